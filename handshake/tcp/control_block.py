@@ -1,0 +1,306 @@
+"""The control block: what a socket remembers of a connection (section 3.3.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+from handshake.tcp.space import Offer, ReceiveSpace, SendSpace
+from handshake.tcp.state import Input, State, after
+
+if TYPE_CHECKING:
+    from handshake.tcp.segment import Endpoint, Segment
+    from handshake.tcp.seq import Seq
+
+MAX_SHIFT: Final = 14
+"""A larger window shift counts as this (RFC 7323 section 2.3)."""
+
+DEFAULT_MSS: Final = {4: 536, 6: 1220}
+"""What a peer takes that names no MSS, by IP version (section 3.7.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlBlock:
+    """One end's memory of a connection. It never changes: `sent` and `received` return the next.
+
+    One set of rules serves both ends, opener and listener alike. Numbers are checked
+    first, then the segment is named, then the table of figure 5 is asked.
+    """
+
+    local: Endpoint
+    """Who I am."""
+
+    remote: Endpoint | None = None
+    """Whom I talk to; None while listening: anyone may call."""
+
+    state: State = State.CLOSED
+    snd: SendSpace = field(default_factory=SendSpace)
+    rcv: ReceiveSpace = field(default_factory=ReceiveSpace)
+
+    passive: bool = False
+    """Whether it came from a passive OPEN: a listener."""
+
+    offered: Offer | None = None
+    """What our SYN offered; None before it was sent."""
+
+    peer_offered: Offer | None = None
+    """What the peer's SYN offered; None before it came."""
+
+    fin: Seq | None = None
+    """The number of our FIN, from when it was sent."""
+
+    ts_recent: int | None = None
+    """TS.Recent: the peer's clock that we would echo now (RFC 7323 section 4.3)."""
+
+    last_ack_sent: Seq | None = None
+    """Last.ACK.sent: the last number we acknowledged (RFC 7323 section 4.3)."""
+
+    inferred: bool = False
+    """Whether part of it was concluded and not seen on the wire."""
+
+    # What the two offers brought into force.
+
+    @property
+    def agreed(self) -> bool:
+        """Whether both offers are known."""
+        return self.offered is not None and self.peer_offered is not None
+
+    @property
+    def mss(self) -> int | None:
+        """The largest payload we may send, in octets: the peer's MSS (section 3.7.1)."""
+        if self.peer_offered is None:
+            return None
+        return self.peer_offered.mss or DEFAULT_MSS[self.local.version]
+
+    @property
+    def snd_shift(self) -> int | None:
+        """Snd.Wind.Shift: how the peer's window fields are scaled; None where not known."""
+        return self._shift(self.peer_offered)
+
+    @property
+    def rcv_shift(self) -> int | None:
+        """Rcv.Wind.Shift: how our own window fields are scaled; None where not known."""
+        return self._shift(self.offered)
+
+    def _shift(self, offer: Offer | None) -> int | None:
+        if self.offered is None or self.peer_offered is None or offer is None:
+            return None
+        # Both must offer it, or neither scales (RFC 7323 section 2.2).
+        if self.offered.window_scale is None or self.peer_offered.window_scale is None:
+            return 0
+        return min(offer.window_scale or 0, MAX_SHIFT)
+
+    @property
+    def sack(self) -> bool | None:
+        """Whether selective acknowledgments are in force; None where not known."""
+        return self._both("sack_permitted")
+
+    @property
+    def timestamps(self) -> bool | None:
+        """Whether timestamps are in force; None where not known."""
+        return self._both("timestamps")
+
+    @property
+    def ecn(self) -> bool | None:
+        """Whether explicit congestion notification is in force; None where not known."""
+        return self._both("ecn")
+
+    def _both(self, what: str) -> bool | None:
+        if self.offered is None or self.peer_offered is None:
+            return None
+        return bool(getattr(self.offered, what) and getattr(self.peer_offered, what))
+
+    # What moves it.
+
+    def after(self, cause: Input) -> ControlBlock:
+        """Return the block once the state has moved as figure 5 says."""
+        return replace(self, state=after(self.state, cause, passive=self.passive))
+
+    def sent(self, seg: Segment) -> ControlBlock:
+        """Return the block after its own end sent `seg`."""
+        if seg.rst:
+            return self._sent_rst(seg)
+        block = self._sent_syn(seg) if seg.syn else self
+        snd = block.snd
+        if snd.nxt is None or snd.nxt < seg.end:
+            snd = replace(snd, una=snd.una or seg.seq, nxt=seg.end)
+        rcv, acked = block.rcv, block.last_ack_sent
+        if seg.ack is not None:
+            if rcv.nxt is None or rcv.nxt < seg.ack:
+                rcv = replace(rcv, nxt=seg.ack)
+            if acked is None or acked < seg.ack:
+                acked = seg.ack
+        # The window in a SYN is never scaled (RFC 7323 section 2.2).
+        shift = 0 if seg.syn else block.rcv_shift
+        rcv = replace(rcv, wnd=None if shift is None else seg.window << shift)
+        block = replace(block, snd=snd, rcv=rcv, last_ack_sent=acked)
+        if seg.fin and block.fin is None:
+            block = replace(block, fin=seg.end - 1).after(Input.CLOSE)
+        return block
+
+    def _sent_rst(self, seg: Segment) -> ControlBlock:
+        # Before both are synchronized, a RST with another number than SND.NXT answers a
+        # segment that does not belong here, and the connection goes on (section 3.5.2).
+        if not self.state.synchronized and seg.seq != self.snd.nxt:
+            return self
+        return self.after(Input.ABORT)
+
+    def _sent_syn(self, seg: Segment) -> ControlBlock:
+        if self.snd.iss == seg.seq:
+            return self
+        block = replace(
+            self,
+            remote=seg.destination,
+            snd=SendSpace(
+                iss=seg.seq,
+                una=seg.seq,
+                nxt=seg.end,
+                wnd=self.snd.wnd,
+                wl1=self.snd.wl1,
+                wl2=self.snd.wl2,
+            ),
+            offered=Offer.of(seg),
+        )
+        return block if seg.ack is not None else block.after(Input.ACTIVE_OPEN)
+
+    def received(self, seg: Segment) -> ControlBlock:
+        """Return the block after `seg` arrived, as section 3.10.7 processes it.
+
+        A segment that is not acceptable changes nothing: `acceptable` tells.
+        """
+        if not self.acceptable(seg):
+            return self
+        match self.state:
+            case State.CLOSED:
+                return self
+            case State.LISTEN:
+                return self._heard_syn(seg).after(Input.RECV_SYN)
+            case State.SYN_SENT:
+                return self._received_in_syn_sent(seg)
+        if seg.rst:
+            return self.after(Input.RECV_RST)
+        return self._timestamped(seg)._acknowledged(seg)._text(seg)
+
+    def acceptable(self, seg: Segment) -> bool:
+        """Whether section 3.10.7 lets the numbers of `seg` change anything here.
+
+        What is not acceptable is dropped; most of it is answered by an ACK or a RST.
+        """
+        match self.state:
+            case State.CLOSED:
+                return False
+            case State.LISTEN:
+                return seg.syn and not seg.rst and seg.ack is None
+            case State.SYN_SENT:
+                return self._acceptable_in_syn_sent(seg)
+        if self.crossed(seg):
+            return True
+        if seg.rst:
+            # Exactly at RCV.NXT, or it may be forged (RFC 5961 section 3.2).
+            return seg.seq == self.rcv.nxt
+        if seg.syn or seg.ack is None or self._too_old(seg) or not self.in_window(seg):
+            return False
+        if self.state is State.SYN_RECEIVED:
+            return self.acknowledges_new(seg)
+        assert self.snd.nxt is not None
+        return seg.ack <= self.snd.nxt
+
+    def _acceptable_in_syn_sent(self, seg: Segment) -> bool:
+        if seg.ack is None:
+            return seg.syn and not seg.rst
+        return (seg.syn or seg.rst) and self.acknowledges_new(seg)
+
+    def acknowledges_new(self, seg: Segment) -> bool:
+        """Whether SND.UNA < SEG.ACK =< SND.NXT."""
+        una, nxt = self.snd.una, self.snd.nxt
+        return una is not None and nxt is not None and seg.ack is not None and una < seg.ack <= nxt
+
+    def crossed(self, seg: Segment) -> bool:
+        """Whether `seg` is the SYN,ACK of a simultaneous open (figure 7, lines 5 and 6).
+
+        Its SYN repeats the one that is known, so its number lies before the window; its
+        ACK is what this end waits for.
+        """
+        return (
+            self.state is State.SYN_RECEIVED
+            and seg.syn
+            and not seg.rst
+            and seg.seq == self.rcv.irs
+            and self.acknowledges_new(seg)
+        )
+
+    def in_window(self, seg: Segment) -> bool:
+        """Whether part of `seg` lies in the receive window (table 6)."""
+        nxt, wnd = self.rcv.nxt, self.rcv.wnd
+        if nxt is None or wnd is None:
+            return True
+        if seg.length == 0:
+            return seg.seq == nxt if wnd == 0 else nxt <= seg.seq < nxt + wnd
+        last = seg.end - 1
+        return wnd > 0 and (nxt <= seg.seq < nxt + wnd or nxt <= last < nxt + wnd)
+
+    def _too_old(self, seg: Segment) -> bool:
+        """Whether the peer's clock would run backwards: PAWS (RFC 7323 section 5.3)."""
+        found = seg.options.timestamps
+        if not self.timestamps or self.ts_recent is None or found is None:
+            return False
+        return 0 < (self.ts_recent - found.value) % 2**32 < 2**31
+
+    def _heard_syn(self, seg: Segment) -> ControlBlock:
+        # Data in a SYN is not counted as taken: with Fast Open that is the listener's
+        # choice, and the number that it acknowledges will tell (RFC 7413 section 4.2.2).
+        found = seg.options.timestamps
+        return replace(
+            self,
+            remote=seg.source,
+            rcv=replace(self.rcv, irs=seg.seq, nxt=seg.seq + 1),
+            snd=replace(self.snd, wnd=seg.window, wl1=seg.seq, wl2=seg.ack),
+            peer_offered=Offer.of(seg),
+            ts_recent=None if found is None else found.value,
+        )
+
+    def _received_in_syn_sent(self, seg: Segment) -> ControlBlock:
+        if seg.rst:
+            return self.after(Input.RECV_RST)
+        block = self._heard_syn(seg)
+        if seg.ack is None:
+            return block.after(Input.RECV_SYN)
+        return replace(block, snd=replace(block.snd, una=seg.ack)).after(Input.RECV_SYN_ACK)
+
+    def _timestamped(self, seg: Segment) -> ControlBlock:
+        found = seg.options.timestamps
+        if not self.timestamps or found is None or self.last_ack_sent is None:
+            return self
+        if seg.seq <= self.last_ack_sent and not seg.syn:
+            return replace(self, ts_recent=found.value)
+        return self
+
+    def _acknowledged(self, seg: Segment) -> ControlBlock:
+        """Fifth step: check the ACK field."""
+        block, snd = self, self.snd
+        assert seg.ack is not None
+        if self.acknowledges_new(seg):
+            snd = replace(snd, una=seg.ack)
+            if self.state is State.SYN_RECEIVED:
+                block = block.after(Input.RECV_ACK_OF_SYN)
+            if self.fin is not None and self.fin < seg.ack:
+                block = block.after(Input.RECV_ACK_OF_FIN)
+        # An older segment must not put an older window in force.
+        newer = snd.wl1 is None or snd.wl1 < seg.seq
+        again = snd.wl1 == seg.seq and (snd.wl2 is None or snd.wl2 <= seg.ack)
+        if self.snd.una is not None and self.snd.una <= seg.ack and (newer or again):
+            shift = 0 if seg.syn else self.snd_shift
+            wnd = None if shift is None else seg.window << shift
+            snd = replace(snd, wnd=wnd, wl1=seg.seq, wl2=seg.ack)
+        return block if snd is self.snd else replace(block, snd=snd)
+
+    def _text(self, seg: Segment) -> ControlBlock:
+        """Seventh and eighth step: take the data and the FIN, in order."""
+        if seg.length == 0 or seg.syn:
+            return self
+        rcv = self.rcv.take(seg)
+        block = self if rcv is self.rcv else replace(self, rcv=rcv)
+        # FIN counts once all before it has come, and only once.
+        if rcv.fin is None or rcv.nxt is None or rcv.nxt != rcv.fin:
+            return block
+        return replace(block, rcv=replace(rcv, nxt=rcv.fin + 1)).after(Input.RECV_FIN)

@@ -1,0 +1,272 @@
+"""TCP options as the header had them, in order, malformed or not; and what they mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from handshake.tcp.seq import Seq
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+MAX_OCTETS: Final = 40
+"""Options fill what a data offset of 15 words leaves after the 20 fixed octets."""
+
+FAST_OPEN_EXID: Final = 0xF989
+"""How Fast Open was marked inside kind 254 before it had a kind of its own (RFC 7413)."""
+
+
+class Kind(IntEnum):
+    """Option kinds, as IANA's registry "TCP Option Kind Numbers" lists them."""
+
+    END = 0
+    NOP = 1
+    MSS = 2
+    WINDOW_SCALE = 3
+    SACK_PERMITTED = 4
+    SACK = 5
+    TIMESTAMPS = 8
+    MD5 = 19
+    USER_TIMEOUT = 28
+    AO = 29
+    MPTCP = 30
+    FAST_OPEN = 34
+    ACC_ECN_0 = 172
+    ACC_ECN_1 = 174
+    EXPERIMENT_1 = 253
+    EXPERIMENT_2 = 254
+
+
+NAMES: Final[dict[int, str]] = {
+    Kind.END: "end",
+    Kind.NOP: "nop",
+    Kind.MSS: "mss",
+    Kind.WINDOW_SCALE: "wscale",
+    Kind.SACK_PERMITTED: "sack-permitted",
+    Kind.SACK: "sack",
+    Kind.TIMESTAMPS: "timestamps",
+    Kind.MD5: "md5",
+    Kind.USER_TIMEOUT: "user-timeout",
+    Kind.AO: "ao",
+    Kind.MPTCP: "mptcp",
+    Kind.FAST_OPEN: "fast-open",
+    Kind.ACC_ECN_0: "accecn0",
+    Kind.ACC_ECN_1: "accecn1",
+    Kind.EXPERIMENT_1: "experiment-253",
+    Kind.EXPERIMENT_2: "experiment-254",
+}
+
+_LENGTHS: Final[dict[int, int]] = {
+    Kind.MSS: 4,
+    Kind.WINDOW_SCALE: 3,
+    Kind.SACK_PERMITTED: 2,
+    Kind.TIMESTAMPS: 10,
+    Kind.MD5: 18,
+    Kind.USER_TIMEOUT: 4,
+}
+"""What the length octet must be, where the kind leaves no choice."""
+
+
+class Timestamps(NamedTuple):
+    """A timestamps option (RFC 7323 section 3.2)."""
+
+    value: int
+    """TSval: the sender's clock, in ticks of its own choice."""
+
+    echo: int
+    """TSecr: the peer's clock, handed back; means something only where ACK is set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option, exactly as found."""
+
+    raw: bytes
+    """Kind, length and data. An END holds all that stands after it."""
+
+    problem: str | None = None
+    """What is wrong with it, in words; None where it is well-formed."""
+
+    @property
+    def kind(self) -> int:
+        """The option's kind octet."""
+        return self.raw[0]
+
+    @property
+    def data(self) -> bytes:
+        """What stands after kind and length."""
+        return self.raw[1:] if self.kind in (Kind.END, Kind.NOP) else self.raw[2:]
+
+    @property
+    def name(self) -> str:
+        """The kind in a word, or its number where it has none."""
+        return NAMES.get(self.kind, f"kind-{self.kind}")
+
+
+def _found(raw: bytes) -> Iterator[Option]:
+    at = 0
+    while at < len(raw):
+        kind = raw[at]
+        if kind == Kind.END:
+            rest = raw[at:]
+            yield Option(rest, "octets after the end are not zero" if any(rest) else None)
+            return
+        if kind == Kind.NOP:
+            yield Option(raw[at : at + 1])
+            at += 1
+            continue
+        if at + 1 == len(raw):
+            yield Option(raw[at:], "its length octet is missing")
+            return
+        length = raw[at + 1]
+        if length < 2:
+            # No way to tell where the next one begins: the rest belongs to this one.
+            yield Option(raw[at:], f"its length is {length}, and 2 is the least")
+            return
+        if at + length > len(raw):
+            yield Option(raw[at:], f"its length is {length}, and {len(raw) - at} octets are left")
+            return
+        yield Option(raw[at : at + length], _problem(kind, length))
+        at += length
+
+
+def _problem(kind: int, length: int) -> str | None:
+    must = _LENGTHS.get(kind)
+    if must is not None and length != must:
+        return f"its length is {length}, and must be {must}"
+    if kind == Kind.SACK and (length < 10 or (length - 2) % 8):
+        return f"its length is {length}, and must be 2 + 8 for each block"
+    if kind == Kind.FAST_OPEN and length != 2 and (length % 2 or not 6 <= length <= 18):
+        return f"its length is {length}, and a cookie has 4 to 16 octets, an even number"
+    return None
+
+
+class Options:
+    """All options of one header. Iterating gives each `Option` in the order found."""
+
+    __slots__ = ("_found", "raw")
+
+    raw: bytes
+    """The octets between the fixed header and the payload, as far as they were captured."""
+
+    def __init__(self, raw: bytes = b"") -> None:
+        self.raw = raw
+        self._found: tuple[Option, ...] | None = None
+
+    @classmethod
+    def of(cls, *options: bytes) -> Options:
+        """Return options joined in the order given, filled up to a whole word with END.
+
+        Raises ValueError where they take more than 40 octets: no header could hold them.
+        """
+        raw = b"".join(options)
+        raw += bytes(-len(raw) % 4)
+        if len(raw) > MAX_OCTETS:
+            raise ValueError(f"options take {len(raw)} octets, and a header has room for 40")
+        return cls(raw)
+
+    def __iter__(self) -> Iterator[Option]:
+        if self._found is None:
+            self._found = tuple(_found(self.raw))
+        return iter(self._found)
+
+    def __bool__(self) -> bool:
+        return bool(self.raw)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Options) and self.raw == other.raw
+
+    def __hash__(self) -> int:
+        return hash(self.raw)
+
+    def __repr__(self) -> str:
+        return f"Options({self.raw.hex(' ')!r})"
+
+    def data(self, kind: int) -> bytes | None:
+        """Return the data of the last well-formed option of this kind, as Linux takes it."""
+        data = None
+        for option in self:
+            if option.kind == kind and option.problem is None:
+                data = option.data
+        return data
+
+    @property
+    def malformed(self) -> tuple[Option, ...]:
+        """Those that could not be read, each with its `problem`."""
+        return tuple(option for option in self if option.problem is not None)
+
+    @property
+    def mss(self) -> int | None:
+        """The largest payload the sender takes in one segment (section 3.7.1), in octets."""
+        data = self.data(Kind.MSS)
+        return None if data is None else int.from_bytes(data, "big")
+
+    @property
+    def window_scale(self) -> int | None:
+        """The shift as the header had it, even above 14 (RFC 7323 section 2.2)."""
+        data = self.data(Kind.WINDOW_SCALE)
+        return None if data is None else data[0]
+
+    @property
+    def sack_permitted(self) -> bool:
+        """Whether the sender of this SYN takes selective acknowledgments (RFC 2018)."""
+        return self.data(Kind.SACK_PERMITTED) is not None
+
+    @property
+    def timestamps(self) -> Timestamps | None:
+        """The two clocks, or None (RFC 7323 section 3.2)."""
+        data = self.data(Kind.TIMESTAMPS)
+        if data is None:
+            return None
+        return Timestamps(int.from_bytes(data[:4], "big"), int.from_bytes(data[4:], "big"))
+
+    @property
+    def sack(self) -> tuple[tuple[Seq, Seq], ...]:
+        """The blocks that arrived out of order: first octet, and the one after the last."""
+        data = self.data(Kind.SACK) or b""
+        edges = [Seq(int.from_bytes(data[at : at + 4], "big")) for at in range(0, len(data), 4)]
+        return tuple(zip(edges[::2], edges[1::2], strict=True))
+
+    @property
+    def fast_open(self) -> bytes | None:
+        """The Fast Open cookie; empty where one is asked for; None where there is none."""
+        data = self.data(Kind.FAST_OPEN)
+        if data is not None:
+            return data
+        data = self.data(Kind.EXPERIMENT_2)
+        if data is not None and data[:2] == FAST_OPEN_EXID.to_bytes(2, "big"):
+            return data[2:]
+        return None
+
+
+def mss(octets: int) -> bytes:
+    """Return an MSS option."""
+    return bytes((Kind.MSS, 4)) + octets.to_bytes(2, "big")
+
+
+def window_scale(shift: int) -> bytes:
+    """Return a window scale option."""
+    return bytes((Kind.WINDOW_SCALE, 3, shift))
+
+
+def sack_permitted() -> bytes:
+    """Return a SACK-permitted option."""
+    return bytes((Kind.SACK_PERMITTED, 2))
+
+
+def timestamps(value: int, echo: int = 0) -> bytes:
+    """Return a timestamps option."""
+    return bytes((Kind.TIMESTAMPS, 10)) + value.to_bytes(4, "big") + echo.to_bytes(4, "big")
+
+
+def sack(blocks: Iterable[tuple[Seq, Seq]]) -> bytes:
+    """Return a SACK option."""
+    data = b"".join(int(edge).to_bytes(4, "big") for block in blocks for edge in block)
+    return bytes((Kind.SACK, 2 + len(data))) + data
+
+
+def nop() -> bytes:
+    """Return the one-octet option that only fills a place."""
+    return bytes((Kind.NOP,))

@@ -1,0 +1,269 @@
+"""The header: flags, endpoints, and a segment exactly as the wire had it (section 3.1)."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from enum import IntFlag
+from functools import cached_property
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Final
+
+from handshake.tcp.options import Options
+from handshake.tcp.seq import Seq
+
+HEADER: Final = struct.Struct("!HHIIHHHH")
+"""The fixed 20 octets of figure 1."""
+
+_FLAG_BITS: Final = 0x1FF
+_RESERVED_BITS: Final = 0xE00
+
+
+class Flags(IntFlag):
+    """The control bits: eight of RFC 9293 section 3.1, and AE of RFC 9768."""
+
+    FIN = 0x001
+    SYN = 0x002
+    RST = 0x004
+    PSH = 0x008
+    ACK = 0x010
+    URG = 0x020
+    ECE = 0x040
+    CWR = 0x080
+    AE = 0x100
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The bits that are set: SYN, FIN and RST first, since they say what a segment is for."""
+        return tuple(flag.name or "" for flag in _SPOKEN if flag in self)
+
+    def __str__(self) -> str:
+        return "+".join(self.names) or "none"
+
+
+_SPOKEN: Final = (
+    Flags.SYN,
+    Flags.FIN,
+    Flags.RST,
+    Flags.PSH,
+    Flags.ACK,
+    Flags.URG,
+    Flags.ECE,
+    Flags.CWR,
+    Flags.AE,
+)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An address and a port: one end of a connection. An IPv6 address may carry its scope."""
+
+    address: IPv4Address | IPv6Address
+    """Who; `fe80::1%eth0` keeps the interface that makes a link-local address mean one host."""
+
+    port: int
+    """Which socket there, 0 to 65535."""
+
+    @classmethod
+    def of(cls, address: str, port: int) -> Endpoint:
+        """Return the endpoint with this address in text. Raises ValueError for no address."""
+        return cls(ip_address(address), port)
+
+    @property
+    def version(self) -> int:
+        """4 or 6."""
+        return self.address.version
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        # A tracker looks endpoints up for every segment, and an address hashes slowly.
+        return hash((self.address, self.port))
+
+    def __str__(self) -> str:
+        return (
+            f"[{self.address}]:{self.port}" if self.version == 6 else f"{self.address}:{self.port}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One TCP header and how much came with it, never repaired: `problems` says what is odd."""
+
+    source: Endpoint
+    destination: Endpoint
+    seq: Seq
+    """SEG.SEQ: the number of the first octet, or of the SYN."""
+
+    ack: Seq | None
+    """SEG.ACK: the number the sender expects next; None where the ACK bit is clear."""
+
+    flags: Flags
+    window: int = 0
+    """The window field as the header had it, not scaled, in octets."""
+
+    options: Options = field(default_factory=Options)
+    payload: bytes = b""
+    """What was captured of the payload: no more than `payload_length`, and often less."""
+
+    payload_length: int = -1
+    """How many octets of payload the IP header says there were."""
+
+    checksum: int = 0
+    urgent: int = 0
+    """The urgent pointer: means something only with URG."""
+
+    data_offset: int = -1
+    """The length of the header in 32-bit words, as the header claims."""
+
+    reserved: int = 0
+    """The three reserved bits that stand between the data offset and AE: must be zero."""
+
+    ack_field: int = -1
+    """The acknowledgment field's 32 bits, which are there even where ACK is clear."""
+
+    problems: tuple[str, ...] = ()
+    """What is malformed in the header, in words."""
+
+    def __post_init__(self) -> None:
+        # A hand-made segment leaves out what follows from the rest.
+        if self.payload_length < 0:
+            object.__setattr__(self, "payload_length", len(self.payload))
+        if self.data_offset < 0:
+            object.__setattr__(self, "data_offset", 5 + (len(self.options.raw) + 3) // 4)
+        if self.ack_field < 0:
+            object.__setattr__(self, "ack_field", 0 if self.ack is None else int(self.ack))
+
+    @classmethod
+    def parse(
+        cls,
+        source: IPv4Address | IPv6Address,
+        destination: IPv4Address | IPv6Address,
+        octets: bytes,
+        length: int,
+    ) -> Segment:
+        """Return the segment that these octets are; `length` is what the IP header gives TCP.
+
+        `octets` may be cut short by the capture. Raises ValueError below the 20 octets
+        of the fixed header: ports and numbers would be guesses.
+        """
+        if len(octets) < HEADER.size or length < HEADER.size:
+            had = min(len(octets), length)
+            raise ValueError(f"a TCP header has 20 octets, and here are {had}")
+        octets = octets[:length]
+        sport, dport, seq, ack, bits, window, checksum, urgent = HEADER.unpack_from(octets)
+        flags = Flags(bits & _FLAG_BITS)
+        data_offset = bits >> 12
+        problems = []
+        header_length = data_offset * 4
+        if header_length < HEADER.size:
+            problems.append(f"data offset {data_offset} is below 5")
+            header_length = HEADER.size
+        elif header_length > length:
+            problems.append(f"data offset {data_offset} points past the end of the segment")
+            header_length = length
+        elif header_length > len(octets):
+            problems.append("the capture ends inside the options")
+        options = Options(octets[HEADER.size : header_length])
+        # An option that the capture cut in two is not the sender's mistake.
+        if header_length <= len(octets):
+            problems.extend(f"option {each.name}: {each.problem}" for each in options.malformed)
+        if bits & _RESERVED_BITS:
+            problems.append("reserved bits are set")
+        return cls(
+            source=Endpoint(source, sport),
+            destination=Endpoint(destination, dport),
+            seq=Seq(seq),
+            ack=Seq(ack) if flags & Flags.ACK else None,
+            flags=flags,
+            window=window,
+            options=options,
+            payload=octets[header_length:],
+            payload_length=length - header_length,
+            checksum=checksum,
+            urgent=urgent,
+            data_offset=data_offset,
+            reserved=(bits & _RESERVED_BITS) >> 9,
+            ack_field=ack,
+            problems=tuple(problems),
+        )
+
+    def pack(self) -> bytes:
+        """Return the header's octets, bit for bit: fixed part and options, no payload."""
+        bits = (self.data_offset << 12) | (self.reserved << 9) | self.flags
+        fixed = HEADER.pack(
+            self.source.port,
+            self.destination.port,
+            int(self.seq),
+            self.ack_field,
+            bits,
+            self.window,
+            self.checksum,
+            self.urgent,
+        )
+        return fixed + self.options.raw
+
+    @property
+    def length(self) -> int:
+        """SEG.LEN: the octets of sequence space it takes, SYN and FIN counted (section 3.4)."""
+        return self.payload_length + self.syn + self.fin
+
+    @property
+    def end(self) -> Seq:
+        """The number after its last: what an answer to all of it acknowledges."""
+        return self.seq + self.length
+
+    @property
+    def syn(self) -> bool:
+        """Whether it synchronizes sequence numbers: the sender starts here."""
+        return bool(self.flags & Flags.SYN)
+
+    @property
+    def fin(self) -> bool:
+        """Whether its sender has no more data after this."""
+        return bool(self.flags & Flags.FIN)
+
+    @property
+    def rst(self) -> bool:
+        """Whether it resets the connection."""
+        return bool(self.flags & Flags.RST)
+
+    def __str__(self) -> str:
+        """Return it as the RFC writes segments: <SEQ=100><ACK=301><DATA=7><CTL=ACK>."""
+        parts = [f"<SEQ={self.seq}>"]
+        if self.ack is not None:
+            parts.append(f"<ACK={self.ack}>")
+        if self.payload_length:
+            parts.append(f"<DATA={self.payload_length}>")
+        if self.flags:
+            parts.append(f"<CTL={','.join(self.flags.names)}>")
+        return "".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A segment and the circumstances in which it was seen: what `Tracker.feed` takes."""
+
+    segment: Segment
+    at: int
+    """When, in nanoseconds since 1970 (or since a lesson began)."""
+
+    frame: int | None = None
+    """Its number in the capture, counted from 1 as Wireshark does; None on a live wire."""
+
+    length: int | None = None
+    """Octets of the whole frame on the wire."""
+
+    ttl: int | None = None
+    """Time to live, or hop limit, of the IP header that carried it."""
+
+    checksum_ok: bool | None = None
+    """Whether the TCP checksum is right; None where it could not be checked (a cut packet)."""
+
+    outgoing: bool | None = None
+    """Whether this machine sent it; None where nobody knows, as in a saved capture."""
+
+    packet: bytes = b""
+    """The octets of the IP packet as captured, for those who want to see them."""

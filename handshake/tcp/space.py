@@ -1,0 +1,108 @@
+"""What a control block is made of: what was offered, and the two sequence spaces (3.3.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from handshake.tcp.segment import Flags, Segment
+
+if TYPE_CHECKING:
+    from handshake.tcp.seq import Seq
+
+_HELD_AT_MOST: Final = 64
+"""Gaps remembered for one end. A real socket's buffer ends before that many matter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What one end offered in its SYN: it comes into force only where the other agrees."""
+
+    mss: int | None = None
+    """The largest payload this end takes, in octets; None where it named none."""
+
+    window_scale: int | None = None
+    """The shift for the windows this end will advertise, as the header had it."""
+
+    sack_permitted: bool = False
+    timestamps: bool = False
+
+    ecn: bool = False
+    """ECE and CWR on a SYN, ECE alone on a SYN,ACK (RFC 3168 section 6.1.1)."""
+
+    @classmethod
+    def of(cls, syn: Segment) -> Offer:
+        """Return what this SYN or SYN,ACK offers."""
+        ecn = syn.flags & (Flags.ECE | Flags.CWR)
+        wanted = Flags.ECE | Flags.CWR if syn.ack is None else Flags.ECE
+        return cls(
+            mss=syn.options.mss,
+            window_scale=syn.options.window_scale,
+            sack_permitted=syn.options.sack_permitted,
+            timestamps=syn.options.timestamps is not None,
+            ecn=ecn == wanted,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SendSpace:
+    """The send sequence variables (figure 3). Each is None while nothing is known of it."""
+
+    iss: Seq | None = None
+    """ISS: the number of our own SYN."""
+
+    una: Seq | None = None
+    """SND.UNA: the oldest number that is not acknowledged."""
+
+    nxt: Seq | None = None
+    """SND.NXT: the number to send next."""
+
+    wnd: int | None = None
+    """SND.WND: room at the peer, in octets (scaled)."""
+
+    wl1: Seq | None = None
+    """SND.WL1: SEG.SEQ of the last window update."""
+
+    wl2: Seq | None = None
+    """SND.WL2: SEG.ACK of the last window update."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiveSpace:
+    """The receive sequence variables (figure 4). Each is None while nothing is known of it."""
+
+    irs: Seq | None = None
+    """IRS: the number of the peer's SYN."""
+
+    nxt: Seq | None = None
+    """RCV.NXT: the number expected next."""
+
+    wnd: int | None = None
+    """RCV.WND: room here, as advertised, in octets (scaled)."""
+
+    held: tuple[tuple[Seq, Seq], ...] = ()
+    """What came ahead of RCV.NXT: first number, and the one after the last, in order."""
+
+    fin: Seq | None = None
+    """The number of the peer's FIN, from when it was seen."""
+
+    def take(self, seg: Segment) -> ReceiveSpace:
+        """Return the space with the data of `seg` in it, and with all it joined up to.
+
+        What comes ahead of RCV.NXT is held until the gap is filled (section 3.10.7.4).
+        """
+        nxt = seg.seq if self.nxt is None else self.nxt
+        fin = seg.end - 1 if seg.fin and self.fin is None else self.fin
+        held = list(self.held)
+        if seg.payload_length and nxt < seg.seq + seg.payload_length:
+            held.append((seg.seq, seg.seq + seg.payload_length))
+            held.sort(key=lambda block: block[0] - nxt)
+        kept: list[tuple[Seq, Seq]] = []
+        for first, end in held:
+            if first <= nxt:
+                nxt = max(nxt, end)
+            elif kept and first <= kept[-1][1]:
+                kept[-1] = (kept[-1][0], max(kept[-1][1], end))
+            else:
+                kept.append((first, end))
+        return replace(self, nxt=nxt, held=tuple(kept[:_HELD_AT_MOST]), fin=fin)
