@@ -22,7 +22,7 @@ class UsageError(HandshakeError):
     """The request itself is wrong."""
 
 
-class CannotRun(HandshakeError):
+class CannotRun(HandshakeError):  # noqa: N818 - it says why, as an exit code 3 does
     """The machine does not allow what was asked for."""
 
     exit_code = 3
