@@ -1,0 +1,1 @@
+"""Tests against real kernels: network namespaces, real sockets, tcpdump."""

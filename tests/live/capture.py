@@ -1,0 +1,92 @@
+"""tcpdump in a namespace: listening when the context begins, complete when it ends."""
+
+import re
+import signal
+import struct
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .net import TIMEOUT, CommandError, Host, eventually
+
+ANSWERS = "tcp or icmp or (icmp6 and ip6[40] < 128)"
+"""TCP, and what ICMP may say of it; not neighbour discovery."""
+
+_STATISTICS = r"(\d+) packets? captured, (\d+) packets? received by filter, (\d+) packets? dropped"
+_FILE_HEADER = 24
+_RECORD_HEADER = struct.Struct("=8xI4x")  # tcpdump writes in this machine's byte order
+
+
+class Capture:
+    """A capture file that is being written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def packets(self) -> int:
+        """How many whole packets the file holds by now."""
+        data = self.path.read_bytes()
+        count, end = 0, _FILE_HEADER
+        while end + _RECORD_HEADER.size <= len(data):
+            end += _RECORD_HEADER.size + _RECORD_HEADER.unpack_from(data, end)[0]
+            count += end <= len(data)
+        return count
+
+    def wait(self, packets: int, timeout: float = TIMEOUT) -> None:
+        """Wait until the file holds so many packets."""
+        eventually(lambda: self.packets >= packets, f"{packets} packets in {self.path}", timeout)
+
+
+@contextmanager
+def capture(
+    host: Host,
+    interface: str,
+    path: Path,
+    *,
+    only: str = ANSWERS,
+    nano: bool = False,
+) -> Iterator[Capture]:
+    """Write what passes an interface to a pcap file; `only` is a filter in tcpdump's words."""
+    tcpdump = host.popen(
+        [
+            "tcpdump",
+            # A change of user would also undo that tcpdump dies with us.
+            *("-Z", "root"),
+            *("-n", "-U", "--immediate-mode"),
+            # In this mode each packet takes a slot of the full length: the default has room for 4.
+            *("-s", "65535", "-B", "32768"),
+            f"--time-stamp-precision={'nano' if nano else 'micro'}",
+            *("-i", interface, "-w", str(path), only),
+        ],
+        stderr=subprocess.PIPE,
+    )
+    _expect(tcpdump, r"listening on")
+    try:
+        yield Capture(path)
+    finally:
+        # What has passed the filter may still wait in the kernel, and SIGINT would lose it.
+        while not _has_written_all(tcpdump):
+            pass
+        tcpdump.send_signal(signal.SIGINT)
+        tcpdump.communicate(timeout=TIMEOUT)
+
+
+def _has_written_all(tcpdump: subprocess.Popen[str]) -> bool:
+    tcpdump.send_signal(signal.SIGUSR1)
+    written, passed, lost = _expect(tcpdump, _STATISTICS)
+    if int(lost):
+        raise CommandError(f"tcpdump lost {lost} packets")
+    return written == passed
+
+
+def _expect(tcpdump: subprocess.Popen[str], pattern: str) -> tuple[str, ...]:
+    """Return the groups of the first line of tcpdump's messages that has the pattern."""
+    assert tcpdump.stderr is not None
+    said = []
+    for line in tcpdump.stderr:
+        if found := re.search(pattern, line):
+            return found.groups()
+        said.append(line)
+    raise CommandError(f"tcpdump ended: {''.join(said).strip()}")
