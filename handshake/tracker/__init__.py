@@ -1,0 +1,84 @@
+"""Follows connections from outside: an observed segment in, a step out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from handshake.events import Role
+from handshake.tcp import State
+from handshake.tracker.connection import Connection, End
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from handshake.events import Step
+    from handshake.tcp import ControlBlock, Endpoint, Observed, Segment
+
+__all__ = ["Connection", "End", "Tracker"]
+
+
+class Tracker:
+    """Tells for each segment what it changed at both ends. It never raises on what a wire carries.
+
+    `sockets` are control blocks that are known before the first segment, such as a lesson's
+    listening socket: without them an end is unknown until it speaks.
+    """
+
+    def __init__(self, sockets: Iterable[ControlBlock] = ()) -> None:
+        self.connections: list[Connection] = []
+        self._current: dict[tuple[Endpoint, Endpoint], Connection] = {}
+        self._sockets = {block.local: block for block in sockets}
+
+    def feed(self, observed: Observed) -> Step:
+        """Return what the segment changed, in its connection."""
+        return self.connection_of(observed.segment).feed(observed)
+
+    def connection_of(self, seg: Segment) -> Connection:
+        """Return the connection that the segment belongs to: a new one where it opens one."""
+        pair = (seg.source, seg.destination)
+        known = self._current.get(pair)
+        if known is None or _opens_another(known, seg):
+            known = self._new(seg, known)
+            self._current[pair] = self._current[pair[::-1]] = known
+        return known
+
+    def _new(self, seg: Segment, earlier: Connection | None) -> Connection:
+        caller, roles = _caller(seg)
+        called = seg.destination if caller == seg.source else seg.source
+        client = End(caller, Role.CLIENT, self._sockets.get(caller))
+        server = End(called, Role.SERVER, self._sockets.get(called))
+        if earlier is not None:
+            _inherit(server, earlier)
+        connection = Connection(
+            number=len(self.connections),
+            client=client,
+            server=server,
+            roles=roles,
+            reused=None if earlier is None else earlier.number,
+        )
+        self.connections.append(connection)
+        return connection
+
+
+def _opens_another(known: Connection, seg: Segment) -> bool:
+    """Whether this SYN has another number than the one its sender is known to have started from."""
+    if not seg.syn or seg.ack is not None or seg.rst:
+        return False
+    block = known.end(known.role_of(seg.source)).block
+    return block is not None and block.snd.nxt is not None and block.snd.iss != seg.seq
+
+
+def _caller(seg: Segment) -> tuple[Endpoint, str]:
+    """Return who called, and how that is known."""
+    if seg.syn:
+        return (seg.source, "syn") if seg.ack is None else (seg.destination, "syn-ack")
+    # Servers wait on low ports; between equal ones, whoever is seen first called.
+    ends = (seg.source, seg.destination)
+    return max(ends, key=lambda end: end.port), "guess"
+
+
+def _inherit(server: End, earlier: Connection) -> None:
+    """Let the called end keep a connection that only the caller has forgotten (figure 9)."""
+    block = earlier.end(earlier.role_of(server.endpoint)).block
+    if block is not None and block.state.synchronized and block.state is not State.TIME_WAIT:
+        server.block = block

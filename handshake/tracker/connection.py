@@ -1,0 +1,175 @@
+"""One connection as it is followed: the current block of each end, and what was counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from handshake.events import Change, Role, Step
+from handshake.tcp import State
+from handshake.tracker import inference
+from handshake.tracker.notice import notice
+from handshake.tracker.seen import Seen
+
+if TYPE_CHECKING:
+    from handshake.tcp import ControlBlock, Endpoint, Observed, Segment
+
+
+@dataclass(slots=True)
+class Sending:
+    """A SYN or SYN,ACK and how often it was sent."""
+
+    first: Observed
+    last: Observed
+    again: int = 0
+    """How many times it was sent after the first."""
+
+
+@dataclass(slots=True)
+class End:
+    """What is kept of one end beside its control block."""
+
+    endpoint: Endpoint
+    role: Role
+    block: ControlBlock | None = None
+    """None while nothing is known of it."""
+
+    syn: Sending | None = None
+    syn_ack: Sending | None = None
+    segments: int = 0
+    octets: int = 0
+    """Unique payload octets sent, as far as they were seen."""
+
+    retransmissions: int = 0
+    out_of_order: int = 0
+    duplicate_acks: int = 0
+    zero_windows: int = 0
+    fins: int = 0
+    rsts: int = 0
+
+    provoked: bool = False
+    """Whether the last thing it heard asks for a challenge ACK."""
+
+    asked: bool = False
+    """Whether the last thing it heard was a keep-alive."""
+
+
+@dataclass(slots=True)
+class Connection:
+    """All segments between two endpoints from one SYN to the next: what a socket pair shared."""
+
+    number: int
+    """Its place in the capture, from 0: Wireshark's `tcp.stream`."""
+
+    client: End
+    server: End
+    roles: str
+    """How it is known who called: `syn`, `syn-ack` or `guess`."""
+
+    reused: int | None = None
+    """The earlier connection between the same endpoints, if there was one."""
+
+    segments: int = 0
+    first: Observed | None = None
+    """Its first segment."""
+
+    last: Observed | None = None
+    """Its last segment so far."""
+
+    final_ack: Observed | None = None
+    """The segment with which both ends became ESTABLISHED."""
+
+    refused: Observed | None = None
+    """The RST that answered the SYN."""
+
+    reset_by: Role | None = None
+    """Who broke it off with a RST that the other had to believe."""
+
+    simultaneous: bool = False
+    """Whether both ends called at once."""
+
+    closed: bool = False
+    """Whether both FINs were acknowledged."""
+
+    def end(self, role: Role) -> End:
+        """Return one end by its role."""
+        return self.client if role is Role.CLIENT else self.server
+
+    def role_of(self, endpoint: Endpoint) -> Role:
+        """Return which end this is."""
+        return Role.CLIENT if endpoint == self.client.endpoint else Role.SERVER
+
+    def feed(self, observed: Observed) -> Step:
+        """Return what this segment changed at both ends."""
+        seg = observed.segment
+        sender = self.end(self.role_of(seg.source))
+        receiver = self.end(sender.role.other)
+        before, seen_by = sender.block, receiver.block
+        sender.block = inference.sent(
+            before,
+            seg,
+            None if receiver.syn is None else receiver.syn.first.segment,
+            None if receiver.syn_ack is None else receiver.syn_ack.first.segment,
+        )
+        ready = inference.received(seen_by, seg)
+        receiver.block = None if ready is None else ready.received(seg)
+        if seg.syn and not seg.rst:
+            self._deliver_crossed_syn(sender, receiver)
+        self.segments += 1
+        self.first = self.first or observed
+        self.last = observed
+        seen = Seen(
+            observed,
+            sender,
+            receiver,
+            Change(before, sender.block),
+            Change(ready, receiver.block),
+            unseen=_unseen(seen_by, ready),
+        )
+        events = tuple(notice(self, seen))
+        self._remember(observed, sender)
+        return Step(
+            stream=self.number,
+            index=self.segments,
+            observed=observed,
+            since_start=observed.at - self.first.at,
+            by=sender.role,
+            sender=seen.sent,
+            receiver=Change(seen_by, receiver.block),
+            events=events,
+            inferred=any(
+                end.block is not None and end.block.inferred for end in (sender, receiver)
+            ),
+        )
+
+    def _deliver_crossed_syn(self, sender: End, receiver: End) -> None:
+        """Let the sender of this SYN hear the SYN that crossed it on the way."""
+        block, syn = sender.block, receiver.syn
+        if block is None or block.state is not State.SYN_SENT or syn is None:
+            return
+        if receiver.block is not None and receiver.block.state is State.SYN_RECEIVED:
+            sender.block = block.received(syn.first.segment)
+
+    def _remember(self, observed: Observed, sender: End) -> None:
+        seg = observed.segment
+        sender.segments += 1
+        sender.fins += seg.fin
+        sender.rsts += seg.rst
+        if not seg.syn:
+            return
+        if seg.ack is None:
+            sender.syn = _sending(sender.syn, observed, seg)
+        else:
+            sender.syn_ack = _sending(sender.syn_ack, observed, seg)
+
+
+def _unseen(known: ControlBlock | None, ready: ControlBlock | None) -> int:
+    if known is None or ready is None or known.snd.nxt is None or ready.snd.nxt is None:
+        return 0
+    return max(0, ready.snd.nxt - known.snd.nxt)
+
+
+def _sending(known: Sending | None, observed: Observed, seg: Segment) -> Sending:
+    if known is None or known.first.segment.seq != seg.seq:
+        return Sending(observed, observed)
+    return Sending(known.first, observed, known.again + 1)

@@ -1,0 +1,216 @@
+"""What an outside observer may conclude of an end from a segment, beyond what the RFC says.
+
+A tracker sees a wire, not a socket. It takes a segment seen for arrived until the wire says
+otherwise, and where a capture has a gap, what an end sends proves what it must have heard.
+All that is concluded so and not seen marks the block as inferred.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from handshake.tcp import ControlBlock, Input, ReceiveSpace, SendSpace, State
+
+if TYPE_CHECKING:
+    from handshake.tcp import Segment
+
+_WAITING = (State.SYN_SENT, State.SYN_RECEIVED)
+
+
+def sent(
+    block: ControlBlock | None, seg: Segment, syn: Segment | None, syn_ack: Segment | None
+) -> ControlBlock:
+    """Return the sender's block after `seg`.
+
+    `syn` and `syn_ack` are the peer's, where they were seen: what the sender may have heard.
+    """
+    if seg.syn:
+        return _sent_syn(block, seg, syn)
+    if block is None:
+        block = _middle(seg)
+    elif seg.rst or seg.ack is None:
+        pass
+    elif block.state is State.SYN_SENT:
+        block = _answered(block, seg, syn_ack)
+    elif block.state is State.SYN_RECEIVED:
+        block = _completed(block, seg)
+    if seg.fin and block.fin is None and _fins_crossed(block, seg):
+        # It sent its FIN before the peer's had come, which this observer took for arrived.
+        early = replace(block, state=State.ESTABLISHED).sent(seg)
+        return early.after(Input.RECV_FIN)
+    return _caught_up(block, seg).sent(seg)
+
+
+def _sent_syn(block: ControlBlock | None, seg: Segment, syn: Segment | None) -> ControlBlock:
+    if block is not None and block.snd.iss == seg.seq and block.state is not State.CLOSED:
+        return _not_heard(block, seg).sent(seg)
+    if seg.ack is None:
+        if block is None or block.state is State.CLOSED:
+            block = ControlBlock(seg.source)
+        return block.sent(seg)
+    if block is not None and block.state is State.SYN_SENT:
+        # Only a SYN of the peer lets SYN-SENT answer with SYN,ACK: the calls crossed.
+        return _heard(block, seg, syn).sent(seg)
+    listening = ControlBlock(seg.source, state=State.LISTEN, passive=True)
+    return _heard(listening, seg, syn).sent(seg)
+
+
+def _heard(block: ControlBlock, answer: Segment, syn: Segment | None) -> ControlBlock:
+    """Return the block that must have heard a SYN, since it now acknowledges one."""
+    assert answer.ack is not None
+    if syn is not None and syn.seq < answer.ack <= syn.end:
+        return block.received(syn)
+    block = replace(
+        block,
+        remote=answer.destination,
+        rcv=ReceiveSpace(irs=answer.ack - 1, nxt=answer.ack),
+        inferred=True,
+    )
+    return block.after(Input.RECV_SYN)
+
+
+def _not_heard(block: ControlBlock, seg: Segment) -> ControlBlock:
+    """Take back what the repeated SYN or SYN,ACK disproves: the answer had not arrived."""
+    if seg.ack is None and block.state is State.ESTABLISHED and not block.passive:
+        return replace(
+            block,
+            state=State.SYN_SENT,
+            snd=replace(block.snd, una=block.snd.iss),
+            rcv=ReceiveSpace(),
+            peer_offered=None,
+            ts_recent=None,
+        )
+    if seg.ack is not None and block.state is State.ESTABLISHED and block.passive:
+        return replace(
+            block,
+            state=State.SYN_RECEIVED,
+            snd=replace(block.snd, una=block.snd.iss),
+            rcv=replace(block.rcv, nxt=seg.ack, held=()),
+        )
+    return block
+
+
+def _middle(seg: Segment) -> ControlBlock:
+    """Return what can be known of an end first seen in mid-stream, by what it sends."""
+    if seg.rst:
+        return ControlBlock(seg.source, seg.destination, inferred=True)
+    return ControlBlock(
+        seg.source,
+        seg.destination,
+        state=State.ESTABLISHED,
+        snd=SendSpace(una=seg.seq, nxt=seg.seq),
+        rcv=ReceiveSpace(nxt=seg.ack),
+        inferred=True,
+    )
+
+
+def _answered(block: ControlBlock, seg: Segment, syn_ack: Segment | None) -> ControlBlock:
+    """Return the block that must have heard a SYN,ACK, since its end goes on."""
+    if syn_ack is not None:
+        heard = block.received(syn_ack)
+        if heard.state is State.ESTABLISHED:
+            return heard
+    if seg.seq != block.snd.nxt:
+        return block
+    assert seg.ack is not None
+    return replace(
+        block,
+        state=State.ESTABLISHED,
+        snd=replace(block.snd, una=block.snd.nxt),
+        rcv=ReceiveSpace(nxt=seg.ack),
+        inferred=True,
+    )
+
+
+def _completed(block: ControlBlock, seg: Segment) -> ControlBlock:
+    """Return the block that must have heard the last ACK of the handshake."""
+    took_data = (
+        block.last_ack_sent is not None
+        and block.rcv.irs is not None
+        and block.last_ack_sent > block.rcv.irs + 1
+    )
+    # With Fast Open a listener may send data before that ACK (RFC 7413 section 4.2.2).
+    if took_data or seg.length == 0 or block.snd.iss is None:
+        return block
+    block = replace(block, snd=replace(block.snd, una=block.snd.iss + 1), inferred=True)
+    return block.after(Input.RECV_ACK_OF_SYN)
+
+
+def _fins_crossed(block: ControlBlock, seg: Segment) -> bool:
+    return (
+        block.state is State.CLOSE_WAIT
+        and block.rcv.fin is not None
+        and seg.ack is not None
+        and seg.ack <= block.rcv.fin
+    )
+
+
+def _caught_up(block: ControlBlock, seg: Segment) -> ControlBlock:
+    """Take the peer's FIN for heard where `seg` acknowledges it over a gap in the capture."""
+    fin = block.rcv.fin
+    if fin is None or seg.ack is None or block.rcv.nxt is None:
+        return block
+    if block.rcv.nxt <= fin < seg.ack:
+        rcv = replace(block.rcv, nxt=fin + 1, held=())
+        return replace(block, rcv=rcv, inferred=True).after(Input.RECV_FIN)
+    return block
+
+
+def received(block: ControlBlock | None, seg: Segment) -> ControlBlock | None:
+    """Return the receiver's block made ready for `seg`; None where nothing is known of it.
+
+    The caller goes on with `block.received(seg)`: the rules themselves are not bent.
+    """
+    if block is None:
+        return _unseen(seg)
+    if block.state is State.CLOSED and seg.syn and seg.ack is None:
+        # That it was refused once does not say who listens now.
+        return None
+    if seg.rst or seg.syn or seg.ack is None:
+        return block
+    if block.state is State.SYN_SENT and block.acknowledges_new(seg):
+        # The peer goes on as if connected: its SYN,ACK was not captured.
+        return replace(
+            block,
+            state=State.ESTABLISHED,
+            snd=replace(block.snd, una=seg.ack),
+            rcv=ReceiveSpace(nxt=seg.seq),
+            inferred=True,
+        )
+    if block.state in _WAITING or not block.state.synchronized:
+        return block
+    nxt, wnd = block.rcv.nxt, block.rcv.wnd
+    if block.snd.nxt is not None and block.snd.nxt < seg.ack:
+        block = replace(block, snd=replace(block.snd, nxt=seg.ack), inferred=True)
+    if seg.length and nxt is not None and wnd is not None and nxt + wnd < seg.seq:
+        # A sender keeps to the window: the ACK that opened it was not captured.
+        block = replace(block, rcv=replace(block.rcv, wnd=None), inferred=True)
+    return block
+
+
+def _unseen(seg: Segment) -> ControlBlock | None:
+    """Return what is known of an end that has sent nothing yet, when `seg` reaches it."""
+    if seg.syn and seg.ack is None:
+        # Whether anyone listens there, only an answer can tell.
+        return None
+    local, remote = seg.destination, seg.source
+    if seg.rst:
+        return ControlBlock(local, remote, inferred=True)
+    ack = seg.ack
+    if seg.syn and ack is not None:
+        return ControlBlock(
+            local,
+            remote,
+            state=State.SYN_SENT,
+            snd=SendSpace(iss=ack - 1, una=ack - 1, nxt=ack),
+            inferred=True,
+        )
+    return ControlBlock(
+        local,
+        remote,
+        state=State.ESTABLISHED,
+        snd=SendSpace(una=ack, nxt=ack),
+        rcv=ReceiveSpace(nxt=seg.seq),
+        inferred=True,
+    )

@@ -1,0 +1,59 @@
+"""Why an end must not act on a segment, in words (section 3.10.7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from handshake.tcp import State
+
+if TYPE_CHECKING:
+    from handshake.tcp import ControlBlock, Segment, Seq
+
+
+def keep_alive(seg: Segment, snd_nxt: Seq) -> bool:
+    """Whether `seg` only asks for an ACK: one old octet or none (section 3.8.4)."""
+    return (
+        seg.seq == snd_nxt - 1 and seg.payload_length <= 1 and not (seg.syn or seg.fin or seg.rst)
+    )
+
+
+def old(block: ControlBlock, seg: Segment) -> bool:
+    """Whether all of `seg` came before: a duplicate, answered by an ACK and nothing more."""
+    if block.state in (State.CLOSED, State.LISTEN, State.SYN_SENT) or seg.rst:
+        return False
+    if seg.syn:
+        return seg.seq == block.rcv.irs
+    return block.rcv.nxt is not None and seg.end <= block.rcv.nxt and seg.ack is not None
+
+
+def why_not(block: ControlBlock, seg: Segment) -> str:
+    """Return why `block` does not find `seg` acceptable."""
+    nxt, wnd = block.rcv.nxt, block.rcv.wnd
+    match block.state:
+        case State.CLOSED:
+            return "there is no connection any more, so a RST will answer it"
+        case State.LISTEN:
+            return "a listening socket takes only a SYN"
+        case State.SYN_SENT if seg.ack is None:
+            return "a RST that acknowledges nothing may come from anyone"
+        case State.SYN_SENT if not block.acknowledges_new(seg):
+            return (
+                f"it acknowledges {seg.ack}, and only {block.snd.nxt} answers the SYN: a RST will "
+                f"say so"
+            )
+        case State.SYN_SENT:
+            return "it is no answer to a SYN"
+    if seg.rst:
+        if block.in_window(seg):
+            return f"its number is {seg.seq} and not exactly {nxt}: an ACK asks back (RFC 5961)"
+        return f"its number {seg.seq} is outside the window, which begins at {nxt}: forged or stale"
+    if seg.syn:
+        return "a SYN means nothing to a connection that is synchronized: an ACK asks back"
+    if seg.ack is None:
+        return "every segment of a connection must acknowledge something"
+    if not block.in_window(seg):
+        size = f" with room for {wnd} octets" if wnd is not None else ""
+        return f"its number {seg.seq} is outside the window, which begins at {nxt}{size}"
+    if block.state is State.SYN_RECEIVED:
+        return f"it acknowledges {seg.ack}, and {block.snd.nxt} is awaited: a RST will say so"
+    return "its timestamp is older than what has come already (PAWS, RFC 7323)"

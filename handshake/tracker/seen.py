@@ -1,0 +1,40 @@
+"""A segment with its two ends: what the explaining of it starts from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from handshake.events import Change, Role
+    from handshake.tcp import Observed, Segment
+    from handshake.tracker.connection import End, Sending
+
+_NANO = 1_000_000_000
+
+
+class Seen(NamedTuple):
+    """A segment, its two ends, and each block before and after it."""
+
+    observed: Observed
+    sender: End
+    receiver: End
+    sent: Change
+    heard: Change
+    """`before` is the receiver's block made ready: with all that this segment lets conclude."""
+
+    unseen: int
+    """How many numbers it acknowledges that the receiver was not seen to send."""
+
+    @property
+    def seg(self) -> Segment:
+        """The segment."""
+        return self.observed.segment
+
+    @property
+    def by(self) -> Role:
+        """Who sent it."""
+        return self.sender.role
+
+    def since(self, sending: Sending) -> float:
+        """Return the seconds since this SYN or SYN,ACK went out last."""
+        return (self.observed.at - sending.last.at) / _NANO
