@@ -1,0 +1,109 @@
+"""The stage of a recording: two hosts, a server that listens, a tape that counts packets."""
+
+import errno
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+
+from live.capture import Capture, capture
+from live.delay import delayed
+from live.net import TIMEOUT, Host
+from live.talk import Ends, dial
+
+PORT = 80
+"""Where the server of every scene listens."""
+
+REFUSALS = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.EACCES)
+
+Play = Callable[["Stage"], None]
+Link = Callable[[], AbstractContextManager[tuple[Host, Host]]]
+
+SCENES: dict[str, Callable[[Path], None]] = {}
+"""What can be recorded: the name of each file, and what writes it."""
+
+NEAR: Link = partial(delayed, 0.005)
+
+
+class TakeError(Exception):
+    """The packets were not those that the scene is meant to show."""
+
+
+class Stage:
+    """Two hosts, a server listening on port 80, and the file to record into."""
+
+    def __init__(self, client: Host, server: Host, path: Path, nano: bool) -> None:
+        self.client = client
+        self.server = server
+        self.path = path
+        self.nano = nano
+        self.open_at_the_end = ExitStack()
+        self.listener = self.keep(server.listen(PORT))
+        for host in (client, server):  # RFC 6298 doubles; Linux since 6.5 begins with 1, 1, 1, 1 s
+            host.sysctl("net.ipv4.tcp_syn_linear_timeouts", 0)
+        for address in (server.v4, server.v6):  # so that no SYN waits for a neighbour's address
+            self.refused(address, 1)
+
+    def keep(self, made: socket.socket) -> socket.socket:
+        """Close the socket when the recording is over, if it still is open then."""
+        return self.open_at_the_end.enter_context(made)
+
+    @contextmanager
+    def tape(self, at: Host, packets: int, only: str = "tcp") -> Iterator[Capture]:
+        """Record at one end until so many packets have passed, and see that no more did."""
+        with capture(at, "eth0", self.path, only=only, nano=self.nano) as tape:
+            yield tape
+            tape.wait(packets)
+        if tape.packets != packets:
+            raise TakeError(f"{tape.packets} packets, not {packets}")
+
+    def open(self, address: str, source_port: int) -> Ends:
+        """Open a connection to the server."""
+        caller = self.keep(self.client.connect(address, PORT, source_port=source_port))
+        return caller, self.keep(self.listener.accept()[0])
+
+    def open_together(self, sources: list[tuple[str, int]]) -> list[Ends]:
+        """Open connections, given address and source port of each, whose handshakes overlap."""
+        callers = [self.call(address, PORT, source_port) for address, source_port in sources]
+        accepted = {}
+        for _ in callers:
+            end, peer = self.listener.accept()
+            accepted[peer[1]] = self.keep(end)
+        for caller in callers:
+            caller.settimeout(TIMEOUT)
+        return [(caller, accepted[caller.getsockname()[1]]) for caller in callers]
+
+    def call(self, address: str, port: int, source_port: int) -> socket.socket:
+        """Send a SYN and wait for nothing."""
+        caller = self.keep(
+            self.client.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+        )
+        return dial(caller, source_port, (address, port))
+
+    def refused(self, address: str, port: int, source_port: int = 0) -> None:
+        """Try to open a connection where that must fail."""
+        try:
+            self.client.connect(address, port, source_port=source_port).close()
+        except OSError as error:
+            if error.errno not in REFUSALS:
+                raise
+        else:
+            raise TakeError(f"port {port} is open")
+
+
+def scene(*, nano: bool = False, link: Link = NEAR) -> Callable[[Play], Play]:
+    """Make a recording of a function's play; its name is the file's."""
+
+    def register(play: Play) -> Play:
+        def record(path: Path) -> None:
+            with link() as (client, server):
+                stage = Stage(client, server, path, nano)
+                with stage.open_at_the_end:
+                    play(stage)
+
+        record.__doc__ = play.__doc__
+        SCENES[play.__name__.replace("_", "-")] = record
+        return play
+
+    return register

@@ -1,0 +1,61 @@
+"""What two real sockets say to each other in tests and recordings."""
+
+import socket
+import struct
+
+REQUEST = b"GET /hello HTTP/1.0\r\n\r\n"
+RESPONSE = b"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nHello.\r\n"
+
+Ends = tuple[socket.socket, socket.socket]
+"""The two sockets of a connection: the caller's and the listener's."""
+
+
+def dial(caller: socket.socket, source_port: int, there: tuple[str, int]) -> socket.socket:
+    """Begin to connect."""
+    caller.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    caller.bind(("", source_port))
+    caller.setblocking(False)
+    caller.connect_ex(there)
+    return caller
+
+
+def ask(ends: Ends) -> Ends:
+    """Pass a request and its response."""
+    caller, accepted = ends
+    send(REQUEST, caller, accepted)
+    send(RESPONSE, accepted, caller)
+    return ends
+
+
+def send(data: bytes, sender: socket.socket, receiver: socket.socket) -> None:
+    """Pass data and wait until it is there."""
+    sender.sendall(data)
+    see(data, receiver)
+
+
+def see(data: bytes, receiver: socket.socket) -> None:
+    """Wait until data is there."""
+    while data:
+        part = receiver.recv(len(data))
+        assert part, "a FIN where data was to come"
+        assert data.startswith(part)
+        data = data[len(part) :]
+
+
+def close(first: socket.socket, second: socket.socket) -> None:
+    """Close in order: the second end when it has seen the FIN of the first."""
+    first.close()
+    see_fin(second)
+    second.close()
+
+
+def see_fin(end: socket.socket) -> None:
+    """Wait for the other end's FIN."""
+    data = end.recv(1)
+    assert not data, f"{data!r} where a FIN was to come"
+
+
+def reset(end: socket.socket) -> None:
+    """Close with RST instead of FIN."""
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    end.close()
