@@ -92,8 +92,8 @@ class UnseenAcknowledged(Event):
     def text(self) -> str:
         """The fact in English."""
         return (
-            f"The {self.by} acknowledges {octets(self.count)} that were not seen here: they went "
-            f"by without being captured."
+            f"The {self.by} acknowledges data ({octets(self.count)}) that was not seen here: it "
+            f"went by without being captured."
         )
 
 

@@ -1,0 +1,225 @@
+"""What is exported: a connection summed up, and the one JSON form of blocks, segments and steps."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from handshake.events import Change, Event, Step
+    from handshake.tcp import ControlBlock, Endpoint, Offer, Option, Segment, Seq
+
+Json: TypeAlias = dict[str, Any]
+"""An object that the standard `json` module writes as it is."""
+
+_NANO = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class EndRecord:
+    """One end of a connection, summed up. A field is None where nothing is known of it."""
+
+    address: str
+    port: int
+    state: str | None
+    """RFC 9293's name of the state it is in after the last segment."""
+
+    iss: int | None
+    mss: int | None
+    """What it offered, in octets."""
+
+    window_scale: int | None
+    """The shift it offered: in force only where the other end offered one too."""
+
+    sack_permitted: bool | None
+    timestamps: bool | None
+    ecn: bool | None
+    segments: int
+    bytes: int
+    """Unique payload octets that it sent."""
+
+    retransmissions: int
+    out_of_order: int
+    duplicate_acks: int
+    zero_windows: int
+    fin: int
+    rst: int
+
+
+@dataclass(frozen=True, slots=True)
+class HandshakeRecord:
+    """How long the opening took, in seconds, and what stood in its way."""
+
+    rtt: float | None
+    """From the last SYN to the ACK that completed it: Wireshark's initial RTT."""
+
+    syn_to_syn_ack: float | None
+    """From the last SYN before the SYN,ACK to it: the way to the server and back."""
+
+    syn_ack_to_ack: float | None
+    """From the SYN,ACK to the ACK of it: the way to the client and back."""
+
+    syn_retransmissions: int
+    syn_ack_retransmissions: int
+    simultaneous: bool
+    fast_open: bool
+    """Whether data in the SYN was accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A connection, summed up."""
+
+    stream: int
+    client: EndRecord
+    server: EndRecord
+    roles: str
+    start: str
+    """When its first segment was seen: RFC 3339 with nanoseconds."""
+
+    duration: float
+    """Seconds from its first segment to its last."""
+
+    outcome: str
+    closed: str | None
+    handshake: HandshakeRecord
+    frames: tuple[int | None, int | None]
+    """The numbers of its first and last frame."""
+
+    def as_json(self) -> Json:
+        """Return it as one JSON object."""
+        return asdict(self)
+
+
+def rfc3339(at: int) -> str:
+    """Return nanoseconds since 1970 as RFC 3339 writes a time, with all nine decimals."""
+    whole, fraction = divmod(at, _NANO)
+    return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}.{fraction:09d}Z"
+
+
+def endpoint_record(endpoint: Endpoint | None) -> Json | None:
+    """Return an endpoint as JSON."""
+    if endpoint is None:
+        return None
+    return {"address": str(endpoint.address), "port": endpoint.port}
+
+
+def option_record(option: Option) -> Json:
+    """Return one option as JSON, as it was found."""
+    found: Json = {"kind": option.kind, "name": option.name, "data": option.data.hex()}
+    if option.problem is not None:
+        found["problem"] = option.problem
+    return found
+
+
+def segment_record(seg: Segment) -> Json:
+    """Return every header field and option as JSON."""
+    stamps = seg.options.timestamps
+    return {
+        "source": endpoint_record(seg.source),
+        "destination": endpoint_record(seg.destination),
+        "seq": int(seg.seq),
+        "ack": None if seg.ack is None else int(seg.ack),
+        "data_offset": seg.data_offset,
+        "reserved": seg.reserved,
+        "flags": list(seg.flags.names),
+        "window": seg.window,
+        "checksum": seg.checksum,
+        "urgent": seg.urgent,
+        "length": seg.payload_length,
+        "mss": seg.options.mss,
+        "window_scale": seg.options.window_scale,
+        "sack_permitted": seg.options.sack_permitted,
+        "timestamps": None if stamps is None else {"value": stamps.value, "echo": stamps.echo},
+        "sack": [[int(first), int(end)] for first, end in seg.options.sack],
+        "fast_open": None if seg.options.fast_open is None else seg.options.fast_open.hex(),
+        "options": [option_record(option) for option in seg.options],
+        "problems": list(seg.problems),
+    }
+
+
+def block_record(block: ControlBlock | None) -> Json | None:
+    """Return a control block as JSON; None where nothing is known of that end."""
+    if block is None:
+        return None
+    snd, rcv = block.snd, block.rcv
+    return {
+        "state": str(block.state),
+        "local": endpoint_record(block.local),
+        "remote": endpoint_record(block.remote),
+        "passive": block.passive,
+        "snd": {
+            "iss": _number(snd.iss),
+            "una": _number(snd.una),
+            "nxt": _number(snd.nxt),
+            "wnd": snd.wnd,
+            "wl1": _number(snd.wl1),
+            "wl2": _number(snd.wl2),
+        },
+        "rcv": {
+            "irs": _number(rcv.irs),
+            "nxt": _number(rcv.nxt),
+            "wnd": rcv.wnd,
+            "held": [[int(first), int(end)] for first, end in rcv.held],
+            "fin": _number(rcv.fin),
+        },
+        "fin": _number(block.fin),
+        "offered": _offer(block.offered),
+        "peer_offered": _offer(block.peer_offered),
+        "in_force": {
+            "mss": block.mss,
+            "snd_shift": block.snd_shift,
+            "rcv_shift": block.rcv_shift,
+            "sack": block.sack,
+            "timestamps": block.timestamps,
+            "ecn": block.ecn,
+        },
+        "ts_recent": block.ts_recent,
+        "last_ack_sent": _number(block.last_ack_sent),
+        "inferred": block.inferred,
+    }
+
+
+def _number(seq: Seq | None) -> int | None:
+    return None if seq is None else int(seq)
+
+
+def _offer(offer: Offer | None) -> Json | None:
+    return None if offer is None else asdict(offer)
+
+
+def change_record(change: Change) -> Json:
+    """Return what a segment changed at one end, as JSON."""
+    return {
+        "before": block_record(change.before),
+        "after": block_record(change.after),
+        "changed": list(change.changed),
+    }
+
+
+def event_record(event: Event) -> Json:
+    """Return an event as JSON."""
+    return {"code": event.code, "section": event.section, "text": event.text}
+
+
+def step_record(step: Step) -> Json:
+    """Return one step as JSON: what `replay --json` prints a line of."""
+    observed = step.observed
+    return {
+        "stream": step.stream,
+        "index": step.index,
+        "frame": observed.frame,
+        "time": rfc3339(observed.at),
+        "since_start": step.since_start / _NANO,
+        "by": str(step.by),
+        "ttl": observed.ttl,
+        "checksum_ok": observed.checksum_ok,
+        "segment": segment_record(step.segment),
+        "sender": change_record(step.sender),
+        "receiver": change_record(step.receiver),
+        "events": [event_record(event) for event in step.events],
+        "why": step.why,
+        "section": step.section,
+        "inferred": step.inferred,
+    }

@@ -1,0 +1,116 @@
+"""A connection summed up: from what was counted and noticed to its record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from handshake.record import EndRecord, HandshakeRecord, Record, rfc3339
+
+if TYPE_CHECKING:
+    from handshake.tcp import Observed
+    from handshake.tracker.connection import Connection, End, Sending
+
+_NANO = 1_000_000_000
+
+
+def summarize(connection: Connection) -> Record:
+    """Return the record of a connection as far as it has been seen."""
+    first, last = connection.first, connection.last
+    if first is None or last is None:
+        raise ValueError("a connection without a segment has no record")
+    return Record(
+        stream=connection.number,
+        client=summarize_end(connection.client),
+        server=summarize_end(connection.server),
+        roles=connection.roles,
+        start=rfc3339(first.at),
+        duration=(last.at - first.at) / _NANO,
+        outcome=_outcome(connection),
+        closed=_closed(connection),
+        handshake=_handshake(connection),
+        frames=(first.frame, last.frame),
+    )
+
+
+def summarize_end(end: End) -> EndRecord:
+    """Return one end, summed up."""
+    block = end.block
+    offer = None if block is None else block.offered
+    iss = None if block is None or block.snd.iss is None else int(block.snd.iss)
+    return EndRecord(
+        address=str(end.endpoint.address),
+        port=end.endpoint.port,
+        state=None if block is None else str(block.state),
+        iss=iss,
+        mss=None if offer is None else offer.mss,
+        window_scale=None if offer is None else offer.window_scale,
+        sack_permitted=None if offer is None else offer.sack_permitted,
+        timestamps=None if offer is None else offer.timestamps,
+        ecn=None if offer is None else offer.ecn,
+        segments=end.segments,
+        bytes=end.octets,
+        retransmissions=end.retransmissions + _again(end.syn) + _again(end.syn_ack),
+        out_of_order=end.out_of_order,
+        duplicate_acks=end.duplicate_acks,
+        zero_windows=end.zero_windows,
+        fin=end.fins,
+        rst=end.rsts,
+    )
+
+
+def _again(sending: Sending | None) -> int:
+    return 0 if sending is None else sending.again
+
+
+def _outcome(connection: Connection) -> str:
+    client, server = connection.client, connection.server
+    if connection.final_ack is not None:
+        return "established"
+    if connection.refused is not None:
+        return "refused"
+    if client.syn is None and client.syn_ack is None and server.syn_ack is None:
+        return "mid-stream"
+    if connection.reset_by is not None:
+        return "reset"
+    return "no-answer" if server.syn_ack is None and server.syn is None else "half-open"
+
+
+def _closed(connection: Connection) -> str | None:
+    if connection.reset_by is not None:
+        return f"rst-by-{connection.reset_by}"
+    if connection.closed:
+        return "fin"
+    fins = [end for end in (connection.client, connection.server) if end.fins]
+    return "half-closed" if len(fins) == 1 else None
+
+
+def _handshake(connection: Connection) -> HandshakeRecord:
+    caller = connection.client
+    answer = connection.server.syn_ack or connection.server.syn
+    syn_ack = None if answer is None else answer.first
+    ack = connection.final_ack
+    syn = caller.syn
+    return HandshakeRecord(
+        rtt=_between(None if syn is None else syn.last, ack),
+        syn_to_syn_ack=_between(None if syn is None else syn.last, syn_ack),
+        syn_ack_to_ack=_between(syn_ack, ack),
+        syn_retransmissions=_again(caller.syn),
+        syn_ack_retransmissions=_again(connection.server.syn_ack),
+        simultaneous=connection.simultaneous,
+        fast_open=_took_data(connection),
+    )
+
+
+def _between(earlier: Observed | None, later: Observed | None) -> float | None:
+    """Return the seconds between two segments; None where either was not seen."""
+    if earlier is None or later is None or later.at < earlier.at:
+        return None
+    return (later.at - earlier.at) / _NANO
+
+
+def _took_data(connection: Connection) -> bool:
+    syn, syn_ack = connection.client.syn, connection.server.syn_ack
+    if syn is None or syn_ack is None:
+        return False
+    sent, answer = syn.first.segment, syn_ack.first.segment
+    return answer.ack is not None and sent.seq + 1 < answer.ack <= sent.end
