@@ -1,0 +1,1 @@
+"""Draws what the rest of the package knows: rich renderables, one a module."""

@@ -1,0 +1,287 @@
+"""A TCP header as figure 1 of RFC 9293 draws it: 32 bits a row, two columns a bit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from rich.cells import cell_len
+from rich.measure import Measurement
+
+from handshake.tcp import Flags, Kind
+from handshake.view.glyphs import UNICODE, Glyphs
+from handshake.view.text import fit, line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.text import Text
+
+    from handshake.tcp import Option, Segment
+
+WIDTH: Final = 65
+"""Columns of the grid: 32 bits of two columns each, and the line that closes it."""
+
+_INSIDE: Final = WIDTH - 2
+_HALF: Final = 31
+
+LABELS: Final[dict[str, str]] = {
+    "source": "Source Port",
+    "destination": "Destination Port",
+    "seq": "Sequence Number",
+    "ack": "Acknowledgment",
+    "data_offset": "off",
+    "reserved": "rsv",
+    "window": "Window",
+    "checksum": "Checksum",
+    "urgent": "Urgent Pointer",
+    "options": "Options",
+}
+"""The fields by the names that `changed`, `notes` and `labels` go by; and `flags`, the bits."""
+
+_FLAGS: Final = (
+    ("c", Flags.CWR),
+    ("e", Flags.ECE),
+    ("u", Flags.URG),
+    ("a", Flags.ACK),
+    ("p", Flags.PSH),
+    ("r", Flags.RST),
+    ("s", Flags.SYN),
+    ("f", Flags.FIN),
+)
+
+_ROWS: Final = (
+    ("source", "destination"),
+    ("seq",),
+    ("ack",),
+    ("data_offset", "reserved", "flags", "window"),
+    ("checksum", "urgent"),
+    ("options",),
+)
+
+_WORDS: Final[dict[int, str]] = {
+    Kind.MSS: "MSS",
+    Kind.WINDOW_SCALE: "WScale",
+    Kind.SACK_PERMITTED: "SACK ok",
+    Kind.SACK: "SACK",
+    Kind.TIMESTAMPS: "TS",
+    Kind.MD5: "MD5",
+    Kind.USER_TIMEOUT: "UTO",
+    Kind.AO: "AO",
+    Kind.MPTCP: "MPTCP",
+    Kind.FAST_OPEN: "TFO",
+    Kind.ACC_ECN_0: "AccECN0",
+    Kind.ACC_ECN_1: "AccECN1",
+}
+
+
+def option_words(segment: Segment) -> tuple[str, ...]:
+    """Return what each option says, in a word or two; those that only fill are left out."""
+    return tuple(
+        _option(segment, each)
+        for each in segment.options
+        if each.kind not in (Kind.NOP, Kind.END) or each.problem is not None
+    )
+
+
+def _option(segment: Segment, option: Option) -> str:
+    name = _WORDS.get(option.kind, option.name)
+    if option.problem is not None:
+        return f"{name} malformed"
+    number = int.from_bytes(option.data, "big")
+    match option.kind:
+        case Kind.MSS | Kind.WINDOW_SCALE:
+            return f"{name} {number}"
+        case Kind.TIMESTAMPS:
+            return f"{name} {number >> 32}/{number & 0xFFFFFFFF}"
+        case Kind.SACK:
+            return f"{name} " + ",".join(f"{left}-{right}" for left, right in segment.options.sack)
+        case Kind.FAST_OPEN:
+            return f"{name} cookie" if option.data else f"{name} asks"
+        case Kind.SACK_PERMITTED:
+            return name
+    return f"{name} ({len(option.raw)})"
+
+
+@dataclass(frozen=True)
+class HeaderGrid:
+    """The header of one segment, each field at the place it has on the wire."""
+
+    segment: Segment
+    changed: frozenset[str] = frozenset()
+    """Fields to mark with `*`."""
+
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """What to say of a field, to the right of its row."""
+
+    ruler: bool = False
+    """Whether to number the bits, and to draw a line between rows: 15 lines instead of 8."""
+
+    hexadecimal: bool = False
+    """Whether to show sequence numbers in hexadecimal too."""
+
+    labels: Mapping[str, str] | None = None
+    """Other names for the fields, as in another language."""
+
+    chosen: str | None = None
+    """The field that is being spoken of."""
+
+    glyphs: Glyphs = UNICODE
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(WIDTH, options.max_width if self.notes else WIDTH)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from self.lines(options.max_width)
+
+    def lines(self, width: int = WIDTH) -> list[Text]:
+        """Return the lines, with notes as far as `width` leaves room for them."""
+        rows = [self._row(fields, width) for fields in _ROWS]
+        if not self.ruler:
+            return [self._edge(0), *rows, self._edge(len(_ROWS))]
+        tens = "".join(f"{bit // 10 if bit % 10 == 0 else ' '} " for bit in range(32))
+        ones = "".join(f"{bit % 10} " for bit in range(32))
+        out = [line((f" {tens}", "dim")), line((f" {ones}", "dim"))]
+        for number, row in enumerate(rows):
+            out += [self._edge(number), row]
+        return [*out, self._edge(len(_ROWS))]
+
+    def _edge(self, number: int) -> Text:
+        """Draw the line above row `number`: it meets the cells of both its neighbours."""
+        glyphs = self.glyphs
+        above = _stops(_ROWS[number - 1]) if number and self.ruler else set()
+        # Without lines between the rows only the first row's cells meet an edge, and the
+        # last row has but one cell.
+        below = _stops(_ROWS[number]) if number < len(_ROWS) else set()
+        middle = ""
+        for column in range(1, WIDTH - 1):
+            up, down = column in above, column in below
+            middle += (
+                glyphs.crossing
+                if up and down
+                else glyphs.tee_up
+                if up
+                else glyphs.tee_down
+                if down
+                else glyphs.horizontal
+            )
+        if number == 0:
+            ends = glyphs.top_left, glyphs.top_right
+        elif number == len(_ROWS):
+            ends = glyphs.bottom_left, glyphs.bottom_right
+        else:
+            ends = glyphs.tee_right, glyphs.tee_left
+        return line((ends[0] + middle + ends[1], "rule"))
+
+    def _row(self, fields: tuple[str, ...], width: int) -> Text:
+        bar = (self.glyphs.vertical, "rule")
+        row = line(bar)
+        for name in fields:
+            for part in self._cell(name):
+                row.append(*part)
+            row.append(*bar)
+        # In a row of several cells the first that has a note speaks.
+        note = next((self.notes[name] for name in fields if name in self.notes), "")
+        room = width - WIDTH - 1
+        if note and room > 0:
+            row.append(" " + fit(note, room, self.glyphs.ellipsis), "field.note")
+        return row
+
+    def _cell(self, name: str) -> Iterator[tuple[str, str]]:
+        match name:
+            case "flags":
+                yield from self._flags()
+            case "data_offset":
+                yield self._narrow(name, str(self.segment.data_offset))
+            case "reserved":
+                yield self._reserved()
+            case "seq" | "ack" | "options":
+                yield from self._field(name, _INSIDE)
+            case _:
+                yield from self._field(name, _HALF)
+
+    def _field(self, name: str, width: int) -> Iterator[tuple[str, str]]:
+        label, gap = self._label(name), self._gap(name)
+        yield f" {fit(label, max(gap, cell_len(label) + 1))}", self._style(name, "field.name")
+        room = width - 1 - max(gap, cell_len(label) + 1)
+        mark = "*" if name in self.changed else ""
+        value = mark + self._value(name)
+        style = self._style(name, "changed" if mark else "field.value")
+        if self.hexadecimal and name in ("seq", "ack"):
+            number = int(self.segment.seq) if name == "seq" else self.segment.ack_field
+            yield fit(value, 24, self.glyphs.ellipsis), style
+            yield fit(f"0x{number:08x}", room - 24), "dim"
+            return
+        yield fit(value, room, self.glyphs.ellipsis), style
+
+    def _label(self, name: str) -> str:
+        if self.labels is not None and name in self.labels:
+            return self.labels[name]
+        return "Acknowledgment Number" if self.ruler and name == "ack" else LABELS[name]
+
+    def _gap(self, name: str) -> int:
+        if name == "options":
+            return 9
+        if not self.ruler:
+            return 17
+        return 24 if name in ("seq", "ack") else 18
+
+    def _value(self, name: str) -> str:
+        segment = self.segment
+        match name:
+            case "source":
+                return str(segment.source.port)
+            case "destination":
+                return str(segment.destination.port)
+            case "seq":
+                return str(segment.seq)
+            case "ack":
+                return str(segment.ack_field)
+            case "window":
+                return str(segment.window)
+            case "checksum":
+                return f"0x{segment.checksum:04x}"
+            case "urgent":
+                return str(segment.urgent)
+        return f" {self.glyphs.dot} ".join(option_words(segment)) or "none"
+
+    def _narrow(self, name: str, value: str) -> tuple[str, str]:
+        """Draw one of the two cells of four bits."""
+        label = self._label(name)
+        changed = name in self.changed
+        room = 6 - cell_len(label)
+        mark = "*" if changed and room > len(value) else ""
+        style = self._style(name, "changed" if changed else "field.value")
+        return f" {label}{(mark + value):>{room}}", style
+
+    def _reserved(self) -> tuple[str, str]:
+        # AE is the last of the four bits: its name ends where its bit stands.
+        reserved = str(self.segment.reserved) if self.segment.reserved else " "
+        accurate = "AE" if Flags.AE in self.segment.flags else "  "
+        text = fit(f" {self._label('reserved')}", 4) + reserved + accurate
+        odd = reserved != " "
+        return text, self._style("reserved", "warn" if odd else "dim" if text.isspace() else "none")
+
+    def _flags(self) -> Iterator[tuple[str, str]]:
+        for number, (letter, flag) in enumerate(_FLAGS):
+            if number:
+                yield " ", self._style("flags", "none")
+            if flag in self.segment.flags:
+                style = "changed" if "flags" in self.changed else "field.value"
+                yield letter.upper(), self._style("flags", style)
+            else:
+                yield letter, self._style("flags", "dim")
+
+    def _style(self, name: str, style: str) -> str:
+        return "field.chosen" if name == self.chosen else style
+
+
+def _stops(fields: tuple[str, ...]) -> set[int]:
+    """Return the columns at which a row's cells end, its own end left out."""
+    widths = {"data_offset": 8, "reserved": 8, "flags": 16}
+    stops, at = set(), 0
+    for name in fields[:-1]:
+        at += widths.get(name, 32)
+        stops.add(at)
+    return stops
