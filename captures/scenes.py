@@ -3,11 +3,11 @@
 import socket
 from functools import partial
 
-from live.capture import ANSWERS
-from live.delay import delayed
-from live.loss import drop, drop_first, firewall
-from live.net import TIMEOUT, pair
-from live.talk import REQUEST, RESPONSE, Ends, ask, close, dial, reset, see, see_fin, send
+from tests.live.capture import ANSWERS
+from tests.live.delay import delayed
+from tests.live.loss import drop, drop_first, firewall
+from tests.live.net import TIMEOUT, pair
+from tests.live.talk import REQUEST, RESPONSE, Ends, ask, close, dial, reset, see, see_fin, send
 from stage import PORT, SCENES, Stage, scene
 
 __all__ = ["SCENES"]

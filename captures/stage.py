@@ -7,10 +7,10 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
-from live.capture import Capture, capture
-from live.delay import delayed
-from live.net import TIMEOUT, Host
-from live.talk import Ends, dial
+from tests.live.capture import Capture, capture
+from tests.live.delay import delayed
+from tests.live.net import TIMEOUT, Host
+from tests.live.talk import Ends, dial
 
 PORT = 80
 """Where the server of every scene listens."""
