@@ -1,0 +1,98 @@
+"""The pcap container: a file header, then a record for each packet."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from handshake.errors import CaptureError
+from handshake.wire.frame import MAX_CAPTURED, Frame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from handshake.wire.stream import Stream
+
+HEADER_OCTETS: Final = 24
+
+_LINK_TYPE_BITS: Final = 0x03FFFFFF
+"""The rest of the field says whether frames end in a check sequence."""
+
+
+class _Dialect(NamedTuple):
+    order: str
+    nanoseconds: int
+    """In one unit of the time stamp's fraction."""
+
+    extra: int = 0
+    """Octets of a record header beyond the four numbers."""
+
+
+MAGICS: Final = {
+    b"\xd4\xc3\xb2\xa1": _Dialect("<", 1000),
+    b"\xa1\xb2\xc3\xd4": _Dialect(">", 1000),
+    b"\x4d\x3c\xb2\xa1": _Dialect("<", 1),
+    b"\xa1\xb2\x3c\x4d": _Dialect(">", 1),
+    # An old patch to libpcap put interface, protocol and direction into each record.
+    b"\x34\xcd\xb2\xa1": _Dialect("<", 1000, extra=8),
+    b"\xa1\xb2\xcd\x34": _Dialect(">", 1000, extra=8),
+}
+"""The first four octets, and what they say of the rest."""
+
+
+def frames(stream: Stream, warnings: list[str]) -> Iterator[Frame]:
+    """Return the frames of a pcap stream. Raises CaptureError where its header is no good."""
+    header = stream.take(HEADER_OCTETS)
+    if header is None:
+        raise CaptureError("it is cut off inside the file header: capture it again")
+    dialect = MAGICS[bytes(header[:4])]
+    major, minor = struct.unpack_from(dialect.order + "HH", header, 4)
+    (link,) = struct.unpack_from(dialect.order + "I", header, 20)
+    if (major, minor) != (543, 0) and major != 2:
+        raise CaptureError(
+            f"it is a pcap file of version {major}.{minor}, and only version 2 is known: "
+            "convert it with editcap"
+        )
+    # libpcap wrote the two lengths the other way round until 2.3, some writers in 2.3 still;
+    # 543.0 is DG/UX tcpdump, which never stopped.
+    swapped = (major, minor) == (543, 0) or minor < 3
+    return _walk(stream, warnings, dialect, link & _LINK_TYPE_BITS, swapped, minor == 3)
+
+
+def _walk(
+    stream: Stream,
+    warnings: list[str],
+    dialect: _Dialect,
+    link_type: int,
+    swapped: bool,
+    unsure: bool,
+) -> Iterator[Frame]:
+    record = struct.Struct(f"{dialect.order}IIII{dialect.extra}x")
+    take, unpack, size, nanoseconds = stream.take, record.unpack, record.size, dialect.nanoseconds
+    number = 0
+    while (head := take(size)) is not None:
+        number += 1
+        seconds, fraction, captured, length = unpack(head)
+        if swapped or (unsure and captured > length):
+            captured, length = length, captured
+        if captured > MAX_CAPTURED:
+            warnings.append(
+                f"corrupt at offset {stream.offset - size}: packet {number} claims "
+                f"{captured} octets, so it and what follows are left out"
+            )
+            return
+        offset = stream.offset
+        data = take(captured)
+        if data is None:
+            warnings.append(cut_off(stream, offset - size, number))
+            return
+        time = seconds * 1_000_000_000 + fraction * nanoseconds
+        yield Frame(number, time, 0, link_type, length, data, offset)
+    if stream.broken or len(stream.peek(1)):
+        warnings.append(cut_off(stream, stream.offset, number + 1))
+
+
+def cut_off(stream: Stream, offset: int, number: int) -> str:
+    """Return the warning for a stream that ends inside the record at `offset`."""
+    why = f" ({stream.broken})" if stream.broken else ""
+    return f"cut off at offset {offset}: packet {number} is not whole{why}"

@@ -1,0 +1,124 @@
+"""Octets in order from what may not be seekable: a file, a pipe, gzip."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+PIECE: Final = 1 << 20
+"""How many octets are read at a time, and unpacked at a time."""
+
+GZIP_MAGIC: Final = b"\x1f\x8b"
+
+_GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
+"""Tells zlib to expect a gzip header and to check its trailer."""
+
+
+class Stream:
+    """Octets read once, in order. What is handed out is a view of what was read: no copy."""
+
+    __slots__ = ("_at", "_pieces", "_view", "broken", "offset")
+
+    offset: int
+    """How many octets were taken: where the next one stands."""
+
+    broken: str | None
+    """Why the octets ended before their time; None where they did not."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self._view = memoryview(b"")
+        self._at = 0
+        self.offset = 0
+        self.broken = None
+
+    def peek(self, octets: int) -> memoryview:
+        """Return the next octets and leave them there; fewer where the stream ends before."""
+        if len(self._view) - self._at < octets:
+            self._fill(octets)
+        return self._view[self._at : self._at + octets]
+
+    def take(self, octets: int) -> memoryview | None:
+        """Return the next octets; None, and take nothing, where the stream ends before."""
+        end = self._at + octets
+        if end > len(self._view):
+            if not self._fill(octets):
+                return None
+            end = octets
+        view = self._view[end - octets : end]
+        self._at = end
+        self.offset += octets
+        return view
+
+    def skip(self, octets: int) -> bool:
+        """Pass over the next octets, however many, and tell whether they were all there."""
+        while octets:
+            here = len(self.peek(min(octets, PIECE)))
+            if not here:
+                return False
+            self.take(here)
+            octets -= here
+        return True
+
+    def rest(self) -> Iterator[bytes]:
+        """Yield all that was not taken, as it comes; the stream is of no use afterwards."""
+        yield bytes(self._view[self._at :])
+        yield from self._pieces
+
+    def _fill(self, octets: int) -> bool:
+        # Pieces from a pipe are small: joining once keeps a large block linear.
+        parts = [self._view[self._at :]]
+        have = len(parts[0])
+        while have < octets and (piece := self._next()):
+            parts.append(memoryview(piece))
+            have += len(piece)
+        self._view = memoryview(b"".join(parts))
+        self._at = 0
+        return have >= octets
+
+    def _next(self) -> bytes:
+        try:
+            return next(self._pieces, b"")
+        except (OSError, EOFError, zlib.error) as error:
+            self.broken = str(error)
+            return b""
+
+
+def gunzip(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield what gzip members held. Raises zlib.error or EOFError after all that is sound.
+
+    The standard library's own reader drops what it had unpacked when it meets the damage.
+    """
+    member = zlib.decompressobj(_GZIP_WINDOW)
+    for packed in pieces:
+        while packed:
+            if member.eof:
+                # gzip(1) too ignores zeros after a member, and what is no member.
+                packed = packed.lstrip(b"\0")
+                if packed[:1] not in (b"", GZIP_MAGIC[:1]):
+                    return
+                member = zlib.decompressobj(_GZIP_WINDOW)
+                continue
+            before = member.copy()
+            try:
+                unpacked = member.decompress(packed, PIECE)
+            except zlib.error:
+                yield from _up_to_the_damage(before, packed)
+                raise
+            if unpacked:
+                yield unpacked
+            packed = member.unused_data if member.eof else member.unconsumed_tail
+    yield member.flush()
+    if not member.eof:
+        raise EOFError("its gzip data is cut off")
+
+
+def _up_to_the_damage(member: zlib._Decompress, packed: bytes) -> Iterator[bytes]:
+    try:
+        for at in range(len(packed)):
+            yield member.decompress(packed[at : at + 1])
+    except zlib.error:
+        return
