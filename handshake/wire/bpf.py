@@ -1,0 +1,125 @@
+"""Classic BPF, assembled by hand: which packets the kernel hands to a socket of ours."""
+
+from __future__ import annotations
+
+import ctypes
+import socket
+import struct
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+_SO_ATTACH_FILTER: Final = 26
+
+# Operation codes, as linux/bpf_common.h composes them.
+_LOAD_WORD: Final = 0x20  # A = the word at K
+_LOAD_HALF: Final = 0x28
+_LOAD_BYTE: Final = 0x30
+_LOAD_HALF_X: Final = 0x48  # A = the half word at X + K
+_LOAD_BYTE_X: Final = 0x50
+_X_IS: Final = 0x01  # X = K
+_X_IS_HEADER_LENGTH: Final = 0xB1  # X = 4 * (the low four bits of the octet at K)
+_GOTO: Final = 0x05
+_IF_EQUAL: Final = 0x15
+_IF_GREATER: Final = 0x25
+_IF_ANY_BIT: Final = 0x45
+_RETURN: Final = 0x06
+
+_PROTOCOL: Final = 0xFFFFF000  # SKF_AD_OFF + SKF_AD_PROTOCOL: the ether type, on any link
+_WHOLE_PACKET: Final = 0xFFFF
+_INSTRUCTION: Final = struct.Struct("=HBBI")
+
+MOST_PORTS: Final = 100
+"""A conditional jump reaches 255 instructions; so many ports still leave room for the rest."""
+
+
+class _Do(NamedTuple):
+    """One instruction. An empty label stands for the next instruction."""
+
+    code: int
+    k: int = 0
+    yes: str = ""
+    no: str = ""
+
+
+def _assemble(*lines: str | _Do) -> bytes:
+    """Return the program; a line of text is a label for the instruction after it."""
+    places: dict[str, int] = {}
+    program: list[_Do] = []
+    for line in lines:
+        if isinstance(line, str):
+            places[line] = len(program)
+        else:
+            program.append(line)
+
+    def reach(label: str, at: int) -> int:
+        return places[label] - at - 1 if label else 0
+
+    return b"".join(
+        _INSTRUCTION.pack(do.code, 0, 0, reach(do.yes, at))
+        if do.code == _GOTO
+        else _INSTRUCTION.pack(do.code, reach(do.yes, at), reach(do.no, at), do.k)
+        for at, do in enumerate(program)
+    )
+
+
+NOTHING: Final = _assemble(_Do(_RETURN, 0))
+"""Let no packet through."""
+
+
+def segments(ports: Collection[int]) -> bytes:
+    """Return a filter for TCP segments from or to `ports` and for ICMP errors, IPv4 and IPv6.
+
+    It reads packets as a packet socket of type SOCK_DGRAM has them: from the IP header on.
+    """
+    if len(ports) > MOST_PORTS:
+        raise ValueError(f"{len(ports)} ports, and a filter has room for {MOST_PORTS}")
+    ours = [_Do(_IF_EQUAL, port, yes="take") for port in sorted(ports)]
+    return _assemble(
+        _Do(_LOAD_WORD, _PROTOCOL),
+        _Do(_IF_EQUAL, 0x0800, yes="ipv4"),
+        _Do(_IF_EQUAL, 0x86DD, yes="ipv6", no="drop"),
+        "ipv4",
+        _Do(_LOAD_HALF, 6),
+        _Do(_IF_ANY_BIT, 0x1FFF, yes="drop"),  # a later fragment has no header for us
+        _Do(_X_IS_HEADER_LENGTH, 0),
+        _Do(_LOAD_BYTE, 9),
+        _Do(_IF_EQUAL, 6, yes="tcp"),
+        _Do(_IF_EQUAL, 1, no="drop"),
+        _Do(_LOAD_BYTE_X, 0),
+        _Do(_IF_EQUAL, 3, yes="take"),  # destination unreachable
+        _Do(_IF_EQUAL, 11, yes="take"),  # time exceeded
+        _Do(_IF_EQUAL, 12, yes="take", no="drop"),  # parameter problem
+        "ipv6",
+        _Do(_X_IS, 40),
+        _Do(_LOAD_BYTE, 6),
+        _Do(_IF_EQUAL, 6, yes="tcp"),
+        _Do(_IF_EQUAL, 58, yes="icmpv6"),
+        # Extension headers are rare, and no filter of this kind can walk them: take all.
+        _Do(_IF_EQUAL, 0, yes="take"),
+        _Do(_IF_EQUAL, 43, yes="take"),
+        _Do(_IF_EQUAL, 44, yes="take"),
+        _Do(_IF_EQUAL, 60, yes="take", no="drop"),
+        "icmpv6",
+        _Do(_LOAD_BYTE, 40),
+        _Do(_IF_GREATER, 4, yes="drop", no="take"),  # 1 to 4 are the errors
+        "tcp",
+        _Do(_LOAD_HALF_X, 0),
+        *ours,
+        _Do(_LOAD_HALF_X, 2),
+        *ours,
+        "drop",
+        _Do(_RETURN, 0),
+        "take",
+        _Do(_RETURN, _WHOLE_PACKET),
+    )
+
+
+def attach(sock: socket.socket, program: bytes) -> None:
+    """Let the kernel run the program on every packet that the socket would get."""
+    octets = ctypes.create_string_buffer(program)
+    count = len(program) // _INSTRUCTION.size
+    # struct sock_fprog: how many, and where; the kernel copies them before it returns.
+    found = struct.pack("HP", count, ctypes.addressof(octets))
+    sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, found)

@@ -1,0 +1,208 @@
+"""The guard: a socket that holds our port, so that the kernel does not reset what we open by hand.
+
+The kernel has no socket for a SYN that we built ourselves, and answers the SYN+ACK with a RST
+before we can answer it with an ACK. A listening socket on our port that drops all it is sent
+prevents that. It is a socket and no firewall rule: however we end, it goes with us.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import select
+import socket
+import struct
+import time
+from ipaddress import IPv6Address
+from typing import TYPE_CHECKING, Final, Self
+
+from handshake.errors import CannotRun
+from handshake.tcp import Endpoint, Flags, Segment, Seq
+from handshake.wire import bpf
+from handshake.wire.ip import checksummed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+
+    from handshake.wire.ip import Address
+
+_TCP_MD5SIG_EXT: Final = 32
+_TCP_MD5SIG_FLAG_PREFIX: Final = 1
+_MD5SIG: Final = struct.Struct("=H126xBBHi80s")
+_IP_MINTTL: Final = 21
+_IPV6_MINHOPCOUNT: Final = 73
+
+_PATIENCE: Final = 0.05
+"""Seconds for the self-check; a RST over loopback takes less than one thousandth of one."""
+
+
+def _filter(sock: socket.socket, _family: int) -> None:
+    """Drop every packet before TCP sees it."""
+    bpf.attach(sock, bpf.NOTHING)
+
+
+def _md5(sock: socket.socket, family: int) -> None:
+    """Drop every segment not signed with a key that nobody knows (RFC 2385)."""
+    key = secrets.token_bytes(16)
+    # Prefix length 0: from whatever address it comes.
+    found = _MD5SIG.pack(family, _TCP_MD5SIG_FLAG_PREFIX, 0, len(key), 0, key)
+    sock.setsockopt(socket.IPPROTO_TCP, _TCP_MD5SIG_EXT, found)
+
+
+def _minttl(sock: socket.socket, family: int) -> None:
+    """Drop every packet that has passed a router, or did not begin at 255 (RFC 5082)."""
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_MINHOPCOUNT, 255)
+    else:
+        sock.setsockopt(socket.IPPROTO_IP, _IP_MINTTL, 255)
+
+
+LADDER: Final[dict[str, Callable[[socket.socket, int], None]]] = {
+    "filter": _filter,
+    "md5": _md5,
+    "minttl": _minttl,
+}
+"""Each way to make a socket deaf, the best first. Kernels take some of them only from root."""
+
+
+class Guard:
+    """A port of ours on which the kernel stays silent, until `close` or the end of the process."""
+
+    def __init__(self, sock: socket.socket, name: str) -> None:
+        self._sock = sock
+        self.name = name
+        """Which of the `LADDER` it is."""
+
+        self.port: int = sock.getsockname()[1]
+
+    def close(self) -> None:
+        """Give the port back: from here on the kernel resets what arrives for it."""
+        self._sock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def guard(address: Address, port: int = 0, names: Sequence[str] = tuple(LADDER)) -> Guard:
+    """Return a guard on this address of ours, on a free port if none is given.
+
+    Takes the first of `names` that the kernel allows and that holds when it is tried.
+    Raises CannotRun where none does, or where the port is not to be had.
+    """
+    said = []
+    for name in names:
+        sock = _deaf(address, port, LADDER[name])
+        if isinstance(sock, OSError):
+            said.append(f"{name}: {sock.strerror}")
+        elif _answers(address, sock.getsockname()[1]):
+            sock.close()
+            said.append(f"{name}: the kernel answers all the same")
+        else:
+            return Guard(sock, name)
+    raise CannotRun(f"the kernel would reset the connection: no guard holds ({'; '.join(said)})")
+
+
+def sockaddr(address: Address, port: int = 0) -> tuple[str, int] | tuple[str, int, int, int]:
+    """Return the address as the socket module wants it. Raises OSError for an unknown scope."""
+    if not isinstance(address, IPv6Address):
+        return str(address), port
+    plain, _, scope = str(address).partition("%")
+    index = 0
+    if scope:
+        index = int(scope) if scope.isdecimal() else socket.if_nametoindex(scope)
+    return plain, port, 0, index
+
+
+def family(address: Address) -> socket.AddressFamily:
+    """Return the address family that sockets for this address have."""
+    return socket.AF_INET if address.version == 4 else socket.AF_INET6
+
+
+def _deaf(
+    address: Address, port: int, deafen: Callable[[socket.socket, int], None]
+) -> socket.socket | OSError:
+    """Return a deaf listening socket, or why it cannot be made deaf."""
+    sock = _bound(address, port)
+    try:
+        # Deaf first: from listen() on, a stranger's SYN would be answered.
+        deafen(sock, family(address))
+        sock.listen(0)
+    except OSError as error:
+        sock.close()
+        return error
+    return sock
+
+
+def _bound(address: Address, port: int = 0) -> socket.socket:
+    sock = socket.socket(family(address), socket.SOCK_STREAM)
+    try:
+        if address.version == 6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(sockaddr(address, port))
+    except OSError as error:
+        sock.close()
+        what = f"port {port} of {address}" if port else f"a port of {address}"
+        why = {errno.EADDRINUSE: "it is in use", errno.EADDRNOTAVAIL: "the address is not ours"}
+        reason = why.get(error.errno or 0, os.strerror(error.errno or 0))
+        raise CannotRun(f"cannot call from {what}: {reason}") from error
+    return sock
+
+
+def _answers(address: Address, port: int) -> bool:
+    """Whether the kernel answers a SYN+ACK at this port of ours by a RST: then it is no guard.
+
+    It sends itself two over loopback: the first to the port, the second to one that is only
+    bound, which must bring a RST and so says when the first has had its time.
+    """
+    try:
+        with (
+            _bound(address) as unguarded,
+            socket.socket(family(address), socket.SOCK_RAW, socket.IPPROTO_TCP) as wire,
+        ):
+            wire.bind(sockaddr(address))
+            ours = Endpoint(address, port)
+            other = Endpoint(address, unguarded.getsockname()[1])
+            for source, destination in ((other, ours), (ours, other)):
+                octets = checksummed(_syn_ack(source, destination)).pack()
+                wire.sendto(octets, sockaddr(address))
+            return _first_reset(wire, (ours, other)) == ours
+    except (OSError, CannotRun):
+        # No raw socket, no loopback, or a firewall in the way: it cannot be tried here, and
+        # what the kernel has accepted is believed.
+        return False
+
+
+def _syn_ack(source: Endpoint, destination: Endpoint) -> Segment:
+    return Segment(
+        source=source,
+        destination=destination,
+        seq=Seq(secrets.randbits(32)),
+        ack=Seq(secrets.randbits(32)),
+        flags=Flags.SYN | Flags.ACK,
+    )
+
+
+def _first_reset(wire: socket.socket, ends: tuple[Endpoint, Endpoint]) -> Endpoint | None:
+    """Return who of the two sends a RST first; None where neither does in time."""
+    by_ports = {(ends[0].port, ends[1].port): ends[0], (ends[1].port, ends[0].port): ends[1]}
+    give_up = time.monotonic() + _PATIENCE
+    while (left := give_up - time.monotonic()) > 0:
+        if not select.select([wire], [], [], left)[0]:
+            return None
+        octets = wire.recv(0xFFFF)
+        if wire.family == socket.AF_INET:
+            octets = octets[(octets[0] & 0xF) * 4 :]
+        ports = struct.unpack("!HH", octets[:4])
+        if ports in by_ports and octets[13] & Flags.RST:
+            return by_ports[ports]
+    return None
