@@ -1,0 +1,61 @@
+"""The way to an address: which address of ours, and how large a packet, asked of the kernel."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from handshake.wire.guard import family, sockaddr
+
+if TYPE_CHECKING:
+    from handshake.wire.ip import Address
+
+_IP_MTU: Final = 14
+_IPV6_MTU: Final = 24
+_DISCARD: Final = 9
+
+_WORDS: Final = {
+    errno.EPERM: "a firewall on this machine dropped it",
+    errno.ENETUNREACH: "this machine has no route to it",
+    errno.EHOSTUNREACH: "a route of this machine says: unreachable",
+    errno.EACCES: "a route of this machine says: prohibited",
+    errno.EINVAL: "a route of this machine says: blackhole",
+    errno.ENETDOWN: "the interface is down",
+    errno.ENODEV: "there is no such interface",
+    errno.ENXIO: "there is no such interface",
+    errno.EADDRNOTAVAIL: "this machine has no address to call it from",
+    errno.EAFNOSUPPORT: "this machine does not speak this version of IP",
+}
+
+
+class Route(NamedTuple):
+    """How packets to an address leave."""
+
+    source: Address
+    """Our address on the interface that the kernel chose, with its scope if it needs one."""
+
+    mtu: int
+    """The largest packet on this path, in octets."""
+
+
+def route(address: Address) -> Route:
+    """Return the way to this address. Sends nothing; raises OSError where there is none."""
+    # A UDP socket that is connected has been routed, and no packet has left.
+    with socket.socket(family(address), socket.SOCK_DGRAM) as probe:
+        probe.connect(sockaddr(address, _DISCARD))
+        host, *rest = probe.getsockname()
+        if address.version == 4:
+            return Route(ip_address(host), probe.getsockopt(socket.IPPROTO_IP, _IP_MTU))
+        scope = f"%{socket.if_indextoname(rest[2])}" if rest[2] and "%" not in host else ""
+        mtu = probe.getsockopt(socket.IPPROTO_IPV6, _IPV6_MTU)
+        return Route(ip_address(host + scope), mtu)
+
+
+def words(error: OSError) -> str:
+    """Return why the kernel did not send, in words."""
+    number = error.errno or 0
+    name = errno.errorcode.get(number, str(number))
+    return f"{_WORDS.get(number, os.strerror(number).lower())} ({name})"
