@@ -1,0 +1,80 @@
+"""Opens a connection by hand, closes it again, and says what happened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from handshake.probe.attempt import SECOND, Attempt, Patience
+from handshake.probe.listener import own_listener
+from handshake.probe.result import Negotiated, Result, exit_code, failed
+from handshake.probe.run import Probe
+from handshake.probe.target import Target, targets
+from handshake.probe.verdict import Close, Note, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = [
+    "Attempt",
+    "Close",
+    "Negotiated",
+    "Note",
+    "Patience",
+    "Probe",
+    "Result",
+    "Target",
+    "Verdict",
+    "exit_code",
+    "own_listener",
+    "patience",
+    "probe",
+    "probes",
+    "targets",
+]
+
+
+def probe(
+    host: str,
+    port: int | None = None,
+    *,
+    timeout: float = 5.0,
+    retries: int = 2,
+    hold: float = 0.0,
+    close_timeout: float = 2.0,
+) -> Result:
+    """Return what became of a call to `host`, which may be a whole target such as `[::1]:80`.
+
+    Of several addresses it is the first that is open, or the first of all where none is.
+    Times are in seconds. Raises CannotRun where this machine does not let us.
+    """
+    target = Target.parse(host) if port is None else Target.of(host, port)
+    manner = patience(timeout=timeout, retries=retries, hold=hold, close_timeout=close_timeout)
+    results = []
+    for each in probes(target, manner):
+        results.append(each if isinstance(each, Result) else each.result)
+        if results[-1].verdict is Verdict.OPEN:
+            return results[-1]
+    return results[0]
+
+
+def probes(target: Target, manner: Patience | None = None) -> Iterator[Probe | Result]:
+    """Yield a probe for each address of the target, not yet begun; a result where it has none."""
+    try:
+        endpoints = target.endpoints()
+    except LookupError as error:
+        yield failed(target, Verdict.NAME_ERROR, str(error.args[0]))
+        return
+    for remote in endpoints:
+        yield Probe(target, remote, manner)
+
+
+def patience(
+    *, timeout: float = 5.0, retries: int = 2, hold: float = 0.0, close_timeout: float = 2.0
+) -> Patience:
+    """Return how long to wait for what, from times in seconds."""
+    return Patience(
+        retries=retries,
+        opening=round(timeout * SECOND),
+        hold=round(hold * SECOND),
+        closing=round(close_timeout * SECOND),
+    )

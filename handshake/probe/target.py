@@ -1,0 +1,178 @@
+"""Whom to call: `host:port`, `[v6]:port`, a URL, or `host port`; and the addresses behind it."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from handshake.errors import UsageError
+from handshake.tcp import Endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_PORTS: Final = {
+    "ftp": 21,
+    "ssh": 22,
+    "sftp": 22,
+    "telnet": 23,
+    "smtp": 25,
+    "http": 80,
+    "ws": 80,
+    "imap": 143,
+    "ldap": 389,
+    "https": 443,
+    "wss": 443,
+    "smtps": 465,
+    "rtsp": 554,
+    "ldaps": 636,
+    "imaps": 993,
+    "mqtt": 1883,
+    "mysql": 3306,
+    "rdp": 3389,
+    "postgres": 5432,
+    "postgresql": 5432,
+    "amqp": 5672,
+    "vnc": 5900,
+    "redis": 6379,
+}
+"""Where a URL of this scheme leads that names no port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Whom to call, as asked for."""
+
+    host: str
+    """A name, or an address, without brackets."""
+
+    port: int
+    text: str
+    """The words in which it was asked for."""
+
+    @classmethod
+    def of(cls, host: str, port: int, text: str | None = None) -> Target:
+        """Return the target; raise UsageError where host or port cannot be one."""
+        if not 1 <= port <= 0xFFFF:
+            raise UsageError(f"{text or host}: a port is a number from 1 to 65535, not {port}")
+        if not host or not host.isprintable() or any(sign in host for sign in " /@[]"):
+            raise UsageError(f"{(text or host)!r}: there is no host in it")
+        literal = _literal(host)
+        if isinstance(literal, IPv6Address):
+            _check_scope(literal)
+        shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return cls(host, port, text or shown)
+
+    @classmethod
+    def parse(cls, text: str) -> Target:
+        """Return the target that one word names; raise UsageError where it names none."""
+        if "://" in text:
+            return cls._parse_url(text)
+        if _literal(text.strip("[]")) is not None and text.count(":") != 1:
+            bare = text.strip("[]")
+            example = f"[{bare}]:443" if ":" in bare else f"{bare}:443"
+            raise UsageError(f"{text}: which port? Write {example}")
+        host, colon, port = text.rpartition(":")
+        if not colon:
+            raise UsageError(f"{text}: which port? Write {text}:443")
+        if host.startswith("[") and host.endswith("]"):
+            host = host[1:-1]
+        elif ":" in host:
+            raise UsageError(f"{text}: an IPv6 address stands in brackets: [{host}]:{port}")
+        return cls.of(host, _port(port, text), text)
+
+    @classmethod
+    def _parse_url(cls, text: str) -> Target:
+        try:
+            url = urlsplit(text)
+            host, port = url.hostname, url.port
+        except ValueError as error:
+            raise UsageError(f"{text}: {str(error).lower()}") from error
+        if port is None and (port := _PORTS.get(url.scheme)) is None:
+            raise UsageError(f"{text}: which port? It is not known where {url.scheme}: leads")
+        # A scope in a URL has its % escaped (RFC 6874).
+        return cls.of((host or "").replace("%25", "%"), port, text)
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Return every address of the host, IPv6 first; raise LookupError where it has none.
+
+        An address is taken as it is: only names are looked up.
+        """
+        literal = _literal(self.host)
+        if literal is not None:
+            return (Endpoint(_plain(literal), self.port),)
+        try:
+            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        except (OSError, ValueError) as error:  # UnicodeError, a ValueError: no name of a host
+            why = error.strerror if isinstance(error, OSError) else "it is no name of a host"
+            raise LookupError(f"{self.host}: {(why or str(error)).lower()}") from error
+        addresses = dict.fromkeys(_plain(_address(sockaddr)) for *_, sockaddr in found)
+        # Stable: within a version the order stays that of RFC 6724.
+        ordered = sorted(addresses, key=lambda address: -address.version)
+        return tuple(Endpoint(address, self.port) for address in ordered)
+
+
+def targets(words: Iterable[str]) -> Iterator[Target]:
+    """Yield a target for each word, or for each pair of a host and a port of its own."""
+    waiting: str | None = None
+    for word in words:
+        if waiting is not None:
+            if not word.isdecimal():
+                yield Target.parse(waiting)  # raises: it had no port
+            yield Target.of(waiting.strip("[]"), _port(word, waiting), f"{waiting} {word}")
+            waiting = None
+        elif _has_port(word):
+            yield Target.parse(word)
+        else:
+            waiting = word
+    if waiting is not None:
+        yield Target.parse(waiting)
+
+
+def _has_port(word: str) -> bool:
+    if "://" in word:
+        return True
+    if word.count(":") > 1:
+        return "]:" in word or _literal(word.strip("[]")) is None
+    return ":" in word
+
+
+def _port(text: str, whole: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise UsageError(f"{whole}: a port is a number from 1 to 65535, not {text!r}")
+    return int(text[:6])
+
+
+def _literal(host: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
+
+
+def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """Return an IPv4 address in IPv6 clothes as what it is: such a packet travels as IPv4."""
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
+def _address(sockaddr: tuple[object, ...]) -> IPv4Address | IPv6Address:
+    host, scope = str(sockaddr[0]), sockaddr[3] if len(sockaddr) == 4 else 0
+    if isinstance(scope, int) and scope and "%" not in host:
+        host = f"{host}%{socket.if_indextoname(scope)}"
+    return ip_address(host)
+
+
+def _check_scope(address: IPv6Address) -> None:
+    if not address.is_link_local:
+        return
+    scope = address.scope_id
+    if scope is None:
+        raise UsageError(f"{address}: on which link? Write {address}%eth0, with your interface")
+    try:
+        socket.if_nametoindex(scope)
+    except OSError:
+        raise UsageError(f"{address}: there is no interface {scope}") from None

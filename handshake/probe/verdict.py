@@ -1,0 +1,72 @@
+"""What a probe concludes: the verdict, how the connection was closed, and what stood out."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+
+class Verdict(Enum):
+    """What became of a call."""
+
+    OPEN = "open"
+    """The handshake completed."""
+
+    CLOSED = "closed"
+    """Our SYN was answered by RST."""
+
+    FILTERED = "filtered"
+    """Nothing answered any of our SYNs."""
+
+    UNREACHABLE = "unreachable"
+    """An ICMP error says that our SYN did not arrive."""
+
+    HALF_OPEN = "half-open"
+    """The peer answered our SYN, but never took our answer."""
+
+    RESET = "reset"
+    """The peer reset the connection before it showed that it took our ACK."""
+
+    BAD_PEER = "bad-peer"
+    """All that answered acknowledged what we had not sent."""
+
+    LOCAL_ERROR = "local-error"
+    """This machine refused to send: no route, a firewall of its own."""
+
+    NAME_ERROR = "name-error"
+    """The name has no address."""
+
+    @property
+    def exit_code(self) -> int:
+        """0: open; 1: not; 3: it could not be tried."""
+        if self is Verdict.OPEN:
+            return 0
+        return 3 if self in (Verdict.LOCAL_ERROR, Verdict.NAME_ERROR) else 1
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Close(Enum):
+    """How a connection that was open was closed after our FIN."""
+
+    CLEAN = "clean"
+    """Both ends sent FIN, and both were acknowledged."""
+
+    PEER_KEPT_OPEN = "peer-kept-open"
+    """The peer acknowledged our FIN and sent none in the time given."""
+
+    RESET = "reset"
+    """The peer sent RST."""
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Note(NamedTuple):
+    """Something that an expert would point at."""
+
+    code: str
+    """A name that programs may rely on."""
+
+    text: str
