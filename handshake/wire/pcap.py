@@ -84,15 +84,9 @@ def _walk(
         offset = stream.offset
         data = take(captured)
         if data is None:
-            warnings.append(cut_off(stream, offset - size, number))
+            warnings.append(stream.cut_off(offset - size, f"packet {number}"))
             return
         time = seconds * 1_000_000_000 + fraction * nanoseconds
         yield Frame(number, time, 0, link_type, length, data, offset)
     if stream.broken or len(stream.peek(1)):
-        warnings.append(cut_off(stream, stream.offset, number + 1))
-
-
-def cut_off(stream: Stream, offset: int, number: int) -> str:
-    """Return the warning for a stream that ends inside the record at `offset`."""
-    why = f" ({stream.broken})" if stream.broken else ""
-    return f"cut off at offset {offset}: packet {number} is not whole{why}"
+        warnings.append(stream.cut_off(stream.offset, f"packet {number + 1}"))

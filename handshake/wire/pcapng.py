@@ -76,7 +76,7 @@ def _walk(stream: Stream, warnings: list[str]) -> Iterator[Frame]:
         try:
             block = _block(stream, order, head)
             if block is None:
-                warnings.append(_cut_off(stream, start))
+                warnings.append(stream.cut_off(start, "a block"))
                 return
             kind, body = block
             if kind == _INTERFACE:
@@ -92,12 +92,7 @@ def _walk(stream: Stream, warnings: list[str]) -> Iterator[Frame]:
             )
             return
     if stream.broken:
-        warnings.append(_cut_off(stream, stream.offset))
-
-
-def _cut_off(stream: Stream, offset: int) -> str:
-    why = f" ({stream.broken})" if stream.broken else ""
-    return f"cut off at offset {offset}: the last block is not whole{why}"
+        warnings.append(stream.cut_off(stream.offset, "a block"))
 
 
 def _block(stream: Stream, order: str, head: memoryview) -> tuple[int, memoryview] | None:

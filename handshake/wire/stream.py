@@ -63,6 +63,13 @@ class Stream:
             octets -= here
         return True
 
+    def cut_off(self, offset: int, what: str) -> str:
+        """Return the warning for octets that end inside what begins at `offset`."""
+        if self.broken and self.offset == offset and not self.peek(1):
+            return f"broken off at offset {offset}: {self.broken}"
+        why = f" ({self.broken})" if self.broken else ""
+        return f"cut off at offset {offset}: {what} is not whole{why}"
+
     def rest(self) -> Iterator[bytes]:
         """Yield all that was not taken, as it comes; the stream is of no use afterwards."""
         yield bytes(self._view[self._at :])
@@ -98,10 +105,9 @@ def gunzip(pieces: Iterable[bytes]) -> Iterator[bytes]:
             if member.eof:
                 # gzip(1) too ignores zeros after a member, and what is no member.
                 packed = packed.lstrip(b"\0")
-                if packed[:1] not in (b"", GZIP_MAGIC[:1]):
-                    return
+                if not packed.startswith(GZIP_MAGIC[:1]):
+                    break
                 member = zlib.decompressobj(_GZIP_WINDOW)
-                continue
             before = member.copy()
             try:
                 unpacked = member.decompress(packed, PIECE)
@@ -111,7 +117,8 @@ def gunzip(pieces: Iterable[bytes]) -> Iterator[bytes]:
             if unpacked:
                 yield unpacked
             packed = member.unused_data if member.eof else member.unconsumed_tail
-    yield member.flush()
+    if unpacked := member.flush():
+        yield unpacked
     if not member.eof:
         raise EOFError("its gzip data is cut off")
 
@@ -119,6 +126,7 @@ def gunzip(pieces: Iterable[bytes]) -> Iterator[bytes]:
 def _up_to_the_damage(member: zlib._Decompress, packed: bytes) -> Iterator[bytes]:
     try:
         for at in range(len(packed)):
-            yield member.decompress(packed[at : at + 1])
+            if unpacked := member.decompress(packed[at : at + 1]):
+                yield unpacked
     except zlib.error:
         return
