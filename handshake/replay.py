@@ -1,0 +1,58 @@
+"""Replays a saved capture: each segment in it, and what it changed at both ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from handshake.tracker import Tracker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from handshake.events import Step
+    from handshake.wire.capture import Capture
+
+
+class Replay:
+    """The steps of one capture, in order, made as they are asked for and once only."""
+
+    tracker: Tracker
+    """Knows the connections seen so far."""
+
+    def __init__(self, capture: Capture) -> None:
+        self.tracker = Tracker()
+        self._capture = capture
+        self._notes: list[str] = []
+
+    @property
+    def name(self) -> str:
+        """The file's name, fit to be shown."""
+        return self._capture.name
+
+    @property
+    def warnings(self) -> list[str]:
+        """What was wrong with the file and its packets, a line each; whole after the last step."""
+        return self._capture.warnings + self._notes
+
+    def __iter__(self) -> Iterator[Step]:
+        # Scapy takes a third of a second to load: not before there is something to dissect.
+        from handshake.wire.codec import Decoder
+
+        decoder = Decoder()
+        with self._capture:
+            for frame in self._capture:
+                observed = decoder.observed(frame)
+                if observed is not None:
+                    yield self.tracker.feed(observed)
+        self._notes.extend(decoder.warnings)
+
+
+def replay(path: str | Path) -> Replay:
+    """Return the replay of the capture at `path`, or on standard input where it is `-`.
+
+    Raises CaptureError where it cannot be read or is no capture.
+    """
+    from handshake.wire.capture import read
+
+    return Replay(read(path))
