@@ -1,0 +1,171 @@
+"""Lesson 1: connecting to a server, from socket() to ESTABLISHED at both ends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from handshake.events import Change
+from handshake.lessons.scene import Lesson, Moment, Scene, differing
+from handshake.tcp import (
+    ControlBlock,
+    Endpoint,
+    Flags,
+    Input,
+    Observed,
+    Options,
+    Segment,
+    Seq,
+    options,
+)
+from handshake.tracker import Tracker
+from handshake.wire.ip import checksummed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from handshake.events import Step
+
+ONE_WAY: Final = 14_200_000
+"""Nanoseconds that a segment takes to the other end."""
+
+NOWHERE: Final = Endpoint.of("0.0.0.0", 0)  # noqa: S104 - what a new socket has for an address
+ANYWHERE: Final = Endpoint.of("0.0.0.0", 80)  # noqa: S104 - any address of the server's
+CLIENT: Final = Endpoint.of("192.0.2.10", 49152)
+SERVER: Final = Endpoint.of("198.51.100.7", 80)
+
+SYN: Final = checksummed(
+    Segment(
+        CLIENT,
+        SERVER,
+        seq=Seq(1000),
+        ack=None,
+        flags=Flags.SYN,
+        window=64240,
+        options=Options.of(
+            options.mss(1460),
+            options.sack_permitted(),
+            options.timestamps(1000),
+            options.nop(),
+            options.window_scale(7),
+        ),
+    )
+)
+
+SYN_ACK: Final = checksummed(
+    Segment(
+        SERVER,
+        CLIENT,
+        seq=Seq(5000),
+        ack=Seq(1001),
+        flags=Flags.SYN | Flags.ACK,
+        window=65160,
+        options=Options.of(
+            options.mss(1460),
+            options.sack_permitted(),
+            options.timestamps(9000, 1000),
+            options.nop(),
+            options.window_scale(7),
+        ),
+    )
+)
+
+ACK: Final = checksummed(
+    Segment(
+        CLIENT,
+        SERVER,
+        seq=Seq(1001),
+        ack=Seq(5001),
+        flags=Flags.ACK,
+        # Scaled by 7 from here on: 502 means 64256 octets.
+        window=502,
+        options=Options.of(options.nop(), options.nop(), options.timestamps(1028, 9000)),
+    )
+)
+
+CLIENT_PROGRAM: Final = (
+    "s = socket(AF_INET, SOCK_STREAM, 0)",
+    "connect(s, 198.51.100.7 port 80)",
+    "send(s, ...)",
+)
+
+SERVER_PROGRAM: Final = (
+    "s = socket(AF_INET, SOCK_STREAM, 0)",
+    "bind(s, 0.0.0.0 port 80)",
+    "listen(s, 128)",
+    "c = accept(s)",
+    "recv(c, ...)",
+)
+
+
+def _scenes() -> Iterator[Scene]:
+    # What each program's calls leave in its own socket, before any segment.
+    empty = ControlBlock(NOWHERE)
+    listener = replace(empty, local=ANYWHERE, passive=True).after(Input.PASSIVE_OPEN)
+    caller = replace(empty, local=CLIENT, remote=SERVER)
+    yield _call("socket", Change(None, empty), Change(None, empty), 0, 0)
+    yield _call("listen", _still(empty), Change(empty, listener), 0, 3)
+    yield _call("connect", Change(empty, caller), _still(listener), 1, 3)
+
+    # From here on the tracker says what stands where. It looks a listening socket up by the
+    # address that was called, of which the socket's own "any address" is none.
+    tracker = Tracker(sockets=[caller, replace(listener, local=SERVER)])
+    syn = tracker.feed(Observed(SYN, 0))
+    syn_ack = tracker.feed(Observed(SYN_ACK, ONE_WAY))
+    ack = tracker.feed(Observed(ACK, 2 * ONE_WAY))
+
+    yield _leaves("syn", syn, Change(caller, syn.client.after), _still(listener), 1, 3)
+    # The listening socket is found, and the entry is made with the answer: the next scene.
+    yield _arrives("syn-arrives", syn, _still(syn.client.after), _still(listener), 1, 3)
+    entry = Change(listener, syn_ack.server.after)
+    yield _leaves("syn-ack", syn_ack, _still(syn.client.after), entry, 1, 3, SYN)
+    half_open = _still(entry.after)
+    yield _arrives("syn-ack-arrives", syn_ack, syn_ack.client, half_open, 2, 3, SYN)
+    yield _leaves("ack", ack, ack.client, half_open, 2, 3, SYN_ACK)
+    yield _arrives("established", ack, _still(ack.client.after), ack.server, 2, 4, SYN_ACK)
+
+
+def _still(block: ControlBlock | None) -> Change:
+    return Change(block, block)
+
+
+def _call(name: str, client: Change, server: Change, client_line: int, server_line: int) -> Scene:
+    return Scene(name, 0, Moment.CALL, client, server, client_line, server_line)
+
+
+def _leaves(
+    name: str,
+    step: Step,
+    client: Change,
+    server: Change,
+    client_line: int,
+    server_line: int,
+    before: Segment | None = None,
+) -> Scene:
+    return Scene(
+        name,
+        step.observed.at,
+        Moment.LEAVES,
+        client,
+        server,
+        client_line,
+        server_line,
+        step,
+        differing(before, step.segment),
+    )
+
+
+def _arrives(
+    name: str,
+    step: Step,
+    client: Change,
+    server: Change,
+    client_line: int,
+    server_line: int,
+    before: Segment | None = None,
+) -> Scene:
+    left = _leaves(name, step, client, server, client_line, server_line, before)
+    return replace(left, at=left.at + ONE_WAY, moment=Moment.ARRIVES)
+
+
+CONNECT: Final = Lesson("connect", tuple(_scenes()), CLIENT_PROGRAM, SERVER_PROGRAM)
