@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from handshake.errors import CaptureError
+from handshake.replay import replay
+from handshake.tcp import State
+from handshake.wire import codec
+from tests.segments import B, segment
+from tests.wire.files import pcap_header, pcap_record
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RAW_IP = 101
+HANDSHAKE = [
+    segment("<SEQ=100><CTL=SYN>"),
+    segment("<SEQ=300><ACK=101><CTL=SYN,ACK>", by=B),
+    segment("<SEQ=101><ACK=301><CTL=ACK>"),
+]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "handshake.pcap"
+    packets = (pcap_record(bytes(codec.packet(seg))) for seg in HANDSHAKE)
+    path.write_bytes(pcap_header(link_type=RAW_IP) + b"".join(packets))
+    return path
+
+
+def test_each_segment_is_a_step(file: Path) -> None:
+    replayed = replay(file)
+    steps = list(replayed)
+    assert [str(step.segment) for step in steps] == [str(seg) for seg in HANDSHAKE]
+    ends = [steps[-1].client.after, steps[-1].server.after]
+    assert [end and end.state for end in ends] == [State.ESTABLISHED] * 2
+    assert len(replayed.tracker.connections) == 1
+    assert (replayed.name, replayed.warnings) == (str(file), [])
+
+
+def test_warnings_of_the_file_and_of_its_packets(file: Path) -> None:
+    no_tcp = pcap_record(bytes(codec.packet(HANDSHAKE[0]))[:30])
+    file.write_bytes(file.read_bytes() + no_tcp + b"\0")
+    replayed = replay(file)
+    assert len(list(replayed)) == 3
+    assert replayed.warnings == [
+        "cut off at offset 238: packet 5 is not whole",
+        "1 packet was too short to hold a TCP header (first: frame 4)",
+    ]
+
+
+def test_what_is_no_capture_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(CaptureError, match="no such file"):
+        replay(tmp_path / "missing.pcap")
+
+
+def test_the_name_alone_loads_no_scapy() -> None:
+    program = "import sys, handshake.replay; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert not [name for name in loaded.stdout.decode().split() if name.startswith("scapy")]
+
+
+def test_scapy_keeps_its_doubts_to_itself(file: Path) -> None:
+    # A data offset of 4 and an option of length 0: Scapy would log both.
+    broken = bytearray(file.read_bytes())
+    broken[40 + 20 + 12] = 0x40
+    broken[40 + 40 + 16 + 20 + 12] = 0x60
+    file.write_bytes(broken)
+    program = "import sys; from handshake.replay import replay; list(replay(sys.argv[1]))"
+    run = subprocess.run([sys.executable, "-c", program, file], capture_output=True, check=True)
+    assert (run.stdout, run.stderr) == (b"", b"")
