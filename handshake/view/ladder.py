@@ -1,0 +1,118 @@
+"""The ladder: one segment a row, between the states of both ends after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from handshake.events import Role
+from handshake.view.glyphs import UNICODE, Glyphs
+from handshake.view.text import fit, line
+from handshake.view.theme import style_of
+from handshake.view.words import Clock, is_trouble
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.text import Text
+
+    from handshake.events import Change, Step
+    from handshake.view.numbers import Numbers
+
+_TIME: Final = 9
+_STATE: Final = 13
+"""The longest name of a state, and the mark that says that it was inferred."""
+
+_ARROW_AT: Final = _TIME + 1 + _STATE
+
+
+def state_of(change: Change) -> str:
+    """Return the state of an end: `?` where nothing is known, or after what is not proven."""
+    if change.after is None:
+        return "?"
+    return f"{change.after.state}{'?' if change.after.inferred else ''}"
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """Segments as arrows between two ends, in the order in which they were seen."""
+
+    steps: Sequence[Step]
+    numbers: Numbers
+    current: int | None = None
+    """The row to mark, counted from 0, and to keep in sight."""
+
+    height: int | None = None
+    """Lines to take at most, the heading among them; None for all."""
+
+    glyphs: Glyphs = UNICODE
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from self.lines(options.max_width)
+
+    def lines(self, width: int) -> list[Text]:
+        """Return the heading and the rows, no wider than `width`."""
+        clock = Clock(self.steps)
+        room = len(self.steps) if self.height is None else max(1, self.height - 1)
+        # What led up to the current row says more than what comes after it.
+        above = room - 1 - room // 3
+        first = max(0, min((self.current or 0) - above, len(self.steps) - room))
+        shown = range(first, min(first + room, len(self.steps)))
+        return [self._heading(width, clock), *(self._row(at, width, clock) for at in shown)]
+
+    def _heading(self, width: int, clock: Clock) -> Text:
+        server = width - _STATE
+        return line(
+            (f"{clock.unit:>{_TIME}} ", "dim"),
+            (f"{'CLIENT':<{server - _TIME - 1}}", "client"),
+            ("SERVER", "server"),
+        )
+
+    def _row(self, at: int, width: int, clock: Clock) -> Text:
+        step = self.steps[at]
+        chosen, trouble = at == self.current, is_trouble(step)
+        row = line((f"{clock.show(step.since_start):>{_TIME}}", "title" if chosen else "dim"))
+        row.append(">" if chosen else "!" if trouble else " ", "why" if chosen else "warn")
+        row.append(fit(state_of(step.client), _STATE), _state_style(step.client))
+        room = width - _ARROW_AT - 1 - _STATE
+        row.append(self._arrow(step, room), style_of(step.segment))
+        row.append(" ")
+        row.append(state_of(step.server), _state_style(step.server))
+        return row
+
+    def _arrow(self, step: Step, room: int) -> str:
+        glyphs = self.glyphs
+        label = _label(step, self.numbers, room - 6)
+        rest = room - 4 - len(label)
+        if step.by is Role.CLIENT:
+            return f"{glyphs.horizontal * 2} {label} {glyphs.right_arrow(rest)}"
+        return f"{glyphs.left_arrow(rest)} {label} {glyphs.horizontal * 2}"
+
+
+def _state_style(change: Change) -> str:
+    """A state that this segment brought about stands out."""
+    if change.after is None or change.after.inferred:
+        return "inferred"
+    return "state" if "state" in change.changed else "dim"
+
+
+def _label(step: Step, numbers: Numbers, room: int) -> str:
+    """Return the control bits and as many header fields as there is room for."""
+    seg, options = step.segment, step.segment.options
+    found = {
+        "seq": numbers.show(seg.seq, step.by),
+        "ack": None if seg.ack is None else numbers.show(seg.ack, step.by.other),
+        "len": seg.payload_length or None,
+        "win": seg.window,
+        "mss": options.mss,
+        "ws": options.window_scale,
+    }
+    shown = {name: f" {name}={value}" for name, value in found.items() if value is not None}
+    bits = str(seg.flags)
+    # How much a segment carries says more than what it acknowledges: that goes before `len`.
+    for name in ("ws", "mss", "win", "ack", "len"):
+        if len(bits + "".join(shown.values())) <= room:
+            break
+        shown.pop(name, None)
+    return (bits + "".join(shown.values()))[: max(0, room)]

@@ -1,0 +1,164 @@
+"""A connection of a capture: all of it as a text, or one step of it on a screen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain, pairwise
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Group
+
+from handshake.view.explanation import ROOM, Explanation, Picture, circumstances, meaning, rule
+from handshake.view.fields import Fields
+from handshake.view.glyphs import UNICODE, Glyphs
+from handshake.view.hexdump import HexDump
+from handshake.view.ladder import Ladder
+from handshake.view.sockets import Sockets
+from handshake.view.text import fit, line
+from handshake.view.words import headline, is_trouble
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+    from rich.text import Text
+
+    from handshake.events import Step
+    from handshake.record import EndRecord, Record
+    from handshake.view.numbers import Numbers
+
+_TALL: Final = 30
+"""Lines from which a wide screen draws the header as a grid."""
+
+_BELOW: Final = 20
+"""Lines that the wide screen keeps for what stands below the ladder."""
+
+_BELOW_NARROW: Final = 18
+
+_CLOSED: Final = {
+    "fin": "closed by FIN",
+    "rst-by-client": "ended by the client's RST",
+    "rst-by-server": "ended by the server's RST",
+    "half-closed": "half-closed",
+}
+
+
+def ends(record: Record, glyphs: Glyphs) -> str:
+    """Return who called whom, and the connection's number as people count."""
+    arrow = glyphs.becomes
+    return f"#{record.stream + 1}  {_end(record.client)} {arrow} {_end(record.server)}"
+
+
+def _end(end: EndRecord) -> str:
+    return f"[{end.address}]:{end.port}" if ":" in end.address else f"{end.address}:{end.port}"
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """A whole connection as a text: its ladder, and then each step explained."""
+
+    record: Record
+    steps: Sequence[Step]
+    numbers: Numbers
+    glyphs: Glyphs = UNICODE
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield line((ends(self.record, self.glyphs), "title"))
+        yield line((f"    {self._summary()}", "dim"))
+        yield Ladder(self.steps, self.numbers, glyphs=self.glyphs)
+        for before, step in pairwise(chain((None,), self.steps)):
+            assert step is not None
+            yield Explanation(step, self.numbers, before, glyphs=self.glyphs)
+
+    def _summary(self) -> str:
+        record = self.record
+        parts = [f"tcp.stream == {record.stream}", record.outcome]
+        if record.closed is not None:
+            parts.append(_CLOSED[record.closed])
+        count = len(self.steps)
+        parts += [f"{count} segment{'s' if count > 1 else ''}", f"{record.duration:.3f} s"]
+        return ", ".join([*parts, self.numbers.words])
+
+
+@dataclass(frozen=True)
+class Screen:
+    """One step of a connection, on a screen of a given size."""
+
+    record: Record
+    steps: Sequence[Step]
+    at: int
+    """The step to show, counted from 0."""
+
+    numbers: Numbers
+    name: str = ""
+    """The capture's name."""
+
+    keys: str = ""
+    """What can be pressed."""
+
+    octets: bool = False
+    """Whether to show the packet's octets in place of what they mean."""
+
+    glyphs: Glyphs = UNICODE
+
+    def draw(self, width: int, height: int) -> RenderableType:
+        """Return the screen: exactly `height` lines, none wider than `width`."""
+        wide = width >= ROOM and height >= _TALL
+        body = list(self._wide(width, height) if wide else self._narrow(width, height))
+        foot = [line((self.glyphs.rule(width), "rule"))] if wide else []
+        foot.append(line((fit(f" {self.keys}", width, self.glyphs.ellipsis), "key")))
+        room = height - len(foot)
+        blank = [line()] * (room - len(body))
+        lines = [*body[:room], *blank, *foot]
+        for each in lines:
+            each.truncate(width)
+        return Group(*lines[:height])
+
+    @property
+    def _step(self) -> Step:
+        return self.steps[self.at]
+
+    def _narrow(self, width: int, height: int) -> Iterator[Text]:
+        yield self._title(width, "")
+        yield from self._ladder(max(3, height - _BELOW_NARROW)).lines(width)
+        yield self._rule(width)
+        if self.octets:
+            yield from HexDump(self._step.observed, height - 4).lines()
+            return
+        yield from Fields(self._step, self.numbers, self.glyphs).lines(width)
+        yield rule("what this means", width, self.glyphs)
+        yield from meaning(self._step, width)
+        yield rule("what each socket knows", width, self.glyphs)
+        yield from Sockets(self._step, self.numbers, glyphs=self.glyphs).lines(width)
+
+    def _wide(self, width: int, height: int) -> Iterator[Text]:
+        first, last = self.record.frames
+        yield self._title(width, f"  {self.name} packets {first}-{last}")
+        yield from self._ladder(height - _BELOW).lines(width)
+        yield line()
+        yield self._rule(width)
+        if self.octets:
+            yield from HexDump(self._step.observed, _BELOW - 4).lines()
+            return
+        yield from Picture(self._step, self.numbers, self._earlier, self.glyphs).lines(width)
+
+    def _title(self, width: int, where: str) -> Text:
+        place = f"step {self.at + 1}/{len(self.steps)}"
+        mark = "! " if is_trouble(self._step) else ""
+        right = f"{place}  {mark}{headline(self._step)} "
+        left = f" {ends(self.record, self.glyphs)}{where}"
+        room = max(0, width - len(right) - 1)
+        return line((f"{fit(left, room, self.glyphs.ellipsis)} ", "title"), right)
+
+    def _ladder(self, height: int) -> Ladder:
+        return Ladder(self.steps, self.numbers, self.at, height, self.glyphs)
+
+    def _rule(self, width: int) -> Text:
+        since = self.steps[self.at - 1].observed.at if self.at else None
+        return rule(circumstances(self._step, since, width - 5), width, self.glyphs)
+
+    @property
+    def _earlier(self) -> Step | None:
+        """The last segment before this one that the same end sent."""
+        by = self._step.by
+        return next((each for each in reversed(self.steps[: self.at]) if each.by is by), None)

@@ -1,0 +1,121 @@
+"""What each socket knows: both control blocks, before and after one segment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from handshake.events import Role
+from handshake.view.glyphs import UNICODE, Glyphs
+from handshake.view.ladder import state_of
+from handshake.view.text import line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.text import Text
+
+    from handshake.events import Change, Step
+    from handshake.tcp import ControlBlock
+    from handshake.view.numbers import Numbers
+
+_INDENT: Final = 8
+_GAP: Final = "  "
+
+_ALWAYS: Final = ("SND.NXT", "RCV.NXT")
+"""How far we are: shown even where nothing changed."""
+
+
+class _Entry(NamedTuple):
+    """One thing that a socket has written down; an empty value says that it is not known."""
+
+    name: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Sockets:
+    """Both ends' control blocks: what this segment changed, and how far each end is."""
+
+    step: Step
+    numbers: Numbers
+    full: bool = False
+    """Whether to show all that is known, changed or not."""
+
+    glyphs: Glyphs = UNICODE
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from self.lines(options.max_width)
+
+    def lines(self, width: int) -> list[Text]:
+        """Return a few lines for each end, the client's first."""
+        ends = ((Role.CLIENT, self.step.client), (Role.SERVER, self.step.server))
+        return [each for role, change in ends for each in self._end(role, change, width)]
+
+    def _end(self, role: Role, change: Change, width: int) -> Iterator[Text]:
+        row = line(" ", (f"{role!s:<{_INDENT - 1}}", str(role)))
+        row.append_text(self._state(change))
+        if change.after is None:
+            row.append(f"{_GAP}nothing is known of it", "dim")
+        for entry in self._entries(role, change):
+            text = self._entry(entry)
+            if row.cell_len + len(_GAP) + text.cell_len > width and row.cell_len > _INDENT:
+                yield row
+                row = line(" " * _INDENT)
+            else:
+                row.append(_GAP)
+            row.append_text(text)
+        yield row
+
+    def _state(self, change: Change) -> Text:
+        after = state_of(change)
+        if "state" not in change.changed or change.after is None:
+            return line((after, "state"))
+        before = "?" if change.before is None else str(change.before.state)
+        return line((f"{before} {self.glyphs.becomes} ", "dim"), (after, "changed"))
+
+    def _entry(self, entry: _Entry) -> Text:
+        if entry.before == entry.after:
+            return line((f"{entry.name} ", "dim"), entry.after)
+        if not entry.before:
+            return line((f"{entry.name} ", "dim"), (f"*{entry.after}", "changed"))
+        after = entry.after or self.glyphs.dash
+        return line(
+            (f"{entry.name} {entry.before} {self.glyphs.becomes} ", "dim"), (after, "changed")
+        )
+
+    def _entries(self, role: Role, change: Change) -> Iterator[_Entry]:
+        before = dict(_known(change.before, role, self.numbers))
+        after = dict(_known(change.after, role, self.numbers))
+        for name, value in after.items():
+            was = before.get(name, "")
+            if value != was or (value and (self.full or name in _ALWAYS)):
+                yield _Entry(name, was, value)
+
+
+def _known(block: ControlBlock | None, role: Role, numbers: Numbers) -> Iterator[tuple[str, str]]:
+    """Yield what a block says, in the order in which a connection fills it."""
+    if block is None:
+        return
+    snd, rcv = block.snd, block.rcv
+    yield "peer", "" if block.remote is None else str(block.remote)
+    # Where an end's numbers start is the one thing that only the absolute number tells.
+    yield "ISS", "" if snd.iss is None else numbers.both(snd.iss, role)
+    for name, number in (("SND.UNA", snd.una), ("SND.NXT", snd.nxt)):
+        yield name, "" if number is None else numbers.show(number, role)
+    yield "SND.WND", _count(snd.wnd)
+    yield "IRS", "" if rcv.irs is None else numbers.both(rcv.irs, role.other)
+    yield "RCV.NXT", "" if rcv.nxt is None else numbers.show(rcv.nxt, role.other)
+    yield "RCV.WND", _count(rcv.wnd)
+    yield "held", f"{len(rcv.held)} ahead of RCV.NXT" if rcv.held else ""
+    yield "MSS", _count(block.mss) if block.agreed else ""
+    yield "shift", f"{block.snd_shift}/{block.rcv_shift}" if block.agreed else ""
+    for name, agreed in (("SACK", block.sack), ("ECN", block.ecn)):
+        yield name, "on" if agreed else ""
+    yield "TS.Recent", _count(block.ts_recent)
+
+
+def _count(value: int | None) -> str:
+    return "" if value is None else str(value)

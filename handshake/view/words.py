@@ -1,0 +1,85 @@
+"""What to call a step in a word or two, and how to write times and strange characters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from handshake import events as ev
+from handshake.events.base import octets
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from handshake.events import Step
+
+_TROUBLE: Final = (
+    ev.AckedAgain,
+    ev.BadChecksum,
+    ev.ChallengeAck,
+    ev.Dropped,
+    ev.DuplicateAck,
+    ev.FilledGap,
+    ev.GapSeen,
+    ev.Malformed,
+    ev.Aborted,
+    ev.Refused,
+    ev.Retransmitted,
+    ev.StrayReset,
+    ev.SynAckRetransmitted,
+    ev.SynRetransmitted,
+    ev.UnseenAcknowledged,
+    ev.WindowClosed,
+)
+"""What an expert would stop at."""
+
+_AGAIN: Final = (ev.SynRetransmitted, ev.SynAckRetransmitted, ev.Retransmitted)
+
+
+def is_trouble(step: Step) -> bool:
+    """Whether something did not go as it should."""
+    return any(isinstance(event, _TROUBLE) for event in step.events)
+
+
+def headline(step: Step) -> str:
+    """Return a step in a word or two: `SYN+ACK again`, `data, 517 octets`."""
+    seg = step.segment
+    name = str(seg.flags)
+    if seg.payload_length and not (seg.syn or seg.fin or seg.rst):
+        name = f"data, {octets(seg.payload_length)}"
+    if any(isinstance(event, ev.KeepAlive) for event in step.events):
+        name = "keep-alive"
+    return f"{name} again" if any(isinstance(event, _AGAIN) for event in step.events) else name
+
+
+def cited(section: str | None) -> str:
+    """Return a section with the number of its RFC; nothing where there is none."""
+    if section is None:
+        return ""
+    return section if section.startswith("RFC") else f"RFC 9293 {section}"
+
+
+def printable(text: str) -> str:
+    """Return text from outside with all that could move a cursor or hide a word escaped."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+        for char in text
+    )
+
+
+class Clock:
+    """Times since a connection's first segment, all in the one unit that its length asks for."""
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        longest = max((abs(step.since_start) for step in steps), default=0)
+        # Nine columns hold 99999.999.
+        self.unit, self._nano = ("ms", 10**6) if longest < 10**11 else ("s", 10**9)
+        self._decimals = 3 if longest < 10**14 else 0
+
+    def show(self, nanoseconds: int) -> str:
+        """Return a time without its unit."""
+        return f"{nanoseconds / self._nano:.{self._decimals}f}"
+
+
+def milliseconds(nanoseconds: int) -> str:
+    """Return a time between two segments: `+1020.0 ms`."""
+    return f"{nanoseconds / 10**6:+.3f} ms"
