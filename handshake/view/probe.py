@@ -1,0 +1,167 @@
+"""What a probe found: the verdict, the ladder, and what the answer's header says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from handshake.events import Role
+from handshake.events.base import seconds
+from handshake.probe import Close, Verdict
+from handshake.view.glyphs import UNICODE, Glyphs
+from handshake.view.ladder import Ladder
+from handshake.view.numbers import Numbers
+from handshake.view.text import line, wrap
+from handshake.view.words import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.text import Text
+
+    from handshake.events import Step
+    from handshake.probe import Result
+    from handshake.tcp import Observed
+
+_NAMES: Final = {Verdict.FILTERED: "NO ANSWER (filtered)"}
+"""What a verdict is called on the screen, where its own name says less."""
+
+_CLOSES: Final = {
+    Close.CLEAN: ("clean", "each end sent FIN, and each FIN was acknowledged"),
+    Close.PEER_KEPT_OPEN: ("half", "the peer acknowledged our FIN and sent none of its own"),
+    Close.RESET: ("reset", "the peer answered our FIN with RST"),
+}
+"""How the connection was closed: in a word, and what that is."""
+
+_FIRST_TTLS: Final = (64, 128, 255)
+"""From what systems count a packet's time to live down."""
+
+_LABEL: Final = 9
+_VALUE: Final = 8
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The result of one probe, with all segments of it."""
+
+    result: Result
+    steps: Sequence[Step]
+    glyphs: Glyphs = UNICODE
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from self.lines(options.max_width)
+
+    def lines(self, width: int) -> list[Text]:
+        """Return the lines, no wider than `width`."""
+        out = [self._title(), *_indented(self._reason(), width)]
+        if self.steps:
+            numbers = Numbers.of(self.steps)
+            out += [line(), *Ladder(self.steps, numbers, glyphs=self.glyphs).lines(width)]
+            answer = list(self._answer(numbers))
+            out += [line(), *answer] if answer else []
+        for note in self.result.findings:
+            out += _indented(note.text, width, "note")
+        return out
+
+    def _title(self) -> Text:
+        result = self.result
+        name = _NAMES.get(result.verdict, str(result.verdict).replace("-", " ").upper())
+        good = result.verdict is Verdict.OPEN
+        row = line(
+            (name, "ok" if good else "bad"), "  ", (called(result.target, result.address), "title")
+        )
+        if result.rtt is not None:
+            answer = {Verdict.CLOSED: "RST"}.get(result.verdict, "SYN+ACK")
+            row.append(f"  {answer} after {seconds(result.rtt)}")
+            row.append(", or less: it may answer an earlier SYN" if result.rtt_ambiguous else "")
+        return row
+
+    def _reason(self) -> str:
+        code = self.result.verdict.exit_code
+        return printable(self.result.reason) + (f"  (exit {code})" if code else "")
+
+    def _answer(self, numbers: Numbers) -> Iterator[Text]:
+        """Yield what the header of the SYN,ACK says, a field a line."""
+        answer = next((step for step in self.steps if _answers(step)), None)
+        if answer is None:
+            return
+        seg, version = answer.segment, answer.segment.source.version
+        assert seg.ack is not None
+        shift = None if self.result.negotiated is None else self.result.negotiated.snd_shift
+        ours = next(step.segment.end for step in self.steps if step.by is Role.CLIENT)
+        good = "= our seq + 1: a correct answer to our SYN"
+        shown = numbers.show(seg.ack, Role.CLIENT)
+        yield _row("ack", shown, good if seg.ack == ours else "not what we sent")
+        yield _row("window", str(seg.window), _window(shift))
+        yield _row("mss", str(seg.options.mss or "none"), _mss(seg.options.mss, version))
+        if answer.observed.ttl is not None:
+            yield _row("ttl", str(answer.observed.ttl), _hops(answer.observed))
+        if self.result.close is not None:
+            yield _row("close", *_CLOSES[self.result.close])
+        if self.result.guard is not None:
+            yield _row("guard", self.result.guard, "kept our own kernel from resetting it")
+
+
+def called(target: str, address: str | None) -> str:
+    """Return who was called, in the caller's words, and the address behind them."""
+    text = printable(target)
+    return text if address is None or address in text else f"{text} ({address})"
+
+
+def heading(target: str, address: str) -> Text:
+    """Return the line above the steps of a probe that begins."""
+    return line("PROBE  ", (called(target, address), "title"), ("  seq relative", "dim"))
+
+
+def _answers(step: Step) -> bool:
+    return step.by is Role.SERVER and step.segment.syn and step.segment.ack is not None
+
+
+def _row(name: str, value: str, words: str) -> Text:
+    return line(
+        "  ",
+        (f"{name:<{_LABEL}}", "field.note"),
+        (f"{value:<{_VALUE}}", "field.value"),
+        f" {words}",
+    )
+
+
+def _indented(text: str, width: int, name: str = "") -> list[Text]:
+    indent = 2 + (_LABEL if name else 0)
+    first, *rest = wrap(text, width - indent)
+    head = line("  ", (f"{name:<{indent - 2}}", "warn"), first)
+    return [head, *(line(" " * indent, each) for each in rest)]
+
+
+def _window(shift: int | None) -> str:
+    if not shift:
+        return "not scaled: 64 KiB at most"
+    return f"shift {shift}, so up to {_octets(0xFFFF << shift)} when scaled"
+
+
+def _octets(count: int) -> str:
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20)):
+        # The largest window is one octet short of the power of two that it is called by.
+        if count + (count >> 16) + 1 >= size:
+            return f"{round(count / size)} {unit}"
+    return f"{round(count / 2**10)} KiB"
+
+
+def _mss(mss: int | None, version: int) -> str:
+    if mss is None:
+        return f"not said: {536 if version == 4 else 1220} it is then"
+    mtu = mss + (40 if version == 4 else 60)
+    if mtu == 1500:
+        return "an Ethernet path without a tunnel"
+    if mtu > 65000:
+        return "a loopback interface: no network is in between"
+    kind = "a tunnel, or a link of that size" if mtu < 1500 else "jumbo frames"
+    return f"packets of up to {mtu} octets: {kind}"
+
+
+def _hops(observed: Observed) -> str:
+    assert observed.ttl is not None
+    first = next(each for each in _FIRST_TTLS if observed.ttl <= each)
+    hops = first - observed.ttl
+    return f"{hops} hop{'' if hops == 1 else 's'} if it started at {first}"
