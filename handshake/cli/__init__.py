@@ -1,0 +1,103 @@
+"""The command line: one module a command, and one place where errors become one line each."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Final, cast
+
+import typer
+
+from handshake.cli import probe, replay
+from handshake.errors import HandshakeError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["app", "main"]
+
+_INTERRUPTED: Final = 130
+
+_Misused: Final = cast("type[Exception]", typer.BadParameter.__mro__[2])
+"""The base of typer's own errors, for which typer itself has no name."""
+
+# Neither rich help nor rich tracebacks: both load more than all of the rest together.
+app = typer.Typer(
+    name="handshake",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(probe.probe)
+app.command()(replay.replay)
+
+
+def _print_version(wanted: bool) -> None:
+    if not wanted:
+        return
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        number = version("handshake")
+    except PackageNotFoundError:
+        number = "(not installed)"
+    typer.echo(f"handshake {number}")
+    raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _handshake(
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001 - its callback has acted on it
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_print_version, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Show how a TCP connection is made: on a real host, in a saved capture, in a lesson."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(2)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command line; return what to exit with. Whatever happens is said in a line."""
+    try:
+        _never_fail_to_write()
+        code = app(args=args, standalone_mode=False)
+        sys.stdout.flush()
+    except HandshakeError as error:
+        return _failed(str(error), error.exit_code)
+    except _Misused as error:
+        return _failed(_words(error), 2)
+    except (KeyboardInterrupt, typer.Abort):
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read has enough. Python flushes once more at exit: let that go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        return _failed(f"this is a mistake in handshake: {type(error).__name__}: {error}", 3)
+    return code if isinstance(code, int) else 0
+
+
+def _never_fail_to_write() -> None:
+    """Let what an encoding cannot write come out escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _words(error: Exception) -> str:
+    """Return what typer found wrong, as one of our own lines."""
+    text = " ".join(getattr(error, "format_message", lambda: str(error))().split())
+    context = getattr(error, "ctx", None)
+    path = "handshake" if context is None else context.command_path
+    return f"{text.rstrip('.')}: see {path} --help"
+
+
+def _failed(text: str, code: int) -> int:
+    print(f"error: {text}", file=sys.stderr)  # noqa: T201
+    return code

@@ -1,0 +1,52 @@
+"""Where output goes: a console that trusts nothing it prints, and knows who is looking."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from handshake.view.glyphs import ASCII, UNICODE, Glyphs
+from handshake.view.theme import THEME
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_SIGNS = "─│╭▶→…"
+
+
+def is_interactive(*, plain: bool = False) -> bool:
+    """Whether somebody can look and press keys."""
+    # Not console.is_interactive: FORCE_COLOR makes that true in a pipe.
+    return not plain and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def console(*, plain: bool = False) -> Console:
+    """Return the console for standard output. Nothing that is printed on it is taken for markup."""
+    terminal = sys.stdout.isatty() and not plain
+    return Console(
+        theme=THEME,
+        markup=False,
+        emoji=False,
+        highlight=False,
+        force_terminal=None if terminal else False,
+        color_system="auto" if terminal else None,
+    )
+
+
+def glyphs(*, ascii_only: bool = False) -> Glyphs:
+    """Return the signs to draw with: ASCII where asked for, or where no others can be written."""
+    if ascii_only:
+        return ASCII
+    try:
+        _SIGNS.encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return ASCII
+    return UNICODE
+
+
+def warn(lines: Iterable[str]) -> None:
+    """Say on standard error what was wrong, a line each."""
+    for each in lines:
+        print(f"warning: {each}", file=sys.stderr)  # noqa: T201

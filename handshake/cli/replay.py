@@ -1,0 +1,233 @@
+"""`handshake replay`: steps through the handshakes of a saved capture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from handshake.cli.options import Ascii, Json, Plain  # noqa: TC001 - typer reads them
+from handshake.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.console import RenderableType
+
+    from handshake.events import Step
+    from handshake.replay import Replay
+    from handshake.view.glyphs import Glyphs
+    from handshake.view.numbers import Numbers
+
+_LONGEST_PAUSE: Final = 2.0
+"""Seconds that playing waits at most: what happens next is the lesson, not the waiting."""
+
+_NANO: Final = 1_000_000_000
+
+
+def replay(
+    capture: Annotated[
+        str, typer.Argument(metavar="CAPTURE", help="A pcap or pcapng file; - is standard input.")
+    ],
+    connection: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Only connection #N, as the screen counts them."),
+    ] = None,
+    speed: Annotated[
+        float | None,
+        typer.Option(metavar="X", help="Play as it happened, X times faster."),
+    ] = None,
+    as_json: Json = False,
+    plain: Plain = False,
+    ascii_only: Ascii = False,
+) -> None:
+    """Step through the connections of a saved capture.
+
+    Each segment is shown with its header, with what both sockets know before and after it,
+    and with what it changed and why. Into a pipe it prints all of them as text.
+    """
+    if speed is not None and not 0 < speed < float("inf"):
+        raise UsageError(f"--speed {speed:g}: it must be more than 0: 1 is as it happened")
+
+    from handshake.cli.console import is_interactive, warn
+    from handshake.replay import replay as read
+
+    source = read(capture)
+    try:
+        if as_json:
+            _print_json(source, connection)
+        elif capture != "-" and is_interactive(plain=plain):
+            _perform(source, connection, speed, ascii_only=ascii_only)
+        else:
+            _print_text(source, connection, plain=plain, ascii_only=ascii_only)
+    finally:
+        warn(source.warnings)
+
+
+def _chosen(source: Replay, connection: int | None) -> Iterator[Step]:
+    """Yield the steps of one connection, or of all; complain at the end if there is no such one."""
+    for step in source:
+        if connection is None or step.stream == connection - 1:
+            yield step
+    count = len(source.tracker.connections)
+    if connection is not None and connection > count:
+        has = f"{count} connections" if count != 1 else "one connection"
+        raise UsageError(f"--connection {connection}: {source.name} has {has or 'none'}")
+
+
+def _connections(source: Replay, connection: int | None) -> list[list[Step]]:
+    """Return the steps of each connection, in the order of their first segments."""
+    found: dict[int, list[Step]] = {}
+    for step in _chosen(source, connection):
+        found.setdefault(step.stream, []).append(step)
+    if not found:
+        from handshake.cli.console import warn
+
+        warn([f"{source.name} has no TCP segment"])
+    return list(found.values())
+
+
+def _print_json(source: Replay, connection: int | None) -> None:
+    import json
+    import sys
+
+    from handshake.record import step_record
+
+    for step in _chosen(source, connection):
+        sys.stdout.write(json.dumps(step_record(step)) + "\n")
+        sys.stdout.flush()
+
+
+def _print_text(source: Replay, connection: int | None, *, plain: bool, ascii_only: bool) -> None:
+    from handshake.cli.console import console, glyphs
+    from handshake.tracker import summarize
+    from handshake.view.numbers import Numbers
+    from handshake.view.replay import Transcript
+
+    out, signs = console(plain=plain), glyphs(ascii_only=ascii_only)
+    for number, steps in enumerate(_connections(source, connection)):
+        if number:
+            out.print()
+        record = summarize(source.tracker.connections[steps[0].stream])
+        out.print(Transcript(record, steps, Numbers.of(steps), signs))
+
+
+def _perform(
+    source: Replay, connection: int | None, speed: float | None, *, ascii_only: bool
+) -> None:
+    from handshake.cli.console import console, glyphs
+    from handshake.cli.stage import perform
+
+    connections = _connections(source, connection)
+    if connections:
+        perform(Player(source, connections, speed, glyphs(ascii_only=ascii_only)), console())
+
+
+class Player:
+    """Where the reader is in a capture, and what the keys do about it."""
+
+    def __init__(
+        self,
+        source: Replay,
+        connections: Sequence[Sequence[Step]],
+        speed: float | None,
+        signs: Glyphs,
+    ) -> None:
+        self._source = source
+        self._connections = connections
+        self._speed = speed
+        self._glyphs = signs
+        self._connection = 0
+        self._at = [0] * len(connections)
+        """The step in each connection: who comes back finds it where it was left."""
+
+        self._relative = True
+        self._octets = False
+        self.pause = self._rhythm()
+
+    @property
+    def _steps(self) -> Sequence[Step]:
+        return self._connections[self._connection]
+
+    @property
+    def _step(self) -> int:
+        return self._at[self._connection]
+
+    def advance(self) -> None:
+        """Go one step on."""
+        self._go(self._step + 1)
+        self.pause = self._rhythm()
+
+    def press(self, key: str) -> bool:
+        """Act on a key; return whether to go on."""
+        self.pause = None  # whoever presses a key wants to look
+        match key:
+            case "q" | "escape":
+                return False
+            case "right" | "space" | "enter":
+                self._go(self._step + 1)
+            case "left" | "backspace":
+                self._go(self._step - 1)
+            case "page-down":
+                self._go(self._step + 10)
+            case "page-up":
+                self._go(self._step - 10)
+            case "home":
+                self._go(0)
+            case "end":
+                self._go(len(self._steps) - 1)
+            case "down":
+                self._connection = min(self._connection + 1, len(self._connections) - 1)
+            case "up":
+                self._connection = max(self._connection - 1, 0)
+            case "x":
+                self._octets = not self._octets
+            case "r":
+                self._relative = not self._relative
+        return True
+
+    def draw(self, width: int, height: int) -> RenderableType:
+        """Return what to show on a screen of this size."""
+        from handshake.tracker import summarize
+        from handshake.view.replay import Screen
+
+        steps = self._steps
+        screen = Screen(
+            record=summarize(self._source.tracker.connections[steps[0].stream]),
+            steps=steps,
+            at=self._step,
+            numbers=self._numbers(),
+            name=self._source.name,
+            keys=self._keys(),
+            octets=self._octets,
+            glyphs=self._glyphs,
+        )
+        return screen.draw(width, height)
+
+    def _rhythm(self) -> float | None:
+        """Return the seconds to the next step while it plays; None once it stays."""
+        if self._speed is None or self._step + 1 == len(self._steps):
+            return None
+        here, there = self._steps[self._step], self._steps[self._step + 1]
+        took = (there.observed.at - here.observed.at) / _NANO / self._speed
+        return min(max(0.0, took), _LONGEST_PAUSE)
+
+    def _go(self, step: int) -> None:
+        self._at[self._connection] = max(0, min(step, len(self._steps) - 1))
+
+    def _numbers(self) -> Numbers:
+        from handshake.view.numbers import Numbers
+
+        return Numbers.of(self._steps, relative=self._relative)
+
+    def _keys(self) -> str:
+        signs = self._glyphs
+        keys = [f"{signs.left}/{signs.becomes} step"]
+        if len(self._connections) > 1:
+            keys.append(f"{signs.up}/{signs.down} connection")
+        keys += [
+            "x meaning" if self._octets else "x hex",
+            f"r {'absolute' if self._relative else 'relative'} seq",
+            "q quit",
+        ]
+        return "  ".join(keys)
