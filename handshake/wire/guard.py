@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-import select
 import socket
 import struct
 import time
@@ -177,8 +176,8 @@ def _answers(address: Address, port: int) -> bool:
                 wire.sendto(octets, sockaddr(address))
             return _first_reset(wire, (ours, other)) == ours
     except (OSError, CannotRun):
-        # No raw socket, no loopback, or a firewall in the way: it cannot be tried here, and
-        # what the kernel has accepted is believed.
+        # No raw socket, no loopback, or a firewall in the way, so that no RST comes in time: it
+        # cannot be tried here, and what the kernel has accepted is believed.
         return False
 
 
@@ -197,8 +196,7 @@ def _first_reset(wire: socket.socket, ends: tuple[Endpoint, Endpoint]) -> Endpoi
     by_ports = {(ends[0].port, ends[1].port): ends[0], (ends[1].port, ends[0].port): ends[1]}
     give_up = time.monotonic() + _PATIENCE
     while (left := give_up - time.monotonic()) > 0:
-        if not select.select([wire], [], [], left)[0]:
-            return None
+        wire.settimeout(left)
         octets = wire.recv(0xFFFF)
         if wire.family == socket.AF_INET:
             octets = octets[(octets[0] & 0xF) * 4 :]

@@ -7,10 +7,13 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from handshake.tcp import Endpoint, Seq
-from handshake.wire import ip
+from handshake.wire.datagram import TCP, Datagram
 
 if TYPE_CHECKING:
     from handshake.wire.ip import Address
+
+_VERSIONS: Final = {1: 4, 58: 6}
+"""The version of IP, by the protocol number of its ICMP."""
 
 _UNREACHABLE_V4: Final = (
     "network unreachable",
@@ -68,15 +71,18 @@ class IcmpError:
     """When it arrived, in nanoseconds since 1970."""
 
     @classmethod
-    def parse(cls, datagram: ip.Datagram, at: int = 0) -> IcmpError | None:
+    def parse(cls, datagram: Datagram, at: int = 0) -> IcmpError | None:
         """Return the error in this packet; None where it is none, or quotes no TCP."""
-        version = {ip.ICMP: 4, ip.ICMPV6: 6}.get(datagram.protocol)
+        version = _VERSIONS.get(datagram.protocol)
         octets = datagram.payload
         if version is None or len(octets) < 8 or not _is_error(version, octets[0]):
             return None
-        quoted = ip.Datagram.parse(octets[8:])
+        try:
+            quoted = Datagram.parse(octets[8:])
+        except ValueError:
+            return None
         # Eight octets of the quoted payload are all that an old router sends (RFC 792).
-        if quoted is None or quoted.protocol != ip.TCP or len(quoted.payload) < 8:
+        if quoted.protocol != TCP or len(quoted.payload) < 8:
             return None
         ports_and_seq = quoted.payload
         return cls(

@@ -1,8 +1,8 @@
-"""IP packets read from their octets: the fast path, where nobody looks at the packet itself."""
+"""IP addresses, and the checksum that TCP computes over them and itself."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -11,86 +11,7 @@ if TYPE_CHECKING:
 
 Address: TypeAlias = IPv4Address | IPv6Address
 
-ICMP: Final = 1
 TCP: Final = 6
-ICMPV6: Final = 58
-
-_HOP_BY_HOP, _ROUTING, _FRAGMENT, _DESTINATION = 0, 43, 44, 60
-_MORE_THAN_OCTETS: Final = {_HOP_BY_HOP, _ROUTING, _DESTINATION}
-
-
-@dataclass(frozen=True, slots=True)
-class Datagram:
-    """What an IP header says, and what it carries."""
-
-    source: bytes
-    """The address in octets: 4 or 16 of them."""
-
-    destination: bytes
-    ttl: int
-    """Time to live, or hop limit."""
-
-    protocol: int
-    payload: bytes
-    """What was captured of the payload; never the padding of a short frame."""
-
-    length: int
-    """How many octets of payload the header says there are."""
-
-    @classmethod
-    def parse(cls, packet: bytes) -> Datagram | None:
-        """Return what the packet says; None where it is no IP packet, or a later fragment."""
-        if len(packet) >= 20 and packet[0] >> 4 == 4:
-            return cls._parse_v4(packet)
-        if len(packet) >= 40 and packet[0] >> 4 == 6:
-            return cls._parse_v6(packet)
-        return None
-
-    @classmethod
-    def _parse_v4(cls, packet: bytes) -> Datagram | None:
-        header = (packet[0] & 0xF) * 4
-        total = int.from_bytes(packet[2:4], "big")
-        if header < 20 or total < header or int.from_bytes(packet[6:8], "big") & 0x1FFF:
-            return None
-        return cls(
-            source=packet[12:16],
-            destination=packet[16:20],
-            ttl=packet[8],
-            protocol=packet[9],
-            payload=packet[header:total],
-            length=total - header,
-        )
-
-    @classmethod
-    def _parse_v6(cls, packet: bytes) -> Datagram | None:
-        protocol, at = packet[6], 40
-        end = 40 + int.from_bytes(packet[4:6], "big")
-        while protocol in _MORE_THAN_OCTETS or protocol == _FRAGMENT:
-            if at + 8 > len(packet):
-                return None
-            if protocol != _FRAGMENT:
-                protocol, at = packet[at], at + 8 + packet[at + 1] * 8
-                continue
-            if int.from_bytes(packet[at + 2 : at + 4], "big") & 0xFFF8:
-                return None
-            protocol, at = packet[at], at + 8
-        if at > end:
-            return None
-        return cls(
-            source=packet[8:24],
-            destination=packet[24:40],
-            ttl=packet[7],
-            protocol=protocol,
-            payload=packet[at:end],
-            length=end - at,
-        )
-
-    @property
-    def checksum_ok(self) -> bool | None:
-        """Whether the TCP checksum is right; None where the packet was cut."""
-        if len(self.payload) < self.length:
-            return None
-        return checksum(self.source, self.destination, self.payload) == 0
 
 
 def checksum(source: bytes, destination: bytes, octets: bytes) -> int:

@@ -13,13 +13,14 @@ from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-from scapy.layers.inet import IP, TCP
+from scapy.layers.inet import IP
 from scapy.layers.inet6 import IPv6
 from scapy.supersocket import SuperSocket
 
 from handshake.errors import CannotRun
 from handshake.tcp import Observed, Segment
-from handshake.wire import bpf, ip
+from handshake.wire import bpf, codec
+from handshake.wire.datagram import TCP, Datagram
 from handshake.wire.guard import sockaddr
 from handshake.wire.icmp import IcmpError
 
@@ -114,7 +115,10 @@ class Link(SuperSocket):  # type: ignore[misc]
         """
         for address in (segment.source.address, segment.destination.address):
             self._known[address.packed] = address
-        self.send(_packet(ip.checksummed(segment), ttl), segment.destination.address)
+        packet = codec.packet(segment, ttl)
+        if segment.source.version == 4:
+            packet.flags = "DF"  # as Linux does: the path is to tell its MTU (RFC 1191)
+        self.send(packet, segment.destination.address)
 
     def send(self, packet: Any, to: Address | None = None) -> int:
         """Send a Scapy packet that begins with its IP header; return how many octets it had."""
@@ -168,8 +172,11 @@ class Link(SuperSocket):  # type: ignore[misc]
         )
 
     def _is_ours(self, octets: bytes) -> bool:
-        datagram = ip.Datagram.parse(octets)
-        if datagram is None or datagram.protocol != ip.TCP:
+        try:
+            datagram = Datagram.parse(octets)
+        except ValueError:
+            return False
+        if datagram.protocol != TCP:
             return False
         return int.from_bytes(datagram.payload[:2], "big") in self._ports
 
@@ -181,21 +188,21 @@ class Link(SuperSocket):  # type: ignore[misc]
         return first != interface
 
     def _decode(self, captured: _Captured) -> Heard | None:
-        datagram = ip.Datagram.parse(captured.octets)
-        if datagram is None:
-            return None
-        if datagram.protocol != ip.TCP:
-            return None if captured.outgoing else IcmpError.parse(datagram, captured.at)
         try:
+            datagram = Datagram.parse(captured.octets)
+            if datagram.protocol != TCP:
+                return None if captured.outgoing else IcmpError.parse(datagram, captured.at)
             segment = Segment.parse(
                 self._address(datagram.source, captured.interface),
                 self._address(datagram.destination, captured.interface),
                 datagram.payload,
                 datagram.length,
             )
-        except ValueError:
+        except ValueError:  # no receiver could read it
             return None
-        if self._ports.isdisjoint((segment.source.port, segment.destination.port)):
+        if datagram.fragment or self._ports.isdisjoint(
+            (segment.source.port, segment.destination.port)
+        ):
             return None
         return Observed(
             segment=segment,
@@ -204,7 +211,7 @@ class Link(SuperSocket):  # type: ignore[misc]
             ttl=datagram.ttl,
             checksum_ok=None if captured.unfinished else datagram.checksum_ok,
             outgoing=captured.outgoing,
-            packet=captured.octets,
+            packet=datagram.packet,
         )
 
     def _address(self, octets: bytes, interface: str) -> Address:
@@ -214,17 +221,6 @@ class Link(SuperSocket):  # type: ignore[misc]
         if isinstance(address, IPv6Address) and address.is_link_local:
             return IPv6Address(f"{address}%{interface}")
         return address
-
-
-def _packet(segment: Segment, ttl: int) -> Any:
-    """Return Scapy's packet for the segment, its header bit for bit as given."""
-    source, destination = (
-        str(end.address).partition("%")[0] for end in (segment.source, segment.destination)
-    )
-    carried = TCP(segment.pack()) / segment.payload
-    if segment.source.version == 4:
-        return IP(src=source, dst=destination, ttl=ttl, flags="DF") / carried
-    return IPv6(src=source, dst=destination, hlim=ttl) / carried
 
 
 def _bind_everywhere(packets: socket.socket) -> None:
