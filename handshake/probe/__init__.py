@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from handshake.probe.attempt import SECOND, Attempt, Patience
+from handshake.probe.attempt import Attempt
 from handshake.probe.listener import own_listener
+from handshake.probe.patience import Patience
 from handshake.probe.result import Negotiated, Result, exit_code, failed
 from handshake.probe.run import Probe
 from handshake.probe.target import Target, targets
@@ -26,7 +27,6 @@ __all__ = [
     "Verdict",
     "exit_code",
     "own_listener",
-    "patience",
     "probe",
     "probes",
     "targets",
@@ -48,16 +48,16 @@ def probe(
     Times are in seconds. Raises CannotRun where this machine does not let us.
     """
     target = Target.parse(host) if port is None else Target.of(host, port)
-    manner = patience(timeout=timeout, retries=retries, hold=hold, close_timeout=close_timeout)
+    patience = Patience.of(timeout=timeout, retries=retries, hold=hold, close_timeout=close_timeout)
     results = []
-    for each in probes(target, manner):
+    for each in probes(target, patience):
         results.append(each if isinstance(each, Result) else each.result)
         if results[-1].verdict is Verdict.OPEN:
             return results[-1]
     return results[0]
 
 
-def probes(target: Target, manner: Patience | None = None) -> Iterator[Probe | Result]:
+def probes(target: Target, patience: Patience | None = None) -> Iterator[Probe | Result]:
     """Yield a probe for each address of the target, not yet begun; a result where it has none."""
     try:
         endpoints = target.endpoints()
@@ -65,16 +65,4 @@ def probes(target: Target, manner: Patience | None = None) -> Iterator[Probe | R
         yield failed(target, Verdict.NAME_ERROR, str(error.args[0]))
         return
     for remote in endpoints:
-        yield Probe(target, remote, manner)
-
-
-def patience(
-    *, timeout: float = 5.0, retries: int = 2, hold: float = 0.0, close_timeout: float = 2.0
-) -> Patience:
-    """Return how long to wait for what, from times in seconds."""
-    return Patience(
-        retries=retries,
-        opening=round(timeout * SECOND),
-        hold=round(hold * SECOND),
-        closing=round(close_timeout * SECOND),
-    )
+        yield Probe(target, remote, patience)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from handshake.probe import header
+from handshake.probe.patience import SECOND, Patience
 from handshake.probe.verdict import Close, Note, Verdict
 from handshake.tcp import ControlBlock, Endpoint, Flags, Offer, Segment, Seq, State
 
@@ -17,33 +18,12 @@ if TYPE_CHECKING:
     from handshake.tcp import Observed
     from handshake.wire.icmp import IcmpError
 
-SECOND: Final = 1_000_000_000
 _MILLISECOND: Final = 1_000_000
 
 ANSWER_INTERVAL: Final = SECOND // 2
 """Between two answers to what is not acceptable: two eager programs would never stop (RFC 5961)."""
 
 Segments: TypeAlias = tuple[Segment, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long to wait for what, in nanoseconds."""
-
-    rto: int = SECOND
-    """Until the first retransmission; each one after it waits twice as long (RFC 6298)."""
-
-    retries: int = 2
-    """SYNs after the first, so that they leave at 0, 1 and 3 s."""
-
-    opening: int = 5 * SECOND
-    """For the handshake, all retransmissions included."""
-
-    hold: int = 0
-    """Between the handshake and our FIN."""
-
-    closing: int = 2 * SECOND
-    """For both FINs to be acknowledged, from ours on."""
 
 
 @dataclass
@@ -125,7 +105,7 @@ class Attempt:
             self.answer = observed
         if seg.rst:
             return self._reset(before)
-        if not self.block.state.synchronized:
+        if self.block.state is State.SYN_RECEIVED:
             self._note("simultaneous-open", "Both ends called at once: its SYN crossed ours.")
             self._expect_answer(at)
             return self._syn_ack(at)

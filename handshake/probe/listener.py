@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 _PATIENCE: Final = 10.0
 """Seconds after which the listener hangs up on a caller who says nothing and stays."""
 
+_PARTING: Final = 1.0
+"""Seconds for the listener to end; its thread does not keep the program from ending."""
+
 
 @contextlib.contextmanager
 def own_listener() -> Iterator[Target]:
@@ -28,7 +31,7 @@ def own_listener() -> Iterator[Target]:
             # It wakes the thread, which close() alone would not.
             with contextlib.suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
-            server.join(_PATIENCE)
+            server.join(_PARTING)
 
 
 def _serve(listener: socket.socket) -> None:

@@ -164,7 +164,7 @@ def reason(attempt: Attempt, seconds: float) -> str:
         case Verdict.UNREACHABLE:
             return _unreachable(attempt)
         case Verdict.HALF_OPEN:
-            return "the peer answered our SYN and repeats its answer: our ACK does not reach it"
+            return "the peer answered our SYN, but never took our answer to that"
         case Verdict.RESET:
             return "the peer answered our SYN, and then reset the connection"
         case Verdict.BAD_PEER:

@@ -7,8 +7,9 @@ import select
 import time
 from typing import TYPE_CHECKING, Final
 
-from handshake.probe.attempt import SECOND, Attempt, Patience
+from handshake.probe.attempt import Attempt
 from handshake.probe.header import offer_for
+from handshake.probe.patience import SECOND, Patience
 from handshake.probe.result import Negotiated, Result, failed, reason, round_trip
 from handshake.probe.verdict import Verdict
 from handshake.tcp import Endpoint, Observed, Seq
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from handshake.wire.icmp import IcmpError
     from handshake.wire.link import Link
 
+_MILLISECOND: Final = 1_000_000
 _LAST_LOOK: Final = SECOND // 20
 """How long to wait for our own last segments to be seen on the wire."""
 
@@ -99,7 +101,7 @@ class Probe:
                 self._transmit(link, attempt.wake(clock.now()))
             took = (clock.now() - begin) / SECOND
             until = clock.now() + _LAST_LOOK
-            while self._unseen and clock.now() < until:
+            while self._unseen > 0 and clock.now() < until:
                 yield from self._hear(link, attempt, clock, until)
         self._result = self._conclude(attempt, held.name, took)
 
@@ -117,7 +119,10 @@ class Probe:
 
     def _hear(self, link: Link, attempt: Attempt, clock: Clock, until: int) -> Iterator[Step]:
         """Answer what arrives next, if anything does in time; yield what it changed."""
-        select.select([link], [], [], max(0, until - clock.now()) / SECOND)
+        arrivals = select.poll()
+        arrivals.register(link, select.POLLIN)
+        # Rounded up: to wake before it is due would be to wake twice.
+        arrivals.poll(-(-max(0, until - clock.now()) // _MILLISECOND))
         steps = []
         for heard in link.receive():
             if not isinstance(heard, Observed):
@@ -137,6 +142,13 @@ class Probe:
 
     def _conclude(self, attempt: Attempt, guard: str, took: float) -> Result:
         assert attempt.verdict is not None
+        left = sum(
+            bool(each.outgoing) and each.segment.syn and each.segment.ack is None
+            for each in self._segments
+        )
+        if attempt.verdict is Verdict.FILTERED and not left:
+            why = "our SYNs were queued, and none of them left this machine: is the link up?"
+            return failed(self.target, Verdict.LOCAL_ERROR, why, self.remote)
         rtt, ambiguous = round_trip(self._segments, attempt.answer)
         seen = self.tracker.connections[-1] if self.tracker.connections else None
         return Result(
@@ -148,7 +160,7 @@ class Probe:
             icmp=attempt.error,
             rtt=rtt,
             rtt_ambiguous=ambiguous,
-            syn_sent=attempt.syn_sent,
+            syn_sent=left,
             ttl=None if attempt.answer is None else attempt.answer.ttl,
             negotiated=Negotiated.of(attempt.block),
             client=None if seen is None else summarize_end(seen.client),

@@ -41,6 +41,8 @@ _PORTS: Final = {
 }
 """Where a URL of this scheme leads that names no port."""
 
+_BROADCAST: Final = IPv4Address(0xFFFFFFFF)
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -61,8 +63,8 @@ class Target:
         if not host or not host.isprintable() or any(sign in host for sign in " /@[]"):
             raise UsageError(f"{(text or host)!r}: there is no host in it")
         literal = _literal(host)
-        if isinstance(literal, IPv6Address):
-            _check_scope(literal)
+        if literal is not None:
+            _check(literal)
         shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         return cls(host, port, text or shown)
 
@@ -71,17 +73,15 @@ class Target:
         """Return the target that one word names; raise UsageError where it names none."""
         if "://" in text:
             return cls._parse_url(text)
-        if _literal(text.strip("[]")) is not None and text.count(":") != 1:
-            bare = text.strip("[]")
-            example = f"[{bare}]:443" if ":" in bare else f"{bare}:443"
-            raise UsageError(f"{text}: which port? Write {example}")
-        host, colon, port = text.rpartition(":")
-        if not colon:
+        if text.startswith("["):
+            host, _, port = text[1:].partition("]")
+            colon, port = port[:1], port[1:]
+        elif text.count(":") > 1:
+            raise UsageError(f"{text}: which port? An IPv6 address stands in brackets: [::1]:443")
+        else:
+            host, colon, port = text.partition(":")
+        if colon != ":":
             raise UsageError(f"{text}: which port? Write {text}:443")
-        if host.startswith("[") and host.endswith("]"):
-            host = host[1:-1]
-        elif ":" in host:
-            raise UsageError(f"{text}: an IPv6 address stands in brackets: [{host}]:{port}")
         return cls.of(host, _port(port, text), text)
 
     @classmethod
@@ -133,11 +133,10 @@ def targets(words: Iterable[str]) -> Iterator[Target]:
 
 
 def _has_port(word: str) -> bool:
-    if "://" in word:
-        return True
-    if word.count(":") > 1:
-        return "]:" in word or _literal(word.strip("[]")) is None
-    return ":" in word
+    if word.startswith("["):
+        return "]:" in word
+    # A bare IPv6 address has colons, and no port.
+    return ":" in word and _literal(word) is None
 
 
 def _port(text: str, whole: str) -> int:
@@ -166,13 +165,14 @@ def _address(sockaddr: tuple[object, ...]) -> IPv4Address | IPv6Address:
     return ip_address(host)
 
 
-def _check_scope(address: IPv6Address) -> None:
-    if not address.is_link_local:
+def _check(address: IPv4Address | IPv6Address) -> None:
+    if address.is_multicast or address.is_unspecified or address == _BROADCAST:
+        raise UsageError(f"{address}: a connection has one peer, and this is no single host")
+    if not isinstance(address, IPv6Address) or not address.is_link_local:
         return
-    scope = address.scope_id
-    if scope is None:
+    if address.scope_id is None:
         raise UsageError(f"{address}: on which link? Write {address}%eth0, with your interface")
     try:
-        socket.if_nametoindex(scope)
+        socket.if_nametoindex(address.scope_id)
     except OSError:
-        raise UsageError(f"{address}: there is no interface {scope}") from None
+        raise UsageError(f"{address}: there is no interface {address.scope_id}") from None

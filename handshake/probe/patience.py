@@ -1,0 +1,44 @@
+"""Patience: how long a probe waits for what, and how often it tries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+SECOND: Final = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait for what, in nanoseconds; `Patience.of` takes seconds."""
+
+    rto: int = SECOND
+    """Until the first retransmission; each one after it waits twice as long (RFC 6298)."""
+
+    retries: int = 2
+    """SYNs after the first, so that they leave at 0, 1 and 3 s; and FINs after the first."""
+
+    opening: int = 5 * SECOND
+    """For the handshake, all retransmissions included."""
+
+    hold: int = 0
+    """Between the handshake and our FIN; the peer's FIN ends it."""
+
+    closing: int = 2 * SECOND
+    """For both FINs to be acknowledged, from ours on."""
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        timeout: float = 5.0,
+        retries: int = 2,
+        rto: float = 1.0,
+        hold: float = 0.0,
+        close_timeout: float = 2.0,
+    ) -> Patience:
+        """Return it from times in seconds; `timeout` is for the handshake."""
+        opening, first, held, closing = (
+            round(seconds * SECOND) for seconds in (timeout, rto, hold, close_timeout)
+        )
+        return cls(rto=first, retries=retries, opening=opening, hold=held, closing=closing)

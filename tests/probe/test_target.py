@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from handshake.errors import UsageError
+from handshake.probe import Target, targets
+from handshake.tcp import Endpoint
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ("example.org:443", "example.org", 443),
+        ("192.0.2.1:80", "192.0.2.1", 80),
+        ("[2001:db8::1]:80", "2001:db8::1", 80),
+        ("[fe80::1%lo]:80", "fe80::1%lo", 80),
+        ("http://example.org", "example.org", 80),
+        ("https://example.org/a?b#c", "example.org", 443),
+        ("https://user:secret@example.org:8443/", "example.org", 8443),
+        ("http://[2001:db8::1]/", "2001:db8::1", 80),
+        ("http://[fe80::1%25lo]:8080/", "fe80::1%lo", 8080),
+        ("ssh://example.org", "example.org", 22),
+    ],
+)
+def test_one_word_names_a_target(text: str, host: str, port: int) -> None:
+    assert Target.parse(text) == Target(host, port, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("example.org", "which port? Write example.org:443"),
+        ("192.0.2.1", "which port? Write 192.0.2.1:443"),
+        ("[2001:db8::1]", r"which port? Write [2001:db8::1]:443"),
+        ("2001:db8::1", "An IPv6 address stands in brackets"),
+        ("2001:db8::1:80", "An IPv6 address stands in brackets"),
+        ("example.org:", "a port is a number from 1 to 65535, not ''"),
+        ("example.org:http", "a port is a number from 1 to 65535, not 'http'"),
+        ("example.org:0", "a port is a number from 1 to 65535, not 0"),
+        ("example.org:65536", "a port is a number from 1 to 65535, not 65536"),
+        ("example.org:99999999999999999999", "a port is a number"),
+        ("example.org:٨٠", "a port is a number"),
+        (":80", "there is no host in it"),
+        ("", "which port?"),
+        ("a b:80", "there is no host in it"),
+        ("a\x1b[1m:80", "there is no host in it"),
+        ("http://", "there is no host in it"),
+        ("http://example.org:99999", "port out of range"),
+        ("gopher://example.org", "It is not known where gopher: leads"),
+        ("[fe80::1]:80", "on which link? Write fe80::1%eth0"),
+        ("[fe80::1%nosuch0]:80", "there is no interface nosuch0"),
+        ("224.0.0.1:80", "no single host"),
+        ("255.255.255.255:80", "no single host"),
+        ("0.0.0.0:80", "no single host"),
+        ("[::]:80", "no single host"),
+    ],
+)
+def test_what_names_none_is_a_usage_error(text: str, says: str) -> None:
+    with pytest.raises(UsageError) as error:
+        Target.parse(text)
+    assert says in str(error.value)
+    assert str(error.value).isprintable()
+
+
+def test_a_host_and_a_port_may_be_two_words() -> None:
+    words = ["example.org", "80", "192.0.2.1:443", "2001:db8::1", "22", "http://a.example"]
+    assert [(target.host, target.port, target.text) for target in targets(words)] == [
+        ("example.org", 80, "example.org 80"),
+        ("192.0.2.1", 443, "192.0.2.1:443"),
+        ("2001:db8::1", 22, "2001:db8::1 22"),
+        ("a.example", 80, "http://a.example"),
+    ]
+
+
+@pytest.mark.parametrize("words", [["example.org"], ["example.org", "b.example:80"], ["::1"]])
+def test_a_host_without_its_port_is_a_usage_error(words: list[str]) -> None:
+    with pytest.raises(UsageError, match="which port"):
+        list(targets(words))
+
+
+@pytest.fixture
+def no_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a name was looked up")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+@pytest.mark.usefixtures("no_names")
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("192.0.2.1:80", "192.0.2.1"),
+        ("[2001:db8::1]:80", "2001:db8::1"),
+        ("[fe80::1%lo]:80", "fe80::1%lo"),
+        ("[::ffff:192.0.2.1]:80", "192.0.2.1"),
+    ],
+)
+def test_an_address_is_not_looked_up(text: str, address: str) -> None:
+    assert Target.parse(text).endpoints() == (Endpoint.of(address, 80),)
+
+
+def test_every_address_of_a_name_counts_and_v6_comes_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = [
+        (2, 1, 6, "", ("192.0.2.2", 80)),
+        (10, 1, 6, "", ("2001:db8::1", 80, 0, 0)),
+        (2, 1, 6, "", ("192.0.2.1", 80)),
+        (2, 1, 6, "", ("192.0.2.1", 80)),
+        (10, 1, 6, "", ("fe80::1", 80, 0, socket.if_nametoindex("lo"))),
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    assert [str(each) for each in Target.parse("a.example:80").endpoints()] == [
+        "[2001:db8::1]:80",
+        "[fe80::1%lo]:80",
+        "192.0.2.2:80",
+        "192.0.2.1:80",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (socket.gaierror(-2, "Name or service not known"), "name or service not known"),
+        (UnicodeError("label too long"), "no name of a host"),
+    ],
+)
+def test_a_name_without_an_address(
+    error: Exception, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    with pytest.raises(LookupError, match=says):
+        Target.parse("a.example:80").endpoints()
