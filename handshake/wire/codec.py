@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections import Counter
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
@@ -37,6 +38,9 @@ class Decoder:
             name = NAMES.get(frame.link_type)
             shown = f"{frame.link_type} ({name})" if name else str(frame.link_type)
             self._pass_over(f"of link type {shown}, which is not read", frame)
+            return None
+        except struct.error:
+            self._pass_over("cut off inside the first header", frame)
             return None
         except Exception as error:  # what Scapy may raise on hostile octets, nobody has listed
             self._pass_over(f"not understood ({type(error).__name__})", frame)

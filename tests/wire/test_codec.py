@@ -185,6 +185,22 @@ def test_less_than_a_header_is_counted(captured: int) -> None:
     assert warnings == ["1 packet was too short to hold a TCP header (first: frame 7)"]
 
 
+def test_less_than_an_ip_header_is_counted() -> None:
+    observed, warnings = seen(V4, 101, captured=19)
+    assert observed is None
+    assert warnings == ["1 packet was cut off inside the first header (first: frame 7)"]
+
+
+def test_what_scapy_stumbles_over_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stumble(link_type: int, octets: bytes) -> None:
+        raise RecursionError(link_type, octets)
+
+    monkeypatch.setattr(codec, "dissect", stumble)
+    observed, warnings = seen(V4)
+    assert observed is None
+    assert warnings == ["1 packet was not understood (RecursionError) (first: frame 7)"]
+
+
 def test_an_offloaded_packet_without_a_length() -> None:
     packet = codec.packet(replace(DATA, payload=b"x" * 70_000, payload_length=70_000))
     packet.len, packet[TCP].chksum = 0, 0
