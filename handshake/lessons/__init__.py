@@ -15,6 +15,8 @@ from handshake.lessons.text import (
     PaneText,
     StepText,
     Words,
+    lesson_text,
+    words,
 )
 
 __all__ = [
@@ -30,6 +32,8 @@ __all__ = [
     "StepText",
     "Words",
     "find",
+    "lesson_text",
+    "words",
 ]
 
 LESSONS: Final = (CONNECT,)

@@ -115,6 +115,9 @@ class HeaderGrid:
     notes: Mapping[str, str] = field(default_factory=dict)
     """What to say of a field, to the right of its row."""
 
+    inside: Mapping[str, str] = field(default_factory=dict)
+    """What to say of a number that has a row of its own, after it."""
+
     ruler: bool = False
     """Whether to number the bits, and to draw a line between rows: 15 lines instead of 8."""
 
@@ -193,7 +196,7 @@ class HeaderGrid:
             case "flags":
                 yield from self._flags()
             case "data_offset":
-                yield self._narrow(name, str(self.segment.data_offset))
+                yield from self._narrow(name, str(self.segment.data_offset))
             case "reserved":
                 yield self._reserved()
             case "seq" | "ack" | "options":
@@ -213,6 +216,10 @@ class HeaderGrid:
             yield fit(value, 24, self.glyphs.ellipsis), style
             yield fit(f"0x{number:08x}", room - 24), "dim"
             return
+        if name in self.inside and name in ("seq", "ack"):
+            yield f"{value}    ", style
+            room -= cell_len(value) + 4
+            value, style = self.inside[name], self._style(name, "field.note")
         yield fit(value, room, self.glyphs.ellipsis), style
 
     def _label(self, name: str) -> str:
@@ -246,14 +253,15 @@ class HeaderGrid:
                 return str(segment.urgent)
         return f" {self.glyphs.dot} ".join(option_words(segment)) or "none"
 
-    def _narrow(self, name: str, value: str) -> tuple[str, str]:
+    def _narrow(self, name: str, value: str) -> Iterator[tuple[str, str]]:
         """Draw one of the two cells of four bits."""
         label = self._label(name)
         changed = name in self.changed
         room = 6 - cell_len(label)
         mark = "*" if changed and room > len(value) else ""
         style = self._style(name, "changed" if changed else "field.value")
-        return f" {label}{(mark + value):>{room}}", style
+        yield f" {label}", self._style(name, "field.name")
+        yield f"{(mark + value):>{room}}", style
 
     def _reserved(self) -> tuple[str, str]:
         # AE is the last of the four bits: its name ends where its bit stands.

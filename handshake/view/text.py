@@ -50,7 +50,7 @@ def wrap(text: str, width: int, first: int = 0) -> list[str]:
     return lines
 
 
-def line(*parts: str | tuple[str, str]) -> Text:
+def line(*parts: str | tuple[str, str] | Text) -> Text:
     """Return one line of pieces, each plain or with the role it is drawn in; it never wraps."""
     return Text.assemble(*parts, no_wrap=True, overflow="crop")
 

@@ -1,0 +1,215 @@
+"""A lesson's scene on a screen of 80x24: both sockets, the header between them, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
+
+from handshake.events import Role
+from handshake.lessons import Lesson, LessonText, Moment, Scene, StepText, Words
+from handshake.view.glyphs import UNICODE, Glyphs
+from handshake.view.header import HeaderGrid
+from handshake.view.lesson_box import SocketBox
+from handshake.view.text import centre, cropped, fit, line, wrap
+from handshake.view.theme import style_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.text import Text
+
+MIN_WIDTH = 80
+MIN_HEIGHT = 24
+
+_BOX = 32
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a lesson a screen is, and what it is asked to show there."""
+
+    lesson: Lesson
+    index: int
+    """The scene, counted from 0."""
+
+    number: str
+    """Which of how many lessons this is: `1/6`."""
+
+    playing: bool = False
+    chosen: str | None = None
+    """The header field that is being explained."""
+
+    keys: tuple[tuple[str, str], ...] = ()
+    """The keys that work here, each with what it does."""
+
+    @property
+    def scene(self) -> Scene:
+        """The scene itself."""
+        return self.lesson.scenes[self.index]
+
+
+@dataclass(frozen=True)
+class LessonScreen:
+    """One scene in one language, at least 80 columns wide."""
+
+    place: Place
+    text: LessonText
+    words: Words
+    height: int = MIN_HEIGHT
+    glyphs: Glyphs = UNICODE
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from self.lines(options.max_width)
+
+    @property
+    def step(self) -> StepText:
+        """What is said in this scene."""
+        return self.text.steps[self.place.scene.name]
+
+    def lines(self, width: int) -> list[Text]:
+        """Return the whole screen, as many lines as it is high."""
+        below = [
+            progress(self.place, self.text, self.glyphs),
+            key_line(self.place, self.glyphs),
+        ]
+        above = [*self.picture(width), line((self.glyphs.rule(width), "rule"))]
+        why = self.why(width)
+        spare = self.height - len(above) - len(below) - len(why)
+        return [*above, *why, *[line()] * spare, *below]
+
+    def picture(self, width: int) -> list[Text]:
+        """Return title, sockets and header: all that is drawn of the scene."""
+        title = title_line(self.place, self.text.title, (self.step, self.words), width, self.glyphs)
+        return [title, *self._sockets(width), *self._header(width)]
+
+    def why(self, width: int) -> list[Text]:
+        """Return what the scene means; or what the chosen field is for."""
+        name, text, style = self.words["why"], self.step.why, "why"
+        if self.place.chosen is not None:
+            field = self.words.fields[self.place.chosen]
+            name, text, style = f"{field.name}:", field.text, "field.chosen"
+        return paragraph(name, text, width, style, self.glyphs)
+
+    def _sockets(self, width: int) -> list[Text]:
+        scene, step = self.place.scene, self.step
+        client = SocketBox(scene, Role.CLIENT, step.client, self.words, glyphs=self.glyphs)
+        server = SocketBox(scene, Role.SERVER, step.server, self.words, glyphs=self.glyphs)
+        gap = width - 2 * _BOX
+        between = [line(), line(), *self._wire(gap)]
+        between += [line()] * (8 - len(between))
+        return [
+            line(left, middle, right)
+            for left, middle, right in zip(
+                client.compact(_BOX), cropped(between, gap), server.compact(_BOX), strict=True
+            )
+        ]
+
+    def _wire(self, gap: int) -> list[Text]:
+        scene, seg = self.place.scene, self.place.scene.segment
+        if seg is None:
+            return []
+        style = style_of(seg)
+        labels = [str(seg.flags), f"seq={seg.seq}"]
+        labels += [] if seg.ack is None else [f"ack={seg.ack}"]
+        arrow = self.glyphs.left_arrow(gap - 3)
+        if scene.by is Role.CLIENT:
+            arrow = self.glyphs.right_arrow(gap - 3)
+        arrived = scene.moment is Moment.ARRIVES
+        note = f"{scene.at / 1e6:.1f} ms" if arrived else self.words["on_the_wire"]
+        return [
+            *(line((centre(label, gap), style)) for label in labels),
+            line((f" {arrow}", style)),
+            line((centre(note, gap), "dim")),
+        ]
+
+    def _header(self, width: int) -> list[Text]:
+        scene = self.place.scene
+        if scene.segment is None:
+            return programs(scene, self.place.lesson, self.words, width, self.glyphs)
+        spell = self.glyphs.spell
+        grid = HeaderGrid(
+            scene.segment,
+            changed=scene.changed,
+            notes={name: spell(note) for name, note in self.step.notes.items()},
+            inside={name: spell(note) for name, note in self.step.inside.items()},
+            labels=self.words.labels,
+            chosen=self.place.chosen,
+            glyphs=self.glyphs,
+        )
+        return grid.lines(width)
+
+
+def title_line(
+    place: Place,
+    title: str,
+    told: tuple[StepText, Words],
+    width: int,
+    glyphs: Glyphs,
+    when: str = "",
+) -> Text:
+    """Return the first line: which lesson on the left, which step on the right."""
+    step, words = told
+    left = f" {place.number}  {title}"
+    right = f"{words['step']} {place.index + 1}/{len(place.lesson.scenes)} · {step.title}{when}"
+    if place.playing:
+        right = f"{words['playing']} · {right}"
+    left, right = glyphs.spell(left), glyphs.spell(right)
+    room = width - cell_len(right)
+    return line((fit(left, room, glyphs.ellipsis), "title"), (right, "none"))
+
+
+def paragraph(name: str, text: str, width: int, style: str, glyphs: Glyphs) -> list[Text]:
+    """Return text that begins with a word in a style of its own."""
+    name, text = glyphs.spell(name), glyphs.spell(text)
+    first, *rest = wrap(text, width - 2, cell_len(name) + 1)
+    return [line(" ", (name, style), f" {first}"), *(line(f" {each}") for each in rest)]
+
+
+def progress(place: Place, text: LessonText, glyphs: Glyphs) -> Text:
+    """Return all steps in one line: those done, this one, those to come."""
+    parts: list[tuple[str, str]] = []
+    for number, scene in enumerate(place.lesson.scenes):
+        here = number == place.index
+        sign = glyphs.done if number < place.index else glyphs.here if here else glyphs.coming
+        short = text.steps[scene.name].short
+        parts.append((f" {sign} {short}", "title" if here else "none"))
+    return line(*parts)
+
+
+def key_line(place: Place, glyphs: Glyphs) -> Text:
+    """Return the keys that work here."""
+    parts: list[str | tuple[str, str]] = [" "]
+    for key, what in place.keys:
+        parts += [(glyphs.spell(key), "key"), f" {what}  "]
+    return line(*parts)
+
+
+def programs(scene: Scene, lesson: Lesson, words: Words, width: int, glyphs: Glyphs) -> list[Text]:
+    """Return both programs in place of a header, since none is sent, each marked at its call."""
+    half = width // 2
+    sides = (
+        (_program(lesson.client_program, scene.client_line), words["client_program"], "client"),
+        (_program(lesson.server_program, scene.server_line), words["server_program"], "server"),
+    )
+    heads = [fit(f"   {head}", half) for _, head, _ in sides]
+    rows = zip_longest(*(body for body, _, _ in sides), fillvalue=("", False))
+    lines = [
+        line((heads[0], "client"), (heads[1], "server")),
+        *(
+            line(*((fit(text, half), "changed" if here else "none") for text, here in row))
+            for row in rows
+        ),
+    ]
+    lines += [line()] * (7 - len(lines))
+    return [*lines, line((glyphs.spell(f"   {words['nothing_sent']}"), "dim"))]
+
+
+def _program(calls: Sequence[str], reached: int) -> list[tuple[str, bool]]:
+    return [
+        (f" > {call}" if number == reached else f"   {call}", number == reached)
+        for number, call in enumerate(calls)
+    ]

@@ -1,0 +1,167 @@
+"""One end of a lesson's connection: what its socket holds, what its program does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
+
+from handshake.events import Role
+from handshake.view.glyphs import UNICODE, Glyphs
+from handshake.view.text import cropped, fit, line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.text import Text
+
+    from handshake.events import Change
+    from handshake.lessons import EndText, Scene, Words
+    from handshake.tcp import ControlBlock, Endpoint, Offer, Seq
+
+Part = tuple[str, str]
+"""A piece of a line, and the role it is drawn in."""
+
+
+@dataclass(frozen=True)
+class SocketBox:
+    """A control block in a box, with `*` at what has just changed."""
+
+    scene: Scene
+    role: Role
+    text: EndText
+    words: Words
+    below: str = ""
+    """What to write into the lower edge: the title in another language."""
+
+    glyphs: Glyphs = UNICODE
+
+    @property
+    def change(self) -> Change:
+        """What happens to this end in the scene."""
+        return self.scene.client if self.role is Role.CLIENT else self.scene.server
+
+    @property
+    def block(self) -> ControlBlock:
+        """What this end holds at the end of the scene."""
+        assert self.change.after is not None
+        return self.change.after
+
+    def compact(self, width: int = 32) -> list[Text]:
+        """Return the eight lines of the small box."""
+        return self._boxed(
+            [
+                self._state(6, width),
+                self._local(6),
+                self._peer(6),
+                [(fit("SND", 6), ""), *self._numbers("snd", "iss nxt", 7)],
+                [(fit("RCV", 6), ""), *self._numbers("rcv", "irs nxt", 7)],
+                [(self.text.app, "")],
+            ],
+            width,
+        )
+
+    def wide(self, width: int = 43) -> list[Text]:
+        """Return the eleven lines of the large box."""
+        return self._boxed(
+            [
+                self._state(8, width),
+                self._local(8),
+                self._peer(8),
+                [(fit("SND", 8), ""), *self._numbers("snd", "iss una nxt", 6)],
+                [(fit("RCV", 8), ""), *self._numbers("rcv", "irs nxt wnd", 6)],
+                [(fit(self.words["options"], 8), ""), self._options()],
+                [],
+                [(fit(self.words["knows"], 8), ""), (self.text.knows, "")],
+                [(self.text.app, "")],
+            ],
+            width,
+        )
+
+    def _boxed(self, rows: list[list[Part]], width: int) -> list[Text]:
+        glyphs, role = self.glyphs, str(self.role)
+        title = f"{self.words[role]} {self.text.title}"
+        bar = (glyphs.vertical, role)
+        rule = glyphs.rule(width - cell_len(title) - 5)
+        lines = [
+            line(
+                (f"{glyphs.top_left}{glyphs.horizontal} ", role),
+                (title, f"bold {role}"),
+                (f" {rule}{glyphs.top_right}", role),
+            )
+        ]
+        lines += [
+            line(bar, cropped([line(" ", *row)], width - 2)[0], bar)
+            for row in ([(glyphs.spell(text), style) for text, style in each] for each in rows)
+        ]
+        below = f" {self.below} {glyphs.horizontal}" if self.below else ""
+        rule = glyphs.rule(width - cell_len(below) - 2)
+        lines.append(line((f"{glyphs.bottom_left}{rule}{below}{glyphs.bottom_right}", role)))
+        return lines
+
+    def _state(self, label: int, width: int) -> list[Part]:
+        before, after = self.change.before, self.change.after
+        parts: list[Part] = [(fit(self.words["state"], label), "")]
+        if before is None or after is None or before.state is after.state:
+            return [*parts, (str(self.block.state), "state")]
+        became: Part = (f"{self.glyphs.becomes} {after.state}", "changed")
+        was: Part = (f"{before.state} ", "")
+        # SYN-RECEIVED and ESTABLISHED do not fit side by side into a small box.
+        if label + cell_len(was[0] + became[0]) <= width - 3:
+            parts.append(was)
+        return [*parts, became]
+
+    def _local(self, label: int) -> list[Part]:
+        local = self.block.local
+        shown = str(local) if local.port else ""
+        return [
+            (fit(self.words["local"], label), ""),
+            self._value("local", shown) if shown else self._nothing("no_address"),
+        ]
+
+    def _peer(self, label: int) -> list[Part]:
+        remote: Endpoint | None = self.block.remote
+        return [
+            (fit(self.words["peer"], label), ""),
+            self._nothing("nobody") if remote is None else self._value("remote", str(remote)),
+        ]
+
+    def _nothing(self, why: str) -> Part:
+        return f"{self.glyphs.dash} {self.words[why]}", "dim"
+
+    def _value(self, field: str, shown: str) -> Part:
+        changed = field in self.change.changed
+        return (f"*{shown}", "changed") if changed else (shown, "field.value")
+
+    def _numbers(self, space: str, names: str, width: int) -> Iterator[Part]:
+        for name in names.split():
+            number: Seq | int | None = getattr(getattr(self.block, space), name)
+            yield f"{name.upper()} ", ""
+            if number is None:
+                yield fit(self.glyphs.dash, width), "dim"
+            else:
+                shown, style = self._value(f"{space}.{name}", str(number))
+                yield fit(shown, width), style
+
+    def _options(self) -> Part:
+        block = self.block
+        if block.offered is None:
+            return self.glyphs.dash, "dim"
+        agreed = block.peer_offered is not None
+        text = _agreed(block) if agreed else f"{self.words['offers']} {_offered(block.offered)}"
+        new = "peer_offered" if agreed else "offered"
+        return (f"*{text}", "changed") if new in self.change.changed else (text, "field.value")
+
+
+def _offered(offer: Offer) -> str:
+    words = [f"mss {offer.mss}"] if offer.mss is not None else []
+    words += [f"ws {offer.window_scale}"] if offer.window_scale is not None else []
+    words += ["sack"] if offer.sack_permitted else []
+    return " ".join([*words, "ts"] if offer.timestamps else words)
+
+
+def _agreed(block: ControlBlock) -> str:
+    words = [f"mss {block.mss}", f"ws {block.snd_shift}/{block.rcv_shift}"]
+    words += ["sack"] if block.sack else []
+    return " ".join([*words, "ts"] if block.timestamps else words)

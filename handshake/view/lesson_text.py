@@ -1,0 +1,89 @@
+"""A lesson's scene where a picture has no room, and the keys that lead through a lesson."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from handshake.view.glyphs import UNICODE, Glyphs
+from handshake.view.text import fit, line, wrap
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.text import Text
+
+    from handshake.events import Change
+    from handshake.lessons import LessonText, Words
+    from handshake.view.lesson import Place
+
+
+@dataclass(frozen=True)
+class SmallLessonScreen:
+    """One scene in words, with a line that says why there is no picture."""
+
+    place: Place
+    text: LessonText
+    words: Words
+    height: int
+    glyphs: Glyphs = UNICODE
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from self.lines(options.max_width)
+
+    def lines(self, width: int) -> list[Text]:
+        """Return as much as there is room for, what matters most first."""
+        scene, words = self.place.scene, self.words
+        step = self.text.steps[scene.name]
+        place = f"{words['step']} {self.place.index + 1}/{len(self.place.lesson.scenes)}"
+        small = words["small"].format(width=width, height=self.height)
+        said = [
+            (f"{place}: {step.title}", "title"),
+            (step.why, "none"),
+            (f"{words['client']}: {_states(scene.client)}", "client"),
+            (f"{words['server']}: {_states(scene.server)}", "server"),
+        ]
+        if scene.segment is not None:
+            said.append((str(scene.segment), "none"))
+        keys = "  ".join(f"{key} {what}" for key, what in self.place.keys)
+        ellipsis = self.glyphs.ellipsis
+        lines = [line((fit(self.glyphs.spell(small), width, ellipsis), "warn"))]
+        for text, style in said:
+            lines += [line((each, style)) for each in wrap(self.glyphs.spell(text), width)]
+        lines = lines[: self.height - 1]
+        return [*lines, line((fit(self.glyphs.spell(keys), width, ellipsis), "key"))]
+
+
+def _states(change: Change) -> str:
+    before, after = change.before, change.after
+    if before is None or after is None or before.state is after.state:
+        return "" if after is None else str(after.state)
+    return f"{before.state} → {after.state}"
+
+
+@dataclass(frozen=True)
+class KeysScreen:
+    """What each key does."""
+
+    keys: tuple[tuple[str, str], ...]
+    title: str
+    back: tuple[str, str]
+    height: int
+    glyphs: Glyphs = UNICODE
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from self.lines(options.max_width)
+
+    def lines(self, width: int) -> list[Text]:
+        """Return a line for each key, and how to leave."""
+        glyphs = self.glyphs
+        lines = [
+            line((fit(glyphs.spell(f" {self.title}"), width, glyphs.ellipsis), "title")),
+            line(),
+        ]
+        for key, what in self.keys:
+            first, *rest = wrap(glyphs.spell(what), width - 14)
+            lines.append(line((fit(glyphs.spell(f"  {key}"), 13), "key"), first))
+            lines += [line(" " * 13, each) for each in rest]
+        lines += [line()] * (self.height - 1 - len(lines))
+        key, what = self.back
+        return [*lines[: self.height - 1], line((f" {key} ", "key"), what)]
