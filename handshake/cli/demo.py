@@ -1,0 +1,123 @@
+"""`handshake demo`: a lesson, in steps on a terminal, as plain text into a pipe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from handshake.cli.options import Ascii, Json, Plain  # noqa: TC001 - typer reads them
+from handshake.errors import UsageError
+
+if TYPE_CHECKING:
+    from handshake.lessons import Lesson, Scene
+
+_PLAIN_WIDTH: Final = 80
+_LANGUAGES: Final = ("en", "ko", "both")
+
+
+def demo(
+    lesson: Annotated[
+        str, typer.Argument(metavar="LESSON", help="Which lesson: connect.", show_default=False)
+    ] = "connect",
+    lang: Annotated[
+        str, typer.Option(metavar="|".join(_LANGUAGES), help="English, Korean, or side by side.")
+    ] = "en",
+    step: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Begin at step N; into a pipe, print only that."),
+    ] = None,
+    as_json: Json = False,
+    plain: Plain = False,
+    ascii_only: Ascii = False,
+) -> None:
+    """Learn how a TCP connection is opened, step by step.
+
+    On a terminal keys lead through it: left and right step, space plays, h shows all.
+    """
+    if lang not in _LANGUAGES:
+        raise UsageError(f"--lang {lang!r}: the lessons speak {', '.join(_LANGUAGES)}")
+
+    from handshake.cli.console import console, glyphs, is_interactive
+    from handshake.lessons import find
+
+    taught = find(lesson)
+    count = len(taught.scenes)
+    if step is not None and step > count:
+        raise UsageError(f"--step {step}: lesson {lesson!r} has {count} steps")
+    chosen = range(count) if step is None else range(step - 1, step)
+    out = console(plain=plain)
+    if as_json:
+        _print_json(taught, chosen, lang)
+    elif is_interactive(plain=plain) and not out.is_dumb_terminal:
+        from handshake.cli.lesson_show import LessonShow
+        from handshake.cli.stage import perform
+
+        perform(
+            LessonShow(taught, lang, glyphs(ascii_only=ascii_only), chosen.start),
+            out,
+        )
+    else:
+        _print_text(taught, chosen, lang, plain=plain, ascii_only=ascii_only)
+
+
+def _spoken(lang: str) -> tuple[str, ...]:
+    return _LANGUAGES[:2] if lang == "both" else (lang,)
+
+
+def _print_text(taught: Lesson, chosen: range, lang: str, *, plain: bool, ascii_only: bool) -> None:
+    """Print steps as pictures of 80 columns, whatever is on the other end."""
+    from handshake.cli.console import console, glyphs
+    from handshake.lessons import LESSONS, lesson_text, words
+    from handshake.view.lesson import LessonScreen, Place
+
+    out = console(plain=plain)
+    number = f"{LESSONS.index(taught) + 1}/{len(LESSONS)}"
+    for index in chosen:
+        place = Place(taught, index, number)
+        screens = [
+            LessonScreen(
+                place,
+                lesson_text(taught.name, each),
+                words(each),
+                glyphs=glyphs(ascii_only=ascii_only),
+            )
+            for each in _spoken(lang)
+        ]
+        lines = screens[0].picture(_PLAIN_WIDTH)
+        for screen in screens:
+            lines += screen.why(_PLAIN_WIDTH)
+        for each in lines:
+            each.rstrip()
+            out.print(each, soft_wrap=True)
+        if index != chosen[-1]:
+            out.print()
+
+
+def _print_json(taught: Lesson, chosen: range, lang: str) -> None:
+    import json
+    import sys
+
+    for index in chosen:
+        found = _record(taught, taught.scenes[index], index, lang)
+        sys.stdout.write(json.dumps(found, ensure_ascii=False) + "\n")
+
+
+def _record(taught: Lesson, scene: Scene, index: int, lang: str) -> dict[str, object]:
+    from handshake.lessons import lesson_text
+    from handshake.record import change_record, segment_record
+
+    told = {each: lesson_text(taught.name, each).steps[scene.name] for each in _spoken(lang)}
+    return {
+        "lesson": taught.name,
+        "step": index + 1,
+        "name": scene.name,
+        "at": scene.at / 10**9,
+        "moment": scene.moment.value,
+        "by": None if scene.by is None else str(scene.by),
+        "title": {each: text.title for each, text in told.items()},
+        "why": {each: text.why for each, text in told.items()},
+        "segment": None if scene.segment is None else segment_record(scene.segment),
+        "client": change_record(scene.client),
+        "server": change_record(scene.server),
+    }

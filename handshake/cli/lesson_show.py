@@ -1,0 +1,159 @@
+"""A lesson as a show: which scene, in which language, and what each key does to that."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from handshake.lessons import LANGUAGES, LESSONS, Lesson, lesson_text, words
+from handshake.view import lesson, lesson_wide
+from handshake.view.lesson import LessonScreen, Place
+from handshake.view.lesson_text import KeysScreen, SmallLessonScreen
+from handshake.view.lesson_wide import WideLessonScreen
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from handshake.lessons import Words
+    from handshake.view.glyphs import Glyphs
+
+BOTH: Final = "both"
+"""Two languages side by side, where a screen is wide enough."""
+
+_PAUSE: Final = 8.0
+"""Seconds for each scene while it plays: time to read four lines."""
+
+
+class LessonShow:
+    """What a person sees of a lesson and does with it."""
+
+    def __init__(self, taught: Lesson, language: str, glyphs: Glyphs, first: int = 0) -> None:
+        self.lesson = taught
+        self.index = first
+        self.pause: float | None = None
+        self._language = language
+        self._glyphs = glyphs
+        self._field: str | None = None
+        self._help = False
+        self._wide = False
+
+    @property
+    def _words(self) -> Words:
+        return words(self._languages[0])
+
+    @property
+    def _languages(self) -> tuple[str, ...]:
+        if self._language != BOTH:
+            return (self._language,)
+        return LANGUAGES if self._wide else LANGUAGES[:1]
+
+    @property
+    def _next_language(self) -> str:
+        choices = [*LANGUAGES, BOTH] if self._wide else [*LANGUAGES]
+        # Where there is no room for both, the first one is shown in their place.
+        now = self._language if self._language in choices else choices[0]
+        return choices[(choices.index(now) + 1) % len(choices)]
+
+    def draw(self, width: int, height: int) -> RenderableType:
+        """Return this scene for a screen of this size."""
+        self._wide = width >= lesson_wide.MIN_WIDTH and height >= lesson_wide.MIN_HEIGHT
+        told = [(lesson_text(self.lesson.name, each), words(each)) for each in self._languages]
+        if self._help:
+            return self._keys_screen(told[0][0].title, height)
+        if width < lesson.MIN_WIDTH or height < lesson.MIN_HEIGHT:
+            return SmallLessonScreen(self._place, *told[0], height, self._glyphs)
+        if self._wide:
+            return WideLessonScreen(self._place, tuple(told), height, self._glyphs)
+        return LessonScreen(self._place, *told[0], height, self._glyphs)
+
+    @property
+    def _place(self) -> Place:
+        return Place(
+            self.lesson,
+            self.index,
+            f"{LESSONS.index(self.lesson) + 1}/{len(LESSONS)}",
+            playing=self.pause is not None,
+            chosen=self._field,
+            keys=self._keys(),
+        )
+
+    def _keys(self) -> tuple[tuple[str, str], ...]:
+        say = self._words
+        other = self._next_language
+        keys = [
+            ("←/→", say["key_step"]),
+            ("Home/End", say["key_ends"]) if self._wide else None,
+            ("space", say["key_play" if self.pause is None else "key_stop"]),
+            ("f", say["key_fields"]) if self.lesson.scenes[self.index].segment else None,
+            ("L", BOTH if other == BOTH else words(other)["language"]),
+            ("h", say["key_help"]),
+            ("q", say["key_quit"]),
+        ]
+        return tuple(each for each in keys if each is not None)
+
+    def _keys_screen(self, title: str, height: int) -> KeysScreen:
+        say = self._words
+        keys = (
+            ("←/→", say["help_step"]),
+            ("Home/End", say["help_ends"]),
+            ("space", say["help_play"]),
+            ("f", say["help_fields"]),
+            ("L", say["help_language"]),
+            ("h", say["help_help"]),
+            ("q", say["help_quit"]),
+        )
+        return KeysScreen(keys, title, ("h", say["key_back"]), height, self._glyphs)
+
+    def press(self, key: str) -> bool:
+        """Act on a key; return whether to go on."""
+        if key == "q":
+            return False
+        if self._help:
+            self._help = False
+            return True
+        match key:
+            case "right" | "enter":
+                self._go(self.index + 1)
+            case "left" | "backspace":
+                self._go(self.index - 1)
+            case "home":
+                self._go(0)
+            case "end":
+                self._go(len(self.lesson.scenes) - 1)
+            case "space":
+                self._play()
+            case "f":
+                self._next_field()
+            case "escape":
+                self._field = None
+            case "L" | "l":
+                self._language = self._next_language
+            case "h" | "?":
+                self._help = True
+        return True
+
+    def advance(self) -> None:
+        """Go one scene on, since it plays; stop at the last."""
+        self._go(self.index + 1)
+        if self.index == len(self.lesson.scenes) - 1:
+            self.pause = None
+
+    def _go(self, index: int) -> None:
+        self.index = max(0, min(index, len(self.lesson.scenes) - 1))
+        self._field = None
+
+    def _play(self) -> None:
+        if self.pause is not None:
+            self.pause = None
+            return
+        if self.index == len(self.lesson.scenes) - 1:
+            self._go(0)
+        self.pause = _PAUSE
+
+    def _next_field(self) -> None:
+        if self.lesson.scenes[self.index].segment is None:
+            return
+        # Whoever reads about a field does not want the scene to move on.
+        self.pause = None
+        fields = [*self._words.fields]
+        at = -1 if self._field is None else fields.index(self._field)
+        self._field = fields[at + 1] if at + 1 < len(fields) else None
