@@ -3,12 +3,13 @@
 import socket
 from functools import partial
 
+from stage import PORT, SCENES, Stage, scene
+
 from tests.live.capture import ANSWERS
 from tests.live.delay import delayed
 from tests.live.loss import drop, drop_first, firewall
 from tests.live.net import TIMEOUT, pair
 from tests.live.talk import REQUEST, RESPONSE, Ends, ask, close, dial, reset, see, see_fin, send
-from stage import PORT, SCENES, Stage, scene
 
 __all__ = ["SCENES"]
 

@@ -24,6 +24,11 @@ class Sending:
     again: int = 0
     """How many times it was sent after the first."""
 
+    def repeated_by(self, seg: Segment) -> bool:
+        """Whether `seg` is the same SYN or SYN,ACK once more."""
+        first = self.first.segment
+        return (first.seq, first.ack) == (seg.seq, seg.ack)
+
 
 @dataclass(slots=True)
 class End:
@@ -113,7 +118,7 @@ class Connection:
         )
         ready = inference.received(seen_by, seg)
         receiver.block = None if ready is None else ready.received(seg)
-        if seg.syn and not seg.rst:
+        if seg.syn and sender.syn is None:
             self._deliver_crossed_syn(sender, receiver)
         self.segments += 1
         self.first = self.first or observed
@@ -170,6 +175,6 @@ def _unseen(known: ControlBlock | None, ready: ControlBlock | None) -> int:
 
 
 def _sending(known: Sending | None, observed: Observed, seg: Segment) -> Sending:
-    if known is None or known.first.segment.seq != seg.seq:
+    if known is None or not known.repeated_by(seg):
         return Sending(observed, observed)
     return Sending(known.first, observed, known.again + 1)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from handshake.tcp import Segment
 
 _WAITING = (State.SYN_SENT, State.SYN_RECEIVED)
+_ASSUMED = (State.SYN_RECEIVED, State.ESTABLISHED)
 
 
 def sent(
@@ -34,7 +35,7 @@ def sent(
     elif block.state is State.SYN_SENT:
         block = _answered(block, seg, syn_ack)
     elif block.state is State.SYN_RECEIVED:
-        block = _completed(block, seg)
+        block = _completed(block, seg, syn_ack)
     if seg.fin and block.fin is None and _fins_crossed(block, seg):
         # It sent its FIN before the peer's had come, which this observer took for arrived.
         early = replace(block, state=State.ESTABLISHED).sent(seg)
@@ -43,15 +44,16 @@ def sent(
 
 
 def _sent_syn(block: ControlBlock | None, seg: Segment, syn: Segment | None) -> ControlBlock:
-    if block is not None and block.snd.iss == seg.seq and block.state is not State.CLOSED:
+    if block is not None and block.state is State.SYN_SENT and seg.ack is not None:
+        # Only a SYN of the peer lets SYN-SENT answer with SYN,ACK: the calls crossed.
+        return _heard(block, seg, syn).sent(seg)
+    gone = block is None or block.state in (State.CLOSED, State.LISTEN)
+    if block is not None and block.snd.iss == seg.seq and not gone:
         return _not_heard(block, seg).sent(seg)
     if seg.ack is None:
         if block is None or block.state is State.CLOSED:
             block = ControlBlock(seg.source)
         return block.sent(seg)
-    if block is not None and block.state is State.SYN_SENT:
-        # Only a SYN of the peer lets SYN-SENT answer with SYN,ACK: the calls crossed.
-        return _heard(block, seg, syn).sent(seg)
     listening = ControlBlock(seg.source, state=State.LISTEN, passive=True)
     return _heard(listening, seg, syn).sent(seg)
 
@@ -72,7 +74,7 @@ def _heard(block: ControlBlock, answer: Segment, syn: Segment | None) -> Control
 
 def _not_heard(block: ControlBlock, seg: Segment) -> ControlBlock:
     """Take back what the repeated SYN or SYN,ACK disproves: the answer had not arrived."""
-    if seg.ack is None and block.state is State.ESTABLISHED and not block.passive:
+    if seg.ack is None and block.state in _ASSUMED and not block.passive:
         return replace(
             block,
             state=State.SYN_SENT,
@@ -123,7 +125,7 @@ def _answered(block: ControlBlock, seg: Segment, syn_ack: Segment | None) -> Con
     )
 
 
-def _completed(block: ControlBlock, seg: Segment) -> ControlBlock:
+def _completed(block: ControlBlock, seg: Segment, syn_ack: Segment | None) -> ControlBlock:
     """Return the block that must have heard the last ACK of the handshake."""
     took_data = (
         block.last_ack_sent is not None
@@ -131,7 +133,9 @@ def _completed(block: ControlBlock, seg: Segment) -> ControlBlock:
         and block.last_ack_sent > block.rcv.irs + 1
     )
     # With Fast Open a listener may send data before that ACK (RFC 7413 section 4.2.2).
-    if took_data or seg.length == 0 or block.snd.iss is None:
+    # An ACK alone may answer anything, but where the calls crossed it answers the SYN,ACK.
+    alone = seg.length == 0 and (block.passive or syn_ack is None)
+    if took_data or alone or block.snd.iss is None:
         return block
     block = replace(block, snd=replace(block.snd, una=block.snd.iss + 1), inferred=True)
     return block.after(Input.RECV_ACK_OF_SYN)

@@ -21,7 +21,7 @@ def opening(connection: Connection, seen: Seen) -> Iterator[ev.Event]:
 
 def _syn(connection: Connection, seen: Seen) -> Iterator[ev.Event]:
     seg, known = seen.seg, seen.sender.syn
-    if known is not None and known.first.segment.seq == seg.seq:
+    if known is not None and known.repeated_by(seg):
         yield ev.SynRetransmitted(seen.by, known.again + 1, seen.since(known))
     elif seen.receiver.syn is not None and not connection.simultaneous:
         connection.simultaneous = True
@@ -38,7 +38,7 @@ def _syn(connection: Connection, seen: Seen) -> Iterator[ev.Event]:
 def _syn_ack(connection: Connection, seen: Seen) -> Iterator[ev.Event]:
     seg, known, syn = seen.seg, seen.sender.syn_ack, seen.receiver.syn
     assert seg.ack is not None
-    if known is not None and known.first.segment.seq == seg.seq:
+    if known is not None and known.repeated_by(seg):
         asked = syn is not None and syn.last.at > known.last.at
         yield ev.SynAckRetransmitted(seen.by, known.again + 1, seen.since(known), asked)
         return

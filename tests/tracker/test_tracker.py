@@ -1,0 +1,305 @@
+"""Conversations as an observer sees them: states of both ends, and what is said of each step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from handshake.tcp import ControlBlock, Observed, Options, State
+from handshake.tcp import options as opt
+from handshake.tracker import Tracker, summarize
+from tests.segments import LINUX, A, B, segment
+
+if TYPE_CHECKING:
+    from handshake.events import Step
+
+OPEN = (
+    "A <SEQ=100><CTL=SYN>",
+    "B <SEQ=300><ACK=101><CTL=SYN,ACK>",
+    "A <SEQ=101><ACK=301><CTL=ACK>",
+)
+
+
+def steps(*conversation: str, tracker: Tracker | None = None, **fields: object) -> list[Step]:
+    """Feed segments 10 ms apart; `A` or `B` before each says who sent it."""
+    tracker = tracker or Tracker()
+    found = []
+    for number, line in enumerate(conversation):
+        by, text = line.split(" ", 1)
+        seg = segment(text, by=A if by == "A" else B, **fields)  # type: ignore[arg-type]
+        found.append(tracker.feed(Observed(seg, number * 10_000_000, frame=number + 1)))
+    return found
+
+
+def state(block: ControlBlock | None) -> str:
+    return "?" if block is None else f"{block.state}{'?' if block.inferred else ''}"
+
+
+def drawn(conversation: list[Step]) -> list[str]:
+    return [
+        f"{state(step.client.after):13} {state(step.server.after):13} "
+        f"{' '.join(event.code for event in step.events)}"
+        for step in conversation
+    ]
+
+
+def test_open_data_and_close() -> None:
+    found = steps(
+        *OPEN,
+        "A <SEQ=101><ACK=301><DATA=5><CTL=PSH,ACK>",
+        "B <SEQ=301><ACK=106><CTL=ACK>",
+        "A <SEQ=106><ACK=301><CTL=FIN,ACK>",
+        "B <SEQ=301><ACK=107><CTL=FIN,ACK>",
+        "A <SEQ=107><ACK=302><CTL=ACK>",
+    )
+    assert drawn(found) == [
+        "SYN-SENT      ?             syn",
+        "ESTABLISHED   SYN-RECEIVED  syn-ack negotiated",
+        "ESTABLISHED   ESTABLISHED   established",
+        "ESTABLISHED   ESTABLISHED   data",
+        "ESTABLISHED   ESTABLISHED   acknowledged",
+        "FIN-WAIT-1    CLOSE-WAIT    fin",
+        "TIME-WAIT     LAST-ACK      fin acknowledged",
+        "TIME-WAIT     CLOSED        acknowledged closed",
+    ]
+
+
+def test_what_a_segment_changed_at_each_end() -> None:
+    _, syn_ack, ack = steps(*OPEN, options=LINUX)
+    assert syn_ack.by.value == "server"
+    assert "state" in syn_ack.receiver.changed
+    assert "rcv.irs" in syn_ack.receiver.changed
+    assert syn_ack.sender.before is None
+    assert ack.receiver.changed == ("state", "snd.una", "snd.wnd", "snd.wl1", "snd.wl2")
+    assert ack.receiver.after is not None
+    # The window in a SYN is not scaled, the one in the ACK is (RFC 7323 section 2.2).
+    assert ack.receiver.before is not None
+    assert ack.receiver.before.snd.wnd == 65535
+    assert ack.receiver.after.snd.wnd == 65535 << 7
+
+
+def test_a_scale_that_only_one_side_offers_is_not_in_force() -> None:
+    tracker = Tracker()
+    tracker.feed(Observed(segment("<SEQ=1><CTL=SYN>", options=LINUX), 0))
+    answer = segment(
+        "<SEQ=9><ACK=2><CTL=SYN,ACK>", by=B, options=Options.of(opt.mss(1400)), window=8000
+    )
+    client = tracker.feed(Observed(answer, 1)).client.after
+    assert client is not None
+    assert (client.mss, client.snd_shift, client.rcv_shift) == (1400, 0, 0)
+    assert (client.sack, client.timestamps) == (False, False)
+
+
+def test_a_shift_above_14_counts_as_14() -> None:
+    tracker = Tracker()
+    wide = Options.of(opt.nop(), opt.window_scale(200))
+    tracker.feed(Observed(segment("<SEQ=1><CTL=SYN>", options=wide), 0))
+    seg = segment("<SEQ=9><ACK=2><CTL=SYN,ACK>", by=B, options=wide)
+    client = tracker.feed(Observed(seg, 1)).client.after
+    assert client is not None
+    assert client.peer_offered is not None
+    assert (client.snd_shift, client.peer_offered.window_scale) == (14, 200)
+
+
+def test_refused() -> None:
+    assert drawn(steps(OPEN[0], "B <SEQ=0><ACK=101><CTL=RST,ACK>")) == [
+        "SYN-SENT      ?             syn",
+        "CLOSED        CLOSED?       refused",
+    ]
+
+
+def test_a_reset_that_acknowledges_nothing_refuses_nothing() -> None:
+    assert drawn(steps(OPEN[0], "B <SEQ=0><ACK=7><CTL=RST,ACK>")) == [
+        "SYN-SENT      ?             syn",
+        "SYN-SENT      CLOSED?       reset not-acceptable",
+    ]
+
+
+def test_lost_syn() -> None:
+    assert drawn(steps(OPEN[0], OPEN[0], OPEN[0])) == [
+        "SYN-SENT      ?             syn",
+        "SYN-SENT      ?             syn-retransmitted",
+        "SYN-SENT      ?             syn-retransmitted",
+    ]
+
+
+def test_lost_syn_ack_takes_back_what_was_assumed() -> None:
+    assert drawn(steps(OPEN[0], OPEN[1], OPEN[0], OPEN[1], OPEN[2])) == [
+        "SYN-SENT      ?             syn",
+        "ESTABLISHED   SYN-RECEIVED  syn-ack negotiated",
+        "SYN-SENT      SYN-RECEIVED  syn-retransmitted",
+        "ESTABLISHED   SYN-RECEIVED  syn-ack-retransmitted",
+        "ESTABLISHED   ESTABLISHED   established",
+    ]
+
+
+def test_half_open_because_the_last_ack_was_lost() -> None:
+    found = steps(*OPEN, OPEN[1], OPEN[2])
+    assert drawn(found)[2:] == [
+        "ESTABLISHED   ESTABLISHED   established",
+        "ESTABLISHED   SYN-RECEIVED  syn-ack-retransmitted",
+        "ESTABLISHED   ESTABLISHED   ack-again",
+    ]
+
+
+def test_simultaneous_open() -> None:
+    found = steps(
+        "A <SEQ=100><CTL=SYN>",
+        "B <SEQ=300><CTL=SYN>",
+        "A <SEQ=100><ACK=301><CTL=SYN,ACK>",
+        "B <SEQ=300><ACK=101><CTL=SYN,ACK>",
+    )
+    assert drawn(found) == [
+        "SYN-SENT      ?             syn",
+        "SYN-RECEIVED  SYN-RECEIVED  simultaneous-open",
+        "SYN-RECEIVED  ESTABLISHED   syn-ack-crossed negotiated",
+        "ESTABLISHED   ESTABLISHED   syn-ack-crossed established",
+    ]
+
+
+def test_simultaneous_close() -> None:
+    found = steps(
+        *OPEN,
+        "A <SEQ=101><ACK=301><CTL=FIN,ACK>",
+        "B <SEQ=301><ACK=101><CTL=FIN,ACK>",
+        "A <SEQ=102><ACK=302><CTL=ACK>",
+        "B <SEQ=302><ACK=102><CTL=ACK>",
+    )
+    assert drawn(found)[3:] == [
+        "FIN-WAIT-1    CLOSE-WAIT    fin",
+        "CLOSING       CLOSING       fin simultaneous-close",
+        "CLOSING       TIME-WAIT     acknowledged",
+        "TIME-WAIT     TIME-WAIT     acknowledged closed",
+    ]
+
+
+def test_half_close() -> None:
+    found = steps(
+        *OPEN,
+        "A <SEQ=101><ACK=301><CTL=FIN,ACK>",
+        "B <SEQ=301><ACK=102><CTL=ACK>",
+        "B <SEQ=301><ACK=102><DATA=9><CTL=ACK>",
+        "A <SEQ=102><ACK=310><CTL=ACK>",
+    )
+    assert drawn(found)[3:] == [
+        "FIN-WAIT-1    CLOSE-WAIT    fin",
+        "FIN-WAIT-2    CLOSE-WAIT    acknowledged",
+        "FIN-WAIT-2    CLOSE-WAIT    data",
+        "FIN-WAIT-2    CLOSE-WAIT    acknowledged",
+    ]
+
+
+def test_reset_in_mid_stream() -> None:
+    found = steps(*OPEN, "A <SEQ=101><ACK=301><CTL=RST,ACK>")
+    assert drawn(found)[3:] == ["CLOSED        CLOSED        reset"]
+
+
+def test_a_reset_outside_the_window_is_not_believed() -> None:
+    found = steps(*OPEN, "B <SEQ=999999><CTL=RST>")
+    # Whoever sent it (a forger, perhaps), the client goes on.
+    assert drawn(found)[3:] == ["ESTABLISHED   CLOSED        reset not-acceptable"]
+
+
+def test_half_open_connection_discovery() -> None:
+    found = steps(
+        *OPEN,
+        "A <SEQ=400><CTL=SYN>",
+        "B <SEQ=301><ACK=101><CTL=ACK>",
+        "A <SEQ=101><CTL=RST>",
+        "A <SEQ=400><CTL=SYN>",
+    )
+    assert [step.stream for step in found] == [0, 0, 0, 1, 1, 1, 1]
+    assert drawn(found)[3:] == [
+        "SYN-SENT      ESTABLISHED   port-reused syn not-acceptable",
+        "SYN-SENT      ESTABLISHED   challenge-ack not-acceptable",
+        "SYN-SENT      CLOSED        stray-reset",
+        "SYN-SENT      ?             syn-retransmitted",
+    ]
+
+
+def test_a_syn_ack_with_a_wrong_ack_is_rejected() -> None:
+    found = steps(OPEN[0], "B <SEQ=300><ACK=91><CTL=SYN,ACK>", "A <SEQ=91><CTL=RST>", *OPEN[1:])
+    assert drawn(found) == [
+        "SYN-SENT      ?             syn",
+        "SYN-SENT      SYN-RECEIVED? syn-ack not-acceptable",
+        "SYN-SENT      LISTEN?       stray-reset",
+        "ESTABLISHED   SYN-RECEIVED  syn-ack negotiated",
+        "ESTABLISHED   ESTABLISHED   established",
+    ]
+
+
+def test_one_side_only() -> None:
+    found = steps(OPEN[0], OPEN[2], "A <SEQ=101><ACK=401><CTL=FIN,ACK>")
+    assert drawn(found) == [
+        "SYN-SENT      ?             syn",
+        "ESTABLISHED?  ESTABLISHED?  established",
+        "FIN-WAIT-1?   CLOSE-WAIT?   fin ack-of-unseen",
+    ]
+
+
+def test_seen_from_the_middle() -> None:
+    found = steps(
+        "B <SEQ=301><ACK=101><DATA=7><CTL=ACK>",
+        "A <SEQ=101><ACK=308><CTL=ACK>",
+        "A <SEQ=101><ACK=308><CTL=FIN,ACK>",
+    )
+    assert drawn(found) == [
+        "ESTABLISHED?  ESTABLISHED?  mid-stream data",
+        "ESTABLISHED?  ESTABLISHED?  acknowledged",
+        "FIN-WAIT-1?   CLOSE-WAIT?   fin",
+    ]
+
+
+def test_gap_reordering_and_retransmission() -> None:
+    found = steps(
+        *OPEN,
+        "A <SEQ=111><ACK=301><DATA=10><CTL=ACK>",
+        "B <SEQ=301><ACK=101><CTL=ACK>",
+        "A <SEQ=101><ACK=301><DATA=10><CTL=ACK>",
+        "B <SEQ=301><ACK=121><CTL=ACK>",
+        "A <SEQ=111><ACK=301><DATA=10><CTL=ACK>",
+    )
+    assert [[event.code for event in step.events] for step in found[3:]] == [
+        ["gap", "data"],
+        ["duplicate-ack"],
+        ["out-of-order"],
+        ["acknowledged"],
+        ["retransmitted"],
+    ]
+    server = found[-1].server.after
+    assert server is not None
+    assert int(server.rcv.nxt or 0) == 121
+
+
+def test_fast_open_with_data_in_the_syn() -> None:
+    cookie = bytes((34, 10)) + bytes(8)
+    tracker = Tracker()
+    tracker.feed(Observed(segment("<SEQ=1><DATA=20><CTL=SYN>", options=Options.of(cookie)), 0))
+    taken = tracker.feed(Observed(segment("<SEQ=9><ACK=22><CTL=SYN,ACK>", by=B), 1))
+    assert [event.code for event in taken.events][:2] == ["syn-ack", "fast-open-answered"]
+    tracker.feed(Observed(segment("<SEQ=22><ACK=10><CTL=ACK>"), 2))
+    assert summarize(tracker.connections[0]).handshake.fast_open
+    server = tracker.connections[0].server.block
+    assert server is not None
+    assert (server.state, int(server.rcv.nxt or 0)) == (State.ESTABLISHED, 22)
+
+
+def test_a_known_listener_moves_with_the_syn_itself() -> None:
+    listener = ControlBlock(B, state=State.LISTEN, passive=True)
+    found = steps(*OPEN, tracker=Tracker(sockets=[ControlBlock(A), listener]))
+    assert drawn(found) == [
+        "SYN-SENT      SYN-RECEIVED  syn",
+        "ESTABLISHED   SYN-RECEIVED  syn-ack negotiated",
+        "ESTABLISHED   ESTABLISHED   established",
+    ]
+
+
+def test_the_record_of_a_connection() -> None:
+    tracker = Tracker()
+    steps(*OPEN, "A <SEQ=101><ACK=301><CTL=RST,ACK>", tracker=tracker, options=LINUX)
+    record = summarize(tracker.connections[0])
+    assert (record.outcome, record.closed, record.roles) == ("established", "rst-by-client", "syn")
+    assert record.handshake.rtt == 0.02
+    assert record.handshake.syn_to_syn_ack == 0.01
+    assert (record.client.mss, record.client.window_scale, record.client.iss) == (1460, 7, 100)
+    assert record.frames == (1, 4)
+    assert record.start == "1970-01-01T00:00:00.000000000Z"
