@@ -202,8 +202,7 @@ class ControlBlock:
             return False
         if self.state is State.SYN_RECEIVED:
             return self.acknowledges_new(seg)
-        assert self.snd.nxt is not None
-        return seg.ack <= self.snd.nxt
+        return self.snd.nxt is None or seg.ack <= self.snd.nxt
 
     def _acceptable_in_syn_sent(self, seg: Segment) -> bool:
         if seg.ack is None:
