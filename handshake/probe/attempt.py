@@ -108,7 +108,7 @@ class Attempt:
         if self.block.state is State.SYN_RECEIVED:
             self._note("simultaneous-open", "Both ends called at once: its SYN crossed ours.")
             self._expect_answer(at)
-            return self._syn_ack(at)
+            return self._emit(Flags.SYN | Flags.ACK, at, seq=self.iss)
         if not before.state.synchronized:
             return self._established(before, seg, at)
         self._confirmed = True
@@ -201,11 +201,11 @@ class Attempt:
                     "wrong-ack",
                     f"Its {what} acknowledges {seg.ack}, and our SYN would be {self.iss + 1}.",
                 )
-                return self._reject(seg, at)
+                return self._limited(Flags.RST, at, seq=seg.ack)
             case State.SYN_SENT:
                 return ()
             case State.SYN_RECEIVED if seg.ack is not None and self.block.in_window(seg):
-                return self._reject(seg, at)
+                return self._limited(Flags.RST, at, seq=seg.ack)
         if seg.syn and seg.ack is not None and seg.seq == self.block.rcv.irs:
             self._note("syn-ack-again", "The SYN+ACK came again: our ACK was late, or was lost.")
         return self._limited(Flags.ACK, at)
@@ -216,9 +216,6 @@ class Attempt:
         if self.block.state.synchronized and self.block.in_window(seg):
             return self._limited(Flags.ACK, at)
         return ()
-
-    def _reject(self, seg: Segment, at: int) -> Segments:
-        return self._limited(Flags.RST, at, seq=seg.ack)
 
     def _limited(self, flags: Flags, at: int, seq: Seq | None = None) -> Segments:
         last = self._answered.get(flags)
@@ -278,15 +275,12 @@ class Attempt:
             case State.SYN_SENT:
                 return self._syn(at)
             case State.SYN_RECEIVED:
-                return self._syn_ack(at)
+                return self._emit(Flags.SYN | Flags.ACK, at, seq=self.iss)
         return self._emit(Flags.FIN | Flags.ACK, at, seq=self.block.fin)
 
     def _syn(self, at: int) -> Segments:
         self.syn_sent += 1
         return self._emit(Flags.SYN, at, seq=self.iss)
-
-    def _syn_ack(self, at: int) -> Segments:
-        return self._emit(Flags.SYN | Flags.ACK, at, seq=self.iss)
 
     def _fin(self, at: int) -> Segments:
         self._close_at = None
@@ -297,10 +291,9 @@ class Attempt:
 
     def _emit(self, flags: Flags, at: int, *, seq: Seq | None = None) -> Segments:
         """Send: return the segment, and remember that it left."""
-        block = self.block
-        seq = block.snd.nxt if seq is None else seq
+        seq = self.block.snd.nxt if seq is None else seq
         assert seq is not None
         clock = self.ticks + at // _MILLISECOND
-        seg = header.segment(block, self.offer, flags, clock, seq)
-        self.block = block.sent(seg)
+        seg = header.segment(self.block, self.offer, flags, clock, seq)
+        self.block = self.block.sent(seg)
         return (seg,)

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from handshake.errors import CannotRun
-from handshake.probe import Close, Patience, Probe, Result, Target, Verdict, probes
+from handshake.probe import Close, Patience, Probe, Result, Target, Verdict, own_listener, probes
 from handshake.tcp import Flags, Observed, State
 from handshake.wire.capture import read
 from handshake.wire.codec import Decoder
 
 from .capture import capture
+from .delay import delayed
 from .loss import drop, drop_first, firewall
 from .net import TIMEOUT, Host, eventually, pair, routed
 from .talk import reset
@@ -136,6 +137,15 @@ def test_open_on_the_same_host(address: str) -> None:
 
 
 @pytest.mark.live
+def test_a_listener_of_our_own() -> None:
+    with Host("alone") as host, host.entered(), own_listener() as target:
+        for _ in range(2):
+            (probe,) = probes(target)
+            assert isinstance(probe, Probe)
+            assert (probe.result.verdict, probe.result.close) == (Verdict.OPEN, Close.CLEAN)
+
+
+@pytest.mark.live
 @pytest.mark.parametrize("version", ["v4", "v6"])
 def test_closed(version: str) -> None:
     with pair() as (client, server):
@@ -240,6 +250,39 @@ def test_the_peer_resets() -> None:
     with pair() as (client, server), serving(server, reset):
         _, result = call(client, f"{server.v4}:{PORT}", Patience.of(hold=5))
     assert (result.verdict, result.close) == (Verdict.RESET, Close.RESET)
+
+
+@pytest.mark.live
+def test_both_call_at_once() -> None:
+    # Each SYN is 50 ms on its way, so that they cross (figure 7).
+    with delayed(0.05) as (client, server), server.socket() as peer, client.entered():
+        peer.bind((server.v4, PORT))
+        peer.setblocking(False)
+        target = Target.of(server.v4, PORT)
+        (remote,) = target.endpoints()
+        probe = Probe(target, remote, Patience.of(close_timeout=0.5), source_port=41000)
+        for step in probe:
+            if step.index == 1:
+                peer.connect_ex((client.v4, 41000))
+        result = probe.result
+        assert peer.getpeername() == (client.v4, 41000)
+        assert peer.recv(1) == b""  # our FIN
+    assert (result.verdict, result.close) == (Verdict.OPEN, Close.PEER_KEPT_OPEN)
+    shown = [str(each.segment.flags) for each in result.segments]
+    assert shown[:2] == ["SYN", "SYN"]
+    assert shown.count("SYN+ACK") == 2
+    assert "simultaneous-open" in [note.code for note in result.findings]
+    assert probe.attempt is not None
+    assert probe.attempt.block == probe.tracker.connections[0].client.block
+
+
+@pytest.mark.live
+def test_behind_a_nat() -> None:
+    hook = "type nat hook postrouting priority 100;"
+    with routed() as (client, router, server), serving(server):
+        router.nft(f"table ip nat {{ chain post {{ {hook} oif eth1 masquerade; }}; }}")
+        _, result = call(client, f"{server.v4}:{PORT}")
+    assert (result.verdict, result.close, result.ttl) == (Verdict.OPEN, Close.CLEAN, 63)
 
 
 @pytest.mark.live
