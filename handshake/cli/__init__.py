@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
 
-from handshake.cli import probe, replay
+from handshake.cli import demo, probe, replay
 from handshake.errors import HandshakeError
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ app = typer.Typer(
 )
 app.command()(probe.probe)
 app.command()(replay.replay)
+app.command()(demo.demo)
 
 
 def _print_version(wanted: bool) -> None:

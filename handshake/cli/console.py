@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 
@@ -13,13 +14,14 @@ from handshake.view.theme import THEME
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_SIGNS = "─│╭▶→…"
+_SIGNS: Final = "─│╭▶→…"
 
 
 def is_interactive(*, plain: bool = False) -> bool:
     """Whether somebody can look and press keys."""
     # Not console.is_interactive: FORCE_COLOR makes that true in a pipe.
-    return not plain and sys.stdin.isatty() and sys.stdout.isatty()
+    moves = os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
+    return not plain and moves and sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def console(*, plain: bool = False) -> Console:

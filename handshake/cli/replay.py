@@ -56,7 +56,7 @@ def replay(
     try:
         if as_json:
             _print_json(source, connection)
-        elif capture != "-" and is_interactive(plain=plain):
+        elif is_interactive(plain=plain):
             _perform(source, connection, speed, ascii_only=ascii_only)
         else:
             _print_text(source, connection, plain=plain, ascii_only=ascii_only)

@@ -29,6 +29,10 @@ ROOM: Final = 110
 """Columns from which a header is drawn as a grid, with the words beside it."""
 
 
+_NARROWEST: Final = 12
+"""Columns that words are given even where there are fewer: what does not fit is cut off."""
+
+
 def rule(text: str, width: int, glyphs: Glyphs) -> Text:
     """Return a line across the screen that says what stands below it."""
     left = f"{glyphs.rule(2)} "
@@ -59,7 +63,7 @@ def meaning(step: Step, width: int) -> list[Text]:
     mark = ("!", "warn") if is_trouble(step) else " "
     if not text:
         return []
-    first, *rest = wrap(text, width - 3)
+    first, *rest = wrap(text, max(_NARROWEST, width - 3))
     return [line(" ", mark, " ", first), *(line("   ", each) for each in rest)]
 
 

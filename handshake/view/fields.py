@@ -104,7 +104,7 @@ def _columns(cells: Sequence[tuple[str, str]]) -> Text:
 
 def _folded(name: str, value: str, width: int) -> list[Text]:
     indent = _STARTS[0] + _LABELS[0]
-    first, *rest = wrap(value or "none", width - indent)
+    first, *rest = wrap(value or "none", max(indent, width - indent))
     head = line(" ", (f"{name:<{_LABELS[0]}}", "field.note"), (first, "field.value"))
     return [head, *(line(" " * indent, (each, "field.value")) for each in rest)]
 

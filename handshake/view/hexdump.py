@@ -37,11 +37,12 @@ class HexDump:
         begin = packet.find(header)
         marked = range(begin, begin + len(header)) if begin >= 0 else range(0)
         starts = range(0, len(packet), _OCTETS)
-        out = [self._line(packet, start, marked) for start in starts]
-        if self.height is None or len(out) <= self.height:
-            return out
-        left = len(packet) - (self.height - 1) * _OCTETS
-        return [*out[: self.height - 1], line((f"   and {left} octets more", "dim"))]
+        if self.height is None or len(starts) <= self.height:
+            return [self._line(packet, start, marked) for start in starts]
+        shown = starts[: max(0, self.height - 1)]
+        left = len(packet) - len(shown) * _OCTETS
+        out = [self._line(packet, start, marked) for start in shown]
+        return [*out, line((f"   and {left} octets more", "dim"))]
 
     def _line(self, packet: bytes, start: int, marked: range) -> Text:
         row = line((f"   {start:04x} ", "dim"))

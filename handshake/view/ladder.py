@@ -18,20 +18,22 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from handshake.events import Change, Step
+    from handshake.tcp import ControlBlock
     from handshake.view.numbers import Numbers
 
 _TIME: Final = 9
 _STATE: Final = 13
 """The longest name of a state, and the mark that says that it was inferred."""
 
+_LEAST: Final = 12
+"""Columns below which an arrow bears no words."""
+
 _ARROW_AT: Final = _TIME + 1 + _STATE
 
 
-def state_of(change: Change) -> str:
+def state_of(block: ControlBlock | None) -> str:
     """Return the state of an end: `?` where nothing is known, or after what is not proven."""
-    if change.after is None:
-        return "?"
-    return f"{change.after.state}{'?' if change.after.inferred else ''}"
+    return "?" if block is None else f"{block.state}{'?' if block.inferred else ''}"
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,10 @@ class Ladder:
         return [self._heading(width, clock), *(self._row(at, width, clock) for at in shown)]
 
     def _heading(self, width: int, clock: Clock) -> Text:
-        server = width - _STATE
         return line(
             (f"{clock.unit:>{_TIME}} ", "dim"),
-            (f"{'CLIENT':<{server - _TIME - 1}}", "client"),
+            (fit("CLIENT", _STATE), "client"),
+            (fit(self.numbers.words, max(0, width - _ARROW_AT - _STATE)), "dim"),
             ("SERVER", "server"),
         )
 
@@ -74,15 +76,18 @@ class Ladder:
         chosen, trouble = at == self.current, is_trouble(step)
         row = line((f"{clock.show(step.since_start):>{_TIME}}", "title" if chosen else "dim"))
         row.append(">" if chosen else "!" if trouble else " ", "why" if chosen else "warn")
-        row.append(fit(state_of(step.client), _STATE), _state_style(step.client))
+        row.append(fit(state_of(step.client.after), _STATE), _state_style(step.client))
         room = width - _ARROW_AT - 1 - _STATE
         row.append(self._arrow(step, room), style_of(step.segment))
         row.append(" ")
-        row.append(state_of(step.server), _state_style(step.server))
+        row.append(state_of(step.server.after), _state_style(step.server))
         return row
 
     def _arrow(self, step: Step, room: int) -> str:
         glyphs = self.glyphs
+        if room < _LEAST:
+            arrow = glyphs.right_arrow if step.by is Role.CLIENT else glyphs.left_arrow
+            return arrow(max(1, room))
         label = _label(step, self.numbers, room - 6)
         rest = room - 4 - len(label)
         if step.by is Role.CLIENT:
@@ -115,4 +120,4 @@ def _label(step: Step, numbers: Numbers, room: int) -> str:
         if len(bits + "".join(shown.values())) <= room:
             break
         shown.pop(name, None)
-    return (bits + "".join(shown.values()))[: max(0, room)]
+    return (bits + "".join(shown.values()))[:room]

@@ -111,7 +111,7 @@ def called(target: str, address: str | None) -> str:
 
 def heading(target: str, address: str) -> Text:
     """Return the line above the steps of a probe that begins."""
-    return line("PROBE  ", (called(target, address), "title"), ("  seq relative", "dim"))
+    return line("PROBE  ", (called(target, address), "title"))
 
 
 def _answers(step: Step) -> bool:
@@ -129,7 +129,7 @@ def _row(name: str, value: str, words: str) -> Text:
 
 def _indented(text: str, width: int, name: str = "") -> list[Text]:
     indent = 2 + (_LABEL if name else 0)
-    first, *rest = wrap(text, width - indent)
+    first, *rest = wrap(text, max(indent, width - indent))
     head = line("  ", (f"{name:<{indent - 2}}", "warn"), first)
     return [head, *(line(" " * indent, each) for each in rest)]
 

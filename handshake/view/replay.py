@@ -14,7 +14,7 @@ from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.hexdump import HexDump
 from handshake.view.ladder import Ladder
 from handshake.view.sockets import Sockets
-from handshake.view.text import fit, line
+from handshake.view.text import fit, line, wrap
 from handshake.view.words import headline, is_trouble
 
 if TYPE_CHECKING:
@@ -63,8 +63,11 @@ class Transcript:
     glyphs: Glyphs = UNICODE
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield line((ends(self.record, self.glyphs), "title"))
-        yield line((f"    {self._summary()}", "dim"))
+        width = options.max_width
+        first, *rest = wrap(ends(self.record, self.glyphs), width - 4)
+        yield line((first, "title"))
+        yield from (line(("    " + each, "title")) for each in rest)
+        yield from (line(("    " + each, "dim")) for each in wrap(self._summary(), width - 4))
         yield Ladder(self.steps, self.numbers, glyphs=self.glyphs)
         for before, step in pairwise(chain((None,), self.steps)):
             assert step is not None
@@ -77,7 +80,7 @@ class Transcript:
             parts.append(_CLOSED[record.closed])
         count = len(self.steps)
         parts += [f"{count} segment{'s' if count > 1 else ''}", f"{record.duration:.3f} s"]
-        return ", ".join([*parts, self.numbers.words])
+        return ", ".join(parts)
 
 
 @dataclass(frozen=True)
@@ -160,5 +163,5 @@ class Screen:
     @property
     def _earlier(self) -> Step | None:
         """The last segment before this one that the same end sent."""
-        by = self._step.by
-        return next((each for each in reversed(self.steps[: self.at]) if each.by is by), None)
+        before = (self.steps[at] for at in range(self.at - 1, -1, -1))
+        return next((each for each in before if each.by is self._step.by), None)

@@ -70,10 +70,10 @@ class Sockets:
         yield row
 
     def _state(self, change: Change) -> Text:
-        after = state_of(change)
+        after = state_of(change.after)
         if "state" not in change.changed or change.after is None:
             return line((after, "state"))
-        before = "?" if change.before is None else str(change.before.state)
+        before = state_of(change.before)
         return line((f"{before} {self.glyphs.becomes} ", "dim"), (after, "changed"))
 
     def _entry(self, entry: _Entry) -> Text:

@@ -70,7 +70,7 @@ class Clock:
     """Times since a connection's first segment, all in the one unit that its length asks for."""
 
     def __init__(self, steps: Sequence[Step]) -> None:
-        longest = max((abs(step.since_start) for step in steps), default=0)
+        longest = abs(steps[-1].since_start) if steps else 0
         # Nine columns hold 99999.999.
         self.unit, self._nano = ("ms", 10**6) if longest < 10**11 else ("s", 10**9)
         self._decimals = 3 if longest < 10**14 else 0
