@@ -283,6 +283,18 @@ def test_fast_open_with_data_in_the_syn() -> None:
     assert (server.state, int(server.rcv.nxt or 0)) == (State.ESTABLISHED, 22)
 
 
+def test_a_bad_checksum_is_dropped_where_this_host_received_it() -> None:
+    tracker = Tracker()
+    tracker.feed(Observed(segment("<SEQ=100><CTL=SYN>"), 0, outgoing=True))
+    answer = segment("<SEQ=300><ACK=101><CTL=SYN,ACK>", by=B)
+    step = tracker.feed(Observed(answer, 1, checksum_ok=False, outgoing=False))
+    assert drawn([step])[0].startswith("SYN-SENT      SYN-RECEIVED  syn-ack")
+    assert step.events[-1].code == "bad-checksum"
+    saved = Tracker()
+    saved.feed(Observed(segment("<SEQ=100><CTL=SYN>"), 0))
+    assert drawn([saved.feed(Observed(answer, 1, checksum_ok=False))])[0].startswith("ESTABLISHED")
+
+
 def test_a_known_listener_moves_with_the_syn_itself() -> None:
     listener = ControlBlock(B, state=State.LISTEN, passive=True)
     found = steps(*OPEN, tracker=Tracker(sockets=[ControlBlock(A), listener]))
