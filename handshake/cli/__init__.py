@@ -100,5 +100,7 @@ def _words(error: Exception) -> str:
 
 
 def _failed(text: str, code: int) -> int:
-    print(f"error: {text}", file=sys.stderr)  # noqa: T201
+    from handshake.view.words import printable
+
+    print(f"error: {printable(' '.join(text.split()))}", file=sys.stderr)  # noqa: T201
     return code

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from handshake.events import Step
+from typing import TYPE_CHECKING
+
 from handshake.tcp import Observed, Seq
 from handshake.tracker import Tracker
 from handshake.view.glyphs import ASCII
 from handshake.view.ladder import Ladder
 from handshake.view.numbers import Numbers
 from tests.segments import LINUX, A, B, segment
+
+if TYPE_CHECKING:
+    from handshake.events import Step
 
 MS = 10**6
 

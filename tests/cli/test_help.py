@@ -1,0 +1,117 @@
+"""Help and errors: short, light, and never a traceback."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from handshake.cli import app, main
+
+ROOT = Path(__file__).parents[2]
+READER = importlib.import_module("handshake.replay")
+"""The module: `handshake.replay` is the function that the package exports."""
+
+COMMANDS = ("probe", "replay", "demo")
+
+
+def run(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the program as a user would, with its output in pipes."""
+    return subprocess.run(
+        [sys.executable, "-m", "handshake", *args],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        cwd=ROOT,
+        env=os.environ | environment,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_help_loads_no_heavy_module() -> None:
+    code = (
+        "import sys; from handshake.cli import main; main(['--help']);"
+        "print([each for each in ('scapy', 'numpy', 'rich.console', 'asyncio') "
+        "if each in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_help_names_the_commands_with_a_line_each() -> None:
+    shown = CliRunner().invoke(app, ["--help"]).output
+    listed = shown[shown.index("Commands:") :].splitlines()[1:]
+    assert [line.split()[0] for line in listed] == list(COMMANDS)
+    assert all(len(line) <= 80 and line.endswith(".") for line in listed)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_in_eighty_columns(command: str) -> None:
+    done = run(command, "-h", COLUMNS="80")
+    assert done.returncode == 0
+    assert all(len(line) <= 80 for line in done.stdout.splitlines())
+    assert {"--json", "--plain", "--ascii"} <= set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("args", "error"),
+    [
+        (["nope"], "error: No such command 'nope'"),
+        (["replay"], "error: Missing argument 'CAPTURE'"),
+        (["replay", "x", "--nope"], "error: No such option: --nope"),
+        (["replay", "x", "--connection", "0"], "error: Invalid value for '--connection'"),
+        (["replay", "x", "--speed", "0"], "error: --speed 0: it must be more than 0"),
+        (["replay", "x", "--speed", "nan"], "error: --speed nan: it must be more than 0"),
+        (["probe", "host"], "error: host: which port?"),
+        (["probe", "host:0"], "error: host:0: a port is a number from 1 to 65535"),
+    ],
+)
+def test_wrong_usage_is_one_line(args: list[str], error: str) -> None:
+    done = run(*args)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith(error)
+    assert done.stderr.count("\n") == 1
+
+
+def test_without_a_command_it_says_which_there_are() -> None:
+    done = run()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Commands:" in done.stderr
+
+
+def test_the_version_is_a_line() -> None:
+    done = run("--version")
+    assert done.returncode == 0
+    assert done.stdout.startswith("handshake ")
+
+
+def test_even_a_mistake_of_ours_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: object) -> None:
+        raise ZeroDivisionError("no\nreason \x1b[2J")
+
+    monkeypatch.setattr(READER, "replay", fail)
+    assert main(["replay", "x"]) == 3
+    said = "error: this is a mistake in handshake: ZeroDivisionError: no reason \\x1b[2J\n"
+    assert capsys.readouterr().err == said
+
+
+def test_an_interrupt_ends_quietly(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(READER, "replay", interrupt)
+    assert main(["replay", "x"]) == 130
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,188 @@
+"""`handshake replay`: as text, as JSON, and step by step on a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from handshake.cli.replay import Player
+from handshake.replay import replay
+from handshake.view.glyphs import UNICODE
+from tests.cli.terminal import Terminal
+from tests.cli.test_help import ROOT, run
+
+CAPTURES = ROOT / "captures"
+OPEN = str(CAPTURES / "open-close-v4.pcap")
+MIXED = str(CAPTURES / "mixed.pcap")
+
+LEFT, RIGHT, UP, DOWN, END = "\x1b[D", "\x1b[C", "\x1b[A", "\x1b[B", "\x1b[F"
+
+
+def test_a_pipe_gets_the_ladder_and_each_segment_explained() -> None:
+    done = run("replay", str(CAPTURES / "refused.pcap"))
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[:2] == [
+        "#1 10.77.0.1:40001 → 10.77.0.2:81",
+        "    tcp.stream == 0, refused, 2 segments, 0.010 s",
+    ]
+    assert [re.sub(r"\d+\.\d{3}", "T", line) for line in lines[2:5]] == [
+        "       ms CLIENT       seq relative                                SERVER",
+        "    T SYN-SENT     ── SYN seq=0 win=64240 mss=1460 ws=10 ────▶ ?",
+        "   T!CLOSED       ◀───────────── RST+ACK seq=0 ack=1 win=0 ── CLOSED?",
+    ]
+    assert [line.split(",")[0] for line in lines if line.startswith("── ")] == [
+        "── SYN from the client",
+        "── RST+ACK from the server",
+    ]
+    assert lines[-2].startswith(" ! Refused: RST came back")
+
+
+@pytest.mark.parametrize("path", sorted(CAPTURES.glob("*.pcap")), ids=lambda path: path.stem)
+def test_every_capture_fits_eighty_columns_and_moves_no_cursor(path: Path) -> None:
+    done = run("replay", str(path), FORCE_COLOR="1")
+    assert done.returncode == 0
+    assert all(len(line) <= 80 for line in done.stdout.splitlines())
+    assert not re.search(r"[^\x20-\x7e\n─▶◀→·…—µ]", done.stdout)
+
+
+def test_ascii_is_ascii_and_so_is_a_stream_that_takes_no_other() -> None:
+    asked = run("replay", OPEN, "--ascii")
+    assert asked.stdout.isascii()
+    forced = run("replay", OPEN, PYTHONIOENCODING="ascii")
+    assert forced.stdout == asked.stdout
+
+
+def test_json_is_one_object_a_step() -> None:
+    done = run("replay", MIXED, "--json")
+    steps = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(steps) == 176
+    assert [step["frame"] for step in steps] == sorted(step["frame"] for step in steps)
+    assert {"stream", "segment", "sender", "receiver", "events", "why", "section"} <= set(steps[0])
+
+
+def test_one_connection_is_chosen_by_the_number_on_the_screen() -> None:
+    chosen = run("replay", MIXED, "--connection", "3", "--json").stdout.splitlines()
+    assert {json.loads(line)["stream"] for line in chosen} == {2}
+    assert run("replay", MIXED, "--connection", "3").stdout.startswith("#3 ")
+    wrong = run("replay", MIXED, "--connection", "26")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert wrong.stderr == f"error: --connection 26: {MIXED} has 25 connections\n"
+
+
+@pytest.mark.parametrize("path", ["no-such-file.pcap", "captures", "README.md", "no\x1b[2Jfile"])
+def test_what_is_no_capture_is_one_line(path: str) -> None:
+    done = run("replay", path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(r"error: [\x20-\x7e]+: [\x20-\x7e]+\n", done.stderr)
+
+
+def test_a_capture_that_breaks_off_is_shown_as_far_as_it_goes(tmp_path: Path) -> None:
+    cut = tmp_path / "cut.pcap"
+    cut.write_bytes(Path(OPEN).read_bytes()[:300])
+    done = run("replay", str(cut))
+    assert done.returncode == 0
+    assert done.stdout.startswith("#1 ")
+    assert done.stderr.startswith("warning: ")
+
+
+def test_a_reader_who_has_enough_ends_it_quietly() -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'"{sys.executable}" -m handshake replay "{MIXED}" --json | head -n 1'],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    assert done.stdout.count("\n") == 1
+    assert done.stderr == ""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as nobody:
+        ended = subprocess.run(
+            [sys.executable, "-m", "handshake", "replay", MIXED],
+            stdout=nobody,
+            stderr=subprocess.PIPE,
+            cwd=ROOT,
+            check=False,
+        )
+    assert (ended.returncode, ended.stderr) == (1, b"")
+
+
+def test_a_capture_may_come_from_a_pipe() -> None:
+    piped = subprocess.run(
+        [sys.executable, "-m", "handshake", "replay", "-"],
+        input=Path(OPEN).read_bytes(),
+        capture_output=True,
+        cwd=ROOT,
+        check=True,
+    )
+    assert piped.stdout.decode() == run("replay", OPEN).stdout
+
+
+def test_keys_lead_through_a_capture() -> None:
+    with Terminal("replay", MIXED) as terminal:
+        first = terminal.until("q quit")
+        assert "step 1/10  SYN" in first
+        assert "↑/↓ connection" in first
+        terminal.type(RIGHT)
+        terminal.until("step 2/10  SYN+ACK")
+        terminal.type(END)
+        terminal.until("step 10/10  ACK")
+        terminal.type(LEFT)
+        terminal.until("step 9/10")
+        terminal.type(DOWN)
+        terminal.until(" #2 ")
+        terminal.type(UP)
+        terminal.until("step 9/10")  # where it was left
+        terminal.type("r")
+        assert "seq absolute" in terminal.until("r relative seq")
+        terminal.type("x")
+        terminal.until("0010   ")
+        terminal.type("q")
+        assert terminal.end() == 0
+        assert terminal.restored
+
+
+def test_speed_plays_to_the_end_and_stays() -> None:
+    with Terminal("replay", OPEN, "--speed", "1000", width=120, height=40) as terminal:
+        terminal.until("step 10/10")
+        terminal.type("q")
+        assert terminal.end() == 0
+
+
+def test_interrupting_gives_the_terminal_back() -> None:
+    with Terminal("replay", OPEN) as terminal:
+        terminal.until("q quit")
+        terminal.type("\x03")
+        assert terminal.end() == 130
+        assert terminal.restored
+
+
+def test_a_plain_terminal_gets_the_text() -> None:
+    with Terminal("replay", str(CAPTURES / "refused.pcap"), "--plain") as terminal:
+        terminal.until("a firewall answered in its name.")
+        assert terminal.end() == 0
+        assert "\x1b" not in terminal.output
+
+
+def test_playing_keeps_the_rhythm_and_cuts_long_pauses_short() -> None:
+    source = replay(CAPTURES / "lost-syn-ack.pcap")
+    steps = list(source)
+    player = Player(source, [steps], 0.1, UNICODE)
+    pauses = []
+    while player.pause is not None:
+        pauses.append(round(player.pause, 3))
+        player.advance()
+    assert len(pauses) == len(steps) - 1
+    assert max(pauses) == 2.0  # a second of waiting for a timer, ten times slower
+    assert min(pauses) >= 0
+    still = Player(source, [steps], 0.1, UNICODE)
+    assert still.press("right")
+    assert still.pause is None
