@@ -220,7 +220,7 @@ class HeaderGrid:
             yield f"{value}    ", style
             room -= cell_len(value) + 4
             value, style = self.inside[name], self._style(name, "field.note")
-        yield fit(value, room, self.glyphs.ellipsis), style
+        yield fit(value, room - 1, self.glyphs.ellipsis) + " ", style
 
     def _label(self, name: str) -> str:
         if self.labels is not None and name in self.labels:

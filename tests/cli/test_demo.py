@@ -1,0 +1,168 @@
+"""`handshake demo`, as a person and as a pipe meets it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from handshake.lessons import find
+from tests.cli.terminal import Terminal
+
+DEMO = ["-m", "handshake", "demo"]
+RIGHT, LEFT, HOME, END = "\x1b[C", "\x1b[D", "\x1b[H", "\x1b[F"
+
+
+def demo(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *DEMO, *args],
+        capture_output=True,
+        text=True,
+        check=False,
+        encoding="utf-8",
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONUTF8": "1", **env},
+    )
+
+
+def test_a_pipe_gets_the_whole_lesson_as_text() -> None:
+    found = demo(FORCE_COLOR="1")
+    assert found.returncode == 0
+    assert found.stderr == ""
+    assert "\x1b" not in found.stdout
+    assert max(map(len, found.stdout.splitlines())) <= 80
+    titles = [line.partition("step ")[2] for line in found.stdout.splitlines() if "step " in line]
+    assert titles == [
+        "1/9 · socket() makes an empty block",
+        "2/9 · listen() waits for any caller",
+        "3/9 · connect() writes down the peer",
+        "4/9 · SYN leaves the client",
+        "5/9 · SYN arrives at the server",
+        "6/9 · SYN+ACK leaves the server",
+        "7/9 · SYN+ACK arrives at the client",
+        "8/9 · ACK leaves the client",
+        "9/9 · both ends are ESTABLISHED",
+    ]
+
+
+def test_one_step_as_text_in_ascii() -> None:
+    assert demo("connect", "--step", "9", "--ascii").stdout.splitlines() == [
+        " 1/1  Connecting to a server                step 9/9 . both ends are ESTABLISHED",
+        "+- CLIENT socket fd 3 ---------+                +- SERVER socket fd 5 ---------+",
+        "| state ESTABLISHED            |                | state -> ESTABLISHED         |",
+        "| local 192.0.2.10:49152       |      ACK       | local 198.51.100.7:80        |",
+        "| peer  198.51.100.7:80        |    seq=1001    | peer  192.0.2.10:49152       |",
+        "| SND   ISS 1000   NXT 1001    |    ack=5001    | SND   ISS 5000   NXT 5001    |",
+        "| RCV   IRS 5000   NXT 5001    | ------------>  | RCV   IRS 1000   NXT 1001    |",
+        "| app may send data now        |    42.6 ms     | app: accept() returned 5     |",
+        "+------------------------------+                +------------------------------+",
+        "+-------------------------------+-------------------------------+",
+        "| Source Port      *49152       | Destination Port *80          | finds entry",
+        "| Sequence Number  *1001                                        | as expected",
+        "| Acknowledgment   *5001                                        | answers 5000",
+        "| off *8| rsv   |c e u A p r s f| Window           *502         | A: it is there",
+        "| Checksum         *0x8993      | Urgent Pointer   0            |",
+        "| Options  *TS 1028/9000                                        | TS: 9000 back",
+        "+---------------------------------------------------------------+",
+        " Why The server's entry becomes a whole socket, and accept() returns it: fd 5.",
+        " No wire was joined. Each kernel wrote down the same few numbers, and from now",
+        " on headers carry them, sockets keep them. Both programs have control again and",
+        " may talk.",
+    ]
+
+
+def test_both_languages_as_text() -> None:
+    text = demo("--step", "1", "--lang", "both").stdout
+    assert " Why socket() makes an empty control block" in text
+    assert " 왜? socket()을 부르면 커널 안에 빈 제어 블록이 생긴다." in text
+
+
+def test_json_is_one_object_a_step() -> None:
+    found = [json.loads(line) for line in demo("--json", "--lang", "ko").stdout.splitlines()]
+    assert [each["name"] for each in found] == [scene.name for scene in find("connect").scenes]
+    assert found[5]["server"]["after"]["state"] == "SYN-RECEIVED"
+    assert found[5]["segment"]["flags"] == ["SYN", "ACK"]
+    assert found[0]["segment"] is None
+    assert found[0]["title"] == {"ko": "빈 소켓을 만든다"}
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["tls"], "error: no lesson is called 'tls'; the lessons are: connect\n"),
+        (["--lang", "fr"], "error: --lang 'fr': the lessons speak en, ko, both\n"),
+        (["--step", "10"], "error: --step 10: lesson 'connect' has 9 steps\n"),
+    ],
+)
+def test_a_wrong_request_is_answered_in_one_line(args: list[str], said: str) -> None:
+    found = demo(*args)
+    assert (found.returncode, found.stdout, found.stderr) == (2, "", said)
+
+
+def test_keys_lead_through_the_lesson() -> None:
+    with Terminal(DEMO) as terminal:
+        terminal.see("step 1/9 · socket() makes an empty block")
+        for press, see in (
+            (LEFT, "step 1/9"),
+            (RIGHT, "step 2/9"),
+            (RIGHT, "step 3/9"),
+            (LEFT, "step 2/9"),
+            (END, "step 9/9 · both ends are ESTABLISHED"),
+            (RIGHT, "step 9/9"),
+            ("f", "Source Port: Which socket at the sender"),
+            ("f", "Destination Port: Which socket"),
+            ("\x1b", " Why The server's entry becomes a whole socket"),
+            ("h", "one step on, one step back"),
+            ("h", "step 9/9"),
+            ("L", "단계 9/9 · 양쪽 모두 ESTABLISHED"),
+            ("L", "step 9/9"),
+            (HOME, "step 1/9"),
+            (" ", "playing · step 1/9"),
+            (" ", "space play"),
+        ):
+            terminal.press(press)
+            terminal.see(see)
+        terminal.press("q")
+        assert terminal.end() == 0
+        assert terminal.mode == terminal.before
+
+
+def test_the_keys_that_do_nothing_are_not_offered() -> None:
+    with Terminal(DEMO) as terminal:
+        terminal.see("q quit")
+        assert "fields" not in terminal.output
+        terminal.press(END)
+        terminal.see("f fields")
+        terminal.press("q")
+        assert terminal.end() == 0
+
+
+def test_a_wide_terminal_shows_both_languages() -> None:
+    with Terminal([*DEMO, "--lang", "both", "--step", "6"], 120, 40) as terminal:
+        terminal.see("Connecting to a server · 서버에 접속한다 connect()")
+        terminal.see("Segment 2: SYN → SYN+ACK, the server answers")
+        terminal.resize(80, 24)
+        terminal.see("L 한국어")
+        terminal.resize(60, 20)
+        terminal.see("This screen has 60x20 characters")
+        terminal.press("q")
+        assert terminal.end() == 0
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGTERM, 143), ("\x03", 130)])
+def test_it_leaves_the_terminal_as_it_was(how: signal.Signals | str, code: int) -> None:
+    with Terminal(DEMO) as terminal:
+        terminal.see("q quit")
+        if isinstance(how, str):
+            terminal.press(how)
+        else:
+            terminal.process.send_signal(how)
+        assert terminal.end() == code
+        assert terminal.mode == terminal.before
+        assert "\x1b[?1049l" in terminal.output
+        assert "\x1b[?25h" in terminal.output
+        assert "Traceback" not in terminal.output

@@ -1,0 +1,238 @@
+"""The screens of a lesson, as a person sees them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+
+from handshake.lessons import LANGUAGES, LESSONS, Lesson, find, lesson_text, words
+from handshake.view.glyphs import ASCII, UNICODE, Glyphs
+from handshake.view.lesson import LessonScreen, Place
+from handshake.view.lesson_text import KeysScreen, SmallLessonScreen
+from handshake.view.lesson_wide import WideLessonScreen
+
+KEYS = (("←/→", "step"), ("q", "quit"))
+
+EVERY_SCENE = [
+    pytest.param(lesson, index, id=f"{lesson.name}-{scene.name}")
+    for lesson in LESSONS
+    for index, scene in enumerate(lesson.scenes)
+]
+
+
+def screen(
+    language: str, step: int, *, glyphs: Glyphs = UNICODE, chosen: str | None = None
+) -> LessonScreen:
+    place = Place(find("connect"), step - 1, "1/6", chosen=chosen, keys=KEYS)
+    return LessonScreen(place, lesson_text("connect", language), words(language), glyphs=glyphs)
+
+
+def wide(languages: tuple[str, ...], step: int, chosen: str | None = None) -> WideLessonScreen:
+    place = Place(find("connect"), step - 1, "1/6", chosen=chosen, keys=KEYS)
+    texts = tuple((lesson_text("connect", each), words(each)) for each in languages)
+    return WideLessonScreen(place, texts)
+
+
+def drawn(view: LessonScreen | WideLessonScreen, width: int) -> list[str]:
+    return [line.plain.rstrip() for line in view.lines(width)]
+
+
+def test_a_syn_leaves_the_client() -> None:
+    assert drawn(screen("en", 4), 80) == [
+        " 1/6  Connecting to a server                    step 4/9 · SYN leaves the client",
+        "╭─ CLIENT socket fd 3 ─────────╮                ╭─ SERVER socket fd 4 ─────────╮",
+        "│ state CLOSED → SYN-SENT      │                │ state LISTEN                 │",
+        "│ local 192.0.2.10:49152       │      SYN       │ local 0.0.0.0:80             │",
+        "│ peer  198.51.100.7:80        │    seq=1000    │ peer  — nobody yet           │",
+        "│ SND   ISS *1000  NXT *1001   │ ────────────▶  │ SND   ISS —      NXT —       │",
+        "│ RCV   IRS —      NXT —       │  on the wire   │ RCV   IRS —      NXT —       │",
+        "│ app is blocked in connect()  │                │ app is blocked in accept()   │",
+        "╰──────────────────────────────╯                ╰──────────────────────────────╯",
+        "╭───────────────────────────────┬───────────────────────────────╮",
+        "│ Source Port      49152        │ Destination Port 80           │ pick a socket",
+        "│ Sequence Number  1000                                         │ hard to guess",
+        "│ Acknowledgment   0                                            │ off: A is 0",
+        "│ off 10│ rsv   │c e u a p r S f│ Window           64240        │ S: synchronize",
+        "│ Checksum         0x98a9       │ Urgent Pointer   0            │ kernel or card",
+        "│ Options  MSS 1460 · SACK ok · TS 1000/0 · WScale 7            │ what I offer",
+        "╰───────────────────────────────────────────────────────────────╯",
+        "────────────────────────────────────────────────────────────────────────────────",
+        " Why The client's kernel picked the starting number 1000, wrote it into its",
+        " socket and into a header with SYN=1. A socket is control information you keep",
+        " at home; a header is control information you send. The server does not know us",
+        " yet.",
+        " ● socket ● listen ● connect ◉ SYN ○ arrives ○ SYN+ACK ○ arrives ○ ACK ○ done",
+        " ←/→ step  q quit",
+    ]
+
+
+def test_an_answer_in_korean() -> None:
+    assert drawn(screen("ko", 6), 80) == [
+        " 1/6  서버에 접속한다 connect()                      단계 6/9 · SYN+ACK가 나간다",
+        "╭─ 클라이언트 소켓 fd 3 ───────╮                ╭─ 서버 반쯤 열린 항목 ────────╮",
+        "│ 상태  SYN-SENT               │                │ 상태  LISTEN → SYN-RECEIVED  │",
+        "│ 나    192.0.2.10:49152       │    SYN+ACK     │ 나    *198.51.100.7:80       │",
+        "│ 상대  198.51.100.7:80        │    seq=5000    │ 상대  *192.0.2.10:49152      │",
+        "│ SND   ISS 1000   NXT 1001    │    ack=1001    │ SND   ISS *5000  NXT *5001   │",
+        "│ RCV   IRS —      NXT —       │ ◀────────────  │ RCV   IRS *1000  NXT *1001   │",
+        "│ 앱은 connect()에서 대기      │    전송 중     │ 앱은 accept()에서 대기       │",
+        "╰──────────────────────────────╯                ╰──────────────────────────────╯",
+        "╭───────────────────────────────┬───────────────────────────────╮",
+        "│ 송신처 포트번호  *80          │ 수신처 포트번호  *49152       │ 방향이 반대",
+        "│ 시퀀스 번호      *5000    서버가 고른 시작 번호               │",
+        "│ ACK 번호         *1001    1000번을 받았다, 다음은 1001번      │",
+        "│ 길이10│ rsv   │c e u A p r S f│ 윈도우           *65160       │ A=1: ACK 유효",
+        "│ 체크섬           *0x5e50      │ 긴급 포인터      0            │",
+        "│ 옵션     *MSS 1460 · SACK ok · TS 9000/1000 · WScale 7        │ 서버의 제안",
+        "╰───────────────────────────────────────────────────────────────╯",
+        "────────────────────────────────────────────────────────────────────────────────",
+        " 왜? 서버의 커널은 반쯤 열린 항목을 만들어 보낸 쪽의 주소와 시작 번호 1000을",
+        ' 적는다. fd 4는 계속 기다린다. 응답 하나에 두 가지 뜻이 들어 있다. ACK는 "SYN을',
+        ' 받았다, 다음은 1001번", SYN은 "내 번호는 5000부터"라는 뜻이다.',
+        "",
+        " ● socket ● listen ● connect ● SYN ● 도착 ◉ SYN+ACK ○ 도착 ○ ACK ○ 완료",
+        " ←/→ step  q quit",
+    ]
+
+
+def test_before_anything_is_sent_the_programs_stand_where_the_header_will() -> None:
+    assert drawn(screen("en", 3, glyphs=ASCII), 80)[1:17] == [
+        "+- CLIENT socket fd 3 ---------+                +- SERVER socket fd 4 ---------+",
+        "| state CLOSED                 |                | state LISTEN                 |",
+        "| local *192.0.2.10:49152      |                | local 0.0.0.0:80             |",
+        "| peer  *198.51.100.7:80       |                | peer  - nobody yet           |",
+        "| SND   ISS -      NXT -       |                | SND   ISS -      NXT -       |",
+        "| RCV   IRS -      NXT -       |                | RCV   IRS -      NXT -       |",
+        "| app is blocked in connect()  |                | app is blocked in accept()   |",
+        "+------------------------------+                +------------------------------+",
+        "   the client's program                    the server's program",
+        "   s = socket(AF_INET, SOCK_STREAM, 0)     s = socket(AF_INET, SOCK_STREAM, 0)",
+        " > connect(s, 198.51.100.7 port 80)        bind(s, 0.0.0.0 port 80)",
+        "   send(s, ...)                            listen(s, 128)",
+        "                                         > c = accept(s)",
+        "                                           recv(c, ...)",
+        "",
+        "   On the wire: nothing. All of this stays at home.",
+    ]
+
+
+def test_both_languages_at_120_columns() -> None:
+    golden = Path(__file__).parent / "golden" / "connect-7-both-120x40.txt"
+    assert drawn(wide(("en", "ko"), 7), 120) == golden.read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(("lesson", "index"), EVERY_SCENE)
+@pytest.mark.parametrize("glyphs", [UNICODE, ASCII], ids=["unicode", "ascii"])
+def test_every_scene_and_every_field_fits_the_screen(
+    lesson: Lesson, index: int, language: str, glyphs: Glyphs
+) -> None:
+    text, say = lesson_text(lesson.name, language), words(language)
+    others = [each for each in LANGUAGES if each != language]
+    both = ((text, say), *((lesson_text(lesson.name, each), words(each)) for each in others))
+    fields = [None, *say.fields] if lesson.scenes[index].segment else [None]
+    for chosen in fields:
+        place = Place(lesson, index, "1/6", chosen=chosen, keys=KEYS)
+        views = (
+            (LessonScreen(place, text, say, 24, glyphs), 80, 24),
+            (LessonScreen(place, text, say, 30, glyphs), 99, 30),
+            (WideLessonScreen(place, ((text, say),), 40, glyphs), 120, 40),
+            (WideLessonScreen(place, both, 40, glyphs), 120, 40),
+        )
+        for view, width, height in views:
+            lines = [line.plain for line in view.lines(width)]
+            assert len(lines) == height
+            assert max(cell_len(line) for line in lines) <= width
+            assert not [line for line in lines if glyphs.ellipsis in line and "..." not in line]
+
+
+def test_ascii_screens_have_no_other_sign() -> None:
+    for index in range(len(find("connect").scenes)):
+        place = Place(find("connect"), index, "1/6", keys=KEYS)
+        texts = ((lesson_text("connect", "en"), words("en")),)
+        for lines in (
+            LessonScreen(place, *texts[0], glyphs=ASCII).lines(80),
+            WideLessonScreen(place, texts, glyphs=ASCII).lines(120),
+        ):
+            assert all(line.plain.isascii() for line in lines)
+
+
+def test_a_field_is_explained_and_marked() -> None:
+    lines = screen("en", 4, chosen="window").lines(80)
+    assert lines[18].plain.startswith(" Window: How many octets the sender of this segment")
+    marked = [
+        lines[13].plain[span.start : span.end]
+        for span in lines[13].spans
+        if span.style == "field.chosen"
+    ]
+    assert "".join(marked).split() == ["Window", "64240"]
+
+
+def test_a_small_screen_says_so_in_a_line_and_goes_on_in_words() -> None:
+    place = Place(find("connect"), 3, "1/6", keys=KEYS)
+    view = SmallLessonScreen(place, lesson_text("connect", "en"), words("en"), 12)
+    assert [line.plain.rstrip() for line in view.lines(60)] == [
+        "This screen has 60x12 characters; the lesson's pictures nee…",
+        "step 4/9: SYN leaves the client",
+        "The client's kernel picked the starting number 1000, wrote",
+        "it into its socket and into a header with SYN=1. A socket is",
+        "control information you keep at home; a header is control",
+        "information you send. The server does not know us yet.",
+        "CLIENT: CLOSED → SYN-SENT",
+        "SERVER: LISTEN",
+        "<SEQ=1000><CTL=SYN>",
+        "←/→ step  q quit",
+    ]
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (2, 30), (79, 2), (20, 5), (300, 1)])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_screen_is_too_small(width: int, height: int, language: str) -> None:
+    place = Place(find("connect"), 5, "1/6", keys=KEYS)
+    view = SmallLessonScreen(place, lesson_text("connect", language), words(language), height)
+    lines = view.lines(width)
+    assert len(lines) <= max(height, 2)
+    if width > 1:
+        assert max(line.cell_len for line in lines) <= width
+
+
+def test_the_keys() -> None:
+    view = KeysScreen((("←/→", "one step on, one step back"),), "Connecting", ("h", "back"), 5)
+    assert [line.plain.rstrip() for line in view.lines(40)] == [
+        " Connecting",
+        "",
+        "  ←/→        one step on, one step back",
+        "",
+        " h back",
+    ]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_number_is_said_that_nobody_sees(language: str) -> None:
+    lesson, said = find("connect"), lesson_text("connect", language)
+    seen = {"24", "80", "128", "28", "64256"}
+    for scene in lesson.scenes:
+        if scene.segment is not None:
+            seen.update(re.findall(r"\d{2,}", str(scene.segment)))
+            seen.update(
+                str(number)
+                for number in (
+                    scene.segment.source.port,
+                    scene.segment.destination.port,
+                    scene.segment.window,
+                    scene.segment.options.mss,
+                    *(scene.segment.options.timestamps or ()),
+                )
+            )
+    for name, step in said.steps.items():
+        parts = [step.why, *step.notes.values(), *step.inside.values()]
+        for number in re.findall(r"\d{2,}", " ".join(parts)):
+            assert number in seen, (name, number)
+    for pane in said.panes:
+        for number in re.findall(
+            r"\d{2,}", " ".join(f"{left} {right}" for left, right in pane.rows)
+        ):
+            assert number in seen, (pane.title, number)
