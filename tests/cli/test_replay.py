@@ -126,48 +126,59 @@ def test_a_capture_may_come_from_a_pipe() -> None:
     assert piped.stdout.decode() == run("replay", OPEN).stdout
 
 
+def opened(*args: str, columns: int = 80, lines: int = 24) -> Terminal:
+    return Terminal(["-m", "handshake", "replay", *args], columns, lines)
+
+
 def test_keys_lead_through_a_capture() -> None:
-    with Terminal("replay", MIXED) as terminal:
-        first = terminal.until("q quit")
-        assert "step 1/10  SYN" in first
-        assert "↑/↓ connection" in first
-        terminal.type(RIGHT)
-        terminal.until("step 2/10  SYN+ACK")
-        terminal.type(END)
-        terminal.until("step 10/10  ACK")
-        terminal.type(LEFT)
-        terminal.until("step 9/10")
-        terminal.type(DOWN)
-        terminal.until(" #2 ")
-        terminal.type(UP)
-        terminal.until("step 9/10")  # where it was left
-        terminal.type("r")
-        assert "seq absolute" in terminal.until("r relative seq")
-        terminal.type("x")
-        terminal.until("0010   ")
-        terminal.type("q")
+    with opened(MIXED) as terminal:
+        terminal.see("step 1/10  SYN")
+        terminal.see("←/→ step  ↑/↓ connection  x hex  r absolute seq  q quit")
+        for key, expected in (
+            (RIGHT, "step 2/10  SYN+ACK"),
+            (END, "step 10/10  ACK"),
+            (LEFT, "step 9/10"),
+            (DOWN, " #2 "),
+            (UP, "step 9/10"),  # where it was left
+            ("r", "seq absolute"),
+            ("x", "0010   "),
+            ("x", "what each socket knows"),
+        ):
+            terminal.press(key)
+            terminal.see(expected)
+        terminal.press("q")
         assert terminal.end() == 0
-        assert terminal.restored
+        assert terminal.mode == terminal.before
+
+
+def test_a_wide_terminal_shows_the_header_as_a_grid_and_a_small_one_does_without() -> None:
+    with opened(OPEN, columns=120, lines=40) as terminal:
+        terminal.see("│ Source Port       40001       │")
+        terminal.see("What each socket knows")
+        terminal.resize(80, 24)
+        terminal.see("── what each socket knows ──")
+        terminal.press("q")
+        assert terminal.end() == 0
 
 
 def test_speed_plays_to_the_end_and_stays() -> None:
-    with Terminal("replay", OPEN, "--speed", "1000", width=120, height=40) as terminal:
-        terminal.until("step 10/10")
-        terminal.type("q")
+    with opened(OPEN, "--speed", "1000", columns=120, lines=40) as terminal:
+        terminal.see("step 10/10")
+        terminal.press("q")
         assert terminal.end() == 0
 
 
 def test_interrupting_gives_the_terminal_back() -> None:
-    with Terminal("replay", OPEN) as terminal:
-        terminal.until("q quit")
-        terminal.type("\x03")
+    with opened(OPEN) as terminal:
+        terminal.see("q quit")
+        terminal.press("\x03")
         assert terminal.end() == 130
-        assert terminal.restored
+        assert terminal.mode == terminal.before
 
 
 def test_a_plain_terminal_gets_the_text() -> None:
-    with Terminal("replay", str(CAPTURES / "refused.pcap"), "--plain") as terminal:
-        terminal.until("a firewall answered in its name.")
+    with opened(str(CAPTURES / "refused.pcap"), "--plain") as terminal:
+        terminal.see("a firewall answered in its name.")
         assert terminal.end() == 0
         assert "\x1b" not in terminal.output
 

@@ -1,0 +1,121 @@
+"""What a probe found, drawn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from handshake.probe import Close, Negotiated, Note, Result, Verdict
+from handshake.tcp import Observed
+from handshake.tracker import Tracker
+from handshake.view.probe import Findings
+from tests.segments import LINUX, A, B, segment
+
+TALK = (
+    (0, "><SEQ=1000><CTL=SYN>"),
+    (28, "<<SEQ=5000><ACK=1001><CTL=SYN,ACK>"),
+    (29, "><SEQ=1001><ACK=5001><CTL=ACK>"),
+    (30, "><SEQ=1001><ACK=5001><CTL=FIN,ACK>"),
+    (58, "<<SEQ=5001><ACK=1002><CTL=FIN,ACK>"),
+    (59, "><SEQ=1002><ACK=5002><CTL=ACK>"),
+)
+
+TRACKER = Tracker()
+STEPS = [
+    TRACKER.feed(
+        Observed(
+            segment(
+                text[1:],
+                by=A if text[0] == ">" else B,
+                options=LINUX if "SYN" in text else None,
+                window=65160,
+            ),
+            at * 10**6,
+            ttl=52,
+        )
+    )
+    for at, text in TALK
+]
+
+OPEN = Result(
+    target="example.org:80",
+    address="198.51.100.7",
+    port=80,
+    verdict=Verdict.OPEN,
+    reason="a program listens on port 80: its SYN+ACK acknowledges our SYN",
+    rtt=0.0284,
+    syn_sent=1,
+    ttl=52,
+    negotiated=Negotiated(1460, 7, 7, sack=True, timestamps=True, ecn=False),
+    close=Close.CLEAN,
+    guard="filter",
+)
+
+
+def drawn(findings: Findings, width: int = 80) -> list[str]:
+    return [line.plain.rstrip() for line in findings.lines(width)]
+
+
+def test_an_open_port() -> None:
+    assert drawn(Findings(OPEN, STEPS)) == [
+        "OPEN  example.org:80 (198.51.100.7)  SYN+ACK after 28.4 ms",
+        "  a program listens on port 80: its SYN+ACK acknowledges our SYN",
+        "",
+        "       ms CLIENT       seq relative                                SERVER",
+        "    0.000 SYN-SENT     ── SYN seq=0 win=65160 mss=1460 ws=7 ─────▶ ?",
+        "   28.000 ESTABLISHED  ◀───────── SYN+ACK seq=0 ack=1 win=65160 ── SYN-RECEIVED",
+        "   29.000 ESTABLISHED  ── ACK seq=1 ack=1 win=65160 ─────────────▶ ESTABLISHED",
+        "   30.000 FIN-WAIT-1   ── FIN+ACK seq=1 ack=1 win=65160 ─────────▶ CLOSE-WAIT",
+        "   58.000 TIME-WAIT    ◀───────── FIN+ACK seq=1 ack=2 win=65160 ── LAST-ACK",
+        "   59.000 TIME-WAIT    ── ACK seq=2 ack=2 win=65160 ─────────────▶ CLOSED",
+        "",
+        "  ack      1        = our seq + 1: a correct answer to our SYN",
+        "  window   65160    shift 7, so up to 8 MiB when scaled",
+        "  mss      1460     an Ethernet path without a tunnel",
+        "  ttl      52       12 hops if it started at 64",
+        "  close    clean    each end sent FIN, and each FIN was acknowledged",
+        "  guard    filter   kept our own kernel from resetting it",
+    ]
+
+
+def test_no_answer_says_so_and_what_it_exits_with() -> None:
+    silent = replace(OPEN, verdict=Verdict.FILTERED, rtt=None, close=None, reason="no answer")
+    lines = drawn(Findings(silent, STEPS[:1]))
+    assert lines[:2] == [
+        "NO ANSWER (filtered)  example.org:80 (198.51.100.7)",
+        "  no answer (exit 1)",
+    ]
+    assert len(lines) == 5
+
+
+def test_a_name_without_an_address_has_no_ladder() -> None:
+    unknown = Result("a\x1b[2Jb:80", None, 80, Verdict.NAME_ERROR, "a\x1b[2Jb: unknown")
+    assert drawn(Findings(unknown, [])) == [
+        "NAME ERROR  a\\x1b[2Jb:80",
+        "  a\\x1b[2Jb: unknown (exit 3)",
+    ]
+
+
+def test_an_ambiguous_time_and_a_note_are_spelled_out() -> None:
+    told = replace(OPEN, rtt_ambiguous=True, findings=(Note("x", "something odd " * 8),))
+    lines = drawn(Findings(told, STEPS))
+    assert lines[0].endswith("after 28.4 ms, or less: it may answer an earlier SYN")
+    assert lines[-2].startswith("  note     something odd")
+    assert lines[-1].startswith("           something odd")
+
+
+@pytest.mark.parametrize(
+    ("shift", "words"),
+    [
+        (None, "not scaled: 64 KiB at most"),
+        (0, "not scaled: 64 KiB at most"),
+        (3, "shift 3, so up to 512 KiB when scaled"),
+        (4, "shift 4, so up to 1 MiB when scaled"),
+        (14, "shift 14, so up to 1 GiB when scaled"),
+    ],
+)
+def test_what_a_window_means(shift: int | None, words: str) -> None:
+    agreed = Negotiated(1460, shift, 7, sack=True, timestamps=True, ecn=False)
+    lines = drawn(Findings(replace(OPEN, negotiated=agreed), STEPS))
+    assert f"  window   65160    {words}" in lines
