@@ -268,8 +268,7 @@ class HeaderGrid:
         reserved = str(self.segment.reserved) if self.segment.reserved else " "
         accurate = "AE" if Flags.AE in self.segment.flags else "  "
         text = fit(f" {self._label('reserved')}", 4) + reserved + accurate
-        odd = reserved != " "
-        return text, self._style("reserved", "warn" if odd else "dim" if text.isspace() else "none")
+        return text, self._style("reserved", "warn" if self.segment.reserved else "field.name")
 
     def _flags(self) -> Iterator[tuple[str, str]]:
         for number, (letter, flag) in enumerate(_FLAGS):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
     from rich.text import Text
 
-MIN_WIDTH = 80
-MIN_HEIGHT = 24
+MIN_WIDTH: Final = 80
+MIN_HEIGHT: Final = 24
 
-_BOX = 32
+_BOX: Final = 32
 
 
 @dataclass(frozen=True)

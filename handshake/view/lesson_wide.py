@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from handshake.events import Role
 from handshake.lessons import Lesson, LessonText, Moment, StepText, Words
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
     from handshake.tcp import Segment
 
-MIN_WIDTH = 120
-MIN_HEIGHT = 40
+MIN_WIDTH: Final = 120
+MIN_HEIGHT: Final = 40
 
-_BOX = 43
-_NAMES = 20
+_BOX: Final = 43
+_NAMES: Final = 20
 """Columns for what a row of the pane speaks of."""
 
-_GRID_LINES = 15
+_GRID_LINES: Final = 15
 
 
 @dataclass(frozen=True)
