@@ -115,10 +115,14 @@ def _print_text(source: Replay, connection: int | None, *, plain: bool, ascii_on
 def _perform(
     source: Replay, connection: int | None, speed: float | None, *, ascii_only: bool
 ) -> None:
+    from rich.text import Text
+
     from handshake.cli.console import console, glyphs
     from handshake.cli.stage import perform
 
-    connections = _connections(source, connection)
+    # Thousands of packets take seconds: nobody should wonder whether it hangs.
+    with console().status(Text(f"reading {source.name}")):
+        connections = _connections(source, connection)
     if connections:
         perform(Player(source, connections, speed, glyphs(ascii_only=ascii_only)), console())
 

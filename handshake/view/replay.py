@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import chain, pairwise
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Group
@@ -18,9 +19,9 @@ from handshake.view.text import fit, line, wrap
 from handshake.view.words import headline, is_trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+    from rich.console import Console, ConsoleOptions, RenderResult
     from rich.text import Text
 
     from handshake.events import Step
@@ -30,10 +31,13 @@ if TYPE_CHECKING:
 _TALL: Final = 30
 """Lines from which a wide screen draws the header as a grid."""
 
-_BELOW: Final = 20
-"""Lines that the wide screen keeps for what stands below the ladder."""
+_BELOW: Final = 18
+"""Lines that are kept for what is not the ladder."""
 
-_BELOW_NARROW: Final = 18
+_BELOW_WIDE: Final = 23
+
+_ROWS: Final = 3
+"""Lines that the ladder has at least."""
 
 _CLOSED: Final = {
     "fin": "closed by FIN",
@@ -104,15 +108,19 @@ class Screen:
 
     glyphs: Glyphs = UNICODE
 
-    def draw(self, width: int, height: int) -> RenderableType:
+    def draw(self, width: int, height: int) -> Group:
         """Return the screen: exactly `height` lines, none wider than `width`."""
         wide = width >= ROOM and height >= _TALL
-        body = list(self._wide(width, height) if wide else self._narrow(width, height))
+        keep = _BELOW_WIDE if wide else _BELOW
         foot = [line((self.glyphs.rule(width), "rule"))] if wide else []
         foot.append(line((fit(f" {self.keys}", width, self.glyphs.ellipsis), "key")))
+        below = self._octets(width, keep) if self.octets else self._explained(width, wide=wide)
+        # A step that needs many words takes its room from the ladder.
+        room = min(height - keep, height - 1 - len(below) - len(foot))
+        ladder = Ladder(self.steps, self.numbers, self.at, max(_ROWS, room), self.glyphs)
+        body = [self._title(width, wide=wide), *ladder.lines(width), *below]
         room = height - len(foot)
-        blank = [line()] * (room - len(body))
-        lines = [*body[:room], *blank, *foot]
+        lines = [*body[:room], *[line()] * (room - len(body)), *foot]
         for each in lines:
             each.truncate(width)
         return Group(*lines[:height])
@@ -121,40 +129,33 @@ class Screen:
     def _step(self) -> Step:
         return self.steps[self.at]
 
-    def _narrow(self, width: int, height: int) -> Iterator[Text]:
-        yield self._title(width, "")
-        yield from self._ladder(max(3, height - _BELOW_NARROW)).lines(width)
-        yield self._rule(width)
-        if self.octets:
-            yield from HexDump(self._step.observed, height - 4).lines()
-            return
-        yield from Fields(self._step, self.numbers, self.glyphs).lines(width)
-        yield rule("what this means", width, self.glyphs)
-        yield from meaning(self._step, width)
-        yield rule("what each socket knows", width, self.glyphs)
-        yield from Sockets(self._step, self.numbers, glyphs=self.glyphs).lines(width)
+    def _explained(self, width: int, *, wide: bool) -> list[Text]:
+        """Return what stands below the ladder: header, meaning and sockets."""
+        if wide:
+            picture = Picture(self._step, self.numbers, self._earlier, self.glyphs)
+            return [line(), self._rule(width), *picture.lines(width)]
+        return [
+            self._rule(width),
+            *Fields(self._step, self.numbers, self.glyphs).lines(width),
+            rule("what this means", width, self.glyphs),
+            *meaning(self._step, width),
+            rule("what each socket knows", width, self.glyphs),
+            *Sockets(self._step, self.numbers, glyphs=self.glyphs).lines(width),
+        ]
 
-    def _wide(self, width: int, height: int) -> Iterator[Text]:
+    def _octets(self, width: int, room: int) -> list[Text]:
+        dump = HexDump(self._step.observed, room - 4)
+        return [line(), self._rule(width), *dump.lines()]
+
+    def _title(self, width: int, *, wide: bool) -> Text:
         first, last = self.record.frames
-        yield self._title(width, f"  {self.name} packets {first}-{last}")
-        yield from self._ladder(height - _BELOW).lines(width)
-        yield line()
-        yield self._rule(width)
-        if self.octets:
-            yield from HexDump(self._step.observed, _BELOW - 4).lines()
-            return
-        yield from Picture(self._step, self.numbers, self._earlier, self.glyphs).lines(width)
-
-    def _title(self, width: int, where: str) -> Text:
+        where = f"  {PurePath(self.name).name} packets {first}-{last}" if wide else ""
         place = f"step {self.at + 1}/{len(self.steps)}"
         mark = "! " if is_trouble(self._step) else ""
         right = f"{place}  {mark}{headline(self._step)} "
         left = f" {ends(self.record, self.glyphs)}{where}"
         room = max(0, width - len(right) - 1)
         return line((f"{fit(left, room, self.glyphs.ellipsis)} ", "title"), right)
-
-    def _ladder(self, height: int) -> Ladder:
-        return Ladder(self.steps, self.numbers, self.at, height, self.glyphs)
 
     def _rule(self, width: int) -> Text:
         since = self.steps[self.at - 1].observed.at if self.at else None
