@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -70,6 +70,9 @@ class HandshakeRecord:
 @dataclass(frozen=True, slots=True)
 class Record:
     """A connection, summed up."""
+
+    capture: str | None = field(default=None, kw_only=True)
+    """The file that it is from; None where it is from none, or nobody asked."""
 
     stream: int
     client: EndRecord
