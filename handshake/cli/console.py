@@ -14,6 +14,8 @@ from handshake.view.theme import THEME
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from rich.text import Text
+
 _SIGNS: Final = "─│╭▶→…"
 
 
@@ -35,6 +37,16 @@ def console(*, plain: bool = False) -> Console:
         force_terminal=None if terminal else False,
         color_system="auto" if terminal else None,
     )
+
+
+def show(out: Console, lines: Iterable[Text]) -> None:
+    """Print lines as they come. Into a pipe goes their text, without the cost of styles."""
+    for each in lines:
+        if out.is_terminal:
+            out.print(each)
+        else:
+            out.file.write(f"{each.plain.rstrip()}\n")
+    out.file.flush()
 
 
 def glyphs(*, ascii_only: bool = False) -> Glyphs:

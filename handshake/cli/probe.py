@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, closing
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +11,7 @@ import typer
 from handshake.cli.options import Ascii, Json, Plain  # noqa: TC001 - typer reads them
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from handshake.events import Step
     from handshake.probe import Probe, Result, Target
@@ -76,45 +77,48 @@ class _Stage:
     """Shows each call as it happens, and what came of it."""
 
     def __init__(self, *, plain: bool, ascii_only: bool) -> None:
-        from handshake.cli.console import console, glyphs
+        from handshake.cli.console import console, glyphs, show
 
         self._console = console(plain=plain)
+        self._print = partial(show, self._console)
         self._glyphs = glyphs(ascii_only=ascii_only)
         self._shown = 0
 
     def show(self, call: Probe | Result) -> Result:
+        """Show one call from its first segment to its verdict; return the result."""
         from handshake.probe import Result
         from handshake.view.probe import Findings
+        from handshake.view.text import line
 
         if self._shown:
-            self._console.print()
+            self._print([line()])
         self._shown += 1
+        steps: list[Step] = []
         if isinstance(call, Result):
-            steps, result = [], call
+            result = call
         else:
             with closing(call):
-                steps = list(self._passing(call))
+                self._follow(call, steps)
                 result = call.result
         if steps:
-            self._console.print()
-        self._console.print(Findings(result, steps, self._glyphs))
+            self._print([line()])
+        self._print(Findings(result, steps, self._glyphs).lines(self._console.width))
         return result
 
-    def _passing(self, call: Probe) -> Iterator[Step]:
-        """Yield each step once it is drawn."""
+    def _follow(self, call: Probe, steps: list[Step]) -> None:
+        """Draw each step as it passes, and keep it in `steps`."""
         from handshake.view.explanation import ROOM, Explanation
         from handshake.view.numbers import Numbers
         from handshake.view.probe import heading
 
-        steps: list[Step] = []
-        pictured = self._console.is_terminal and self._console.width >= ROOM
+        width = self._console.width
+        pictured = self._console.is_terminal and width >= ROOM
         for step in call:
             earlier = next((each for each in reversed(steps) if each.by is step.by), None)
             before = steps[-1] if steps else None
             if before is None:
-                self._console.print(heading(call.target.text, str(call.remote.address)))
+                self._print([heading(call.target.text, str(call.remote.address))])
             steps.append(step)
-            self._console.print(
-                Explanation(step, Numbers.of(steps), before, earlier, pictured, self._glyphs)
-            )
-            yield step
+            numbers = Numbers.of(steps)
+            shown = Explanation(step, numbers, before, earlier, pictured, self._glyphs)
+            self._print(shown.lines(width))

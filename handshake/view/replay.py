@@ -19,7 +19,7 @@ from handshake.view.text import fit, line, wrap
 from handshake.view.words import headline, is_trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from rich.console import Console, ConsoleOptions, RenderResult
     from rich.text import Text
@@ -67,15 +67,19 @@ class Transcript:
     glyphs: Glyphs = UNICODE
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        width = options.max_width
+        yield from self.lines(options.max_width)
+
+    def lines(self, width: int) -> Iterator[Text]:
+        """Yield the lines one by one: a long connection has many."""
         first, *rest = wrap(ends(self.record, self.glyphs), width - 4)
         yield line((first, "title"))
         yield from (line(("    " + each, "title")) for each in rest)
         yield from (line(("    " + each, "dim")) for each in wrap(self._summary(), width - 4))
-        yield Ladder(self.steps, self.numbers, glyphs=self.glyphs)
+        yield from Ladder(self.steps, self.numbers, glyphs=self.glyphs).lines(width)
         for before, step in pairwise(chain((None,), self.steps)):
             assert step is not None
-            yield Explanation(step, self.numbers, before, glyphs=self.glyphs)
+            explanation = Explanation(step, self.numbers, before, glyphs=self.glyphs)
+            yield from explanation.lines(width)
 
     def _summary(self) -> str:
         record = self.record
