@@ -96,7 +96,7 @@ def _words(error: Exception) -> str:
     text = " ".join(getattr(error, "format_message", lambda: str(error))().split())
     context = getattr(error, "ctx", None)
     path = "handshake" if context is None else context.command_path
-    return f"{text.rstrip('.')}: see {path} --help"
+    return f"{text.rstrip('.')} (see {path} --help)"
 
 
 def _failed(text: str, code: int) -> int:
