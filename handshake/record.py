@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from handshake.tcp.option_words import words
+
 if TYPE_CHECKING:
     from handshake.events import Change, Event, Step
     from handshake.tcp import ControlBlock, Endpoint, Offer, Option, Segment, Seq
@@ -110,7 +112,12 @@ def endpoint_record(endpoint: Endpoint | None) -> Json | None:
 
 def option_record(option: Option) -> Json:
     """Return one option as JSON, as it was found."""
-    found: Json = {"kind": option.kind, "name": option.name, "data": option.data.hex()}
+    found: Json = {
+        "kind": option.kind,
+        "name": option.name,
+        "data": option.data.hex(),
+        "text": words(option),
+    }
     if option.problem is not None:
         found["problem"] = option.problem
     return found
@@ -136,7 +143,7 @@ def segment_record(seg: Segment) -> Json:
         "sack_permitted": seg.options.sack_permitted,
         "timestamps": None if stamps is None else {"value": stamps.value, "echo": stamps.echo},
         "sack": [[int(first), int(end)] for first, end in seg.options.sack],
-        "fast_open": None if seg.options.fast_open is None else seg.options.fast_open.hex(),
+        "fast_open": _hex(seg.options.fast_open),
         "options": [option_record(option) for option in seg.options],
         "problems": list(seg.problems),
     }
@@ -177,6 +184,7 @@ def block_record(block: ControlBlock | None) -> Json | None:
             "sack": block.sack,
             "timestamps": block.timestamps,
             "ecn": block.ecn,
+            "accecn": block.accecn,
         },
         "ts_recent": block.ts_recent,
         "last_ack_sent": _number(block.last_ack_sent),
@@ -189,7 +197,13 @@ def _number(seq: Seq | None) -> int | None:
 
 
 def _offer(offer: Offer | None) -> Json | None:
-    return None if offer is None else asdict(offer)
+    if offer is None:
+        return None
+    return {**asdict(offer), "fast_open": _hex(offer.fast_open)}
+
+
+def _hex(octets: bytes | None) -> str | None:
+    return None if octets is None else octets.hex()
 
 
 def change_record(change: Change) -> Json:

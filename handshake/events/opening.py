@@ -155,6 +155,8 @@ class Negotiated(Event):
     sack: bool
     timestamps: bool
     ecn: bool
+    accecn: bool = False
+    """Whether ECN's feedback is the accurate one (RFC 9768)."""
 
     @property
     def text(self) -> str:
@@ -166,7 +168,7 @@ class Negotiated(Event):
                 (scale, self.scaled),
                 ("SACK", self.sack),
                 ("timestamps", self.timestamps),
-                ("ECN", self.ecn),
+                ("AccECN" if self.accecn else "ECN", self.ecn),
             )
             if agreed
         ]

@@ -1,7 +1,8 @@
 """What RFC 9293 says of a header, a socket and the states between: standard library only."""
 
 from handshake.tcp.control_block import ControlBlock
-from handshake.tcp.options import Kind, Option, Options, Timestamps
+from handshake.tcp.option_kinds import Kind
+from handshake.tcp.options import Option, Options, Timestamps
 from handshake.tcp.segment import Endpoint, Flags, Observed, Segment
 from handshake.tcp.seq import Seq
 from handshake.tcp.space import Offer, ReceiveSpace, SendSpace

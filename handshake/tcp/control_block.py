@@ -103,7 +103,12 @@ class ControlBlock:
     @property
     def ecn(self) -> bool | None:
         """Whether explicit congestion notification is in force; None where not known."""
-        return self._both("ecn")
+        return self._both("ecn") or self.accecn
+
+    @property
+    def accecn(self) -> bool | None:
+        """Whether its feedback is the accurate one (RFC 9768); None where not known."""
+        return self._both("accecn")
 
     def _both(self, what: str) -> bool | None:
         if self.offered is None or self.peer_offered is None:

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from handshake.tcp.option_kinds import (
+    EXIDS_16,
+    EXIDS_32,
+    FAST_OPEN_EXID,
+    MPTCP_SUBTYPES,
+    NAMES,
+    Kind,
+    problem,
+)
 from handshake.tcp.seq import Seq
 
 if TYPE_CHECKING:
@@ -14,59 +22,8 @@ if TYPE_CHECKING:
 MAX_OCTETS: Final = 40
 """Options fill what a data offset of 15 words leaves after the 20 fixed octets."""
 
-FAST_OPEN_EXID: Final = 0xF989
-"""How Fast Open was marked inside kind 254 before it had a kind of its own (RFC 7413)."""
-
-
-class Kind(IntEnum):
-    """Option kinds, as IANA's registry "TCP Option Kind Numbers" lists them."""
-
-    END = 0
-    NOP = 1
-    MSS = 2
-    WINDOW_SCALE = 3
-    SACK_PERMITTED = 4
-    SACK = 5
-    TIMESTAMPS = 8
-    MD5 = 19
-    USER_TIMEOUT = 28
-    AO = 29
-    MPTCP = 30
-    FAST_OPEN = 34
-    ACC_ECN_0 = 172
-    ACC_ECN_1 = 174
-    EXPERIMENT_1 = 253
-    EXPERIMENT_2 = 254
-
-
-NAMES: Final[dict[int, str]] = {
-    Kind.END: "end",
-    Kind.NOP: "nop",
-    Kind.MSS: "mss",
-    Kind.WINDOW_SCALE: "wscale",
-    Kind.SACK_PERMITTED: "sack-permitted",
-    Kind.SACK: "sack",
-    Kind.TIMESTAMPS: "timestamps",
-    Kind.MD5: "md5",
-    Kind.USER_TIMEOUT: "user-timeout",
-    Kind.AO: "ao",
-    Kind.MPTCP: "mptcp",
-    Kind.FAST_OPEN: "fast-open",
-    Kind.ACC_ECN_0: "accecn0",
-    Kind.ACC_ECN_1: "accecn1",
-    Kind.EXPERIMENT_1: "experiment-253",
-    Kind.EXPERIMENT_2: "experiment-254",
-}
-
-_LENGTHS: Final[dict[int, int]] = {
-    Kind.MSS: 4,
-    Kind.WINDOW_SCALE: 3,
-    Kind.SACK_PERMITTED: 2,
-    Kind.TIMESTAMPS: 10,
-    Kind.MD5: 18,
-    Kind.USER_TIMEOUT: 4,
-}
-"""What the length octet must be, where the kind leaves no choice."""
+_MINUTES: Final = 0x8000
+"""The bit by which a user timeout counts minutes, not seconds (RFC 5482 section 3)."""
 
 
 class Timestamps(NamedTuple):
@@ -77,6 +34,16 @@ class Timestamps(NamedTuple):
 
     echo: int
     """TSecr: the peer's clock, handed back; means something only where ACK is set."""
+
+
+class KeyIds(NamedTuple):
+    """Which keys a TCP-AO option speaks of (RFC 5925 section 2.2)."""
+
+    key: int
+    """KeyID: the key that its code was made with."""
+
+    next: int
+    """RNextKeyID: the key that the peer should use from now on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +71,29 @@ class Option:
         """The kind in a word, or its number where it has none."""
         return NAMES.get(self.kind, f"kind-{self.kind}")
 
+    @property
+    def exid(self) -> int | None:
+        """Which experiment shares kind 253 or 254 here, in 16 or 32 bits (RFC 6994)."""
+        if self.kind not in (Kind.EXPERIMENT_1, Kind.EXPERIMENT_2) or len(self.data) < 2:
+            return None
+        wide = int.from_bytes(self.data[:4], "big")
+        return wide if wide in EXIDS_32 else int.from_bytes(self.data[:2], "big")
+
+    @property
+    def experiment(self) -> str | None:
+        """The experiment's name, or its number in hexadecimal; None where it is no experiment."""
+        exid = self.exid
+        if exid is None:
+            return None
+        return EXIDS_16.get(exid) or EXIDS_32.get(exid) or f"0x{exid:04X}"
+
+    @property
+    def subtype(self) -> str | None:
+        """What a Multipath TCP option is for; None where it is none, or is cut off."""
+        if self.kind != Kind.MPTCP or not self.data:
+            return None
+        return MPTCP_SUBTYPES.get(self.data[0] >> 4, f"subtype {self.data[0] >> 4}")
+
 
 def _found(raw: bytes) -> Iterator[Option]:
     at = 0
@@ -128,19 +118,8 @@ def _found(raw: bytes) -> Iterator[Option]:
         if at + length > len(raw):
             yield Option(raw[at:], f"its length is {length}, and {len(raw) - at} octets are left")
             return
-        yield Option(raw[at : at + length], _problem(kind, length))
+        yield Option(raw[at : at + length], problem(kind, length))
         at += length
-
-
-def _problem(kind: int, length: int) -> str | None:
-    must = _LENGTHS.get(kind)
-    if must is not None and length != must:
-        return f"its length is {length}, and must be {must}"
-    if kind == Kind.SACK and (length < 10 or (length - 2) % 8):
-        return f"its length is {length}, and must be 2 + 8 for each block"
-    if kind == Kind.FAST_OPEN and length != 2 and (length % 2 or not 6 <= length <= 18):
-        return f"its length is {length}, and a cookie has 4 to 16 octets, an even number"
-    return None
 
 
 class Options:
@@ -239,6 +218,26 @@ class Options:
         if data is not None and data[:2] == FAST_OPEN_EXID.to_bytes(2, "big"):
             return data[2:]
         return None
+
+    @property
+    def mptcp(self) -> str | None:
+        """What the first Multipath TCP option is for, by name; None where there is none."""
+        return next((each.subtype for each in self if each.subtype and not each.problem), None)
+
+    @property
+    def ao(self) -> KeyIds | None:
+        """The key ids of TCP-AO, or None."""
+        data = self.data(Kind.AO)
+        return None if data is None else KeyIds(data[0], data[1])
+
+    @property
+    def user_timeout(self) -> int | None:
+        """How long the sender lets data go unacknowledged, in seconds (RFC 5482), or None."""
+        data = self.data(Kind.USER_TIMEOUT)
+        if data is None:
+            return None
+        value = int.from_bytes(data, "big")
+        return (value & ~_MINUTES) * 60 if value & _MINUTES else value
 
 
 def mss(octets: int) -> bytes:

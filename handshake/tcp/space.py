@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from handshake.tcp.option_kinds import Kind
 from handshake.tcp.segment import Flags, Segment
 
 if TYPE_CHECKING:
@@ -12,6 +13,24 @@ if TYPE_CHECKING:
 
 _HELD_AT_MOST: Final = 64
 """Gaps remembered for one end. A real socket's buffer ends before that many matter."""
+
+_ECN: Final = Flags.AE | Flags.CWR | Flags.ECE
+
+_ECN_SYN: Final = {
+    int(Flags.CWR | Flags.ECE): "classic",
+    int(Flags.AE | Flags.CWR | Flags.ECE): "either",
+}
+"""What AE, CWR and ECE offer on a SYN (RFC 3168 section 6.1.1, RFC 9768 table 2)."""
+
+_ECN_SYN_ACK: Final = {
+    int(Flags.ECE): "classic",
+    int(Flags.CWR): "accecn",  # the SYN came not marked ECN-capable
+    int(Flags.CWR | Flags.ECE): "accecn",  # it came marked ECT(1)
+    int(Flags.AE): "accecn",  # ECT(0)
+    int(Flags.AE | Flags.CWR): "accecn",  # CE
+    int(Flags.AE | Flags.ECE): "accecn",  # reserved, and to be taken so (section 3.1.3)
+}
+"""What they accept on a SYN,ACK. All three at once only reflect the SYN: a broken server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +47,43 @@ class Offer:
     timestamps: bool = False
 
     ecn: bool = False
-    """ECE and CWR on a SYN, ECE alone on a SYN,ACK (RFC 3168 section 6.1.1)."""
+    """Whether it takes ECN as RFC 3168 has it: what AccECN falls back to is offered too."""
+
+    accecn: bool = False
+    """Whether it takes accurate ECN feedback (RFC 9768 section 3.1)."""
+
+    fast_open: bytes | None = None
+    """The Fast Open cookie; empty where one was asked for."""
+
+    mptcp: str | None = None
+    """What its Multipath TCP option is for, by name."""
+
+    md5: bool = False
+    """Whether it is signed as RFC 2385 has it."""
+
+    ao_key: int | None = None
+    """The key that TCP-AO signed it with, by its id."""
+
+    user_timeout: int | None = None
+    """How long it lets data go unacknowledged, in seconds (RFC 5482)."""
 
     @classmethod
     def of(cls, syn: Segment) -> Offer:
         """Return what this SYN or SYN,ACK offers."""
-        ecn = syn.flags & (Flags.ECE | Flags.CWR)
-        wanted = Flags.ECE | Flags.CWR if syn.ack is None else Flags.ECE
+        options, ao = syn.options, syn.options.ao
+        ecn = (_ECN_SYN if syn.ack is None else _ECN_SYN_ACK).get(int(syn.flags & _ECN))
         return cls(
-            mss=syn.options.mss,
-            window_scale=syn.options.window_scale,
-            sack_permitted=syn.options.sack_permitted,
-            timestamps=syn.options.timestamps is not None,
-            ecn=ecn == wanted,
+            mss=options.mss,
+            window_scale=options.window_scale,
+            sack_permitted=options.sack_permitted,
+            timestamps=options.timestamps is not None,
+            ecn=ecn in ("classic", "either"),
+            accecn=ecn in ("accecn", "either"),
+            fast_open=options.fast_open,
+            mptcp=options.mptcp,
+            md5=options.data(Kind.MD5) is not None,
+            ao_key=None if ao is None else ao.key,
+            user_timeout=options.user_timeout,
         )
 
 

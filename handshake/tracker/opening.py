@@ -70,4 +70,5 @@ def _negotiated(client: ControlBlock, server: ControlBlock) -> ev.Negotiated:
         sack=bool(client.sack),
         timestamps=bool(client.timestamps),
         ecn=bool(client.ecn),
+        accecn=bool(client.accecn),
     )

@@ -9,6 +9,7 @@ from rich.cells import cell_len
 from rich.measure import Measurement
 
 from handshake.tcp import Flags, Kind
+from handshake.tcp.option_words import words
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.text import fit, line
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
     from rich.text import Text
 
-    from handshake.tcp import Option, Segment
+    from handshake.tcp import Segment
 
 WIDTH: Final = 65
 """Columns of the grid: 32 bits of two columns each, and the line that closes it."""
@@ -60,48 +61,14 @@ _ROWS: Final = (
     ("options",),
 )
 
-_WORDS: Final[dict[int, str]] = {
-    Kind.MSS: "MSS",
-    Kind.WINDOW_SCALE: "WScale",
-    Kind.SACK_PERMITTED: "SACK ok",
-    Kind.SACK: "SACK",
-    Kind.TIMESTAMPS: "TS",
-    Kind.MD5: "MD5",
-    Kind.USER_TIMEOUT: "UTO",
-    Kind.AO: "AO",
-    Kind.MPTCP: "MPTCP",
-    Kind.FAST_OPEN: "TFO",
-    Kind.ACC_ECN_0: "AccECN0",
-    Kind.ACC_ECN_1: "AccECN1",
-}
-
 
 def option_words(segment: Segment) -> tuple[str, ...]:
     """Return what each option says, in a word or two; those that only fill are left out."""
     return tuple(
-        _option(segment, each)
+        words(each)
         for each in segment.options
         if each.kind not in (Kind.NOP, Kind.END) or each.problem is not None
     )
-
-
-def _option(segment: Segment, option: Option) -> str:
-    name = _WORDS.get(option.kind, option.name)
-    if option.problem is not None:
-        return f"{name} malformed"
-    number = int.from_bytes(option.data, "big")
-    match option.kind:
-        case Kind.MSS | Kind.WINDOW_SCALE:
-            return f"{name} {number}"
-        case Kind.TIMESTAMPS:
-            return f"{name} {number >> 32}/{number & 0xFFFFFFFF}"
-        case Kind.SACK:
-            return f"{name} " + ",".join(f"{left}-{right}" for left, right in segment.options.sack)
-        case Kind.FAST_OPEN:
-            return f"{name} cookie" if option.data else f"{name} asks"
-        case Kind.SACK_PERMITTED:
-            return name
-    return f"{name} ({len(option.raw)})"
 
 
 @dataclass(frozen=True)
