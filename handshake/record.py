@@ -103,6 +103,12 @@ def rfc3339(at: int) -> str:
     return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}.{fraction:09d}Z"
 
 
+def nanoseconds(start: str) -> int:
+    """Return what `rfc3339` wrote as nanoseconds since 1970 again."""
+    whole = datetime.fromisoformat(f"{start[:19]}+00:00")
+    return int(whole.timestamp()) * _NANO + int(start[20:29])
+
+
 def endpoint_record(endpoint: Endpoint | None) -> Json | None:
     """Return an endpoint as JSON."""
     if endpoint is None:

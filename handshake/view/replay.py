@@ -16,7 +16,7 @@ from handshake.view.hexdump import HexDump
 from handshake.view.ladder import Ladder
 from handshake.view.sockets import Sockets
 from handshake.view.text import fit, line, wrap
-from handshake.view.words import headline, is_trouble
+from handshake.view.words import endpoint, headline, is_trouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from handshake.events import Step
-    from handshake.record import EndRecord, Record
+    from handshake.record import Record
     from handshake.view.numbers import Numbers
 
 _TALL: Final = 30
@@ -50,11 +50,7 @@ _CLOSED: Final = {
 def ends(record: Record, glyphs: Glyphs) -> str:
     """Return who called whom, and the connection's number as people count."""
     arrow = glyphs.becomes
-    return f"#{record.stream + 1}  {_end(record.client)} {arrow} {_end(record.server)}"
-
-
-def _end(end: EndRecord) -> str:
-    return f"[{end.address}]:{end.port}" if ":" in end.address else f"{end.address}:{end.port}"
+    return f"#{record.stream + 1}  {endpoint(record.client)} {arrow} {endpoint(record.server)}"
 
 
 @dataclass(frozen=True)

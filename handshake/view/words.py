@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from handshake.events import Step
+    from handshake.record import EndRecord
 
 _TROUBLE: Final = (
     ev.AckedAgain,
@@ -64,6 +65,11 @@ def printable(text: str) -> str:
         char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
         for char in text
     )
+
+
+def endpoint(end: EndRecord) -> str:
+    """Return an address and a port as they are written together: `[::1]:80`."""
+    return f"[{end.address}]:{end.port}" if ":" in end.address else f"{end.address}:{end.port}"
 
 
 class Clock:
