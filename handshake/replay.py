@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from handshake.tcp import Observed
 from handshake.tracker import Tracker
 
 if TYPE_CHECKING:
@@ -36,15 +37,14 @@ class Replay:
         return self._capture.warnings + self._notes
 
     def __iter__(self) -> Iterator[Step]:
-        # Scapy takes a third of a second to load: not before there is something to dissect.
-        from handshake.wire.codec import Decoder
+        from handshake.wire.decode import Decoder
 
         decoder = Decoder()
         with self._capture:
             for frame in self._capture:
-                observed = decoder.observed(frame)
-                if observed is not None:
-                    yield self.tracker.feed(observed)
+                found = decoder.observed(frame)
+                if isinstance(found, Observed):
+                    yield self.tracker.feed(found)
         self._notes.extend(decoder.warnings)
 
 

@@ -267,3 +267,6 @@ class Observed:
 
     packet: bytes = b""
     """The octets of the IP packet as captured, for those who want to see them."""
+
+    via: tuple[str, ...] = ()
+    """The tunnels and tags it came through, the outermost first: ("vlan 5", "gre", "vxlan 100")."""

@@ -2,89 +2,20 @@
 
 from __future__ import annotations
 
-import struct
-from collections import Counter
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from scapy.layers.inet import IP, TCP
-from scapy.layers.inet6 import IPv6
+from scapy.layers.inet import ICMP, IP, TCP, IPerror
+from scapy.layers.inet6 import IPerror6, IPv6, _ICMPv6
+from scapy.packet import NoPayload
 
-from handshake.tcp import Observed, Segment
+from handshake.tcp import Segment
 from handshake.tcp.options import MAX_OCTETS
 from handshake.wire import datagram as network
 from handshake.wire.datagram import Datagram
-from handshake.wire.dissect import NAMES, UnknownLinkError, dissect, ip_layers
 
 if TYPE_CHECKING:
-    from handshake.wire.frame import Frame
-
-_MIN_HEADER: Final = 20
-
-
-class Decoder:
-    """Finds the segment in each frame, and counts the frames where something was in the way."""
-
-    def __init__(self) -> None:
-        self._seen: Counter[str] = Counter()
-        self._first: dict[str, int] = {}
-
-    def observed(self, frame: Frame) -> Observed | None:
-        """Return the innermost TCP segment of the frame; None where it holds none. Never raises."""
-        try:
-            packet = dissect(frame.link_type, bytes(frame.data))
-            layers = [layer.original for layer in ip_layers(packet)]
-        except UnknownLinkError:
-            name = NAMES.get(frame.link_type)
-            shown = f"{frame.link_type} ({name})" if name else str(frame.link_type)
-            self._pass_over(f"of link type {shown}, which is not read", frame)
-            return None
-        except struct.error:
-            self._pass_over("cut off inside the first header", frame)
-            return None
-        except Exception as error:  # what Scapy may raise on hostile octets, nobody has listed
-            self._pass_over(f"not understood ({type(error).__name__})", frame)
-            return None
-        missing = max(0, frame.length - len(frame.data))
-        for octets in reversed(layers):
-            try:
-                datagram = Datagram.parse(octets, missing)
-            except ValueError as error:
-                self._pass_over(f"malformed: {error}", frame)
-                continue
-            if datagram.protocol == network.TCP:
-                return self._segment(datagram, frame)
-        return None
-
-    def _segment(self, datagram: Datagram, frame: Frame) -> Observed | None:
-        if datagram.fragment:
-            self._pass_over("part of a fragmented TCP segment, which is not put together", frame)
-            return None
-        if len(datagram.payload) < _MIN_HEADER:
-            self._pass_over("too short to hold a TCP header", frame)
-            return None
-        return Observed(
-            segment=_parsed(datagram),
-            at=frame.time,
-            frame=frame.number,
-            length=frame.length,
-            ttl=datagram.ttl,
-            checksum_ok=datagram.checksum_ok,
-            packet=datagram.packet,
-        )
-
-    def _pass_over(self, what: str, frame: Frame) -> None:
-        self._seen[what] += 1
-        self._first.setdefault(what, frame.number)
-
-    @property
-    def warnings(self) -> list[str]:
-        """What stood in the way so far: a line for each kind, with its first frame."""
-        return [
-            f"{count} packet{' was' if count == 1 else 's were'} {what} "
-            f"(first: frame {self._first[what]})"
-            for what, count in self._seen.items()
-        ]
+    from collections.abc import Iterator
 
 
 def segment(packet: Any) -> Segment:
@@ -148,3 +79,12 @@ def _as_scapy_reads(options: bytes) -> Any:
         return read if field.i2m(header, read) == options else None
     except Exception:  # Scapy raises what it likes on malformed options
         return None
+
+
+def ip_layers(packet: Any) -> Iterator[Any]:
+    """Yield the IP headers in a Scapy packet, outermost first; not those that ICMP quotes."""
+    layer = packet
+    while not isinstance(layer, NoPayload | TCP | ICMP | _ICMPv6 | IPerror | IPerror6):
+        if isinstance(layer, IP | IPv6):
+            yield layer
+        layer = layer.payload

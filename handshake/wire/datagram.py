@@ -2,20 +2,165 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.wire.ip import checksum
+
+if TYPE_CHECKING:
+    from handshake.wire.layer import Octets
 
 TCP: Final = 6
 
 _HOP_BY_HOP, _ROUTING, _FRAGMENT, _AUTHENTICATION, _DESTINATION = 0, 43, 44, 51, 60
 _HOST_IDENTITY, _SHIM6 = 139, 140
 
-_IN_OCTETS_OF_EIGHT: Final = frozenset(
-    (_HOP_BY_HOP, _ROUTING, _DESTINATION, _HOST_IDENTITY, _SHIM6)
+_EXTENSIONS: Final = frozenset(
+    (_HOP_BY_HOP, _ROUTING, _FRAGMENT, _AUTHENTICATION, _DESTINATION, _HOST_IDENTITY, _SHIM6)
 )
 _SEGMENT_ROUTING: Final = 4
+
+_LEAST: Final = 20
+
+_V4: Final = struct.Struct("!BxHHHBBxx4s4s").unpack_from
+_V6: Final = struct.Struct("!4xHBB16s16s").unpack_from
+_V6_FRAGMENT: Final = struct.Struct("!2xHI").unpack_from
+
+
+class CutError(ValueError):
+    """The octets end inside a header."""
+
+
+class Fragment(NamedTuple):
+    """What an IP header says of a packet that travels in parts."""
+
+    identification: int
+    """The same in all parts of one packet."""
+
+    offset: int
+    """Where this part belongs, in octets of the payload that was cut up."""
+
+    more: bool
+    """Whether this is not the last part."""
+
+    following: int
+    """What the payload is, once it is whole."""
+
+    named: int
+    """Where the octet stands that gives way to `following` in the whole packet."""
+
+    begin: int
+    """Where the headers end that the whole packet keeps."""
+
+
+class Header(NamedTuple):
+    """An IP header with its extension headers, read in place."""
+
+    source: bytes
+    """The address in octets: 4 or 16 of them."""
+
+    destination: bytes
+    """Where it goes in the end, which a routing header may keep."""
+
+    ttl: int
+    """Time to live, or hop limit."""
+
+    protocol: int
+    """What the payload is."""
+
+    at: int
+    """Where the payload begins."""
+
+    end: int
+    """Where the packet ends: on the wire, so it may lie behind what was captured."""
+
+    fragment: Fragment | None
+    """What part the payload is; None where it is whole."""
+
+
+def header(octets: Octets, at: int, limit: int) -> Header:
+    """Return the IP header at a place in these octets, whose packet ends at `limit` at the latest.
+
+    Raises ValueError where no receiver could read it.
+    """
+    if at + _LEAST > len(octets):
+        raise CutError("the packet ends inside its header")
+    version = octets[at] >> 4
+    if version == 4:
+        return _v4(octets, at, limit)
+    if version != 6:
+        raise ValueError("no IP header")
+    if at + 40 > len(octets):
+        raise CutError("the packet ends inside its header")
+    return _v6(octets, at, limit)
+
+
+def _v4(octets: Octets, at: int, limit: int) -> Header:
+    first, total, identification, fragmentation, ttl, protocol, source, destination = _V4(
+        octets, at
+    )
+    payload = at + (first & 0xF) * 4
+    if payload < at + 20 or 0 < total < payload - at:
+        raise ValueError("the lengths in the IP header contradict each other")
+    end = _end(at, total, limit)
+    fragment = None
+    if fragmentation & 0x3FFF:
+        offset, more = (fragmentation & 0x1FFF) * 8, bool(fragmentation & 0x2000)
+        fragment = Fragment(identification, offset, more, protocol, at + 9, payload)
+    elif protocol in _EXTENSIONS:
+        protocol, payload, _, _ = _walk(octets, protocol, payload, at + 9)
+    if payload > end:
+        raise ValueError("the headers are longer than the packet")
+    return Header(source, destination, ttl, protocol, payload, end, fragment)
+
+
+def _v6(octets: Octets, at: int, limit: int) -> Header:
+    total, protocol, ttl, source, destination = _V6(octets, at)
+    payload, fragment = at + 40, None
+    if protocol in _EXTENSIONS:
+        protocol, payload, stop, fragment = _walk(octets, protocol, payload, at + 6)
+        destination = stop or destination
+    end = _end(at, total and total + 40, limit)
+    if payload > end:
+        raise ValueError("the headers are longer than the packet")
+    return Header(source, destination, ttl, protocol, payload, end, fragment)
+
+
+def _end(at: int, total: int, limit: int) -> int:
+    # A total of 0 is a packet that the network card was to cut into segments, or a jumbogram
+    # (RFC 2675). And what the frame never had cannot have reached anybody.
+    return min(at + total, limit) if total else limit
+
+
+def _walk(
+    octets: Octets, protocol: int, at: int, named: int
+) -> tuple[int, int, bytes, Fragment | None]:
+    """Return what follows the extension headers, where, the last stop, and which part it is.
+
+    Raises ValueError where the octets end before.
+    """
+    stop = b""
+    while protocol in _EXTENSIONS:
+        if at + 8 > len(octets):
+            raise CutError("the packet ends inside an extension header")
+        following = octets[at]
+        if protocol == _FRAGMENT:
+            offset, identification = _V6_FRAGMENT(octets, at)
+            # Offset 0 and no more to come: an atomic fragment is whole (RFC 6946).
+            if offset & 0xFFF9:
+                more = bool(offset & 1)
+                fragment = Fragment(identification, offset & 0xFFF8, more, following, named, at)
+                return following, at + 8, stop, fragment
+            begin, at = at, at + 8
+        elif protocol == _AUTHENTICATION:
+            begin, at = at, at + (octets[at + 1] + 2) * 4
+        else:
+            begin, at = at, at + (octets[at + 1] + 1) * 8
+            if protocol == _ROUTING and octets[begin + 3]:
+                stop = _last_stop(bytes(octets[begin:at]))
+        protocol, named = following, begin
+    return protocol, at, stop, None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,60 +197,16 @@ class Datagram:
 
         Raises ValueError where no receiver could read the header.
         """
-        version = octets[0] >> 4 if octets else 0
-        if version == 4 and len(octets) >= 20:
-            return cls._parse_v4(octets, missing)
-        if version == 6 and len(octets) >= 40:
-            return cls._parse_v6(octets, missing)
-        raise ValueError("no IP header")
-
-    @classmethod
-    def _parse_v4(cls, octets: bytes, missing: int) -> Datagram:
-        at, total = (octets[0] & 0xF) * 4, int.from_bytes(octets[2:4], "big")
-        if at < 20 or 0 < total < at:
-            raise ValueError("the lengths in the IP header contradict each other")
-        fragmentation = int.from_bytes(octets[6:8], "big")
-        if fragmentation & 0x1FFF:
-            chain = _Chain(octets[9], at, fragment=True)
-        else:
-            chain = _Chain.walk(octets, octets[9], at)
-            chain.fragment |= bool(fragmentation & 0x2000)
-        return cls._of(octets, missing, total, chain, octets[12:16], octets[16:20], octets[8])
-
-    @classmethod
-    def _parse_v6(cls, octets: bytes, missing: int) -> Datagram:
-        total = int.from_bytes(octets[4:6], "big")
-        chain = _Chain.walk(octets, octets[6], 40)
-        destination = chain.destination or octets[24:40]
-        total = total and total + 40
-        return cls._of(octets, missing, total, chain, octets[8:24], destination, octets[7])
-
-    @classmethod
-    def _of(
-        cls,
-        octets: bytes,
-        missing: int,
-        total: int,
-        chain: _Chain,
-        source: bytes,
-        destination: bytes,
-        ttl: int,
-    ) -> Datagram:
-        # A total of 0 is a packet that the network card was to cut into segments, or a jumbogram
-        # (RFC 2675). And what the frame never had cannot have reached anybody.
-        there = len(octets) + missing
-        total = min(total or there, there)
-        if chain.at > total:
-            raise ValueError("the headers are longer than the packet")
+        found = header(octets, 0, len(octets) + missing)
         return cls(
-            packet=octets[:total],
-            source=source,
-            destination=destination,
-            ttl=ttl,
-            protocol=chain.protocol,
-            fragment=chain.fragment,
-            payload=octets[chain.at : total],
-            length=total - chain.at,
+            packet=octets[: found.end],
+            source=found.source,
+            destination=found.destination,
+            ttl=found.ttl,
+            protocol=found.protocol,
+            fragment=found.fragment is not None,
+            payload=octets[found.at : found.end],
+            length=found.end - found.at,
         )
 
     @property
@@ -114,39 +215,6 @@ class Datagram:
         if len(self.payload) < self.length:
             return None
         return checksum(self.source, self.destination, self.payload) == 0
-
-
-@dataclass(slots=True)
-class _Chain:
-    """Where the headers that may follow an IP header lead (RFC 8200 section 4)."""
-
-    protocol: int
-    at: int
-    fragment: bool = False
-    destination: bytes = b""
-
-    @classmethod
-    def walk(cls, octets: bytes, protocol: int, at: int) -> _Chain:
-        """Return where the chain ends. Raises ValueError where the octets end before."""
-        chain = cls(protocol, at)
-        while not chain.fragment:
-            at, protocol = chain.at, chain.protocol
-            if protocol not in _IN_OCTETS_OF_EIGHT and protocol not in (_FRAGMENT, _AUTHENTICATION):
-                break
-            if at + 8 > len(octets):
-                raise ValueError("the packet ends inside an extension header")
-            chain.protocol = octets[at]
-            if protocol == _FRAGMENT:
-                # Offset 0 and no more to come: an atomic fragment is whole (RFC 6946).
-                chain.fragment = bool(int.from_bytes(octets[at + 2 : at + 4], "big") & 0xFFF9)
-                chain.at = at + 8
-            elif protocol == _AUTHENTICATION:
-                chain.at = at + (octets[at + 1] + 2) * 4
-            else:
-                chain.at = at + (octets[at + 1] + 1) * 8
-                if protocol == _ROUTING and octets[at + 3]:
-                    chain.destination = _last_stop(octets[at : chain.at])
-        return chain
 
 
 def _last_stop(routing: bytes) -> bytes:

@@ -20,9 +20,15 @@ def checksum(source: bytes, destination: bytes, octets: bytes) -> int:
     Over octets that have their checksum in place, 0 comes back if it is right.
     """
     pseudo = source + destination + TCP.to_bytes(4, "big") + len(octets).to_bytes(4, "big")
-    whole = pseudo + octets + b"\0" * (len(octets) % 2)
+    return internet_checksum(pseudo + octets)
+
+
+def internet_checksum(octets: bytes) -> int:
+    """Return what makes the sum of all words come out right, theirs left at 0 (RFC 1071)."""
+    if len(octets) % 2:
+        octets += b"\0"
     # 2**16 is 1 modulo 2**16 - 1, so the sum of all words is the whole number's remainder.
-    folded = int.from_bytes(whole, "big") % 0xFFFF
+    folded = int.from_bytes(octets, "big") % 0xFFFF
     # A sum of words that are not all zero is never 0, but 0xFFFF.
     return 0xFFFF - (folded or 0xFFFF)
 

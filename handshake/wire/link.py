@@ -22,7 +22,7 @@ from handshake.tcp import Observed, Segment
 from handshake.wire import bpf, codec
 from handshake.wire.datagram import TCP, Datagram
 from handshake.wire.guard import sockaddr
-from handshake.wire.icmp import IcmpError
+from handshake.wire.icmp import IcmpError, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -191,7 +191,7 @@ class Link(SuperSocket):  # type: ignore[misc]
         try:
             datagram = Datagram.parse(captured.octets)
             if datagram.protocol != TCP:
-                return None if captured.outgoing else IcmpError.parse(datagram, captured.at)
+                return None if captured.outgoing else quoted(datagram, captured.at)
             segment = Segment.parse(
                 self._address(datagram.source, captured.interface),
                 self._address(datagram.destination, captured.interface),

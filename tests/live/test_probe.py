@@ -12,7 +12,7 @@ from handshake.errors import CannotRun
 from handshake.probe import Close, Patience, Probe, Result, Target, Verdict, own_listener, probes
 from handshake.tcp import Flags, Observed, State
 from handshake.wire.capture import read
-from handshake.wire.codec import Decoder
+from handshake.wire.decode import Decoder
 
 from .capture import capture
 from .delay import delayed
@@ -74,7 +74,7 @@ def call(client: Host, target: str, patience: Patience | None = None) -> tuple[P
 
 def seen(path: Path) -> list[Observed]:
     decoder = Decoder()
-    return [found for frame in read(path) if (found := decoder.observed(frame)) is not None]
+    return [found for frame in read(path) if isinstance(found := decoder.observed(frame), Observed)]
 
 
 def flags(path: Path) -> list[str]:

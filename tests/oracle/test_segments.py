@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from handshake.replay import replay
-from handshake.tcp.options import Kind
+from handshake.tcp import Kind, Observed
 from handshake.wire.capture import read
-from handshake.wire.codec import Decoder
+from handshake.wire.decode import Decoder
 from tests.oracle import public
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from handshake.tcp import Observed
 
 FIELDS = (
     "time_epoch",
@@ -82,7 +80,7 @@ def test_the_same_segments(path: Path) -> None:
         ours = {
             frame.number: as_tshark_writes(observed)
             for frame in capture
-            if (observed := decoder.observed(frame)) is not None
+            if isinstance(observed := decoder.observed(frame), Observed)
         }
     theirs = {
         number: {field: row[field] for field in FIELDS}

@@ -5,8 +5,9 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6DestUnreach, ICMPv6PacketTooBig, IPv6
 
 from handshake.tcp import Endpoint, Seq
+from handshake.tcp.icmp import IcmpError
 from handshake.wire.datagram import Datagram
-from handshake.wire.icmp import IcmpError
+from handshake.wire.icmp import quoted
 
 SYN = TCP(sport=40000, dport=80, seq=1234, flags="S")
 QUOTED = IP(src="192.0.2.1", dst="198.51.100.1") / SYN
@@ -16,7 +17,7 @@ ROUTER6 = IPv6(src="2001:db8::9", dst="2001:db8::1")
 
 
 def parse(packet: IP | IPv6, cut: int | None = None) -> IcmpError | None:
-    return IcmpError.parse(Datagram.parse(bytes(packet)[:cut]), 5)
+    return quoted(Datagram.parse(bytes(packet)[:cut]), 5)
 
 
 def test_an_error_says_who_what_and_which_segment() -> None:

@@ -1,0 +1,95 @@
+"""ICMP errors: what somebody says of a segment, and which one he quotes (section 3.9.2.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
+
+    from handshake.tcp.segment import Endpoint
+    from handshake.tcp.seq import Seq
+
+_UNREACHABLE_V4: Final = (
+    "network unreachable",
+    "host unreachable",
+    "protocol unreachable",
+    "port unreachable",
+    "fragmentation needed",
+    "source route failed",
+    "network unknown",
+    "host unknown",
+    "source host isolated",
+    "network administratively prohibited",
+    "host administratively prohibited",
+    "network unreachable for this type of service",
+    "host unreachable for this type of service",
+    "communication administratively prohibited",
+    "host precedence violation",
+    "precedence cutoff in effect",
+)
+
+_UNREACHABLE_V6: Final = (
+    "no route to destination",
+    "communication administratively prohibited",
+    "beyond scope of source address",
+    "address unreachable",
+    "port unreachable",
+    "source address failed ingress/egress policy",
+    "reject route to destination",
+    "error in source routing header",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class IcmpError:
+    """An ICMP error that quotes a TCP segment."""
+
+    version: int
+    """4 for ICMP, 6 for ICMPv6: the same numbers mean other things."""
+
+    type: int
+    code: int
+    sender: IPv4Address | IPv6Address
+    """Who says so: a router on the way, the target, or this machine itself."""
+
+    source: Endpoint
+    """The sender of the quoted segment."""
+
+    destination: Endpoint
+    """The receiver of the quoted segment."""
+
+    seq: Seq
+    """SEG.SEQ of the quoted segment: who did not see it can hardly guess it."""
+
+    at: int = 0
+    """When it arrived, in nanoseconds since 1970."""
+
+    frame: int | None = None
+    """Its number in the capture, counted from 1; None on a live wire."""
+
+    @property
+    def unreachable(self) -> bool:
+        """Whether the quoted segment was thrown away for good, whatever its size."""
+        if self.version == 4:
+            return self.type in (11, 12) or (self.type == 3 and self.code != 4)
+        return self.type in (1, 3, 4)
+
+    @property
+    def words(self) -> str:
+        """What type and code mean, in words."""
+        names = _UNREACHABLE_V4 if self.version == 4 else _UNREACHABLE_V6
+        if self.type == (3 if self.version == 4 else 1) and self.code < len(names):
+            return names[self.code]
+        if self.type == (11 if self.version == 4 else 3):
+            return "time to live exceeded on the way"
+        if self.type == (12 if self.version == 4 else 4):
+            return "parameter problem"
+        if self.version == 6 and self.type == 2:
+            return "packet too big"
+        return f"type {self.type}, code {self.code}"
+
+    def __str__(self) -> str:
+        name = "ICMP" if self.version == 4 else "ICMPv6"
+        return f"{self.words} ({name} {self.type}/{self.code})"
