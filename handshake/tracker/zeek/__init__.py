@@ -1,0 +1,97 @@
+"""What Zeek's conn.log says of a connection: `conn_state`, `history`, and the numbers beside them.
+
+Zeek 8's rules, in our own words, as its documentation and its TCP analyzer have them. It knows
+less than we do (a socket has five states there) and forgets sooner: after some seconds without
+an answer, or minutes of silence, the same two ports are another connection to it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from handshake.tcp import Flags
+from handshake.tracker.zeek.flow import Flow
+from handshake.tracker.zeek.row import ZeekRecord, record
+
+if TYPE_CHECKING:
+    from handshake.tcp import Observed
+
+__all__ = ["Flow", "Zeek", "ZeekRecord", "record"]
+
+_SYN = int(Flags.SYN)
+
+
+class Zeek:
+    """Follows two ports as Zeek would: each of `flows` becomes a row of its conn.log."""
+
+    __slots__ = ("_ports", "flows")
+
+    flows: list[Flow]
+
+    def __init__(self, first: int, second: int) -> None:
+        self._ports = (first, second)
+        self.flows = []
+
+    @property
+    def main(self) -> Flow | None:
+        """The flow that speaks for the connection: the last that began with a SYN, or the first.
+
+        So unanswered SYNs before it are passed over, and what came after its time-out.
+        """
+        opened = (flow for flow in reversed(self.flows) if flow.opened)
+        return next(opened, self.flows[0] if self.flows else None)
+
+    def feed(
+        self,
+        by: int,
+        at: int,
+        flags: int,
+        seq: int,
+        ack: int,
+        window: int,
+        length: int,
+        captured: int,
+        octets: int,
+    ) -> None:
+        """Take the next segment, sent by the first or the second port (0, 1).
+
+        Of its payload's `length`, `captured` are there; `octets` is the length of its IP packet.
+        """
+        flow = self.flows[-1] if self.flows else None
+        if flow is None or flow.over(at) or (flags & _SYN and flow.reused_by(flags, seq)):
+            flow = Flow(at, self._ports, by, flags)
+            self.flows.append(flow)
+        flow.feed(by, at, flags, seq, ack, window, length, captured, octets)
+
+    def observe(self, observed: Observed, by: int) -> None:
+        """Take an observed segment, sent by the first or the second port (0, 1).
+
+        Checksums are not looked at, as with `zeek -C`: most that are wrong in a capture were
+        filled in by a network card later, or the capture was edited.
+        """
+        seg = observed.segment
+        if not 0 <= seg.data_offset * 4 - 20 - len(seg.options.raw) < 4:
+            # Zeek does not read a header whose length is wrong or whose end was not captured.
+            return
+        self.feed(
+            by,
+            observed.at,
+            int(seg.flags),
+            int(seg.seq),
+            seg.ack_field,
+            seg.window,
+            seg.payload_length,
+            len(seg.payload),
+            ip_length(observed),
+        )
+
+
+def ip_length(observed: Observed) -> int:
+    """Return the octets of the IP packet, headers and all."""
+    seg, packet = observed.segment, observed.packet
+    above = seg.data_offset * 4 + seg.payload_length
+    if seg.source.version == 4:
+        return above + ((packet[0] & 0xF) * 4 if packet else 20)
+    # The IPv6 header does not count itself; 0 is a jumbogram (RFC 2675).
+    length = int.from_bytes(packet[4:6], "big")
+    return 40 + (length or above)

@@ -1,0 +1,240 @@
+"""One row of Zeek's conn.log in the making: two sides, and when Zeek gives them up."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from handshake.tcp import Flags
+from handshake.tracker.zeek.history import ACK as ACK_SEEN
+from handshake.tracker.zeek.history import DATA as DATA_SEEN
+from handshake.tracker.zeek.history import History
+from handshake.tracker.zeek.machine import advance
+from handshake.tracker.zeek.ports import SILENCE, sent_by_server
+from handshake.tracker.zeek.side import CLOSED, INACTIVE, RESET, SYN_ACK_SENT, SYN_SENT, Side
+
+_SECOND: Final = 1_000_000_000
+ATTEMPT: Final = 5 * _SECOND
+"""So long Zeek waits for an answer to a SYN (`tcp_attempt_delay`)."""
+
+CLOSE: Final = 5 * _SECOND
+"""So long after its end a connection still takes segments (`tcp_close_delay`)."""
+
+_MAX_INITIAL: Final = 16384
+"""After so much without one ACK, Zeek believes that ACKs take another way."""
+
+_SYN, _FIN, _RST, _ACK = (int(flag) for flag in (Flags.SYN, Flags.FIN, Flags.RST, Flags.ACK))
+_CONTROL: Final = _SYN | _FIN | _RST
+_UNSIGNED: Final = 2**64 - 1
+
+
+class Flow:
+    """What Zeek keeps of a connection from its first segment until it gives it up."""
+
+    __slots__ = (
+        "_end_waits",
+        "_ends",
+        "_removal",
+        "from_the_middle",
+        "history",
+        "last",
+        "missed",
+        "opened",
+        "orig",
+        "patience",
+        "resp",
+        "start",
+    )
+
+    start: int
+    """When its first segment was seen, in nanoseconds."""
+
+    last: int
+    """When its last segment was seen before both sides had closed."""
+
+    history: History
+    missed: int
+    """How many octets are missing from the capture, as ACKs prove."""
+
+    opened: bool
+    """Whether its first segment was a SYN."""
+
+    from_the_middle: bool
+    """Whether its opening was missed, so that its first numbers are guesses."""
+
+    patience: int
+    """How long it may be silent."""
+
+    orig: Side
+    resp: Side
+
+    def __init__(self, at: int, ports: tuple[int, int], by: int, flags: int) -> None:
+        """Begin with a segment that the first or the second of two `ports` (0, 1) sent."""
+        self.start = self.last = at
+        self.history = History()
+        self.missed = 0
+        self.from_the_middle = self._end_waits = False
+        self.patience = SILENCE
+        self._removal: int | None = None
+        self._ends = (Side(ports[0], originator=not by), Side(ports[1], originator=bool(by)))
+        self.orig, self.resp = self._ends[by], self._ends[not by]
+        self.opened = flags & (_SYN | _ACK) == _SYN
+        if not self.opened and sent_by_server(self.orig.port, self.resp.port, flags):
+            self.flip()
+
+    @property
+    def caller(self) -> int:
+        """Which of the two ports is the originator's: 0 or 1."""
+        return int(self._ends[1].originator)
+
+    def over(self, at: int) -> bool:
+        """Whether Zeek has given it up by then, so that a segment begins another."""
+        if self._removal is not None and at >= self._removal:
+            return True
+        orig, resp = self.orig, self.resp
+        if resp.state is INACTIVE and orig.state in (SYN_SENT, SYN_ACK_SENT):
+            return at >= self.start + ATTEMPT
+        ending = (orig.closed or resp.closed) and RESET in (orig.state, resp.state)
+        return at >= self.last + (CLOSE if ending else self.patience)
+
+    def reused_by(self, flags: int, seq: int) -> bool:
+        """Whether this SYN or SYN,ACK begins another connection of the same two ports."""
+        orig, resp = self.orig, self.resp
+        caller = orig
+        if flags & _ACK:
+            if orig.state is not INACTIVE:
+                return False
+            caller = resp
+        if orig.closed or resp.closed:
+            return True
+        # Where two capture points are read in turn, a SYN may come after its SYN,ACK.
+        late = not flags & _ACK and orig.state is SYN_ACK_SENT and resp.state is INACTIVE
+        return seq != caller.iss and not (late and seq == resp.iss)
+
+    def feed(
+        self,
+        by: int,
+        at: int,
+        flags: int,
+        seq: int,
+        ack: int,
+        window: int,
+        length: int,
+        captured: int,
+        octets: int,
+    ) -> None:
+        """Take the next segment, sent by the first or the second port (0, 1).
+
+        Of its payload's `length`, `captured` are there; `octets` is the length of its IP packet.
+        """
+        side = self._ends[by]
+        peer = self._ends[not by]
+        history = self.history
+        if not side.packets and (side.originator or not self.from_the_middle):
+            self.from_the_middle = not flags & _SYN or bool(side.originator and flags & _ACK)
+        side.packets += 1
+        side.octets += octets
+        control = flags & _CONTROL
+        numbers = length
+        if control:
+            numbers = (0 if flags & _RST else length) + bool(flags & _SYN) + bool(flags & _FIN)
+        if control or side.state is INACTIVE:
+            side.begin(flags, seq, seq + numbers)
+        place = side.place(seq, side.last)
+        if control:
+            history.control(side, flags, place, length)
+        elif length:
+            history.once(side, DATA_SEEN, "D")
+        elif flags & _ACK:
+            history.once(side, ACK_SEEN, "A")
+        if not (window or flags & _RST or peer.state is CLOSED or side.state is RESET):
+            side.windows_closed += 1
+            history.often(side, "W", side.windows_closed)
+        if not (side.closed and peer.closed):
+            self.last = at
+        if flags & _FIN:
+            side.fins += 1
+            # Zeek counts without sign: what lies before the first number is far behind the last.
+            side.fin_end = (place + numbers) & _UNSIGNED
+        acked = self._acked(peer, flags, ack) if flags & _ACK else 0
+        if side.sent(flags, seq + numbers, length):
+            side.repeated += 1
+            history.often(side, "T", side.repeated)
+        closes = (control or side.state is INACTIVE) and advance(self, side, peer, flags, length)
+        if acked > peer.stream.freed:
+            self._find_holes(peer, side, acked)
+        # A snapped payload is none: Zeek cannot pass it on.
+        if length and captured >= length and place >= 0 and not flags & _RST:
+            self._take(side, place + bool(flags & _SYN), length)
+        if side.fins or side.state is RESET:
+            self._check_end(side, peer)
+        if closes:
+            self._close(side, peer)
+
+    def _acked(self, peer: Side, flags: int, ack: int) -> int:
+        """Return the place in the peer's stream that an ACK speaks of."""
+        if peer.state is INACTIVE:
+            peer.start_at(ack - 1, ack - 1)
+            return 1
+        place = peer.place(ack, peer.acked)
+        if place >= 0 and not flags & _RST:
+            peer.heard_ack(ack)
+        return place
+
+    def _find_holes(self, side: Side, peer: Side, acked: int) -> None:
+        """Note what the peer's ACK shows to be missing of what `side` sent."""
+        if side.fins:
+            acked = min(acked, side.fin_end - 1)
+        if acked <= side.stream.freed:
+            return
+        holes = side.stream.acknowledge(acked, from_the_middle=self.from_the_middle)
+        # Where no SYN was seen, or a RST, numbers may be wrong and holes prove nothing.
+        if holes and side.clean and peer.clean:
+            for hole in holes:
+                side.gaps += 1
+                self.history.often(side, "G", side.gaps)
+                self.missed += hole
+        self._check_end(side, peer)
+
+    def _take(self, side: Side, seq: int, length: int) -> None:
+        stream = side.stream
+        acked = side.acked - side.iss
+        if stream.given_up or seq + length <= acked:
+            return
+        known = stream.delivered
+        stream.take(max(seq, acked), seq + length)
+        if stream.delivered > known and side.unheard and side.size > _MAX_INITIAL:
+            stream.free()
+        stream.give_up_where_unheard(unheard=side.unheard)
+
+    def _pending(self, side: Side, peer: Side) -> bool:
+        """Whether its end must wait: octets before it are missing, or its peer's unacknowledged."""
+        stream = side.stream
+        if stream.given_up:
+            return False
+        ahead = side.last - side.iss - stream.delivered
+        return ahead > 1 or (ahead >= 0 and side.state is not RESET and peer.stream.holds)
+
+    def _check_end(self, side: Side, peer: Side) -> None:
+        stream = side.stream
+        if stream.ended or not (side.fins or side.state in (CLOSED, RESET)):
+            return
+        if not self._pending(side, peer):
+            stream.ended = True
+            if self._end_waits:
+                self._close(side, peer)
+                self._end_waits = False
+
+    def _close(self, side: Side, peer: Side) -> None:
+        self._end_waits = self._pending(side, peer)
+        if self._end_waits or side.closed:
+            return
+        side.closed = True
+        if side.state is RESET or peer.closed or peer.state is INACTIVE:
+            self._removal = self.last + CLOSE
+
+    def flip(self) -> None:
+        """Take the called side for the caller, and the other way round."""
+        orig, resp = self.orig, self.resp
+        orig.originator, resp.originator = False, True
+        self.orig, self.resp = resp, orig
+        self.history.text += "^"

@@ -1,0 +1,73 @@
+"""The history: a letter for each kind of thing that happened, in the order of the first time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from handshake.tcp import Flags
+
+if TYPE_CHECKING:
+    from handshake.tracker.zeek.side import Side
+
+DATA: Final = 1
+ACK: Final = 2
+_SYN_SEEN, _FIN_SEEN, _RST_SEEN, _FIN_RST_SEEN, _MIXED_SEEN = 4, 8, 16, 32, 64
+
+_SYN, _FIN, _RST, _ACK = (int(flag) for flag in (Flags.SYN, Flags.FIN, Flags.RST, Flags.ACK))
+_CONTROL: Final = _SYN | _FIN | _RST
+_AGAIN_AT: Final = frozenset(10**power for power in range(19))
+
+
+class History:
+    """Zeek's `history` as far as it is written: upper case for what the originator did.
+
+    All its letters but two: `c`, since checksums are not looked at, and `x`, since nothing that
+    an analyzer of a higher layer does is done here.
+    """
+
+    __slots__ = ("text",)
+
+    text: str
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def write(self, side: Side, letter: str) -> None:
+        """Add a letter for what this side did."""
+        self.text += letter if side.originator else letter.lower()
+
+    def once(self, side: Side, kind: int, letter: str) -> bool:
+        """Add a letter if none of its kind stands there; return whether it was added."""
+        if side.seen & kind:
+            return False
+        side.seen |= kind
+        self.write(side, letter)
+        return True
+
+    def often(self, side: Side, letter: str, count: int) -> None:
+        """Add a letter the first, tenth, hundredth ... time."""
+        if count in _AGAIN_AT:
+            self.write(side, letter)
+
+    def control(self, side: Side, flags: int, place: int, length: int) -> None:
+        """Add the letter of a SYN, FIN or RST: another one only where its number is another."""
+        control = flags & _CONTROL
+        if control == _SYN:
+            letter = "H" if flags & _ACK else "S"
+            if not self.once(side, _SYN_SEEN, letter) and place != side.last_syn:
+                self.write(side, letter)
+            side.last_syn = place
+        elif control == _FIN:
+            # A FIN's own number comes after the payload.
+            place += length
+            if not self.once(side, _FIN_SEEN, "F") and place != side.last_fin:
+                self.write(side, "F")
+            side.last_fin = place
+        elif control == _RST:
+            if not self.once(side, _RST_SEEN, "R") and place != side.last_rst:
+                self.write(side, "R")
+            side.last_rst = place
+        elif control & _FIN and control & _RST:
+            self.once(side, _FIN_RST_SEEN, "I")
+        else:
+            self.once(side, _MIXED_SEEN, "Q")

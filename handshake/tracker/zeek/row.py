@@ -1,0 +1,100 @@
+"""A row of conn.log: a flow summed up as Zeek sums it up."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from handshake.tracker.zeek.side import (
+    CLOSED,
+    ESTABLISHED,
+    INACTIVE,
+    PARTIAL,
+    RESET,
+    SYN_ACK_SENT,
+    SYN_SENT,
+)
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
+
+    from handshake.tcp import Endpoint
+    from handshake.tracker.zeek.flow import Flow
+
+_BROKEN_OFF: Final = re.compile(r"\^?S[^HAFGIQ]*R")
+
+
+@dataclass(frozen=True, slots=True)
+class ZeekRecord:
+    """What Zeek writes of a connection, by the names of conn.log's fields."""
+
+    ts: int
+    """When its first segment was seen, in nanoseconds since 1970."""
+
+    orig_h: IPv4Address | IPv6Address
+    orig_p: int
+    resp_h: IPv4Address | IPv6Address
+    resp_p: int
+    duration: int | None
+    """Nanoseconds until its last segment, but for those after both sides closed."""
+
+    orig_bytes: int | None
+    """Octets of payload by sequence numbers, seen or not; None where it had no duration."""
+
+    resp_bytes: int | None
+    conn_state: str
+    missed_bytes: int
+    history: str
+    orig_pkts: int
+    orig_ip_bytes: int
+    resp_pkts: int
+    resp_ip_bytes: int
+
+
+def record(flow: Flow, first: Endpoint, second: Endpoint) -> ZeekRecord:
+    """Return the row of a flow between these two ends."""
+    caller, called = (second, first) if flow.caller else (first, second)
+    orig, resp = flow.orig, flow.resp
+    duration = flow.last - flow.start
+    lasted = duration > 0
+    return ZeekRecord(
+        ts=flow.start,
+        orig_h=caller.address,
+        orig_p=caller.port,
+        resp_h=called.address,
+        resp_p=called.port,
+        duration=duration if lasted else None,
+        orig_bytes=orig.size_beside(resp) if lasted else None,
+        resp_bytes=resp.size_beside(orig) if lasted else None,
+        conn_state=conn_state(flow),
+        missed_bytes=flow.missed,
+        history=flow.history.text,
+        orig_pkts=orig.packets,
+        orig_ip_bytes=orig.octets,
+        resp_pkts=resp.packets,
+        resp_ip_bytes=resp.octets,
+    )
+
+
+def conn_state(flow: Flow) -> str:
+    """Return Zeek's word for how a connection opened and ended."""
+    orig, resp = flow.orig.state, flow.resp.state
+    if resp is RESET:
+        nothing = not flow.orig.size_beside(flow.resp) and not flow.resp.size_beside(flow.orig)
+        if orig in (SYN_SENT, SYN_ACK_SENT) or (orig is RESET and nothing):
+            return "REJ"
+        return "RSTRH" if orig in (INACTIVE, PARTIAL) else "RSTR"
+    if orig is RESET:
+        if resp not in (INACTIVE, PARTIAL):
+            return "RSTO"
+        return "RSTOS0" if _BROKEN_OFF.match(flow.history.text) else "OTH"
+    if orig is CLOSED:
+        if resp is CLOSED:
+            return "SF"
+        return "SH" if resp in (INACTIVE, PARTIAL) else "S2"
+    if resp is CLOSED:
+        return "SHR" if orig in (INACTIVE, PARTIAL) else "S3"
+    if orig is SYN_SENT and resp is INACTIVE:
+        return "S0"
+    return "S1" if orig is ESTABLISHED and resp is ESTABLISHED else "OTH"
