@@ -89,6 +89,12 @@ class Record:
     outcome: str
     closed: str | None
     handshake: HandshakeRecord
+    conn_state: str | None
+    """Zeek's word for how it opened and ended; None where no header could be read."""
+
+    history: str | None
+    """Zeek's letters for what happened in it, upper case for the one that called."""
+
     frames: tuple[int | None, int | None]
     """The numbers of its first and last frame."""
 

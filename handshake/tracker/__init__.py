@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from handshake.events import Role
 from handshake.tcp import State
 from handshake.tracker.connection import Connection, End
-from handshake.tracker.summary import summarize, summarize_end
+from handshake.tracker.summary import summarize, summarize_end, zeek_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from handshake.events import Step
     from handshake.tcp import ControlBlock, Endpoint, Observed, Segment
 
-__all__ = ["Connection", "End", "Tracker", "summarize", "summarize_end"]
+__all__ = ["Connection", "End", "Tracker", "summarize", "summarize_end", "zeek_records"]
 
 
 class Tracker:

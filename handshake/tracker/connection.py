@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from handshake.events import Change, Role, Step
@@ -10,6 +10,7 @@ from handshake.tcp import State
 from handshake.tracker import inference
 from handshake.tracker.notice import notice
 from handshake.tracker.seen import Seen
+from handshake.tracker.zeek import Zeek
 
 if TYPE_CHECKING:
     from handshake.tcp import ControlBlock, Endpoint, Observed, Segment
@@ -96,6 +97,12 @@ class Connection:
     closed: bool = False
     """Whether both FINs were acknowledged."""
 
+    zeek: Zeek = field(init=False)
+    """The same segments as Zeek reads them."""
+
+    def __post_init__(self) -> None:
+        self.zeek = Zeek(self.client.endpoint.port, self.server.endpoint.port)
+
     def end(self, role: Role) -> End:
         """Return one end by its role."""
         return self.client if role is Role.CLIENT else self.server
@@ -128,6 +135,7 @@ class Connection:
         self.segments += 1
         self.first = self.first or observed
         self.last = observed
+        self.zeek.observe(observed, int(sender is self.server))
         seen = Seen(
             observed,
             sender,

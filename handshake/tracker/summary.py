@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from handshake.record import EndRecord, HandshakeRecord, Record, rfc3339
+from handshake.tracker.zeek import ZeekRecord, conn_state, record
 
 if TYPE_CHECKING:
     from handshake.tcp import Observed
@@ -18,6 +19,7 @@ def summarize(connection: Connection) -> Record:
     first, last = connection.first, connection.last
     if first is None or last is None:
         raise ValueError("a connection without a segment has no record")
+    flow = connection.zeek.main
     return Record(
         stream=connection.number,
         client=summarize_end(connection.client),
@@ -28,8 +30,16 @@ def summarize(connection: Connection) -> Record:
         outcome=_outcome(connection),
         closed=_closed(connection),
         handshake=_handshake(connection),
+        conn_state=None if flow is None else conn_state(flow),
+        history=None if flow is None else flow.history.text,
         frames=(first.frame, last.frame),
     )
+
+
+def zeek_records(connection: Connection) -> list[ZeekRecord]:
+    """Return what Zeek's conn.log says of a connection: a row or, after time-outs, several."""
+    client, server = connection.client.endpoint, connection.server.endpoint
+    return [record(flow, client, server) for flow in connection.zeek.flows]
 
 
 def summarize_end(end: End) -> EndRecord:

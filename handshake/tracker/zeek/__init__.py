@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from handshake.tcp import Flags
 from handshake.tracker.zeek.flow import Flow
-from handshake.tracker.zeek.row import ZeekRecord, record
+from handshake.tracker.zeek.row import ZeekRecord, conn_state, record
 
 if TYPE_CHECKING:
     from handshake.tcp import Observed
 
-__all__ = ["Flow", "Zeek", "ZeekRecord", "record"]
+__all__ = ["Flow", "Zeek", "ZeekRecord", "conn_state", "record"]
 
 _SYN = int(Flags.SYN)
 
