@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from handshake.events import Step
+    from handshake.record import Record
     from handshake.replay import Replay
     from handshake.view.glyphs import Glyphs
     from handshake.view.numbers import Numbers
@@ -120,12 +121,16 @@ def _perform(
 
     from handshake.cli.console import console, glyphs
     from handshake.cli.stage import perform
+    from handshake.tracker import summarize
 
     # Thousands of packets take seconds: nobody should wonder whether it hangs.
     with console().status(Text(f"reading {source.name}")):
         connections = _connections(source, connection)
     if connections:
-        perform(Player(source, connections, speed, glyphs(ascii_only=ascii_only)), console())
+        found = [
+            (summarize(source.tracker.connections[each[0].stream]), each) for each in connections
+        ]
+        perform(Player(source.name, found, speed, glyphs(ascii_only=ascii_only)), console())
 
 
 class Player:
@@ -133,13 +138,17 @@ class Player:
 
     def __init__(
         self,
-        source: Replay,
-        connections: Sequence[Sequence[Step]],
+        name: str,
+        connections: Sequence[tuple[Record, Sequence[Step]]],
         speed: float | None,
         signs: Glyphs,
+        leaving: str = "quit",
     ) -> None:
-        self._source = source
+        self._name = name
         self._connections = connections
+        self._leaving = leaving
+        """What q does, for whoever was somewhere else before."""
+
         self._speed = speed
         self._glyphs = signs
         self._connection = 0
@@ -152,7 +161,7 @@ class Player:
 
     @property
     def _steps(self) -> Sequence[Step]:
-        return self._connections[self._connection]
+        return self._connections[self._connection][1]
 
     @property
     def _step(self) -> int:
@@ -193,16 +202,14 @@ class Player:
 
     def draw(self, width: int, height: int) -> RenderableType:
         """Return what to show on a screen of this size."""
-        from handshake.tracker import summarize
         from handshake.view.replay import Screen
 
-        steps = self._steps
         screen = Screen(
-            record=summarize(self._source.tracker.connections[steps[0].stream]),
-            steps=steps,
+            record=self._connections[self._connection][0],
+            steps=self._steps,
             at=self._step,
             numbers=self._numbers(),
-            name=self._source.name,
+            name=self._name,
             keys=self._keys(),
             octets=self._octets,
             glyphs=self._glyphs,
@@ -233,6 +240,6 @@ class Player:
         keys += [
             "x meaning" if self._octets else "x hex",
             f"r {'absolute' if self._relative else 'relative'} seq",
-            "q quit",
+            f"q {self._leaving}",
         ]
         return "  ".join(keys)

@@ -13,6 +13,7 @@ import pytest
 
 from handshake.cli.replay import Player
 from handshake.replay import replay
+from handshake.tracker import summarize
 from handshake.view.glyphs import UNICODE
 from tests.cli.terminal import Terminal
 from tests.cli.test_help import ROOT, run
@@ -186,7 +187,8 @@ def test_a_plain_terminal_gets_the_text() -> None:
 def test_playing_keeps_the_rhythm_and_cuts_long_pauses_short() -> None:
     source = replay(CAPTURES / "lost-syn-ack.pcap")
     steps = list(source)
-    player = Player(source, [steps], 0.1, UNICODE)
+    connections = [(summarize(source.tracker.connections[0]), steps)]
+    player = Player(source.name, connections, 0.1, UNICODE)
     pauses = []
     while player.pause is not None:
         pauses.append(round(player.pause, 3))
@@ -194,6 +196,6 @@ def test_playing_keeps_the_rhythm_and_cuts_long_pauses_short() -> None:
     assert len(pauses) == len(steps) - 1
     assert max(pauses) == 2.0  # a second of waiting for a timer, ten times slower
     assert min(pauses) >= 0
-    still = Player(source, [steps], 0.1, UNICODE)
+    still = Player(source.name, connections, 0.1, UNICODE)
     assert still.press("right")
     assert still.pause is None
