@@ -1,0 +1,1 @@
+"""Records as other programs read them, one module a form."""
