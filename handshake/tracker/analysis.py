@@ -1,0 +1,260 @@
+"""Marks each segment as Wireshark's TCP analysis does: what was sent again, overtaken, repeated.
+
+Wireshark's User's Guide (section "TCP Analysis") says what each mark means; where it is vague,
+tshark 4.0 was asked. All numbers here are plain: sequence numbers as the header has them, so
+that whole captures can be marked quickly. 0 means "not known yet", as it does in Wireshark.
+"""
+
+from __future__ import annotations
+
+from enum import IntFlag
+from typing import Final
+
+from handshake.tracker.coverage import Coverage
+
+_M: Final = 0xFFFF_FFFF
+_SIGN: Final = 0x8000_0000
+"""`(a - b) & _SIGN` is set where `a` comes before `b` on the circle (section 3.4)."""
+
+_FIN: Final = 0x01
+_SYN: Final = 0x02
+_RST: Final = 0x04
+_ACK: Final = 0x10
+_CONTROL: Final = _SYN | _FIN | _RST
+
+FAST: Final = 20_000_000
+"""Nanoseconds after the last duplicate ACK within which a resend is taken for its effect."""
+
+OVERTAKEN: Final = 3_000_000
+"""Nanoseconds within which old numbers are late and not resent, where no RTT is known."""
+
+
+class Mark(IntFlag):
+    """What Wireshark says of a segment."""
+
+    RETRANSMISSION = 1
+    FAST_RETRANSMISSION = 2
+    SPURIOUS_RETRANSMISSION = 4
+    OUT_OF_ORDER = 8
+    DUPLICATE_ACK = 16
+    ZERO_WINDOW = 32
+    ZERO_WINDOW_PROBE = 64
+    ZERO_WINDOW_PROBE_ACK = 128
+    WINDOW_UPDATE = 256
+    KEEP_ALIVE = 512
+    KEEP_ALIVE_ACK = 1024
+    GAP = 2048
+    """Numbers before it were not seen: "previous segment not captured"."""
+
+    ACK_OF_UNSEEN = 4096
+    SENT_AGAIN = RETRANSMISSION | FAST_RETRANSMISSION | SPURIOUS_RETRANSMISSION
+
+
+# A capture of millions needs plain numbers: to combine two members of an enum costs a microsecond.
+_RETRANSMISSION: Final = int(Mark.RETRANSMISSION)
+_FAST: Final = int(Mark.FAST_RETRANSMISSION)
+_SPURIOUS: Final = int(Mark.SPURIOUS_RETRANSMISSION)
+_OUT_OF_ORDER: Final = int(Mark.OUT_OF_ORDER)
+_DUPLICATE_ACK: Final = int(Mark.DUPLICATE_ACK)
+_ZERO_WINDOW: Final = int(Mark.ZERO_WINDOW)
+_PROBE: Final = int(Mark.ZERO_WINDOW_PROBE)
+_PROBE_ACK: Final = int(Mark.ZERO_WINDOW_PROBE_ACK)
+_WINDOW_UPDATE: Final = int(Mark.WINDOW_UPDATE)
+_KEEP_ALIVE: Final = int(Mark.KEEP_ALIVE)
+_KEEP_ALIVE_ACK: Final = int(Mark.KEEP_ALIVE_ACK)
+_GAP: Final = int(Mark.GAP)
+_ACK_OF_UNSEEN: Final = int(Mark.ACK_OF_UNSEEN)
+
+
+class Direction:
+    """What one end of a connection has sent so far."""
+
+    __slots__ = (
+        "ack",
+        "ack_at",
+        "base",
+        "marks",
+        "nxt",
+        "nxt_at",
+        "octets",
+        "repeats",
+        "whole",
+        "window",
+    )
+
+    def __init__(self) -> None:
+        self.base: int | None = None
+        """The number from which it started, or is taken to have started."""
+
+        self.nxt = 0
+        """The highest number that its next segment may have."""
+
+        self.nxt_at = 0
+        """When a segment reached it, in nanoseconds."""
+
+        self.whole = 0
+        """The number up to which nothing is missing: what may be acknowledged."""
+
+        self.ack = self.ack_at = 0
+        """The acknowledgment field of its last segment, and when that was sent."""
+
+        self.window = -1
+        """The window field of its last segment, not scaled."""
+
+        self.repeats = 0
+        """Its duplicate ACKs in a row; -1, which counts as many, once it was acked too far."""
+
+        self.marks = 0
+        """The marks of its last segment."""
+
+        self.octets = Coverage()
+        """Which octets of payload were seen."""
+
+
+class Analysis:
+    """The two directions of a connection, and what Wireshark concludes of both together."""
+
+    __slots__ = ("_delayed", "_reused", "completeness", "round_trip", "syn_at")
+
+    def __init__(self, *, reused: bool = False) -> None:
+        self.completeness = 0
+        """`tcp.completeness`: 1 SYN, 2 SYN,ACK, 4 ACK, 8 data, 16 FIN, 32 RST."""
+
+        self.round_trip = 0
+        """The initial RTT in nanoseconds: from the last SYN to the first ACK; 0 while unknown."""
+
+        self.syn_at: int | None = None
+        """When the last SYN was seen."""
+
+        self._reused = reused
+        self._delayed = 0
+
+    def take(
+        self,
+        fwd: Direction,
+        rev: Direction,
+        seq: int,
+        ack: int,
+        length: int,
+        flags: int,
+        window: int,
+        at: int,
+    ) -> int:
+        """Return the marks of a segment that `fwd` sent to `rev`: a sum of `Mark`."""
+        self._complete(fwd.base is None and rev.base is None, length, flags)
+        if fwd.base is None or flags & (_SYN | _ACK) == _SYN | _ACK:
+            fwd.base = seq if flags & _SYN else (seq - 1) & _M
+        elif flags & (_SYN | _ACK) == _SYN and (fwd.whole - fwd.nxt) & _SIGN:
+            # It calls again, so what came ahead of the rest was no part of this call.
+            fwd.nxt = fwd.whole
+        if rev.base is None and flags & _ACK:
+            rev.base = (ack - 1) & _M
+        marks = _alone(fwd, rev, seq, ack, length, flags, window)
+        if ack != fwd.ack:
+            fwd.repeats = 0
+        if flags & _ACK and rev.whole and (rev.whole - ack) & _SIGN:
+            marks |= _beyond(rev)
+        if (length or flags & (_SYN | _FIN)) and not marks & _KEEP_ALIVE:
+            marks |= self._old(fwd, rev, seq, length, flags, at)
+        fwd.octets.take(seq, length, flags)
+        end = (seq + length + 1 if flags & (_SYN | _FIN) else seq + length) & _M
+        if not marks & _PROBE:
+            if not fwd.nxt or (fwd.nxt - end) & _SIGN:
+                fwd.nxt, fwd.nxt_at = end, at
+            if not fwd.whole or seq == fwd.whole:
+                fwd.whole = fwd.nxt
+        fwd.window, fwd.ack, fwd.ack_at, fwd.marks = window, ack, at, marks
+        if flags & _ACK:
+            if not flags & _SYN and not self.round_trip and self.syn_at is not None:
+                self.round_trip = at - self.syn_at
+        elif flags & _SYN:
+            self.syn_at = at
+        return marks
+
+    def _complete(self, first: bool, length: int, flags: int) -> None:
+        """Add what this segment contributes to the completeness."""
+        found = flags & _RST and 32
+        if flags & _ACK:
+            if flags & _SYN:
+                found |= 2
+            else:
+                found |= 8 if length else 4
+            if flags & _FIN:
+                found |= 16
+        if not first:
+            self.completeness |= found | self._delayed
+            return
+        # Wireshark counts a SYN only where it begins a conversation. All else that the first
+        # segment between two endpoints brings is counted as soon as there is a second one.
+        called = flags & (_SYN | _ACK) == _SYN
+        if self._reused:
+            self.completeness = found | called
+            return
+        self._delayed = found
+        if called:
+            self.completeness = 9 if length else 1
+
+    def _old(
+        self, fwd: Direction, rev: Direction, seq: int, length: int, flags: int, at: int
+    ) -> int:
+        """Return how numbers are marked that were sent, or overtaken, before."""
+        end = (seq + length) & _M
+        if length and rev.ack and (end == rev.ack or (end - rev.ack) & _SIGN):
+            return _SPURIOUS
+        if not fwd.nxt or not (seq - fwd.nxt) & _SIGN:
+            return 0
+        # New data that begins with one old octet follows a probe of a zero window.
+        if length > 1 and seq == (fwd.nxt - 1) & _M:
+            return 0
+        if rev.repeats not in (0, 1) and rev.ack == seq and 0 <= at - rev.ack_at < FAST:
+            return _FAST
+        # What comes again within a round trip cannot be the answer to a loss, but what was
+        # sent last may well be a resend.
+        if flags & (_SYN | _FIN):
+            end = (end + 1) & _M
+        if end != fwd.nxt and 0 <= at - fwd.nxt_at < (self.round_trip or OVERTAKEN):
+            return _OUT_OF_ORDER
+        return _RETRANSMISSION
+
+
+def _alone(
+    fwd: Direction, rev: Direction, seq: int, ack: int, length: int, flags: int, window: int
+) -> int:
+    """Return the marks that follow from where a segment stands, whatever it carries."""
+    if length == 1 and seq == fwd.nxt and rev.window == 0:
+        return _PROBE
+    marks = 0
+    control = flags & _CONTROL
+    if not window and not control:
+        marks = _ZERO_WINDOW
+    if seq == fwd.nxt:
+        if not length and not control and ack == fwd.ack:
+            marks |= _repeated(fwd, rev, window)
+        return marks
+    if fwd.nxt and (fwd.nxt - seq) & _SIGN and not flags & _RST:
+        marks |= _GAP
+    if length <= 1 and not control and seq == (fwd.nxt - 1) & _M:
+        marks |= _KEEP_ALIVE
+    return marks
+
+
+def _repeated(fwd: Direction, rev: Direction, window: int) -> int:
+    """Return the mark of an ACK that acknowledges nothing new and brings nothing."""
+    if window != fwd.window:
+        return _WINDOW_UPDATE if window else 0
+    if not window:
+        return _PROBE_ACK if rev.marks & _PROBE else 0
+    if rev.marks & _KEEP_ALIVE:
+        return _KEEP_ALIVE_ACK
+    fwd.repeats = max(fwd.repeats, 0) + 1
+    return _DUPLICATE_ACK
+
+
+def _beyond(rev: Direction) -> int:
+    """Return the mark of an ACK of more than was seen without a gap; once for each gap."""
+    if (rev.whole - rev.nxt) & _SIGN:
+        rev.whole = rev.nxt
+        return _ACK_OF_UNSEEN
+    first = rev.repeats == 0
+    rev.repeats = -1
+    return _ACK_OF_UNSEEN if first else 0

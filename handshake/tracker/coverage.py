@@ -1,0 +1,79 @@
+"""Which octets of a stream were seen on the wire: so that each is counted once."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_M: Final = 0xFFFF_FFFF
+_SIGN: Final = 0x8000_0000
+_FIN: Final = 0x01
+_SYN: Final = 0x02
+_RST: Final = 0x04
+
+_HOLES: Final = 256
+"""Gaps remembered: beyond that the oldest are taken for lost for good."""
+
+
+class Coverage:
+    """The octets that one end sent, seen or missing; and what its last segment added to them."""
+
+    __slots__ = ("_holes", "_top", "ahead", "count", "filled", "gap")
+
+    def __init__(self) -> None:
+        self.count = 0
+        """Unique octets of payload."""
+
+        self.ahead = 0
+        """Of the last segment: octets beyond all that were seen."""
+
+        self.filled = 0
+        """Of the last segment: octets that had been missing between others."""
+
+        self.gap = 0
+        """Before the last segment: numbers that were never seen."""
+
+        self._top: int | None = None
+        self._holes: list[tuple[int, int]] = []
+
+    def take(self, seq: int, length: int, flags: int) -> None:
+        """Take note of a segment. What a RST carries is no part of the stream (section 3.5.3)."""
+        self.ahead = self.filled = self.gap = 0
+        if flags & _RST:
+            return
+        if flags & _SYN:
+            seq = (seq + 1) & _M
+        top = self._top
+        if top is None:
+            top = seq
+        elif seq != top and not (seq - top) & _SIGN:
+            self.gap = (seq - top) & _M
+            self._holes.append((top, seq))
+            del self._holes[:-_HOLES]
+            top = seq
+        end = (seq + length) & _M
+        if (top - end) & _SIGN:
+            self.ahead = (end - top) & _M
+            top = end
+        if self._holes and length > self.ahead:
+            self._fill(seq, (end - self.ahead) & _M)
+        # FIN takes a number, and is no octet.
+        if flags & _FIN and end == top:
+            top = (top + 1) & _M
+        self._top = top
+        self.count += self.ahead + self.filled
+
+    def _fill(self, seq: int, end: int) -> None:
+        """Take `seq` to `end` out of what is missing."""
+        left = []
+        for first, last in self._holes:
+            start = seq if (first - seq) & _SIGN else first
+            stop = end if (end - last) & _SIGN else last
+            if not (start - stop) & _SIGN:
+                left.append((first, last))
+                continue
+            self.filled += (stop - start) & _M
+            if first != start:
+                left.append((first, start))
+            if stop != last:
+                left.append((stop, last))
+        self._holes = left
