@@ -149,7 +149,6 @@ _IN_UDP: Final[dict[int, tuple[int, Layer]]] = {
     4789: (8, _vxlan),
     4790: (8, _vxlan_gpe),
     6081: (8, _geneve),
-    8472: (8, _vxlan),  # Linux's choice before there was a number
 }
 _MPLS_IN_UDP: Final = 6635
 

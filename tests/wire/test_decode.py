@@ -1,35 +1,30 @@
 from __future__ import annotations
 
+import struct
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scapy.config import conf
-from scapy.contrib.mpls import MPLS
+from scapy.layers.dot11 import Dot11, Dot11QoS
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import (
     ICMPv6DestUnreach,
     IPv6,
-    IPv6ExtHdrDestOpt,
     IPv6ExtHdrFragment,
     IPv6ExtHdrHopByHop,
 )
-from scapy.layers.l2 import GRE, LLC, SNAP, CookedLinux, CookedLinuxV2, Dot1AD, Dot1Q, Dot3, Ether
-from scapy.layers.ppp import PPP, PPPoE
-from scapy.layers.vxlan import VXLAN
-from scapy.packet import Raw
+from scapy.layers.l2 import LLC, SNAP, Ether
 
 from handshake.tcp import Observed, Segment
+from handshake.tcp.icmp import IcmpError
 from handshake.wire import codec
 from handshake.wire.decode import Decoder
 from handshake.wire.frame import Frame
 from tests.segments import A, B, segment
-from tests.wire.frames import A6, B6, DATA, SYN, seen
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from tests.wire import wrapped
+from tests.wire.frames import DATA, SYN, found, seen
+from tests.wire.wrapped import ETHER, OUTER, OUTER6, V4, V6
 
 
 def is_same(observed: Observed | None, expected: Segment) -> bool:
@@ -54,89 +49,35 @@ def test_what_is_observed() -> None:
     assert warnings == []
 
 
-V4, V6 = codec.packet(SYN), codec.packet(replace(SYN, source=A6, destination=B6))
-NULL_BE, NULL_LE = Raw(b"\0\0\0\x02"), Raw(b"\x02\0\0\0")
-
-
-@pytest.mark.parametrize(("link_type", "packet"), [
-    (1, Ether() / V4),
-    (1, Ether() / V6),
-    (1, Ether() / Dot1Q(vlan=5) / V4),
-    (1, Ether() / Dot1AD(vlan=5) / Dot1Q(vlan=6) / V6),
-    (1, Ether() / Dot1Q(vlan=5) / Dot1Q(vlan=6) / V4),
-    (1, Ether(type=0x9100) / Dot1Q(vlan=5, type=0x8100) / Dot1Q(vlan=6) / V4),
-    (1, Dot3() / LLC() / SNAP() / V4),
-    (1, Ether() / MPLS(s=1) / V4),
-    (1, Ether() / PPPoE() / PPP() / V6),
-    (113, CookedLinux() / V4),
-    (113, CookedLinux() / Dot1Q(vlan=5) / V6),
-    (276, CookedLinuxV2(proto=0x0800) / V4),
-    (276, CookedLinuxV2(proto=0x86DD) / V6),
-    (0, NULL_LE / V4),
-    (0, NULL_BE / V4),
-    (0, Raw(b"\x1e\0\0\0") / V6),
-    (0, Raw(b"\0\0\0\x18") / V6),
-    (108, NULL_BE / V4),
-    (108, Raw(b"\0\0\0\x1c") / V6),
-    *((raw, packet) for raw in (12, 14, 101) for packet in (V4, V6)),
-    (228, V4),
-    (229, V6),
-])  # fmt: skip
-def test_links(link_type: int, packet: Any) -> None:
+@pytest.mark.parametrize(("link_type", "packet", "via"), wrapped.ALL)
+def test_whatever_a_segment_is_wrapped_in(
+    link_type: int, packet: Any, via: tuple[str, ...]
+) -> None:
     observed, warnings = seen(packet, link_type)
     assert observed is not None
     assert replace(observed.segment, source=A, destination=B, checksum=0) == replace(
         SYN, source=A, destination=B
     )
-    assert observed.checksum_ok is True
-    assert warnings == []
+    assert (observed.via, observed.checksum_ok, warnings) == (via, True, [])
 
 
-OUTER, OUTER6 = IP(src="203.0.113.1", dst="203.0.113.2"), IPv6(src="2001:db8::1", dst="2001:db8::2")
-
-
-@pytest.mark.parametrize("tunnel", [
-    OUTER,
-    OUTER6,
-    OUTER / GRE(),
-    OUTER6 / GRE(key_present=1, key=5),
-    OUTER / UDP(dport=4789) / VXLAN(vni=5) / Ether(),
-    OUTER / GRE(proto=0x6558) / Ether() / Dot1Q(vlan=5),
-    OUTER / OUTER6 / OUTER,
-], ids=lambda tunnel: tunnel.summary())  # fmt: skip
-@pytest.mark.parametrize("inner", [V4, V6], ids=["4", "6"])
-def test_the_innermost_segment_of_a_tunnel(tunnel: Any, inner: Any) -> None:
-    observed, warnings = seen(Ether() / tunnel / inner)
-    assert observed is not None
-    assert observed.packet == bytes(inner)
-    assert observed.segment == codec.segment(inner)
-    assert warnings == []
+@pytest.mark.parametrize(("link_type", "packet", "via"), wrapped.ALL)
+def test_cut_anywhere_it_is_no_other_segment(
+    link_type: int, packet: Any, via: tuple[str, ...]
+) -> None:
+    for captured in range(len(bytes(packet))):
+        observed, warnings = seen(packet, link_type, captured=captured)
+        assert observed is None or observed.via == via
+        assert len(warnings) <= 1
 
 
 @pytest.mark.parametrize("packet", [
-    OUTER / ICMP(type=3, code=1) / V4,
-    OUTER / ICMP(type=11) / V4,
-    OUTER6 / ICMPv6DestUnreach() / V6,
-    OUTER6 / ICMPv6DestUnreach() / IPv6(nh=0) / IPv6ExtHdrHopByHop() / TCP(),
+    OUTER / ICMP(type=3) / bytes(OUTER / UDP()),
     OUTER / UDP() / b"no TCP",
     OUTER / ICMP(),
-    IP(frag=5, proto=6) / Raw(bytes(40)),
 ])  # fmt: skip
 def test_what_is_no_segment(packet: Any) -> None:
-    assert seen(Ether() / packet)[0] is None
-
-
-@pytest.mark.parametrize("above", [
-    IPv6ExtHdrHopByHop(),
-    IPv6ExtHdrDestOpt(),
-    IPv6ExtHdrFragment(),
-], ids=lambda above: above.name)  # fmt: skip
-def test_extension_headers(above: Any) -> None:
-    packet = IPv6(src="2001:db8::a", dst="2001:db8::b") / above / TCP(sport=1, dport=2) / b"1234567"
-    observed, _ = seen(Ether() / packet)
-    assert observed is not None
-    assert observed.segment.payload == b"1234567"
-    assert observed.checksum_ok is True
+    assert found(Ether() / packet) == (None, [])
 
 
 def test_the_padding_of_ethernet_is_no_payload() -> None:
@@ -226,30 +167,43 @@ def test_a_malformed_ip_header_is_told() -> None:
     assert warning.startswith("1 packet was malformed: the lengths in the IP header contradict")
 
 
-LINK_TYPES = [0, 1, 12, 101, 108, 113, 228, 229, 276]
+@pytest.mark.parametrize("error", [
+    OUTER / ICMP(type=3, code=1) / V4,
+    OUTER / ICMP(type=11) / V4,
+    OUTER6 / ICMPv6DestUnreach() / V6,
+    OUTER6 / ICMPv6DestUnreach() / IPv6(nh=0) / IPv6ExtHdrHopByHop() / TCP(seq=100),
+], ids=lambda error: error.summary())  # fmt: skip
+def test_a_segment_quoted_in_an_icmp_error_is_named(error: Any) -> None:
+    what, warnings = found(ETHER / error)
+    assert isinstance(what, IcmpError)
+    assert (what.seq, what.at, what.frame) == (SYN.seq, 1_000, 7)
+    assert str(what.sender) == error.src
+    assert warnings == []
 
 
-@given(st.sampled_from(LINK_TYPES), st.binary(max_size=120))
-def test_nothing_on_a_wire_raises(link_type: int, octets: bytes) -> None:
-    seen(octets, link_type)
+def test_frames_that_nobody_can_read_are_counted() -> None:
+    observed, warnings = seen(Dot11(type=2, FCfield="protected") / LLC() / SNAP() / V4, 105)
+    assert observed is None
+    assert warnings == ["1 packet was encrypted on a wireless network (first: frame 7)"]
 
 
-MODELS: Sequence[bytes] = [
-    bytes(Ether() / tunnel / inner)
-    for tunnel in (OUTER / GRE(), OUTER / UDP(dport=4789) / VXLAN() / Ether(), OUTER6)
-    for inner in (V4, V6)
-]
+def test_scapy_finds_the_packet_where_a_link_is_rare() -> None:
+    header = struct.pack("<BBHI", 0, 0, 8, 1)
+    observed, warnings = seen(header + bytes(ETHER / V4), 192)
+    assert observed is not None
+    assert (observed.packet, warnings) == (bytes(V4), [])
 
 
-@given(
-    st.sampled_from(MODELS),
-    st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), max_size=4),
-    st.integers(0, 200),
-)
-def test_nothing_that_was_a_packet_raises(
-    model: bytes, changes: list[tuple[int, int]], captured: int
-) -> None:
-    octets = bytearray(model)
-    for at, octet in changes:
-        octets[at % len(octets)] = octet
-    seen(bytes(octets), captured=captured)
+def test_nobody_wraps_without_end() -> None:
+    tags = b"\x81\0\0\x05" * 40
+    observed, warnings = seen(bytes(12) + tags + bytes.fromhex("0800") + bytes(V4))
+    assert observed is None
+    assert "wrapped more than" in warnings[0]
+
+
+def test_in_an_aggregate_of_frames_the_first_is_read() -> None:
+    inner = bytes(LLC() / SNAP() / V4)
+    aggregate = bytes(12) + len(inner).to_bytes(2, "big") + inner
+    frame = Dot11(type=2, subtype=8, FCfield=1) / Dot11QoS(A_MSDU_Present=1) / aggregate
+    observed, _ = seen(frame, 105)
+    assert is_same(observed, SYN)
