@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -11,6 +11,7 @@ from handshake.tcp.option_words import words
 if TYPE_CHECKING:
     from handshake.events import Change, Event, Step
     from handshake.tcp import ControlBlock, Endpoint, Offer, Option, Segment, Seq
+    from handshake.tcp.icmp import IcmpError
 
 Json: TypeAlias = dict[str, Any]
 """An object that the standard `json` module writes as it is."""
@@ -47,6 +48,24 @@ class EndRecord:
     zero_windows: int
     fin: int
     rst: int
+    accecn: bool | None = None
+    """Whether its SYN takes accurate ECN feedback; `ecn` is what RFC 3168 has."""
+
+    fast_open: str | None = None
+    """What its SYN says of Fast Open: `request` for a cookie, `cookie`, or nothing."""
+
+    mptcp: str | None = None
+    """What its SYN's Multipath TCP option is for, by name."""
+
+    md5: bool | None = None
+    ao_key: int | None = None
+    """The key that TCP-AO signed its SYN with, by its id."""
+
+    user_timeout: int | None = None
+    """How long its SYN says that data may go unacknowledged, in seconds."""
+
+    ttl: int | None = None
+    """Time to live, or hop limit, of its first packet as it came by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +86,51 @@ class HandshakeRecord:
     simultaneous: bool
     fast_open: bool
     """Whether data in the SYN was accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class NegotiatedRecord:
+    """What the two SYNs together brought into force."""
+
+    client_mss: int
+    """The largest payload that the client may send, in octets."""
+
+    server_mss: int
+    client_shift: int
+    """How the client's windows are scaled; 0 where either end did not offer it."""
+
+    server_shift: int
+    sack: bool
+    timestamps: bool
+    ecn: str
+    """`none`, `classic` (RFC 3168) or `accecn` (RFC 9768)."""
+
+    fast_open: str
+    """`none`, `requested`, `cookie`, `data-accepted` or `data-rejected`."""
+
+    mptcp: bool
+    md5: bool
+    """Whether both SYNs are signed as RFC 2385 has it."""
+
+    ao: bool
+    """Whether both are signed by TCP-AO."""
+
+    user_timeout: int | None
+    """The longest that either end named, in seconds (RFC 5482 section 3.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What an expert would point at."""
+
+    code: str
+    """A name that programs may rely on; `tracker.findings.codes` lists them."""
+
+    frame: int | None
+    """The frame that proves it; None on a live wire."""
+
+    text: str
+    """What it is, in English: what the wire proves, and what it only suggests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +162,25 @@ class Record:
     frames: tuple[int | None, int | None]
     """The numbers of its first and last frame."""
 
+    negotiated: NegotiatedRecord | None = field(default=None, kw_only=True)
+    """What came into force; None where not both SYNs were seen."""
+
+    icmp: IcmpError | None = field(default=None, kw_only=True)
+    """The ICMP error that answered the SYN."""
+
+    findings: tuple[Finding, ...] = field(default=(), kw_only=True)
+
     def as_json(self) -> Json:
         """Return it as one JSON object."""
-        return asdict(self)
+        flat = asdict(replace(self, icmp=None))
+        return {**flat, "icmp": icmp_record(self.icmp)}
+
+
+def icmp_record(error: IcmpError | None) -> Json | None:
+    """Return an ICMP error as JSON."""
+    if error is None:
+        return None
+    return {"type": error.type, "code": error.code, "from": str(error.sender)}
 
 
 def rfc3339(at: int) -> str:

@@ -45,6 +45,8 @@ class Replay:
                 found = decoder.observed(frame)
                 if isinstance(found, Observed):
                     yield self.tracker.feed(found)
+                elif found is not None:
+                    self.tracker.quoted(found)
         self._notes.extend(decoder.warnings)
 
 

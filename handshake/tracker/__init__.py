@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from handshake.events import Step
     from handshake.tcp import ControlBlock, Endpoint, Observed, Segment
+    from handshake.tcp.icmp import IcmpError
 
 __all__ = ["Connection", "End", "Tracker", "summarize", "summarize_end", "zeek_records"]
 
@@ -33,6 +34,13 @@ class Tracker:
     def feed(self, observed: Observed) -> Step:
         """Return what the segment changed, in its connection."""
         return self.connection_of(observed.segment).feed(observed)
+
+    def quoted(self, error: IcmpError) -> Connection | None:
+        """Return the connection whose segment this ICMP error quotes; None where none is known."""
+        connection = self._current.get((error.source, error.destination))
+        if connection is not None:
+            connection.quoted(error)
+        return connection
 
     def connection_of(self, seg: Segment) -> Connection:
         """Return the connection that the segment belongs to: a new one where it opens one."""

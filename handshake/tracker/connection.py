@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from handshake.events import Change, Role, Step
 from handshake.tcp import State
 from handshake.tracker import inference
+from handshake.tracker.findings import ConnectionFindings
 from handshake.tracker.notice import notice
 from handshake.tracker.seen import Seen
 from handshake.tracker.zeek import Zeek
 
 if TYPE_CHECKING:
     from handshake.tcp import ControlBlock, Endpoint, Observed, Segment
+    from handshake.tcp.icmp import IcmpError
 
 
 @dataclass(slots=True)
@@ -52,6 +54,8 @@ class End:
     zero_windows: int = 0
     fins: int = 0
     rsts: int = 0
+    ttl: int | None = None
+    """Time to live, or hop limit, of the first packet."""
 
     provoked: bool = False
     """Whether the last thing it heard asks for a challenge ACK."""
@@ -94,6 +98,10 @@ class Connection:
     simultaneous: bool = False
     """Whether both ends called at once."""
 
+    unreachable: IcmpError | None = None
+    """The ICMP error that answered the SYN."""
+
+    findings: ConnectionFindings = field(default_factory=ConnectionFindings)
     closed: bool = False
     """Whether both FINs were acknowledged."""
 
@@ -146,7 +154,7 @@ class Connection:
         )
         events = tuple(notice(self, seen))
         self._remember(observed, sender)
-        return Step(
+        step = Step(
             stream=self.number,
             index=self.segments,
             observed=observed,
@@ -159,6 +167,21 @@ class Connection:
                 end.block is not None and end.block.inferred for end in (sender, receiver)
             ),
         )
+        self.findings.feed(step)
+        return step
+
+    def quoted(self, error: IcmpError) -> None:
+        """Take an ICMP error into account that quotes one of its segments."""
+        caller = self.client
+        of_syn = (
+            error.source == caller.endpoint
+            and caller.syn is not None
+            and caller.syn.first.segment.seq == error.seq
+            and not self.server.segments
+        )
+        if of_syn and error.unreachable and self.unreachable is None:
+            self.unreachable = error
+        self.findings.quoted(error, of_syn=of_syn)
 
     def _deliver_crossed_syn(self, sender: End, receiver: End) -> None:
         """Let the sender of this SYN hear the SYN that crossed it on the way."""
@@ -171,6 +194,7 @@ class Connection:
     def _remember(self, observed: Observed, sender: End) -> None:
         seg = observed.segment
         sender.segments += 1
+        sender.ttl = observed.ttl if sender.ttl is None else sender.ttl
         sender.fins += seg.fin
         sender.rsts += seg.rst
         if not seg.syn:

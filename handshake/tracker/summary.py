@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from handshake.record import EndRecord, HandshakeRecord, Record, rfc3339
+from handshake.tracker.negotiated import fast_open, negotiated
 from handshake.tracker.zeek import ZeekRecord, conn_state, record
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def summarize(connection: Connection) -> Record:
     first, last = connection.first, connection.last
     if first is None or last is None:
         raise ValueError("a connection without a segment has no record")
-    flow = connection.zeek.main
+    flow, outcome = connection.zeek.main, _outcome(connection)
     return Record(
         stream=connection.number,
         client=summarize_end(connection.client),
@@ -27,12 +28,15 @@ def summarize(connection: Connection) -> Record:
         roles=connection.roles,
         start=rfc3339(first.at),
         duration=(last.at - first.at) / _NANO,
-        outcome=_outcome(connection),
+        outcome=outcome,
         closed=_closed(connection),
         handshake=_handshake(connection),
         conn_state=None if flow is None else conn_state(flow),
         history=None if flow is None else flow.history.text,
         frames=(first.frame, last.frame),
+        negotiated=negotiated(connection),
+        icmp=connection.unreachable if outcome == "unreachable" else None,
+        findings=connection.findings.found(),
     )
 
 
@@ -65,6 +69,13 @@ def summarize_end(end: End) -> EndRecord:
         zero_windows=end.zero_windows,
         fin=end.fins,
         rst=end.rsts,
+        accecn=None if offer is None else offer.accecn,
+        fast_open=None if offer is None else fast_open(offer),
+        mptcp=None if offer is None else offer.mptcp,
+        md5=None if offer is None else offer.md5,
+        ao_key=None if offer is None else offer.ao_key,
+        user_timeout=None if offer is None else offer.user_timeout,
+        ttl=end.ttl,
     )
 
 
@@ -78,6 +89,8 @@ def _outcome(connection: Connection) -> str:
         return "established"
     if connection.refused is not None:
         return "refused"
+    if connection.unreachable is not None and not server.segments:
+        return "unreachable"
     if client.syn is None and client.syn_ack is None and server.syn_ack is None:
         return "mid-stream"
     if connection.reset_by is not None:

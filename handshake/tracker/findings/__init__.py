@@ -1,0 +1,55 @@
+"""What an expert would point at, each with the frame that proves it: per connection and capture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from handshake.record import Finding
+from handshake.tracker.findings.capture import CaptureFindings, capture_findings
+from handshake.tracker.findings.codes import CODES, NOTES
+from handshake.tracker.findings.flow import Flow
+from handshake.tracker.findings.offers import Offers
+from handshake.tracker.findings.opening import Opening
+from handshake.tracker.findings.path import Path
+from handshake.tracker.findings.quoted import Quoted
+from handshake.tracker.findings.resets import Resets
+
+if TYPE_CHECKING:
+    from handshake.events import Step
+    from handshake.tcp.icmp import IcmpError
+
+__all__ = [
+    "CODES",
+    "NOTES",
+    "CaptureFindings",
+    "ConnectionFindings",
+    "Finding",
+    "capture_findings",
+]
+
+
+class ConnectionFindings:
+    """Collects what there is to say of one connection, step by step, in little memory."""
+
+    __slots__ = ("_parts", "_quoted")
+
+    def __init__(self) -> None:
+        self._parts = (Opening(), Offers(), Resets(), Flow(), Path())
+        self._quoted = Quoted()
+
+    def feed(self, step: Step) -> None:
+        """Take one step into account."""
+        for part in self._parts:
+            part.feed(step)
+
+    def quoted(self, error: IcmpError, *, of_syn: bool) -> None:
+        """Take an ICMP error into account that quotes a segment; `of_syn`: the unanswered SYN."""
+        self._quoted.feed(error, of_syn=of_syn)
+
+    def found(self) -> tuple[Finding, ...]:
+        """Return what there is to say so far, in the order of the frames that prove it."""
+        found = [finding for part in (*self._parts, self._quoted) for finding in part.found()]
+        if any(each.code == "unreachable" for each in found):
+            # The ICMP error is the answer.
+            found = [each for each in found if each.code != "no-answer"]
+        return tuple(sorted(found, key=lambda each: each.frame or 0))

@@ -1,0 +1,116 @@
+"""What an expert would point at in the RSTs of a connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from handshake import events as ev
+from handshake.events import Role
+from handshake.events.base import octets, seconds
+from handshake.record import Finding
+from handshake.tcp import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from handshake.events import Step
+    from handshake.tcp import Observed
+
+IDLE: Final = 60.0
+"""Seconds of silence from which a RST is worth a word: the shortest idle timeouts of common
+load balancers and firewalls. RFC 5382 asks 2 h 4 min of a NAT, and many keep less."""
+
+_NANO: Final = 1_000_000_000
+
+
+class Resets:
+    """Follows who resets a connection, when, and whether the other end has to believe it."""
+
+    __slots__ = ("_gap", "_heard", "_kept", "_last_at", "_opened", "_over", "_sent")
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Finding] = {}
+        self._opened: int | None = None
+        """When both ends were ESTABLISHED."""
+
+        self._last_at: int | None = None
+        self._gap = 0
+        """The last silence of at least `IDLE`, in nanoseconds."""
+
+        self._heard: set[Role] = set()
+        """Who has sent anything since that silence."""
+
+        self._sent: set[Role] = set()
+        """Who has sent data or FIN."""
+
+        self._over = False
+
+    def feed(self, step: Step) -> None:
+        """Take one step into account."""
+        seg, at = step.segment, step.observed.at
+        if self._last_at is not None and at - self._last_at >= IDLE * _NANO:
+            self._gap = at - self._last_at
+            self._heard = set()
+        self._last_at = at
+        for event in step.events:
+            match event:
+                case ev.Established():
+                    self._opened = at
+                case ev.ChallengeAck():
+                    self._keep("challenge-ack", step.observed, event.text)
+                case ev.Dropped() if seg.rst:
+                    self._dropped(step, event)
+                case ev.Aborted():
+                    self._aborted(step, event.by)
+        if seg.rst and seg.payload_length:
+            self._keep(
+                "reset-with-data",
+                step.observed,
+                f"The RST carries {octets(seg.payload_length)}: rare; a sender may say there why "
+                f"it resets (RFC 1122 section 4.2.2.12).",
+            )
+        self._heard.add(step.by)
+        if seg.payload_length or seg.fin:
+            self._sent.add(step.by)
+
+    def _keep(self, code: str, observed: Observed, text: str) -> None:
+        self._kept.setdefault(code, Finding(code, observed.frame, text))
+
+    def _dropped(self, step: Step, event: ev.Dropped) -> None:
+        block, seg = step.receiver.before, step.segment
+        if block is None:
+            return
+        if block.state is State.SYN_SENT:
+            code = "reset-wrong-ack"
+        elif block.in_window(seg):
+            code = "reset-inexact"
+        else:
+            code = "reset-out-of-window"
+        self._keep(code, step.observed, f"RST in the {event.by}'s name: {event.reason}.")
+
+    def _aborted(self, step: Step, by: Role) -> None:
+        if self._over or any(isinstance(event, ev.Dropped) for event in step.events):
+            return
+        self._over = True
+        at, observed = step.observed.at, step.observed
+        if self._opened is not None and by is Role.SERVER and by not in self._sent:
+            self._keep(
+                "reset-after-accept",
+                observed,
+                f"The server took the connection and reset it "
+                f"{seconds((at - self._opened) / _NANO)} later without a word: its program gave "
+                f"up, or a box before it (a proxy, a load balancer, a firewall) takes calls that "
+                f"it cannot serve.",
+            )
+        if self._gap and by not in self._heard and self._opened is not None:
+            self._keep(
+                "idle-reset",
+                observed,
+                f"After {seconds(self._gap / _NANO)} of silence the first that came from the {by} "
+                f"was RST: it, or a box on the way (a NAT, a firewall, a load balancer), had "
+                f"given the idle connection up.",
+            )
+
+    def found(self) -> Iterator[Finding]:
+        """Yield what there is to say so far."""
+        yield from self._kept.values()
