@@ -1,8 +1,8 @@
 """What Zeek's conn.log says of a connection: `conn_state`, `history`, and the numbers beside them.
 
 Zeek 8's rules, in our own words, as its documentation and its TCP analyzer have them. It knows
-less than we do (a socket has five states there) and forgets sooner: after some seconds without
-an answer, or minutes of silence, the same two ports are another connection to it.
+less than we do (a side that sent a FIN is closed, answered or not) and forgets sooner: after some
+seconds without an answer, or minutes of silence, the same ports are another connection to it.
 """
 
 from __future__ import annotations
