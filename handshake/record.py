@@ -46,6 +46,8 @@ class EndRecord:
     out_of_order: int
     duplicate_acks: int
     zero_windows: int
+    keep_alives: int = field(default=0, kw_only=True)
+    window_updates: int = field(default=0, kw_only=True)
     fin: int
     rst: int
     accecn: bool | None = None
@@ -73,13 +75,16 @@ class HandshakeRecord:
     """How long the opening took, in seconds, and what stood in its way."""
 
     rtt: float | None
-    """From the last SYN to the ACK that completed it: Wireshark's initial RTT."""
+    """From the last SYN to the first ACK after it: Wireshark's initial RTT."""
+
+    rtt_ambiguous: bool = field(default=False, kw_only=True)
+    """Whether something was sent twice and no timestamp tells which time was answered."""
 
     syn_to_syn_ack: float | None
-    """From the last SYN before the SYN,ACK to it: the way to the server and back."""
+    """From the SYN that was answered to the SYN,ACK: the way to the server and back."""
 
     syn_ack_to_ack: float | None
-    """From the SYN,ACK to the ACK of it: the way to the client and back."""
+    """From the SYN,ACK that was answered to the ACK: the way to the client and back."""
 
     syn_retransmissions: int
     syn_ack_retransmissions: int
@@ -153,6 +158,9 @@ class Record:
     outcome: str
     closed: str | None
     handshake: HandshakeRecord
+    completeness: int = field(default=0, kw_only=True)
+    """Wireshark's `tcp.completeness`: 1 SYN, 2 SYN,ACK, 4 ACK, 8 data, 16 FIN, 32 RST."""
+
     conn_state: str | None
     """Zeek's word for how it opened and ended; None where no header could be read."""
 

@@ -63,30 +63,47 @@ class Retransmitted(Event):
     """Numbers sent again: octets, and the FIN."""
 
     fin: bool
+    unseen: int = 0
+    """Octets in it that were missing here since later ones came."""
 
     @property
     def text(self) -> str:
         """The fact in English."""
+        late = (
+            f"{octets(self.unseen)} that were missing here since later ones came: sent first, they "
+            f"were lost before this point, or held up for longer than a round trip."
+        )
+        if not self.count:
+            return f"The {self.by} sends {late}"
         what = "its FIN" if self.fin and self.count == 1 else octets(self.count)
+        with_it = f" With it come {late}" if self.unseen else ""
         return (
             f"The {self.by} sends {what} again: no acknowledgment reached it, so the segment or "
-            f"its ACK was lost or late."
+            f"its ACK was lost or late.{with_it}"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class FilledGap(Event):
-    """Numbers came that later ones had overtaken."""
+    """Numbers came after later ones, too soon for the answer to a loss."""
 
     code: ClassVar[str] = "out-of-order"
     section: ClassVar[str] = "3.10.7.4"
 
     by: Role
     count: int
+    again: int = 0
+    """Octets of them that had come before."""
 
     @property
     def text(self) -> str:
         """The fact in English."""
+        if self.again:
+            return (
+                f"The {self.by}'s {octets(self.again)} come twice within a round trip, the second "
+                f"time after later ones: the segment was doubled on the way, or sent again before "
+                f"its loss could be known."
+            )
         return (
             f"The {self.by}'s {octets(self.count)} come after later ones: they were overtaken on "
             f"the way, or lost before this point and sent again."
@@ -129,7 +146,7 @@ class DuplicateAck(Event):
 
 @dataclass(frozen=True, slots=True)
 class AckedAgain(Event):
-    """An ACK answered something that had come before."""
+    """An ACK answered something that had come before, or nothing: nobody waits for it."""
 
     code: ClassVar[str] = "ack-again"
     section: ClassVar[str] = "3.10.7.4"

@@ -70,11 +70,11 @@ class Tracker:
 
 
 def _opens_another(known: Connection, seg: Segment) -> bool:
-    """Whether this SYN has another number than the one its sender is known to have started from."""
-    if not seg.syn or seg.ack is not None or seg.rst:
+    """Whether this SYN has another number than its sender is known, or taken, to have begun at."""
+    if not seg.syn or seg.ack is not None:
         return False
-    block = known.end(known.role_of(seg.source)).block
-    return block is not None and block.snd.nxt is not None and block.snd.iss != seg.seq
+    base = known.end(known.role_of(seg.source)).numbers.base
+    return base is not None and base != int(seg.seq)
 
 
 def _caller(seg: Segment) -> tuple[Endpoint, str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from handshake.events import Change, Role, Step
 from handshake.tcp import State
 from handshake.tracker import inference
+from handshake.tracker.analysis import Analysis, Direction, Mark
 from handshake.tracker.findings import ConnectionFindings
 from handshake.tracker.notice import notice
 from handshake.tracker.seen import Seen
@@ -16,6 +17,9 @@ from handshake.tracker.zeek import Zeek
 if TYPE_CHECKING:
     from handshake.tcp import ControlBlock, Endpoint, Observed, Segment
     from handshake.tcp.icmp import IcmpError
+
+_RECENT: Final = 8
+"""Sendings remembered of one SYN: a Linux host gives up after seven."""
 
 
 @dataclass(slots=True)
@@ -26,6 +30,9 @@ class Sending:
     last: Observed
     again: int = 0
     """How many times it was sent after the first."""
+
+    recent: tuple[Observed, ...] = ()
+    """Each time it was sent, the latest few of them."""
 
     def repeated_by(self, seg: Segment) -> bool:
         """Whether `seg` is the same SYN or SYN,ACK once more."""
@@ -44,14 +51,16 @@ class End:
 
     syn: Sending | None = None
     syn_ack: Sending | None = None
-    segments: int = 0
-    octets: int = 0
-    """Unique payload octets sent, as far as they were seen."""
+    numbers: Direction = field(default_factory=Direction)
+    """The plain numbers that it sent, from which each segment is marked."""
 
+    segments: int = 0
     retransmissions: int = 0
     out_of_order: int = 0
     duplicate_acks: int = 0
     zero_windows: int = 0
+    keep_alives: int = 0
+    window_updates: int = 0
     fins: int = 0
     rsts: int = 0
     ttl: int | None = None
@@ -60,8 +69,14 @@ class End:
     provoked: bool = False
     """Whether the last thing it heard asks for a challenge ACK."""
 
-    asked: bool = False
-    """Whether the last thing it heard was a keep-alive."""
+    def count(self, marks: int) -> None:
+        """Count what a segment that it sent is marked as."""
+        self.retransmissions += bool(marks & Mark.SENT_AGAIN)
+        self.out_of_order += bool(marks & Mark.OUT_OF_ORDER)
+        self.duplicate_acks += bool(marks & Mark.DUPLICATE_ACK)
+        self.zero_windows += bool(marks & Mark.ZERO_WINDOW)
+        self.keep_alives += bool(marks & Mark.KEEP_ALIVE)
+        self.window_updates += bool(marks & Mark.WINDOW_UPDATE)
 
 
 @dataclass(slots=True)
@@ -105,10 +120,14 @@ class Connection:
     closed: bool = False
     """Whether both FINs were acknowledged."""
 
+    analysis: Analysis = field(init=False)
+    """The same segments as Wireshark marks them."""
+
     zeek: Zeek = field(init=False)
     """The same segments as Zeek reads them."""
 
     def __post_init__(self) -> None:
+        self.analysis = Analysis(reused=self.reused is not None)
         self.zeek = Zeek(self.client.endpoint.port, self.server.endpoint.port)
 
     def end(self, role: Role) -> End:
@@ -124,6 +143,7 @@ class Connection:
         seg = observed.segment
         sender = self.end(self.role_of(seg.source))
         receiver = self.end(sender.role.other)
+        marks = self._mark(observed, sender, receiver)
         before, seen_by = sender.block, receiver.block
         sender.block = inference.sent(
             before,
@@ -151,6 +171,7 @@ class Connection:
             Change(before, sender.block),
             Change(ready, receiver.block),
             unseen=_unseen(seen_by, ready),
+            marks=marks,
         )
         events = tuple(notice(self, seen))
         self._remember(observed, sender)
@@ -183,6 +204,22 @@ class Connection:
             self.unreachable = error
         self.findings.quoted(error, of_syn=of_syn)
 
+    def _mark(self, observed: Observed, sender: End, receiver: End) -> int:
+        seg = observed.segment
+        marks = self.analysis.take(
+            sender.numbers,
+            receiver.numbers,
+            int(seg.seq),
+            seg.ack_field,
+            seg.payload_length,
+            int(seg.flags),
+            seg.window,
+            observed.at,
+        )
+        if marks:
+            sender.count(marks)
+        return marks
+
     def _deliver_crossed_syn(self, sender: End, receiver: End) -> None:
         """Let the sender of this SYN hear the SYN that crossed it on the way."""
         block, syn = sender.block, receiver.syn
@@ -213,5 +250,6 @@ def _unseen(known: ControlBlock | None, ready: ControlBlock | None) -> int:
 
 def _sending(known: Sending | None, observed: Observed, seg: Segment) -> Sending:
     if known is None or not known.repeated_by(seg):
-        return Sending(observed, observed)
-    return Sending(known.first, observed, known.again + 1)
+        return Sending(observed, observed, recent=(observed,))
+    recent = (*known.recent[1 - _RECENT :], observed)
+    return Sending(known.first, observed, known.again + 1, recent)

@@ -1,4 +1,8 @@
-"""The events of ordinary segments: data, acknowledgment, window, FIN."""
+"""The events of ordinary segments: data, acknowledgment, window, FIN.
+
+What a segment counts as is told by its marks, and by them alone: so what is said of each
+segment and what is counted of all never disagree. The words come from what both ends know.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from handshake import events as ev
 from handshake.tcp import State
-from handshake.tracker.reasons import keep_alive
+from handshake.tracker.analysis import Mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from handshake.tracker.seen import Seen
+
+_NOTHING_NEW = Mark.DUPLICATE_ACK | Mark.KEEP_ALIVE_ACK | Mark.WINDOW_UPDATE
 
 
 def flow(seen: Seen) -> Iterator[ev.Event]:
@@ -21,52 +27,34 @@ def flow(seen: Seen) -> Iterator[ev.Event]:
     if seen.seg.fin and (before is None or before.fin is None):
         peer = seen.heard.before
         yield ev.FinSent(seen.by, first=peer is None or peer.fin is None)
+    if seen.marks & Mark.ZERO_WINDOW:
+        yield ev.WindowClosed(seen.by)
     if seen.seg.ack is None:
         return
-    if seen.seg.window == 0:
-        seen.sender.zero_windows += 1
-        yield ev.WindowClosed(seen.by)
-    answers = list(_acknowledged(seen)) or list(_repeated(seen))
-    seen.sender.asked = seen.sender.provoked = False
+    answers = [] if seen.marks & _NOTHING_NEW else list(_acknowledged(seen))
+    answers = answers or list(_repeated(seen))
+    seen.sender.provoked = False
     yield from answers
 
 
 def _numbers(seen: Seen) -> Iterator[ev.Event]:
     """Yield what its sequence numbers say: new data, old data, a gap."""
-    seg, sender = seen.seg, seen.sender
-    known = seen.sent.before.snd.nxt if seen.sent.before is not None else None
-    if known is None:
-        known = seg.seq
-    elif keep_alive(seg, known):
-        seen.receiver.asked = True
+    seg, octets, marks = seen.seg, seen.sender.numbers.octets, seen.marks
+    if marks & Mark.KEEP_ALIVE:
         yield ev.KeepAlive(seen.by)
         return
-    if known < seg.seq:
-        yield ev.GapSeen(seen.by, seg.seq - known)
-        known = seg.seq
-    old = min(known, seg.end) - seg.seq
-    if old and _fills_gap(seen):
-        sender.out_of_order += 1
-        sender.octets += seg.payload_length
-        yield ev.FilledGap(seen.by, seg.length)
-        return
-    if old:
-        sender.retransmissions += 1
-        yield ev.Retransmitted(seen.by, old, seg.fin and known == seg.end)
-    new = seg.payload_length - old
-    if new > 0:
-        sender.octets += new
-        yield ev.DataSent(seen.by, new)
-
-
-def _fills_gap(seen: Seen) -> bool:
-    """Whether later numbers came before these, and these had not come yet."""
-    block = seen.heard.before
-    if block is None or block.rcv.nxt is None or not block.rcv.held:
-        return False
-    seq = seen.seg.seq
-    held = any(first <= seq < end for first, end in block.rcv.held)
-    return block.rcv.nxt <= seq < block.rcv.held[-1][1] and not held
+    if octets.gap:
+        yield ev.GapSeen(seen.by, octets.gap)
+    again = seg.payload_length - octets.ahead - octets.filled
+    if marks & Mark.OUT_OF_ORDER:
+        yield ev.FilledGap(seen.by, seg.length - octets.ahead, again)
+    elif marks & Mark.SENT_AGAIN:
+        before = seen.sent.before
+        repeated = before is not None and before.fin is not None
+        fin = seg.fin and (repeated or not (again or octets.filled))
+        yield ev.Retransmitted(seen.by, again + fin, fin, octets.filled)
+    if octets.ahead:
+        yield ev.DataSent(seen.by, octets.ahead)
 
 
 def _acknowledged(seen: Seen) -> Iterator[ev.Event]:
@@ -88,23 +76,29 @@ def _acknowledged(seen: Seen) -> Iterator[ev.Event]:
 def _repeated(seen: Seen) -> Iterator[ev.Event]:
     """Yield why an ACK came that acknowledges nothing new."""
     before, after, peer = seen.sent.before, seen.sent.after, seen.heard.before
-    if seen.seg.length or before is None or after is None or peer is None:
-        return
-    if before.last_ack_sent is None or seen.seg.ack != before.last_ack_sent:
-        return
-    outstanding = (
-        peer.snd.una is not None and peer.snd.nxt is not None and peer.snd.una < peer.snd.nxt
+    says_again = (
+        seen.seg.length == 0 and before is not None and seen.seg.ack == before.last_ack_sent
     )
+    if not (seen.marks & _NOTHING_NEW or says_again):
+        return
     if seen.sender.provoked:
         yield ev.ChallengeAck(seen.by)
-    elif seen.sender.asked:
+    elif seen.marks & Mark.KEEP_ALIVE_ACK:
         yield ev.KeepAliveAck(seen.by)
-    elif after.rcv.wnd is not None and after.rcv.wnd != before.rcv.wnd and seen.seg.window:
-        yield ev.WindowUpdated(seen.by, after.rcv.wnd)
-    elif peer.state is State.SYN_RECEIVED:
+    elif seen.marks & Mark.WINDOW_UPDATE:
+        scaled = None if after is None else after.rcv.wnd
+        yield ev.WindowUpdated(seen.by, seen.seg.window if scaled is None else scaled)
+    elif peer is not None and peer.state is State.SYN_RECEIVED:
         yield ev.AckedAgain(seen.by, handshake=True)
-    elif outstanding:
-        seen.sender.duplicate_acks += 1
+    elif seen.marks & Mark.DUPLICATE_ACK and _outstanding(seen):
         yield ev.DuplicateAck(seen.by)
     else:
         yield ev.AckedAgain(seen.by, handshake=False)
+
+
+def _outstanding(seen: Seen) -> bool:
+    """Whether the peer waits for an ACK: only then can one be a duplicate (RFC 5681 section 2)."""
+    peer = seen.heard.before
+    if peer is None or peer.snd.una is None or peer.snd.nxt is None:
+        return False
+    return peer.snd.una < peer.snd.nxt

@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING
 from handshake.tcp import State
 
 if TYPE_CHECKING:
-    from handshake.tcp import ControlBlock, Segment, Seq
-
-
-def keep_alive(seg: Segment, snd_nxt: Seq) -> bool:
-    """Whether `seg` only asks for an ACK: one old octet or none (section 3.8.4)."""
-    return (
-        seg.seq == snd_nxt - 1 and seg.payload_length <= 1 and not (seg.syn or seg.fin or seg.rst)
-    )
+    from handshake.tcp import ControlBlock, Segment
 
 
 def old(block: ControlBlock, seg: Segment) -> bool:

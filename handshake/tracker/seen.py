@@ -25,6 +25,9 @@ class Seen(NamedTuple):
     unseen: int
     """How many numbers it acknowledges that the receiver was not seen to send."""
 
+    marks: int
+    """What Wireshark says of it: a sum of `Mark`."""
+
     @property
     def seg(self) -> Segment:
         """The segment."""

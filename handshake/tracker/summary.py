@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from handshake.record import EndRecord, HandshakeRecord, Record, rfc3339
 from handshake.tracker.negotiated import fast_open, negotiated
+from handshake.tracker.timing import timing
 from handshake.tracker.zeek import ZeekRecord, conn_state, record
 
 if TYPE_CHECKING:
-    from handshake.tcp import Observed
     from handshake.tracker.connection import Connection, End, Sending
 
 _NANO = 1_000_000_000
@@ -31,6 +31,7 @@ def summarize(connection: Connection) -> Record:
         outcome=outcome,
         closed=_closed(connection),
         handshake=_handshake(connection),
+        completeness=connection.analysis.completeness,
         conn_state=None if flow is None else conn_state(flow),
         history=None if flow is None else flow.history.text,
         frames=(first.frame, last.frame),
@@ -62,11 +63,13 @@ def summarize_end(end: End) -> EndRecord:
         timestamps=None if offer is None else offer.timestamps,
         ecn=None if offer is None else offer.ecn,
         segments=end.segments,
-        bytes=end.octets,
-        retransmissions=end.retransmissions + _again(end.syn) + _again(end.syn_ack),
+        bytes=end.numbers.octets.count,
+        retransmissions=end.retransmissions,
         out_of_order=end.out_of_order,
         duplicate_acks=end.duplicate_acks,
         zero_windows=end.zero_windows,
+        keep_alives=end.keep_alives,
+        window_updates=end.window_updates,
         fin=end.fins,
         rst=end.rsts,
         accecn=None if offer is None else offer.accecn,
@@ -108,27 +111,17 @@ def _closed(connection: Connection) -> str | None:
 
 
 def _handshake(connection: Connection) -> HandshakeRecord:
-    caller = connection.client
-    answer = connection.server.syn_ack or connection.server.syn
-    syn_ack = None if answer is None else answer.first
-    ack = connection.final_ack
-    syn = caller.syn
+    times = timing(connection)
     return HandshakeRecord(
-        rtt=_between(None if syn is None else syn.last, ack),
-        syn_to_syn_ack=_between(None if syn is None else syn.last, syn_ack),
-        syn_ack_to_ack=_between(syn_ack, ack),
-        syn_retransmissions=_again(caller.syn),
+        rtt=times.rtt,
+        rtt_ambiguous=times.ambiguous,
+        syn_to_syn_ack=times.syn_to_syn_ack,
+        syn_ack_to_ack=times.syn_ack_to_ack,
+        syn_retransmissions=_again(connection.client.syn),
         syn_ack_retransmissions=_again(connection.server.syn_ack),
         simultaneous=connection.simultaneous,
         fast_open=_took_data(connection),
     )
-
-
-def _between(earlier: Observed | None, later: Observed | None) -> float | None:
-    """Return the seconds between two segments; None where either was not seen."""
-    if earlier is None or later is None or later.at < earlier.at:
-        return None
-    return (later.at - earlier.at) / _NANO
 
 
 def _took_data(connection: Connection) -> bool:

@@ -253,21 +253,30 @@ def test_gap_reordering_and_retransmission() -> None:
     found = steps(
         *OPEN,
         "A <SEQ=111><ACK=301><DATA=10><CTL=ACK>",
-        "B <SEQ=301><ACK=101><CTL=ACK>",
         "A <SEQ=101><ACK=301><DATA=10><CTL=ACK>",
         "B <SEQ=301><ACK=121><CTL=ACK>",
+        "A <SEQ=131><ACK=301><DATA=10><CTL=ACK>",
+        "B <SEQ=301><ACK=121><CTL=ACK>",
+        "A <SEQ=121><ACK=301><DATA=10><CTL=ACK>",
+        "B <SEQ=301><ACK=141><CTL=ACK>",
         "A <SEQ=111><ACK=301><DATA=10><CTL=ACK>",
     )
+    # Handshake and ACK took 20 ms: what fills a gap later than that is the answer to the loss.
     assert [[event.code for event in step.events] for step in found[3:]] == [
         ["gap", "data"],
-        ["duplicate-ack"],
         ["out-of-order"],
+        ["acknowledged"],
+        ["gap", "data"],
+        ["duplicate-ack"],
+        ["retransmitted"],
         ["acknowledged"],
         ["retransmitted"],
     ]
+    assert "missing here since later ones came" in found[8].why
+    assert "sends 10 octets again" in found[10].why
     server = found[-1].server.after
     assert server is not None
-    assert int(server.rcv.nxt or 0) == 121
+    assert int(server.rcv.nxt or 0) == 141
 
 
 def test_fast_open_with_data_in_the_syn() -> None:
@@ -315,3 +324,46 @@ def test_the_record_of_a_connection() -> None:
     assert (record.client.mss, record.client.window_scale, record.client.iss) == (1460, 7, 100)
     assert record.frames == (1, 4)
     assert record.start == "1970-01-01T00:00:00.000000000Z"
+
+
+def test_what_is_said_of_each_segment_is_what_is_counted() -> None:
+    tracker = Tracker()
+    ack = "B <SEQ=301><ACK=101><CTL=ACK>"
+    found = steps(
+        *(OPEN[0], OPEN[0], *OPEN[1:]),
+        "A <SEQ=111><ACK=301><DATA=10><CTL=ACK>",
+        *(ack, ack),
+        "A <SEQ=101><ACK=301><DATA=20><CTL=ACK>",
+        "B <SEQ=301><ACK=121><CTL=ACK>",
+        "A <SEQ=120><ACK=301><CTL=ACK>",
+        "B <SEQ=301><ACK=121><CTL=ACK>",
+        tracker=tracker,
+    )
+    codes = [event.code for step in found for event in step.events]
+    client, server = (
+        summarize(tracker.connections[0]).client,
+        summarize(tracker.connections[0]).server,
+    )
+    assert client.retransmissions == codes.count("syn-retransmitted") + codes.count("retransmitted")
+    assert client.keep_alives == codes.count("keep-alive") == codes.count("keep-alive-ack") == 1
+    assert server.duplicate_acks == codes.count("duplicate-ack") == 2
+    assert (client.bytes, client.retransmissions) == (20, 2)
+
+
+def test_an_answer_to_what_was_sent_twice_tells_no_time_unless_it_echoes_a_clock() -> None:
+    tracker = Tracker()
+    steps(OPEN[0], OPEN[0], *OPEN[1:], tracker=tracker)
+    opening = summarize(tracker.connections[0]).handshake
+    assert (opening.rtt, opening.syn_to_syn_ack, opening.syn_ack_to_ack) == (0.02, 0.01, 0.01)
+    assert opening.rtt_ambiguous
+
+    tracker = Tracker()
+    lines = (("A", OPEN[0], 1, 0), ("A", OPEN[0], 2, 0), ("B", OPEN[1], 9, 1), ("A", OPEN[2], 3, 9))
+    for number, (by, line, value, echo) in enumerate(lines):
+        clocks = Options.of(opt.timestamps(value, echo))
+        seg = segment(line[2:], by=A if by == "A" else B, options=clocks)
+        tracker.feed(Observed(seg, number * 10_000_000))
+    opening = summarize(tracker.connections[0]).handshake
+    # The SYN,ACK answers the first SYN, though Wireshark counts from the second.
+    assert (opening.rtt, opening.syn_to_syn_ack, opening.syn_ack_to_ack) == (0.02, 0.02, 0.01)
+    assert not opening.rtt_ambiguous

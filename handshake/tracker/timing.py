@@ -1,0 +1,68 @@
+"""How long the handshake took, and whether that is certain where something was sent again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from handshake.tcp import Observed
+    from handshake.tracker.connection import Connection, Sending
+
+_NANO = 1_000_000_000
+
+
+class Timing(NamedTuple):
+    """The round trip of a handshake and its two parts, in seconds; None where not seen."""
+
+    rtt: float | None
+    """Wireshark's initial RTT: from the last SYN to the first ACK after it."""
+
+    syn_to_syn_ack: float | None
+    syn_ack_to_ack: float | None
+    ambiguous: bool
+    """Whether an answer may belong to more than one sending."""
+
+
+def timing(connection: Connection) -> Timing:
+    """Return how long the connection took to open."""
+    client, server = connection.client, connection.server
+    ack = connection.final_ack
+    answer, sure = _answered(server.syn_ack or server.syn, ack)
+    syn, certain = _answered(client.syn, answer)
+    rtt = connection.analysis.round_trip
+    return Timing(
+        rtt=rtt / _NANO if rtt else None,
+        syn_to_syn_ack=_between(syn, answer),
+        syn_ack_to_ack=_between(answer, ack),
+        ambiguous=not (sure and certain),
+    )
+
+
+def _answered(sending: Sending | None, by: Observed | None) -> tuple[Observed | None, bool]:
+    """Return which time it was sent that `by` answers, and whether that is certain.
+
+    An answer to something sent twice tells nothing of time (Karn's rule, RFC 6298 section 3),
+    but where timestamps are in force it echoes the clock of what it answers.
+    """
+    if sending is None:
+        return None, True
+    if by is None:
+        return sending.first, True
+    before = [each for each in sending.recent if each.at <= by.at]
+    echoed = by.segment.options.timestamps
+    if len(before) > 1 and echoed is not None:
+        named = [
+            each
+            for each in before
+            if (clock := each.segment.options.timestamps) and clock.value == echoed.echo
+        ]
+        if len(named) == 1:
+            return named[0], True
+    return (before[-1] if before else None), len(sending.recent) < 2
+
+
+def _between(earlier: Observed | None, later: Observed | None) -> float | None:
+    """Return the seconds between two segments; None where either was not seen."""
+    if earlier is None or later is None or later.at < earlier.at:
+        return None
+    return (later.at - earlier.at) / _NANO
