@@ -36,6 +36,11 @@ class Replay:
         """What was wrong with the file and its packets, a line each; whole after the last step."""
         return self._capture.warnings + self._notes
 
+    @property
+    def readable(self) -> bool:
+        """Whether any frame of the file was whole; known after the last step."""
+        return self._capture.readable
+
     def __iter__(self) -> Iterator[Step]:
         from handshake.wire.decode import Decoder
 

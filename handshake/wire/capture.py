@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from handshake.errors import CaptureError
-from handshake.wire import pcap, pcapng
-from handshake.wire.stream import GZIP_MAGIC, PIECE, Stream, gunzip
+from handshake.wire import pcap, pcapng, snoop
+from handshake.wire.packed import unpacker
+from handshake.wire.stream import PIECE, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,12 +20,9 @@ if TYPE_CHECKING:
     from handshake.wire.frame import Frame
 
 _OTHERS: Final = {
-    b"\x28\xb5\x2f\xfd": ("packed with zstd", "unpack it with zstd -d"),
-    b"\x04\x22\x4d\x18": ("packed with lz4", "unpack it with lz4 -d"),
     b"\xfd7zXZ\0": ("packed with xz", "unpack it with xz -d"),
     b"BZh": ("packed with bzip2", "unpack it with bzip2 -d"),
     b"PK\x03\x04": ("a zip archive", "unpack it"),
-    b"snoop\0\0\0": ("a snoop capture", "convert it with editcap"),
 }
 """What other files begin with, what they are, and the way out."""
 
@@ -40,16 +38,27 @@ class Capture:
     warnings: list[str]
     """What was wrong with the file, a line each; whole only after the last frame."""
 
+    count: int
+    """How many frames were handed out so far."""
+
     def __init__(self, name: str, read: Callable[[int], bytes], close: Callable[[], None]) -> None:
         self.name = name
         self.warnings = []
+        self.count = 0
         self.close = close
         """Let go of the file before the last frame was read."""
 
         self._frames = _frames(Stream(iter(partial(read, PIECE), b"")), self.warnings)
 
+    @property
+    def readable(self) -> bool:
+        """Whether anything came of it: no frame, and a warning, means that nothing was whole."""
+        return self.count > 0 or not self.warnings
+
     def __iter__(self) -> Iterator[Frame]:
-        yield from self._frames
+        for frame in self._frames:
+            self.count += 1
+            yield frame
         self.close()
 
     def __enter__(self) -> Capture:
@@ -67,8 +76,9 @@ class Capture:
 def read(path: str | Path) -> Capture:
     """Return the capture at `path`, or on standard input where it is `-`.
 
-    pcap and pcapng, plain or packed with gzip. Raises CaptureError where the file cannot
-    be read or is no capture; one that breaks off later gives its frames, then a warning.
+    pcap, pcapng and snoop, plain or packed with gzip, zstd or lz4. Raises CaptureError where
+    the file cannot be read or is no capture; one that breaks off later gives its frames, then
+    a warning.
     """
     if str(path) == "-":
         if sys.stdin.isatty():
@@ -105,13 +115,15 @@ def _capture(name: str, read: Callable[[int], bytes], close: Callable[[], None])
 
 def _frames(stream: Stream, warnings: list[str]) -> Iterator[Frame]:
     magic = bytes(stream.peek(_MAGIC_OCTETS))
-    if magic.startswith(GZIP_MAGIC):
-        stream = Stream(gunzip(stream.rest()))
+    if (unpack := unpacker(magic)) is not None:
+        stream = Stream(unpack(stream.rest()))
         magic = bytes(stream.peek(_MAGIC_OCTETS))
     if magic[:4] in pcap.MAGICS:
         return pcap.frames(stream, warnings)
     if magic[:4] == pcapng.MAGIC:
         return pcapng.frames(stream, warnings)
+    if magic.startswith(snoop.MAGIC):
+        return snoop.frames(stream, warnings)
     raise CaptureError(_what_it_is(stream, magic))
 
 

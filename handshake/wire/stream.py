@@ -1,4 +1,4 @@
-"""Octets in order from what may not be seekable: a file, a pipe, gzip."""
+"""Octets in order from what may not be seekable: a file, a pipe, what was unpacked."""
 
 from __future__ import annotations
 
@@ -10,11 +10,6 @@ if TYPE_CHECKING:
 
 PIECE: Final = 1 << 20
 """How many octets are read at a time, and unpacked at a time."""
-
-GZIP_MAGIC: Final = b"\x1f\x8b"
-
-_GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
-"""Tells zlib to expect a gzip header and to check its trailer."""
 
 
 class Stream:
@@ -29,7 +24,8 @@ class Stream:
     """Why the octets ended before their time; None where they did not."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
-        self._pieces = iter(pieces)
+        # What unpacks may have nothing to show for a piece: that is not the end.
+        self._pieces = filter(None, pieces)
         self._view = memoryview(b"")
         self._at = 0
         self.offset = 0
@@ -92,41 +88,3 @@ class Stream:
         except (OSError, EOFError, zlib.error) as error:
             self.broken = str(error)
             return b""
-
-
-def gunzip(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield what gzip members held. Raises zlib.error or EOFError after all that is sound.
-
-    The standard library's own reader drops what it had unpacked when it meets the damage.
-    """
-    member = zlib.decompressobj(_GZIP_WINDOW)
-    for packed in pieces:
-        while packed:
-            if member.eof:
-                # gzip(1) too ignores zeros after a member, and what is no member.
-                packed = packed.lstrip(b"\0")
-                if not packed.startswith(GZIP_MAGIC[:1]):
-                    break
-                member = zlib.decompressobj(_GZIP_WINDOW)
-            before = member.copy()
-            try:
-                unpacked = member.decompress(packed, PIECE)
-            except zlib.error:
-                yield from _up_to_the_damage(before, packed)
-                raise
-            if unpacked:
-                yield unpacked
-            packed = member.unused_data if member.eof else member.unconsumed_tail
-    if unpacked := member.flush():
-        yield unpacked
-    if not member.eof:
-        raise EOFError("its gzip data is cut off")
-
-
-def _up_to_the_damage(member: zlib._Decompress, packed: bytes) -> Iterator[bytes]:
-    try:
-        for at in range(len(packed)):
-            if unpacked := member.decompress(packed[at : at + 1]):
-                yield unpacked
-    except zlib.error:
-        return
