@@ -1,0 +1,7 @@
+"""Asks for records by their keys: which to list, and in what order."""
+
+from handshake.query.keys import KEYS, Key
+from handshake.query.order import order
+from handshake.query.parse import Test, parse
+
+__all__ = ["KEYS", "Key", "Test", "order", "parse"]

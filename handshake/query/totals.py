@@ -1,0 +1,144 @@
+"""Many records summed up: what became of the connections, how fast, and who did not answer."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from dataclasses import asdict
+from math import ceil
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from handshake.tracker.findings import CaptureFindings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from handshake.record import Finding, Json, Record
+
+OUTCOMES: Final = (
+    "established",
+    "refused",
+    "no-answer",
+    "half-open",
+    "reset",
+    "unreachable",
+    "mid-stream",
+)
+"""In the order in which they are told."""
+
+TOP: Final = 5
+"""How many servers of a kind are named."""
+
+
+class Spread(NamedTuple):
+    """How values are spread."""
+
+    least: float
+    median: float
+    p95: float
+    """What 95 of 100 do not exceed."""
+
+    most: float
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Spread | None:
+        """Return the spread of values; None where there are none."""
+        found = sorted(values)
+        if not found:
+            return None
+        middle = (found[(len(found) - 1) // 2] + found[len(found) // 2]) / 2
+        return cls(found[0], middle, found[ceil(0.95 * len(found)) - 1], found[-1])
+
+
+class Totals:
+    """Counts records as they pass and keeps of each no more than its round-trip time."""
+
+    def __init__(self, records: Iterable[Record] = ()) -> None:
+        self.connections = self.segments = self.octets = 0
+        self.outcomes: Counter[str] = Counter()
+        self.closed: Counter[str | None] = Counter()
+        self.refusing: Counter[tuple[str, int]] = Counter()
+        self.silent: Counter[tuple[str, int]] = Counter()
+        self.syn_again = self.syn_ack_again = self.data_again = 0
+        self.codes: Counter[str] = Counter()
+        """In how many connections there is a finding of each code."""
+
+        self._rtts = array("d")
+        self._together: dict[str | None, CaptureFindings] = {}
+        for record in records:
+            self.add(record)
+
+    def add(self, record: Record) -> None:
+        """Count one more."""
+        client, server, opening = record.client, record.server, record.handshake
+        self.connections += 1
+        self.segments += client.segments + server.segments
+        self.octets += client.bytes + server.bytes
+        self.outcomes[record.outcome] += 1
+        self.closed[record.closed] += 1
+        if record.outcome == "refused":
+            self.refusing[server.address, server.port] += 1
+        elif record.outcome == "no-answer":
+            self.silent[server.address, server.port] += 1
+        self.syn_again += opening.syn_retransmissions
+        self.syn_ack_again += opening.syn_ack_retransmissions
+        again = client.retransmissions + server.retransmissions
+        self.data_again += max(
+            0, again - opening.syn_retransmissions - opening.syn_ack_retransmissions
+        )
+        if opening.rtt is not None:
+            self._rtts.append(opening.rtt)
+        self.codes.update({each.code for each in record.findings})
+        self._together.setdefault(record.capture, CaptureFindings()).add(record)
+
+    @property
+    def captures(self) -> list[str | None]:
+        """The captures' names, in order."""
+        return list(self._together)
+
+    @property
+    def rtt(self) -> Spread | None:
+        """The spread of the handshakes' round-trip times, in seconds."""
+        return Spread.of(self._rtts)
+
+    @property
+    def findings(self) -> list[tuple[str | None, Finding]]:
+        """What the connections of each capture together say, with the capture's name."""
+        return [
+            (capture, finding)
+            for capture, together in self._together.items()
+            for finding in together.found()
+        ]
+
+    def as_json(self) -> Json:
+        """Return it as one JSON object."""
+        rtt = self.rtt
+        return {
+            "captures": self.captures,
+            "connections": self.connections,
+            "segments": self.segments,
+            "bytes": self.octets,
+            "outcomes": {each: self.outcomes[each] for each in OUTCOMES},
+            "closed": {each or "open": count for each, count in self.closed.items()},
+            "rtt": None
+            if rtt is None
+            else {"min": rtt.least, "median": rtt.median, "p95": rtt.p95, "max": rtt.most},
+            "retransmissions": {
+                "syn": self.syn_again,
+                "syn_ack": self.syn_ack_again,
+                "data": self.data_again,
+            },
+            "refusing": _top(self.refusing),
+            "silent": _top(self.silent),
+            "codes": dict(self.codes.most_common()),
+            "findings": [
+                {"capture": capture, **asdict(finding)} for capture, finding in self.findings
+            ],
+        }
+
+
+def _top(found: Counter[tuple[str, int]]) -> list[Json]:
+    return [
+        {"address": address, "port": port, "connections": count}
+        for (address, port), count in found.most_common(TOP)
+    ]
