@@ -1,0 +1,121 @@
+"""Where records come from: one capture file, or several as the parts of one capture."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from handshake.errors import CaptureError
+from handshake.wire.capture import read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from handshake.wire.frame import Frame
+
+
+@dataclass(slots=True)
+class Report:
+    """How the reading went."""
+
+    warnings: list[str] = field(default_factory=list)
+    """What was wrong with files and packets, a line each that begins with the file's name."""
+
+    errors: list[CaptureError] = field(default_factory=list)
+    """Why files could not be read at all."""
+
+    readable: int = 0
+    """How many files were captures."""
+
+
+class Source(Protocol):
+    """The frames of one capture, however many files it is in."""
+
+    @property
+    def name(self) -> str:
+        """What to call all of it."""
+        ...
+
+    def frames(self, report: Report) -> Iterator[Frame]:
+        """Yield every frame, from the first on, and report what was in the way."""
+        ...
+
+    def file_of(self, frame: int | None) -> str:
+        """Return the name of the file that holds a frame."""
+        ...
+
+
+class File:
+    """One capture file."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = path
+        self.name = str(path)
+
+    def frames(self, report: Report) -> Iterator[Frame]:
+        """Yield every frame; none where the file cannot be read."""
+        try:
+            capture = read(self._path)
+        except CaptureError as error:
+            report.errors.append(error)
+            return
+        report.readable += 1
+        self.name = capture.name
+        with capture:
+            yield from capture
+        report.warnings += [f"{self.name}: {each}" for each in capture.warnings]
+
+    def file_of(self, frame: int | None) -> str:  # noqa: ARG002 - there is but one
+        """Return its name."""
+        return self.name
+
+
+class Parts:
+    """Files that were written by turns (tcpdump -C, -G), as the one capture that they are.
+
+    They are read in the order of their first packets; frames are numbered on from one
+    file to the next, as `mergecap -a` would join them.
+    """
+
+    def __init__(self, paths: Sequence[str | Path]) -> None:
+        self._files = [File(path) for path in sorted(paths, key=_begins)]
+        self._firsts = [1]
+        """The number of each file's first frame."""
+
+        self.name = f"{len(paths)} files"
+
+    def frames(self, report: Report) -> Iterator[Frame]:
+        """Yield the frames of all files that can be read."""
+        self._firsts.clear()
+        number = latest = 0
+        for file in self._files:
+            self._firsts.append(number + 1)
+            begun = False
+            for frame in file.frames(report):
+                if not begun and frame.time < latest:
+                    report.warnings.append(
+                        f"{file.name}: it begins before the file before it ends: "
+                        "the files were not written by turns"
+                    )
+                begun = True
+                number += 1
+                latest = max(latest, frame.time)
+                yield frame._replace(number=number)
+
+    def file_of(self, frame: int | None) -> str:
+        """Return the name of the file that holds a frame, by its number over all files."""
+        return self._files[bisect_right(self._firsts, frame or 1) - 1].name
+
+
+def _begins(path: str | Path) -> float:
+    """Return when a file's first packet was seen; infinite where that is not known yet."""
+    # What comes from a pipe can be read but once, and is likely the part still being written.
+    if not Path(path).is_file():
+        return float("inf")
+    try:
+        with read(path) as capture:
+            return next((frame.time for frame in capture), float("inf"))
+    except CaptureError:
+        return float("inf")
