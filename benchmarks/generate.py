@@ -1,8 +1,9 @@
 """Writes a capture of many connections, and beside it the true answers, one JSON line each.
 
     python benchmarks/generate.py OUT.pcap [--connections 20000] [--packets 1000000] [--snap 96]
+                                           [--seconds 60]
 
-The connections overlap in time. Each is one of the histories below, chosen by a seeded
+The connections overlap in time, and begin at random within `--seconds`. Each is one of the histories below, chosen by a seeded
 generator, so that the same arguments give the same octets. What is true of each connection is
 known because it was made so, and not because somebody read it off the packets.
 """
@@ -57,17 +58,18 @@ class Truth:
 class Call:
     """One connection being written: iterating yields each packet with its time."""
 
-    def __init__(self, number: int, packets: int, dice: random.Random) -> None:
+    def __init__(self, number: int, packets: int, seconds: int, dice: random.Random) -> None:
         self.dice = dice
         self.packets = packets
         self.addresses = (0x0A000000 + number % 5000, 0x0A800000 + number % 97)
         self.ports = (1024 + number % 60000, dice.choice((80, 443, 8080)))
         self.history = dice.choices(list(HISTORIES), list(HISTORIES.values()))[0]
-        self.at = START + dice.randrange(60_000_000) * MICROSECOND
+        self.at = START + dice.randrange(seconds * 1_000_000) * MICROSECOND
         self.way = dice.randrange(200, 40_000) * MICROSECOND
         self.isn = [dice.getrandbits(32), dice.getrandbits(32)]
         self.sent = [0, 0]
         self.clock = [dice.getrandbits(31), dice.getrandbits(31)]
+        self.told = [0, 0]
         self.truth = Truth(
             client=dotted(self.addresses[0]),
             client_port=self.ports[0],
@@ -82,10 +84,9 @@ class Call:
         self.truth.segments[side] += 1
         seq = self.isn[side] + (self.sent[side] if offset is None else offset)
         ack = self.isn[1 - side] + self.sent[1 - side] if flags & ACK else 0
-        ticks = self.at // 1_000_000
-        stamps = ((self.clock[side] + ticks) & 0xFFFFFFFF, 0)
-        if flags & ACK:
-            stamps = (stamps[0], (self.clock[1 - side] + ticks) & 0xFFFFFFFF)
+        ticks = (self.at - START) // 1_000_000
+        self.told[side] = (self.clock[side] + ticks) & 0xFFFFFFFF
+        stamps = (self.told[side], self.told[1 - side] if flags & ACK else 0)
         return packet(
             self.addresses[side],
             self.addresses[1 - side],
@@ -251,7 +252,7 @@ def packet(
     stamps: tuple[int, int],
     length: int,
 ) -> bytes:
-    """Return an Ethernet frame with one segment. Checksums stay zero, as offload leaves them."""
+    """Return an Ethernet frame with one segment, whose payload is zeros."""
     if flags & SYN:
         options = OFFER + struct.pack("!BBII", 8, 10, *stamps) + bytes((1, 3, 3, 7))
     elif flags & RST:
@@ -262,18 +263,28 @@ def packet(
     offset = 5 + len(options) // 4
     total = 20 + 4 * offset + length
     ip = IP.pack(0x45, 0, total, 0, 0x4000, 64, 6, 0, source, destination)
+    ip = ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:]
     tcp = TCP.pack(sport, dport, seq, ack, offset << 12 | flags, window, 0, 0)
+    pseudo = struct.pack("!IIHH", source, destination, 6, total - 20)
+    tcp = tcp[:16] + struct.pack("!H", checksum(pseudo + tcp + options)) + tcp[18:]
     return ETHERNET + ip + tcp + options + PAYLOAD[:length]
 
 
-def write(path: Path, *, connections: int, packets: int, snap: int, seed: int = 9293) -> int:
+def checksum(octets: bytes) -> int:
+    """Return the internet checksum (RFC 1071) of an even number of octets, not all zero."""
+    return 0xFFFF - (int.from_bytes(octets, "big") % 0xFFFF or 0xFFFF)
+
+
+def write(
+    path: Path, *, connections: int, packets: int, snap: int, seconds: int = 60, seed: int = 9293
+) -> int:
     """Write the capture and `path` + `.truth.jsonl`; return how many packets there are."""
     dice = random.Random(seed)
     each = packets / connections
     calls = []
     for number in range(connections):
         size = max(6, round(dice.expovariate(1 / max(1.0, each - 6))) + 6)
-        calls.append(Call(number, size, dice))
+        calls.append(Call(number, size, seconds, dice))
     running = [(at, number, frame, iterator) for number, (at, frame, iterator) in _started(calls)]
     heapq.heapify(running)
     written = 0
@@ -312,6 +323,7 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=20_000)
     parser.add_argument("--packets", type=int, default=1_000_000)
     parser.add_argument("--snap", type=int, default=96)
+    parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--seed", type=int, default=9293)
     asked = parser.parse_args()
     count = write(
@@ -319,6 +331,7 @@ def main() -> None:
         connections=asked.connections,
         packets=asked.packets,
         snap=asked.snap,
+        seconds=asked.seconds,
         seed=asked.seed,
     )
     print(f"{asked.out}: {count} packets")
