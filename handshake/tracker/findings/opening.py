@@ -27,6 +27,7 @@ class Opening:
 
     __slots__ = (
         "_abandoned",
+        "_acked",
         "_again",
         "_answer",
         "_done",
@@ -68,6 +69,9 @@ class Opening:
         self._simultaneous: Observed | None = None
         self._established: Observed | None = None
         self._abandoned: Observed | None = None
+        self._acked = False
+        """Whether the caller has acknowledged any SYN,ACK."""
+
         self._done = False
 
     def feed(self, step: Step) -> None:
@@ -77,11 +81,15 @@ class Opening:
             return
         for event in step.events:
             self._event(step, event)
-        if seg.rst and step.by is Role.CLIENT and self._syn_ack and not self._done:
+        # What rejects a wrong SYN,ACK leaves the call as it is (section 3.5.2).
+        stray = any(isinstance(event, ev.StrayReset) for event in step.events)
+        if seg.rst and step.by is Role.CLIENT and self._syn_ack and not (self._done or stray):
             self._abandoned = self._abandoned or step.observed
         if step.by is Role.SERVER:
             self._bare(step.observed)
             self._answer = step.observed
+        elif seg.ack is not None and int(seg.ack - 1) in self._isns:
+            self._acked = True
         elif seg.syn and seg.ack is None:
             self._first = self._first or step.observed
             self._last = step.observed
@@ -216,8 +224,8 @@ class Opening:
             )
 
     def _half_open(self) -> Iterator[Finding]:
-        gone = self._established or self._abandoned
-        if gone is not None or self._syn_ack is None or self._syn_acks < 2:
+        over = self._established or self._abandoned or self._acked
+        if over or self._syn_ack is None or self._syn_acks < 2:
             return
         yield Finding(
             "half-open",
