@@ -132,9 +132,11 @@ def _ended(source: Source, report: Report, decoder: Decoder) -> Iterator[Connect
             yield over.pop(stream)
     yield from (each for each in tracker.connections if each.number not in yielded)
     if late:
+        what = "1 segment" if late == 1 else f"{late} segments"
+        whose = ("its connection", "it is") if late == 1 else ("their connections", "they are")
         report.warnings.append(
-            f"{source.name}: {late} segments came more than {QUIET // 10**9} s after "
-            "the end of their connections: they are in no record"
+            f"{source.name}: {what} came more than {QUIET // 10**9} s after the end of "
+            f"{whose[0]}: {whose[1]} in no record"
         )
 
 

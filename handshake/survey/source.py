@@ -27,7 +27,7 @@ class Report:
     """Why files could not be read at all."""
 
     readable: int = 0
-    """How many files were captures."""
+    """Of how many files at least something could be read."""
 
 
 class Source(Protocol):
@@ -61,11 +61,15 @@ class File:
         except CaptureError as error:
             report.errors.append(error)
             return
-        report.readable += 1
         self.name = capture.name
         with capture:
             yield from capture
-        report.warnings += [f"{self.name}: {each}" for each in capture.warnings]
+        said = [f"{self.name}: {each}" for each in capture.warnings]
+        if capture.readable:
+            report.readable += 1
+            report.warnings += said
+        else:
+            report.errors += map(CaptureError, said)
 
     def file_of(self, frame: int | None) -> str:  # noqa: ARG002 - there is but one
         """Return its name."""

@@ -1,0 +1,164 @@
+"""The records of captures: all of them, in order, as soon as they are sure."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from handshake.errors import CaptureError
+from handshake.replay import replay
+from handshake.survey import records
+from handshake.tracker import summarize
+from tests.survey.made import CAPTURES, packets, save
+
+if TYPE_CHECKING:
+    from random import Random
+
+ALL = sorted(CAPTURES.glob("*.pcap"))
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
+def test_the_records_are_those_of_replay(path: Path) -> None:
+    source = replay(path)
+    for _ in source:
+        pass
+    whole = [replace(summarize(each), capture=str(path)) for each in source.tracker.connections]
+    found = records(path)
+    assert list(found) == whole
+    assert list(found) == whole  # and again
+    assert (found.warnings, found.errors) == ([], [])
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
+def test_the_steps_of_a_connection_are_those_of_replay(path: Path) -> None:
+    source = replay(path)
+    every = list(source)
+    found = records(path)
+    for record in found:
+        whole = [step for step in every if step.stream == record.stream]
+        steps = found.steps(record)
+        assert [step.observed for step in steps] == [step.observed for step in whole]
+        assert [step.sender for step in steps] == [step.sender for step in whole]
+        assert [step.events for step in steps] == [step.events for step in whole]
+        assert len(found.steps(record, 2)) == min(2, len(whole))
+
+
+def test_what_is_over_comes_once_it_has_been_quiet(tmp_path: Path) -> None:
+    still_open = packets("half-open", since=0)
+    over, next_one = packets("open-close-v6", since=1), packets("refused", since=200)
+    found = records(save(tmp_path / "long.pcap", still_open + over + next_one))
+    assert [each.stream for each in found] == [1, 0, 2]
+
+
+def test_what_comes_later_than_that_is_told_of(tmp_path: Path) -> None:
+    over, other = packets("open-close-v4", since=0), packets("open-close-v6", since=200)
+    data, _ = over[-1]
+    path = save(tmp_path / "late.pcap", [*over, *other, (data, 300 * 10**9)])
+    found = records(path)
+    assert [each.frames for each in found] == [(1, 10), (11, 20)]
+    assert found.warnings == [
+        (
+            f"{path}: 1 segment came more than 120 s after the end of its connection: "
+            "it is in no record"
+        )
+    ]
+
+
+def test_several_captures_are_each_their_own() -> None:
+    first, second = CAPTURES / "refused.pcap", CAPTURES / "ecn.pcap"
+    assert [(each.capture, each.stream) for each in records(first, second)] == [
+        (str(first), 0),
+        (str(second), 0),
+        (str(second), 1),
+    ]
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(st.integers(0, 178), min_size=1, max_size=4), st.randoms())
+def test_parts_in_any_order_are_the_whole(cuts: list[int], dice: Random) -> None:
+    frames = packets("mixed")
+    edges = [0, *sorted(cuts), len(frames)]
+    with TemporaryDirectory() as place:
+        parts = [
+            save(Path(place) / f"part{at}.pcap", frames[begin:end])
+            for at, (begin, end) in enumerate(itertools.pairwise(edges))
+        ]
+        dice.shuffle(parts)
+        merged = records(*parts, merge=True)
+        found = list(merged)
+        whole = list(records(CAPTURES / "mixed.pcap"))
+        assert [replace(each, capture=None) for each in found] == [
+            replace(each, capture=None) for each in whole
+        ]
+        for each in found:
+            # Each is listed with the part that it begins in.
+            begin = int(Path(each.capture or "").stem.removeprefix("part"))
+            assert each.frames[0] is not None
+            assert edges[begin] < each.frames[0] <= edges[begin + 1]
+        assert len(merged.steps(found[8])) == 11
+        assert merged.warnings == []
+
+
+def test_parts_that_overlap_are_told_of(tmp_path: Path) -> None:
+    frames = packets("mixed")
+    one, two = save(tmp_path / "1.pcap", frames[::2]), save(tmp_path / "2.pcap", frames[1::2])
+    merged = records(two, one, merge=True)
+    assert len(list(merged)) > 0
+    assert merged.warnings[0] == (
+        f"{two}: it begins before the file before it ends: the files were not written by turns"
+    )
+
+
+def test_what_cannot_be_read_does_not_stop_the_rest(tmp_path: Path) -> None:
+    good, text = CAPTURES / "refused.pcap", tmp_path / "text"
+    text.write_text("no capture")
+    cut = tmp_path / "cut.pcap"
+    cut.write_bytes(good.read_bytes()[:-1])
+    for merge in (False, True):
+        found = records(tmp_path / "none", good, text, cut, tmp_path, merge=merge)
+        assert len({(each.capture, each.stream) for each in found}) == (1 if merge else 2)
+        assert sorted(str(each).rpartition(": ")[0] for each in found.errors) == sorted(
+            [
+                f"{tmp_path}: it is a directory",
+                f"{tmp_path / 'none'}: there is no such file",
+                f"{text}: it is text, not a capture",
+            ]
+        )
+        assert found.warnings[-1].startswith(f"{cut}: cut off at offset 114: ")
+
+
+def test_where_nothing_can_be_read_it_is_an_error(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.pcap"
+    broken.write_bytes((CAPTURES / "refused.pcap").read_bytes()[:30])
+    found = records(tmp_path / "none", broken)
+    with pytest.raises(CaptureError, match=r"broken\.pcap: cut off at offset 24"):
+        list(found)
+    assert [str(each) for each in found.errors] == [
+        f"{tmp_path / 'none'}: there is no such file: check its name"
+    ]
+
+
+def test_a_capture_without_a_connection_is_told_of(tmp_path: Path) -> None:
+    empty = save(tmp_path / "empty.pcap", [])
+    found = records(empty)
+    assert list(found) == []
+    assert found.warnings == [f"{empty} has no TCP segment"]
+
+
+def test_steps_of_what_is_gone_are_an_error(tmp_path: Path) -> None:
+    path = save(tmp_path / "some.pcap", packets("refused"))
+    found = records(path)
+    (record,) = found
+    save(path, [])
+    with pytest.raises(CaptureError, match="it has changed"):
+        found.steps(record)
+    path.unlink()
+    with pytest.raises(CaptureError, match="cannot be read twice"):
+        found.steps(record)
