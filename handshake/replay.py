@@ -50,7 +50,7 @@ class Replay:
                 found = decoder.observed(frame)
                 if isinstance(found, Observed):
                     yield self.tracker.feed(found)
-                elif found is not None:
+                elif found is not None or found is not None:
                     self.tracker.quoted(found)
         self._notes.extend(decoder.warnings)
 

@@ -24,19 +24,24 @@ from handshake.tcp import Observed, Segment
 from handshake.wire.datagram import TCP, CutError
 from handshake.wire.dot11 import EncryptedError
 from handshake.wire.ip import checksum
-from handshake.wire.layer import IPV4, UnknownLinkError
+from handshake.wire.layer import IPV4, IPV6, UnknownLinkError
 from handshake.wire.walk import ShortError, Walker
 
 if TYPE_CHECKING:
     from handshake.tcp.icmp import IcmpError
     from handshake.wire.frame import Frame
+    from handshake.wire.layer import Octets
     from handshake.wire.walk import Fields
 
 _ETHERNET: Final = 1
 _ORDINARY: Final = struct.Struct("!12xHBxH2xHBB2x4s4sHHIIHH").unpack_from
 """Ethernet, IPv4 without options and TCP: nearly all there is."""
 
+_ORDINARY_6: Final = struct.Struct("!18xHBB16s16sHHIIHH").unpack_from
+"""The same over IPv6, from the length of its payload on."""
+
 _ORDINARY_OCTETS: Final = 54
+_ORDINARY_6_OCTETS: Final = 74
 _MIN_HEADER: Final = 20
 
 _NAMES: Final = {
@@ -85,6 +90,8 @@ class Decoder:
                     return (source, destination, sport, dport, seq, ack, bits, window,
                             total - 20 - header, options, ttl, 14, 34, 14 + total, None, ())
                     # fmt: on
+            if kind == IPV6 and (found := _ordinary_6(data, length)) is not None:
+                return found
         try:
             return self._walker.walk(frame)
         except UnknownLinkError as error:
@@ -122,6 +129,21 @@ class Decoder:
             f"{count} packet{' was' if count == 1 else 's were'} {what} (first: frame {first})"
             for count, what, first in lines
         ]
+
+
+def _ordinary_6(data: Octets, length: int) -> Fields | None:
+    if len(data) < _ORDINARY_6_OCTETS or data[14] >> 4 != 6:
+        return None
+    # fmt: off
+    (size, protocol, ttl, source, destination,
+     sport, dport, seq, ack, bits, window) = _ORDINARY_6(data)
+    header = bits >> 10 & 0x3C
+    if protocol != TCP or not _MIN_HEADER <= header <= size <= length - 54:
+        return None
+    options = bytes(data[74 : 54 + header]) if header > _MIN_HEADER else b""
+    return (source, destination, sport, dport, seq, ack, bits, window,
+            size - header, options, ttl, 14, 54, 54 + size, None, ())
+    # fmt: on
 
 
 def observed(frame: Frame, fields: Fields) -> Observed:

@@ -151,16 +151,20 @@ _IN_UDP: Final[dict[int, tuple[int, Layer]]] = {
     6081: (8, _geneve),
 }
 _MPLS_IN_UDP: Final = 6635
+_EPHEMERAL: Final = 1024
+"""Who sends from a lower port, or to one, speaks the protocol of that port."""
 
 
 def udp(octets: Octets, at: int, limit: int) -> Next | None:
     """Return what a UDP datagram carries where one of its ports is a tunnel's."""
     source, destination, length = struct.unpack_from("!HHH", octets, at)
+    if min(source, destination) < _EPHEMERAL:
+        return None  # a name server's answer may go to any port, and carries no packet
+    limit = min(limit, at + length) if length else limit
     for port in (destination, source):
         if port in _IN_UDP:
             least, layer = _IN_UDP[port]
-            at, limit = at + 8, min(limit, at + length) if length else limit
-            return layer(octets, at, limit) if at + least <= limit else None
+            return layer(octets, at + 8, limit) if at + 8 + least <= limit else None
     if destination == _MPLS_IN_UDP:
         return Next(MPLS, at + 8, limit)
     return None

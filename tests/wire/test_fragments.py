@@ -140,7 +140,7 @@ def test_a_flood_of_first_parts_takes_bounded_memory() -> None:
 
 
 def test_a_tunnel_may_be_cut_too() -> None:
-    whole = OUTER / UDP(sport=9, dport=4789) / VXLAN(vni=5) / ETHER / V4
+    whole = OUTER / UDP(sport=49999, dport=4789) / VXLAN(vni=5) / ETHER / V4
     (observed,), warnings = seen(fragment(whole, 1480))
     assert (observed.via, observed.segment.payload) == (("vxlan 5",), DATA.payload)
     assert (observed.checksum_ok, warnings) == (True, [])

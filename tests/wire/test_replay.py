@@ -5,12 +5,13 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from scapy.layers.inet import ICMP, IP
 
 from handshake.errors import CaptureError
 from handshake.replay import replay
 from handshake.tcp import State
 from handshake.wire import codec
-from tests.segments import B, segment
+from tests.segments import A, B, segment
 from tests.wire.files import pcap_header, pcap_record
 
 if TYPE_CHECKING:
@@ -56,6 +57,38 @@ def test_warnings_of_the_file_and_of_its_packets(file: Path) -> None:
 def test_what_is_no_capture_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match="no such file"):
         replay(tmp_path / "missing.pcap")
+
+
+def test_what_an_icmp_error_says_of_a_segment_is_told(file: Path) -> None:
+    error = IP(src="203.0.113.1", dst=str(A.address)) / ICMP(type=3, code=13)
+    packets = [codec.packet(HANDSHAKE[0]), error / codec.packet(HANDSHAKE[0])]
+    file.write_bytes(
+        pcap_header(link_type=RAW_IP) + b"".join(pcap_record(bytes(each)) for each in packets)
+    )
+    replayed = replay(file)
+    assert len(list(replayed)) == 1
+    (connection,) = replayed.tracker.connections
+    assert connection.unreachable is not None
+    assert (connection.unreachable.code, connection.unreachable.frame) == (13, 2)
+
+
+def test_nothing_whole_is_nothing_readable(file: Path) -> None:
+    file.write_bytes(pcap_header(link_type=RAW_IP) + b"\xff" * 40)
+    replayed = replay(file)
+    assert list(replayed) == []
+    assert not replayed.readable
+
+
+def test_an_ordinary_capture_loads_no_scapy(file: Path) -> None:
+    program = """
+import sys
+from handshake.replay import replay
+for step in replay(sys.argv[1]):
+    pass
+print(*sys.modules)
+"""
+    run = subprocess.run([sys.executable, "-c", program, file], capture_output=True, check=True)
+    assert not [name for name in run.stdout.decode().split() if name.startswith("scapy")]
 
 
 def test_the_name_alone_loads_no_scapy() -> None:
