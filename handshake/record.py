@@ -184,6 +184,15 @@ class Record:
         return {**flat, "icmp": icmp_record(self.icmp)}
 
 
+def schema() -> Json:
+    """Return the JSON schema of all that is written as JSON, each output under `$defs`."""
+    import json
+    from importlib.resources import files
+
+    found: Json = json.loads((files("handshake") / "record.schema.json").read_text("utf-8"))
+    return found
+
+
 def icmp_record(error: IcmpError | None) -> Json | None:
     """Return an ICMP error as JSON."""
     if error is None:

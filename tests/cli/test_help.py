@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import subprocess
 import sys
@@ -12,17 +13,18 @@ import pytest
 from typer.testing import CliRunner
 
 from handshake.cli import app, main
+from tests.schema import OUTPUTS, valid
 
 ROOT = Path(__file__).parents[2]
 READER = importlib.import_module("handshake.replay")
 """The module: `handshake.replay` is the function that the package exports."""
 
-COMMANDS = ("probe", "replay", "demo")
+COMMANDS = ("probe", "replay", "list", "demo")
 
 
 def run(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the program as a user would, with its output in pipes."""
-    return subprocess.run(
+    """Run the program as a user would, in pipes; its JSON must be as the schema says."""
+    done = subprocess.run(
         [sys.executable, "-m", "handshake", *args],
         capture_output=True,
         text=True,
@@ -32,6 +34,11 @@ def run(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
         timeout=60,
         check=False,
     )
+    if "--json" in args:
+        name = "summary" if "--summary" in args else OUTPUTS[args[0]]
+        for line in done.stdout.splitlines():
+            valid(json.loads(line), name)
+    return done
 
 
 def test_help_loads_no_heavy_module() -> None:

@@ -13,6 +13,7 @@ from handshake.errors import CannotRun
 from handshake.probe import Patience, Result, Target, Verdict
 from handshake.tcp import Endpoint
 from tests.cli.test_help import run
+from tests.schema import valid
 from tests.view.test_probe import OPEN, STEPS
 
 if TYPE_CHECKING:
@@ -107,6 +108,8 @@ def test_every_address_is_reported_and_one_that_opens_is_enough(
     answer(Call(refused, []), Call(OPEN, STEPS))
     assert main(["probe", "example.org:80", "--json"]) == 0
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    for each in found:
+        valid(each, "probe")
     assert [each["verdict"] for each in found] == ["closed", "open"]
     assert [each["address"] for each in found] == ["2001:db8::7", "198.51.100.7"]
 

@@ -12,6 +12,7 @@ from handshake.probe.result import reason, round_trip
 from handshake.tcp import Observed, Options, Seq
 from handshake.tcp import options as opt
 from handshake.wire.icmp import IcmpError
+from tests.schema import valid
 from tests.segments import A, B, segment
 
 
@@ -101,6 +102,7 @@ def test_a_result_is_json() -> None:
         segments=(syn(0),),
     )
     found = json.loads(json.dumps(result.as_json()))
+    valid(found, "probe")
     assert list(found) == [
         *("target", "address", "port", "verdict", "reason", "icmp", "rtt", "rtt_ambiguous"),
         *("syn_sent", "ttl", "negotiated", "client", "server", "close", "guard"),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from handshake.tcp import Flags, Observed, Options
 from handshake.tcp import options as opt
 from handshake.tracker import Tracker, summarize
+from tests.schema import valid
 from tests.segments import A, B, segment
 
 if TYPE_CHECKING:
@@ -84,8 +85,11 @@ def tracked(*lines: str, tracker: Tracker | None = None) -> Tracker:
 
 
 def records(*lines: str) -> list[Record]:
-    """Return the record of each connection."""
-    return [summarize(each) for each in tracked(*lines).connections]
+    """Return the record of each connection; as JSON it is as the schema says."""
+    found = [summarize(each) for each in tracked(*lines).connections]
+    for record in found:
+        valid(record.as_json(), "record")
+    return found
 
 
 def findings(*lines: str) -> list[str]:

@@ -117,9 +117,9 @@ def test_a_flood_from_many_addresses() -> None:
             "syn-flood",
             1,
             (
-                f"{FLOOD + 1} connections to port 80 of 10.0.0.2 from {FLOOD} addresses, and {FLOOD} "
-                f"were not completed ({FLOOD} half-open, 1 opened): a SYN flood, or a server that is "
-                f"gone or overrun."
+                f"{FLOOD + 1} connections to port 80 of 10.0.0.2 from {FLOOD} addresses, and "
+                f"{FLOOD} were not completed ({FLOOD} half-open, 1 opened): a SYN flood, or a "
+                f"server that is gone or overrun."
             ),
         )
     ]

@@ -199,6 +199,54 @@ def test_a_reset_outside_the_window_is_not_believed() -> None:
     assert drawn(found)[3:] == ["ESTABLISHED   CLOSED        reset not-acceptable"]
 
 
+def states(conversation: list[Step]) -> list[str]:
+    return [line[:27].rstrip() for line in drawn(conversation)]
+
+
+CLOSE = (
+    "A <SEQ=101><ACK=301><CTL=FIN,ACK>",
+    "B <SEQ=301><ACK=102><CTL=ACK>",
+    "B <SEQ=301><ACK=102><CTL=FIN,ACK>",
+    "A <SEQ=102><ACK=302><CTL=ACK>",
+)
+
+
+def test_a_repeated_fin_was_not_acknowledged() -> None:
+    assert states(steps(*OPEN, CLOSE[0], CLOSE[1], CLOSE[0], CLOSE[1]))[4:] == [
+        "FIN-WAIT-2    CLOSE-WAIT",
+        "FIN-WAIT-1?   CLOSE-WAIT",
+        "FIN-WAIT-2?   CLOSE-WAIT",
+    ]
+
+
+def test_the_last_fin_repeated_means_that_the_last_ack_was_lost() -> None:
+    assert states(steps(*OPEN, *CLOSE, CLOSE[2], CLOSE[3]))[6:] == [
+        "TIME-WAIT     CLOSED",
+        "TIME-WAIT     LAST-ACK?",
+        "TIME-WAIT     CLOSED?",
+    ]
+
+
+def test_fins_that_crossed_and_come_again() -> None:
+    crossed = ("A <SEQ=101><ACK=301><CTL=FIN,ACK>", "B <SEQ=301><ACK=101><CTL=FIN,ACK>")
+    found = steps(*OPEN, *crossed, "B <SEQ=302><ACK=102><CTL=ACK>", crossed[0])
+    assert drawn(found)[5:] == [
+        "TIME-WAIT     CLOSING       acknowledged",
+        "CLOSING?      CLOSING       retransmitted",
+    ]
+
+
+def test_who_repeats_data_has_not_heard_the_reset() -> None:
+    data = "B <SEQ=301><ACK=101><DATA=9><CTL=PSH,ACK>"
+    found = steps(*OPEN, "A <SEQ=101><ACK=301><CTL=RST,ACK>", data, data)
+    # The first may have crossed the RST on its way.
+    assert states(found)[3:] == [
+        "CLOSED        CLOSED",
+        "CLOSED        CLOSED",
+        "CLOSED        ESTABLISHED?",
+    ]
+
+
 def test_half_open_connection_discovery() -> None:
     found = steps(
         *OPEN,
