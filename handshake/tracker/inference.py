@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 _WAITING = (State.SYN_SENT, State.SYN_RECEIVED)
 _ASSUMED = (State.SYN_RECEIVED, State.ESTABLISHED)
 
+_UNACKNOWLEDGED = {
+    State.FIN_WAIT_2: State.FIN_WAIT_1,
+    State.TIME_WAIT: State.CLOSING,
+}
+"""Where an end stood before its FIN was acknowledged. CLOSED has several ways in."""
+
 
 def sent(
     block: ControlBlock | None, seg: Segment, syn: Segment | None, syn_ack: Segment | None
@@ -32,6 +38,8 @@ def sent(
         block = _middle(seg)
     elif seg.rst or seg.ack is None:
         pass
+    elif _repeats(block, seg):
+        block = _not_over(block, seg)
     elif block.state is State.SYN_SENT:
         block = _answered(block, seg, syn_ack)
     elif block.state is State.SYN_RECEIVED:
@@ -139,6 +147,31 @@ def _completed(block: ControlBlock, seg: Segment, syn_ack: Segment | None) -> Co
         return block
     block = replace(block, snd=replace(block.snd, una=block.snd.iss + 1), inferred=True)
     return block.after(Input.RECV_ACK_OF_SYN)
+
+
+def _repeats(block: ControlBlock, seg: Segment) -> bool:
+    return bool(seg.length) and block.snd.nxt is not None and seg.end <= block.snd.nxt
+
+
+def _not_over(block: ControlBlock, seg: Segment) -> ControlBlock:
+    """Take back what a repetition disproves: that a FIN was acknowledged, or a RST heard.
+
+    New data proves nothing: it may have crossed the RST on the way.
+    """
+    assert seg.ack is not None
+    state = block.state
+    if seg.fin and block.fin is not None:
+        state = _UNACKNOWLEDGED.get(state, state)
+    if state is State.CLOSED:
+        fin = block.rcv.fin
+        heard = fin is not None and fin < seg.ack
+        if block.fin is None:
+            state = State.CLOSE_WAIT if heard else State.ESTABLISHED
+        else:
+            state = State.LAST_ACK if heard else State.FIN_WAIT_1
+    if state is block.state:
+        return block
+    return replace(block, state=state, snd=replace(block.snd, una=seg.seq), inferred=True)
 
 
 def _fins_crossed(block: ControlBlock, seg: Segment) -> bool:

@@ -82,7 +82,9 @@ def _milestones(connection: Connection, seen: Seen) -> Iterator[ev.Event]:
     ):
         connection.final_ack = seen.observed
         yield ev.Established(None if client.syn is None else seen.since(client.syn))
-    if State.CLOSING in states and seen.seg.fin and seen.sent.changed:
+    before = seen.sent.before
+    first = before is None or before.fin is None
+    if State.CLOSING in states and seen.seg.fin and first:
         yield ev.SimultaneousClose()
     if connection.closed or connection.reset_by is not None:
         return
