@@ -53,6 +53,19 @@ CASES: dict[str, tuple[tuple[str, ...], list[str]]] = {
         (SYN, SYN_ACK, "B <SEQ=700><ACK=101><CTL=SYN,ACK>", ACK),
         ["syn-ack-isns@3"],
     ),
+    "two answers, and the second one is taken": (
+        (
+            SYN,
+            "B <SEQ=90000><ACK=101><CTL=SYN,ACK>",
+            SYN_ACK,
+            ACK,
+            DATA,
+            "B <SEQ=301><ACK=106><DATA=5><CTL=ACK>",
+            "B <SEQ=306><ACK=106><DATA=5><CTL=ACK>",
+            "B <SEQ=311><ACK=106><DATA=5><CTL=ACK>",
+        ),
+        ["syn-ack-isns@3"],
+    ),
     "the same answer twice": ((SYN, SYN_ACK, f"1 {SYN_ACK}", ACK), []),
     "split handshake": (
         (
@@ -127,7 +140,7 @@ CASES: dict[str, tuple[tuple[str, ...], list[str]]] = {
         (f"{SYN} opts=mss1460,nops10,ws7,sack", SYN_ACK),
         ["options-blanked@1"],
     ),
-    "options were aligned": ((f"{SYN} opts=mss1460,nops3,ws7,sack", SYN_ACK), []),
+    "options were aligned": ((f"{SYN} opts=mss1460,nops4,ws7,sack", SYN_ACK), []),
     "ECN was refused": ((f"{SYN} ecn=ece,cwr", SYN_ACK, ACK), ["ecn-refused@2"]),
     "ECN was agreed on": ((f"{SYN} ecn=ece,cwr", f"{SYN_ACK} ecn=ece", ACK), []),
     "AccECN was agreed on": ((f"{SYN} ecn=ae,ece,cwr", f"{SYN_ACK} ecn=cwr", ACK), []),
@@ -228,6 +241,10 @@ CASES: dict[str, tuple[tuple[str, ...], list[str]]] = {
     "one checksum is wrong": (
         (f"{SYN} good", f"{SYN_ACK} good", f"{ACK} good", f"{DATA} bad"),
         ["bad-checksum@4"],
+    ),
+    "most of one end's are": (
+        (f"{SYN} bad", f"{SYN_ACK} good", f"{ACK} bad", "A <SEQ=101><ACK=301><CTL=RST,ACK> good"),
+        ["checksum-offload@1"],
     ),
     "nobody checked": (OPEN, []),
     "a malformed header": (

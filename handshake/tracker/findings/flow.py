@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from handshake.events import Step
-    from handshake.tcp import Observed
+    from handshake.tcp import Observed, Seq
 
 LEAST_RETRANSMISSIONS: Final = 3
 """Below this many a share of losses says little."""
@@ -39,6 +39,9 @@ class _End:
     acks: int = 0
     carrying: int = 0
     """Segments with data or FIN."""
+
+    next: Seq | None = None
+    """The number after the last that it sent, from its last SYN on."""
 
     again: int = 0
     first_again: Observed | None = None
@@ -73,13 +76,18 @@ class Flow:
         self._last = observed
         self._ends[step.by.other].unanswered = 0
         if seg.syn or seg.rst:
+            # A SYN may start from another number, behind those of an earlier one.
+            mine.next = seg.end if seg.syn else mine.next
             return
+        old = mine.next is not None and seg.seq < mine.next
+        if mine.next is None or mine.next < seg.end:
+            mine.next = seg.end
         mine.acks += seg.ack is not None
         mine.carrying += bool(seg.payload_length or seg.fin)
         if (seg.window == 0) is not (mine.closed_at is not None):
             self._window(step, mine)
         for event in step.events:
-            if isinstance(event, ev.Retransmitted):
+            if isinstance(event, ev.Retransmitted) and old:
                 mine.again += 1
                 mine.unanswered += 1
                 mine.first_again = mine.first_again or observed
@@ -140,8 +148,8 @@ class Flow:
             yield Finding(
                 "capture-gap",
                 self._unseen_at.frame,
-                f"{octets(self._unseen).capitalize()} were acknowledged that are not in this "
-                f"capture: it lost packets. What else looks lost may have been there.",
+                f"At least {octets(self._unseen)} were acknowledged that are not in this capture: "
+                f"it lost packets. What else looks lost may have been there.",
             )
 
 

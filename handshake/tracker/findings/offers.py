@@ -23,8 +23,9 @@ USUAL_MSS: Final = {4: 1460, 6: 1440}
 UNSCALED: Final = 65535
 """Octets: the largest window that 16 bits can say."""
 
-NOPS: Final = 4
-"""NOPs in a row from which something was blanked: to align an option takes 3 at most."""
+NOPS: Final = 6
+"""NOPs in a row from which something was blanked: to align an option takes 3 at most, and
+NetBSD writes 4 before its timestamps."""
 
 _ECN_BITS: Final = 0x1C0
 _NANO: Final = 1_000_000_000
@@ -53,9 +54,9 @@ class Offers:
         seg, observed = step.segment, step.observed
         if seg.syn and not seg.rst:
             self._blanked(step.by, observed)
-            if seg.ack is not None:
+            if step.by is Role.SERVER:
                 self._answer = self._answer or observed
-            elif step.by is Role.CLIENT and self._answer is None:
+            elif seg.ack is None and self._answer is None:
                 if self._asked is not None and _ecn(self._asked.segment) and not _ecn(seg):
                     self._fallback = self._fallback or observed
                 self._called = self._called or observed
@@ -105,6 +106,9 @@ class Offers:
             yield from self._scale(called, answered)
             yield from self._mss(Role.CLIENT, self._called, called)
             yield from self._mss(Role.SERVER, self._answer, answered)
+        if self._answer.segment.ack is None:
+            # Where the calls crossed, each SYN offers and none answers.
+            return
         yield from self._refused(called, answered)
         yield from self._echo()
         yield from self._cookies(called, answered)

@@ -41,6 +41,14 @@ class _End:
     first_bad: Observed | None = None
     last: Observed | None = None
 
+    @property
+    def unfilled(self) -> bool:
+        """Whether so many checksums are wrong that nothing on the way can have done it.
+
+        A host whose card fills checksums in may still compute that of a RST or an ACK itself.
+        """
+        return self.bad > 1 and 2 * self.bad > self.checked
+
 
 class Path:
     """Follows what the way did to the packets, as far as it shows in their headers."""
@@ -170,34 +178,38 @@ class Path:
 
     def _checksums(self) -> Iterator[Finding]:
         wrong = [(role, mine) for role, mine in self._ends.items() if mine.bad]
-        whole = [(role, mine) for role, mine in wrong if mine.bad == mine.checked > 1]
-        if whole:
-            bad = sum(mine.bad for _, mine in whole)
-            if len(whole) == 1:
-                whose = f"the {whole[0][0]}"
-                why = f"captured on the {whole[0][0]} itself, before its network card filled it in"
-            else:
-                whose = "both ends"
-                why = (
-                    "captured where nobody fills it in (a loopback or virtual interface), or the "
-                    "addresses were changed afterwards"
-                )
-            yield Finding(
-                "checksum-offload",
-                _frame(whole[0][1].first_bad),
-                f"All {bad} segments of {whose} have a wrong checksum: most likely {why}. That "
-                f"is no damage.",
-            )
+        unfilled = [(role, mine) for role, mine in wrong if mine.unfilled]
+        if unfilled:
+            yield _offloaded(unfilled)
         for role, mine in wrong:
-            if mine.bad == mine.checked > 1:
-                continue
-            yield Finding(
-                "bad-checksum",
-                _frame(mine.first_bad),
-                f"{mine.bad} of the {role}'s {mine.checked} segments "
-                f"{'has' if mine.bad == 1 else 'have'} a wrong checksum: damaged on the way, or "
-                f"captured before it was filled in. A receiver drops a damaged one.",
-            )
+            if not mine.unfilled:
+                yield Finding(
+                    "bad-checksum",
+                    _frame(mine.first_bad),
+                    f"{mine.bad} of the {role}'s {mine.checked} segments "
+                    f"{'has' if mine.bad == 1 else 'have'} a wrong checksum: damaged on the way, "
+                    f"or captured before it was filled in. A receiver drops a damaged one.",
+                )
+
+
+def _offloaded(ends: list[tuple[Role, _End]]) -> Finding:
+    bad = sum(mine.bad for _, mine in ends)
+    checked = sum(mine.checked for _, mine in ends)
+    count = f"All {bad}" if bad == checked else f"{bad} of the {checked}"
+    if len(ends) == 1:
+        whose = f"the {ends[0][0]}"
+        why = f"captured on {whose} itself, before its network card filled it in"
+    else:
+        whose = "both ends"
+        why = (
+            "captured where nobody fills it in (a loopback or virtual interface), or the addresses "
+            "were changed afterwards"
+        )
+    return Finding(
+        "checksum-offload",
+        _frame(ends[0][1].first_bad),
+        f"{count} segments of {whose} have a wrong checksum: most likely {why}. That is no damage.",
+    )
 
 
 def _frame(observed: Observed | None) -> int | None:
