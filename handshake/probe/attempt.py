@@ -204,7 +204,7 @@ class Attempt:
                 return self._limited(Flags.RST, at, seq=seg.ack)
             case State.SYN_SENT:
                 return ()
-            case State.SYN_RECEIVED if seg.ack is not None and self.block.in_window(seg):
+            case State.SYN_RECEIVED if self._acknowledges_wrongly(seg):
                 return self._limited(Flags.RST, at, seq=seg.ack)
         if seg.syn and seg.ack is not None and seg.seq == self.block.rcv.irs:
             self._note("syn-ack-again", "The SYN+ACK came again: our ACK was late, or was lost.")
@@ -216,6 +216,15 @@ class Attempt:
         if self.block.state.synchronized and self.block.in_window(seg):
             return self._limited(Flags.ACK, at)
         return ()
+
+    def _acknowledges_wrongly(self, seg: Segment) -> bool:
+        """Whether what is wrong in SYN-RECEIVED is the ACK (section 3.10.7.4, fifth step).
+
+        A SYN in the window is looked at before, and asked back by an ACK (fourth step).
+        """
+        if seg.ack is None or seg.syn or not self.block.in_window(seg):
+            return False
+        return not self.block.acknowledges_new(seg)
 
     def _limited(self, flags: Flags, at: int, seq: Seq | None = None) -> Segments:
         last = self._answered.get(flags)

@@ -313,6 +313,21 @@ def test_a_simultaneous_open_that_goes_no_further() -> None:
     assert talk.end == (Verdict.HALF_OPEN, None)
 
 
+def test_another_syn_after_a_crossed_one_is_asked_back() -> None:
+    # Even where it acknowledges our SYN: its number is not that of the SYN that crossed ours.
+    talk = Talk()
+    talk.hears("<SEQ=300><CTL=SYN>", 10)
+    talk.hears("<SEQ=399><ACK=101><CTL=SYN,ACK>", 20)
+    assert talk.lines[-1] == "  20 SYN-RECEIVED --> <SEQ=101><ACK=301><CTL=ACK>"
+
+
+def test_a_wrong_ack_after_a_crossed_syn_is_reset() -> None:
+    talk = Talk()
+    talk.hears("<SEQ=300><CTL=SYN>", 10)
+    talk.hears("<SEQ=301><ACK=5000><CTL=ACK>", 20)
+    assert talk.lines[-1] == "  20 SYN-RECEIVED --> <SEQ=5000><CTL=RST>"
+
+
 def icmp(seq: int, kind: int = 3, code: int = 1) -> IcmpError:
     return IcmpError(4, kind, code, ip_address("203.0.113.1"), A, B, Seq(seq))
 
