@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from handshake.tcp.copy import changed
 from handshake.tcp.space import Offer, ReceiveSpace, SendSpace
 from handshake.tcp.state import Input, State, after
 
@@ -119,7 +120,7 @@ class ControlBlock:
 
     def after(self, cause: Input) -> ControlBlock:
         """Return the block once the state has moved as figure 5 says."""
-        return replace(self, state=after(self.state, cause, passive=self.passive))
+        return changed(self, state=after(self.state, cause, passive=self.passive))
 
     def sent(self, seg: Segment) -> ControlBlock:
         """Return the block after its own end sent `seg`."""
@@ -128,19 +129,19 @@ class ControlBlock:
         block = self._sent_syn(seg) if seg.syn else self
         snd = block.snd
         if snd.nxt is None or snd.nxt < seg.end:
-            snd = replace(snd, una=snd.una or seg.seq, nxt=seg.end)
+            snd = changed(snd, una=snd.una or seg.seq, nxt=seg.end)
         rcv, acked = block.rcv, block.last_ack_sent
         if seg.ack is not None:
             if rcv.nxt is None or rcv.nxt < seg.ack:
-                rcv = replace(rcv, nxt=seg.ack)
+                rcv = changed(rcv, nxt=seg.ack)
             if acked is None or acked < seg.ack:
                 acked = seg.ack
         # The window in a SYN is never scaled (RFC 7323 section 2.2).
         shift = 0 if seg.syn else block.rcv_shift
-        rcv = replace(rcv, wnd=None if shift is None else seg.window << shift)
-        block = replace(block, snd=snd, rcv=rcv, last_ack_sent=acked)
+        rcv = changed(rcv, wnd=None if shift is None else seg.window << shift)
+        block = changed(block, snd=snd, rcv=rcv, last_ack_sent=acked)
         if seg.fin and block.fin is None:
-            block = replace(block, fin=seg.end - 1).after(Input.CLOSE)
+            block = changed(block, fin=seg.end - 1).after(Input.CLOSE)
         return block
 
     def _sent_rst(self, seg: Segment) -> ControlBlock:
@@ -153,7 +154,7 @@ class ControlBlock:
     def _sent_syn(self, seg: Segment) -> ControlBlock:
         if self.snd.iss == seg.seq:
             return self
-        block = replace(
+        block = changed(
             self,
             remote=seg.destination,
             snd=SendSpace(
@@ -254,11 +255,11 @@ class ControlBlock:
         # Data in a SYN is not counted as taken: with Fast Open that is the listener's
         # choice, and the number that it acknowledges will tell (RFC 7413 section 4.2.2).
         found = seg.options.timestamps
-        return replace(
+        return changed(
             self,
             remote=seg.source,
-            rcv=replace(self.rcv, irs=seg.seq, nxt=seg.seq + 1),
-            snd=replace(self.snd, wnd=seg.window, wl1=seg.seq, wl2=seg.ack),
+            rcv=changed(self.rcv, irs=seg.seq, nxt=seg.seq + 1),
+            snd=changed(self.snd, wnd=seg.window, wl1=seg.seq, wl2=seg.ack),
             peer_offered=Offer.of(seg),
             ts_recent=None if found is None else found.value,
         )
@@ -269,14 +270,14 @@ class ControlBlock:
         block = self._heard_syn(seg)
         if seg.ack is None:
             return block.after(Input.RECV_SYN)
-        return replace(block, snd=replace(block.snd, una=seg.ack)).after(Input.RECV_SYN_ACK)
+        return changed(block, snd=changed(block.snd, una=seg.ack)).after(Input.RECV_SYN_ACK)
 
     def _timestamped(self, seg: Segment) -> ControlBlock:
         found = seg.options.timestamps
         if not self.timestamps or found is None or self.last_ack_sent is None:
             return self
         if seg.seq <= self.last_ack_sent and not seg.syn:
-            return replace(self, ts_recent=found.value)
+            return changed(self, ts_recent=found.value)
         return self
 
     def _acknowledged(self, seg: Segment) -> ControlBlock:
@@ -284,7 +285,7 @@ class ControlBlock:
         block, snd = self, self.snd
         assert seg.ack is not None
         if self.acknowledges_new(seg):
-            snd = replace(snd, una=seg.ack)
+            snd = changed(snd, una=seg.ack)
             if self.state is State.SYN_RECEIVED:
                 block = block.after(Input.RECV_ACK_OF_SYN)
             if self.fin is not None and self.fin < seg.ack:
@@ -295,16 +296,16 @@ class ControlBlock:
         if self.snd.una is not None and self.snd.una <= seg.ack and (newer or again):
             shift = 0 if seg.syn else self.snd_shift
             wnd = None if shift is None else seg.window << shift
-            snd = replace(snd, wnd=wnd, wl1=seg.seq, wl2=seg.ack)
-        return block if snd is self.snd else replace(block, snd=snd)
+            snd = changed(snd, wnd=wnd, wl1=seg.seq, wl2=seg.ack)
+        return block if snd is self.snd else changed(block, snd=snd)
 
     def _text(self, seg: Segment) -> ControlBlock:
         """Seventh and eighth step: take the data and the FIN, in order."""
         if seg.length == 0 or seg.syn:
             return self
         rcv = self.rcv.take(seg)
-        block = self if rcv is self.rcv else replace(self, rcv=rcv)
+        block = self if rcv is self.rcv else changed(self, rcv=rcv)
         # FIN counts once all before it has come, and only once.
         if rcv.fin is None or rcv.nxt is None or rcv.nxt != rcv.fin:
             return block
-        return replace(block, rcv=replace(rcv, nxt=rcv.fin + 1)).after(Input.RECV_FIN)
+        return changed(block, rcv=changed(rcv, nxt=rcv.fin + 1)).after(Input.RECV_FIN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 
 MAX_OCTETS: Final = 40
 """Options fill what a data offset of 15 words leaves after the 20 fixed octets."""
+
+_ALIGNED: Final = bytes((Kind.NOP, Kind.NOP, Kind.TIMESTAMPS, 10))
+_ALIGNED_OCTETS: Final = 12
+"""The options of nearly every segment, as RFC 7323 appendix A advises: worth a short way."""
+
+_CLOCKS: Final = struct.Struct("!II").unpack_from
 
 _MINUTES: Final = 0x8000
 """The bit by which a user timeout counts minutes, not seconds (RFC 5482 section 3)."""
@@ -196,6 +203,8 @@ class Options:
     @property
     def timestamps(self) -> Timestamps | None:
         """The two clocks, or None (RFC 7323 section 3.2)."""
+        if len(self.raw) == _ALIGNED_OCTETS and self.raw.startswith(_ALIGNED):
+            return Timestamps(*_CLOCKS(self.raw, len(_ALIGNED)))
         data = self.data(Kind.TIMESTAMPS)
         if data is None:
             return None

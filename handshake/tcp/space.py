@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from handshake.tcp.copy import changed
 from handshake.tcp.option_kinds import Kind
 from handshake.tcp.segment import Flags, Segment
 
@@ -148,4 +149,4 @@ class ReceiveSpace:
                 kept[-1] = (kept[-1][0], max(kept[-1][1], end))
             else:
                 kept.append((first, end))
-        return replace(self, nxt=nxt, held=tuple(kept[:_HELD_AT_MOST]), fin=fin)
+        return changed(self, nxt=nxt, held=tuple(kept[:_HELD_AT_MOST]), fin=fin)
