@@ -75,7 +75,10 @@ FINDINGS: Final[dict[str, list[str]]] = {
     "zeek-port4242.pcap": [],
     "zeek-rdp-unknown-keyboard.pcap": ["0: mss-low@1 syn-ack-lost@4 bad-checksum@11"],
     "zeek-retransmit-fast009.pcap": [
-        "0: mss-low@1 checksum-offload@1 no-window-scaling@2 mss-low@2 retransmissions@32 idle-reset@39"
+        (
+            "0: mss-low@1 checksum-offload@1 no-window-scaling@2 mss-low@2 retransmissions@32 "
+            "idle-reset@39"
+        )
     ],
     "zeek-retransmit-timeout.pcapng": ["0: mid-stream@1"],
     "zeek-syn-then-ack-then-rst.pcap": ["0: ack-answers-syn@2"],
@@ -122,7 +125,7 @@ FINDINGS: Final[dict[str, list[str]]] = {
     "tls-12-amazon-rds.pcap": ["0: mss-low@2"],
     "wikipedia.pcap": ["0: mid-stream@6"],
 }
-"""By capture: the stream and what is said of it, `code@frame`; streams with nothing are left out."""
+"""By capture: each stream of which something is said, and what, as `code@frame`."""
 
 MANY: Final[dict[str, dict[str, int]]] = {
     "ndpi-synscan.pcap": {"no-answer": 1986, "refused": 5, "half-open": 3},

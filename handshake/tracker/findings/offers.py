@@ -34,7 +34,16 @@ _NANO: Final = 1_000_000_000
 class Offers:
     """Follows the options of SYN and SYN,ACK, and whether what was agreed on is kept."""
 
-    __slots__ = ("_answer", "_asked", "_called", "_fallback", "_kept", "_round_trip")
+    __slots__ = (
+        "_answer",
+        "_asked",
+        "_called",
+        "_fallback",
+        "_kept",
+        "_opened",
+        "_round_trip",
+        "_timed",
+    )
 
     def __init__(self) -> None:
         self._kept: dict[str, Finding] = {}
@@ -45,7 +54,11 @@ class Offers:
         """Its last SYN before the answer."""
 
         self._answer: Observed | None = None
+        self._opened = False
         self._round_trip: float | None = None
+        self._timed = False
+        """Whether timestamps are in force."""
+
         self._fallback: Observed | None = None
         """The first SYN that came again without the ECN bits of the one before."""
 
@@ -62,13 +75,19 @@ class Offers:
                 self._called = self._called or observed
                 self._asked = observed
             return
+        if not self._opened:
+            self._open(step)
+        # Where the header is cut off, the option may have been there.
+        if self._timed and not (seg.rst or seg.problems):
+            self._clocked(step.by, observed)
+
+    def _open(self, step: Step) -> None:
         for event in step.events:
             if isinstance(event, ev.Established):
+                block = step.sender.after
+                self._opened = True
                 self._round_trip = event.round_trip
-        block = step.sender.after
-        cut = bool(seg.problems)
-        if block is not None and block.timestamps and not (seg.rst or cut):
-            self._timed(step.by, observed)
+                self._timed = block is not None and bool(block.timestamps)
 
     def _keep(self, code: str, observed: Observed, text: str) -> None:
         self._kept.setdefault(code, Finding(code, observed.frame, text))
@@ -87,7 +106,7 @@ class Offers:
                 f"a row: most likely an option stood there that a box on the way overwrote.",
             )
 
-    def _timed(self, by: Role, observed: Observed) -> None:
+    def _clocked(self, by: Role, observed: Observed) -> None:
         if observed.segment.options.timestamps is None:
             self._keep(
                 "timestamps-missing",

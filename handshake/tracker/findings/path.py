@@ -218,8 +218,10 @@ def _frame(observed: Observed | None) -> int | None:
 
 def _copied(before: Observed, after: Observed) -> bool:
     """Whether both are one packet, seen twice."""
+    if abs(after.at - before.at) >= SOONEST_TIMER * _NANO:
+        return False
     one, two = before.segment, after.segment
-    if _name(one) != _name(two) or abs(after.at - before.at) >= SOONEST_TIMER * _NANO:
+    if one.seq != two.seq or _name(one) != _name(two):
         return False
     ident = _identification(before)
     # Without an identification only a SYN is known for a copy: equal ACKs may well follow each
@@ -227,8 +229,8 @@ def _copied(before: Observed, after: Observed) -> bool:
     return ident == _identification(after) if ident else one.syn
 
 
-def _name(seg: Segment) -> tuple[int, int, int, int]:
-    return int(seg.seq), seg.ack_field, int(seg.flags & 0x3F), seg.payload_length
+def _name(seg: Segment) -> tuple[int, int, int]:
+    return seg.ack_field, int(seg.flags) & 0x3F, seg.payload_length
 
 
 def _identification(observed: Observed) -> int:

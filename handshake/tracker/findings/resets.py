@@ -52,16 +52,8 @@ class Resets:
             self._gap = at - self._last_at
             self._heard = set()
         self._last_at = at
-        for event in step.events:
-            match event:
-                case ev.Established():
-                    self._opened = at
-                case ev.ChallengeAck():
-                    self._keep("challenge-ack", step.observed, event.text)
-                case ev.Dropped() if seg.rst:
-                    self._dropped(step, event)
-                case ev.Aborted():
-                    self._aborted(step, event.by)
+        if seg.rst or self._opened is None or not seg.payload_length:
+            self._events(step)
         if seg.rst and seg.payload_length:
             self._keep(
                 "reset-with-data",
@@ -72,6 +64,18 @@ class Resets:
         self._heard.add(step.by)
         if seg.payload_length or seg.fin:
             self._sent.add(step.by)
+
+    def _events(self, step: Step) -> None:
+        for event in step.events:
+            match event:
+                case ev.Established():
+                    self._opened = step.observed.at
+                case ev.ChallengeAck():
+                    self._keep("challenge-ack", step.observed, event.text)
+                case ev.Dropped() if step.segment.rst:
+                    self._dropped(step, event)
+                case ev.Aborted():
+                    self._aborted(step, event.by)
 
     def _keep(self, code: str, observed: Observed, text: str) -> None:
         self._kept.setdefault(code, Finding(code, observed.frame, text))
