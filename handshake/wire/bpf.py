@@ -8,7 +8,7 @@ import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
 _SO_ATTACH_FILTER: Final = 26
 
@@ -23,6 +23,7 @@ _X_IS_HEADER_LENGTH: Final = 0xB1  # X = 4 * (the low four bits of the octet at 
 _GOTO: Final = 0x05
 _IF_EQUAL: Final = 0x15
 _IF_GREATER: Final = 0x25
+_IF_AT_LEAST: Final = 0x35
 _IF_ANY_BIT: Final = 0x45
 _RETURN: Final = 0x06
 
@@ -30,8 +31,10 @@ _PROTOCOL: Final = 0xFFFFF000  # SKF_AD_OFF + SKF_AD_PROTOCOL: the ether type, o
 _WHOLE_PACKET: Final = 0xFFFF
 _INSTRUCTION: Final = struct.Struct("=HBBI")
 
-MOST_PORTS: Final = 100
-"""A conditional jump reaches 255 instructions; so many ports still leave room for the rest."""
+_SYN: Final = 0x02
+
+MOST_RANGES: Final = 50
+"""A conditional jump reaches 255 instructions; so many ranges still leave room for the rest."""
 
 
 class _Do(NamedTuple):
@@ -68,14 +71,14 @@ NOTHING: Final = _assemble(_Do(_RETURN, 0))
 """Let no packet through."""
 
 
-def segments(ports: Collection[int]) -> bytes:
+def segments(ports: Collection[int], *, all_of_ours: bool = True) -> bytes:
     """Return a filter for TCP segments from or to `ports` and for ICMP errors, IPv4 and IPv6.
 
+    Of what comes from `ports` and goes to others, it takes SYNs alone unless `all_of_ours`.
     It reads packets as a packet socket of type SOCK_DGRAM has them: from the IP header on.
     """
-    if len(ports) > MOST_PORTS:
-        raise ValueError(f"{len(ports)} ports, and a filter has room for {MOST_PORTS}")
-    ours = [_Do(_IF_EQUAL, port, yes="take") for port in sorted(ports)]
+    ranges = _ranges(ports)
+    mine = "take" if all_of_ours else "mine"
     return _assemble(
         _Do(_LOAD_WORD, _PROTOCOL),
         _Do(_IF_EQUAL, 0x0800, yes="ipv4"),
@@ -105,15 +108,45 @@ def segments(ports: Collection[int]) -> bytes:
         _Do(_LOAD_BYTE, 40),
         _Do(_IF_GREATER, 4, yes="drop", no="take"),  # 1 to 4 are the errors
         "tcp",
-        _Do(_LOAD_HALF_X, 0),
-        *ours,
         _Do(_LOAD_HALF_X, 2),
-        *ours,
+        *_in(ranges, "take", "not-to-us"),
+        _Do(_LOAD_HALF_X, 0),
+        *_in(ranges, mine, "not-from-us"),
+        _Do(_RETURN, 0),
+        "mine",
+        _Do(_LOAD_BYTE_X, 13),
+        _Do(_IF_ANY_BIT, _SYN, yes="take"),
         "drop",
         _Do(_RETURN, 0),
         "take",
         _Do(_RETURN, _WHOLE_PACKET),
     )
+
+
+def _ranges(ports: Collection[int]) -> list[tuple[int, int]]:
+    """Return first and last port of each run; the nearest are joined where there are too many."""
+    found: list[tuple[int, int]] = []
+    for port in sorted(ports):
+        if found and port == found[-1][1] + 1:
+            found[-1] = (found[-1][0], port)
+        else:
+            found.append((port, port))
+    while len(found) > MOST_RANGES:
+        at = min(range(1, len(found)), key=lambda each: found[each][0] - found[each - 1][1])
+        found[at - 1 : at + 1] = [(found[at - 1][0], found[at][1])]
+    return found
+
+
+def _in(ranges: list[tuple[int, int]], label: str, otherwise: str) -> Iterator[_Do | str]:
+    """Yield what jumps to the label if A lies in one of the ranges, and else goes on after it."""
+    for first, last in ranges:
+        if first == last:
+            yield _Do(_IF_EQUAL, first, yes=label)
+        else:
+            # They are in order: what lies before this one lies in none of the rest.
+            yield _Do(_IF_AT_LEAST, first, no=otherwise)
+            yield _Do(_IF_GREATER, last, no=label)
+    yield otherwise
 
 
 def attach(sock: socket.socket, program: bytes) -> None:

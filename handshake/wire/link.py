@@ -19,10 +19,11 @@ from scapy.supersocket import SuperSocket
 
 from handshake.errors import CannotRun
 from handshake.tcp import Observed, Segment
-from handshake.wire import bpf, codec
-from handshake.wire.datagram import TCP, Datagram
+from handshake.wire import bpf
+from handshake.wire.datagram import TCP, Datagram, header
 from handshake.wire.guard import sockaddr
 from handshake.wire.icmp import IcmpError, quoted
+from handshake.wire.template import Templates
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -50,9 +51,13 @@ _AT_ONCE: Final = 64
 _REMEMBERED: Final = 1024
 
 
-class _Captured(NamedTuple):
+class Captured(NamedTuple):
+    """A packet as the kernel hands it over, from its IP header on."""
+
     octets: bytes
     at: int
+    """When the kernel stamped it, in nanoseconds since 1970."""
+
     interface: str
     outgoing: bool
     unfinished: bool
@@ -69,9 +74,12 @@ class Link(SuperSocket):  # type: ignore[misc]
     desc = "segments of our ports, with time stamps of the kernel"
     nonblocking_socket = False
 
-    def __init__(self, ports: Collection[int]) -> None:
+    def __init__(self, ports: Collection[int], *, all_of_ours: bool = True) -> None:
+        """Open it for these ports of ours; of what we send, SYNs alone unless `all_of_ours`."""
         self.iface = None
         self._ports = frozenset(ports)
+        self._all_of_ours = all_of_ours
+        self._templates = Templates()
         self._seen: OrderedDict[bytes, str] = OrderedDict()
         # An address on the wire has no scope: it comes back as the one who sent to it knows it.
         self._known: dict[bytes, Address] = {}
@@ -97,8 +105,13 @@ class Link(SuperSocket):  # type: ignore[misc]
         self.ins.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self.ins.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
         self.ins.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-        bpf.attach(self.ins, bpf.segments(self._ports))
+        self.listen_to(self._ports)
         _bind_everywhere(self.ins)
+
+    def listen_to(self, ports: Collection[int]) -> None:
+        """Let these be our ports from now on."""
+        self._ports = frozenset(ports)
+        bpf.attach(self.ins, bpf.segments(self._ports, all_of_ours=self._all_of_ours))
 
     def close(self) -> None:
         """Close every socket."""
@@ -115,10 +128,12 @@ class Link(SuperSocket):  # type: ignore[misc]
         """
         for address in (segment.source.address, segment.destination.address):
             self._known[address.packed] = address
-        packet = codec.packet(segment, ttl)
-        if segment.source.version == 4:
-            packet.flags = "DF"  # as Linux does: the path is to tell its MTU (RFC 1191)
-        self.send(packet, segment.destination.address)
+        to = segment.destination.address
+        self.pass_on(self._templates.packet(segment, ttl), to.version, sockaddr(to))
+
+    def pass_on(self, octets: bytes, version: int, to: tuple[Any, ...]) -> None:
+        """Send a packet as it is; raise OSError where the kernel refuses."""
+        self._senders[version].sendto(octets, to)
 
     def send(self, packet: Any, to: Address | None = None) -> int:
         """Send a Scapy packet that begins with its IP header; return how many octets it had."""
@@ -128,15 +143,19 @@ class Link(SuperSocket):  # type: ignore[misc]
 
     def receive(self) -> list[Heard]:
         """Return what has passed since the last call, in order; nothing if nothing has."""
-        heard: list[Heard] = []
+        return [found for each in self.read() if (found := self.decode(each)) is not None]
+
+    def read(self) -> list[Captured]:
+        """Return the packets that `receive` would decode, and some that it would drop."""
+        read = []
         for _ in range(_AT_ONCE):
             try:
                 captured = self._read()
             except BlockingIOError:
                 break
-            if captured is not None and (found := self._decode(captured)) is not None:
-                heard.append(found)
-        return heard
+            if captured is not None:
+                read.append(captured)
+        return read
 
     def recv_raw(self, x: int = 0xFFFF) -> tuple[Any, bytes | None, float | None]:
         """Return layer, octets and time of one packet, as Scapy asks its sockets."""
@@ -149,7 +168,7 @@ class Link(SuperSocket):  # type: ignore[misc]
         layer = IP if captured.octets[0] >> 4 == 4 else IPv6
         return layer, captured.octets, captured.at / 1e9
 
-    def _read(self, most: int = 0xFFFF) -> _Captured | None:
+    def _read(self, most: int = 0xFFFF) -> Captured | None:
         """Return the next packet; None for one that passes a second time."""
         octets, ancillary, _, (interface, _, kind, *_) = self.ins.recvmsg(most, _ROOM)
         if interface == "lo":
@@ -167,18 +186,17 @@ class Link(SuperSocket):  # type: ignore[misc]
                 at = seconds * 1_000_000_000 + nanoseconds
             elif level == _SOL_PACKET and name == _PACKET_AUXDATA:
                 status = _AUXDATA.unpack_from(data)[0]
-        return _Captured(
+        return Captured(
             octets, at, interface, kind == _OUTGOING, bool(status & _CHECKSUM_NOT_READY)
         )
 
     def _is_ours(self, octets: bytes) -> bool:
         try:
-            datagram = Datagram.parse(octets)
+            found = header(octets, 0, len(octets))
         except ValueError:
             return False
-        if datagram.protocol != TCP:
-            return False
-        return int.from_bytes(datagram.payload[:2], "big") in self._ports
+        ports = octets[found.at : found.at + 2]
+        return found.protocol == TCP and int.from_bytes(ports, "big") in self._ports
 
     def _is_copy(self, octets: bytes, interface: str) -> bool:
         """Whether it is the same packet on its way through a bridge, a bond or a VLAN."""
@@ -187,7 +205,8 @@ class Link(SuperSocket):  # type: ignore[misc]
             self._seen.popitem(last=False)
         return first != interface
 
-    def _decode(self, captured: _Captured) -> Heard | None:
+    def decode(self, captured: Captured) -> Heard | None:
+        """Return what the packet is; None where it is nothing to us."""
         try:
             datagram = Datagram.parse(captured.octets)
             if datagram.protocol != TCP:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import struct
+from typing import TYPE_CHECKING
 
 import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6EchoRequest, ICMPv6TimeExceeded, IPv6, IPv6ExtHdrDestOpt
 
 from handshake.wire import bpf
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PORT = 40000
 V4, V6, ARP = 0x0800, 0x86DD, 0x0806
@@ -42,6 +46,8 @@ def run(program: bytes, packet: bytes, protocol: int = V4) -> int:
                     at += yes if a == k else no
                 case 0x25:
                     at += yes if a > k else no
+                case 0x35:
+                    at += yes if a >= k else no
                 case 0x45:
                     at += yes if a & k else no
                 case 0x06:
@@ -92,13 +98,43 @@ def test_a_packet_that_is_too_short_is_dropped() -> None:
         assert run(bpf.segments([PORT]), bytes(IP() / TO_US)[:length]) == 0
 
 
-def test_every_port_of_many_is_taken() -> None:
-    ports = range(1000, 1000 + bpf.MOST_PORTS)
+@pytest.mark.parametrize(
+    "ports",
+    [
+        range(1000, 3000),
+        [*range(1000, 1100), 5000, *range(5002, 5004), 65535],
+        range(1000, 1000 + 2 * bpf.MOST_RANGES, 2),
+    ],
+)
+def test_every_port_of_many_is_taken_and_no_other(ports: Sequence[int]) -> None:
+    program = bpf.segments(ports)
+    near = {port + each for port in ports for each in (-1, 0, 1)} & set(range(65536))
+    taken = {port for port in near if run(program, bytes(IP() / TCP(sport=80, dport=port)))}
+    assert taken == set(ports)
+    assert {port for port in ports if run(program, bytes(IP() / TCP(sport=port, dport=80)))} == set(
+        ports
+    )
+
+
+def test_of_too_many_ranges_the_nearest_are_joined() -> None:
+    ports = [1, *range(1000, 1000 + 2 * bpf.MOST_RANGES, 2)]
     program = bpf.segments(ports)
     assert all(run(program, bytes(IP() / TCP(sport=80, dport=port))) for port in ports)
-    assert not run(program, bytes(IP() / TCP(sport=80, dport=999)))
-    with pytest.raises(ValueError, match="room for 100"):
-        bpf.segments(range(101))
+    assert not run(program, bytes(IP() / TCP(sport=80, dport=500)))
+
+
+@pytest.mark.parametrize("ip", [IP(), IPv6()])
+def test_of_what_we_send_only_syns_may_be_wanted(ip: IP | IPv6) -> None:
+    program = bpf.segments([PORT], all_of_ours=False)
+    protocol = V4 if isinstance(ip, IP) else V6
+
+    def taken(**fields: object) -> bool:
+        return run(program, bytes(ip / TCP(**fields)), protocol) > 0
+
+    assert taken(sport=PORT, dport=80, flags="S")
+    assert not taken(sport=PORT, dport=80, flags="A")
+    assert taken(sport=80, dport=PORT, flags="A")
+    assert taken(sport=PORT, dport=PORT, flags="A")
 
 
 def test_nothing_is_nothing() -> None:
