@@ -2,7 +2,8 @@
 
 The kernel has no socket for a SYN that we built ourselves, and answers the SYN+ACK with a RST
 before we can answer it with an ACK. A listening socket on our port that drops all it is sent
-prevents that. It is a socket and no firewall rule: however we end, it goes with us.
+prevents that. It is a socket, or a firewall's table that belongs to one: however we end, it
+goes with us.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from handshake.errors import CannotRun
 from handshake.tcp import Endpoint, Flags, Segment, Seq
 from handshake.wire import bpf
 from handshake.wire.ip import checksummed
+from handshake.wire.owner_table import drop_segments_to
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable
     from types import TracebackType
 
     from handshake.wire.ip import Address
@@ -37,31 +39,37 @@ _PATIENCE: Final = 0.05
 """Seconds for the self-check; a RST over loopback takes less than one thousandth of one."""
 
 
-def _filter(sock: socket.socket, _family: int) -> None:
+def _filter(sock: socket.socket, _: Address) -> None:
     """Drop every packet before TCP sees it."""
     bpf.attach(sock, bpf.NOTHING)
 
 
-def _md5(sock: socket.socket, family: int) -> None:
+def _md5(sock: socket.socket, address: Address) -> None:
     """Drop every segment not signed with a key that nobody knows (RFC 2385)."""
     key = secrets.token_bytes(16)
     # Prefix length 0: from whatever address it comes.
-    found = _MD5SIG.pack(family, _TCP_MD5SIG_FLAG_PREFIX, 0, len(key), 0, key)
+    found = _MD5SIG.pack(family(address), _TCP_MD5SIG_FLAG_PREFIX, 0, len(key), 0, key)
     sock.setsockopt(socket.IPPROTO_TCP, _TCP_MD5SIG_EXT, found)
 
 
-def _minttl(sock: socket.socket, family: int) -> None:
+def _minttl(sock: socket.socket, address: Address) -> None:
     """Drop every packet that has passed a router, or did not begin at 255 (RFC 5082)."""
-    if family == socket.AF_INET6:
+    if address.version == 6:
         sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_MINHOPCOUNT, 255)
     else:
         sock.setsockopt(socket.IPPROTO_IP, _IP_MINTTL, 255)
 
 
-LADDER: Final[dict[str, Callable[[socket.socket, int], None]]] = {
+def _owner(sock: socket.socket, address: Address) -> socket.socket:
+    """Let the firewall drop every segment; return the socket that its table belongs to."""
+    return drop_segments_to(address.packed, sock.getsockname()[1], family(address))
+
+
+LADDER: Final[dict[str, Callable[[socket.socket, Address], socket.socket | None]]] = {
     "filter": _filter,
     "md5": _md5,
     "minttl": _minttl,
+    "owner": _owner,
 }
 """Each way to make a socket deaf, the best first. Kernels take some of them only from root."""
 
@@ -69,8 +77,8 @@ LADDER: Final[dict[str, Callable[[socket.socket, int], None]]] = {
 class Guard:
     """A port of ours on which the kernel stays silent, until `close` or the end of the process."""
 
-    def __init__(self, sock: socket.socket, name: str) -> None:
-        self._sock = sock
+    def __init__(self, name: str, sock: socket.socket, *others: socket.socket) -> None:
+        self._socks = (sock, *others)
         self.name = name
         """Which of the `LADDER` it is."""
 
@@ -78,7 +86,8 @@ class Guard:
 
     def close(self) -> None:
         """Give the port back: from here on the kernel resets what arrives for it."""
-        self._sock.close()
+        for sock in self._socks:
+            sock.close()
 
     def __enter__(self) -> Self:
         return self
@@ -92,22 +101,25 @@ class Guard:
         self.close()
 
 
-def guard(address: Address, port: int = 0, names: Sequence[str] = tuple(LADDER)) -> Guard:
+def guard(
+    address: Address, port: int = 0, names: Iterable[str] = tuple(LADDER), *, check: bool = True
+) -> Guard:
     """Return a guard on this address of ours, on a free port if none is given.
 
-    Takes the first of `names` that the kernel allows and that holds when it is tried.
-    Raises CannotRun where none does, or where the port is not to be had.
+    Takes the first of `names` that the kernel allows and that holds when it is tried, which
+    is left out without `check`. Raises CannotRun where none does, or where the port is not to
+    be had.
     """
     said = []
     for name in names:
-        sock = _deaf(address, port, LADDER[name])
-        if isinstance(sock, OSError):
-            said.append(f"{name}: {sock.strerror}")
-        elif _answers(address, sock.getsockname()[1]):
-            sock.close()
+        held = _deaf(name, address, port)
+        if isinstance(held, OSError):
+            said.append(f"{name}: {held.strerror}")
+        elif check and _answers(address, held.port):
+            held.close()
             said.append(f"{name}: the kernel answers all the same")
         else:
-            return Guard(sock, name)
+            return held
     raise CannotRun(f"the kernel would reset the connection: no guard holds ({'; '.join(said)})")
 
 
@@ -127,19 +139,17 @@ def family(address: Address) -> socket.AddressFamily:
     return socket.AF_INET if address.version == 4 else socket.AF_INET6
 
 
-def _deaf(
-    address: Address, port: int, deafen: Callable[[socket.socket, int], None]
-) -> socket.socket | OSError:
+def _deaf(name: str, address: Address, port: int) -> Guard | OSError:
     """Return a deaf listening socket, or why it cannot be made deaf."""
     sock = _bound(address, port)
     try:
         # Deaf first: from listen() on, a stranger's SYN would be answered.
-        deafen(sock, family(address))
+        owner = LADDER[name](sock, address)
         sock.listen(0)
     except OSError as error:
         sock.close()
         return error
-    return sock
+    return Guard(name, sock, *() if owner is None else (owner,))
 
 
 def _bound(address: Address, port: int = 0) -> socket.socket:

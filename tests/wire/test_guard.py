@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import socket
 from ipaddress import IPv6Address, ip_address
 
@@ -10,6 +11,7 @@ import pytest
 from handshake.errors import CannotRun
 from handshake.wire import guard as module
 from handshake.wire.guard import LADDER, guard, sockaddr
+from handshake.wire.guards import Guards
 
 LOOPBACK = ip_address("127.0.0.1")
 
@@ -47,6 +49,7 @@ def test_where_one_way_is_barred_the_next_is_taken(monkeypatch: pytest.MonkeyPat
         assert held.name == "md5"
     monkeypatch.setitem(module.LADDER, "md5", barred)
     monkeypatch.setitem(module.LADDER, "minttl", barred)
+    monkeypatch.setitem(module.LADDER, "owner", barred)
     with pytest.raises(CannotRun, match="filter: Operation not permitted; md5"):
         guard(LOOPBACK)
 
@@ -57,3 +60,30 @@ def test_a_scope_becomes_an_index() -> None:
     assert sockaddr(IPv6Address("fe80::1%3")) == ("fe80::1", 0, 0, 3)
     with pytest.raises(OSError, match=r"No such device|no interface"):
         sockaddr(IPv6Address("fe80::1%nosuch0"))
+
+
+def test_one_port_serves_all_calls_that_differ_elsewhere() -> None:
+    busy: set[int] = set()
+    with Guards() as guards:
+        first = guards.take(LOOPBACK, busy.__contains__)
+        assert guards.take(LOOPBACK, busy.__contains__) is first
+        busy.add(first.port)
+        second = guards.take(LOOPBACK, busy.__contains__)
+        assert second is not first
+        assert second.name == first.name
+        assert guards.ports == {first.port, second.port}
+        busy.clear()
+        taken = [guards.take(LOOPBACK, busy.__contains__) for _ in range(4)]
+        assert {each.port for each in taken} == guards.ports
+    with guard(LOOPBACK, first.port):
+        pass
+
+
+def test_a_port_that_is_in_use_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secrets, "choice", lambda ports: ports[0])
+    with socket.socket() as other, Guards() as guards:
+        other.bind(("127.0.0.1", 61000))
+        guards.take(LOOPBACK, lambda _: False)
+        assert guards.take(LOOPBACK, lambda _: True).port == 61001
+        with pytest.raises(CannotRun, match=r"port 61000 of 127\.0\.0\.1: it is in use"):
+            guards.take(LOOPBACK, lambda _: False, port=61000)
