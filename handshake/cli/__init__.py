@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final, cast
 import typer
 
 from handshake.cli import demo, probe, replay
+from handshake.cli.list import list_connections
 from handshake.errors import HandshakeError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.command()(probe.probe)
 app.command()(replay.replay)
+app.command("list")(list_connections)
 app.command()(demo.demo)
 
 

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 class Show(Protocol):
     """What can be stepped through: it knows where it is, and draws that."""
 
-    pause: float | None
-    """Seconds to the next step while it plays; None while it waits for a key."""
+    @property
+    def pause(self) -> float | None:
+        """Seconds after which to go on without a key; None while only a key moves it."""
+        ...
 
     def draw(self, width: int, height: int) -> RenderableType:
         """Return what to show on a screen of this size."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from handshake.errors import CaptureError
+from handshake.survey.flows import Flows
 from handshake.survey.source import File, Parts, Report, Source
 from handshake.tcp import Endpoint, Observed
-from handshake.tracker import Tracker, summarize, zeek_records
+from handshake.tcp.copy import changed
+from handshake.tracker import Tracker, zeek_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,13 +20,6 @@ if TYPE_CHECKING:
     from handshake.record import Record
     from handshake.tracker import Connection
     from handshake.tracker.zeek import ZeekRecord
-    from handshake.wire.decode import Decoder
-
-QUIET: Final = 120 * 10**9
-"""Nanoseconds after its last segment in which more may come of a connection that is over.
-
-Linux never waits longer than this before it retransmits (TCP_RTO_MAX).
-"""
 
 
 class Records:
@@ -54,35 +48,39 @@ class Records:
         return self._report.errors
 
     def __iter__(self) -> Iterator[Record]:
-        for record, _ in self._read():
+        for record, _ in self._read(every=False):
             yield record
 
     def with_zeek(self) -> Iterator[tuple[Record, list[ZeekRecord]]]:
         """Yield each record with what Zeek's conn.log says of the connection: rows of it."""
-        for record, connection in self._read():
+        for record, connection in self._read(every=True):
+            assert connection is not None
             yield record, zeek_records(connection)
 
-    def _read(self) -> Iterator[tuple[Record, Connection]]:
+    def _read(self, *, every: bool) -> Iterator[tuple[Record, Connection | None]]:
         self._report = Report()
         for source in self._sources:
-            yield from _records(source, self._report)
+            yield from _records(source, self._report, every=every)
         if not self._report.readable and self._report.errors:
             raise self._report.errors.pop()
 
     def steps(self, record: Record, most: int | None = None) -> list[Step]:
         """Return the steps of one connection, or the first of them: its file is read again.
 
-        Raises CaptureError where the file is none that can be read twice.
+        Raises CaptureError where that cannot be.
         """
-        for path, source in zip(self._paths, self._sources, strict=False):
+        paths = [self._paths] if self._merge else [[path] for path in self._paths]
+        for files, source in zip(paths, self._sources, strict=True):
             if not self._merge and source.name != record.capture:
                 continue
-            if not all(Path(each).is_file() for each in (self._paths if self._merge else [path])):
+            if any(_is_read_once(each) for each in files):
                 raise CaptureError(f"{record.capture}: it cannot be read twice: save it in a file")
-            found = list(_steps(source, record, most))
-            if found:
+            report = Report()
+            if found := list(_steps(source, record, most, report)):
                 return found
-        raise CaptureError(f"{record.capture}: it has changed: read it again")
+            if report.errors:
+                raise report.errors[-1]
+        raise CaptureError(f"{record.capture}: it has changed: list it again")
 
 
 def records(*paths: str | Path, merge: bool = False) -> Records:
@@ -94,66 +92,37 @@ def records(*paths: str | Path, merge: bool = False) -> Records:
     return Records(paths, merge=merge)
 
 
-def _records(source: Source, report: Report) -> Iterator[tuple[Record, Connection]]:
+def _records(
+    source: Source, report: Report, *, every: bool
+) -> Iterator[tuple[Record, Connection | None]]:
     from handshake.wire.decode import Decoder
 
     decoder, readable, found = Decoder(), report.readable, False
-    for connection in _ended(source, report, decoder):
-        record = summarize(connection)
-        yield replace(record, capture=source.file_of(record.frames[0])), connection
+    flows = Flows(decoder, every=every)
+    for record, connection in flows.records(source.frames(report)):
+        yield changed(record, capture=source.file_of(record.frames[0])), connection
         found = True
     report.warnings += [f"{source.name}: {each}" for each in decoder.warnings]
     if report.readable > readable and not found:
         report.warnings.append(f"{source.name} has no TCP segment")
-
-
-def _ended(source: Source, report: Report, decoder: Decoder) -> Iterator[Connection]:
-    """Yield connections that are over and have been quiet; at the end, all the others."""
-    tracker = Tracker()
-    over: dict[int, Connection] = {}
-    """By stream, in the order of their last segments."""
-
-    yielded: set[int] = set()
-    late = 0
-    for frame in source.frames(report):
-        seen = decoder.observed(frame)
-        if not isinstance(seen, Observed):
-            if seen is not None:
-                tracker.quoted(seen)
-            continue
-        step = tracker.feed(seen)
-        connection = tracker.connections[step.stream]
-        late += step.stream in yielded
-        if _is_over(connection) and step.stream not in yielded:
-            over.pop(step.stream, None)
-            over[step.stream] = connection
-        for stream in _quiet(over, frame.time):
-            yielded.add(stream)
-            yield over.pop(stream)
-    yield from (each for each in tracker.connections if each.number not in yielded)
-    if late:
-        what = "1 segment" if late == 1 else f"{late} segments"
-        whose = ("its connection", "it is") if late == 1 else ("their connections", "they are")
+    if flows.late:
+        seconds = f"{flows.waited // 10**9} s"
+        what = "1 segment" if flows.late == 1 else f"{flows.late} segments"
+        whose = (
+            ("its connection", "it is") if flows.late == 1 else ("their connections", "they are")
+        )
         report.warnings.append(
-            f"{source.name}: {what} came more than {QUIET // 10**9} s after the end of "
+            f"{source.name}: {what} came more than {seconds} after the end of "
             f"{whose[0]}: {whose[1]} in no record"
         )
 
 
-def _is_over(connection: Connection) -> bool:
-    return connection.closed or connection.reset_by is not None or connection.refused is not None
+def _is_read_once(path: str | Path) -> bool:
+    """Whether what is at `path` is gone once it has been read: a pipe, standard input."""
+    return str(path) == "-" or (Path(path).exists() and not Path(path).is_file())
 
 
-def _quiet(over: dict[int, Connection], now: int) -> list[int]:
-    found = []
-    for stream, connection in over.items():
-        if connection.last is None or now - connection.last.at <= QUIET:
-            break
-        found.append(stream)
-    return found
-
-
-def _steps(source: Source, record: Record, most: int | None) -> Iterator[Step]:
+def _steps(source: Source, record: Record, most: int | None, report: Report) -> Iterator[Step]:
     from handshake.wire.decode import Decoder
 
     client, server = (
@@ -163,7 +132,7 @@ def _steps(source: Source, record: Record, most: int | None) -> Iterator[Step]:
     wanted = client.address.packed, server.address.packed
     decoder, tracker, left = Decoder(), Tracker(), most
     begin, end = record.frames
-    for frame in source.frames(Report()):
+    for frame in source.frames(report):
         if end is not None and frame.number > end:
             return
         octets = bytes(frame.data)

@@ -72,6 +72,11 @@ def endpoint(end: EndRecord) -> str:
     return f"[{end.address}]:{end.port}" if ":" in end.address else f"{end.address}:{end.port}"
 
 
+def count(number: int, what: str) -> str:
+    """Return a number of things: `1 packet`, `2,000 packets`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 class Clock:
     """Times since a connection's first segment, all in the one unit that its length asks for."""
 

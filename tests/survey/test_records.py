@@ -160,5 +160,5 @@ def test_steps_of_what_is_gone_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match="it has changed"):
         found.steps(record)
     path.unlink()
-    with pytest.raises(CaptureError, match="cannot be read twice"):
+    with pytest.raises(CaptureError, match="there is no such file"):
         found.steps(record)

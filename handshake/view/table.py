@@ -1,0 +1,232 @@
+"""Connections one a row: fitted to a screen, or as lines that a pipe gets one by one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from handshake.view import columns
+from handshake.view.glyphs import UNICODE, Glyphs
+from handshake.view.text import fit, line
+from handshake.view.words import endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rich.text import Text
+
+    from handshake.record import Record
+
+_OUTCOME: Final = 11
+"""The longest word for an outcome."""
+
+_COMFORT: Final = 21
+"""The longest IPv4 address with its port: what an endpoint is given before it is shortened."""
+
+_CAPTURE: Final = 22
+
+_LEAST: Final = 14
+"""Columns from which findings have a column of their own."""
+
+
+class Column(NamedTuple):
+    """One column to the right of the endpoints."""
+
+    title: str
+    width: int
+    """With the space before it."""
+
+    text: Callable[[Record], str]
+    right: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows that are exactly as wide as the screen; what there is no room for is left out."""
+
+    records: Sequence[Record]
+    """All that may be shown: every row has the same columns."""
+
+    width: int
+    origin: int = 0
+    """The nanosecond from which `start` counts."""
+
+    glyphs: Glyphs = UNICODE
+
+    @cached_property
+    def _number(self) -> int:
+        return max(3, len(str(max((each.stream for each in self.records), default=0) + 1)))
+
+    @cached_property
+    def _wanted(self) -> tuple[int, int]:
+        """How wide the endpoints are."""
+        client = max((len(endpoint(each.client)) for each in self.records), default=0)
+        server = max((len(endpoint(each.server)) for each in self.records), default=0)
+        return max(client, len("client")), max(server, len("server"))
+
+    @cached_property
+    def _room(self) -> int:
+        """Columns for the endpoints, the spaces after them, and all to their right."""
+        return max(0, self.width - 1 - self._number - 3 - _OUTCOME - 1)
+
+    @cached_property
+    def _columns(self) -> list[Column]:
+        """Return the columns that there is room for, the endpoints' being the first."""
+        client, server = self._wanted
+        comfort = min(client, _COMFORT) + min(server, _COMFORT) + 1
+        found: list[Column] = []
+        for column in self._usual():
+            if self._room - _total(found) - column.width >= comfort:
+                found.append(column)
+        # What is words stands beside the words.
+        found.sort(key=lambda column: column.right)
+        # These are worth less than an address in full.
+        for column in (
+            Column(" closed", 15, columns.closed, right=False),
+            Column("resent", 7, columns.resent),
+        ):
+            if self._room - _total(found) - column.width >= client + server + 1:
+                found.append(column)
+        spare = self._room - _total(found) - client - server - 1
+        if spare >= _LEAST:
+            found.append(Column(" findings", spare, columns.findings, right=False))
+        return found
+
+    def _usual(self) -> list[Column]:
+        """Return the columns that a list has, the most important first."""
+        all_of, began = self.records, partial(columns.began, origin=self.origin)
+        found = [
+            _fitting("rtt ms", columns.rtt, max(all_of, key=_seconds, default=None)),
+            _fitting("retry", columns.retries, max(all_of, key=_retried, default=None)),
+            _fitting("pkts", columns.packets, max(all_of, key=_segments, default=None)),
+            _fitting("start s", began, max(all_of, key=_start, default=None)),
+        ]
+        captures = {each.capture for each in all_of}
+        if len(captures) > 1:
+            longest = max(len(columns.file_name(each)) for each in captures)
+            width = 2 + min(max(longest, len("capture")), _CAPTURE)
+            found.insert(2, Column(" capture", width, columns.capture, right=False))
+        return found
+
+    @cached_property
+    def _endpoints(self) -> tuple[int, int]:
+        """How wide the endpoints are shown."""
+        room = max(2, self._room - _total(self._columns) - 1)
+        client, server = self._wanted
+        if client + server > room:
+            # Half of the room each, but what one does not need is the other's.
+            half = room // 2
+            client = min(client, max(half, room - server))
+        return client, room - client
+
+    def heading(self) -> Text:
+        """Return the names of the columns."""
+        client, server = self._endpoints
+        words = f"{'#':>{1 + self._number}}   {'outcome':<{_OUTCOME}} "
+        words += f"{'client':<{client}} {'server':<{server}}"
+        words += "".join(_cell(each, each.title, self.glyphs) for each in self._columns)
+        return line((fit(words, self.width), "dim"))
+
+    def row(self, record: Record, *, chosen: bool = False) -> Text:
+        """Return one connection."""
+        signs, role = self.glyphs, columns.style(record)
+        client, server = self._endpoints
+        row = line(
+            (">" if chosen else " ", "why"),
+            (f"{record.stream + 1:>{self._number}} ", "dim"),
+            (f"{columns.mark(record, signs)} {columns.outcome(record):<{_OUTCOME}} ", role),
+        )
+        row.append(f"{columns.shorten(endpoint(record.client), client, signs.ellipsis):<{client}} ")
+        row.append(f"{columns.shorten(endpoint(record.server), server, signs.ellipsis):<{server}}")
+        for each in self._columns:
+            row.append(_cell(each, each.text(record), signs))
+        row.truncate(self.width)
+        if chosen:
+            row.stylize("title")
+        return row
+
+
+def _fitting(title: str, text: Callable[[Record], str], longest: Record | None) -> Column:
+    """Return a column that is as wide as its title and its longest text."""
+    room = max(len(title), 0 if longest is None else len(text(longest)))
+    return Column(title, 1 + room, text)
+
+
+def _seconds(record: Record) -> float:
+    return record.handshake.rtt or 0
+
+
+def _retried(record: Record) -> int:
+    return len(columns.retries(record))
+
+
+def _segments(record: Record) -> int:
+    return record.client.segments + record.server.segments
+
+
+def _start(record: Record) -> str:
+    return record.start
+
+
+def _total(found: Sequence[Column]) -> int:
+    return sum(each.width for each in found)
+
+
+def _cell(column: Column, text: str, glyphs: Glyphs) -> str:
+    room = column.width - 1
+    text = text or (glyphs.dash if column.title == "rtt ms" else "")
+    text = fit(text, room, glyphs.ellipsis) if len(text) > room or not column.right else text
+    return f" {text:>{room}}"
+
+
+class Lines:
+    """One line of text a record, for pipes: nothing is cut, and all columns are always there.
+
+    A column grows with what it holds: no line waits for the ones that come after it.
+    """
+
+    def __init__(self, *, capture: int = 0, glyphs: Glyphs = UNICODE) -> None:
+        """Begin, with a column of so many characters for the capture, or with none."""
+        self._columns = [
+            Column("start", 27, lambda record: f"{record.start[:26]}Z", right=False),
+            *([Column("capture", capture, _capture, right=False)] if capture else []),
+            Column("#", 4, lambda record: str(record.stream + 1)),
+            Column("ok", 2, partial(columns.mark, glyphs=glyphs), right=False),
+            Column("outcome", _OUTCOME, lambda record: record.outcome, right=False),
+            Column("client", _COMFORT, lambda record: endpoint(record.client), right=False),
+            Column("server", _COMFORT, lambda record: endpoint(record.server), right=False),
+            Column("rtt_ms", 8, columns.rtt),
+            Column("retry", 6, columns.retries, right=False),
+            Column("resent", 6, columns.resent),
+            Column("packets", 7, columns.packets),
+            Column("octets", 8, columns.octets),
+            Column("closed", 13, columns.closed, right=False),
+            Column("findings", 0, columns.findings, right=False),
+        ]
+        self._widths = [each.width for each in self._columns]
+
+    def heading(self) -> str:
+        """Return the names of the columns."""
+        return self._line([each.title for each in self._columns])
+
+    def row(self, record: Record) -> str:
+        """Return one connection: its columns are never empty, so that awk can count them."""
+        return self._line(
+            [
+                each.text(record).replace(", ", ",").replace(" ", ",") or "-"
+                for each in self._columns
+            ]
+        )
+
+    def _line(self, words: Sequence[str]) -> str:
+        self._widths = [max(pair) for pair in zip(self._widths, map(len, words), strict=True)]
+        cells = zip(self._columns, self._widths, words, strict=True)
+        return " ".join(
+            f"{word:>{width}}" if column.right else f"{word:<{width}}"
+            for column, width, word in cells
+        ).rstrip()
+
+
+def _capture(record: Record) -> str:
+    return record.capture or ""

@@ -1,0 +1,100 @@
+"""Totals as text: a page of them, or the one line below a list."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from handshake.query.totals import OUTCOMES, TOP
+from handshake.view.columns import milliseconds
+from handshake.view.glyphs import UNICODE, Glyphs
+from handshake.view.text import line, wrap
+from handshake.view.words import count
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Iterator
+
+    from rich.text import Text
+
+    from handshake.query.totals import Totals
+
+_LABEL: Final = 15
+
+_SHORT: Final = {"established": "open", "no-answer": "no answer"}
+
+
+def summary_line(totals: Totals, width: int) -> Text:
+    """Return how many became what, and the least, middle and greatest round-trip time.
+
+    The middle one alone, where there is no room for three.
+    """
+    told = ("established", "refused", "no-answer", "reset", "half-open")
+    rare = [each for each in OUTCOMES if each not in told and totals.outcomes[each]]
+    parts = [f"{_SHORT.get(each, each)} {totals.outcomes[each]}" for each in (*told, *rare)]
+    rtt = totals.rtt
+    if rtt is not None:
+        three = " / ".join(milliseconds(each) for each in (rtt.least, rtt.median, rtt.most))
+        happened = [each for each in parts if not each.endswith(" 0")]
+        fits = len("  ".join([*happened, f"rtt {three} ms"])) <= width - 2
+        parts.append(f"rtt {three if fits else milliseconds(rtt.median)} ms")
+    while len(parts) > 1 and len("  ".join(parts)) > width - 2:
+        # What did not happen at all is missed least, and the last of the rest after it.
+        never = [each for each in parts if each.endswith(" 0")]
+        parts.remove(never[-1] if never else parts[-1])
+    return line(f" {'  '.join(parts)}")
+
+
+def page(totals: Totals, width: int, glyphs: Glyphs = UNICODE) -> Iterator[Text]:
+    """Yield all there is to tell, line by line."""
+    connections = count(totals.connections, "connection")
+    captures = len(totals.captures)
+    where = f" in {captures} captures" if captures > 1 else ""
+    yield line(
+        (f"{connections}{where}", "title"),
+        f", {count(totals.segments, 'segment')}, {count(totals.octets, 'octet')} of payload",
+    )
+    yield line()
+    for each in OUTCOMES:
+        if found := totals.outcomes[each]:
+            share = f"{found / totals.connections:.1%}"
+            yield line(f"{each:<{_LABEL}}{found:>9,}{share:>8}")
+    yield line()
+    yield line(("handshake rtt".ljust(_LABEL), "dim"), _rtt(totals, glyphs))
+    again = f"SYN {totals.syn_again}, SYN-ACK {totals.syn_ack_again}, data {totals.data_again}"
+    yield line(("sent again".ljust(_LABEL), "dim"), again)
+    yield from _servers("refusing", totals.refusing, width)
+    yield from _servers("not answering", totals.silent, width)
+    if totals.codes:
+        codes = ", ".join(f"{code} ({found:,})" for code, found in totals.codes.most_common())
+        yield from _labelled("findings", codes, width)
+    for capture, finding in totals.findings:
+        yield line()
+        where = f"{capture}: " if capture is not None and len(totals.captures) > 1 else ""
+        for at, each in enumerate(wrap(f"{where}{finding.text}", width - 3)):
+            yield line((" ! " if not at else "   ", "warn"), each)
+
+
+def _rtt(totals: Totals, glyphs: Glyphs) -> str:
+    rtt = totals.rtt
+    if rtt is None:
+        return glyphs.dash
+    named = {"min": rtt.least, "median": rtt.median, "95 %": rtt.p95, "max": rtt.most}
+    return "  ".join(f"{name} {milliseconds(each)}" for name, each in named.items()) + " ms"
+
+
+def _servers(label: str, found: Counter[tuple[str, int]], width: int) -> Iterator[Text]:
+    if not found:
+        return
+    words = [
+        f"{f'[{address}]' if ':' in address else address}:{port} ({count:,})"
+        for (address, port), count in found.most_common(TOP)
+    ]
+    if len(found) > TOP:
+        words.append(f"and {len(found) - TOP:,} more")
+    yield from _labelled(label, ", ".join(words), width)
+
+
+def _labelled(label: str, text: str, width: int) -> Iterator[Text]:
+    # A name and its count stay on one line: no break at the space between them.
+    for at, each in enumerate(wrap(text.replace(" (", "\0("), width - _LABEL)):
+        yield line(((label if not at else "").ljust(_LABEL), "dim"), each.replace("\0", " "))
