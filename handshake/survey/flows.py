@@ -1,0 +1,318 @@
+"""Follows all connections of a capture, the ordinary ones in bulk and the others step by step."""
+
+from __future__ import annotations
+
+import struct
+from itertools import count
+from typing import TYPE_CHECKING, Final
+
+from handshake.survey import kept, ordinary, sum_up
+from handshake.survey.start import Starts
+from handshake.tcp import Flags, Observed
+from handshake.tracker import Tracker, summarize
+from handshake.wire.layer import IPV4, IPV6
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from handshake.record import Record
+    from handshake.survey.kept import Kind
+    from handshake.survey.ordinary import Gist
+    from handshake.survey.start import Start
+    from handshake.tcp import Endpoint
+    from handshake.tcp.icmp import IcmpError
+    from handshake.tracker import Connection
+    from handshake.wire.decode import Decoder
+    from handshake.wire.frame import Frame
+
+QUIET: Final = 120 * 10**9
+"""Nanoseconds after its last segment in which more may come of a connection that is over.
+
+Linux never waits longer than this before it retransmits (TCP_RTO_MAX).
+"""
+
+MOST_KEPT: Final = 64 << 20
+"""Octets of frames that are kept; beyond that the largest flows are followed step by step."""
+
+_LOOK: Final = 30 * 10**9
+"""So often, by the capture's clock, connections are looked for that are over."""
+
+_REMEMBERED: Final = 65536
+"""Flows whose end is remembered after they were dropped: so what comes late is known as such."""
+
+_TCP: Final = 6
+_ETHERNET: Final = 1
+_MIN_HEADER: Final = 20
+_ETHERNET_IPV4: Final = struct.Struct("!12xHBxH2xHxB2x12s8xH").unpack_from
+_ETHERNET_IPV6: Final = struct.Struct("!12xH4xHBx36s8xH").unpack_from
+_V4_OCTETS, _V6_OCTETS = 54, 74
+_SYN, _ACK = int(Flags.SYN), int(Flags.ACK)
+_SOON: Final = 10**9
+"""Nanoseconds of quiet after which a connection that is over is forgotten if room is short."""
+
+
+class Flow:
+    """What is kept of the segments between two endpoints."""
+
+    __slots__ = ("connection", "keys", "kind", "looked_at", "number", "records", "tracker")
+
+    def __init__(self, number: int, keys: tuple[bytes, bytes], kind: Kind) -> None:
+        self.number = number
+        self.keys = keys
+        self.kind = kind
+        self.records = bytearray()
+        """Its frames while all of them are of the plain kind; empty once a tracker follows it."""
+
+        self.tracker: Tracker | None = None
+        self.connection: Connection | None = None
+        """The last one, if a tracker follows it."""
+
+        self.looked_at = 0
+        """How many octets of records there were when it was last found not to be over."""
+
+    @property
+    def last_at(self) -> int:
+        """When its last segment was seen."""
+        if self.connection is not None:
+            assert self.connection.last is not None
+            return self.connection.last.at
+        return kept.last_at(self.kind, self.records)
+
+
+class Flows:
+    """The connections of one capture."""
+
+    late: int
+    """How many segments came after the record of their connection had been given."""
+
+    waited: int
+    """Nanoseconds of quiet after which a connection was taken for over, at the least."""
+
+    def __init__(
+        self, decoder: Decoder, *, most_kept: int = MOST_KEPT, every: bool = False
+    ) -> None:
+        """With `every` the tracker follows every flow, and gives its connections to who asks."""
+        self._decoder = decoder
+        self._every = every
+        self._starts = Starts(decoder)
+        self._flows: dict[bytes, Flow] = {}
+        """By addresses and ports, as either direction has them."""
+
+        self._numbers = count()
+        self._ready: list[tuple[Record, Connection | None]] = []
+        self._gone: dict[bytes, None] = {}
+        self._most_kept = most_kept
+        self._kept = 0
+        self.late = 0
+        self.waited = QUIET
+
+    def records(self, frames: Iterable[Frame]) -> Iterator[tuple[Record, Connection | None]]:
+        """Yield a record for each connection, and the connection where the tracker followed it.
+
+        That is in the order of their numbers, but for those that were over and quiet for long.
+        """
+        get, look_at = self._flows.get, 0
+        for frame in frames:
+            _, at, _, link_type, length, data, _ = frame
+            if link_type == _ETHERNET and len(data) >= _V4_OCTETS:
+                # fmt: off
+                link, first, total, part, protocol, key, bits = _ETHERNET_IPV4(data)
+                # fmt: on
+                header = bits >> 10 & 60
+                if (
+                    link == IPV4
+                    and first == 0x45
+                    and protocol == _TCP
+                    and not part & 0x3FFF
+                    and _MIN_HEADER <= header <= total - 20 <= length - 34
+                ):
+                    flow = get(key) or self._new(key, kept.V4)
+                    self._take(flow, kept.V4, frame, 14 + total, bits)
+                elif link == IPV6 and (end := _plain_v6(data, length)):
+                    key, bits = bytes(data[22:58]), data[66] << 8 | data[67]
+                    flow = get(key) or self._new(key, kept.V6)
+                    self._take(flow, kept.V6, frame, end, bits)
+                else:
+                    self._decode(frame)
+            else:
+                self._decode(frame)
+            if at >= look_at:
+                look_at = at + _LOOK
+                self._release(at, QUIET)
+            if self._kept > self._most_kept:
+                self._make_room(at)
+            if self._ready:
+                yield from self._ready
+                self._ready.clear()
+        self._ready += [self._ended(flow) for flow in self._all()]
+        yield from sorted(self._ready, key=lambda found: found[0].stream)
+
+    def _take(self, flow: Flow | None, kind: Kind, frame: Frame, end: int, bits: int) -> None:
+        """Keep a frame of the plain kind, or let the tracker have it."""
+        if flow is None:
+            self.late += 1
+            return
+        if flow.tracker is None:
+            if not (bits & _SYN and _begins_another(flow, frame, bits)):
+                record = kept.pack(kind, frame, end)
+                flow.records += record
+                self._kept += len(record)
+                return
+            self._follow(flow)
+        self._decode(frame)
+
+    def _new(self, key: bytes, kind: Kind) -> Flow | None:
+        """Return the flow of a key that is not known, or no longer; None where it is over."""
+        if key in self._gone:
+            return None
+        flow = Flow(next(self._numbers), (key, _other_way(key)), kind)
+        if self._every:
+            flow.tracker = Tracker()
+        for each in flow.keys:
+            self._flows[each] = flow
+        return flow
+
+    def _decode(self, frame: Frame) -> None:
+        """Take a frame of any kind, step by step."""
+        found = self._decoder.observed(frame)
+        if found is None:
+            return
+        if isinstance(found, Observed):
+            seg = found.segment
+            flow = self._of(seg.source, seg.destination)
+            if flow is None:
+                self.late += 1
+                return
+            self._follow(flow)
+            self._feed(flow, found)
+            return
+        flow = self._flows.get(_key(found.source, found.destination))
+        if flow is not None:
+            self._quoted(flow, found)
+
+    def _of(self, source: Endpoint, destination: Endpoint) -> Flow | None:
+        key = _key(source, destination)
+        return self._flows.get(key) or self._new(key, kept.V4 if len(key) == 12 else kept.V6)
+
+    def _follow(self, flow: Flow) -> None:
+        """Have the tracker follow a flow from its first segment on."""
+        if flow.tracker is not None:
+            return
+        flow.tracker = Tracker()
+        records, flow.records = flow.records, bytearray()
+        self._kept -= len(records)
+        for observed in kept.observed(flow.kind, records, self._decoder):
+            self._feed(flow, observed)
+
+    def _feed(self, flow: Flow, observed: Observed) -> None:
+        assert flow.tracker is not None
+        connection = flow.tracker.connection_of(observed.segment)
+        if connection is not flow.connection:
+            if flow.connection is None:
+                connection.number = flow.number
+            else:
+                # The ports are used again: nothing more can come of what was there before.
+                connection.number = next(self._numbers)
+                self._ready.append((summarize(flow.connection), flow.connection))
+            flow.tracker.connections.clear()
+            flow.connection = connection
+        connection.feed(observed)
+
+    def _quoted(self, flow: Flow, error: IcmpError) -> None:
+        self._follow(flow)
+        assert flow.tracker is not None
+        flow.tracker.quoted(error)
+
+    def _all(self) -> Iterator[Flow]:
+        return (flow for key, flow in list(self._flows.items()) if key is flow.keys[0])
+
+    def _ended(self, flow: Flow) -> tuple[Record, Connection | None]:
+        """Return the record of a flow as far as it has been seen."""
+        if flow.tracker is None:
+            gist = self._gist(flow)
+            if gist is not None:
+                return sum_up.record(flow.number, *gist), None
+            self._follow(flow)
+        assert flow.connection is not None
+        return summarize(flow.connection), flow.connection
+
+    def _gist(self, flow: Flow) -> tuple[Start, Gist] | None:
+        """Return what an ordinary flow comes to; None where the tracker must look at it."""
+        start = self._starts.of(flow.kind, flow.records)
+        found = None if start is None else ordinary.gist(flow.kind, flow.records, start)
+        return None if start is None or found is None else (start, found)
+
+    def _release(self, now: int, quiet: int) -> None:
+        """Give the records of flows that are over and have been quiet, and forget the flows."""
+        for flow in self._all():
+            if now - flow.last_at <= quiet or flow.looked_at == len(flow.records) > 0:
+                continue
+            ended = self._over(flow)
+            if ended is None:
+                flow.looked_at = len(flow.records)
+                continue
+            self._ready.append(ended)
+            self._forget(flow)
+            self.waited = min(self.waited, quiet)
+
+    def _over(self, flow: Flow) -> tuple[Record, Connection | None] | None:
+        """Return the record of a flow that is over; None where it is not."""
+        if flow.tracker is None:
+            gist = self._gist(flow)
+            if gist is not None:
+                return (sum_up.record(flow.number, *gist), None) if gist[1].over else None
+            self._follow(flow)
+        assert flow.connection is not None
+        return (summarize(flow.connection), flow.connection) if _is_over(flow.connection) else None
+
+    def _forget(self, flow: Flow) -> None:
+        self._kept -= len(flow.records)
+        for key in flow.keys:
+            del self._flows[key]
+            self._gone[key] = None
+        while len(self._gone) > _REMEMBERED:
+            del self._gone[next(iter(self._gone))]
+
+    def _make_room(self, now: int) -> None:
+        """Keep less: forget what is surely over, then follow the largest flows step by step."""
+        for quiet in (QUIET, _LOOK, _SOON):
+            self._release(now, quiet)
+            if self._kept <= self._most_kept * 3 // 4:
+                return
+        for flow in sorted(self._all(), key=lambda flow: len(flow.records), reverse=True):
+            if self._kept <= self._most_kept * 3 // 4:
+                return
+            self._follow(flow)
+
+
+def _is_over(connection: Connection) -> bool:
+    return connection.closed or connection.reset_by is not None or connection.refused is not None
+
+
+def _plain_v6(data: bytes | memoryview, length: int) -> int:
+    """Return where the segment of a plain IPv6 frame ends; 0 where the frame is not plain."""
+    if len(data) < _V6_OCTETS or data[20] != _TCP or data[14] >> 4 != 6:
+        return 0
+    total, header = data[18] << 8 | data[19], data[66] >> 2 & 60
+    if not _MIN_HEADER <= header <= total <= length - 54 or 54 + header > kept.V6.octets:
+        return 0
+    return 54 + total
+
+
+def _begins_another(flow: Flow, frame: Frame, bits: int) -> bool:
+    """Whether a SYN may begin another connection between the same ends."""
+    return (
+        bool(flow.records)
+        and not bits & _ACK
+        and kept.seq(flow.kind, frame.data) != kept.seq(flow.kind, flow.records[kept.HEAD :])
+    )
+
+
+def _other_way(key: bytes) -> bytes:
+    half = len(key) // 2 - 2
+    return key[half:-4] + key[:half] + key[-2:] + key[-4:-2]
+
+
+def _key(source: Endpoint, destination: Endpoint) -> bytes:
+    ports = source.port << 16 | destination.port
+    return source.address.packed + destination.address.packed + ports.to_bytes(4, "big")

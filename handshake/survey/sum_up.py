@@ -1,0 +1,87 @@
+"""From the gist of an ordinary connection to its record."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, Final
+
+from handshake.record import EndRecord, HandshakeRecord, Record, rfc3339
+
+if TYPE_CHECKING:
+    from handshake.survey.ordinary import Gist
+    from handshake.survey.start import Start
+
+_NANO: Final = 1_000_000_000
+_CLOSED_BY: Final = ("rst-by-client", "rst-by-server")
+_RESET: Final = ("RSTO", "RSTR")
+_FINISHED: Final = {
+    (False, False): "S1",
+    (True, False): "S2",
+    (False, True): "S3",
+    (True, True): "SF",
+}
+"""Zeek's words for a connection without a RST, by which ends sent FIN."""
+
+
+def record(number: int, start: Start, gist: Gist) -> Record:
+    """Return the record of an ordinary connection."""
+    model, fins = start.model, gist.fins
+    half = len(start.caller) // 2 - 2
+    ends = start.caller[:half], start.caller[half:-4]
+    ports = start.caller[-4:-2], start.caller[-2:]
+    closed: str | None
+    if gist.reset_by is not None:
+        closed, state = _CLOSED_BY[gist.reset_by], _RESET[gist.reset_by]
+    else:
+        closed = "fin" if gist.closed else "half-closed" if fins[0] != fins[1] else None
+        state = _FINISHED[fins[0], fins[1]]
+    client, server = (
+        EndRecord(
+            **{
+                **_fields(model_end),
+                "address": _text(ends[at]),
+                "port": int.from_bytes(ports[at], "big"),
+                "state": str(gist.states[at]),
+                "iss": start.iss[at],
+                "segments": gist.segments[at],
+                "bytes": gist.octets[at],
+                "fin": int(fins[at]),
+                "rst": int(gist.reset_by == at),
+                "ttl": start.ttls[at],
+            }
+        )
+        for at, model_end in enumerate((model.client, model.server))
+    )
+    return Record(
+        stream=number,
+        client=client,
+        server=server,
+        roles=model.roles,
+        start=rfc3339(start.called),
+        duration=(gist.last_at - start.called) / _NANO,
+        outcome=model.outcome,
+        closed=closed,
+        handshake=HandshakeRecord(
+            rtt=(gist.final_ack_at - start.called) / _NANO or None,
+            syn_to_syn_ack=(start.answered - start.called) / _NANO,
+            syn_ack_to_ack=(gist.final_ack_at - start.answered) / _NANO,
+            syn_retransmissions=0,
+            syn_ack_retransmissions=0,
+            simultaneous=False,
+            fast_open=False,
+        ),
+        completeness=gist.completeness,
+        conn_state=state,
+        history=gist.history,
+        frames=(start.frame, gist.last_frame),
+        negotiated=model.negotiated,
+    )
+
+
+_text = lru_cache(65536)(lambda packed: str(ip_address(packed)))
+
+
+@lru_cache(4096)
+def _fields(end: EndRecord) -> dict[str, Any]:
+    return {name: getattr(end, name) for name in EndRecord.__slots__}
