@@ -5,6 +5,7 @@ from handshake.events import Change, Event, Role, Step
 from handshake.probe import Result, probe
 from handshake.record import Record
 from handshake.replay import replay
+from handshake.survey import records
 from handshake.tcp import ControlBlock, Endpoint, Flags, Observed, Options, Segment, Seq, State
 from handshake.tracker import Connection, Tracker, summarize
 
@@ -30,6 +31,7 @@ __all__ = [
     "Tracker",
     "UsageError",
     "probe",
+    "records",
     "replay",
     "summarize",
 ]

@@ -36,6 +36,9 @@ _PREVIEW: Final = 9
 _FEWEST: Final = 5
 """Rows below which there is no room for it at all."""
 
+_NARROWEST: Final = 12
+"""Columns that words are given even where there are fewer: what does not fit is cut off."""
+
 _LADDER: Final = 5
 """Lines that its ladder has at least, before what there is to say of it."""
 
@@ -119,7 +122,7 @@ class Browser:
         else:
             # Long addresses have a line of their own: here nothing of them is left out.
             lines = [rule(where, width, glyphs)]
-            lines += [line((f" {each}", "title")) for each in wrap(who, width - 2)]
+            lines += [line((f" {each}", "title")) for each in wrap(who, max(_NARROWEST, width - 2))]
         if self.preview.problem:
             return [*lines, line((f" {self.preview.problem}", "warn"))]
         found = _findings(record, width)
@@ -143,7 +146,7 @@ def _findings(record: Record, width: int) -> list[Text]:
     found: list[Text] = []
     for each in sorted(record.findings, key=lambda each: not is_wrong(each)):
         mark = ("!", "warn") if is_wrong(each) else " "
-        first, *rest = wrap(each.text, width - 4)
+        first, *rest = wrap(each.text, max(_NARROWEST, width - 4))
         found.append(line(" ", mark, f" {first}"))
         found += [line(f"   {more}") for more in rest]
     return found

@@ -126,7 +126,7 @@ class Table:
         words = f"{'#':>{1 + self._number}}   {'outcome':<{_OUTCOME}} "
         words += f"{'client':<{client}} {'server':<{server}}"
         words += "".join(_cell(each, each.title, self.glyphs) for each in self._columns)
-        return line((fit(words, self.width), "dim"))
+        return line((fit(words, self.width, self.glyphs.ellipsis), "dim"))
 
     def row(self, record: Record, *, chosen: bool = False) -> Text:
         """Return one connection."""

@@ -35,9 +35,9 @@ def summary_line(totals: Totals, width: int) -> Text:
     if rtt is not None:
         three = " / ".join(milliseconds(each) for each in (rtt.least, rtt.median, rtt.most))
         happened = [each for each in parts if not each.endswith(" 0")]
-        fits = len("  ".join([*happened, f"rtt {three} ms"])) <= width - 2
+        fits = len("  ".join([*happened, f"rtt {three} ms"])) <= width - 1
         parts.append(f"rtt {three if fits else milliseconds(rtt.median)} ms")
-    while len(parts) > 1 and len("  ".join(parts)) > width - 2:
+    while len(parts) > 1 and len("  ".join(parts)) > width - 1:
         # What did not happen at all is missed least, and the last of the rest after it.
         never = [each for each in parts if each.endswith(" 0")]
         parts.remove(never[-1] if never else parts[-1])
