@@ -141,7 +141,10 @@ class Analysis:
         at: int,
     ) -> int:
         """Return the marks of a segment that `fwd` sent to `rev`: a sum of `Mark`."""
-        self._complete(fwd.base is None and rev.base is None, length, flags)
+        first = fwd.base is None and rev.base is None
+        known = not flags & _CONTROL and self.completeness & (8 if length else 4)
+        if first or self._delayed or not known:
+            self._complete(first, length, flags)
         if fwd.base is None or flags & (_SYN | _ACK) == _SYN | _ACK:
             fwd.base = seq if flags & _SYN else (seq - 1) & _M
         elif flags & (_SYN | _ACK) == _SYN and (fwd.whole - fwd.nxt) & _SIGN:
@@ -183,6 +186,7 @@ class Analysis:
                 found |= 16
         if not first:
             self.completeness |= found | self._delayed
+            self._delayed = 0
             return
         # Wireshark counts a SYN only where it begins a conversation. All else that the first
         # segment between two endpoints brings is counted as soon as there is a second one.

@@ -37,6 +37,12 @@ class Coverage:
 
     def take(self, seq: int, length: int, flags: int) -> None:
         """Take note of a segment. What a RST carries is no part of the stream (section 3.5.3)."""
+        if seq == self._top and not flags & (_SYN | _FIN | _RST):
+            # As nearly every segment does, it goes on where the last one ended.
+            self.ahead, self.filled, self.gap = length, 0, 0
+            self._top = (seq + length) & _M
+            self.count += length
+            return
         self.ahead = self.filled = self.gap = 0
         if flags & _RST:
             return
