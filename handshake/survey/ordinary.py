@@ -37,11 +37,16 @@ _LONG: Final = 5_000_000_000
 _MOST_UNHEARD: Final = 8 << 20
 """So many octets without an ACK as no reader of the stream would hold."""
 
+_SOONEST: Final = 200_000_000
+"""Nanoseconds before which nobody sends again for want of an ACK."""
+
+_FEW_TIMES: Final = 2
+
 _OVER: Final = frozenset((State.CLOSED, State.TIME_WAIT))
 _AGAIN_AT: Final = frozenset(10**power for power in range(12))
 _WHOLE, _CUT, _MIXED = 1, 2, 3
 _ACK_SEEN, _DATA_SEEN = (1, 2), (4, 8)
-_ACKS, _DATA, _FINS, _RSTS, _GAPS = "Aa", "Dd", "Ff", "Rr", "Gg"
+_ACKS, _DATA, _FINS, _RSTS, _GAPS, _REPEATED = "Aa", "Dd", "Ff", "Rr", "Gg", "Tt"
 """Zeek's letters, the caller's first."""
 
 
@@ -58,6 +63,8 @@ class Gist(NamedTuple):
     reset_by: int | None
     completeness: int
     history: str
+    again: list[int]
+    """How many segments were sent again."""
 
     @property
     def closed(self) -> bool:
@@ -80,13 +87,14 @@ def gist(kind: Kind, records: bytes | bytearray, start: Start) -> Gist | None:
     clocks, nxt = list(start.clocks), [(iss + 1) & _M for iss in start.iss]
     # What each end acknowledged, and up to where its own payload was acknowledged.
     acked, freed = [start.iss[1], nxt[0]], list(nxt)
-    segments, octets, gaps, captures = [1, 1], [0, 0], [0, 0], [0, 0]
+    segments, octets, gaps, captures = list(start.segments), [0, 0], [0, 0], [0, 0]
+    again, data = [0, 0], [(0, 0, 0), (0, 0, 0)]
     fins, states = [False, False], [State.ESTABLISHED, State.ESTABLISHED]
-    history, written, completeness = "Sh", 0, 3
+    history, written, completeness = start.model.history, 0, 3
     reset_by: int | None = None
     last, final_ack_at, frame, fin_at = start.answered, 0, 0, 0
-    base = size
-    for fields in kind.fields.iter_unpack(memoryview(records)[2 * size :]):
+    base = (start.syns - 1) * size
+    for fields in kind.fields.iter_unpack(memoryview(records)[base + size :]):
         # fmt: off
         at, frame, _, packed, total, ttl, ends, seq, ack, bits, window, option, clock = fields
         # fmt: on
@@ -97,8 +105,10 @@ def gist(kind: Kind, records: bytes | bytearray, start: Start) -> Gist | None:
         end = tcp + length
         captured = packed >> 2
         gain, due = (ack - acked[me]) & _M, (nxt[you] - acked[me]) & _M
+        payload = length - (bits >> 10 & 60)
+        old = seq != nxt[me]
         if (
-            seq != nxt[me]
+            (old and (fins[me] or gain or _other(data[me], seq, payload, at, freed[me])))
             or gain > due
             or ttl != ttls[me]
             or not 0 <= at - last < _LONG
@@ -115,9 +125,8 @@ def gist(kind: Kind, records: bytes | bytearray, start: Start) -> Gist | None:
         last = at
         segments[me] += 1
         flags = bits & _EXACT
-        payload = length - (bits >> 10 & 60)
         if flags & _RST:
-            if flags != _RST | _ACK or payload or fin_at or (me and not octets[me]):
+            if old or flags != _RST | _ACK or payload or fin_at or (me and not octets[me]):
                 return None
             reset_by = int(me)
             states = [State.CLOSED, State.CLOSED]
@@ -134,6 +143,14 @@ def gist(kind: Kind, records: bytes | bytearray, start: Start) -> Gist | None:
         ):
             return None
         clocks[me] = clock
+        if old:
+            again[me] += 1
+            # More of them may be worth a word, or another letter.
+            if fin or again[me] > _FEW_TIMES:
+                return None
+            if again[me] == 1:
+                history += _REPEATED[me]
+            continue
         if fin:
             # An end that has the peer's FIN and does not say so sent its own before it came.
             if fins[you] and gain != due:
@@ -144,6 +161,7 @@ def gist(kind: Kind, records: bytes | bytearray, start: Start) -> Gist | None:
             octets[me] += payload
             completeness |= 8
             nxt[me] = (seq + payload) & _M
+            data[me] = seq, payload, at
             captures[me] |= _WHOLE if captured >= end else _CUT
             if not fin and not written & _DATA_SEEN[me]:
                 written |= _DATA_SEEN[me]
@@ -153,6 +171,7 @@ def gist(kind: Kind, records: bytes | bytearray, start: Start) -> Gist | None:
             if not fin:
                 if not gain:
                     return None
+                data[me] = 0, 0, 0
                 if not written & _ACK_SEEN[me]:
                     written |= _ACK_SEEN[me]
                     history += _ACKS[me]
@@ -181,8 +200,17 @@ def gist(kind: Kind, records: bytes | bytearray, start: Start) -> Gist | None:
         history = _zeek(kind, records, caller)
     # fmt: off
     return Gist(final_ack_at, last, frame, segments, octets, fins, states, reset_by,
-                completeness, history)
+                completeness, history, again)
     # fmt: on
+
+
+def _other(last: tuple[int, int, int], seq: int, payload: int, at: int, acked: int) -> bool:
+    """Whether a segment with an old number is other than its sender's last one sent once more."""
+    known, length, sent_at = last
+    # It was not acknowledged yet, or it is no answer to a loss; and what comes sooner than any
+    # timer is a copy.
+    lost = seq == known and payload == length > 0 and not (known - acked) & _SIGN
+    return not lost or at - sent_at < _SOONEST
 
 
 def _zeek(kind: Kind, records: bytes | bytearray, caller: bytes) -> str:

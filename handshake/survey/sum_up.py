@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from handshake.record import EndRecord, HandshakeRecord, Record, rfc3339
+from handshake.record import HandshakeRecord, rfc3339
+from handshake.tcp.copy import changed
 
 if TYPE_CHECKING:
+    from handshake.record import Record
     from handshake.survey.ordinary import Gist
     from handshake.survey.start import Start
 
@@ -26,7 +28,7 @@ _FINISHED: Final = {
 
 def record(number: int, start: Start, gist: Gist) -> Record:
     """Return the record of an ordinary connection."""
-    model, fins = start.model, gist.fins
+    model, fins = start.model.record, gist.fins
     half = len(start.caller) // 2 - 2
     ends = start.caller[:half], start.caller[half:-4]
     ports = start.caller[-4:-2], start.caller[-2:]
@@ -37,51 +39,47 @@ def record(number: int, start: Start, gist: Gist) -> Record:
         closed = "fin" if gist.closed else "half-closed" if fins[0] != fins[1] else None
         state = _FINISHED[fins[0], fins[1]]
     client, server = (
-        EndRecord(
-            **{
-                **_fields(model_end),
-                "address": _text(ends[at]),
-                "port": int.from_bytes(ports[at], "big"),
-                "state": str(gist.states[at]),
-                "iss": start.iss[at],
-                "segments": gist.segments[at],
-                "bytes": gist.octets[at],
-                "fin": int(fins[at]),
-                "rst": int(gist.reset_by == at),
-                "ttl": start.ttls[at],
-            }
+        changed(
+            end,
+            address=_text(ends[at]),
+            port=int.from_bytes(ports[at], "big"),
+            state=str(gist.states[at]),
+            iss=start.iss[at],
+            segments=gist.segments[at],
+            bytes=gist.octets[at],
+            retransmissions=end.retransmissions + gist.again[at],
+            fin=int(fins[at]),
+            rst=int(gist.reset_by == at),
+            ttl=start.ttls[at],
         )
-        for at, model_end in enumerate((model.client, model.server))
+        for at, end in enumerate((model.client, model.server))
     )
-    return Record(
+    return changed(
+        model,
         stream=number,
         client=client,
         server=server,
-        roles=model.roles,
         start=rfc3339(start.called),
         duration=(gist.last_at - start.called) / _NANO,
-        outcome=model.outcome,
         closed=closed,
-        handshake=HandshakeRecord(
-            rtt=(gist.final_ack_at - start.called) / _NANO or None,
-            syn_to_syn_ack=(start.answered - start.called) / _NANO,
-            syn_ack_to_ack=(gist.final_ack_at - start.answered) / _NANO,
-            syn_retransmissions=0,
-            syn_ack_retransmissions=0,
-            simultaneous=False,
-            fast_open=False,
-        ),
+        handshake=model.handshake if start.own else _handshake(start, gist),
         completeness=gist.completeness,
         conn_state=state,
         history=gist.history,
         frames=(start.frame, gist.last_frame),
-        negotiated=model.negotiated,
     )
 
 
 _text = lru_cache(65536)(lambda packed: str(ip_address(packed)))
 
 
-@lru_cache(4096)
-def _fields(end: EndRecord) -> dict[str, Any]:
-    return {name: getattr(end, name) for name in EndRecord.__slots__}
+def _handshake(start: Start, gist: Gist) -> HandshakeRecord:
+    return HandshakeRecord(
+        rtt=(gist.final_ack_at - start.called) / _NANO or None,
+        syn_to_syn_ack=(start.answered - start.called) / _NANO,
+        syn_ack_to_ack=(gist.final_ack_at - start.answered) / _NANO,
+        syn_retransmissions=0,
+        syn_ack_retransmissions=0,
+        simultaneous=False,
+        fast_open=False,
+    )
