@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
@@ -81,13 +82,19 @@ def main(args: Sequence[str] | None = None) -> int:
         # Whoever read has enough. Python flushes once more at exit: let that go nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        return _failed(f"cannot write the output: {error.strerror or error}", 3)
     except Exception as error:
         return _failed(f"this is a mistake in handshake: {type(error).__name__}: {error}", 3)
     return code if isinstance(code, int) else 0
 
 
 def _never_fail_to_write() -> None:
-    """Let what an encoding cannot write come out escaped."""
+    """Let what an encoding cannot write come out escaped, and what is closed take all."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            # Python has no stream for a descriptor that was closed (`>&-`).
+            setattr(sys, name, Path(os.devnull).open("r" if name == "stdin" else "w"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

@@ -1,7 +1,7 @@
 """What a segment did: the step, the two changes, and the events, each citing its section."""
 
 from handshake.events.base import Change, Event, Role, Step
-from handshake.events.closing import Aborted, Closed, FinSent, SimultaneousClose
+from handshake.events.closing import Aborted, Closed, FinSent, ResetRefused, SimultaneousClose
 from handshake.events.data import (
     AckedAgain,
     Acknowledged,
@@ -13,6 +13,7 @@ from handshake.events.data import (
     KeepAliveAck,
     Retransmitted,
     WindowClosed,
+    WindowProbe,
     WindowUpdated,
 )
 from handshake.events.opening import (
@@ -68,6 +69,7 @@ __all__ = [
     "Negotiated",
     "PortReused",
     "Refused",
+    "ResetRefused",
     "Retransmitted",
     "Role",
     "SimultaneousClose",
@@ -81,5 +83,6 @@ __all__ = [
     "SynSent",
     "UnseenAcknowledged",
     "WindowClosed",
+    "WindowProbe",
     "WindowUpdated",
 ]

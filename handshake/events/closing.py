@@ -56,11 +56,30 @@ class Closed(Event):
     @property
     def text(self) -> str:
         """The fact in English."""
-        who = " and ".join(f"the {role}" for role in self.waiting)
-        waits = f" {who.capitalize()} stays in TIME-WAIT for a while." if len(who) else ""
+        over = "Both FINs are acknowledged: the connection is over."
+        if not self.waiting:
+            return over
         if len(self.waiting) > 1:
-            waits = " Both ends stay in TIME-WAIT for a while."
-        return f"Both halves are closed, and both ends know it.{waits}"
+            return f"{over} Both ends stay in TIME-WAIT, in case a last ACK was lost."
+        return f"{over} The {self.waiting[0]} stays in TIME-WAIT, in case its last ACK was lost."
+
+
+@dataclass(frozen=True, slots=True)
+class ResetRefused(Event):
+    """A RST came that its receiver must not believe."""
+
+    code: ClassVar[str] = "reset-refused"
+    section: ClassVar[str] = "RFC 5961 3"
+
+    by: Role
+
+    @property
+    def text(self) -> str:
+        """The fact in English."""
+        return (
+            f"RST in the name of the {self.by}, with a number that the {self.by.other} does not "
+            f"expect: anyone could have sent it."
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,8 +78,8 @@ class Retransmitted(Event):
         what = "its FIN" if self.fin and self.count == 1 else octets(self.count)
         with_it = f" With it come {late}" if self.unseen else ""
         return (
-            f"The {self.by} sends {what} again: no acknowledgment reached it, so the segment or "
-            f"its ACK was lost or late.{with_it}"
+            f"The {self.by} sends {what} again: it has not heard of their arrival, so the segment "
+            f"or its ACK was lost or late.{with_it}"
         )
 
 
@@ -141,7 +141,7 @@ class DuplicateAck(Event):
     @property
     def text(self) -> str:
         """The fact in English."""
-        return f"The {self.by} repeats its last ACK: something came that was not the next octet."
+        return f"The {self.by} repeats its last ACK: what came was out of order, or came again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +211,21 @@ class KeepAlive(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class WindowProbe(Event):
+    """A segment asked an end whose window was zero whether it has room now."""
+
+    code: ClassVar[str] = "window-probe"
+    section: ClassVar[str] = "3.8.6.1"
+
+    by: Role
+
+    @property
+    def text(self) -> str:
+        """The fact in English."""
+        return f"Window probe: the {self.by} asks whether the {self.by.other} has room now."
+
+
+@dataclass(frozen=True, slots=True)
 class KeepAliveAck(Event):
     """The answer to a keep-alive."""
 
@@ -222,4 +237,4 @@ class KeepAliveAck(Event):
     @property
     def text(self) -> str:
         """The fact in English."""
-        return f"The {self.by} answers the keep-alive: it is still there."
+        return f"The {self.by} answers: it is still there."

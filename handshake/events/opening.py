@@ -73,9 +73,9 @@ class SynAckSent(Event):
     def text(self) -> str:
         """The fact in English."""
         return (
-            f"The {self.by} found a listening socket, wrote down who calls, and answers with two "
-            f'messages in one segment: ACK ("{self.acked} is what I expect next") and SYN ("my '
-            f'own numbers start at {self.iss}").'
+            f"The {self.by} answers as a listening socket does, having noted who calls, with "
+            f'two messages in one segment: ACK ("{self.acked} is what I expect next") and SYN '
+            f'("my own numbers start at {self.iss}").'
         )
 
 
@@ -172,11 +172,10 @@ class Negotiated(Event):
             )
             if agreed
         ]
-        mss = str(self.client_mss)
+        mss = f"MSS {self.client_mss}"
         if self.client_mss != self.server_mss:
-            mss = f"{self.client_mss} to the server and {self.server_mss} to the client"
-        agreed = ", ".join(on) if on else "no option"
-        return f"In force from now on: segments of up to {mss} octets; {agreed}."
+            mss += f" towards the server and {self.server_mss} towards the client"
+        return f"In force from now on: {', '.join([mss, *on])}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +192,10 @@ class Established(Event):
     def text(self) -> str:
         """The fact in English."""
         took = "" if self.round_trip is None else f", {seconds(self.round_trip)} after the SYN"
-        return f"Each end now knows that the other knows: both are ESTABLISHED{took}."
+        return (
+            f"Each end has the other's starting number and knows that its own arrived: both are "
+            f"ESTABLISHED{took}."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,8 +234,8 @@ class Refused(Event):
     def text(self) -> str:
         """The fact in English."""
         return (
-            f"Refused: RST came back {seconds(self.after)} after the SYN. The host is up, and "
-            f"nothing listens on that port, or a firewall answered in its name."
+            f"Refused: RST came back {seconds(self.after)} after the SYN. Either the host is up "
+            f"and nothing listens on that port, or a firewall answered in its name."
         )
 
 
@@ -270,7 +272,7 @@ class CookieGiven(Event):
 
 @dataclass(frozen=True, slots=True)
 class FastOpenTried(Event):
-    """A SYN brought a cookie, and perhaps data."""
+    """A SYN brought a Fast Open cookie, or data, or both."""
 
     code: ClassVar[str] = "fast-open-tried"
     section: ClassVar[str] = "RFC 7413 4.2.1"
@@ -279,9 +281,19 @@ class FastOpenTried(Event):
     carried: int
     """Octets of data in the SYN."""
 
+    cookie: bool
+    """Whether it shows a cookie."""
+
     @property
     def text(self) -> str:
         """The fact in English."""
+        if not self.carried:
+            return "Fast Open: the SYN shows a cookie, and carries no data."
+        if not self.cookie:
+            return (
+                f"The SYN carries {octets(self.carried)} of data, without a Fast Open cookie: a "
+                f"listener may keep them only until the handshake is done."
+            )
         return (
             f"Fast Open: the SYN shows a cookie and carries {octets(self.carried)} of data, "
             f"before the handshake is done."
@@ -305,6 +317,6 @@ class FastOpenAnswered(Event):
         if self.taken:
             return f"The {self.by} took {octets(self.taken)} of the SYN's data."
         return (
-            f"The {self.by} acknowledged the SYN alone: its {octets(self.carried)} of data must "
-            f"be sent again."
+            f"The {self.by} acknowledged the SYN alone: the {octets(self.carried)} of data that "
+            f"came with it must be sent again."
         )

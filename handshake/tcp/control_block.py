@@ -204,7 +204,7 @@ class ControlBlock:
         if seg.rst:
             # Exactly at RCV.NXT, or it may be forged (RFC 5961 section 3.2).
             return seg.seq == self.rcv.nxt
-        if seg.syn or seg.ack is None or self._too_old(seg) or not self.in_window(seg):
+        if seg.syn or seg.ack is None or self.too_old(seg) or not self.in_window(seg):
             return False
         if self.state is State.SYN_RECEIVED:
             return self.acknowledges_new(seg)
@@ -244,7 +244,7 @@ class ControlBlock:
         last = seg.end - 1
         return wnd > 0 and (nxt <= seg.seq < nxt + wnd or nxt <= last < nxt + wnd)
 
-    def _too_old(self, seg: Segment) -> bool:
+    def too_old(self, seg: Segment) -> bool:
         """Whether the peer's clock would run backwards: PAWS (RFC 7323 section 5.3)."""
         found = seg.options.timestamps
         if not self.timestamps or self.ts_recent is None or found is None:

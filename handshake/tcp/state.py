@@ -138,7 +138,7 @@ TRANSITIONS: Final[dict[State, dict[Input, State]]] = {
         Input.ABORT: State.CLOSED,
     },
 }
-"""Figure 5, with the RST and ABORT of section 3.10 that the figure leaves out."""
+"""Figure 5, with the RST and ABORT of section 3.10, most of which it leaves out (its note 3)."""
 
 
 def after(state: State, cause: Input, *, passive: bool = False) -> State:

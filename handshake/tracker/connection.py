@@ -145,13 +145,18 @@ class Connection:
         receiver = self.end(sender.role.other)
         marks = self._mark(observed, sender, receiver)
         before, seen_by = sender.block, receiver.block
+        ready = inference.received(seen_by, seg)
         sender.block = inference.sent(
             before,
             seg,
             None if receiver.syn is None else receiver.syn.first.segment,
             None if receiver.syn_ack is None else receiver.syn_ack.first.segment,
+            None if seen_by is None else seen_by.fin,
         )
-        ready = inference.received(seen_by, seg)
+        if seg.rst and before is not None and _disbelieved(ready, seg):
+            # Anyone can send a RST in another's name: a number that does not fit proves nothing
+            # of the end that it names. One that meant it answers the challenge (RFC 5961).
+            sender.block = before
         if observed.checksum_ok is False and observed.outgoing is False:
             # It came to this very host, which drops it (section 3.1). In a saved capture a
             # bad checksum proves nothing: network cards fill it in after the capture point.
@@ -240,6 +245,10 @@ class Connection:
             sender.syn = _sending(sender.syn, observed, seg)
         else:
             sender.syn_ack = _sending(sender.syn_ack, observed, seg)
+
+
+def _disbelieved(block: ControlBlock | None, seg: Segment) -> bool:
+    return block is not None and block.state.synchronized and not block.acceptable(seg)
 
 
 def _unseen(known: ControlBlock | None, ready: ControlBlock | None) -> int:

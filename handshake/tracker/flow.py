@@ -29,7 +29,8 @@ def flow(seen: Seen) -> Iterator[ev.Event]:
         yield ev.FinSent(seen.by, first=peer is None or peer.fin is None)
     if seen.marks & Mark.ZERO_WINDOW:
         yield ev.WindowClosed(seen.by)
-    if seen.seg.ack is None:
+    if seen.seg.ack is None or seen.marks & Mark.KEEP_ALIVE:
+        # What asks whether the peer is there, or has room, repeats its last ACK: no news in that.
         return
     answers = [] if seen.marks & _NOTHING_NEW else list(_acknowledged(seen))
     answers = answers or list(_repeated(seen))
@@ -41,7 +42,8 @@ def _numbers(seen: Seen) -> Iterator[ev.Event]:
     """Yield what its sequence numbers say: new data, old data, a gap."""
     seg, octets, marks = seen.seg, seen.sender.numbers.octets, seen.marks
     if marks & Mark.KEEP_ALIVE:
-        yield ev.KeepAlive(seen.by)
+        full = seen.heard.before is not None and seen.heard.before.rcv.wnd == 0
+        yield ev.WindowProbe(seen.by) if full else ev.KeepAlive(seen.by)
         return
     if octets.gap:
         yield ev.GapSeen(seen.by, octets.gap)
@@ -83,9 +85,9 @@ def _repeated(seen: Seen) -> Iterator[ev.Event]:
         return
     if seen.sender.provoked:
         yield ev.ChallengeAck(seen.by)
-    elif seen.marks & Mark.KEEP_ALIVE_ACK:
+    elif seen.marks & Mark.KEEP_ALIVE_ACK and not _opens(seen):
         yield ev.KeepAliveAck(seen.by)
-    elif seen.marks & Mark.WINDOW_UPDATE:
+    elif seen.marks & Mark.WINDOW_UPDATE or _opens(seen):
         scaled = None if after is None else after.rcv.wnd
         yield ev.WindowUpdated(seen.by, seen.seg.window if scaled is None else scaled)
     elif peer is not None and peer.state is State.SYN_RECEIVED:
@@ -94,6 +96,12 @@ def _repeated(seen: Seen) -> Iterator[ev.Event]:
         yield ev.DuplicateAck(seen.by)
     else:
         yield ev.AckedAgain(seen.by, handshake=False)
+
+
+def _opens(seen: Seen) -> bool:
+    """Whether it says that there is room again."""
+    before = seen.sent.before
+    return before is not None and before.rcv.wnd == 0 and seen.seg.window > 0
 
 
 def _outstanding(seen: Seen) -> bool:

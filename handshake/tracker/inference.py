@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from handshake.tcp import ControlBlock, Input, ReceiveSpace, SendSpace, State
 
 if TYPE_CHECKING:
-    from handshake.tcp import Segment
+    from handshake.tcp import Segment, Seq
 
 _WAITING = (State.SYN_SENT, State.SYN_RECEIVED)
 _ASSUMED = (State.SYN_RECEIVED, State.ESTABLISHED)
@@ -26,11 +26,16 @@ _UNACKNOWLEDGED = {
 
 
 def sent(
-    block: ControlBlock | None, seg: Segment, syn: Segment | None, syn_ack: Segment | None
+    block: ControlBlock | None,
+    seg: Segment,
+    syn: Segment | None,
+    syn_ack: Segment | None,
+    fin: Seq | None,
 ) -> ControlBlock:
     """Return the sender's block after `seg`.
 
-    `syn` and `syn_ack` are the peer's, where they were seen: what the sender may have heard.
+    `syn` and `syn_ack` are the peer's, and `fin` its number, where they were seen: what the
+    sender may have heard.
     """
     if seg.syn:
         return _sent_syn(block, seg, syn)
@@ -48,7 +53,7 @@ def sent(
         # It sent its FIN before the peer's had come, which this observer took for arrived.
         early = replace(block, state=State.ESTABLISHED).sent(seg)
         return early.after(Input.RECV_FIN)
-    return _caught_up(block, seg).sent(seg)
+    return _caught_up(block, seg, fin).sent(seg)
 
 
 def _sent_syn(block: ControlBlock | None, seg: Segment, syn: Segment | None) -> ControlBlock:
@@ -183,13 +188,15 @@ def _fins_crossed(block: ControlBlock, seg: Segment) -> bool:
     )
 
 
-def _caught_up(block: ControlBlock, seg: Segment) -> ControlBlock:
-    """Take the peer's FIN for heard where `seg` acknowledges it over a gap in the capture."""
-    fin = block.rcv.fin
+def _caught_up(block: ControlBlock, seg: Segment, fin: Seq | None) -> ControlBlock:
+    """Take the peer's FIN for heard where `seg` acknowledges it.
+
+    It came over a gap in the capture, or into a window that was full when it was sent.
+    """
     if fin is None or seg.ack is None or block.rcv.nxt is None:
         return block
     if block.rcv.nxt <= fin < seg.ack:
-        rcv = replace(block.rcv, nxt=fin + 1, held=())
+        rcv = replace(block.rcv, nxt=fin + 1, held=(), fin=fin)
         return replace(block, rcv=rcv, inferred=True).after(Input.RECV_FIN)
     return block
 

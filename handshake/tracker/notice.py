@@ -43,13 +43,20 @@ def notice(connection: Connection, seen: Seen) -> Iterator[ev.Event]:
 
 def _reset(connection: Connection, seen: Seen) -> Iterator[ev.Event]:
     block, syn = seen.heard.before, seen.receiver.syn
-    if seen.sent.before == seen.sent.after and seen.sent.before is not None:
+    if (
+        not seen.disbelieved
+        and seen.sent.before == seen.sent.after
+        and seen.sent.before is not None
+    ):
         yield ev.StrayReset(seen.by)
         return
     waits = block is not None and block.state is State.SYN_SENT
     if waits and syn is not None and seen.sender.syn_ack is None and seen.heard.changed:
         connection.refused = seen.observed
         yield ev.Refused(seen.by, seen.since(syn))
+        return
+    if seen.disbelieved:
+        yield ev.ResetRefused(seen.by)
         return
     if block is None or seen.heard.changed or block.state is State.CLOSED:
         connection.reset_by = connection.reset_by or seen.by
@@ -64,7 +71,7 @@ def _dropped(seen: Seen) -> Iterator[ev.Event]:
     if reasons.old(block, seg) or (seg.rst and block.state is State.CLOSED):
         # What repeats is no attack: an ACK answers it, or nothing does, and it is said already.
         return
-    seen.receiver.provoked = block.state.synchronized
+    seen.receiver.provoked = block.state.synchronized and (seg.syn or seg.rst)
     yield ev.Dropped(seen.by, reasons.why_not(block, seg))
 
 

@@ -32,7 +32,7 @@ def _syn(connection: Connection, seen: Seen) -> Iterator[ev.Event]:
     if cookie == b"":
         yield ev.CookieRequested(seen.by)
     elif cookie or seg.payload_length:
-        yield ev.FastOpenTried(seen.by, seg.payload_length)
+        yield ev.FastOpenTried(seen.by, seg.payload_length, cookie is not None)
 
 
 def _syn_ack(connection: Connection, seen: Seen) -> Iterator[ev.Event]:

@@ -34,6 +34,17 @@ class Seen(NamedTuple):
         return self.observed.segment
 
     @property
+    def disbelieved(self) -> bool:
+        """Whether it is a RST that a synchronized receiver does not find acceptable."""
+        block = self.heard.before
+        return (
+            self.seg.rst
+            and block is not None
+            and block.state.synchronized
+            and not block.acceptable(self.seg)
+        )
+
+    @property
     def by(self) -> Role:
         """Who sent it."""
         return self.sender.role

@@ -195,8 +195,63 @@ def test_reset_in_mid_stream() -> None:
 
 def test_a_reset_outside_the_window_is_not_believed() -> None:
     found = steps(*OPEN, "B <SEQ=999999><CTL=RST>")
-    # Whoever sent it (a forger, perhaps), the client goes on.
-    assert drawn(found)[3:] == ["ESTABLISHED   CLOSED        reset not-acceptable"]
+    # Whoever sent it (a forger, perhaps), the client goes on, and so does who was named.
+    assert drawn(found)[3:] == ["ESTABLISHED   ESTABLISHED   reset-refused not-acceptable"]
+
+
+def test_a_reset_inside_the_window_is_asked_back_before_it_is_believed() -> None:
+    found = steps(
+        *OPEN,
+        "B <SEQ=350><CTL=RST>",
+        "A <SEQ=101><ACK=301><CTL=ACK>",
+        "B <SEQ=301><CTL=RST>",
+    )
+    assert drawn(found)[3:] == [
+        "ESTABLISHED   ESTABLISHED   reset-refused not-acceptable",
+        "ESTABLISHED   ESTABLISHED   challenge-ack",
+        "CLOSED        CLOSED        reset",
+    ]
+
+
+def test_a_fin_into_a_full_window_counts_once_it_is_acknowledged() -> None:
+    tracker = Tracker()
+    steps(*OPEN, tracker=tracker)
+    full = segment("<SEQ=301><ACK=101><CTL=ACK>", by=B, window=0)
+    tracker.feed(Observed(full, 40_000_000))
+    fin = tracker.feed(Observed(segment("<SEQ=101><ACK=301><CTL=FIN,ACK>"), 50_000_000))
+    taken = segment("<SEQ=301><ACK=102><CTL=ACK>", by=B, window=9000)
+    heard = tracker.feed(Observed(taken, 60_000_000))
+    assert drawn([fin, heard]) == [
+        "FIN-WAIT-1    ESTABLISHED   fin not-acceptable",
+        "FIN-WAIT-2    CLOSE-WAIT?   acknowledged",
+    ]
+
+
+def test_a_zero_window_is_probed_and_opens_again() -> None:
+    tracker = Tracker()
+    steps(*OPEN, tracker=tracker)
+    found = [
+        tracker.feed(Observed(segment(text, by=by, window=window), at * 1_000_000))
+        for at, (by, text, window) in enumerate(
+            (
+                (A, "<SEQ=101><ACK=301><DATA=9><CTL=PSH,ACK>", 65535),
+                (B, "<SEQ=301><ACK=110><CTL=ACK>", 0),
+                (A, "<SEQ=109><ACK=301><CTL=ACK>", 65535),
+                (B, "<SEQ=301><ACK=110><CTL=ACK>", 0),
+                (A, "<SEQ=109><ACK=301><CTL=ACK>", 65535),
+                (B, "<SEQ=301><ACK=110><CTL=ACK>", 5000),
+            ),
+            50,
+        )
+    ]
+    assert [" ".join(event.code for event in step.events) for step in found] == [
+        "data",
+        "zero-window acknowledged",
+        "window-probe",
+        "zero-window keep-alive-ack",
+        "window-probe",
+        "window-update",
+    ]
 
 
 def states(conversation: list[Step]) -> list[str]:

@@ -32,10 +32,10 @@ def test_a_syn_ack_and_what_both_sockets_write_down() -> None:
         " server ? → SYN-RECEIVED  peer *192.0.2.10:49152  ISS *0 (7000)  SND.UNA *0",
         "        SND.NXT *1  SND.WND *65535  IRS *0 (4000)  RCV.NXT *1  RCV.WND *65535",
         "        MSS *1460  shift *7/7  SACK *on  TS.Recent *1000",
-        "   The server found a listening socket, wrote down who calls, and answers with",
+        "   The server answers as a listening socket does, having noted who calls, with",
         '   two messages in one segment: ACK ("4001 is what I expect next") and SYN ("my',
-        '   own numbers start at 7000"). In force from now on: segments of up to 1460',
-        "   octets; window shift 7/7, SACK, timestamps. (RFC 9293 3.5)",
+        '   own numbers start at 7000"). In force from now on: MSS 1460, window shift',
+        "   7/7, SACK, timestamps. (RFC 9293 3.5)",
     ]
 
 
