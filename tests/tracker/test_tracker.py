@@ -248,7 +248,7 @@ def test_a_zero_window_is_probed_and_opens_again() -> None:
         "data",
         "zero-window acknowledged",
         "window-probe",
-        "zero-window keep-alive-ack",
+        "zero-window ack-again",
         "window-probe",
         "window-update",
     ]
