@@ -16,12 +16,14 @@ from handshake.events.data import (
     WindowProbe,
     WindowUpdated,
 )
-from handshake.events.opening import (
+from handshake.events.fast_open import (
     CookieGiven,
     CookieRequested,
-    Established,
     FastOpenAnswered,
     FastOpenTried,
+)
+from handshake.events.opening import (
+    Established,
     Negotiated,
     Refused,
     SimultaneousOpen,
