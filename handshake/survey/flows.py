@@ -40,12 +40,16 @@ _LOOK: Final = 30 * 10**9
 _REMEMBERED: Final = 65536
 """Flows whose end is remembered after they were dropped: so what comes late is known as such."""
 
+_SELDOM: Final = 0xFFF
+"""Of so many ordinary packets, one pays for what need not be done at each."""
+
 _TCP: Final = 6
 _ETHERNET: Final = 1
 _MIN_HEADER: Final = 20
 _ETHERNET_IPV4: Final = struct.Struct("!12xHBxH2xHxB2x12s8xH").unpack_from
 _ETHERNET_IPV6: Final = struct.Struct("!12xH4xHBx36s8xH").unpack_from
 _V4_OCTETS, _V6_OCTETS = 54, 74
+_V4_KEPT: Final = kept.V4.octets
 _SYN, _ACK = int(Flags.SYN), int(Flags.ACK)
 _SOON: Final = 10**9
 """Nanoseconds of quiet after which a connection that is over is forgotten if room is short."""
@@ -112,8 +116,9 @@ class Flows:
         That is in the order of their numbers, but for those that were over and quiet for long.
         """
         get, look_at = self._flows.get, 0
+        pack, size = kept.V4.record.pack, kept.V4.record.size
         for frame in frames:
-            _, at, _, link_type, length, data, _ = frame
+            number, at, _, link_type, length, data, _ = frame
             if link_type == _ETHERNET and len(data) >= _V4_OCTETS:
                 # fmt: off
                 link, first, total, part, protocol, key, bits = _ETHERNET_IPV4(data)
@@ -126,8 +131,21 @@ class Flows:
                     and not part & 0x3FFF
                     and _MIN_HEADER <= header <= total - 20 <= length - 34
                 ):
-                    flow = get(key) or self._new(key, kept.V4)
-                    self._take(flow, kept.V4, frame, 14 + total, bits)
+                    flow = get(key)
+                    if (
+                        flow is not None
+                        and flow.tracker is None
+                        and not bits & _SYN
+                        and len(data) <= _V4_KEPT
+                    ):
+                        # What `_take` does, for nearly every packet there is.
+                        flow.records += pack(at, number, length, len(data) << 2, bytes(data))
+                        self._kept += size
+                        if number & _SELDOM:
+                            continue
+                    else:
+                        flow = flow or self._new(key, kept.V4)
+                        self._take(flow, kept.V4, frame, 14 + total, bits)
                 elif link == IPV6 and (end := _plain_v6(data, length)):
                     key, bits = bytes(data[22:58]), data[66] << 8 | data[67]
                     flow = get(key) or self._new(key, kept.V6)

@@ -37,6 +37,12 @@ class Stream:
             self._fill(octets)
         return self._view[self._at : self._at + octets]
 
+    def ready(self) -> memoryview:
+        """Return all octets that are at hand, and leave them there; none at the stream's end."""
+        if self._at == len(self._view):
+            self._fill(1)
+        return self._view[self._at :]
+
     def take(self, octets: int) -> memoryview | None:
         """Return the next octets; None, and take nothing, where the stream ends before."""
         end = self._at + octets
