@@ -4,6 +4,7 @@ import re
 import signal
 import struct
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,9 @@ ANSWERS = "tcp or icmp or (icmp6 and ip6[40] < 128)"
 
 _STATISTICS = r"(\d+) packets? captured, (\d+) packets? received by filter, (\d+) packets? dropped"
 _FILE_HEADER = 24
+_A_WHILE = 0.1
+"""Seconds in which tcpdump, which hands on each packet at once, writes what it still has."""
+
 _RECORD_HEADER = struct.Struct("=8xI4x")  # tcpdump writes in this machine's byte order
 
 
@@ -67,18 +71,26 @@ def capture(
         yield Capture(path)
     finally:
         # What has passed the filter may still wait in the kernel, and SIGINT would lose it.
-        while not _has_written_all(tcpdump):
-            pass
+        _wait_until_written(tcpdump)
         tcpdump.send_signal(signal.SIGINT)
         tcpdump.communicate(timeout=TIMEOUT)
 
 
-def _has_written_all(tcpdump: subprocess.Popen[str]) -> bool:
-    tcpdump.send_signal(signal.SIGUSR1)
-    written, passed, lost = _expect(tcpdump, _STATISTICS)
-    if int(lost):
-        raise CommandError(f"tcpdump lost {lost} packets")
-    return written == passed
+def _wait_until_written(tcpdump: subprocess.Popen[str]) -> None:
+    """Wait until tcpdump has written all that passed its filter, or writes nothing more.
+
+    What came in the moment before the filter took effect is counted and never written.
+    """
+    before = None
+    while True:
+        tcpdump.send_signal(signal.SIGUSR1)
+        written, passed, lost = _expect(tcpdump, _STATISTICS)
+        if int(lost):
+            raise CommandError(f"tcpdump lost {lost} packets")
+        if written == passed or (written, passed) == before:
+            return
+        before = written, passed
+        time.sleep(_A_WHILE)
 
 
 def _expect(tcpdump: subprocess.Popen[str], pattern: str) -> tuple[str, ...]:
