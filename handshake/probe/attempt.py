@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from handshake.probe import header
 from handshake.probe.patience import SECOND, Patience
-from handshake.probe.verdict import Close, Note, Verdict
+from handshake.probe.verdict import Close, Notes, Verdict
 from handshake.tcp import ControlBlock, Endpoint, Flags, Offer, Segment, Seq, State
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Attempt:
     syn_sent: int = field(init=False, default=0)
     """How many times our SYN was sent."""
 
-    notes: list[Note] = field(init=False, default_factory=list)
+    notes: Notes = field(init=False, default_factory=Notes)
     """What an expert would point at."""
 
     _confirmed: bool = field(init=False, default=False)
@@ -81,6 +81,15 @@ class Attempt:
         times = (self._give_up_at, self._again_at, self._close_at)
         return min(time for time in times if time is not None)
 
+    @property
+    def uneventful(self) -> bool:
+        """Whether it heard only what it had to, in time: then it did what any other would do.
+
+        What it sends depends on numbers by their distances alone, and on no data; what was
+        refused, repeated or noted, on times as well.
+        """
+        return self.syn_sent == 1 and not self.notes and not self._answered
+
     # What comes in.
 
     def start(self, at: int) -> Segments:
@@ -96,7 +105,7 @@ class Attempt:
         if self.done:
             return ()
         if observed.checksum_ok is False:
-            self._note("bad-checksum", f"A segment with a wrong checksum was dropped: {seg}.")
+            self.notes.add("bad-checksum", f"A segment with a wrong checksum was dropped: {seg}.")
             return ()
         if not self.block.acceptable(seg):
             return self._refuse(seg, at)
@@ -106,7 +115,7 @@ class Attempt:
         if seg.rst:
             return self._reset(before)
         if self.block.state is State.SYN_RECEIVED:
-            self._note("simultaneous-open", "Both ends called at once: its SYN crossed ours.")
+            self.notes.add("simultaneous-open", "Both ends called at once: its SYN crossed ours.")
             self._expect_answer(at)
             return self._emit(Flags.SYN | Flags.ACK, at, seq=self.iss)
         if not before.state.synchronized:
@@ -120,12 +129,12 @@ class Attempt:
             return
         # Who did not see our SYN cannot quote its number (RFC 5927 section 4.1).
         if error.seq != self.iss:
-            self._note(
+            self.notes.add(
                 "foreign-icmp",
                 f"{error.sender} quotes a number that is not ours: {error}. Ignored.",
             )
         elif self.block.state is not State.SYN_SENT or not error.unreachable:
-            self._note("icmp", f"{error.sender} says: {error}.")
+            self.notes.add("icmp", f"{error.sender} says: {error}.")
         else:
             self.error = error
             self._end(Verdict.UNREACHABLE)
@@ -133,7 +142,7 @@ class Attempt:
     def unsent(self, why: str) -> None:
         """Take note that this machine refused to send a segment."""
         if self.verdict is not None:
-            self._note("unsent", f"A segment was not sent: {why}.")
+            self.notes.add("unsent", f"A segment was not sent: {why}.")
             return
         self.failure = why
         self.syn_sent -= 1
@@ -197,7 +206,7 @@ class Attempt:
         match self.block.state:
             case State.SYN_SENT if seg.ack is not None and not self.block.acknowledges_new(seg):
                 what = "SYN+ACK" if seg.syn else "ACK"
-                self._note(
+                self.notes.add(
                     "wrong-ack",
                     f"Its {what} acknowledges {seg.ack}, and our SYN would be {self.iss + 1}.",
                 )
@@ -207,11 +216,13 @@ class Attempt:
             case State.SYN_RECEIVED if self._acknowledges_wrongly(seg):
                 return self._limited(Flags.RST, at, seq=seg.ack)
         if seg.syn and seg.ack is not None and seg.seq == self.block.rcv.irs:
-            self._note("syn-ack-again", "The SYN+ACK came again: our ACK was late, or was lost.")
+            self.notes.add(
+                "syn-ack-again", "The SYN+ACK came again: our ACK was late, or was lost."
+            )
         return self._limited(Flags.ACK, at)
 
     def _refuse_rst(self, seg: Segment, at: int) -> Segments:
-        self._note("rst-ignored", f"A RST that does not answer anything of ours: {seg}.")
+        self.notes.add("rst-ignored", f"A RST that does not answer anything of ours: {seg}.")
         # In the window, but not at its edge: ask whether the peer meant it (RFC 5961 section 3.2).
         if self.block.state.synchronized and self.block.in_window(seg):
             return self._limited(Flags.ACK, at)
@@ -235,13 +246,13 @@ class Attempt:
 
     def _give_up(self) -> None:
         if self.verdict is None:
-            if self._noted("wrong-ack"):
+            if "wrong-ack" in self.notes:
                 self._end(Verdict.BAD_PEER)
             elif self.block.state is State.SYN_RECEIVED:
                 self._end(Verdict.HALF_OPEN)
             else:
                 self._end(Verdict.FILTERED)
-        elif not self._confirmed and self._noted("syn-ack-again"):
+        elif not self._confirmed and "syn-ack-again" in self.notes:
             self._end(Verdict.HALF_OPEN)
         else:
             # Our FIN has told the peer that we are done (section 3.6, case 1): it may stay in
@@ -249,7 +260,7 @@ class Attempt:
             if self._fin_acknowledged:
                 self.close = Close.PEER_KEPT_OPEN
             else:
-                self._note("no-answer-to-fin", "Nothing acknowledged our FIN.")
+                self.notes.add("no-answer-to-fin", "Nothing acknowledged our FIN.")
             self._end(Verdict.OPEN)
 
     @property
@@ -260,14 +271,6 @@ class Attempt:
     def _end(self, verdict: Verdict) -> None:
         self.verdict = verdict
         self.done = True
-
-    def _note(self, code: str, text: str) -> None:
-        # The first of a kind is enough: a peer must not be able to fill our memory.
-        if not self._noted(code):
-            self.notes.append(Note(code, text))
-
-    def _noted(self, code: str) -> bool:
-        return any(note.code == code for note in self.notes)
 
     # What goes out.
 

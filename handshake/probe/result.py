@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from handshake.probe.verdict import Close, Note, Verdict
 from handshake.record import EndRecord, Json, rfc3339, segment_record
@@ -11,7 +11,6 @@ from handshake.record import EndRecord, Json, rfc3339, segment_record
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from handshake.probe.attempt import Attempt
     from handshake.probe.target import Target
     from handshake.tcp import ControlBlock, Endpoint, Observed
     from handshake.wire.icmp import IcmpError
@@ -128,15 +127,11 @@ def exit_code(results: Iterable[Result]) -> int:
     return max(best.values(), default=0)
 
 
-def round_trip(segments: Sequence[Observed], answer: Observed | None) -> tuple[float | None, bool]:
+def round_trip(syns: Sequence[Observed], answer: Observed | None) -> tuple[float | None, bool]:
     """Return the seconds from our last SYN before the answer, and whether that is a guess."""
     if answer is None:
         return None, False
-    syns = [
-        each
-        for each in segments
-        if each.outgoing and each.segment.syn and each.segment.ack is None and each.at <= answer.at
-    ]
+    syns = [each for each in syns if each.at <= answer.at]
     if not syns:
         return None, False
     found = (answer.at - syns[-1].at) / _SECOND
@@ -148,7 +143,30 @@ def round_trip(segments: Sequence[Observed], answer: Observed | None) -> tuple[f
     return found, sent is None or echoed is None or echoed.echo != sent.value
 
 
-def reason(attempt: Attempt, seconds: float) -> str:
+class Concluded(Protocol):
+    """What a reason is made of."""
+
+    local: Endpoint
+    remote: Endpoint
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What was concluded."""
+
+    @property
+    def error(self) -> IcmpError | None:
+        """The ICMP error that decided it."""
+
+    @property
+    def failure(self) -> str:
+        """Why this machine did not send our SYN."""
+
+    @property
+    def syn_sent(self) -> int:
+        """How many times our SYN was sent."""
+
+
+def reason(attempt: Concluded, seconds: float) -> str:
     """Return why the attempt ended as it did, in English."""
     port, syns = attempt.remote.port, _syns(attempt.syn_sent)
     match attempt.verdict:
@@ -174,7 +192,7 @@ def reason(attempt: Attempt, seconds: float) -> str:
     raise ValueError("an attempt that is not done has no reason yet")
 
 
-def _unreachable(attempt: Attempt) -> str:
+def _unreachable(attempt: Concluded) -> str:
     error = attempt.error
     assert error is not None
     if error.sender.packed == attempt.local.address.packed:

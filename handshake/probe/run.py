@@ -1,32 +1,24 @@
-"""The probe: an attempt joined to a link, a guard and a clock."""
+"""The probe: one call, driven to its end, with each step as it passes."""
 
 from __future__ import annotations
 
-import secrets
 import select
-import time
 from typing import TYPE_CHECKING, Final
 
-from handshake.probe.attempt import Attempt
-from handshake.probe.header import offer_for
-from handshake.probe.patience import SECOND, Patience
-from handshake.probe.result import Negotiated, Result, failed, reason, round_trip
-from handshake.probe.verdict import Verdict
-from handshake.tcp import Endpoint, Observed, Seq
-from handshake.tracker import Tracker, summarize_end
+from handshake.probe.patience import Patience
+from handshake.probe.result import Result
+from handshake.tracker import Tracker
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from handshake.events import Step
-    from handshake.probe.attempt import Segments
+    from handshake.probe.attempt import Attempt
+    from handshake.probe.call import Call
     from handshake.probe.target import Target
-    from handshake.wire.icmp import IcmpError
-    from handshake.wire.link import Link
+    from handshake.tcp import Endpoint
 
 _MILLISECOND: Final = 1_000_000
-_LAST_LOOK: Final = SECOND // 20
-"""How long to wait for our own last segments to be seen on the wire."""
 
 
 class Probe:
@@ -44,7 +36,9 @@ class Probe:
         patience: Patience | None = None,
         *,
         source_port: int = 0,
+        opened: Callable[[], None] | None = None,
     ) -> None:
+        """Prepare it; `opened` is called as soon as all sockets are open."""
         self.target = target
         self.remote = remote
         self.tracker = Tracker()
@@ -53,8 +47,7 @@ class Probe:
 
         self._patience = patience or Patience()
         self._source_port = source_port
-        self._segments: list[Observed] = []
-        self._unseen = 0
+        self._opened = opened
         self._result: Result | None = None
         self._steps = self._run()
 
@@ -75,117 +68,28 @@ class Probe:
 
     def _run(self) -> Generator[Step, None, None]:
         # Scapy and the sockets, only now: who imports this module may want nothing but --help.
-        from handshake.wire.guard import guard
-        from handshake.wire.link import Link
-        from handshake.wire.route import route, words
+        from handshake.probe.exchange import Exchange
 
-        try:
-            way = route(self.remote.address)
-        except OSError as error:
-            self._result = failed(self.target, Verdict.LOCAL_ERROR, words(error), self.remote)
-            return
-        with guard(way.source, self._source_port) as held, Link([held.port]) as link:
-            attempt = self.attempt = Attempt(
-                Endpoint(way.source, held.port),
-                self.remote,
-                Seq(secrets.randbits(32)),
-                offer_for(way.mtu, self.remote.version),
-                secrets.randbits(32),
-                self._patience,
-            )
-            clock = Clock()
-            begin = clock.now()
-            self._transmit(link, attempt.start(begin))
-            while not attempt.done:
-                yield from self._hear(link, attempt, clock, attempt.deadline)
-                self._transmit(link, attempt.wake(clock.now()))
-            took = (clock.now() - begin) / SECOND
-            until = clock.now() + _LAST_LOOK
-            while self._unseen > 0 and clock.now() < until:
-                yield from self._hear(link, attempt, clock, until)
-        self._result = self._conclude(attempt, held.name, took)
+        with Exchange(self._patience, attentive=True, opened=self._opened) as exchange:
+            call = exchange.begin(self.target, self.remote, self._source_port)
+            if isinstance(call, Result):
+                self._result = call
+                return
+            self.attempt = call.course.attempt
+            arrivals = select.poll()
+            arrivals.register(exchange, select.POLLIN)
+            while call.conclusion is None:
+                assert exchange.deadline is not None
+                left = max(0, exchange.deadline - exchange.clock.now())
+                # Rounded up: to wake before it is due would be to wake twice.
+                arrivals.poll(-(-left // _MILLISECOND))
+                exchange.hear()
+                exchange.wake()
+                yield from self._steps_of(call)
+            self._result = call.result(exchange.link.decode, self.tracker)
 
-    def _transmit(self, link: Link, segments: Segments) -> None:
-        from handshake.wire.route import words
-
-        assert self.attempt is not None
-        for segment in segments:
-            try:
-                link.transmit(segment)
-            except OSError as error:
-                self.attempt.unsent(words(error))
-            else:
-                self._unseen += 1
-
-    def _hear(self, link: Link, attempt: Attempt, clock: Clock, until: int) -> Iterator[Step]:
-        """Answer what arrives next, if anything does in time; yield what it changed."""
-        arrivals = select.poll()
-        arrivals.register(link, select.POLLIN)
-        # Rounded up: to wake before it is due would be to wake twice.
-        arrivals.poll(-(-max(0, until - clock.now()) // _MILLISECOND))
-        steps = []
-        for heard in link.receive():
-            if not isinstance(heard, Observed):
-                if _quotes(heard, attempt):
-                    attempt.icmp(heard)
-                continue
-            ends = (heard.segment.source, heard.segment.destination)
-            if ends == (attempt.local, attempt.remote):
-                self._unseen -= 1
-            elif ends == (attempt.remote, attempt.local):
-                self._transmit(link, attempt.received(heard, clock.now()))
-            else:
-                continue  # a stranger who calls our port
-            self._segments.append(heard)
-            steps.append(self.tracker.feed(heard))
-        yield from steps
-
-    def _conclude(self, attempt: Attempt, guard: str, took: float) -> Result:
-        assert attempt.verdict is not None
-        left = sum(
-            bool(each.outgoing) and each.segment.syn and each.segment.ack is None
-            for each in self._segments
-        )
-        if attempt.verdict is Verdict.FILTERED and not left:
-            why = "our SYNs were queued, and none of them left this machine: is the link up?"
-            return failed(self.target, Verdict.LOCAL_ERROR, why, self.remote)
-        rtt, ambiguous = round_trip(self._segments, attempt.answer)
-        seen = self.tracker.connections[-1] if self.tracker.connections else None
-        return Result(
-            target=self.target.text,
-            address=str(self.remote.address),
-            port=self.remote.port,
-            verdict=attempt.verdict,
-            reason=reason(attempt, took),
-            icmp=attempt.error,
-            rtt=rtt,
-            rtt_ambiguous=ambiguous,
-            syn_sent=left,
-            ttl=None if attempt.answer is None else attempt.answer.ttl,
-            negotiated=Negotiated.of(attempt.block),
-            client=None if seen is None else summarize_end(seen.client),
-            server=None if seen is None else summarize_end(seen.server),
-            close=attempt.close,
-            guard=guard,
-            findings=tuple(attempt.notes),
-            segments=tuple(self._segments),
-        )
-
-
-class Clock:
-    """The time as the kernel stamps packets, but never set back."""
-
-    def __init__(self) -> None:
-        self._since = time.time_ns() - time.monotonic_ns()
-
-    def now(self) -> int:
-        """Return nanoseconds since 1970."""
-        return self._since + time.monotonic_ns()
-
-
-def _quotes(error: IcmpError, attempt: Attempt) -> bool:
-    """Whether it quotes a segment from us to the peer; the wire has no scopes to compare."""
-    return all(
-        (quoted.address.packed, quoted.port) == (end.address.packed, end.port)
-        for quoted, end in ((error.source, attempt.local), (error.destination, attempt.remote))
-    )
+    def _steps_of(self, call: Call) -> Iterator[Step]:
+        """Yield what the segments changed that came by since the last time."""
+        assert call.segments is not None
+        heard = call.segments[sum(each.segments for each in self.tracker.connections) :]
+        yield from [self.tracker.feed(each) for each in heard]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Verdict(Enum):
@@ -70,3 +73,23 @@ class Note(NamedTuple):
     """A name that programs may rely on."""
 
     text: str
+
+
+class Notes:
+    """What stood out, the first of each kind: a peer must not be able to fill our memory."""
+
+    def __init__(self) -> None:
+        self._by_code: dict[str, Note] = {}
+
+    def add(self, code: str, text: str) -> None:
+        """Take note of something, unless one of its kind is noted."""
+        self._by_code.setdefault(code, Note(code, text))
+
+    def __contains__(self, code: str) -> bool:
+        return code in self._by_code
+
+    def __iter__(self) -> Iterator[Note]:
+        return iter(self._by_code.values())
+
+    def __len__(self) -> int:
+        return len(self._by_code)

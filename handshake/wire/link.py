@@ -77,7 +77,9 @@ class Link(SuperSocket):  # type: ignore[misc]
     def __init__(self, ports: Collection[int], *, all_of_ours: bool = True) -> None:
         """Open it for these ports of ours; of what we send, SYNs alone unless `all_of_ours`."""
         self.iface = None
-        self._ports = frozenset(ports)
+        self.ports = frozenset(ports)
+        """The ports of ours that are listened to."""
+
         self._all_of_ours = all_of_ours
         self._templates = Templates()
         self._seen: OrderedDict[bytes, str] = OrderedDict()
@@ -105,13 +107,13 @@ class Link(SuperSocket):  # type: ignore[misc]
         self.ins.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self.ins.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
         self.ins.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-        self.listen_to(self._ports)
+        self.listen_to(self.ports)
         _bind_everywhere(self.ins)
 
     def listen_to(self, ports: Collection[int]) -> None:
         """Let these be our ports from now on."""
-        self._ports = frozenset(ports)
-        bpf.attach(self.ins, bpf.segments(self._ports, all_of_ours=self._all_of_ours))
+        self.ports = frozenset(ports)
+        bpf.attach(self.ins, bpf.segments(self.ports, all_of_ours=self._all_of_ours))
 
     def close(self) -> None:
         """Close every socket."""
@@ -126,10 +128,15 @@ class Link(SuperSocket):  # type: ignore[misc]
 
         The kernel routes it and lets the local firewall see it, as it does its own.
         """
-        for address in (segment.source.address, segment.destination.address):
-            self._known[address.packed] = address
+        self.know(segment.source.address, segment.destination.address)
         to = segment.destination.address
         self.pass_on(self._templates.packet(segment, ttl), to.version, sockaddr(to))
+
+    def know(self, *addresses: Address) -> None:
+        """Give what comes from or to these addresses their scope."""
+        for each in addresses:
+            if isinstance(each, IPv6Address) and each.scope_id:
+                self._known[each.packed] = each
 
     def pass_on(self, octets: bytes, version: int, to: tuple[Any, ...]) -> None:
         """Send a packet as it is; raise OSError where the kernel refuses."""
@@ -196,7 +203,7 @@ class Link(SuperSocket):  # type: ignore[misc]
         except ValueError:
             return False
         ports = octets[found.at : found.at + 2]
-        return found.protocol == TCP and int.from_bytes(ports, "big") in self._ports
+        return found.protocol == TCP and int.from_bytes(ports, "big") in self.ports
 
     def _is_copy(self, octets: bytes, interface: str) -> bool:
         """Whether it is the same packet on its way through a bridge, a bond or a VLAN."""
@@ -219,7 +226,7 @@ class Link(SuperSocket):  # type: ignore[misc]
             )
         except ValueError:  # no receiver could read it
             return None
-        if datagram.fragment or self._ports.isdisjoint(
+        if datagram.fragment or self.ports.isdisjoint(
             (segment.source.port, segment.destination.port)
         ):
             return None

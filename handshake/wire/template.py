@@ -36,6 +36,7 @@ class Template:
         version = segment.source.version
         if version == 4:
             packet.flags = "DF"  # as Linux does: the path is to tell its MTU (RFC 1191)
+            packet.chksum = 0  # for the kernel to fill in
         octets = bytes(packet)
         begin, tcp = _ADDRESSES[version], _HEADER[version]
         stamp = stamp_at(segment.options.raw)

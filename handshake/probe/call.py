@@ -1,0 +1,177 @@
+"""A call: the course of one connection, what was seen of it, and its result."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from handshake.probe.patience import SECOND
+from handshake.probe.result import Negotiated, Result, failed, reason, round_trip
+from handshake.probe.verdict import Close, Note, Verdict
+from handshake.tcp import Observed
+from handshake.tracker import summarize_end
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from handshake.probe.course import Course
+    from handshake.probe.target import Target
+    from handshake.tcp import Endpoint
+    from handshake.tcp.icmp import IcmpError
+    from handshake.tracker import Tracker
+    from handshake.wire.guard import Guard
+    from handshake.wire.link import Captured, Heard
+
+
+class Call:
+    """One call that is under way, or over."""
+
+    __slots__ = (
+        "begun",
+        "conclusion",
+        "course",
+        "due",
+        "guard",
+        "incoming",
+        "outgoing",
+        "over",
+        "segments",
+        "slot",
+        "syns",
+        "target",
+        "to",
+        "unseen",
+    )
+
+    def __init__(
+        self,
+        target: Target,
+        course: Course,
+        guard: Guard,
+        outgoing: bytes,
+        incoming: bytes,
+        to: tuple[Any, ...],
+        begun: int,
+        *,
+        attentive: bool,
+    ) -> None:
+        self.target = target
+        self.course = course
+        self.guard = guard
+        self.outgoing = outgoing
+        """Addresses and ports of what we send, as they stand in a packet."""
+
+        self.incoming = incoming
+        """Addresses and ports of what the peer sends us."""
+
+        self.to = to
+        self.begun = begun
+        self.over: int | None = None
+        """When there was nothing more to send."""
+
+        self.due: int | None = None
+        """When it will be woken."""
+
+        self.slot: list[Call | None] = [self]
+        """How those find it that would wake it: empty once it has ended."""
+
+        self.syns: list[Captured | Observed] = []
+        """Our SYNs as they left."""
+
+        self.segments: list[Observed] | None = [] if attentive else None
+        """All segments of it that were seen; None where nobody will look at them."""
+
+        self.unseen = 0
+        """Segments that were sent and not seen yet."""
+
+        self.conclusion: Conclusion | None = None
+        """What it came to; None while it is under way."""
+
+    def result(
+        self, decode: Callable[[Captured], Heard | None], tracker: Tracker | None = None
+    ) -> Result:
+        """Return what became of it; `tracker` has heard its segments, if anybody has."""
+        course, remote = self.course, self.course.remote
+        found, over = self.conclusion, self.over
+        assert found is not None
+        assert found.verdict is not None
+        assert over is not None
+        if found.verdict is Verdict.FILTERED and not self.syns:
+            why = "our SYNs were queued, and none of them left this machine: is the link up?"
+            return failed(self.target, Verdict.LOCAL_ERROR, why, remote)
+        rtt, ambiguous, ttl = self._measured(course.answer(), decode)
+        seen = tracker.connections[-1] if tracker and tracker.connections else None
+        return Result(
+            target=self.target.text,
+            address=str(remote.address),
+            port=remote.port,
+            verdict=found.verdict,
+            reason=reason(found, (over - self.begun) / SECOND),
+            icmp=found.error,
+            rtt=rtt,
+            rtt_ambiguous=ambiguous,
+            syn_sent=len(self.syns),
+            ttl=ttl,
+            negotiated=found.negotiated,
+            client=None if seen is None else summarize_end(seen.client),
+            server=None if seen is None else summarize_end(seen.server),
+            close=found.close,
+            guard=self.guard.name,
+            findings=found.notes,
+            segments=tuple(self.segments or ()),
+        )
+
+    def _measured(
+        self, answer: Captured | Observed | None, decode: Callable[[Captured], Heard | None]
+    ) -> tuple[float | None, bool, int | None]:
+        """Return the round trip, whether it is a guess, and the answer's time to live."""
+        if answer is None:
+            return None, False, None
+        if not isinstance(answer, Observed) and len(self.syns) == 1:
+            octets = answer.octets
+            ttl = octets[8] if octets[0] >> 4 == 4 else octets[7]
+            return (answer.at - self.syns[0].at) / SECOND, False, ttl
+
+        def whole(seen: Captured | Observed) -> Observed:
+            found = seen if isinstance(seen, Observed) else decode(seen)
+            assert isinstance(found, Observed)
+            return found
+
+        heard = whole(answer)
+        return *round_trip([whole(each) for each in self.syns], heard), heard.ttl
+
+
+class Conclusion:
+    """What the course of a call came to, whoever led it: precedents, or an attempt of its own."""
+
+    __slots__ = (
+        "close",
+        "error",
+        "failure",
+        "local",
+        "negotiated",
+        "notes",
+        "remote",
+        "syn_sent",
+        "verdict",
+    )
+
+    def __init__(self, course: Course) -> None:
+        self.local: Endpoint = course.local
+        self.remote: Endpoint = course.remote
+        self.error: IcmpError | None = None
+        self.failure = ""
+        self.syn_sent = 1
+        self.notes: tuple[Note, ...] = ()
+        self.verdict: Verdict | None
+        self.close: Close | None
+        self.negotiated: Negotiated | None
+        if (ending := course.ending) is not None:
+            # What has a precedent sent one SYN, and nothing stood out.
+            self.verdict, self.close = ending.verdict, ending.close
+            self.negotiated = ending.negotiated
+            return
+        attempt = course.attempt
+        self.verdict, self.close = attempt.verdict, attempt.close
+        self.negotiated = Negotiated.of(attempt.block)
+        self.error, self.failure = attempt.error, attempt.failure
+        self.syn_sent, self.notes = attempt.syn_sent, tuple(attempt.notes)

@@ -1,0 +1,217 @@
+"""The course of one call: packets in, packets out, by precedents or by an attempt of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from handshake.probe.attempt import Attempt
+from handshake.probe.precedent import MILLISECOND, MODULUS
+from handshake.tcp import Endpoint, Flags, Observed, Seq
+from handshake.wire.template import stamp_at, words_sum
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from handshake.probe.attempt import Segments
+    from handshake.probe.precedent import Ending, Precedent, Precedents
+    from handshake.tcp.icmp import IcmpError
+    from handshake.wire.link import Captured, Heard
+
+_HALF: Final = 2**31
+_CLEAR: Final = bytes(8)
+
+Packets = list[bytes]
+
+
+class Course:
+    """What one call sends, and when it wants to be woken.
+
+    While all goes as it went before, precedents tell what to send. As soon as there is none, an
+    attempt is let hear what was heard so far, and goes on from there: it alone has the rules.
+    """
+
+    __slots__ = (
+        "_attempt",
+        "_clocks",
+        "_decode",
+        "_ends",
+        "_ends_sum",
+        "_first_clock",
+        "_heard",
+        "_irs",
+        "_last_clock",
+        "_precedent",
+        "_precedents",
+        "_started",
+        "deadline",
+        "ending",
+        "iss",
+        "local",
+        "remote",
+        "ticks",
+    )
+
+    def __init__(
+        self,
+        precedents: Precedents,
+        local: Endpoint,
+        remote: Endpoint,
+        ends: bytes,
+        iss: int,
+        ticks: int,
+        decode: Callable[[Captured], Heard | None],
+    ) -> None:
+        self.local = local
+        self.remote = remote
+        self.iss = iss
+        self.ticks = ticks
+        self.deadline = 0
+        """When `wake` is due, or a little later."""
+
+        self.ending: Ending | None = None
+        self._ends = ends
+        self._ends_sum = words_sum(ends)
+        self._precedents = precedents
+        self._precedent: Precedent = precedents.root
+        self._decode = decode
+        self._heard: list[tuple[Captured, int]] = []
+        self._clocks: list[int] = []
+        self._first_clock: int | None = None
+        self._last_clock = 0
+        self._irs = 0
+        self._started = 0
+        self._attempt: Attempt | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether it is over."""
+        if self._attempt is not None:
+            return self._attempt.done
+        return self.ending is not None
+
+    @property
+    def attempt(self) -> Attempt:
+        """An attempt that has heard all that was heard: asked for, it takes over."""
+        if self._attempt is None:
+            attempt = self._attempt = self._new_attempt()
+            attempt.start(self._started)
+            for captured, at in self._heard:
+                found = self._decode(captured)
+                assert isinstance(found, Observed)
+                attempt.received(found, at)
+            self._heard.clear()
+            self.ending = None
+            self.deadline = attempt.deadline
+        return self._attempt
+
+    def answer(self) -> Captured | Observed | None:
+        """Return what answered our SYN."""
+        if self.ending is not None:
+            return self._heard[self.ending.answer][0]
+        return self.attempt.answer
+
+    def _new_attempt(self) -> Attempt:
+        offer, patience = self._precedents.offer, self._precedents.patience
+        return Attempt(self.local, self.remote, Seq(self.iss), offer, self.ticks, patience)
+
+    def start(self, at: int, *, by_rules: bool = False) -> Packets:
+        """Call: return the SYN. No precedent is asked for if it is to go `by_rules` throughout."""
+        self._started = at
+        if by_rules:
+            self._attempt = self._new_attempt()
+            return self._packets(self._attempt.start(at))
+        self.deadline = at + self._precedents.root.wait
+        return self._filled(self._precedents.root, at)
+
+    def heard(
+        self,
+        captured: Captured,
+        seq: int,
+        ack: int,
+        bits: int,
+        window: int,
+        options: bytes,
+        length: int,
+        at: int,
+    ) -> Packets:
+        """Return the answers to a segment whose checksum is right, or is not there yet."""
+        if self._attempt is None:
+            precedent = self._next(seq, ack, bits, window, options, length)
+            if precedent is not None:
+                self._precedent = precedent
+                self._heard.append((captured, at))
+                self.ending = precedent.ending
+                self.deadline = min(self.deadline, at + precedent.wait)
+                return self._filled(precedent, at) if precedent.cues else []
+        found = self._decode(captured)
+        return self.observed(found, at) if isinstance(found, Observed) else []
+
+    def observed(self, observed: Observed, at: int) -> Packets:
+        """Return the answers to any segment of the peer's, by the rules."""
+        return self._packets(self.attempt.received(observed, at))
+
+    def icmp(self, error: IcmpError) -> None:
+        """Take note of an ICMP error that quotes us."""
+        self.attempt.icmp(error)
+
+    def unsent(self, why: str) -> None:
+        """Take note that this machine refused to send a segment."""
+        self.attempt.unsent(why)
+
+    def wake(self, at: int) -> Packets:
+        """Return what is to be sent now that time has passed."""
+        return self._packets(self.attempt.wake(at))
+
+    def _packets(self, segments: Segments) -> Packets:
+        attempt = self.attempt
+        if not attempt.done:
+            self.deadline = attempt.deadline
+        return [self._precedents.templates.packet(each) for each in segments]
+
+    def _next(
+        self, seq: int, ack: int, bits: int, window: int, options: bytes, length: int
+    ) -> Precedent | None:
+        clock = 0
+        if options:
+            stamp = stamp_at(options)
+            if stamp >= 0:
+                clock = int.from_bytes(options[stamp : stamp + 4], "big")
+                if self._first_clock is None:
+                    self._first_clock = clock
+                # A clock that runs backwards is for the rules to judge (RFC 7323 section 5.3).
+                since = (clock - self._first_clock) % MODULUS
+                if not self._last_clock <= since < _HALF:
+                    return None
+                self._last_clock = since
+                options = options[:stamp] + _CLEAR + options[stamp + 8 :]
+        if not self._clocks and bits & Flags.SYN:
+            self._irs = seq
+        self._clocks.append(clock)
+        shape = (
+            (seq - self._irs) % MODULUS,
+            (ack - self.iss) % MODULUS if bits & Flags.ACK else 0,
+            bits,
+            window,
+            options,
+            length,
+        )
+        try:
+            return self._precedent.following[shape]
+        except KeyError:
+            return self._precedents.after(self._precedent, shape)
+
+    def _filled(self, precedent: Precedent, at: int) -> Packets:
+        clock = (self.ticks + at // MILLISECOND) % MODULUS
+        return [
+            template.fill(
+                self._ends,
+                self._ends_sum,
+                (self.iss + seq) % MODULUS,
+                0 if ack is None else (self._irs + ack) % MODULUS,
+                bits,
+                window,
+                clock,
+                self._clocks[echo] if echo >= 0 else 0,
+            )
+            for template, seq, ack, bits, window, echo in precedent.cues
+        ]

@@ -1,0 +1,316 @@
+"""The exchange: all calls that are under way, over one link; it waits for nothing itself.
+
+Whoever drives it waits until `fileno` can be read or `deadline` has come, and then lets it
+`hear` and `wake`: an event loop for thousands of calls, or a plain poll for one.
+"""
+
+from __future__ import annotations
+
+import errno
+import heapq
+import struct
+from collections import OrderedDict, deque
+from typing import TYPE_CHECKING, Final, Self
+
+from handshake.probe.call import Call, Conclusion
+from handshake.probe.clock import Beginnings, Clock
+from handshake.probe.course import Course
+from handshake.probe.header import offer_for
+from handshake.probe.patience import SECOND
+from handshake.probe.precedent import Precedents
+from handshake.probe.result import Result, failed
+from handshake.probe.verdict import Close, Verdict
+from handshake.tcp import Endpoint, Flags, Observed
+from handshake.wire.guard import sockaddr
+from handshake.wire.guards import Guards
+from handshake.wire.link import Link
+from handshake.wire.peek import checksum_ok, ends, peek
+from handshake.wire.route import Route, route, words
+from handshake.wire.template import Templates
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import TracebackType
+
+    from handshake.probe.patience import Patience
+    from handshake.probe.target import Target
+    from handshake.tcp import Offer
+    from handshake.tcp.icmp import IcmpError
+    from handshake.wire.link import Captured
+
+_PORTS: Final = struct.Struct("!HH")
+
+_KEPT: Final = 4096
+"""Connections remembered that a peer may not have forgotten: their ports are not used again."""
+
+_LAST_LOOK: Final = SECOND // 20
+"""How long to wait for our own last segments to be seen on the wire."""
+
+_FORGOTTEN: Final = (Close.CLEAN, Close.RESET)
+
+
+class Exchange:
+    """The calls under way, and the sockets and ports that they share."""
+
+    def __init__(
+        self,
+        patience: Patience,
+        *,
+        attentive: bool = False,
+        opened: Callable[[], None] | None = None,
+    ) -> None:
+        """Make it. An `attentive` one keeps and explains every segment.
+
+        `opened` is called once, as soon as the sockets are open.
+        """
+        self.clock = Clock()
+        self.ended: deque[Call] = deque()
+        """Calls that are over, for whoever drives it to take away."""
+
+        self._patience = patience
+        self._attentive = attentive
+        self._opened = opened
+        self._link: Link | None = None
+        self._guards = Guards()
+        self._templates = Templates()
+        self._precedents: dict[tuple[int, Offer], Precedents] = {}
+        self._to_us: dict[bytes, Call] = {}
+        self._from_us: dict[bytes, Call] = {}
+        self._waiting: list[tuple[int, int, list[Call | None]]] = []
+        self._pushed = 0
+        self._kept: OrderedDict[bytes, None] = OrderedDict()
+        self._beginnings = Beginnings()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every socket."""
+        if self._link is not None:
+            self._link.close()
+        self._guards.close()
+
+    @property
+    def active(self) -> int:
+        """How many calls are under way."""
+        return len(self._to_us)
+
+    @property
+    def deadline(self) -> int | None:
+        """When `wake` is due."""
+        return self._waiting[0][0] if self._waiting else None
+
+    def fileno(self) -> int:
+        """Return what can be read when there is something to hear."""
+        number: int = self.link.fileno()
+        return number
+
+    @property
+    def link(self) -> Link:
+        """What all calls are heard on; it is opened with the first call."""
+        assert self._link is not None, "no call has begun"
+        return self._link
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is something that could be heard."""
+        return self._link is not None
+
+    # A call begins.
+
+    def begin(self, target: Target, remote: Endpoint, source_port: int = 0) -> Call | Result:
+        """Send the SYN of another call; return its result where it cannot even be tried."""
+        try:
+            way = route(remote.address)
+        except OSError as error:
+            return failed(target, Verdict.LOCAL_ERROR, words(error), remote)
+        call = self._call(target, remote, way, source_port)
+        self._from_us[call.outgoing] = self._to_us[call.incoming] = call
+        self._send(call, call.course.start(call.begun, by_rules=self._attentive))
+        self._after(call, call.begun)
+        return call
+
+    def _call(self, target: Target, remote: Endpoint, way: Route, source_port: int) -> Call:
+        here, there = way.source.packed, remote.address.packed
+        port = remote.port
+
+        def taken(ours: int) -> bool:
+            key = there + here + _PORTS.pack(port, ours)
+            return key in self._to_us or key in self._kept
+
+        guard = self._guards.take(way.source, taken, source_port)
+        self._listen(guard.port)
+        local = Endpoint(way.source, guard.port)
+        self.link.know(local.address, remote.address)
+        outgoing = here + there + _PORTS.pack(guard.port, port)
+        offer = offer_for(way.mtu, remote.version)
+        precedents = self._precedents.get((remote.version, offer))
+        if precedents is None:
+            precedents = Precedents(remote.version, offer, self._patience, self._templates)
+            self._precedents[remote.version, offer] = precedents
+        now = self.clock.now()
+        course = Course(
+            precedents,
+            local,
+            remote,
+            outgoing,
+            self._beginnings.iss(outgoing, now),
+            self._beginnings.ticks(here + there),
+            self.link.decode,
+        )
+        return Call(
+            target,
+            course,
+            guard,
+            outgoing,
+            there + here + _PORTS.pack(port, guard.port),
+            sockaddr(remote.address),
+            now,
+            attentive=self._attentive,
+        )
+
+    def _listen(self, port: int) -> None:
+        if self._link is None:
+            self._link = Link([port], all_of_ours=self._attentive)
+            if self._opened is not None:
+                self._opened()
+        elif port not in self._link.ports:
+            self._link.listen_to(self._guards.ports)
+
+    # Packets come in, and go out.
+
+    def hear(self) -> None:
+        """Answer what has arrived since the last time."""
+        now = self.clock.now()
+        for captured in self.link.read():
+            octets = captured.octets
+            found = peek(octets)
+            if found is None:
+                self._hear_other(captured, now)
+                continue
+            call = (self._from_us if captured.outgoing else self._to_us).get(found.ends)
+            if call is None:
+                continue
+            _, seq, ack, bits, window, tcp, end = found
+            data = tcp + (bits >> 10 & 0x3C)
+            if captured.outgoing or call.segments is not None:
+                self._hear_whole(call, captured, now)
+            elif (
+                # Whatever is odd about it is for the rules to judge.
+                tcp + 20 <= data <= end <= len(octets)
+                and (captured.unfinished or checksum_ok(octets, found))
+            ):
+                options = octets[tcp + 20 : data]
+                packets = call.course.heard(
+                    captured, seq, ack, bits, window, options, end - data, now
+                )
+                self._send(call, packets)
+                self._after(call, now)
+            else:
+                self._hear_whole(call, captured, now)
+
+    def _hear_other(self, captured: Captured, now: int) -> None:
+        """Hear an ICMP error, or a segment in an uncommon packet."""
+        found = self.link.decode(captured)
+        if isinstance(found, Observed):
+            segment = found.segment
+            key = ends(segment.source, segment.destination)
+            call = (self._from_us if found.outgoing else self._to_us).get(key)
+            if call is not None:
+                self._observe(call, found, now)
+        elif found is not None:
+            self._hear_icmp(found, now)
+
+    def _hear_icmp(self, error: IcmpError, now: int) -> None:
+        call = self._from_us.get(ends(error.source, error.destination))
+        if call is not None:
+            call.course.icmp(error)
+            self._after(call, now)
+
+    def _hear_whole(self, call: Call, captured: Captured, now: int) -> None:
+        if captured.outgoing and call.segments is None:
+            if _is_syn(captured.octets):
+                call.syns.append(captured)
+            return
+        found = self.link.decode(captured)
+        if isinstance(found, Observed):
+            self._observe(call, found, now)
+
+    def _observe(self, call: Call, observed: Observed, now: int) -> None:
+        segment = observed.segment
+        if observed.outgoing:
+            call.unseen -= 1
+            if segment.syn and segment.ack is None:
+                call.syns.append(observed)
+        else:
+            self._send(call, call.course.observed(observed, now))
+        if call.segments is not None:
+            call.segments.append(observed)
+        self._after(call, now)
+
+    def _send(self, call: Call, packets: Iterable[bytes]) -> None:
+        version = call.course.remote.version
+        for packet in packets:
+            try:
+                self.link.pass_on(packet, version, call.to)
+            except OSError as error:
+                # A full queue loses a packet like any other on the way: it is sent again.
+                if error.errno != errno.ENOBUFS:
+                    call.course.unsent(words(error))
+            else:
+                call.unseen += 1
+
+    # Time passes.
+
+    def wake(self) -> None:
+        """Do what is due."""
+        now = self.clock.now()
+        while self._waiting and self._waiting[0][0] <= now:
+            (call,) = heapq.heappop(self._waiting)[2]
+            if call is None:
+                continue
+            call.due = None
+            if not call.course.done and call.course.deadline <= now:
+                self._send(call, call.course.wake(now))
+            self._after(call, now)
+
+    def _after(self, call: Call, now: int) -> None:
+        """See whether the call is over, and when it is to be woken."""
+        due = call.course.deadline
+        if call.course.done:
+            if call.over is None:
+                call.over = now
+            due = call.over + _LAST_LOOK
+            if call.segments is None or call.unseen <= 0 or due <= now:
+                self._end(call)
+                return
+        if call.due is None or due < call.due:
+            call.due = due
+            self._pushed += 1
+            heapq.heappush(self._waiting, (due, self._pushed, call.slot))
+
+    def _end(self, call: Call) -> None:
+        if call.conclusion is not None:
+            return
+        call.slot[0] = None
+        del self._to_us[call.incoming], self._from_us[call.outgoing]
+        found = call.conclusion = Conclusion(call.course)
+        if found.verdict is not Verdict.CLOSED and found.close not in _FORGOTTEN:
+            # The peer may still hold on to it, and would take another SYN for a stray one.
+            self._kept[call.incoming] = None
+            if len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        self.ended.append(call)
+
+
+def _is_syn(octets: bytes) -> bool:
+    flags = octets[33 if octets[0] >> 4 == 4 else 53]
+    return flags & (Flags.SYN | Flags.ACK) == Flags.SYN
