@@ -70,10 +70,13 @@ class Template:
         """Return the packet with its TCP checksum; the kernel fills in that of an IPv4 header.
 
         `ends` are both addresses and both ports, and `ends_sum` is their `words_sum`; `bits`
-        stand for data offset, reserved bits and flags.
+        stand for data offset, reserved bits and flags. Clocks have a place in it
+        only if it is `stamped`.
         """
         # 2**16 is 1 modulo 2**16 - 1: numbers of 32 bits count as the sum of their halves.
-        total = self._sum + ends_sum + seq + ack + bits + window + (value + echo) * self._turn
+        total = self._sum + ends_sum + seq + ack + bits + window
+        if self.stamped:
+            total += (value + echo) * self._turn
         checksum = _ONES - (total % _ONES or _ONES)
         first, middle, rest = self._parts
         if self._identification is not None:

@@ -159,6 +159,7 @@ def precedents() -> dict[int, Precedents]:
     ticks=NUMBER,
 )
 @example(4, CLEAN, [], 2**32 - 1, 2**32 - 1, 2**32 - 1)
+@example(4, [Said(0, 1, "SYN,ACK", None), Said(1, 2, "FIN,ACK", None)], [], 0, 0, 1)
 def test_what_is_sent_is_the_same(
     precedents: dict[int, Precedents],
     version: int,
