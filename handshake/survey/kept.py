@@ -21,7 +21,7 @@ HEAD: Final = 20
 
 _PACKED: Final = struct.Struct(">I").unpack_from
 _RIGHT: Final = 1
-_WRONG: Final = 2
+WRONG: Final = 2
 
 
 class Kind(NamedTuple):
@@ -77,7 +77,7 @@ def pack(kind: Kind, frame: Frame, end: int) -> bytes:
     check = 0
     if captured > kind.octets:
         if captured >= end:
-            check = _RIGHT if _sums_up(data[kind.addresses : end], end - kind.tcp) else _WRONG
+            check = _RIGHT if _sums_up(data[kind.addresses : end], end - kind.tcp) else WRONG
         data = data[: kind.octets]
     return kind.record.pack(at, number, length, captured << 2 | check, bytes(data))
 

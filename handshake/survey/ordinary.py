@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from handshake.survey.kept import HEAD
+from handshake.survey.kept import HEAD, WRONG
 from handshake.tcp import Flags, State
 from handshake.tcp.state import Input, after
 from handshake.tracker.zeek import Zeek
@@ -23,10 +23,6 @@ _SIGN: Final = 0x8000_0000
 _FIN, _RST, _PSH, _ACK = (int(flag) for flag in (Flags.FIN, Flags.RST, Flags.PSH, Flags.ACK))
 _EXACT: Final = 0xFFF
 """Control bits and reserved bits: what is left of the field is the data offset."""
-
-_OFFSET: Final = 0xF000
-_BARE, _TIMED = 5 << 12, 8 << 12
-"""Data offsets of a segment without options, and with timestamps only."""
 
 _TIMESTAMPS: Final = 0x0101080A
 """How nearly all senders begin the options of a segment that has timestamps and nothing else."""
@@ -45,7 +41,7 @@ _FEW_TIMES: Final = 2
 _OVER: Final = frozenset((State.CLOSED, State.TIME_WAIT))
 _AGAIN_AT: Final = frozenset(10**power for power in range(12))
 _WHOLE, _CUT, _MIXED = 1, 2, 3
-_ACK_SEEN, _DATA_SEEN = (1, 2), (4, 8)
+_TCP: Final = 6
 _ACKS, _DATA, _FINS, _RSTS, _GAPS, _REPEATED = "Aa", "Dd", "Ff", "Rr", "Gg", "Tt"
 """Zeek's letters, the caller's first."""
 
@@ -79,138 +75,225 @@ class Gist(NamedTuple):
 
 def gist(kind: Kind, records: bytes | bytearray, start: Start) -> Gist | None:
     """Return what the connection comes to that opened so; None where it is no ordinary one."""
-    # Long, for a call for each segment would cost as much as all that is done here.
-    size, tcp, counted = kind.record.size, kind.tcp, kind.counted
-    into, kept = HEAD + kind.addresses, kind.octets
-    caller, timed, ttls = start.caller, start.timed, start.ttls
-    offset = _TIMED if timed else _BARE
-    clocks, nxt = list(start.clocks), [(iss + 1) & _M for iss in start.iss]
-    # What each end acknowledged, and up to where its own payload was acknowledged.
-    acked, freed = [start.iss[1], nxt[0]], list(nxt)
-    segments, octets, gaps, captures = list(start.segments), [0, 0], [0, 0], [0, 0]
-    again, data = [0, 0], [(0, 0, 0), (0, 0, 0)]
-    fins, states = [False, False], [State.ESTABLISHED, State.ESTABLISHED]
-    history, written, completeness = start.model.history, 0, 3
-    reset_by: int | None = None
-    last, final_ack_at, frame, fin_at = start.answered, 0, 0, 0
-    base = (start.syns - 1) * size
-    for fields in kind.fields.iter_unpack(memoryview(records)[base + size :]):
-        # fmt: off
-        at, frame, _, packed, total, ttl, ends, seq, ack, bits, window, option, clock = fields
-        # fmt: on
-        base += size
-        me = ends != caller
-        you = not me
-        length = total - counted
-        end = tcp + length
-        captured = packed >> 2
-        gain, due = (ack - acked[me]) & _M, (nxt[you] - acked[me]) & _M
-        payload = length - (bits >> 10 & 60)
-        old = seq != nxt[me]
-        if (
-            (old and (fins[me] or gain or _other(data[me], seq, payload, at, freed[me])))
-            or gain > due
-            or ttl != ttls[me]
-            or not 0 <= at - last < _LONG
-            or reset_by is not None
-            or packed & 2
-        ):
-            return None
-        if end <= captured <= kept:
-            summed = records[base + into : base + HEAD + end]
-            if length & 1:
-                summed += b"\0"
-            if (int.from_bytes(summed, "big") + length + 6) % 0xFFFF:
-                return None
-        last = at
-        segments[me] += 1
-        flags = bits & _EXACT
-        if flags & _RST:
-            if old or flags != _RST | _ACK or payload or fin_at or (me and not octets[me]):
-                return None
-            reset_by = int(me)
-            states = [State.CLOSED, State.CLOSED]
-            completeness |= 36
-            history += _RSTS[me]
-            continue
-        fin = flags & _FIN
-        if (
-            flags & ~(_PSH | _FIN) != _ACK
-            or bits & _OFFSET != offset
-            or not window
-            or (fins[me] and (payload or fin))
-            or (timed and (option != _TIMESTAMPS or (clock - clocks[me]) & _SIGN))
-        ):
-            return None
-        clocks[me] = clock
-        if old:
-            again[me] += 1
-            # More of them may be worth a word, or another letter.
-            if fin or again[me] > _FEW_TIMES:
-                return None
-            if again[me] == 1:
-                history += _REPEATED[me]
-            continue
-        if fin:
-            # An end that has the peer's FIN and does not say so sent its own before it came.
-            if fins[you] and gain != due:
-                return None
-            history += _FINS[me]
-            completeness |= 16
+    course = _Course(start)
+    if not course.follow(kind, records):
+        return None
+    if _MIXED in course.captures:
+        course.history = _zeek(kind, records, start.caller)
+    return Gist(
+        final_ack_at=course.final_ack_at,
+        last_at=course.last,
+        last_frame=course.frame,
+        segments=course.segments,
+        octets=course.octets,
+        fins=course.fins,
+        states=course.states,
+        reset_by=course.reset_by,
+        completeness=course.completeness,
+        history=course.history,
+        again=course.again,
+    )
+
+
+class _Course:
+    """The course of one connection; lists hold the caller's and the called end's."""
+
+    def __init__(self, start: Start) -> None:
+        self.start = start
+        self.nxt = [(iss + 1) & _M for iss in start.iss]
+        self.acked = [start.iss[1], self.nxt[0]]
+        """What each end acknowledged last."""
+
+        self.freed = list(self.nxt)
+        """Up to where the payload of each end was acknowledged."""
+
+        self.clocks = list(start.clocks)
+        self.segments = list(start.segments)
+        self.octets, self.gaps, self.again = [0, 0], [0, 0], [0, 0]
+        self.captures = [0, 0]
+        """Whether the payloads of each end were captured whole, or cut, or both."""
+
+        self.sizes, self.sent_at = [0, 0], [0, 0]
+        """Of the last payload of each end: how long it was, and when it was sent."""
+
+        self.heard, self.spoke = [False, False], [False, False]
+        """Whether an ACK of each end, and data, stand in the history."""
+
+        self.fins, self.states = [False, False], [State.ESTABLISHED, State.ESTABLISHED]
+        self.ending = 0
+        """When the first FIN or a RST was seen; 0 before."""
+
+        self.reset_by: int | None = None
+        self.history, self.completeness = start.model.history, 3
+        self.last, self.final_ack_at, self.frame = start.answered, 0, 0
+
+    def follow(self, kind: Kind, records: bytes | bytearray) -> bool:
+        """Take in all segments after the opening; return whether they are ordinary."""
+        # Its length buys speed: a call for each segment would cost as much as all that it does.
+        start, size, tcp, counted = self.start, kind.record.size, kind.tcp, kind.counted
+        into, kept, base = HEAD + kind.addresses, kind.octets, (start.syns - 1) * size
+        caller, timed, ttls, last = start.caller, start.timed, start.ttls, start.answered
+        header = 32 if timed else 20
+        plain = frozenset((header << 10 | _ACK, header << 10 | _ACK | _PSH))
+        usual = plain | {bits | _FIN for bits in plain}
+        nxt, acked, clocks, segments = self.nxt, self.acked, self.clocks, self.segments
+        captures, octets, sizes, sent_at = self.captures, self.octets, self.sizes, self.sent_at
+        freed, heard, spoke, frame = self.freed, self.heard, self.spoke, self.frame
+        for fields in kind.fields.iter_unpack(memoryview(records)[base + size :]):
+            # fmt: off
+            at, frame, _, packed, total, ttl, ends, seq, ack, bits, window, option, clock = fields
+            # fmt: on
+            base += size
+            me = 0 if ends == caller else 1
+            you = 1 - me
+            length = total - counted
+            end = tcp + length
+            captured = packed >> 2
+            if ttl != ttls[me] or not 0 <= at - last < _LONG or packed & WRONG:
+                return False
+            if end <= captured <= kept:
+                summed = records[base + into : base + HEAD + end]
+                if length & 1:
+                    summed += b"\0"
+                if (int.from_bytes(summed, "big") + length + _TCP) % 0xFFFF:
+                    return False
+            last = at
+            gain = (ack - acked[me]) & _M
+            if gain > (nxt[you] - acked[me]) & _M:
+                return False
+            segments[me] += 1
+            if bits in usual:
+                if not window:
+                    return False
+                if timed:
+                    if option != _TIMESTAMPS or (clock - clocks[me]) & _SIGN:
+                        return False
+                    clocks[me] = clock
+            elif not bits & _RST:
+                return False
+            payload = length - header
+            if self.ending or bits not in plain or seq != nxt[me]:
+                whole = captured >= end
+                if not self._special(me, seq, gain, bits & _EXACT, length, at, whole=whole):
+                    return False
+                continue
+            if payload:
+                nxt[me] = (seq + payload) & _M
+                octets[me] += payload
+                sizes[me] = payload
+                sent_at[me] = at
+                captures[me] |= _WHOLE if captured >= end else _CUT
+                if (nxt[me] - acked[you]) & _M > _MOST_UNHEARD:
+                    return False
+                if not spoke[me]:
+                    self._write(me, payload, at)
+            elif not gain:
+                return False
+            elif not heard[me]:
+                self._write(me, payload, at)
+            if gain:
+                acked[me] = freed[you] = ack
+                if captures[you] & _CUT:
+                    self._gap(you)
+        self.last, self.frame = last, frame
+        return True
+
+    def _write(self, me: int, payload: int, at: int) -> None:
+        """Note the first data or the first ACK of an end."""
         if payload:
-            octets[me] += payload
-            completeness |= 8
-            nxt[me] = (seq + payload) & _M
-            data[me] = seq, payload, at
-            captures[me] |= _WHOLE if captured >= end else _CUT
-            if not fin and not written & _DATA_SEEN[me]:
-                written |= _DATA_SEEN[me]
-                history += _DATA[me]
+            self.spoke[me] = True
+            self.history += _DATA[me]
+            self.completeness |= 8
         else:
-            completeness |= 4
-            if not fin:
-                if not gain:
-                    return None
-                data[me] = 0, 0, 0
-                if not written & _ACK_SEEN[me]:
-                    written |= _ACK_SEEN[me]
-                    history += _ACKS[me]
-        if not final_ack_at:
-            final_ack_at = at
-        if gain:
-            acked[me] = ack
-            reach = ack
-            if fins[you] and gain == due:
-                states[you] = after(states[you], Input.RECV_ACK_OF_FIN)
-                reach -= 1
-            if captures[you] & _CUT and reach & _M != freed[you]:
-                gaps[you] += 1
-                if gaps[you] in _AGAIN_AT:
-                    history += _GAPS[you]
-            freed[you] = reach & _M
+            self.heard[me] = True
+            self.history += _ACKS[me]
+            self.completeness |= 4
+        # The first of them all is the ACK of the SYN,ACK.
+        self.final_ack_at = self.final_ack_at or at
+
+    def _gap(self, end: int) -> None:
+        """Note that payload was acknowledged of which the capture has not all octets."""
+        self.gaps[end] += 1
+        if self.gaps[end] in _AGAIN_AT:
+            self.history += _GAPS[end]
+
+    def _special(
+        self, me: int, seq: int, gain: int, flags: int, length: int, at: int, *, whole: bool
+    ) -> bool:
+        """Take in a FIN, a RST, what follows a FIN, or what was sent once more."""
+        you, fin = 1 - me, flags & _FIN
+        due = (self.nxt[you] - self.acked[me]) & _M
+        if self.reset_by is not None:
+            return False
+        if flags & _RST:
+            return self._reset(me, seq, flags, length, at)
+        payload = length - (32 if self.start.timed else 20)
+        if seq != self.nxt[me]:
+            return not (fin or gain) and self._sent_again(me, seq, payload, at)
+        # An end that has the peer's FIN and does not say so sent its own before it came.
+        if (self.fins[me] and (payload or fin)) or (fin and self.fins[you] and gain != due):
+            return False
         if fin:
-            fins[me] = True
-            fin_at = fin_at or at
-            nxt[me] = (nxt[me] + 1) & _M
-            states[me] = after(states[me], Input.CLOSE)
-            states[you] = after(states[you], Input.RECV_FIN)
-        if (nxt[me] - acked[you]) & _M > _MOST_UNHEARD or (fin_at and at - fin_at >= _LONG):
-            return None
-    if _MIXED in captures:
-        history = _zeek(kind, records, caller)
-    # fmt: off
-    return Gist(final_ack_at, last, frame, segments, octets, fins, states, reset_by,
-                completeness, history, again)
-    # fmt: on
+            self.history += _FINS[me]
+            self.completeness |= 16 | (8 if payload else 4)
+        elif not payload and not gain:
+            return False
+        elif not (self.spoke if payload else self.heard)[me]:
+            self._write(me, payload, at)
+        if payload:
+            self.nxt[me] = (seq + payload) & _M
+            self.octets[me] += payload
+            self.sizes[me], self.sent_at[me] = payload, at
+            self.captures[me] |= _WHOLE if whole else _CUT
+        if gain:
+            self._acknowledged(me, gain, due)
+        if fin:
+            self.nxt[me] = (self.nxt[me] + 1) & _M
+            self.fins[me] = True
+            self.states[me] = after(self.states[me], Input.CLOSE)
+            self.states[you] = after(self.states[you], Input.RECV_FIN)
+        self.ending = self.ending or at
+        return at - self.ending < _LONG
 
+    def _acknowledged(self, me: int, gain: int, due: int) -> None:
+        you = 1 - me
+        self.acked[me] = reach = (self.acked[me] + gain) & _M
+        if self.fins[you] and gain == due:
+            self.states[you] = after(self.states[you], Input.RECV_ACK_OF_FIN)
+            reach = (reach - 1) & _M
+        if self.captures[you] & _CUT and reach != self.freed[you]:
+            self._gap(you)
+        self.freed[you] = reach
 
-def _other(last: tuple[int, int, int], seq: int, payload: int, at: int, acked: int) -> bool:
-    """Whether a segment with an old number is other than its sender's last one sent once more."""
-    known, length, sent_at = last
-    # It was not acknowledged yet, or it is no answer to a loss; and what comes sooner than any
-    # timer is a copy.
-    lost = seq == known and payload == length > 0 and not (known - acked) & _SIGN
-    return not lost or at - sent_at < _SOONEST
+    def _reset(self, me: int, seq: int, flags: int, length: int, at: int) -> bool:
+        """Take in the RST of an end that has sent something, and no FIN."""
+        silent = me == 1 and not self.octets[me]
+        if seq != self.nxt[me] or flags != _RST | _ACK or self.ending or length != 20 or silent:
+            return False
+        self.reset_by, self.ending = me, at
+        self.states = [State.CLOSED, State.CLOSED]
+        self.completeness |= 32 | 4
+        self.history += _RSTS[me]
+        return True
+
+    def _sent_again(self, me: int, seq: int, payload: int, at: int) -> bool:
+        """Take in a segment with an old number: the last data of its sender once more.
+
+        It was not acknowledged, or it would be no answer to a loss; and what comes sooner
+        than any timer is a copy.
+        """
+        size = self.sizes[me]
+        if payload != size or not size or self.ending or seq != (self.nxt[me] - size) & _M:
+            return False
+        self.again[me] += 1
+        # More of them may be worth a word, or another letter.
+        if self.again[me] > _FEW_TIMES or (seq - self.freed[me]) & _SIGN:
+            return False
+        if self.again[me] == 1:
+            self.history += _REPEATED[me]
+        soon = at - self.sent_at[me] < _SOONEST
+        self.sent_at[me] = at
+        return not soon
 
 
 def _zeek(kind: Kind, records: bytes | bytearray, caller: bytes) -> str:
