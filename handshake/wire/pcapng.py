@@ -34,6 +34,9 @@ _MAX_BLOCK: Final = 16 << 20
 _TSRESOL: Final = 9
 _TSOFFSET: Final = 14
 
+_TIMES: Final = 1 << 63
+"""Nanoseconds that 64 bits can count, before 1970 and after it."""
+
 
 class _CorruptError(Exception):
     """A block is not what its type asks for."""
@@ -49,9 +52,11 @@ class _Interface(NamedTuple):
     """What to add to each time stamp (if_tsoffset)."""
 
     def nanoseconds(self, high: int, low: int) -> int:
-        """Return a time stamp as nanoseconds since 1970."""
+        """Return a time stamp as nanoseconds since 1970; 0 where no clock could show it."""
         ticks = (high << 32) | low
-        return ticks * 1_000_000_000 // self.per_second + self.seconds * 1_000_000_000
+        time = ticks * 1_000_000_000 // self.per_second + self.seconds * 1_000_000_000
+        # 64 bits last until 2262: what lies beyond is damage, and no calendar has it.
+        return time if -_TIMES <= time < _TIMES else 0
 
 
 def frames(stream: Stream, warnings: list[str]) -> Iterator[Frame]:

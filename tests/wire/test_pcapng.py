@@ -62,6 +62,7 @@ def test_the_three_kinds_of_packet_blocks(order: str) -> None:
     (0x80, 7, 7_000_000_000),
     (0x8A, 1024 + 512, 1_500_000_000),
     (0xFF, 2**63, 0),
+    (0, 2**63, 0),  # in the year 292,277,026,596
 ])  # fmt: skip
 def test_every_resolution(resolution: int, ticks: int, nanoseconds: int) -> None:
     options = option(9, bytes((resolution,))) + option(0, b"")
