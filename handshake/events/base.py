@@ -136,9 +136,7 @@ def octets(count: int) -> str:
 
 
 def seconds(value: float) -> str:
-    """Return a time in the unit that reads best: `28.4 ms`, `1.02 s`."""
-    if value < 0.0000995:
-        return f"{value * 1e6:.1f} µs"
+    """Return a time in the unit that reads best: `0.0205 ms`, `28.4 ms`, `1.02 s`."""
     if value < 0.9995:
         return f"{value * 1e3:.3g} ms"
     return f"{value:.3g} s"

@@ -113,7 +113,7 @@ class Attempt:
         if self.answer is None:
             self.answer = observed
         if seg.rst:
-            return self._reset(before)
+            return self._reset(before, seg)
         if self.block.state is State.SYN_RECEIVED:
             self.notes.add("simultaneous-open", "Both ends called at once: its SYN crossed ours.")
             self._expect_answer(at)
@@ -141,7 +141,7 @@ class Attempt:
 
     def unsent(self, why: str) -> None:
         """Take note that this machine refused to send a segment."""
-        if self.verdict is not None:
+        if self.verdict is not None or self.syn_sent > 1 or self.answer is not None:
             self.notes.add("unsent", f"A segment was not sent: {why}.")
             return
         self.failure = why
@@ -190,11 +190,14 @@ class Attempt:
                 self._end(Verdict.OPEN)
         return answer
 
-    def _reset(self, before: ControlBlock) -> Segments:
+    def _reset(self, before: ControlBlock, seg: Segment) -> Segments:
         if not before.state.synchronized:
             self._end(Verdict.CLOSED)
             return ()
         self.close = Close.RESET
+        if seg.ack is not None and self.iss + 1 < seg.ack:
+            # It acknowledges what we sent after the SYN: the peer had taken our ACK.
+            self._confirmed = True
         # A RST in place of any sign that our ACK was taken: it was never a connection.
         self._end(Verdict.OPEN if self._confirmed else Verdict.RESET)
         return ()

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from handshake.errors import UsageError
+
 SECOND: Final = 1_000_000_000
+
+_LONGEST: Final = 86_400
+"""Seconds: who waits for more than a day has mistyped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +42,12 @@ class Patience:
         hold: float = 0.0,
         close_timeout: float = 2.0,
     ) -> Patience:
-        """Return it from times in seconds; `timeout` is for the handshake."""
-        opening, first, held, closing = (
-            round(seconds * SECOND) for seconds in (timeout, rto, hold, close_timeout)
-        )
+        """Return it from times in seconds; `timeout` is for the handshake.
+
+        Raises UsageError for a time that is negative, longer than a day, or not a number.
+        """
+        times = (timeout, rto, hold, close_timeout)
+        if not all(0 <= seconds <= _LONGEST for seconds in times):
+            raise UsageError(f"a time must lie between 0 and {_LONGEST} seconds")
+        opening, first, held, closing = (round(seconds * SECOND) for seconds in times)
         return cls(rto=first, retries=retries, opening=opening, hold=held, closing=closing)

@@ -171,13 +171,16 @@ def reason(attempt: Concluded, seconds: float) -> str:
     port, syns = attempt.remote.port, _syns(attempt.syn_sent)
     match attempt.verdict:
         case Verdict.OPEN:
-            return f"a program listens on port {port}: its SYN+ACK acknowledges our SYN"
+            return f"a program listens on port {port}: its answer acknowledges our SYN"
         case Verdict.CLOSED:
-            return f"the host is up and answered RST: nothing listens on port {port}"
+            return (
+                f"RST answered our SYN: nothing listens on port {port}, or a firewall says so in "
+                f"the host's name"
+            )
         case Verdict.FILTERED:
             return (
-                f"no answer to {syns} in {seconds:.1f} s: a firewall drops it, or the host is "
-                f"down; TCP cannot tell which"
+                f"nothing answered {syns} in {seconds:.1f} s: a firewall drops it, or the host is "
+                f"down or too busy; TCP cannot tell which"
             )
         case Verdict.UNREACHABLE:
             return _unreachable(attempt)
@@ -196,8 +199,11 @@ def _unreachable(attempt: Concluded) -> str:
     error = attempt.error
     assert error is not None
     if error.sender.packed == attempt.local.address.packed:
-        # What the kernel says to itself when nobody answers its ARP or neighbour solicitations.
-        return f"{error}: nobody on the link answers for it, or for the router on the way"
+        host_unreachable = (1, 3) if error.version == 6 else (3, 1)
+        if (error.type, error.code) == host_unreachable:
+            # What the kernel says to itself when nobody answers its ARP or solicitations.
+            return f"{error}: nobody on the link answers for it, or for the router on the way"
+        return f"{error}: a rule on this machine rejects it"
     who = (
         "the host itself" if error.sender.packed == attempt.remote.address.packed else error.sender
     )

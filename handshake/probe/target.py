@@ -71,6 +71,8 @@ class Target:
     @classmethod
     def parse(cls, text: str) -> Target:
         """Return the target that one word names; raise UsageError where it names none."""
+        if not text:
+            raise UsageError("an empty word names no target: write host:port")
         if "://" in text:
             return cls._parse_url(text)
         if text.startswith("["):
@@ -95,6 +97,11 @@ class Target:
             raise UsageError(f"{text}: which port? It is not known where {url.scheme}: leads")
         # A scope in a URL has its % escaped (RFC 6874).
         return cls.of((host or "").replace("%25", "%"), port, text)
+
+    @property
+    def is_address(self) -> bool:
+        """Whether the host is an address, so that nothing has to be looked up."""
+        return _literal(self.host) is not None
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Return every address of the host, IPv6 first; raise LookupError where it has none.

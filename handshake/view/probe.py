@@ -30,7 +30,7 @@ _NAMES: Final = {Verdict.FILTERED: "NO ANSWER (filtered)"}
 _CLOSES: Final = {
     Close.CLEAN: ("clean", "each end sent FIN, and each FIN was acknowledged"),
     Close.PEER_KEPT_OPEN: ("half", "the peer acknowledged our FIN and sent none of its own"),
-    Close.RESET: ("reset", "the peer answered our FIN with RST"),
+    Close.RESET: ("reset", "the peer sent RST before both FINs were acknowledged"),
 }
 """How the connection was closed: in a word, and what that is."""
 
@@ -72,10 +72,17 @@ class Findings:
             (name, "ok" if good else "bad"), "  ", (called(result.target, result.address), "title")
         )
         if result.rtt is not None:
-            answer = {Verdict.CLOSED: "RST"}.get(result.verdict, "SYN+ACK")
-            row.append(f"  {answer} after {seconds(result.rtt)}")
-            row.append(", or less: it may answer an earlier SYN" if result.rtt_ambiguous else "")
+            row.append(f"  {self._answered_by()} after {seconds(result.rtt)}")
+            row.append(", or more: it may answer an earlier SYN" if result.rtt_ambiguous else "")
         return row
+
+    def _answered_by(self) -> str:
+        """Return what the round trip ended with: the first acceptable answer."""
+        syns = [step for step in self.steps if step.by is Role.SERVER and step.segment.syn]
+        if self.result.verdict is Verdict.CLOSED and not syns:
+            return "RST"
+        crossed = syns and all(step.segment.ack is None for step in syns[:1])
+        return "SYN" if crossed else "SYN+ACK"
 
     def _reason(self) -> str:
         code = self.result.verdict.exit_code
@@ -83,18 +90,21 @@ class Findings:
 
     def _answer(self, numbers: Numbers) -> Iterator[Text]:
         """Yield what the header of the SYN,ACK says, a field a line."""
-        answer = next((step for step in self.steps if _answers(step)), None)
-        if answer is None:
+        answers = [step for step in self.steps if _answers(step)]
+        if not answers:
             return
+        ours = next(step.segment.end for step in self.steps if step.by is Role.CLIENT)
+        # Where several came, the one that is a correct answer opened the connection.
+        answer = next((step for step in answers if step.segment.ack == ours), answers[0])
         seg, version = answer.segment, answer.segment.source.version
         assert seg.ack is not None
         shift = None if self.result.negotiated is None else self.result.negotiated.snd_shift
-        ours = next(step.segment.end for step in self.steps if step.by is Role.CLIENT)
         good = "= our seq + 1: a correct answer to our SYN"
         shown = numbers.show(seg.ack, Role.CLIENT)
         yield _row("ack", shown, good if seg.ack == ours else "not what we sent")
         yield _row("window", str(seg.window), _window(shift))
-        yield _row("mss", str(seg.options.mss or "none"), _mss(seg.options.mss, version))
+        mss = "none" if seg.options.mss is None else str(seg.options.mss)
+        yield _row("mss", mss, _mss(seg.options.mss, version))
         if answer.observed.ttl is not None:
             yield _row("ttl", str(answer.observed.ttl), _hops(answer.observed))
         if self.result.close is not None:
@@ -152,12 +162,8 @@ def _mss(mss: int | None, version: int) -> str:
     if mss is None:
         return f"not said: {536 if version == 4 else 1220} it is then"
     mtu = mss + (40 if version == 4 else 60)
-    if mtu == 1500:
-        return "an Ethernet path without a tunnel"
-    if mtu > 65000:
-        return "a loopback interface: no network is in between"
-    kind = "a tunnel, or a link of that size" if mtu < 1500 else "jumbo frames"
-    return f"packets of up to {mtu} octets: {kind}"
+    usual = " (Ethernet)" if mtu == 1500 else ""
+    return f"packets of {mtu} octets{usual}, or lowered on the way"
 
 
 def _hops(observed: Observed) -> str:

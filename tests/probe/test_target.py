@@ -43,7 +43,7 @@ def test_one_word_names_a_target(text: str, host: str, port: int) -> None:
         ("example.org:99999999999999999999", "a port is a number"),
         ("example.org:٨٠", "a port is a number"),
         (":80", "there is no host in it"),
-        ("", "which port?"),
+        ("", "an empty word names no target"),
         ("a b:80", "there is no host in it"),
         ("a\x1b[1m:80", "there is no host in it"),
         ("http://", "there is no host in it"),

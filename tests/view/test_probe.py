@@ -72,7 +72,7 @@ def test_an_open_port() -> None:
         "",
         "  ack      1        = our seq + 1: a correct answer to our SYN",
         "  window   65160    shift 7, so up to 8 MiB when scaled",
-        "  mss      1460     an Ethernet path without a tunnel",
+        "  mss      1460     packets of 1500 octets (Ethernet), or lowered on the way",
         "  ttl      52       12 hops if it started at 64",
         "  close    clean    each end sent FIN, and each FIN was acknowledged",
         "  guard    filter   kept our own kernel from resetting it",
@@ -100,7 +100,7 @@ def test_a_name_without_an_address_has_no_ladder() -> None:
 def test_an_ambiguous_time_and_a_note_are_spelled_out() -> None:
     told = replace(OPEN, rtt_ambiguous=True, findings=(Note("x", "something odd " * 8),))
     lines = drawn(Findings(told, STEPS))
-    assert lines[0].endswith("after 28.4 ms, or less: it may answer an earlier SYN")
+    assert lines[0].endswith("after 28.4 ms, or more: it may answer an earlier SYN")
     assert lines[-2].startswith("  note     something odd")
     assert lines[-1].startswith("           something odd")
 
