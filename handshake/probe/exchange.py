@@ -8,37 +8,30 @@ from __future__ import annotations
 
 import errno
 import heapq
-import struct
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Final, Self
 
-from handshake.probe.call import Call, Conclusion
-from handshake.probe.clock import Beginnings, Clock
-from handshake.probe.course import Course
-from handshake.probe.header import offer_for
+from handshake.probe.call import Conclusion
+from handshake.probe.clock import Clock
+from handshake.probe.dialer import Dialer
 from handshake.probe.patience import SECOND
-from handshake.probe.precedent import Precedents
 from handshake.probe.result import Result, failed
 from handshake.probe.verdict import Close, Verdict
-from handshake.tcp import Endpoint, Flags, Observed
-from handshake.wire.guard import sockaddr
-from handshake.wire.guards import Guards
+from handshake.tcp import Flags, Observed
 from handshake.wire.link import Link
 from handshake.wire.peek import checksum_ok, ends, peek
-from handshake.wire.route import Route, route, words
-from handshake.wire.template import Templates
+from handshake.wire.route import words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
 
+    from handshake.probe.call import Call
     from handshake.probe.patience import Patience
     from handshake.probe.target import Target
-    from handshake.tcp import Offer
+    from handshake.tcp import Endpoint
     from handshake.tcp.icmp import IcmpError
-    from handshake.wire.link import Captured
-
-_PORTS: Final = struct.Struct("!HH")
+    from handshake.wire.link import Captured, Heard
 
 _KEPT: Final = 4096
 """Connections remembered that a peer may not have forgotten: their ports are not used again."""
@@ -67,19 +60,15 @@ class Exchange:
         self.ended: deque[Call] = deque()
         """Calls that are over, for whoever drives it to take away."""
 
-        self._patience = patience
         self._attentive = attentive
         self._opened = opened
         self._link: Link | None = None
-        self._guards = Guards()
-        self._templates = Templates()
-        self._precedents: dict[tuple[int, Offer], Precedents] = {}
+        self._dialer = Dialer(patience, self.clock, attentive=attentive)
         self._to_us: dict[bytes, Call] = {}
         self._from_us: dict[bytes, Call] = {}
         self._waiting: list[tuple[int, int, list[Call | None]]] = []
         self._pushed = 0
         self._kept: OrderedDict[bytes, None] = OrderedDict()
-        self._beginnings = Beginnings()
 
     def __enter__(self) -> Self:
         return self
@@ -90,13 +79,9 @@ class Exchange:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close every socket."""
         if self._link is not None:
             self._link.close()
-        self._guards.close()
+        self._dialer.close()
 
     @property
     def active(self) -> int:
@@ -119,63 +104,26 @@ class Exchange:
         assert self._link is not None, "no call has begun"
         return self._link
 
-    @property
-    def is_open(self) -> bool:
-        """Whether there is something that could be heard."""
-        return self._link is not None
-
     # A call begins.
 
     def begin(self, target: Target, remote: Endpoint, source_port: int = 0) -> Call | Result:
         """Send the SYN of another call; return its result where it cannot even be tried."""
         try:
-            way = route(remote.address)
+            call = self._dialer.call(target, remote, source_port, self._taken, self._decode)
         except OSError as error:
             return failed(target, Verdict.LOCAL_ERROR, words(error), remote)
-        call = self._call(target, remote, way, source_port)
+        self._listen(call.guard.port)
+        self.link.know(call.course.local.address, remote.address)
         self._from_us[call.outgoing] = self._to_us[call.incoming] = call
         self._send(call, call.course.start(call.begun, by_rules=self._attentive))
         self._after(call, call.begun)
         return call
 
-    def _call(self, target: Target, remote: Endpoint, way: Route, source_port: int) -> Call:
-        here, there = way.source.packed, remote.address.packed
-        port = remote.port
+    def _taken(self, incoming: bytes) -> bool:
+        return incoming in self._to_us or incoming in self._kept
 
-        def taken(ours: int) -> bool:
-            key = there + here + _PORTS.pack(port, ours)
-            return key in self._to_us or key in self._kept
-
-        guard = self._guards.take(way.source, taken, source_port)
-        self._listen(guard.port)
-        local = Endpoint(way.source, guard.port)
-        self.link.know(local.address, remote.address)
-        outgoing = here + there + _PORTS.pack(guard.port, port)
-        offer = offer_for(way.mtu, remote.version)
-        precedents = self._precedents.get((remote.version, offer))
-        if precedents is None:
-            precedents = Precedents(remote.version, offer, self._patience, self._templates)
-            self._precedents[remote.version, offer] = precedents
-        now = self.clock.now()
-        course = Course(
-            precedents,
-            local,
-            remote,
-            outgoing,
-            self._beginnings.iss(outgoing, now),
-            self._beginnings.ticks(here + there),
-            self.link.decode,
-        )
-        return Call(
-            target,
-            course,
-            guard,
-            outgoing,
-            there + here + _PORTS.pack(port, guard.port),
-            sockaddr(remote.address),
-            now,
-            attentive=self._attentive,
-        )
+    def _decode(self, captured: Captured) -> Heard | None:
+        return self.link.decode(captured)
 
     def _listen(self, port: int) -> None:
         if self._link is None:
@@ -183,7 +131,7 @@ class Exchange:
             if self._opened is not None:
                 self._opened()
         elif port not in self._link.ports:
-            self._link.listen_to(self._guards.ports)
+            self._link.listen_to(self._dialer.guards.ports)
 
     # Packets come in, and go out.
 

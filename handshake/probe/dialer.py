@@ -1,0 +1,101 @@
+"""The dialer: what a call needs before its SYN can leave. A way, a port, and numbers."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final
+
+from handshake.probe.call import Call
+from handshake.probe.clock import Beginnings, Clock
+from handshake.probe.course import Course
+from handshake.probe.header import offer_for
+from handshake.probe.patience import SECOND, Patience
+from handshake.probe.precedent import Precedents
+from handshake.tcp import Endpoint
+from handshake.wire.guard import sockaddr
+from handshake.wire.guards import Guards
+from handshake.wire.route import route
+from handshake.wire.template import Templates
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from handshake.probe.target import Target
+    from handshake.tcp import Offer
+    from handshake.wire.ip import Address
+    from handshake.wire.link import Captured, Heard
+
+_PORTS: Final = struct.Struct("!HH")
+
+_LASTS: Final = SECOND
+"""How long the kernel is not asked again for the way to an address."""
+
+
+class Dialer:
+    """Prepares calls; the ports that they are made from are guarded until it is closed."""
+
+    def __init__(self, patience: Patience, clock: Clock, *, attentive: bool) -> None:
+        self.guards = Guards()
+        self._patience = patience
+        self._clock = clock
+        self._attentive = attentive
+        self._templates = Templates()
+        self._beginnings = Beginnings()
+        self._precedents: dict[tuple[int, Offer], Precedents] = {}
+        self._ways: dict[Address, tuple[Address, Precedents]] = {}
+        self._ways_until = 0
+
+    def call(
+        self,
+        target: Target,
+        remote: Endpoint,
+        source_port: int,
+        taken: Callable[[bytes], bool],
+        decode: Callable[[Captured], Heard | None],
+    ) -> Call:
+        """Return a call that has not begun, between ends that are not `taken`.
+
+        Raises OSError where there is no way to the remote end, and CannotRun where no port of
+        ours can be guarded.
+        """
+        source, precedents = self._way(remote.address)
+        here, there, port = source.packed, remote.address.packed, remote.port
+        incoming = there + here
+        guard = self.guards.take(
+            source, lambda ours: taken(incoming + _PORTS.pack(port, ours)), source_port
+        )
+        incoming += _PORTS.pack(port, guard.port)
+        outgoing = here + there + _PORTS.pack(guard.port, port)
+        now = self._clock.now()
+        course = Course(
+            precedents,
+            Endpoint(source, guard.port),
+            remote,
+            outgoing,
+            self._beginnings.iss(outgoing, now),
+            self._beginnings.ticks(here + there),
+            decode,
+        )
+        to = sockaddr(remote.address)
+        return Call(target, course, guard, outgoing, incoming, to, now, attentive=self._attentive)
+
+    def close(self) -> None:
+        """Give all ports back."""
+        self.guards.close()
+
+    def _way(self, address: Address) -> tuple[Address, Precedents]:
+        """Return our address on the way there, and how calls on such a way went before."""
+        now = self._clock.now()
+        if now >= self._ways_until:
+            self._ways.clear()
+            self._ways_until = now + _LASTS
+        known = self._ways.get(address)
+        if known is None:
+            way = route(address)
+            offer = offer_for(way.mtu, address.version)
+            precedents = self._precedents.get((address.version, offer))
+            if precedents is None:
+                precedents = Precedents(address.version, offer, self._patience, self._templates)
+                self._precedents[address.version, offer] = precedents
+            known = self._ways[address] = way.source, precedents
+        return known
