@@ -5,11 +5,10 @@ from __future__ import annotations
 import doctest
 import re
 import runpy
+from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pytest
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -32,13 +31,20 @@ def test_the_picture_is_what_the_code_draws() -> None:
     assert words(picture) == words((ROOT / "docs" / "replay.svg").read_text(encoding="utf-8"))
 
 
-def test_the_replay_in_the_readme(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "command", [["replay", "captures/refused.pcap"], ["list", "captures/mixed.pcap", "--summary"]]
+)
+def test_the_output_in_the_readme(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     from handshake.cli import main
 
-    assert main(["replay", str(ROOT / "captures" / "refused.pcap")]) == 0
+    monkeypatch.chdir(ROOT)
+    assert main(command) == 0
     said = capsys.readouterr().out.splitlines()
-    quoted = (ROOT / "README.md").read_text(encoding="utf-8").split("refused.pcap\n")[1]
-    block = quoted.split("\n\n")[0].splitlines()
-    for line in block:
-        if line.strip() != "...":
-            assert line[4:] in said
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = readme.split(f"    $ handshake {' '.join(command)}\n")[1].splitlines()
+    quoted = list(takewhile(lambda line: not line.startswith("    $"), block))
+    quoted = list(takewhile(lambda line: line.startswith("    ") or not line, quoted))
+    assert len(quoted) > 5
+    assert all(line[4:] in said for line in quoted if line.strip() not in ("", "..."))

@@ -42,7 +42,7 @@ def test_a_pipe_gets_the_ladder_and_each_segment_explained() -> None:
         "── SYN from the client",
         "── RST+ACK from the server",
     ]
-    assert lines[-2].startswith(" ! Refused: RST came back")
+    assert lines[-3].startswith(" ! Refused: RST came back")
 
 
 @pytest.mark.parametrize("path", sorted(CAPTURES.glob("*.pcap")), ids=lambda path: path.stem)
