@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import struct
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from handshake.survey import kept, ordinary, sum_up
+from handshake.survey import ordinary, sum_up
 from handshake.survey.start import Starts
 from handshake.tcp import Flags, Observed
 from handshake.tracker import Tracker, summarize
-from handshake.wire.layer import IPV4, IPV6
+from handshake.wire import kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from handshake.record import Record
-    from handshake.survey.kept import Kind
     from handshake.survey.ordinary import Gist
     from handshake.survey.start import Start
     from handshake.tcp import Endpoint
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
     from handshake.tracker import Connection
     from handshake.wire.decode import Decoder
     from handshake.wire.frame import Frame
+    from handshake.wire.kept import Kind, Taken
 
 QUIET: Final = 120 * 10**9
 """Nanoseconds after its last segment in which more may come of a connection that is over.
@@ -40,16 +39,6 @@ _LOOK: Final = 30 * 10**9
 _REMEMBERED: Final = 65536
 """Flows whose end is remembered after they were dropped: so what comes late is known as such."""
 
-_SELDOM: Final = 0xFFF
-"""Of so many ordinary packets, one pays for what need not be done at each."""
-
-_TCP: Final = 6
-_ETHERNET: Final = 1
-_MIN_HEADER: Final = 20
-_ETHERNET_IPV4: Final = struct.Struct("!12xHBxH2xHxB2x12s8xH").unpack_from
-_ETHERNET_IPV6: Final = struct.Struct("!12xH4xHBx36s8xH").unpack_from
-_V4_OCTETS, _V6_OCTETS = 54, 74
-_V4_KEPT: Final = kept.V4.octets
 _SYN, _ACK = int(Flags.SYN), int(Flags.ACK)
 _SOON: Final = 10**9
 """Nanoseconds of quiet after which a connection that is over is forgotten if room is short."""
@@ -96,6 +85,9 @@ class Flows:
         self, decoder: Decoder, *, most_kept: int = MOST_KEPT, every: bool = False
     ) -> None:
         """With `every` the tracker follows every flow, and gives its connections to who asks."""
+        self.taken: Taken = {}
+        """Where plain frames of known flows may be put without asking."""
+
         self._decoder = decoder
         self._every = every
         self._starts = Starts(decoder)
@@ -106,7 +98,9 @@ class Flows:
         self._ready: list[tuple[Record, Connection | None]] = []
         self._gone: dict[bytes, None] = {}
         self._most_kept = most_kept
-        self._kept = 0
+        self._kept = self._counted = 0
+        """How many octets were kept when they were last counted, and at which frame."""
+
         self.late = 0
         self.waited = QUIET
 
@@ -115,69 +109,41 @@ class Flows:
 
         That is in the order of their numbers, but for those that were over and quiet for long.
         """
-        get, look_at = self._flows.get, 0
-        pack, size = kept.V4.record.pack, kept.V4.record.size
+        look_at = 0
         for frame in frames:
-            number, at, _, link_type, length, data, _ = frame
-            if link_type == _ETHERNET and len(data) >= _V4_OCTETS:
-                # fmt: off
-                link, first, total, part, protocol, key, bits = _ETHERNET_IPV4(data)
-                # fmt: on
-                header = bits >> 10 & 60
-                if (
-                    link == IPV4
-                    and first == 0x45
-                    and protocol == _TCP
-                    and not part & 0x3FFF
-                    and _MIN_HEADER <= header <= total - 20 <= length - 34
-                ):
-                    flow = get(key)
-                    if (
-                        flow is not None
-                        and flow.tracker is None
-                        and not bits & _SYN
-                        and len(data) <= _V4_KEPT
-                    ):
-                        # What `_take` does, for nearly every packet there is.
-                        flow.records += pack(at, number, length, len(data) << 2, bytes(data))
-                        self._kept += size
-                        if number & _SELDOM:
-                            continue
-                    else:
-                        flow = flow or self._new(key, kept.V4)
-                        self._take(flow, kept.V4, frame, 14 + total, bits)
-                elif link == IPV6 and (end := _plain_v6(data, length)):
-                    key, bits = bytes(data[22:58]), data[66] << 8 | data[67]
-                    flow = get(key) or self._new(key, kept.V6)
-                    self._take(flow, kept.V6, frame, end, bits)
-                else:
-                    self._decode(frame)
-            else:
-                self._decode(frame)
-            if at >= look_at:
-                look_at = at + _LOOK
-                self._release(at, QUIET)
-            if self._kept > self._most_kept:
-                self._make_room(at)
+            self._take(frame)
+            if frame.time >= look_at:
+                look_at = frame.time + _LOOK
+                self._release(frame.time, QUIET)
+            if self._may_keep(frame.number) > self._most_kept:
+                self._make_room(frame)
             if self._ready:
                 yield from self._ready
                 self._ready.clear()
         self._ready += [self._ended(flow) for flow in self._all()]
         yield from sorted(self._ready, key=lambda found: found[0].stream)
 
-    def _take(self, flow: Flow | None, kind: Kind, frame: Frame, end: int, bits: int) -> None:
+    def _take(self, frame: Frame) -> None:
         """Keep a frame of the plain kind, or let the tracker have it."""
+        found = kept.plain(frame)
+        if found is None:
+            self._decode(frame)
+            return
+        kind, key, end, bits = found
+        flow = self._flows.get(key) or self._new(key, kind)
         if flow is None:
             self.late += 1
             return
         if flow.tracker is None:
             if not (bits & _SYN and _begins_another(flow, frame, bits)):
-                record = kept.pack(kind, frame, end)
-                flow.records += record
-                self._kept += len(record)
+                flow.records += kept.pack(kind, frame, end)
                 return
             self._follow(flow)
         self._decode(frame)
+
+    def _may_keep(self, number: int) -> int:
+        """Return how many octets are kept at most after the frame of this number."""
+        return self._kept + (number - self._counted) * kept.V6.record.size
 
     def _new(self, key: bytes, kind: Kind) -> Flow | None:
         """Return the flow of a key that is not known, or no longer; None where it is over."""
@@ -188,6 +154,8 @@ class Flows:
             flow.tracker = Tracker()
         for each in flow.keys:
             self._flows[each] = flow
+            if flow.tracker is None and kind is kept.V4:
+                self.taken[each] = flow.records
         return flow
 
     def _decode(self, frame: Frame) -> None:
@@ -218,7 +186,8 @@ class Flows:
             return
         flow.tracker = Tracker()
         records, flow.records = flow.records, bytearray()
-        self._kept -= len(records)
+        for key in flow.keys:
+            self.taken.pop(key, None)
         for observed in kept.observed(flow.kind, records, self._decoder):
             self._feed(flow, observed)
 
@@ -284,37 +253,32 @@ class Flows:
         return (summarize(flow.connection), flow.connection) if _is_over(flow.connection) else None
 
     def _forget(self, flow: Flow) -> None:
-        self._kept -= len(flow.records)
         for key in flow.keys:
             del self._flows[key]
+            self.taken.pop(key, None)
             self._gone[key] = None
         while len(self._gone) > _REMEMBERED:
             del self._gone[next(iter(self._gone))]
 
-    def _make_room(self, now: int) -> None:
+    def _make_room(self, frame: Frame) -> None:
         """Keep less: forget what is surely over, then follow the largest flows step by step."""
         for quiet in (QUIET, _LOOK, _SOON):
-            self._release(now, quiet)
+            self._kept, self._counted = self._octets(), frame.number
             if self._kept <= self._most_kept * 3 // 4:
                 return
+            self._release(frame.time, quiet)
         for flow in sorted(self._all(), key=lambda flow: len(flow.records), reverse=True):
+            self._kept = self._octets()
             if self._kept <= self._most_kept * 3 // 4:
                 return
             self._follow(flow)
 
+    def _octets(self) -> int:
+        return sum(len(flow.records) for flow in self._all())
+
 
 def _is_over(connection: Connection) -> bool:
     return connection.closed or connection.reset_by is not None or connection.refused is not None
-
-
-def _plain_v6(data: bytes | memoryview, length: int) -> int:
-    """Return where the segment of a plain IPv6 frame ends; 0 where the frame is not plain."""
-    if len(data) < _V6_OCTETS or data[20] != _TCP or data[14] >> 4 != 6:
-        return 0
-    total, header = data[18] << 8 | data[19], data[66] >> 2 & 60
-    if not _MIN_HEADER <= header <= total <= length - 54 or 54 + header > kept.V6.octets:
-        return 0
-    return 54 + total
 
 
 def _begins_another(flow: Flow, frame: Frame, bits: int) -> bool:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from handshake.survey.kept import HEAD, WRONG
 from handshake.tcp import Flags, State
 from handshake.tcp.state import Input, after
 from handshake.tracker.zeek import Zeek
+from handshake.wire.kept import HEAD, WRONG
 
 if TYPE_CHECKING:
-    from handshake.survey.kept import Kind
     from handshake.survey.start import Start
+    from handshake.wire.kept import Kind
 
 _M: Final = 0xFFFF_FFFF
 _SIGN: Final = 0x8000_0000

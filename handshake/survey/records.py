@@ -99,7 +99,7 @@ def _records(
 
     decoder, readable, found = Decoder(), report.readable, False
     flows = Flows(decoder, every=every)
-    for record, connection in flows.records(source.frames(report)):
+    for record, connection in flows.records(source.frames(report, flows.taken)):
         yield changed(record, capture=source.file_of(record.frames[0])), connection
         found = True
     report.warnings += [f"{source.name}: {each}" for each in decoder.warnings]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from handshake.wire.frame import Frame
+    from handshake.wire.kept import Taken
 
 
 @dataclass(slots=True)
@@ -38,8 +39,11 @@ class Source(Protocol):
         """What to call all of it."""
         ...
 
-    def frames(self, report: Report) -> Iterator[Frame]:
-        """Yield every frame, from the first on, and report what was in the way."""
+    def frames(self, report: Report, taken: Taken | None = None) -> Iterator[Frame]:
+        """Yield every frame, from the first on, and report what was in the way.
+
+        But plain ones between ends that `taken` has may be put there.
+        """
         ...
 
     def file_of(self, frame: int | None) -> str:
@@ -54,10 +58,10 @@ class File:
         self._path = path
         self.name = str(path)
 
-    def frames(self, report: Report) -> Iterator[Frame]:
-        """Yield every frame; none where the file cannot be read."""
+    def frames(self, report: Report, taken: Taken | None = None) -> Iterator[Frame]:
+        """Yield every frame that is not taken; none where the file cannot be read."""
         try:
-            capture = read(self._path)
+            capture = read(self._path, taken)
         except CaptureError as error:
             report.errors.append(error)
             return
@@ -90,8 +94,8 @@ class Parts:
 
         self.name = f"{len(paths)} files"
 
-    def frames(self, report: Report) -> Iterator[Frame]:
-        """Yield the frames of all files that can be read."""
+    def frames(self, report: Report, taken: Taken | None = None) -> Iterator[Frame]:  # noqa: ARG002
+        """Yield the frames of all files that can be read. None is taken: all get new numbers."""
         self._firsts.clear()
         number = latest = 0
         for file in self._files:

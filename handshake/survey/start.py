@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-from handshake.survey import kept
 from handshake.tcp import Flags
 from handshake.tracker import Tracker, summarize
+from handshake.wire import kept
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from handshake.record import Record
-    from handshake.survey.kept import Kind
     from handshake.wire.decode import Decoder
+    from handshake.wire.kept import Kind
 
 _M: Final = 0xFFFF_FFFF
 _SYN, _ACK, _PSH = int(Flags.SYN), int(Flags.ACK), int(Flags.PSH)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from handshake.wire.frame import Frame
+    from handshake.wire.kept import Taken
 
 _OTHERS: Final = {
     b"\xfd7zXZ\0": ("packed with xz", "unpack it with xz -d"),
@@ -41,14 +42,21 @@ class Capture:
     count: int
     """How many frames were handed out so far."""
 
-    def __init__(self, name: str, read: Callable[[int], bytes], close: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        read: Callable[[int], bytes],
+        close: Callable[[], None],
+        taken: Taken | None = None,
+    ) -> None:
         self.name = name
         self.warnings = []
         self.count = 0
         self.close = close
         """Let go of the file before the last frame was read."""
 
-        self._frames = _frames(Stream(iter(partial(read, PIECE), b"")), self.warnings)
+        stream = Stream(iter(partial(read, PIECE), b""))
+        self._frames = _frames(stream, self.warnings, taken)
 
     @property
     def readable(self) -> bool:
@@ -73,19 +81,21 @@ class Capture:
         self.close()
 
 
-def read(path: str | Path) -> Capture:
+def read(path: str | Path, taken: Taken | None = None) -> Capture:
     """Return the capture at `path`, or on standard input where it is `-`.
 
     pcap, pcapng and snoop, plain or packed with gzip, zstd or lz4. Raises CaptureError where
     the file cannot be read or is no capture; one that breaks off later gives its frames, then
     a warning.
+
+    Plain frames between ends that `taken` has may be put there, and not handed out.
     """
     if str(path) == "-":
         if sys.stdin.isatty():
             raise CaptureError("standard input is a terminal: name a file, or pipe a capture in")
         # read1 takes what has come, so a capture still being written is shown as it grows.
         stdin = cast("BufferedReader", sys.stdin.buffer)
-        return _capture("standard input", stdin.read1, lambda: None)
+        return _capture("standard input", stdin.read1, lambda: None, taken)
     name = str(path) if str(path).isprintable() else ascii(str(path))
     try:
         file = Path(path).open("rb", buffering=0)  # noqa: SIM115 - the capture closes it
@@ -100,26 +110,28 @@ def read(path: str | Path) -> Capture:
         why = getattr(error, "strerror", None) or error
         raise CaptureError(f"{name}: it cannot be opened: {why}") from None
     try:
-        return _capture(name, file.read, file.close)
+        return _capture(name, file.read, file.close, taken)
     except CaptureError:
         file.close()
         raise
 
 
-def _capture(name: str, read: Callable[[int], bytes], close: Callable[[], None]) -> Capture:
+def _capture(
+    name: str, read: Callable[[int], bytes], close: Callable[[], None], taken: Taken | None
+) -> Capture:
     try:
-        return Capture(name, read, close)
+        return Capture(name, read, close, taken)
     except CaptureError as error:
         raise CaptureError(f"{name}: {error}") from None
 
 
-def _frames(stream: Stream, warnings: list[str]) -> Iterator[Frame]:
+def _frames(stream: Stream, warnings: list[str], taken: Taken | None) -> Iterator[Frame]:
     magic = bytes(stream.peek(_MAGIC_OCTETS))
     if (unpack := unpacker(magic)) is not None:
         stream = Stream(unpack(stream.rest()))
         magic = bytes(stream.peek(_MAGIC_OCTETS))
     if magic[:4] in pcap.MAGICS:
-        return pcap.frames(stream, warnings)
+        return pcap.frames(stream, warnings, taken)
     if magic[:4] == pcapng.MAGIC:
         return pcapng.frames(stream, warnings)
     if magic.startswith(snoop.MAGIC):

@@ -6,15 +6,21 @@ import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.errors import CaptureError
+from handshake.wire import kept
+from handshake.wire.datagram import TCP
 from handshake.wire.frame import MAX_CAPTURED, Frame
+from handshake.wire.layer import IPV4
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from handshake.wire.kept import Taken
     from handshake.wire.stream import Stream
 
 HEADER_OCTETS: Final = 24
 
+_ETHERNET: Final = 1
+_SYN: Final = 2
 _LINK_TYPE_BITS: Final = 0x03FFFFFF
 """The rest of the field says whether frames end in a check sequence."""
 
@@ -40,8 +46,11 @@ MAGICS: Final = {
 """The first four octets, and what they say of the rest."""
 
 
-def frames(stream: Stream, warnings: list[str]) -> Iterator[Frame]:
-    """Return the frames of a pcap stream. Raises CaptureError where its header is no good."""
+def frames(stream: Stream, warnings: list[str], taken: Taken | None = None) -> Iterator[Frame]:
+    """Return the frames of a pcap stream. Raises CaptureError where its header is no good.
+
+    Plain frames between ends that `taken` has are put there instead.
+    """
     header = stream.take(HEADER_OCTETS)
     if header is None:
         raise CaptureError("it is cut off inside the file header: capture it again")
@@ -56,12 +65,14 @@ def frames(stream: Stream, warnings: list[str]) -> Iterator[Frame]:
     # libpcap wrote the two lengths the other way round until 2.3, some writers in 2.3 still;
     # 543.0 is DG/UX tcpdump, which never stopped.
     swapped = (major, minor) == (543, 0) or minor < 3
-    return _walk(stream, warnings, dialect, link & _LINK_TYPE_BITS, swapped, minor == 3)
+    link &= _LINK_TYPE_BITS
+    return _walk(stream, warnings, taken, dialect, link, swapped, minor == 3)
 
 
 def _walk(
     stream: Stream,
     warnings: list[str],
+    taken: Taken | None,
     dialect: _Dialect,
     link_type: int,
     swapped: bool,
@@ -70,21 +81,41 @@ def _walk(
     record = struct.Struct(f"{dialect.order}IIII{dialect.extra}x")
     unpack, size, nanoseconds = record.unpack_from, record.size, dialect.nanoseconds
     new = tuple.__new__  # a captured million: NamedTuple's own takes twice as long
+    plain, pack, most = kept.PLAIN, kept.V4.record.pack, kept.V4.octets
+    least, seldom = kept.PLAIN_OCTETS, kept.SELDOM
+    place_of = None if taken is None or link_type != _ETHERNET else taken.get
     number = 0
     while True:
         # Those that are whole in what is at hand need no more than their octets looked at.
         ready, offset, at = stream.ready(), stream.offset, 0
-        while at + size <= len(ready):
-            seconds, fraction, captured, length = unpack(ready, at)
+        octets = bytes(ready)
+        while at + size <= len(octets):
+            seconds, fraction, captured, length = unpack(octets, at)
             if swapped or (unsure and captured > length):
                 captured, length = length, captured
             begin = at + size
             end = begin + captured
-            if end > len(ready) or captured > MAX_CAPTURED:
+            if end > len(octets) or captured > MAX_CAPTURED:
                 break
             at = end
             number += 1
             time = seconds * 1_000_000_000 + fraction * nanoseconds
+            if place_of is not None and least <= captured <= most and number & seldom:
+                # fmt: off
+                kind, first, total, part, protocol, key, bits = plain(octets, begin)
+                # fmt: on
+                place = place_of(key)
+                if (
+                    place is not None
+                    and kind == IPV4
+                    and first == 0x45
+                    and protocol == TCP
+                    and not part & 0x3FFF
+                    and not bits & _SYN
+                    and 20 <= bits >> 10 & 60 <= total - 20 <= length - 34
+                ):
+                    place += pack(time, number, length, captured << 2, octets[begin:end])
+                    continue
             yield new(
                 Frame,
                 (number, time, 0, link_type, length, ready[begin:end], offset + begin),

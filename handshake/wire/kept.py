@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import struct
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from handshake.tcp import Observed
+from handshake.wire.datagram import TCP
 from handshake.wire.frame import Frame
 from handshake.wire.ip import internet_checksum
+from handshake.wire.layer import IPV4, IPV6
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from handshake.wire.decode import Decoder
 
-_ETHERNET: Final = 1
+ETHERNET: Final = 1
+PLAIN_V6_OCTETS: Final = 74
+_PLAIN_V6: Final = struct.Struct("!18xHBx36s8xH").unpack_from
+_MIN_HEADER: Final = 20
+_LATEST: Final = 1 << 64
 HEAD: Final = 20
 """Octets of a record before those of the frame."""
 
@@ -70,6 +76,31 @@ V6: Final = Kind(
 )
 
 
+def plain(frame: Frame) -> tuple[Kind, bytes, int, int] | None:
+    """Return the frame's kind, addresses and ports, where its segment ends, and offset and bits.
+
+    None where it is not plain. `pcap` asks the same of most frames, in line.
+    """
+    _, at, _, link_type, length, data, _ = frame
+    if link_type != ETHERNET or len(data) < PLAIN_OCTETS or not 0 <= at < _LATEST:
+        return None
+    link, first, total, part, protocol, key, bits = PLAIN(data)
+    header = bits >> 10 & 60
+    if link == IPV4 and first == 0x45 and protocol == TCP and not part & 0x3FFF:
+        whole = _MIN_HEADER <= header <= total - 20 <= length - V4.tcp
+        return (V4, key, V4.tcp - 20 + total, bits) if whole else None
+    if link != IPV6 or len(data) < PLAIN_V6_OCTETS:
+        return None
+    total, protocol, key, bits = _PLAIN_V6(data)
+    header = bits >> 10 & 60
+    whole = _MIN_HEADER <= header <= total <= length - V6.tcp and V6.tcp + header <= V6.octets
+    return (
+        (V6, key, V6.tcp + total, bits)
+        if protocol == TCP and whole and data[14] >> 4 == 6
+        else None
+    )
+
+
 def pack(kind: Kind, frame: Frame, end: int) -> bytes:
     """Return the record of a frame whose segment ends at `end` on the wire."""
     number, at, _, _, length, data, _ = frame
@@ -88,6 +119,17 @@ def _sums_up(octets: bytes | bytearray | memoryview, length: int) -> bool:
     return internet_checksum(pseudo + bytes(octets)) == 0
 
 
+Taken: TypeAlias = dict[bytes, bytearray]
+"""Where plain frames go, by addresses and ports as the frame has them."""
+
+PLAIN: Final = struct.Struct("!12xHBxH2xHxB2x12s8xH").unpack_from
+PLAIN_OCTETS: Final = 54
+"""A frame's Ethernet, IPv4 and TCP headers: what is asked of them, and who talks."""
+
+SELDOM: Final = 0xFFF
+"""Of so many frames that could be taken out of sight, one is shown: for what time brings."""
+
+
 def sound(kind: Kind, records: bytes | bytearray, base: int, length: int) -> bool:
     """Whether a whole segment of this length was captured in the record at `base`, undamaged."""
     (packed,) = _PACKED(records, base + 16)
@@ -100,7 +142,7 @@ def observed(kind: Kind, records: bytes | bytearray, decoder: Decoder) -> Iterat
     for at, number, length, packed, octets in kind.record.iter_unpack(records):
         captured, check = packed >> 2, packed & 3
         data = octets[:captured].ljust(captured, b"\0")
-        found = decoder.observed(Frame(number, at, 0, _ETHERNET, length, data, 0))
+        found = decoder.observed(Frame(number, at, 0, ETHERNET, length, data, 0))
         # Only what the decoder reads in full was kept.
         assert isinstance(found, Observed)
         if captured > kind.octets:
