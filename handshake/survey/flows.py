@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from handshake.survey import ordinary, sum_up
+from handshake.survey.halves import in_halves
 from handshake.survey.start import Starts
 from handshake.tcp import Flags, Observed
 from handshake.tracker import Tracker, summarize
 from handshake.wire import kept
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from handshake.record import Record
     from handshake.survey.ordinary import Gist
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from handshake.wire.frame import Frame
     from handshake.wire.kept import Kind, Taken
 
+_Result = TypeVar("_Result")
+
 QUIET: Final = 120 * 10**9
 """Nanoseconds after its last segment in which more may come of a connection that is over.
 
@@ -32,6 +35,9 @@ Linux never waits longer than this before it retransmits (TCP_RTO_MAX).
 
 MOST_KEPT: Final = 64 << 20
 """Octets of frames that are kept; beyond that the largest flows are followed step by step."""
+
+_MUCH: Final = 50_000 * kept.V4.record.size
+"""Octets of kept frames from which a second process pays."""
 
 _LOOK: Final = 30 * 10**9
 """So often, by the capture's clock, connections are looked for that are over."""
@@ -61,7 +67,12 @@ class Flow:
         """The last one, if a tracker follows it."""
 
         self.looked_at = 0
-        """How many octets of records there were when it was last found not to be over."""
+        """One more than the octets of records when it was last found not to be over."""
+
+    @property
+    def last_number(self) -> int:
+        """The number of the last connection between these ends."""
+        return self.number if self.connection is None else self.connection.number
 
     @property
     def last_at(self) -> int:
@@ -120,8 +131,7 @@ class Flows:
             if self._ready:
                 yield from self._ready
                 self._ready.clear()
-        self._ready += [self._ended(flow) for flow in self._all()]
-        yield from sorted(self._ready, key=lambda found: found[0].stream)
+        yield from self._shared(self._ended, sorted(self._all(), key=lambda flow: flow.last_number))
 
     def _take(self, frame: Frame) -> None:
         """Keep a frame of the plain kind, or let the tracker have it."""
@@ -200,7 +210,7 @@ class Flows:
             else:
                 # The ports are used again: nothing more can come of what was there before.
                 connection.number = next(self._numbers)
-                self._ready.append((summarize(flow.connection), flow.connection))
+                self._ready.append(self._told(flow.connection))
             flow.tracker.connections.clear()
             flow.connection = connection
         connection.feed(observed)
@@ -221,7 +231,10 @@ class Flows:
                 return sum_up.record(flow.number, *gist), None
             self._follow(flow)
         assert flow.connection is not None
-        return summarize(flow.connection), flow.connection
+        return self._told(flow.connection)
+
+    def _told(self, connection: Connection) -> tuple[Record, Connection | None]:
+        return summarize(connection), connection if self._every else None
 
     def _gist(self, flow: Flow) -> tuple[Start, Gist] | None:
         """Return what an ordinary flow comes to; None where the tracker must look at it."""
@@ -231,16 +244,24 @@ class Flows:
 
     def _release(self, now: int, quiet: int) -> None:
         """Give the records of flows that are over and have been quiet, and forget the flows."""
-        for flow in self._all():
-            if now - flow.last_at <= quiet or flow.looked_at == len(flow.records) > 0:
-                continue
-            ended = self._over(flow)
+        flows = [
+            flow
+            for flow in self._all()
+            if now - flow.last_at > quiet and flow.looked_at != len(flow.records) + 1
+        ]
+        for flow, ended in zip(flows, self._shared(self._over, flows), strict=True):
             if ended is None:
-                flow.looked_at = len(flow.records)
+                # Before more has come of it, there is no need to look again.
+                flow.looked_at = len(flow.records) + (flow.tracker is None)
                 continue
             self._ready.append(ended)
             self._forget(flow)
             self.waited = min(self.waited, quiet)
+
+    def _shared(self, work: Callable[[Flow], _Result], flows: list[Flow]) -> Iterator[_Result]:
+        """Yield what `work` makes of each flow, with two processes where there is much to do."""
+        much = sum(len(flow.records) for flow in flows) >= _MUCH
+        return in_halves(work, flows, share=much and not self._every)
 
     def _over(self, flow: Flow) -> tuple[Record, Connection | None] | None:
         """Return the record of a flow that is over; None where it is not."""
@@ -250,7 +271,7 @@ class Flows:
                 return (sum_up.record(flow.number, *gist), None) if gist[1].over else None
             self._follow(flow)
         assert flow.connection is not None
-        return (summarize(flow.connection), flow.connection) if _is_over(flow.connection) else None
+        return self._told(flow.connection) if _is_over(flow.connection) else None
 
     def _forget(self, flow: Flow) -> None:
         for key in flow.keys:
@@ -282,12 +303,11 @@ def _is_over(connection: Connection) -> bool:
 
 
 def _begins_another(flow: Flow, frame: Frame, bits: int) -> bool:
-    """Whether a SYN may begin another connection between the same ends."""
-    return (
-        bool(flow.records)
-        and not bits & _ACK
-        and kept.seq(flow.kind, frame.data) != kept.seq(flow.kind, flow.records[kept.HEAD :])
-    )
+    """Whether a SYN may begin another connection than the one that it is kept with."""
+    if bits & _ACK or not flow.records:
+        return False
+    # All that is kept before it is the same SYN, or the tracker shall judge.
+    return not kept.is_again(flow.kind, flow.records, frame)
 
 
 def _other_way(key: bytes) -> bytes:

@@ -156,6 +156,8 @@ def last_at(kind: Kind, records: bytes | bytearray) -> int:
     return int(at)
 
 
-def seq(kind: Kind, octets: bytes | bytearray | memoryview) -> bytes:
-    """Return the sequence number of a frame, as it has it."""
-    return bytes(octets[kind.tcp + 4 : kind.tcp + 8])
+def is_again(kind: Kind, records: bytes | bytearray, frame: Frame) -> bool:
+    """Whether a frame has the addresses, ports, numbers and bits of the first record's."""
+    first = memoryview(records)[HEAD:]
+    begin, end = kind.addresses, kind.tcp + 14
+    return first[begin:end] == frame.data[begin:end]

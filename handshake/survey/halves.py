@@ -1,0 +1,92 @@
+"""Shares work on many things with a forked process: each does one half."""
+
+from __future__ import annotations
+
+import gc
+import os
+import pickle
+import signal
+import sys
+import threading
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from io import BufferedReader
+
+_Thing = TypeVar("_Thing")
+_Result = TypeVar("_Result")
+
+_AT_A_TIME = 256
+"""Results that are handed over together."""
+
+
+def in_halves(
+    work: Callable[[_Thing], _Result], things: Sequence[_Thing], *, share: bool
+) -> Iterator[_Result]:
+    """Yield what `work` makes of each, in order; with `share`, half of it in a forked process.
+
+    What `work` changes in the other half is not seen here. Without fork, or a second
+    processor, all is done here.
+    """
+    middle = (len(things) + 1) // 2
+    child = _fork(work, things[middle:]) if share and _may_fork() else None
+    if child is None:
+        yield from map(work, things)
+        return
+    process, results = child
+    done = middle
+    try:
+        with os.fdopen(results, "rb") as pipe:
+            yield from map(work, things[:middle])
+            for batch in _batches(pipe):
+                done += len(batch)
+                yield from batch
+    finally:
+        # Whoever asked may not want the rest.
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+    # If it died, most likely for want of memory, the rest is ours.
+    yield from map(work, things[done:])
+
+
+def _may_fork() -> bool:
+    # A thread of ours, such as one that draws a spinner, would be missing in the child.
+    if sys.platform != "linux" or threading.active_count() > 1:
+        return False
+    return len(os.sched_getaffinity(0)) > 1
+
+
+def _fork(work: Callable[[_Thing], _Result], things: Sequence[_Thing]) -> tuple[int, int] | None:
+    results, out = os.pipe()
+    try:
+        process = os.fork()
+    except OSError:
+        os.close(results)
+        os.close(out)
+        return None
+    if process:
+        os.close(out)
+        return process, results
+    # The child must never return into its parent's code, whatever happens.
+    try:
+        gc.disable()
+        os.close(results)
+        made = map(work, things)
+        packed = []
+        while batch := list(islice(made, _AT_A_TIME)):
+            packed.append(pickle.dumps(batch, pickle.HIGHEST_PROTOCOL))
+        # Not before: nobody reads while the parent has its own half to do.
+        with os.fdopen(out, "wb") as pipe:
+            pipe.writelines(packed)
+    finally:
+        os._exit(0)
+
+
+def _batches(pipe: BufferedReader) -> Iterator[list[Any]]:
+    while True:
+        try:
+            yield pickle.load(pipe)  # noqa: S301 - our own child wrote it
+        except (EOFError, pickle.UnpicklingError):
+            return
