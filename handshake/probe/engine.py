@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
 from handshake.probe.patience import SECOND, Patience
@@ -13,7 +14,7 @@ from handshake.probe.verdict import Verdict
 from handshake.tracker import Tracker
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+    from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 
     from handshake.probe.call import Call
     from handshake.probe.exchange import Exchange
@@ -53,17 +54,19 @@ class Engine:
         self._attentive = attentive
         self._opened = opened
 
-    async def run(self, targets: Iterable[Target]) -> AsyncIterator[Result]:
+    async def run(self, targets: Iterable[Target]) -> AsyncGenerator[Result, None]:
         """Yield the result of each call as it ends; of a name's addresses IPv6 is called first.
 
         Targets are taken as they are needed, and nothing is kept of a call that has ended.
         Raises CannotRun where this machine does not let us.
         """
-        async for several in self.batches(targets):
-            for each in several:
-                yield each
+        # Left early, it must end at once, and not when somebody comes by to collect it.
+        async with aclosing(self.batches(targets)) as batches:
+            async for several in batches:
+                for each in several:
+                    yield each
 
-    async def batches(self, targets: Iterable[Target]) -> AsyncIterator[list[Result]]:
+    async def batches(self, targets: Iterable[Target]) -> AsyncGenerator[list[Result], None]:
         """Yield the same results, all at once that have come in since the last time."""
         # Scapy and the sockets, only now: who imports this module may want nothing but --help.
         from handshake.probe.exchange import Exchange
@@ -88,7 +91,7 @@ def probe_all(
     patience: Patience | None = None,
     attentive: bool = False,
     opened: Callable[[], None] | None = None,
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Yield what `Engine.run` does, for those who have no event loop of their own."""
     engine = Engine(
         concurrency=concurrency,
@@ -104,7 +107,7 @@ def probe_all(
             return await anext(batches, [])
 
         async def end() -> None:
-            await batches.aclose()  # type: ignore[attr-defined]
+            await batches.aclose()
 
         try:
             while several := runner.run(next_batch()):

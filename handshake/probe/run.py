@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final
 
 from handshake.probe.patience import Patience
@@ -10,11 +11,12 @@ from handshake.probe.result import Result
 from handshake.tracker import Tracker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Generator, Iterator
 
     from handshake.events import Step
     from handshake.probe.attempt import Attempt
     from handshake.probe.call import Call
+    from handshake.probe.exchange import Exchange
     from handshake.probe.target import Target
     from handshake.tcp import Endpoint
 
@@ -36,9 +38,7 @@ class Probe:
         patience: Patience | None = None,
         *,
         source_port: int = 0,
-        opened: Callable[[], None] | None = None,
     ) -> None:
-        """Prepare it; `opened` is called as soon as all sockets are open."""
         self.target = target
         self.remote = remote
         self.tracker = Tracker()
@@ -47,7 +47,9 @@ class Probe:
 
         self._patience = patience or Patience()
         self._source_port = source_port
-        self._opened = opened
+        self.exchange: Exchange | None = None
+        """What to make the call over, for those who make several; by itself it opens its own."""
+
         self._result: Result | None = None
         self._steps = self._run()
 
@@ -70,7 +72,12 @@ class Probe:
         # Scapy and the sockets, only now: who imports this module may want nothing but --help.
         from handshake.probe.exchange import Exchange
 
-        with Exchange(self._patience, attentive=True, opened=self._opened) as exchange:
+        shared = self.exchange
+        with (
+            Exchange(self._patience, attentive=True)
+            if shared is None
+            else nullcontext(shared) as exchange
+        ):
             call = exchange.begin(self.target, self.remote, self._source_port)
             if isinstance(call, Result):
                 self._result = call

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -40,6 +41,9 @@ _PORTS: Final = {
     "redis": 6379,
 }
 """Where a URL of this scheme leads that names no port."""
+
+_SEVERAL: Final = re.compile(r"[0-9]+([,-][0-9]*)+")
+"""Ports that are more than one: with a comma, or with a dash."""
 
 _BROADCAST: Final = IPv4Address(0xFFFFFFFF)
 
@@ -87,6 +91,16 @@ class Target:
         return cls.of(host, _port(port, text), text)
 
     @classmethod
+    def parse_all(cls, text: str) -> Iterator[Target]:
+        """Yield a target for each port in `host:80,443,8000-8010`; raise UsageError likewise."""
+        host, colon, ports = text.rpartition(":")
+        if "://" in text or not colon or not _SEVERAL.fullmatch(ports):
+            yield cls.parse(text)
+            return
+        for port in _each_port(ports, text):
+            yield cls.parse(f"{host}:{port}")
+
+    @classmethod
     def _parse_url(cls, text: str) -> Target:
         try:
             url = urlsplit(text)
@@ -127,16 +141,43 @@ def targets(words: Iterable[str]) -> Iterator[Target]:
     waiting: str | None = None
     for word in words:
         if waiting is not None:
-            if not word.isdecimal():
-                yield Target.parse(waiting)  # raises: it had no port
-            yield Target.of(waiting.strip("[]"), _port(word, waiting), f"{waiting} {word}")
+            if _SEVERAL.fullmatch(word):
+                for port in _each_port(word, waiting):
+                    yield Target.of(waiting.strip("[]"), port)
+            else:
+                if not word.isdecimal():
+                    yield Target.parse(waiting)  # raises: it had no port
+                yield Target.of(waiting.strip("[]"), _port(word, waiting), f"{waiting} {word}")
             waiting = None
         elif _has_port(word):
-            yield Target.parse(word)
+            yield from Target.parse_all(word)
         else:
             waiting = word
     if waiting is not None:
         yield Target.parse(waiting)
+
+
+def read_targets(lines: Iterable[str]) -> Iterator[Target]:
+    """Yield the targets of a list: some on each line, and what follows a # is a remark.
+
+    Raises UsageError that names the line.
+    """
+    for number, line in enumerate(lines, 1):
+        try:
+            yield from targets(line.partition("#")[0].split())
+        except UsageError as error:
+            raise UsageError(f"line {number}: {error}") from error
+
+
+def _each_port(text: str, whole: str) -> Iterator[int]:
+    """Yield the ports of `80,443,8000-8010`, in this order."""
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        low = _port(first, whole)
+        high = _port(last, whole) if dash else low
+        if not 1 <= low <= high <= 0xFFFF:
+            raise UsageError(f"{whole}: {part} is no range of ports from 1 to 65535")
+        yield from range(low, high + 1)
 
 
 def _has_port(word: str) -> bool:

@@ -77,6 +77,10 @@ def test_every_command_explains_itself_in_eighty_columns(command: str) -> None:
         (["replay", "x", "--speed", "0"], "error: --speed 0: it must be more than 0"),
         (["replay", "x", "--speed", "nan"], "error: --speed nan: it must be more than 0"),
         (["probe", "host"], "error: host: which port?"),
+        (["probe", "host:1", "--rate", "0"], "error: --rate 0: it must be more than 0"),
+        (["probe", "host:1", "--interval", "nan"], "error: --interval nan: it must be more than 0"),
+        (["probe", "--file", "/nowhere"], "error: /nowhere: no such file or directory"),
+        (["probe", "--file", "-"], "error: -: there is no target in it"),
         (["probe", "host:0"], "error: host:0: a port is a number from 1 to 65535"),
     ],
 )

@@ -6,6 +6,7 @@ import pytest
 
 from handshake.errors import UsageError
 from handshake.probe import Target, targets
+from handshake.probe.target import read_targets
 from handshake.tcp import Endpoint
 
 
@@ -72,6 +73,43 @@ def test_a_host_and_a_port_may_be_two_words() -> None:
         ("2001:db8::1", 22, "2001:db8::1 22"),
         ("a.example", 80, "http://a.example"),
     ]
+
+
+def test_ports_may_be_several() -> None:
+    words = ["a.example:80,443,8000-8002", "192.0.2.1", "1-2", "[2001:db8::1]:7,9", "::1", "5,6"]
+    assert [target.text for target in targets(words)] == [
+        "a.example:80",
+        "a.example:443",
+        "a.example:8000",
+        "a.example:8001",
+        "a.example:8002",
+        "192.0.2.1:1",
+        "192.0.2.1:2",
+        "[2001:db8::1]:7",
+        "[2001:db8::1]:9",
+        "[::1]:5",
+        "[::1]:6",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["a:80,", "a:80-", "a:9-8", "a:0-3", "a:1-65536", "a:1--2", "a:1,,2", "a:1-2-3"]
+)
+def test_ports_that_are_no_range_are_a_usage_error(text: str) -> None:
+    with pytest.raises(UsageError, match="port"):
+        list(targets([text]))
+
+
+def test_a_list_of_targets() -> None:
+    lines = ["# ours\n", "a.example:80 b.example:81-82 # both\n", "\n", "192.0.2.1 22\n"]
+    assert [(each.host, each.port) for each in read_targets(lines)] == [
+        ("a.example", 80),
+        ("b.example", 81),
+        ("b.example", 82),
+        ("192.0.2.1", 22),
+    ]
+    with pytest.raises(UsageError, match=r"line 2: b\.example: which port"):
+        list(read_targets(["a.example:80", "b.example"]))
 
 
 @pytest.mark.parametrize("words", [["example.org"], ["example.org", "b.example:80"], ["::1"]])

@@ -1,0 +1,110 @@
+"""Many probes: a line for each, and what they add up to."""
+
+from __future__ import annotations
+
+import statistics
+from array import array
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from handshake.events.base import seconds
+from handshake.probe import Verdict
+from handshake.view.probe import called
+from handshake.view.text import line
+from handshake.view.words import printable
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from handshake.probe import Result
+
+_VERDICT: int = max(len(str(verdict)) for verdict in Verdict)
+
+
+def result_line(result: Result) -> Text:
+    """Return one probe in a line: verdict, whom, how long, and why."""
+    good = result.verdict is Verdict.OPEN
+    row = line(
+        (f"{str(result.verdict).upper():<{_VERDICT}}", "ok" if good else "bad"),
+        "  ",
+        (called(result.target, result.address), "title"),
+    )
+    if result.rtt is not None:
+        guess = "<= " if result.rtt_ambiguous else ""
+        row.append(f"  {guess}{seconds(result.rtt)}")
+    if good:
+        row.append(f"  close: {result.close or 'no answer'}")
+    else:
+        row.append(f"  {printable(result.reason)}")
+    return row
+
+
+class Tally:
+    """What the results of many probes add up to; of each it keeps a number alone."""
+
+    def __init__(self) -> None:
+        self._verdicts: Counter[Verdict] = Counter()
+        self._rtts = array("d")
+
+    def add(self, result: Result) -> None:
+        """Count one result."""
+        self._verdicts[result.verdict] += 1
+        # A round trip that may belong to another SYN is no measurement (RFC 6298 section 3).
+        if result.rtt is not None and not result.rtt_ambiguous:
+            self._rtts.append(result.rtt)
+
+    def lines(self, took: float) -> list[Text]:
+        """Return how many ended how, and the round trips."""
+        count = self._verdicts.total()
+        calls = f"{count} call{'' if count == 1 else 's'}"
+        found = ", ".join(f"{n} {verdict}" for verdict, n in self._verdicts.most_common())
+        rate = f", {count / took:.0f} a second" if took >= 1 else ""
+        out = [line(f"{calls} in {seconds(took)}{rate}: {found or 'none'}")]
+        if self._rtts:
+            out.append(line(f"rtt {round_trips(self._rtts)}"))
+        return out
+
+
+class Series:
+    """The results of one target that is called again and again."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._count = 0
+        self._answered = 0
+        self._rtts = array("d")
+
+    def add(self, result: Result) -> None:
+        """Count one result."""
+        self._count += 1
+        self._answered += result.rtt is not None
+        if result.rtt is not None and not result.rtt_ambiguous:
+            self._rtts.append(result.rtt)
+
+    def lines(self) -> list[Text]:
+        """Return loss and round trips, as ping does."""
+        lost = 100 * (self._count - self._answered) / self._count
+        out = [
+            line(),
+            line(f"--- {self._name} ---"),
+            line(f"{self._count} calls, {self._answered} answered, {lost:.3g}% loss"),
+        ]
+        if self._rtts:
+            out.append(line(f"rtt {round_trips(self._rtts)}"))
+        return out
+
+
+def round_trips(rtts: array[float]) -> str:
+    """Return min, median, p95, max and standard deviation, in milliseconds."""
+    ordered = sorted(rtts)
+    # The least one that 95 of 100 do not exceed: a value that was measured.
+    p95 = ordered[-(-95 * len(ordered) // 100) - 1]
+    figures = (
+        ordered[0],
+        statistics.median(ordered),
+        p95,
+        ordered[-1],
+        statistics.pstdev(ordered),
+    )
+    shown = "/".join(f"{figure * 1e3:.3f}" for figure in figures)
+    return f"min/median/p95/max/stddev = {shown} ms"

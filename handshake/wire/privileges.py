@@ -1,0 +1,45 @@
+"""Privileges: given up for good once the sockets that needed them are open."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import encodings.idna  # noqa: F401 - a name may need it when its file can no longer be read
+import os
+import struct
+from typing import Final
+
+_VERSION_3: Final = 0x20080522  # _LINUX_CAPABILITY_VERSION_3: two words of 32 bits a set
+_NOBODY: Final = 65534
+_PR_SET_NO_NEW_PRIVS: Final = 38
+
+
+def drop() -> None:
+    """Become the user who ran sudo, or nobody where it was root himself; keep no capability.
+
+    Nothing that this process starts can get them back. Raises OSError where the kernel does not
+    take the capabilities away.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if os.geteuid() == 0:
+        user, group = (_number(name) for name in ("SUDO_UID", "SUDO_GID"))
+        # Root of a container may not become anybody else: his capabilities go all the same.
+        with contextlib.suppress(PermissionError):
+            os.setgroups([])
+            os.setresgid(group, group, group)
+            # All threads do so, and the kernel clears the capabilities of them all.
+            os.setresuid(user, user, user)
+    header = struct.pack("=Ii", _VERSION_3, 0)
+    for result in (
+        libc.capset(header, bytes(24)),
+        libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
+    ):
+        if result != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+
+
+def _number(name: str) -> int:
+    """Return the id that sudo left; nobody's where there is none, or root's own."""
+    text = os.environ.get(name, "")
+    return int(text) if text.isdecimal() and int(text) else _NOBODY

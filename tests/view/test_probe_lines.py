@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import pytest
+
+from handshake.probe import Close, Result, Verdict
+from handshake.view.probe_lines import Series, Tally, result_line
+
+OPEN = Result("10.0.0.1:80", "10.0.0.1", 80, Verdict.OPEN, "", rtt=0.00042, close=Close.CLEAN)
+GUESS = Result("10.0.0.1:80", "10.0.0.1", 80, Verdict.OPEN, "", rtt=1.5, rtt_ambiguous=True)
+SILENT = Result("a.example:80", "10.0.0.2", 80, Verdict.FILTERED, "nothing\x1b[2J answered")
+
+
+@pytest.mark.parametrize(
+    ("result", "shown"),
+    [
+        (OPEN, "OPEN         10.0.0.1:80  0.42 ms  close: clean"),
+        (GUESS, "OPEN         10.0.0.1:80  <= 1.5 s  close: no answer"),
+        (SILENT, "FILTERED     a.example:80 (10.0.0.2)  nothing\\x1b[2J answered"),
+    ],
+)
+def test_a_result_is_a_line(result: Result, shown: str) -> None:
+    assert result_line(result).plain == shown
+
+
+def test_what_many_add_up_to() -> None:
+    tally = Tally()
+    for rtt in (0.001, 0.003, 0.002):
+        tally.add(Result("a:1", "192.0.2.1", 1, Verdict.OPEN, "", rtt=rtt))
+    tally.add(GUESS)
+    tally.add(SILENT)
+    assert [each.plain for each in tally.lines(2.5)] == [
+        "5 calls in 2.5 s, 2 a second: 4 open, 1 filtered",
+        "rtt min/median/p95/max/stddev = 1.000/2.000/3.000/3.000/0.816 ms",
+    ]
+    assert [each.plain for each in Tally().lines(0.1)] == ["0 calls in 100 ms: none"]
+
+
+def test_a_series_is_summed_up_as_ping_does() -> None:
+    series = Series("10.0.0.1:80")
+    for number in range(1, 101):
+        rtt = None if number > 98 else number / 1000
+        series.add(Result("10.0.0.1:80", "10.0.0.1", 80, Verdict.OPEN, "", rtt=rtt))
+    assert [each.plain for each in series.lines()] == [
+        "",
+        "--- 10.0.0.1:80 ---",
+        "100 calls, 98 answered, 2% loss",
+        "rtt min/median/p95/max/stddev = 1.000/49.500/94.000/98.000/28.289 ms",
+    ]
