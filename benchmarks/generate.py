@@ -203,9 +203,9 @@ class Call:
         self.isn[1] = 0
         yield self.at, self.segment(1, RST | ACK)
         self.truth.outcome = "refused"
-        self.truth.closed = "rst-by-server"
+        self.truth.rtt = self.way / 1e9
         self.truth.conn_state = "REJ"
-        self.truth.completeness = 33
+        self.truth.completeness = 37
 
     def _no_answer(self) -> Iterator[tuple[int, bytes]]:
         for wait in (1, 2, 0):
@@ -225,6 +225,7 @@ class Call:
             self.at += wait * 1_000_000 * MICROSECOND
         self.truth.outcome = "half-open"
         self.truth.retransmissions = [0, 2]
+        self.truth.conn_state = "S1"
         self.truth.completeness = 3
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from enum import Enum
@@ -73,6 +74,8 @@ def list_connections(
     from handshake.cli.console import is_interactive
     from handshake.survey import records
 
+    # To look for cycles among so many records takes long, and there are none.
+    gc.set_threshold(100_000, 50, 50)
     form = _form(as_json=as_json, as_csv=as_csv, as_zeek=as_zeek, summary=summary)
     choice = _Choice(wanted, sort, problems=problems)
     source = records(*captures, merge=merge)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from handshake.tcp import Flags, State
 from handshake.tcp.state import Input, after
 from handshake.tracker.zeek import Zeek
-from handshake.wire.kept import HEAD, WRONG
+from handshake.wire.kept import HEAD, WRONG, last_number
 
 if TYPE_CHECKING:
     from handshake.survey.start import Start
@@ -83,7 +83,7 @@ def gist(kind: Kind, records: bytes | bytearray, start: Start) -> Gist | None:
     return Gist(
         final_ack_at=course.final_ack_at,
         last_at=course.last,
-        last_frame=course.frame,
+        last_frame=last_number(kind, records),
         segments=course.segments,
         octets=course.octets,
         fins=course.fins,
@@ -125,7 +125,7 @@ class _Course:
 
         self.reset_by: int | None = None
         self.history, self.completeness = start.model.history, 3
-        self.last, self.final_ack_at, self.frame = start.answered, 0, 0
+        self.last, self.final_ack_at = start.answered, 0
 
     def follow(self, kind: Kind, records: bytes | bytearray) -> bool:
         """Take in all segments after the opening; return whether they are ordinary."""
@@ -138,10 +138,10 @@ class _Course:
         usual = plain | {bits | _FIN for bits in plain}
         nxt, acked, clocks, segments = self.nxt, self.acked, self.clocks, self.segments
         captures, octets, sizes, sent_at = self.captures, self.octets, self.sizes, self.sent_at
-        freed, heard, spoke, frame = self.freed, self.heard, self.spoke, self.frame
-        for fields in kind.fields.iter_unpack(memoryview(records)[base + size :]):
-            # fmt: off
-            at, frame, _, packed, total, ttl, ends, seq, ack, bits, window, option, clock = fields
+        freed, heard, spoke = self.freed, self.heard, self.spoke
+        # fmt: off
+        for (at, _, wire, packed, total, ttl, ends, seq, ack, bits, window, option, clock
+             ) in kind.fields.iter_unpack(memoryview(records)[base + size :]):
             # fmt: on
             base += size
             me = 0 if ends == caller else 1
@@ -149,7 +149,7 @@ class _Course:
             length = total - counted
             end = tcp + length
             captured = packed >> 2
-            if ttl != ttls[me] or not 0 <= at - last < _LONG or packed & WRONG:
+            if ttl != ttls[me] or not 0 <= at - last < _LONG or packed & WRONG or end > wire:
                 return False
             if end <= captured <= kept:
                 summed = records[base + into : base + HEAD + end]
@@ -159,7 +159,7 @@ class _Course:
                     return False
             last = at
             gain = (ack - acked[me]) & _M
-            if gain > (nxt[you] - acked[me]) & _M:
+            if gain and gain > (nxt[you] - acked[me]) & _M:
                 return False
             segments[me] += 1
             if bits in usual:
@@ -172,6 +172,8 @@ class _Course:
             elif not bits & _RST:
                 return False
             payload = length - header
+            if payload < 0:
+                return False
             if self.ending or bits not in plain or seq != nxt[me]:
                 whole = captured >= end
                 if not self._special(me, seq, gain, bits & _EXACT, length, at, whole=whole):
@@ -195,7 +197,7 @@ class _Course:
                 acked[me] = freed[you] = ack
                 if captures[you] & _CUT:
                     self._gap(you)
-        self.last, self.frame = last, frame
+        self.last = last
         return True
 
     def _write(self, me: int, payload: int, at: int) -> None:

@@ -130,6 +130,19 @@ SELDOM: Final = 0xFFF
 """Of so many frames that could be taken out of sight, one is shown: for what time brings."""
 
 
+class Sieve:
+    """Reads a record of a pcap file and the headers of a plain IPv4 frame in one step.
+
+    The headers are read in the order of the file, for speed: so these numbers are, too.
+    """
+
+    def __init__(self, record: str, order: str) -> None:
+        fields = struct.Struct(f"{record}12xHB5xHxB2x12s9xB")
+        self.unpack, self.octets = fields.unpack_from, fields.size
+        (self.ipv4,) = struct.unpack(f"{order}H", IPV4.to_bytes(2, "big"))
+        (self.fragmented,) = struct.unpack(f"{order}H", b"\x3f\xff")
+
+
 def sound(kind: Kind, records: bytes | bytearray, base: int, length: int) -> bool:
     """Whether a whole segment of this length was captured in the record at `base`, undamaged."""
     (packed,) = _PACKED(records, base + 16)
@@ -143,8 +156,9 @@ def observed(kind: Kind, records: bytes | bytearray, decoder: Decoder) -> Iterat
         captured, check = packed >> 2, packed & 3
         data = octets[:captured].ljust(captured, b"\0")
         found = decoder.observed(Frame(number, at, 0, ETHERNET, length, data, 0))
-        # Only what the decoder reads in full was kept.
-        assert isinstance(found, Observed)
+        # Nobody has looked yet whether the lengths in the headers agree.
+        if not isinstance(found, Observed):
+            continue
         if captured > kind.octets:
             found = replace(found, checksum_ok=None if not check else check == _RIGHT)
         yield found
@@ -154,6 +168,12 @@ def last_at(kind: Kind, records: bytes | bytearray) -> int:
     """Return the time of the last record."""
     (at,) = struct.unpack_from(">Q", records, len(records) - kind.record.size)
     return int(at)
+
+
+def last_number(kind: Kind, records: bytes | bytearray) -> int:
+    """Return the number of the last record's frame."""
+    (number,) = struct.unpack_from(">I", records, len(records) - kind.record.size + 8)
+    return int(number)
 
 
 def is_again(kind: Kind, records: bytes | bytearray, frame: Frame) -> bool:

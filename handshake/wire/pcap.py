@@ -9,7 +9,6 @@ from handshake.errors import CaptureError
 from handshake.wire import kept
 from handshake.wire.datagram import TCP
 from handshake.wire.frame import MAX_CAPTURED, Frame
-from handshake.wire.layer import IPV4
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,8 +80,9 @@ def _walk(
     record = struct.Struct(f"{dialect.order}IIII{dialect.extra}x")
     unpack, size, nanoseconds = record.unpack_from, record.size, dialect.nanoseconds
     new = tuple.__new__  # a captured million: NamedTuple's own takes twice as long
-    plain, pack, most = kept.PLAIN, kept.V4.record.pack, kept.V4.octets
-    least, seldom = kept.PLAIN_OCTETS, kept.SELDOM
+    sieve = kept.Sieve(record.format, dialect.order)
+    sift, whole, pack, most = sieve.unpack, sieve.octets, kept.V4.record.pack, kept.V4.octets
+    ipv4, fragmented, seldom = sieve.ipv4, sieve.fragmented, kept.SELDOM
     place_of = None if taken is None or link_type != _ETHERNET else taken.get
     number = 0
     while True:
@@ -90,7 +90,15 @@ def _walk(
         ready, offset, at = stream.ready(), stream.offset, 0
         octets = bytes(ready)
         while at + size <= len(octets):
-            seconds, fraction, captured, length = unpack(octets, at)
+            if place_of is not None and at + whole <= len(octets):
+                # fmt: off
+                (seconds, fraction, captured, length,
+                 kind, first, part, protocol, key, flags) = sift(octets, at)
+                # fmt: on
+                place = place_of(key)
+            else:
+                seconds, fraction, captured, length = unpack(octets, at)
+                place = None
             if swapped or (unsure and captured > length):
                 captured, length = length, captured
             begin = at + size
@@ -100,22 +108,17 @@ def _walk(
             at = end
             number += 1
             time = seconds * 1_000_000_000 + fraction * nanoseconds
-            if place_of is not None and least <= captured <= most and number & seldom:
-                # fmt: off
-                kind, first, total, part, protocol, key, bits = plain(octets, begin)
-                # fmt: on
-                place = place_of(key)
-                if (
-                    place is not None
-                    and kind == IPV4
-                    and first == 0x45
-                    and protocol == TCP
-                    and not part & 0x3FFF
-                    and not bits & _SYN
-                    and 20 <= bits >> 10 & 60 <= total - 20 <= length - 34
-                ):
-                    place += pack(time, number, length, captured << 2, octets[begin:end])
-                    continue
+            if (
+                place is not None
+                and kind == ipv4
+                and first == 0x45
+                and protocol == TCP
+                and not (part & fragmented or flags & _SYN)
+                and kept.PLAIN_OCTETS <= captured <= most
+                and number & seldom
+            ):
+                place += pack(time, number, length, captured << 2, octets[begin:end])
+                continue
             yield new(
                 Frame,
                 (number, time, 0, link_type, length, ready[begin:end], offset + begin),
