@@ -79,6 +79,10 @@ class Exchange:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every socket."""
         if self._link is not None:
             self._link.close()
         self._dialer.close()
