@@ -3,9 +3,10 @@
     python benchmarks/generate.py OUT.pcap [--connections 20000] [--packets 1000000] [--snap 96]
                                            [--seconds 60]
 
-The connections overlap in time, and begin at random within `--seconds`. Each is one of the histories below, chosen by a seeded
-generator, so that the same arguments give the same octets. What is true of each connection is
-known because it was made so, and not because somebody read it off the packets.
+The connections overlap in time, and begin at random within `--seconds`. Each is one of the
+histories below, chosen by a seeded generator, so that the same arguments give the same octets.
+What is true of each connection is known because it was made so, and not because somebody read
+it off the packets.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import signal
@@ -71,13 +70,17 @@ class Keys:
         self._saved: list[Any] = []
         self._handlers: dict[int, Any] = {}
         self._wake: tuple[int, int] = (-1, -1)
+        self._woken = -1
 
     def __enter__(self) -> Self:
         self._saved = termios.tcgetattr(self._fd)
-        # A signal must wake the select below without a race: its handler writes to a pipe.
+        # A signal must wake the select below without a race. Python runs a handler only between
+        # its own steps, so one that comes just before the select would wait for a key: what
+        # writes to the pipe is the interpreter, at once.
         self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            self._handlers[signal.SIGWINCH] = signal.signal(signal.SIGWINCH, self._resized)
+            self._woken = signal.set_wakeup_fd(self._wake[1], warn_on_full_buffer=False)
+            self._handlers[signal.SIGWINCH] = signal.signal(signal.SIGWINCH, _resized)
             for number in _ENDING:
                 self._handlers[number] = signal.signal(number, _ended)
             # Not raw but cbreak: what is drawn still needs its newlines turned into CR LF.
@@ -104,13 +107,9 @@ class Keys:
         finally:
             for number, handler in self._handlers.items():
                 signal.signal(number, handler)
+            signal.set_wakeup_fd(self._woken)
             for end in self._wake:
                 os.close(end)
-
-    def _resized(self, *_: object) -> None:
-        # A full pipe wakes the select just as well.
-        with contextlib.suppress(BlockingIOError):
-            os.write(self._wake[1], b"w")
 
     def read(self, timeout: float | None = None) -> str | None:
         """Return the next key by name (`right`, `space`, `q`), or None when time is up.
@@ -169,6 +168,10 @@ class Keys:
 
     def _soon(self) -> bool:
         return bool(select.select([self._fd], [], [], _ESCAPE_WAIT)[0])
+
+
+def _resized(*_: object) -> None:
+    """Do nothing: that there is a handler is what makes the signal wake the select."""
 
 
 def _ended(number: int, *_: object) -> None:
