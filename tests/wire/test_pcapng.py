@@ -172,7 +172,9 @@ def test_the_length_of_an_unknown_block_is_not_held_in_memory() -> None:
 
 
 @given(
-    packets=st.lists(st.tuples(st.binary(max_size=60), st.integers(0, 2**63 // 1000 - 1)), max_size=6),
+    packets=st.lists(
+        st.tuples(st.binary(max_size=60), st.integers(0, 2**63 // 1000 - 1)), max_size=6
+    ),
     order=st.sampled_from(ORDERS),
     piece=st.integers(1, 200),
 )
