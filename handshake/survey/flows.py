@@ -6,6 +6,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from handshake.survey import ordinary, sum_up
+from handshake.survey.flow import Flow, key_of, other_way
 from handshake.survey.halves import in_halves
 from handshake.survey.start import Starts
 from handshake.tcp import Flags, Observed
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from handshake.record import Record
     from handshake.survey.ordinary import Gist
     from handshake.survey.start import Start
-    from handshake.tcp import Endpoint
     from handshake.tcp.icmp import IcmpError
     from handshake.tracker import Connection
     from handshake.wire.decode import Decoder
@@ -45,42 +45,10 @@ _LOOK: Final = 30 * 10**9
 _REMEMBERED: Final = 65536
 """Flows whose end is remembered after they were dropped: so what comes late is known as such."""
 
+_V4_KEY: Final = 12
 _SYN, _ACK = int(Flags.SYN), int(Flags.ACK)
 _SOON: Final = 10**9
 """Nanoseconds of quiet after which a connection that is over is forgotten if room is short."""
-
-
-class Flow:
-    """What is kept of the segments between two endpoints."""
-
-    __slots__ = ("connection", "keys", "kind", "looked_at", "number", "records", "tracker")
-
-    def __init__(self, number: int, keys: tuple[bytes, bytes], kind: Kind) -> None:
-        self.number = number
-        self.keys = keys
-        self.kind = kind
-        self.records = bytearray()
-        """Its frames while all of them are of the plain kind; empty once a tracker follows it."""
-
-        self.tracker: Tracker | None = None
-        self.connection: Connection | None = None
-        """The last one, if a tracker follows it."""
-
-        self.looked_at = 0
-        """One more than the octets of records when it was last found not to be over."""
-
-    @property
-    def last_number(self) -> int:
-        """The number of the last connection between these ends."""
-        return self.number if self.connection is None else self.connection.number
-
-    @property
-    def last_at(self) -> int:
-        """When its last segment was seen."""
-        if self.connection is not None:
-            assert self.connection.last is not None
-            return self.connection.last.at
-        return kept.last_at(self.kind, self.records)
 
 
 class Flows:
@@ -107,7 +75,9 @@ class Flows:
 
         self._numbers = count()
         self._ready: list[tuple[Record, Connection | None]] = []
-        self._gone: dict[bytes, None] = {}
+        self._gone: dict[bytes, int] = {}
+        """The last number of flows that were forgotten."""
+
         self._most_kept = most_kept
         self._kept = self._counted = 0
         """How many octets were kept when they were last counted, and at which frame."""
@@ -140,31 +110,35 @@ class Flows:
             self._decode(frame)
             return
         kind, key, end, bits = found
-        flow = self._flows.get(key) or self._new(key, kind)
+        opens = bits & (_SYN | _ACK) == _SYN
+        flow = self._flows.get(key) or self._new(key, kind, opens=opens)
         if flow is None:
             self.late += 1
             return
-        if flow.tracker is None:
-            if not (bits & _SYN and _begins_another(flow, frame, bits)):
-                flow.records += kept.pack(kind, frame, end)
-                return
-            self._follow(flow)
-        self._decode(frame)
+        if flow.tracker is None and flow.reused is None and not (opens and flow.is_other(frame)):
+            flow.records += kept.pack(kind, frame, end)
+        else:
+            self._decode(frame)
 
     def _may_keep(self, number: int) -> int:
         """Return how many octets are kept at most after the frame of this number."""
         return self._kept + (number - self._counted) * kept.V6.record.size
 
-    def _new(self, key: bytes, kind: Kind) -> Flow | None:
-        """Return the flow of a key that is not known, or no longer; None where it is over."""
-        if key in self._gone:
+    def _new(self, key: bytes, kind: Kind, *, opens: bool) -> Flow | None:
+        """Return the flow of a key that is not known, or no longer.
+
+        None where it is over, and this is no SYN that `opens` another connection.
+        """
+        if key in self._gone and not opens:
             return None
-        flow = Flow(next(self._numbers), (key, _other_way(key)), kind)
+        flow = Flow(next(self._numbers), (key, other_way(key)), kind)
+        flow.reused = self._gone.pop(key, None)
+        self._gone.pop(flow.keys[1], None)
         if self._every:
             flow.tracker = Tracker()
         for each in flow.keys:
             self._flows[each] = flow
-            if flow.tracker is None and kind is kept.V4:
+            if flow.tracker is None and flow.reused is None and kind is kept.V4:
                 self.taken[each] = flow.records
         return flow
 
@@ -175,20 +149,19 @@ class Flows:
             return
         if isinstance(found, Observed):
             seg = found.segment
-            flow = self._of(seg.source, seg.destination)
+            key = key_of(seg.source, seg.destination)
+            kind = kept.V4 if len(key) == _V4_KEY else kept.V6
+            opens = seg.syn and seg.ack is None
+            flow = self._flows.get(key) or self._new(key, kind, opens=opens)
             if flow is None:
                 self.late += 1
                 return
             self._follow(flow)
             self._feed(flow, found)
             return
-        flow = self._flows.get(_key(found.source, found.destination))
+        flow = self._flows.get(key_of(found.source, found.destination))
         if flow is not None:
             self._quoted(flow, found)
-
-    def _of(self, source: Endpoint, destination: Endpoint) -> Flow | None:
-        key = _key(source, destination)
-        return self._flows.get(key) or self._new(key, kept.V4 if len(key) == 12 else kept.V6)
 
     def _follow(self, flow: Flow) -> None:
         """Have the tracker follow a flow from its first segment on."""
@@ -203,7 +176,11 @@ class Flows:
 
     def _feed(self, flow: Flow, observed: Observed) -> None:
         assert flow.tracker is not None
-        connection = flow.tracker.connection_of(observed.segment)
+        seg = observed.segment
+        if flow.reused is not None and flow.connection is None:
+            for pair in ((seg.source, seg.destination), (seg.destination, seg.source)):
+                flow.tracker.forgotten[pair] = flow.reused
+        connection = flow.tracker.connection_of(seg)
         if connection is not flow.connection:
             if flow.connection is None:
                 connection.number = flow.number
@@ -277,7 +254,7 @@ class Flows:
         for key in flow.keys:
             del self._flows[key]
             self.taken.pop(key, None)
-            self._gone[key] = None
+            self._gone[key] = flow.last_number
         while len(self._gone) > _REMEMBERED:
             del self._gone[next(iter(self._gone))]
 
@@ -300,21 +277,3 @@ class Flows:
 
 def _is_over(connection: Connection) -> bool:
     return connection.closed or connection.reset_by is not None or connection.refused is not None
-
-
-def _begins_another(flow: Flow, frame: Frame, bits: int) -> bool:
-    """Whether a SYN may begin another connection than the one that it is kept with."""
-    if bits & _ACK or not flow.records:
-        return False
-    # All that is kept before it is the same SYN, or the tracker shall judge.
-    return not kept.is_again(flow.kind, flow.records, frame)
-
-
-def _other_way(key: bytes) -> bytes:
-    half = len(key) // 2 - 2
-    return key[half:-4] + key[:half] + key[-2:] + key[-4:-2]
-
-
-def _key(source: Endpoint, destination: Endpoint) -> bytes:
-    ports = source.port << 16 | destination.port
-    return source.address.packed + destination.address.packed + ports.to_bytes(4, "big")

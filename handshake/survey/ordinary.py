@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from handshake.survey.holes import history
 from handshake.tcp import Flags, State
 from handshake.tcp.state import Input, after
-from handshake.tracker.zeek import Zeek
 from handshake.wire.kept import HEAD, WRONG, last_number
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def gist(kind: Kind, records: bytes | bytearray, start: Start) -> Gist | None:
     if not course.follow(kind, records):
         return None
     if _MIXED in course.captures:
-        course.history = _zeek(kind, records, start.caller)
+        course.history = history(kind, records, start.caller)
     return Gist(
         final_ack_at=course.final_ack_at,
         last_at=course.last,
@@ -296,17 +296,3 @@ class _Course:
         soon = at - self.sent_at[me] < _SOONEST
         self.sent_at[me] = at
         return not soon
-
-
-def _zeek(kind: Kind, records: bytes | bytearray, caller: bytes) -> str:
-    """Return the history where some payloads are whole and others cut: Zeek counts the holes."""
-    zeek = Zeek(int.from_bytes(caller[-4:-2], "big"), int.from_bytes(caller[-2:], "big"))
-    for fields in kind.fields.iter_unpack(records):
-        at, _, _, packed, total, _, ends, seq, ack, bits, window, _, _ = fields
-        length, header = total - kind.counted, bits >> 10 & 60
-        captured = min(length, (packed >> 2) - kind.tcp) - header
-        # fmt: off
-        zeek.feed(int(ends != caller), at, bits & 0x1FF, seq, ack, window, length - header,
-                  max(captured, 0), kind.tcp - kind.ip + length)
-        # fmt: on
-    return "" if zeek.main is None else zeek.main.history.text

@@ -171,6 +171,8 @@ def _start(model: Model, opening: Sequence[Fields], clocks: tuple[int, int], *, 
 def _clean(kind: Kind, opening: Sequence[Fields]) -> bool:
     """Whether this is one SYN, one SYN,ACK, each perhaps several times, and the ACK of it."""
     *syns, final = opening
+    if not syns:
+        return False
     syn = syns[0]
     answer = next((each for each in syns if each[6] != syn[6]), None)
     if answer is None or final[6] != syn[6] or final[9] & _FLAGS & ~_PSH != _ACK:

@@ -28,6 +28,9 @@ class Tracker:
 
     def __init__(self, sockets: Iterable[ControlBlock] = ()) -> None:
         self.connections: list[Connection] = []
+        self.forgotten: dict[tuple[Endpoint, Endpoint], int] = {}
+        """The numbers of earlier connections, now over, of which nothing else is kept."""
+
         self._current: dict[tuple[Endpoint, Endpoint], Connection] = {}
         self._sockets = {block.local: block for block in sockets}
 
@@ -58,12 +61,13 @@ class Tracker:
         server = End(called, Role.SERVER, self._sockets.get(called))
         if earlier is not None:
             _inherit(server, earlier)
+        forgotten = self.forgotten.get((seg.source, seg.destination))
         connection = Connection(
             number=len(self.connections),
             client=client,
             server=server,
             roles=roles,
-            reused=None if earlier is None else earlier.number,
+            reused=forgotten if earlier is None else earlier.number,
         )
         self.connections.append(connection)
         return connection

@@ -1,0 +1,75 @@
+"""What is kept of the segments between two endpoints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from handshake.wire import kept
+
+if TYPE_CHECKING:
+    from handshake.tcp import Endpoint
+    from handshake.tracker import Connection, Tracker
+    from handshake.wire.frame import Frame
+    from handshake.wire.kept import Kind
+
+
+class Flow:
+    """What is kept of the segments between two endpoints."""
+
+    __slots__ = (
+        "connection",
+        "keys",
+        "kind",
+        "looked_at",
+        "number",
+        "records",
+        "reused",
+        "tracker",
+    )
+
+    def __init__(self, number: int, keys: tuple[bytes, bytes], kind: Kind) -> None:
+        self.number = number
+        self.keys = keys
+        self.kind = kind
+        self.records = bytearray()
+        """Its frames while all of them are of the plain kind; empty once a tracker follows it."""
+
+        self.tracker: Tracker | None = None
+        self.connection: Connection | None = None
+        """The last one, if a tracker follows it."""
+
+        self.reused: int | None = None
+        """The number of the last connection of a flow between these ends that was forgotten."""
+
+        self.looked_at = 0
+        """One more than the octets of records when it was last found not to be over."""
+
+    @property
+    def last_number(self) -> int:
+        """The number of the last connection between these ends."""
+        return self.number if self.connection is None else self.connection.number
+
+    @property
+    def last_at(self) -> int:
+        """When its last segment was seen."""
+        if self.connection is not None:
+            assert self.connection.last is not None
+            return self.connection.last.at
+        return kept.last_at(self.kind, self.records)
+
+    def is_other(self, frame: Frame) -> bool:
+        """Whether a SYN is none of the connection that is kept: it may begin another."""
+        # All that is kept before it is the same SYN, or the tracker shall judge.
+        return bool(self.records) and not kept.is_again(self.kind, self.records, frame)
+
+
+def other_way(key: bytes) -> bytes:
+    """Return what the frames of the other direction have."""
+    half = len(key) // 2 - 2
+    return key[half:-4] + key[:half] + key[-2:] + key[-4:-2]
+
+
+def key_of(source: Endpoint, destination: Endpoint) -> bytes:
+    """Return addresses and ports as plain frames have them."""
+    ports = source.port << 16 | destination.port
+    return source.address.packed + destination.address.packed + ports.to_bytes(4, "big")
