@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 _HALF: Final = 2**31
 _CLEAR: Final = bytes(8)
 
+# Plain numbers: a set of flags would be made of each result.
+_SYN: Final = int(Flags.SYN)
+_ACK: Final = int(Flags.ACK)
+
 Packets = list[bytes]
 
 
@@ -184,12 +188,12 @@ class Course:
                     return None
                 self._last_clock = since
                 options = options[:stamp] + _CLEAR + options[stamp + 8 :]
-        if not self._clocks and bits & Flags.SYN:
+        if not self._clocks and bits & _SYN:
             self._irs = seq
         self._clocks.append(clock)
         shape = (
             (seq - self._irs) % MODULUS,
-            (ack - self.iss) % MODULUS if bits & Flags.ACK else 0,
+            (ack - self.iss) % MODULUS if bits & _ACK else 0,
             bits,
             window,
             options,

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
+from handshake.probe.addresses import Addresses
 from handshake.probe.patience import SECOND, Patience
-from handshake.probe.result import Result, failed
-from handshake.probe.verdict import Verdict
+from handshake.probe.result import Result
 from handshake.tracker import Tracker
 
 if TYPE_CHECKING:
@@ -19,13 +17,9 @@ if TYPE_CHECKING:
     from handshake.probe.call import Call
     from handshake.probe.exchange import Exchange
     from handshake.probe.target import Target
-    from handshake.tcp import Endpoint
 
 CONCURRENCY: Final = 32
 """Calls under way at once, unless asked for otherwise: modest, as a guest should be."""
-
-_RESOLVERS: Final = 16
-"""Names looked up at once."""
 
 _BURST: Final = SECOND // 50
 """How far a pace that fell behind may catch up: an event loop wakes late now and then."""
@@ -71,11 +65,9 @@ class Engine:
         # Scapy and the sockets, only now: who imports this module may want nothing but --help.
         from handshake.probe.exchange import Exchange
 
-        with (
-            Exchange(self._patience, attentive=self._attentive, opened=self._opened) as exchange,
-            ThreadPoolExecutor(_RESOLVERS, "resolver") as pool,
-        ):
-            run = _Run(exchange, _Addresses(targets, pool), self._concurrency, self._rate)
+        loop = asyncio.get_running_loop()
+        with Exchange(self._patience, attentive=self._attentive, opened=self._opened) as exchange:
+            run = _Run(exchange, Addresses(targets, loop), self._concurrency, self._rate)
             try:
                 while (found := await run.results()) is not None:
                     yield found
@@ -116,56 +108,11 @@ def probe_all(
             runner.run(end())
 
 
-class _Addresses:
-    """Whom to call next: names are looked up ahead, several at once."""
-
-    def __init__(self, targets: Iterable[Target], pool: ThreadPoolExecutor) -> None:
-        self._targets = iter(targets)
-        self._pool = pool
-        self._ready: deque[tuple[Target, Endpoint] | Result] = deque()
-        self._asked: set[asyncio.Future[None]] = set()
-        self._over = False
-        self.arrived: Callable[[], None] = lambda: None
-        """Called when there is something ready that was not."""
-
-    @property
-    def over(self) -> bool:
-        """Whether everybody has been called."""
-        return self._over and not self._asked and not self._ready
-
-    def next(self) -> tuple[Target, Endpoint] | Result | None:
-        """Return whom to call, or why nobody can be; None while there is nobody to be had."""
-        while not self._ready and not self._over and len(self._asked) < _RESOLVERS:
-            target = next(self._targets, None)
-            if target is None:
-                self._over = True
-            elif target.is_address:
-                self._found(target)
-            else:
-                loop = asyncio.get_running_loop()
-                asked = loop.run_in_executor(self._pool, self._found, target)
-                self._asked.add(asked)
-                asked.add_done_callback(self._answered)
-        return self._ready.popleft() if self._ready else None
-
-    def _found(self, target: Target) -> None:
-        try:
-            self._ready.extend((target, remote) for remote in target.endpoints())
-        except LookupError as error:
-            self._ready.append(failed(target, Verdict.NAME_ERROR, str(error.args[0])))
-
-    def _answered(self, asked: asyncio.Future[None]) -> None:
-        self._asked.discard(asked)
-        if not asked.cancelled():
-            asked.result()
-        self.arrived()
-
-
 class _Run:
     """One run of the engine: begins calls, and lets the exchange hear and wake."""
 
     def __init__(
-        self, exchange: Exchange, addresses: _Addresses, concurrency: int, rate: float | None
+        self, exchange: Exchange, addresses: Addresses, concurrency: int, rate: float | None
     ) -> None:
         self._exchange = exchange
         self._addresses = addresses

@@ -39,6 +39,9 @@ _KEPT: Final = 4096
 _LAST_LOOK: Final = SECOND // 20
 """How long to wait for our own last segments to be seen on the wire."""
 
+_SYN: Final = int(Flags.SYN)
+_SYN_ACK: Final = int(Flags.SYN | Flags.ACK)
+
 _FORGOTTEN: Final = (Close.CLEAN, Close.RESET)
 
 
@@ -265,4 +268,4 @@ class Exchange:
 
 def _is_syn(octets: bytes) -> bool:
     flags = octets[33 if octets[0] >> 4 == 4 else 53]
-    return flags & (Flags.SYN | Flags.ACK) == Flags.SYN
+    return flags & _SYN_ACK == _SYN

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -193,6 +194,7 @@ def _port(text: str, whole: str) -> int:
     return int(text[:6])
 
 
+@lru_cache(1024)
 def _literal(host: str) -> IPv4Address | IPv6Address | None:
     try:
         return ip_address(host)
