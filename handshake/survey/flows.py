@@ -226,10 +226,12 @@ class Flows:
             for flow in self._all()
             if now - flow.last_at > quiet and flow.looked_at != len(flow.records) + 1
         ]
-        for flow, ended in zip(flows, self._shared(self._over, flows), strict=True):
+        over = self._over if quiet >= QUIET else self._surely_over
+        for flow, ended in zip(flows, self._shared(over, flows), strict=True):
             if ended is None:
                 # Before more has come of it, there is no need to look again.
-                flow.looked_at = len(flow.records) + (flow.tracker is None)
+                if quiet >= QUIET:
+                    flow.looked_at = len(flow.records) + (flow.tracker is None)
                 continue
             self._ready.append(ended)
             self._forget(flow)
@@ -242,13 +244,16 @@ class Flows:
 
     def _over(self, flow: Flow) -> tuple[Record, Connection | None] | None:
         """Return the record of a flow that is over; None where it is not."""
-        if flow.tracker is None:
-            gist = self._gist(flow)
-            if gist is not None:
-                return (sum_up.record(flow.number, *gist), None) if gist[1].over else None
+        if flow.tracker is None and self._gist(flow) is None:
             self._follow(flow)
-        assert flow.connection is not None
-        return self._told(flow.connection) if _is_over(flow.connection) else None
+        return self._surely_over(flow)
+
+    def _surely_over(self, flow: Flow) -> tuple[Record, Connection | None] | None:
+        """Return the same, but leave alone what is not ordinary: it may only have begun."""
+        if flow.connection is not None:
+            return self._told(flow.connection) if _is_over(flow.connection) else None
+        gist = self._gist(flow)
+        return (sum_up.record(flow.number, *gist), None) if gist and gist[1].over else None
 
     def _forget(self, flow: Flow) -> None:
         for key in flow.keys:

@@ -162,17 +162,15 @@ class _Course:
             if gain and gain > (nxt[you] - acked[me]) & _M:
                 return False
             segments[me] += 1
+            payload = length - header
             if bits in usual:
-                if not window:
+                if not window or payload < 0:
                     return False
                 if timed:
                     if option != _TIMESTAMPS or (clock - clocks[me]) & _SIGN:
                         return False
                     clocks[me] = clock
             elif not bits & _RST:
-                return False
-            payload = length - header
-            if payload < 0:
                 return False
             if self.ending or bits not in plain or seq != nxt[me]:
                 whole = captured >= end
