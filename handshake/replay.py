@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from handshake.tcp import Observed
-from handshake.tracker import Tracker
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from handshake.events import Step
+    from handshake.tracker import Tracker
     from handshake.wire.capture import Capture
 
 
@@ -22,6 +20,8 @@ class Replay:
     """Knows the connections seen so far."""
 
     def __init__(self, capture: Capture) -> None:
+        from handshake.tracker import Tracker
+
         self.tracker = Tracker()
         self._capture = capture
         self._notes: list[str] = []
@@ -42,6 +42,7 @@ class Replay:
         return self._capture.readable
 
     def __iter__(self) -> Iterator[Step]:
+        from handshake.tcp import Observed
         from handshake.wire.decode import Decoder
 
         decoder = Decoder()

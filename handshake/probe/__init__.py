@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
-
-from handshake.probe.attempt import Attempt
-from handshake.probe.listener import own_listener
-from handshake.probe.patience import Patience
-from handshake.probe.result import Negotiated, Result, exit_code, failed
-from handshake.probe.run import Probe
-from handshake.probe.target import Target, targets
-from handshake.probe.verdict import Close, Note, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from handshake.probe.attempt import Attempt
+    from handshake.probe.listener import own_listener
+    from handshake.probe.patience import Patience
+    from handshake.probe.result import Negotiated, Result, exit_code
+    from handshake.probe.run import Probe
+    from handshake.probe.target import Target, targets
+    from handshake.probe.verdict import Close, Note, Verdict
+else:
+    _HOMES = {
+        "attempt": ("Attempt",),
+        "listener": ("own_listener",),
+        "patience": ("Patience",),
+        "result": ("Negotiated", "Result", "exit_code"),
+        "run": ("Probe",),
+        "target": ("Target", "targets"),
+        "verdict": ("Close", "Note", "Verdict"),
+    }
+
+    def __getattr__(name: str) -> object:
+        """Load a name when it is asked for: see the package's own `__init__`."""
+        for home, names in _HOMES.items():
+            if name in names:
+                return getattr(import_module(f"{__name__}.{home}"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "Attempt",
@@ -47,6 +66,11 @@ def probe(
     Of several addresses it is the first that is open, or the first of all where none is.
     Times are in seconds. Raises CannotRun where this machine does not let us.
     """
+    from handshake.probe.patience import Patience
+    from handshake.probe.result import Result
+    from handshake.probe.target import Target
+    from handshake.probe.verdict import Verdict
+
     target = Target.parse(host) if port is None else Target.of(host, port)
     patience = Patience.of(timeout=timeout, retries=retries, hold=hold, close_timeout=close_timeout)
     results = []
@@ -59,6 +83,10 @@ def probe(
 
 def probes(target: Target, patience: Patience | None = None) -> Iterator[Probe | Result]:
     """Yield a probe for each address of the target, not yet begun; a result where it has none."""
+    from handshake.probe.result import failed
+    from handshake.probe.run import Probe
+    from handshake.probe.verdict import Verdict
+
     try:
         endpoints = target.endpoints()
     except LookupError as error:

@@ -17,7 +17,7 @@ from tests.segments import A, B, segment
 
 
 def test_importing_it_loads_neither_scapy_nor_sockets_of_ours() -> None:
-    code = "import sys, handshake.probe; print(*sys.modules)"
+    code = "import sys, handshake.probe.run; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = run.stdout.split()
     assert "handshake.probe.run" in loaded
