@@ -25,8 +25,12 @@ from .net import Host, pair
 from .test_engine import answering
 from .test_probe import PORT, seen
 
-_LATEST = 0.15
-"""Seconds after its start in which a probe is killed, or has ended."""
+_FIRST_SPAN = 0.15
+"""Seconds after its start in which a probe is killed, or has ended: at first."""
+
+_GROWTH = 1.2
+"""How the span grows with each that was killed, and shrinks with each that was not: about half
+are killed, however busy the machine is."""
 
 _TABLES = ("tcp", "tcp6", "raw", "raw6", "packet")
 
@@ -53,13 +57,16 @@ def run(count: int, seed: int | None = None) -> Report:
         path = Path(folder) / "a.pcap"
         before = _traces(client)
         with capture(server, "eth0", path):
+            span = _FIRST_SPAN
             for number in range(count):
                 began = time.time_ns()
-                ports = _one(client, list(LADDER)[number % len(LADDER)], dice.uniform(0, _LATEST))
+                ports = _one(client, list(LADDER)[number % len(LADDER)], dice.uniform(0, span))
                 if ports is None:
                     report.killed += 1
+                    span *= _GROWTH
                 else:
                     report.ended += 1
+                    span /= _GROWTH
                     spared.append((ports, began, time.time_ns()))
                 _see_that_nothing_is_left(client, before, report)
         for each in seen(path):
