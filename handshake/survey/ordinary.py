@@ -41,9 +41,19 @@ _FEW_TIMES: Final = 2
 _OVER: Final = frozenset((State.CLOSED, State.TIME_WAIT))
 _AGAIN_AT: Final = frozenset(10**power for power in range(12))
 _WHOLE, _CUT, _MIXED = 1, 2, 3
+_CAPTURED: Final = (_CUT, _WHOLE)
 _TCP: Final = 6
 _ACKS, _DATA, _FINS, _RSTS, _GAPS, _REPEATED = "Aa", "Dd", "Ff", "Rr", "Gg", "Tt"
 """Zeek's letters, the caller's first."""
+
+
+def _shape(header: int) -> tuple[int, frozenset[int], frozenset[int]]:
+    plain = frozenset((header << 10 | _ACK, header << 10 | _ACK | _PSH))
+    return header, plain, plain | {bits | _FIN for bits in plain}
+
+
+_SHAPES: Final = (_shape(20), _shape(32))
+"""How long the header is without and with timestamps, and its bits without and with FIN."""
 
 
 class Gist(NamedTuple):
@@ -75,7 +85,7 @@ class Gist(NamedTuple):
 
 def gist(kind: Kind, records: bytes | bytearray, start: Start) -> Gist | None:
     """Return what the connection comes to that opened so; None where it is no ordinary one."""
-    course = _Course(start)
+    course, records = _Course(start), bytes(records)
     if not course.follow(kind, records):
         return None
     if _MIXED in course.captures:
@@ -104,17 +114,11 @@ class _Course:
         self.acked = [start.iss[1], self.nxt[0]]
         """What each end acknowledged last."""
 
-        self.freed = list(self.nxt)
-        """Up to where the payload of each end was acknowledged."""
-
         self.clocks = list(start.clocks)
         self.segments = list(start.segments)
         self.octets, self.gaps, self.again = [0, 0], [0, 0], [0, 0]
         self.captures = [0, 0]
         """Whether the payloads of each end were captured whole, or cut, or both."""
-
-        self.sizes, self.sent_at = [0, 0], [0, 0]
-        """Of the last payload of each end: how long it was, and when it was sent."""
 
         self.heard, self.spoke = [False, False], [False, False]
         """Whether an ACK of each end, and data, stand in the history."""
@@ -130,15 +134,14 @@ class _Course:
     def follow(self, kind: Kind, records: bytes | bytearray) -> bool:
         """Take in all segments after the opening; return whether they are ordinary."""
         # Its length buys speed: a call for each segment would cost as much as all that it does.
+        # So does asking for the usual before any arithmetic modulo 2**32.
         start, size, tcp, counted = self.start, kind.record.size, kind.tcp, kind.counted
         into, kept, base = HEAD + kind.addresses, kind.octets, (start.syns - 1) * size
         caller, timed, ttls, last = start.caller, start.timed, start.ttls, start.answered
-        header = 32 if timed else 20
-        plain = frozenset((header << 10 | _ACK, header << 10 | _ACK | _PSH))
-        usual = plain | {bits | _FIN for bits in plain}
-        nxt, acked, clocks, segments = self.nxt, self.acked, self.clocks, self.segments
-        captures, octets, sizes, sent_at = self.captures, self.octets, self.sizes, self.sent_at
-        freed, heard, spoke = self.freed, self.heard, self.spoke
+        header, plain, usual = _SHAPES[timed]
+        nxt, acked, clocks, octets = self.nxt, self.acked, self.clocks, self.octets
+        captures, gaps, heard, spoke = self.captures, self.gaps, self.heard, self.spoke
+        answers = 0
         # fmt: off
         for (at, _, wire, packed, total, ttl, ends, seq, ack, bits, window, option, clock
              ) in kind.fields.iter_unpack(memoryview(records)[base + size :]):
@@ -157,45 +160,57 @@ class _Course:
                     summed += b"\0"
                 if (int.from_bytes(summed, "big") + length + _TCP) % 0xFFFF:
                     return False
-            last = at
-            gain = (ack - acked[me]) & _M
-            if gain and gain > (nxt[you] - acked[me]) & _M:
-                return False
-            segments[me] += 1
+            answers += me
             payload = length - header
             if bits in usual:
                 if not window or payload < 0:
                     return False
                 if timed:
-                    if option != _TIMESTAMPS or (clock - clocks[me]) & _SIGN:
+                    if option != _TIMESTAMPS:
                         return False
-                    clocks[me] = clock
+                    if clock != clocks[me]:
+                        if (clock - clocks[me]) & _SIGN:
+                            return False
+                        clocks[me] = clock
             elif not bits & _RST:
                 return False
-            if self.ending or bits not in plain or seq != nxt[me]:
-                whole = captured >= end
-                if not self._special(me, seq, gain, bits & _EXACT, length, at, whole=whole):
+            gain = 0
+            if ack != acked[me]:
+                gain = (ack - acked[me]) & _M
+                if gain > (nxt[you] - acked[me]) & _M:
                     return False
+            whole = captured >= end
+            if bits not in plain or seq != nxt[me] or self.ending:
+                # fmt: off
+                if not self._special(me, seq, gain, bits & _EXACT, length, at, at - last,
+                                     whole=whole):
+                    return False
+                # fmt: on
+                last = at
                 continue
+            last = at
             if payload:
-                nxt[me] = (seq + payload) & _M
+                nxt[me] = number = (seq + payload) & _M
                 octets[me] += payload
-                sizes[me] = payload
-                sent_at[me] = at
-                captures[me] |= _WHOLE if captured >= end else _CUT
-                if (nxt[me] - acked[you]) & _M > _MOST_UNHEARD:
-                    return False
+                if captures[me] != _CAPTURED[whole]:
+                    captures[me] |= _CAPTURED[whole]
                 if not spoke[me]:
                     self._write(me, payload, at)
+                if (number - acked[you]) & _M > _MOST_UNHEARD:
+                    return False
             elif not gain:
                 return False
             elif not heard[me]:
                 self._write(me, payload, at)
             if gain:
-                acked[me] = freed[you] = ack
+                acked[me] = ack
                 if captures[you] & _CUT:
-                    self._gap(you)
+                    gaps[you] += 1
+                    if gaps[you] in _AGAIN_AT:
+                        self.history += _GAPS[you]
         self.last = last
+        self.segments[1] += answers
+        self.segments[0] += (len(records) - (start.syns * size)) // size - answers
         return True
 
     def _write(self, me: int, payload: int, at: int) -> None:
@@ -211,14 +226,17 @@ class _Course:
         # The first of them all is the ACK of the SYN,ACK.
         self.final_ack_at = self.final_ack_at or at
 
-    def _gap(self, end: int) -> None:
-        """Note that payload was acknowledged of which the capture has not all octets."""
-        self.gaps[end] += 1
-        if self.gaps[end] in _AGAIN_AT:
-            self.history += _GAPS[end]
-
     def _special(
-        self, me: int, seq: int, gain: int, flags: int, length: int, at: int, *, whole: bool
+        self,
+        me: int,
+        seq: int,
+        gain: int,
+        flags: int,
+        length: int,
+        at: int,
+        silence: int,
+        *,
+        whole: bool,
     ) -> bool:
         """Take in a FIN, a RST, what follows a FIN, or what was sent once more."""
         you, fin = 1 - me, flags & _FIN
@@ -229,7 +247,7 @@ class _Course:
             return self._reset(me, seq, flags, length, at)
         payload = length - (32 if self.start.timed else 20)
         if seq != self.nxt[me]:
-            return not (fin or gain) and self._sent_again(me, seq, payload, at)
+            return not (fin or gain) and self._sent_again(me, seq, payload, silence)
         # An end that has the peer's FIN and does not say so sent its own before it came.
         if (self.fins[me] and (payload or fin)) or (fin and self.fins[you] and gain != due):
             return False
@@ -243,8 +261,7 @@ class _Course:
         if payload:
             self.nxt[me] = (seq + payload) & _M
             self.octets[me] += payload
-            self.sizes[me], self.sent_at[me] = payload, at
-            self.captures[me] |= _WHOLE if whole else _CUT
+            self.captures[me] |= _CAPTURED[whole]
         if gain:
             self._acknowledged(me, gain, due)
         if fin:
@@ -257,13 +274,15 @@ class _Course:
 
     def _acknowledged(self, me: int, gain: int, due: int) -> None:
         you = 1 - me
-        self.acked[me] = reach = (self.acked[me] + gain) & _M
+        self.acked[me] = (self.acked[me] + gain) & _M
         if self.fins[you] and gain == due:
             self.states[you] = after(self.states[you], Input.RECV_ACK_OF_FIN)
-            reach = (reach - 1) & _M
-        if self.captures[you] & _CUT and reach != self.freed[you]:
-            self._gap(you)
-        self.freed[you] = reach
+            gain -= 1
+        # FIN takes a number, and is no payload that could be missing.
+        if self.captures[you] & _CUT and gain:
+            self.gaps[you] += 1
+            if self.gaps[you] in _AGAIN_AT:
+                self.history += _GAPS[you]
 
     def _reset(self, me: int, seq: int, flags: int, length: int, at: int) -> bool:
         """Take in the RST of an end that has sent something, and no FIN."""
@@ -276,21 +295,17 @@ class _Course:
         self.history += _RSTS[me]
         return True
 
-    def _sent_again(self, me: int, seq: int, payload: int, at: int) -> bool:
+    def _sent_again(self, me: int, seq: int, payload: int, silence: int) -> bool:
         """Take in a segment with an old number: the last data of its sender once more.
 
         It was not acknowledged, or it would be no answer to a loss; and what comes sooner
-        than any timer is a copy.
+        than any timer may be a copy. A single octet is a keep-alive.
         """
-        size = self.sizes[me]
-        if payload != size or not size or self.ending or seq != (self.nxt[me] - size) & _M:
+        known = payload > 1 and (seq + payload) & _M == self.nxt[me]
+        if not known or self.ending or silence < _SOONEST or (seq - self.acked[1 - me]) & _SIGN:
             return False
         self.again[me] += 1
-        # More of them may be worth a word, or another letter.
-        if self.again[me] > _FEW_TIMES or (seq - self.freed[me]) & _SIGN:
-            return False
         if self.again[me] == 1:
             self.history += _REPEATED[me]
-        soon = at - self.sent_at[me] < _SOONEST
-        self.sent_at[me] = at
-        return not soon
+        # More of them may be worth a word, or another letter.
+        return self.again[me] <= _FEW_TIMES
