@@ -69,6 +69,9 @@ def _read(path: Path) -> bool:
     records = [handshake.summarize(each) for each in replay.tracker.connections]
     if sum(record.client.segments + record.server.segments for record in records) != steps:
         raise Nervous("a segment belongs to no connection, or to two")
-    for record in records:
+    listed = list(handshake.records(path)) if replay.readable else []
+    if sum(record.client.segments + record.server.segments for record in listed) != steps:
+        raise Nervous("list counts other segments than replay")
+    for record in (*records, *listed):
         json.dumps(record.as_json(), allow_nan=False)
     return bool(records)
