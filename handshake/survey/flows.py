@@ -101,7 +101,9 @@ class Flows:
             if self._ready:
                 yield from self._ready
                 self._ready.clear()
-        yield from self._shared(self._ended, sorted(self._all(), key=lambda flow: flow.last_number))
+        flows = sorted(self._all(), key=lambda flow: flow.last_number)
+        for ended in self._shared(lambda flow: self._with_earlier(self._ended(flow)), flows):
+            yield from ended
 
     def _take(self, frame: Frame) -> None:
         """Keep a frame of the plain kind, or let the tracker have it."""
@@ -210,6 +212,16 @@ class Flows:
         assert flow.connection is not None
         return self._told(flow.connection)
 
+    def _with_earlier(
+        self, ended: tuple[Record, Connection | None]
+    ) -> list[tuple[Record, Connection | None]]:
+        """Return also what ended when a flow was followed: a port used twice, seen only then.
+
+        It must go with the flow's own record, which may come from another process.
+        """
+        earlier, self._ready = self._ready, []
+        return [*earlier, ended]
+
     def _told(self, connection: Connection) -> tuple[Record, Connection | None]:
         return summarize(connection), connection if self._every else None
 
@@ -227,13 +239,18 @@ class Flows:
             if now - flow.last_at > quiet and flow.looked_at != len(flow.records) + 1
         ]
         over = self._over if quiet >= QUIET else self._surely_over
-        for flow, ended in zip(flows, self._shared(over, flows), strict=True):
+
+        def work(flow: Flow) -> list[tuple[Record, Connection | None]] | None:
+            ended = over(flow)
+            return None if ended is None else self._with_earlier(ended)
+
+        for flow, ended in zip(flows, self._shared(work, flows), strict=True):
             if ended is None:
                 # Before more has come of it, there is no need to look again.
                 if quiet >= QUIET:
                     flow.looked_at = len(flow.records) + (flow.tracker is None)
                 continue
-            self._ready.append(ended)
+            self._ready.extend(ended)
             self._forget(flow)
             self.waited = min(self.waited, quiet)
 
