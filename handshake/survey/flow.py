@@ -73,3 +73,13 @@ def key_of(source: Endpoint, destination: Endpoint) -> bytes:
     """Return addresses and ports as plain frames have them."""
     ports = source.port << 16 | destination.port
     return source.address.packed + destination.address.packed + ports.to_bytes(4, "big")
+
+
+def was_given_up(connection: Connection) -> bool:
+    """Whether a call was never completed: nobody waits for an answer so long."""
+    return connection.final_ack is None and connection.client.syn is not None
+
+
+def is_over(connection: Connection) -> bool:
+    """Whether a connection was closed, reset or refused."""
+    return connection.closed or connection.reset_by is not None or connection.refused is not None

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from itertools import count
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from handshake.survey import ordinary, sum_up
-from handshake.survey.flow import Flow, key_of, other_way
+from handshake.survey.flow import Flow, is_over, key_of, other_way, was_given_up
 from handshake.survey.halves import in_halves
 from handshake.survey.start import Starts
 from handshake.tcp import Flags, Observed
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from handshake.wire.decode import Decoder
     from handshake.wire.frame import Frame
     from handshake.wire.kept import Kind, Taken
+
+    _Ended: TypeAlias = tuple[Record, Connection | None]
 
 _Result = TypeVar("_Result")
 
@@ -74,7 +76,7 @@ class Flows:
         """By addresses and ports, as either direction has them."""
 
         self._numbers = count()
-        self._ready: list[tuple[Record, Connection | None]] = []
+        self._ready: list[_Ended] = []
         self._gone: dict[bytes, int] = {}
         """The last number of flows that were forgotten."""
 
@@ -85,7 +87,7 @@ class Flows:
         self.late = 0
         self.waited = QUIET
 
-    def records(self, frames: Iterable[Frame]) -> Iterator[tuple[Record, Connection | None]]:
+    def records(self, frames: Iterable[Frame]) -> Iterator[_Ended]:
         """Yield a record for each connection, and the connection where the tracker followed it.
 
         That is in the order of their numbers, but for those that were over and quiet for long.
@@ -95,9 +97,9 @@ class Flows:
             self._take(frame)
             if frame.time >= look_at:
                 look_at = frame.time + _LOOK
-                self._release(frame.time, QUIET)
+                yield from self._release(frame.time, QUIET)
             if self._may_keep(frame.number) > self._most_kept:
-                self._make_room(frame)
+                yield from self._make_room(frame)
             if self._ready:
                 yield from self._ready
                 self._ready.clear()
@@ -202,7 +204,7 @@ class Flows:
     def _all(self) -> Iterator[Flow]:
         return (flow for key, flow in list(self._flows.items()) if key is flow.keys[0])
 
-    def _ended(self, flow: Flow) -> tuple[Record, Connection | None]:
+    def _ended(self, flow: Flow) -> _Ended:
         """Return the record of a flow as far as it has been seen."""
         if flow.tracker is None:
             gist = self._gist(flow)
@@ -212,9 +214,7 @@ class Flows:
         assert flow.connection is not None
         return self._told(flow.connection)
 
-    def _with_earlier(
-        self, ended: tuple[Record, Connection | None]
-    ) -> list[tuple[Record, Connection | None]]:
+    def _with_earlier(self, ended: _Ended) -> list[_Ended]:
         """Return also what ended when a flow was followed: a port used twice, seen only then.
 
         It must go with the flow's own record, which may come from another process.
@@ -222,7 +222,7 @@ class Flows:
         earlier, self._ready = self._ready, []
         return [*earlier, ended]
 
-    def _told(self, connection: Connection) -> tuple[Record, Connection | None]:
+    def _told(self, connection: Connection) -> _Ended:
         return summarize(connection), connection if self._every else None
 
     def _gist(self, flow: Flow) -> tuple[Start, Gist] | None:
@@ -231,7 +231,7 @@ class Flows:
         found = None if start is None else ordinary.gist(flow.kind, flow.records, start)
         return None if start is None or found is None else (start, found)
 
-    def _release(self, now: int, quiet: int) -> None:
+    def _release(self, now: int, quiet: int) -> Iterator[_Ended]:
         """Give the records of flows that are over and have been quiet, and forget the flows."""
         flows = [
             flow
@@ -240,7 +240,7 @@ class Flows:
         ]
         over = self._over if quiet >= QUIET else self._surely_over
 
-        def work(flow: Flow) -> list[tuple[Record, Connection | None]] | None:
+        def work(flow: Flow) -> list[_Ended] | None:
             ended = over(flow)
             return None if ended is None else self._with_earlier(ended)
 
@@ -250,25 +250,27 @@ class Flows:
                 if quiet >= QUIET:
                     flow.looked_at = len(flow.records) + (flow.tracker is None)
                 continue
-            self._ready.extend(ended)
             self._forget(flow)
             self.waited = min(self.waited, quiet)
+            yield from ended
 
     def _shared(self, work: Callable[[Flow], _Result], flows: list[Flow]) -> Iterator[_Result]:
         """Yield what `work` makes of each flow, with two processes where there is much to do."""
         much = sum(len(flow.records) for flow in flows) >= _MUCH
         return in_halves(work, flows, share=much and not self._every)
 
-    def _over(self, flow: Flow) -> tuple[Record, Connection | None] | None:
-        """Return the record of a flow that is over; None where it is not."""
+    def _over(self, flow: Flow) -> _Ended | None:
+        """Return the record of a flow that is over, now that it was quiet for long."""
         if flow.tracker is None and self._gist(flow) is None:
             self._follow(flow)
+        if flow.connection is not None and was_given_up(flow.connection):
+            return self._told(flow.connection)
         return self._surely_over(flow)
 
-    def _surely_over(self, flow: Flow) -> tuple[Record, Connection | None] | None:
+    def _surely_over(self, flow: Flow) -> _Ended | None:
         """Return the same, but leave alone what is not ordinary: it may only have begun."""
         if flow.connection is not None:
-            return self._told(flow.connection) if _is_over(flow.connection) else None
+            return self._told(flow.connection) if is_over(flow.connection) else None
         gist = self._gist(flow)
         return (sum_up.record(flow.number, *gist), None) if gist and gist[1].over else None
 
@@ -280,13 +282,13 @@ class Flows:
         while len(self._gone) > _REMEMBERED:
             del self._gone[next(iter(self._gone))]
 
-    def _make_room(self, frame: Frame) -> None:
+    def _make_room(self, frame: Frame) -> Iterator[_Ended]:
         """Keep less: forget what is surely over, then follow the largest flows step by step."""
         for quiet in (QUIET, _LOOK, _SOON):
             self._kept, self._counted = self._octets(), frame.number
             if self._kept <= self._most_kept * 3 // 4:
                 return
-            self._release(frame.time, quiet)
+            yield from self._release(frame.time, quiet)
         for flow in sorted(self._all(), key=lambda flow: len(flow.records), reverse=True):
             self._kept = self._octets()
             if self._kept <= self._most_kept * 3 // 4:
@@ -295,7 +297,3 @@ class Flows:
 
     def _octets(self) -> int:
         return sum(len(flow.records) for flow in self._all())
-
-
-def _is_over(connection: Connection) -> bool:
-    return connection.closed or connection.reset_by is not None or connection.refused is not None
