@@ -27,7 +27,7 @@ test: $(VENV)/.tested
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist worksteal
 
 # The oldest dependencies that pyproject.toml allows, in an environment of their own.
 test-lowest:
@@ -35,7 +35,7 @@ test-lowest:
 	$(VENV)-lowest/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
 	$(VENV)-lowest/bin/python -m pip install --quiet --disable-pip-version-check --group test --editable . \
 	    $$(sed -n '/^dependencies/,/^]/s/.*"\(.*\)>=\(.*\)".*/\1==\2/p' pyproject.toml)
-	$(VENV)-lowest/bin/pytest
+	$(VENV)-lowest/bin/pytest -n auto --dist worksteal
 
 picture: $(VENV)/.installed
 	$(BIN)/python docs/picture.py
