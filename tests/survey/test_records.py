@@ -58,7 +58,7 @@ def test_what_is_over_comes_once_it_has_been_quiet(tmp_path: Path) -> None:
 
 
 def test_a_call_that_nobody_completed_in_so_long_is_over(tmp_path: Path) -> None:
-    still_open = packets("open-close-v4", since=0)[:3]
+    still_open = packets("open-close-v6", since=0)[:3]
     given_up, next_one = packets("half-open", since=1), packets("refused", since=200)
     found = records(save(tmp_path / "long.pcap", still_open + given_up + next_one))
     assert [each.stream for each in found] == [1, 0, 2]
