@@ -44,7 +44,7 @@ _MUCH: Final = 50_000 * kept.V4.record.size
 _LOOK: Final = 30 * 10**9
 """So often, by the capture's clock, connections are looked for that are over."""
 
-_REMEMBERED: Final = 65536
+_REMEMBERED: Final = 16384
 """Flows whose end is remembered after they were dropped: so what comes late is known as such."""
 
 _V4_KEY: Final = 12
