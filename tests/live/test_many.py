@@ -99,7 +99,9 @@ def test_a_bar_on_a_terminal_alone() -> None:
 @pytest.mark.live
 def test_interrupted_it_ends_at_once_and_says_how_far_it_came() -> None:
     with pair() as (client, server), drop(server, "input", "tcp dport 9"):
-        argv = [*PROBE, "10.77.0.2:1,9", "--timeout", "30"]
+        # Whoever runs the tests in the background has them started with SIGINT ignored.
+        heeding = ["env", "--default-signal=INT"]
+        argv = [*heeding, *PROBE, "10.77.0.2:1,9", "--timeout", "30"]
         pipe = subprocess.PIPE
         running = client.popen(argv, stdout=pipe, stderr=pipe)
         assert running.stdout is not None
