@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from handshake.probe.attempt import Attempt
     from handshake.probe.listener import own_listener
+    from handshake.probe.manner import Closing, Manner
     from handshake.probe.patience import Patience
     from handshake.probe.result import Negotiated, Result, exit_code
     from handshake.probe.run import Probe
@@ -19,6 +20,7 @@ else:
     _HOMES = {
         "attempt": ("Attempt",),
         "listener": ("own_listener",),
+        "manner": ("Closing", "Manner"),
         "patience": ("Patience",),
         "result": ("Negotiated", "Result", "exit_code"),
         "run": ("Probe",),
@@ -37,6 +39,8 @@ else:
 __all__ = [
     "Attempt",
     "Close",
+    "Closing",
+    "Manner",
     "Negotiated",
     "Note",
     "Patience",
@@ -58,13 +62,16 @@ def probe(
     *,
     timeout: float = 5.0,
     retries: int = 2,
+    observe: float = 1.25,
     hold: float = 0.0,
     close_timeout: float = 2.0,
+    manner: Manner | None = None,
 ) -> Result:
     """Return what became of a call to `host`, which may be a whole target such as `[::1]:80`.
 
     Of several addresses it is the first that is open, or the first of all where none is.
-    Times are in seconds. Raises CannotRun where this machine does not let us.
+    Times are in seconds; for so long it is observed whether the peer took our ACK (see
+    `Patience.observe`). Raises CannotRun where this machine does not let us.
     """
     from handshake.probe.patience import Patience
     from handshake.probe.result import Result
@@ -72,16 +79,20 @@ def probe(
     from handshake.probe.verdict import Verdict
 
     target = Target.parse(host) if port is None else Target.of(host, port)
-    patience = Patience.of(timeout=timeout, retries=retries, hold=hold, close_timeout=close_timeout)
+    patience = Patience.of(
+        timeout=timeout, retries=retries, observe=observe, hold=hold, close_timeout=close_timeout
+    )
     results = []
-    for each in probes(target, patience):
+    for each in probes(target, patience, manner):
         results.append(each if isinstance(each, Result) else each.result)
         if results[-1].verdict is Verdict.OPEN:
             return results[-1]
     return results[0]
 
 
-def probes(target: Target, patience: Patience | None = None) -> Iterator[Probe | Result]:
+def probes(
+    target: Target, patience: Patience | None = None, manner: Manner | None = None
+) -> Iterator[Probe | Result]:
     """Yield a probe for each address of the target, not yet begun; a result where it has none."""
     from handshake.probe.result import failed
     from handshake.probe.run import Probe
@@ -93,4 +104,4 @@ def probes(target: Target, patience: Patience | None = None) -> Iterator[Probe |
         yield failed(target, Verdict.NAME_ERROR, str(error.args[0]))
         return
     for remote in endpoints:
-        yield Probe(target, remote, patience)
+        yield Probe(target, remote, patience, manner)

@@ -7,23 +7,25 @@ and until when to wait, come out. Its control block decides, the same that the t
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
-from handshake.probe import header
-from handshake.probe.patience import SECOND, Patience
+from handshake.events.base import octets
+from handshake.probe.header import LINUX
+from handshake.probe.manner import Closing, Manner
+from handshake.probe.patience import Patience
+from handshake.probe.refusal import Refusals
+from handshake.probe.speaker import Segments, Speaker
+from handshake.probe.talk import Talk
 from handshake.probe.verdict import Close, Notes, Verdict
 from handshake.tcp import ControlBlock, Endpoint, Flags, Offer, Segment, Seq, State
+from handshake.tcp.signature import verified
 
 if TYPE_CHECKING:
+    from handshake.probe.watch import Taken
     from handshake.tcp import Observed
     from handshake.wire.icmp import IcmpError
 
-_MILLISECOND: Final = 1_000_000
-
-ANSWER_INTERVAL: Final = SECOND // 2
-"""Between two answers to what is not acceptable: two eager programs would never stop (RFC 5961)."""
-
-Segments: TypeAlias = tuple[Segment, ...]
+_FIN_ACK: Final = Flags.FIN | Flags.ACK
 
 
 @dataclass
@@ -37,14 +39,12 @@ class Attempt:
     local: Endpoint
     remote: Endpoint
     iss: Seq
-    offer: Offer = header.LINUX
+    offer: Offer = LINUX
     ticks: int = 0
     """What our timestamps clock shows at time 0, in milliseconds."""
 
     patience: Patience = field(default_factory=Patience)
-
-    block: ControlBlock = field(init=False)
-    """What our socket would know now."""
+    manner: Manner = field(default_factory=Manner)
 
     verdict: Verdict | None = field(init=False, default=None)
     close: Close | None = field(init=False, default=None)
@@ -58,27 +58,43 @@ class Attempt:
     failure: str = field(init=False, default="")
     """Why this machine did not send our SYN, in words."""
 
-    syn_sent: int = field(init=False, default=0)
-    """How many times our SYN was sent."""
-
     notes: Notes = field(init=False, default_factory=Notes)
     """What an expert would point at."""
 
-    _confirmed: bool = field(init=False, default=False)
+    talk: Talk = field(init=False)
+    """What is said, heard and seen while the connection is open."""
+
+    _speaker: Speaker = field(init=False)
+    _refusals: Refusals = field(init=False)
     _give_up_at: int = field(init=False, default=0)
-    _again_at: int | None = field(init=False, default=None)
-    _close_at: int | None = field(init=False, default=None)
-    _rto: int = field(init=False, default=0)
-    _retries: int = field(init=False, default=0)
-    _answered: dict[Flags, int] = field(init=False, default_factory=dict)
+    _go_on_at: int | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        self.block = ControlBlock(local=self.local, remote=self.remote)
+        ends = self.local, self.remote
+        how = self.patience, self.manner
+        self.talk = Talk(self.iss, *how)
+        self._speaker = Speaker(*ends, self.iss, self.offer, self.ticks, *how)
+        self._refusals = Refusals(self.iss, self.notes)
+
+    @property
+    def block(self) -> ControlBlock:
+        """What our socket would know now."""
+        return self._speaker.block
+
+    @property
+    def syn_sent(self) -> int:
+        """How many times our SYN was sent."""
+        return self._speaker.syn_sent
+
+    @property
+    def taken(self) -> Taken:
+        """What is known of whether the peer took our ACK."""
+        return self.talk.taken
 
     @property
     def deadline(self) -> int:
         """When `wake` is due."""
-        times = (self._give_up_at, self._again_at, self._close_at)
+        times = (self._give_up_at, self._speaker.timer.at, self._go_on_at)
         return min(time for time in times if time is not None)
 
     @property
@@ -88,16 +104,15 @@ class Attempt:
         What it sends depends on numbers by their distances alone, and on no data; what was
         refused, repeated or noted, on times as well.
         """
-        return self.syn_sent == 1 and not self.notes and not self._answered
+        return self.syn_sent == 1 and not self.notes and not self._refusals
 
     # What comes in.
 
     def start(self, at: int) -> Segments:
         """Call: return the SYN."""
         self._give_up_at = at + self.patience.opening
-        self._retries = self.patience.retries
-        self._expect_answer(at)
-        return self._syn(at)
+        self._speaker.timer.start(at)
+        return self._speaker.syn(at)
 
     def received(self, observed: Observed, at: int) -> Segments:
         """Return the answers to a segment that the peer sent us."""
@@ -107,21 +122,27 @@ class Attempt:
         if observed.checksum_ok is False:
             self.notes.add("bad-checksum", f"A segment with a wrong checksum was dropped: {seg}.")
             return ()
+        if self.manner.md5 and not verified(seg, self.manner.md5):
+            self.notes.add(
+                "bad-signature",
+                f"A segment without the signature of our key was dropped (RFC 2385): {seg}.",
+            )
+            return ()
         if not self.block.acceptable(seg):
             return self._refuse(seg, at)
-        before, self.block = self.block, self.block.received(seg)
+        before, self._speaker.block = self.block, self.block.received(seg)
         if self.answer is None:
             self.answer = observed
         if seg.rst:
             return self._reset(before, seg)
         if self.block.state is State.SYN_RECEIVED:
             self.notes.add("simultaneous-open", "Both ends called at once: its SYN crossed ours.")
-            self._expect_answer(at)
-            return self._emit(Flags.SYN | Flags.ACK, at, seq=self.iss)
+            self._speaker.timer.start(at)
+            return self._speaker.say(Flags.SYN | Flags.ACK, at, seq=self.iss)
         if not before.state.synchronized:
             return self._established(before, seg, at)
-        self._confirmed = True
-        return self._after(seg, at)
+        self.talk.confirmed = True
+        return self._after(before, seg, at) if self.manner.answer else ()
 
     def icmp(self, error: IcmpError) -> None:
         """Take note of an ICMP error, and believe it where it can only be about our SYN."""
@@ -145,50 +166,86 @@ class Attempt:
             self.notes.add("unsent", f"A segment was not sent: {why}.")
             return
         self.failure = why
-        self.syn_sent -= 1
+        self._speaker.syn_sent -= 1
         self._end(Verdict.LOCAL_ERROR)
 
     def wake(self, at: int) -> Segments:
         """Return what is to be sent now that time has passed."""
         if self.done:
             return ()
+        if self._go_on_at is not None and at >= self._go_on_at:
+            return self._go_on(at)
         if at >= self._give_up_at:
-            self._give_up()
-        elif self._close_at is not None and at >= self._close_at:
-            return self._fin(at)
-        elif self._again_at is not None and at >= self._again_at:
-            return self._again(at)
+            return self._give_up(at)
+        if self._speaker.timer.at is not None and at >= self._speaker.timer.at:
+            return self._speaker.again(self.talk.outbox, at)
         return ()
 
     # What follows from it.
 
     def _established(self, before: ControlBlock, seg: Segment, at: int) -> Segments:
         self.verdict = Verdict.OPEN
-        self._again_at = None
-        self._close_at = at + self.patience.hold
-        self._give_up_at = self._close_at + self.patience.closing
+        self._speaker.timer.stop()
+        self.talk.begin(at, self.block)
+        if not self.manner.answer:
+            self._give_up_at = self.talk.until(self.block)
+            return ()
         # In a simultaneous open the last segment is the peer's answer to our SYN,ACK (figure 7):
         # it is acknowledged only where it brings more than that.
-        self._confirmed = before.state is State.SYN_RECEIVED
-        last = self._confirmed and seg.length == seg.syn
-        answer = () if last else self._emit(Flags.ACK, at)
-        if self.patience.hold == 0 or self.block.state is State.CLOSE_WAIT:
-            return answer + self._fin(at)
-        return answer
+        self.talk.confirmed = before.state is State.SYN_RECEIVED
+        last = self.talk.confirmed and seg.length == seg.syn
+        answer = () if last else self._speaker.say(Flags.ACK, at)
+        return answer + self._go_on(at)
 
-    def _after(self, seg: Segment, at: int) -> Segments:
-        """Acknowledge what takes numbers, and see how far the close is."""
-        answer = self._emit(Flags.ACK, at) if seg.length else ()
+    def _after(self, before: ControlBlock, seg: Segment, at: int) -> Segments:
+        """Acknowledge what takes numbers, and see how far the talk or the close is."""
+        self.talk.inbox.take(seg)
+        if self.block.snd.una != before.snd.una:
+            self._speaker.timer.start(at)
+        answer = self._speaker.say(Flags.ACK, at) if seg.length else ()
         match self.block.state:
-            case State.CLOSE_WAIT:
-                return answer + self._fin(at)
+            case State.ESTABLISHED | State.CLOSE_WAIT:
+                return answer + self._go_on(at)
             case State.FIN_WAIT_2:
-                self._again_at = None
+                self._speaker.timer.stop()
             case State.TIME_WAIT | State.CLOSED:
                 # 2 MSL are not waited for: nothing of ours is to use this pair of ports again.
                 self.close = Close.CLEAN
                 self._end(Verdict.OPEN)
         return answer
+
+    def _go_on(self, at: int) -> Segments:
+        """Say what is due, now that the connection is open; close it when all is said and seen."""
+        out = self._speaker.data(self.talk.outbox, at) if self.talk.outbox else ()
+        until = self.talk.until(self.block)
+        if at < until:
+            self._go_on_at = until
+            self._give_up_at = until + self.patience.closing
+            return out
+        self._go_on_at = None
+        if self.talk.in_vain:
+            return self._break_off(Verdict.HALF_OPEN, at)
+        if rest := self.talk.outbox.rest(self.block):
+            self.notes.add(
+                "data-lost", f"{octets(rest)} of what we said were not acknowledged in time."
+            )
+        return out + self._hang_up(at)
+
+    def _hang_up(self, at: int) -> Segments:
+        match self.manner.closing:
+            case Closing.RST:
+                return self._break_off(Verdict.OPEN, at)
+            case Closing.NONE:
+                self._end(Verdict.OPEN)
+                return ()
+        self._give_up_at = at + self.patience.closing
+        self._speaker.timer.start(at)
+        return self._speaker.say(_FIN_ACK, at)
+
+    def _break_off(self, verdict: Verdict, at: int) -> Segments:
+        """End it by a RST: the peer need not keep what nobody will use (section 3.10.5)."""
+        self._end(verdict)
+        return self._speaker.say(Flags.RST, at)
 
     def _reset(self, before: ControlBlock, seg: Segment) -> Segments:
         if not before.state.synchronized:
@@ -197,57 +254,34 @@ class Attempt:
         self.close = Close.RESET
         if seg.ack is not None and self.iss + 1 < seg.ack:
             # It acknowledges what we sent after the SYN: the peer had taken our ACK.
-            self._confirmed = True
+            self.talk.confirmed = True
         # A RST in place of any sign that our ACK was taken: it was never a connection.
-        self._end(Verdict.OPEN if self._confirmed else Verdict.RESET)
+        self._end(Verdict.OPEN if self.talk.confirmed else Verdict.RESET)
         return ()
 
     def _refuse(self, seg: Segment, at: int) -> Segments:
-        """Answer a segment whose numbers are not acceptable, as section 3.10.7 says."""
-        if seg.rst:
-            return self._refuse_rst(seg, at)
-        match self.block.state:
-            case State.SYN_SENT if seg.ack is not None and not self.block.acknowledges_new(seg):
-                what = "SYN+ACK" if seg.syn else "ACK"
-                self.notes.add(
-                    "wrong-ack",
-                    f"Its {what} acknowledges {seg.ack}, and our SYN would be {self.iss + 1}.",
-                )
-                return self._limited(Flags.RST, at, seq=seg.ack)
-            case State.SYN_SENT:
-                return ()
-            case State.SYN_RECEIVED if self._acknowledges_wrongly(seg):
-                return self._limited(Flags.RST, at, seq=seg.ack)
-        if seg.syn and seg.ack is not None and seg.seq == self.block.rcv.irs:
+        """Answer a segment whose numbers are not acceptable."""
+        again = self._is_syn_ack_again(seg)
+        if again:
+            self.talk.watch.repeated(at)
+        if not self.manner.answer and self.block.state.synchronized:
+            return ()
+        if again:
             self.notes.add(
                 "syn-ack-again", "The SYN+ACK came again: our ACK was late, or was lost."
             )
-        return self._limited(Flags.ACK, at)
-
-    def _refuse_rst(self, seg: Segment, at: int) -> Segments:
-        self.notes.add("rst-ignored", f"A RST that does not answer anything of ours: {seg}.")
-        # In the window, but not at its edge: ask whether the peer meant it (RFC 5961 section 3.2).
-        if self.block.state.synchronized and self.block.in_window(seg):
-            return self._limited(Flags.ACK, at)
-        return ()
-
-    def _acknowledges_wrongly(self, seg: Segment) -> bool:
-        """Whether what is wrong in SYN-RECEIVED is the ACK (section 3.10.7.4, fifth step).
-
-        A SYN in the window is looked at before, and asked back by an ACK (fourth step).
-        """
-        if seg.ack is None or seg.syn or not self.block.in_window(seg):
-            return False
-        return not self.block.acknowledges_new(seg)
-
-    def _limited(self, flags: Flags, at: int, seq: Seq | None = None) -> Segments:
-        last = self._answered.get(flags)
-        if last is not None and at - last < ANSWER_INTERVAL:
+            if self.talk.in_vain and at >= self.talk.until(self.block):
+                return self._break_off(Verdict.HALF_OPEN, at)
+        found = self._refusals.answer(self.block, seg, at)
+        if found is None:
             return ()
-        self._answered[flags] = at
-        return self._emit(flags, at, seq=seq)
+        return self._speaker.say(found.flags, at, seq=found.seq)
 
-    def _give_up(self) -> None:
+    def _is_syn_ack_again(self, seg: Segment) -> bool:
+        irs = self.block.rcv.irs
+        return seg.syn and not seg.rst and seg.ack is not None and seg.seq == irs
+
+    def _give_up(self, at: int) -> Segments:
         if self.verdict is None:
             if "wrong-ack" in self.notes:
                 self._end(Verdict.BAD_PEER)
@@ -255,16 +289,19 @@ class Attempt:
                 self._end(Verdict.HALF_OPEN)
             else:
                 self._end(Verdict.FILTERED)
-        elif not self._confirmed and "syn-ack-again" in self.notes:
-            self._end(Verdict.HALF_OPEN)
+            return ()
+        if not self.manner.answer:
+            return self._break_off(Verdict.HALF_OPEN, at)
+        # Our FIN has told the peer that we are done (section 3.6, case 1): it may stay in
+        # CLOSE-WAIT as long as its program likes. No RST from us would make that better.
+        if self._fin_acknowledged:
+            self.close = Close.PEER_KEPT_OPEN
         else:
-            # Our FIN has told the peer that we are done (section 3.6, case 1): it may stay in
-            # CLOSE-WAIT as long as its program likes. No RST from us would make that better.
-            if self._fin_acknowledged:
-                self.close = Close.PEER_KEPT_OPEN
-            else:
-                self.notes.add("no-answer-to-fin", "Nothing acknowledged our FIN.")
-            self._end(Verdict.OPEN)
+            self.notes.add("no-answer-to-fin", "Nothing acknowledged our FIN.")
+            if not self.talk.confirmed:
+                return self._break_off(Verdict.HALF_OPEN, at)
+        self._end(Verdict.OPEN)
+        return ()
 
     @property
     def _fin_acknowledged(self) -> bool:
@@ -274,41 +311,3 @@ class Attempt:
     def _end(self, verdict: Verdict) -> None:
         self.verdict = verdict
         self.done = True
-
-    # What goes out.
-
-    def _expect_answer(self, at: int) -> None:
-        self._rto = self.patience.rto
-        self._again_at = at + self._rto if self._retries else None
-
-    def _again(self, at: int) -> Segments:
-        """Retransmit what nobody has acknowledged, and wait twice as long for the answer."""
-        self._retries -= 1
-        self._rto *= 2
-        self._again_at = at + self._rto if self._retries else None
-        match self.block.state:
-            case State.SYN_SENT:
-                return self._syn(at)
-            case State.SYN_RECEIVED:
-                return self._emit(Flags.SYN | Flags.ACK, at, seq=self.iss)
-        return self._emit(Flags.FIN | Flags.ACK, at, seq=self.block.fin)
-
-    def _syn(self, at: int) -> Segments:
-        self.syn_sent += 1
-        return self._emit(Flags.SYN, at, seq=self.iss)
-
-    def _fin(self, at: int) -> Segments:
-        self._close_at = None
-        self._give_up_at = at + self.patience.closing
-        self._retries = self.patience.retries
-        self._expect_answer(at)
-        return self._emit(Flags.FIN | Flags.ACK, at)
-
-    def _emit(self, flags: Flags, at: int, *, seq: Seq | None = None) -> Segments:
-        """Send: return the segment, and remember that it left."""
-        seq = self.block.snd.nxt if seq is None else seq
-        assert seq is not None
-        clock = self.ticks + at // _MILLISECOND
-        seg = header.segment(self.block, self.offer, flags, clock, seq)
-        self.block = self.block.sent(seg)
-        return (seg,)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from handshake.probe.patience import SECOND
-from handshake.probe.result import Negotiated, Result, failed, reason, round_trip
+from handshake.probe.reason import reason
+from handshake.probe.result import Negotiated, Result, Said, failed, round_trip
 from handshake.probe.verdict import Close, Note, Verdict
 from handshake.tcp import Observed
 from handshake.tracker import summarize_end
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from handshake.probe.course import Course
     from handshake.probe.target import Target
+    from handshake.probe.watch import Taken
     from handshake.tcp import Endpoint
     from handshake.tcp.icmp import IcmpError
     from handshake.tracker import Tracker
@@ -30,6 +32,7 @@ class Call:
         "conclusion",
         "course",
         "due",
+        "errors",
         "guard",
         "incoming",
         "outgoing",
@@ -80,6 +83,9 @@ class Call:
         self.segments: list[Observed] | None = [] if attentive else None
         """All segments of it that were seen; None where nobody will look at them."""
 
+        self.errors: list[IcmpError] = []
+        """The ICMP errors that quoted it, where its segments are kept."""
+
         self.unseen = 0
         """Segments that were sent and not seen yet."""
 
@@ -118,6 +124,10 @@ class Call:
             guard=self.guard.name,
             findings=found.notes,
             segments=tuple(self.segments or ()),
+            duration=(over - self.begun) / SECOND,
+            syn_ack_again=found.taken.again,
+            said=found.said,
+            errors=tuple(self.errors),
         )
 
     def _measured(
@@ -151,7 +161,9 @@ class Conclusion:
         "negotiated",
         "notes",
         "remote",
+        "said",
         "syn_sent",
+        "taken",
         "verdict",
     )
 
@@ -165,13 +177,16 @@ class Conclusion:
         self.verdict: Verdict | None
         self.close: Close | None
         self.negotiated: Negotiated | None
+        self.taken: Taken
+        self.said: Said | None = None
         if (ending := course.ending) is not None:
             # What has a precedent sent one SYN, and nothing stood out.
             self.verdict, self.close = ending.verdict, ending.close
-            self.negotiated = ending.negotiated
+            self.negotiated, self.taken = ending.negotiated, ending.taken
             return
         attempt = course.attempt
         self.verdict, self.close = attempt.verdict, attempt.close
         self.negotiated = Negotiated.of(attempt.block)
         self.error, self.failure = attempt.error, attempt.failure
         self.syn_sent, self.notes = attempt.syn_sent, tuple(attempt.notes)
+        self.taken, self.said = attempt.taken, Said.of(attempt.talk, attempt.block)

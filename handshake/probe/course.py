@@ -12,8 +12,8 @@ from handshake.wire.template import stamp_at, words_sum
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from handshake.probe.attempt import Segments
     from handshake.probe.precedent import Ending, Precedent, Precedents
+    from handshake.probe.speaker import Segments
     from handshake.tcp.icmp import IcmpError
     from handshake.wire.link import Captured, Heard
 
@@ -76,7 +76,9 @@ class Course:
         self._ends = ends
         self._ends_sum = words_sum(ends)
         self._precedents = precedents
-        self._precedent: Precedent = precedents.root
+        self._precedent: Precedent | None = None
+        """What was done so far, as it was done before; None while nothing is known to have been."""
+
         self._decode = decode
         self._heard: list[tuple[Captured, int]] = []
         self._clocks: list[int] = []
@@ -115,8 +117,9 @@ class Course:
         return self.attempt.answer
 
     def _new_attempt(self) -> Attempt:
-        offer, patience = self._precedents.offer, self._precedents.patience
-        return Attempt(self.local, self.remote, Seq(self.iss), offer, self.ticks, patience)
+        known = self._precedents
+        how = known.patience, known.manner
+        return Attempt(self.local, self.remote, Seq(self.iss), known.offer, self.ticks, *how)
 
     def start(self, at: int, *, by_rules: bool = False) -> Packets:
         """Call: return the SYN. No precedent is asked for if it is to go `by_rules` throughout."""
@@ -124,8 +127,9 @@ class Course:
         if by_rules:
             self._attempt = self._new_attempt()
             return self._packets(self._attempt.start(at))
-        self.deadline = at + self._precedents.root.wait
-        return self._filled(self._precedents.root, at)
+        self._precedent = self._precedents.root
+        self.deadline = at + self._precedent.wait
+        return self._filled(self._precedent, at)
 
     def heard(
         self,
@@ -139,7 +143,8 @@ class Course:
         at: int,
     ) -> Packets:
         """Return the answers to a segment whose checksum is right, or is not there yet."""
-        if self._attempt is None:
+        # What is overdue comes first, and only the rules know what that is.
+        if self._attempt is None and at < self.deadline:
             precedent = self._next(seq, ack, bits, window, options, length)
             if precedent is not None:
                 self._precedent = precedent
@@ -170,7 +175,7 @@ class Course:
         attempt = self.attempt
         if not attempt.done:
             self.deadline = attempt.deadline
-        return [self._precedents.templates.packet(each) for each in segments]
+        return [self._precedents.packet(each) for each in segments]
 
     def _next(
         self, seq: int, ack: int, bits: int, window: int, options: bytes, length: int
@@ -199,6 +204,7 @@ class Course:
             options,
             length,
         )
+        assert self._precedent is not None
         try:
             return self._precedent.following[shape]
         except KeyError:

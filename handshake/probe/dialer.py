@@ -20,6 +20,7 @@ from handshake.wire.template import Templates
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from handshake.probe.manner import Manner
     from handshake.probe.target import Target
     from handshake.tcp import Offer
     from handshake.wire.ip import Address
@@ -34,9 +35,12 @@ _LASTS: Final = SECOND
 class Dialer:
     """Prepares calls; the ports that they are made from are guarded until it is closed."""
 
-    def __init__(self, patience: Patience, clock: Clock, *, attentive: bool) -> None:
+    def __init__(
+        self, patience: Patience, manner: Manner, clock: Clock, *, attentive: bool
+    ) -> None:
         self.guards = Guards()
         self._patience = patience
+        self._manner = manner
         self._clock = clock
         self._attentive = attentive
         self._templates = Templates()
@@ -49,7 +53,6 @@ class Dialer:
         self,
         target: Target,
         remote: Endpoint,
-        source_port: int,
         taken: Callable[[bytes], bool],
         decode: Callable[[Captured], Heard | None],
     ) -> Call:
@@ -62,17 +65,20 @@ class Dialer:
         here, there, port = source.packed, remote.address.packed, remote.port
         incoming = there + here
         guard = self.guards.take(
-            source, lambda ours: taken(incoming + _PORTS.pack(port, ours)), source_port
+            source,
+            lambda ours: taken(incoming + _PORTS.pack(port, ours)),
+            self._manner.source_port,
         )
         incoming += _PORTS.pack(port, guard.port)
         outgoing = here + there + _PORTS.pack(guard.port, port)
         now = self._clock.now()
+        iss = self._manner.iss
         course = Course(
             precedents,
             Endpoint(source, guard.port),
             remote,
             outgoing,
-            self._beginnings.iss(outgoing, now),
+            self._beginnings.iss(outgoing, now) if iss is None else iss,
             self._beginnings.ticks(here + there),
             decode,
         )
@@ -91,11 +97,13 @@ class Dialer:
             self._ways_until = now + _LASTS
         known = self._ways.get(address)
         if known is None:
-            way = route(address)
-            offer = offer_for(way.mtu, address.version)
+            manner = self._manner
+            way = route(address, manner.source, manner.interface)
+            offer = offer_for(way.mtu, address.version, manner)
             precedents = self._precedents.get((address.version, offer))
             if precedents is None:
-                precedents = Precedents(address.version, offer, self._patience, self._templates)
+                how = self._patience, self._templates, manner
+                precedents = Precedents(address.version, offer, *how)
                 self._precedents[address.version, offer] = precedents
             known = self._ways[address] = way.source, precedents
         return known

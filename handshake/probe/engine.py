@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from handshake.probe.call import Call
     from handshake.probe.exchange import Exchange
+    from handshake.probe.manner import Manner
     from handshake.probe.target import Target
 
 CONCURRENCY: Final = 32
@@ -39,12 +40,14 @@ class Engine:
         concurrency: int = CONCURRENCY,
         rate: float | None = None,
         patience: Patience | None = None,
+        manner: Manner | None = None,
         attentive: bool = False,
         opened: Callable[[], None] | None = None,
     ) -> None:
         self._concurrency = concurrency
         self._rate = rate
         self._patience = patience or Patience()
+        self._manner = manner
         self._attentive = attentive
         self._opened = opened
 
@@ -66,7 +69,8 @@ class Engine:
         from handshake.probe.exchange import Exchange
 
         loop = asyncio.get_running_loop()
-        with Exchange(self._patience, attentive=self._attentive, opened=self._opened) as exchange:
+        how = self._patience, self._manner
+        with Exchange(*how, attentive=self._attentive, opened=self._opened) as exchange:
             run = _Run(exchange, Addresses(targets, loop), self._concurrency, self._rate)
             try:
                 while (found := await run.results()) is not None:
@@ -81,6 +85,7 @@ def probe_all(
     concurrency: int = CONCURRENCY,
     rate: float | None = None,
     patience: Patience | None = None,
+    manner: Manner | None = None,
     attentive: bool = False,
     opened: Callable[[], None] | None = None,
 ) -> Generator[Result, None, None]:
@@ -89,6 +94,7 @@ def probe_all(
         concurrency=concurrency,
         rate=rate,
         patience=patience,
+        manner=manner,
         attentive=attentive,
         opened=opened,
     )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Self
 from handshake.probe.call import Conclusion
 from handshake.probe.clock import Clock
 from handshake.probe.dialer import Dialer
+from handshake.probe.manner import Manner
 from handshake.probe.patience import SECOND
 from handshake.probe.result import Result, failed
 from handshake.probe.verdict import Close, Verdict
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 _KEPT: Final = 4096
 """Connections remembered that a peer may not have forgotten: their ports are not used again."""
 
+_ERRORS: Final = 64
+"""ICMP errors kept of one call: whoever sends more says nothing new."""
+
 _LAST_LOOK: Final = SECOND // 20
 """How long to wait for our own last segments to be seen on the wire."""
 
@@ -51,6 +55,7 @@ class Exchange:
     def __init__(
         self,
         patience: Patience,
+        manner: Manner | None = None,
         *,
         attentive: bool = False,
         opened: Callable[[], None] | None = None,
@@ -59,6 +64,7 @@ class Exchange:
 
         `opened` is called once, as soon as the sockets are open.
         """
+        self._manner = manner or Manner()
         self.clock = Clock()
         self.ended: deque[Call] = deque()
         """Calls that are over, for whoever drives it to take away."""
@@ -66,7 +72,7 @@ class Exchange:
         self._attentive = attentive
         self._opened = opened
         self._link: Link | None = None
-        self._dialer = Dialer(patience, self.clock, attentive=attentive)
+        self._dialer = Dialer(patience, self._manner, self.clock, attentive=attentive)
         self._to_us: dict[bytes, Call] = {}
         self._from_us: dict[bytes, Call] = {}
         self._waiting: list[tuple[int, int, list[Call | None]]] = []
@@ -113,16 +119,17 @@ class Exchange:
 
     # A call begins.
 
-    def begin(self, target: Target, remote: Endpoint, source_port: int = 0) -> Call | Result:
+    def begin(self, target: Target, remote: Endpoint) -> Call | Result:
         """Send the SYN of another call; return its result where it cannot even be tried."""
         try:
-            call = self._dialer.call(target, remote, source_port, self._taken, self._decode)
+            call = self._dialer.call(target, remote, self._taken, self._decode)
         except OSError as error:
             return failed(target, Verdict.LOCAL_ERROR, words(error), remote)
         self._listen(call.guard.port)
         self.link.know(call.course.local.address, remote.address)
         self._from_us[call.outgoing] = self._to_us[call.incoming] = call
-        self._send(call, call.course.start(call.begun, by_rules=self._attentive))
+        by_rules = self._attentive or not self._manner.ordinary
+        self._send(call, call.course.start(call.begun, by_rules=by_rules))
         self._after(call, call.begun)
         return call
 
@@ -134,7 +141,8 @@ class Exchange:
 
     def _listen(self, port: int) -> None:
         if self._link is None:
-            self._link = Link([port], all_of_ours=self._attentive)
+            interface = self._manner.interface
+            self._link = Link([port], all_of_ours=self._attentive, interface=interface)
             if self._opened is not None:
                 self._opened()
         elif port not in self._link.ports:
@@ -187,6 +195,8 @@ class Exchange:
     def _hear_icmp(self, error: IcmpError, now: int) -> None:
         call = self._from_us.get(ends(error.source, error.destination))
         if call is not None:
+            if call.segments is not None and len(call.errors) < _ERRORS:
+                call.errors.append(error)
             call.course.icmp(error)
             self._after(call, now)
 

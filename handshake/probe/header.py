@@ -2,69 +2,171 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from handshake.tcp import ControlBlock, Flags, Offer, Options, Segment
-from handshake.tcp.options import mss, nop, sack_permitted, timestamps, window_scale
+from handshake.errors import UsageError
+from handshake.probe.manner import Manner
+from handshake.tcp import Endpoint, Flags, Offer, Options, Segment, Seq
+from handshake.tcp import options as opt
+from handshake.tcp.signature import signed
 
 if TYPE_CHECKING:
-    from handshake.tcp import Seq
+    from handshake.tcp import ControlBlock
 
 LINUX: Final = Offer(mss=1460, window_scale=7, sack_permitted=True, timestamps=True)
 """What Linux offers over Ethernet: some sites drop a SYN that offers less."""
 
+_FIXED: Final = 20
+_LARGEST: Final = 0xFFFF
+_ECN: Final = Flags.ECE | Flags.CWR
+_ECN_BITS: Final = _ECN | Flags.AE
 
-def offer_for(mtu: int, version: int) -> Offer:
-    """Return what Linux offers on a path with this MTU (section 3.7.1)."""
+_ANYBODY: Final = Endpoint.of("192.0.2.1", 1)
+
+
+def offer_for(mtu: int, version: int, manner: Manner | None = None) -> Offer:
+    """Return what a call of this manner offers on a path with this MTU (section 3.7.1)."""
+    manner = manner or Manner()
     # The length field of IPv4 counts the IP header, that of IPv6 does not.
-    room = min(mtu, 0xFFFF) - 40 if version == 4 else min(mtu, 0xFFFF + 40) - 60
-    return replace(LINUX, mss=room)
-
-
-def segment(block: ControlBlock, offer: Offer, flags: Flags, clock: int, seq: Seq) -> Segment:
-    """Return the segment without data that this end sends; `clock` is for its timestamp."""
-    assert block.remote is not None
-    return Segment(
-        source=block.local,
-        destination=block.remote,
-        seq=seq,
-        ack=block.rcv.nxt if Flags.ACK in flags else None,
-        flags=flags,
-        window=_window(block, offer, flags),
-        options=_options(block, offer, flags, clock),
+    room = min(mtu, _LARGEST) - 40 if version == 4 else min(mtu, _LARGEST + 40) - 60
+    return Offer(
+        mss=room if manner.mss is None else manner.mss or None,
+        window_scale=manner.window_scale,
+        sack_permitted=manner.sack,
+        # Linux, too, leaves the clocks out where a signature takes their place.
+        timestamps=manner.timestamps and not manner.md5,
+        ecn=manner.ecn,
+        fast_open=manner.fast_open,
+        md5=bool(manner.md5),
     )
 
 
-def _window(block: ControlBlock, offer: Offer, flags: Flags) -> int:
-    if Flags.RST in flags:
-        return 0
-    # As many whole segments as an unscaled window can count.
-    size = offer.mss or 536
-    room = 0xFFFF // size * size
-    # The window in a SYN is never scaled (RFC 7323 section 2.2); later it is rounded up.
-    shift = 0 if Flags.SYN in flags else block.rcv_shift or 0
-    return -(-room >> shift)
+def check(manner: Manner) -> None:
+    """Raise UsageError where the options of such a SYN have no room in a header."""
+    headers = Headers(offer_for(1500, 4, manner), manner)
+    try:
+        headers.opening(_ANYBODY, _ANYBODY, Seq(0), clock=0)
+    except ValueError as error:
+        clocks = ", such as the timestamps, which take 10" if headers.offer.timestamps else ""
+        raise UsageError(f"{error}: leave some out{clocks}") from error
 
 
-def _options(block: ControlBlock, offer: Offer, flags: Flags, clock: int) -> Options:
-    echo = block.ts_recent if Flags.ACK in flags else None
-    stamp = timestamps(clock % 2**32, echo or 0)
-    if Flags.RST in flags:
-        return Options()
-    if Flags.SYN not in flags:
-        return Options.of(nop(), nop(), stamp) if block.timestamps else Options()
-    # A SYN,ACK offers only what the peer's SYN did (RFC 7323 sections 2.2 and 3.2).
-    theirs = block.peer_offered or offer
-    stamped = offer.timestamps and theirs.timestamps
-    parts = [] if offer.mss is None else [mss(offer.mss)]
-    # In Linux's order, which every middlebox has seen before: what fills a word stands first.
-    if offer.sack_permitted and theirs.sack_permitted:
-        parts += [sack_permitted()] if stamped else [nop(), nop(), sack_permitted()]
-    elif stamped:
-        parts += [nop(), nop()]
-    if stamped:
-        parts.append(stamp)
-    if offer.window_scale is not None and theirs.window_scale is not None:
-        parts += [nop(), window_scale(offer.window_scale)]
-    return Options.of(*parts)
+@dataclass(frozen=True, slots=True)
+class Headers:
+    """Makes the segments of one end, in the manner asked for. Times are clocks of timestamps."""
+
+    offer: Offer
+    manner: Manner = Manner()  # noqa: RUF009 - it is frozen
+
+    def opening(
+        self, local: Endpoint, remote: Endpoint, iss: Seq, clock: int, *, again: bool = False
+    ) -> Segment:
+        """Return the first segment; `again`: without what may have kept an answer from coming.
+
+        That is ECN (RFC 3168 section 6.1.1.1) and Fast Open (RFC 7413 section 4.1.3.1).
+        """
+        offer, flags, data = self.offer, self.manner.flags, b""
+        if self.manner.ecn:
+            flags |= _ECN
+        if again:
+            flags &= ~_ECN_BITS
+            offer = replace(offer, fast_open=None)
+        options = self._offered(offer, clock, None) + self._others()
+        if offer.fast_open:
+            data = self.manner.data[: (offer.mss or opt.MAX_OCTETS) - len(options)]
+        return self._finished(
+            Segment(
+                source=local,
+                destination=remote,
+                seq=iss,
+                ack=Seq(0) if Flags.ACK in flags else None,
+                flags=flags,
+                window=min(self._room, _LARGEST),
+                options=Options.of(options),
+                payload=data,
+            )
+        )
+
+    def later(
+        self, block: ControlBlock, flags: Flags, clock: int, seq: Seq, data: bytes = b""
+    ) -> Segment:
+        """Return any other segment that this end sends; `clock` is for its timestamp."""
+        assert block.remote is not None
+        return self._finished(
+            Segment(
+                source=block.local,
+                destination=block.remote,
+                seq=seq,
+                ack=block.rcv.nxt if Flags.ACK in flags else None,
+                flags=flags,
+                window=self._window(block, flags),
+                options=Options.of(self._agreed(block, flags, clock)),
+                payload=data,
+            )
+        )
+
+    def payload(self, block: ControlBlock) -> int:
+        """Return how many octets of data a segment may carry (section 3.7.1, RFC 6691)."""
+        options = len(Options.of(self._agreed(block, Flags.ACK, 0)).raw)
+        return max(1, (block.mss or self.offer.mss or 536) - options)
+
+    def _finished(self, segment: Segment) -> Segment:
+        return signed(segment, self.manner.md5) if self.manner.md5 else segment
+
+    @property
+    def _room(self) -> int:
+        if self.manner.window is not None:
+            return self.manner.window
+        # As many whole segments as an unscaled window can count.
+        size = self.offer.mss or 536
+        return _LARGEST // size * size
+
+    def _window(self, block: ControlBlock, flags: Flags) -> int:
+        if Flags.RST in flags:
+            return 0
+        # The window in a SYN is never scaled (RFC 7323 section 2.2); later it is rounded up.
+        shift = 0 if Flags.SYN in flags else block.rcv_shift or 0
+        return min(-(-self._room >> shift), _LARGEST)
+
+    def _agreed(self, block: ControlBlock, flags: Flags, clock: int) -> bytes:
+        """Return the options of a segment that is not the first."""
+        if Flags.SYN in flags:
+            # A SYN,ACK offers only what the peer's SYN did (RFC 7323 sections 2.2 and 3.2).
+            return self._offered(self.offer, clock, block)
+        signature = self._signature()
+        if not block.timestamps or Flags.RST in flags:
+            return signature
+        echo = block.ts_recent if Flags.ACK in flags else None
+        return signature + opt.nop() + opt.nop() + opt.timestamps(clock % 2**32, echo or 0)
+
+    def _signature(self) -> bytes:
+        if not self.manner.md5:
+            return b""
+        return opt.nop() + opt.nop() + opt.md5(bytes(opt.MD5_OCTETS))
+
+    def _offered(self, offer: Offer, clock: int, block: ControlBlock | None) -> bytes:
+        """Return the options of a SYN, or of a SYN,ACK where there is a block."""
+        theirs = (block and block.peer_offered) or offer
+        stamped = offer.timestamps and theirs.timestamps
+        parts = [self._signature()]
+        if offer.mss is not None:
+            parts.append(opt.mss(offer.mss))
+        # In Linux's order, which every middlebox has seen before: what fills a word stands first.
+        if offer.sack_permitted and theirs.sack_permitted:
+            parts += [opt.sack_permitted()] if stamped else [opt.nop(), opt.nop()]
+            parts += [] if stamped else [opt.sack_permitted()]
+        elif stamped:
+            parts += [opt.nop(), opt.nop()]
+        if stamped:
+            echo = (block and block.ts_recent) or 0
+            parts.append(opt.timestamps(clock % 2**32, echo))
+        if offer.window_scale is not None and theirs.window_scale is not None:
+            parts += [opt.nop(), opt.window_scale(offer.window_scale)]
+        if offer.fast_open is not None and block is None:
+            parts.append(opt.fast_open(offer.fast_open))
+            parts.append(opt.nop() * (-sum(map(len, parts)) % 4))
+        return b"".join(parts)
+
+    def _others(self) -> bytes:
+        return b"".join(opt.option(kind, data) for kind, data in self.manner.options)

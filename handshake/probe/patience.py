@@ -9,6 +9,9 @@ from handshake.errors import UsageError
 
 SECOND: Final = 1_000_000_000
 
+OBSERVE: Final = 1.25
+"""Seconds in which a SYN,ACK that nobody acknowledged comes again (RFC 6298 section 2)."""
+
 _LONGEST: Final = 86_400
 """Seconds: who waits for more than a day has mistyped."""
 
@@ -26,6 +29,10 @@ class Patience:
     opening: int = 5 * SECOND
     """For the handshake, all retransmissions included."""
 
+    observe: int = 0
+    """For a sign that our ACK was not taken, before we close; 0 to let our FIN find out. Linux
+    repeats a SYN,ACK after a second: `OBSERVE` is long enough to see it."""
+
     hold: int = 0
     """Between the handshake and our FIN; the peer's FIN ends it."""
 
@@ -39,6 +46,7 @@ class Patience:
         timeout: float = 5.0,
         retries: int = 2,
         rto: float = 1.0,
+        observe: float = 0.0,
         hold: float = 0.0,
         close_timeout: float = 2.0,
     ) -> Patience:
@@ -46,8 +54,8 @@ class Patience:
 
         Raises UsageError for a time that is negative, longer than a day, or not a number.
         """
-        times = (timeout, rto, hold, close_timeout)
+        times = (timeout, rto, observe, hold, close_timeout)
         if not all(0 <= seconds <= _LONGEST for seconds in times):
             raise UsageError(f"a time must lie between 0 and {_LONGEST} seconds")
-        opening, first, held, closing = (round(seconds * SECOND) for seconds in times)
-        return cls(rto=first, retries=retries, opening=opening, hold=held, closing=closing)
+        opening, first, watched, held, closing = (round(seconds * SECOND) for seconds in times)
+        return cls(first, retries, opening, watched, held, closing)

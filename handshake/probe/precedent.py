@@ -8,9 +8,11 @@ twice, with numbers that have nothing in common; only where both times agree is 
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from handshake.probe.attempt import Attempt
+from handshake.probe.manner import Manner
 from handshake.probe.result import Negotiated
 from handshake.tcp import Endpoint, Flags, Observed, Segment, Seq
 from handshake.tcp.segment import HEADER
@@ -19,6 +21,7 @@ from handshake.wire.template import Templates, bits, stamp_at
 if TYPE_CHECKING:
     from handshake.probe.patience import Patience
     from handshake.probe.verdict import Close, Verdict
+    from handshake.probe.watch import Taken
     from handshake.tcp import Offer
     from handshake.wire.template import Template
 
@@ -63,6 +66,7 @@ class Ending(NamedTuple):
     """Which segment answered our SYN, by its place in what was heard."""
 
     negotiated: Negotiated | None
+    taken: Taken
 
 
 class Precedent:
@@ -102,16 +106,30 @@ class Precedents:
     """All precedents of attempts with one offer, as they are learnt."""
 
     def __init__(
-        self, version: int, offer: Offer, patience: Patience, templates: Templates
+        self,
+        version: int,
+        offer: Offer,
+        patience: Patience,
+        templates: Templates,
+        manner: Manner | None = None,
     ) -> None:
         self.offer = offer
         self.patience = patience
         self.templates = templates
+        self.manner = manner or Manner()
         self._version = version
         self._known = 0
+
+    @cached_property
+    def root(self) -> Precedent:
+        """What is done at first: the SYN."""
         root = self._learnt(())
         assert root is not None
-        self.root = root
+        return root
+
+    def packet(self, segment: Segment) -> bytes:
+        """Return the octets of any segment of such an attempt."""
+        return self.templates.packet(segment, self.manner.ttl, self.manner.tos)
 
     def after(self, precedent: Precedent, shape: Shape) -> Precedent | None:
         """Return what was done when this was heard next; None where the rules are to be asked."""
@@ -135,7 +153,8 @@ class Precedents:
     ) -> tuple[tuple[Cue, ...], Ending | None, int] | None:
         """Return what an attempt with these numbers does in the end; None if that is its own."""
         local, remote = _ENDS[self._version]
-        attempt = Attempt(local, remote, Seq(numbers.iss), self.offer, numbers.ticks, self.patience)
+        how = self.patience, self.manner
+        attempt = Attempt(local, remote, Seq(numbers.iss), self.offer, numbers.ticks, *how)
         at = numbers.gap
         sent = attempt.start(at)
         clocks: list[int] = []
@@ -160,7 +179,7 @@ class Precedents:
                 return None
             cues.append(
                 Cue(
-                    template=self.templates.of(seg),
+                    template=self.templates.of(seg, self.manner.ttl, self.manner.tos),
                     seq=(int(seg.seq) - numbers.iss) % MODULUS,
                     ack=None if seg.ack is None else (int(seg.ack) - base) % MODULUS,
                     bits=bits(seg),
@@ -172,7 +191,7 @@ class Precedents:
         if attempt.done:
             assert attempt.verdict is not None
             negotiated = Negotiated.of(attempt.block)
-            ending = Ending(attempt.verdict, attempt.close, answer, negotiated)
+            ending = Ending(attempt.verdict, attempt.close, answer, negotiated, attempt.taken)
         return tuple(cues), ending, attempt.deadline - at
 
 

@@ -1,9 +1,9 @@
-"""The result of a probe: what became of one call to one address, and why, in words."""
+"""The result of a probe: what became of one call to one address."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final
 
 from handshake.probe.verdict import Close, Note, Verdict
 from handshake.record import EndRecord, Json, rfc3339, segment_record
@@ -11,11 +11,18 @@ from handshake.record import EndRecord, Json, rfc3339, segment_record
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from handshake.probe.talk import Talk
     from handshake.probe.target import Target
     from handshake.tcp import ControlBlock, Endpoint, Observed
     from handshake.wire.icmp import IcmpError
 
 _SECOND = 1_000_000_000
+
+_FIRST_TTLS: Final = (64, 128, 255)
+"""From what systems count a packet's time to live down."""
+
+_SHOWN: Final = 1024
+"""Octets of the peer's data that stand in the JSON form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +41,67 @@ class Negotiated:
     sack: bool | None
     timestamps: bool | None
     ecn: bool | None
+    fast_open: str | None = None
+    """The Fast Open cookie that the peer gave us, in hexadecimal digits."""
+
+    mptcp: bool = False
+    """Whether both SYNs carried the same Multipath TCP option."""
+
+    md5: bool = False
+    """Whether every segment is signed (RFC 2385)."""
 
     @classmethod
     def of(cls, block: ControlBlock) -> Negotiated | None:
         """Return what is in force; None before both SYNs are known."""
-        if not block.agreed:
+        ours, theirs = block.offered, block.peer_offered
+        if ours is None or theirs is None:
             return None
         return cls(
-            block.mss, block.snd_shift, block.rcv_shift, block.sack, block.timestamps, block.ecn
+            block.mss,
+            block.snd_shift,
+            block.rcv_shift,
+            block.sack,
+            block.timestamps,
+            block.ecn,
+            None if not theirs.fast_open else theirs.fast_open.hex(),
+            ours.mptcp is not None and ours.mptcp == theirs.mptcp,
+            ours.md5 and theirs.md5,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What was said on a connection while it was open."""
+
+    sent: int
+    """Octets that we were to say."""
+
+    acknowledged: int
+    """Octets of them that the peer acknowledged."""
+
+    received: bytes
+    """The first octets that the peer said."""
+
+    expected: bool | None
+    """Whether what was expected is among them; None where nothing was."""
+
+    @classmethod
+    def of(cls, talk: Talk, block: ControlBlock) -> Said | None:
+        """Return what was said; None where neither end said or expected anything."""
+        outbox, inbox = talk.outbox, talk.inbox
+        if not (outbox or inbox.octets or inbox.met is not None):
+            return None
+        return cls(outbox.size, outbox.acknowledged(block), inbox.octets, inbox.met)
+
+    def as_json(self) -> Json:
+        """Return it as a JSON object; what the peer said is text, escaped where it is none."""
+        return {
+            "sent": self.sent,
+            "acknowledged": self.acknowledged,
+            "received": len(self.received),
+            "text": self.received[:_SHOWN].decode("utf-8", "backslashreplace"),
+            "expected": self.expected,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +141,34 @@ class Result:
     segments: tuple[Observed, ...] = ()
     """Every segment of it that was seen, sent and received."""
 
+    duration: float | None = None
+    """Seconds from the start to the end of the call."""
+
+    syn_ack_again: tuple[float, ...] = ()
+    """When the peer's SYN,ACK came again, in seconds from when it came first."""
+
+    said: Said | None = None
+    """What was said while it was open, if anything was."""
+
+    errors: tuple[IcmpError, ...] = ()
+    """The ICMP errors that quoted it, where every segment was kept."""
+
+    @property
+    def met(self) -> bool:
+        """Whether it opened, and what was expected was said."""
+        unmet = self.said is not None and self.said.expected is False
+        return self.verdict is Verdict.OPEN and not unmet
+
+    @property
+    def exit_code(self) -> int:
+        """0: open, and as expected; 1: not; 3: it could not be tried."""
+        return 0 if self.met else self.verdict.exit_code or 1
+
+    @property
+    def hops(self) -> int | None:
+        """How many routers the answer passed, if its TTL began where systems let it begin."""
+        return None if self.ttl is None else hops(self.ttl)
+
     def as_json(self) -> Json:
         """Return it as one JSON object."""
         return {
@@ -95,6 +182,10 @@ class Result:
             "rtt_ambiguous": self.rtt_ambiguous,
             "syn_sent": self.syn_sent,
             "ttl": self.ttl,
+            "hops": self.hops,
+            "duration": self.duration,
+            "syn_ack_again": list(self.syn_ack_again),
+            "said": None if self.said is None else self.said.as_json(),
             "negotiated": None if self.negotiated is None else asdict(self.negotiated),
             "client": None if self.client is None else asdict(self.client),
             "server": None if self.server is None else asdict(self.server),
@@ -105,6 +196,11 @@ class Result:
             ],
             "segments": [_segment_record(each) for each in self.segments],
         }
+
+
+def hops(ttl: int) -> int:
+    """Return how often a TTL was counted down, if it began at the next value that systems use."""
+    return next(first for first in _FIRST_TTLS if ttl <= first) - ttl
 
 
 def failed(target: Target, verdict: Verdict, why: str, remote: Endpoint | None = None) -> Result:
@@ -122,7 +218,7 @@ def exit_code(results: Iterable[Result]) -> int:
     """Return 0 if every target opened at one address or another; else 1, or 3 if not tried."""
     best: dict[str, int] = {}
     for result in results:
-        code = result.verdict.exit_code
+        code = result.exit_code
         best[result.target] = min(best.get(result.target, code), code)
     return max(best.values(), default=0)
 
@@ -141,77 +237,6 @@ def round_trip(syns: Sequence[Observed], answer: Observed | None) -> tuple[float
     # that echoes an earlier clock proves nothing: a server that repeats its SYN,ACK does so.
     sent, echoed = syns[-1].segment.options.timestamps, answer.segment.options.timestamps
     return found, sent is None or echoed is None or echoed.echo != sent.value
-
-
-class Concluded(Protocol):
-    """What a reason is made of."""
-
-    local: Endpoint
-    remote: Endpoint
-
-    @property
-    def verdict(self) -> Verdict | None:
-        """What was concluded."""
-
-    @property
-    def error(self) -> IcmpError | None:
-        """The ICMP error that decided it."""
-
-    @property
-    def failure(self) -> str:
-        """Why this machine did not send our SYN."""
-
-    @property
-    def syn_sent(self) -> int:
-        """How many times our SYN was sent."""
-
-
-def reason(attempt: Concluded, seconds: float) -> str:
-    """Return why the attempt ended as it did, in English."""
-    port, syns = attempt.remote.port, _syns(attempt.syn_sent)
-    match attempt.verdict:
-        case Verdict.OPEN:
-            return f"a program listens on port {port}: its answer acknowledges our SYN"
-        case Verdict.CLOSED:
-            return (
-                f"RST answered our SYN: nothing listens on port {port}, or a firewall says so in "
-                f"the host's name"
-            )
-        case Verdict.FILTERED:
-            return (
-                f"nothing answered {syns} in {seconds:.1f} s: a firewall drops it, or the host is "
-                f"down or too busy; TCP cannot tell which"
-            )
-        case Verdict.UNREACHABLE:
-            return _unreachable(attempt)
-        case Verdict.HALF_OPEN:
-            return "the peer answered our SYN, but never took our answer to that"
-        case Verdict.RESET:
-            return "the peer answered our SYN, and then reset the connection"
-        case Verdict.BAD_PEER:
-            return f"{syns} brought only answers that acknowledge what we did not send"
-        case Verdict.LOCAL_ERROR:
-            return f"this machine did not send our SYN: {attempt.failure}"
-    raise ValueError("an attempt that is not done has no reason yet")
-
-
-def _unreachable(attempt: Concluded) -> str:
-    error = attempt.error
-    assert error is not None
-    if error.sender.packed == attempt.local.address.packed:
-        host_unreachable = (1, 3) if error.version == 6 else (3, 1)
-        if (error.type, error.code) == host_unreachable:
-            # What the kernel says to itself when nobody answers its ARP or solicitations.
-            return f"{error}: nobody on the link answers for it, or for the router on the way"
-        return f"{error}: a rule on this machine rejects it"
-    who = (
-        "the host itself" if error.sender.packed == attempt.remote.address.packed else error.sender
-    )
-    return f"{who} says: {error}"
-
-
-def _syns(count: int) -> str:
-    return "one SYN" if count == 1 else f"{count} SYNs"
 
 
 def _icmp_record(error: IcmpError | None) -> Json | None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from handshake.probe.attempt import Attempt
     from handshake.probe.call import Call
     from handshake.probe.exchange import Exchange
+    from handshake.probe.manner import Manner
     from handshake.probe.target import Target
     from handshake.tcp import Endpoint
 
@@ -36,8 +37,7 @@ class Probe:
         target: Target,
         remote: Endpoint,
         patience: Patience | None = None,
-        *,
-        source_port: int = 0,
+        manner: Manner | None = None,
     ) -> None:
         self.target = target
         self.remote = remote
@@ -46,7 +46,7 @@ class Probe:
         """What our own end knows; None until its first SYN is about to leave."""
 
         self._patience = patience or Patience()
-        self._source_port = source_port
+        self._manner = manner
         self.exchange: Exchange | None = None
         """What to make the call over, for those who make several; by itself it opens its own."""
 
@@ -74,11 +74,11 @@ class Probe:
 
         shared = self.exchange
         with (
-            Exchange(self._patience, attentive=True)
+            Exchange(self._patience, self._manner, attentive=True)
             if shared is None
             else nullcontext(shared) as exchange
         ):
-            call = exchange.begin(self.target, self.remote, self._source_port)
+            call = exchange.begin(self.target, self.remote)
             if isinstance(call, Result):
                 self._result = call
                 return

@@ -29,6 +29,9 @@ _ALIGNED_OCTETS: Final = 12
 
 _CLOCKS: Final = struct.Struct("!II").unpack_from
 
+MD5_OCTETS: Final = 16
+"""The length of a signature."""
+
 _MINUTES: Final = 0x8000
 """The bit by which a user timeout counts minutes, not seconds (RFC 5482 section 3)."""
 
@@ -278,3 +281,20 @@ def sack(blocks: Iterable[tuple[Seq, Seq]]) -> bytes:
 def nop() -> bytes:
     """Return the one-octet option that only fills a place."""
     return bytes((Kind.NOP,))
+
+
+def fast_open(cookie: bytes = b"") -> bytes:
+    """Return a Fast Open option: without a cookie it asks for one (RFC 7413 section 4.1.1)."""
+    return option(Kind.FAST_OPEN, cookie)
+
+
+def md5(digest: bytes) -> bytes:
+    """Return an MD5 signature option (RFC 2385 section 3.0)."""
+    return option(Kind.MD5, digest)
+
+
+def option(kind: int, data: bytes) -> bytes:
+    """Return an option of any kind; END and NOP are one octet, and have no data."""
+    if kind in (Kind.END, Kind.NOP):
+        return bytes((kind,))
+    return bytes((kind, 2 + len(data))) + data

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from handshake.events import Role
 from handshake.events.base import seconds
 from handshake.probe import Close, Verdict
+from handshake.probe.result import hops
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.ladder import Ladder
 from handshake.view.numbers import Numbers
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from handshake.events import Step
     from handshake.probe import Result
-    from handshake.tcp import Observed
 
 _NAMES: Final = {Verdict.FILTERED: "NO ANSWER (filtered)"}
 """What a verdict is called on the screen, where its own name says less."""
@@ -33,9 +33,6 @@ _CLOSES: Final = {
     Close.RESET: ("reset", "the peer sent RST before both FINs were acknowledged"),
 }
 """How the connection was closed: in a word, and what that is."""
-
-_FIRST_TTLS: Final = (64, 128, 255)
-"""From what systems count a packet's time to live down."""
 
 _LABEL: Final = 9
 _VALUE: Final = 8
@@ -106,7 +103,7 @@ class Findings:
         mss = "none" if seg.options.mss is None else str(seg.options.mss)
         yield _row("mss", mss, _mss(seg.options.mss, version))
         if answer.observed.ttl is not None:
-            yield _row("ttl", str(answer.observed.ttl), _hops(answer.observed))
+            yield _row("ttl", str(answer.observed.ttl), _hops(answer.observed.ttl))
         if self.result.close is not None:
             yield _row("close", *_CLOSES[self.result.close])
         if self.result.guard is not None:
@@ -166,8 +163,6 @@ def _mss(mss: int | None, version: int) -> str:
     return f"packets of {mtu} octets{usual}, or lowered on the way"
 
 
-def _hops(observed: Observed) -> str:
-    assert observed.ttl is not None
-    first = next(each for each in _FIRST_TTLS if observed.ttl <= each)
-    hops = first - observed.ttl
-    return f"{hops} hop{'' if hops == 1 else 's'} if it started at {first}"
+def _hops(ttl: int) -> str:
+    count = hops(ttl)
+    return f"{count} hop{'' if count == 1 else 's'} if it started at {ttl + count}"

@@ -27,7 +27,7 @@ def segment(packet: Any) -> Segment:
     raise ValueError("there is no TCP segment in this packet")
 
 
-def packet(seg: Segment, ttl: int = 64) -> Any:
+def packet(seg: Segment, ttl: int = 64, tos: int = 0) -> Any:
     """Return Scapy's packet for the segment, IP header on top; Scapy fills lengths and checksums.
 
     The header is as the segment has it, malformed or not. Raises ValueError where the
@@ -60,9 +60,9 @@ def packet(seg: Segment, ttl: int = 64) -> Any:
         str(end.address).partition("%")[0] for end in (seg.source, seg.destination)
     )
     if seg.source.version == 4:
-        below = IP(src=source, dst=destination, ttl=ttl)
+        below = IP(src=source, dst=destination, ttl=ttl, tos=tos)
     else:
-        below = IPv6(src=source, dst=destination, hlim=ttl)
+        below = IPv6(src=source, dst=destination, hlim=ttl, tc=tos)
     return below / header / payload if payload else below / header
 
 

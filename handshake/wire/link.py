@@ -23,6 +23,7 @@ from handshake.wire import bpf
 from handshake.wire.datagram import TCP, Datagram, header
 from handshake.wire.guard import sockaddr
 from handshake.wire.icmp import IcmpError, quoted
+from handshake.wire.route import bind_to
 from handshake.wire.template import Templates
 
 if TYPE_CHECKING:
@@ -74,8 +75,13 @@ class Link(SuperSocket):  # type: ignore[misc]
     desc = "segments of our ports, with time stamps of the kernel"
     nonblocking_socket = False
 
-    def __init__(self, ports: Collection[int], *, all_of_ours: bool = True) -> None:
-        """Open it for these ports of ours; of what we send, SYNs alone unless `all_of_ours`."""
+    def __init__(
+        self, ports: Collection[int], *, all_of_ours: bool = True, interface: str | None = None
+    ) -> None:
+        """Open it for these ports of ours; of what we send, SYNs alone unless `all_of_ours`.
+
+        What we send leaves by `interface` if one is given.
+        """
         self.iface = None
         self.ports = frozenset(ports)
         """The ports of ours that are listened to."""
@@ -93,6 +99,9 @@ class Link(SuperSocket):  # type: ignore[misc]
             self._senders[4] = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
             if socket.has_ipv6:
                 self._senders[6] = _raw_v6()
+            if interface is not None:
+                for sender in self._senders.values():
+                    bind_to(sender, interface)
         except PermissionError as error:
             self.close()
             raise CannotRun(f"hand-built segments need CAP_NET_RAW: run {_with_sudo()}") from error

@@ -41,10 +41,17 @@ class Route(NamedTuple):
     """The largest packet on this path, in octets."""
 
 
-def route(address: Address) -> Route:
-    """Return the way to this address. Sends nothing; raises OSError where there is none."""
+def route(address: Address, source: Address | None = None, interface: str | None = None) -> Route:
+    """Return the way to this address, from our `source` or by our `interface` if they are given.
+
+    Sends nothing; raises OSError where there is none.
+    """
     # A UDP socket that is connected has been routed, and no packet has left.
     with socket.socket(family(address), socket.SOCK_DGRAM) as probe:
+        if interface is not None:
+            bind_to(probe, interface)
+        if source is not None:
+            _bind(probe, source, address)
         probe.connect(sockaddr(address, _DISCARD))
         host, *rest = probe.getsockname()
         if address.version == 4:
@@ -54,8 +61,30 @@ def route(address: Address) -> Route:
         return Route(ip_address(host + scope), mtu)
 
 
+def bind_to(sock: socket.socket, interface: str) -> None:
+    """Let what the socket sends leave by this interface alone; raise OSError if it cannot."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
+
+
+def _bind(sock: socket.socket, source: Address, address: Address) -> None:
+    if source.version != address.version:
+        raise OSError(errno.EAFNOSUPPORT, f"{source} and {address} speak different versions of IP")
+    plain, *rest = sockaddr(source)
+    if rest[1:] and not rest[-1]:
+        # A link-local address of ours is on the link that the other one is on.
+        rest[-1] = sockaddr(address)[-1]
+    try:
+        sock.bind((plain, *rest))
+    except OSError as error:
+        if error.errno != errno.EADDRNOTAVAIL:
+            raise
+        raise OSError(error.errno, f"{source} is no address of this machine") from error
+
+
 def words(error: OSError) -> str:
     """Return why the kernel did not send, in words."""
     number = error.errno or 0
+    if error.strerror not in (None, os.strerror(number)):
+        return f"{error.strerror} ({errno.errorcode.get(number, number)})"
     name = errno.errorcode.get(number, str(number))
     return f"{_WORDS.get(number, os.strerror(number).lower())} ({name})"

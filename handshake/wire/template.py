@@ -31,8 +31,8 @@ _SHAPES: Final = 256
 class Template:
     """The packet of a segment, in which addresses, ports, numbers, flags and clocks can change."""
 
-    def __init__(self, segment: Segment, ttl: int = 64) -> None:
-        packet = codec.packet(segment, ttl)
+    def __init__(self, segment: Segment, ttl: int = 64, tos: int = 0) -> None:
+        packet = codec.packet(segment, ttl, tos)
         version = segment.source.version
         if version == 4:
             packet.flags = "DF"  # as Linux does: the path is to tell its MTU (RFC 1191)
@@ -110,7 +110,7 @@ class Templates:
     def __init__(self) -> None:
         self._known: dict[tuple[object, ...], Template] = {}
 
-    def of(self, segment: Segment, ttl: int = 64) -> Template:
+    def of(self, segment: Segment, ttl: int = 64, tos: int = 0) -> Template:
         """Return the template of all segments that differ from this one in numbers alone.
 
         Raises ValueError where its options have no room.
@@ -118,17 +118,17 @@ class Templates:
         raw, at = segment.options.raw, stamp_at(segment.options.raw)
         options = raw if at < 0 else raw[:at] + bytes(8) + raw[at + 8 :]
         version, offset = segment.source.version, segment.data_offset
-        shape = (version, ttl, offset, segment.urgent, options, segment.payload)
+        shape = (version, ttl, tos, offset, segment.urgent, options, segment.payload)
         found = self._known.get(shape)
         if found is None:
             if len(self._known) >= _SHAPES:
                 self._known.clear()
-            found = self._known[shape] = Template(segment, ttl)
+            found = self._known[shape] = Template(segment, ttl, tos)
         return found
 
-    def packet(self, segment: Segment, ttl: int = 64) -> bytes:
+    def packet(self, segment: Segment, ttl: int = 64, tos: int = 0) -> bytes:
         """Return the octets of the segment's packet, IP header first."""
-        return self.of(segment, ttl).filled(segment)
+        return self.of(segment, ttl, tos).filled(segment)
 
 
 def bits(segment: Segment) -> int:

@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 
 from handshake.errors import CannotRun
-from handshake.probe import Close, Patience, Probe, Result, Target, Verdict, own_listener, probes
+from handshake.probe import (
+    Close,
+    Manner,
+    Patience,
+    Probe,
+    Result,
+    Target,
+    Verdict,
+    own_listener,
+    probes,
+)
 from handshake.tcp import Flags, Observed, State
 from handshake.wire.capture import read
 from handshake.wire.decode import Decoder
@@ -261,7 +271,8 @@ def test_both_call_at_once() -> None:
         peer.setblocking(False)
         target = Target.of(server.v4, PORT)
         (remote,) = target.endpoints()
-        probe = Probe(target, remote, Patience.of(close_timeout=0.5), source_port=41000)
+        manner = Manner(source_port=41000)
+        probe = Probe(target, remote, Patience.of(close_timeout=0.5), manner)
         for step in probe:
             if step.index == 1:
                 peer.connect_ex((client.v4, 41000))

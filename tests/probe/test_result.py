@@ -8,7 +8,8 @@ from ipaddress import ip_address
 import pytest
 
 from handshake.probe import Attempt, Result, Target, Verdict, exit_code, probe, probes
-from handshake.probe.result import reason, round_trip
+from handshake.probe.reason import reason
+from handshake.probe.result import round_trip
 from handshake.tcp import Observed, Options, Seq
 from handshake.tcp import options as opt
 from handshake.wire.icmp import IcmpError
@@ -105,7 +106,19 @@ def test_a_result_is_json() -> None:
     valid(found, "probe")
     assert list(found) == [
         *("target", "address", "port", "verdict", "reason", "icmp", "rtt", "rtt_ambiguous"),
-        *("syn_sent", "ttl", "negotiated", "client", "server", "close", "guard"),
+        *(
+            "syn_sent",
+            "ttl",
+            "hops",
+            "duration",
+            "syn_ack_again",
+            "said",
+            "negotiated",
+            "client",
+            "server",
+            "close",
+            "guard",
+        ),
         *("findings", "segments"),
     ]
     assert found["verdict"] == "unreachable"

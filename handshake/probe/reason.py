@@ -1,0 +1,118 @@
+"""The reason of a verdict, in English: what was seen that it follows from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from handshake.probe.verdict import Verdict
+
+if TYPE_CHECKING:
+    from handshake.probe.watch import Taken
+    from handshake.tcp import Endpoint
+    from handshake.tcp.icmp import IcmpError
+
+
+class Concluded(Protocol):
+    """What a reason is made of."""
+
+    local: Endpoint
+    remote: Endpoint
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What was concluded."""
+
+    @property
+    def error(self) -> IcmpError | None:
+        """The ICMP error that decided it."""
+
+    @property
+    def failure(self) -> str:
+        """Why this machine did not send our SYN."""
+
+    @property
+    def syn_sent(self) -> int:
+        """How many times our SYN was sent."""
+
+    @property
+    def taken(self) -> Taken:
+        """What is known of whether the peer took our ACK."""
+
+
+def reason(attempt: Concluded, seconds: float) -> str:
+    """Return why the attempt ended as it did, in English."""
+    port, syns = attempt.remote.port, _syns(attempt.syn_sent)
+    match attempt.verdict:
+        case Verdict.OPEN:
+            return (
+                f"a program listens on port {port}: its answer acknowledges our SYN, "
+                f"{_taken(attempt.taken)}"
+            )
+        case Verdict.CLOSED:
+            return (
+                f"RST answered our SYN: nothing listens on port {port}, or a firewall says so in "
+                f"the host's name"
+            )
+        case Verdict.FILTERED:
+            return (
+                f"nothing answered {syns} in {seconds:.1f} s: a firewall drops it, or the host is "
+                f"down or too busy; TCP cannot tell which"
+            )
+        case Verdict.UNREACHABLE:
+            return _unreachable(attempt)
+        case Verdict.HALF_OPEN:
+            return f"the peer answered our SYN, {_not_taken(attempt.taken)}"
+        case Verdict.RESET:
+            return "the peer answered our SYN, and then reset the connection"
+        case Verdict.BAD_PEER:
+            return f"{syns} brought only answers that acknowledge what we did not send"
+        case Verdict.LOCAL_ERROR:
+            return f"this machine did not send our SYN: {attempt.failure}"
+    raise ValueError("an attempt that is not done has no reason yet")
+
+
+def _unreachable(attempt: Concluded) -> str:
+    error = attempt.error
+    assert error is not None
+    if error.sender.packed == attempt.local.address.packed:
+        host_unreachable = (1, 3) if error.version == 6 else (3, 1)
+        if (error.type, error.code) == host_unreachable:
+            # What the kernel says to itself when nobody answers its ARP or solicitations.
+            return f"{error}: nobody on the link answers for it, or for the router on the way"
+        return f"{error}: a rule on this machine rejects it"
+    who = (
+        "the host itself" if error.sender.packed == attempt.remote.address.packed else error.sender
+    )
+    return f"{who} says: {error}"
+
+
+def _taken(taken: Taken) -> str:
+    if taken.confirmed:
+        return "and it has taken our ACK"
+    if taken.again:
+        often = "once" if len(taken.again) == 1 else f"{len(taken.again)} times"
+        return f"came again {often}, and then no more: it has taken our last ACK"
+    if taken.watched:
+        return f"and did not come again in {taken.watched:.3g} s: it has taken our ACK"
+    return "and whether it took our ACK was not watched"
+
+
+def _not_taken(taken: Taken) -> str:
+    times = [f"{each:.1f}" for each in taken.again]
+    again = "its SYN+ACK did not come again"
+    if times:
+        often = " and ".join(filter(None, (", ".join(times[:-1]), times[-1])))
+        again = f"its SYN+ACK came again after {often} s"
+    if taken.withheld:
+        stateless = ": it keeps nothing of it, as with SYN cookies or a SYN proxy"
+        return f"and our ACK was withheld: {again}{'' if times else stateless}"
+    if len(times) > 1:
+        return (
+            f"but never took our answer to that: {again}. Our ACKs are lost on the way, or the "
+            f"server waits for data before it accepts"
+        )
+    return "but never took our answer to that: it acknowledged nothing that we sent after it"
+
+
+def _syns(count: int) -> str:
+    return "one SYN" if count == 1 else f"{count} SYNs"

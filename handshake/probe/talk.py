@@ -1,0 +1,64 @@
+"""The talk: what is said, heard and seen while a connection is open, and how long that takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from handshake.probe.inbox import Inbox
+from handshake.probe.outbox import Outbox
+from handshake.probe.patience import SECOND
+from handshake.probe.watch import Taken, Watch
+from handshake.tcp import State
+
+if TYPE_CHECKING:
+    from handshake.probe.manner import Manner
+    from handshake.probe.patience import Patience
+    from handshake.tcp import ControlBlock, Seq
+
+
+class Talk:
+    """What our end wants of a connection before it closes it. Times are in nanoseconds."""
+
+    def __init__(self, iss: Seq, patience: Patience, manner: Manner) -> None:
+        self.outbox = Outbox(manner.data, iss)
+        self.inbox = Inbox(manner.expect)
+        self.watch = Watch()
+        self.confirmed = False
+        """Whether the peer has shown that it took our ACK: by anything but its SYN,ACK."""
+
+        self._withheld = not manner.answer
+        self._patience = patience
+        self._held_until = 0
+        self._patient_until = 0
+
+    def begin(self, at: int, block: ControlBlock) -> None:
+        """The peer's SYN,ACK has come."""
+        assert block.rcv.irs is not None
+        self.inbox.begin(block.rcv.irs)
+        self.watch.begin(at, self._patience.observe)
+        self._held_until = at + self._patience.hold
+        self._patient_until = at + self._patience.opening
+
+    def until(self, block: ControlBlock) -> int:
+        """Return when we may close, unless something comes before."""
+        rest = self.outbox.rest(block)
+        if block.state is State.CLOSE_WAIT:  # nothing more will come
+            return self._patient_until if rest else 0
+        waiting = rest or self.inbox.met is False
+        return max(
+            self._held_until,
+            self._patient_until if waiting else 0,
+            0 if self.confirmed else self.watch.until,
+        )
+
+    @property
+    def taken(self) -> Taken:
+        """What is known of whether the peer took our ACK."""
+        watched = max(self._patience.observe, self._patience.hold) / SECOND
+        again = tuple(each / SECOND for each in self.watch.again)
+        return Taken(self.confirmed, watched, again, self._withheld)
+
+    @property
+    def in_vain(self) -> bool:
+        """Whether the peer has taken none of our answers to its SYN,ACK."""
+        return not self.confirmed and self.watch.in_vain
