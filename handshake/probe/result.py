@@ -82,6 +82,9 @@ class Result:
     segments: tuple[Observed, ...] = ()
     """Every segment of it that was seen, sent and received."""
 
+    duration: float | None = None
+    """Seconds from the start to the end of the call."""
+
     def as_json(self) -> Json:
         """Return it as one JSON object."""
         return {
