@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -68,6 +68,9 @@ class IcmpError:
 
     frame: int | None = None
     """Its number in the capture, counted from 1; None on a live wire."""
+
+    packet: bytes = field(default=b"", compare=False, repr=False)
+    """The octets of the IP packet as captured, for those who want to see them."""
 
     @property
     def unreachable(self) -> bool:

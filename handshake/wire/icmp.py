@@ -41,6 +41,7 @@ def quoted(datagram: Datagram, at: int = 0, frame: int | None = None) -> IcmpErr
         seq=Seq(int.from_bytes(ports_and_seq[4:8], "big")),
         at=at,
         frame=frame,
+        packet=datagram.packet,
     )
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6DestUnreach, ICMPv6PacketTooBig, IPv6
@@ -28,6 +30,16 @@ def test_an_error_says_who_what_and_which_segment() -> None:
     assert error.destination == Endpoint.of("198.51.100.1", 80)
     assert (error.seq, error.at) == (Seq(1234), 5)
     assert str(error) == "communication administratively prohibited (ICMP 3/13)"
+
+
+def test_an_error_keeps_its_octets_and_is_the_same_without_them() -> None:
+    packet = bytes(ROUTER / ICMP(type=3, code=1) / bytes(QUOTED))
+    error = quoted(Datagram.parse(packet + b"padding"))
+    assert error is not None
+    assert error.packet == packet
+    bare = replace(error, packet=b"")
+    assert (error, hash(error)) == (bare, hash(bare))
+    assert repr(error) == repr(bare)
 
 
 def test_eight_octets_of_the_segment_are_enough() -> None:

@@ -1,0 +1,67 @@
+"""What a probe sent and received, as packets that each say what they changed."""
+
+from __future__ import annotations
+
+from heapq import merge
+from typing import TYPE_CHECKING, TypeAlias
+
+from handshake.tcp import Observed
+from handshake.tracker import Tracker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from handshake.events import Change, Step
+    from handshake.export.pcapng import PcapngWriter
+    from handshake.tcp import ControlBlock
+    from handshake.tcp.icmp import IcmpError
+
+_Heard: TypeAlias = "Observed | IcmpError"
+
+
+def write(segments: Iterable[Observed], errors: Iterable[IcmpError], writer: PcapngWriter) -> None:
+    """Write the segments of one call, and the ICMP errors about them, in order of time.
+
+    Each packet is as it was captured; its comment says in one line who sent it and what became
+    of both ends, and in the next why. What came without its octets is left out.
+    """
+    tracker = Tracker()
+    # Merged, not sorted: what was seen first explains what was seen later, whatever a clock
+    # that was set back meanwhile makes of it.
+    heard: Iterable[_Heard] = merge(segments, errors, key=_at)
+    for each in heard:
+        if isinstance(each, Observed):
+            comment, outgoing = explained(tracker.feed(each)), each.outgoing
+        else:
+            tracker.quoted(each)
+            comment, outgoing = told(each), False
+        if each.packet:
+            writer.packet(each.packet, each.at, outgoing, [comment])
+
+
+def explained(step: Step) -> str:
+    """Return a step in two lines: `ACK from the client: client SYN-SENT, server ?`, and why."""
+    ends = f"client {_states(step.client)}, server {_states(step.server)}"
+    return "\n".join(filter(None, (f"{step.segment.flags} from the {step.by}: {ends}", step.why)))
+
+
+def told(error: IcmpError) -> str:
+    """Return an ICMP error in two lines: who says what, and of which segment."""
+    return (
+        f"{error.sender} says: {error}\n"
+        f"It quotes the segment with SEQ={error.seq} from {error.source} to {error.destination}."
+    )
+
+
+def _states(change: Change) -> str:
+    before, after = _state(change.before), _state(change.after)
+    return after if before == after else f"{before} -> {after}"
+
+
+def _state(block: ControlBlock | None) -> str:
+    """Return the state of an end: `?` where nothing is known, or after what is not proven."""
+    return "?" if block is None else f"{block.state}{'?' if block.inferred else ''}"
+
+
+def _at(heard: _Heard) -> int:
+    return heard.at

@@ -1,0 +1,121 @@
+"""What a probe saw, written down: each packet as it was, and what it changed."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from handshake.export.evidence import write
+from handshake.export.pcapng import PcapngWriter
+from handshake.tcp import Observed
+from handshake.wire.codec import packet
+from handshake.wire.datagram import Datagram
+from handshake.wire.icmp import IcmpError, quoted
+from tests.export.blocks import INBOUND, OUTBOUND, Packet, packets
+from tests.export.made import AT, QUOTING
+from tests.segments import LINUX, A, B, segment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+TALK = (
+    (0, "><SEQ=1000><CTL=SYN>"),
+    (28, "<<SEQ=5000><ACK=1001><CTL=SYN,ACK>"),
+    (29, "><SEQ=1001><ACK=5001><CTL=ACK>"),
+    (30, "><SEQ=1001><ACK=5001><CTL=FIN,ACK>"),
+    (58, "<<SEQ=5001><ACK=1002><CTL=FIN,ACK>"),
+    (59, "><SEQ=1002><ACK=5002><CTL=ACK>"),
+)
+
+
+def seen(at: int, text: str) -> Observed:
+    ours = text[0] == ">"
+    options = LINUX if "SYN" in text else None
+    found = segment(text[1:], by=A if ours else B, options=options)
+    return Observed(found, AT + at, outgoing=ours, packet=bytes(packet(found)))
+
+
+def icmp(at: int) -> IcmpError:
+    error = quoted(Datagram.parse(QUOTING), AT + at)
+    assert error is not None
+    return error
+
+
+def found(segments: Iterable[Observed], errors: Iterable[IcmpError] = ()) -> list[Packet]:
+    out = io.BytesIO()
+    write(segments, errors, PcapngWriter(out))
+    return packets(out.getvalue())
+
+
+def test_each_packet_says_who_sent_it_what_changed_and_why() -> None:
+    talk = [seen(*each) for each in TALK]
+    written = found(talk)
+    assert [(each.at, each.octets) for each in written] == [(each.at, each.packet) for each in talk]
+    assert [each.direction for each in written] == [
+        OUTBOUND if text[0] == ">" else INBOUND for _, text in TALK
+    ]
+    comments = [comment.split("\n") for each in written for comment in each.comments]
+    assert [first for first, _ in comments] == [
+        "SYN from the client: client ? -> SYN-SENT, server ?",
+        "SYN+ACK from the server: client SYN-SENT -> ESTABLISHED, server ? -> SYN-RECEIVED",
+        "ACK from the client: client ESTABLISHED, server SYN-RECEIVED -> ESTABLISHED",
+        (
+            "FIN+ACK from the client: client ESTABLISHED -> FIN-WAIT-1, "
+            "server ESTABLISHED -> CLOSE-WAIT"
+        ),
+        "FIN+ACK from the server: client FIN-WAIT-1 -> TIME-WAIT, server CLOSE-WAIT -> LAST-ACK",
+        "ACK from the client: client TIME-WAIT, server LAST-ACK -> CLOSED",
+    ]
+    assert comments[0][1].startswith("The client asks to connect: SYN says that its numbers start")
+    assert comments[3][1].startswith("FIN: the client has no more to send.")
+
+
+def test_what_is_not_proven_bears_its_mark() -> None:
+    (_, refused) = found(
+        [seen(0, "><SEQ=1000><CTL=SYN>"), seen(1, "<<SEQ=0><ACK=1001><CTL=RST,ACK>")]
+    )
+    first, why = refused.comments[0].split("\n")
+    assert first == "RST+ACK from the server: client SYN-SENT -> CLOSED, server ? -> CLOSED?"
+    assert why.startswith("Refused: ")
+
+
+def test_errors_stand_where_they_came() -> None:
+    again = replace(seen(10, "><SEQ=1000><CTL=SYN>"), outgoing=None)
+    written = found([seen(0, "><SEQ=1000><CTL=SYN>"), again], [icmp(5), icmp(10)])
+    assert [each.at - AT for each in written] == [0, 5, 10, 10]
+    assert [each.direction for each in written] == [OUTBOUND, INBOUND, None, INBOUND]
+    assert written[1] == Packet(
+        AT + 5,
+        QUOTING,
+        len(QUOTING),
+        INBOUND,
+        [
+            (
+                "203.0.113.1 says: communication administratively prohibited (ICMP 3/13)\n"
+                "It quotes the segment with SEQ=1234 from 192.0.2.1:40000 to 198.51.100.1:80."
+            )
+        ],
+    )
+
+
+def test_a_clock_that_was_set_back_changes_nothing_in_what_is_said() -> None:
+    times = (0, -5000, -4000)
+    talk = [seen(at, text) for at, (_, text) in zip(times, TALK, strict=False)]
+    assert [each.at - AT for each in found(talk)] == [*times]
+    assert [each.comments for each in found(talk)][2][0].startswith("ACK from the client: client E")
+
+
+def test_what_has_no_octets_is_heard_and_not_written() -> None:
+    syn, *rest = [seen(*each) for each in TALK]
+    written = found([replace(syn, packet=b""), *rest], [replace(icmp(0), packet=b"")])
+    assert written == found([syn, *rest])[1:]
+
+
+def test_several_calls_in_one_file_know_nothing_of_each_other() -> None:
+    out = io.BytesIO()
+    writer = PcapngWriter(out)
+    for _ in range(2):
+        write([seen(*TALK[0])], (), writer)
+    first, second = packets(out.getvalue())
+    assert first == second
