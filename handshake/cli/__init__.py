@@ -70,7 +70,7 @@ def main(args: Sequence[str] | None = None) -> int:
     """Run the command line; return what to exit with. Whatever happens is said in a line."""
     try:
         _never_fail_to_write()
-        code = app(args=args, standalone_mode=False)
+        code = app(args=_whole(sys.argv[1:] if args is None else args), standalone_mode=False)
         sys.stdout.flush()
     except HandshakeError as error:
         return _failed(str(error), error.exit_code)
@@ -87,6 +87,11 @@ def main(args: Sequence[str] | None = None) -> int:
     except Exception as error:
         return _failed(f"this is a mistake in handshake: {type(error).__name__}: {error}", 3)
     return code if isinstance(code, int) else 0
+
+
+def _whole(args: Sequence[str]) -> list[str]:
+    """Return the arguments with an empty value for `--fast-open`, which may go without one."""
+    return [f"{each}=" if each == "--fast-open" else each for each in args]
 
 
 def _never_fail_to_write() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import resource
 import sys
 import time
@@ -16,9 +15,12 @@ from handshake.probe.engine import probe_all
 from handshake.probe.target import read_targets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from handshake.probe import Patience, Result, Target
+    from rich.console import Console
+
+    from handshake.cli.probe_report import Evidence, Output, Report
+    from handshake.probe import Manner, Patience, Result, Target
     from handshake.view.probe_lines import Series, Tally
 
 
@@ -27,81 +29,87 @@ class Many:
     """How many targets are called, and how that is shown."""
 
     patience: Patience
+    manner: Manner
     concurrency: int
     rate: float
     count: int | None
     interval: float
-    as_json: bool
-    plain: bool
+    output: Output
     opened: Callable[[], None]
 
     def run(self, targets: Sequence[Target]) -> int:
         """Call all of them; return what to exit with."""
+        from handshake.cli.console import console
         from handshake.view.probe_lines import Tally
 
         _allow_sockets(self.concurrency)
         rate = self.rate
-        if self.count is not None and self.interval > 0:
+        if self.count is not None:
             rate = min(rate, len(targets) / self.interval)
         calls = [*targets] if self.count is None else [*targets] * self.count
-        results = probe_all(
-            calls,
-            concurrency=self.concurrency,
-            rate=rate,
-            patience=self.patience,
-            attentive=self.as_json,
-            opened=self.opened,
-        )
-        screen = _Screen(len(calls), plain=self.plain, as_json=self.as_json)
+        out = console(plain=self.output.plain)
+        report = self.output.report(out)
         tally = Tally()
         series: dict[str, Series] = {}
         began = time.monotonic()
-        try:
-            with screen:
-                return exit_code(self._shown(results, screen, tally, series))
-        finally:
-            took = time.monotonic() - began
-            if self.count is None:
-                screen.end(tally.lines(took))
-            else:
-                screen.end([each for one in series.values() for each in one.lines()])
+        with self.output.evidence() as evidence:
+            results = probe_all(
+                calls,
+                concurrency=self.concurrency,
+                rate=rate,
+                patience=self.patience,
+                manner=self.manner,
+                attentive=self.output.attentive,
+                opened=self.opened,
+            )
+            bar = Bar(len(calls), out, shown=not (self.output.plain or self.output.quiet))
+            try:
+                with bar, contextlib.closing(results):
+                    code = exit_code(self._kept(results, report, evidence, bar, tally, series))
+            finally:
+                took = time.monotonic() - began
+                if self.count is None:
+                    report.sum_up(tally.lines(took))
+                else:
+                    report.sum_up([each for one in series.values() for each in one.lines()])
+        return report.end(code)
 
-    def _shown(
+    def _kept(
         self,
-        results: Generator[Result, None, None],
-        screen: _Screen,
+        results: Iterable[Result],
+        report: Report,
+        evidence: Evidence,
+        bar: Bar,
         tally: Tally,
         series: dict[str, Series],
     ) -> Iterator[Result]:
+        """Yield the results, each counted, shown and written down."""
         from handshake.view.probe import called
         from handshake.view.probe_lines import Series
 
-        with contextlib.closing(results):
-            for result in results:
-                if self.count is None:
-                    tally.add(result)
-                else:
-                    name = called(result.target, result.address)
-                    series.setdefault(name, Series(name)).add(result)
-                screen.show(result)
-                yield result
+        for result in results:
+            if self.count is None:
+                tally.add(result)
+            else:
+                name = called(result.target, result.address)
+                series.setdefault(name, Series(name)).add(result)
+            report.show(result)
+            evidence.keep(result)
+            bar.advance()
+            yield result
 
 
-class _Screen:
-    """Lines on standard output, and a bar on standard error while they come."""
+class Bar:
+    """A bar on standard error while results come, where somebody looks."""
 
-    def __init__(self, total: int, *, plain: bool, as_json: bool) -> None:
-        from handshake.cli.console import console
-
-        self._console = console(plain=plain)
-        self._as_json = as_json
+    def __init__(self, total: int, out: Console, *, shown: bool) -> None:
         self._progress: Any = None
-        if sys.stderr.isatty() and not plain and total > 1:
+        if shown and sys.stderr.isatty() and total > 1:
             # On one terminal both are one screen, and the bar must know of each line.
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-            shared = self._console if self._console.is_terminal else Console(stderr=True)
+            shared = out if out.is_terminal else Console(stderr=True)
             columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
             self._progress = Progress(
                 *columns, console=shared, transient=True, redirect_stdout=False
@@ -116,28 +124,10 @@ class _Screen:
         if self._progress is not None:
             self._progress.stop()
 
-    def show(self, result: Result) -> None:
-        """Show one result."""
-        from handshake.cli.console import show
-        from handshake.view.probe_lines import result_line
-
-        if self._as_json:
-            sys.stdout.write(json.dumps(result.as_json()) + "\n")
-            sys.stdout.flush()
-        else:
-            show(self._console, [result_line(result)])
+    def advance(self) -> None:
+        """Count one result."""
         if self._progress is not None:
             self._progress.advance(self._task)
-
-    def end(self, lines: Sequence[Any]) -> None:
-        """Show what they add up to: beside JSON, where it does not get into it."""
-        from handshake.cli.console import show
-
-        if self._as_json:
-            for each in lines:
-                print(each.plain, file=sys.stderr)  # noqa: T201
-        else:
-            show(self._console, lines)
 
 
 def read_file(name: str) -> list[Target]:

@@ -87,6 +87,11 @@ class Attempt:
         return self._speaker.syn_sent
 
     @property
+    def asked(self) -> Flags:
+        """The control bits of our first segment."""
+        return self.manner.flags
+
+    @property
     def taken(self) -> Taken:
         """What is known of whether the peer took our ACK."""
         return self.talk.taken

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from handshake.probe.course import Course
     from handshake.probe.target import Target
     from handshake.probe.watch import Taken
-    from handshake.tcp import Endpoint
+    from handshake.tcp import Endpoint, Flags
     from handshake.tcp.icmp import IcmpError
     from handshake.tracker import Tracker
     from handshake.wire.guard import Guard
@@ -37,6 +37,7 @@ class Call:
         "incoming",
         "outgoing",
         "over",
+        "resets",
         "segments",
         "slot",
         "syns",
@@ -85,6 +86,9 @@ class Call:
 
         self.errors: list[IcmpError] = []
         """The ICMP errors that quoted it, where its segments are kept."""
+
+        self.resets: set[int] = set()
+        """The sequence numbers of the RSTs that we sent: any other is the kernel's."""
 
         self.unseen = 0
         """Segments that were sent and not seen yet."""
@@ -154,6 +158,7 @@ class Conclusion:
     """What the course of a call came to, whoever led it: precedents, or an attempt of its own."""
 
     __slots__ = (
+        "asked",
         "close",
         "error",
         "failure",
@@ -168,6 +173,7 @@ class Conclusion:
     )
 
     def __init__(self, course: Course) -> None:
+        self.asked: Flags = course.asked
         self.local: Endpoint = course.local
         self.remote: Endpoint = course.remote
         self.error: IcmpError | None = None
@@ -189,4 +195,5 @@ class Conclusion:
         self.negotiated = Negotiated.of(attempt.block)
         self.error, self.failure = attempt.error, attempt.failure
         self.syn_sent, self.notes = attempt.syn_sent, tuple(attempt.notes)
-        self.taken, self.said = attempt.taken, Said.of(attempt.talk, attempt.block)
+        self.taken = attempt.taken
+        self.said = None if attempt.talk is None else Said.of(attempt.talk, attempt.block)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from handshake.probe.attempt import Attempt
+from handshake.probe.knock import Knock
 from handshake.probe.precedent import MILLISECOND, MODULUS
 from handshake.tcp import Endpoint, Flags, Observed, Seq
 from handshake.wire.template import stamp_at, words_sum
@@ -86,7 +87,7 @@ class Course:
         self._last_clock = 0
         self._irs = 0
         self._started = 0
-        self._attempt: Attempt | None = None
+        self._attempt: Attempt | Knock | None = None
 
     @property
     def done(self) -> bool:
@@ -96,7 +97,7 @@ class Course:
         return self.ending is not None
 
     @property
-    def attempt(self) -> Attempt:
+    def attempt(self) -> Attempt | Knock:
         """An attempt that has heard all that was heard: asked for, it takes over."""
         if self._attempt is None:
             attempt = self._attempt = self._new_attempt()
@@ -110,16 +111,22 @@ class Course:
             self.deadline = attempt.deadline
         return self._attempt
 
+    @property
+    def asked(self) -> Flags:
+        """The control bits of our first segment."""
+        return self._precedents.manner.flags
+
     def answer(self) -> Captured | Observed | None:
         """Return what answered our SYN."""
         if self.ending is not None:
             return self._heard[self.ending.answer][0]
         return self.attempt.answer
 
-    def _new_attempt(self) -> Attempt:
+    def _new_attempt(self) -> Attempt | Knock:
         known = self._precedents
         how = known.patience, known.manner
-        return Attempt(self.local, self.remote, Seq(self.iss), known.offer, self.ticks, *how)
+        kind = Attempt if known.manner.opens else Knock
+        return kind(self.local, self.remote, Seq(self.iss), known.offer, self.ticks, *how)
 
     def start(self, at: int, *, by_rules: bool = False) -> Packets:
         """Call: return the SYN. No precedent is asked for if it is to go `by_rules` throughout."""

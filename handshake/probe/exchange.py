@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from handshake.probe.call import Call
     from handshake.probe.patience import Patience
     from handshake.probe.target import Target
-    from handshake.tcp import Endpoint
+    from handshake.tcp import Endpoint, Segment
     from handshake.tcp.icmp import IcmpError
     from handshake.wire.link import Captured, Heard
 
@@ -45,6 +45,10 @@ _LAST_LOOK: Final = SECOND // 20
 
 _SYN: Final = int(Flags.SYN)
 _SYN_ACK: Final = int(Flags.SYN | Flags.ACK)
+
+_RST: Final = int(Flags.RST)
+_FLAGS: Final = {4: 33, 6: 53}
+"""Where the control bits stand in a packet of ours, by the version of IP."""
 
 _FORGOTTEN: Final = (Close.CLEAN, Close.RESET)
 
@@ -69,10 +73,11 @@ class Exchange:
         self.ended: deque[Call] = deque()
         """Calls that are over, for whoever drives it to take away."""
 
-        self._attentive = attentive
+        # What is no SYN is measured, too, and the filter lets only SYNs of ours through.
+        self._attentive = attentive or not self._manner.opens
         self._opened = opened
         self._link: Link | None = None
-        self._dialer = Dialer(patience, self._manner, self.clock, attentive=attentive)
+        self._dialer = Dialer(patience, self._manner, self.clock, attentive=self._attentive)
         self._to_us: dict[bytes, Call] = {}
         self._from_us: dict[bytes, Call] = {}
         self._waiting: list[tuple[int, int, list[Call | None]]] = []
@@ -213,13 +218,25 @@ class Exchange:
         segment = observed.segment
         if observed.outgoing:
             call.unseen -= 1
-            if segment.syn and segment.ack is None:
+            if segment.rst and int(segment.seq) not in call.resets:
+                call.course.attempt.notes.add(
+                    "kernel-reset",
+                    f"Our own kernel sent a RST in our name, although the guard "
+                    f"({call.guard.name}) was to keep it silent: {segment}.",
+                )
+            if self._asks(segment, call):
                 call.syns.append(observed)
         else:
             self._send(call, call.course.observed(observed, now))
         if call.segments is not None:
             call.segments.append(observed)
         self._after(call, now)
+
+    def _asks(self, segment: Segment, call: Call) -> bool:
+        """Whether it is our first segment, or the same again."""
+        if self._manner.opens:
+            return segment.syn and segment.ack is None
+        return int(segment.seq) == call.course.iss and not segment.rst
 
     def _send(self, call: Call, packets: Iterable[bytes]) -> None:
         version = call.course.remote.version
@@ -232,6 +249,9 @@ class Exchange:
                     call.course.unsent(words(error))
             else:
                 call.unseen += 1
+                if packet[_FLAGS[version]] & _RST:
+                    at = _FLAGS[version] - 9
+                    call.resets.add(int.from_bytes(packet[at : at + 4], "big"))
 
     # Time passes.
 
@@ -277,5 +297,4 @@ class Exchange:
 
 
 def _is_syn(octets: bytes) -> bool:
-    flags = octets[33 if octets[0] >> 4 == 4 else 53]
-    return flags & _SYN_ACK == _SYN
+    return octets[_FLAGS[octets[0] >> 4]] & _SYN_ACK == _SYN

@@ -80,7 +80,8 @@ class Headers:
                 source=local,
                 destination=remote,
                 seq=iss,
-                ack=Seq(0) if Flags.ACK in flags else None,
+                # As hard to guess as our own number, so that only who saw it can answer.
+                ack=Seq(~int(iss)) if Flags.ACK in flags else None,
                 flags=flags,
                 window=min(self._room, _LARGEST),
                 options=Options.of(options),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from handshake.probe.verdict import Verdict
+from handshake.tcp import Flags
 
 if TYPE_CHECKING:
     from handshake.probe.watch import Taken
@@ -17,6 +18,10 @@ class Concluded(Protocol):
 
     local: Endpoint
     remote: Endpoint
+
+    @property
+    def asked(self) -> Flags:
+        """The control bits of our first segment."""
 
     @property
     def verdict(self) -> Verdict | None:
@@ -42,6 +47,9 @@ class Concluded(Protocol):
 def reason(attempt: Concluded, seconds: float) -> str:
     """Return why the attempt ended as it did, in English."""
     port, syns = attempt.remote.port, _syns(attempt.syn_sent)
+    knocked = Flags.SYN not in attempt.asked or attempt.asked & (Flags.FIN | Flags.ACK)
+    if knocked and (found := _knocked(attempt, seconds)) is not None:
+        return found
     match attempt.verdict:
         case Verdict.OPEN:
             return (
@@ -112,6 +120,41 @@ def _not_taken(taken: Taken) -> str:
             f"server waits for data before it accepts"
         )
     return "but never took our answer to that: it acknowledged nothing that we sent after it"
+
+
+def _knocked(attempt: Concluded, seconds: float) -> str | None:
+    """Return why, where it is not why an attempt would have ended so."""
+    port, asked = attempt.remote.port, attempt.asked
+    what = f"our {asked}" if asked else "our segment without control bits"
+    times = "" if attempt.syn_sent == 1 else f" {attempt.syn_sent} times"
+    match attempt.verdict:
+        case Verdict.RESET:
+            return (
+                f"RST answered {what}, as it does wherever there is no such connection: the host "
+                f"is there, or a firewall speaks for it. Whether a program listens on port {port}, "
+                f"it does not tell"
+            )
+        case Verdict.CLOSED:
+            return (
+                f"RST answered {what}: nothing listens on port {port}, where a listener would have "
+                f"dropped it in silence, or a firewall says so in the host's name; some systems "
+                f"answer so from any port"
+            )
+        case Verdict.HALF_OPEN:
+            return f"SYN+ACK answered {what}: a program listens on port {port}. We reset it"
+        case Verdict.FILTERED if Flags.ACK in asked:
+            return (
+                f"nothing answered {what}{times} in {seconds:.1f} s: a firewall drops what belongs "
+                f"to no connection, or the host is down"
+            )
+        case Verdict.FILTERED:
+            return (
+                f"nothing answered {what}{times} in {seconds:.1f} s: a program listens on port "
+                f"{port}, and drops it as RFC 9293 asks, or a firewall does, or the host is down"
+            )
+        case Verdict.LOCAL_ERROR:
+            return f"this machine did not send {what}: {attempt.failure}"
+    return None
 
 
 def _syns(count: int) -> str:

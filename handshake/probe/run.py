@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from handshake.probe.attempt import Attempt
     from handshake.probe.call import Call
     from handshake.probe.exchange import Exchange
+    from handshake.probe.knock import Knock
     from handshake.probe.manner import Manner
     from handshake.probe.target import Target
     from handshake.tcp import Endpoint
@@ -42,7 +43,7 @@ class Probe:
         self.target = target
         self.remote = remote
         self.tracker = Tracker()
-        self.attempt: Attempt | None = None
+        self.attempt: Attempt | Knock | None = None
         """What our own end knows; None until its first SYN is about to leave."""
 
         self._patience = patience or Patience()

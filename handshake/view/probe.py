@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from handshake.events import Step
     from handshake.probe import Result
+    from handshake.tcp import Segment
 
 _NAMES: Final = {Verdict.FILTERED: "NO ANSWER (filtered)"}
 """What a verdict is called on the screen, where its own name says less."""
@@ -33,6 +34,9 @@ _CLOSES: Final = {
     Close.RESET: ("reset", "the peer sent RST before both FINs were acknowledged"),
 }
 """How the connection was closed: in a word, and what that is."""
+
+_QUOTED: Final = 44
+"""Characters of what the peer said that have room on a line."""
 
 _LABEL: Final = 9
 _VALUE: Final = 8
@@ -56,7 +60,7 @@ class Findings:
             numbers = Numbers.of(self.steps)
             out += [line(), *Ladder(self.steps, numbers, glyphs=self.glyphs).lines(width)]
             answer = list(self._answer(numbers))
-            out += [line(), *answer] if answer else []
+            out += [line(), *answer, *self._said(), *self._end()] if answer else []
         for note in self.result.findings:
             out += _indented(note.text, width, "note")
         return out
@@ -76,13 +80,13 @@ class Findings:
     def _answered_by(self) -> str:
         """Return what the round trip ended with: the first acceptable answer."""
         syns = [step for step in self.steps if step.by is Role.SERVER and step.segment.syn]
-        if self.result.verdict is Verdict.CLOSED and not syns:
+        if not syns:
             return "RST"
         crossed = syns and all(step.segment.ack is None for step in syns[:1])
         return "SYN" if crossed else "SYN+ACK"
 
     def _reason(self) -> str:
-        code = self.result.verdict.exit_code
+        code = self.result.exit_code
         return printable(self.result.reason) + (f"  (exit {code})" if code else "")
 
     def _answer(self, numbers: Numbers) -> Iterator[Text]:
@@ -90,20 +94,43 @@ class Findings:
         answers = [step for step in self.steps if _answers(step)]
         if not answers:
             return
-        ours = next(step.segment.end for step in self.steps if step.by is Role.CLIENT)
+        syn = next(step.segment for step in self.steps if step.by is Role.CLIENT)
         # Where several came, the one that is a correct answer opened the connection.
-        answer = next((step for step in answers if step.segment.ack == ours), answers[0])
+        answer = next((step for step in answers if _correct(step.segment, syn)), answers[0])
         seg, version = answer.segment, answer.segment.source.version
         assert seg.ack is not None
         shift = None if self.result.negotiated is None else self.result.negotiated.snd_shift
-        good = "= our seq + 1: a correct answer to our SYN"
-        shown = numbers.show(seg.ack, Role.CLIENT)
-        yield _row("ack", shown, good if seg.ack == ours else "not what we sent")
+        yield _row("ack", numbers.show(seg.ack, Role.CLIENT), _ack(seg, syn))
         yield _row("window", str(seg.window), _window(shift))
         mss = "none" if seg.options.mss is None else str(seg.options.mss)
         yield _row("mss", mss, _mss(seg.options.mss, version))
         if answer.observed.ttl is not None:
             yield _row("ttl", str(answer.observed.ttl), _hops(answer.observed.ttl))
+        cookie = self.result.negotiated and self.result.negotiated.fast_open
+        if cookie:
+            yield _row("cookie", cookie, f"for the next call: --fast-open={cookie}")
+
+    def _said(self) -> Iterator[Text]:
+        """Yield what was said on the open connection, if anything was."""
+        said = self.result.said
+        if said is None:
+            return
+        if said.sent:
+            rest = said.sent - said.acknowledged
+            took = f"not acknowledged: {rest}" if rest else "all of them acknowledged"
+            yield _row("said", str(said.sent), f"{_octets_word(said.sent)}, {took}")
+        if said.received:
+            count = len(said.received)
+            text = printable(said.received[:_QUOTED].decode("utf-8", "replace"))
+            if count > _QUOTED or len(text) > _QUOTED:
+                text = f"{text[:_QUOTED]} ..."
+            yield _row("heard", str(count), f"{_octets_word(count)}: {text}")
+        if said.expected is not None:
+            words = "came" if said.expected else "did not come, so this exits with 1"
+            yield _row("expected", "yes" if said.expected else "no", f"what was expected {words}")
+
+    def _end(self) -> Iterator[Text]:
+        """Yield how the connection was closed, and what kept our kernel out of it."""
         if self.result.close is not None:
             yield _row("close", *_CLOSES[self.result.close])
         if self.result.guard is not None:
@@ -123,6 +150,25 @@ def heading(target: str, address: str) -> Text:
 
 def _answers(step: Step) -> bool:
     return step.by is Role.SERVER and step.segment.syn and step.segment.ack is not None
+
+
+def _correct(seg: Segment, syn: Segment) -> bool:
+    """Whether it acknowledges our SYN, and no more than came with it."""
+    return seg.ack is not None and syn.seq < seg.ack <= syn.end
+
+
+def _ack(seg: Segment, syn: Segment) -> str:
+    assert seg.ack is not None
+    if not _correct(seg, syn):
+        return "not what we sent"
+    taken = seg.ack - syn.seq - 1
+    if not syn.payload_length:
+        return "= our seq + 1: a correct answer to our SYN"
+    return f"our SYN, and {taken} of the {syn.payload_length} octets that came with it"
+
+
+def _octets_word(count: int) -> str:
+    return "octet" if count == 1 else "octets"
 
 
 def _row(name: str, value: str, words: str) -> Text:

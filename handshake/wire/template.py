@@ -21,6 +21,10 @@ _ADDRESSES: Final = {4: 12, 6: 8}
 """Where the two addresses begin: the ports follow them at once."""
 
 _ONES: Final = 0xFFFF
+_LABEL_BITS: Final = 20
+_SPREAD: Final = 0x9E37
+"""Odd, so that two sums never lead to the same label."""
+
 _PORTS: Final = struct.Struct("!HH")
 _STAMP_ALONE: Final = bytes((Kind.NOP, Kind.NOP, Kind.TIMESTAMPS, 10))
 
@@ -82,6 +86,10 @@ class Template:
         if self._identification is not None:
             number = next(self._identification) % _ONES + 1
             first = first[:4] + number.to_bytes(2, "big") + first[6:]
+        else:
+            # As Linux does, all packets of a connection have one label (RFC 6437 section 3).
+            label = ends_sum * _SPREAD % (1 << _LABEL_BITS)
+            first = (int.from_bytes(first[:4], "big") | label).to_bytes(4, "big") + first[4:]
         if not self.stamped:
             return self._pack(first, ends, seq, ack, bits, window, checksum, middle, rest)
         return self._pack_stamped(

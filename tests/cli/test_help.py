@@ -35,7 +35,8 @@ def run(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
         check=False,
     )
     if "--json" in args:
-        name = "summary" if "--summary" in args else OUTPUTS[args[0]]
+        special = {"--summary": "summary", "--dry-run": "dry_run"}
+        name = next((special[each] for each in args if each in special), OUTPUTS[args[0]])
         for line in done.stdout.splitlines():
             valid(json.loads(line), name)
     return done

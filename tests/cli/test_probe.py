@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import importlib
 import json
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import pytest
 
 from handshake.cli import main
 from handshake.errors import CannotRun
-from handshake.probe import Patience, Result, Target, Verdict
-from handshake.tcp import Endpoint
+from handshake.probe import Closing, Manner, Patience, Result, Target, Verdict
+from handshake.probe.result import Said
+from handshake.tcp import Endpoint, Flags
 from tests.cli.test_help import run
 from tests.schema import valid
 from tests.view.test_probe import OPEN, STEPS
@@ -45,15 +48,24 @@ class Call:
         self.closed = True
 
 
+@dataclass
+class Asked:
+    """How the prober was to call."""
+
+    patience: list[Patience] = field(default_factory=list)
+    manner: list[Manner] = field(default_factory=list)
+
+
 @pytest.fixture
-def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Patience]]:
-    """Let every target be answered by these calls; return how patient the prober was."""
+def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Asked]:
+    """Let every target be answered by these calls; return how the prober was to call."""
 
-    def install(*calls: Call | Result) -> list[Patience]:
-        asked: list[Patience] = []
+    def install(*calls: Call | Result) -> Asked:
+        asked = Asked()
 
-        def probes(_: Target, patience: Patience) -> Iterator[Call | Result]:
-            asked.append(patience)
+        def probes(_: Target, patience: Patience, manner: Manner) -> Iterator[Call | Result]:
+            asked.patience.append(patience)
+            asked.manner.append(manner)
             yield from calls
 
         monkeypatch.setattr(PROBE, "probes", probes)
@@ -68,12 +80,13 @@ CLOSED = Result(
 
 
 def test_a_call_is_shown_segment_by_segment_and_then_summed_up(
-    answer: Callable[..., list[Patience]], capsys: pytest.CaptureFixture[str]
+    answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
 ) -> None:
     call = Call(OPEN, STEPS)
     asked = answer(call)
     assert main(["probe", "example.org:80", "--timeout", "2.5", "--retries", "1"]) == 0
-    assert asked == [Patience.of(timeout=2.5, retries=1)]
+    assert asked.patience == [Patience.of(timeout=2.5, retries=1, observe=1.25)]
+    assert asked.manner == [Manner()]
     assert call.closed
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "PROBE  example.org:80 (198.51.100.7)"
@@ -91,7 +104,7 @@ def test_a_call_is_shown_segment_by_segment_and_then_summed_up(
 
 
 def test_a_port_that_is_not_open_exits_with_one(
-    answer: Callable[..., list[Patience]], capsys: pytest.CaptureFixture[str]
+    answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
 ) -> None:
     answer(Call(CLOSED, []))
     assert main(["probe", "example.org", "81"]) == 1
@@ -102,7 +115,7 @@ def test_a_port_that_is_not_open_exits_with_one(
 
 
 def test_every_address_is_reported_and_one_that_opens_is_enough(
-    answer: Callable[..., list[Patience]], capsys: pytest.CaptureFixture[str]
+    answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
 ) -> None:
     refused = Result("example.org:80", "2001:db8::7", 80, Verdict.CLOSED, "nothing listens")
     answer(Call(refused, []), Call(OPEN, STEPS))
@@ -115,7 +128,7 @@ def test_every_address_is_reported_and_one_that_opens_is_enough(
 
 
 def test_without_the_right_to_send_it_says_what_to_do_and_nothing_else(
-    answer: Callable[..., list[Patience]], capsys: pytest.CaptureFixture[str]
+    answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
 ) -> None:
     call = Call(OPEN, STEPS, CannotRun("hand-built segments need CAP_NET_RAW: run sudo x"))
     answer(call)
@@ -129,11 +142,11 @@ def test_without_the_right_to_send_it_says_what_to_do_and_nothing_else(
 
 
 def test_all_targets_are_understood_before_the_first_is_called(
-    answer: Callable[..., list[Patience]], capsys: pytest.CaptureFixture[str]
+    answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = answer(Call(OPEN, STEPS))
     assert main(["probe", "example.org:80", "example.org:none"]) == 2
-    assert asked == []
+    assert asked == Asked()
     assert capsys.readouterr().out == ""
 
 
@@ -142,3 +155,165 @@ def test_a_name_that_does_not_exist_could_not_be_tried() -> None:
     assert done.returncode == 3
     assert json.loads(done.stdout)["verdict"] == "name-error"
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "manner"),
+    [
+        ("--mss 536 --window 1024 --wscale 3", Manner(mss=536, window=1024, window_scale=3)),
+        (
+            "--no-sack --no-timestamps --no-wscale --mss 0",
+            Manner(mss=0, sack=False, timestamps=False, window_scale=None),
+        ),
+        ("--ecn", Manner(ecn=True)),
+        ("--fast-open", Manner(fast_open=b"")),
+        ("--fast-open=01:23:45:67", Manner(fast_open=bytes.fromhex("01234567"))),
+        ("--md5 secret", Manner(md5=b"secret")),
+        (
+            "--option 253:f989 --option 30:0001",
+            Manner(options=((253, b"\xf9\x89"), (30, b"\x00\x01"))),
+        ),
+        ("--option 1", Manner(options=((1, b""),))),
+        ("--flags SYN,ECE", Manner(flags=Flags.SYN | Flags.ECE)),
+        ("--flags syn+psh", Manner(flags=Flags.SYN | Flags.PSH)),
+        ("--flags SEW", Manner(flags=Flags.SYN | Flags.ECE | Flags.CWR)),
+        ("--flags FPU", Manner(flags=Flags.FIN | Flags.PSH | Flags.URG)),
+        ("--flags none", Manner(flags=Flags(0))),
+        ("--seq 7 --source-port 4000", Manner(iss=7, source_port=4000)),
+        ("--source 192.0.2.1", Manner(source=ip_address("192.0.2.1"))),
+        ("--source [::1]", Manner(source=ip_address("::1"))),
+        ("--interface lo --ttl 3 --tos 184", Manner(interface="lo", ttl=3, tos=184)),
+        (r"--data a\r\n\x00\\ --expect b\t", Manner(data=b"a\r\n\0\\", expect=b"b\t")),
+        ("--close rst", Manner(closing=Closing.RST)),
+        ("--no-ack", Manner(answer=False)),
+    ],
+)
+def test_an_option_is_a_manner(words: str, manner: Manner, answer: Callable[..., Asked]) -> None:
+    asked = answer(Call(OPEN, []))
+    assert main(["probe", "example.org:80", *words.split()]) == 0
+    assert asked.manner == [manner]
+
+
+@pytest.mark.parametrize(
+    ("words", "patience"),
+    [
+        ("", Patience.of(observe=1.25)),
+        ("--observe 0", Patience.of()),
+        ("--no-ack", Patience.of(observe=8)),
+        ("--no-ack --observe 20", Patience.of(observe=20)),
+        ("--hold 3 --rto 0.5", Patience.of(observe=1.25, hold=3, rto=0.5)),
+        # All SYNs are given their time, unless somebody has less of it.
+        ("--retries 4", Patience.of(observe=1.25, retries=4, timeout=17)),
+        ("--retries 4 --timeout 2", Patience.of(observe=1.25, retries=4, timeout=2)),
+        ("--retries 99", Patience.of(observe=1.25, retries=99, timeout=86400)),
+    ],
+)
+def test_how_patient_it_is(words: str, patience: Patience, answer: Callable[..., Asked]) -> None:
+    asked = answer(Call(OPEN, []))
+    assert main(["probe", "example.org:80", *words.split()]) == 0
+    assert asked.patience == [patience]
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        ("--window 2.5", "Invalid value for '--window'"),
+        ("--mss 70000", "an MSS is a number from 0 to 65535, not 70000"),
+        ("--option x:00", "--option x:00: write its kind, a colon and its data"),
+        ("--option 253:0", "--option 253:0: '0' is not hexadecimal, two digits an octet"),
+        ("--option 300:00", "the kind of an option is a number from 0 to 255, not 300"),
+        ("--fast-open=zz", "--fast-open: 'zz' is not hexadecimal"),
+        ("--fast-open=01", "--fast-open: a cookie has 4 to 16 octets"),
+        ("--fast-open=0102030405060708 --md5 k", "options take 44 octets, and a header has room"),
+        ("--flags NOPE", "--flags NOPE: write names as in SYN,ECE, letters as in SE, or none"),
+        ("--flags SR", "a RST is never answered"),
+        ("--source nobody", "--source nobody: write an address of this machine"),
+        ("--interface nope0", "--interface nope0: this machine has no such interface"),
+        (r"--data a\q", r"--data: \q stands for nothing: \\ is a backslash itself"),
+        ("--data a\\", "--data: \\ stands for nothing"),
+        ("--close maybe", "--close maybe: it is one of fin, rst and none"),
+        ("--monitor zabbix", "--monitor zabbix: it is one of nagios, prometheus"),
+        ("--json --quiet", "--json and --quiet: standard output takes one of them"),
+        ("--rto 0", "--rto 0: it must be more than 0"),
+        ("--observe -1", "a time must lie between 0 and 86400 seconds"),
+        ("--ttl 0", "a time to live is a number from 1 to 255, not 0"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_anything_is_sent(
+    words: str, error: str, answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer(Call(OPEN, [], AssertionError("called")))
+    assert main(["probe", "example.org:80", *words.split()]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(f"error: {error}")
+    assert said.err.count("\n") == 1
+
+
+def test_quiet_says_nothing_but_by_its_exit_code(
+    answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer(Call(CLOSED, STEPS))
+    assert main(["probe", "example.org", "81", "--quiet"]) == 1
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("kind", "result", "code", "begin"),
+    [
+        ("nagios", OPEN, 0, "TCP OK - example.org:80 (198.51.100.7) open, SYN+ACK after 28.4 ms"),
+        ("nagios", CLOSED, 2, "TCP CRITICAL - example.org:81 (198.51.100.7) closed"),
+        ("prometheus", OPEN, 0, "# HELP probe_success "),
+        ("prometheus", CLOSED, 1, "# HELP probe_success "),
+    ],
+)
+def test_a_monitoring_system_reads_it(
+    kind: str,
+    result: Result,
+    code: int,
+    begin: str,
+    answer: Callable[..., Asked],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    answer(Call(result, STEPS))
+    assert main(["probe", "example.org:80", "--monitor", kind]) == code
+    assert capsys.readouterr().out.startswith(begin)
+
+
+def test_what_was_expected_and_did_not_come_is_no_success(
+    answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = Said(4, 4, b"something else", expected=False)
+    answer(Call(replace(OPEN, said=said), STEPS))
+    assert main(["probe", "example.org:80", "--expect", "pong"]) == 1
+    assert "OPEN  example.org:80" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost"])
+def test_a_dry_run_shows_the_syn_and_needs_no_right(host: str) -> None:
+    done = run("probe", f"{host}:80", "--dry-run", "--seq", "7", "--source-port", "4000")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith(f"DRY RUN  {host}:80")
+    assert lines[0].endswith("nothing is sent")
+    assert "  sequence     7" in lines
+    assert any(line.startswith("  from ") and line.endswith(":4000") for line in lines)
+    assert all(len(line) <= 80 for line in lines)
+
+
+def test_a_dry_run_as_json_has_the_octets() -> None:
+    done = run("probe", "127.0.0.1:80", "--dry-run", "--json", "--mss", "1400")
+    found = json.loads(done.stdout)
+    assert (found["address"], found["port"], found["ttl"]) == ("127.0.0.1", 80, 64)
+    assert (found["segment"]["flags"], found["segment"]["mss"]) == (["SYN"], 1400)
+    octets = bytes.fromhex(found["packet"])
+    assert (octets[0], octets[9], len(octets)) == (0x45, 6, 60)
+
+
+def test_a_dry_run_to_nowhere_says_why() -> None:
+    done = run("probe", "127.0.0.1:80", "--dry-run", "--source", "192.0.2.9")
+    assert done.returncode == 3
+    assert done.stderr == (
+        "error: no SYN could leave for 127.0.0.1: 192.0.2.9 is no address of this machine "
+        "(EADDRNOTAVAIL)\n"
+    )

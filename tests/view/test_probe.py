@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from handshake.probe import Close, Negotiated, Note, Result, Verdict
+from handshake.probe.result import Said
 from handshake.tcp import Observed
 from handshake.tracker import Tracker
 from handshake.view.probe import Findings
@@ -77,6 +78,33 @@ def test_an_open_port() -> None:
         "  close    clean    each end sent FIN, and each FIN was acknowledged",
         "  guard    filter   kept our own kernel from resetting it",
     ]
+
+
+def test_what_was_said_is_summed_up() -> None:
+    said = Said(18, 18, b"HTTP/1.0 200 OK\r\n" + bytes(90), expected=True)
+    assert drawn(Findings(replace(OPEN, said=said), STEPS))[-5:] == [
+        "  said     18       octets, all of them acknowledged",
+        "  heard    107      octets: HTTP/1.0 200 OK\\r\\n\\x00\\x00\\x00\\x00\\x00\\x00\\ ...",
+        "  expected yes      what was expected came",
+        "  close    clean    each end sent FIN, and each FIN was acknowledged",
+        "  guard    filter   kept our own kernel from resetting it",
+    ]
+
+
+def test_what_was_expected_and_did_not_come_is_the_exit_code() -> None:
+    said = Said(4, 3, b"", expected=False)
+    lines = drawn(Findings(replace(OPEN, said=said), STEPS))
+    assert lines[1].endswith("(exit 1)")
+    assert "  said     4        octets, not acknowledged: 1" in lines
+    assert "  expected no       what was expected did not come, so this exits with 1" in lines
+
+
+def test_a_cookie_is_shown_with_how_to_use_it() -> None:
+    assert OPEN.negotiated is not None
+    told = replace(OPEN, negotiated=replace(OPEN.negotiated, fast_open="0123456789abcdef"))
+    assert "  cookie   0123456789abcdef for the next call: --fast-open=0123456789abcdef" in drawn(
+        Findings(told, STEPS)
+    )
 
 
 def test_no_answer_says_so_and_what_it_exits_with() -> None:

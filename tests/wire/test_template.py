@@ -56,20 +56,26 @@ def segments(draw: st.DrawFn) -> Segment:
     )
 
 
-@given(first=segments(), others=st.lists(segments(), max_size=3), ttl=st.sampled_from([64, 255]))
+@given(
+    first=segments(),
+    others=st.lists(segments(), max_size=3),
+    ttl=st.sampled_from([64, 255]),
+    tos=st.sampled_from([0, 0xB8, 255]),
+)
 def test_a_patched_packet_is_what_scapy_builds(
-    first: Segment, others: list[Segment], ttl: int
+    first: Segment, others: list[Segment], ttl: int, tos: int
 ) -> None:
     templates = Templates()
     for seg in (first, *others, replace(first, seq=first.seq + 1)):
-        packet = codec.packet(seg, ttl)
-        found = templates.packet(seg, ttl)
+        packet = codec.packet(seg, ttl, tos)
+        found = templates.packet(seg, ttl, tos)
         if seg.source.version == 4:
             packet.flags, packet.id = "DF", int.from_bytes(found[4:6], "big")
             assert packet.id
             # The kernel fills in the checksum of this header, whatever it holds.
             assert (found[:10], found[12:]) == (bytes(packet)[:10], bytes(packet)[12:])
         else:
+            packet.fl = int.from_bytes(found[:4], "big") & 0xFFFFF
             assert found == bytes(packet)
         source, destination = seg.source.address.packed, seg.destination.address.packed
         assert checksum(source, destination, found[-seg.data_offset * 4 - len(seg.payload) :]) == 0
@@ -84,6 +90,21 @@ def test_one_template_serves_all_that_differ_in_numbers_alone() -> None:
     assert templates.of(ack) is templates.of(fin)
     assert templates.of(ack) is not templates.of(replace(ack, options=Options()))
     assert templates.of(ack) is not templates.of(ack, ttl=255)
+
+
+def test_all_packets_of_a_connection_have_one_flow_label() -> None:
+    # RFC 6437 section 3: its label must not change, and others should have others.
+    ours, theirs = Endpoint.of("2001:db8::1", 50000), Endpoint.of("2001:db8::7", 80)
+    syn = Segment(ours, theirs, Seq(1), None, Flags.SYN, options=Options.of(opt.mss(1440)))
+    ack = Segment(ours, theirs, Seq(2), Seq(9), Flags.ACK)
+    templates = Templates()
+    labels = [templates.packet(each)[1:4] for each in (syn, ack)]
+    assert labels[0] == labels[1] != bytes(3)
+    others = {
+        templates.packet(replace(syn, source=replace(ours, port=port)))[1:4]
+        for port in range(50000, 50100)
+    }
+    assert len(others) == 100
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,183 @@
+"""Where the results of `handshake probe` go: lines, JSON, a monitoring system, or nowhere."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from handshake.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.console import Console
+    from rich.text import Text
+
+    from handshake.export.pcapng import PcapngWriter
+    from handshake.probe import Result
+
+MONITORS: Final = ("nagios", "prometheus")
+
+
+class Report(Protocol):
+    """Takes results as they come."""
+
+    def show(self, result: Result) -> None:
+        """Take one result."""
+
+    def sum_up(self, lines: Sequence[Text]) -> None:
+        """Take what they all add up to, in lines."""
+
+    def end(self, code: int) -> int:
+        """Say what is to be said at the end; return what to exit with, by default with `code`."""
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Prints a line for each."""
+
+    console: Console
+
+    def show(self, result: Result) -> None:
+        """Print one result in a line."""
+        from handshake.view.probe_lines import result_line
+
+        self.sum_up([result_line(result)])
+
+    def sum_up(self, lines: Sequence[Text]) -> None:
+        """Print the lines."""
+        from handshake.cli.console import show
+
+        show(self.console, lines)
+
+    def end(self, code: int) -> int:
+        """Return the code: all is said."""
+        return code
+
+
+class Objects:
+    """Prints a JSON object for each, on a line of its own."""
+
+    def show(self, result: Result) -> None:
+        """Print one result."""
+        sys.stdout.write(json.dumps(result.as_json()) + "\n")
+        sys.stdout.flush()
+
+    def sum_up(self, lines: Sequence[Text]) -> None:
+        """Print the lines where they do not get into the objects."""
+        for each in lines:
+            print(each.plain, file=sys.stderr)  # noqa: T201
+
+    def end(self, code: int) -> int:
+        """Return the code: all is said."""
+        return code
+
+
+class Nothing:
+    """Prints nothing: what the program exits with tells."""
+
+    def show(self, result: Result) -> None:
+        """Take one result."""
+
+    def sum_up(self, lines: Sequence[Text]) -> None:
+        """Take the lines."""
+
+    def end(self, code: int) -> int:
+        """Return the code."""
+        return code
+
+
+class Monitored(Nothing):
+    """Prints at the end what a monitoring system reads."""
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._results: list[Result] = []
+
+    def show(self, result: Result) -> None:
+        """Keep one result."""
+        self._results.append(result)
+
+    def end(self, code: int) -> int:
+        """Print it; return the code, or for Nagios what it takes for the status."""
+        from handshake.export.monitor import nagios, prometheus
+
+        if self._kind == "prometheus":
+            sys.stdout.write(prometheus(self._results))
+            return code
+        line, status = nagios(self._results)
+        sys.stdout.write(f"{line}\n")
+        return status
+
+
+@dataclass(frozen=True)
+class Output:
+    """What is to be shown of the results, and kept of the packets."""
+
+    as_json: bool = False
+    plain: bool = False
+    ascii_only: bool = False
+    quiet: bool = False
+    monitor: str | None = None
+    write: str | None = None
+    """The name of the file for the packets; None where they are not kept."""
+
+    def __post_init__(self) -> None:
+        if self.monitor is not None and self.monitor not in MONITORS:
+            raise UsageError(f"--monitor {self.monitor}: it is one of {', '.join(MONITORS)}")
+        ways = {"--json": self.as_json, "--quiet": self.quiet, "--monitor": bool(self.monitor)}
+        chosen = [name for name, wanted in ways.items() if wanted]
+        if self.write == "-" and not self.quiet:
+            chosen.append("-w -")
+        if len(chosen) > 1:
+            hint = ": add --quiet, so that the packets alone go there" if self.write == "-" else ""
+            raise UsageError(f"{' and '.join(chosen)}: standard output takes one of them{hint}")
+
+    @property
+    def in_words(self) -> bool:
+        """Whether somebody is to read it."""
+        return not (self.as_json or self.quiet or self.monitor or self.write == "-")
+
+    @property
+    def attentive(self) -> bool:
+        """Whether every segment is wanted."""
+        return self.as_json or self.write is not None
+
+    def report(self, console: Console) -> Report:
+        """Return where the results go."""
+        if self.as_json:
+            return Objects()
+        if self.monitor is not None:
+            return Monitored(self.monitor)
+        return Lines(console) if self.in_words else Nothing()
+
+    @contextmanager
+    def evidence(self) -> Iterator[Evidence]:
+        """Open the file for the packets, if they are to be kept."""
+        if self.write is None:
+            yield Evidence(None)
+            return
+        from handshake.export.pcapng import opened
+
+        with opened(self.write) as writer:
+            yield Evidence(writer)
+
+
+class Evidence:
+    """What was sent and received, written down as results come."""
+
+    def __init__(self, writer: PcapngWriter | None) -> None:
+        self._writer = writer
+        if writer is not None:
+            # Once all privileges are gone, our own files may not be readable any more.
+            import handshake.export.evidence  # noqa: F401
+
+    def keep(self, result: Result) -> None:
+        """Write the packets of one result."""
+        if self._writer is not None:
+            from handshake.export.evidence import write
+
+            write(result.segments, result.errors, self._writer)

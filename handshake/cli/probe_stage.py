@@ -1,0 +1,128 @@
+"""`handshake probe` with one target: each segment as it passes, and what came of it."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing
+from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+
+    from handshake.cli.probe_report import Output
+    from handshake.events import Step
+    from handshake.probe import Manner, Patience, Probe, Result, Target
+
+
+def show_one(
+    target: Target,
+    patience: Patience,
+    manner: Manner,
+    output: Output,
+    opened: Callable[[], None],
+) -> int:
+    """Call every address of the target; return what to exit with.
+
+    `opened` is called as soon as the sockets are open.
+    """
+    from handshake.cli.console import console
+    from handshake.probe import exit_code
+
+    report = output.report(console(plain=output.plain))
+    stage = Stage(plain=output.plain, ascii_only=output.ascii_only) if output.in_words else None
+
+    def results() -> Iterator[Result]:
+        with (
+            output.evidence() as evidence,
+            closing(calls(target, patience, manner, opened)) as made,
+        ):
+            for call in made:
+                result = _ended(call) if stage is None else stage.show(call)
+                if stage is None:
+                    report.show(result)
+                evidence.keep(result)
+                yield result
+
+    return report.end(exit_code(results()))
+
+
+def calls(
+    target: Target, patience: Patience, manner: Manner, opened: Callable[[], None]
+) -> Generator[Probe | Result, None, None]:
+    """Yield a call to each address of the target; all go over the same sockets.
+
+    No others could be opened later, when all privileges are given up.
+    """
+    from handshake.probe import Result, probes
+
+    with ExitStack() as stack:
+        exchange = None
+        for call in probes(target, patience, manner):
+            if not isinstance(call, Result):
+                if exchange is None:
+                    from handshake.probe.exchange import Exchange
+
+                    made = Exchange(patience, manner, attentive=True, opened=opened)
+                    exchange = stack.enter_context(made)
+                call.exchange = exchange
+            yield call
+
+
+def _ended(call: Probe | Result) -> Result:
+    from handshake.probe import Result
+
+    if isinstance(call, Result):
+        return call
+    with closing(call):
+        return call.result
+
+
+class Stage:
+    """Shows each call as it happens, and what came of it."""
+
+    def __init__(self, *, plain: bool, ascii_only: bool) -> None:
+        from handshake.cli.console import console, glyphs, show
+
+        self._console = console(plain=plain)
+        self._print = partial(show, self._console)
+        self._glyphs = glyphs(ascii_only=ascii_only)
+        self._shown = 0
+
+    def show(self, call: Probe | Result) -> Result:
+        """Show one call from its first segment to its verdict; return the result."""
+        from handshake.probe import Result
+        from handshake.view.probe import Findings
+        from handshake.view.text import line
+
+        if self._shown:
+            self._print([line()])
+        self._shown += 1
+        steps: list[Step] = []
+        if isinstance(call, Result):
+            result = call
+        else:
+            with closing(call):
+                self._follow(call, steps)
+                result = call.result
+        if steps:
+            self._print([line()])
+        self._print(Findings(result, steps, self._glyphs).lines(self._console.width))
+        return result
+
+    def _follow(self, call: Probe, steps: list[Step]) -> None:
+        """Draw each step as it passes, and keep it in `steps`."""
+        from handshake.view.explanation import ROOM, Explanation
+        from handshake.view.numbers import Numbers
+        from handshake.view.probe import heading
+
+        width = self._console.width
+        pictured = self._console.is_terminal and width >= ROOM
+        for step in call:
+            earlier = next((each for each in reversed(steps) if each.by is step.by), None)
+            before = steps[-1] if steps else None
+            if before is None:
+                self._print([heading(call.target.text, str(call.remote.address))])
+            steps.append(step)
+            numbers = Numbers.of(steps)
+            shown = Explanation(step, numbers, before, earlier, pictured, self._glyphs)
+            self._print(shown.lines(width))
