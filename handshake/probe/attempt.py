@@ -250,7 +250,9 @@ class Attempt:
     def _break_off(self, verdict: Verdict, at: int) -> Segments:
         """End it by a RST: the peer need not keep what nobody will use (section 3.10.5)."""
         self._end(verdict)
-        return self._speaker.say(Flags.RST, at)
+        # Its number is what the peer expects next, if all went wrong that may have: with any
+        # other it would ask back, and find nobody there (RFC 5961 section 3.2).
+        return self._speaker.say(Flags.RST, at, seq=self.block.snd.una)
 
     def _reset(self, before: ControlBlock, seg: Segment) -> Segments:
         if not before.state.synchronized:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from handshake.probe.hints import hints
 from handshake.probe.patience import SECOND
 from handshake.probe.reason import reason
 from handshake.probe.result import Negotiated, Result, Said, failed, round_trip
@@ -37,6 +38,7 @@ class Call:
         "incoming",
         "outgoing",
         "over",
+        "path_mss",
         "resets",
         "segments",
         "slot",
@@ -54,6 +56,7 @@ class Call:
         outgoing: bytes,
         incoming: bytes,
         to: tuple[Any, ...],
+        path_mss: int,
         begun: int,
         *,
         attentive: bool,
@@ -68,6 +71,9 @@ class Call:
         """Addresses and ports of what the peer sends us."""
 
         self.to = to
+        self.path_mss = path_mss
+        """What a segment may carry on our side of the path, in octets."""
+
         self.begun = begun
         self.over: int | None = None
         """When there was nothing more to send."""
@@ -110,6 +116,10 @@ class Call:
             return failed(self.target, Verdict.LOCAL_ERROR, why, remote)
         rtt, ambiguous, ttl = self._measured(course.answer(), decode)
         seen = tracker.connections[-1] if tracker and tracker.connections else None
+        notes = found.notes
+        if seen is not None:
+            told = seen.findings.found()
+            notes += tuple(hints(self.segments or (), self.path_mss, told))
         return Result(
             target=self.target.text,
             address=str(remote.address),
@@ -126,7 +136,7 @@ class Call:
             server=None if seen is None else summarize_end(seen.server),
             close=found.close,
             guard=self.guard.name,
-            findings=found.notes,
+            findings=notes,
             segments=tuple(self.segments or ()),
             duration=(over - self.begun) / SECOND,
             syn_ack_again=found.taken.again,

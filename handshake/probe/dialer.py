@@ -46,7 +46,7 @@ class Dialer:
         self._templates = Templates()
         self._beginnings = Beginnings()
         self._precedents: dict[tuple[int, Offer], Precedents] = {}
-        self._ways: dict[Address, tuple[Address, Precedents]] = {}
+        self._ways: dict[Address, tuple[Address, int, Precedents]] = {}
         self._ways_until = 0
 
     def call(
@@ -55,13 +55,19 @@ class Dialer:
         remote: Endpoint,
         taken: Callable[[bytes], bool],
         decode: Callable[[Captured], Heard | None],
+        patience: Patience | None = None,
+        manner: Manner | None = None,
     ) -> Call:
         """Return a call that has not begun, between ends that are not `taken`.
 
-        Raises OSError where there is no way to the remote end, and CannotRun where no port of
-        ours can be guarded.
+        With a patience or a manner of its own it has no precedents but its own either. Raises
+        OSError where there is no way to the remote end, and CannotRun where no port of ours
+        can be guarded.
         """
-        source, precedents = self._way(remote.address)
+        source, path_mss, precedents = self._way(remote.address)
+        if patience is not None or manner is not None:
+            how = patience or self._patience, self._templates, manner or self._manner
+            precedents = Precedents(remote.version, precedents.offer, *how)
         here, there, port = source.packed, remote.address.packed, remote.port
         incoming = there + here
         guard = self.guards.take(
@@ -83,14 +89,15 @@ class Dialer:
             decode,
         )
         to = sockaddr(remote.address)
-        return Call(target, course, guard, outgoing, incoming, to, now, attentive=self._attentive)
+        ends = outgoing, incoming, to
+        return Call(target, course, guard, *ends, path_mss, now, attentive=self._attentive)
 
     def close(self) -> None:
         """Give all ports back."""
         self.guards.close()
 
-    def _way(self, address: Address) -> tuple[Address, Precedents]:
-        """Return our address on the way there, and how calls on such a way went before."""
+    def _way(self, address: Address) -> tuple[Address, int, Precedents]:
+        """Return our address on the way there, its MSS, and how calls on such a way went before."""
         now = self._clock.now()
         if now >= self._ways_until:
             self._ways.clear()
@@ -105,5 +112,7 @@ class Dialer:
                 how = self._patience, self._templates, manner
                 precedents = Precedents(address.version, offer, *how)
                 self._precedents[address.version, offer] = precedents
-            known = self._ways[address] = way.source, precedents
+            path_mss = offer_for(way.mtu, address.version).mss
+            assert path_mss is not None
+            known = self._ways[address] = way.source, path_mss, precedents
         return known

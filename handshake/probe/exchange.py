@@ -68,16 +68,18 @@ class Exchange:
 
         `opened` is called once, as soon as the sockets are open.
         """
-        self._manner = manner or Manner()
+        self.manner = manner or Manner()
+        """How calls are made, unless one is to be made otherwise."""
+
         self.clock = Clock()
         self.ended: deque[Call] = deque()
         """Calls that are over, for whoever drives it to take away."""
 
         # What is no SYN is measured, too, and the filter lets only SYNs of ours through.
-        self._attentive = attentive or not self._manner.opens
+        self._attentive = attentive or not self.manner.opens
         self._opened = opened
         self._link: Link | None = None
-        self._dialer = Dialer(patience, self._manner, self.clock, attentive=self._attentive)
+        self._dialer = Dialer(patience, self.manner, self.clock, attentive=self._attentive)
         self._to_us: dict[bytes, Call] = {}
         self._from_us: dict[bytes, Call] = {}
         self._waiting: list[tuple[int, int, list[Call | None]]] = []
@@ -124,16 +126,25 @@ class Exchange:
 
     # A call begins.
 
-    def begin(self, target: Target, remote: Endpoint) -> Call | Result:
-        """Send the SYN of another call; return its result where it cannot even be tried."""
+    def begin(
+        self,
+        target: Target,
+        remote: Endpoint,
+        patience: Patience | None = None,
+        manner: Manner | None = None,
+    ) -> Call | Result:
+        """Send the SYN of another call; return its result where it cannot even be tried.
+
+        This one may be made with a patience and in a manner of its own.
+        """
         try:
-            call = self._dialer.call(target, remote, self._taken, self._decode)
+            call = self._dialer.call(target, remote, self._taken, self._decode, patience, manner)
         except OSError as error:
             return failed(target, Verdict.LOCAL_ERROR, words(error), remote)
         self._listen(call.guard.port)
         self.link.know(call.course.local.address, remote.address)
         self._from_us[call.outgoing] = self._to_us[call.incoming] = call
-        by_rules = self._attentive or not self._manner.ordinary
+        by_rules = self._attentive or not self.manner.ordinary
         self._send(call, call.course.start(call.begun, by_rules=by_rules))
         self._after(call, call.begun)
         return call
@@ -146,7 +157,7 @@ class Exchange:
 
     def _listen(self, port: int) -> None:
         if self._link is None:
-            interface = self._manner.interface
+            interface = self.manner.interface
             self._link = Link([port], all_of_ours=self._attentive, interface=interface)
             if self._opened is not None:
                 self._opened()
@@ -234,7 +245,7 @@ class Exchange:
 
     def _asks(self, segment: Segment, call: Call) -> bool:
         """Whether it is our first segment, or the same again."""
-        if self._manner.opens:
+        if self.manner.opens:
             return segment.syn and segment.ack is None
         return int(segment.seq) == call.course.iss and not segment.rst
 

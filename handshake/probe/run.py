@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import select
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from handshake.probe.drive import driven
 from handshake.probe.patience import Patience
 from handshake.probe.result import Result
 from handshake.tracker import Tracker
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from handshake.probe.manner import Manner
     from handshake.probe.target import Target
     from handshake.tcp import Endpoint
-
-_MILLISECOND: Final = 1_000_000
 
 
 class Probe:
@@ -84,17 +82,15 @@ class Probe:
                 self._result = call
                 return
             self.attempt = call.course.attempt
-            arrivals = select.poll()
-            arrivals.register(exchange, select.POLLIN)
-            while call.conclusion is None:
-                assert exchange.deadline is not None
-                left = max(0, exchange.deadline - exchange.clock.now())
-                # Rounded up: to wake before it is due would be to wake twice.
-                arrivals.poll(-(-left // _MILLISECOND))
-                exchange.hear()
-                exchange.wake()
+            for _ in driven(call, exchange):
                 yield from self._steps_of(call)
-            self._result = call.result(exchange.link.decode, self.tracker)
+            result = call.result(exchange.link.decode, self.tracker)
+            if self._patience.retries:
+                # Whoever allows one SYN alone gets no second one for this either.
+                from handshake.probe.origin import traced
+
+                result = traced(result, call, exchange)
+            self._result = result
 
     def _steps_of(self, call: Call) -> Iterator[Step]:
         """Yield what the segments changed that came by since the last time."""

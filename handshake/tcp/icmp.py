@@ -80,6 +80,11 @@ class IcmpError:
         return self.type in (1, 3, 4)
 
     @property
+    def expired(self) -> bool:
+        """Whether a router ended it because it had passed as many as it might."""
+        return (self.version, self.type, self.code) in ((4, 11, 0), (6, 3, 0))
+
+    @property
     def words(self) -> str:
         """What type and code mean, in words."""
         names = _UNREACHABLE_V4 if self.version == 4 else _UNREACHABLE_V6

@@ -93,7 +93,7 @@ def test_our_fin_finds_out_where_nobody_watches() -> None:
     talk.hears(AGAIN, 1010)
     talk.waits_to_the_end()
     assert talk.end == (Verdict.HALF_OPEN, None)
-    assert talk.said[-1].endswith("<SEQ=102><CTL=RST>")
+    assert talk.said[-1].endswith("<SEQ=101><CTL=RST>")
 
 
 def test_the_ack_is_withheld() -> None:
