@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _WAITING = (State.SYN_SENT, State.SYN_RECEIVED)
 _ASSUMED = (State.SYN_RECEIVED, State.ESTABLISHED)
 
+_OPENED = (State.ESTABLISHED, State.CLOSE_WAIT)
+
 _UNACKNOWLEDGED = {
     State.FIN_WAIT_2: State.FIN_WAIT_1,
     State.TIME_WAIT: State.CLOSING,
@@ -96,12 +98,12 @@ def _not_heard(block: ControlBlock, seg: Segment) -> ControlBlock:
             peer_offered=None,
             ts_recent=None,
         )
-    if seg.ack is not None and block.state is State.ESTABLISHED and block.passive:
+    if seg.ack is not None and block.state in _OPENED and block.passive:
         return replace(
             block,
             state=State.SYN_RECEIVED,
             snd=replace(block.snd, una=block.snd.iss),
-            rcv=replace(block.rcv, nxt=seg.ack, held=()),
+            rcv=replace(block.rcv, nxt=seg.ack, held=(), fin=None),
         )
     return block
 

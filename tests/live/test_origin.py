@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from handshake.probe import Note, Patience, Result, Verdict
+from handshake.probe import Manner, Note, Patience, Result, Verdict
 
 from .capture import capture
 from .loss import drop, firewall
@@ -17,6 +18,7 @@ from .test_probe import PORT, flags
 
 REJECTED = "reject with tcp reset"
 MATCH = f"tcp dport {PORT}"
+CLAMP = "tcp option maxseg size set 1300"
 
 
 def note(result: Result, code: str) -> Note | None:
@@ -159,10 +161,9 @@ def test_a_syn_proxy_before_a_port_that_is_closed() -> None:
 @pytest.mark.live
 @pytest.mark.parametrize("version", [4, 6])
 def test_a_router_that_lowers_the_mss_is_hinted_at(version: int) -> None:
-    clamp = "tcp flags syn tcp option maxseg size set 1300"
-    with routed() as (client, router, server), answering(server):
-        with firewall(router, "forward", clamp, ""):
-            found = call(client, target(server, version))
+    clamped = partial(firewall, hook="forward", match="tcp flags syn", verdict=CLAMP)
+    with routed() as (client, router, server), answering(server), clamped(router):
+        found = call(client, target(server, version))
     assert found.negotiated is not None
     assert found.negotiated.mss == 1300
     told = note(found, "mss-low")
@@ -172,8 +173,6 @@ def test_a_router_that_lowers_the_mss_is_hinted_at(version: int) -> None:
 
 @pytest.mark.live
 def test_syn_cookies_without_timestamps_keep_no_option() -> None:
-    from handshake.probe import Manner
-
     with routed() as (client, _, server), answering(server):
         server.sysctl("net.ipv4.tcp_syncookies", 2)
         found = call(client, target(server, 4), manner=Manner(timestamps=False))

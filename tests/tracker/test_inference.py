@@ -5,9 +5,10 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handshake.tcp import ControlBlock, Observed, Segment
+from handshake.tcp import ControlBlock, Observed, Segment, Seq, State
 from handshake.tracker import Tracker
 from tests.segments import A, B
+from tests.tracker.conversation import tracked
 from tests.tracker.sockets import M, Socket
 
 isns = st.one_of(st.integers(0, M - 1), st.integers(M - 5000, M - 1), st.integers(0, 3))
@@ -125,3 +126,23 @@ def test_both_blocks_are_what_the_sockets_know(
     (connection,) = network.tracker.connections
     assert concluded(connection.client.block) == knows(network.a)
     assert concluded(connection.server.block) == knows(network.b)
+
+
+def test_a_syn_ack_that_comes_again_takes_back_a_fin_that_was_taken_for_arrived() -> None:
+    tracker = tracked(
+        "0 A <SEQ=100><CTL=SYN>",
+        "B <SEQ=300><ACK=101><CTL=SYN,ACK>",
+        "A <SEQ=101><ACK=301><CTL=ACK>",
+        "A <SEQ=101><ACK=301><CTL=FIN,ACK>",
+    )
+    server = tracker.connections[0].server
+    assert server.block is not None
+    assert server.block.state is State.CLOSE_WAIT
+    tracked("1.0 B <SEQ=300><ACK=101><CTL=SYN,ACK>", tracker=tracker)
+    after = server.block
+    assert (after.state, after.rcv.nxt, after.rcv.fin) == (State.SYN_RECEIVED, Seq(101), None)
+    # So the RST that ends it has the number that the server expects.
+    tracked("2.0 A <SEQ=101><CTL=RST>", tracker=tracker)
+    client = tracker.connections[0].client.block
+    assert client is not None
+    assert (str(client.state), str(server.block.state)) == ("CLOSED", "LISTEN")
