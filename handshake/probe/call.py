@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from handshake.probe.hints import hints
 from handshake.probe.patience import SECOND
 from handshake.probe.reason import reason
 from handshake.probe.result import Negotiated, Result, Said, failed, round_trip
 from handshake.probe.verdict import Close, Note, Verdict
-from handshake.tcp import Observed
+from handshake.tcp import Flags, Observed
 from handshake.tracker import summarize_end
 
 if TYPE_CHECKING:
@@ -18,11 +18,17 @@ if TYPE_CHECKING:
     from handshake.probe.course import Course
     from handshake.probe.target import Target
     from handshake.probe.watch import Taken
-    from handshake.tcp import Endpoint, Flags
+    from handshake.tcp import Endpoint
     from handshake.tcp.icmp import IcmpError
     from handshake.tracker import Tracker
     from handshake.wire.guard import Guard
     from handshake.wire.link import Captured, Heard
+
+
+FLAGS: Final = {4: 33, 6: 53}
+"""Where the control bits stand in a packet of ours, by the version of IP."""
+
+_RST: Final = int(Flags.RST)
 
 
 class Call:
@@ -36,6 +42,7 @@ class Call:
         "errors",
         "guard",
         "incoming",
+        "last",
         "outgoing",
         "over",
         "path_mss",
@@ -96,11 +103,36 @@ class Call:
         self.resets: set[int] = set()
         """The sequence numbers of the RSTs that we sent: any other is the kernel's."""
 
+        self.last = b""
+        """The last packet that we sent."""
+
         self.unseen = 0
         """Segments that were sent and not seen yet."""
 
         self.conclusion: Conclusion | None = None
         """What it came to; None while it is under way."""
+
+    def sent(self, packet: bytes) -> None:
+        """Take note that this packet is on its way out."""
+        self.unseen += 1
+        self.last = packet
+        at = FLAGS[packet[0] >> 4]
+        if packet[at] & _RST:
+            self.resets.add(int.from_bytes(packet[at - 9 : at - 5], "big"))
+
+    def passed(self, observed: Observed) -> None:
+        """Take note that a segment in our name was seen on the wire."""
+        self.unseen -= 1
+        segment, attempt = observed.segment, self.course.attempt
+        if segment.rst and int(segment.seq) not in self.resets:
+            attempt.notes.add(
+                "kernel-reset",
+                f"Our own kernel sent a RST in our name, although the guard ({self.guard.name}) "
+                f"was to keep it silent: {segment}.",
+            )
+        elif segment.flags == attempt.asked or (segment.syn and segment.ack is None):
+            # Our first segment, which may ask for less when it is sent again.
+            self.syns.append(observed)
 
     def result(
         self, decode: Callable[[Captured], Heard | None], tracker: Tracker | None = None

@@ -75,6 +75,7 @@ class Engine:
             try:
                 while (found := await run.results()) is not None:
                     yield found
+                await run.linger()
             finally:
                 run.close()
 
@@ -146,6 +147,11 @@ class _Run:
                 return None
             self._changed.clear()
             await self._changed.wait()
+
+    async def linger(self) -> None:
+        """Go on listening for a moment, so that a FIN that comes again is answered."""
+        while (left := self._exchange.lingers_until - self._exchange.clock.now()) > 0:
+            await asyncio.sleep(left / SECOND)
 
     def close(self) -> None:
         """Stop listening to the event loop."""

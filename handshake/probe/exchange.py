@@ -7,18 +7,22 @@ Whoever drives it waits until `fileno` can be read or `deadline` has come, and t
 from __future__ import annotations
 
 import errno
-import heapq
-from collections import OrderedDict, deque
+import select
+from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
 
-from handshake.probe.call import Conclusion
+from handshake.probe.call import FLAGS, Conclusion
 from handshake.probe.clock import Clock
 from handshake.probe.dialer import Dialer
 from handshake.probe.manner import Manner
 from handshake.probe.patience import SECOND
 from handshake.probe.result import Result, failed
-from handshake.probe.verdict import Close, Verdict
+from handshake.probe.time_wait import TimeWait
+from handshake.probe.timers import Timers
+from handshake.probe.verdict import Verdict
 from handshake.tcp import Flags, Observed
+from handshake.wire.guard import sockaddr
 from handshake.wire.link import Link
 from handshake.wire.peek import checksum_ok, ends, peek
 from handshake.wire.route import words
@@ -30,12 +34,9 @@ if TYPE_CHECKING:
     from handshake.probe.call import Call
     from handshake.probe.patience import Patience
     from handshake.probe.target import Target
-    from handshake.tcp import Endpoint, Segment
+    from handshake.tcp import Endpoint
     from handshake.tcp.icmp import IcmpError
     from handshake.wire.link import Captured, Heard
-
-_KEPT: Final = 4096
-"""Connections remembered that a peer may not have forgotten: their ports are not used again."""
 
 _ERRORS: Final = 64
 """ICMP errors kept of one call: whoever sends more says nothing new."""
@@ -43,14 +44,10 @@ _ERRORS: Final = 64
 _LAST_LOOK: Final = SECOND // 20
 """How long to wait for our own last segments to be seen on the wire."""
 
+_MILLISECOND: Final = 1_000_000
+_FIN: Final = int(Flags.FIN)
 _SYN: Final = int(Flags.SYN)
 _SYN_ACK: Final = int(Flags.SYN | Flags.ACK)
-
-_RST: Final = int(Flags.RST)
-_FLAGS: Final = {4: 33, 6: 53}
-"""Where the control bits stand in a packet of ours, by the version of IP."""
-
-_FORGOTTEN: Final = (Close.CLEAN, Close.RESET)
 
 
 class Exchange:
@@ -82,9 +79,8 @@ class Exchange:
         self._dialer = Dialer(patience, self.manner, self.clock, attentive=self._attentive)
         self._to_us: dict[bytes, Call] = {}
         self._from_us: dict[bytes, Call] = {}
-        self._waiting: list[tuple[int, int, list[Call | None]]] = []
-        self._pushed = 0
-        self._kept: OrderedDict[bytes, None] = OrderedDict()
+        self._timers = Timers()
+        self._time_wait = TimeWait()
 
     def __enter__(self) -> Self:
         return self
@@ -95,6 +91,8 @@ class Exchange:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
+        if error is None:
+            self.linger()
         self.close()
 
     def close(self) -> None:
@@ -111,7 +109,12 @@ class Exchange:
     @property
     def deadline(self) -> int | None:
         """When `wake` is due."""
-        return self._waiting[0][0] if self._waiting else None
+        return self._timers.next
+
+    @property
+    def lingers_until(self) -> int:
+        """Until when a peer may still send its FIN again."""
+        return self._time_wait.until
 
     def fileno(self) -> int:
         """Return what can be read when there is something to hear."""
@@ -141,6 +144,7 @@ class Exchange:
             call = self._dialer.call(target, remote, self._taken, self._decode, patience, manner)
         except OSError as error:
             return failed(target, Verdict.LOCAL_ERROR, words(error), remote)
+        self._time_wait.begin(call.incoming)
         self._listen(call.guard.port)
         self.link.know(call.course.local.address, remote.address)
         self._from_us[call.outgoing] = self._to_us[call.incoming] = call
@@ -150,7 +154,7 @@ class Exchange:
         return call
 
     def _taken(self, incoming: bytes) -> bool:
-        return incoming in self._to_us or incoming in self._kept
+        return incoming in self._to_us or incoming in self._time_wait
 
     def _decode(self, captured: Captured) -> Heard | None:
         return self.link.decode(captured)
@@ -177,6 +181,8 @@ class Exchange:
                 continue
             call = (self._from_us if captured.outgoing else self._to_us).get(found.ends)
             if call is None:
+                if found.bits & _FIN and not captured.outgoing:
+                    self._hear_again(captured, found.ends)
                 continue
             _, seq, ack, bits, window, tcp, end = found
             data = tcp + (bits >> 10 & 0x3C)
@@ -195,6 +201,26 @@ class Exchange:
                 self._after(call, now)
             else:
                 self._hear_whole(call, captured, now)
+
+    def _hear_again(self, captured: Captured, incoming: bytes) -> None:
+        """Answer a FIN that comes again after the connection has ended for us."""
+        packet = self._time_wait.answer(incoming)
+        if packet is None:
+            return
+        found = self.link.decode(captured)
+        if isinstance(found, Observed):
+            with suppress(OSError):  # who no longer has a way to the peer has done what he could
+                to = sockaddr(found.segment.source.address)
+                self.link.pass_on(packet, found.segment.source.version, to)
+
+    def linger(self) -> None:
+        """Answer for a moment the FINs that come again, since nobody will do so afterwards."""
+        arrivals = select.poll()
+        if self._link is not None:
+            arrivals.register(self._link, select.POLLIN)
+        while (left := self.lingers_until - self.clock.now()) > 0:
+            arrivals.poll(-(-left // _MILLISECOND))
+            self.hear()
 
     def _hear_other(self, captured: Captured, now: int) -> None:
         """Hear an ICMP error, or a segment in an uncommon packet."""
@@ -226,28 +252,13 @@ class Exchange:
             self._observe(call, found, now)
 
     def _observe(self, call: Call, observed: Observed, now: int) -> None:
-        segment = observed.segment
         if observed.outgoing:
-            call.unseen -= 1
-            if segment.rst and int(segment.seq) not in call.resets:
-                call.course.attempt.notes.add(
-                    "kernel-reset",
-                    f"Our own kernel sent a RST in our name, although the guard "
-                    f"({call.guard.name}) was to keep it silent: {segment}.",
-                )
-            if self._asks(segment, call):
-                call.syns.append(observed)
+            call.passed(observed)
         else:
             self._send(call, call.course.observed(observed, now))
         if call.segments is not None:
             call.segments.append(observed)
         self._after(call, now)
-
-    def _asks(self, segment: Segment, call: Call) -> bool:
-        """Whether it is our first segment, or the same again."""
-        if self.manner.opens:
-            return segment.syn and segment.ack is None
-        return int(segment.seq) == call.course.iss and not segment.rst
 
     def _send(self, call: Call, packets: Iterable[bytes]) -> None:
         version = call.course.remote.version
@@ -259,21 +270,14 @@ class Exchange:
                 if error.errno != errno.ENOBUFS:
                     call.course.unsent(words(error))
             else:
-                call.unseen += 1
-                if packet[_FLAGS[version]] & _RST:
-                    at = _FLAGS[version] - 9
-                    call.resets.add(int.from_bytes(packet[at : at + 4], "big"))
+                call.sent(packet)
 
     # Time passes.
 
     def wake(self) -> None:
         """Do what is due."""
         now = self.clock.now()
-        while self._waiting and self._waiting[0][0] <= now:
-            (call,) = heapq.heappop(self._waiting)[2]
-            if call is None:
-                continue
-            call.due = None
+        for call in self._timers.due(now):
             if not call.course.done and call.course.deadline <= now:
                 self._send(call, call.course.wake(now))
             self._after(call, now)
@@ -288,24 +292,17 @@ class Exchange:
             if call.segments is None or call.unseen <= 0 or due <= now:
                 self._end(call)
                 return
-        if call.due is None or due < call.due:
-            call.due = due
-            self._pushed += 1
-            heapq.heappush(self._waiting, (due, self._pushed, call.slot))
+        self._timers.set(call, due)
 
     def _end(self, call: Call) -> None:
         if call.conclusion is not None:
             return
         call.slot[0] = None
         del self._to_us[call.incoming], self._from_us[call.outgoing]
-        found = call.conclusion = Conclusion(call.course)
-        if found.verdict is not Verdict.CLOSED and found.close not in _FORGOTTEN:
-            # The peer may still hold on to it, and would take another SYN for a stray one.
-            self._kept[call.incoming] = None
-            if len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
+        call.conclusion = Conclusion(call.course)
+        self._time_wait.end(call, call.over or 0)
         self.ended.append(call)
 
 
 def _is_syn(octets: bytes) -> bool:
-    return octets[_FLAGS[octets[0] >> 4]] & _SYN_ACK == _SYN
+    return octets[FLAGS[octets[0] >> 4]] & _SYN_ACK == _SYN

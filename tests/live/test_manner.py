@@ -22,12 +22,13 @@ from handshake.probe import (
     Verdict,
     probes,
 )
+from handshake.probe.engine import probe_all
 from handshake.tcp import Flags, Observed
 from handshake.wire import guard as guards
 
 from .capture import capture
 from .loss import drop, drop_first
-from .net import Host, pair
+from .net import Host, eventually, pair
 from .test_engine import answering
 from .test_probe import PORT, agree, flags, hang_up, seen, serving
 
@@ -451,3 +452,37 @@ def test_a_guard_that_does_not_hold_is_noticed(monkeypatch: pytest.MonkeyPatch) 
         assert isinstance(probe, Probe)
         found = probe.result
     assert "kernel-reset" in [note.code for note in found.findings]
+
+
+EVERY_OTHER_ACK = "tcp flags == ack numgen inc mod 2 == 1"
+"""The ACK of the handshake arrives, and that of the peer's FIN does not, at first."""
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("version", [4, 6])
+def test_the_last_ack_is_lost_and_the_fin_is_answered_again(version: int, tmp_path: Path) -> None:
+    lost = partial(drop, hook="input", match=EVERY_OTHER_ACK)
+    with both(tmp_path) as (client, server, path), answering(server), lost(server):
+        found = call(client, target(server, version))
+        eventually(lambda: _closed(server), "the server's end to close")
+    assert (found.verdict, found.close) == (Verdict.OPEN, Close.CLEAN)
+    shown = [each for each in flags(path) if each != "SYN+ACK"]
+    assert shown.count("ACK") - shown[:-4].count("ACK") == 2
+    # Our kernel would have reset what it knows nothing of.
+    assert "RST" not in shown
+
+
+def _closed(server: Host) -> bool:
+    return not server.run(["ss", "-Htn", "state", "connected", f"sport = :{PORT}"]).stdout
+
+
+@pytest.mark.live
+def test_so_it_is_among_many(tmp_path: Path) -> None:
+    lost = partial(drop, hook="input", match=EVERY_OTHER_ACK)
+    with both(tmp_path) as (client, server, path), answering(server), lost(server):
+        with client.entered():
+            calls = [Target.parse(target(server, version)) for version in (4, 6)]
+            found = list(probe_all(calls, concurrency=1))
+        eventually(lambda: _closed(server), "the server's ends to close")
+    assert {each.close for each in found} == {Close.CLEAN}
+    assert "RST" not in flags(path)

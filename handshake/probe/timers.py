@@ -1,0 +1,39 @@
+"""The timers of all calls that are under way."""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from handshake.probe.call import Call
+
+
+class Timers:
+    """Knows which calls are to be woken, the earliest first. Times are in nanoseconds."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[int, int, list[Call | None]]] = []
+        self._pushed = 0
+
+    @property
+    def next(self) -> int | None:
+        """When the first one is due."""
+        return self._waiting[0][0] if self._waiting else None
+
+    def set(self, call: Call, due: int) -> None:
+        """Wake the call by then at the latest."""
+        if call.due is None or due < call.due:
+            call.due = due
+            self._pushed += 1
+            heapq.heappush(self._waiting, (due, self._pushed, call.slot))
+
+    def due(self, now: int) -> Iterator[Call]:
+        """Yield the calls that are due, each once."""
+        while self._waiting and self._waiting[0][0] <= now:
+            (call,) = heapq.heappop(self._waiting)[2]
+            if call is not None:
+                call.due = None
+                yield call
