@@ -138,6 +138,11 @@ class Attempt:
         before, self._speaker.block = self.block, self.block.received(seg)
         if self.answer is None:
             self.answer = observed
+            if self.syn_sent > 1:
+                self.notes.add(
+                    "syn-retransmitted",
+                    f"Our SYN was sent {self.syn_sent} times before an answer came that is one.",
+                )
         if seg.rst:
             return self._reset(before, seg)
         if self.block.state is State.SYN_RECEIVED:

@@ -51,11 +51,13 @@ class Watch:
 
     def repeated(self, at: int) -> None:
         """Note that it has come again."""
-        if self._first is None or at - self._last < _SOONEST:
+        if self._first is None:
+            return
+        waited, self._last = at - self._last, at
+        if waited < _SOONEST:
             return
         # Its timer doubles each time, and so does the time in which silence says nothing.
-        self._until = max(self._until, at + (at - self._last) * 5 // 2)
-        self._last = at
+        self._until = max(self._until, at + waited * 5 // 2)
         self.again.append(at - self._first)
 
     @property

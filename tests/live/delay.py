@@ -1,4 +1,4 @@
-"""A cable that takes time: two TAP devices, and a thread that carries frames between them."""
+"""A cable that takes time, or doubles frames: two TAP devices, and a thread between them."""
 
 import fcntl
 import heapq
@@ -38,21 +38,26 @@ def tap(host: Host, interface: Interface) -> Iterator[int]:
 
 
 @contextmanager
-def delayed(seconds: float) -> Iterator[tuple[Host, Host]]:
-    """Yield client and server with the addresses of `pair`, `seconds` apart each way."""
+def delayed(seconds: float, copies: int = 1) -> Iterator[tuple[Host, Host]]:
+    """Yield client and server with the addresses of `pair`, `seconds` apart each way.
+
+    Of each frame as many `copies` arrive, one after the other.
+    """
     with ExitStack() as stack:
         client = stack.enter_context(Host("client"))
         server = stack.enter_context(Host("server"))
         left = stack.enter_context(tap(client, client.next_interface(0, 1)))
         right = stack.enter_context(tap(server, server.next_interface(0, 2)))
-        stack.enter_context(_carried(left, right, seconds))
+        stack.enter_context(_carried(left, right, seconds, copies))
         yield client, server
 
 
 @contextmanager
-def _carried(left: int, right: int, seconds: float) -> Iterator[None]:
+def _carried(left: int, right: int, seconds: float, copies: int) -> Iterator[None]:
     stopped, stop = os.pipe()
-    carrier = threading.Thread(target=_carry, args=(left, right, seconds, stopped), daemon=True)
+    carrier = threading.Thread(
+        target=_carry, args=(left, right, seconds, copies, stopped), daemon=True
+    )
     carrier.start()
     try:
         yield
@@ -62,7 +67,7 @@ def _carried(left: int, right: int, seconds: float) -> Iterator[None]:
         os.close(stopped)
 
 
-def _carry(left: int, right: int, seconds: float, stopped: int) -> None:
+def _carry(left: int, right: int, seconds: float, copies: int, stopped: int) -> None:
     """Hand each frame on when its time has come, until the pipe `stopped` is closed."""
     other_end = {left: right, right: left}
     numbers = itertools.count()  # frames of one instant stay in order
@@ -73,10 +78,9 @@ def _carry(left: int, right: int, seconds: float, stopped: int) -> None:
         if stopped in readable:
             return
         for device in readable:
-            due = time.monotonic() + seconds
-            heapq.heappush(
-                under_way, (due, next(numbers), other_end[device], os.read(device, _FRAME))
-            )
+            due, frame = time.monotonic() + seconds, os.read(device, _FRAME)
+            for _ in range(copies):
+                heapq.heappush(under_way, (due, next(numbers), other_end[device], frame))
         while under_way and under_way[0][0] <= time.monotonic():
             _, _, device, frame = heapq.heappop(under_way)
             os.write(device, frame)

@@ -193,7 +193,7 @@ def test_a_wrong_ack_is_reset_and_the_syn_comes_again() -> None:
         "1010 FIN-WAIT-1   --> <SEQ=101><ACK=701><CTL=ACK>",
     ]
     assert talk.attempt.verdict is Verdict.OPEN
-    assert talk.codes == ["wrong-ack"]
+    assert talk.codes == ["wrong-ack", "syn-retransmitted"]
 
 
 def test_a_half_open_connection_is_discovered() -> None:

@@ -1,0 +1,1 @@
+"""What a probe must get right: a test for each scenario, named after its number."""

@@ -1,0 +1,182 @@
+"""Scenario 22, ICMP errors: whose are believed, and when (RFC 5927, RFC 9293 section 3.9.2.2)."""
+
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+
+import pytest
+
+from handshake.probe import Close, Patience, Verdict
+from handshake.tcp import Observed
+from handshake.wire.ip import Address
+
+from ..calling import Way, codes, every_way, play
+from ..listener import Listener, Packets
+from ..packets import icmp
+from .pictures import CLEAN, CLOSED, OPENED, SYN
+
+HARD = {4: (3, 3), 6: (1, 4)}
+"""Port unreachable, by the version of IP."""
+
+TOO_BIG = {4: (3, 4), 6: (2, 0)}
+"""Fragmentation needed, packet too big."""
+
+ROUTER: dict[int, Address] = {4: IPv4Address("192.0.2.1"), 6: IPv6Address("2001:db8::1")}
+"""Somebody on the way."""
+
+WORDS = {
+    HARD[4]: "port unreachable (ICMP 3/3)",
+    HARD[6]: "port unreachable (ICMPv6 1/4)",
+    TOO_BIG[4]: "fragmentation needed (ICMP 3/4)",
+    TOO_BIG[6]: "packet too big (ICMPv6 2/0)",
+}
+
+
+@pytest.mark.live
+@every_way
+@pytest.mark.parametrize("ahead", [-1, 1, 100_000])
+@pytest.mark.parametrize("by", ["peer", "router"])
+def test_22_an_icmp_error_that_quotes_another_number(
+    way: Way, ahead: int, by: str, tmp_path: Path
+) -> None:
+    # Who did not see our SYN cannot know its number (RFC 5927 section 4.1).
+    def syn(listener: Listener, heard: Observed) -> Packets:
+        seg = heard.segment
+        sender = seg.destination.address if by == "peer" else ROUTER[way.version]
+        error = icmp(heard, *HARD[way.version], sender=sender, seq=seg.seq + ahead)
+        return [error, *listener.syn(heard)]
+
+    found = play(way, tmp_path, Listener(syn=syn))
+    assert (found.result.verdict, found.result.close) == (Verdict.OPEN, Close.CLEAN)
+    assert found.result.icmp is None
+    assert found.wire[0] == SYN
+    assert found.wire[1].endswith(f"{WORDS[HARD[way.version]]} of <SEQ={100 + ahead}>")
+    assert found.wire[2:] == CLEAN[1:]
+    assert codes(found.result) == {"foreign-icmp"}
+
+
+@pytest.mark.live
+@every_way
+def test_22_an_icmp_error_about_another_connection(way: Way, tmp_path: Path) -> None:
+    def syn(listener: Listener, heard: Observed) -> Packets:
+        error = icmp(heard, *HARD[way.version], sender=ROUTER[way.version])
+        at = error.octets.index(heard.segment.pack()[:8])
+        octets = error.octets[:at] + b"\x04\x01" + error.octets[at + 2 :]
+        return [error.with_octets(octets), *listener.syn(heard)]
+
+    found = play(way, tmp_path, Listener(syn=syn))
+    assert (found.result.verdict, found.result.close) == (Verdict.OPEN, Close.CLEAN)
+    assert codes(found.result) == set()
+
+
+@pytest.mark.live
+@every_way
+@pytest.mark.parametrize("by", ["peer", "router"])
+@pytest.mark.parametrize("quoted", [None, 8])
+def test_22_an_icmp_error_that_quotes_our_syn(
+    way: Way, by: str, quoted: int | None, tmp_path: Path
+) -> None:
+    # Eight octets of the segment are enough to know it by (RFC 792).
+    def syn(_: Listener, heard: Observed) -> Packets:
+        address = heard.segment.destination.address
+        sender = address if by == "peer" else ROUTER[way.version]
+        return [icmp(heard, *HARD[way.version], sender=sender, quoted=quoted)]
+
+    found = play(way, tmp_path, Listener(syn=syn))
+    assert (found.result.verdict, found.result.syn_sent) == (Verdict.UNREACHABLE, 1)
+    assert found.result.icmp is not None
+    assert (found.result.icmp.type, found.result.icmp.code) == HARD[way.version]
+    said = WORDS[HARD[way.version]]
+    who = "the host itself" if by == "peer" else str(ROUTER[way.version])
+    assert found.result.reason == f"{who} says: {said}"
+    assert len(found.wire) == 2
+    assert found.wire[1].endswith(f"says {said} of <SEQ=100>")
+
+
+@pytest.mark.live
+@every_way
+def test_22_a_packet_too_big_does_not_end_a_call(way: Way, tmp_path: Path) -> None:
+    # A SYN is as small as can be: whoever says that it does not fit says nothing of the host.
+    def syn(listener: Listener, heard: Observed) -> Packets:
+        error = icmp(heard, *TOO_BIG[way.version], sender=ROUTER[way.version])
+        return [error, *listener.syn(heard)]
+
+    found = play(way, tmp_path, Listener(syn=syn))
+    assert (found.result.verdict, found.result.close) == (Verdict.OPEN, Close.CLEAN)
+    assert codes(found.result) == {"icmp"}
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("way", [Way(4), Way(4, many=True)], ids=str)
+def test_22_a_source_quench(way: Way, tmp_path: Path) -> None:
+    # "MUST silently discard any received ICMP Source Quench messages" (RFC 9293 section 3.9.2.2).
+    def syn(listener: Listener, heard: Observed) -> Packets:
+        return [icmp(heard, 4, 0, sender=ROUTER[4]), *listener.syn(heard)]
+
+    found = play(way, tmp_path, Listener(syn=syn))
+    assert (found.result.verdict, found.result.close) == (Verdict.OPEN, Close.CLEAN)
+    assert codes(found.result) == set()
+
+
+@pytest.mark.live
+@every_way
+def test_22_an_icmp_error_once_it_is_open(way: Way, tmp_path: Path) -> None:
+    # In a synchronized state even a hard error is only taken note of (RFC 5927 section 5.2).
+    syns = []
+
+    def syn(listener: Listener, heard: Observed) -> Packets:
+        syns.append(heard)
+        return listener.syn(heard)
+
+    def ack(listener: Listener, heard: Observed) -> Packets:
+        if listener.times("ack") > 1:
+            return []
+        return [icmp(syns[0], *HARD[way.version], sender=heard.segment.destination.address)]
+
+    found = play(way, tmp_path, Listener(syn=syn, ack=ack), Patience.of(hold=0.2))
+    assert (found.result.verdict, found.result.close) == (Verdict.OPEN, Close.CLEAN)
+    assert found.result.icmp is None
+    assert found.wire[:3] == [SYN, *OPENED]
+    assert found.wire[3].endswith("of <SEQ=100>")
+    assert found.wire[4:] == CLOSED
+    assert codes(found.result) == {"icmp"}
+
+
+@pytest.mark.live
+@every_way
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="an ICMP error that quotes our FIN, whose number is ours and not yet acknowledged, is "
+    "called foreign-icmp: 'quotes a number that is not ours'; only the number of the SYN is known",
+)
+def test_22_an_icmp_error_that_quotes_our_fin(way: Way, tmp_path: Path) -> None:
+    # Ours is what lies in SND.UNA =< SEG.SEQ < SND.NXT (RFC 5927 section 4.1).
+    def fin(listener: Listener, heard: Observed) -> Packets:
+        error = icmp(heard, *HARD[way.version], sender=heard.segment.destination.address)
+        return [error, *listener.fin(heard)]
+
+    found = play(way, tmp_path, Listener(fin=fin))
+    assert (found.result.verdict, found.result.close) == (Verdict.OPEN, Close.CLEAN)
+    assert found.wire[4].endswith("of <SEQ=101>")
+    assert codes(found.result) == {"icmp"}
+
+
+@pytest.mark.live
+@every_way
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="the checksum of ICMP is not looked at: a damaged error makes the target unreachable",
+)
+def test_22_a_damaged_icmp_error(way: Way, tmp_path: Path) -> None:
+    # A receiver checks the checksum of ICMP, too (RFC 1122 section 3.2.2, RFC 4443 section 2.3).
+    def syn(listener: Listener, heard: Observed) -> Packets:
+        sender = heard.segment.destination.address
+        error = icmp(heard, *HARD[way.version], sender=sender)
+        at = 22 if way.version == 4 else 42
+        octets = bytearray(error.octets)
+        octets[at] ^= 0xFF
+        return [error.with_octets(bytes(octets)), *listener.syn(heard)]
+
+    found = play(way, tmp_path, Listener(syn=syn))
+    assert (found.result.verdict, found.result.close) == (Verdict.OPEN, Close.CLEAN)

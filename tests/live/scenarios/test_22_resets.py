@@ -1,0 +1,243 @@
+"""Scenario 22, RST segments: which are believed (RFC 9293 section 3.10.7, RFC 5961 section 3.2)."""
+
+from pathlib import Path
+
+import pytest
+
+from handshake.probe import Close, Patience, Verdict
+from handshake.tcp import Flags, Observed
+
+from ..calling import Way, alone, codes, every_way, play
+from ..listener import FIN_ACK, RST, RST_ACK, Listener, Packets, reply, syn_ack
+from ..packets import packet
+from .pictures import CLEAN, CLOSED, OPENED, SYN
+
+WINDOW = {4: 64240, 6: 64800}
+"""What we advertise where windows are not scaled, by the version of IP."""
+
+HOLD = Patience.of(hold=0.3)
+"""So that the connection is ESTABLISHED while something happens to it."""
+
+
+@pytest.mark.live
+@every_way
+@pytest.mark.parametrize("ahead", [0, 2, 1000, 2**31])
+def test_22_a_rst_that_does_not_acknowledge_our_syn(way: Way, ahead: int, tmp_path: Path) -> None:
+    # In SYN-SENT a RST counts if its ACK is acceptable (3.10.7.3, first and second step): any
+    # number but ISS + 1 is not, and "if so drop the segment".
+    def syn(listener: Listener, heard: Observed) -> Packets:
+        bad = reply(heard, RST_ACK, seq=0, ack=heard.segment.seq + ahead)
+        return [packet(bad), *listener.syn(heard)]
+
+    found = play(way, tmp_path, Listener(syn=syn))
+    assert (found.result.verdict, found.result.close) == (Verdict.OPEN, Close.CLEAN)
+    assert found.wire == [
+        SYN,
+        f"<-- <SEQ=0><ACK={(100 + ahead) % 2**32}><CTL=RST,ACK>",
+        *CLEAN[1:],
+    ]
+    assert codes(found.result) == {"rst-ignored"}
+
+
+@pytest.mark.live
+@every_way
+@pytest.mark.parametrize("seq", [0, 301])
+def test_22_a_rst_without_ack_to_a_syn(way: Way, seq: int, tmp_path: Path) -> None:
+    # "Otherwise (no ACK), drop the segment and return" (3.10.7.3, second step).
+    def syn(listener: Listener, heard: Observed) -> Packets:
+        return [packet(reply(heard, RST, seq=seq)), *listener.syn(heard)]
+
+    found = play(way, tmp_path, Listener(syn=syn))
+    assert (found.result.verdict, found.result.close) == (Verdict.OPEN, Close.CLEAN)
+    assert found.wire == [SYN, f"<-- <SEQ={seq}><CTL=RST>", *CLEAN[1:]]
+    assert codes(found.result) == {"rst-ignored"}
+
+
+@pytest.mark.live
+@every_way
+@pytest.mark.parametrize(
+    ("flags", "payload", "shown"),
+    [
+        (RST_ACK, b"", "<SEQ=77><ACK=101><CTL=RST,ACK>"),
+        (RST_ACK, b"go away", "<SEQ=77><ACK=101><DATA=7><CTL=RST,ACK>"),
+        (RST_ACK | Flags.FIN, b"", "<SEQ=77><ACK=101><CTL=FIN,RST,ACK>"),
+        (RST_ACK | Flags.SYN, b"", "<SEQ=300><ACK=101><CTL=SYN,RST,ACK>"),
+    ],
+)
+def test_22_a_rst_that_acknowledges_our_syn(
+    way: Way, flags: Flags, payload: bytes, shown: str, tmp_path: Path
+) -> None:
+    # Its own number says nothing in SYN-SENT; RST is looked at before SYN and FIN; and it may
+    # carry data (section 3.5.2).
+    def syn(_: Listener, heard: Observed) -> Packets:
+        return [packet(reply(heard, flags, seq=77, payload=payload))]
+
+    found = play(way, tmp_path, Listener(syn=syn))
+    assert (found.result.verdict, found.result.close) == (Verdict.CLOSED, None)
+    assert found.wire == [SYN, f"<-- {shown}"]
+    assert codes(found.result) == set()
+
+
+@pytest.mark.live
+@every_way
+@pytest.mark.parametrize("last", [False, True])
+def test_22_a_rst_in_the_window_but_not_exact(way: Way, last: bool, tmp_path: Path) -> None:
+    # It may be a guess: asked back by an ACK, which changes nothing (RFC 5961 section 3.2).
+    seq = 300 + WINDOW[way.version] if last else 302
+
+    def ack(listener: Listener, heard: Observed) -> Packets:
+        if listener.times("ack") == 1:
+            return [packet(reply(heard, RST, seq=seq))]
+        return []
+
+    found = play(way, tmp_path, Listener(ack=ack), HOLD)
+    assert (found.result.verdict, found.result.close) == (Verdict.OPEN, Close.CLEAN)
+    assert found.wire == [
+        SYN,
+        *OPENED,
+        f"<-- <SEQ={seq}><CTL=RST>",
+        "--> <SEQ=101><ACK=301><CTL=ACK>",
+        *CLOSED,
+    ]
+    assert codes(found.result) == {"rst-ignored"}
+
+
+@pytest.mark.live
+@every_way
+def test_22_the_peer_meant_its_rst(way: Way, tmp_path: Path) -> None:
+    # Who has no connection answers our challenge by a RST with the number that it asked for.
+    def ack(listener: Listener, heard: Observed) -> Packets:
+        seq = 305 if listener.times("ack") == 1 else heard.segment.ack
+        assert seq is not None
+        return [packet(reply(heard, RST, seq=seq))]
+
+    found = play(way, tmp_path, Listener(ack=ack), HOLD)
+    assert (found.result.verdict, found.result.close) == (Verdict.RESET, Close.RESET)
+    assert found.wire == [
+        SYN,
+        *OPENED,
+        "<-- <SEQ=305><CTL=RST>",
+        "--> <SEQ=101><ACK=301><CTL=ACK>",
+        "<-- <SEQ=301><CTL=RST>",
+    ]
+    assert "reset the connection" in found.result.reason
+
+
+@pytest.mark.live
+@every_way
+@pytest.mark.parametrize("ahead", [-301, -1, None, 2**31])
+def test_22_a_rst_outside_the_window(way: Way, ahead: int | None, tmp_path: Path) -> None:
+    # "Silently drop the segment" (RFC 5961 section 3.2, case 1; RFC 9293 section 3.10.7.4).
+    seq = 301 + (WINDOW[way.version] if ahead is None else ahead)
+
+    def ack(_: Listener, heard: Observed) -> Packets:
+        return [packet(reply(heard, RST, seq=seq))]
+
+    found = play(way, tmp_path, Listener(ack=ack), HOLD)
+    assert (found.result.verdict, found.result.close) == (Verdict.OPEN, Close.CLEAN)
+    assert found.wire[:4] == [SYN, *OPENED, f"<-- <SEQ={seq}><CTL=RST>"]
+    assert found.wire[4:7] == CLOSED
+    assert codes(found.result) == {"rst-ignored"}
+
+
+@pytest.mark.live
+@every_way
+def test_22_the_exact_rst(way: Way, tmp_path: Path) -> None:
+    def ack(_: Listener, heard: Observed) -> Packets:
+        return [packet(reply(heard, RST))]
+
+    found = play(way, tmp_path, Listener(ack=ack), HOLD)
+    assert (found.result.verdict, found.result.close) == (Verdict.RESET, Close.RESET)
+    assert found.wire == [SYN, *OPENED, "<-- <SEQ=301><CTL=RST>"]
+
+
+@pytest.mark.live
+@every_way
+def test_22_many_rsts_in_the_window_are_asked_back_once(way: Way, tmp_path: Path) -> None:
+    # Challenges are limited (RFC 5961 section 7): here to two in a second.
+    def ack(listener: Listener, heard: Observed) -> Packets:
+        if listener.times("ack") > 1:
+            return []
+        return [packet(reply(heard, RST, seq=310 + number)) for number in range(50)]
+
+    found = play(way, tmp_path, Listener(ack=ack), HOLD)
+    assert (found.result.verdict, found.result.close) == (Verdict.OPEN, Close.CLEAN)
+    assert len([each for each in found.wire if each.endswith("<CTL=RST>")]) == 50
+    assert found.wire.count("--> <SEQ=101><ACK=301><CTL=ACK>") == 2
+
+
+@pytest.mark.live
+@every_way
+@pytest.mark.parametrize("what", ["syn", "syn-ack", "ack-of-nothing"])
+def test_22_what_else_is_asked_back_once_it_is_open(way: Way, what: str, tmp_path: Path) -> None:
+    # A SYN in any place, and an ACK of what was never sent: "send an ACK, drop the segment"
+    # (RFC 9293 section 3.10.7.4, fourth and fifth step; RFC 5961 section 4.2).
+    def ack(listener: Listener, heard: Observed) -> Packets:
+        if listener.times("ack") > 1:
+            return []
+        odd = {
+            "syn": reply(heard, Flags.SYN, seq=320),
+            "syn-ack": syn_ack(heard, seq=700),
+            "ack-of-nothing": reply(heard, Flags.ACK, ack=heard.segment.seq + 9),
+        }
+        return [packet(odd[what])]
+
+    found = play(way, tmp_path, Listener(ack=ack), HOLD, may_differ=True)
+    assert (found.result.verdict, found.result.close) == (Verdict.OPEN, Close.CLEAN)
+    assert found.wire[:3] == [SYN, *OPENED]
+    assert found.wire[4:] == ["--> <SEQ=101><ACK=301><CTL=ACK>", *CLOSED]
+
+
+@pytest.mark.live
+@alone
+@pytest.mark.parametrize(
+    "what",
+    [
+        pytest.param(
+            "syn",
+            marks=pytest.mark.xfail(
+                strict=True,
+                raises=AssertionError,
+                reason="a SYN of the peer's on an open connection makes a second connection in the "
+                "tracker, and the result takes its ends from the last: the peer is named as the "
+                "client, and we as the server",
+            ),
+        ),
+        pytest.param(
+            "ack-of-nothing",
+            marks=pytest.mark.xfail(
+                strict=True,
+                raises=AssertionError,
+                reason="the tracker takes an ACK of what we never sent for proof that we sent it: "
+                "the result says that we ended in CLOSING, when both FINs were acknowledged",
+            ),
+        ),
+    ],
+)
+def test_22_the_result_says_how_our_own_end_stands(way: Way, what: str, tmp_path: Path) -> None:
+    def ack(listener: Listener, heard: Observed) -> Packets:
+        if listener.times("ack") > 1:
+            return []
+        beyond = heard.segment.seq + 9
+        odd = {"syn": (Flags.SYN, 320, None), "ack-of-nothing": (Flags.ACK, 301, beyond)}
+        flags, seq, number = odd[what]
+        return [packet(reply(heard, flags, seq=seq, ack=number))]
+
+    result = play(way, tmp_path, Listener(ack=ack), HOLD, may_differ=True).result
+    assert (result.verdict, result.close) == (Verdict.OPEN, Close.CLEAN)
+    assert result.client is not None
+    assert result.server is not None
+    assert result.server.address == result.address
+    assert (result.client.state, result.client.fin) == ("TIME-WAIT", 1)
+
+
+@pytest.mark.live
+@every_way
+def test_22_a_rst_after_both_fins(way: Way, tmp_path: Path) -> None:
+    # The peer closes, and forgets before it has seen our last ACK: the call was open all the same.
+    def fin(_: Listener, heard: Observed) -> Packets:
+        return [packet(reply(heard, FIN_ACK)), packet(reply(heard, RST_ACK, seq=302))]
+
+    # The tracker still looks on when the attempt is over.
+    found = play(way, tmp_path, Listener(fin=fin), may_differ=True)
+    assert (found.result.verdict, found.result.close) == (Verdict.OPEN, Close.CLEAN)

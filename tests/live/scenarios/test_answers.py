@@ -1,0 +1,184 @@
+"""Scenarios 1 to 6: each answer that a SYN can get."""
+
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+
+from handshake.probe import Close, Patience, Verdict
+
+from ..calling import PORT, Way, codes, every_way, two_ways
+from ..capture import capture
+from ..loss import drop, firewall
+from ..net import pair, routed
+from ..picture import draw, seconds, segments
+from ..test_probe import serving
+from .pictures import CLEAN, SYN, of_a_kernel
+
+
+@pytest.mark.live
+@every_way
+def test_01_open(way: Way, tmp_path: Path) -> None:
+    path = tmp_path / "wire.pcap"
+    # The server's program must get to see our FIN.
+    with pair() as (client, server), serving(server), capture(server, "eth0", path):
+        result = way.call(client, server)
+    assert (result.verdict, result.close, result.guard) == (Verdict.OPEN, Close.CLEAN, "filter")
+    assert result.verdict.exit_code == 0
+    assert f"a program listens on port {PORT}" in result.reason
+    assert (result.syn_sent, result.ttl, result.rtt_ambiguous) == (1, 64, False)
+    assert result.rtt is not None
+    assert 0 < result.rtt < 0.5
+    assert result.findings == ()
+    # The SYN,ACK acknowledges ISS + 1; both ends close, and both FINs are acknowledged.
+    assert of_a_kernel(draw(path, way.address(client))) == CLEAN
+    assert result.negotiated is not None
+    assert (result.negotiated.sack, result.negotiated.timestamps) == (True, True)
+    assert result.negotiated.mss == (1460 if way.version == 4 else 1440)
+    if not way.many:
+        assert all(each.checksum_ok is not False for each in result.segments)
+        assert result.client is not None
+        assert result.server is not None
+        assert (result.client.state, result.server.state) == ("TIME-WAIT", "CLOSED")
+
+
+@pytest.mark.live
+@every_way
+def test_02_closed(way: Way, tmp_path: Path) -> None:
+    path = tmp_path / "wire.pcap"
+    with pair() as (client, server), capture(server, "eth0", path):
+        result = way.call(client, server, port=1)
+    assert (result.verdict, result.close, result.syn_sent) == (Verdict.CLOSED, None, 1)
+    assert result.verdict.exit_code == 1
+    assert "nothing listens on port 1" in result.reason
+    assert result.ttl == 64
+    assert result.rtt is not None
+    assert draw(path, way.address(client)) == [SYN, "<-- <SEQ=0><ACK=101><CTL=RST,ACK>"]
+    assert segments(path)[1].segment.window == 0
+    if not way.many:
+        assert [str(each.segment.flags) for each in result.segments] == ["SYN", "RST+ACK"]
+
+
+@pytest.mark.live
+@two_ways
+def test_03_dropped(way: Way, tmp_path: Path) -> None:
+    path = tmp_path / "wire.pcap"
+    with (
+        routed() as (client, router, server),
+        server.listen(9001),
+        drop(router, "forward", "tcp dport 9001") as rule,
+        capture(router, "eth0", path),
+        capture(server, "eth0", tmp_path / "server.pcap"),
+    ):
+        result = way.call(client, server, Patience.of(timeout=3.5), port=9001)
+        assert rule.packets == 3
+    assert (result.verdict, result.syn_sent, result.rtt) == (Verdict.FILTERED, 3, None)
+    assert result.verdict.exit_code == 1
+    assert "nothing answered 3 SYNs in 3.5 s" in result.reason
+    assert draw(path, way.address(client)) == [SYN] * 3
+    syns = segments(path)
+    assert seconds(syns) == pytest.approx([0, 1, 3], abs=0.1)
+    # The same SYN each time, but for the clock.
+    assert len({int(each.segment.seq) for each in syns}) == 1
+    clocks = [each.segment.options.timestamps for each in syns]
+    assert [clock.value - clocks[0].value for clock in clocks if clock and clocks[0]] == (
+        pytest.approx([0, 1000, 3000], abs=100)
+    )
+    assert segments(tmp_path / "server.pcap") == []
+    if not way.many:
+        assert result.client is not None
+        assert result.client.state == "SYN-SENT"
+
+
+@pytest.mark.live
+@every_way
+def test_04_rst_by_a_firewall(way: Way, tmp_path: Path) -> None:
+    path = tmp_path / "wire.pcap"
+    with (
+        routed() as (client, router, server),
+        firewall(router, "forward", "tcp dport 9001", "reject with tcp reset") as rule,
+        capture(router, "eth0", path),
+        capture(server, "eth0", tmp_path / "server.pcap"),
+    ):
+        result = way.call(client, server, port=9001)
+        by_the_host = way.call(client, server, port=9002)
+        assert rule.packets == 1
+    assert (result.verdict, result.syn_sent) == (Verdict.CLOSED, 1)
+    assert "or a firewall says so in the host's name" in result.reason
+    # The router's own packets start here with one hop less to go than those that pass it.
+    assert (result.ttl, by_the_host.ttl) == (64, 63)
+    assert draw(path, way.address(client))[:2] == [SYN, "<-- <SEQ=0><ACK=101><CTL=RST,ACK>"]
+    reached = [each.segment for each in segments(tmp_path / "server.pcap") if each.segment.syn]
+    if way.many:
+        assert [each.destination.port for each in reached] == [9002]
+        return
+    hint = next(note.text for note in result.findings if note.code == "refused-by-firewall")
+    assert "The RST's TTL (64) is not the target's" in hint
+    assert "from where 63 at most arrives" in hint
+    # That the host itself refuses is made sure of by a second SYN, which goes just as far.
+    assert [each.destination.port for each in reached] == [9002, 9002]
+    assert codes(by_the_host) == set()
+
+
+V4_CODES = {
+    "net-unreachable": (0, "network unreachable"),
+    "host-unreachable": (1, "host unreachable"),
+    "prot-unreachable": (2, "protocol unreachable"),
+    "port-unreachable": (3, "port unreachable"),
+    "net-prohibited": (9, "network administratively prohibited"),
+    "host-prohibited": (10, "host administratively prohibited"),
+    "admin-prohibited": (13, "communication administratively prohibited"),
+}
+
+V6_CODES = {
+    "no-route": (0, "no route to destination"),
+    "admin-prohibited": (1, "communication administratively prohibited"),
+    "addr-unreachable": (3, "address unreachable"),
+    "port-unreachable": (4, "port unreachable"),
+    "policy-fail": (5, "source address failed ingress/egress policy"),
+    "reject-route": (6, "reject route to destination"),
+}
+
+
+def unreachable(
+    way: Way, by: str, answer: str, kind: int, code: int, words: str, path: Path
+) -> None:
+    """Call through a router that rejects, or a host that does, and see what is made of it."""
+    with routed() as (client, router, server):
+        who, hook = (router, "forward") if by == "router" else (server, "input")
+        with firewall(who, hook, f"tcp dport {PORT}", f"reject with {answer}") as rule:
+            with capture(router, "eth0", path):
+                result = way.call(client, server)
+            assert rule.packets == 1
+        speaker = way.address(who)
+        caller = way.address(client)
+    assert (result.verdict, result.syn_sent, result.close) == (Verdict.UNREACHABLE, 1, None)
+    assert result.verdict.exit_code == 1
+    assert result.icmp is not None
+    assert (result.icmp.type, result.icmp.code) == (kind, code)
+    assert result.icmp.sender == ip_address(speaker)
+    name = "ICMP" if way.version == 4 else "ICMPv6"
+    said = f"says: {words} ({name} {kind}/{code})"
+    assert result.reason == f"{'the host itself' if by == 'host' else speaker} {said}"
+    assert result.as_json()["icmp"] == {"type": kind, "code": code, "from": speaker}
+    assert codes(result) == set()
+    shown = f"<-- {speaker} says {words} ({name} {kind}/{code}) of <SEQ=100>"
+    assert draw(path, caller) == [SYN, shown]
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("way", [Way(4), Way(4, many=True)], ids=str)
+@pytest.mark.parametrize("by", ["router", "host"])
+@pytest.mark.parametrize("name", V4_CODES)
+def test_05_icmp(way: Way, by: str, name: str, tmp_path: Path) -> None:
+    code, words = V4_CODES[name]
+    unreachable(way, by, f"icmp type {name}", 3, code, words, tmp_path / "wire.pcap")
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("way", [Way(6), Way(6, many=True)], ids=str)
+@pytest.mark.parametrize("by", ["router", "host"])
+@pytest.mark.parametrize("name", V6_CODES)
+def test_06_icmpv6(way: Way, by: str, name: str, tmp_path: Path) -> None:
+    code, words = V6_CODES[name]
+    unreachable(way, by, f"icmpv6 type {name}", 1, code, words, tmp_path / "wire.pcap")

@@ -1,0 +1,107 @@
+"""Scenarios 11, 12 and 20: what the peer agrees to, and what it demands."""
+
+import socket
+import struct
+from pathlib import Path
+
+import pytest
+
+from handshake.probe import Close, Patience, Verdict
+from handshake.tcp import Flags
+
+from ..calling import PORT, Way, every_way
+from ..capture import capture
+from ..net import Host, pair
+from ..picture import draw, ours, segments
+from ..test_probe import serving
+from .pictures import SYN
+
+_TCP_MD5SIG = 14
+_MD5SIG = struct.Struct("=128sBBHi80s")
+_ECN = Flags.ECE | Flags.CWR | Flags.AE
+
+
+@pytest.mark.live
+@every_way
+@pytest.mark.parametrize("setting", [0, 1, 2])
+def test_11_a_plain_syn_negotiates_no_ecn(way: Way, setting: int, tmp_path: Path) -> None:
+    # Whatever the server would do if it were asked (RFC 3168 section 6.1.1).
+    path = tmp_path / "wire.pcap"
+    with pair() as (client, server), serving(server), capture(server, "eth0", path):
+        server.sysctl("net.ipv4.tcp_ecn", setting)
+        result = way.call(client, server)
+    assert (result.verdict, result.close) == (Verdict.OPEN, Close.CLEAN)
+    assert not [each for each in segments(path) if each.segment.flags & _ECN]
+    assert result.negotiated is not None
+    assert result.negotiated.ecn is False
+
+
+@pytest.mark.live
+@every_way
+@pytest.mark.parametrize("absent", ["window_scaling", "timestamps", "sack"])
+def test_12_options_that_the_server_does_without(way: Way, absent: str, tmp_path: Path) -> None:
+    path = tmp_path / "wire.pcap"
+    with pair() as (client, server), serving(server), capture(server, "eth0", path):
+        server.sysctl(f"net.ipv4.tcp_{absent}", 0)
+        result = way.call(client, server)
+        caller = way.address(client)
+    assert (result.verdict, result.close) == (Verdict.OPEN, Close.CLEAN)
+    found = result.negotiated
+    assert found is not None
+    scaled = (found.snd_shift, found.rcv_shift) != (0, 0)
+    in_force = {"window_scaling": scaled, "timestamps": found.timestamps, "sack": found.sack}
+    assert in_force == {name: name != absent for name in in_force}
+    seen = [each.segment for each in segments(path)]
+    syn, answer = seen[:2]
+    # We offer all three, and what the server leaves out is not used from then on.
+    assert syn.options.window_scale == 7
+    assert syn.options.timestamps is not None
+    assert syn.options.sack_permitted
+    assert (answer.options.window_scale is None) == (absent == "window_scaling")
+    assert (answer.options.timestamps is None) == (absent == "timestamps")
+    assert answer.options.sack_permitted == (absent != "sack")
+    mine = [each for each in seen[2:] if str(each.source.address) == caller]
+    assert len(mine) == 3
+    for each in mine:
+        assert (each.options.timestamps is None) == (absent == "timestamps")
+        # The same room, in units of one octet or of 128.
+        whole = 1 if absent == "window_scaling" else 128
+        assert each.window == -(-syn.window // whole)
+
+
+@pytest.mark.live
+@every_way
+def test_20_a_server_that_wants_md5_signatures(way: Way, tmp_path: Path) -> None:
+    # What is not signed is dropped without a word (RFC 2385 section 2.0).
+    path = tmp_path / "wire.pcap"
+    with (
+        pair() as (client, server),
+        server.listen(PORT, way.address(server)) as listener,
+        capture(server, "eth0", path),
+    ):
+        demand_signatures(listener, way, client)
+        result = way.call(client, server, Patience.of(timeout=0.9, rto=0.2))
+        assert unsigned(server) == 3
+        caller = way.address(client)
+    assert (result.verdict, result.syn_sent, result.rtt) == (Verdict.FILTERED, 3, None)
+    assert "nothing answered" in result.reason
+    assert draw(path, caller) == ours(draw(path, caller)) == [SYN] * 3
+
+
+def demand_signatures(listener: socket.socket, way: Way, client: Host) -> None:
+    """Let a listener take only what the client has signed with a key."""
+    family = socket.AF_INET if way.version == 4 else socket.AF_INET6
+    packed = socket.inet_pton(family, way.address(client))
+    # struct sockaddr_in has the address after family and port, sockaddr_in6 after flow, too.
+    place = struct.pack("=H", family) + bytes(2 if way.version == 4 else 6) + packed
+    key = b"nobody knows"
+    listener.setsockopt(
+        socket.IPPROTO_TCP, _TCP_MD5SIG, _MD5SIG.pack(place, 0, 0, len(key), 0, key)
+    )
+
+
+def unsigned(host: Host) -> int:
+    """Return how many segments a host has dropped because they were not signed."""
+    table = host.run(["cat", "/proc/self/net/netstat"]).stdout.splitlines()
+    names, values = (line.split() for line in table if line.startswith("TcpExt:"))
+    return int(dict(zip(names, values, strict=True))["TCPMD5NotFound"])

@@ -1,0 +1,141 @@
+"""Scenarios 16 to 19: what this machine, or a NAT on the way, does with our SYN."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from handshake.probe import Close, Patience, Result, Verdict
+
+from ..calling import PORT, Way, codes, every_way, two_ways
+from ..capture import capture
+from ..loss import drop
+from ..net import Host, pair, routed
+from ..picture import draw, segments
+from ..test_probe import serving
+from .pictures import CLEAN, of_a_kernel
+
+FAR = {4: "198.51.100.1", 6: "2001:db8::1"}
+
+AT_ONCE = 2.0
+"""Seconds: less than half of what a probe waits for an answer, even where all is slow."""
+
+
+def refused(way: Way, client: Host, address: str, on_the_wire: Host, folder: Path) -> Result:
+    """Call where no packet can leave, and see that none did, and that nobody waited for one."""
+    with capture(on_the_wire, "eth0", folder / "wire.pcap"):
+        began = time.monotonic()
+        result = way.call(client, address, port=80)
+        took = time.monotonic() - began
+    assert (result.verdict, result.close, result.rtt) == (Verdict.LOCAL_ERROR, None, None)
+    assert result.verdict.exit_code == 3
+    assert (result.syn_sent, result.segments) == (0, ())
+    assert segments(folder / "wire.pcap") == []
+    assert took < AT_ONCE
+    return result
+
+
+@pytest.mark.live
+@every_way
+@pytest.mark.parametrize(
+    ("route", "words"),
+    [
+        (None, "no route"),
+        ("unreachable", "a route of this machine says: unreachable"),
+        ("blackhole", "a route of this machine says: blackhole"),
+        ("prohibit", "a route of this machine says: prohibited"),
+    ],
+)
+def test_16_no_way_there(way: Way, route: str | None, words: str, tmp_path: Path) -> None:
+    address = FAR[way.version]
+    with pair() as (client, _):
+        if route is not None:
+            client.ip(f"route add {route} {address}")
+        result = refused(way, client, address, client, tmp_path)
+    assert words in result.reason
+
+
+@pytest.mark.live
+@every_way
+def test_16_the_link_is_down(way: Way, tmp_path: Path) -> None:
+    with pair() as (client, server):
+        client.ip("link set eth0 down")
+        refused(way, client, way.address(server), server, tmp_path)
+
+
+@pytest.mark.live
+@every_way
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="a link that is down took its routes with it, and the reason says no more than the "
+    "kernel: 'this machine has no route to it (ENETUNREACH)'; it does not say which is down",
+)
+def test_16_the_link_that_is_down_is_named(way: Way, tmp_path: Path) -> None:
+    with pair() as (client, server):
+        client.ip("link set eth0 down")
+        result = refused(way, client, way.address(server), server, tmp_path)
+    assert "down" in result.reason
+
+
+@pytest.mark.live
+@two_ways
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="where the link has no carrier (ip route shows linkdown) the probe waits four seconds "
+    "for the kernel's ARP, and then says unreachable, 'nobody on the link answers'",
+)
+def test_16_the_cable_is_out(way: Way, tmp_path: Path) -> None:
+    with pair() as (client, server):
+        server.ip("link set eth0 down")
+        result = refused(way, client, way.address(server), client, tmp_path)
+    assert "down" in result.reason
+
+
+@pytest.mark.live
+@every_way
+def test_17_a_firewall_of_our_own(way: Way, tmp_path: Path) -> None:
+    with pair() as (client, server), drop(client, "output", "tcp dport 80") as rule:
+        result = refused(way, client, way.address(server), server, tmp_path)
+        assert rule.packets == 1
+    assert "a firewall on this machine dropped it (EPERM)" in result.reason
+
+
+@pytest.mark.live
+@every_way
+def test_18_a_firewall_that_lets_answers_in(way: Way, tmp_path: Path) -> None:
+    path = tmp_path / "wire.pcap"
+    with pair() as (client, server), serving(server), capture(server, "eth0", path):
+        client.nft(
+            "table inet stateful { chain heard {"
+            "type filter hook input priority 0; policy drop;"
+            "ct state established accept;"
+            "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept;"
+            "}; }"
+        )
+        result = way.call(client, server)
+        # Nobody gets in who was not called.
+        stranger = way.call(server, client, Patience.of(timeout=0.3, retries=0))
+        caller = way.address(client)
+    assert (result.verdict, result.close, result.syn_sent) == (Verdict.OPEN, Close.CLEAN, 1)
+    assert stranger.verdict is Verdict.FILTERED
+    assert of_a_kernel(draw(path, caller))[:6] == CLEAN
+    assert codes(result) == set()
+
+
+@pytest.mark.live
+@every_way
+def test_19_behind_a_nat(way: Way, tmp_path: Path) -> None:
+    path = tmp_path / "wire.pcap"
+    family = "ip" if way.version == 4 else "ip6"
+    hook = "type nat hook postrouting priority 100;"
+    with routed() as (client, router, server), serving(server), capture(server, "eth0", path):
+        router.nft(f"table {family} nat {{ chain post {{ {hook} oif eth1 masquerade; }}; }}")
+        result = way.call(client, server)
+        far = router.interfaces[1]
+    assert (result.verdict, result.close, result.ttl) == (Verdict.OPEN, Close.CLEAN, 63)
+    assert (result.address, result.port) == (way.address(server), PORT)
+    # The server talks to the router, and with the same numbers.
+    assert of_a_kernel(draw(path, far.v4 if way.version == 4 else far.v6)) == CLEAN
+    assert codes(result) == set()
