@@ -144,6 +144,7 @@ def _drop_privileges() -> None:
     from rich.cells import cell_len
 
     import handshake.export.monitor
+    import handshake.probe.origin
     import handshake.view.explanation
     import handshake.view.probe_lines  # noqa: F401
     from handshake.wire import privileges

@@ -14,11 +14,11 @@ from handshake.probe.header import LINUX
 from handshake.probe.manner import Closing, Manner
 from handshake.probe.patience import Patience
 from handshake.probe.refusal import Refusals
+from handshake.probe.screen import Complaints, dropped
 from handshake.probe.speaker import Segments, Speaker
 from handshake.probe.talk import Talk
 from handshake.probe.verdict import Close, Notes, Verdict
 from handshake.tcp import ControlBlock, Endpoint, Flags, Offer, Segment, Seq, State
-from handshake.tcp.signature import verified
 
 if TYPE_CHECKING:
     from handshake.probe.watch import Taken
@@ -52,9 +52,6 @@ class Attempt:
     answer: Observed | None = field(init=False, default=None)
     """The segment that decided what became of our SYN."""
 
-    error: IcmpError | None = field(init=False, default=None)
-    """The ICMP error that decided it."""
-
     failure: str = field(init=False, default="")
     """Why this machine did not send our SYN, in words."""
 
@@ -66,6 +63,7 @@ class Attempt:
 
     _speaker: Speaker = field(init=False)
     _refusals: Refusals = field(init=False)
+    _complaints: Complaints = field(init=False)
     _give_up_at: int = field(init=False, default=0)
     _go_on_at: int | None = field(init=False, default=None)
 
@@ -75,6 +73,7 @@ class Attempt:
         self.talk = Talk(self.iss, *how)
         self._speaker = Speaker(*ends, self.iss, self.offer, self.ticks, *how)
         self._refusals = Refusals(self.iss, self.notes)
+        self._complaints = Complaints(self.notes)
 
     @property
     def block(self) -> ControlBlock:
@@ -85,6 +84,16 @@ class Attempt:
     def syn_sent(self) -> int:
         """How many times our SYN was sent."""
         return self._speaker.syn_sent
+
+    @property
+    def error(self) -> IcmpError | None:
+        """The ICMP error that decided what became of our SYN."""
+        return self._complaints.error
+
+    @property
+    def ignored(self) -> bool:
+        """Whether something came back that is no answer."""
+        return self.notes.of_strays
 
     @property
     def asked(self) -> Flags:
@@ -122,22 +131,14 @@ class Attempt:
     def received(self, observed: Observed, at: int) -> Segments:
         """Return the answers to a segment that the peer sent us."""
         seg = observed.segment
-        if self.done:
-            return ()
-        if observed.checksum_ok is False:
-            self.notes.add("bad-checksum", f"A segment with a wrong checksum was dropped: {seg}.")
-            return ()
-        if self.manner.md5 and not verified(seg, self.manner.md5):
-            self.notes.add(
-                "bad-signature",
-                f"A segment without the signature of our key was dropped (RFC 2385): {seg}.",
-            )
+        if self.done or dropped(observed, self.manner.md5, self.notes):
             return ()
         if not self.block.acceptable(seg):
             return self._refuse(seg, at)
         before, self._speaker.block = self.block, self.block.received(seg)
         if self.answer is None:
             self.answer = observed
+            self._complaints.answered()
             if self.syn_sent > 1:
                 self.notes.add(
                     "syn-retransmitted",
@@ -158,17 +159,19 @@ class Attempt:
         """Take note of an ICMP error, and believe it where it can only be about our SYN."""
         if self.done:
             return
-        # Who did not see our SYN cannot quote its number (RFC 5927 section 4.1).
-        if error.seq != self.iss:
-            self.notes.add(
-                "foreign-icmp",
-                f"{error.sender} quotes a number that is not ours: {error}. Ignored.",
-            )
-        elif self.block.state is not State.SYN_SENT or not error.unreachable:
-            self.notes.add("icmp", f"{error.sender} says: {error}.")
-        else:
-            self.error = error
+        ends = self._complaints.hear(
+            error,
+            ours=error.seq == self.iss or self._under_way(error.seq),
+            waiting=self.block.state is State.SYN_SENT,
+            last=self._speaker.timer.at is None,
+        )
+        if ends:
             self._end(Verdict.UNREACHABLE)
+
+    def _under_way(self, seq: Seq) -> bool:
+        """Whether it is a number of what we sent, and what is not acknowledged."""
+        una, nxt = self.block.snd.una, self.block.snd.nxt
+        return una is not None and nxt is not None and una <= seq < nxt
 
     def unsent(self, why: str) -> None:
         """Take note that this machine refused to send a segment."""
@@ -295,7 +298,9 @@ class Attempt:
 
     def _give_up(self, at: int) -> Segments:
         if self.verdict is None:
-            if "wrong-ack" in self.notes:
+            if self.error is not None:
+                self._end(Verdict.UNREACHABLE)
+            elif "wrong-ack" in self.notes:
                 self._end(Verdict.BAD_PEER)
             elif self.block.state is State.SYN_RECEIVED:
                 self._end(Verdict.HALF_OPEN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from handshake.probe.hints import hints
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
     from handshake.probe.course import Course
     from handshake.probe.target import Target
     from handshake.probe.watch import Taken
+    from handshake.record import EndRecord
     from handshake.tcp import Endpoint
     from handshake.tcp.icmp import IcmpError
-    from handshake.tracker import Tracker
+    from handshake.tracker import Connection, Tracker
     from handshake.wire.guard import Guard
     from handshake.wire.link import Captured, Heard
 
@@ -147,7 +149,7 @@ class Call:
             why = "our SYNs were queued, and none of them left this machine: is the link up?"
             return failed(self.target, Verdict.LOCAL_ERROR, why, remote)
         rtt, ambiguous, ttl = self._measured(course.answer(), decode)
-        seen = tracker.connections[-1] if tracker and tracker.connections else None
+        seen = None if tracker is None else self._tracked(tracker)
         notes = found.notes
         if seen is not None:
             told = seen.findings.found()
@@ -164,7 +166,7 @@ class Call:
             syn_sent=len(self.syns),
             ttl=ttl,
             negotiated=found.negotiated,
-            client=None if seen is None else summarize_end(seen.client),
+            client=None if seen is None else self._our_end(seen),
             server=None if seen is None else summarize_end(seen.server),
             close=found.close,
             guard=self.guard.name,
@@ -174,6 +176,22 @@ class Call:
             syn_ack_again=found.taken.again,
             said=found.said,
             errors=tuple(self.errors),
+        )
+
+    def _tracked(self, tracker: Tracker) -> Connection | None:
+        """Return the connection that we called: to a tracker, a stray SYN begins another."""
+        ours = self.course.local
+        return next((e for e in reversed(tracker.connections) if e.client.endpoint == ours), None)
+
+    def _our_end(self, seen: Connection) -> EndRecord:
+        """Return our end: what it is and did we know better than who saw the wire alone."""
+        sent = [each.segment for each in self.segments or () if each.outgoing]
+        return replace(
+            summarize_end(seen.client),
+            state=str(self.course.attempt.block.state),
+            segments=len(sent),
+            fin=sum(each.fin for each in sent),
+            rst=sum(each.rst for each in sent),
         )
 
     def _measured(
@@ -204,6 +222,7 @@ class Conclusion:
         "close",
         "error",
         "failure",
+        "ignored",
         "local",
         "negotiated",
         "notes",
@@ -220,6 +239,7 @@ class Conclusion:
         self.remote: Endpoint = course.remote
         self.error: IcmpError | None = None
         self.failure = ""
+        self.ignored = False
         self.syn_sent = 1
         self.notes: tuple[Note, ...] = ()
         self.verdict: Verdict | None
@@ -237,5 +257,5 @@ class Conclusion:
         self.negotiated = Negotiated.of(attempt.block)
         self.error, self.failure = attempt.error, attempt.failure
         self.syn_sent, self.notes = attempt.syn_sent, tuple(attempt.notes)
-        self.taken = attempt.taken
+        self.taken, self.ignored = attempt.taken, attempt.ignored
         self.said = None if attempt.talk is None else Said.of(attempt.talk, attempt.block)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from handshake.probe.header import LINUX, Headers
 from handshake.probe.manner import Manner
 from handshake.probe.patience import Patience
+from handshake.probe.screen import Complaints, dropped
 from handshake.probe.timer import RetransmissionTimer
 from handshake.probe.verdict import Close, Notes, Verdict
 from handshake.probe.watch import Taken
@@ -43,7 +44,6 @@ class Knock:
     close: Close | None = field(init=False, default=None)
     done: bool = field(init=False, default=False)
     answer: Observed | None = field(init=False, default=None)
-    error: IcmpError | None = field(init=False, default=None)
     failure: str = field(init=False, default="")
     syn_sent: int = field(init=False, default=0)
     """How many times the segment was sent, SYN or not."""
@@ -55,7 +55,18 @@ class Knock:
     def __post_init__(self) -> None:
         self.block = ControlBlock(local=self.local, remote=self.remote)
         self._timer = RetransmissionTimer(self.patience.rto, self.patience.retries)
+        self._complaints = Complaints(self.notes)
         self._give_up_at = 0
+
+    @property
+    def error(self) -> IcmpError | None:
+        """The ICMP error that decided what became of the segment."""
+        return self._complaints.error
+
+    @property
+    def ignored(self) -> bool:
+        """Whether something came back that is no answer."""
+        return self.notes.of_strays
 
     @property
     def asked(self) -> Flags:
@@ -77,10 +88,7 @@ class Knock:
     def received(self, observed: Observed, at: int) -> Segments:
         """Return the answers to a segment that the peer sent us."""
         seg = observed.segment
-        if self.done:
-            return ()
-        if observed.checksum_ok is False:
-            self.notes.add("bad-checksum", f"A segment with a wrong checksum was dropped: {seg}.")
+        if self.done or dropped(observed, self.manner.md5, self.notes):
             return ()
         asked = self._segment(at)
         if seg.rst and not _answers(seg, asked):
@@ -88,6 +96,7 @@ class Knock:
             return ()
         if seg.rst:
             self.answer = observed
+            self._complaints.answered()
             # Who has no such connection resets whatever acknowledges something, listener or not.
             self._end(Verdict.CLOSED if asked.ack is None else Verdict.RESET)
             return ()
@@ -104,15 +113,8 @@ class Knock:
         """Take note of an ICMP error, and believe it where it can only be about our segment."""
         if self.done:
             return
-        if error.seq != self.iss:
-            self.notes.add(
-                "foreign-icmp",
-                f"{error.sender} quotes a number that is not ours: {error}. Ignored.",
-            )
-        elif not error.unreachable:
-            self.notes.add("icmp", f"{error.sender} says: {error}.")
-        else:
-            self.error = error
+        ours, last = error.seq == self.iss, self._timer.at is None
+        if self._complaints.hear(error, ours=ours, waiting=True, last=last):
             self._end(Verdict.UNREACHABLE)
 
     def unsent(self, why: str) -> None:
@@ -129,7 +131,7 @@ class Knock:
         if self.done:
             return ()
         if at >= self._give_up_at:
-            self._end(Verdict.FILTERED)
+            self._end(Verdict.FILTERED if self.error is None else Verdict.UNREACHABLE)
         elif self._timer.at is not None and at >= self._timer.at:
             self._timer.back_off(at)
             return self._knock(at)

@@ -78,7 +78,7 @@ def traced(result: Result, call: Call, exchange: Exchange) -> Result:
 
 def _gateway(remote: Address, local: Address, interface: str | None) -> Address | None:
     try:
-        return next_hop(remote, local, interface)
+        return next_hop(remote, local, interface).gateway
     except OSError:  # the way is another one by now, or the kernel does not say
         return None
 

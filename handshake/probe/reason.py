@@ -40,6 +40,10 @@ class Concluded(Protocol):
         """How many times our SYN was sent."""
 
     @property
+    def ignored(self) -> bool:
+        """Whether something came back that is no answer."""
+
+    @property
     def taken(self) -> Taken:
         """What is known of whether the peer took our ACK."""
 
@@ -62,6 +66,11 @@ def reason(attempt: Concluded, seconds: float) -> str:
                 f"the host's name"
             )
         case Verdict.FILTERED:
+            if attempt.ignored:
+                return (
+                    f"nothing that came back in {seconds:.1f} s is an answer to {syns}: what it "
+                    f"was, and why it was ignored, is noted"
+                )
             return (
                 f"nothing answered {syns} in {seconds:.1f} s: a firewall drops it, or the host is "
                 f"down or too busy; TCP cannot tell which"

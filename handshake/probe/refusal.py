@@ -56,6 +56,12 @@ class Refusals:
                 )
                 return Answer(Flags.RST, seg.ack)
             case State.SYN_SENT:
+                if seg.ack is not None:
+                    self._notes.add(
+                        "bare-ack",
+                        "An ACK of our SYN came without a SYN of the peer's, which opens nothing "
+                        "(section 3.10.7.3).",
+                    )
                 return None
             case State.SYN_RECEIVED if _acknowledges_wrongly(block, seg):
                 return Answer(Flags.RST, seg.ack)

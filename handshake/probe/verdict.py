@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,6 +75,21 @@ class Note(NamedTuple):
     text: str
 
 
+_STRAYS: Final = frozenset(
+    {
+        "bad-checksum",
+        "bad-signature",
+        "bare-ack",
+        "foreign-icmp",
+        "icmp",
+        "rst-ignored",
+        "stray",
+        "unreadable",
+        "wrong-ack",
+    }
+)
+
+
 class Notes:
     """What stood out, the first of each kind: a peer must not be able to fill our memory."""
 
@@ -84,6 +99,11 @@ class Notes:
     def add(self, code: str, text: str) -> None:
         """Take note of something, unless one of its kind is noted."""
         self._by_code.setdefault(code, Note(code, text))
+
+    @property
+    def of_strays(self) -> bool:
+        """Whether something came that answered nothing, and was ignored."""
+        return not _STRAYS.isdisjoint(self._by_code)
 
     def __contains__(self, code: str) -> bool:
         return code in self._by_code

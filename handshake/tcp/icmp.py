@@ -80,6 +80,13 @@ class IcmpError:
         return self.type in (1, 3, 4)
 
     @property
+    def soft(self) -> bool:
+        """Whether it may pass: a TCP must go on for all that (section 3.9.2.2, MUST-56)."""
+        if self.version == 4:
+            return (self.type == 3 and self.code in (0, 1, 5)) or self.type in (11, 12)
+        return (self.type == 1 and self.code in (0, 3)) or self.type in (3, 4)
+
+    @property
     def expired(self) -> bool:
         """Whether a router ended it because it had passed as many as it might."""
         return (self.version, self.type, self.code) in ((4, 11, 0), (6, 3, 0))

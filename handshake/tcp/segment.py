@@ -209,6 +209,11 @@ class Segment:
         return fixed + self.options.raw
 
     @property
+    def unreadable(self) -> bool:
+        """Whether its data offset contradicts its length, in a segment that was not cut."""
+        return self.data_offset * 4 != HEADER.size + len(self.options.raw)
+
+    @property
     def length(self) -> int:
         """SEG.LEN: the octets of sequence space it takes, SYN and FIN counted (section 3.4)."""
         bits = int(self.flags)

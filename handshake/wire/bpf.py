@@ -85,7 +85,7 @@ def segments(ports: Collection[int], *, all_of_ours: bool = True) -> bytes:
         _Do(_IF_EQUAL, 0x86DD, yes="ipv6", no="drop"),
         "ipv4",
         _Do(_LOAD_HALF, 6),
-        _Do(_IF_ANY_BIT, 0x1FFF, yes="drop"),  # a later fragment has no header for us
+        _Do(_IF_ANY_BIT, 0x1FFF, yes="part"),
         _Do(_X_IS_HEADER_LENGTH, 0),
         _Do(_LOAD_BYTE, 9),
         _Do(_IF_EQUAL, 6, yes="tcp"),
@@ -94,6 +94,10 @@ def segments(ports: Collection[int], *, all_of_ours: bool = True) -> bytes:
         _Do(_IF_EQUAL, 3, yes="take"),  # destination unreachable
         _Do(_IF_EQUAL, 11, yes="take"),  # time exceeded
         _Do(_IF_EQUAL, 12, yes="take", no="drop"),  # parameter problem
+        "part",  # of whose segment, only the first one tells
+        _Do(_LOAD_BYTE, 9),
+        _Do(_IF_EQUAL, 6, yes="take"),
+        _Do(_IF_EQUAL, 1, yes="take", no="drop"),
         "ipv6",
         _Do(_X_IS, 40),
         _Do(_LOAD_BYTE, 6),

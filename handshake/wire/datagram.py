@@ -6,12 +6,13 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from handshake.wire.ip import checksum
+from handshake.wire.ip import checksum, internet_checksum
 
 if TYPE_CHECKING:
     from handshake.wire.layer import Octets
 
 TCP: Final = 6
+ICMPV6: Final = 58
 
 _HOP_BY_HOP, _ROUTING, _FRAGMENT, _AUTHENTICATION, _DESTINATION = 0, 43, 44, 51, 60
 _HOST_IDENTITY, _SHIM6 = 139, 140
@@ -208,6 +209,22 @@ class Datagram:
             payload=octets[found.at : found.end],
             length=found.end - found.at,
         )
+
+    @property
+    def header_ok(self) -> bool:
+        """Whether the IP header's own checksum is right, where it has one (RFC 791)."""
+        if self.packet[0] >> 4 != 4:
+            return True
+        return internet_checksum(self.packet[: (self.packet[0] & 0xF) * 4]) == 0
+
+    @property
+    def icmp_ok(self) -> bool:
+        """Whether the checksum of the ICMP message in it is right (RFC 792, RFC 4443)."""
+        pseudo = b""
+        if self.protocol == ICMPV6:
+            ends = self.source + self.destination
+            pseudo = ends + self.length.to_bytes(4, "big") + ICMPV6.to_bytes(4, "big")
+        return internet_checksum(pseudo + self.payload) == 0
 
     @property
     def checksum_ok(self) -> bool | None:

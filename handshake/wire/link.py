@@ -21,6 +21,7 @@ from handshake.errors import CannotRun
 from handshake.tcp import Observed, Segment
 from handshake.wire import bpf
 from handshake.wire.datagram import TCP, Datagram, header
+from handshake.wire.fragments import Fragments
 from handshake.wire.guard import sockaddr
 from handshake.wire.icmp import IcmpError, quoted
 from handshake.wire.route import bind_to
@@ -88,6 +89,7 @@ class Link(SuperSocket):  # type: ignore[misc]
 
         self._all_of_ours = all_of_ours
         self._templates = Templates()
+        self._fragments = Fragments()
         self._seen: OrderedDict[bytes, str] = OrderedDict()
         # An address on the wire has no scope: it comes back as the one who sent to it knows it.
         self._known: dict[bytes, Address] = {}
@@ -222,11 +224,18 @@ class Link(SuperSocket):  # type: ignore[misc]
         return first != interface
 
     def decode(self, captured: Captured) -> Heard | None:
-        """Return what the packet is; None where it is nothing to us."""
+        """Return what the packet is; None where it is nothing to us, or not whole yet."""
         try:
             datagram = Datagram.parse(captured.octets)
+            # No receiver takes a damaged header (RFC 1122 section 3.2.1.2).
+            if not (captured.outgoing or datagram.header_ok):
+                return None
+            if datagram.fragment:
+                whole = self._whole(captured)
+                return None if whole is None else self.decode(whole)
             if datagram.protocol != TCP:
-                return None if captured.outgoing else quoted(datagram, captured.at)
+                damaged = captured.outgoing or not (captured.unfinished or datagram.icmp_ok)
+                return None if damaged else quoted(datagram, captured.at)
             segment = Segment.parse(
                 self._address(datagram.source, captured.interface),
                 self._address(datagram.destination, captured.interface),
@@ -235,9 +244,7 @@ class Link(SuperSocket):  # type: ignore[misc]
             )
         except ValueError:  # no receiver could read it
             return None
-        if datagram.fragment or self.ports.isdisjoint(
-            (segment.source.port, segment.destination.port)
-        ):
+        if self.ports.isdisjoint((segment.source.port, segment.destination.port)):
             return None
         return Observed(
             segment=segment,
@@ -248,6 +255,15 @@ class Link(SuperSocket):  # type: ignore[misc]
             outgoing=captured.outgoing,
             packet=datagram.packet,
         )
+
+    def _whole(self, captured: Captured) -> Captured | None:
+        """Return the packet that this part of it makes whole (RFC 1122 section 3.3.2)."""
+        if captured.outgoing:
+            return None
+        octets = captured.octets
+        found = header(octets, 0, len(octets))
+        whole = self._fragments.add(octets, 0, found, (captured.interface,), 0)
+        return None if whole is None else captured._replace(octets=whole.octets)
 
     def _address(self, octets: bytes, interface: str) -> Address:
         if (known := self._known.get(octets)) is not None:

@@ -42,7 +42,8 @@ def peek(octets: bytes) -> Peeked | None:
     try:
         if octets[0] == _V4_PLAIN:
             _, end, cut, protocol, both, seq, ack, bits, window = _V4(octets)
-            tcp, plain = 20, not cut & _CUT_UP
+            # A packet whose header is damaged is for nobody (RFC 1122 section 3.2.1.2).
+            tcp, plain = 20, not (cut & _CUT_UP or int.from_bytes(octets[:20], "big") % _ONES)
         else:
             first, length, protocol, both, seq, ack, bits, window = _V6(octets)
             tcp, end, plain = 40, 40 + length, first >> 4 == 6

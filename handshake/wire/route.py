@@ -9,6 +9,8 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.wire.guard import family, sockaddr
+from handshake.wire.interfaces import down, without_carrier
+from handshake.wire.next_hop import next_hop
 
 if TYPE_CHECKING:
     from handshake.wire.ip import Address
@@ -46,6 +48,7 @@ def route(address: Address, source: Address | None = None, interface: str | None
 
     Sends nothing; raises OSError where there is none.
     """
+    _see_carrier(address, source, interface)
     # A UDP socket that is connected has been routed, and no packet has left.
     with socket.socket(family(address), socket.SOCK_DGRAM) as probe:
         if interface is not None:
@@ -59,6 +62,18 @@ def route(address: Address, source: Address | None = None, interface: str | None
         scope = f"%{socket.if_indextoname(rest[2])}" if rest[2] and "%" not in host else ""
         mtu = probe.getsockopt(socket.IPPROTO_IPV6, _IPV6_MTU)
         return Route(ip_address(host + scope), mtu)
+
+
+def _see_carrier(address: Address, source: Address | None, interface: str | None) -> None:
+    """Raise OSError where packets would only queue up: nobody is at the other end of the cable."""
+    if not (dead := without_carrier()):
+        return
+    try:
+        out = next_hop(address, source, interface).interface
+    except OSError:  # there is no way: that is said where it is found out
+        return
+    if out in dead:
+        raise OSError(errno.ENETDOWN, f"{out} has no carrier: its cable or its other end is down")
 
 
 def bind_to(sock: socket.socket, interface: str) -> None:
@@ -87,4 +102,8 @@ def words(error: OSError) -> str:
     if error.strerror not in (None, os.strerror(number)):
         return f"{error.strerror} ({errno.errorcode.get(number, number)})"
     name = errno.errorcode.get(number, str(number))
-    return f"{_WORDS.get(number, os.strerror(number).lower())} ({name})"
+    text = _WORDS.get(number, os.strerror(number).lower())
+    if number == errno.ENETUNREACH and (off := down()):
+        # A link that is down took its routes with it.
+        text += f", and {' and '.join(off)} {'is' if len(off) == 1 else 'are'} down"
+    return f"{text} ({name})"

@@ -271,7 +271,7 @@ def test_a_wrong_ack_after_a_crossed_syn_is_reset() -> None:
     assert talk.lines[-1] == "  20 SYN-RECEIVED --> <SEQ=5000><CTL=RST>"
 
 
-def icmp(seq: int, kind: int = 3, code: int = 1) -> IcmpError:
+def icmp(seq: int, kind: int = 3, code: int = 13) -> IcmpError:
     return IcmpError(4, kind, code, ip_address("203.0.113.1"), A, B, Seq(seq))
 
 
@@ -280,6 +280,46 @@ def test_an_icmp_error_that_quotes_our_syn_ends_it() -> None:
     talk.attempt.icmp(icmp(100))
     assert talk.end == (Verdict.UNREACHABLE, None)
     assert talk.attempt.error == icmp(100)
+
+
+HOST_UNREACHABLE = icmp(100, 3, 1)
+
+
+def test_a_soft_error_ends_nothing_while_another_syn_may_fare_better() -> None:
+    # Section 3.9.2.2, MUST-56: the way may be there again in a moment.
+    talk = Talk()
+    talk.attempt.icmp(HOST_UNREACHABLE)
+    talk.waits()
+    assert talk.said == ["   0 <SEQ=100><CTL=SYN>", "1000 <SEQ=100><CTL=SYN>"]
+    talk.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 1010)
+    assert (talk.attempt.verdict, talk.attempt.error) == (Verdict.OPEN, None)
+    assert talk.codes == ["icmp", "syn-retransmitted"]
+
+
+def test_a_soft_error_stands_where_nothing_better_comes() -> None:
+    talk = Talk()
+    talk.attempt.icmp(HOST_UNREACHABLE)
+    talk.waits_to_the_end()
+    assert [line[:4] for line in talk.said] == ["   0", "1000", "3000"]
+    assert talk.end == (Verdict.UNREACHABLE, None)
+    assert talk.attempt.error == HOST_UNREACHABLE
+
+
+def test_a_soft_error_about_the_last_syn_ends_it() -> None:
+    talk = Talk()
+    for _ in range(3):
+        assert not talk.attempt.done
+        talk.attempt.icmp(HOST_UNREACHABLE)
+        if not talk.attempt.done:
+            talk.waits()
+    assert talk.end == (Verdict.UNREACHABLE, None)
+    assert talk.attempt.deadline == 5000 * MS
+
+
+def test_an_icmp_error_may_quote_whatever_is_under_way() -> None:
+    talk = opened()
+    talk.attempt.icmp(icmp(101))
+    assert talk.codes == ["icmp"]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from handshake.probe.precedent import Precedents
 from handshake.tcp import Endpoint, Flags, Observed, Options, Segment, Seq
 from handshake.tcp import options as opt
 from handshake.tcp.icmp import IcmpError
+from handshake.wire.ip import internet_checksum
 from handshake.wire.link import Captured
 from handshake.wire.peek import ends, peek
 from handshake.wire.template import Templates
@@ -102,6 +103,9 @@ class Both:
     def hear(self, segment: Segment, at: int, *, checksum_ok: bool) -> None:
         observed = Observed(segment, at, checksum_ok=checksum_ok)
         octets = self.templates.packet(segment)
+        if self.local.version == 4:  # its sender's kernel has filled this one in
+            filled = internet_checksum(octets[:20]).to_bytes(2, "big")
+            octets = octets[:10] + filled + octets[12:]
         captured = Captured(octets, at, "eth0", outgoing=False, unfinished=False)
         self.known[octets] = observed
         answers = self.attempt.received(observed, at)

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from handshake.probe import Attempt, Result, Target, Verdict, exit_code, probe, probes
+from handshake.probe import Attempt, Patience, Result, Target, Verdict, exit_code, probe, probes
 from handshake.probe.reason import reason
 from handshake.probe.result import round_trip
 from handshake.tcp import Observed, Options, Seq
@@ -86,7 +86,7 @@ def test_exit_code(verdicts: list[tuple[str, Verdict]], code: int) -> None:
     ],
 )
 def test_who_says_unreachable(sender: str, says: str) -> None:
-    attempt = Attempt(A, B, Seq(1))
+    attempt = Attempt(A, B, Seq(1), patience=Patience.of(retries=0))
     attempt.start(0)
     attempt.icmp(IcmpError(4, 3, 1, ip_address(sender), A, B, Seq(1)))
     assert reason(attempt, 0.1).startswith(says)

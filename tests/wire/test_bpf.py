@@ -71,7 +71,10 @@ ELSE = TCP(sport=80, dport=PORT + 1)
         (IP(options=b"\x01\x01\x01\x01") / TO_US, True),
         (IP() / ELSE, False),
         (IP() / UDP(sport=80, dport=PORT), False),
-        (IP(frag=5, proto=6) / bytes(TO_US), False),
+        # Whose segment it is part of, only the first part tells.
+        (IP(frag=5, proto=6) / bytes(TO_US), True),
+        (IP(frag=5, proto=1) / bytes(TO_US), True),
+        (IP(frag=5, proto=17) / bytes(TO_US), False),
         (IP() / ICMP(type=3, code=1), True),
         (IP() / ICMP(type=11), True),
         (IP() / ICMP(type=8), False),

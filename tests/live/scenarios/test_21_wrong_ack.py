@@ -100,12 +100,6 @@ def acknowledging(_: Listener, heard: Observed) -> Packets:
 
 @pytest.mark.live
 @every_way
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="of a peer that acknowledges every SYN and sends none it is said that 'nothing answered "
-    "3 SYNs', and no finding tells that something did",
-)
 def test_21_a_bare_ack_of_our_syn_every_time(way: Way, tmp_path: Path) -> None:
     # It is dropped, and so nothing opens; but the host is there, and says so.
     found = play(way, tmp_path, Listener(syn=acknowledging), QUICK, may_differ=True)
@@ -116,12 +110,6 @@ def test_21_a_bare_ack_of_our_syn_every_time(way: Way, tmp_path: Path) -> None:
 
 @pytest.mark.live
 @alone
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="the tracker takes a bare ACK of our SYN for proof of a SYN,ACK that it missed: the "
-    "result says that we are in ESTABLISHED, when we never left SYN-SENT",
-)
 def test_21_the_result_says_that_we_are_in_syn_sent(way: Way, tmp_path: Path) -> None:
     found = play(way, tmp_path, Listener(syn=acknowledging), QUICK, may_differ=True)
     assert found.result.client is not None

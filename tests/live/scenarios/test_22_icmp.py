@@ -143,12 +143,6 @@ def test_22_an_icmp_error_once_it_is_open(way: Way, tmp_path: Path) -> None:
 
 @pytest.mark.live
 @every_way
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="an ICMP error that quotes our FIN, whose number is ours and not yet acknowledged, is "
-    "called foreign-icmp: 'quotes a number that is not ours'; only the number of the SYN is known",
-)
 def test_22_an_icmp_error_that_quotes_our_fin(way: Way, tmp_path: Path) -> None:
     # Ours is what lies in SND.UNA =< SEG.SEQ < SND.NXT (RFC 5927 section 4.1).
     def fin(listener: Listener, heard: Observed) -> Packets:
@@ -163,11 +157,6 @@ def test_22_an_icmp_error_that_quotes_our_fin(way: Way, tmp_path: Path) -> None:
 
 @pytest.mark.live
 @every_way
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="the checksum of ICMP is not looked at: a damaged error makes the target unreachable",
-)
 def test_22_a_damaged_icmp_error(way: Way, tmp_path: Path) -> None:
     # A receiver checks the checksum of ICMP, too (RFC 1122 section 3.2.2, RFC 4443 section 2.3).
     def syn(listener: Listener, heard: Observed) -> Packets:

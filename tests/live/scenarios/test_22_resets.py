@@ -193,25 +193,8 @@ def test_22_what_else_is_asked_back_once_it_is_open(way: Way, what: str, tmp_pat
 @pytest.mark.parametrize(
     "what",
     [
-        pytest.param(
-            "syn",
-            marks=pytest.mark.xfail(
-                strict=True,
-                raises=AssertionError,
-                reason="a SYN of the peer's on an open connection makes a second connection in the "
-                "tracker, and the result takes its ends from the last: the peer is named as the "
-                "client, and we as the server",
-            ),
-        ),
-        pytest.param(
-            "ack-of-nothing",
-            marks=pytest.mark.xfail(
-                strict=True,
-                raises=AssertionError,
-                reason="the tracker takes an ACK of what we never sent for proof that we sent it: "
-                "the result says that we ended in CLOSING, when both FINs were acknowledged",
-            ),
-        ),
+        "syn",
+        "ack-of-nothing",
     ],
 )
 def test_22_the_result_says_how_our_own_end_stands(way: Way, what: str, tmp_path: Path) -> None:

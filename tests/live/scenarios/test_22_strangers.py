@@ -122,12 +122,6 @@ def test_22_extension_headers_of_ipv6(way: Way, kind: int, tmp_path: Path) -> No
 @pytest.mark.live
 @every_way
 @pytest.mark.parametrize("turned", [False, True])
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="a SYN,ACK that arrives in fragments is not put together: filtered, 'nothing answered', "
-    "where the kernel's own connect() opens",
-)
 def test_22_a_syn_ack_in_fragments(way: Way, turned: bool, tmp_path: Path) -> None:
     # Every host puts fragments together (RFC 1122 section 3.3.2, RFC 8200 section 4.5).
     def syn(_: Listener, heard: Observed) -> Packets:

@@ -65,12 +65,6 @@ def test_16_the_link_is_down(way: Way, tmp_path: Path) -> None:
 
 @pytest.mark.live
 @every_way
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="a link that is down took its routes with it, and the reason says no more than the "
-    "kernel: 'this machine has no route to it (ENETUNREACH)'; it does not say which is down",
-)
 def test_16_the_link_that_is_down_is_named(way: Way, tmp_path: Path) -> None:
     with pair() as (client, server):
         client.ip("link set eth0 down")
@@ -80,12 +74,6 @@ def test_16_the_link_that_is_down_is_named(way: Way, tmp_path: Path) -> None:
 
 @pytest.mark.live
 @two_ways
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="where the link has no carrier (ip route shows linkdown) the probe waits four seconds "
-    "for the kernel's ARP, and then says unreachable, 'nobody on the link answers'",
-)
 def test_16_the_cable_is_out(way: Way, tmp_path: Path) -> None:
     with pair() as (client, server):
         server.ip("link set eth0 down")
