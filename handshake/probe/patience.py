@@ -32,6 +32,10 @@ class Patience:
     closing: int = 2 * SECOND
     """For both FINs to be acknowledged, from ours on."""
 
+    observe: int = 0
+    """To watch, before closing, for a sign that our ACK was not taken: a SYN,ACK that comes again,
+    mostly after 1 and 3 s."""
+
     @classmethod
     def of(
         cls,
@@ -41,13 +45,14 @@ class Patience:
         rto: float = 1.0,
         hold: float = 0.0,
         close_timeout: float = 2.0,
+        observe: float = 0.0,
     ) -> Patience:
         """Return it from times in seconds; `timeout` is for the handshake.
 
         Raises UsageError for a time that is negative, longer than a day, or not a number.
         """
-        times = (timeout, rto, hold, close_timeout)
+        times = (timeout, rto, hold, close_timeout, observe)
         if not all(0 <= seconds <= _LONGEST for seconds in times):
             raise UsageError(f"a time must lie between 0 and {_LONGEST} seconds")
-        opening, first, held, closing = (round(seconds * SECOND) for seconds in times)
-        return cls(rto=first, retries=retries, opening=opening, hold=held, closing=closing)
+        opening, first, held, closing, watched = (round(seconds * SECOND) for seconds in times)
+        return cls(first, retries, opening, held, closing, watched)
