@@ -180,8 +180,8 @@ def _connect(sock: socket.socket, remote: Endpoint, manner: Manner) -> None:
         # Either no address, or no port: only that of the address shows without a port.
         with suppress(OSError):
             route(remote.address)
-            taken = f"port {manner.source_port} is" if manner.source_port else "all ports are"
-            raise DialError(f"{taken} taken by other calls to it (EADDRNOTAVAIL)")
+            taken = f"port {manner.source_port} is" if manner.source_port else "every port is"
+            raise DialError(f"{taken} taken by another call to it, or just was (EADDRNOTAVAIL)")
     raise DialError(words(OSError(number, os.strerror(number))))
 
 
