@@ -28,6 +28,9 @@ _MICROSECONDS: Final = 1_000_000
 _TIMESTAMPS: Final = 12
 """Octets that the timestamps option takes from each segment, padding included."""
 
+_DEFAULT_MSS: Final = 536
+"""A window that is no larger may be filled by one segment."""
+
 _DROPPED: Final = "a firewall on this machine drops it, or the link takes nothing"
 _QUEUED: Final = "it still waits to leave; is the link up?"
 
@@ -75,13 +78,23 @@ def opening(
 def negotiated(info: TcpInfo) -> Negotiated:
     """Return what both SYNs brought into force."""
     return Negotiated(
-        mss=info.snd_mss + (_TIMESTAMPS if info.timestamps else 0),
+        mss=_mss(info),
         snd_shift=info.snd_shift if info.window_scale else 0,
         rcv_shift=info.rcv_shift if info.window_scale else 0,
         sack=info.sack,
         timestamps=info.timestamps,
         ecn=info.ecn,
     )
+
+
+def _mss(info: TcpInfo) -> int | None:
+    """Return the peer's MSS, or what the path leaves of it; None where that does not show."""
+    # Linux sends no more at a time than half of the peer's largest window, so that of a small one
+    # it is the window that shows. Over loopback half of any window is less than the MSS.
+    window = info.snd_wnd
+    if window is not None and info.snd_mss >= (window // 2 if window > _DEFAULT_MSS else window):
+        return None
+    return info.snd_mss + (_TIMESTAMPS if info.timestamps else 0)
 
 
 def round_trip(info: TcpInfo) -> tuple[float | None, bool]:

@@ -37,6 +37,8 @@ _SEGMENTS: Final = struct.Struct("=II")
 _OCTETS_AT: Final = 120
 _SEGMENTS_AT: Final = 136
 _DATA_SEGMENTS_AT: Final = 152
+_WINDOW: Final = struct.Struct("=I")
+_WINDOW_AT: Final = 228
 
 _LITTLE: Final = sys.byteorder == "little"
 
@@ -98,6 +100,8 @@ class TcpInfo:
     segs_in: int | None
     data_segs_in: int | None
     data_segs_out: int | None
+    snd_wnd: int | None
+    """Room at the peer, in octets (scaled)."""
 
     @classmethod
     def parse(cls, octets: bytes) -> Self:
@@ -138,12 +142,20 @@ class TcpInfo:
             segs_in=segs_in,
             data_segs_in=data_segs_in,
             data_segs_out=data_segs_out,
+            snd_wnd=_one(_WINDOW, octets, _WINDOW_AT),
         )
 
 
 def tcp_info(sock: socket.socket) -> TcpInfo:
     """Return what the kernel says of this socket now."""
     return TcpInfo.parse(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ROOM))
+
+
+def _one(layout: struct.Struct, octets: bytes, at: int) -> int | None:
+    if len(octets) < at + layout.size:
+        return None
+    found: int = layout.unpack_from(octets, at)[0]
+    return found
 
 
 def _pair(layout: struct.Struct, octets: bytes, at: int) -> tuple[int, int] | tuple[None, None]:

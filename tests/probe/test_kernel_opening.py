@@ -103,3 +103,18 @@ def test_what_is_in_force() -> None:
     assert (found.sack, found.timestamps, found.ecn) == (True, True, False)
     plain = negotiated(replace(OPEN, timestamps=False, window_scale=False))
     assert (plain.mss, plain.snd_shift, plain.rcv_shift) == (1448, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("window", "mss"),
+    [
+        (None, 1460),
+        (65_536, 1460),
+        (2_898, 1460),
+        # Half of the window, and not the MSS, is what shows.
+        (2_896, None),
+        (536, None),
+    ],
+)
+def test_of_a_small_window_the_mss_does_not_show(window: int | None, mss: int | None) -> None:
+    assert negotiated(replace(OPEN, snd_wnd=window)).mss == mss

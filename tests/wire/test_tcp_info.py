@@ -19,7 +19,12 @@ OCTETS = bytes.fromhex(
     "ffffffffffffffff 0600000000000000 0000000000000000"  # max pacing, bytes_acked, received
     "03000000 02000000 00000000 0a000000"  # segs_out, segs_in, notsent_bytes, min_rtt
     "00000000 01000000"  # data_segs_in, data_segs_out
-    "0000000079a10800" + "00" * 112
+    "0079a10800000000"
+    + "00" * 24  # delivery_rate, busy_time, rwnd_limited, sndbuf_limited
+    + "02000000 00000000 0500000000000000"
+    + "00" * 20  # delivered, -, bytes_sent, ...
+    + "00000100 fc000000"
+    + "00" * 44  # snd_wnd 65536, rcv_wnd
 )
 
 
@@ -51,6 +56,7 @@ def test_every_field_is_in_its_place() -> None:
         segs_in=2,
         data_segs_in=0,
         data_segs_out=1,
+        snd_wnd=65_536,
     )
 
 
@@ -92,7 +98,7 @@ def test_the_options_are_told_apart() -> None:
 def test_older_kernels_tell_less(length: int, known: list[str]) -> None:
     info, whole = TcpInfo.parse(OCTETS[:length]), TcpInfo.parse(OCTETS)
     later = ("bytes_acked", "bytes_received", "segs_out", "segs_in", "data_segs_in")
-    for name in (*later, "data_segs_out"):
+    for name in (*later, "data_segs_out", "snd_wnd"):
         assert getattr(info, name) == (getattr(whole, name) if name in known else None)
     assert (info.rtt, info.total_retrans) == (whole.rtt, whole.total_retrans)
 
