@@ -10,16 +10,18 @@ from typing import Any
 
 import pytest
 
-from handshake.tcp import Endpoint, Flags, Segment, Seq
+from handshake.tcp import Endpoint, Flags, Segment, Seq, State
 from handshake.wire.ip import checksummed
 
 from .both_ways import V4, V6, alike, by_hand, of
 from .capture import capture
+from .delay import delayed
+from .inet_diag import Table
 from .loss import drop, drop_first, firewall
-from .net import TIMEOUT, Host, pair, routed
+from .net import TIMEOUT, Host, eventually, pair, routed
 from .test_engine import answering
 from .test_probe import PORT, SYN, SYN_ACK, flags, seen
-from .unprivileged import connected, connected_to
+from .unprivileged import Found, connected, connected_to
 
 ICMP = {
     "net-unreachable": 0,
@@ -100,6 +102,16 @@ def test_a_smaller_mss() -> None:
 
 
 @pytest.mark.live
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "10.77.0.1", "::ffff:127.0.0.1"])
+def test_open_on_the_same_host(address: str) -> None:
+    with pair() as (client, _), answering(client):
+        found = connected_to(client, of(address))
+    assert (found["verdict"], found["close"], found["syn_sent"]) == ("open", "clean", 1)
+    # A window there has no room for two segments: what the peer would take does not show.
+    assert found["negotiated"]["mss"] is None
+
+
+@pytest.mark.live
 def test_the_first_syn_is_lost() -> None:
     with pair() as (client, server), answering(server), drop_first(server, "input", SYN):
         found = connected_to(client, V4)
@@ -139,6 +151,29 @@ def test_the_round_trip_is_what_tcpdump_says(tmp_path: Path) -> None:
         errors = sorted(abs(ours - real) for ours, real in zip(said, truth[port], strict=True))
         # The median, since a busy machine is late now and then.
         assert errors[10] < limit
+
+
+@pytest.mark.live
+def test_both_call_at_once() -> None:
+    found: list[Found] = []
+
+    def call() -> None:
+        times, manner = {"close_timeout": 0.5}, {"source_port": 41000}
+        found.append(connected_to(client, V4, times=times, manner=manner))
+
+    # Each SYN is 50 ms on its way, so that they cross (figure 7).
+    with delayed(0.05) as (client, server), server.socket() as peer:
+        peer.bind((server.v4, PORT))
+        peer.setblocking(False)
+        table = Table(client, 4)
+        caller = threading.Thread(target=call)
+        caller.start()
+        eventually(lambda: [each.state for each in table.read()] == [State.SYN_SENT], "the call")
+        peer.connect_ex((client.v4, 41000))
+        caller.join(TIMEOUT)
+        table.close()
+        assert peer.getpeername() == (client.v4, 41000)
+    assert [(each["verdict"], each["close"]) for each in found] == [("open", "peer-kept-open")]
 
 
 # It does not.
