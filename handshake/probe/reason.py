@@ -128,7 +128,7 @@ def _not_taken(taken: Taken) -> str:
             f"but never took our answer to that: {again}. Our ACKs are lost on the way, or the "
             f"server waits for data before it accepts"
         )
-    return "but never took our answer to that: it acknowledged nothing that we sent after it"
+    return "and acknowledged nothing that we sent after it: whether it took our ACK, nothing shows"
 
 
 def _knocked(attempt: Concluded, seconds: float) -> str | None:

@@ -25,7 +25,7 @@ class Verdict(Enum):
     """An ICMP error says that our SYN did not arrive."""
 
     HALF_OPEN = "half-open"
-    """The peer answered our SYN, but never took our answer."""
+    """The peer answered our SYN, and nothing shows that it took our answer."""
 
     RESET = "reset"
     """The peer reset the connection before it showed that it took our ACK."""

@@ -1,0 +1,121 @@
+"""Probes without any privilege: the kernel makes the calls, and is asked what became of them."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from contextlib import aclosing
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from handshake.probe.addresses import Addresses
+from handshake.probe.engine import CONCURRENCY
+from handshake.probe.manner import Manner
+from handshake.probe.pace import Pace, in_a_loop_of_its_own
+from handshake.probe.patience import Patience
+from handshake.probe.result import Result
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Generator, Iterable, Iterator
+
+    from handshake.probe.kernel_calls import KernelCalls
+    from handshake.probe.target import Target
+    from handshake.tcp import Endpoint
+
+_MILLISECOND: Final = 1_000_000
+
+
+class ConnectEngine:
+    """Calls many targets at once by connect(), each address of each: `Engine` without privilege.
+
+    What the kernel does not tell is None: the answer's time to live, and every segment. When it
+    sends a SYN again is its own choice; `Patience.rto` is not asked for, and `Patience.retries`
+    is what it aims at. `Result.rtt` is the kernel's own, but of a refusal it is measured here.
+    """
+
+    def __init__(
+        self,
+        *,
+        concurrency: int = CONCURRENCY,
+        rate: float | None = None,
+        patience: Patience | None = None,
+        manner: Manner | None = None,
+    ) -> None:
+        self._concurrency = concurrency
+        self._rate = rate
+        self._patience = patience or Patience()
+        self._manner = manner
+
+    async def run(self, targets: Iterable[Target]) -> AsyncGenerator[Result, None]:
+        """Yield the result of each call as it ends; of a name's addresses IPv6 is called first.
+
+        Targets are taken as they are needed, and nothing is kept of a call that has ended.
+        Raises CannotRun where there are too many sockets.
+        """
+        # Left early, it must end at once, and not when somebody comes by to collect it.
+        async with aclosing(self.batches(targets)) as batches:
+            async for several in batches:
+                for each in several:
+                    yield each
+
+    async def batches(self, targets: Iterable[Target]) -> AsyncGenerator[list[Result], None]:
+        """Yield the same results, all at once that have come in since the last time."""
+        loop = asyncio.get_running_loop()
+        with _calls(self._patience, self._manner) as calls:
+            ended = partial(_results, calls)
+            run = Pace(calls, ended, Addresses(targets, loop), self._concurrency, self._rate)
+            try:
+                while (found := await run.results()) is not None:
+                    yield found
+            finally:
+                run.close()
+
+
+def connect_all(
+    targets: Iterable[Target],
+    *,
+    concurrency: int = CONCURRENCY,
+    rate: float | None = None,
+    patience: Patience | None = None,
+    manner: Manner | None = None,
+) -> Generator[Result, None, None]:
+    """Yield what `ConnectEngine.run` does, for those who have no event loop of their own."""
+    engine = ConnectEngine(concurrency=concurrency, rate=rate, patience=patience, manner=manner)
+    yield from in_a_loop_of_its_own(engine.batches(targets))
+
+
+def connect(
+    target: Target,
+    remote: Endpoint,
+    *,
+    patience: Patience | None = None,
+    manner: Manner | None = None,
+) -> Result:
+    """Return what became of one call, to one address of the target."""
+    with _calls(patience or Patience(), manner) as calls:
+        found = calls.begin(target, remote)
+        arrivals = select.poll()
+        arrivals.register(calls, select.POLLIN)
+        while not isinstance(found, Result) and not calls.ended:
+            assert calls.deadline is not None
+            left = max(0, calls.deadline - calls.clock.now())
+            # Rounded up: to wake before it is due would be to wake twice.
+            arrivals.poll(-(-left // _MILLISECOND))
+            calls.hear()
+            calls.wake()
+        over = calls.ended.popleft() if calls.ended else found
+        return over if isinstance(over, Result) else over.result()
+
+
+def _calls(patience: Patience, manner: Manner | None) -> KernelCalls:
+    # The sockets, only now: who imports this module may want nothing but --help.
+    from handshake.probe.kernel_calls import KernelCalls
+
+    return KernelCalls(patience, manner or Manner())
+
+
+def _results(calls: KernelCalls) -> Iterator[Result]:
+    """Yield the results of the calls that are over."""
+    while calls.ended:
+        over = calls.ended.popleft()
+        yield over if isinstance(over, Result) else over.result()

@@ -1,0 +1,406 @@
+"""The kernel's own connect(), without any right, says what the probe by hand says."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handshake.tcp import Endpoint, Flags, Segment, Seq, State
+from handshake.wire.ip import checksummed
+
+from .both_ways import V4, V6, alike, by_hand, of
+from .capture import capture
+from .delay import delayed
+from .inet_diag import Table
+from .loss import drop, drop_first, firewall
+from .net import TIMEOUT, Host, eventually, pair, routed
+from .test_engine import answering
+from .test_probe import PORT, SYN, SYN_ACK, flags, seen
+from .unprivileged import Found, connected, connected_to
+
+ICMP = {
+    "net-unreachable": 0,
+    "host-unreachable": 1,
+    "prot-unreachable": 2,
+    "port-unreachable": 3,
+    "net-prohibited": 9,
+    "host-prohibited": 10,
+    "admin-prohibited": 13,
+}
+ICMPV6 = {
+    "no-route": 0,
+    "admin-prohibited": 1,
+    "addr-unreachable": 3,
+    "port-unreachable": 4,
+    "policy-fail": 5,
+    "reject-route": 6,
+}
+
+
+# It opens.
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("target", [V4, V6, f"[fe80::ff:fe00:2%eth0]:{PORT}"])
+def test_open(target: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.pcap"
+    with pair() as (client, server), answering(server):
+        with capture(server, "eth0", path):
+            found = connected_to(client, target)
+        alike(found, by_hand(client, target)[target])
+    assert (found["verdict"], found["close"], found["syn_sent"]) == ("open", "clean", 1)
+    assert found["negotiated"]["mss"] == (1460 if "." in target else 1440)
+    assert found["said"] is None
+    assert found["rtt"] is not None
+    assert 0 < found["rtt"] < 0.5
+    assert not found["rtt_ambiguous"]
+    assert "RST" not in "".join(flags(path))
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(
+    ("setting", "key"),
+    [
+        ("tcp_timestamps", "timestamps"),
+        ("tcp_sack", "sack"),
+        ("tcp_window_scaling", "snd_shift"),
+    ],
+)
+@pytest.mark.parametrize("target", [V4, V6])
+def test_an_option_that_the_server_does_not_take(setting: str, key: str, target: str) -> None:
+    with pair() as (client, server), answering(server):
+        server.sysctl(f"net.ipv4.{setting}", 0)
+        found = connected_to(client, target)
+        alike(found, by_hand(client, target)[target])
+    assert not found["negotiated"][key]
+    others = {"timestamps", "sack", "snd_shift"} - {key}
+    assert all(found["negotiated"][each] for each in others)
+    assert bool(found["negotiated"]["rcv_shift"]) == (key != "snd_shift")
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(("takes", "ecn"), [(2, True), (0, False)])
+def test_ecn_where_this_machine_asks_for_it(takes: int, ecn: bool) -> None:
+    with pair() as (client, server), answering(server):
+        client.sysctl("net.ipv4.tcp_ecn", 1)
+        server.sysctl("net.ipv4.tcp_ecn", takes)
+        assert connected_to(client, V4)["negotiated"]["ecn"] == ecn
+
+
+@pytest.mark.live
+def test_a_smaller_mss() -> None:
+    with pair() as (client, server), answering(server):
+        server.ip(f"route replace 10.77.0.0/24 dev eth0 src {server.v4} advmss 1000")
+        found = connected_to(client, V4)
+        alike(found, by_hand(client, V4)[V4])
+    assert found["negotiated"]["mss"] == 1000
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "10.77.0.1", "::ffff:127.0.0.1"])
+def test_open_on_the_same_host(address: str) -> None:
+    with pair() as (client, _), answering(client):
+        found = connected_to(client, of(address))
+    assert (found["verdict"], found["close"], found["syn_sent"]) == ("open", "clean", 1)
+    # A window there has no room for two segments: what the peer would take does not show.
+    assert found["negotiated"]["mss"] is None
+
+
+@pytest.mark.live
+def test_the_first_syn_is_lost() -> None:
+    with pair() as (client, server), answering(server), drop_first(server, "input", SYN):
+        found = connected_to(client, V4)
+    assert (found["verdict"], found["close"], found["syn_sent"]) == ("open", "clean", 2)
+    # The answer echoes the clock of the second SYN.
+    assert not found["rtt_ambiguous"]
+    assert found["rtt"] < 0.5
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("timestamps", [1, 0])
+def test_the_first_syn_ack_is_lost(timestamps: int) -> None:
+    with pair() as (client, server), answering(server), drop_first(server, "output", SYN_ACK):
+        server.sysctl("net.ipv4.tcp_timestamps", timestamps)
+        found = connected_to(client, V4)
+    assert (found["verdict"], found["syn_sent"], found["rtt_ambiguous"]) == ("open", 2, True)
+    assert (found["rtt"] is None) == (not timestamps)
+
+
+@pytest.mark.live
+def test_the_round_trip_is_what_tcpdump_says(tmp_path: Path) -> None:
+    path = tmp_path / "a.pcap"
+    with (
+        pair() as (client, server),
+        answering(server),
+        capture(client, "eth0", path, nano=True),
+    ):
+        found = connected(client, *[V4, "10.77.0.2:1"] * 20, concurrency=1)
+    truth: dict[int, list[float]] = {PORT: [], 1: []}
+    asked = {each.segment.source.port: each.at for each in seen(path) if each.segment.ack is None}
+    for each in seen(path):
+        seg = each.segment
+        if seg.source.port in truth and (seg.syn or seg.rst):
+            truth[seg.source.port].append((each.at - asked[seg.destination.port]) / 1e9)
+    for port, limit in ((PORT, 30e-6), (1, 150e-6)):
+        said = [each["rtt"] for each in found if each["port"] == port]
+        errors = sorted(abs(ours - real) for ours, real in zip(said, truth[port], strict=True))
+        # The median, since a busy machine is late now and then.
+        assert errors[10] < limit
+
+
+@pytest.mark.live
+def test_both_call_at_once() -> None:
+    found: list[Found] = []
+
+    def call() -> None:
+        times, manner = {"close_timeout": 0.5}, {"source_port": 41000}
+        found.append(connected_to(client, V4, times=times, manner=manner))
+
+    # Each SYN is 50 ms on its way, so that they cross (figure 7).
+    with delayed(0.05) as (client, server), server.socket() as peer:
+        peer.bind((server.v4, PORT))
+        peer.setblocking(False)
+        table = Table(client, 4)
+        caller = threading.Thread(target=call)
+        caller.start()
+        eventually(lambda: [each.state for each in table.read()] == [State.SYN_SENT], "the call")
+        peer.connect_ex((client.v4, 41000))
+        caller.join(TIMEOUT)
+        table.close()
+        assert peer.getpeername() == (client.v4, 41000)
+    assert [(each["verdict"], each["close"]) for each in found] == [("open", "peer-kept-open")]
+
+
+# It does not.
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("target", ["10.77.0.2:1", "[fd77::2]:1"])
+def test_closed(target: str) -> None:
+    with pair() as (client, _):
+        found = connected_to(client, target)
+        alike(found, by_hand(client, target)[target])
+    assert (found["verdict"], found["syn_sent"], found["said"]) == ("closed", 1, None)
+    assert 0 < found["rtt"] < 0.5
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("linear", [4, 0])
+def test_filtered(linear: int, tmp_path: Path) -> None:
+    path = tmp_path / "a.pcap"
+    with pair() as (client, server), drop(server, "input", f"tcp dport {PORT}"):
+        client.sysctl("net.ipv4.tcp_syn_linear_timeouts", linear)
+        with capture(server, "eth0", path):
+            found = connected_to(client, V4, times={"timeout": 3.5})
+    syns = [each for each in seen(path) if each.segment.flags == Flags.SYN]
+    assert len(syns) == len(seen(path)) == found["syn_sent"] == (4 if linear else 3)
+    assert (found["verdict"], found["rtt"], found["icmp"]) == ("filtered", None, None)
+    assert f"nothing answered {len(syns)} SYNs in 3.5 s" in found["reason"]
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(("version", "codes"), [("v4", ICMP), ("v6", ICMPV6)])
+def test_unreachable(version: str, codes: dict[str, int]) -> None:
+    ports = dict(zip(codes, range(9001, 9100), strict=False))
+    with routed() as (client, router, server), ExitStack() as rules:
+        for name, port in ports.items():
+            answer = f"reject with {'icmp' if version == 'v4' else 'icmpv6'} type {name}"
+            rules.enter_context(firewall(router, "forward", f"tcp dport {port}", answer))
+        targets = [of(getattr(server, version), port) for port in ports.values()]
+        found = {each["target"]: each for each in connected(client, *targets)}
+        # By hand a soft error does not end it while a SYN is left (section 3.9.2.2).
+        for target, other in by_hand(client, *targets, retries=0).items():
+            alike(found[target], other)
+        said = {each["port"]: each["icmp"] for each in found.values()}
+        sender = getattr(router, version)
+    kind = 3 if version == "v4" else 1
+    assert said == {
+        ports[name]: {"type": kind, "code": code, "from": sender} for name, code in codes.items()
+    }
+    assert {each["verdict"] for each in found.values()} == {"unreachable"}
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(("version", "kind"), [("v4", 11), ("v6", 3)])
+def test_the_time_to_live_runs_out(version: str, kind: int) -> None:
+    with routed() as (client, router, server):
+        found = connected_to(client, of(getattr(server, version)), manner={"ttl": 1})
+        assert found["icmp"] == {"type": kind, "code": 0, "from": getattr(router, version)}
+    assert (found["verdict"], found["syn_sent"]) == ("unreachable", 1)
+    assert "time to live exceeded" in found["reason"]
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("version", ["v4", "v6"])
+def test_the_host_itself_says_that_the_port_is_unreachable(version: str) -> None:
+    answer = "reject with icmpx type port-unreachable"
+    with pair() as (client, server), firewall(server, "input", f"tcp dport {PORT}", answer):
+        target = of(getattr(server, version))
+        found = connected_to(client, target)
+        alike(found, by_hand(client, target)[target])
+    # The kernel calls that ECONNREFUSED, as it does a RST.
+    assert found["verdict"] == "unreachable"
+    assert found["reason"].startswith("the host itself says: port unreachable")
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("target", ["10.77.0.9:80", "[fd77::9]:80"])
+@pytest.mark.parametrize("retries", [0, 2])
+def test_nobody_on_the_link_answers(target: str, retries: int) -> None:
+    with pair() as (client, _):
+        found = connected_to(client, target, times={"retries": retries})
+        alike(found, by_hand(client, target)[target])
+    assert (found["verdict"], found["syn_sent"]) == ("unreachable", 0)
+
+
+@pytest.mark.live
+def test_it_is_given_up_while_the_syn_still_waits_to_leave() -> None:
+    with pair() as (client, _):
+        found = connected_to(client, "10.77.0.9:80", times={"timeout": 1.5})
+    assert (found["verdict"], found["syn_sent"]) == ("local-error", 0)
+    assert "still waits to leave" in found["reason"]
+
+
+@contextmanager
+def answering_wrongly(host: Host) -> Iterator[None]:
+    """Answer each SYN by a SYN,ACK that acknowledges another one."""
+    stopped = threading.Event()
+
+    def answer() -> None:
+        while not stopped.is_set():
+            try:
+                octets = wire.recv(0xFFFF)
+            except TimeoutError:
+                continue
+            seg = Segment.parse(there.address, here.address, octets[20:], len(octets) - 20)
+            if seg.flags == Flags.SYN:
+                wrong = Segment(
+                    source=here,
+                    destination=replace(there, port=seg.source.port),
+                    seq=Seq(7),
+                    ack=seg.seq + 1000,
+                    flags=Flags.SYN | Flags.ACK,
+                )
+                wire.sendto(checksummed(wrong).pack(), (str(there.address), 0))
+
+    here, there = Endpoint.of(host.v4, PORT), Endpoint.of("10.77.0.1", 0)
+    with (
+        drop(host, "output", "tcp flags & rst == rst"),  # its kernel has no socket there
+        host.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP) as wire,
+    ):
+        wire.settimeout(0.05)
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stopped.set()
+            thread.join(TIMEOUT)
+
+
+@pytest.mark.live
+def test_a_peer_that_acknowledges_what_was_not_sent() -> None:
+    with pair() as (client, server), answering_wrongly(server):
+        found = connected_to(client, V4, times={"timeout": 1.5})
+        other = by_hand(client, V4, timeout=1.5)[V4]
+    assert found["verdict"] == other["verdict"] == "bad-peer"
+
+
+# This machine does not let it.
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("route", [None, "unreachable", "blackhole", "prohibit"])
+@pytest.mark.parametrize("target", ["198.51.100.1:80", "[2001:db8::1]:80"])
+def test_no_way_there(route: str | None, target: str, tmp_path: Path) -> None:
+    with pair() as (client, _), capture(client, "eth0", tmp_path / "a.pcap"):
+        if route is not None:
+            client.ip(f"route add {route} {target.rpartition(':')[0].strip('[]')}")
+        found = connected_to(client, target)
+        alike(found, {**by_hand(client, target)[target], "guard": "none"})
+    assert (found["verdict"], found["syn_sent"]) == ("local-error", 0)
+    assert seen(tmp_path / "a.pcap") == []
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("target", [V4, V6])
+def test_the_link_is_down(target: str) -> None:
+    with pair() as (client, _):
+        client.ip("link set eth0 down")
+        found = connected_to(client, target)
+        alike(found, by_hand(client, target)[target])
+    assert found["verdict"] == "local-error"
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("target", [V4, V6])
+def test_a_firewall_of_our_own_drops_it(target: str) -> None:
+    with pair() as (client, _), drop(client, "output", f"tcp dport {PORT}") as rule:
+        found = connected_to(client, target)
+        other = by_hand(client, target)[target]
+        assert rule.packets > 1
+    assert (found["verdict"], found["syn_sent"]) == ("local-error", 0)
+    assert other["verdict"] == "local-error"
+    assert "a firewall on this machine drops it" in found["reason"]
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("version", ["v4", "v6"])
+@pytest.mark.parametrize("kind", ["admin-prohibited", "host-unreachable"])
+def test_a_firewall_of_our_own_rejects_it(version: str, kind: str) -> None:
+    answer = f"reject with icmpx type {kind}"
+    with pair() as (client, server), firewall(client, "output", f"tcp dport {PORT}", answer):
+        target = of(getattr(server, version))
+        found = connected_to(client, target)
+        other = by_hand(client, target)[target]
+        sender = getattr(client, version)
+    assert found["verdict"] == other["verdict"] == "local-error"
+    assert (found["syn_sent"], found["icmp"]["from"]) == (0, sender)
+    assert "a firewall on this machine rejects it" in found["reason"]
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(
+    ("target", "manner", "reason"),
+    [
+        (V4, {"source": "10.77.0.9"}, "10.77.0.9: the address is not ours (EADDRNOTAVAIL)"),
+        (V6, {"source": "fd77::9"}, "fd77::9: the address is not ours (EADDRNOTAVAIL)"),
+        (V6, {"source": "10.77.0.1"}, "an IPv6 address cannot be called from 10.77.0.1"),
+        (V4, {"source_port": 79}, "port 79: ports below 1024 are for those"),
+        (V6, {"source_port": 5000}, "port 5000: it is in use (EADDRINUSE)"),
+        (V4, {"interface": "eth9"}, "eth9: there is no such interface (ENODEV)"),
+        # The loopback interface has no way there.
+        (V6, {"interface": "lo"}, "this machine has no route to it (ENETUNREACH)"),
+    ],
+)
+def test_what_cannot_be_called_from(target: str, manner: dict[str, Any], reason: str) -> None:
+    with pair() as (client, server), answering(server), client.listen(5000):
+        found = connected_to(client, target, manner=manner)
+    assert (found["verdict"], found["syn_sent"], found["said"]) == ("local-error", 0, None)
+    assert reason in found["reason"]
+
+
+@pytest.mark.live
+def test_too_many_sockets_at_once_cannot_be_had() -> None:
+    few = ["prlimit", "--nofile=20"]
+    with pair() as (client, server), drop(server, "input", "tcp dport 9000-9100"):
+        targets = [of(server.v4, port) for port in range(9000, 9050)]
+        with pytest.raises(RuntimeError, match="CannotRun: too many open sockets: call fewer"):
+            connected(client, *targets, before=few, concurrency=50)
+
+
+@pytest.mark.live
+def test_a_port_that_would_call_itself() -> None:
+    with pair() as (client, _):
+        found = connected_to(client, "10.77.0.1:5000", manner={"source_port": 5000})
+        assert found["verdict"] == "local-error"
+        assert "port 5000 would call itself" in found["reason"]
+        # The kernel takes even ports first: chosen by it, the port is chosen again.
+        client.sysctl("net.ipv4.ip_local_port_range", "45000 45001")
+        found = connected_to(client, "10.77.0.1:45000")
+    assert (found["verdict"], found["syn_sent"]) == ("closed", 1)
