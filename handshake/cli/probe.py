@@ -68,7 +68,7 @@ def probe(
     """
     from handshake.cli.probe_report import Output
     from handshake.probe import Manner, Patience
-    from handshake.probe.header import check
+    from handshake.probe.end.header import check
     from handshake.probe.manner import LINUX_SHIFT
     from handshake.probe.patience import OBSERVE
 

@@ -60,7 +60,7 @@ def calls(
         for call in probes(target, patience, manner):
             if not isinstance(call, Result):
                 if exchange is None:
-                    from handshake.probe.exchange import Exchange
+                    from handshake.probe.by_hand.exchange import Exchange
 
                     made = Exchange(patience, manner, attentive=True, opened=opened)
                     exchange = stack.enter_context(made)

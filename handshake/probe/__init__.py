@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from handshake.probe.attempt import Attempt
+    from handshake.probe.end.attempt import Attempt
     from handshake.probe.listener import own_listener
     from handshake.probe.manner import Closing, Manner
     from handshake.probe.patience import Patience
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from handshake.probe.verdict import Close, Note, Verdict
 else:
     _HOMES = {
-        "attempt": ("Attempt",),
+        "end.attempt": ("Attempt",),
         "listener": ("own_listener",),
         "manner": ("Closing", "Manner"),
         "patience": ("Patience",),

@@ -9,16 +9,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from handshake.probe.addresses import Addresses
-from handshake.probe.engine import CONCURRENCY
 from handshake.probe.manner import Manner
-from handshake.probe.pace import Pace, in_a_loop_of_its_own
+from handshake.probe.pace import CONCURRENCY, Pace, in_a_loop_of_its_own
 from handshake.probe.patience import Patience
 from handshake.probe.result import Result
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Iterable, Iterator
 
-    from handshake.probe.kernel_calls import KernelCalls
+    from handshake.probe.by_kernel.calls import KernelCalls
     from handshake.probe.target import Target
     from handshake.tcp import Endpoint
 
@@ -109,7 +108,7 @@ def connect(
 
 def _calls(patience: Patience, manner: Manner | None) -> KernelCalls:
     # The sockets, only now: who imports this module may want nothing but --help.
-    from handshake.probe.kernel_calls import KernelCalls
+    from handshake.probe.by_kernel.calls import KernelCalls
 
     return KernelCalls(patience, manner or Manner())
 

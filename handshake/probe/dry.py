@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from handshake.errors import CannotRun
-from handshake.probe.header import Headers, offer_for
+from handshake.probe.end.header import Headers, offer_for
 from handshake.tcp import Endpoint, Observed, Segment, Seq
 
 if TYPE_CHECKING:

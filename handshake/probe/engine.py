@@ -5,24 +5,21 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from handshake.probe.addresses import Addresses
-from handshake.probe.pace import Pace, in_a_loop_of_its_own
+from handshake.probe.pace import CONCURRENCY, Pace, in_a_loop_of_its_own
 from handshake.probe.patience import SECOND, Patience
 from handshake.tracker import Tracker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
 
-    from handshake.probe.call import Call
-    from handshake.probe.exchange import Exchange
+    from handshake.probe.by_hand.call import Call
+    from handshake.probe.by_hand.exchange import Exchange
     from handshake.probe.manner import Manner
     from handshake.probe.result import Result
     from handshake.probe.target import Target
-
-CONCURRENCY: Final = 32
-"""Calls under way at once, unless asked for otherwise: modest, as a guest should be."""
 
 
 class Engine:
@@ -65,7 +62,7 @@ class Engine:
     async def batches(self, targets: Iterable[Target]) -> AsyncGenerator[list[Result], None]:
         """Yield the same results, all at once that have come in since the last time."""
         # Scapy and the sockets, only now: who imports this module may want nothing but --help.
-        from handshake.probe.exchange import Exchange
+        from handshake.probe.by_hand.exchange import Exchange
 
         loop = asyncio.get_running_loop()
         how = self._patience, self._manner

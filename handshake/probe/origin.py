@@ -9,15 +9,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from handshake.probe.drive import driven
+from handshake.probe.by_hand.drive import driven
 from handshake.probe.patience import SECOND, Patience
 from handshake.probe.result import Result, hops
 from handshake.probe.verdict import Note, Verdict
 from handshake.wire.next_hop import next_hop
 
 if TYPE_CHECKING:
-    from handshake.probe.call import Call
-    from handshake.probe.exchange import Exchange
+    from handshake.probe.by_hand.call import Call
+    from handshake.probe.by_hand.exchange import Exchange
     from handshake.wire.ip import Address
 
 CODE: Final = "refused-by-firewall"

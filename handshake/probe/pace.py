@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from handshake.probe.target import Target
     from handshake.tcp import Endpoint
 
+CONCURRENCY: Final = 32
+"""Calls under way at once, unless asked for otherwise: modest, as a guest should be."""
+
 _BURST: Final = SECOND // 50
 """How far a pace that fell behind may catch up: an event loop wakes late now and then."""
 

@@ -8,7 +8,7 @@ from handshake.probe.verdict import Verdict
 from handshake.tcp import Flags
 
 if TYPE_CHECKING:
-    from handshake.probe.watch import Taken
+    from handshake.probe.end.watch import Taken
     from handshake.tcp import Endpoint
     from handshake.tcp.icmp import IcmpError
 

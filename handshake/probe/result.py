@@ -11,10 +11,10 @@ from handshake.record import EndRecord, Json, rfc3339, segment_record
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from handshake.probe.talk import Talk
+    from handshake.probe.end.talk import Talk
     from handshake.probe.target import Target
     from handshake.tcp import ControlBlock, Endpoint, Observed
-    from handshake.wire.icmp import IcmpError
+    from handshake.tcp.icmp import IcmpError
 
 _SECOND = 1_000_000_000
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from handshake.probe.drive import driven
+from handshake.probe.by_hand.drive import driven
 from handshake.probe.patience import Patience
 from handshake.probe.result import Result
 from handshake.tracker import Tracker
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from handshake.events import Step
-    from handshake.probe.attempt import Attempt
-    from handshake.probe.call import Call
-    from handshake.probe.exchange import Exchange
-    from handshake.probe.knock import Knock
+    from handshake.probe.by_hand.call import Call
+    from handshake.probe.by_hand.exchange import Exchange
+    from handshake.probe.end.attempt import Attempt
+    from handshake.probe.end.knock import Knock
     from handshake.probe.manner import Manner
     from handshake.probe.target import Target
     from handshake.tcp import Endpoint
@@ -69,7 +69,7 @@ class Probe:
 
     def _run(self) -> Generator[Step, None, None]:
         # Scapy and the sockets, only now: who imports this module may want nothing but --help.
-        from handshake.probe.exchange import Exchange
+        from handshake.probe.by_hand.exchange import Exchange
 
         shared = self.exchange
         with (

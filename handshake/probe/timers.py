@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from handshake.probe.call import Call
+
+class Woken(Protocol):
+    """A call, as far as its timer goes."""
+
+    due: int | None
+    """When it will be woken."""
+
+    slot: list[Self | None]
+    """How those find it that would wake it: empty once it has ended."""
 
 
-class Timers:
+CallT = TypeVar("CallT", bound=Woken)
+
+
+class Timers(Generic[CallT]):
     """Knows which calls are to be woken, the earliest first. Times are in nanoseconds."""
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[int, int, list[Call | None]]] = []
+        self._waiting: list[tuple[int, int, list[CallT | None]]] = []
         self._pushed = 0
 
     @property
@@ -23,14 +34,14 @@ class Timers:
         """When the first one is due."""
         return self._waiting[0][0] if self._waiting else None
 
-    def set(self, call: Call, due: int) -> None:
+    def set(self, call: CallT, due: int) -> None:
         """Wake the call by then at the latest."""
         if call.due is None or due < call.due:
             call.due = due
             self._pushed += 1
             heapq.heappush(self._waiting, (due, self._pushed, call.slot))
 
-    def due(self, now: int) -> Iterator[Call]:
+    def due(self, now: int) -> Iterator[CallT]:
         """Yield the calls that are due, each once."""
         while self._waiting and self._waiting[0][0] <= now:
             (call,) = heapq.heappop(self._waiting)[2]

@@ -12,7 +12,7 @@ import secrets
 import socket
 import struct
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from handshake.errors import CannotRun
 from handshake.tcp import ControlBlock, Flags, Kind, Options, Segment, State
@@ -20,6 +20,8 @@ from handshake.tcp.options import nop, timestamps
 from handshake.wire import bpf
 from handshake.wire.guard import family, sockaddr
 from handshake.wire.ip import checksummed
+from handshake.wire.peek import ends
+from handshake.wire.template import flow_label, words_sum
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -45,6 +47,12 @@ _SO_MEMINFO: Final = 55
 _MEMINFO: Final = struct.Struct("=9I")  # the last one counts the packets that were dropped
 _IPV6_TRANSPARENT: Final = 75
 _IPV6_AUTOFLOWLABEL: Final = 70
+_IPV6_FLOWLABEL_MGR: Final = 32
+_IPV6_FLOWINFO_SEND: Final = 33
+_LEASE: Final = struct.Struct("=16s4sBBHHHI")
+"""struct in6_flowlabel_req: to whom, the label, what is asked, who may share it, flags, times."""
+
+_GET, _SHARED_BY_ALL, _CREATE = 0, 255, 1
 
 _INSTRUCTION: Final = struct.Struct("=HBBI")
 _LOAD_WORD, _IF_EQUAL, _RETURN = 0x20, 0x15, 0x06
@@ -179,9 +187,9 @@ def _connect(sock: socket.socket, block: ControlBlock, received: int) -> None:
     assert block.mss is not None
     # In repair a port may be bound that a guard still holds.
     sock.bind(sockaddr(block.local.address, block.local.port))
+    to = sockaddr(block.remote.address, block.remote.port)
     if block.local.version == 6:
-        # A path may be chosen by the flow label, and ours was 0 from the first SYN on (RFC 6437).
-        sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_AUTOFLOWLABEL, 0)
+        to = _labelled(sock, block, to)
     for queue, first in (
         (_SEND_QUEUE, _known(block.snd.nxt)),
         (_RECEIVE_QUEUE, _known(block.rcv.nxt) - received),
@@ -196,7 +204,26 @@ def _connect(sock: socket.socket, block: ControlBlock, received: int) -> None:
         # Here it chooses the shift that it would offer, and keeps it, though none was agreed on:
         # for a window that needs none it is 0.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_WINDOW_CLAMP, 0xFFFF)
-    sock.connect(sockaddr(block.remote.address, block.remote.port))
+    sock.connect(to)
+
+
+def _labelled(sock: socket.socket, block: ControlBlock, to: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return where to connect, with the flow label that ours had from the first SYN on.
+
+    A path may be chosen by it (RFC 6437). Where the kernel does not let us have it, it is 0.
+    """
+    assert block.remote is not None
+    sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_AUTOFLOWLABEL, 0)
+    label = flow_label(words_sum(ends(block.local, block.remote)))
+    there, wanted = block.remote.address.packed, label.to_bytes(4, "big")
+    request = _LEASE.pack(there, wanted, _GET, _SHARED_BY_ALL, _CREATE, 0, 0, 0)
+    try:
+        sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_FLOWLABEL_MGR, request)
+        sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_FLOWINFO_SEND, 1)
+    except OSError:
+        return to
+    host, port, _, scope = to
+    return host, port, label, scope
 
 
 def _scaled(block: ControlBlock) -> bool:

@@ -88,7 +88,7 @@ class Template:
             first = first[:4] + number.to_bytes(2, "big") + first[6:]
         else:
             # As Linux does, all packets of a connection have one label (RFC 6437 section 3).
-            label = ends_sum * _SPREAD % (1 << _LABEL_BITS)
+            label = flow_label(ends_sum)
             first = (int.from_bytes(first[:4], "big") | label).to_bytes(4, "big") + first[4:]
         if not self.stamped:
             return self._pack(first, ends, seq, ack, bits, window, checksum, middle, rest)
@@ -137,6 +137,11 @@ class Templates:
     def packet(self, segment: Segment, ttl: int = 64, tos: int = 0) -> bytes:
         """Return the octets of the segment's packet, IP header first."""
         return self.of(segment, ttl, tos).filled(segment)
+
+
+def flow_label(ends_sum: int) -> int:
+    """Return the flow label of a connection whose two ends have this `words_sum`."""
+    return ends_sum * _SPREAD % (1 << _LABEL_BITS)
 
 
 def bits(segment: Segment) -> int:

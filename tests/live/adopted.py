@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handshake.probe import Patience, Probe, Target, Verdict
-from handshake.probe.exchange import Exchange
+from handshake.probe.by_hand.exchange import Exchange
 from handshake.tcp import ControlBlock, Observed, Seq
 from handshake.tracker import Tracker, summarize
 from handshake.wire.repair import acknowledged, adopt

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from handshake.probe import Patience, Target
+from handshake.probe.by_hand.exchange import Exchange
 from handshake.probe.engine import probe_all
-from handshake.probe.exchange import Exchange
 from handshake.wire.guard import LADDER
 
 from .capture import capture

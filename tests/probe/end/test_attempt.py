@@ -12,7 +12,7 @@ from handshake.probe import Attempt, Close, Patience, Verdict
 from handshake.tcp import Endpoint, Options, Seq, State, Timestamps
 from handshake.tcp import options as opt
 from handshake.wire.icmp import IcmpError
-from tests.probe.talk import MS, Talk, opened
+from tests.probe.end.talk import MS, Talk, opened
 from tests.segments import A, B
 
 

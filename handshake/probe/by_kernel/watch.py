@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from handshake.probe.end.watch import Watch
 from handshake.probe.patience import SECOND
-from handshake.probe.watch import Watch
 from handshake.tcp import State
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from handshake.probe.inbox import Inbox
-from handshake.probe.outbox import Outbox
+from handshake.probe.end.inbox import Inbox
+from handshake.probe.end.outbox import Outbox
+from handshake.probe.end.watch import Taken, Watch
 from handshake.probe.patience import SECOND
-from handshake.probe.watch import Taken, Watch
 from handshake.tcp import State
 
 if TYPE_CHECKING:

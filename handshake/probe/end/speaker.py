@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from handshake.probe.header import Headers
-from handshake.probe.timer import RetransmissionTimer
+from handshake.probe.end.header import Headers
+from handshake.probe.end.timer import RetransmissionTimer
 from handshake.tcp import ControlBlock, Endpoint, Flags, Offer, Segment, Seq, State
 
 if TYPE_CHECKING:
+    from handshake.probe.end.outbox import Outbox
     from handshake.probe.manner import Manner
-    from handshake.probe.outbox import Outbox
     from handshake.probe.patience import Patience
 
 _MILLISECOND: Final = 1_000_000

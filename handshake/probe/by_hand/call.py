@@ -16,9 +16,9 @@ from handshake.tracker import summarize_end
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from handshake.probe.course import Course
+    from handshake.probe.by_hand.course import Course
+    from handshake.probe.end.watch import Taken
     from handshake.probe.target import Target
-    from handshake.probe.watch import Taken
     from handshake.record import EndRecord
     from handshake.tcp import Endpoint
     from handshake.tcp.icmp import IcmpError

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handshake.probe import Close, Manner, Patience, Verdict
-from handshake.probe.inbox import KEPT, Inbox
+from handshake.probe.end.inbox import KEPT, Inbox
 from handshake.probe.result import Said
 from handshake.tcp import Options, Seq
 from handshake.tcp import options as opt
-from tests.probe.talk import Talk, opened
+from tests.probe.end.talk import Talk, opened
 from tests.segments import B, segment
 
 HELLO = Manner(data=b"hello")

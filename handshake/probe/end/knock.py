@@ -8,19 +8,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from handshake.probe.header import LINUX, Headers
+from handshake.probe.end.header import LINUX, Headers
+from handshake.probe.end.screen import Complaints, dropped
+from handshake.probe.end.timer import RetransmissionTimer
+from handshake.probe.end.watch import Taken
 from handshake.probe.manner import Manner
 from handshake.probe.patience import Patience
-from handshake.probe.screen import Complaints, dropped
-from handshake.probe.timer import RetransmissionTimer
 from handshake.probe.verdict import Close, Notes, Verdict
-from handshake.probe.watch import Taken
 from handshake.tcp import ControlBlock, Endpoint, Flags, Offer, Segment, Seq
 
 if TYPE_CHECKING:
-    from handshake.probe.speaker import Segments
+    from handshake.probe.end.speaker import Segments
     from handshake.tcp import Observed
-    from handshake.wire.icmp import IcmpError
+    from handshake.tcp.icmp import IcmpError
 
 _MILLISECOND = 1_000_000
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from handshake.probe.attempt import Attempt
+from handshake.probe.end.attempt import Attempt
 from handshake.probe.manner import Manner
 from handshake.probe.result import Negotiated
 from handshake.tcp import Endpoint, Flags, Observed, Segment, Seq
@@ -19,9 +19,9 @@ from handshake.tcp.segment import HEADER
 from handshake.wire.template import Templates, bits, stamp_at
 
 if TYPE_CHECKING:
+    from handshake.probe.end.watch import Taken
     from handshake.probe.patience import Patience
     from handshake.probe.verdict import Close, Verdict
-    from handshake.probe.watch import Taken
     from handshake.tcp import Offer
     from handshake.wire.template import Template
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final
 
-from handshake.probe.call import Call
+from handshake.probe.by_hand.call import Call
+from handshake.probe.by_hand.course import Course
+from handshake.probe.by_hand.precedent import Precedents
 from handshake.probe.clock import Beginnings, Clock
-from handshake.probe.course import Course
-from handshake.probe.header import offer_for
+from handshake.probe.end.header import offer_for
 from handshake.probe.patience import SECOND, Patience
-from handshake.probe.precedent import Precedents
 from handshake.tcp import Endpoint
 from handshake.wire.guard import sockaddr
 from handshake.wire.guards import Guards

@@ -10,11 +10,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from handshake.probe import Close, Patience, Verdict
-from handshake.probe.attempt import Attempt
-from handshake.probe.call import Conclusion
-from handshake.probe.course import Course
-from handshake.probe.header import LINUX
-from handshake.probe.precedent import Precedents
+from handshake.probe.by_hand.call import Conclusion
+from handshake.probe.by_hand.course import Course
+from handshake.probe.by_hand.precedent import Precedents
+from handshake.probe.end.attempt import Attempt
+from handshake.probe.end.header import LINUX
 from handshake.tcp import Endpoint, Flags, Observed, Options, Segment, Seq
 from handshake.tcp import options as opt
 from handshake.tcp.icmp import IcmpError

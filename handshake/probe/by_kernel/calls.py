@@ -6,16 +6,16 @@ Whoever drives it waits until `fileno` can be read or `deadline` has come, and t
 
 from __future__ import annotations
 
-import heapq
 import select
 from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Self
 
+from handshake.probe.by_kernel.call import KernelCall
+from handshake.probe.by_kernel.watch import TICK
 from handshake.probe.clock import Clock
-from handshake.probe.kernel_call import KernelCall
-from handshake.probe.kernel_watch import TICK
 from handshake.probe.result import Result, failed
+from handshake.probe.timers import Timers
 from handshake.probe.verdict import Verdict
 from handshake.wire.dial import Bearings, DialError, dial, hang_up
 from handshake.wire.syn_challenges import SynChallenges
@@ -49,8 +49,7 @@ class KernelCalls:
         self._bearings = Bearings(*where, manner.ttl, manner.tos)
         self._epoll = select.epoll()
         self._calls: dict[int, KernelCall] = {}
-        self._waiting: list[tuple[int, int, list[KernelCall | None]]] = []
-        self._pushed = 0
+        self._timers: Timers[KernelCall] = Timers()
         self._kept: list[socket.socket] = []
         self._challenges = SynChallenges()
         self._counted: int | None = None
@@ -91,9 +90,7 @@ class KernelCalls:
     @property
     def deadline(self) -> int | None:
         """When `wake` is due."""
-        times = [self._waiting[0][0]] if self._waiting else []
-        if self._tick_at is not None:
-            times.append(self._tick_at)
+        times = [time for time in (self._timers.next, self._tick_at) if time is not None]
         return min(times, default=None)
 
     def fileno(self) -> int:
@@ -137,11 +134,7 @@ class KernelCalls:
     def wake(self) -> None:
         """Do what is due."""
         now = self.clock.now()
-        while self._waiting and self._waiting[0][0] <= now:
-            (call,) = heapq.heappop(self._waiting)[2]
-            if call is None:
-                continue
-            call.due = None
+        for call in self._timers.due(now):
             if call.deadline <= now:
                 call.move(now)
             self._after(call, now)
@@ -177,11 +170,7 @@ class KernelCalls:
             self._tick_at = now + TICK
             if self._counted is None:
                 self._counted = self._challenges.count()
-        due = call.deadline
-        if call.due is None or due < call.due:
-            call.due = due
-            self._pushed += 1
-            heapq.heappush(self._waiting, (due, self._pushed, call.slot))
+        self._timers.set(call, call.deadline)
 
     def _end(self, call: KernelCall) -> None:
         call.slot[0] = None

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from handshake.probe.inbox import KEPT
-from handshake.probe.kernel_talk import KernelTalk
+from handshake.probe.by_kernel.talk import KernelTalk
+from handshake.probe.end.inbox import KEPT
 from handshake.probe.manner import Manner
 
 if TYPE_CHECKING:

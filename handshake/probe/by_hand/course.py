@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from handshake.probe.attempt import Attempt
-from handshake.probe.knock import Knock
-from handshake.probe.precedent import MILLISECOND, MODULUS
+from handshake.probe.by_hand.precedent import MILLISECOND, MODULUS
+from handshake.probe.end.attempt import Attempt
+from handshake.probe.end.knock import Knock
 from handshake.tcp import Endpoint, Flags, Observed, Seq
 from handshake.wire.template import stamp_at, words_sum
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from handshake.probe.precedent import Ending, Precedent, Precedents
-    from handshake.probe.speaker import Segments
+    from handshake.probe.by_hand.precedent import Ending, Precedent, Precedents
+    from handshake.probe.end.speaker import Segments
     from handshake.tcp.icmp import IcmpError
     from handshake.wire.link import Captured, Heard
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from handshake.probe import Attempt, Close, Manner, Patience, Verdict
-from handshake.probe.header import offer_for
+from handshake.probe.end.header import offer_for
 from handshake.tcp import Observed, Options, Segment, Seq
 from tests.segments import A, B, segment
 

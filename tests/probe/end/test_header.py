@@ -6,11 +6,11 @@ import pytest
 
 from handshake.errors import UsageError
 from handshake.probe import Manner
-from handshake.probe.header import check, offer_for
+from handshake.probe.end.header import check, offer_for
 from handshake.tcp import Flags, Options, Timestamps
 from handshake.tcp import options as opt
 from handshake.tcp.signature import verified
-from tests.probe.talk import Talk
+from tests.probe.end.talk import Talk
 
 COOKIE = bytes.fromhex("0123456789abcdef")
 

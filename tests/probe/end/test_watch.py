@@ -6,7 +6,7 @@ import pytest
 
 from handshake.probe import Close, Closing, Manner, Patience, Verdict
 from handshake.probe.reason import reason
-from tests.probe.talk import Talk, opened
+from tests.probe.end.talk import Talk, opened
 
 AGAIN = "<SEQ=300><ACK=101><CTL=SYN,ACK>"
 WATCHFUL = Patience.of(observe=1.25)

@@ -7,15 +7,15 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from handshake.probe.kernel_opening import RESETS, Opening, negotiated, opening, round_trip
-from handshake.probe.kernel_talk import KernelTalk
-from handshake.probe.kernel_watch import KernelWatch
+from handshake.probe.by_kernel.opening import RESETS, Opening, negotiated, opening, round_trip
+from handshake.probe.by_kernel.talk import KernelTalk
+from handshake.probe.by_kernel.watch import KernelWatch
+from handshake.probe.end.watch import Taken
 from handshake.probe.manner import Closing
 from handshake.probe.patience import SECOND
 from handshake.probe.reason import reason
 from handshake.probe.result import Result, Said
 from handshake.probe.verdict import Close, Notes, Verdict
-from handshake.probe.watch import Taken
 from handshake.tcp import Flags, State
 from handshake.wire.dial import hang_up, local_end, remote_end
 from handshake.wire.error_queue import queued

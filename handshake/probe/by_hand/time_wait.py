@@ -9,7 +9,7 @@ from handshake.probe.patience import SECOND
 from handshake.probe.verdict import Close, Verdict
 
 if TYPE_CHECKING:
-    from handshake.probe.call import Call
+    from handshake.probe.by_hand.call import Call
 
 LINGER: Final = 3 * SECOND // 10
 """How long a peer is given to send its FIN again, whose ACK was lost: Linux does after 0.2 s.

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from handshake.probe.kernel_watch import KernelWatch
+from handshake.probe.by_kernel.watch import KernelWatch
 from handshake.probe.patience import SECOND
 from handshake.tcp import State
 from handshake.wire.tcp_info import TcpInfo

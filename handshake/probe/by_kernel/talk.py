@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from handshake.probe.inbox import KEPT
+from handshake.probe.end.inbox import KEPT
 
 if TYPE_CHECKING:
     import socket

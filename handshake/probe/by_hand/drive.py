@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from handshake.probe.call import Call
-    from handshake.probe.exchange import Exchange
+    from handshake.probe.by_hand.call import Call
+    from handshake.probe.by_hand.exchange import Exchange
 
 _MILLISECOND: Final = 1_000_000
 

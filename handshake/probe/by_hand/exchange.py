@@ -12,13 +12,13 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
 
-from handshake.probe.call import FLAGS, Conclusion
+from handshake.probe.by_hand.call import FLAGS, Conclusion
+from handshake.probe.by_hand.dialer import Dialer
+from handshake.probe.by_hand.time_wait import TimeWait
 from handshake.probe.clock import Clock
-from handshake.probe.dialer import Dialer
 from handshake.probe.manner import Manner
 from handshake.probe.patience import SECOND
 from handshake.probe.result import Result, failed
-from handshake.probe.time_wait import TimeWait
 from handshake.probe.timers import Timers
 from handshake.probe.verdict import Verdict
 from handshake.tcp import Flags, Observed
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
 
-    from handshake.probe.call import Call
+    from handshake.probe.by_hand.call import Call
     from handshake.probe.patience import Patience
     from handshake.probe.target import Target
     from handshake.tcp import Endpoint
@@ -79,7 +79,7 @@ class Exchange:
         self._dialer = Dialer(patience, self.manner, self.clock, attentive=self._attentive)
         self._to_us: dict[bytes, Call] = {}
         self._from_us: dict[bytes, Call] = {}
-        self._timers = Timers()
+        self._timers: Timers[Call] = Timers()
         self._time_wait = TimeWait()
 
     def __enter__(self) -> Self:

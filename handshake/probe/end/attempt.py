@@ -10,20 +10,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from handshake.events.base import octets
-from handshake.probe.header import LINUX
+from handshake.probe.end.header import LINUX
+from handshake.probe.end.refusal import Refusals
+from handshake.probe.end.screen import Complaints, dropped
+from handshake.probe.end.speaker import Segments, Speaker
+from handshake.probe.end.talk import Talk
 from handshake.probe.manner import Closing, Manner
 from handshake.probe.patience import Patience
-from handshake.probe.refusal import Refusals
-from handshake.probe.screen import Complaints, dropped
-from handshake.probe.speaker import Segments, Speaker
-from handshake.probe.talk import Talk
 from handshake.probe.verdict import Close, Notes, Verdict
 from handshake.tcp import ControlBlock, Endpoint, Flags, Offer, Segment, Seq, State
 
 if TYPE_CHECKING:
-    from handshake.probe.watch import Taken
+    from handshake.probe.end.watch import Taken
     from handshake.tcp import Observed
-    from handshake.wire.icmp import IcmpError
+    from handshake.tcp.icmp import IcmpError
 
 _FIN_ACK: Final = Flags.FIN | Flags.ACK
 

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 import pytest
 
 from handshake.probe import Manner, Patience, Verdict
-from handshake.probe.knock import Knock
+from handshake.probe.end.knock import Knock
 from handshake.probe.reason import reason
 from handshake.tcp import Flags, Observed, Segment, Seq
 from handshake.wire.icmp import IcmpError

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from handshake.probe import Verdict
-from handshake.probe.kernel_opening import negotiated, opening, round_trip
+from handshake.probe.by_kernel.opening import negotiated, opening, round_trip
 from handshake.tcp import Seq, State
 from handshake.tcp.icmp import IcmpError
 from handshake.wire.tcp_info import TcpInfo
