@@ -11,7 +11,7 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from handshake.errors import CannotRun, HandshakeError
+from handshake.errors import BrokenOff, CannotRun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,12 +26,6 @@ _WORDS: Final = {
     errno.ECONNRESET: "the peer reset it",
     errno.ETIMEDOUT: "the peer does not answer any more",
 }
-
-
-class BrokenOff(HandshakeError):  # noqa: N818 - it says what became of it
-    """A connection that was open did not come to its end."""
-
-    exit_code = 1
 
 
 def join(sock: socket.socket, stdin: int = 0, stdout: int = 1) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from handshake.probe import Target
 
+_RTO = 1.0
 _WITHHELD = 8.0
 """Seconds to watch a peer that gets no ACK: Linux repeats its SYN,ACK after 1, 3 and 7 of them."""
 
@@ -24,7 +26,7 @@ def probe(
     file: given.File = None,
     timeout: given.Timeout = None,
     retries: given.Retries = 2,
-    rto: given.Rto = 1.0,
+    rto: given.Rto = _RTO,
     observe: given.Observe = None,
     hold: given.Hold = 0.0,
     concurrency: given.Concurrency = 32,
@@ -52,6 +54,9 @@ def probe(
     expect: given.Expect = None,
     no_ack: given.NoAck = False,
     close: given.Close = "fin",
+    connect: given.Connect = False,
+    raw: given.Raw = False,
+    adopt: given.Adopt = False,
     write: given.Write = None,
     quiet: given.Quiet = False,
     monitor: given.Monitor = None,
@@ -64,14 +69,55 @@ def probe(
 
     Of one target every segment is shown as it passes, with its header and with what both
     sockets know. Of many (host:80,443,8000-8010, a list) each gets a line as it ends.
-    It needs the right to send hand-built segments: CAP_NET_RAW.
+    It needs the right to send hand-built segments, CAP_NET_RAW; without, the kernel calls.
     """
     from handshake.cli.probe_report import Output
+    from handshake.errors import UsageError
     from handshake.probe import Manner, Patience
     from handshake.probe.end.header import check
     from handshake.probe.manner import LINUX_SHIFT
     from handshake.probe.patience import OBSERVE
 
+    by_hand_alone = given.chosen(
+        {
+            "--mss": mss is not None,
+            "--window": window is not None,
+            "--wscale": wscale is not None,
+            "--no-wscale": no_wscale,
+            "--no-sack": not sack,
+            "--no-timestamps": not timestamps,
+            "--ecn": ecn,
+            "--fast-open": fast_open is not None,
+            "--md5": md5 is not None,
+            "--option": bool(option),
+            "--flags": flags is not None,
+            "--seq": seq is not None,
+            "--rto": rto != _RTO,
+            "--no-ack": no_ack,
+            "-w": write is not None,
+            "--raw": raw,
+        }
+    )
+    if connect:
+        given.refuse(by_hand_alone, "--connect", "the kernel makes each segment as it likes")
+    if adopt:
+        others = {
+            "--connect": connect,
+            "--fast-open": fast_open is not None,
+            "--md5": md5 is not None,
+            "--ecn": ecn,
+            "--flags": flags is not None,
+            "--data": data is not None,
+            "--expect": expect is not None,
+            "--no-ack": no_ack,
+            "--close": close != "fin",
+            "--count": count is not None,
+            "--json": as_json,
+            "--monitor": monitor is not None,
+            "-w": write is not None,
+            "--dry-run": dry_run,
+        }
+        given.refuse(given.chosen(others), "--adopt", "the kernel goes on with a plain connection")
     given.above_zero(rate, "--rate")
     given.above_zero(interval, "--interval")
     given.above_zero(rto, "--rto")
@@ -117,14 +163,38 @@ def probe(
             observe=observe,
             hold=hold,
         )
+        if adopt:
+            from handshake.cli.probe_adopt import run
+
+            if len(found) > 1:
+                raise UsageError("--adopt: one connection alone can be joined to our streams")
+            raise typer.Exit(run(found[0], patience, manner, _drop_privileges, quiet=quiet))
+        by_hand = _by_hand(by_kernel=connect, or_not_at_all=bool(by_hand_alone))
         if alone:
             from handshake.cli.probe_stage import show_one
 
-            raise typer.Exit(show_one(found[0], patience, manner, output, _drop_privileges))
+            raise typer.Exit(
+                show_one(found[0], patience, manner, output, _drop_privileges if by_hand else None)
+            )
         from handshake.cli.probe_many import Many
 
-        many = Many(patience, manner, concurrency, rate, count, interval, output, _drop_privileges)
+        opened = _drop_privileges if by_hand else None
+        many = Many(patience, manner, concurrency, rate, count, interval, output, opened)
         raise typer.Exit(many.run(found))
+
+
+def _by_hand(*, by_kernel: bool, or_not_at_all: bool) -> bool:
+    """Whether segments are to be built by hand; say so where that was hoped for and cannot be."""
+    from handshake.wire.privileges import may_build_segments
+
+    if by_kernel or or_not_at_all or may_build_segments():
+        return not by_kernel
+    print(  # noqa: T201
+        "note: without CAP_NET_RAW the kernel makes the call (--connect), and no segment of it is "
+        "shown: run it with sudo, or insist on that by --raw",
+        file=sys.stderr,
+    )
+    return False
 
 
 def _targets(words: Sequence[str], file: str | None, stack: ExitStack) -> list[Target]:

@@ -15,7 +15,7 @@ from handshake.probe.engine import probe_all
 from handshake.probe.target import read_targets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from rich.console import Console
 
@@ -35,7 +35,8 @@ class Many:
     count: int | None
     interval: float
     output: Output
-    opened: Callable[[], None]
+    opened: Callable[[], None] | None
+    """Called as soon as the sockets are open; None where the kernel is to make the calls."""
 
     def run(self, targets: Sequence[Target]) -> int:
         """Call all of them; return what to exit with."""
@@ -53,15 +54,7 @@ class Many:
         series: dict[str, Series] = {}
         began = time.monotonic()
         with self.output.evidence() as evidence:
-            results = probe_all(
-                calls,
-                concurrency=self.concurrency,
-                rate=rate,
-                patience=self.patience,
-                manner=self.manner,
-                attentive=self.output.attentive,
-                opened=self.opened,
-            )
+            results = self._called(calls, rate)
             bar = Bar(len(calls), out, shown=not (self.output.plain or self.output.quiet))
             try:
                 with bar, contextlib.closing(results):
@@ -73,6 +66,27 @@ class Many:
                 else:
                     report.sum_up([each for one in series.values() for each in one.lines()])
         return report.end(code)
+
+    def _called(self, calls: Sequence[Target], rate: float) -> Generator[Result, None, None]:
+        if self.opened is None:
+            from handshake.probe.connect import connect_all
+
+            return connect_all(
+                calls,
+                concurrency=self.concurrency,
+                rate=rate,
+                patience=self.patience,
+                manner=self.manner,
+            )
+        return probe_all(
+            calls,
+            concurrency=self.concurrency,
+            rate=rate,
+            patience=self.patience,
+            manner=self.manner,
+            attentive=self.output.attentive,
+            opened=self.opened,
+        )
 
     def _kept(
         self,

@@ -147,6 +147,19 @@ Close: TypeAlias = Annotated[
     str, typer.Option(metavar="fin|rst|none", help="How to end the connection.")
 ]
 
+# Who makes the call.
+
+Connect: TypeAlias = Annotated[
+    bool, typer.Option("--connect", help="Let the kernel connect: needs no privilege.")
+]
+Raw: TypeAlias = Annotated[
+    bool, typer.Option("--raw", help="By hand or not at all, even where the right is missing.")
+]
+Adopt: TypeAlias = Annotated[
+    bool,
+    typer.Option("--adopt", help="Let the kernel carry it on, joined to stdin and stdout."),
+]
+
 # What is shown and kept.
 
 Write: TypeAlias = Annotated[
@@ -270,6 +283,17 @@ def interface(text: str | None) -> str | None:
         except (OSError, ValueError):
             raise UsageError(f"--interface {text}: this machine has no such interface") from None
     return text
+
+
+def chosen(options: dict[str, bool]) -> list[str]:
+    """Return the names of the options that were given."""
+    return [name for name, wanted in options.items() if wanted]
+
+
+def refuse(names: list[str], option: str, why: str) -> None:
+    """Raise UsageError where any of these stands beside an option that it does not go with."""
+    if names:
+        raise UsageError(f"{option} does not go with {' and '.join(names)}: {why}")
 
 
 def above_zero(value: float, option: str) -> float:

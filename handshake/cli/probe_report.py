@@ -133,8 +133,7 @@ class Output:
         if self.write == "-" and not self.quiet:
             chosen.append("-w -")
         if len(chosen) > 1:
-            hint = ": add --quiet, so that the packets alone go there" if self.write == "-" else ""
-            raise UsageError(f"{' and '.join(chosen)}: standard output takes one of them{hint}")
+            raise UsageError(f"{' and '.join(chosen)}: standard output takes one of them")
 
     @property
     def in_words(self) -> bool:

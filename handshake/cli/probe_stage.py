@@ -19,11 +19,11 @@ def show_one(
     patience: Patience,
     manner: Manner,
     output: Output,
-    opened: Callable[[], None],
+    opened: Callable[[], None] | None,
 ) -> int:
     """Call every address of the target; return what to exit with.
 
-    `opened` is called as soon as the sockets are open.
+    `opened` is called as soon as the sockets are open; without it, the kernel makes the calls.
     """
     from handshake.cli.console import console
     from handshake.probe import exit_code
@@ -32,10 +32,12 @@ def show_one(
     stage = Stage(plain=output.plain, ascii_only=output.ascii_only) if output.in_words else None
 
     def results() -> Iterator[Result]:
-        with (
-            output.evidence() as evidence,
-            closing(calls(target, patience, manner, opened)) as made,
-        ):
+        made = (
+            calls_of_the_kernel(target, patience, manner)
+            if opened is None
+            else calls(target, patience, manner, opened)
+        )
+        with output.evidence() as evidence, closing(made):
             for call in made:
                 result = _ended(call) if stage is None else stage.show(call)
                 if stage is None:
@@ -66,6 +68,20 @@ def calls(
                     exchange = stack.enter_context(made)
                 call.exchange = exchange
             yield call
+
+
+def calls_of_the_kernel(
+    target: Target, patience: Patience, manner: Manner
+) -> Generator[Probe | Result, None, None]:
+    """Yield the result of a call by connect() to each address of the target."""
+    from handshake.probe import Result, probes
+    from handshake.probe.connect import connect
+
+    for call in probes(target, patience, manner):
+        if isinstance(call, Result):
+            yield call
+        else:
+            yield connect(target, call.remote, patience=patience, manner=manner)
 
 
 def _ended(call: Probe | Result) -> Result:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from handshake.events import Step
-    from handshake.probe import Result
+    from handshake.probe import Negotiated, Result
     from handshake.tcp import Segment
 
 _NAMES: Final = {Verdict.FILTERED: "NO ANSWER (filtered)"}
@@ -34,6 +34,12 @@ _CLOSES: Final = {
     Close.RESET: ("reset", "the peer sent RST before both FINs were acknowledged"),
 }
 """How the connection was closed: in a word, and what that is."""
+
+_AGREED: Final = {
+    "sack": "selective acknowledgments (RFC 2018)",
+    "clocks": "timestamps in each segment (RFC 7323)",
+    "ecn": "routers may mark instead of drop (RFC 3168)",
+}
 
 _QUOTED: Final = 44
 """Characters of what the peer said that have room on a line."""
@@ -61,6 +67,9 @@ class Findings:
             out += [line(), *Ladder(self.steps, numbers, glyphs=self.glyphs).lines(width)]
             answer = list(self._answer(numbers))
             out += [line(), *answer, *self._said(), *self._end()] if answer else []
+        elif self.result.negotiated is not None:
+            # A call of the kernel's: what it tells is all there is.
+            out += [line(), *self._in_force(self.result.negotiated), *self._said(), *self._end()]
         for note in self.result.findings:
             out += _indented(note.text, width, "note")
         return out
@@ -80,7 +89,7 @@ class Findings:
     def _answered_by(self) -> str:
         """Return what the round trip ended with: the first acceptable answer."""
         syns = [step for step in self.steps if step.by is Role.SERVER and step.segment.syn]
-        if not syns:
+        if not (syns if self.steps else self.result.verdict is not Verdict.CLOSED):
             return "RST"
         crossed = syns and all(step.segment.ack is None for step in syns[:1])
         return "SYN" if crossed else "SYN+ACK"
@@ -110,6 +119,16 @@ class Findings:
         if cookie:
             yield _row("cookie", cookie, f"for the next call: --fast-open={cookie}")
 
+    def _in_force(self, agreed: Negotiated) -> Iterator[Text]:
+        """Yield what both SYNs brought into force."""
+        if agreed.mss is not None:
+            yield _row("mss", str(agreed.mss), "octets of data in a segment to it, at most")
+        shift = agreed.snd_shift or 0
+        yield _row("shift", str(shift), "of its window: " + _window(shift))
+        names = {"sack": agreed.sack, "clocks": agreed.timestamps, "ecn": agreed.ecn}
+        for name, agreed_on in names.items():
+            yield _row(name, "yes" if agreed_on else "no", _AGREED[name])
+
     def _said(self) -> Iterator[Text]:
         """Yield what was said on the open connection, if anything was."""
         said = self.result.said
@@ -134,7 +153,10 @@ class Findings:
         if self.result.close is not None:
             yield _row("close", *_CLOSES[self.result.close])
         if self.result.guard is not None:
-            yield _row("guard", self.result.guard, "kept our own kernel from resetting it")
+            made = "none was needed: the kernel made the call"
+            kept = "kept our own kernel from resetting it"
+            name = self.result.guard
+            yield _row("guard", name, made if name == "none" else kept)
 
 
 def called(target: str, address: str | None) -> str:

@@ -89,7 +89,7 @@ def dial(remote: Endpoint, bearings: Bearings, retries: int, patience: int) -> s
         # Else few retries end it early, before it shows that nobody on the link answers.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, patience + _LONGER)
         report_errors(sock)
-        _mark(sock, bearings)
+        mark(sock, bearings)
         _bind(sock, bearings)
         _connect(sock, remote, bearings)
     except BaseException:
@@ -119,7 +119,8 @@ def hang_up(sock: socket.socket, *, reset: bool = False) -> None:
     sock.close()
 
 
-def _mark(sock: socket.socket, bearings: Bearings) -> None:
+def mark(sock: socket.socket, bearings: Bearings) -> None:
+    """Let what the socket sends carry these marks in its IP header."""
     v4 = sock.family == socket.AF_INET
     level = socket.IPPROTO_IP if v4 else socket.IPPROTO_IPV6
     if bearings.ttl is not None:

@@ -6,12 +6,24 @@ import contextlib
 import ctypes
 import encodings.idna  # noqa: F401 - a name may need it when its file can no longer be read
 import os
+import socket
 import struct
 from typing import Final
 
 _VERSION_3: Final = 0x20080522  # _LINUX_CAPABILITY_VERSION_3: two words of 32 bits a set
 _NOBODY: Final = 65534
 _PR_SET_NO_NEW_PRIVS: Final = 38
+_PACKETS: Final = (17, socket.SOCK_DGRAM, 0)  # AF_PACKET, which Linux alone has
+
+
+def may_build_segments() -> bool:
+    """Whether this process may send segments of its own, and hear what answers them."""
+    try:
+        for kind in ((socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW), _PACKETS):
+            socket.socket(*kind).close()
+    except (AttributeError, OSError):
+        return False
+    return True
 
 
 def drop() -> None:

@@ -89,7 +89,7 @@ def adopt(
         raise CannotRun(f"the kernel cannot take the connection over: {obstacle}")
     assert clock is not None or not block.timestamps, "what does our clock show?"
     stamped = clock if block.timestamps else None
-    sock = _in_repair(block)
+    sock = _repairing(family(block.local.address))
     # Closed in repair, a socket goes without a word: neither FIN nor RST.
     try:
         mark = secrets.randbits(32) | 1  # never 0, which is what all others have
@@ -113,6 +113,12 @@ def adopt(
         sock.close()
         raise
     return sock
+
+
+def see_that_it_may() -> None:
+    """Raise CannotRun where this process may not do it, before anybody is called for nothing."""
+    with _repairing(socket.AF_INET):
+        pass
 
 
 def acknowledged(block: ControlBlock, seen: Iterable[Observed]) -> bytes:
@@ -154,8 +160,9 @@ def _cannot(error: OSError) -> CannotRun:
     return CannotRun(f"the kernel does not take the connection over: {why}")
 
 
-def _in_repair(block: ControlBlock) -> socket.socket:
-    sock = socket.socket(family(block.local.address), socket.SOCK_STREAM)
+def _repairing(version: socket.AddressFamily) -> socket.socket:
+    """Return a socket in repair."""
+    sock = socket.socket(version, socket.SOCK_STREAM)
     try:
         sock.setblocking(True)  # whatever the default time-out of this program is
         sock.setsockopt(socket.IPPROTO_TCP, _TCP_REPAIR, _ON)

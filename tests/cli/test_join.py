@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
 
-from handshake.cli.join import BrokenOff, join
-from handshake.errors import CannotRun, HandshakeError
+from handshake.cli.join import join
+from handshake.errors import BrokenOff, CannotRun, HandshakeError
 from tests.cli.terminal import Terminal
 
 if TYPE_CHECKING:

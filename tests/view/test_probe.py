@@ -147,3 +147,21 @@ def test_what_a_window_means(shift: int | None, words: str) -> None:
     agreed = Negotiated(1460, shift, 7, sack=True, timestamps=True, ecn=False)
     lines = drawn(Findings(replace(OPEN, negotiated=agreed), STEPS))
     assert f"  window   65160    {words}" in lines
+
+
+def test_a_call_of_the_kernels_shows_what_the_kernel_tells() -> None:
+    told = replace(OPEN, guard="none", ttl=None)
+    assert drawn(Findings(told, [])) == [
+        "OPEN  example.org:80 (198.51.100.7)  SYN+ACK after 28.4 ms",
+        "  a program listens on port 80: its SYN+ACK acknowledges our SYN",
+        "",
+        "  mss      1460     octets of data in a segment to it, at most",
+        "  shift    7        of its window: shift 7, so up to 8 MiB when scaled",
+        "  sack     yes      selective acknowledgments (RFC 2018)",
+        "  clocks   yes      timestamps in each segment (RFC 7323)",
+        "  ecn      no       routers may mark instead of drop (RFC 3168)",
+        "  close    clean    each end sent FIN, and each FIN was acknowledged",
+        "  guard    none     none was needed: the kernel made the call",
+    ]
+    closed = replace(told, verdict=Verdict.CLOSED, negotiated=None, close=None)
+    assert drawn(Findings(closed, []))[0].endswith("RST after 28.4 ms")

@@ -213,6 +213,14 @@ class Exchange:
                 to = sockaddr(found.segment.source.address)
                 self.link.pass_on(packet, found.segment.source.version, to)
 
+    def release(self) -> bool:
+        """Give all ports up without another word; return whether a peer has spoken meanwhile."""
+        heard = map(self.link.decode, self.link.read())
+        spoke = any(isinstance(each, Observed) and not each.outgoing for each in heard)
+        # The link stays for now: to close it takes a hundred times as long.
+        self._dialer.close()
+        return spoke
+
     def linger(self) -> None:
         """Answer for a moment the FINs that come again, since nobody will do so afterwards."""
         arrivals = select.poll()

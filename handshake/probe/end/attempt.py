@@ -105,6 +105,10 @@ class Attempt:
         """What is known of whether the peer took our ACK."""
         return self.talk.taken
 
+    def clock(self, at: int) -> int:
+        """Return what our timestamps clock shows at a time."""
+        return self._speaker.clock(at)
+
     @property
     def deadline(self) -> int:
         """When `wake` is due."""

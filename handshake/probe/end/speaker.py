@@ -46,7 +46,7 @@ class Speaker:
         """Return our SYN: the first, or the same once more."""
         self.syn_sent += 1
         again = self.syn_sent > 1
-        clock = self._clock(at)
+        clock = self.clock(at)
         return self._sent(
             self._headers.opening(self._local, self._remote, self._iss, clock, again=again)
         )
@@ -55,7 +55,7 @@ class Speaker:
         """Return a segment with these control bits; its number is the next one unless given."""
         seq = self.block.snd.nxt if seq is None else seq
         assert seq is not None
-        return self._sent(self._headers.later(self.block, flags, self._clock(at), seq, data))
+        return self._sent(self._headers.later(self.block, flags, self.clock(at), seq, data))
 
     def data(self, outbox: Outbox, at: int) -> Segments:
         """Return the data that may leave now."""
@@ -91,5 +91,6 @@ class Speaker:
         self.block = self.block.sent(seg)
         return (seg,)
 
-    def _clock(self, at: int) -> int:
+    def clock(self, at: int) -> int:
+        """Return what our timestamps clock shows at a time, in milliseconds."""
         return self._ticks + at // _MILLISECOND

@@ -1,0 +1,48 @@
+"""A connection that is opened by hand and then carried on by the kernel, as any other is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from handshake.probe.end.attempt import Attempt
+from handshake.probe.verdict import Verdict
+
+if TYPE_CHECKING:
+    import socket
+
+    from handshake.probe.by_hand.exchange import Exchange
+    from handshake.probe.run import Probe
+
+
+def adopted(probe: Probe, exchange: Exchange) -> socket.socket | None:
+    """Return a socket of the kernel's that carries the call on as soon as it is open.
+
+    None where it does not open: then `probe.result` stands. The call must be made over this
+    exchange, and hold the connection; nothing else may be under way there. Raises CannotRun
+    where the kernel does not take it over.
+    """
+    from handshake.wire.dial import Bearings, mark
+    from handshake.wire.repair import acknowledged, adopt
+
+    seen = []
+    for step in probe:
+        seen.append(step.observed)
+        attempt = probe.attempt
+        assert isinstance(attempt, Attempt)
+        # Only once all that the end has heard is known here, too, nothing of it is lost.
+        if (
+            attempt.verdict is Verdict.OPEN
+            and not attempt.done
+            and len(seen) == probe.tracker.connections[-1].segments
+        ):
+            break
+    else:
+        return None
+    sock = adopt(
+        attempt.block,
+        clock=attempt.clock(exchange.clock.now()),
+        release=exchange.release,
+        received=acknowledged(attempt.block, seen),
+    )
+    mark(sock, Bearings(ttl=exchange.manner.ttl, tos=exchange.manner.tos))
+    return sock

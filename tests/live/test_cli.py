@@ -1,0 +1,235 @@
+"""`handshake probe` as it is run: who makes the call, and where goes what came of it."""
+
+import json
+import os
+import pty
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from handshake.tcp import Flags, Observed
+from handshake.tcp.icmp import IcmpError
+from handshake.wire.capture import read
+from handshake.wire.decode import Decoder
+from tests.schema import valid
+
+from .capture import capture
+from .loss import drop, firewall
+from .net import TIMEOUT, Host, pair, routed
+from .test_engine import answering
+from .test_many import PROBE
+from .test_privileges import NET_RAW_ALONE
+from .test_probe import PORT, flags, seen
+
+NO_RIGHT = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all"]
+V4, V6 = f"10.77.0.2:{PORT}", f"[fd77::2]:{PORT}"
+
+
+def run(
+    host: Host, *words: str, before: Sequence[str] = (), stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
+    return host.run([*before, *PROBE, *words], stdin=stdin, check=False, timeout=3 * TIMEOUT)
+
+
+@contextmanager
+def shouting(host: Host, address: str = "::") -> Iterator[None]:
+    """Answer everybody in capitals, and close when he does."""
+    with host.listen(9, address) as listener:
+
+        def serve() -> None:
+            while True:
+                try:
+                    caller, _ = listener.accept()
+                except OSError:
+                    return
+                with caller:
+                    caller.settimeout(TIMEOUT)
+                    while data := caller.recv(1 << 16):
+                        caller.sendall(data.upper())
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join(TIMEOUT)
+
+
+# Who makes the call.
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("target", [V4, V6])
+def test_without_a_right_the_kernel_calls_and_it_says_so(target: str) -> None:
+    with pair() as (client, server), answering(server):
+        done = run(client, target, "--json", before=NO_RIGHT)
+        asked = run(client, target, "--json", "--connect")
+    found, other = json.loads(done.stdout), json.loads(asked.stdout)
+    assert done.returncode == asked.returncode == 0
+    assert done.stderr.startswith("note: without CAP_NET_RAW the kernel makes the call (--connect)")
+    assert done.stderr.count("\n") == 1
+    assert asked.stderr == ""
+    for each in (found, other):
+        valid(each, "probe")
+        assert (each["verdict"], each["close"], each["guard"]) == ("open", "clean", "none")
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("words", [["--raw"], ["--mss", "900"], ["--no-ack"], ["-w", "/dev/null"]])
+def test_who_insists_on_segments_by_hand_is_told_what_they_need(words: list[str]) -> None:
+    with pair() as (client, server), answering(server):
+        done = run(client, V4, *words, before=NO_RIGHT)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("error: hand-built segments need CAP_NET_RAW: run sudo ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.live
+def test_many_calls_by_the_kernel() -> None:
+    with pair() as (client, server), answering(server):
+        done = run(client, f"10.77.0.2:{PORT},1,2", V6, before=NO_RIGHT)
+    *lines, summary, _ = done.stdout.splitlines()
+    assert sorted(line.split()[0] for line in lines) == ["CLOSED", "CLOSED", "OPEN", "OPEN"]
+    assert ": 2 open, 2 closed" in summary or ": 2 closed, 2 open" in summary
+
+
+@pytest.mark.live
+def test_the_kernel_is_told_what_to_say() -> None:
+    with pair() as (client, server), shouting(server):
+        words = ["--connect", "--data", r"hello\n", "--expect", "HELLO", "--json"]
+        done = run(client, "10.77.0.2:9", *words)
+        in_vain = run(client, "10.77.0.2:9", *words[:-2], "BYE", "--timeout", "0.5")
+    assert json.loads(done.stdout)["said"] == {
+        "sent": 6,
+        "acknowledged": 6,
+        "received": 6,
+        "text": "HELLO\n",
+        "expected": True,
+    }
+    assert (done.returncode, in_vain.returncode) == (0, 1)
+    assert "what was expected did not come" in in_vain.stdout
+
+
+# The kernel carries it on.
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("target", ["10.77.0.2:9", "[fd77::2]:9", "[fe80::ff:fe00:2%eth0]:9"])
+def test_adopted_it_is_joined_to_our_streams(target: str, tmp_path: Path) -> None:
+    path = tmp_path / "wire.pcap"
+    with pair() as (client, server), shouting(server), capture(server, "eth0", path):
+        done = run(client, target, "--adopt", "--ttl", "33", stdin="hello\nworld\n")
+    assert (done.returncode, done.stdout) == (0, "HELLO\nWORLD\n")
+    assert done.stderr == f"OPEN  {target}: opened by hand, and carried on by the kernel\n"
+    assert not [each for each in flags(path) if "RST" in each]
+    # From the first to the last it is one connection, with the same marks.
+    ours = [each for each in seen(path) if each.segment.destination.port == 9]
+    assert {each.ttl for each in ours} == {33}
+    assert ours[0].segment.flags == Flags.SYN
+
+
+@pytest.mark.live
+def test_what_does_not_open_is_not_adopted() -> None:
+    with pair() as (client, _):
+        done = run(client, "10.77.0.2:9", "--adopt", stdin="hello")
+        quiet = run(client, "10.77.0.2:9", "--adopt", "--quiet", stdin="hello")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("CLOSED ")
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (1, "", "")
+
+
+@pytest.mark.live
+def test_adoption_needs_more_than_a_probe_and_says_so_before_it_calls(tmp_path: Path) -> None:
+    path = tmp_path / "wire.pcap"
+    with pair() as (client, server), shouting(server), capture(server, "eth0", path):
+        done = run(client, "10.77.0.2:9", "--adopt", before=NET_RAW_ALONE)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "needs CAP_NET_ADMIN" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert flags(path) == []
+
+
+# What is shown and kept.
+
+
+def kept(path: Path) -> tuple[list[Observed], list[IcmpError]]:
+    decoder = Decoder()
+    found = [decoder.observed(frame) for frame in read(path)]
+    segments = [each for each in found if isinstance(each, Observed)]
+    return segments, [each for each in found if isinstance(each, IcmpError)]
+
+
+@pytest.mark.live
+def test_what_was_sent_and_received_is_written_down(tmp_path: Path) -> None:
+    path, ours = tmp_path / "wire.pcap", tmp_path / "ours.pcapng"
+    rejected = "reject with icmp type admin-prohibited"
+    with (
+        routed() as (client, router, server),
+        answering(server),
+        firewall(router, "forward", "tcp dport 9001", rejected),
+    ):
+        with capture(client, "eth0", path, nano=True):
+            targets = [f"10.77.1.2:{PORT}", "10.77.1.2:1", "10.77.1.2:9001"]
+            done = run(client, *targets, "-w", str(ours))
+        assert done.returncode == 1
+    segments, errors = kept(ours)
+    wire = {each.packet: each.at for each in seen(path)}
+    assert {each.packet for each in segments} == set(wire)
+    assert all(abs(wire[each.packet] - each.at) < 2_000_000 for each in segments)
+    assert [(each.type, each.code) for each in errors] == [(3, 13)]
+
+
+@pytest.mark.live
+def test_the_packets_may_go_to_standard_output_alone() -> None:
+    with pair() as (client, server), answering(server):
+        argv = [*PROBE, V4, "-w", "-"]
+        with client.entered():
+            done = subprocess.run(argv, capture_output=True, check=False, timeout=TIMEOUT)
+            master, terminal = pty.openpty()
+            refused = subprocess.run(
+                argv, stdout=terminal, stderr=subprocess.PIPE, check=False, timeout=TIMEOUT
+            )
+            os.close(master)
+            os.close(terminal)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(b"\x0a\x0d\x0d\x0a")
+    assert refused.returncode == 2
+    assert b"standard output is a terminal" in refused.stderr
+
+
+@pytest.mark.live
+def test_a_dry_run_sends_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "wire.pcap"
+    with pair() as (client, server), answering(server), capture(client, "eth0", path, only=""):
+        done = run(client, V4, V6, "--dry-run", before=NO_RIGHT)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("DRY RUN") == 2
+    assert not [each for each in seen(path) if each.segment.syn]
+
+
+@pytest.mark.live
+def test_a_monitor_hears_of_a_port_that_is_silent() -> None:
+    with pair() as (client, server), drop(server, "input", "tcp dport 9"):
+        words = ["10.77.0.2:9", "--timeout", "0.3", "--retries", "0", "--monitor"]
+        nagios, prometheus = (run(client, *words, each) for each in ("nagios", "prometheus"))
+    assert nagios.returncode == 2
+    assert nagios.stdout.startswith("TCP CRITICAL - 10.77.0.2:9 filtered: nothing answered one SYN")
+    assert prometheus.returncode == 1
+    assert 'probe_success{target="10.77.0.2:9",address="10.77.0.2",port="9"} 0' in prometheus.stdout
+
+
+@pytest.mark.live
+def test_a_small_terminal_gets_it_all_too() -> None:
+    with pair() as (client, server), answering(server):
+        env = os.environ | {"COLUMNS": "40", "LINES": "10"}
+        argv = [sys.executable, "-m", "handshake", "probe", V4]
+        done = client.run(argv, env=env, check=False)
+    assert done.returncode == 0
+    assert f"OPEN  {V4}" in done.stdout
