@@ -182,7 +182,7 @@ class Exchange:
             call = (self._from_us if captured.outgoing else self._to_us).get(found.ends)
             if call is None:
                 if found.bits & _FIN and not captured.outgoing:
-                    self._hear_again(captured, found.ends)
+                    self._hear_again(captured, found.ends, now)
                 continue
             _, seq, ack, bits, window, tcp, end = found
             data = tcp + (bits >> 10 & 0x3C)
@@ -202,9 +202,9 @@ class Exchange:
             else:
                 self._hear_whole(call, captured, now)
 
-    def _hear_again(self, captured: Captured, incoming: bytes) -> None:
+    def _hear_again(self, captured: Captured, incoming: bytes, now: int) -> None:
         """Answer a FIN that comes again after the connection has ended for us."""
-        packet = self._time_wait.answer(incoming)
+        packet = self._time_wait.answer(incoming, now)
         if packet is None:
             return
         found = self.link.decode(captured)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from handshake.probe.patience import SECOND
@@ -11,7 +12,7 @@ from handshake.probe.verdict import Close, Verdict
 if TYPE_CHECKING:
     from handshake.probe.by_hand.call import Call
 
-LINGER: Final = 3 * SECOND // 10
+LINGER: Final = SECOND // 4
 """How long a peer is given to send its FIN again, whose ACK was lost: Linux does after 0.2 s.
 
 TIME-WAIT is longer, 2 MSL. But whoever waits for a prompt waits for this.
@@ -23,7 +24,21 @@ _MOST: Final = 4096
 _ANSWERS: Final = 8
 """How often a FIN is answered: a peer that sends it on and on does not listen."""
 
+_SOONEST: Final = SECOND // 10
+"""A FIN that comes sooner is a copy that the network made: no timer repeats one so fast."""
+
 _FORGOTTEN: Final = (Close.CLEAN, Close.RESET)
+
+
+@dataclass(slots=True)
+class _Last:
+    """The last ACK of a connection."""
+
+    packet: bytes
+    at: int
+    """When it was sent."""
+
+    left: int = _ANSWERS
 
 
 class TimeWait:
@@ -31,7 +46,7 @@ class TimeWait:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[bytes, None] = OrderedDict()
-        self._answers: OrderedDict[bytes, list[bytes]] = OrderedDict()
+        self._last: OrderedDict[bytes, _Last] = OrderedDict()
         self.until = 0
         """Until when a peer may send a FIN again that was answered."""
 
@@ -41,7 +56,7 @@ class TimeWait:
 
     def begin(self, incoming: bytes) -> None:
         """Forget what was before: another connection begins between these ends."""
-        self._answers.pop(incoming, None)
+        self._last.pop(incoming, None)
 
     def end(self, call: Call, now: int) -> None:
         """Take in a call that has ended."""
@@ -49,15 +64,19 @@ class TimeWait:
         verdict, close = call.conclusion.verdict, call.conclusion.close
         if close is Close.CLEAN:
             self.until = now + LINGER
-            self._answers[call.incoming] = [call.last] * _ANSWERS
-            if len(self._answers) > _MOST:
-                self._answers.popitem(last=False)
+            self._last[call.incoming] = _Last(call.last, now)
+            if len(self._last) > _MOST:
+                self._last.popitem(last=False)
         if verdict is not Verdict.CLOSED and close not in _FORGOTTEN:
             self._kept[call.incoming] = None
             if len(self._kept) > _MOST:
                 self._kept.popitem(last=False)
 
-    def answer(self, incoming: bytes) -> bytes | None:
-        """Return the packet that answers a FIN that comes again; None for one of nobody."""
-        left = self._answers.get(incoming)
-        return left.pop() if left else None
+    def answer(self, incoming: bytes, now: int) -> bytes | None:
+        """Return the packet that answers a FIN that comes again; None where nothing does."""
+        last = self._last.get(incoming)
+        if last is None or now - last.at < _SOONEST or not last.left:
+            return None
+        last.at = now
+        last.left -= 1
+        return last.packet
