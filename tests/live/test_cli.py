@@ -233,3 +233,20 @@ def test_a_small_terminal_gets_it_all_too() -> None:
         done = client.run(argv, env=env, check=False)
     assert done.returncode == 0
     assert f"OPEN  {V4}" in done.stdout
+
+
+@pytest.mark.live
+def test_the_firewall_in_the_readme(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    block = readme.split("    $ sudo handshake probe 10.77.1.2:9001\n")[1].split("\n\n")[0]
+    quoted = [line[4:] for line in block.splitlines() if line.strip() not in ("", "...")]
+    with (
+        routed() as (client, router, _),
+        firewall(router, "forward", "tcp dport 9001", "reject with tcp reset"),
+    ):
+        said = run(client, "10.77.1.2:9001").stdout.splitlines()
+    assert len(quoted) > 5
+    # Each time takes its own time.
+    assert quoted[0].startswith("CLOSED  10.77.1.2:9001  RST after ")
+    assert any(line.startswith("CLOSED  10.77.1.2:9001  RST after ") for line in said)
+    assert [line for line in quoted[1:] if line not in said] == []

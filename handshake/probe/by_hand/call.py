@@ -146,7 +146,10 @@ class Call:
         assert found.verdict is not None
         assert over is not None
         if found.verdict is Verdict.FILTERED and not self.syns:
-            why = "our SYNs were queued, and none of them left this machine: is the link up?"
+            why = (
+                "none of our SYNs was seen leaving: the link is not up, or a firewall of this "
+                "machine gives them another address (source NAT); --connect would tell"
+            )
             return failed(self.target, Verdict.LOCAL_ERROR, why, remote)
         rtt, ambiguous, ttl = self._measured(course.answer(), decode)
         seen = None if tracker is None else self._tracked(tracker)
