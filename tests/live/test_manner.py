@@ -1,7 +1,6 @@
 """Calls in every manner that can be asked for, against real kernels, as captured at the server."""
 
 import socket
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -28,10 +27,10 @@ from handshake.wire import guard as guards
 
 from .calling import agree
 from .capture import capture
-from .loss import drop, drop_first
+from .loss import drop
 from .net import Host, eventually, pair
 from .test_engine import answering
-from .test_probe import PORT, flags, hang_up, seen, serving
+from .test_probe import PORT, flags, seen, serving
 
 BARE_ACK = "tcp flags == ack"
 _TCP_FASTOPEN = 23
@@ -67,114 +66,6 @@ def both(folder: Path) -> Iterator[tuple[Host, Host, Path]]:
 
 @pytest.mark.live
 @pytest.mark.parametrize("version", [4, 6])
-def test_every_bare_ack_is_lost(version: int, tmp_path: Path) -> None:
-    lost = partial(drop, hook="input", match=BARE_ACK)
-    with both(tmp_path) as (client, server, path), answering(server), lost(server):
-        found = call(client, target(server, version), Patience.of(observe=1.25))
-    assert (found.verdict, found.close) == (Verdict.HALF_OPEN, None)
-    assert [round(each) for each in found.syn_ack_again] == [1, 3]
-    assert "came again after 1.0 and 3.0 s" in found.reason
-    assert flags(path) == ["SYN", "SYN+ACK", "ACK", "SYN+ACK", "ACK", "SYN+ACK", "RST"]
-
-
-@pytest.mark.live
-@pytest.mark.parametrize("version", [4, 6])
-def test_with_data_it_opens_all_the_same(version: int) -> None:
-    with pair() as (client, server), answering(server), drop(server, "input", BARE_ACK):
-        manner = Manner(data=b"hello")
-        found = call(client, target(server, version), Patience.of(observe=1.25), manner)
-    assert found.verdict is Verdict.OPEN
-    assert found.said is not None
-    assert (found.said.sent, found.said.acknowledged) == (5, 5)
-
-
-@pytest.mark.live
-def test_one_bare_ack_is_lost(tmp_path: Path) -> None:
-    lost = partial(drop_first, hook="input", match=BARE_ACK)
-    with both(tmp_path) as (client, server, path), answering(server), lost(server):
-        found = call(client, target(server, 4), Patience.of(observe=1.25))
-    assert (found.verdict, found.close) == (Verdict.OPEN, Close.CLEAN)
-    assert [round(each) for each in found.syn_ack_again] == [1]
-    assert flags(path)[:5] == ["SYN", "SYN+ACK", "ACK", "SYN+ACK", "ACK"]
-
-
-@pytest.mark.live
-@pytest.mark.parametrize("version", [4, 6])
-def test_our_ack_is_withheld(version: int, tmp_path: Path) -> None:
-    with both(tmp_path) as (client, server, path), answering(server):
-        patience, manner = Patience.of(observe=8), Manner(answer=False)
-        found = call(client, target(server, version), patience, manner)
-    assert found.verdict is Verdict.HALF_OPEN
-    assert [round(each) for each in found.syn_ack_again] == [1, 3, 7]
-    assert flags(path) == ["SYN", "SYN+ACK", "SYN+ACK", "SYN+ACK", "SYN+ACK", "RST"]
-    rst = seen(path)[-1].segment
-    assert (rst.seq, rst.ack) == (seen(path)[0].segment.seq + 1, None)
-
-
-@pytest.mark.live
-def test_a_server_that_keeps_nothing_does_not_repeat_itself(tmp_path: Path) -> None:
-    with both(tmp_path) as (client, server, path), answering(server):
-        server.sysctl("net.ipv4.tcp_syncookies", 2)
-        patience, manner = Patience.of(observe=1.5), Manner(answer=False)
-        found = call(client, target(server, 4), patience, manner)
-    assert (found.verdict, found.syn_ack_again) == (Verdict.HALF_OPEN, ())
-    assert "SYN cookies" in found.reason
-    assert flags(path) == ["SYN", "SYN+ACK", "RST"]
-
-
-@pytest.mark.live
-@pytest.mark.parametrize("version", [4, 6])
-@pytest.mark.parametrize(("setting", "agreed"), [(2, True), (0, False)])
-def test_ecn(version: int, setting: int, agreed: bool, tmp_path: Path) -> None:
-    with both(tmp_path) as (client, server, path), answering(server):
-        server.sysctl("net.ipv4.tcp_ecn", setting)
-        found = call(client, target(server, version), manner=Manner(ecn=True))
-    syn, syn_ack = (each.segment.flags for each in seen(path)[:2])
-    assert syn == Flags.SYN | Flags.ECE | Flags.CWR
-    assert syn_ack == Flags.SYN | Flags.ACK | (Flags.ECE if agreed else Flags(0))
-    assert (found.verdict, found.close) == (Verdict.OPEN, Close.CLEAN)
-    assert found.negotiated is not None
-    assert found.negotiated.ecn == agreed
-
-
-@pytest.mark.live
-def test_ecn_is_given_up_where_it_is_not_answered() -> None:
-    lost = "tcp flags & (syn | ecn) == syn | ecn"
-    with pair() as (client, server), answering(server), drop(server, "input", lost):
-        found = call(client, target(server, 4), Patience.of(rto=0.3), Manner(ecn=True))
-    assert (found.verdict, found.syn_sent) == (Verdict.OPEN, 2)
-    assert found.negotiated is not None
-    assert not found.negotiated.ecn
-
-
-@pytest.mark.live
-@pytest.mark.parametrize("version", [4, 6])
-@pytest.mark.parametrize(
-    ("name", "field", "off"),
-    [
-        ("tcp_window_scaling", "snd_shift", 0),
-        ("tcp_timestamps", "timestamps", False),
-        ("tcp_sack", "sack", False),
-    ],
-)
-def test_what_the_server_does_not_offer_is_not_in_force(
-    version: int, name: str, field: str, off: object
-) -> None:
-    with pair() as (client, server), answering(server):
-        server.sysctl(f"net.ipv4.{name}", 0)
-        found = call(client, target(server, version))
-    assert (found.verdict, found.close) == (Verdict.OPEN, Close.CLEAN)
-    agreed = found.negotiated
-    assert agreed is not None
-    assert getattr(agreed, field) == off
-    if field == "snd_shift":
-        assert agreed.rcv_shift == 0
-    others = {"snd_shift": agreed.snd_shift, "timestamps": agreed.timestamps, "sack": agreed.sack}
-    assert all(value for key, value in others.items() if key != field)
-
-
-@pytest.mark.live
-@pytest.mark.parametrize("version", [4, 6])
 @pytest.mark.parametrize(
     ("manner", "field", "off"),
     [
@@ -198,113 +89,6 @@ def test_what_we_do_not_offer_is_not_in_force(
     assert (syn.options.timestamps is None) == (field == "timestamps")
     assert syn.options.sack_permitted == (field != "sack")
     assert (syn.options.window_scale is None) == (field == "rcv_shift")
-
-
-@contextmanager
-def fast_opening(server: Host, heard: list[bytes]) -> Iterator[None]:
-    server.sysctl("net.ipv4.tcp_fastopen", 3)
-
-    def serve(caller: socket.socket) -> None:
-        heard.append(caller.recv(100))
-        caller.sendall(b"welcome")
-        hang_up(caller)
-
-    with serving(server, serve, prepare=_fast_open):
-        yield
-
-
-def _fast_open(listener: socket.socket) -> None:
-    listener.setsockopt(socket.IPPROTO_TCP, _TCP_FASTOPEN, 16)
-
-
-@pytest.mark.live
-@pytest.mark.parametrize("version", [4, 6])
-def test_fast_open_gives_a_cookie_and_takes_data_with_it(version: int, tmp_path: Path) -> None:
-    heard: list[bytes] = []
-    with both(tmp_path) as (client, server, path):
-        with fast_opening(server, heard):
-            manner = Manner(fast_open=b"", data=b"one")
-            first = call(client, target(server, version), manner=manner)
-        assert first.negotiated is not None
-        cookie = bytes.fromhex(first.negotiated.fast_open or "")
-        with fast_opening(server, heard):
-            manner = Manner(fast_open=cookie, data=b"hello", expect=b"welcome")
-            found = call(client, target(server, version), manner=manner)
-    assert len(cookie) == 8
-    assert (first.verdict, found.verdict) == (Verdict.OPEN, Verdict.OPEN)
-    assert heard == [b"one", b"hello"]
-    assert found.said is not None
-    assert (found.said.acknowledged, found.said.received, found.said.expected) == (
-        5,
-        b"welcome",
-        True,
-    )
-    syn, syn_ack = [each.segment for each in seen(path) if each.segment.syn][2:]
-    assert (syn.payload, syn.options.fast_open) == (b"hello", cookie)
-    assert syn_ack.ack == syn.seq + 6
-
-
-@pytest.mark.live
-def test_a_wrong_cookie_brings_the_data_after_the_handshake(tmp_path: Path) -> None:
-    heard: list[bytes] = []
-    with both(tmp_path) as (client, server, path), fast_opening(server, heard):
-        manner = Manner(fast_open=bytes(8), data=b"hello", expect=b"welcome")
-        found = call(client, target(server, 4), manner=manner)
-    assert (found.verdict, heard) == (Verdict.OPEN, [b"hello"])
-    syn, syn_ack = [each.segment for each in seen(path)][:2]
-    assert syn.payload == b"hello"
-    assert syn_ack.ack == syn.seq + 1
-
-
-def signed(key: bytes, version: int, address: str) -> bytes:
-    """Return struct tcp_md5sig for a peer."""
-    if version == 4:
-        place = struct.pack("=HH4s", socket.AF_INET, 0, socket.inet_aton(address))
-    else:
-        there = socket.inet_pton(socket.AF_INET6, address)
-        place = struct.pack("=HHI16sI", socket.AF_INET6, 0, 0, there, 0)
-    return place.ljust(128, b"\0") + struct.pack("=BBHi80s", 0, 0, len(key), 0, key)
-
-
-@pytest.mark.live
-@pytest.mark.parametrize("version", [4, 6])
-@pytest.mark.parametrize(
-    ("key", "verdict"),
-    [(b"secret", Verdict.OPEN), (b"guess", Verdict.FILTERED), (b"", Verdict.FILTERED)],
-)
-def test_a_server_that_wants_signatures(version: int, key: bytes, verdict: Verdict) -> None:
-    with pair() as (client, server):
-        address = client.v4 if version == 4 else client.v6
-        listener = server.listen(PORT, server.v4 if version == 4 else server.v6)
-        listener.setsockopt(socket.IPPROTO_TCP, _TCP_MD5SIG, signed(b"secret", version, address))
-        patience = Patience.of(timeout=0.5, retries=0, close_timeout=0.5)
-        with listener:
-            found = call(client, target(server, version), patience, Manner(md5=key))
-    assert found.verdict is verdict
-    if verdict is Verdict.OPEN:
-        assert found.negotiated is not None
-        assert found.negotiated.md5
-        assert found.close is Close.PEER_KEPT_OPEN
-
-
-@pytest.mark.live
-@pytest.mark.parametrize("version", [4, 6])
-def test_a_server_that_speaks_multipath_tcp_answers_in_kind(version: int, tmp_path: Path) -> None:
-    with both(tmp_path) as (client, server, path):
-        family = socket.AF_INET if version == 4 else socket.AF_INET6
-        listener = server.socket(family, proto=_MPTCP)
-        with listener:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(("", PORT))
-            listener.listen()
-            # Version 1, no checksums, HMAC-SHA256 (RFC 8684 section 3.1).
-            manner = Manner(options=((30, bytes((0x01, 0x01))),))
-            patience = Patience.of(close_timeout=0.2)
-            found = call(client, target(server, version), patience, manner)
-    assert found.verdict is Verdict.OPEN
-    assert found.negotiated is not None
-    assert found.negotiated.mptcp
-    assert [each.segment.options.mptcp for each in seen(path)[:2]] == ["MP_CAPABLE"] * 2
 
 
 @pytest.mark.live
@@ -349,24 +133,6 @@ def test_it_ends_as_it_was_asked_to(closing: Closing, end: str | None) -> None:
     assert found.verdict is Verdict.OPEN
     shown = [str(each.segment.flags) for each in found.segments]
     assert shown[:4] == ["SYN", "SYN+ACK", "ACK", *([] if end is None else [end])]
-
-
-@pytest.mark.live
-@pytest.mark.parametrize("version", [4, 6])
-def test_a_question_and_its_answer(version: int) -> None:
-    asked: list[bytes] = []
-
-    def serve(caller: socket.socket) -> None:
-        asked.append(caller.recv(100))
-        caller.sendall(b"HTTP/1.0 200 OK\r\n\r\nHello.\r\n")
-
-    with pair() as (client, server), serving(server, serve):
-        manner = Manner(data=b"GET / HTTP/1.0\r\n\r\n", expect=b" 200 ")
-        found = call(client, target(server, version), manner=manner)
-    assert asked == [b"GET / HTTP/1.0\r\n\r\n"]
-    assert (found.verdict, found.close, found.met) == (Verdict.OPEN, Close.CLEAN, True)
-    assert found.said is not None
-    assert found.said.received.endswith(b"Hello.\r\n")
 
 
 @pytest.mark.live

@@ -1,11 +1,12 @@
 """Scenarios 1 to 6: each answer that a SYN can get."""
 
+import socket
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
-from handshake.probe import Close, Patience, Verdict
+from handshake.probe import Close, Manner, Patience, Verdict
 
 from ..calling import PORT, Way, codes, every_way, two_ways
 from ..capture import capture
@@ -40,6 +41,21 @@ def test_01_open(way: Way, tmp_path: Path) -> None:
         assert result.client is not None
         assert result.server is not None
         assert (result.client.state, result.server.state) == ("TIME-WAIT", "CLOSED")
+
+
+@pytest.mark.live
+@every_way
+def test_01_an_echo_works(way: Way) -> None:
+    def echo(caller: socket.socket) -> None:
+        while data := caller.recv(100):
+            caller.sendall(data)
+
+    with pair() as (client, server), serving(server, echo):
+        manner = Manner(data=b"GET / HTTP/1.0\r\n\r\n", expect=b"HTTP/1.0\r\n\r\n")
+        result = way.call(client, server, manner=manner)
+    assert (result.verdict, result.close, result.met) == (Verdict.OPEN, Close.CLEAN, True)
+    assert result.said is not None
+    assert result.said.received == manner.data
 
 
 @pytest.mark.live

@@ -6,17 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from handshake.probe import Close, Patience, Verdict
-from handshake.tcp import Flags
+from handshake.probe import Close, Manner, Patience, Verdict
+from handshake.tcp import Flags, Kind
 
-from ..calling import PORT, Way, every_way
+from ..calling import PORT, Way, codes, every_way
 from ..capture import capture
+from ..loss import drop
 from ..net import Host, pair
 from ..picture import draw, ours, segments
 from ..test_probe import serving
 from .pictures import SYN
 
+KEY = b"nobody knows"
 _TCP_MD5SIG = 14
+_MPTCP = 262
 _MD5SIG = struct.Struct("=128sBBHi80s")
 _ECN = Flags.ECE | Flags.CWR | Flags.AE
 
@@ -34,6 +37,36 @@ def test_11_a_plain_syn_negotiates_no_ecn(way: Way, setting: int, tmp_path: Path
     assert not [each for each in segments(path) if each.segment.flags & _ECN]
     assert result.negotiated is not None
     assert result.negotiated.ecn is False
+
+
+@pytest.mark.live
+@every_way
+@pytest.mark.parametrize(("setting", "agreed"), [(2, True), (0, False)])
+def test_11_ecn(way: Way, setting: int, agreed: bool, tmp_path: Path) -> None:
+    path = tmp_path / "wire.pcap"
+    with pair() as (client, server), serving(server), capture(server, "eth0", path):
+        server.sysctl("net.ipv4.tcp_ecn", setting)
+        result = way.call(client, server, manner=Manner(ecn=True))
+    syn, syn_ack = (each.segment.flags for each in segments(path)[:2])
+    assert syn == Flags.SYN | Flags.ECE | Flags.CWR
+    assert syn_ack == Flags.SYN | Flags.ACK | (Flags.ECE if agreed else Flags(0))
+    assert (result.verdict, result.close) == (Verdict.OPEN, Close.CLEAN)
+    assert result.negotiated is not None
+    assert result.negotiated.ecn == agreed
+    assert codes(result) == (set() if agreed or way.many else {"ecn-refused"})
+
+
+@pytest.mark.live
+@every_way
+def test_11_ecn_is_given_up_where_it_is_not_answered(way: Way) -> None:
+    # RFC 3168 section 6.1.1.1: some drop a SYN that asks for it.
+    lost = "tcp flags & (syn | ecn) == syn | ecn"
+    with pair() as (client, server), serving(server), drop(server, "input", lost):
+        result = way.call(client, server, Patience.of(rto=0.3), manner=Manner(ecn=True))
+    assert (result.verdict, result.syn_sent) == (Verdict.OPEN, 2)
+    assert result.negotiated is not None
+    assert not result.negotiated.ecn
+    assert "syn-retransmitted" in codes(result)
 
 
 @pytest.mark.live
@@ -88,15 +121,48 @@ def test_20_a_server_that_wants_md5_signatures(way: Way, tmp_path: Path) -> None
     assert draw(path, caller) == ours(draw(path, caller)) == [SYN] * 3
 
 
+@pytest.mark.live
+@every_way
+@pytest.mark.parametrize(("key", "verdict"), [(KEY, Verdict.OPEN), (b"a guess", Verdict.FILTERED)])
+def test_20_a_server_that_gets_md5_signatures(way: Way, key: bytes, verdict: Verdict) -> None:
+    with pair() as (client, server), server.listen(PORT, way.address(server)) as listener:
+        demand_signatures(listener, way, client)
+        patience = Patience.of(timeout=0.5, retries=0, close_timeout=0.5)
+        result = way.call(client, server, patience, manner=Manner(md5=key))
+    assert result.verdict is verdict
+    if verdict is Verdict.OPEN:
+        assert result.negotiated is not None
+        assert result.negotiated.md5
+        assert result.close is Close.PEER_KEPT_OPEN
+
+
+@pytest.mark.live
+@every_way
+def test_20_a_server_that_speaks_multipath_tcp(way: Way, tmp_path: Path) -> None:
+    path = tmp_path / "wire.pcap"
+    family = socket.AF_INET if way.version == 4 else socket.AF_INET6
+    with pair() as (client, server), server.socket(family, proto=_MPTCP) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("", PORT))
+        listener.listen()
+        # Version 1, no checksums, HMAC-SHA256 (RFC 8684 section 3.1).
+        manner = Manner(options=((Kind.MPTCP, bytes((0x01, 0x01))),))
+        with capture(server, "eth0", path):
+            result = way.call(client, server, Patience.of(close_timeout=0.2), manner=manner)
+    assert result.verdict is Verdict.OPEN
+    assert result.negotiated is not None
+    assert result.negotiated.mptcp
+    assert [each.segment.options.mptcp for each in segments(path)[:2]] == ["MP_CAPABLE"] * 2
+
+
 def demand_signatures(listener: socket.socket, way: Way, client: Host) -> None:
     """Let a listener take only what the client has signed with a key."""
     family = socket.AF_INET if way.version == 4 else socket.AF_INET6
     packed = socket.inet_pton(family, way.address(client))
     # struct sockaddr_in has the address after family and port, sockaddr_in6 after flow, too.
     place = struct.pack("=H", family) + bytes(2 if way.version == 4 else 6) + packed
-    key = b"nobody knows"
     listener.setsockopt(
-        socket.IPPROTO_TCP, _TCP_MD5SIG, _MD5SIG.pack(place, 0, 0, len(key), 0, key)
+        socket.IPPROTO_TCP, _TCP_MD5SIG, _MD5SIG.pack(place, 0, 0, len(KEY), 0, KEY)
     )
 
 

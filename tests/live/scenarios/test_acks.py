@@ -1,0 +1,107 @@
+"""Scenarios 9 and 10: our ACK does not reach the peer, or never leaves."""
+
+from pathlib import Path
+
+import pytest
+
+from handshake.probe import Close, Manner, Patience, Verdict
+
+from ..calling import Way, alone, codes, every_way
+from ..capture import capture
+from ..loss import drop, drop_first
+from ..net import pair
+from ..picture import draw, seconds, segments
+from ..test_engine import answering
+from .pictures import OPENED, SYN
+
+BARE_ACK = "tcp flags == ack"
+WATCHFUL = Patience.of(observe=1.25)
+ACK = OPENED[1]
+RST = "--> <SEQ=101><CTL=RST>"
+
+
+@pytest.mark.live
+@every_way
+def test_09_every_bare_ack_dropped(way: Way, tmp_path: Path) -> None:
+    path = tmp_path / "wire.pcap"
+    with (
+        pair() as (client, server),
+        answering(server),
+        drop(server, "input", BARE_ACK) as rule,
+        capture(server, "eth0", path),
+    ):
+        result = way.call(client, server, WATCHFUL, resets=True)
+        assert rule.packets == 2
+    assert (result.verdict, result.close, result.exit_code) == (Verdict.HALF_OPEN, None, 1)
+    # The SYN,ACK comes again after 1 and 3 s, and each time it was answered.
+    assert [round(each) for each in result.syn_ack_again] == [1, 3]
+    assert "its SYN+ACK came again after 1.0 and 3.0 s" in result.reason
+    assert codes(result) == {"syn-ack-again"}
+    wire = draw(path, way.address(client))
+    assert wire == [SYN, *OPENED, *OPENED, OPENED[0], RST]
+    answers = [each for each in segments(path) if each.segment.syn and each.segment.ack]
+    assert seconds(answers) == pytest.approx([0, 1, 3], abs=0.1)
+
+
+@pytest.mark.live
+@every_way
+def test_09_with_data_it_opens(way: Way, tmp_path: Path) -> None:
+    path = tmp_path / "wire.pcap"
+    with (
+        pair() as (client, server),
+        answering(server),
+        drop(server, "input", BARE_ACK),
+        capture(server, "eth0", path),
+    ):
+        result = way.call(client, server, WATCHFUL, manner=Manner(data=b"hello"))
+    assert result.verdict is Verdict.OPEN
+    assert result.said is not None
+    assert (result.said.sent, result.said.acknowledged) == (5, 5)
+    wire = draw(path, way.address(client))
+    assert wire[3:5] == [
+        "--> <SEQ=101><ACK=301><DATA=5><CTL=PSH,ACK>",
+        "<-- <SEQ=301><ACK=106><CTL=ACK>",
+    ]
+
+
+@pytest.mark.live
+@alone
+def test_09_one_bare_ack_dropped(way: Way, tmp_path: Path) -> None:
+    path = tmp_path / "wire.pcap"
+    with (
+        pair() as (client, server),
+        answering(server),
+        drop_first(server, "input", BARE_ACK),
+        capture(server, "eth0", path),
+    ):
+        result = way.call(client, server, WATCHFUL)
+    assert (result.verdict, result.close) == (Verdict.OPEN, Close.CLEAN)
+    assert [round(each) for each in result.syn_ack_again] == [1]
+    assert draw(path, way.address(client))[:5] == [SYN, *OPENED, *OPENED]
+
+
+@pytest.mark.live
+@every_way
+def test_10_ack_withheld(way: Way, tmp_path: Path) -> None:
+    path = tmp_path / "wire.pcap"
+    with pair() as (client, server), answering(server), capture(server, "eth0", path):
+        patience, manner = Patience.of(observe=8), Manner(answer=False)
+        result = way.call(client, server, patience, manner=manner, resets=True)
+    assert result.verdict is Verdict.HALF_OPEN
+    assert "our ACK was withheld: its SYN+ACK came again after 1." in result.reason
+    # Linux's timer is coarse at its third turn: 7.1 s, or a little more.
+    assert result.syn_ack_again == pytest.approx([1.0, 3.0, 7.1], abs=0.25)
+    assert draw(path, way.address(client)) == [SYN, *[OPENED[0]] * 4, RST]
+
+
+@pytest.mark.live
+@alone
+def test_10_a_server_that_keeps_nothing_does_not_repeat_itself(way: Way, tmp_path: Path) -> None:
+    path = tmp_path / "wire.pcap"
+    with pair() as (client, server), answering(server), capture(server, "eth0", path):
+        server.sysctl("net.ipv4.tcp_syncookies", 2)
+        patience, manner = Patience.of(observe=1.5), Manner(answer=False)
+        result = way.call(client, server, patience, manner=manner, resets=True)
+    assert (result.verdict, result.syn_ack_again) == (Verdict.HALF_OPEN, ())
+    assert "it keeps nothing of it, as with SYN cookies" in result.reason
+    assert draw(path, way.address(client)) == [SYN, OPENED[0], RST]
