@@ -1,7 +1,6 @@
 """An attempt: what one end that opens and closes a connection sends, and what it concludes.
 
-It has no clock, no dice and no socket: what arrives, and the time, are handed in; what to send,
-and until when to wait, come out. Its control block decides, the same that the tracker keeps.
+Its control block decides, the same that the tracker keeps.
 """
 
 from __future__ import annotations
@@ -10,17 +9,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from handshake.events.base import octets
-from handshake.probe.end.header import LINUX
+from handshake.probe.end.caller import Caller
 from handshake.probe.end.refusal import Refusals
-from handshake.probe.end.screen import Complaints, dropped
-from handshake.probe.end.speaker import Segments, Speaker
+from handshake.probe.end.screen import dropped
 from handshake.probe.end.talk import Talk
-from handshake.probe.manner import Closing, Manner
-from handshake.probe.patience import Patience
-from handshake.probe.verdict import Close, Notes, Verdict
-from handshake.tcp import ControlBlock, Endpoint, Flags, Offer, Segment, Seq, State
+from handshake.probe.manner import Closing
+from handshake.probe.verdict import Close, Verdict
+from handshake.tcp import ControlBlock, Flags, Segment, Seq, State
 
 if TYPE_CHECKING:
+    from handshake.probe.end.speaker import Segments
     from handshake.probe.end.watch import Taken
     from handshake.tcp import Observed
     from handshake.tcp.icmp import IcmpError
@@ -29,91 +27,30 @@ _FIN_ACK: Final = Flags.FIN | Flags.ACK
 
 
 @dataclass
-class Attempt:
-    """One connection, from our SYN to the last FIN or to the end of our patience.
-
-    `start`, `received`, `icmp` and `wake` return what to send now; call `wake` once the time is
-    `deadline`. All times are nanoseconds of one clock. When `done`, `verdict` and `close` stand.
-    """
-
-    local: Endpoint
-    remote: Endpoint
-    iss: Seq
-    offer: Offer = LINUX
-    ticks: int = 0
-    """What our timestamps clock shows at time 0, in milliseconds."""
-
-    patience: Patience = field(default_factory=Patience)
-    manner: Manner = field(default_factory=Manner)
-
-    verdict: Verdict | None = field(init=False, default=None)
-    close: Close | None = field(init=False, default=None)
-    done: bool = field(init=False, default=False)
-    answer: Observed | None = field(init=False, default=None)
-    """The segment that decided what became of our SYN."""
-
-    failure: str = field(init=False, default="")
-    """Why this machine did not send our SYN, in words."""
-
-    notes: Notes = field(init=False, default_factory=Notes)
-    """What an expert would point at."""
+class Attempt(Caller):
+    """One connection, from our SYN to the last FIN or to the end of our patience."""
 
     talk: Talk = field(init=False)
     """What is said, heard and seen while the connection is open."""
 
-    _speaker: Speaker = field(init=False)
     _refusals: Refusals = field(init=False)
-    _complaints: Complaints = field(init=False)
-    _give_up_at: int = field(init=False, default=0)
     _go_on_at: int | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        ends = self.local, self.remote
-        how = self.patience, self.manner
-        self.talk = Talk(self.iss, *how)
-        self._speaker = Speaker(*ends, self.iss, self.offer, self.ticks, *how)
+        super().__post_init__()
+        self.talk = Talk(self.iss, self.patience, self.manner)
         self._refusals = Refusals(self.iss, self.notes)
-        self._complaints = Complaints(self.notes)
-
-    @property
-    def block(self) -> ControlBlock:
-        """What our socket would know now."""
-        return self._speaker.block
-
-    @property
-    def syn_sent(self) -> int:
-        """How many times our SYN was sent."""
-        return self._speaker.syn_sent
-
-    @property
-    def error(self) -> IcmpError | None:
-        """The ICMP error that decided what became of our SYN."""
-        return self._complaints.error
-
-    @property
-    def ignored(self) -> bool:
-        """Whether something came back that is no answer."""
-        return self.notes.of_strays
-
-    @property
-    def asked(self) -> Flags:
-        """The control bits of our first segment."""
-        return self.manner.flags
 
     @property
     def taken(self) -> Taken:
         """What is known of whether the peer took our ACK."""
         return self.talk.taken
 
-    def clock(self, at: int) -> int:
-        """Return what our timestamps clock shows at a time."""
-        return self._speaker.clock(at)
-
     @property
     def deadline(self) -> int:
         """When `wake` is due."""
-        times = (self._give_up_at, self._speaker.timer.at, self._go_on_at)
-        return min(time for time in times if time is not None)
+        soonest = super().deadline
+        return soonest if self._go_on_at is None else min(soonest, self._go_on_at)
 
     @property
     def uneventful(self) -> bool:
@@ -125,12 +62,6 @@ class Attempt:
         return self.syn_sent == 1 and not self.notes and not self._refusals
 
     # What comes in.
-
-    def start(self, at: int) -> Segments:
-        """Call: return the SYN."""
-        self._give_up_at = at + self.patience.opening
-        self._speaker.timer.start(at)
-        return self._speaker.syn(at)
 
     def received(self, observed: Observed, at: int) -> Segments:
         """Return the answers to a segment that the peer sent us."""
@@ -176,15 +107,6 @@ class Attempt:
         """Whether it is a number of what we sent, and what is not acknowledged."""
         una, nxt = self.block.snd.una, self.block.snd.nxt
         return una is not None and nxt is not None and una <= seq < nxt
-
-    def unsent(self, why: str) -> None:
-        """Take note that this machine refused to send a segment."""
-        if self.verdict is not None or self.syn_sent > 1 or self.answer is not None:
-            self.notes.add("unsent", f"A segment was not sent: {why}.")
-            return
-        self.failure = why
-        self._speaker.syn_sent -= 1
-        self._end(Verdict.LOCAL_ERROR)
 
     def wake(self, at: int) -> Segments:
         """Return what is to be sent now that time has passed."""
@@ -328,7 +250,3 @@ class Attempt:
     def _fin_acknowledged(self) -> bool:
         fin, una = self.block.fin, self.block.snd.una
         return fin is not None and una is not None and fin < una
-
-    def _end(self, verdict: Verdict) -> None:
-        self.verdict = verdict
-        self.done = True
