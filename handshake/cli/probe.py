@@ -213,11 +213,12 @@ def _drop_privileges() -> None:
     """Go on as a user without any right: what will be needed of our own files is read before."""
     from rich.cells import cell_len
 
+    import handshake.cli.join
     import handshake.export.monitor
     import handshake.probe.origin
     import handshake.view.explanation
     import handshake.view.probe_lines  # noqa: F401
     from handshake.wire import privileges
 
-    cell_len("─")  # reads a table of widths
+    cell_len("…")  # reads a table of widths, as no sign of a frame does
     privileges.drop()
