@@ -236,7 +236,7 @@ def test_a_small_terminal_gets_it_all_too() -> None:
 
 
 @pytest.mark.live
-def test_the_firewall_in_the_readme(tmp_path: Path) -> None:
+def test_the_firewall_in_the_readme() -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     block = readme.split("    $ sudo handshake probe 10.77.1.2:9001\n")[1].split("\n\n")[0]
     quoted = [line[4:] for line in block.splitlines() if line.strip() not in ("", "...")]
