@@ -415,6 +415,19 @@ def test_a_segment_that_asks_for_nothing(
 
 
 @pytest.mark.live
+@pytest.mark.parametrize(
+    ("asked", "verdict"), [(Flags.FIN, Verdict.FILTERED), (Flags.ACK, Verdict.RESET)]
+)
+def test_so_it_is_with_the_bits_of_ecn(asked: Flags, verdict: Verdict) -> None:
+    with pair() as (client, server), answering(server):
+        patience = Patience.of(timeout=0.3, retries=0)
+        found = call(client, target(server, 4), patience, Manner(flags=asked, ecn=True))
+    assert (found.verdict, found.syn_sent) == (verdict, 1)
+    assert f"{asked.name}+ECE+CWR" in found.reason
+    assert (found.rtt is None) == (verdict is Verdict.FILTERED)
+
+
+@pytest.mark.live
 def test_an_address_and_an_interface_of_ours(tmp_path: Path) -> None:
     with both(tmp_path) as (client, server, path), answering(server):
         client.ip("addr add 10.77.0.11/24 dev eth0", "addr add 192.0.2.1/32 dev lo")

@@ -114,7 +114,7 @@ class Course:
     @property
     def asked(self) -> Flags:
         """The control bits of our first segment."""
-        return self._precedents.manner.flags
+        return self._precedents.manner.asked
 
     def answer(self) -> Captured | Observed | None:
         """Return what answered our SYN."""

@@ -98,7 +98,7 @@ class Attempt:
     @property
     def asked(self) -> Flags:
         """The control bits of our first segment."""
-        return self.manner.flags
+        return self.manner.asked
 
     @property
     def taken(self) -> Taken:

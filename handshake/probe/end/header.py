@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from handshake.errors import UsageError
-from handshake.probe.manner import Manner
+from handshake.probe.manner import ECN, Manner
 from handshake.tcp import Endpoint, Flags, Offer, Options, Segment, Seq
 from handshake.tcp import options as opt
 from handshake.tcp.signature import signed
@@ -19,8 +19,7 @@ LINUX: Final = Offer(mss=1460, window_scale=7, sack_permitted=True, timestamps=T
 
 _FIXED: Final = 20
 _LARGEST: Final = 0xFFFF
-_ECN: Final = Flags.ECE | Flags.CWR
-_ECN_BITS: Final = _ECN | Flags.AE
+_ECN_BITS: Final = ECN | Flags.AE
 
 _ANYBODY: Final = Endpoint.of("192.0.2.1", 1)
 
@@ -66,9 +65,7 @@ class Headers:
 
         That is ECN (RFC 3168 section 6.1.1.1) and Fast Open (RFC 7413 section 4.1.3.1).
         """
-        offer, flags, data = self.offer, self.manner.flags, b""
-        if self.manner.ecn:
-            flags |= _ECN
+        offer, flags, data = self.offer, self.manner.asked, b""
         if again:
             flags &= ~_ECN_BITS
             offer = replace(offer, fast_open=None)

@@ -71,7 +71,7 @@ class Knock:
     @property
     def asked(self) -> Flags:
         """The control bits of the segment."""
-        return self.manner.flags
+        return self.manner.asked
 
     @property
     def deadline(self) -> int:
