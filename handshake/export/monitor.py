@@ -105,7 +105,10 @@ def _called(result: Result) -> str:
 
 def _answer(result: Result) -> str:
     """Return what the round trip ended with."""
-    if result.verdict is Verdict.CLOSED:
+    if result.verdict is Verdict.CLOSED or (
+        # What asked for no connection was answered by it (`--flags ACK`).
+        result.verdict is Verdict.RESET and result.negotiated is None
+    ):
         return "RST"
     crossed = any(each.code == "simultaneous-open" for each in result.findings)
     return "SYN" if crossed else "SYN+ACK"

@@ -88,7 +88,7 @@ class Findings:
 
     def _answered_by(self) -> str:
         """Return what the round trip ended with: the first acceptable answer."""
-        syns = [step for step in self.steps if step.by is Role.SERVER and step.segment.syn]
+        syns = [step for step in self.steps if _theirs(step) and step.segment.syn]
         if not (syns if self.steps else self.result.verdict is not Verdict.CLOSED):
             return "RST"
         crossed = syns and all(step.segment.ack is None for step in syns[:1])
@@ -101,9 +101,9 @@ class Findings:
     def _answer(self, numbers: Numbers) -> Iterator[Text]:
         """Yield what the header of the SYN,ACK says, a field a line."""
         answers = [step for step in self.steps if _answers(step)]
-        if not answers:
+        syn = next((step.segment for step in self.steps if not _theirs(step)), None)
+        if not answers or syn is None:
             return
-        syn = next(step.segment for step in self.steps if step.by is Role.CLIENT)
         # Where several came, the one that is a correct answer opened the connection.
         answer = next((step for step in answers if _correct(step.segment, syn)), answers[0])
         seg, version = answer.segment, answer.segment.source.version
@@ -170,8 +170,14 @@ def heading(target: str, address: str) -> Text:
     return line("PROBE  ", (called(target, address), "title"))
 
 
+def _theirs(step: Step) -> bool:
+    """Whether the peer sent it: to who sees the wire alone, a SYN,ACK makes us the server."""
+    outgoing = step.observed.outgoing
+    return step.by is Role.SERVER if outgoing is None else not outgoing
+
+
 def _answers(step: Step) -> bool:
-    return step.by is Role.SERVER and step.segment.syn and step.segment.ack is not None
+    return _theirs(step) and step.segment.syn and step.segment.ack is not None
 
 
 def _correct(seg: Segment, syn: Segment) -> bool:

@@ -95,6 +95,15 @@ def test_an_open_port() -> None:
             ),
             0,
         ),
+        # A segment that asks for no connection is answered by RST.
+        (
+            replace(OPEN, verdict=Verdict.RESET, reason="RST answered our ACK", duration=None),
+            (
+                "TCP CRITICAL - example.org:443 (198.51.100.7) reset, RST after 28.4 ms: "
+                "RST answered our ACK | rtt=0.028400s;;;0 syn_sent=1;;;0"
+            ),
+            2,
+        ),
         (
             replace(OPEN, findings=(Note("simultaneous-open", ""),), duration=None),
             (
