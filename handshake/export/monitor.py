@@ -89,7 +89,7 @@ def _said(result: Result) -> str:
     """Return one probe in words: whom, what became of it, how soon, and why."""
     words = f"{_called(result)} {result.verdict}"
     if result.rtt is not None:
-        guess = " or more" if result.rtt_ambiguous else ""
+        guess = " (to which SYN is not known)" if result.rtt_ambiguous else ""
         words += f", {_answer(result)} after {seconds(result.rtt)}{guess}"
     if result.met:
         return words

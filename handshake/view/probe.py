@@ -83,7 +83,8 @@ class Findings:
         )
         if result.rtt is not None:
             row.append(f"  {self._answered_by()} after {seconds(result.rtt)}")
-            row.append(", or more: it may answer an earlier SYN" if result.rtt_ambiguous else "")
+            # Counted from the last SYN it may be too short, and from the first too long.
+            row.append("?: to which SYN is not known" if result.rtt_ambiguous else "")
         return row
 
     def _answered_by(self) -> str:

@@ -90,8 +90,8 @@ def test_an_open_port() -> None:
         (
             replace(OPEN, rtt_ambiguous=True, syn_sent=2, duration=None),
             (
-                "TCP OK - example.org:443 (198.51.100.7) open, SYN+ACK after 28.4 ms or more | "
-                "syn_sent=2;;;0"
+                "TCP OK - example.org:443 (198.51.100.7) open, SYN+ACK after 28.4 ms "
+                "(to which SYN is not known) | syn_sent=2;;;0"
             ),
             0,
         ),

@@ -128,7 +128,7 @@ def test_a_name_without_an_address_has_no_ladder() -> None:
 def test_an_ambiguous_time_and_a_note_are_spelled_out() -> None:
     told = replace(OPEN, rtt_ambiguous=True, findings=(Note("x", "something odd " * 8),))
     lines = drawn(Findings(told, STEPS))
-    assert lines[0].endswith("after 28.4 ms, or more: it may answer an earlier SYN")
+    assert lines[0].endswith("after 28.4 ms?: to which SYN is not known")
     assert lines[-2].startswith("  note     something odd")
     assert lines[-1].startswith("           something odd")
 
