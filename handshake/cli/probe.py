@@ -118,8 +118,7 @@ def probe(
             "--dry-run": dry_run,
         }
         given.refuse(given.chosen(others), "--adopt", "the kernel goes on with a plain connection")
-    given.above_zero(rate, "--rate")
-    given.above_zero(interval, "--interval")
+    given.pace(rate, interval)
     given.above_zero(rto, "--rto")
     manner = Manner(
         mss=mss,
