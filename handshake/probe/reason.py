@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from handshake.probe.verdict import Verdict
 from handshake.tcp import Flags
@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from handshake.probe.end.watch import Taken
     from handshake.tcp import Endpoint
     from handshake.tcp.icmp import IcmpError
+
+
+_SOONEST: Final = 1.0
+"""Seconds before which no SYN,ACK need come again (RFC 6298 section 2)."""
 
 
 class Concluded(Protocol):
@@ -108,25 +112,35 @@ def _taken(taken: Taken) -> str:
         return "and it has taken our ACK"
     if taken.again:
         often = "once" if len(taken.again) == 1 else f"{len(taken.again)} times"
-        return f"came again {often}, and then no more: it has taken our last ACK"
+        return f"came again {often}, and then no more: it seems to have taken our last ACK"
+    if taken.watched > _SOONEST:
+        # SYN cookies keep nothing: whether our ACK came or not, they are as silent.
+        return (
+            f"and did not come again in {taken.watched:.3g} s: it seems to have taken our ACK, "
+            f"unless it keeps nothing before that, as with SYN cookies"
+        )
     if taken.watched:
-        return f"and did not come again in {taken.watched:.3g} s: it has taken our ACK"
+        return (
+            f"and did not come again in {taken.watched:.3g} s: too soon to tell whether it took "
+            f"our ACK"
+        )
     return "and whether it took our ACK was not watched"
 
 
 def _not_taken(taken: Taken) -> str:
     times = [f"{each:.1f}" for each in taken.again]
-    again = "its SYN+ACK did not come again"
+    again = f"its SYN+ACK did not come again in {taken.watched:.3g} s"
     if times:
         often = " and ".join(filter(None, (", ".join(times[:-1]), times[-1])))
         again = f"its SYN+ACK came again after {often} s"
     if taken.withheld:
-        stateless = ": it keeps nothing of it, as with SYN cookies or a SYN proxy"
-        return f"and our ACK was withheld: {again}{'' if times else stateless}"
+        stateless = ": it seems to keep nothing of it, as with SYN cookies or a SYN proxy"
+        told = not times and taken.watched > _SOONEST
+        return f"and our ACK was withheld: {again}{stateless if told else ''}"
     if len(times) > 1:
         return (
             f"but never took our answer to that: {again}. Our ACKs are lost on the way, or the "
-            f"server waits for data before it accepts"
+            f"server waits for data before it accepts, or has no room for another connection"
         )
     return "and acknowledged nothing that we sent after it: whether it took our ACK, nothing shows"
 

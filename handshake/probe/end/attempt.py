@@ -156,7 +156,7 @@ class Attempt:
             return self._speaker.say(Flags.SYN | Flags.ACK, at, seq=self.iss)
         if not before.state.synchronized:
             return self._established(before, seg, at)
-        self.talk.confirmed = True
+        self._confirm(seg)
         return self._after(before, seg, at) if self.manner.answer else ()
 
     def icmp(self, error: IcmpError) -> None:
@@ -266,14 +266,17 @@ class Attempt:
         # other it would ask back, and find nobody there (RFC 5961 section 3.2).
         return self._speaker.say(Flags.RST, at, seq=self.block.snd.una)
 
+    def _confirm(self, seg: Segment) -> None:
+        """Take note where a segment shows that the peer took our ACK."""
+        if self.talk.shows(seg, syn_again=self.syn_sent > 1):
+            self.talk.confirmed = True
+
     def _reset(self, before: ControlBlock, seg: Segment) -> Segments:
         if not before.state.synchronized:
             self._end(Verdict.CLOSED)
             return ()
         self.close = Close.RESET
-        if seg.ack is not None and self.iss + 1 < seg.ack:
-            # It acknowledges what we sent after the SYN: the peer had taken our ACK.
-            self.talk.confirmed = True
+        self._confirm(seg)
         # A RST in place of any sign that our ACK was taken: it was never a connection.
         self._end(Verdict.OPEN if self.talk.confirmed else Verdict.RESET)
         return ()
