@@ -110,8 +110,7 @@ def _answer(result: Result) -> str:
         result.verdict is Verdict.RESET and result.negotiated is None
     ):
         return "RST"
-    crossed = any(each.code == "simultaneous-open" for each in result.findings)
-    return "SYN" if crossed else "SYN+ACK"
+    return "SYN+ACK"
 
 
 def _performance(results: Sequence[Result]) -> Iterator[str]:

@@ -48,6 +48,10 @@ class Concluded(Protocol):
         """Whether something came back that is no answer."""
 
     @property
+    def crossed(self) -> bool:
+        """Whether the peer called us while we called it."""
+
+    @property
     def taken(self) -> Taken:
         """What is known of whether the peer took our ACK."""
 
@@ -57,6 +61,8 @@ def reason(attempt: Concluded, seconds: float) -> str:
     port, syns = attempt.remote.port, _syns(attempt.syn_sent)
     knocked = Flags.SYN not in attempt.asked or attempt.asked & (Flags.FIN | Flags.ACK)
     if knocked and (found := _knocked(attempt, seconds)) is not None:
+        return found
+    if attempt.crossed and (found := _crossed(attempt)) is not None:
         return found
     match attempt.verdict:
         case Verdict.OPEN:
@@ -143,6 +149,19 @@ def _not_taken(taken: Taken) -> str:
             f"server waits for data before it accepts, or has no room for another connection"
         )
     return "and acknowledged nothing that we sent after it: whether it took our ACK, nothing shows"
+
+
+def _crossed(attempt: Concluded) -> str | None:
+    """Return why, where the peer's SYN came before it could have answered ours."""
+    called = f"the peer called us from port {attempt.remote.port} while we called it"
+    match attempt.verdict:
+        case Verdict.OPEN:
+            return f"{called}, and acknowledged our SYN: nobody listens there"
+        case Verdict.CLOSED:
+            return f"{called}, and then reset the connection"
+        case Verdict.HALF_OPEN:
+            return f"{called}, and acknowledged nothing of ours"
+    return None
 
 
 def _knocked(attempt: Concluded, seconds: float) -> str | None:

@@ -89,11 +89,10 @@ class Findings:
 
     def _answered_by(self) -> str:
         """Return what the round trip ended with: the first acceptable answer."""
-        syns = [step for step in self.steps if _theirs(step) and step.segment.syn]
-        if not (syns if self.steps else self.result.verdict is not Verdict.CLOSED):
-            return "RST"
-        crossed = syns and all(step.segment.ack is None for step in syns[:1])
-        return "SYN" if crossed else "SYN+ACK"
+        heard = [step.segment for step in self.steps if _theirs(step)]
+        if not self.steps:
+            return "RST" if self.result.verdict is Verdict.CLOSED else "SYN+ACK"
+        return "SYN+ACK" if any(seg.syn and seg.ack is not None for seg in heard) else "RST"
 
     def _reason(self) -> str:
         code = self.result.exit_code

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from handshake.export.monitor import nagios, status
-from handshake.probe import Note, Result, Verdict, exit_code
+from handshake.probe import Result, Verdict, exit_code
 from handshake.probe.result import Said
 from tests.export.results import NO_ROUTE, OPEN, REFUSED, RESULTS, SILENT, UNKNOWN_NAME
 
@@ -103,14 +103,6 @@ def test_an_open_port() -> None:
                 "RST answered our ACK | rtt=0.028400s;;;0 syn_sent=1;;;0"
             ),
             2,
-        ),
-        (
-            replace(OPEN, findings=(Note("simultaneous-open", ""),), duration=None),
-            (
-                "TCP OK - example.org:443 (198.51.100.7) open, SYN after 28.4 ms | "
-                "rtt=0.028400s;;;0 syn_sent=1;;;0"
-            ),
-            0,
         ),
     ],
 )

@@ -223,6 +223,7 @@ class Conclusion:
     __slots__ = (
         "asked",
         "close",
+        "crossed",
         "error",
         "failure",
         "ignored",
@@ -243,6 +244,7 @@ class Conclusion:
         self.error: IcmpError | None = None
         self.failure = ""
         self.ignored = False
+        self.crossed = False
         self.syn_sent = 1
         self.notes: tuple[Note, ...] = ()
         self.verdict: Verdict | None
@@ -261,4 +263,5 @@ class Conclusion:
         self.error, self.failure = attempt.error, attempt.failure
         self.syn_sent, self.notes = attempt.syn_sent, tuple(attempt.notes)
         self.taken, self.ignored = attempt.taken, attempt.ignored
+        self.crossed = attempt.crossed
         self.said = None if attempt.talk is None else Said.of(attempt.talk, attempt.block)

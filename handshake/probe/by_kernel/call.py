@@ -274,6 +274,11 @@ class KernelCall:
         return self._notes.of_strays
 
     @property
+    def crossed(self) -> bool:
+        """Whether the peer called us while we called it: the kernel does not tell."""
+        return False
+
+    @property
     def taken(self) -> Taken:
         """What is known of whether the peer took our ACK."""
         watched = max(self._patience.observe, self._patience.hold) / SECOND

@@ -101,6 +101,11 @@ class Attempt:
         return self.manner.asked
 
     @property
+    def crossed(self) -> bool:
+        """Whether the peer called us while we called it."""
+        return "simultaneous-open" in self.notes
+
+    @property
     def taken(self) -> Taken:
         """What is known of whether the peer took our ACK."""
         return self.talk.taken
@@ -140,7 +145,8 @@ class Attempt:
         if not self.block.acceptable(seg):
             return self._refuse(seg, at)
         before, self._speaker.block = self.block, self.block.received(seg)
-        if self.answer is None:
+        # A SYN that crossed ours answers nothing: it left before it could.
+        if self.answer is None and seg.ack is not None:
             self.answer = observed
             self._complaints.answered()
             if self.syn_sent > 1:
@@ -179,7 +185,9 @@ class Attempt:
 
     def unsent(self, why: str) -> None:
         """Take note that this machine refused to send a segment."""
-        if self.verdict is not None or self.syn_sent > 1 or self.answer is not None:
+        # In SYN-SENT, what was refused may be the RST to a wrong answer, and not our SYN.
+        at_first = self.block.state is State.SYN_SENT and not self._refusals
+        if self.verdict is not None or self.syn_sent > 1 or not at_first:
             self.notes.add("unsent", f"A segment was not sent: {why}.")
             return
         self.failure = why

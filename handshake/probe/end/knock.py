@@ -51,6 +51,7 @@ class Knock:
     notes: Notes = field(init=False, default_factory=Notes)
     taken: Taken = field(init=False, default=Taken(confirmed=False, watched=0))
     talk: None = field(init=False, default=None)
+    crossed: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self.block = ControlBlock(local=self.local, remote=self.remote)
