@@ -176,6 +176,12 @@ def _knocked(attempt: Concluded, seconds: float) -> str | None:
                 f"is there, or a firewall speaks for it. Whether a program listens on port {port}, "
                 f"it does not tell"
             )
+        # What a listener does with a SYN that carries a FIN, systems do not agree on.
+        case Verdict.CLOSED if Flags.SYN in asked:
+            return (
+                f"RST answered {what}: nothing listens on port {port}, or a firewall says so in "
+                f"the host's name"
+            )
         case Verdict.CLOSED:
             return (
                 f"RST answered {what}: nothing listens on port {port}, where a listener would have "
@@ -188,6 +194,11 @@ def _knocked(attempt: Concluded, seconds: float) -> str | None:
             return (
                 f"nothing answered {what}{times} in {seconds:.1f} s: a firewall drops what belongs "
                 f"to no connection, or the host is down"
+            )
+        case Verdict.FILTERED if Flags.SYN in asked:
+            return (
+                f"nothing answered {what}{times} in {seconds:.1f} s: hosts and firewalls that take "
+                f"it for an attack drop it, listener or not, or the host is down"
             )
         case Verdict.FILTERED:
             return (
