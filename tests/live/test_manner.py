@@ -371,6 +371,32 @@ def test_a_question_and_its_answer(version: int) -> None:
 
 @pytest.mark.live
 @pytest.mark.parametrize("version", [4, 6])
+@pytest.mark.parametrize("ours", [None, 536])
+def test_a_peer_that_takes_more_than_our_link_carries(version: int, ours: int | None) -> None:
+    heard = bytearray()
+
+    def serve(caller: socket.socket) -> None:
+        while part := caller.recv(0xFFFF):
+            heard.extend(part)
+
+    data = bytes(range(256)) * 40
+    with pair() as (client, server), serving(server, serve):
+        server.ip("link set eth0 mtu 9000")
+        how = Manner(data=data, mss=ours)
+        found = call(client, target(server, version), Patience.of(timeout=2), how)
+    assert (found.verdict, found.close) == (Verdict.OPEN, Close.CLEAN)
+    assert bytes(heard) == data
+    # What we take does not limit what we send: our link does (section 3.7.1).
+    room = 1460 if version == 4 else 1440
+    assert max(each.segment.payload_length for each in found.segments) == room - 12
+    assert found.server is not None
+    assert found.server.mss == room + 7500
+    assert found.negotiated is not None
+    assert found.negotiated.mss == room
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("version", [4, 6])
 def test_more_than_a_segment_over_a_lossy_path(version: int) -> None:
     heard = bytearray()
 

@@ -168,7 +168,7 @@ class Call:
             rtt_ambiguous=ambiguous,
             syn_sent=len(self.syns),
             ttl=ttl,
-            negotiated=found.negotiated,
+            negotiated=self._in_force(found.negotiated),
             client=None if seen is None else self._our_end(seen),
             server=None if seen is None else summarize_end(seen.server),
             close=found.close,
@@ -180,6 +180,12 @@ class Call:
             said=found.said,
             errors=tuple(self.errors),
         )
+
+    def _in_force(self, agreed: Negotiated | None) -> Negotiated | None:
+        """Return what both SYNs brought into force: a peer may take more than our path carries."""
+        if agreed is None or agreed.mss is None or agreed.mss <= self.path_mss:
+            return agreed
+        return replace(agreed, mss=self.path_mss)
 
     def _tracked(self, tracker: Tracker) -> Connection | None:
         """Return the connection that we called: to a tracker, a stray SYN begins another."""

@@ -124,7 +124,7 @@ class Course:
 
     def _new_attempt(self) -> Attempt | Knock:
         known = self._precedents
-        how = known.patience, known.manner
+        how = known.patience, known.manner, known.path_mss
         kind = Attempt if known.manner.opens else Knock
         return kind(self.local, self.remote, Seq(self.iss), known.offer, self.ticks, *how)
 

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from handshake.probe.end.attempt import Attempt
+from handshake.probe.end.header import ETHERNET
 from handshake.probe.manner import Manner
 from handshake.probe.result import Negotiated
 from handshake.tcp import Endpoint, Flags, Observed, Segment, Seq
@@ -112,11 +113,13 @@ class Precedents:
         patience: Patience,
         templates: Templates,
         manner: Manner | None = None,
+        path_mss: int = ETHERNET,
     ) -> None:
         self.offer = offer
         self.patience = patience
         self.templates = templates
         self.manner = manner or Manner()
+        self.path_mss = path_mss
         self._version = version
         self._known = 0
 
@@ -153,7 +156,7 @@ class Precedents:
     ) -> tuple[tuple[Cue, ...], Ending | None, int] | None:
         """Return what an attempt with these numbers does in the end; None if that is its own."""
         local, remote = _ENDS[self._version]
-        how = self.patience, self.manner
+        how = self.patience, self.manner, self.path_mss
         attempt = Attempt(local, remote, Seq(numbers.iss), self.offer, numbers.ticks, *how)
         at = numbers.gap
         sent = attempt.start(at)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from handshake.events.base import octets
-from handshake.probe.end.header import LINUX
+from handshake.probe.end.header import ETHERNET, LINUX
 from handshake.probe.end.refusal import Refusals
 from handshake.probe.end.screen import Complaints, dropped
 from handshake.probe.end.speaker import Segments, Speaker
@@ -45,6 +45,8 @@ class Attempt:
 
     patience: Patience = field(default_factory=Patience)
     manner: Manner = field(default_factory=Manner)
+    path_mss: int = ETHERNET
+    """What a segment may carry on our side of the path, in octets."""
 
     verdict: Verdict | None = field(init=False, default=None)
     close: Close | None = field(init=False, default=None)
@@ -71,7 +73,7 @@ class Attempt:
         ends = self.local, self.remote
         how = self.patience, self.manner
         self.talk = Talk(self.iss, *how)
-        self._speaker = Speaker(*ends, self.iss, self.offer, self.ticks, *how)
+        self._speaker = Speaker(*ends, self.iss, self.offer, self.ticks, *how, self.path_mss)
         self._refusals = Refusals(self.iss, self.notes)
         self._complaints = Complaints(self.notes)
 

@@ -14,7 +14,10 @@ from handshake.tcp.signature import signed
 if TYPE_CHECKING:
     from handshake.tcp import ControlBlock
 
-LINUX: Final = Offer(mss=1460, window_scale=7, sack_permitted=True, timestamps=True)
+ETHERNET: Final = 1460
+"""What a segment may carry over Ethernet, in octets."""
+
+LINUX: Final = Offer(mss=ETHERNET, window_scale=7, sack_permitted=True, timestamps=True)
 """What Linux offers over Ethernet: some sites drop a SYN that offers less."""
 
 _FIXED: Final = 20
@@ -24,13 +27,17 @@ _ECN_BITS: Final = ECN | Flags.AE
 _ANYBODY: Final = Endpoint.of("192.0.2.1", 1)
 
 
-def offer_for(mtu: int, version: int, manner: Manner | None = None) -> Offer:
-    """Return what a call of this manner offers on a path with this MTU (section 3.7.1)."""
-    manner = manner or Manner()
+def path_mss(mtu: int, version: int) -> int:
+    """Return what a segment may carry on a path with this MTU, in octets (section 3.7.1)."""
     # The length field of IPv4 counts the IP header, that of IPv6 does not.
-    room = min(mtu, _LARGEST) - 40 if version == 4 else min(mtu, _LARGEST + 40) - 60
+    return min(mtu, _LARGEST) - 40 if version == 4 else min(mtu, _LARGEST + 40) - 60
+
+
+def offer_for(mtu: int, version: int, manner: Manner | None = None) -> Offer:
+    """Return what a call of this manner offers on a path with this MTU."""
+    manner = manner or Manner()
     return Offer(
-        mss=room if manner.mss is None else manner.mss or None,
+        mss=path_mss(mtu, version) if manner.mss is None else manner.mss or None,
         window_scale=manner.window_scale,
         sack_permitted=manner.sack,
         # Linux, too, leaves the clocks out where a signature takes their place.
@@ -57,6 +64,8 @@ class Headers:
 
     offer: Offer
     manner: Manner = Manner()  # noqa: RUF009 - it is frozen
+    path_mss: int = ETHERNET
+    """What a segment may carry on our side of the path, whatever the peer takes."""
 
     def opening(
         self, local: Endpoint, remote: Endpoint, iss: Seq, clock: int, *, again: bool = False
@@ -71,7 +80,7 @@ class Headers:
             offer = replace(offer, fast_open=None)
         options = self._offered(offer, clock, None) + self._others()
         if offer.fast_open:
-            data = self.manner.data[: (offer.mss or opt.MAX_OCTETS) - len(options)]
+            data = self.manner.data[: max(0, self.path_mss - len(options))]
         return self._finished(
             Segment(
                 source=local,
@@ -107,7 +116,7 @@ class Headers:
     def payload(self, block: ControlBlock) -> int:
         """Return how many octets of data a segment may carry (section 3.7.1, RFC 6691)."""
         options = len(Options.of(self._agreed(block, Flags.ACK, 0)).raw)
-        return max(1, (block.mss or self.offer.mss or 536) - options)
+        return max(1, min(block.mss or self.path_mss, self.path_mss) - options)
 
     def _finished(self, segment: Segment) -> Segment:
         return signed(segment, self.manner.md5) if self.manner.md5 else segment

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from handshake.probe.end.header import LINUX, Headers
+from handshake.probe.end.header import ETHERNET, LINUX, Headers
 from handshake.probe.end.screen import Complaints, dropped
 from handshake.probe.end.timer import RetransmissionTimer
 from handshake.probe.end.watch import Taken
@@ -36,6 +36,7 @@ class Knock:
     ticks: int = 0
     patience: Patience = field(default_factory=Patience)
     manner: Manner = field(default_factory=Manner)
+    path_mss: int = ETHERNET
 
     block: ControlBlock = field(init=False)
     """What our socket would know: nothing, since there is no connection."""
@@ -144,7 +145,7 @@ class Knock:
 
     def _segment(self, at: int) -> Segment:
         clock = self.ticks + at // _MILLISECOND
-        headers = Headers(self.offer, self.manner)
+        headers = Headers(self.offer, self.manner, self.path_mss)
         return headers.opening(self.local, self.remote, self.iss, clock)
 
     def _end(self, verdict: Verdict) -> None:
