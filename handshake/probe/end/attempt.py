@@ -256,6 +256,7 @@ class Attempt:
             self.notes.add(
                 "data-lost", f"{octets(rest)} of what we said were not acknowledged in time."
             )
+            self.talk.outbox.stop(self.block)
         return out + self._hang_up(at)
 
     def _hang_up(self, at: int) -> Segments:
