@@ -36,6 +36,9 @@ acknowledgment from our ISS, data offset and flags, window, options with clocks 
 _MOST: Final = 512
 """Precedents kept: peers that answer each in a way of its own must not fill our memory."""
 
+_LONGEST: Final = 16
+"""Segments after which there is no precedent: all that came before is heard anew for each."""
+
 _ENDS: Final = {
     4: (Endpoint.of("192.0.2.1", 50000), Endpoint.of("192.0.2.2", 80)),
     6: (Endpoint.of("2001:db8::1", 50000), Endpoint.of("2001:db8::2", 80)),
@@ -136,7 +139,7 @@ class Precedents:
 
     def after(self, precedent: Precedent, shape: Shape) -> Precedent | None:
         """Return what was done when this was heard next; None where the rules are to be asked."""
-        if self._known >= _MOST:
+        if self._known >= _MOST or len(precedent.heard) >= _LONGEST:
             return None
         self._known += 1
         found = precedent.following[shape] = self._learnt((*precedent.heard, shape))
