@@ -3,7 +3,7 @@
 import socket
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -393,6 +393,26 @@ def test_a_peer_that_takes_more_than_our_link_carries(version: int, ours: int | 
     assert found.server.mss == room + 7500
     assert found.negotiated is not None
     assert found.negotiated.mss == room
+
+
+@pytest.mark.live
+def test_of_a_peer_that_talks_without_end_the_beginning_is_kept() -> None:
+    def serve(caller: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                caller.sendall(bytes(1 << 16))
+
+    with pair() as (client, server), serving(server, serve):
+        patience = Patience.of(hold=2, close_timeout=0.2)
+        with client.entered():
+            (probe,) = probes(Target.parse(target(server, 4)), patience)
+            assert isinstance(probe, Probe)
+            found = probe.result
+    assert found.verdict is Verdict.OPEN
+    assert sum(len(each.packet) for each in found.segments) < 9 << 20
+    assert "segments-left-out" in [note.code for note in found.findings]
+    assert found.said is not None
+    assert len(found.said.received) == 0xFFFF
 
 
 @pytest.mark.live

@@ -32,6 +32,12 @@ FLAGS: Final = {4: 33, 6: 53}
 
 _RST: Final = int(Flags.RST)
 
+_ROOM: Final = 8 << 20
+"""Octets of a call's packets that are kept: more of them tell nothing new of how it opens."""
+
+_LEAST: Final = 2048
+"""Octets that a segment takes at least, however short: all that is known of it is kept, too."""
+
 
 class Call:
     """One call that is under way, or over."""
@@ -49,6 +55,7 @@ class Call:
         "over",
         "path_mss",
         "resets",
+        "room",
         "segments",
         "slot",
         "syns",
@@ -97,7 +104,10 @@ class Call:
         """Our SYNs as they left."""
 
         self.segments: list[Observed] | None = [] if attentive else None
-        """All segments of it that were seen; None where nobody will look at them."""
+        """The segments of it that were seen; None where nobody will look at them."""
+
+        self.room = _ROOM
+        """Octets that there is room for among them."""
 
         self.errors: list[IcmpError] = []
         """The ICMP errors that quoted it, where its segments are kept."""
@@ -121,6 +131,19 @@ class Call:
         at = FLAGS[packet[0] >> 4]
         if packet[at] & _RST:
             self.resets.add(int.from_bytes(packet[at - 9 : at - 5], "big"))
+
+    def keep(self, observed: Observed) -> None:
+        """Keep a segment that was seen, while there is room for it."""
+        if self.segments is None:
+            return
+        self.room -= max(_LEAST, len(observed.packet))
+        if self.room >= 0:
+            self.segments.append(observed)
+            return
+        self.course.attempt.notes.add(
+            "segments-left-out",
+            f"So much was said that only the first {len(self.segments)} segments are shown.",
+        )
 
     def passed(self, observed: Observed) -> None:
         """Take note that a segment in our name was seen on the wire."""

@@ -264,8 +264,7 @@ class Exchange:
             call.passed(observed)
         else:
             self._send(call, call.course.observed(observed, now))
-        if call.segments is not None:
-            call.segments.append(observed)
+        call.keep(observed)
         self._after(call, now)
 
     def _send(self, call: Call, packets: Iterable[bytes]) -> None:
