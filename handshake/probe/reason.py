@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from handshake.probe.end.watch import Taken
     from handshake.tcp import Endpoint
     from handshake.tcp.icmp import IcmpError
+    from handshake.wire.ip import Address
 
 
 _SOONEST: Final = 1.0
@@ -98,9 +99,16 @@ def reason(attempt: Concluded, seconds: float) -> str:
     raise ValueError("an attempt that is not done has no reason yet")
 
 
+def nobody_answers(who: Address, called: Address) -> str:
+    """Return why nothing leaves for who is called, where somebody on our link does not answer."""
+    whom = "it" if who.packed == called.packed else f"the router on the way, {who}"
+    return f"nobody on the link answers for {whom}"
+
+
 def _unreachable(attempt: Concluded) -> str:
     error = attempt.error
-    assert error is not None
+    if error is None:
+        return attempt.failure
     if error.sender.packed == attempt.local.address.packed:
         host_unreachable = (1, 3) if error.version == 6 else (3, 1)
         if (error.type, error.code) == host_unreachable:

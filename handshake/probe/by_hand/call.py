@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from handshake.probe.hints import hints
 from handshake.probe.patience import SECOND
-from handshake.probe.reason import reason
+from handshake.probe.reason import nobody_answers, reason
 from handshake.probe.result import Negotiated, Result, Said, failed, round_trip
 from handshake.probe.verdict import Close, Note, Verdict
 from handshake.tcp import Flags, Observed
 from handshake.tracker import summarize_end
+from handshake.wire.neighbours import silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -169,11 +170,7 @@ class Call:
         assert found.verdict is not None
         assert over is not None
         if found.verdict is Verdict.FILTERED and not self.syns:
-            why = (
-                "none of our SYNs was seen leaving: the link is not up, or a firewall of this "
-                "machine gives them another address (source NAT); --connect would tell"
-            )
-            return failed(self.target, Verdict.LOCAL_ERROR, why, remote)
+            return self._unseen()
         rtt, ambiguous, ttl = self._measured(course.answer(), decode)
         seen = None if tracker is None else self._tracked(tracker)
         notes = found.notes
@@ -203,6 +200,19 @@ class Call:
             said=found.said,
             errors=tuple(self.errors),
         )
+
+    def _unseen(self) -> Result:
+        """Return what became of it, where none of our SYNs was seen leaving."""
+        local, remote, interface = self.course.local, self.course.remote, self.course.interface
+        # An ICMP error of our own kernel's would say so, but it sends few of them in a second.
+        if (who := silent(remote.address, local.address, interface)) is not None:
+            why = nobody_answers(who, remote.address)
+            return failed(self.target, Verdict.UNREACHABLE, why, remote)
+        why = (
+            "none of our SYNs was seen leaving: the link takes nothing, or this machine hides them "
+            "(IPsec) or gives them another address (source NAT); --connect would tell"
+        )
+        return failed(self.target, Verdict.LOCAL_ERROR, why, remote)
 
     def _in_force(self, agreed: Negotiated | None) -> Negotiated | None:
         """Return what both SYNs brought into force: a peer may take more than our path carries."""

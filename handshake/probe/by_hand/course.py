@@ -116,6 +116,11 @@ class Course:
         """The control bits of our first segment."""
         return self._precedents.manner.asked
 
+    @property
+    def interface(self) -> str | None:
+        """What our segments are to leave by; None for the kernel's choice."""
+        return self._precedents.manner.interface
+
     def answer(self) -> Captured | Observed | None:
         """Return what answered our SYN."""
         if self.ending is not None:
