@@ -118,8 +118,7 @@ def probe(
             "--dry-run": dry_run,
         }
         given.refuse(given.chosen(others), "--adopt", "the kernel goes on with a plain connection")
-    given.above_zero(rate, "--rate")
-    given.above_zero(interval, "--interval")
+    given.pace(rate, interval)
     given.above_zero(rto, "--rto")
     manner = Manner(
         mss=mss,
@@ -213,11 +212,12 @@ def _drop_privileges() -> None:
     """Go on as a user without any right: what will be needed of our own files is read before."""
     from rich.cells import cell_len
 
+    import handshake.cli.join
     import handshake.export.monitor
     import handshake.probe.origin
     import handshake.view.explanation
     import handshake.view.probe_lines  # noqa: F401
     from handshake.wire import privileges
 
-    cell_len("─")  # reads a table of widths
+    cell_len("…")  # reads a table of widths, as no sign of a frame does
     privileges.drop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import resource
 import sys
 import time
@@ -47,7 +48,9 @@ class Many:
         rate = self.rate
         if self.count is not None:
             rate = min(rate, len(targets) / self.interval)
-        calls = [*targets] if self.count is None else [*targets] * self.count
+        # Never all in one list: --count may be any number.
+        rounds = self.count or 1
+        calls = itertools.chain.from_iterable(itertools.repeat(targets, rounds))
         out = console(plain=self.output.plain)
         report = self.output.report(out)
         tally = Tally()
@@ -55,7 +58,9 @@ class Many:
         began = time.monotonic()
         with self.output.evidence() as evidence:
             results = self._called(calls, rate)
-            bar = Bar(len(calls), out, shown=not (self.output.plain or self.output.quiet))
+            bar = Bar(
+                len(targets) * rounds, out, shown=not (self.output.plain or self.output.quiet)
+            )
             try:
                 with bar, contextlib.closing(results):
                     code = exit_code(self._kept(results, report, evidence, bar, tally, series))
@@ -67,7 +72,7 @@ class Many:
                     report.sum_up([each for one in series.values() for each in one.lines()])
         return report.end(code)
 
-    def _called(self, calls: Sequence[Target], rate: float) -> Generator[Result, None, None]:
+    def _called(self, calls: Iterable[Target], rate: float) -> Generator[Result, None, None]:
         if self.opened is None:
             from handshake.probe.connect import connect_all
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -296,11 +297,20 @@ def refuse(names: list[str], option: str, why: str) -> None:
         raise UsageError(f"{option} does not go with {' and '.join(names)}: {why}")
 
 
-def above_zero(value: float, option: str) -> float:
-    """Return the value if it is more than zero."""
-    if not value > 0:
-        raise UsageError(f"{option} {value:g}: it must be more than 0")
+def above_zero(value: float, option: str, most: float = math.inf) -> float:
+    """Return the value if it is more than zero, and no more than the `most` that there may be."""
+    if not 0 < value <= most:
+        limit = "" if most == math.inf else f", and {most:g} at most"
+        raise UsageError(f"{option} {value:g}: it must be more than 0{limit}")
     return value
+
+
+def pace(rate: float, interval: float) -> None:
+    """Raise UsageError for a pace that never gets on: from one call to the next, at most a day."""
+    above_zero(rate, "--rate")
+    above_zero(interval, "--interval", _LONGEST)
+    if rate * _LONGEST < 1:
+        raise UsageError(f"--rate {rate:g}: it must be one call a day, or more")
 
 
 def closing(text: str) -> Closing:

@@ -89,7 +89,7 @@ def _said(result: Result) -> str:
     """Return one probe in words: whom, what became of it, how soon, and why."""
     words = f"{_called(result)} {result.verdict}"
     if result.rtt is not None:
-        guess = " or more" if result.rtt_ambiguous else ""
+        guess = " (to which SYN is not known)" if result.rtt_ambiguous else ""
         words += f", {_answer(result)} after {seconds(result.rtt)}{guess}"
     if result.met:
         return words
@@ -105,10 +105,12 @@ def _called(result: Result) -> str:
 
 def _answer(result: Result) -> str:
     """Return what the round trip ended with."""
-    if result.verdict is Verdict.CLOSED:
+    if result.verdict is Verdict.CLOSED or (
+        # What asked for no connection was answered by it (`--flags ACK`).
+        result.verdict is Verdict.RESET and result.negotiated is None
+    ):
         return "RST"
-    crossed = any(each.code == "simultaneous-open" for each in result.findings)
-    return "SYN" if crossed else "SYN+ACK"
+    return "SYN+ACK"
 
 
 def _performance(results: Sequence[Result]) -> Iterator[str]:

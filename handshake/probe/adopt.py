@@ -30,11 +30,8 @@ def adopted(probe: Probe, exchange: Exchange) -> socket.socket | None:
         attempt = probe.attempt
         assert isinstance(attempt, Attempt)
         # Only once all that the end has heard is known here, too, nothing of it is lost.
-        if (
-            attempt.verdict is Verdict.OPEN
-            and not attempt.done
-            and len(seen) == probe.tracker.connections[-1].segments
-        ):
+        opened = attempt.verdict is Verdict.OPEN and not attempt.done
+        if opened and len(seen) == probe.explained:
             break
     else:
         return None

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from handshake.errors import CannotRun
-from handshake.probe.end.header import Headers, offer_for
+from handshake.probe.end.header import Headers, offer_for, path_mss
 from handshake.tcp import Endpoint, Observed, Segment, Seq
 
 if TYPE_CHECKING:
@@ -35,10 +35,12 @@ def syn(remote: Endpoint, manner: Manner) -> Observed:
         raise CannotRun(f"no SYN could leave for {address}: {words(error)}") from error
     local = Endpoint(way.source, manner.source_port or secrets.choice(_LIKELY))
     iss = Seq(secrets.randbits(32) if manner.iss is None else manner.iss)
-    headers = Headers(offer_for(way.mtu, address.version, manner), manner)
+    version = address.version
+    offer, room = offer_for(way.mtu, version, manner), path_mss(way.mtu, version)
+    headers = Headers(offer, manner, room)
     segment = headers.opening(local, remote, iss, secrets.randbits(32))
     packet = Templates().packet(segment, manner.ttl, manner.tos)
-    if address.version == 4:
+    if version == 4:
         # On its way out the kernel fills this one in.
         packet = packet[:10] + internet_checksum(packet[:20]).to_bytes(2, "big") + packet[12:]
     datagram = Datagram.parse(packet)

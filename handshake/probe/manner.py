@@ -21,6 +21,9 @@ MOST_DATA: Final = 0xFFFF
 LONGEST_KEY: Final = 80
 """Octets that Linux takes for an MD5 key."""
 
+ECN: Final = Flags.ECE | Flags.CWR
+"""What a SYN asks for ECN by (RFC 3168 section 6.1.1)."""
+
 _OPENING: Final = Flags.SYN | Flags.PSH | Flags.URG | Flags.ECE | Flags.CWR | Flags.AE
 """What a segment may carry that still asks for a connection and nothing else."""
 
@@ -128,6 +131,11 @@ class Manner:
             raise UsageError("a RST is never answered: it cannot be what a probe begins with")
         if self.expect and not self.answer:
             raise UsageError("without our ACK the peer says nothing that could be expected")
+
+    @property
+    def asked(self) -> Flags:
+        """The control bits of the first segment, with those that ask for ECN."""
+        return self.flags | ECN if self.ecn else self.flags
 
     @property
     def opens(self) -> bool:

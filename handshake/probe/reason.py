@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from handshake.probe.verdict import Verdict
 from handshake.tcp import Flags
@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from handshake.probe.end.watch import Taken
     from handshake.tcp import Endpoint
     from handshake.tcp.icmp import IcmpError
+    from handshake.wire.ip import Address
+
+
+_SOONEST: Final = 1.0
+"""Seconds before which no SYN,ACK need come again (RFC 6298 section 2)."""
 
 
 class Concluded(Protocol):
@@ -44,6 +49,10 @@ class Concluded(Protocol):
         """Whether something came back that is no answer."""
 
     @property
+    def crossed(self) -> bool:
+        """Whether the peer called us while we called it."""
+
+    @property
     def taken(self) -> Taken:
         """What is known of whether the peer took our ACK."""
 
@@ -53,6 +62,8 @@ def reason(attempt: Concluded, seconds: float) -> str:
     port, syns = attempt.remote.port, _syns(attempt.syn_sent)
     knocked = Flags.SYN not in attempt.asked or attempt.asked & (Flags.FIN | Flags.ACK)
     if knocked and (found := _knocked(attempt, seconds)) is not None:
+        return found
+    if attempt.crossed and (found := _crossed(attempt)) is not None:
         return found
     match attempt.verdict:
         case Verdict.OPEN:
@@ -88,9 +99,16 @@ def reason(attempt: Concluded, seconds: float) -> str:
     raise ValueError("an attempt that is not done has no reason yet")
 
 
+def nobody_answers(who: Address, called: Address) -> str:
+    """Return why nothing leaves for who is called, where somebody on our link does not answer."""
+    whom = "it" if who.packed == called.packed else f"the router on the way, {who}"
+    return f"nobody on the link answers for {whom}"
+
+
 def _unreachable(attempt: Concluded) -> str:
     error = attempt.error
-    assert error is not None
+    if error is None:
+        return attempt.failure
     if error.sender.packed == attempt.local.address.packed:
         host_unreachable = (1, 3) if error.version == 6 else (3, 1)
         if (error.type, error.code) == host_unreachable:
@@ -108,27 +126,50 @@ def _taken(taken: Taken) -> str:
         return "and it has taken our ACK"
     if taken.again:
         often = "once" if len(taken.again) == 1 else f"{len(taken.again)} times"
-        return f"came again {often}, and then no more: it has taken our last ACK"
+        return f"came again {often}, and then no more: it seems to have taken our last ACK"
+    if taken.watched > _SOONEST:
+        # SYN cookies keep nothing: whether our ACK came or not, they are as silent.
+        return (
+            f"and did not come again in {taken.watched:.3g} s: it seems to have taken our ACK, "
+            f"unless it keeps nothing before that, as with SYN cookies"
+        )
     if taken.watched:
-        return f"and did not come again in {taken.watched:.3g} s: it has taken our ACK"
+        return (
+            f"and did not come again in {taken.watched:.3g} s: too soon to tell whether it took "
+            f"our ACK"
+        )
     return "and whether it took our ACK was not watched"
 
 
 def _not_taken(taken: Taken) -> str:
     times = [f"{each:.1f}" for each in taken.again]
-    again = "its SYN+ACK did not come again"
+    again = f"its SYN+ACK did not come again in {taken.watched:.3g} s"
     if times:
         often = " and ".join(filter(None, (", ".join(times[:-1]), times[-1])))
         again = f"its SYN+ACK came again after {often} s"
     if taken.withheld:
-        stateless = ": it keeps nothing of it, as with SYN cookies or a SYN proxy"
-        return f"and our ACK was withheld: {again}{'' if times else stateless}"
+        stateless = ": it seems to keep nothing of it, as with SYN cookies or a SYN proxy"
+        told = not times and taken.watched > _SOONEST
+        return f"and our ACK was withheld: {again}{stateless if told else ''}"
     if len(times) > 1:
         return (
             f"but never took our answer to that: {again}. Our ACKs are lost on the way, or the "
-            f"server waits for data before it accepts"
+            f"server waits for data before it accepts, or has no room for another connection"
         )
     return "and acknowledged nothing that we sent after it: whether it took our ACK, nothing shows"
+
+
+def _crossed(attempt: Concluded) -> str | None:
+    """Return why, where the peer's SYN came before it could have answered ours."""
+    called = f"the peer called us from port {attempt.remote.port} while we called it"
+    match attempt.verdict:
+        case Verdict.OPEN:
+            return f"{called}, and acknowledged our SYN: nobody listens there"
+        case Verdict.CLOSED:
+            return f"{called}, and then reset the connection"
+        case Verdict.HALF_OPEN:
+            return f"{called}, and acknowledged nothing of ours"
+    return None
 
 
 def _knocked(attempt: Concluded, seconds: float) -> str | None:
@@ -143,6 +184,12 @@ def _knocked(attempt: Concluded, seconds: float) -> str | None:
                 f"is there, or a firewall speaks for it. Whether a program listens on port {port}, "
                 f"it does not tell"
             )
+        # What a listener does with a SYN that carries a FIN, systems do not agree on.
+        case Verdict.CLOSED if Flags.SYN in asked:
+            return (
+                f"RST answered {what}: nothing listens on port {port}, or a firewall says so in "
+                f"the host's name"
+            )
         case Verdict.CLOSED:
             return (
                 f"RST answered {what}: nothing listens on port {port}, where a listener would have "
@@ -155,6 +202,11 @@ def _knocked(attempt: Concluded, seconds: float) -> str | None:
             return (
                 f"nothing answered {what}{times} in {seconds:.1f} s: a firewall drops what belongs "
                 f"to no connection, or the host is down"
+            )
+        case Verdict.FILTERED if Flags.SYN in asked:
+            return (
+                f"nothing answered {what}{times} in {seconds:.1f} s: hosts and firewalls that take "
+                f"it for an attack drop it, listener or not, or the host is down"
             )
         case Verdict.FILTERED:
             return (

@@ -139,7 +139,7 @@ class Result:
 
     findings: tuple[Note, ...] = ()
     segments: tuple[Observed, ...] = ()
-    """Every segment of it that was seen, sent and received."""
+    """The segments of it that were seen, sent and received: all, unless there were very many."""
 
     duration: float | None = None
     """Seconds from the start to the end of the call."""

@@ -63,6 +63,12 @@ class Probe:
         assert self._result is not None, "the probe was broken off"
         return self._result
 
+    @property
+    def explained(self) -> int:
+        """How many segments have a step so far: those of one wake are all made at once."""
+        # To a tracker, a stray SYN begins another connection.
+        return sum(each.segments for each in self.tracker.connections)
+
     def close(self) -> None:
         """Break it off."""
         self._steps.close()
@@ -95,5 +101,5 @@ class Probe:
     def _steps_of(self, call: Call) -> Iterator[Step]:
         """Yield what the segments changed that came by since the last time."""
         assert call.segments is not None
-        heard = call.segments[sum(each.segments for each in self.tracker.connections) :]
+        heard = call.segments[self.explained :]
         yield from [self.tracker.feed(each) for each in heard]

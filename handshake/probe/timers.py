@@ -42,9 +42,12 @@ class Timers(Generic[CallT]):
             heapq.heappush(self._waiting, (due, self._pushed, call.slot))
 
     def due(self, now: int) -> Iterator[CallT]:
-        """Yield the calls that are due, each once."""
+        """Yield the calls that are due, each once: who is due again at once waits for his turn."""
+        slots = []
         while self._waiting and self._waiting[0][0] <= now:
-            (call,) = heapq.heappop(self._waiting)[2]
-            if call is not None:
+            slots.append(heapq.heappop(self._waiting)[2])
+        for (call,) in slots:
+            # One that was pushed twice, since it became due sooner, is yielded at the first.
+            if call is not None and call.due is not None and call.due <= now:
                 call.due = None
                 yield call

@@ -22,7 +22,7 @@ class Verdict(Enum):
     """Nothing answered any of our SYNs."""
 
     UNREACHABLE = "unreachable"
-    """An ICMP error says that our SYN did not arrive."""
+    """An ICMP error says that our SYN did not arrive, or nobody on our link took it."""
 
     HALF_OPEN = "half-open"
     """The peer answered our SYN, and nothing shows that it took our answer."""

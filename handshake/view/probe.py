@@ -83,16 +83,16 @@ class Findings:
         )
         if result.rtt is not None:
             row.append(f"  {self._answered_by()} after {seconds(result.rtt)}")
-            row.append(", or more: it may answer an earlier SYN" if result.rtt_ambiguous else "")
+            # Counted from the last SYN it may be too short, and from the first too long.
+            row.append("?: to which SYN is not known" if result.rtt_ambiguous else "")
         return row
 
     def _answered_by(self) -> str:
         """Return what the round trip ended with: the first acceptable answer."""
-        syns = [step for step in self.steps if step.by is Role.SERVER and step.segment.syn]
-        if not (syns if self.steps else self.result.verdict is not Verdict.CLOSED):
-            return "RST"
-        crossed = syns and all(step.segment.ack is None for step in syns[:1])
-        return "SYN" if crossed else "SYN+ACK"
+        heard = [step.segment for step in self.steps if _theirs(step)]
+        if not self.steps:
+            return "RST" if self.result.verdict is Verdict.CLOSED else "SYN+ACK"
+        return "SYN+ACK" if any(seg.syn and seg.ack is not None for seg in heard) else "RST"
 
     def _reason(self) -> str:
         code = self.result.exit_code
@@ -101,9 +101,9 @@ class Findings:
     def _answer(self, numbers: Numbers) -> Iterator[Text]:
         """Yield what the header of the SYN,ACK says, a field a line."""
         answers = [step for step in self.steps if _answers(step)]
-        if not answers:
+        syn = next((step.segment for step in self.steps if not _theirs(step)), None)
+        if not answers or syn is None:
             return
-        syn = next(step.segment for step in self.steps if step.by is Role.CLIENT)
         # Where several came, the one that is a correct answer opened the connection.
         answer = next((step for step in answers if _correct(step.segment, syn)), answers[0])
         seg, version = answer.segment, answer.segment.source.version
@@ -170,8 +170,14 @@ def heading(target: str, address: str) -> Text:
     return line("PROBE  ", (called(target, address), "title"))
 
 
+def _theirs(step: Step) -> bool:
+    """Whether the peer sent it: to who sees the wire alone, a SYN,ACK makes us the server."""
+    outgoing = step.observed.outgoing
+    return step.by is Role.SERVER if outgoing is None else not outgoing
+
+
 def _answers(step: Step) -> bool:
-    return step.by is Role.SERVER and step.segment.syn and step.segment.ack is not None
+    return _theirs(step) and step.segment.syn and step.segment.ack is not None
 
 
 def _correct(seg: Segment, syn: Segment) -> bool:

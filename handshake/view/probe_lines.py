@@ -30,8 +30,7 @@ def result_line(result: Result) -> Text:
         (called(result.target, result.address), "title"),
     )
     if result.rtt is not None:
-        guess = "<= " if result.rtt_ambiguous else ""
-        row.append(f"  {guess}{seconds(result.rtt)}")
+        row.append(f"  {seconds(result.rtt)}{'?' if result.rtt_ambiguous else ''}")
     if good:
         row.append(f"  close: {result.close or 'no answer'}")
     else:

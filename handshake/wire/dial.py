@@ -167,12 +167,14 @@ def _connect(sock: socket.socket, remote: Endpoint, bearings: Bearings) -> None:
         number = error.errno or 0
     if number in _UNDER_WAY:
         return
+    try:
+        # Why there is no way shows without a port, too, and is better said there.
+        route(remote.address, bearings.source, bearings.interface)
+    except OSError as error:
+        raise DialError(words(error)) from error
     if number == errno.EADDRNOTAVAIL:
-        # Either no address, or no port: only that of the address shows without a port.
-        with suppress(OSError):
-            route(remote.address)
-            taken = f"port {bearings.source_port} is" if bearings.source_port else "every port is"
-            raise DialError(f"{taken} taken by another call to it, or just was (EADDRNOTAVAIL)")
+        taken = f"port {bearings.source_port} is" if bearings.source_port else "every port is"
+        raise DialError(f"{taken} taken by another call to it, or just was (EADDRNOTAVAIL)")
     raise DialError(words(OSError(number, os.strerror(number))))
 
 

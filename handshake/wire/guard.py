@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from handshake.errors import CannotRun
 from handshake.tcp import Endpoint, Flags, Segment, Seq
+from handshake.tcp.segment import HEADER
 from handshake.wire import bpf
 from handshake.wire.ip import checksummed
 from handshake.wire.owner_table import drop_segments_to
@@ -210,6 +211,9 @@ def _first_reset(wire: socket.socket, ends: tuple[Endpoint, Endpoint]) -> Endpoi
         octets = wire.recv(0xFFFF)
         if wire.family == socket.AF_INET:
             octets = octets[(octets[0] & 0xF) * 4 :]
+        # A raw socket hears all that is said to this address, whether it is a segment or not.
+        if len(octets) < HEADER.size:
+            continue
         ports = struct.unpack("!HH", octets[:4])
         if ports in by_ports and octets[13] & Flags.RST:
             return by_ports[ports]

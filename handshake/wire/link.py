@@ -9,6 +9,7 @@ import socket
 import struct
 import sys
 from collections import OrderedDict
+from contextlib import suppress
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
@@ -46,6 +47,7 @@ _ROOM: Final = socket.CMSG_SPACE(_TIMESPEC.size) + socket.CMSG_SPACE(20)
 _FOR_OTHERS: Final = 3  # PACKET_OTHERHOST
 _OUTGOING: Final = 4  # PACKET_OUTGOING
 _IPV6_HDRINCL: Final = 36
+_SO_SNDBUFFORCE: Final = 32
 _BUFFER: Final = 4 << 20
 _AT_ONCE: Final = 64
 """Packets read before the caller gets a turn: a flood must not keep it from its timers."""
@@ -101,8 +103,9 @@ class Link(SuperSocket):  # type: ignore[misc]
             self._senders[4] = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
             if socket.has_ipv6:
                 self._senders[6] = _raw_v6()
-            if interface is not None:
-                for sender in self._senders.values():
+            for sender in self._senders.values():
+                _never_wait(sender)
+                if interface is not None:
                     bind_to(sender, interface)
         except PermissionError as error:
             self.close()
@@ -281,6 +284,18 @@ def _bind_everywhere(packets: socket.socket) -> None:
     if libc.bind(packets.fileno(), address, len(address)) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
+
+
+def _never_wait(sender: socket.socket) -> None:
+    """Let a packet that there is no room for be refused at once, and make much room.
+
+    What waits for an answer to ARP or to a solicitation counts, too: calls to hosts that are not
+    there would else keep those to all others waiting for seconds.
+    """
+    sender.setblocking(False)
+    sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
+    with suppress(PermissionError):  # beyond the limit of this machine, only for administrators
+        sender.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _BUFFER)
 
 
 def _raw_v6() -> socket.socket:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _ROUTE: Final = struct.Struct("=BBBBBBBBI")
 _GET_ROUTE: Final = 26
+_KIND: Final = 7
+_BROADCAST: Final = 3  # RTN_BROADCAST
 _DESTINATION, _SOURCE, _OUT, _GATEWAY, _VIA = 1, 2, 4, 5, 18
 
 
@@ -27,6 +29,9 @@ class Hop(NamedTuple):
 
     interface: str
     """By which interface."""
+
+    broadcast: bool
+    """Whether they go to everybody on a link."""
 
 
 def next_hop(address: Address, source: Address | None = None, interface: str | None = None) -> Hop:
@@ -52,4 +57,5 @@ def next_hop(address: Address, source: Address | None = None, interface: str | N
     elif _VIA in found:  # of the other version of IP: two octets name its family
         gateway = ip_address(found[_VIA][2:])
     index = int.from_bytes(found.get(_OUT, b""), sys.byteorder)
-    return Hop(gateway, socket.if_indextoname(index) if index else "")
+    kind = _ROUTE.unpack_from(answer)[_KIND]
+    return Hop(gateway, socket.if_indextoname(index) if index else "", kind == _BROADCAST)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from ipaddress import ip_address
+from contextlib import suppress
+from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.wire.guard import family, sockaddr
@@ -55,7 +56,10 @@ def route(address: Address, source: Address | None = None, interface: str | None
             bind_to(probe, interface)
         if source is not None:
             _bind(probe, source, address)
-        probe.connect(sockaddr(address, _DISCARD))
+        try:
+            probe.connect(sockaddr(address, _DISCARD))
+        except OSError as error:
+            raise _explained(error, address, source, interface) from error
         host, *rest = probe.getsockname()
         if address.version == 4:
             return Route(ip_address(host), probe.getsockopt(socket.IPPROTO_IP, _IP_MTU))
@@ -74,6 +78,21 @@ def _see_carrier(address: Address, source: Address | None, interface: str | None
         return
     if out in dead:
         raise OSError(errno.ENETDOWN, f"{out} has no carrier: its cable or its other end is down")
+
+
+def _explained(
+    error: OSError, address: Address, source: Address | None, interface: str | None
+) -> OSError:
+    """Return the same error, in words of its own where it is not what it means elsewhere."""
+    scope = address.scope_id if isinstance(address, IPv6Address) else None
+    if error.errno == errno.EINVAL and interface and scope and scope != interface:
+        return OSError(error.errno, f"{address} is on another link than {interface}")
+    if error.errno == errno.EACCES:
+        with suppress(OSError):  # a prohibited route has no next hop
+            if next_hop(address, source, interface).broadcast:
+                whom = f"{address} is everybody on a link, and a connection has one peer"
+                return OSError(error.errno, whom)
+    return error
 
 
 def bind_to(sock: socket.socket, interface: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from handshake.export.monitor import nagios, status
-from handshake.probe import Note, Result, Verdict, exit_code
+from handshake.probe import Result, Verdict, exit_code
 from handshake.probe.result import Said
 from tests.export.results import NO_ROUTE, OPEN, REFUSED, RESULTS, SILENT, UNKNOWN_NAME
 
@@ -90,18 +90,19 @@ def test_an_open_port() -> None:
         (
             replace(OPEN, rtt_ambiguous=True, syn_sent=2, duration=None),
             (
-                "TCP OK - example.org:443 (198.51.100.7) open, SYN+ACK after 28.4 ms or more | "
-                "syn_sent=2;;;0"
+                "TCP OK - example.org:443 (198.51.100.7) open, SYN+ACK after 28.4 ms "
+                "(to which SYN is not known) | syn_sent=2;;;0"
             ),
             0,
         ),
+        # A segment that asks for no connection is answered by RST.
         (
-            replace(OPEN, findings=(Note("simultaneous-open", ""),), duration=None),
+            replace(OPEN, verdict=Verdict.RESET, reason="RST answered our ACK", duration=None),
             (
-                "TCP OK - example.org:443 (198.51.100.7) open, SYN after 28.4 ms | "
-                "rtt=0.028400s;;;0 syn_sent=1;;;0"
+                "TCP CRITICAL - example.org:443 (198.51.100.7) reset, RST after 28.4 ms: "
+                "RST answered our ACK | rtt=0.028400s;;;0 syn_sent=1;;;0"
             ),
-            0,
+            2,
         ),
     ],
 )

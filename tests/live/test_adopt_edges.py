@@ -3,19 +3,37 @@
 import signal
 import socket
 import sys
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from handshake.errors import CannotRun
+from handshake.probe import Patience, Probe, Target, probes
+from handshake.probe.adopt import adopted
+from handshake.probe.by_hand.exchange import Exchange
 from handshake.probe.clock import Beginnings
-from handshake.tcp import ControlBlock, Endpoint, Flags, Offer, ReceiveSpace, SendSpace, Seq, State
+from handshake.tcp import (
+    ControlBlock,
+    Endpoint,
+    Flags,
+    Observed,
+    Offer,
+    ReceiveSpace,
+    SendSpace,
+    Seq,
+    State,
+)
 from handshake.tcp.copy import changed
 from handshake.wire.repair import adopt
 
 from .adopted import OURS, echo, exchange_much, opened, program, without_a_fault
 from .capture import capture
+from .listener import Listener, Packets, reply, syn_ack
 from .net import TIMEOUT, Host, eventually, pair
+from .packets import packet
+from .peer import peer
 from .talk import reset, see, see_fin
 from .test_privileges import NET_RAW_ALONE
 from .test_probe import PORT, seen
@@ -99,6 +117,28 @@ def test_what_was_received_may_pass_zero() -> None:
         ours = adopt(block, clock=0, release=lambda: False, received=octets)
         with ours:
             assert ours.recv(100) == octets
+
+
+def syn_ack_and_a_stray(_: Listener, heard: Observed) -> Packets:
+    """Answer a SYN, and call at once from the same port, as if all were forgotten."""
+    return [packet(syn_ack(heard)), packet(reply(heard, Flags.SYN, seq=7777))]
+
+
+@pytest.mark.live
+def test_a_stray_syn_keeps_nobody_waiting() -> None:
+    # To who follows the wire, it begins another connection.
+    patience = Patience.of(hold=TIMEOUT)
+    with peer(Listener(syn=syn_ack_and_a_stray)) as (client, _), client.entered():
+        (probe,) = probes(Target.parse(f"10.77.0.2:{PORT}"), patience)
+        assert isinstance(probe, Probe)
+        with Exchange(patience, attentive=True) as exchange, closing(probe):
+            probe.exchange = exchange
+            began = time.monotonic()
+            ours = adopted(probe, exchange)
+            assert ours is not None
+            assert time.monotonic() - began < TIMEOUT / 2
+            with ours:
+                assert ours.getpeername() == ("10.77.0.2", PORT)
 
 
 # With standard input and output.

@@ -259,11 +259,27 @@ def test_nobody_on_the_link_answers(target: str, retries: int) -> None:
 
 
 @pytest.mark.live
-def test_it_is_given_up_while_the_syn_still_waits_to_leave() -> None:
+@pytest.mark.parametrize(
+    ("target", "whom"),
+    [
+        ("10.77.0.9:80", "it"),
+        ("[fd77::9]:80", "it"),
+        ("192.0.2.1:80", "the router on the way, 10.77.0.8"),
+    ],
+)
+@pytest.mark.parametrize("seconds", [0.7, 1.5])
+def test_it_is_given_up_while_the_syn_still_waits_to_leave(
+    target: str, whom: str, seconds: float
+) -> None:
+    times = {"timeout": seconds}
     with pair() as (client, _):
-        found = connected_to(client, "10.77.0.9:80", times={"timeout": 1.5})
-    assert (found["verdict"], found["syn_sent"]) == ("local-error", 0)
-    assert "still waits to leave" in found["reason"]
+        client.ip("route add default via 10.77.0.8")
+        found = connected_to(client, target, times=times)
+        client.ip("neigh flush dev eth0")
+        alone = by_hand(client, target, **times)[target]
+    for each in found, alone:
+        assert (each["verdict"], each["syn_sent"], each["icmp"]) == ("unreachable", 0, None)
+        assert each["reason"] == f"nobody on the link answers for {whom}"
 
 
 @contextmanager

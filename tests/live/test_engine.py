@@ -50,6 +50,25 @@ def answering(host: Host, port: int = PORT) -> Iterator[None]:
             thread.join(5)
 
 
+@pytest.mark.live
+def test_those_who_are_not_there_hold_up_nobody() -> None:
+    # Each SYN to them waits for an answer to ARP, and takes room that all share.
+    there = f"10.77.0.2:{PORT}"
+    absent = [f"10.77.0.{host}:{port}" for host in range(3, 255) for port in (1, 2)]
+    began = time.monotonic()
+    with pair() as (client, server), answering(server), client.entered():
+        asked = Patience.of(timeout=2, retries=0)
+        found = list(probe_all(targets(*absent, there), concurrency=600, patience=asked))
+    took = time.monotonic() - began
+    assert Counter(each.verdict for each in found) == {
+        Verdict.UNREACHABLE: len(absent),
+        Verdict.OPEN: 1,
+    }
+    assert took < 5
+    (opened,) = (each for each in found if each.verdict is Verdict.OPEN)
+    assert (opened.target, opened.syn_sent) == (there, 1)
+
+
 def targets(*texts: str) -> list[Target]:
     return [Target.parse(each) for each in texts]
 

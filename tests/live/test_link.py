@@ -9,8 +9,9 @@ from scapy.sendrecv import sniff
 
 from handshake.tcp import Endpoint, Flags, Observed, Segment, Seq
 from handshake.wire import guard as module
-from handshake.wire.guard import LADDER, guard
+from handshake.wire.guard import LADDER, family, guard, sockaddr
 from handshake.wire.icmp import IcmpError
+from handshake.wire.ip import checksummed
 from handshake.wire.link import Heard, Link
 
 from .loss import drop, firewall
@@ -56,6 +57,21 @@ def test_the_self_check_tells_a_guard_from_none(address: str) -> None:
         with guard(ours) as held, module._bound(ours) as unguarded:
             assert not module._answers(ours, held.port)
             assert module._answers(ours, unguarded.getsockname()[1])
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("address", ["10.77.0.1", "fd77::1"])
+def test_what_is_too_short_for_a_segment_does_not_end_the_check(address: str) -> None:
+    ours = ip_address(address)
+    with pair() as (client, _), client.entered():
+        wire = socket.socket(family(ours), socket.SOCK_RAW, socket.IPPROTO_TCP)
+        with wire, module._bound(ours) as here, module._bound(ours) as there:
+            wire.bind(sockaddr(ours))
+            ends = [Endpoint(ours, sock.getsockname()[1]) for sock in (here, there)]
+            reset = Segment(ends[1], ends[0], Seq(1), None, Flags.RST)
+            for octets in (b"", b"\1\2", checksummed(reset).pack()):
+                wire.sendto(octets, sockaddr(ours))
+            assert module._first_reset(wire, (ends[0], ends[1])) == ends[1]
 
 
 @pytest.mark.live

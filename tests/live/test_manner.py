@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -137,6 +137,70 @@ def test_it_ends_as_it_was_asked_to(closing: Closing, end: str | None) -> None:
 
 @pytest.mark.live
 @pytest.mark.parametrize("version", [4, 6])
+def test_a_question_and_its_answer(version: int) -> None:
+    asked: list[bytes] = []
+
+    def serve(caller: socket.socket) -> None:
+        asked.append(caller.recv(100))
+        caller.sendall(b"HTTP/1.0 200 OK\r\n\r\nHello.\r\n")
+
+    with pair() as (client, server), serving(server, serve):
+        manner = Manner(data=b"GET / HTTP/1.0\r\n\r\n", expect=b" 200 ")
+        found = call(client, target(server, version), manner=manner)
+    assert asked == [b"GET / HTTP/1.0\r\n\r\n"]
+    assert (found.verdict, found.close, found.met) == (Verdict.OPEN, Close.CLEAN, True)
+    assert found.said is not None
+    assert found.said.received.endswith(b"Hello.\r\n")
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("version", [4, 6])
+@pytest.mark.parametrize("ours", [None, 536])
+def test_a_peer_that_takes_more_than_our_link_carries(version: int, ours: int | None) -> None:
+    heard = bytearray()
+
+    def serve(caller: socket.socket) -> None:
+        while part := caller.recv(0xFFFF):
+            heard.extend(part)
+
+    data = bytes(range(256)) * 40
+    with pair() as (client, server), serving(server, serve):
+        server.ip("link set eth0 mtu 9000")
+        how = Manner(data=data, mss=ours)
+        found = call(client, target(server, version), Patience.of(timeout=2), how)
+    assert (found.verdict, found.close) == (Verdict.OPEN, Close.CLEAN)
+    assert bytes(heard) == data
+    # What we take does not limit what we send: our link does (section 3.7.1).
+    room = 1460 if version == 4 else 1440
+    assert max(each.segment.payload_length for each in found.segments) == room - 12
+    assert found.server is not None
+    assert found.server.mss == room + 7500
+    assert found.negotiated is not None
+    assert found.negotiated.mss == room
+
+
+@pytest.mark.live
+def test_of_a_peer_that_talks_without_end_the_beginning_is_kept() -> None:
+    def serve(caller: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                caller.sendall(bytes(1 << 16))
+
+    with pair() as (client, server), serving(server, serve):
+        patience = Patience.of(hold=2, close_timeout=0.2)
+        with client.entered():
+            (probe,) = probes(Target.parse(target(server, 4)), patience)
+            assert isinstance(probe, Probe)
+            found = probe.result
+    assert found.verdict is Verdict.OPEN
+    assert sum(len(each.packet) for each in found.segments) < 9 << 20
+    assert "segments-left-out" in [note.code for note in found.findings]
+    assert found.said is not None
+    assert len(found.said.received) == 0xFFFF
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("version", [4, 6])
 def test_more_than_a_segment_over_a_lossy_path(version: int) -> None:
     heard = bytearray()
 
@@ -178,6 +242,19 @@ def test_a_segment_that_asks_for_nothing(
     assert (found.rtt is None) == (verdict is Verdict.FILTERED)
     ours = [each for each in seen(path) if str(each.segment.source.address) == "10.77.0.1"]
     assert [each.segment.flags for each in ours] == [asked]
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(
+    ("asked", "verdict"), [(Flags.FIN, Verdict.FILTERED), (Flags.ACK, Verdict.RESET)]
+)
+def test_so_it_is_with_the_bits_of_ecn(asked: Flags, verdict: Verdict) -> None:
+    with pair() as (client, server), answering(server):
+        patience = Patience.of(timeout=0.3, retries=0)
+        found = call(client, target(server, 4), patience, Manner(flags=asked, ecn=True))
+    assert (found.verdict, found.syn_sent) == (verdict, 1)
+    assert f"{asked.name}+ECE+CWR" in found.reason
+    assert (found.rtt is None) == (verdict is Verdict.FILTERED)
 
 
 @pytest.mark.live

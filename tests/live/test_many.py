@@ -111,3 +111,17 @@ def test_interrupted_it_ends_at_once_and_says_how_far_it_came() -> None:
     assert first.startswith("CLOSED ")
     assert out.startswith("1 call in ")
     assert (running.returncode, err) == (130, "")
+
+
+@pytest.mark.live
+def test_it_may_go_on_for_years() -> None:
+    with pair() as (client, _):
+        argv = ["env", "--default-signal=INT", *PROBE, "10.77.0.2:1", "--count", str(10**12)]
+        pipe = subprocess.PIPE
+        running = client.popen(argv, stdout=pipe, stderr=pipe)
+        assert running.stdout is not None
+        first = running.stdout.readline()
+        running.send_signal(2)
+        _, err = running.communicate(timeout=TIMEOUT)
+    assert first.startswith("CLOSED ")
+    assert (running.returncode, err) == (130, "")

@@ -26,6 +26,23 @@ for address in ("10.77.0.1", "fd77::1"):
     print(guard(ip_address(address), names=[sys.argv[1]]).name)
 """
 
+LATE = """
+import os, sys
+late = []
+def hear(event, about):
+    if event in ("import", "open") and os.geteuid():
+        late.append(str(about[0]))
+sys.addaudithook(hear)
+from handshake.cli import main
+code = main(["probe", *sys.argv[1:]])
+sys.stdout.flush()
+print("read:", *late, file=sys.stderr)
+raise SystemExit(code)
+"""
+"""Runs a probe, and says which files it read when it had no rights any more."""
+
+OPEN, CLOSED = f"10.77.0.2:{PORT}", "10.77.0.2:9"
+
 
 @pytest.mark.live
 def test_cap_net_raw_is_enough() -> None:
@@ -84,3 +101,31 @@ def test_once_the_sockets_are_open_it_has_no_right_left(
     assert "FILTERED" in out.upper()
     # All of it was said, to the end.
     assert "TCP cannot tell which" in " ".join(out.split())
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(
+    "words",
+    [
+        (OPEN,),
+        (CLOSED,),
+        (OPEN, CLOSED),
+        (OPEN, "--json"),
+        (OPEN, "-w", "{}/one.pcapng"),
+        (OPEN, CLOSED, "-w", "{}/two.pcapng"),
+        (OPEN, CLOSED, "--monitor", "nagios"),
+        (OPEN, "--monitor", "prometheus"),
+        (OPEN, "--flags", "ACK"),
+        (OPEN, "--data", "a", "--expect", "a"),
+        (OPEN, "--adopt"),
+        ("no.such.name.invalid:1", OPEN),
+    ],
+    ids=" ".join,
+)
+def test_no_file_is_read_that_only_root_might_read(words: tuple[str, ...], tmp_path: Path) -> None:
+    # Others' packages as well as our own may lie where nobody else can read them.
+    with pair() as (client, server), answering(server):
+        argv = [sys.executable, "-c", LATE, *(word.format(tmp_path) for word in words)]
+        run = client.run(argv, check=False)
+    assert "error" not in run.stderr
+    assert run.stderr.splitlines()[-1] == "read:"

@@ -81,7 +81,7 @@ def call(client: Host, target: str, patience: Patience | None = None) -> tuple[P
     assert "kernel-reset" not in [note.code for note in result.findings]
     resets = [each for each in result.segments if each.outgoing and each.segment.rst]
     # Ours ends what the peer would keep half-open; the kernel's is never seen.
-    assert len(resets) == (result.verdict is Verdict.HALF_OPEN)
+    assert bool(resets) == (result.verdict is Verdict.HALF_OPEN)
     return probe, result
 
 

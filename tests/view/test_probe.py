@@ -128,7 +128,7 @@ def test_a_name_without_an_address_has_no_ladder() -> None:
 def test_an_ambiguous_time_and_a_note_are_spelled_out() -> None:
     told = replace(OPEN, rtt_ambiguous=True, findings=(Note("x", "something odd " * 8),))
     lines = drawn(Findings(told, STEPS))
-    assert lines[0].endswith("after 28.4 ms, or more: it may answer an earlier SYN")
+    assert lines[0].endswith("after 28.4 ms?: to which SYN is not known")
     assert lines[-2].startswith("  note     something odd")
     assert lines[-1].startswith("           something odd")
 
@@ -165,3 +165,20 @@ def test_a_call_of_the_kernels_shows_what_the_kernel_tells() -> None:
     ]
     closed = replace(told, verdict=Verdict.CLOSED, negotiated=None, close=None)
     assert drawn(Findings(closed, []))[0].endswith("RST after 28.4 ms")
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_a_syn_ack_of_ours_is_no_answer(reset: bool) -> None:
+    talk = [(True, "<SEQ=1000><ACK=5000><CTL=SYN,ACK>"), (False, "<SEQ=5000><CTL=RST>")]
+    tracker = Tracker()
+    steps = [
+        tracker.feed(Observed(segment(text, by=A if outgoing else B), 0, outgoing=outgoing))
+        for outgoing, text in talk[: 1 + reset]
+    ]
+    verdict = Verdict.RESET if reset else Verdict.FILTERED
+    rtt = 0.0284 if reset else None
+    lines = drawn(Findings(replace(OPEN, verdict=verdict, rtt=rtt, negotiated=None), steps))
+    title = "RESET" if reset else "NO ANSWER (filtered)"
+    after = "  RST after 28.4 ms" if reset else ""
+    assert lines[0] == f"{title}  example.org:80 (198.51.100.7){after}"
+    assert not [line for line in lines if line.startswith(("  ack ", "  window "))]

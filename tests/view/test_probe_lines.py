@@ -14,7 +14,7 @@ SILENT = Result("a.example:80", "10.0.0.2", 80, Verdict.FILTERED, "nothing\x1b[2
     ("result", "shown"),
     [
         (OPEN, "OPEN         10.0.0.1:80  0.42 ms  close: clean"),
-        (GUESS, "OPEN         10.0.0.1:80  <= 1.5 s  close: no answer"),
+        (GUESS, "OPEN         10.0.0.1:80  1.5 s?  close: no answer"),
         (SILENT, "FILTERED     a.example:80 (10.0.0.2)  nothing\\x1b[2J answered"),
     ],
 )

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from handshake.probe.hints import hints
 from handshake.probe.patience import SECOND
-from handshake.probe.reason import reason
+from handshake.probe.reason import nobody_answers, reason
 from handshake.probe.result import Negotiated, Result, Said, failed, round_trip
 from handshake.probe.verdict import Close, Note, Verdict
 from handshake.tcp import Flags, Observed
 from handshake.tracker import summarize_end
+from handshake.wire.neighbours import silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +33,12 @@ FLAGS: Final = {4: 33, 6: 53}
 
 _RST: Final = int(Flags.RST)
 
+_ROOM: Final = 8 << 20
+"""Octets of a call's packets that are kept: more of them tell nothing new of how it opens."""
+
+_LEAST: Final = 2048
+"""Octets that a segment takes at least, however short: all that is known of it is kept, too."""
+
 
 class Call:
     """One call that is under way, or over."""
@@ -49,6 +56,7 @@ class Call:
         "over",
         "path_mss",
         "resets",
+        "room",
         "segments",
         "slot",
         "syns",
@@ -97,7 +105,10 @@ class Call:
         """Our SYNs as they left."""
 
         self.segments: list[Observed] | None = [] if attentive else None
-        """All segments of it that were seen; None where nobody will look at them."""
+        """The segments of it that were seen; None where nobody will look at them."""
+
+        self.room = _ROOM
+        """Octets that there is room for among them."""
 
         self.errors: list[IcmpError] = []
         """The ICMP errors that quoted it, where its segments are kept."""
@@ -121,6 +132,19 @@ class Call:
         at = FLAGS[packet[0] >> 4]
         if packet[at] & _RST:
             self.resets.add(int.from_bytes(packet[at - 9 : at - 5], "big"))
+
+    def keep(self, observed: Observed) -> None:
+        """Keep a segment that was seen, while there is room for it."""
+        if self.segments is None:
+            return
+        self.room -= max(_LEAST, len(observed.packet))
+        if self.room >= 0:
+            self.segments.append(observed)
+            return
+        self.course.attempt.notes.add(
+            "segments-left-out",
+            f"So much was said that only the first {len(self.segments)} segments are shown.",
+        )
 
     def passed(self, observed: Observed) -> None:
         """Take note that a segment in our name was seen on the wire."""
@@ -146,11 +170,7 @@ class Call:
         assert found.verdict is not None
         assert over is not None
         if found.verdict is Verdict.FILTERED and not self.syns:
-            why = (
-                "none of our SYNs was seen leaving: the link is not up, or a firewall of this "
-                "machine gives them another address (source NAT); --connect would tell"
-            )
-            return failed(self.target, Verdict.LOCAL_ERROR, why, remote)
+            return self._unseen()
         rtt, ambiguous, ttl = self._measured(course.answer(), decode)
         seen = None if tracker is None else self._tracked(tracker)
         notes = found.notes
@@ -168,7 +188,7 @@ class Call:
             rtt_ambiguous=ambiguous,
             syn_sent=len(self.syns),
             ttl=ttl,
-            negotiated=found.negotiated,
+            negotiated=self._in_force(found.negotiated),
             client=None if seen is None else self._our_end(seen),
             server=None if seen is None else summarize_end(seen.server),
             close=found.close,
@@ -180,6 +200,25 @@ class Call:
             said=found.said,
             errors=tuple(self.errors),
         )
+
+    def _unseen(self) -> Result:
+        """Return what became of it, where none of our SYNs was seen leaving."""
+        local, remote, interface = self.course.local, self.course.remote, self.course.interface
+        # An ICMP error of our own kernel's would say so, but it sends few of them in a second.
+        if (who := silent(remote.address, local.address, interface)) is not None:
+            why = nobody_answers(who, remote.address)
+            return failed(self.target, Verdict.UNREACHABLE, why, remote)
+        why = (
+            "none of our SYNs was seen leaving: the link takes nothing, or this machine hides them "
+            "(IPsec) or gives them another address (source NAT); --connect would tell"
+        )
+        return failed(self.target, Verdict.LOCAL_ERROR, why, remote)
+
+    def _in_force(self, agreed: Negotiated | None) -> Negotiated | None:
+        """Return what both SYNs brought into force: a peer may take more than our path carries."""
+        if agreed is None or agreed.mss is None or agreed.mss <= self.path_mss:
+            return agreed
+        return replace(agreed, mss=self.path_mss)
 
     def _tracked(self, tracker: Tracker) -> Connection | None:
         """Return the connection that we called: to a tracker, a stray SYN begins another."""
@@ -223,6 +262,7 @@ class Conclusion:
     __slots__ = (
         "asked",
         "close",
+        "crossed",
         "error",
         "failure",
         "ignored",
@@ -243,6 +283,7 @@ class Conclusion:
         self.error: IcmpError | None = None
         self.failure = ""
         self.ignored = False
+        self.crossed = False
         self.syn_sent = 1
         self.notes: tuple[Note, ...] = ()
         self.verdict: Verdict | None
@@ -261,4 +302,5 @@ class Conclusion:
         self.error, self.failure = attempt.error, attempt.failure
         self.syn_sent, self.notes = attempt.syn_sent, tuple(attempt.notes)
         self.taken, self.ignored = attempt.taken, attempt.ignored
+        self.crossed = attempt.crossed
         self.said = None if attempt.talk is None else Said.of(attempt.talk, attempt.block)

@@ -114,7 +114,12 @@ class Course:
     @property
     def asked(self) -> Flags:
         """The control bits of our first segment."""
-        return self._precedents.manner.flags
+        return self._precedents.manner.asked
+
+    @property
+    def interface(self) -> str | None:
+        """What our segments are to leave by; None for the kernel's choice."""
+        return self._precedents.manner.interface
 
     def answer(self) -> Captured | Observed | None:
         """Return what answered our SYN."""
@@ -124,7 +129,7 @@ class Course:
 
     def _new_attempt(self) -> Attempt | Knock:
         known = self._precedents
-        how = known.patience, known.manner
+        how = known.patience, known.manner, known.path_mss
         kind = Attempt if known.manner.opens else Knock
         return kind(self.local, self.remote, Seq(self.iss), known.offer, self.ticks, *how)
 

@@ -9,7 +9,7 @@ from handshake.probe.by_hand.call import Call
 from handshake.probe.by_hand.course import Course
 from handshake.probe.by_hand.precedent import Precedents
 from handshake.probe.clock import Beginnings, Clock
-from handshake.probe.end.header import offer_for
+from handshake.probe.end.header import offer_for, path_mss
 from handshake.probe.patience import SECOND, Patience
 from handshake.tcp import Endpoint
 from handshake.wire.guard import sockaddr
@@ -45,8 +45,8 @@ class Dialer:
         self._attentive = attentive
         self._templates = Templates()
         self._beginnings = Beginnings()
-        self._precedents: dict[tuple[int, Offer], Precedents] = {}
-        self._ways: dict[Address, tuple[Address, int, Precedents]] = {}
+        self._precedents: dict[tuple[int, Offer, int], Precedents] = {}
+        self._ways: dict[Address, tuple[Address, Precedents]] = {}
         self._ways_until = 0
 
     def call(
@@ -64,10 +64,11 @@ class Dialer:
         OSError where there is no way to the remote end, and CannotRun where no port of ours
         can be guarded.
         """
-        source, path_mss, precedents = self._way(remote.address)
+        source, precedents = self._way(remote.address)
+        room = precedents.path_mss
         if patience is not None or manner is not None:
             how = patience or self._patience, self._templates, manner or self._manner
-            precedents = Precedents(remote.version, precedents.offer, *how)
+            precedents = Precedents(remote.version, precedents.offer, *how, room)
         here, there, port = source.packed, remote.address.packed, remote.port
         incoming = there + here
         guard = self.guards.take(
@@ -90,29 +91,28 @@ class Dialer:
         )
         to = sockaddr(remote.address)
         ends = outgoing, incoming, to
-        return Call(target, course, guard, *ends, path_mss, now, attentive=self._attentive)
+        return Call(target, course, guard, *ends, room, now, attentive=self._attentive)
 
     def close(self) -> None:
         """Give all ports back."""
         self.guards.close()
 
-    def _way(self, address: Address) -> tuple[Address, int, Precedents]:
-        """Return our address on the way there, its MSS, and how calls on such a way went before."""
+    def _way(self, address: Address) -> tuple[Address, Precedents]:
+        """Return our address on the way there, and how calls on such a way went before."""
         now = self._clock.now()
         if now >= self._ways_until:
             self._ways.clear()
             self._ways_until = now + _LASTS
         known = self._ways.get(address)
         if known is None:
-            manner = self._manner
+            manner, version = self._manner, address.version
             way = route(address, manner.source, manner.interface)
-            offer = offer_for(way.mtu, address.version, manner)
-            precedents = self._precedents.get((address.version, offer))
+            offer, room = offer_for(way.mtu, version, manner), path_mss(way.mtu, version)
+            precedents = self._precedents.get((version, offer, room))
             if precedents is None:
-                how = self._patience, self._templates, manner
-                precedents = Precedents(address.version, offer, *how)
-                self._precedents[address.version, offer] = precedents
-            path_mss = offer_for(way.mtu, address.version).mss
-            assert path_mss is not None
-            known = self._ways[address] = way.source, path_mss, precedents
+                how = self._patience, self._templates, manner, room
+                precedents = self._precedents[version, offer, room] = Precedents(
+                    version, offer, *how
+                )
+            known = self._ways[address] = way.source, precedents
         return known

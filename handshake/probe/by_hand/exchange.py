@@ -44,6 +44,7 @@ _ERRORS: Final = 64
 _LAST_LOOK: Final = SECOND // 20
 """How long to wait for our own last segments to be seen on the wire."""
 
+_FULL: Final = (errno.ENOBUFS, errno.EAGAIN)
 _MILLISECOND: Final = 1_000_000
 _FIN: Final = int(Flags.FIN)
 _SYN: Final = int(Flags.SYN)
@@ -264,8 +265,7 @@ class Exchange:
             call.passed(observed)
         else:
             self._send(call, call.course.observed(observed, now))
-        if call.segments is not None:
-            call.segments.append(observed)
+        call.keep(observed)
         self._after(call, now)
 
     def _send(self, call: Call, packets: Iterable[bytes]) -> None:
@@ -275,7 +275,7 @@ class Exchange:
                 self.link.pass_on(packet, version, call.to)
             except OSError as error:
                 # A full queue loses a packet like any other on the way: it is sent again.
-                if error.errno != errno.ENOBUFS:
+                if error.errno not in _FULL:
                     call.course.unsent(words(error))
             else:
                 call.sent(packet)

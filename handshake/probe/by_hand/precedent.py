@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from handshake.probe.end.attempt import Attempt
+from handshake.probe.end.header import ETHERNET
 from handshake.probe.manner import Manner
 from handshake.probe.result import Negotiated
 from handshake.tcp import Endpoint, Flags, Observed, Segment, Seq
@@ -34,6 +35,9 @@ acknowledgment from our ISS, data offset and flags, window, options with clocks 
 
 _MOST: Final = 512
 """Precedents kept: peers that answer each in a way of its own must not fill our memory."""
+
+_LONGEST: Final = 16
+"""Segments after which there is no precedent: all that came before is heard anew for each."""
 
 _ENDS: Final = {
     4: (Endpoint.of("192.0.2.1", 50000), Endpoint.of("192.0.2.2", 80)),
@@ -112,11 +116,13 @@ class Precedents:
         patience: Patience,
         templates: Templates,
         manner: Manner | None = None,
+        path_mss: int = ETHERNET,
     ) -> None:
         self.offer = offer
         self.patience = patience
         self.templates = templates
         self.manner = manner or Manner()
+        self.path_mss = path_mss
         self._version = version
         self._known = 0
 
@@ -133,7 +139,7 @@ class Precedents:
 
     def after(self, precedent: Precedent, shape: Shape) -> Precedent | None:
         """Return what was done when this was heard next; None where the rules are to be asked."""
-        if self._known >= _MOST:
+        if self._known >= _MOST or len(precedent.heard) >= _LONGEST:
             return None
         self._known += 1
         found = precedent.following[shape] = self._learnt((*precedent.heard, shape))
@@ -153,7 +159,7 @@ class Precedents:
     ) -> tuple[tuple[Cue, ...], Ending | None, int] | None:
         """Return what an attempt with these numbers does in the end; None if that is its own."""
         local, remote = _ENDS[self._version]
-        how = self.patience, self.manner
+        how = self.patience, self.manner, self.path_mss
         attempt = Attempt(local, remote, Seq(numbers.iss), self.offer, numbers.ticks, *how)
         at = numbers.gap
         sent = attempt.start(at)

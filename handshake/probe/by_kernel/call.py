@@ -13,12 +13,13 @@ from handshake.probe.by_kernel.watch import KernelWatch
 from handshake.probe.end.watch import Taken
 from handshake.probe.manner import Closing
 from handshake.probe.patience import SECOND
-from handshake.probe.reason import reason
+from handshake.probe.reason import nobody_answers, reason
 from handshake.probe.result import Result, Said
 from handshake.probe.verdict import Close, Notes, Verdict
 from handshake.tcp import Flags, State
 from handshake.wire.dial import hang_up, local_end, remote_end
 from handshake.wire.error_queue import queued
+from handshake.wire.neighbours import silent
 from handshake.wire.tcp_info import tcp_info
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class KernelCall:
 
         self._patience = patience
         self._closes_by = manner.closing
+        self._interface = manner.interface
         self._talk = KernelTalk(manner)
         self._begun = now
         self._over = now
@@ -141,6 +143,12 @@ class KernelCall:
         found = opening(info, number, error, (self.local, self.remote), given_up=given_up)
         if found is None:
             return
+        if found.verdict in (Verdict.FILTERED, Verdict.LOCAL_ERROR) and given_up:
+            # What waits for a neighbour to answer the kernel counts as sent, or as in a queue.
+            who = silent(self.remote.address, self.local.address, self._interface)
+            if who is not None:
+                failure = nobody_answers(who, self.remote.address)
+                found = Opening(Verdict.UNREACHABLE, 0, failure)
         if found.verdict is Verdict.OPEN:
             if error is not None:
                 self._note(error)
@@ -272,6 +280,11 @@ class KernelCall:
     def ignored(self) -> bool:
         """Whether something came back that is no answer, as far as the kernel tells."""
         return self._notes.of_strays
+
+    @property
+    def crossed(self) -> bool:
+        """Whether the peer called us while we called it: the kernel does not tell."""
+        return False
 
     @property
     def taken(self) -> Taken:

@@ -71,7 +71,8 @@ class Attempt(Caller):
         if not self.block.acceptable(seg):
             return self._refuse(seg, at)
         before, self._speaker.block = self.block, self.block.received(seg)
-        if self.answer is None:
+        # A SYN that crossed ours answers nothing: it left before it could.
+        if self.answer is None and seg.ack is not None:
             self.answer = observed
             self._complaints.answered()
             if self.syn_sent > 1:
@@ -87,7 +88,7 @@ class Attempt(Caller):
             return self._speaker.say(Flags.SYN | Flags.ACK, at, seq=self.iss)
         if not before.state.synchronized:
             return self._established(before, seg, at)
-        self.talk.confirmed = True
+        self._confirm(seg)
         return self._after(before, seg, at) if self.manner.answer else ()
 
     def icmp(self, error: IcmpError) -> None:
@@ -119,6 +120,11 @@ class Attempt(Caller):
         if self._speaker.timer.at is not None and at >= self._speaker.timer.at:
             return self._speaker.again(self.talk.outbox, at)
         return ()
+
+    @property
+    def _opening(self) -> bool:
+        # In SYN-SENT, what was refused may be the RST to a wrong answer, and not our SYN.
+        return self.block.state is State.SYN_SENT and not self._refusals
 
     # What follows from it.
 
@@ -168,6 +174,7 @@ class Attempt(Caller):
             self.notes.add(
                 "data-lost", f"{octets(rest)} of what we said were not acknowledged in time."
             )
+            self.talk.outbox.stop(self.block)
         return out + self._hang_up(at)
 
     def _hang_up(self, at: int) -> Segments:
@@ -184,18 +191,22 @@ class Attempt(Caller):
     def _break_off(self, verdict: Verdict, at: int) -> Segments:
         """End it by a RST: the peer need not keep what nobody will use (section 3.10.5)."""
         self._end(verdict)
-        # Its number is what the peer expects next, if all went wrong that may have: with any
-        # other it would ask back, and find nobody there (RFC 5961 section 3.2).
-        return self._speaker.say(Flags.RST, at, seq=self.block.snd.una)
+        # Its number has to be the one that the peer expects next (RFC 5961 section 3.2): the first
+        # that it did not acknowledge, if that was lost, or the one after all that we sent.
+        expected = dict.fromkeys((self.block.snd.una, self.block.snd.nxt))
+        return tuple(each for seq in expected for each in self._speaker.say(Flags.RST, at, seq=seq))
+
+    def _confirm(self, seg: Segment) -> None:
+        """Take note where a segment shows that the peer took our ACK."""
+        if self.talk.shows(seg, syn_again=self.syn_sent > 1):
+            self.talk.confirmed = True
 
     def _reset(self, before: ControlBlock, seg: Segment) -> Segments:
         if not before.state.synchronized:
             self._end(Verdict.CLOSED)
             return ()
         self.close = Close.RESET
-        if seg.ack is not None and self.iss + 1 < seg.ack:
-            # It acknowledges what we sent after the SYN: the peer had taken our ACK.
-            self.talk.confirmed = True
+        self._confirm(seg)
         # A RST in place of any sign that our ACK was taken: it was never a connection.
         self._end(Verdict.OPEN if self.talk.confirmed else Verdict.RESET)
         return ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from handshake.probe.end.header import LINUX
+from handshake.probe.end.header import ETHERNET, LINUX
 from handshake.probe.end.screen import Complaints
 from handshake.probe.end.speaker import Segments, Speaker
 from handshake.probe.manner import Manner
@@ -38,6 +38,8 @@ class Caller:
 
     patience: Patience = field(default_factory=Patience)
     manner: Manner = field(default_factory=Manner)
+    path_mss: int = ETHERNET
+    """What a segment may carry on our side of the path, in octets."""
 
     verdict: Verdict | None = field(init=False, default=None)
     close: Close | None = field(init=False, default=None)
@@ -58,7 +60,7 @@ class Caller:
     def __post_init__(self) -> None:
         numbers = self.iss, self.offer, self.ticks
         how = self.patience, self.manner
-        self._speaker = Speaker(self.local, self.remote, *numbers, *how)
+        self._speaker = Speaker(self.local, self.remote, *numbers, *how, self.path_mss)
         self._complaints = Complaints(self.notes)
 
     @property
@@ -84,7 +86,12 @@ class Caller:
     @property
     def asked(self) -> Flags:
         """The control bits of our first segment."""
-        return self.manner.flags
+        return self.manner.asked
+
+    @property
+    def crossed(self) -> bool:
+        """Whether the peer called us while we called it."""
+        return "simultaneous-open" in self.notes
 
     def clock(self, at: int) -> int:
         """Return what our timestamps clock shows at a time."""
@@ -104,12 +111,17 @@ class Caller:
 
     def unsent(self, why: str) -> None:
         """Take note that this machine refused to send a segment."""
-        if self.verdict is not None or self.syn_sent > 1 or self.answer is not None:
+        if self.verdict is not None or self.syn_sent > 1 or not self._opening:
             self.notes.add("unsent", f"A segment was not sent: {why}.")
             return
         self.failure = why
         self._speaker.syn_sent -= 1
         self._end(Verdict.LOCAL_ERROR)
+
+    @property
+    def _opening(self) -> bool:
+        """Whether no segment but the first was handed out."""
+        return self.answer is None
 
     def _end(self, verdict: Verdict) -> None:
         self.verdict = verdict

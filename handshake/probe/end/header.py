@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from handshake.errors import UsageError
-from handshake.probe.manner import Manner
+from handshake.probe.manner import ECN, Manner
 from handshake.tcp import Endpoint, Flags, Offer, Options, Segment, Seq
 from handshake.tcp import options as opt
 from handshake.tcp.signature import signed
@@ -14,24 +14,30 @@ from handshake.tcp.signature import signed
 if TYPE_CHECKING:
     from handshake.tcp import ControlBlock
 
-LINUX: Final = Offer(mss=1460, window_scale=7, sack_permitted=True, timestamps=True)
+ETHERNET: Final = 1460
+"""What a segment may carry over Ethernet, in octets."""
+
+LINUX: Final = Offer(mss=ETHERNET, window_scale=7, sack_permitted=True, timestamps=True)
 """What Linux offers over Ethernet: some sites drop a SYN that offers less."""
 
 _FIXED: Final = 20
 _LARGEST: Final = 0xFFFF
-_ECN: Final = Flags.ECE | Flags.CWR
-_ECN_BITS: Final = _ECN | Flags.AE
+_ECN_BITS: Final = ECN | Flags.AE
 
 _ANYBODY: Final = Endpoint.of("192.0.2.1", 1)
 
 
-def offer_for(mtu: int, version: int, manner: Manner | None = None) -> Offer:
-    """Return what a call of this manner offers on a path with this MTU (section 3.7.1)."""
-    manner = manner or Manner()
+def path_mss(mtu: int, version: int) -> int:
+    """Return what a segment may carry on a path with this MTU, in octets (section 3.7.1)."""
     # The length field of IPv4 counts the IP header, that of IPv6 does not.
-    room = min(mtu, _LARGEST) - 40 if version == 4 else min(mtu, _LARGEST + 40) - 60
+    return min(mtu, _LARGEST) - 40 if version == 4 else min(mtu, _LARGEST + 40) - 60
+
+
+def offer_for(mtu: int, version: int, manner: Manner | None = None) -> Offer:
+    """Return what a call of this manner offers on a path with this MTU."""
+    manner = manner or Manner()
     return Offer(
-        mss=room if manner.mss is None else manner.mss or None,
+        mss=path_mss(mtu, version) if manner.mss is None else manner.mss or None,
         window_scale=manner.window_scale,
         sack_permitted=manner.sack,
         # Linux, too, leaves the clocks out where a signature takes their place.
@@ -58,6 +64,8 @@ class Headers:
 
     offer: Offer
     manner: Manner = Manner()  # noqa: RUF009 - it is frozen
+    path_mss: int = ETHERNET
+    """What a segment may carry on our side of the path, whatever the peer takes."""
 
     def opening(
         self, local: Endpoint, remote: Endpoint, iss: Seq, clock: int, *, again: bool = False
@@ -66,15 +74,13 @@ class Headers:
 
         That is ECN (RFC 3168 section 6.1.1.1) and Fast Open (RFC 7413 section 4.1.3.1).
         """
-        offer, flags, data = self.offer, self.manner.flags, b""
-        if self.manner.ecn:
-            flags |= _ECN
+        offer, flags, data = self.offer, self.manner.asked, b""
         if again:
             flags &= ~_ECN_BITS
             offer = replace(offer, fast_open=None)
         options = self._offered(offer, clock, None) + self._others()
         if offer.fast_open:
-            data = self.manner.data[: (offer.mss or opt.MAX_OCTETS) - len(options)]
+            data = self.manner.data[: max(0, self.path_mss - len(options))]
         return self._finished(
             Segment(
                 source=local,
@@ -110,7 +116,7 @@ class Headers:
     def payload(self, block: ControlBlock) -> int:
         """Return how many octets of data a segment may carry (section 3.7.1, RFC 6691)."""
         options = len(Options.of(self._agreed(block, Flags.ACK, 0)).raw)
-        return max(1, (block.mss or self.offer.mss or 536) - options)
+        return max(1, min(block.mss or self.path_mss, self.path_mss) - options)
 
     def _finished(self, segment: Segment) -> Segment:
         return signed(segment, self.manner.md5) if self.manner.md5 else segment

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from handshake.tcp import ReceiveSpace
+
 if TYPE_CHECKING:
     from handshake.tcp import Segment, Seq
 
 KEPT: Final = 0xFFFF
 """Octets of the peer's that are kept: a probe wants to know what answers, and not all of it."""
 
-_AHEAD: Final = 64
-"""Segments kept that came before what they follow."""
-
 
 class Inbox:
     """The first octets that the peer sent, whatever the order in which they came."""
 
     def __init__(self, expected: bytes) -> None:
-        self.octets = b""
         self._expected = expected
-        self._next: Seq | None = None
-        self._ahead: list[tuple[Seq, bytes]] = []
+        self._octets = bytearray()
+        """Each in its place; between them are gaps that the space knows."""
+
+        self._space = ReceiveSpace()
+        """What has come, by the rules by which it is acknowledged."""
+
+    @property
+    def octets(self) -> bytes:
+        """What has come without a gap."""
+        irs, nxt = self._space.irs, self._space.nxt
+        return b"" if irs is None or nxt is None else bytes(self._octets[: nxt - irs - 1])
 
     @property
     def met(self) -> bool | None:
@@ -30,25 +37,16 @@ class Inbox:
 
     def begin(self, irs: Seq) -> None:
         """Let the octet after this number, the peer's SYN, be the first."""
-        self._next = irs + 1
+        self._space = ReceiveSpace(irs=irs, nxt=irs + 1)
 
     def take(self, seg: Segment) -> None:
         """Take the payload of an acceptable segment."""
-        if seg.payload and len(self.octets) < KEPT and len(self._ahead) < _AHEAD:
-            self._ahead.append((seg.seq + seg.syn, seg.payload))
-            while self._join():
-                pass
-
-    def _join(self) -> bool:
-        """Put in its place what is next; return whether there was something."""
-        assert self._next is not None, "nothing is acceptable before the peer's SYN"
-        for place, (seq, octets) in enumerate(self._ahead):
-            known = self._next - seq
-            if known < 0:
-                continue
-            del self._ahead[place]
-            fresh = octets[known:]
-            self.octets = (self.octets + fresh)[:KEPT]
-            self._next += len(fresh)
-            return True
-        return False
+        irs = self._space.irs
+        assert irs is not None, "nothing is acceptable before the peer's SYN"
+        at = seg.seq + seg.syn - irs - 1
+        # Its beginning may have come before, and its end may be more than is kept.
+        if part := seg.payload[max(0, -at) : max(0, KEPT - at)]:
+            place = max(0, at)
+            self._octets.extend(bytes(max(0, place - len(self._octets))))
+            self._octets[place : place + len(part)] = part
+        self._space = self._space.take(seg)

@@ -17,18 +17,16 @@ class Outbox:
     """What is to be said. Its first octet has the number after our SYN's."""
 
     def __init__(self, data: bytes, iss: Seq) -> None:
+        self.size = len(data)
+        """How many octets are to be said."""
+
         self._data = data
         self._first = iss + 1
         self._next = self._first
         """The number of the first octet that has not left yet."""
 
     def __bool__(self) -> bool:
-        return bool(self._data)
-
-    @property
-    def size(self) -> int:
-        """How many octets are to be said."""
-        return len(self._data)
+        return self.size > 0
 
     def acknowledged(self, block: ControlBlock) -> int:
         """Return how many octets of it the peer has acknowledged."""
@@ -40,6 +38,12 @@ class Outbox:
     def rest(self, block: ControlBlock) -> int:
         """Return how many octets of it are not acknowledged."""
         return len(self._data) - self.acknowledged(block)
+
+    def stop(self, block: ControlBlock) -> None:
+        """Say nothing that has not left yet: our FIN stands behind what has."""
+        nxt = block.snd.nxt
+        assert nxt is not None
+        self._data = self._data[: max(0, nxt - self._first)]
 
     def due(self, block: ControlBlock, size: int) -> Iterator[tuple[Seq, bytes, bool]]:
         """Yield what may leave now, in segments of `size`: number, octets, whether all is said.

@@ -30,6 +30,7 @@ class Speaker:
         ticks: int,
         patience: Patience,
         manner: Manner,
+        path_mss: int,
     ) -> None:
         self.block = ControlBlock(local=local, remote=remote)
         """What our socket would know now."""
@@ -40,7 +41,7 @@ class Speaker:
         self._remote = remote
         self._iss = iss
         self._ticks = ticks
-        self._headers = Headers(offer, manner)
+        self._headers = Headers(offer, manner, path_mss)
 
     def syn(self, at: int) -> Segments:
         """Return our SYN: the first, or the same once more."""

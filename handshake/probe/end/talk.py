@@ -13,7 +13,7 @@ from handshake.tcp import State
 if TYPE_CHECKING:
     from handshake.probe.manner import Manner
     from handshake.probe.patience import Patience
-    from handshake.tcp import ControlBlock, Seq
+    from handshake.tcp import ControlBlock, Segment, Seq
 
 
 class Talk:
@@ -26,6 +26,12 @@ class Talk:
         self.confirmed = False
         """Whether the peer has shown that it took our ACK: by anything but its SYN,ACK."""
 
+        self._early = bool(manner.fast_open)
+        """Whether the peer may speak before it has our ACK."""
+
+        self._answered: Seq | None = None
+        """What its SYN,ACK acknowledged."""
+
         self._withheld = not manner.answer
         self._patience = patience
         self._held_until = 0
@@ -34,10 +40,22 @@ class Talk:
     def begin(self, at: int, block: ControlBlock) -> None:
         """The peer's SYN,ACK has come."""
         assert block.rcv.irs is not None
+        self._answered = block.snd.una
         self.inbox.begin(block.rcv.irs)
         self.watch.begin(at, self._patience.observe)
         self._held_until = at + self._patience.hold
         self._patient_until = at + self._patience.opening
+
+    def shows(self, seg: Segment, *, syn_again: bool) -> bool:
+        """Whether an acceptable segment shows that the peer took our ACK, or what came with it.
+
+        What it says before that shows nothing: data, with Fast Open (RFC 7413 section 4.2.2);
+        and the ACK by which it may answer a SYN of ours that came again (section 3.10.7.4).
+        """
+        answered = self._answered
+        if seg.ack is not None and answered is not None and answered < seg.ack:
+            return True
+        return not (seg.rst or self._early or (syn_again and not seg.length))
 
     def until(self, block: ControlBlock) -> int:
         """Return when we may close, unless something comes before."""

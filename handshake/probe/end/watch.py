@@ -1,7 +1,8 @@
 """The watch: whether the peer took our ACK, for which only what it does not do is a sign.
 
 A peer whose SYN,ACK is not acknowledged sends it again: Linux after 1, 3, 7 s and so on. Where
-it does not, and says nothing else either, it has taken our ACK (section 3.8.1).
+it does not, and says nothing else either, it seems to have taken our ACK (section 3.8.1); for
+certain it does not know who keeps nothing before that, as with SYN cookies.
 """
 
 from __future__ import annotations

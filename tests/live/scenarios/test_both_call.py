@@ -86,6 +86,10 @@ def test_23_the_calls_cross(way: Way, tmp_path: Path) -> None:
         assert theirs.recv(1) == b""
     assert (result.verdict, result.close) == (Verdict.OPEN, Close.PEER_KEPT_OPEN)
     assert "simultaneous-open" in codes(result)
+    # The SYN that crossed ours answers nothing: it would say half of it.
+    assert result.rtt is not None
+    assert 0.1 <= result.rtt < 0.2
+    assert result.reason.endswith("and acknowledged our SYN: nobody listens there")
     assert (result.syn_sent, result.negotiated is not None) == (1, True)
     assert probe.attempt is not None
     assert probe.attempt.block == probe.tracker.connections[0].client.block

@@ -1,5 +1,7 @@
 """Scenarios 16 to 19: what this machine, or a NAT on the way, does with our SYN."""
 
+import json
+import sys
 import time
 from pathlib import Path
 
@@ -53,6 +55,31 @@ def test_16_no_way_there(way: Way, route: str | None, words: str, tmp_path: Path
             client.ip(f"route add {route} {address}")
         result = refused(way, client, address, client, tmp_path)
     assert words in result.reason
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("options", [[], ["--connect"]], ids=["by hand", "by connect()"])
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (
+            ["10.77.0.255:80"],
+            "10.77.0.255 is everybody on a link, and a connection has one peer (EACCES)",
+        ),
+        (
+            ["[fe80::1%eth0]:80", "--interface", "lo"],
+            "fe80::1%eth0 is on another link than lo (EINVAL)",
+        ),
+    ],
+)
+def test_16_a_way_that_no_connection_can_take(
+    words: list[str], reason: str, options: list[str]
+) -> None:
+    with pair() as (client, _):
+        argv = [sys.executable, "-m", "handshake", "probe", *words, *options, "--json"]
+        done = client.run(argv, check=False)
+    found = json.loads(done.stdout)
+    assert (found["verdict"], found["reason"], done.returncode) == ("local-error", reason, 3)
 
 
 @pytest.mark.live

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from handshake.probe import Close, Patience, Verdict
 from handshake.probe.by_hand.call import Conclusion
 from handshake.probe.by_hand.course import Course
-from handshake.probe.by_hand.precedent import Precedents
+from handshake.probe.by_hand.precedent import Precedent, Precedents
 from handshake.probe.end.attempt import Attempt
 from handshake.probe.end.header import LINUX
 from handshake.tcp import Endpoint, Flags, Observed, Options, Segment, Seq
@@ -214,6 +214,23 @@ def test_strange_peers_do_not_fill_our_memory() -> None:
             Said(0, 1, "SYN,ACK", 1, window=window).segment(*ENDS[4], 1, 1), 1, checksum_ok=True
         )
     assert len(known.root.following) <= 512
+
+
+def test_who_talks_on_and_on_is_no_precedent() -> None:
+    # Each one is learnt by hearing all that came before: that of a long talk would take seconds.
+    known = Precedents(4, LINUX, PATIENCE, Templates())
+    node: Precedent | None = known.root
+    depth = 0
+    answer = (5 << 12) | int(Flags.SYN | Flags.ACK)
+    shapes = [(0, 1, answer, 64240, b"", 0)]
+    shapes += [(seq, 1, (5 << 12) | int(Flags.ACK), 64240, b"", 1) for seq in range(1, 100)]
+    for shape in shapes:
+        assert node is not None
+        node = known.after(node, shape)
+        if node is None:
+            break
+        depth += 1
+    assert 4 < depth < 20
 
 
 def test_icmp_and_what_could_not_be_sent_are_for_the_rules() -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handshake.probe import Attempt, Close, Patience, Verdict
+from handshake.probe.reason import reason
 from handshake.tcp import Endpoint, Options, Seq, State, Timestamps
 from handshake.tcp import options as opt
 from handshake.wire.icmp import IcmpError
@@ -96,7 +97,11 @@ def test_the_fin_is_retransmitted() -> None:
     assert talk.lines == ["1010 FIN-WAIT-1   --> <SEQ=101><ACK=301><CTL=FIN,ACK>"]
     talk.waits_to_the_end()
     # Whether the peer ever took our ACK nobody knows: it need not keep what nobody will use.
-    assert talk.lines[1:] == ["2010 CLOSED       --> <SEQ=101><CTL=RST>"]
+    # If it did, and our FIN too, the first RST has not the number that it expects.
+    assert talk.lines[1:] == [
+        "2010 CLOSED       --> <SEQ=101><CTL=RST>",
+        "2010 CLOSED       --> <SEQ=102><CTL=RST>",
+    ]
     assert talk.end == (Verdict.HALF_OPEN, None)
     assert talk.codes == ["no-answer-to-fin"]
 
@@ -245,6 +250,13 @@ def test_simultaneous_open() -> None:
         "  20 FIN-WAIT-1   --> <SEQ=101><ACK=301><CTL=FIN,ACK>",
     ]
     assert talk.codes == ["simultaneous-open"]
+    assert talk.attempt.answer is not None
+    assert talk.attempt.answer.at == 20 * MS
+    talk.hears("<SEQ=301><ACK=102><CTL=FIN,ACK>", 30)
+    assert reason(talk.attempt, 0) == (
+        "the peer called us from port 80 while we called it, and acknowledged our SYN: nobody "
+        "listens there"
+    )
 
 
 def test_a_simultaneous_open_that_goes_no_further() -> None:
@@ -254,6 +266,27 @@ def test_a_simultaneous_open_that_goes_no_further() -> None:
     assert talk.lines[-1] == "1010 SYN-RECEIVED --> <SEQ=100><ACK=301><CTL=SYN,ACK>"
     talk.waits_to_the_end()
     assert talk.end == (Verdict.HALF_OPEN, None)
+    assert talk.attempt.answer is None
+    assert reason(talk.attempt, 0).endswith("we called it, and acknowledged nothing of ours")
+
+
+def test_a_simultaneous_open_that_is_reset() -> None:
+    talk = Talk()
+    talk.hears("<SEQ=300><CTL=SYN>", 10)
+    talk.hears("<SEQ=301><CTL=RST>", 20)
+    assert talk.end == (Verdict.CLOSED, None)
+    assert reason(talk.attempt, 0).endswith("we called it, and then reset the connection")
+
+
+def test_a_rst_that_this_machine_refuses_is_not_our_syn() -> None:
+    # As where a rule bars the RSTs that our own kernel would send.
+    talk = Talk()
+    talk.hears("<SEQ=300><ACK=5000><CTL=SYN,ACK>", 10)
+    talk.attempt.unsent("a firewall on this machine dropped it (EPERM)")
+    assert not talk.attempt.done
+    talk.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 20)
+    assert talk.attempt.verdict is Verdict.OPEN
+    assert talk.codes == ["wrong-ack", "unsent"]
 
 
 def test_another_syn_after_a_crossed_one_is_asked_back() -> None:
@@ -420,8 +453,11 @@ def test_whatever_comes_it_ends(heard: list[tuple[int, int, str, int, bool]]) ->
     # A RST of ours answers only what cannot be right before the connection is open, or ends
     # what the peer would keep half-open.
     resets = [each for each in talk.sent if each.rst]
-    if talk.attempt.verdict is Verdict.HALF_OPEN and resets and resets[-1] is talk.sent[-1]:
-        del resets[-1]
+    if talk.attempt.verdict is Verdict.HALF_OPEN:
+        # One for what the peer expects if our FIN was lost, one for if it was not.
+        last = [each for each in talk.sent[-2:] if each.rst]
+        assert [int(each.seq) for each in last] in ([], [101], [101, 102])
+        del resets[len(resets) - len(last) :]
     assert all(each.seq != Seq(101) for each in resets)
 
 

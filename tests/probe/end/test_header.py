@@ -117,6 +117,13 @@ def test_part_of_it_may_be_taken() -> None:
     assert talk.sent[2].payload == b"llo"
 
 
+@pytest.mark.parametrize("mss", [None, 0, 10])
+def test_with_fast_open_a_syn_carries_what_our_path_does(mss: int | None) -> None:
+    talk = Talk(manner=Manner(fast_open=COOKIE, data=bytes(3000), mss=mss))
+    (syn,) = talk.sent
+    assert len(syn.options.raw) + syn.payload_length == 1460
+
+
 def test_a_fast_open_that_is_not_answered_is_no_second_time() -> None:
     # RFC 7413 section 4.1.3.1: such SYNs, too, are dropped by some.
     talk = Talk(manner=Manner(fast_open=COOKIE, data=b"hello"))

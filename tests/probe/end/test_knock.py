@@ -55,6 +55,9 @@ def test_a_reset_that_has_the_right_numbers(flags: Flags, answer: str, verdict: 
     told = why(knock)
     assert ("nothing listens on port 80" in told) == (verdict is Verdict.CLOSED)
     assert ("it does not tell" in told) == (verdict is Verdict.RESET)
+    # Of a SYN, RFC 9293 does not ask that.
+    silent = verdict is Verdict.CLOSED and Flags.SYN not in flags
+    assert ("a listener would have dropped it in silence" in told) == silent
 
 
 @pytest.mark.parametrize(
@@ -96,6 +99,7 @@ def test_a_listener_that_takes_a_syn_with_fin_is_reset(acknowledged: int) -> Non
         (FIN, "nothing answered our FIN 3 times in 5.0 s: a program listens on port 80, and drops"),
         (Flags(0), "nothing answered our segment without control bits 3 times"),
         (ACK, "a firewall drops what belongs to no connection"),
+        (SYN_FIN, "hosts and firewalls that take it for an attack drop it, listener or not"),
     ],
 )
 def test_silence_means_one_thing_or_another(flags: Flags, says: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -106,6 +108,25 @@ def test_a_closed_window_is_asked_whether_it_has_opened() -> None:
     assert talk.said[-1] == "1020 <SEQ=102><ACK=301><DATA=4><CTL=PSH,ACK>"
 
 
+def test_nothing_stands_behind_our_fin() -> None:
+    talk = Talk(patience=Patience.of(timeout=3), manner=HELLO)
+    talk.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10, window=3)
+    talk.hears("<SEQ=301><ACK=104><CTL=ACK>", 20, window=0)
+    talk.waits()
+    talk.waits()
+    assert talk.said[-2:] == [
+        "1020 <SEQ=104><ACK=301><DATA=1><CTL=PSH,ACK>",
+        "3010 <SEQ=105><ACK=301><CTL=FIN,ACK>",
+    ]
+    # Only now there is room for all of it: too late.
+    talk.hears("<SEQ=301><ACK=104><CTL=ACK>", 3020, window=100)
+    talk.waits()
+    assert talk.said[-1] == "4010 <SEQ=104><ACK=301><DATA=1><CTL=PSH,ACK>"
+    talk.hears("<SEQ=301><ACK=106><CTL=FIN,ACK>", 4020)
+    assert talk.end == (Verdict.OPEN, Close.CLEAN)
+    assert said(talk) == Said(5, 4, b"", None)
+
+
 def test_what_was_expected_ends_the_wait() -> None:
     talk = opened(manner=PING)
     talk.hears("<SEQ=301><ACK=105><CTL=ACK>", 20)
@@ -169,6 +190,17 @@ def test_whatever_the_order_the_stream_is_the_same(data: st.DataObject) -> None:
         object.__setattr__(taken, "payload", stream[begin:end])
         inbox.take(taken)
     assert inbox.octets == stream
+
+
+def test_copies_of_what_came_too_soon_take_no_room() -> None:
+    inbox = Inbox(b"ab")
+    inbox.begin(Seq(0))
+    later = replace(segment("<SEQ=2><ACK=1><DATA=1><CTL=ACK>", by=B), payload=b"b")
+    for _ in range(1000):
+        inbox.take(later)
+    assert (inbox.octets, inbox.met) == (b"", False)
+    inbox.take(replace(segment("<SEQ=1><ACK=1><DATA=1><CTL=ACK>", by=B), payload=b"a"))
+    assert (inbox.octets, inbox.met) == (b"ab", True)
 
 
 def test_a_peer_that_talks_without_end_does_not_fill_our_memory() -> None:

@@ -29,7 +29,19 @@ def test_silence_is_a_sign_where_nothing_else_is() -> None:
     talk = opened(WATCHFUL, Manner(closing=Closing.NONE))
     talk.waits_to_the_end()
     assert (talk.end, talk.said) == ((Verdict.OPEN, None), [])
-    assert why(talk).endswith("and did not come again in 1.25 s: it has taken our ACK")
+    assert why(talk).endswith(
+        "and did not come again in 1.25 s: it seems to have taken our ACK, unless it keeps nothing "
+        "before that, as with SYN cookies"
+    )
+
+
+def test_a_silence_that_is_short_is_no_sign() -> None:
+    talk = opened(Patience.of(observe=0.5), Manner(closing=Closing.NONE))
+    talk.waits_to_the_end()
+    assert why(talk).endswith("again in 0.5 s: too soon to tell whether it took our ACK")
+    talk = opened(Patience.of(observe=0.5), WITHHELD)
+    talk.waits_to_the_end()
+    assert why(talk).endswith("our ACK was withheld: its SYN+ACK did not come again in 0.5 s")
 
 
 @pytest.mark.parametrize(
@@ -42,6 +54,44 @@ def test_whatever_else_the_peer_says_is_proof_and_ends_the_watch(text: str) -> N
     assert talk.said[-1].endswith("<CTL=FIN,ACK>")
     talk.hears("<SEQ=306><ACK=102><CTL=FIN,ACK>", 30)
     assert why(talk).endswith("and it has taken our ACK")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<SEQ=301><ACK=104><DATA=5><CTL=PSH,ACK>",
+        "<SEQ=301><ACK=104><CTL=FIN,ACK>",
+        "<SEQ=301><ACK=104><CTL=RST,ACK>",
+    ],
+)
+def test_with_fast_open_it_may_say_so_before(text: str) -> None:
+    talk = Talk(patience=WATCHFUL, manner=Manner(fast_open=bytes(8), data=b"GET"))
+    talk.hears("<SEQ=300><ACK=104><CTL=SYN,ACK>", 10)
+    talk.hears(text, 20)
+    assert not talk.attempt.taken.confirmed
+    talk.waits_to_the_end()
+    assert talk.end[0] is (Verdict.RESET if "RST" in text else Verdict.HALF_OPEN)
+
+
+def test_with_fast_open_it_is_proof_to_acknowledge_what_came_later() -> None:
+    talk = Talk(patience=WATCHFUL, manner=Manner(fast_open=bytes(8), data=b"GET"))
+    talk.hears("<SEQ=300><ACK=104><CTL=SYN,ACK>", 10)
+    talk.hears("<SEQ=301><ACK=104><DATA=5><CTL=PSH,ACK>", 20)
+    talk.waits()
+    assert talk.said[-1] == "1260 <SEQ=104><ACK=306><CTL=FIN,ACK>"
+    talk.hears("<SEQ=306><ACK=105><CTL=FIN,ACK>", 1270)
+    assert talk.end == (Verdict.OPEN, Close.CLEAN)
+    assert why(talk).endswith("and it has taken our ACK")
+
+
+def test_an_ack_may_answer_the_syn_that_was_sent_again() -> None:
+    talk = Talk(patience=WATCHFUL)
+    talk.waits()
+    talk.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 1010)
+    talk.hears("<SEQ=301><ACK=101><CTL=ACK>", 1500)
+    assert not talk.attempt.taken.confirmed
+    talk.hears("<SEQ=301><ACK=101><DATA=5><CTL=ACK>", 1600)
+    assert talk.attempt.taken.confirmed
 
 
 def test_a_syn_ack_that_comes_again_and_again_is_half_open() -> None:
@@ -93,7 +143,10 @@ def test_our_fin_finds_out_where_nobody_watches() -> None:
     talk.hears(AGAIN, 1010)
     talk.waits_to_the_end()
     assert talk.end == (Verdict.HALF_OPEN, None)
-    assert talk.said[-1].endswith("<SEQ=101><CTL=RST>")
+    assert [each.partition(" ")[2] for each in talk.said[-2:]] == [
+        "<SEQ=101><CTL=RST>",
+        "<SEQ=102><CTL=RST>",
+    ]
 
 
 def test_the_ack_is_withheld() -> None:
@@ -115,7 +168,8 @@ def test_who_keeps_nothing_does_not_repeat_itself() -> None:
     talk.waits_to_the_end()
     assert talk.end == (Verdict.HALF_OPEN, None)
     assert why(talk).endswith(
-        "did not come again: it keeps nothing of it, as with SYN cookies or a SYN proxy"
+        "did not come again in 8 s: it seems to keep nothing of it, as with SYN cookies or a SYN "
+        "proxy"
     )
 
 
