@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from handshake.events.base import seconds
 from handshake.probe import Verdict
-from handshake.view.probe import called
+from handshake.view.probe import after, called
 from handshake.view.text import line
-from handshake.view.words import printable
+from handshake.view.words import count, printable
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -29,8 +29,10 @@ def result_line(result: Result) -> Text:
         "  ",
         (called(result.target, result.address), "title"),
     )
-    if result.rtt is not None:
-        row.append(f"  {seconds(result.rtt)}{'?' if result.rtt_ambiguous else ''}")
+    if (waited := after(result)) is not None:
+        row.append(f"  {waited}")
+    if result.ttl is not None:
+        row.append(f"  ttl {result.ttl}")
     if good:
         row.append(f"  close: {result.close or 'no answer'}")
     else:
@@ -71,22 +73,26 @@ class Series:
         self._name = name
         self._count = 0
         self._answered = 0
+        self._again = 0
         self._rtts = array("d")
 
     def add(self, result: Result) -> None:
         """Count one result."""
         self._count += 1
         self._answered += result.rtt is not None
+        self._again += max(0, result.syn_sent - 1)
         if result.rtt is not None and not result.rtt_ambiguous:
             self._rtts.append(result.rtt)
 
     def lines(self) -> list[Text]:
         """Return loss and round trips, as ping does."""
         lost = 100 * (self._count - self._answered) / self._count
+        # A call that a second SYN opened is answered all the same, a second late.
+        again = f", {count(self._again, 'SYN')} sent again" if self._again else ""
         out = [
             line(),
             line(f"--- {self._name} ---"),
-            line(f"{self._count} calls, {self._answered} answered, {lost:.3g}% loss"),
+            line(f"{self._count} calls, {self._answered} answered, {lost:.3g}% loss{again}"),
         ]
         if self._rtts:
             out.append(line(f"rtt {round_trips(self._rtts)}"))
