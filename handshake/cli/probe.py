@@ -22,6 +22,7 @@ _WITHHELD = 8.0
 
 
 def probe(
+    context: typer.Context,
     target: given.Targets = None,
     file: given.File = None,
     timeout: given.Timeout = None,
@@ -59,6 +60,7 @@ def probe(
     adopt: given.Adopt = False,
     write: given.Write = None,
     quiet: given.Quiet = False,
+    brief: given.Brief = False,
     monitor: given.Monitor = None,
     dry_run: given.DryRun = False,
     as_json: Json = False,
@@ -71,6 +73,7 @@ def probe(
     sockets know. Of many (host:80,443,8000-8010, a list) each gets a line as it ends.
     It needs the right to send hand-built segments, CAP_NET_RAW; without, the kernel calls.
     """
+    from handshake.cli.probe_choices import refuse_senseless
     from handshake.cli.probe_report import Output
     from handshake.errors import UsageError
     from handshake.probe import Manner, Patience
@@ -100,26 +103,9 @@ def probe(
     )
     if connect:
         given.refuse(by_hand_alone, "--connect", "the kernel makes each segment as it likes")
-    if adopt:
-        others = {
-            "--connect": connect,
-            "--fast-open": fast_open is not None,
-            "--md5": md5 is not None,
-            "--ecn": ecn,
-            "--flags": flags is not None,
-            "--data": data is not None,
-            "--expect": expect is not None,
-            "--no-ack": no_ack,
-            "--close": close != "fin",
-            "--count": count is not None,
-            "--json": as_json,
-            "--monitor": monitor is not None,
-            "-w": write is not None,
-            "--dry-run": dry_run,
-        }
-        given.refuse(given.chosen(others), "--adopt", "the kernel goes on with a plain connection")
     given.pace(rate, interval)
     given.above_zero(rto, "--rto")
+    refuse_senseless(context)
     manner = Manner(
         mss=mss,
         window=window,
@@ -143,9 +129,9 @@ def probe(
         closing=given.closing(close),
     )
     check(manner)
-    output = Output(as_json, plain, ascii_only, quiet, monitor, write)
+    output = Output(as_json, plain, ascii_only, quiet, monitor, write, brief)
     with ExitStack() as stack:
-        found = _targets(target or [], file, stack)
+        found = _targets(target or [], file or [], stack)
         if dry_run:
             from handshake.cli.probe_dry import show_syns
 
@@ -196,15 +182,15 @@ def _by_hand(*, by_kernel: bool, or_not_at_all: bool) -> bool:
     return False
 
 
-def _targets(words: Sequence[str], file: str | None, stack: ExitStack) -> list[Target]:
+def _targets(words: Sequence[str], files: Sequence[str], stack: ExitStack) -> list[Target]:
     """Return whom to call: all are understood before the first is called."""
     from handshake.probe import own_listener, targets
 
     found = list(targets(words))
-    if file is not None:
-        from handshake.cli.probe_many import read_file
+    if files:
+        from handshake.cli.probe_many import read_files
 
-        found += read_file(file)
+        found += read_files(files)
     return found or [stack.enter_context(own_listener())]
 
 

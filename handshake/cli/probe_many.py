@@ -149,11 +149,18 @@ class Bar:
             self._progress.advance(self._task)
 
 
-def read_file(name: str) -> list[Target]:
-    """Return the targets in a file, `-` for standard input; raise UsageError where there are none.
+def read_files(names: Sequence[str]) -> list[Target]:
+    """Return the targets in these files, `-` for standard input; raise UsageError for one of none.
 
     All are understood before the first is called.
     """
+    if names.count("-") > 1:
+        raise UsageError("--file -: standard input can be read only once")
+    return [target for name in names for target in _read_file(name)]
+
+
+def _read_file(name: str) -> list[Target]:
+    shown = name or "''"
     try:
         if name == "-":
             found = list(read_targets(sys.stdin))
@@ -161,12 +168,12 @@ def read_file(name: str) -> list[Target]:
             with open(name, encoding="utf-8") as lines:  # noqa: PTH123 - a name, as it was given
                 found = list(read_targets(lines))
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise UsageError(f"{name}: {(why or str(error)).lower()}") from error
+        why = error.strerror if isinstance(error, OSError) else "it is no text in utf-8"
+        raise UsageError(f"{shown}: {(why or str(error)).lower()}") from error
     except UsageError as error:
-        raise UsageError(f"{name}: {error}") from error
+        raise UsageError(f"{shown}: {error}") from error
     if not found:
-        raise UsageError(f"{name}: there is no target in it")
+        raise UsageError(f"{shown}: there is no target in it")
     return found
 
 

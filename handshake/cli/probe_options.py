@@ -27,8 +27,12 @@ Targets: TypeAlias = Annotated[
 # Whom to call, how often and how fast.
 
 File: TypeAlias = Annotated[
-    str | None,
-    typer.Option(metavar="FILE", help="Take targets from a file, some a line; - is stdin."),
+    list[str] | None,
+    typer.Option(
+        metavar="FILE",
+        help="Take targets from a file, too: some a line, # begins a remark, - is stdin. May be "
+        "given again.",
+    ),
 ]
 Concurrency: TypeAlias = Annotated[
     int, typer.Option(metavar="N", min=1, max=16384, help="Calls under way at once.")
@@ -37,7 +41,8 @@ Rate: TypeAlias = Annotated[
     float, typer.Option(metavar="N", help="Calls that begin in a second, at most.")
 ]
 Count: TypeAlias = Annotated[
-    int | None, typer.Option(metavar="N", min=1, help="Call N times, and sum up as ping does.")
+    int | None,
+    typer.Option(metavar="N", min=1, max=10**15, help="Call N times, and sum up as ping does."),
 ]
 Interval: TypeAlias = Annotated[
     float, typer.Option(metavar="SECONDS", help="With --count: from one call to the next.")
@@ -170,6 +175,9 @@ Write: TypeAlias = Annotated[
 Quiet: TypeAlias = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print nothing: the exit code tells.")
 ]
+Brief: TypeAlias = Annotated[
+    bool, typer.Option("--brief", help="Print one line for each address, of one target, too.")
+]
 Monitor: TypeAlias = Annotated[
     str | None,
     typer.Option(metavar="nagios|prometheus", help="Print what a monitoring system reads."),
@@ -182,6 +190,7 @@ _TIMEOUT: Final = 5.0
 _AFTER_THE_LAST: Final = 2.0
 """Seconds for an answer to the last SYN."""
 
+_SHORTEST: Final = 0.001
 _LONGEST: Final = 86_400.0
 
 _ESCAPE: Final = re.compile(rb"\\(x[0-9A-Fa-f]{2}|.|$)", re.DOTALL)
@@ -213,6 +222,8 @@ def octets(text: str | None, option: str) -> bytes:
             raise UsageError(rf"{option}: {shown} stands for nothing: \\ is a backslash itself")
         return _ESCAPES[escaped]
 
+    if text == "":
+        raise UsageError(f"{option}: there is nothing in it: write something, or leave it out")
     return _ESCAPE.sub(found, (text or "").encode("utf-8", "surrogateescape"))
 
 
@@ -245,7 +256,7 @@ def flags(text: str | None) -> Flags:
     if text.lower() == "none":
         return found
     names = re.split(r"[,+]", text.upper())
-    if len(names) == 1 and names[0] not in Flags.__members__:
+    if text and len(names) == 1 and names[0] not in Flags.__members__:
         names = [_LETTERS.get(letter, letter) for letter in names[0]]
     for name in names:
         if name not in Flags.__members__:
@@ -324,7 +335,12 @@ def closing(text: str) -> Closing:
 
 
 def timeout(seconds: float | None, retries: int, rto: float) -> float:
-    """Return how long to wait for an answer: long enough for all retries, unless it is given."""
+    """Return how long to wait for an answer: long enough for all retries, unless it is given.
+
+    Raises UsageError for retries that would leave all at once.
+    """
+    if rto < _SHORTEST:
+        raise UsageError(f"--rto {rto:g}: it must be {_SHORTEST:g} seconds, or more")
     if seconds is not None:
         return seconds
     last = rto * float(2 ** min(retries, 17) - 1)

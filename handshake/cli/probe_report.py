@@ -125,10 +125,18 @@ class Output:
     write: str | None = None
     """The name of the file for the packets; None where they are not kept."""
 
+    brief: bool = False
+    """Whether even one target gets no more than a line."""
+
     def __post_init__(self) -> None:
         if self.monitor is not None and self.monitor not in MONITORS:
             raise UsageError(f"--monitor {self.monitor}: it is one of {', '.join(MONITORS)}")
-        ways = {"--json": self.as_json, "--quiet": self.quiet, "--monitor": bool(self.monitor)}
+        ways = {
+            "--json": self.as_json,
+            "--quiet": self.quiet,
+            "--brief": self.brief,
+            "--monitor": bool(self.monitor),
+        }
         chosen = [name for name, wanted in ways.items() if wanted]
         if self.write == "-" and not self.quiet:
             chosen.append("-w -")

@@ -164,8 +164,10 @@ def read_targets(lines: Iterable[str]) -> Iterator[Target]:
     Raises UsageError that names the line.
     """
     for number, line in enumerate(lines, 1):
+        # Some editors begin a file with the mark of its byte order.
+        text = line.removeprefix("\ufeff") if number == 1 else line
         try:
-            yield from targets(line.partition("#")[0].split())
+            yield from targets(text.partition("#")[0].split())
         except UsageError as error:
             raise UsageError(f"line {number}: {error}") from error
 

@@ -15,12 +15,14 @@ from handshake.errors import CannotRun
 from handshake.probe import Closing, Manner, Patience, Result, Target, Verdict
 from handshake.probe.result import Said
 from handshake.tcp import Endpoint, Flags
+from handshake.view.probe_lines import result_line
 from tests.cli.test_help import run
 from tests.schema import valid
 from tests.view.test_probe import OPEN, STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from handshake.events import Step
 
@@ -239,6 +241,35 @@ def test_how_patient_it_is(words: str, patience: Patience, answer: Callable[...,
         ("--interval inf --count 2", "--interval inf: it must be more than 0, and 86400 at most"),
         ("--observe -1", "a time must lie between 0 and 86400 seconds"),
         ("--ttl 0", "a time to live is a number from 1 to 255, not 0"),
+        ("--rto 1e-12", "--rto 1e-12: it must be 0.001 seconds, or more"),
+        ("--md5=", "--md5: there is nothing in it: write something, or leave it out"),
+        ("--data=", "--data: there is nothing in it"),
+        ("--expect=", "--expect: there is nothing in it"),
+        ("--flags=", "--flags : write names as in SYN,ECE, letters as in SE, or none"),
+        ("--file - --file -", "--file -: standard input can be read only once"),
+        ("--file=", "'': no such file or directory"),
+        # What makes no sense together.
+        (
+            "--wscale 3 --no-wscale",
+            "--wscale does not go with --no-wscale: leave one of them out",
+        ),
+        ("--interval 1", "--interval means nothing without --count: give both, or neither"),
+        ("--no-ack --data x", "without our ACK nothing can be said"),
+        ("--no-ack --expect x", "without our ACK the peer says nothing"),
+        ("--no-ack --close fin", "--no-ack does not go with --close: it always ends by a RST"),
+        ("--flags FIN --data x", "a call that begins with FIN opens no connection to talk on"),
+        ("--flags none --expect x", "a call that begins with no flag opens no connection"),
+        ("--adopt --hold 1 --observe 1", "--adopt does not go with --observe and --hold: the"),
+        ("--adopt --count 1", "--adopt does not go with --count: the kernel goes on"),
+        ("--adopt --json", "--adopt does not go with --json: the kernel goes on"),
+        ("--adopt --no-timestamps --connect", "--connect does not go with --no-timestamps"),
+        ("--dry-run -w x", "--dry-run does not go with -w: nothing is sent, and the SYN is all"),
+        ("--dry-run --monitor prometheus", "--dry-run does not go with --monitor: nothing is"),
+        ("--dry-run --connect", "--dry-run does not go with --connect: nothing is sent"),
+        ("--dry-run -q", "--dry-run does not go with --quiet: nothing is sent"),
+        ("--dry-run --brief", "--dry-run does not go with --brief: nothing is sent"),
+        ("--count 2 --monitor prometheus", "--monitor does not go with --count: a monitoring"),
+        ("--brief --json", "--json and --brief: standard output takes one of them"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_sent(
@@ -250,6 +281,44 @@ def test_what_makes_no_sense_is_refused_before_anything_is_sent(
     assert said.out == ""
     assert said.err.startswith(f"error: {error}")
     assert said.err.count("\n") == 1
+
+
+def test_data_goes_with_a_cookie_even_where_our_ack_is_withheld(
+    answer: Callable[..., Asked],
+) -> None:
+    asked = answer(Call(OPEN, []))
+    cookie = "--fast-open=01234567"
+    assert main(["probe", "example.org:80", "--no-ack", "--data", "x", cookie]) == 0
+    assert asked.manner == [Manner(data=b"x", answer=False, fast_open=bytes.fromhex("01234567"))]
+
+
+def test_targets_may_stand_in_several_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    # As Windows writes it: with a mark of the byte order, and CR.
+    first.write_bytes(b"\xef\xbb\xbf127.0.0.1:1\r\n\r\n  # none\r\n127.0.0.1 2 # two\r\n")
+    second.write_text("127.0.0.1:3-4\n", encoding="utf-8")
+    words = ["--file", str(first), "127.0.0.1:5", "--file", str(second), "--dry-run", "--json"]
+    assert main(["probe", *words]) == 0
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [each["port"] for each in found] == [5, 1, 2, 3, 4]
+
+
+def test_a_file_that_is_no_text_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "targets"
+    path.write_text("127.0.0.1:1\n", encoding="utf-16")
+    assert main(["probe", "--file", str(path), "--dry-run"]) == 2
+    assert capsys.readouterr().err == f"error: {path}: it is no text in utf-8\n"
+
+
+def test_brief_is_the_line_that_each_of_many_gets(
+    answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer(Call(OPEN, STEPS), Call(CLOSED, []))
+    assert main(["probe", "example.org:80", "--brief"]) == 1
+    lines = [result_line(each).plain for each in (OPEN, CLOSED)]
+    assert capsys.readouterr().out.splitlines() == lines
 
 
 def test_quiet_says_nothing_but_by_its_exit_code(
