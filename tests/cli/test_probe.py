@@ -351,6 +351,49 @@ def test_a_monitoring_system_reads_it(
     assert capsys.readouterr().out.startswith(begin)
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("host --monitor nagios", "host: which port? Write host:443"),
+        ("host:1 --mss x --monitor=nagios", "Invalid value for '--mss'"),
+        ("host:1 --monitor nagios --nope", "No such option: --nope"),
+        ("host:1 --monitor nagios --json", "--json and --monitor: standard output takes one"),
+        ("host:1 --monitor nagios --count 2", "--monitor does not go with --count"),
+        ("host:1 --monitor nagios -w /nowhere/x", "/nowhere/x: the folder that it is to be in"),
+    ],
+)
+def test_nagios_is_told_what_is_wrong_where_it_looks(
+    words: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["probe", *words.split()]) == 3
+    said = capsys.readouterr()
+    assert said.out.startswith(f"TCP UNKNOWN - {says}")
+    assert (said.out.count("\n"), said.err) == (1, "")
+
+
+def test_who_cannot_call_tells_nagios_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise CannotRun("hand-built segments need CAP_NET_RAW: run sudo x")
+
+    monkeypatch.setattr(PROBE, "probes", fail)
+    assert main(["probe", "example.org:80", "--monitor", "nagios"]) == 3
+    said = capsys.readouterr()
+    assert said.out == "TCP UNKNOWN - hand-built segments need CAP_NET_RAW: run sudo x\n"
+    assert said.err == ""
+
+
+@pytest.mark.parametrize("words", ["--monitor prometheus host", "-- --monitor nagios"])
+def test_for_all_others_wrong_usage_stays_an_error(
+    words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["probe", *words.split()]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("error: ")
+
+
 def test_what_was_expected_and_did_not_come_is_no_success(
     answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
 ) -> None:
