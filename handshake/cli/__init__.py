@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
 
-from handshake.cli import demo, probe, replay
+from handshake.cli import demo, probe, probe_options, replay
+from handshake.cli.command import Command
 from handshake.cli.list import list_connections
 from handshake.errors import HandshakeError
 
@@ -32,10 +33,10 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(probe.probe)
-app.command()(replay.replay)
-app.command("list")(list_connections)
-app.command()(demo.demo)
+app.command(cls=Command, epilog=probe_options.EXIT_CODES)(probe.probe)
+app.command(cls=Command)(replay.replay)
+app.command("list", cls=Command)(list_connections)
+app.command(cls=Command)(demo.demo)
 
 
 def _print_version(wanted: bool) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from handshake.cli import probe_options as given
+from handshake.cli import probe_words as words
 from handshake.cli.options import Ascii, Json, Plain  # noqa: TC001 - typer reads them
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def probe(
     from handshake.probe.manner import LINUX_SHIFT
     from handshake.probe.patience import OBSERVE
 
-    by_hand_alone = given.chosen(
+    by_hand_alone = words.chosen(
         {
             "--mss": mss is not None,
             "--window": window is not None,
@@ -102,9 +103,9 @@ def probe(
         }
     )
     if connect:
-        given.refuse(by_hand_alone, "--connect", "the kernel makes each segment as it likes")
-    given.pace(rate, interval)
-    given.above_zero(rto, "--rto")
+        words.refuse(by_hand_alone, "--connect", "the kernel makes each segment as it likes")
+    words.pace(rate, interval)
+    words.above_zero(rto, "--rto")
     refuse_senseless(context)
     manner = Manner(
         mss=mss,
@@ -113,20 +114,20 @@ def probe(
         sack=sack,
         timestamps=timestamps,
         ecn=ecn,
-        fast_open=given.cookie(fast_open),
-        md5=given.octets(md5, "--md5"),
-        options=given.options(option),
-        flags=given.flags(flags),
+        fast_open=words.cookie(fast_open),
+        md5=words.octets(md5, "--md5"),
+        options=words.options(option),
+        flags=words.flags(flags),
         iss=seq,
         ttl=ttl,
         tos=tos,
-        source=given.address(source),
+        source=words.address(source),
         source_port=source_port,
-        interface=given.interface(interface),
-        data=given.octets(data, "--data"),
-        expect=given.octets(expect, "--expect"),
+        interface=words.interface(interface),
+        data=words.octets(data, "--data"),
+        expect=words.octets(expect, "--expect"),
         answer=not no_ack,
-        closing=given.closing(close),
+        closing=words.closing(close),
     )
     check(manner)
     output = Output(as_json, plain, ascii_only, quiet, monitor, write, brief)
@@ -142,7 +143,7 @@ def probe(
             watched = OBSERVE if alone or close != "fin" else 0.0
             observe = _WITHHELD if no_ack else watched
         patience = Patience.of(
-            timeout=given.timeout(timeout, retries, rto),
+            timeout=words.timeout(timeout, retries, rto),
             retries=retries,
             rto=rto,
             observe=observe,
@@ -182,11 +183,11 @@ def _by_hand(*, by_kernel: bool, or_not_at_all: bool) -> bool:
     return False
 
 
-def _targets(words: Sequence[str], files: Sequence[str], stack: ExitStack) -> list[Target]:
+def _targets(asked: Sequence[str], files: Sequence[str], stack: ExitStack) -> list[Target]:
     """Return whom to call: all are understood before the first is called."""
     from handshake.probe import own_listener, targets
 
-    found = list(targets(words))
+    found = list(targets(asked))
     if files:
         from handshake.cli.probe_many import read_files
 

@@ -20,6 +20,11 @@ class _Senseless(NamedTuple):
 
 _SENSELESS: Final = (
     _Senseless("--wscale", ("--no-wscale",), "leave one of them out"),
+    _Senseless(
+        "--md5",
+        ("--timestamps",),
+        "who signs offers none, as with Linux: leave one of them out",
+    ),
     _Senseless("--no-ack", ("--close",), "it always ends by a RST of ours: leave one of them out"),
     _Senseless(
         "--adopt",

@@ -8,7 +8,7 @@ import resource
 import sys
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from handshake.errors import UsageError
 from handshake.probe import exit_code
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from handshake.cli.probe_report import Evidence, Output, Report
     from handshake.probe import Manner, Patience, Result, Target
     from handshake.view.probe_lines import Series, Tally
+
+
+_MOST: Final = 10**15
+"""Calls of each target: more than anybody lives to see, and few enough to count."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class Many:
 
     def run(self, targets: Sequence[Target]) -> int:
         """Call all of them; return what to exit with."""
+        if (self.count or 1) > _MOST:
+            raise UsageError(f"--count {self.count}: it must be {_MOST} at most")
         from handshake.cli.console import console
         from handshake.view.probe_lines import Tally
 
