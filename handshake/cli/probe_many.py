@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import resource
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from handshake.errors import UsageError
@@ -56,7 +55,7 @@ class Many:
             rate = min(rate, len(targets) / self.interval)
         # Never all in one list: --count may be any number.
         rounds = self.count or 1
-        calls = itertools.chain.from_iterable(itertools.repeat(targets, rounds))
+        calls = iter(targets) if self.count is None else _numbered(targets, self.count)
         out = console(plain=self.output.plain)
         report = self.output.report(out)
         tally = Tally()
@@ -113,15 +112,32 @@ class Many:
         from handshake.view.probe_lines import Series
 
         for result in results:
+            shown = result
             if self.count is None:
                 tally.add(result)
             else:
+                result = _plain(result)
                 name = called(result.target, result.address)
                 series.setdefault(name, Series(name)).add(result)
-            report.show(result)
+            report.show(shown if self.output.in_words else result)
             evidence.keep(result)
             bar.advance()
             yield result
+
+
+_SIGN: Final = " #"
+
+
+def _numbered(targets: Sequence[Target], rounds: int) -> Iterator[Target]:
+    """Yield each target for each round, with its number: results do not come in that order."""
+    for number in range(1, rounds + 1):
+        for each in targets:
+            yield replace(each, text=f"{each.text}{_SIGN}{number}")
+
+
+def _plain(result: Result) -> Result:
+    """Return the result of a call that had a number, without it."""
+    return replace(result, target=result.target.rpartition(_SIGN)[0])
 
 
 class Bar:
