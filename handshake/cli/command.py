@@ -58,5 +58,5 @@ def _arguments(command: TyperCommand, ctx: Any) -> list[Any]:
 
 def _argument(param: Any) -> str:
     """Return it as it is typed: `[TARGET]...` may be left out, and may come again."""
-    name = param.metavar or param.name.upper()
+    name = (param.metavar or param.name.upper()).removesuffix("...")
     return f"{name if param.required else f'[{name}]'}{'' if param.nargs == 1 else '...'}"

@@ -38,7 +38,7 @@ class Form(Enum):
 def list_connections(
     captures: Annotated[
         list[str],
-        typer.Argument(metavar="CAPTURE", help="pcap or pcapng files; - is standard input."),
+        typer.Argument(metavar="CAPTURE...", help="pcap or pcapng files; - is standard input."),
     ],
     merge: Annotated[
         bool, typer.Option("--merge", help="The files are parts of one capture, as of tcpdump -C.")

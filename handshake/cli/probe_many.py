@@ -57,7 +57,10 @@ class Many:
         rounds = self.count or 1
         calls = iter(targets) if self.count is None else _numbered(targets, self.count)
         out = console(plain=self.output.plain)
-        report = self.output.report(out)
+        widest = max(len(each.text) for each in targets)
+        if self.count is not None:
+            widest += len(f"{_SIGN}{self.count}")
+        report = self.output.report(out, widest)
         tally = Tally()
         series: dict[str, Series] = {}
         began = time.monotonic()

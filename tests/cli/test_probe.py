@@ -5,17 +5,21 @@ from __future__ import annotations
 import importlib
 import json
 from dataclasses import dataclass, field, replace
+from io import StringIO
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.console import Console
 
 from handshake.cli import main
+from handshake.cli.probe_report import Lines
 from handshake.errors import CannotRun
 from handshake.probe import Closing, Manner, Patience, Result, Target, Verdict
 from handshake.probe.result import Said
 from handshake.tcp import Endpoint, Flags
 from handshake.view.probe_lines import result_line
+from handshake.view.theme import THEME
 from tests.cli.test_help import run
 from tests.schema import valid
 from tests.view.test_probe import OPEN, STEPS
@@ -321,6 +325,67 @@ def test_brief_is_the_line_that_each_of_many_gets(
     assert main(["probe", "example.org:80", "--brief"]) == 1
     lines = [result_line(each).plain for each in (OPEN, CLOSED)]
     assert capsys.readouterr().out.splitlines() == lines
+
+
+REFUSED = replace(CLOSED, reason="RST answered our SYN: nothing listens on port 81, or a firewall")
+SHORT = Result("[::1]:1", "::1", 1, Verdict.OPEN, "", rtt=0.0005)
+
+
+@pytest.mark.parametrize(
+    ("terminal", "width", "names", "rows"),
+    [
+        (
+            True,
+            120,
+            14,
+            [
+                f"CLOSED       example.org:81 (198.51.100.7)  28 ms  {REFUSED.reason}",
+                "OPEN         [::1]:1         0.5 ms  close: no answer",
+            ],
+        ),
+        # Where it has no room, what it may mean gives way.
+        (
+            True,
+            80,
+            14,
+            [
+                "CLOSED       example.org:81 (198.51.100.7)  28 ms  RST answered our SYN",
+                "OPEN         [::1]:1         0.5 ms  close: no answer",
+            ],
+        ),
+        # Nor is it aligned, where names would take most of the line.
+        (
+            True,
+            80,
+            50,
+            [
+                "CLOSED       example.org:81 (198.51.100.7)  28 ms  RST answered our SYN",
+                "OPEN         [::1]:1  0.5 ms  close: no answer",
+            ],
+        ),
+        # A pipe has no width.
+        (
+            False,
+            80,
+            14,
+            [
+                f"CLOSED       example.org:81 (198.51.100.7)  28 ms  {REFUSED.reason}",
+                "OPEN         [::1]:1  0.5 ms  close: no answer",
+            ],
+        ),
+    ],
+)
+def test_lines_of_many_are_as_long_as_there_is_room_for(
+    terminal: bool, width: int, names: int, rows: list[str]
+) -> None:
+    out = StringIO()
+    console = Console(
+        file=out, width=width, force_terminal=terminal, color_system=None, theme=THEME
+    )
+    lines = Lines(console, names)
+    for each in (REFUSED, SHORT):
+        lines.show(each)
+    assert out.getvalue().splitlines() == rows
 
 
 def test_quiet_says_nothing_but_by_its_exit_code(
