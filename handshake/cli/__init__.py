@@ -83,8 +83,7 @@ def main(args: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return _INTERRUPTED
     except BrokenPipeError:
-        # Whoever read has enough. Python flushes once more at exit: let that go nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()  # whoever read has enough
         return 1
     except OSError as error:
         return _failed(f"cannot write the output: {error.strerror or error}", 3)
@@ -129,8 +128,17 @@ def _unknown(text: str, _: int) -> int:
     from handshake.export.monitor import unknown
 
     said, code = unknown(" ".join(text.split()))
-    print(said)  # noqa: T201
+    try:
+        print(said, flush=True)  # noqa: T201
+    except OSError:
+        _write_no_more()
+        return _failed(text, code)
     return code
+
+
+def _write_no_more() -> None:
+    """Let what Python still has for standard output, and flushes at exit, go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _failed(text: str, code: int) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
+import subprocess
+import sys
 from dataclasses import dataclass, field, replace
 from io import StringIO
 from ipaddress import ip_address
@@ -436,6 +438,18 @@ def test_nagios_is_told_what_is_wrong_where_it_looks(
     said = capsys.readouterr()
     assert said.out.startswith(f"TCP UNKNOWN - {says}")
     assert (said.out.count("\n"), said.err) == (1, "")
+
+
+def test_where_nagios_cannot_be_told_the_log_is() -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, "-m", "handshake", "probe", "host", "--monitor", "nagios"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (3, "error: host: which port? Write host:443\n")
 
 
 def test_who_cannot_call_tells_nagios_so(
