@@ -19,13 +19,17 @@ class _Senseless(NamedTuple):
 
 
 _SENSELESS: Final = (
-    _Senseless("--wscale", ("--no-wscale",), "leave one of them out"),
+    _Senseless("--wscale", ("--no-wscale",), "it offers none"),
     _Senseless(
         "--md5",
         ("--timestamps",),
-        "who signs offers none, as with Linux: leave one of them out",
+        "who signs offers none, as with Linux",
     ),
-    _Senseless("--no-ack", ("--close",), "it always ends by a RST of ours: leave one of them out"),
+    _Senseless(
+        "--no-ack",
+        ("--close", "--hold"),
+        "it is watched for as long as --observe says, and ended by a RST of ours",
+    ),
     _Senseless(
         "--adopt",
         (
@@ -51,7 +55,7 @@ _SENSELESS: Final = (
     _Senseless(
         "--dry-run",
         ("--connect", "--monitor", "-w", "--quiet", "--brief"),
-        "nothing is sent, and the SYN is all that is shown: leave one of them out",
+        "nothing is sent, and the SYN is all that is shown",
     ),
     _Senseless(
         "--monitor",
@@ -70,7 +74,10 @@ def refuse_senseless(context: typer.Context) -> None:
     for option, others, why in _SENSELESS:
         against = [each for each in others if each in given]
         if option in given and against:
-            raise UsageError(f"{option} does not go with {' and '.join(against)}: {why}")
+            names = " and ".join(against)
+            raise UsageError(
+                f"{option} does not go with {names}: {why}; leave out one or the other"
+            )
     for option, other in _IN_COMPANY.items():
         if option in given and other not in given:
             raise UsageError(f"{option} means nothing without {other}: give both, or neither")

@@ -259,12 +259,15 @@ def test_how_patient_it_is(words: str, patience: Patience, answer: Callable[...,
         # What makes no sense together.
         (
             "--wscale 3 --no-wscale",
-            "--wscale does not go with --no-wscale: leave one of them out",
+            "--wscale does not go with --no-wscale: it offers none; leave out one or the other",
         ),
         ("--interval 1", "--interval means nothing without --count: give both, or neither"),
         ("--no-ack --data x", "without our ACK nothing can be said"),
         ("--no-ack --expect x", "without our ACK the peer says nothing"),
-        ("--no-ack --close fin", "--no-ack does not go with --close: it always ends by a RST"),
+        (
+            "--no-ack --close fin --hold 1",
+            "--no-ack does not go with --close and --hold: it is watched for as long as --observe",
+        ),
         ("--flags FIN --data x", "a call that begins with FIN opens no connection to talk on"),
         ("--flags none --expect x", "a call that begins with no flag opens no connection"),
         ("--adopt --hold 1 --observe 1", "--adopt does not go with --observe and --hold: the"),
