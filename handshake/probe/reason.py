@@ -91,7 +91,9 @@ def reason(attempt: Concluded, seconds: float) -> str:
         case Verdict.HALF_OPEN:
             return f"the peer answered our SYN, {_not_taken(attempt.taken)}"
         case Verdict.RESET:
-            return "the peer answered our SYN, and then reset the connection"
+            return (
+                f"the peer answered our SYN, and then reset the connection{_hung_up(attempt.taken)}"
+            )
         case Verdict.BAD_PEER:
             return f"{syns} brought only answers that acknowledge what we did not send"
         case Verdict.LOCAL_ERROR:
@@ -159,13 +161,21 @@ def _not_taken(taken: Taken) -> str:
     return "and acknowledged nothing that we sent after it: whether it took our ACK, nothing shows"
 
 
+def _hung_up(taken: Taken) -> str:
+    took = ", although it had taken our ACK" if taken.confirmed else ""
+    return (
+        f" before a word was said on it{took}: a program there hangs up on us at once, or the "
+        f"server has no room for another connection, or a firewall breaks it off"
+    )
+
+
 def _crossed(attempt: Concluded) -> str | None:
     """Return why, where the peer's SYN came before it could have answered ours."""
     called = f"the peer called us from port {attempt.remote.port} while we called it"
     match attempt.verdict:
         case Verdict.OPEN:
             return f"{called}, and acknowledged our SYN: nobody listens there"
-        case Verdict.CLOSED:
+        case Verdict.CLOSED | Verdict.RESET:
             return f"{called}, and then reset the connection"
         case Verdict.HALF_OPEN:
             return f"{called}, and acknowledged nothing of ours"

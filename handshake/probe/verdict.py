@@ -28,7 +28,7 @@ class Verdict(Enum):
     """The peer answered our SYN, and nothing shows that it took our answer."""
 
     RESET = "reset"
-    """The peer reset the connection before it showed that it took our ACK."""
+    """The peer answered our SYN, and reset the connection before a word was said on it."""
 
     BAD_PEER = "bad-peer"
     """All that answered acknowledged what we had not sent."""
