@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from handshake.probe.result import Result, failed
-from handshake.probe.target import Target
+from handshake.probe.target import Target, unfit
 from handshake.probe.verdict import Verdict
 from handshake.tcp import Endpoint
 
@@ -50,7 +50,7 @@ class Addresses:
             if target is None:
                 self._exhausted = True
             elif target.is_address:
-                self._ready.extend(_entries(target))
+                self._ready.extend(entries(target))
             else:
                 self._asked += 1
                 # Nobody waits for it at the end, however long a name server takes.
@@ -60,7 +60,7 @@ class Addresses:
     def _look_up(self, target: Target) -> None:
         found: list[Entry] | Exception
         try:
-            found = _entries(target)
+            found = entries(target)
         except Exception as error:  # a thread has nobody to raise to
             found = error
         with suppress(RuntimeError):  # the loop is closed: nobody is interested any more
@@ -75,8 +75,20 @@ class Addresses:
         self.arrived()
 
 
-def _entries(target: Target) -> list[Entry]:
+def entries(target: Target) -> list[Entry]:
+    """Return whom to call at each address of a target, or why nobody can be."""
     try:
-        return [(target, remote) for remote in target.endpoints()]
+        found = target.endpoints()
     except LookupError as error:
         return [failed(target, Verdict.NAME_ERROR, str(error.args[0]))]
+    return [_entry(target, remote) for remote in found]
+
+
+def _entry(target: Target, remote: Endpoint) -> Entry:
+    why = unfit(remote.address)
+    if why is None:
+        return target, remote
+    if remote.address.is_unspecified:
+        # The kernel would call this very machine.
+        why += ": a name server answers so for what it blocks"
+    return failed(target, Verdict.NAME_ERROR, f"{target.host} stands for {why}", remote)

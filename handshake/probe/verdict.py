@@ -37,7 +37,7 @@ class Verdict(Enum):
     """This machine refused to send: no route, a firewall of its own."""
 
     NAME_ERROR = "name-error"
-    """The name has no address."""
+    """The name has no address, or one to which no connection can lead."""
 
     @property
     def exit_code(self) -> int:

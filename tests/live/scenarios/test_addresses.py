@@ -170,3 +170,43 @@ def test_24_several_addresses_and_a_name_without_one(tmp_path: Path) -> None:
     }
     assert len(found) == 5
     assert code == 3
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("words", [[], ["none.test:1"], ["--connect"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "address",
+    ["0.0.0.0", "::", "224.0.0.1", "ff02::1", "255.255.255.255", "fe80::9", "::ffff:0.0.0.0"],
+)
+def test_24_a_name_of_nobody(address: str, words: list[str], tmp_path: Path) -> None:
+    hosts = f"{address} nobody.test\n"
+    # Linux takes the unspecified address for its own: a server here must not be called.
+    with pair() as (client, _), answering(client), capture(client, "any", tmp_path / "a.pcap"):
+        code, found = ask(client, tmp_path, hosts, f"nobody.test:{PORT}", *words)
+    result = next(each for each in found if each["target"] == f"nobody.test:{PORT}")
+    plain = address.removeprefix("::ffff:")
+    assert (result["verdict"], result["address"]) == ("name-error", plain)
+    assert result["reason"].startswith(f"nobody.test stands for {plain}: ")
+    assert code == 3
+    assert segments(tmp_path / "a.pcap") == []
+
+
+@pytest.mark.live
+def test_24_a_name_of_nobody_and_of_a_host(tmp_path: Path) -> None:
+    hosts = ":: some.test\n10.77.0.2 some.test\n"
+    with pair() as (client, server), answering(server):
+        code, found = ask(client, tmp_path, hosts, f"some.test:{PORT}")
+    assert [(each["address"], each["verdict"]) for each in found] == [
+        ("::", "name-error"),
+        ("10.77.0.2", "open"),
+    ]
+    assert code == 0
+
+
+@pytest.mark.live
+def test_24_no_syn_is_shown_to_a_name_of_nobody(tmp_path: Path) -> None:
+    with pair() as (client, _):
+        argv = [*resolving(tmp_path, "0.0.0.0 no.test\n"), *PROBE, "no.test:1", "--dry-run"]
+        run = client.run(argv, check=False)
+    assert (run.returncode, run.stdout) == (3, "")
+    assert "0.0.0.0: a connection has one peer" in run.stderr
