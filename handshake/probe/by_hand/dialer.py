@@ -9,9 +9,9 @@ from handshake.probe.by_hand.call import Call
 from handshake.probe.by_hand.course import Course
 from handshake.probe.by_hand.precedent import Precedents
 from handshake.probe.clock import Beginnings, Clock
-from handshake.probe.end.header import offer_for, path_mss
+from handshake.probe.end.header import Headers, offer_for, path_mss
 from handshake.probe.patience import SECOND, Patience
-from handshake.tcp import Endpoint
+from handshake.tcp import Endpoint, Seq
 from handshake.wire.guard import sockaddr
 from handshake.wire.guards import Guards
 from handshake.wire.route import route
@@ -114,5 +114,8 @@ class Dialer:
                 precedents = self._precedents[version, offer, room] = Precedents(
                     version, offer, *how
                 )
+                # Scapy takes its time for the first of a kind: not when a SYN's timer runs.
+                ends = Endpoint(way.source, 1), Endpoint(address, 1)
+                precedents.packet(Headers(offer, manner, room).opening(*ends, Seq(0), clock=0))
             known = self._ways[address] = way.source, precedents
         return known

@@ -150,6 +150,8 @@ class Exchange:
         self.link.know(call.course.local.address, remote.address)
         self._from_us[call.outgoing] = self._to_us[call.incoming] = call
         by_rules = self._attentive or not self.manner.ordinary
+        # Sockets and filters take their time: the timer runs from when our SYN leaves.
+        call.begun = self.clock.now()
         self._send(call, call.course.start(call.begun, by_rules=by_rules))
         self._after(call, call.begun)
         return call
