@@ -37,6 +37,14 @@ class Hop(NamedTuple):
     """Whether they go to everybody on a link."""
 
 
+def gateway(address: Address, source: Address, interface: str | None = None) -> Address | None:
+    """Return the router by which packets to this address leave; None where it is not known of."""
+    try:
+        return next_hop(address, source, interface).gateway
+    except OSError:  # there is no way by now, or the kernel does not say
+        return None
+
+
 def next_hop(address: Address, source: Address | None = None, interface: str | None = None) -> Hop:
     """Return the first hop of packets to this address.
 

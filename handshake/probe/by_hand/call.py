@@ -5,26 +5,26 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from handshake.probe.hints import hints
+from handshake.probe.hints import hints, too_near
 from handshake.probe.patience import SECOND
 from handshake.probe.reason import nobody_answers, reason
-from handshake.probe.result import Negotiated, Result, Said, failed, round_trip
-from handshake.probe.verdict import Close, Note, Verdict
+from handshake.probe.result import Negotiated, Result, failed, hops, round_trip
+from handshake.probe.verdict import Note, Verdict
 from handshake.tcp import Flags, Observed
 from handshake.tracker import summarize_end
 from handshake.wire.neighbours import silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from handshake.probe.by_hand.conclusion import Conclusion
     from handshake.probe.by_hand.course import Course
-    from handshake.probe.end.watch import Taken
     from handshake.probe.target import Target
     from handshake.record import EndRecord
-    from handshake.tcp import Endpoint
     from handshake.tcp.icmp import IcmpError
     from handshake.tracker import Connection, Tracker
     from handshake.wire.guard import Guard
+    from handshake.wire.ip import Address
     from handshake.wire.link import Captured, Heard
 
 
@@ -49,6 +49,7 @@ class Call:
         "course",
         "due",
         "errors",
+        "gateway",
         "guard",
         "incoming",
         "last",
@@ -75,6 +76,7 @@ class Call:
         to: tuple[Any, ...],
         path_mss: int,
         begun: int,
+        gateway: Callable[[], Address | None],
         *,
         attentive: bool,
     ) -> None:
@@ -90,6 +92,9 @@ class Call:
         self.to = to
         self.path_mss = path_mss
         """What a segment may carry on our side of the path, in octets."""
+
+        self.gateway = gateway
+        """Asks the kernel for the router on the way to the peer; None where there is none."""
 
         self.begun = begun
         self.over: int | None = None
@@ -177,6 +182,7 @@ class Call:
         if seen is not None:
             told = seen.findings.found()
             notes += tuple(hints(self.segments or (), self.path_mss, told))
+        notes += tuple(self._nearness(found, ttl))
         return Result(
             target=self.target.text,
             address=str(remote.address),
@@ -213,6 +219,15 @@ class Call:
             "(IPsec) or gives them another address (source NAT); --connect would tell"
         )
         return failed(self.target, Verdict.LOCAL_ERROR, why, remote)
+
+    def _nearness(self, found: Conclusion, ttl: int | None) -> Iterator[Note]:
+        """Yield a note where the answer came from nearer by than the target is."""
+        # What crossed our SYN answers nothing, and a RST to what is no SYN says nothing of a port.
+        if ttl is None or hops(ttl) or found.crossed or Flags.SYN not in found.asked:
+            return
+        if (router := self.gateway()) is not None:
+            answer = "RST" if found.verdict is Verdict.CLOSED else "SYN+ACK"
+            yield too_near(answer, ttl, self.course.remote.address, router)
 
     def _in_force(self, agreed: Negotiated | None) -> Negotiated | None:
         """Return what both SYNs brought into force: a peer may take more than our path carries."""
@@ -254,53 +269,3 @@ class Call:
 
         heard = whole(answer)
         return *round_trip([whole(each) for each in self.syns], heard), heard.ttl
-
-
-class Conclusion:
-    """What the course of a call came to, whoever led it: precedents, or an attempt of its own."""
-
-    __slots__ = (
-        "asked",
-        "close",
-        "crossed",
-        "error",
-        "failure",
-        "ignored",
-        "local",
-        "negotiated",
-        "notes",
-        "remote",
-        "said",
-        "syn_sent",
-        "taken",
-        "verdict",
-    )
-
-    def __init__(self, course: Course) -> None:
-        self.asked: Flags = course.asked
-        self.local: Endpoint = course.local
-        self.remote: Endpoint = course.remote
-        self.error: IcmpError | None = None
-        self.failure = ""
-        self.ignored = False
-        self.crossed = False
-        self.syn_sent = 1
-        self.notes: tuple[Note, ...] = ()
-        self.verdict: Verdict | None
-        self.close: Close | None
-        self.negotiated: Negotiated | None
-        self.taken: Taken
-        self.said: Said | None = None
-        if (ending := course.ending) is not None:
-            # What has a precedent sent one SYN, and nothing stood out.
-            self.verdict, self.close = ending.verdict, ending.close
-            self.negotiated, self.taken = ending.negotiated, ending.taken
-            return
-        attempt = course.attempt
-        self.verdict, self.close = attempt.verdict, attempt.close
-        self.negotiated = Negotiated.of(attempt.block)
-        self.error, self.failure = attempt.error, attempt.failure
-        self.syn_sent, self.notes = attempt.syn_sent, tuple(attempt.notes)
-        self.taken, self.ignored = attempt.taken, attempt.ignored
-        self.crossed = attempt.crossed
-        self.said = None if attempt.talk is None else Said.of(attempt.talk, attempt.block)

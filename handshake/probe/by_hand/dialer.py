@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Final
+from functools import cache, partial
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.probe.by_hand.call import Call
 from handshake.probe.by_hand.course import Course
@@ -14,6 +15,7 @@ from handshake.probe.patience import SECOND, Patience
 from handshake.tcp import Endpoint, Seq
 from handshake.wire.guard import sockaddr
 from handshake.wire.guards import Guards
+from handshake.wire.next_hop import gateway
 from handshake.wire.route import route
 from handshake.wire.template import Templates
 
@@ -32,6 +34,19 @@ _LASTS: Final = SECOND
 """How long the kernel is not asked again for the way to an address."""
 
 
+class _Way(NamedTuple):
+    """What is known of the way to an address."""
+
+    source: Address
+    """Our address on it."""
+
+    precedents: Precedents
+    """How calls on such a way went before."""
+
+    gateway: Callable[[], Address | None]
+    """Asks for the router that it begins with."""
+
+
 class Dialer:
     """Prepares calls; the ports that they are made from are guarded until it is closed."""
 
@@ -46,7 +61,7 @@ class Dialer:
         self._templates = Templates()
         self._beginnings = Beginnings()
         self._precedents: dict[tuple[int, Offer, int], Precedents] = {}
-        self._ways: dict[Address, tuple[Address, Precedents]] = {}
+        self._ways: dict[Address, _Way] = {}
         self._ways_until = 0
 
     def call(
@@ -64,7 +79,8 @@ class Dialer:
         OSError where there is no way to the remote end, and CannotRun where no port of ours
         can be guarded.
         """
-        source, precedents = self._way(remote.address)
+        way = self._way(remote.address)
+        source, precedents = way.source, way.precedents
         room = precedents.path_mss
         if patience is not None or manner is not None:
             how = patience or self._patience, self._templates, manner or self._manner
@@ -91,14 +107,15 @@ class Dialer:
         )
         to = sockaddr(remote.address)
         ends = outgoing, incoming, to
-        return Call(target, course, guard, *ends, room, now, attentive=self._attentive)
+        attentive = self._attentive
+        return Call(target, course, guard, *ends, room, now, way.gateway, attentive=attentive)
 
     def close(self) -> None:
         """Give all ports back."""
         self.guards.close()
 
-    def _way(self, address: Address) -> tuple[Address, Precedents]:
-        """Return our address on the way there, and how calls on such a way went before."""
+    def _way(self, address: Address) -> _Way:
+        """Return what is known of the way there: for a second the kernel is not asked again."""
         now = self._clock.now()
         if now >= self._ways_until:
             self._ways.clear()
@@ -117,5 +134,6 @@ class Dialer:
                 # Scapy takes its time for the first of a kind: not when a SYN's timer runs.
                 ends = Endpoint(way.source, 1), Endpoint(address, 1)
                 precedents.packet(Headers(offer, manner, room).opening(*ends, Seq(0), clock=0))
-            known = self._ways[address] = way.source, precedents
+            router = cache(partial(gateway, address, way.source, manner.interface))
+            known = self._ways[address] = _Way(way.source, precedents, router)
         return known

@@ -12,7 +12,8 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
 
-from handshake.probe.by_hand.call import FLAGS, Conclusion
+from handshake.probe.by_hand.call import FLAGS
+from handshake.probe.by_hand.conclusion import Conclusion
 from handshake.probe.by_hand.dialer import Dialer
 from handshake.probe.by_hand.time_wait import TimeWait
 from handshake.probe.clock import Clock

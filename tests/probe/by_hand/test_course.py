@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from handshake.probe import Close, Patience, Verdict
-from handshake.probe.by_hand.call import Conclusion
+from handshake.probe.by_hand.conclusion import Conclusion
 from handshake.probe.by_hand.course import Course
 from handshake.probe.by_hand.precedent import Precedent, Precedents
 from handshake.probe.end.attempt import Attempt
