@@ -40,7 +40,8 @@ class Guards:
     def take(self, address: Address, taken: Callable[[int], bool], port: int = 0) -> Guard:
         """Return a guard on this address whose port is not `taken`: an open one, or another.
 
-        Raises CannotRun where no guard holds, and where the port asked for is not to be had.
+        Raises CannotRun where no guard holds, and where the port asked for is not to be had;
+        OSError where that is ours, and `taken`.
         """
         known = self._by_address.setdefault(address, deque())
         for _ in range(min(len(known), len(known) if port else _LOOKED_AT)):
@@ -48,6 +49,9 @@ class Guards:
             held = known[-1]
             if (not port or held.port == port) and not taken(held.port):
                 return held
+        if port and any(held.port == port for held in known):
+            what = f"our last call to it from port {port} may not be over for it"
+            raise OSError(errno.EADDRINUSE, f"{what}: wait, or call from another port")
         held = self._open(address, port)
         self.ports.add(held.port)
         known.append(held)

@@ -79,6 +79,13 @@ def test_one_port_serves_all_calls_that_differ_elsewhere() -> None:
         pass
 
 
+def test_a_port_of_our_choice_that_we_have_called_from() -> None:
+    with Guards() as guards:
+        port = guards.take(LOOPBACK, lambda _: False).port
+        with pytest.raises(OSError, match=f"our last call to it from port {port} may not be over"):
+            guards.take(LOOPBACK, lambda _: True, port)
+
+
 def test_a_port_that_is_in_use_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(secrets, "choice", lambda ports: ports[0])
     with socket.socket() as other, Guards() as guards:

@@ -188,7 +188,7 @@ class Call:
             address=str(remote.address),
             port=remote.port,
             verdict=found.verdict,
-            reason=reason(found, (over - self.begun) / SECOND),
+            reason=reason(found, (over - self.begun) / SECOND, found.said, signed=course.signed),
             icmp=found.error,
             rtt=rtt,
             rtt_ambiguous=ambiguous,

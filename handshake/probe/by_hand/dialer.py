@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import struct
 from functools import cache, partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from handshake.errors import CannotRun
 from handshake.probe.by_hand.call import Call
 from handshake.probe.by_hand.course import Course
 from handshake.probe.by_hand.precedent import Precedents
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from handshake.probe.manner import Manner
     from handshake.probe.target import Target
     from handshake.tcp import Offer
+    from handshake.wire.guard import Guard
     from handshake.wire.ip import Address
     from handshake.wire.link import Captured, Heard
 
@@ -76,8 +79,8 @@ class Dialer:
         """Return a call that has not begun, between ends that are not `taken`.
 
         With a patience or a manner of its own it has no precedents but its own either. Raises
-        OSError where there is no way to the remote end, and CannotRun where no port of ours
-        can be guarded.
+        OSError where there is no way to the remote end, or the port to call from is not to be
+        had; and CannotRun where no port of ours can be guarded.
         """
         way = self._way(remote.address)
         source, precedents = way.source, way.precedents
@@ -87,11 +90,7 @@ class Dialer:
             precedents = Precedents(remote.version, precedents.offer, *how, room)
         here, there, port = source.packed, remote.address.packed, remote.port
         incoming = there + here
-        guard = self.guards.take(
-            source,
-            lambda ours: taken(incoming + _PORTS.pack(port, ours)),
-            self._manner.source_port,
-        )
+        guard = self._guard(source, lambda ours: taken(incoming + _PORTS.pack(port, ours)))
         incoming += _PORTS.pack(port, guard.port)
         outgoing = here + there + _PORTS.pack(guard.port, port)
         now = self._clock.now()
@@ -113,6 +112,21 @@ class Dialer:
     def close(self) -> None:
         """Give all ports back."""
         self.guards.close()
+
+    def _guard(self, source: Address, taken: Callable[[int], bool]) -> Guard:
+        """Return a guard on a port of ours that is not `taken`."""
+        port = self._manner.source_port
+        try:
+            return self.guards.take(source, taken, port)
+        except CannotRun as error:
+            # Another port may do, where one was asked for: that concerns this call alone.
+            why = error.__cause__
+            if not port or not isinstance(why, OSError):
+                raise
+            text = str(error)
+            if why.errno == errno.EADDRINUSE:
+                text += f", and `ss -tanp sport = :{port}` shows by whom: call from another one"
+            raise OSError(why.errno, text) from error
 
     def _way(self, address: Address) -> _Way:
         """Return what is known of the way there: for a second the kernel is not asked again."""
