@@ -87,6 +87,16 @@ def too_near(answer: str, ttl: int, address: Address, gateway: Address) -> Note:
     )
 
 
+def kept_out() -> Note:
+    """Return the note that the answer was on the wire, and never got to TCP."""
+    return Note(
+        "own-firewall",
+        "The answer came to this machine, but no further than its own firewall, which drops what "
+        "comes in, or its reverse path filter. What is told here is what passed on the wire: any "
+        "other program of this machine may get no answer.",
+    )
+
+
 def _options(ours: Offer, theirs: Offer) -> Iterator[Note]:
     offered = [
         (name, accepted)

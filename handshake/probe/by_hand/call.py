@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from handshake.probe.hints import hints, too_near
+from handshake.probe.hints import hints, kept_out, too_near
 from handshake.probe.patience import SECOND
 from handshake.probe.reason import nobody_answers, reason
 from handshake.probe.result import Negotiated, Result, failed, hops, round_trip
@@ -36,6 +37,12 @@ _RST: Final = int(Flags.RST)
 _ROOM: Final = 8 << 20
 """Octets of a call's packets that are kept: more of them tell nothing new of how it opens."""
 
+_ON_ITS_WAY: Final = 0.05
+"""Seconds that a packet may take from the wire to TCP: a program may have a say in between."""
+
+_UNTOUCHED: Final = 255
+"""A TTL that no router has counted down."""
+
 _LEAST: Final = 2048
 """Octets that a segment takes at least, however short: all that is known of it is kept, too."""
 
@@ -47,6 +54,7 @@ class Call:
         "begun",
         "conclusion",
         "course",
+        "dropped",
         "due",
         "errors",
         "gateway",
@@ -97,6 +105,9 @@ class Call:
         """Asks the kernel for the router on the way to the peer; None where there is none."""
 
         self.begun = begun
+        self.dropped = guard.dropped
+        """What the guard had kept from the kernel before it."""
+
         self.over: int | None = None
         """When there was nothing more to send."""
 
@@ -183,6 +194,8 @@ class Call:
             told = seen.findings.found()
             notes += tuple(hints(self.segments or (), self.path_mss, told))
         notes += tuple(self._nearness(found, ttl))
+        if ttl is not None and self._is_kept_out(ttl):
+            notes += (kept_out(),)
         return Result(
             target=self.target.text,
             address=str(remote.address),
@@ -228,6 +241,22 @@ class Call:
         if (router := self.gateway()) is not None:
             answer = "RST" if found.verdict is Verdict.CLOSED else "SYN+ACK"
             yield too_near(answer, ttl, self.course.remote.address, router)
+
+    def _is_kept_out(self, ttl: int) -> bool:
+        """Whether the answer, which was seen on the wire, never came as far as our guard.
+
+        What others are told at the same port may hide that, but nothing makes it up.
+        """
+        if self.segments is None or self.dropped is None:
+            return False
+        if self.guard.name == "minttl" and ttl == _UNTOUCHED:  # it lets this one through
+            return False
+        give_up = time.monotonic() + _ON_ITS_WAY
+        while self.guard.dropped == self.dropped:
+            if time.monotonic() > give_up:
+                return True
+            time.sleep(_ON_ITS_WAY / 50)
+        return False
 
     def _in_force(self, agreed: Negotiated | None) -> Negotiated | None:
         """Return what both SYNs brought into force: a peer may take more than our path carries."""

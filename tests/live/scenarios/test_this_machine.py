@@ -1,6 +1,8 @@
 """Scenarios 16 to 19: what this machine, or a NAT on the way, does with our SYN."""
 
+import errno
 import json
+import os
 import sys
 import time
 from ipaddress import ip_address
@@ -8,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from handshake.probe import Close, Manner, Patience, Result, Verdict
+from handshake.probe import Close, Manner, Patience, Result, Target, Verdict
+from handshake.probe.engine import probe_all
+from handshake.wire.guard import LADDER
 
-from ..calling import PORT, Way, codes, every_way, two_ways
+from ..calling import PORT, Way, alone, codes, every_way, two_ways
 from ..capture import capture
 from ..loss import drop
 from ..net import Host, pair, routed
@@ -242,3 +246,79 @@ def test_15_every_source_that_is_ours(version: int, source: str, address: str, m
         patience = Patience.of(close_timeout=0.2)
         result = Way(version, many).call(client, address, patience, manner=Manner(source=found))
     assert (result.verdict, result.close) == (Verdict.OPEN, Close.PEER_KEPT_OPEN)
+
+
+KINDS = ("filter", "md5", "minttl", "owner")
+
+STATEFUL = """
+table inet stateful { chain heard {
+type filter hook input priority 0; policy drop;
+iif lo accept
+ct state established accept
+icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
+}; }
+"""
+
+
+def held_by(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no other kind of guard hold our ports."""
+
+    def barred(*_: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    for name in LADDER:
+        if name != kind:
+            monkeypatch.setitem(LADDER, name, barred)
+
+
+@pytest.mark.live
+@alone
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("port", [PORT, 1])
+def test_17_a_firewall_of_ours_that_drops_the_answers(
+    way: Way, kind: str, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held_by(kind, monkeypatch)
+    with (
+        pair() as (client, server),
+        server.listen(PORT),
+        drop(client, "input", f"tcp sport {port}") as rule,
+    ):
+        result = way.call(client, server, Patience.of(close_timeout=0.2), port=port)
+        # A table of our own comes first.
+        assert bool(rule.packets) == (kind != "owner")
+    # What passes on the wire is told as it is.
+    assert result.verdict is (Verdict.OPEN if port == PORT else Verdict.CLOSED)
+    assert result.guard == kind
+    # Where the firewall itself is our guard, nobody counts what it lets through.
+    assert codes(result) == (set() if kind == "owner" else {"own-firewall"})
+
+
+@pytest.mark.live
+@alone
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("port", [PORT, 1])
+def test_17_no_firewall_of_ours_is_in_the_way(
+    way: Way, kind: str, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held_by(kind, monkeypatch)
+    with pair() as (client, server), server.listen(PORT), client.listen(PORT):
+        client.nft(STATEFUL)
+        for host in (server, client):
+            result = way.call(client, host, Patience.of(close_timeout=0.2), port=port)
+            assert (result.guard, codes(result)) == (kind, set())
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("many", [False, True])
+def test_17_a_ttl_that_one_guard_lets_through_is_no_firewall(
+    many: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held_by("minttl", monkeypatch)
+    with pair() as (client, server):
+        server.sysctl("net.ipv4.ip_default_ttl", 255)
+        text = f"{server.v4}:1"
+        with client.entered():
+            (result,) = probe_all([Target.parse(text)], attentive=many)
+    assert (result.verdict, result.ttl, result.guard) == (Verdict.CLOSED, 255, "minttl")
+    assert codes(result) == set()
