@@ -41,9 +41,6 @@ def test_an_address_that_is_not_ours() -> None:
 
 
 def test_where_one_way_is_barred_the_next_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    def barred(*_: object) -> None:
-        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
-
     monkeypatch.setitem(module.LADDER, "filter", barred)
     with guard(LOOPBACK) as held:
         assert held.name == "md5"
@@ -77,6 +74,31 @@ def test_one_port_serves_all_calls_that_differ_elsewhere() -> None:
         assert {each.port for each in taken} == guards.ports
     with guard(LOOPBACK, first.port):
         pass
+
+
+def test_a_port_that_rests_serves_where_there_is_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    resting: set[int] = set()
+    with Guards() as guards:
+        first = guards.take(LOOPBACK, lambda _: False)
+        resting.add(first.port)
+        second = guards.take(LOOPBACK, lambda _: False, rests=resting.__contains__)
+        assert second is not first
+        # Asked for by its number, it may be needed just for the ends to be the same.
+        asked = guards.take(LOOPBACK, lambda _: False, first.port, rests=resting.__contains__)
+        assert asked is first
+        resting.add(second.port)
+        for name in LADDER:
+            monkeypatch.setitem(module.LADDER, name, barred)
+        held = guards.take(LOOPBACK, {first.port}.__contains__, rests=resting.__contains__)
+        assert held is second
+        with pytest.raises(CannotRun, match="no guard holds"):
+            guards.take(LOOPBACK, lambda _: True, rests=resting.__contains__)
+
+
+def barred(*_: object) -> None:
+    raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
 
 def test_a_port_of_our_choice_that_we_have_called_from() -> None:

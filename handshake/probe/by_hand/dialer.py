@@ -72,11 +72,12 @@ class Dialer:
         target: Target,
         remote: Endpoint,
         taken: Callable[[bytes], bool],
+        rests: Callable[[bytes], bool],
         decode: Callable[[Captured], Heard | None],
         patience: Patience | None = None,
         manner: Manner | None = None,
     ) -> Call:
-        """Return a call that has not begun, between ends that are not `taken`.
+        """Return a call that has not begun, between ends that are not `taken`, nor `rests` one.
 
         With a patience or a manner of its own it has no precedents but its own either. Raises
         OSError where there is no way to the remote end, or the port to call from is not to be
@@ -90,7 +91,11 @@ class Dialer:
             precedents = Precedents(remote.version, precedents.offer, *how, room)
         here, there, port = source.packed, remote.address.packed, remote.port
         incoming = there + here
-        guard = self._guard(source, lambda ours: taken(incoming + _PORTS.pack(port, ours)))
+        guard = self._guard(
+            source,
+            lambda ours: taken(incoming + _PORTS.pack(port, ours)),
+            lambda ours: rests(incoming + _PORTS.pack(port, ours)),
+        )
         incoming += _PORTS.pack(port, guard.port)
         outgoing = here + there + _PORTS.pack(guard.port, port)
         now = self._clock.now()
@@ -113,11 +118,13 @@ class Dialer:
         """Give all ports back."""
         self.guards.close()
 
-    def _guard(self, source: Address, taken: Callable[[int], bool]) -> Guard:
-        """Return a guard on a port of ours that is not `taken`."""
+    def _guard(
+        self, source: Address, taken: Callable[[int], bool], rests: Callable[[int], bool]
+    ) -> Guard:
+        """Return a guard on a port of ours that is not `taken`, and does not rest if it may."""
         port = self._manner.source_port
         try:
-            return self.guards.take(source, taken, port)
+            return self.guards.take(source, taken, port, rests=rests)
         except CannotRun as error:
             # Another port may do, where one was asked for: that concerns this call alone.
             why = error.__cause__

@@ -143,7 +143,8 @@ class Exchange:
         This one may be made with a patience and in a manner of its own.
         """
         try:
-            call = self._dialer.call(target, remote, self._taken, self._decode, patience, manner)
+            ports = self._taken, self._rests
+            call = self._dialer.call(target, remote, *ports, self._decode, patience, manner)
         except OSError as error:
             return failed(target, Verdict.LOCAL_ERROR, words(error), remote)
         self._time_wait.begin(call.incoming)
@@ -159,6 +160,9 @@ class Exchange:
 
     def _taken(self, incoming: bytes) -> bool:
         return incoming in self._to_us or incoming in self._time_wait
+
+    def _rests(self, incoming: bytes) -> bool:
+        return self._time_wait.rests(incoming, self.clock.now())
 
     def _decode(self, captured: Captured) -> Heard | None:
         return self.link.decode(captured)
