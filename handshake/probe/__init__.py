@@ -94,9 +94,16 @@ def probes(
     target: Target, patience: Patience | None = None, manner: Manner | None = None
 ) -> Iterator[Probe | Result]:
     """Yield a probe for each address of the target, not yet begun; a result where it has none."""
-    from handshake.probe.addresses import entries
-    from handshake.probe.result import Result
+    from handshake.probe.addresses import entry
+    from handshake.probe.result import Result, failed
     from handshake.probe.run import Probe
+    from handshake.probe.verdict import Verdict
 
-    for entry in entries(target):
-        yield entry if isinstance(entry, Result) else Probe(*entry, patience, manner)
+    try:
+        endpoints = target.endpoints()
+    except LookupError as error:
+        yield failed(target, Verdict.NAME_ERROR, str(error.args[0]))
+        return
+    for remote in endpoints:
+        found = entry(target, remote)
+        yield found if isinstance(found, Result) else Probe(*found, patience, manner)

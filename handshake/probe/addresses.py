@@ -50,7 +50,7 @@ class Addresses:
             if target is None:
                 self._exhausted = True
             elif target.is_address:
-                self._ready.extend(entries(target))
+                self._ready.extend(_entries(target))
             else:
                 self._asked += 1
                 # Nobody waits for it at the end, however long a name server takes.
@@ -60,7 +60,7 @@ class Addresses:
     def _look_up(self, target: Target) -> None:
         found: list[Entry] | Exception
         try:
-            found = entries(target)
+            found = _entries(target)
         except Exception as error:  # a thread has nobody to raise to
             found = error
         with suppress(RuntimeError):  # the loop is closed: nobody is interested any more
@@ -75,16 +75,16 @@ class Addresses:
         self.arrived()
 
 
-def entries(target: Target) -> list[Entry]:
-    """Return whom to call at each address of a target, or why nobody can be."""
+def _entries(target: Target) -> list[Entry]:
     try:
         found = target.endpoints()
     except LookupError as error:
         return [failed(target, Verdict.NAME_ERROR, str(error.args[0]))]
-    return [_entry(target, remote) for remote in found]
+    return [entry(target, remote) for remote in found]
 
 
-def _entry(target: Target, remote: Endpoint) -> Entry:
+def entry(target: Target, remote: Endpoint) -> Entry:
+    """Return whom to call at an address of a target, or why nobody can be there."""
     why = unfit(remote.address)
     if why is None:
         return target, remote

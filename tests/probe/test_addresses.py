@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from handshake.probe import Result, Target, Verdict
-from handshake.probe.addresses import Addresses, entries
+from handshake.probe import Probe, Result, Target, Verdict, probes
+from handshake.probe.addresses import Addresses
 from handshake.tcp import Endpoint
 
 if TYPE_CHECKING:
@@ -95,10 +95,12 @@ def test_what_a_name_stands_for_is_looked_at_as_well(
     good = Endpoint.of("192.0.2.1", 80)
     monkeypatch.setattr(Target, "endpoints", lambda _: (Endpoint.of(address, 80), good))
     target = Target.parse("a.example:80")
-    refused, other = entries(target)
+    refused, other = probes(target)
     assert isinstance(refused, Result)
     assert (refused.verdict, refused.address) == (Verdict.NAME_ERROR, address)
     assert refused.reason.startswith(f"a.example stands for {address}: ")
     assert says in refused.reason
     # The others are called all the same.
-    assert other == (target, good)
+    assert isinstance(other, Probe)
+    assert other.remote == good
+    assert asyncio.run(collect([target])) == [str(Verdict.NAME_ERROR), "192.0.2.1:80"]

@@ -105,8 +105,8 @@ class Call:
         """Asks the kernel for the router on the way to the peer; None where there is none."""
 
         self.begun = begun
-        self.dropped = guard.dropped
-        """What the guard had kept from the kernel before it."""
+        self.dropped = guard.dropped if attentive else None
+        """What the guard had kept from the kernel before it; None where nobody will ask."""
 
         self.over: int | None = None
         """When there was nothing more to send."""

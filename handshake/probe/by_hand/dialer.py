@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import struct
+from contextlib import suppress
 from functools import cache, partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -22,7 +23,7 @@ from handshake.wire.route import route
 from handshake.wire.template import Templates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from handshake.probe.manner import Manner
     from handshake.probe.target import Target
@@ -113,6 +114,16 @@ class Dialer:
         ends = outgoing, incoming, to
         attentive = self._attentive
         return Call(target, course, guard, *ends, room, now, way.gateway, attentive=attentive)
+
+    def prepare(self, remotes: Iterable[Endpoint]) -> None:
+        """Guard a port on each address of ours that these remote ends will be called from.
+
+        What cannot be guarded, or has no way, is told of when it is called.
+        """
+        port = self._manner.source_port
+        for remote in remotes:
+            with suppress(OSError, CannotRun):
+                self.guards.take(self._way(remote.address).source, lambda _: False, port)
 
     def close(self) -> None:
         """Give all ports back."""

@@ -158,6 +158,10 @@ class Exchange:
         self._after(call, call.begun)
         return call
 
+    def prepare(self, remotes: Iterable[Endpoint]) -> None:
+        """Guard what calls to these remote ends will need, while there is a right to do so."""
+        self._dialer.prepare(remotes)
+
     def _taken(self, incoming: bytes) -> bool:
         return incoming in self._to_us or incoming in self._time_wait
 
