@@ -26,6 +26,21 @@ def test_a_guard_holds_a_port_that_nobody_can_call() -> None:
         caller.connect(("127.0.0.1", held.port))
 
 
+@pytest.mark.parametrize("name", ["filter", "md5", "minttl", "owner"])
+def test_it_counts_what_it_keeps_from_the_kernel(name: str) -> None:
+    try:
+        held = guard(LOOPBACK, names=[name], check=False)
+    except CannotRun:
+        pytest.skip(f"this kernel does not let us have the guard {name}")
+    with held, socket.socket() as caller:
+        before = held.dropped
+        caller.settimeout(0.05)
+        with pytest.raises(TimeoutError):
+            caller.connect(("127.0.0.1", held.port))
+        assert (before, held.dropped) == ((None, None) if name == "owner" else (0, 1))
+    assert held.dropped is None
+
+
 def test_a_port_of_our_choice() -> None:
     with guard(LOOPBACK) as held:
         port = held.port
