@@ -160,7 +160,7 @@ def _unmet(said: Said | None) -> str:
     if said is None or said.expected is not False:
         return ""
     if not said.received:
-        return ". It said nothing, and not what was expected"
+        return ". It said nothing, where something was expected"
     count = len(said.received)
     return f". What was expected is not in the {octets(count)} that it said"
 

@@ -224,7 +224,7 @@ def test_a_reset_tells_by_its_ack_whether_the_data_had_come(text: str) -> None:
 @pytest.mark.parametrize(
     ("heard", "words"),
     [
-        (b"", "it has taken our ACK. It said nothing, and not what was expected"),
+        (b"", "it has taken our ACK. It said nothing, where something was expected"),
         (b"pang", "taken our ACK. What was expected is not in the 4 octets that it said"),
         (b"pong", "and it has taken our ACK"),
     ],
