@@ -60,13 +60,15 @@ def calls(
 
     with ExitStack() as stack:
         exchange = None
-        for call in probes(target, patience, manner):
+        made = list(probes(target, patience, manner))
+        for call in made:
             if not isinstance(call, Result):
                 if exchange is None:
                     from handshake.probe.by_hand.exchange import Exchange
 
-                    made = Exchange(patience, manner, attentive=True, opened=opened)
-                    exchange = stack.enter_context(made)
+                    sockets = Exchange(patience, manner, attentive=True, opened=opened)
+                    exchange = stack.enter_context(sockets)
+                    exchange.prepare(each.remote for each in made if not isinstance(each, Result))
                 call.exchange = exchange
             yield call
 

@@ -94,7 +94,8 @@ def probes(
     target: Target, patience: Patience | None = None, manner: Manner | None = None
 ) -> Iterator[Probe | Result]:
     """Yield a probe for each address of the target, not yet begun; a result where it has none."""
-    from handshake.probe.result import failed
+    from handshake.probe.addresses import entry
+    from handshake.probe.result import Result, failed
     from handshake.probe.run import Probe
     from handshake.probe.verdict import Verdict
 
@@ -104,4 +105,5 @@ def probes(
         yield failed(target, Verdict.NAME_ERROR, str(error.args[0]))
         return
     for remote in endpoints:
-        yield Probe(target, remote, patience, manner)
+        found = entry(target, remote)
+        yield found if isinstance(found, Result) else Probe(*found, patience, manner)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from handshake.probe.result import Result, failed
-from handshake.probe.target import Target
+from handshake.probe.target import Target, unfit
 from handshake.probe.verdict import Verdict
 from handshake.tcp import Endpoint
 
@@ -77,6 +77,18 @@ class Addresses:
 
 def _entries(target: Target) -> list[Entry]:
     try:
-        return [(target, remote) for remote in target.endpoints()]
+        found = target.endpoints()
     except LookupError as error:
         return [failed(target, Verdict.NAME_ERROR, str(error.args[0]))]
+    return [entry(target, remote) for remote in found]
+
+
+def entry(target: Target, remote: Endpoint) -> Entry:
+    """Return whom to call at an address of a target, or why nobody can be there."""
+    why = unfit(remote.address)
+    if why is None:
+        return target, remote
+    if remote.address.is_unspecified:
+        # The kernel would call this very machine.
+        why += ": a name server answers so for what it blocks"
+    return failed(target, Verdict.NAME_ERROR, f"{target.host} stands for {why}", remote)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from handshake.errors import CannotRun
 from handshake.probe.end.header import Headers, offer_for, path_mss
+from handshake.probe.target import unfit
 from handshake.tcp import Endpoint, Observed, Segment, Seq
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ def syn(remote: Endpoint, manner: Manner) -> Observed:
     from handshake.wire.template import Templates
 
     address = remote.address
+    if (why := unfit(address)) is not None:
+        raise CannotRun(f"no SYN could leave for {why}")
     try:
         way = route(address, manner.source, manner.interface)
     except OSError as error:

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
     from handshake.record import Finding
     from handshake.tcp import Observed
+    from handshake.wire.ip import Address
+
+REFUSED: Final = "refused-by-firewall"
+"""The code of the note that a RST was not the target's."""
 
 _OF_THE_TRACKER: Final = frozenset(
     {
@@ -58,6 +62,39 @@ def hints(
     yield from _options(Offer.of(syn.segment), Offer.of(answer.segment))
     yield from _mss(Offer.of(answer.segment), path_mss, answer.segment.source.version)
     yield from _proxy(answer, [each for each in segments if not each.outgoing])
+
+
+def too_near(answer: str, ttl: int, address: Address, gateway: Address) -> Note:
+    """Return the note that an answer passed no router, although the target is behind one.
+
+    `answer` is what answered our SYN, in a word.
+    """
+    behind = (
+        f"it passed no router, and {address} lies behind {gateway}, from where {ttl - 1} at most "
+        f"arrives."
+    )
+    unless = f"unless {address} is an address of {gateway} itself, or has a shorter way back."
+    if answer == "RST":
+        return Note(
+            REFUSED,
+            f"The RST's TTL ({ttl}) is not the target's: {behind} A firewall on the way answered "
+            f"in its name, {unless}",
+        )
+    return Note(
+        "answered-on-the-way",
+        f"The {answer}'s TTL ({ttl}) is not the target's: {behind} Something on the way answered "
+        f"in its name, such as a SYN proxy or a box that takes calls over, {unless}",
+    )
+
+
+def kept_out() -> Note:
+    """Return the note that the answer was on the wire, and never got to TCP."""
+    return Note(
+        "own-firewall",
+        "The answer came to this machine, but no further than its own firewall, which drops what "
+        "comes in, or its reverse path filter. What is told here is what passed on the wire: any "
+        "other program of this machine may get no answer.",
+    )
 
 
 def _options(ours: Offer, theirs: Offer) -> Iterator[Note]:

@@ -10,17 +10,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from handshake.probe.by_hand.drive import driven
+from handshake.probe.hints import REFUSED
 from handshake.probe.patience import SECOND, Patience
 from handshake.probe.result import Result, hops
 from handshake.probe.verdict import Note, Verdict
-from handshake.wire.next_hop import next_hop
+from handshake.tcp import Observed
 
 if TYPE_CHECKING:
     from handshake.probe.by_hand.call import Call
     from handshake.probe.by_hand.exchange import Exchange
-    from handshake.wire.ip import Address
-
-CODE: Final = "refused-by-firewall"
 
 _LEAST: Final = SECOND // 5
 _MOST: Final = SECOND
@@ -35,23 +33,15 @@ def traced(result: Result, call: Call, exchange: Exchange) -> Result:
     it pass (RFC 1122 section 3.2.1.7).
     """
     ttl = result.ttl
-    if result.verdict is not Verdict.CLOSED or ttl is None:
+    # A RST that passed no router is told of without another packet.
+    if result.verdict is not Verdict.CLOSED or ttl is None or not hops(ttl):
         return result
-    course = call.course
-    gateway = _gateway(course.remote.address, course.local.address, exchange.manner.interface)
-    if gateway is None:
+    if call.gateway() is None:
         return result
-    if not hops(ttl):
-        return _noted(
-            result,
-            f"The RST's TTL ({ttl}) is not the target's: it passed no router, and "
-            f"{result.address} lies behind {gateway}, from where {ttl - 1} at most arrives. A "
-            f"firewall on the way answered in its name, unless the host has a shorter way back.",
-        )
     waits = min(max(4 * round((result.rtt or 0) * SECOND), _LEAST), _MOST)
     again = exchange.begin(
         call.target,
-        course.remote,
+        call.course.remote,
         Patience(retries=0, opening=waits),
         replace(exchange.manner, ttl=hops(ttl) + 1),
     )
@@ -59,32 +49,36 @@ def traced(result: Result, call: Call, exchange: Exchange) -> Result:
         return result
     for _ in driven(again, exchange):
         pass
-    assert again.conclusion is not None
-    error = again.conclusion.error
     told = replace(
         result,
         segments=(*result.segments, *(again.segments or ())),
         errors=(*result.errors, *again.errors),
     )
-    if error is None or not error.expired:
-        return told
-    return _noted(
-        told,
-        f"The RST's TTL ({ttl}) is not the target's: it passed {_routers(hops(ttl))}, and a SYN "
-        f"that may pass no more was ended by {error.sender}. The target lies beyond, and a "
-        f"firewall there answered in its name, unless the host has a shorter way back.",
-    )
+    note = _note(again, ttl)
+    return told if note is None else replace(told, findings=(*told.findings, note))
 
 
-def _gateway(remote: Address, local: Address, interface: str | None) -> Address | None:
-    try:
-        return next_hop(remote, local, interface).gateway
-    except OSError:  # the way is another one by now, or the kernel does not say
-        return None
-
-
-def _noted(result: Result, text: str) -> Result:
-    return replace(result, findings=(*result.findings, Note(CODE, text)))
+def _note(again: Call, ttl: int) -> Note | None:
+    """Return what became of the second SYN, where that tells who sent the first RST."""
+    found, answer = again.conclusion, again.course.answer()
+    assert found is not None
+    passed = _routers(hops(ttl))
+    if found.error is not None and found.error.expired:
+        return Note(
+            REFUSED,
+            f"The RST's TTL ({ttl}) is not the target's: it passed {passed}, and a SYN that may "
+            f"pass no more was ended by {found.error.sender}. The target lies beyond, and a "
+            f"firewall there answered in its name, unless the host has a shorter way back.",
+        )
+    # From elsewhere it would not tell where the first one came from.
+    if found.verdict is Verdict.CLOSED and isinstance(answer, Observed) and answer.ttl == ttl:
+        return Note(
+            "refused-by-host",
+            f"A second SYN, which may pass {passed} and no more, as the RST did, was refused as "
+            f"well: the RST comes from the target itself, or from a box right before it that does "
+            f"not count the TTL down, unless the way back is longer than the way there.",
+        )
+    return None
 
 
 def _routers(count: int) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
+from handshake.events.base import octets
 from handshake.probe.verdict import Verdict
 from handshake.tcp import Flags
 
 if TYPE_CHECKING:
     from handshake.probe.end.watch import Taken
+    from handshake.probe.result import Said
     from handshake.tcp import Endpoint
     from handshake.tcp.icmp import IcmpError
     from handshake.wire.ip import Address
@@ -57,8 +59,13 @@ class Concluded(Protocol):
         """What is known of whether the peer took our ACK."""
 
 
-def reason(attempt: Concluded, seconds: float) -> str:
-    """Return why the attempt ended as it did, in English."""
+def reason(
+    attempt: Concluded, seconds: float, said: Said | None = None, *, signed: bool = False
+) -> str:
+    """Return why the attempt ended as it did, in English.
+
+    `said` is what was said on the connection, and `signed` whether our segments were.
+    """
     port, syns = attempt.remote.port, _syns(attempt.syn_sent)
     knocked = Flags.SYN not in attempt.asked or attempt.asked & (Flags.FIN | Flags.ACK)
     if knocked and (found := _knocked(attempt, seconds)) is not None:
@@ -69,7 +76,7 @@ def reason(attempt: Concluded, seconds: float) -> str:
         case Verdict.OPEN:
             return (
                 f"a program listens on port {port}: its answer acknowledges our SYN, "
-                f"{_taken(attempt.taken)}"
+                f"{_taken(attempt.taken)}{_unmet(said)}"
             )
         case Verdict.CLOSED:
             return (
@@ -82,6 +89,12 @@ def reason(attempt: Concluded, seconds: float) -> str:
                     f"nothing that came back in {seconds:.1f} s is an answer to {syns}: what it "
                     f"was, and why it was ignored, is noted"
                 )
+            if signed:
+                return (
+                    f"nothing answered {syns} in {seconds:.1f} s: a host with another key for us, "
+                    f"or with none, drops what is signed in silence (RFC 2385), as a firewall "
+                    f"does; or it is down or too busy"
+                )
             return (
                 f"nothing answered {syns} in {seconds:.1f} s: a firewall drops it, or the host is "
                 f"down or too busy; TCP cannot tell which"
@@ -91,7 +104,9 @@ def reason(attempt: Concluded, seconds: float) -> str:
         case Verdict.HALF_OPEN:
             return f"the peer answered our SYN, {_not_taken(attempt.taken)}"
         case Verdict.RESET:
-            return "the peer answered our SYN, and then reset the connection"
+            return (
+                f"the peer answered our SYN, and then reset the connection{_hung_up(attempt.taken)}"
+            )
         case Verdict.BAD_PEER:
             return f"{syns} brought only answers that acknowledge what we did not send"
         case Verdict.LOCAL_ERROR:
@@ -141,6 +156,15 @@ def _taken(taken: Taken) -> str:
     return "and whether it took our ACK was not watched"
 
 
+def _unmet(said: Said | None) -> str:
+    if said is None or said.expected is not False:
+        return ""
+    if not said.received:
+        return ". It said nothing, where something was expected"
+    count = len(said.received)
+    return f". What was expected is not in the {octets(count)} that it said"
+
+
 def _not_taken(taken: Taken) -> str:
     times = [f"{each:.1f}" for each in taken.again]
     again = f"its SYN+ACK did not come again in {taken.watched:.3g} s"
@@ -154,9 +178,22 @@ def _not_taken(taken: Taken) -> str:
     if len(times) > 1:
         return (
             f"but never took our answer to that: {again}. Our ACKs are lost on the way, or the "
-            f"server waits for data before it accepts, or has no room for another connection"
+            f"server waits for data before it accepts, or its queue of connections to accept is "
+            f"full"
         )
-    return "and acknowledged nothing that we sent after it: whether it took our ACK, nothing shows"
+    return (
+        "and acknowledged nothing that we sent after it: whether it took our ACK, nothing shows. "
+        "What we send may be lost on the way, or the server's queue of connections to accept is "
+        "full"
+    )
+
+
+def _hung_up(taken: Taken) -> str:
+    took = ", although it had taken our ACK" if taken.confirmed else ""
+    return (
+        f" before a word was said on it{took}: a program there hangs up on us at once, or the "
+        f"server's queue of connections to accept is full, or a firewall breaks it off"
+    )
 
 
 def _crossed(attempt: Concluded) -> str | None:
@@ -165,7 +202,7 @@ def _crossed(attempt: Concluded) -> str | None:
     match attempt.verdict:
         case Verdict.OPEN:
             return f"{called}, and acknowledged our SYN: nobody listens there"
-        case Verdict.CLOSED:
+        case Verdict.CLOSED | Verdict.RESET:
             return f"{called}, and then reset the connection"
         case Verdict.HALF_OPEN:
             return f"{called}, and acknowledged nothing of ours"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from handshake.probe.by_hand.drive import driven
+from handshake.probe.hints import kept_out
 from handshake.probe.patience import Patience
 from handshake.probe.result import Result
 from handshake.tracker import Tracker
@@ -92,6 +94,8 @@ class Probe:
             for _ in driven(call, exchange):
                 yield from self._steps_of(call)
             result = call.result(exchange.link.decode, self.tracker)
+            if result.ttl is not None and call.is_kept_out(result.ttl):
+                result = replace(result, findings=(*result.findings, kept_out()))
             if self._patience.retries:
                 # Whoever allows one SYN alone gets no second one for this either.
                 from handshake.probe.origin import traced

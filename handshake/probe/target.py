@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -74,8 +75,8 @@ class Target:
         if not host or not host.isprintable() or any(sign in host for sign in " /@[]"):
             raise UsageError(f"{(text or host)!r}: there is no host in it")
         literal = _literal(host)
-        if literal is not None:
-            _check(literal)
+        if literal is not None and (why := unfit(_plain(literal))) is not None:
+            raise UsageError(why)
         shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         return cls(host, port, text or shown)
 
@@ -129,7 +130,8 @@ class Target:
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Return every address of the host, IPv6 first; raise LookupError where it has none.
 
-        An address is taken as it is: only names are looked up.
+        An address is taken as it is: only names are looked up. Whether a connection can lead to
+        what they stand for, `unfit` tells.
         """
         literal = _literal(self.host)
         if literal is not None:
@@ -143,6 +145,21 @@ class Target:
         # Stable: within a version the order stays that of RFC 6724.
         ordered = sorted(addresses, key=lambda address: -address.version)
         return tuple(Endpoint(address, self.port) for address in ordered)
+
+
+def unfit(address: IPv4Address | IPv6Address) -> str | None:
+    """Return why no connection can lead to this address; None where one may."""
+    if address.is_multicast or address.is_unspecified or address == _BROADCAST:
+        return f"{address}: a connection has one peer, and this is no single host"
+    if not isinstance(address, IPv6Address) or not address.is_link_local:
+        return None
+    if address.scope_id is None:
+        return f"{address}: on which link? Write {address}%eth0, with your interface"
+    try:
+        socket.if_nametoindex(address.scope_id)
+    except OSError:
+        return f"{address}: there is no interface {address.scope_id}"
+    return None
 
 
 def targets(words: Iterable[str]) -> Iterator[Target]:
@@ -279,18 +296,6 @@ def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
 def _address(sockaddr: tuple[object, ...]) -> IPv4Address | IPv6Address:
     host, scope = str(sockaddr[0]), sockaddr[3] if len(sockaddr) == 4 else 0
     if isinstance(scope, int) and scope and "%" not in host:
-        host = f"{host}%{socket.if_indextoname(scope)}"
+        with suppress(OSError):  # it is gone by now: then it is not known on which link
+            host = f"{host}%{socket.if_indextoname(scope)}"
     return ip_address(host)
-
-
-def _check(address: IPv4Address | IPv6Address) -> None:
-    if address.is_multicast or address.is_unspecified or address == _BROADCAST:
-        raise UsageError(f"{address}: a connection has one peer, and this is no single host")
-    if not isinstance(address, IPv6Address) or not address.is_link_local:
-        return
-    if address.scope_id is None:
-        raise UsageError(f"{address}: on which link? Write {address}%eth0, with your interface")
-    try:
-        socket.if_nametoindex(address.scope_id)
-    except OSError:
-        raise UsageError(f"{address}: there is no interface {address.scope_id}") from None

@@ -28,7 +28,7 @@ class Verdict(Enum):
     """The peer answered our SYN, and nothing shows that it took our answer."""
 
     RESET = "reset"
-    """The peer reset the connection before it showed that it took our ACK."""
+    """The peer answered our SYN, and reset the connection before a word was said on it."""
 
     BAD_PEER = "bad-peer"
     """All that answered acknowledged what we had not sent."""
@@ -37,7 +37,7 @@ class Verdict(Enum):
     """This machine refused to send: no route, a firewall of its own."""
 
     NAME_ERROR = "name-error"
-    """The name has no address."""
+    """The name has no address, or one to which no connection can lead."""
 
     @property
     def exit_code(self) -> int:

@@ -36,6 +36,10 @@ _MD5SIG: Final = struct.Struct("=H126xBBHi80s")
 _IP_MINTTL: Final = 21
 _IPV6_MINHOPCOUNT: Final = 73
 
+_SO_MEMINFO: Final = 55
+_MEMINFO: Final = struct.Struct("=9I")
+_DROPS: Final = 8  # SK_MEMINFO_DROPS
+
 _PATIENCE: Final = 0.05
 """Seconds for the self-check; a RST over loopback takes less than one thousandth of one."""
 
@@ -84,6 +88,20 @@ class Guard:
         """Which of the `LADDER` it is."""
 
         self.port: int = sock.getsockname()[1]
+
+    @property
+    def dropped(self) -> int | None:
+        """How many segments it has kept from the kernel; None where nobody counts them.
+
+        Each that gets as far as TCP is counted, before our own end has read it or soon after.
+        """
+        if self.name == "owner":  # there the firewall drops them
+            return None
+        try:
+            found = self._socks[0].getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
+            return int(_MEMINFO.unpack(found)[_DROPS])
+        except (OSError, struct.error):  # it is closed, or the kernel is older than Linux 4.12
+            return None
 
     def close(self) -> None:
         """Give the port back: from here on the kernel resets what arrives for it."""

@@ -37,18 +37,37 @@ class Guards:
         self.ports: set[int] = set()
         """Every port that is guarded."""
 
-    def take(self, address: Address, taken: Callable[[int], bool], port: int = 0) -> Guard:
+    def take(
+        self,
+        address: Address,
+        taken: Callable[[int], bool],
+        port: int = 0,
+        *,
+        rests: Callable[[int], bool] = lambda _: False,
+    ) -> Guard:
         """Return a guard on this address whose port is not `taken`: an open one, or another.
 
-        Raises CannotRun where no guard holds, and where the port asked for is not to be had.
+        One that `rests` serves where it is asked for by its port, or no other can be opened.
+        Raises CannotRun where no guard holds, and where the port asked for is not to be had;
+        OSError where that is ours, and `taken`.
         """
         known = self._by_address.setdefault(address, deque())
         for _ in range(min(len(known), len(known) if port else _LOOKED_AT)):
             known.rotate(-1)
             held = known[-1]
-            if (not port or held.port == port) and not taken(held.port):
+            fits = held.port == port if port else not rests(held.port)
+            if fits and not taken(held.port):
                 return held
-        held = self._open(address, port)
+        if port and any(held.port == port for held in known):
+            what = f"our last call to it from port {port} may not be over for it"
+            raise OSError(errno.EADDRINUSE, f"{what}: wait, or call from another port")
+        try:
+            held = self._open(address, port)
+        except (CannotRun, OSError):
+            rested = next((each for each in known if not (port or taken(each.port))), None)
+            if rested is None:
+                raise
+            return rested
         self.ports.add(held.port)
         known.append(held)
         return held

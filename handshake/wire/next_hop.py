@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _ROUTE: Final = struct.Struct("=BBBBBBBBI")
 _GET_ROUTE: Final = 26
 _KIND: Final = 7
-_BROADCAST: Final = 3  # RTN_BROADCAST
+_LOCAL, _BROADCAST = 2, 3  # RTN_LOCAL, RTN_BROADCAST
 _DESTINATION, _SOURCE, _OUT, _GATEWAY, _VIA = 1, 2, 4, 5, 18
 
 
@@ -30,8 +30,19 @@ class Hop(NamedTuple):
     interface: str
     """By which interface."""
 
+    local: bool
+    """Whether they do not: the address is one of this machine's."""
+
     broadcast: bool
     """Whether they go to everybody on a link."""
+
+
+def gateway(address: Address, source: Address, interface: str | None = None) -> Address | None:
+    """Return the router by which packets to this address leave; None where it is not known of."""
+    try:
+        return next_hop(address, source, interface).gateway
+    except OSError:  # there is no way by now, or the kernel does not say
+        return None
 
 
 def next_hop(address: Address, source: Address | None = None, interface: str | None = None) -> Hop:
@@ -58,4 +69,5 @@ def next_hop(address: Address, source: Address | None = None, interface: str | N
         gateway = ip_address(found[_VIA][2:])
     index = int.from_bytes(found.get(_OUT, b""), sys.byteorder)
     kind = _ROUTE.unpack_from(answer)[_KIND]
-    return Hop(gateway, socket.if_indextoname(index) if index else "", kind == _BROADCAST)
+    name = socket.if_indextoname(index) if index else ""
+    return Hop(gateway, name, kind == _LOCAL, kind == _BROADCAST)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from handshake.wire.guard import family, sockaddr
 from handshake.wire.interfaces import down, without_carrier
 from handshake.wire.next_hop import next_hop
+from handshake.wire.own import is_local, is_ours, may_call_from
 
 if TYPE_CHECKING:
     from handshake.wire.ip import Address
@@ -103,6 +104,8 @@ def bind_to(sock: socket.socket, interface: str) -> None:
 def _bind(sock: socket.socket, source: Address, address: Address) -> None:
     if source.version != address.version:
         raise OSError(errno.EAFNOSUPPORT, f"{source} and {address} speak different versions of IP")
+    if not may_call_from(source):
+        raise OSError(errno.EADDRNOTAVAIL, f"{source} is no single host, which a call comes from")
     plain, *rest = sockaddr(source)
     if rest[1:] and not rest[-1]:
         # A link-local address of ours is on the link that the other one is on.
@@ -113,6 +116,12 @@ def _bind(sock: socket.socket, source: Address, address: Address) -> None:
         if error.errno != errno.EADDRNOTAVAIL:
             raise
         raise OSError(error.errno, f"{source} is no address of this machine") from error
+    # Where net.ipv4.ip_nonlocal_bind is set, the kernel binds to any; and UDP to a broadcast.
+    if not is_ours(source):
+        raise OSError(errno.EADDRNOTAVAIL, f"{source} is no address of this machine")
+    if source.is_loopback and not is_local(address):
+        whom = f"from {source} this machine alone can be called, and {address} is another"
+        raise OSError(errno.EADDRNOTAVAIL, whom)
 
 
 def words(error: OSError) -> str:

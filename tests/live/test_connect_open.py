@@ -200,6 +200,7 @@ def test_what_is_expected_does_not_come() -> None:
     said = found["said"]
     assert (said["sent"], said["acknowledged"], said["received"]) == (4, 4, 15)
     assert said["expected"] is False
+    assert found["reason"].endswith("What was expected is not in the 15 octets that it said")
 
 
 @pytest.mark.live

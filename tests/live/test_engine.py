@@ -137,7 +137,7 @@ def test_one_call_is_the_same_alone_and_among_many() -> None:
 @pytest.mark.live
 def test_the_same_target_many_times_at_once(tmp_path: Path) -> None:
     path = tmp_path / "a.pcap"
-    calls = targets(f"10.77.0.2:{PORT}") * 200
+    calls = targets(f"10.77.0.2:{PORT}") * 400
     with (
         pair() as (client, server),
         answering(server),
@@ -146,13 +146,17 @@ def test_the_same_target_many_times_at_once(tmp_path: Path) -> None:
     ):
         found = list(probe_all(calls, concurrency=16))
     assert Counter((each.verdict, each.close) for each in found) == {
-        (Verdict.OPEN, Close.CLEAN): 200
+        (Verdict.OPEN, Close.CLEAN): 400
     }
-    ports = {
-        each.segment.source.port for each in seen(path) if each.segment.destination.port == PORT
-    }
-    # Not one for each call: 16 were under way, and a few wait their turn.
-    assert 16 <= len(ports) <= 40
+    ports = [each.segment.source.port for each in seen(path) if str(each.segment.flags) == "SYN"]
+    assert len(ports) == 400
+    # Not one for each call: 16 were under way, 128 rest, and a few wait their turn.
+    assert 128 < len(set(ports)) <= 180
+    # None is used again before those after it have been.
+    last: dict[int, int] = {}
+    for place, port in enumerate(ports):
+        assert place - last.get(port, -400) >= 128
+        last[port] = place
     assert not [each for each in seen(path) if each.segment.rst]
 
 

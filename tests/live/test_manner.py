@@ -25,7 +25,7 @@ from handshake.probe.engine import probe_all
 from handshake.tcp import Flags, Observed
 from handshake.wire import guard as guards
 
-from .calling import agree
+from .calling import Way, agree, every_way
 from .capture import capture
 from .loss import drop
 from .net import Host, eventually, pair
@@ -329,3 +329,34 @@ def test_so_it_is_among_many(tmp_path: Path) -> None:
         eventually(lambda: _closed(server), "the server's end to close")
     assert {each.close for each in found} == {Close.CLEAN}
     assert "RST" not in flags(path)
+
+
+@pytest.mark.live
+@every_way
+def test_a_port_that_somebody_else_has_is_a_local_error(way: Way) -> None:
+    with pair() as (client, server), client.listen(4242), answering(server):
+        found = way.call(client, server, port=PORT, manner=Manner(source_port=4242))
+        other = way.call(client, server, port=PORT, manner=Manner(source_port=4243))
+    assert (found.verdict, found.syn_sent, found.exit_code) == (Verdict.LOCAL_ERROR, 0, 3)
+    assert f"cannot call from port 4242 of {way.address(client)}: it is in use" in found.reason
+    assert "`ss -tanp sport = :4242` shows by whom: call from another one" in found.reason
+    assert other.verdict is Verdict.OPEN
+
+
+@pytest.mark.live
+def test_a_port_that_a_peer_has_not_let_go_of_is_a_local_error() -> None:
+    with pair() as (client, server), server.listen(PORT), client.entered():
+        calls = [Target.parse(target(server, 4))] * 2
+        how = Manner(source_port=4242)
+        patience = Patience.of(close_timeout=0.1)
+        found = list(probe_all(calls, concurrency=1, patience=patience, manner=how))
+    assert [each.verdict for each in found] == [Verdict.OPEN, Verdict.LOCAL_ERROR]
+    assert "our last call to it from port 4242 may not be over for it" in found[1].reason
+
+
+@pytest.mark.live
+def test_a_port_that_a_peer_has_let_go_of_calls_it_again() -> None:
+    with pair() as (client, server), answering(server), client.entered():
+        calls = [Target.parse(target(server, 4))] * 3
+        found = list(probe_all(calls, concurrency=1, manner=Manner(source_port=4242)))
+    assert [(each.verdict, each.close) for each in found] == [(Verdict.OPEN, Close.CLEAN)] * 3

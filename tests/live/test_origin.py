@@ -9,6 +9,7 @@ import pytest
 
 from handshake.probe import Manner, Note, Patience, Result, Verdict
 
+from .calling import Way, every_way
 from .capture import capture
 from .loss import drop, firewall
 from .net import Host, join, routed
@@ -83,7 +84,10 @@ def test_a_host_that_refuses_by_itself_is_no_firewall(version: int, tmp_path: Pa
     path = tmp_path / "a.pcap"
     with far() as (client, _, _, server), capture(server, "eth0", path):
         found = call(client, target(server, version))
-    assert (found.verdict, found.ttl, found.findings) == (Verdict.CLOSED, 62, ())
+    assert (found.verdict, found.ttl) == (Verdict.CLOSED, 62)
+    (told,) = found.findings
+    assert told.code == "refused-by-host"
+    assert "A second SYN, which may pass 2 routers and no more, as the RST did" in told.text
     # The second SYN came just as far.
     assert flags(path) == ["SYN", "RST+ACK"] * 2
 
@@ -137,6 +141,7 @@ def test_a_syn_proxy_before_a_server_that_is_there() -> None:
     told = note(found, "syn-proxy")
     assert told is not None
     assert "with TTL 64, and what followed with 63, and room came only later" in told.text
+    assert note(found, "answered-on-the-way") is not None
 
 
 @pytest.mark.live
@@ -178,3 +183,60 @@ def test_syn_cookies_without_timestamps_keep_no_option() -> None:
         found = call(client, target(server, 4), manner=Manner(timestamps=False))
     assert found.verdict is Verdict.OPEN
     assert {"options-stripped", "syn-cookies"} <= {each.code for each in found.findings}
+
+
+TAKEN_OVER = f"""
+table inet takeover {{ chain into {{
+type nat hook prerouting priority dstnat;
+tcp dport {PORT} redirect to :4000
+}}; }}
+"""
+
+
+@pytest.mark.live
+@every_way
+def test_a_router_that_takes_the_call_over(way: Way) -> None:
+    with routed() as (client, router, server), router.listen(4000):
+        router.nft(TAKEN_OVER)
+        found = way.call(client, server, Patience.of(close_timeout=0.2), port=PORT)
+        gateway = way.address(router)
+    assert (found.verdict, found.ttl) == (Verdict.OPEN, 64)
+    told = note(found, "answered-on-the-way")
+    assert told is not None
+    assert told.text.startswith(
+        f"The SYN+ACK's TTL (64) is not the target's: it passed no router, and {found.address} "
+        f"lies behind {gateway}, from where 63 at most arrives. Something on the way answered"
+    )
+
+
+@pytest.mark.live
+@every_way
+def test_a_server_behind_a_router_answers_for_itself(way: Way) -> None:
+    with routed() as (client, _, server), server.listen(PORT):
+        found = way.call(client, server, Patience.of(close_timeout=0.2), port=PORT)
+    assert (found.verdict, found.ttl) == (Verdict.OPEN, 63)
+    assert note(found, "answered-on-the-way") is None
+
+
+@pytest.mark.live
+@every_way
+@pytest.mark.parametrize("listening", [False, True])
+def test_an_address_of_the_router_itself_may_be_the_reason(way: Way, listening: bool) -> None:
+    with routed() as (client, router, _), router.listen(PORT):
+        far = router.interfaces[1].v4 if way.version == 4 else router.interfaces[1].v6
+        port = PORT if listening else 1
+        found = way.call(client, far, Patience.of(close_timeout=0.2), port=port)
+        gateway = way.address(router)
+    told = note(found, "answered-on-the-way" if listening else "refused-by-firewall")
+    assert told is not None
+    assert f"unless {far} is an address of {gateway} itself, or has" in told.text
+
+
+@pytest.mark.live
+@every_way
+@pytest.mark.parametrize("port", [PORT, 1])
+def test_on_our_own_link_and_on_this_machine_no_answer_is_too_near(way: Way, port: int) -> None:
+    with routed() as (client, router, _), router.listen(PORT), client.listen(PORT):
+        for host in (router, client):
+            found = way.call(client, host, Patience.of(close_timeout=0.2), port=port)
+            assert (found.ttl, found.findings) == (64, ())

@@ -214,3 +214,19 @@ def test_without_the_privilege_it_says_what_to_do() -> None:
     last = run.stderr.splitlines()[-1]
     assert last.startswith(f"{CannotRun.__module__}.CannotRun: ")
     assert "run sudo " in last
+
+
+@pytest.mark.live
+def test_the_timer_of_the_syn_runs_from_when_it_leaves(tmp_path: Path) -> None:
+    path, waits = tmp_path / "a.pcap", []
+    with pair() as (client, server), drop(server, "input", f"tcp dport {PORT}"):
+        place = f"{server.v4}:{PORT}"
+        argv = [sys.executable, "-m", "handshake", "probe", place, "--retries", "1"]
+        for _ in range(3):
+            # Each in a process of its own, where sockets and templates have still to be made.
+            with capture(client, "eth0", path):
+                client.run([*argv, "--timeout", "1.1"], check=False)
+            first, second = seen(path)
+            waits.append((second.at - first.at) / 1e9)
+    # The longest: who is kept from the processor, or waits for ARP, sends the first one late.
+    assert 0.998 < max(waits) < 1.1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from handshake.probe import Result, Target, Verdict
+from handshake.probe import Probe, Result, Target, Verdict, probes
 from handshake.probe.addresses import Addresses
 from handshake.tcp import Endpoint
 
@@ -76,3 +76,31 @@ def test_what_goes_wrong_in_a_thread_is_told(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(Target, "endpoints", endpoints)
     with pytest.raises(ZeroDivisionError):
         asyncio.run(collect([Target.parse("a.example:1")]))
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("0.0.0.0", "no single host: a name server answers so for what it blocks"),
+        ("::", "no single host: a name server answers so for what it blocks"),
+        ("224.0.0.1", "no single host"),
+        ("ff02::1", "no single host"),
+        ("255.255.255.255", "no single host"),
+        ("fe80::1", "on which link? Write fe80::1%eth0"),
+    ],
+)
+def test_what_a_name_stands_for_is_looked_at_as_well(
+    address: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = Endpoint.of("192.0.2.1", 80)
+    monkeypatch.setattr(Target, "endpoints", lambda _: (Endpoint.of(address, 80), good))
+    target = Target.parse("a.example:80")
+    refused, other = probes(target)
+    assert isinstance(refused, Result)
+    assert (refused.verdict, refused.address) == (Verdict.NAME_ERROR, address)
+    assert refused.reason.startswith(f"a.example stands for {address}: ")
+    assert says in refused.reason
+    # The others are called all the same.
+    assert isinstance(other, Probe)
+    assert other.remote == good
+    assert asyncio.run(collect([target])) == [str(Verdict.NAME_ERROR), "192.0.2.1:80"]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from handshake.probe.hints import hints
+from handshake.probe.hints import REFUSED, hints, kept_out, too_near
 from handshake.record import Finding
 from handshake.tcp import Observed, Options
 from handshake.tcp import options as opt
@@ -83,3 +83,32 @@ def test_ours_and_theirs_are_not_mixed_up() -> None:
     theirs = Observed(segment("<SEQ=5><CTL=SYN>", by=B), 5, outgoing=False)
     assert theirs.segment.source == B != A
     assert found(theirs) == {}
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "who"),
+    [
+        ("RST", REFUSED, "A firewall on the way answered in its name, "),
+        ("SYN+ACK", "answered-on-the-way", "Something on the way answered in its name, "),
+    ],
+)
+def test_an_answer_from_nearer_by_than_the_target_has_more_than_one_reason(
+    answer: str, code: str, who: str
+) -> None:
+    note = too_near(answer, 128, B.address, A.address)
+    assert note.code == code
+    assert note.text.startswith(
+        f"The {answer}'s TTL (128) is not the target's: it passed no router"
+    )
+    assert (
+        f"{B.address} lies behind {A.address}, from where 127 at most arrives. {who}" in note.text
+    )
+    assert note.text.endswith(
+        f"unless {B.address} is an address of {A.address} itself, or has a shorter way back."
+    )
+
+
+def test_a_firewall_of_our_own_is_not_the_only_reason_for_what_does_not_arrive() -> None:
+    note = kept_out()
+    assert note.code == "own-firewall"
+    assert "its own firewall, which drops what comes in, or its reverse path filter" in note.text

@@ -78,6 +78,8 @@ def test_one_word_names_a_target(text: str, host: str, port: int) -> None:
         ("255.255.255.255:80", "no single host"),
         ("0.0.0.0:80", "no single host"),
         ("[::]:80", "no single host"),
+        ("[::ffff:0.0.0.0]:80", "0.0.0.0: a connection has one peer"),
+        ("[::ffff:224.0.0.1]:80", "no single host"),
     ],
 )
 def test_what_names_none_is_a_usage_error(text: str, says: str) -> None:

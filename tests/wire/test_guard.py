@@ -26,6 +26,21 @@ def test_a_guard_holds_a_port_that_nobody_can_call() -> None:
         caller.connect(("127.0.0.1", held.port))
 
 
+@pytest.mark.parametrize("name", ["filter", "md5", "minttl", "owner"])
+def test_it_counts_what_it_keeps_from_the_kernel(name: str) -> None:
+    try:
+        held = guard(LOOPBACK, names=[name], check=False)
+    except CannotRun:
+        pytest.skip(f"this kernel does not let us have the guard {name}")
+    with held, socket.socket() as caller:
+        before = held.dropped
+        caller.settimeout(0.05)
+        with pytest.raises(TimeoutError):
+            caller.connect(("127.0.0.1", held.port))
+        assert (before, held.dropped) == ((None, None) if name == "owner" else (0, 1))
+    assert held.dropped is None
+
+
 def test_a_port_of_our_choice() -> None:
     with guard(LOOPBACK) as held:
         port = held.port
@@ -41,9 +56,6 @@ def test_an_address_that_is_not_ours() -> None:
 
 
 def test_where_one_way_is_barred_the_next_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    def barred(*_: object) -> None:
-        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
-
     monkeypatch.setitem(module.LADDER, "filter", barred)
     with guard(LOOPBACK) as held:
         assert held.name == "md5"
@@ -77,6 +89,38 @@ def test_one_port_serves_all_calls_that_differ_elsewhere() -> None:
         assert {each.port for each in taken} == guards.ports
     with guard(LOOPBACK, first.port):
         pass
+
+
+def test_a_port_that_rests_serves_where_there_is_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    resting: set[int] = set()
+    with Guards() as guards:
+        first = guards.take(LOOPBACK, lambda _: False)
+        resting.add(first.port)
+        second = guards.take(LOOPBACK, lambda _: False, rests=resting.__contains__)
+        assert second is not first
+        # Asked for by its number, it may be needed just for the ends to be the same.
+        asked = guards.take(LOOPBACK, lambda _: False, first.port, rests=resting.__contains__)
+        assert asked is first
+        resting.add(second.port)
+        for name in LADDER:
+            monkeypatch.setitem(module.LADDER, name, barred)
+        held = guards.take(LOOPBACK, {first.port}.__contains__, rests=resting.__contains__)
+        assert held is second
+        with pytest.raises(CannotRun, match="no guard holds"):
+            guards.take(LOOPBACK, lambda _: True, rests=resting.__contains__)
+
+
+def barred(*_: object) -> None:
+    raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+
+def test_a_port_of_our_choice_that_we_have_called_from() -> None:
+    with Guards() as guards:
+        port = guards.take(LOOPBACK, lambda _: False).port
+        with pytest.raises(OSError, match=f"our last call to it from port {port} may not be over"):
+            guards.take(LOOPBACK, lambda _: True, port)
 
 
 def test_a_port_that_is_in_use_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from handshake.probe.hints import hints
+from handshake.probe.hints import hints, too_near
 from handshake.probe.patience import SECOND
 from handshake.probe.reason import nobody_answers, reason
-from handshake.probe.result import Negotiated, Result, Said, failed, round_trip
-from handshake.probe.verdict import Close, Note, Verdict
+from handshake.probe.result import Negotiated, Result, failed, hops, round_trip
+from handshake.probe.verdict import Note, Verdict
 from handshake.tcp import Flags, Observed
 from handshake.tracker import summarize_end
 from handshake.wire.neighbours import silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from handshake.probe.by_hand.conclusion import Conclusion
     from handshake.probe.by_hand.course import Course
-    from handshake.probe.end.watch import Taken
     from handshake.probe.target import Target
     from handshake.record import EndRecord
-    from handshake.tcp import Endpoint
     from handshake.tcp.icmp import IcmpError
     from handshake.tracker import Connection, Tracker
     from handshake.wire.guard import Guard
+    from handshake.wire.ip import Address
     from handshake.wire.link import Captured, Heard
 
 
@@ -35,6 +36,12 @@ _RST: Final = int(Flags.RST)
 
 _ROOM: Final = 8 << 20
 """Octets of a call's packets that are kept: more of them tell nothing new of how it opens."""
+
+_ON_ITS_WAY: Final = 0.05
+"""Seconds that a packet may take from the wire to TCP: a program may have a say in between."""
+
+_UNTOUCHED: Final = 255
+"""A TTL that no router has counted down."""
 
 _LEAST: Final = 2048
 """Octets that a segment takes at least, however short: all that is known of it is kept, too."""
@@ -47,8 +54,10 @@ class Call:
         "begun",
         "conclusion",
         "course",
+        "dropped",
         "due",
         "errors",
+        "gateway",
         "guard",
         "incoming",
         "last",
@@ -75,6 +84,7 @@ class Call:
         to: tuple[Any, ...],
         path_mss: int,
         begun: int,
+        gateway: Callable[[], Address | None],
         *,
         attentive: bool,
     ) -> None:
@@ -91,7 +101,13 @@ class Call:
         self.path_mss = path_mss
         """What a segment may carry on our side of the path, in octets."""
 
+        self.gateway = gateway
+        """Asks the kernel for the router on the way to the peer; None where there is none."""
+
         self.begun = begun
+        self.dropped = guard.dropped if attentive else None
+        """What the guard had kept from the kernel before it; None where nobody will ask."""
+
         self.over: int | None = None
         """When there was nothing more to send."""
 
@@ -178,12 +194,13 @@ class Call:
         if seen is not None:
             told = seen.findings.found()
             notes += tuple(hints(self.segments or (), self.path_mss, told))
+        notes += tuple(self._nearness(found, ttl))
         return Result(
             target=self.target.text,
             address=str(remote.address),
             port=remote.port,
             verdict=found.verdict,
-            reason=reason(found, (over - self.begun) / SECOND),
+            reason=reason(found, (over - self.begun) / SECOND, found.said, signed=course.signed),
             icmp=found.error,
             rtt=rtt,
             rtt_ambiguous=ambiguous,
@@ -215,6 +232,32 @@ class Call:
             "(IPsec) or gives them another address (source NAT); --connect would tell"
         )
         return failed(self.target, Verdict.LOCAL_ERROR, why, remote)
+
+    def _nearness(self, found: Conclusion, ttl: int | None) -> Iterator[Note]:
+        """Yield a note where the answer came from nearer by than the target is."""
+        # What crossed our SYN answers nothing, and a RST to what is no SYN says nothing of a port.
+        if ttl is None or hops(ttl) or found.crossed or Flags.SYN not in found.asked:
+            return
+        if (router := self.gateway()) is not None:
+            answer = "RST" if found.verdict is Verdict.CLOSED else "SYN+ACK"
+            yield too_near(answer, ttl, self.course.remote.address, router)
+
+    def is_kept_out(self, ttl: int) -> bool:
+        """Whether the answer, which was seen on the wire, never came as far as our guard.
+
+        What others are told at the same port may hide that, but nothing makes it up. If it is on
+        its way there yet, it is waited for: this is for who makes one call, and no other beside.
+        """
+        if self.dropped is None:
+            return False
+        if self.guard.name == "minttl" and ttl == _UNTOUCHED:  # it lets this one through
+            return False
+        give_up = time.monotonic() + _ON_ITS_WAY
+        while self.guard.dropped == self.dropped:
+            if time.monotonic() > give_up:
+                return True
+            time.sleep(_ON_ITS_WAY / 50)
+        return False
 
     def _in_force(self, agreed: Negotiated | None) -> Negotiated | None:
         """Return what both SYNs brought into force: a peer may take more than our path carries."""
@@ -256,53 +299,3 @@ class Call:
 
         heard = whole(answer)
         return *round_trip([whole(each) for each in self.syns], heard), heard.ttl
-
-
-class Conclusion:
-    """What the course of a call came to, whoever led it: precedents, or an attempt of its own."""
-
-    __slots__ = (
-        "asked",
-        "close",
-        "crossed",
-        "error",
-        "failure",
-        "ignored",
-        "local",
-        "negotiated",
-        "notes",
-        "remote",
-        "said",
-        "syn_sent",
-        "taken",
-        "verdict",
-    )
-
-    def __init__(self, course: Course) -> None:
-        self.asked: Flags = course.asked
-        self.local: Endpoint = course.local
-        self.remote: Endpoint = course.remote
-        self.error: IcmpError | None = None
-        self.failure = ""
-        self.ignored = False
-        self.crossed = False
-        self.syn_sent = 1
-        self.notes: tuple[Note, ...] = ()
-        self.verdict: Verdict | None
-        self.close: Close | None
-        self.negotiated: Negotiated | None
-        self.taken: Taken
-        self.said: Said | None = None
-        if (ending := course.ending) is not None:
-            # What has a precedent sent one SYN, and nothing stood out.
-            self.verdict, self.close = ending.verdict, ending.close
-            self.negotiated, self.taken = ending.negotiated, ending.taken
-            return
-        attempt = course.attempt
-        self.verdict, self.close = attempt.verdict, attempt.close
-        self.negotiated = Negotiated.of(attempt.block)
-        self.error, self.failure = attempt.error, attempt.failure
-        self.syn_sent, self.notes = attempt.syn_sent, tuple(attempt.notes)
-        self.taken, self.ignored = attempt.taken, attempt.ignored
-        self.crossed = attempt.crossed
-        self.said = None if attempt.talk is None else Said.of(attempt.talk, attempt.block)

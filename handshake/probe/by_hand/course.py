@@ -117,6 +117,11 @@ class Course:
         return self._precedents.manner.asked
 
     @property
+    def signed(self) -> bool:
+        """Whether our segments are signed with a key."""
+        return bool(self._precedents.manner.md5)
+
+    @property
     def interface(self) -> str | None:
         """What our segments are to leave by; None for the kernel's choice."""
         return self._precedents.manner.interface

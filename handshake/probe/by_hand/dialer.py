@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import errno
 import struct
-from typing import TYPE_CHECKING, Final
+from contextlib import suppress
+from functools import cache, partial
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from handshake.errors import CannotRun
 from handshake.probe.by_hand.call import Call
 from handshake.probe.by_hand.course import Course
 from handshake.probe.by_hand.precedent import Precedents
 from handshake.probe.clock import Beginnings, Clock
-from handshake.probe.end.header import offer_for, path_mss
+from handshake.probe.end.header import Headers, offer_for, path_mss
 from handshake.probe.patience import SECOND, Patience
-from handshake.tcp import Endpoint
+from handshake.tcp import Endpoint, Seq
 from handshake.wire.guard import sockaddr
 from handshake.wire.guards import Guards
+from handshake.wire.next_hop import gateway
 from handshake.wire.route import route
 from handshake.wire.template import Templates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from handshake.probe.manner import Manner
     from handshake.probe.target import Target
     from handshake.tcp import Offer
+    from handshake.wire.guard import Guard
     from handshake.wire.ip import Address
     from handshake.wire.link import Captured, Heard
 
@@ -30,6 +36,19 @@ _PORTS: Final = struct.Struct("!HH")
 
 _LASTS: Final = SECOND
 """How long the kernel is not asked again for the way to an address."""
+
+
+class _Way(NamedTuple):
+    """What is known of the way to an address."""
+
+    source: Address
+    """Our address on it."""
+
+    precedents: Precedents
+    """How calls on such a way went before."""
+
+    gateway: Callable[[], Address | None]
+    """Asks for the router that it begins with."""
 
 
 class Dialer:
@@ -46,7 +65,7 @@ class Dialer:
         self._templates = Templates()
         self._beginnings = Beginnings()
         self._precedents: dict[tuple[int, Offer, int], Precedents] = {}
-        self._ways: dict[Address, tuple[Address, Precedents]] = {}
+        self._ways: dict[Address, _Way] = {}
         self._ways_until = 0
 
     def call(
@@ -54,27 +73,29 @@ class Dialer:
         target: Target,
         remote: Endpoint,
         taken: Callable[[bytes], bool],
+        rests: Callable[[bytes], bool],
         decode: Callable[[Captured], Heard | None],
         patience: Patience | None = None,
         manner: Manner | None = None,
     ) -> Call:
-        """Return a call that has not begun, between ends that are not `taken`.
+        """Return a call that has not begun, between ends that are not `taken`, nor `rests` one.
 
         With a patience or a manner of its own it has no precedents but its own either. Raises
-        OSError where there is no way to the remote end, and CannotRun where no port of ours
-        can be guarded.
+        OSError where there is no way to the remote end, or the port to call from is not to be
+        had; and CannotRun where no port of ours can be guarded.
         """
-        source, precedents = self._way(remote.address)
+        way = self._way(remote.address)
+        source, precedents = way.source, way.precedents
         room = precedents.path_mss
         if patience is not None or manner is not None:
             how = patience or self._patience, self._templates, manner or self._manner
             precedents = Precedents(remote.version, precedents.offer, *how, room)
         here, there, port = source.packed, remote.address.packed, remote.port
         incoming = there + here
-        guard = self.guards.take(
+        guard = self._guard(
             source,
             lambda ours: taken(incoming + _PORTS.pack(port, ours)),
-            self._manner.source_port,
+            lambda ours: rests(incoming + _PORTS.pack(port, ours)),
         )
         incoming += _PORTS.pack(port, guard.port)
         outgoing = here + there + _PORTS.pack(guard.port, port)
@@ -91,14 +112,42 @@ class Dialer:
         )
         to = sockaddr(remote.address)
         ends = outgoing, incoming, to
-        return Call(target, course, guard, *ends, room, now, attentive=self._attentive)
+        attentive = self._attentive
+        return Call(target, course, guard, *ends, room, now, way.gateway, attentive=attentive)
+
+    def prepare(self, remotes: Iterable[Endpoint]) -> None:
+        """Guard a port on each address of ours that these remote ends will be called from.
+
+        What cannot be guarded, or has no way, is told of when it is called.
+        """
+        port = self._manner.source_port
+        for remote in remotes:
+            with suppress(OSError, CannotRun):
+                self.guards.take(self._way(remote.address).source, lambda _: False, port)
 
     def close(self) -> None:
         """Give all ports back."""
         self.guards.close()
 
-    def _way(self, address: Address) -> tuple[Address, Precedents]:
-        """Return our address on the way there, and how calls on such a way went before."""
+    def _guard(
+        self, source: Address, taken: Callable[[int], bool], rests: Callable[[int], bool]
+    ) -> Guard:
+        """Return a guard on a port of ours that is not `taken`, and does not rest if it may."""
+        port = self._manner.source_port
+        try:
+            return self.guards.take(source, taken, port, rests=rests)
+        except CannotRun as error:
+            # Another port may do, where one was asked for: that concerns this call alone.
+            why = error.__cause__
+            if not port or not isinstance(why, OSError):
+                raise
+            text = str(error)
+            if why.errno == errno.EADDRINUSE:
+                text += f", and `ss -tanp sport = :{port}` shows by whom: call from another one"
+            raise OSError(why.errno, text) from error
+
+    def _way(self, address: Address) -> _Way:
+        """Return what is known of the way there: for a second the kernel is not asked again."""
         now = self._clock.now()
         if now >= self._ways_until:
             self._ways.clear()
@@ -114,5 +163,9 @@ class Dialer:
                 precedents = self._precedents[version, offer, room] = Precedents(
                     version, offer, *how
                 )
-            known = self._ways[address] = way.source, precedents
+                # Scapy takes its time for the first of a kind: not when a SYN's timer runs.
+                ends = Endpoint(way.source, 1), Endpoint(address, 1)
+                precedents.packet(Headers(offer, manner, room).opening(*ends, Seq(0), clock=0))
+            router = cache(partial(gateway, address, way.source, manner.interface))
+            known = self._ways[address] = _Way(way.source, precedents, router)
         return known

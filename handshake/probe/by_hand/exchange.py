@@ -12,7 +12,8 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
 
-from handshake.probe.by_hand.call import FLAGS, Conclusion
+from handshake.probe.by_hand.call import FLAGS
+from handshake.probe.by_hand.conclusion import Conclusion
 from handshake.probe.by_hand.dialer import Dialer
 from handshake.probe.by_hand.time_wait import TimeWait
 from handshake.probe.clock import Clock
@@ -142,7 +143,8 @@ class Exchange:
         This one may be made with a patience and in a manner of its own.
         """
         try:
-            call = self._dialer.call(target, remote, self._taken, self._decode, patience, manner)
+            ports = self._taken, self._rests
+            call = self._dialer.call(target, remote, *ports, self._decode, patience, manner)
         except OSError as error:
             return failed(target, Verdict.LOCAL_ERROR, words(error), remote)
         self._time_wait.begin(call.incoming)
@@ -150,12 +152,21 @@ class Exchange:
         self.link.know(call.course.local.address, remote.address)
         self._from_us[call.outgoing] = self._to_us[call.incoming] = call
         by_rules = self._attentive or not self.manner.ordinary
+        # Sockets and filters take their time: the timer runs from when our SYN leaves.
+        call.begun = self.clock.now()
         self._send(call, call.course.start(call.begun, by_rules=by_rules))
         self._after(call, call.begun)
         return call
 
+    def prepare(self, remotes: Iterable[Endpoint]) -> None:
+        """Guard what calls to these remote ends will need, while there is a right to do so."""
+        self._dialer.prepare(remotes)
+
     def _taken(self, incoming: bytes) -> bool:
         return incoming in self._to_us or incoming in self._time_wait
+
+    def _rests(self, incoming: bytes) -> bool:
+        return self._time_wait.rests(incoming, self.clock.now())
 
     def _decode(self, captured: Captured) -> Heard | None:
         return self.link.decode(captured)

@@ -19,13 +19,22 @@ TIME-WAIT is longer, 2 MSL. But whoever waits for a prompt waits for this.
 """
 
 _MOST: Final = 4096
-"""Connections remembered."""
+"""Connections remembered, and remote ends."""
+
+_PORT: Final = 2
+"""Octets of our port, which stands last."""
 
 _ANSWERS: Final = 8
 """How often a FIN is answered: a peer that sends it on and on does not listen."""
 
 _SOONEST: Final = SECOND // 10
 """A FIN that comes sooner is a copy that the network made: no timer repeats one so fast."""
+
+_RESTING: Final = 128
+"""Ports of ours that rest after a call to one remote end: the last ones that called it."""
+
+_RESTS: Final = 60 * SECOND
+"""How long they do, unless others come after them: as long as Linux is in TIME-WAIT."""
 
 _FORGOTTEN: Final = (Close.CLEAN, Close.RESET)
 
@@ -47,12 +56,22 @@ class TimeWait:
     def __init__(self) -> None:
         self._kept: OrderedDict[bytes, None] = OrderedDict()
         self._last: OrderedDict[bytes, _Last] = OrderedDict()
+        self._resting: OrderedDict[bytes, OrderedDict[bytes, int]] = OrderedDict()
         self.until = 0
         """Until when a peer may send a FIN again that was answered."""
 
     def __contains__(self, incoming: bytes) -> bool:
         """Whether the peer may hold on to it, and would take another SYN for a stray one."""
         return incoming in self._kept
+
+    def rests(self, incoming: bytes, now: int) -> bool:
+        """Whether a call between these ends is over since a moment ago.
+
+        The peer, or a firewall on the way, may still have something of it: another port is better.
+        """
+        ports = self._resting.get(incoming[:-_PORT])
+        ended = None if ports is None else ports.get(incoming[-_PORT:])
+        return ended is not None and now < ended + _RESTS
 
     def begin(self, incoming: bytes) -> None:
         """Forget what was before: another connection begins between these ends."""
@@ -71,6 +90,18 @@ class TimeWait:
             self._kept[call.incoming] = None
             if len(self._kept) > _MOST:
                 self._kept.popitem(last=False)
+        self._rest(call.incoming, now)
+
+    def _rest(self, incoming: bytes, now: int) -> None:
+        remote, port = incoming[:-_PORT], incoming[-_PORT:]
+        ports = self._resting.setdefault(remote, OrderedDict())
+        ports[port] = now
+        ports.move_to_end(port)
+        if len(ports) > _RESTING:
+            ports.popitem(last=False)
+        self._resting.move_to_end(remote)
+        if len(self._resting) > _MOST:
+            self._resting.popitem(last=False)
 
     def answer(self, incoming: bytes, now: int) -> bytes | None:
         """Return the packet that answers a FIN that comes again; None where nothing does."""

@@ -307,12 +307,13 @@ class KernelCall:
     def result(self) -> Result:
         """Return what became of it."""
         assert self.verdict is not None
+        said = self._said()
         return Result(
             target=self.target.text,
             address=str(self.remote.address),
             port=self.remote.port,
             verdict=self.verdict,
-            reason=reason(self, (self._over - self._begun) / SECOND),
+            reason=reason(self, (self._over - self._begun) / SECOND, said),
             icmp=self.error,
             rtt=self._rtt,
             rtt_ambiguous=self._rtt_ambiguous,
@@ -324,5 +325,5 @@ class KernelCall:
             findings=tuple(self._notes),
             duration=(self._over - self._begun) / SECOND,
             syn_ack_again=self.taken.again,
-            said=self._said(),
+            said=said,
         )

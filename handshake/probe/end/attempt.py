@@ -197,9 +197,11 @@ class Attempt(Caller):
         return tuple(each for seq in expected for each in self._speaker.say(Flags.RST, at, seq=seq))
 
     def _confirm(self, seg: Segment) -> None:
-        """Take note where a segment shows that the peer took our ACK."""
+        """Take note where a segment shows that the peer took our ACK, or what came after it."""
         if self.talk.shows(seg, syn_again=self.syn_sent > 1):
             self.talk.confirmed = True
+        if self.talk.uses(seg):
+            self.talk.used = True
 
     def _reset(self, before: ControlBlock, seg: Segment) -> Segments:
         if not before.state.synchronized:
@@ -207,8 +209,10 @@ class Attempt(Caller):
             return ()
         self.close = Close.RESET
         self._confirm(seg)
-        # A RST in place of any sign that our ACK was taken: it was never a connection.
-        self._end(Verdict.OPEN if self.talk.confirmed else Verdict.RESET)
+        # A RST before a word was said, or before any sign that our ACK was taken: nobody got to
+        # use the connection. That it acknowledges our FIN is the work of the peer's TCP alone.
+        used = self.talk.confirmed and self.talk.used
+        self._end(Verdict.OPEN if used else Verdict.RESET)
         return ()
 
     def _refuse(self, seg: Segment, at: int) -> Segments:

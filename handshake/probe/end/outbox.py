@@ -28,6 +28,11 @@ class Outbox:
     def __bool__(self) -> bool:
         return self.size > 0
 
+    @property
+    def end(self) -> Seq:
+        """The number after the last octet."""
+        return self._first + len(self._data)
+
     def acknowledged(self, block: ControlBlock) -> int:
         """Return how many octets of it the peer has acknowledged."""
         una = block.snd.una
@@ -53,13 +58,12 @@ class Outbox:
         una, wnd = block.snd.una, block.snd.wnd
         assert una is not None
         self._next = max(self._next, una, self._first)
-        end = self._first + len(self._data)
-        last = min(una + min(wnd or 0, _INITIAL_WINDOW * size), end)
+        last = min(una + min(wnd or 0, _INITIAL_WINDOW * size), self.end)
         while self._next < last:
             seq = self._next
             octets = self._octets(seq, min(size, last - seq))
             self._next = seq + len(octets)
-            yield seq, octets, self._next == end
+            yield seq, octets, self._next == self.end
 
     def again(self, block: ControlBlock, size: int) -> tuple[Seq, bytes] | None:
         """Return the first segment that is not acknowledged, to be sent again; None if all is."""

@@ -26,6 +26,9 @@ class Talk:
         self.confirmed = False
         """Whether the peer has shown that it took our ACK: by anything but its SYN,ACK."""
 
+        self.used = False
+        """Whether anything was said on the connection: by the peer, or by us and acknowledged."""
+
         self._early = bool(manner.fast_open)
         """Whether the peer may speak before it has our ACK."""
 
@@ -56,6 +59,22 @@ class Talk:
         if seg.ack is not None and answered is not None and answered < seg.ack:
             return True
         return not (seg.rst or self._early or (syn_again and not seg.length))
+
+    def uses(self, seg: Segment) -> bool:
+        """Whether an acceptable segment shows that something was said: data, or the peer's FIN.
+
+        An ACK of our FIN does not: the peer's TCP sends it, whether or not a program wants us.
+        """
+        if not seg.rst and (seg.payload_length or seg.fin):
+            return True
+        # Our data have the numbers before our FIN's.
+        answered = self._answered
+        return (
+            seg.ack is not None
+            and answered is not None
+            and answered < self.outbox.end
+            and (answered < seg.ack)
+        )
 
     def until(self, block: ControlBlock) -> int:
         """Return when we may close, unless something comes before."""

@@ -9,7 +9,10 @@ from handshake.tcp import Flags, Observed
 
 from ..calling import Way, alone, codes, every_way, play
 from ..listener import FIN_ACK, RST, RST_ACK, Listener, Packets, reply, syn_ack
+from ..net import pair
 from ..packets import packet
+from ..talk import reset
+from ..test_probe import serving
 from .pictures import CLEAN, CLOSED, OPENED, SYN
 
 WINDOW = {4: 64240, 6: 64800}
@@ -224,3 +227,42 @@ def test_22_a_rst_after_both_fins(way: Way, tmp_path: Path) -> None:
     # The tracker still looks on when the attempt is over.
     found = play(way, tmp_path, Listener(fin=fin), may_differ=True)
     assert (found.result.verdict, found.result.close) == (Verdict.OPEN, Close.CLEAN)
+
+
+@pytest.mark.live
+@every_way
+@pytest.mark.parametrize("acknowledged", [False, True])
+def test_22_a_rst_to_our_fin(way: Way, acknowledged: bool, tmp_path: Path) -> None:
+    # Our FIN leaves right behind the ACK: that a RST, or an ACK before it, acknowledges it shows
+    # that the peer's TCP is there, and no program that wants us.
+    def fin(_: Listener, heard: Observed) -> Packets:
+        early = [packet(reply(heard, Flags.ACK))] if acknowledged else []
+        return [*early, packet(reply(heard, RST_ACK))]
+
+    found = play(way, tmp_path, Listener(fin=fin), Patience.of(observe=0))
+    assert (found.result.verdict, found.result.close) == (Verdict.RESET, Close.RESET)
+    ack = ["<-- <SEQ=301><ACK=102><CTL=ACK>"] if acknowledged else []
+    assert found.wire == [SYN, *OPENED, CLOSED[0], *ack, "<-- <SEQ=301><ACK=102><CTL=RST,ACK>"]
+    assert "before a word was said on it, although it had taken our ACK" in found.result.reason
+    assert found.result.exit_code == 1
+
+
+@pytest.mark.live
+@every_way
+def test_22_a_rst_after_a_word_of_the_peers(way: Way, tmp_path: Path) -> None:
+    def fin(_: Listener, heard: Observed) -> Packets:
+        word = reply(heard, Flags.PSH | Flags.ACK, payload=b"no")
+        return [packet(word), packet(reply(heard, RST_ACK, seq=303))]
+
+    found = play(way, tmp_path, Listener(fin=fin), Patience.of(observe=0))
+    assert (found.result.verdict, found.result.close) == (Verdict.OPEN, Close.RESET)
+
+
+@pytest.mark.live
+@every_way
+@pytest.mark.parametrize("observe", [0, 1.25])
+def test_22_a_program_that_hangs_up_at_once(way: Way, observe: float) -> None:
+    with pair() as (client, server), serving(server, reset):
+        result = way.call(client, server, Patience.of(observe=observe))
+    assert (result.verdict, result.close) == (Verdict.RESET, Close.RESET)
+    assert result.negotiated is not None

@@ -1,6 +1,7 @@
 """Scenarios 14, 15 and 24: link-local addresses, this very host, and names."""
 
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from tests.schema import valid
 
 from ..calling import PORT, call, target
 from ..capture import capture
-from ..net import Host, pair
+from ..net import Host, join, pair
 from ..picture import draw, segments
 from ..test_engine import answering
 from ..test_probe import serving
@@ -170,3 +171,85 @@ def test_24_several_addresses_and_a_name_without_one(tmp_path: Path) -> None:
     }
     assert len(found) == 5
     assert code == 3
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("words", [[], ["none.test:1"], ["--connect"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "address",
+    ["0.0.0.0", "::", "224.0.0.1", "ff02::1", "255.255.255.255", "fe80::9", "::ffff:0.0.0.0"],
+)
+def test_24_a_name_of_nobody(address: str, words: list[str], tmp_path: Path) -> None:
+    hosts = f"{address} nobody.test\n"
+    # Linux takes the unspecified address for its own: a server here must not be called.
+    with pair() as (client, _), answering(client), capture(client, "any", tmp_path / "a.pcap"):
+        code, found = ask(client, tmp_path, hosts, f"nobody.test:{PORT}", *words)
+    result = next(each for each in found if each["target"] == f"nobody.test:{PORT}")
+    plain = address.removeprefix("::ffff:")
+    assert (result["verdict"], result["address"]) == ("name-error", plain)
+    assert result["reason"].startswith(f"nobody.test stands for {plain}: ")
+    assert code == 3
+    assert segments(tmp_path / "a.pcap") == []
+
+
+@pytest.mark.live
+def test_24_a_name_of_nobody_and_of_a_host(tmp_path: Path) -> None:
+    hosts = ":: some.test\n10.77.0.2 some.test\n"
+    with pair() as (client, server), answering(server):
+        code, found = ask(client, tmp_path, hosts, f"some.test:{PORT}")
+    assert [(each["address"], each["verdict"]) for each in found] == [
+        ("::", "name-error"),
+        ("10.77.0.2", "open"),
+    ]
+    assert code == 0
+
+
+@pytest.mark.live
+def test_24_no_syn_is_shown_to_a_name_of_nobody(tmp_path: Path) -> None:
+    with pair() as (client, _):
+        argv = [*resolving(tmp_path, "0.0.0.0 no.test\n"), *PROBE, "no.test:1", "--dry-run"]
+        run = client.run(argv, check=False)
+    assert (run.returncode, run.stdout) == (3, "")
+    assert "0.0.0.0: a connection has one peer" in run.stderr
+
+
+BARRED = """
+import errno, os, sys
+from handshake.wire import guard
+def only_of_root(make):
+    def attempt(sock, address):
+        if os.geteuid():
+            raise OSError(errno.EPERM, "barred")
+        return make(sock, address)
+    return attempt
+guard.LADDER.update({name: only_of_root(make) for name, make in guard.LADDER.items()})
+from handshake.cli import main
+raise SystemExit(main(["probe", *sys.argv[1:]]))
+"""
+"""A probe on a kernel that lets nobody but root make a socket deaf."""
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("port", [PORT, 9])
+def test_24_every_address_of_ours_is_guarded_while_there_is_a_right_to(
+    port: int, tmp_path: Path
+) -> None:
+    hosts = "".join(f"{each} both.test\n" for each in ("fd77::2", "10.77.0.2", "10.77.1.2"))
+    with pair() as (client, server), answering(server), capture(client, "any", tmp_path / "a.pcap"):
+        join(client, server, 1)
+        argv = [sys.executable, "-c", BARRED, f"both.test:{port}", "--json"]
+        env = os.environ | {"SUDO_UID": "65534", "SUDO_GID": "65534"}
+        run = client.run([*resolving(tmp_path, hosts), *argv], check=False, env=env)
+    found = [json.loads(line) for line in run.stdout.splitlines()]
+    assert run.stderr == ""
+    verdict = "open" if port == PORT else "closed"
+    assert [(each["address"], each["verdict"]) for each in found] == [
+        ("fd77::2", verdict),
+        ("10.77.0.2", verdict),
+        ("10.77.1.2", verdict),
+    ]
+    # The best of all guards, and each was tried.
+    assert {each["guard"] for each in found} == {"filter"}
+    assert {note["code"] for each in found for note in each["findings"]} == set()
+    callers = {str(each.segment.source.address) for each in segments(tmp_path / "a.pcap")}
+    assert {"fd77::1", "10.77.0.1", "10.77.1.1"} <= callers

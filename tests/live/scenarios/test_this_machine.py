@@ -1,15 +1,20 @@
 """Scenarios 16 to 19: what this machine, or a NAT on the way, does with our SYN."""
 
+import errno
 import json
+import os
 import sys
 import time
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
-from handshake.probe import Close, Patience, Result, Verdict
+from handshake.probe import Close, Manner, Patience, Result, Target, Verdict
+from handshake.probe.engine import probe_all
+from handshake.wire.guard import LADDER
 
-from ..calling import PORT, Way, codes, every_way, two_ways
+from ..calling import PORT, Way, alone, codes, every_way, two_ways
 from ..capture import capture
 from ..loss import drop
 from ..net import Host, pair, routed
@@ -23,11 +28,18 @@ AT_ONCE = 2.0
 """Seconds: less than half of what a probe waits for an answer, even where all is slow."""
 
 
-def refused(way: Way, client: Host, address: str, on_the_wire: Host, folder: Path) -> Result:
+def refused(
+    way: Way,
+    client: Host,
+    address: str,
+    on_the_wire: Host,
+    folder: Path,
+    manner: Manner | None = None,
+) -> Result:
     """Call where no packet can leave, and see that none did, and that nobody waited for one."""
     with capture(on_the_wire, "eth0", folder / "wire.pcap"):
         began = time.monotonic()
-        result = way.call(client, address, port=80)
+        result = way.call(client, address, port=80, manner=manner)
         took = time.monotonic() - began
     assert (result.verdict, result.close, result.rtt) == (Verdict.LOCAL_ERROR, None, None)
     assert result.verdict.exit_code == 3
@@ -153,4 +165,160 @@ def test_19_behind_a_nat(way: Way, tmp_path: Path) -> None:
     assert (result.address, result.port) == (way.address(server), PORT)
     # The server talks to the router, and with the same numbers.
     assert of_a_kernel(draw(path, far.v4 if way.version == 4 else far.v6)) == CLEAN
+    assert codes(result) == set()
+
+
+NOBODYS = {
+    4: [
+        ("10.77.0.7", "10.77.0.7 is no address of this machine"),
+        ("10.77.0.2", "10.77.0.2 is no address of this machine"),
+        ("10.77.0.255", "10.77.0.255 is no address of this machine"),
+        ("0.0.0.0", "0.0.0.0 is no single host"),
+        ("224.0.0.1", "224.0.0.1 is no single host"),
+        ("255.255.255.255", "255.255.255.255 is no single host"),
+        ("127.0.0.1", "from 127.0.0.1 this machine alone can be called, and 10.77.0.2 is another"),
+        ("127.9.9.9", "from 127.9.9.9 this machine alone can be called"),
+        ("fd77::1", "different versions of IP"),
+    ],
+    6: [
+        ("fd77::7", "fd77::7 is no address of this machine"),
+        ("fd77::2", "fd77::2 is no address of this machine"),
+        ("::", ":: is no single host"),
+        ("ff02::1", "ff02::1 is no single host"),
+        ("::1", "from ::1 this machine alone can be called, and fd77::2 is another"),
+        ("10.77.0.1", "different versions of IP"),
+    ],
+}
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("lax", [False, True], ids=["strict", "lax"])
+@pytest.mark.parametrize(
+    ("way", "source", "words"),
+    [
+        (Way(version, many), *each)
+        for version in (4, 6)
+        for each in NOBODYS[version]
+        for many in (False, True)
+    ],
+    ids=str,
+)
+def test_16_a_source_that_no_call_of_ours_has(
+    way: Way, source: str, words: str, lax: bool, tmp_path: Path
+) -> None:
+    with pair() as (client, server):
+        if lax:  # then the kernel itself would let any address be bound to
+            client.sysctl("net.ipv4.ip_nonlocal_bind", 1)
+            client.sysctl("net.ipv6.ip_nonlocal_bind", 1)
+        manner = Manner(source=ip_address(source))
+        result = refused(way, client, way.address(server), client, tmp_path, manner)
+    assert words in result.reason
+
+
+OURS = [
+    (4, "10.77.0.1", "10.77.0.2"),
+    (4, "10.77.0.11", "10.77.0.2"),
+    (4, "192.0.2.7", "10.77.0.2"),
+    (4, "127.0.0.1", "10.77.0.1"),
+    (4, "127.3.3.3", "127.0.0.1"),
+    (4, "10.77.0.1", "127.0.0.1"),
+    (6, "fd77::1", "fd77::2"),
+    (6, "fd77::11", "fd77::2"),
+    (6, "fe80::ff:fe00:1", "fe80::ff:fe00:2%eth0"),
+    (6, "fe80::ff:fe00:1%eth0", "fe80::ff:fe00:2%eth0"),
+    (6, "::1", "fd77::1"),
+    (6, "fd77::1", "::1"),
+]
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("many", [False, True])
+@pytest.mark.parametrize(("version", "source", "address"), OURS, ids=str)
+def test_15_every_source_that_is_ours(version: int, source: str, address: str, many: bool) -> None:
+    with pair() as (client, server), client.listen(PORT), server.listen(PORT):
+        client.ip(
+            "addr add 10.77.0.11/32 dev lo",
+            "addr add fd77::11/128 dev lo",
+            "route add local 192.0.2.0/24 dev lo",
+        )
+        server.ip("route add 192.0.2.0/24 via 10.77.0.1", "route add fd77::11/128 via fd77::1")
+        found = ip_address(source)
+        patience = Patience.of(close_timeout=0.2)
+        result = Way(version, many).call(client, address, patience, manner=Manner(source=found))
+    assert (result.verdict, result.close) == (Verdict.OPEN, Close.PEER_KEPT_OPEN)
+
+
+KINDS = ("filter", "md5", "minttl", "owner")
+
+STATEFUL = """
+table inet stateful { chain heard {
+type filter hook input priority 0; policy drop;
+iif lo accept
+ct state established accept
+icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
+}; }
+"""
+
+
+def held_by(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no other kind of guard hold our ports."""
+
+    def barred(*_: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    for name in LADDER:
+        if name != kind:
+            monkeypatch.setitem(LADDER, name, barred)
+
+
+@pytest.mark.live
+@alone
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("port", [PORT, 1])
+def test_17_a_firewall_of_ours_that_drops_the_answers(
+    way: Way, kind: str, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held_by(kind, monkeypatch)
+    with (
+        pair() as (client, server),
+        server.listen(PORT),
+        drop(client, "input", f"tcp sport {port}") as rule,
+    ):
+        result = way.call(client, server, Patience.of(close_timeout=0.2), port=port)
+        # A table of our own comes first.
+        assert bool(rule.packets) == (kind != "owner")
+    # What passes on the wire is told as it is.
+    assert result.verdict is (Verdict.OPEN if port == PORT else Verdict.CLOSED)
+    assert result.guard == kind
+    # Where the firewall itself is our guard, nobody counts what it lets through.
+    assert codes(result) == (set() if kind == "owner" else {"own-firewall"})
+
+
+@pytest.mark.live
+@alone
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("port", [PORT, 1])
+def test_17_no_firewall_of_ours_is_in_the_way(
+    way: Way, kind: str, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held_by(kind, monkeypatch)
+    with pair() as (client, server), server.listen(PORT), client.listen(PORT):
+        client.nft(STATEFUL)
+        for host in (server, client):
+            result = way.call(client, host, Patience.of(close_timeout=0.2), port=port)
+            assert (result.guard, codes(result)) == (kind, set())
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("many", [False, True])
+def test_17_a_ttl_that_one_guard_lets_through_is_no_firewall(
+    many: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held_by("minttl", monkeypatch)
+    with pair() as (client, server):
+        server.sysctl("net.ipv4.ip_default_ttl", 255)
+        text = f"{server.v4}:1"
+        with client.entered():
+            (result,) = probe_all([Target.parse(text)], attentive=many)
+    assert (result.verdict, result.ttl, result.guard) == (Verdict.CLOSED, 255, "minttl")
     assert codes(result) == set()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handshake.probe import Attempt, Close, Patience, Verdict
+from handshake.probe import Attempt, Close, Manner, Patience, Verdict
 from handshake.probe.reason import reason
 from handshake.tcp import Endpoint, Options, Seq, State, Timestamps
 from handshake.tcp import options as opt
@@ -133,11 +133,58 @@ def test_reset_before_anything_else() -> None:
     assert talk.end == (Verdict.RESET, Close.RESET)
 
 
-def test_reset_while_closing() -> None:
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("<SEQ=301><CTL=RST>", "before a word was said on it: a program there"),
+        ("<SEQ=301><ACK=101><CTL=RST,ACK>", "before a word was said on it: a program there"),
+        ("<SEQ=301><ACK=102><CTL=RST,ACK>", "said on it, although it had taken our ACK: a"),
+        ("<SEQ=301><ACK=102><DATA=5><CTL=RST,ACK>", "although it had taken our ACK: a"),
+    ],
+)
+def test_reset_behind_our_fin(text: str, words: str) -> None:
+    # Our FIN left right behind the ACK: that it was acknowledged is no program's doing.
+    talk = opened()
+    talk.hears(text, 20)
+    assert talk.end == (Verdict.RESET, Close.RESET)
+    assert words in reason(talk.attempt, 0)
+
+
+def test_reset_when_our_fin_was_acknowledged() -> None:
+    # A kernel acknowledges it before the program that hangs up has been woken.
     talk = opened()
     talk.hears("<SEQ=301><ACK=102><CTL=ACK>", 20)
     talk.hears("<SEQ=301><ACK=102><CTL=RST,ACK>", 30)
+    assert talk.end == (Verdict.RESET, Close.RESET)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<SEQ=301><ACK=101><DATA=5><CTL=PSH,ACK>",
+        "<SEQ=301><ACK=102><DATA=5><CTL=PSH,ACK>",
+        "<SEQ=301><ACK=101><CTL=FIN,ACK>",
+    ],
+)
+def test_reset_after_the_peer_had_spoken(text: str) -> None:
+    talk = opened()
+    talk.hears(text, 20)
+    seq = 306 if "DATA" in text else 302
+    talk.hears(f"<SEQ={seq}><ACK=102><CTL=RST,ACK>", 30)
     assert talk.end == (Verdict.OPEN, Close.RESET)
+
+
+@pytest.mark.parametrize("window", [0, 65535])
+def test_reset_is_no_sign_of_data_that_never_left(window: int) -> None:
+    # Without retries no octet goes where there is no room for it.
+    talk = Talk(patience=Patience.of(retries=0), manner=Manner(data=b"HELLO"))
+    talk.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10, window=window)
+    while talk.sent[-1].fin is False:
+        talk.waits()
+    fin = talk.sent[-1]
+    assert int(fin.seq) == (101 if window == 0 else 106)
+    talk.hears(f"<SEQ=301><ACK={fin.end}><CTL=RST,ACK>", 9000)
+    assert talk.end == (Verdict.RESET if window == 0 else Verdict.OPEN, Close.RESET)
 
 
 @pytest.mark.parametrize(
@@ -453,7 +500,8 @@ def test_whatever_comes_it_ends(heard: list[tuple[int, int, str, int, bool]]) ->
     # A RST of ours answers only what cannot be right before the connection is open, or ends
     # what the peer would keep half-open.
     resets = [each for each in talk.sent if each.rst]
-    if talk.attempt.verdict is Verdict.HALF_OPEN:
+    state = talk.attempt.block.state
+    if talk.attempt.verdict is Verdict.HALF_OPEN and state is not State.SYN_RECEIVED:
         # One for what the peer expects if our FIN was lost, one for if it was not.
         last = [int(each.seq) for each in talk.sent[-2:] if each.rst]
         if last == [101, 102]:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from handshake.probe import Close, Manner, Patience, Verdict
 from handshake.probe.end.inbox import KEPT, Inbox
+from handshake.probe.reason import reason
 from handshake.probe.result import Said
 from handshake.tcp import Options, Seq
 from handshake.tcp import options as opt
@@ -218,3 +219,28 @@ def test_a_reset_tells_by_its_ack_whether_the_data_had_come(text: str) -> None:
     talk.hears(text, 20)
     expected = Verdict.OPEN if "ACK=" in text else Verdict.RESET
     assert talk.end == (expected, Close.RESET)
+
+
+@pytest.mark.parametrize(
+    ("heard", "words"),
+    [
+        (b"", "it has taken our ACK. It said nothing, where something was expected"),
+        (b"pang", "taken our ACK. What was expected is not in the 4 octets that it said"),
+        (b"pong", "and it has taken our ACK"),
+    ],
+)
+def test_the_reason_says_what_became_of_what_was_expected(heard: bytes, words: str) -> None:
+    talk = opened(manner=PING)
+    talk.hears("<SEQ=301><ACK=105><CTL=ACK>", 20)
+    if heard:
+        talk.hears("<SEQ=301><ACK=105><CTL=PSH,ACK>", 30, data=heard)
+    talk.waits_to_the_end()
+    assert talk.end[0] is Verdict.OPEN
+    assert reason(talk.attempt, 0, said(talk)).endswith(words)
+
+
+def test_of_a_signed_call_the_key_may_be_why_nothing_answers() -> None:
+    talk = Talk(manner=Manner(md5=b"secret"))
+    talk.waits_to_the_end()
+    assert "(RFC 2385)" in reason(talk.attempt, 5, signed=True)
+    assert "(RFC 2385)" not in reason(talk.attempt, 5)
