@@ -73,17 +73,17 @@ def too_near(answer: str, ttl: int, address: Address, gateway: Address) -> Note:
         f"it passed no router, and {address} lies behind {gateway}, from where {ttl - 1} at most "
         f"arrives."
     )
-    unless = f"unless {address} is an address of {gateway} itself, or has a shorter way back."
     if answer == "RST":
         return Note(
             REFUSED,
             f"The RST's TTL ({ttl}) is not the target's: {behind} A firewall on the way answered "
-            f"in its name, {unless}",
+            f"in its name, unless the host has a shorter way back.",
         )
     return Note(
         "answered-on-the-way",
         f"The {answer}'s TTL ({ttl}) is not the target's: {behind} Something on the way answered "
-        f"in its name, such as a SYN proxy or a box that takes calls over, {unless}",
+        f"in its name, such as a SYN proxy or a box that takes calls over, unless {address} is an "
+        f"address of {gateway} itself, or the host has a shorter way back.",
     )
 
 
