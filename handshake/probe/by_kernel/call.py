@@ -86,6 +86,7 @@ class KernelCall:
         self._notes = Notes()
         self._watch: KernelWatch | None = None
         self._acknowledged: int | None = None
+        self._heard = False
 
     # When it is to be moved.
 
@@ -188,7 +189,7 @@ class KernelCall:
         watch.see(info)
         # After a RST there is an end to be read too, and nobody sent a FIN.
         if talk.octets or (talk.finished and number != errno.ECONNRESET):
-            watch.confirmed = True
+            self._heard = watch.confirmed = True
         if info.bytes_acked is not None:
             # The SYN counts for one, and so does the FIN.
             self._acknowledged = min(max(0, info.bytes_acked - 1), talk.sent)
@@ -197,7 +198,9 @@ class KernelCall:
             number = refused or self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if number in RESETS:
             self._close = Close.RESET
-            self._end(Verdict.OPEN if watch.confirmed else Verdict.RESET, now)
+            # An ACK of our FIN is the peer's TCP's doing, and no program's.
+            used = self._heard or self._acknowledged or info.data_segs_in
+            self._end(Verdict.OPEN if used else Verdict.RESET, now)
         elif info.state is State.CLOSED and self._closing and talk.finished:
             self._close = Close.CLEAN
             self._end(Verdict.OPEN, now)
