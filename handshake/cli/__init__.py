@@ -77,16 +77,26 @@ def main(args: Sequence[str] | None = None) -> int:
     except _Misused as error:
         return _failed(_words(error), 2)
     except (KeyboardInterrupt, typer.Abort):
-        return _INTERRUPTED
+        return _left(_INTERRUPTED)
+    except SystemExit as ended:  # by a signal
+        return _left(ended.code if isinstance(ended.code, int) else 1)
     except BrokenPipeError:
-        # Whoever read has enough. Python flushes once more at exit: let that go nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return _left(1)
     except OSError as error:
         return _failed(f"cannot write the output: {error.strerror or error}", 3)
     except Exception as error:
         return _failed(f"this is a mistake in handshake: {type(error).__name__}: {error}", 3)
     return code if isinstance(code, int) else 0
+
+
+def _left(code: int) -> int:
+    """Return the code; what nobody takes any more is let go."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        # Python flushes once more at exit: let that go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
 
 
 def _whole(args: Sequence[str]) -> list[str]:

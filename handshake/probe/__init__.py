@@ -94,14 +94,15 @@ def probes(
     target: Target, patience: Patience | None = None, manner: Manner | None = None
 ) -> Iterator[Probe | Result]:
     """Yield a probe for each address of the target, not yet begun; a result where it has none."""
+    from handshake.probe.lookup import endpoints
     from handshake.probe.result import failed
     from handshake.probe.run import Probe
     from handshake.probe.verdict import Verdict
 
     try:
-        endpoints = target.endpoints()
+        found = endpoints(target)
     except LookupError as error:
         yield failed(target, Verdict.NAME_ERROR, str(error.args[0]))
         return
-    for remote in endpoints:
+    for remote in found:
         yield Probe(target, remote, patience, manner)

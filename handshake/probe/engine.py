@@ -8,7 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from handshake.probe.addresses import Addresses
-from handshake.probe.pace import CONCURRENCY, Pace, in_a_loop_of_its_own
+from handshake.probe.own_loop import in_a_loop_of_its_own
+from handshake.probe.pace import CONCURRENCY, Pace
 from handshake.probe.patience import SECOND, Patience
 from handshake.tracker import Tracker
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from handshake.probe.by_hand.drive import driven
 from handshake.probe.patience import Patience
 from handshake.probe.result import Result
+from handshake.probe.undisturbed import undisturbed
 from handshake.tracker import Tracker
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ class Probe:
             if shared is None
             else nullcontext(shared) as exchange
         ):
-            call = exchange.begin(self.target, self.remote)
+            with undisturbed():
+                call = exchange.begin(self.target, self.remote)
             if isinstance(call, Result):
                 self._result = call
                 return

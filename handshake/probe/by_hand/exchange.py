@@ -20,6 +20,7 @@ from handshake.probe.manner import Manner
 from handshake.probe.patience import SECOND
 from handshake.probe.result import Result, failed
 from handshake.probe.timers import Timers
+from handshake.probe.undisturbed import undisturbed
 from handshake.probe.verdict import Verdict
 from handshake.tcp import Flags, Observed
 from handshake.wire.guard import sockaddr
@@ -43,6 +44,9 @@ _ERRORS: Final = 64
 
 _LAST_LOOK: Final = SECOND // 20
 """How long to wait for our own last segments to be seen on the wire."""
+
+_PARTING: Final = SECOND
+"""How long to end what is under way by RST, when all is left at once."""
 
 _FULL: Final = (errno.ENOBUFS, errno.EAGAIN)
 _MILLISECOND: Final = 1_000_000
@@ -82,6 +86,8 @@ class Exchange:
         self._from_us: dict[bytes, Call] = {}
         self._timers: Timers[Call] = Timers()
         self._time_wait = TimeWait()
+        self._silent = False
+        """Whether nothing more is to be said for the calls under way."""
 
     def __enter__(self) -> Self:
         return self
@@ -97,10 +103,39 @@ class Exchange:
         self.close()
 
     def close(self) -> None:
-        """Close every socket."""
-        if self._link is not None:
-            self._link.close()
-        self._dialer.close()
+        """Close every socket; of calls that are under way, nothing is left at the peers."""
+        try:
+            if self._to_us and not self._silent:
+                self._silent = True
+                with undisturbed(), suppress(OSError):  # a link that is down carries no good-bye
+                    self._break_off()
+        finally:
+            if self._link is not None:
+                self._link.close()
+            self._dialer.close()
+
+    def _break_off(self) -> None:
+        """Reset the connections under way: nobody would speak for our end any more."""
+        until = self.clock.now() + _PARTING
+        arrivals = select.poll()
+        arrivals.register(self.link, select.POLLIN)
+        # An answer that has come already has opened a connection as well.
+        while self._to_us and self.clock.now() < until and arrivals.poll(0):
+            self.hear()
+        parted = []
+        for call in tuple(self._to_us.values()):
+            if (now := self.clock.now()) >= until:
+                break
+            packets = call.course.leave(now)
+            self._send(call, packets)
+            if packets and call.segments is not None:
+                parted.append(call)
+        until = self.clock.now() + _LAST_LOOK
+        while any(call.unseen > 0 for call in parted):
+            if (left := until - self.clock.now()) <= 0:
+                break
+            arrivals.poll(-(-left // _MILLISECOND))
+            self.hear()
 
     @property
     def active(self) -> int:
@@ -214,12 +249,17 @@ class Exchange:
                 to = sockaddr(found.segment.source.address)
                 self.link.pass_on(packet, found.segment.source.version, to)
 
+    def hand_over(self) -> None:
+        """Say nothing more for the calls under way, not even at the end: others carry them on."""
+        self._silent = True
+
     def release(self) -> bool:
         """Give all ports up without another word; return whether a peer has spoken meanwhile."""
         heard = map(self.link.decode, self.link.read())
         spoke = any(isinstance(each, Observed) and not each.outgoing for each in heard)
         # The link stays for now: to close it takes a hundred times as long.
         self._dialer.close()
+        self.hand_over()
         return spoke
 
     def linger(self) -> None:
