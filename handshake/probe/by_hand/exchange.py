@@ -32,15 +32,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
 
-    from handshake.probe.by_hand.call import Call
+    from handshake.probe.by_hand.call import Call, Witness
     from handshake.probe.patience import Patience
     from handshake.probe.target import Target
     from handshake.tcp import Endpoint
     from handshake.tcp.icmp import IcmpError
     from handshake.wire.link import Captured, Heard
-
-_ERRORS: Final = 64
-"""ICMP errors kept of one call: whoever sends more says nothing new."""
 
 _LAST_LOOK: Final = SECOND // 20
 """How long to wait for our own last segments to be seen on the wire."""
@@ -65,10 +62,12 @@ class Exchange:
         *,
         attentive: bool = False,
         opened: Callable[[], None] | None = None,
+        witness: Callable[[], Witness] | None = None,
     ) -> None:
         """Make it. An `attentive` one keeps and explains every segment.
 
-        `opened` is called once, as soon as the sockets are open.
+        `opened` is called once, as soon as the sockets are open; `witness` for each call, and
+        what comes back is told of each packet that is kept, as it passes.
         """
         self.manner = manner or Manner()
         """How calls are made, unless one is to be made otherwise."""
@@ -80,6 +79,7 @@ class Exchange:
         # What is no SYN is measured, too, and the filter lets only SYNs of ours through.
         self._attentive = attentive or not self.manner.opens
         self._opened = opened
+        self._witness = witness
         self._link: Link | None = None
         self._dialer = Dialer(patience, self.manner, self.clock, attentive=self._attentive)
         self._to_us: dict[bytes, Call] = {}
@@ -180,6 +180,8 @@ class Exchange:
             call = self._dialer.call(target, remote, self._taken, self._decode, patience, manner)
         except OSError as error:
             return failed(target, Verdict.LOCAL_ERROR, words(error), remote)
+        if self._witness is not None:
+            call.witness = self._witness()
         self._time_wait.begin(call.incoming)
         self._listen(call.guard.port)
         self.link.know(call.course.local.address, remote.address)
@@ -286,8 +288,7 @@ class Exchange:
     def _hear_icmp(self, error: IcmpError, now: int) -> None:
         call = self._from_us.get(ends(error.source, error.destination))
         if call is not None:
-            if call.segments is not None and len(call.errors) < _ERRORS:
-                call.errors.append(error)
+            call.quoted(error)
             call.course.icmp(error)
             self._after(call, now)
 
