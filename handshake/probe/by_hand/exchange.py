@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from handshake.probe.by_hand.call import FLAGS, Conclusion
 from handshake.probe.by_hand.dialer import Dialer
+from handshake.probe.by_hand.parting import part
 from handshake.probe.by_hand.time_wait import TimeWait
 from handshake.probe.clock import Clock
 from handshake.probe.manner import Manner
@@ -41,9 +42,6 @@ if TYPE_CHECKING:
 
 _LAST_LOOK: Final = SECOND // 20
 """How long to wait for our own last segments to be seen on the wire."""
-
-_PARTING: Final = SECOND
-"""How long to end what is under way by RST, when all is left at once."""
 
 _FULL: Final = (errno.ENOBUFS, errno.EAGAIN)
 _MILLISECOND: Final = 1_000_000
@@ -108,34 +106,11 @@ class Exchange:
             if self._to_us and not self._silent:
                 self._silent = True
                 with undisturbed(), suppress(OSError):  # a link that is down carries no good-bye
-                    self._break_off()
+                    part(self, self._to_us)
         finally:
             if self._link is not None:
                 self._link.close()
             self._dialer.close()
-
-    def _break_off(self) -> None:
-        """Reset the connections under way: nobody would speak for our end any more."""
-        until = self.clock.now() + _PARTING
-        arrivals = select.poll()
-        arrivals.register(self.link, select.POLLIN)
-        # An answer that has come already has opened a connection as well.
-        while self._to_us and self.clock.now() < until and arrivals.poll(0):
-            self.hear()
-        parted = []
-        for call in tuple(self._to_us.values()):
-            if (now := self.clock.now()) >= until:
-                break
-            packets = call.course.leave(now)
-            self._send(call, packets)
-            if packets and call.segments is not None:
-                parted.append(call)
-        until = self.clock.now() + _LAST_LOOK
-        while any(call.unseen > 0 for call in parted):
-            if (left := until - self.clock.now()) <= 0:
-                break
-            arrivals.poll(-(-left // _MILLISECOND))
-            self.hear()
 
     @property
     def active(self) -> int:
@@ -320,6 +295,12 @@ class Exchange:
                     call.course.unsent(words(error))
             else:
                 call.sent(packet)
+
+    def leave(self, call: Call) -> bool:
+        """End a call at once; return whether there was anything to say to the peer."""
+        packets = call.course.leave(self.clock.now())
+        self._send(call, packets)
+        return bool(packets)
 
     # Time passes.
 
