@@ -218,3 +218,29 @@ def test_a_signal_that_is_ignored_stays_so() -> None:
         running.send_signal(signal.SIGHUP)
         running.communicate(timeout=TIMEOUT)
         assert running.returncode == 0
+
+
+LIBRARY: Final = """
+import sys
+from handshake.probe import Patience, Target
+from handshake.probe.{module} import {name}
+try:
+    list({name}([Target.parse(sys.argv[1])] * 2, patience=Patience.of(hold=60)))
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(("module", "name"), [("engine", "probe_all"), ("connect", "connect_all")])
+def test_another_program_is_interrupted(module: str, name: str) -> None:
+    # Python's own handler is in place there, and nothing is handled for SIGTERM.
+    code = LIBRARY.format(module=module, name=name)
+    argv = ["env", "--default-signal=INT", sys.executable, "-c", code, V4]
+    with pair() as (client, server), server.listen(PORT):
+        running = client.popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        eventually(lambda: opened(server, 2, State.ESTABLISHED), "the connections")
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=TIMEOUT)
+        eventually(lambda: not known(server), "all to be gone", 0.5)
+    assert (running.returncode, out, err) == (0, "interrupted\n", "")
