@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
 
-from handshake.cli import demo, probe, replay
+from handshake.cli import demo, probe, probe_options, replay
+from handshake.cli.command import Command
 from handshake.cli.list import list_connections
 from handshake.errors import HandshakeError
 
@@ -31,10 +33,10 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(probe.probe)
-app.command()(replay.replay)
-app.command("list")(list_connections)
-app.command()(demo.demo)
+app.command(cls=Command, epilog=probe_options.EXIT_CODES)(probe.probe)
+app.command(cls=Command)(replay.replay)
+app.command("list", cls=Command)(list_connections)
+app.command(cls=Command)(demo.demo)
 
 
 def _print_version(wanted: bool) -> None:
@@ -68,24 +70,26 @@ def _handshake(
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line; return what to exit with. Whatever happens is said in a line."""
+    words = _whole(sys.argv[1:] if args is None else args)
+    failed = _unknown if _is_plugin(words) else _failed
     try:
         _never_fail_to_write()
-        code = app(args=_whole(sys.argv[1:] if args is None else args), standalone_mode=False)
+        code = app(args=words, standalone_mode=False)
         sys.stdout.flush()
     except HandshakeError as error:
-        return _failed(str(error), error.exit_code)
+        return failed(str(error), error.exit_code)
     except _Misused as error:
-        return _failed(_words(error), 2)
+        return failed(_words(error), 2)
     except (KeyboardInterrupt, typer.Abort):
         return _left(_INTERRUPTED)
     except SystemExit as ended:  # by a signal
         return _left(ended.code if isinstance(ended.code, int) else 1)
     except BrokenPipeError:
-        return _left(1)
+        return _left(1)  # whoever read has enough
     except OSError as error:
         return _failed(f"cannot write the output: {error.strerror or error}", 3)
     except Exception as error:
-        return _failed(f"this is a mistake in handshake: {type(error).__name__}: {error}", 3)
+        return failed(f"this is a mistake in handshake: {type(error).__name__}: {error}", 3)
     return code if isinstance(code, int) else 0
 
 
@@ -94,9 +98,15 @@ def _left(code: int) -> int:
     try:
         sys.stdout.flush()
     except OSError:
-        # Python flushes once more at exit: let that go nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()
     return code
+
+
+def _is_plugin(words: Sequence[str]) -> bool:
+    """Whether Nagios reads the output, of which it knows nothing but one form."""
+    options = words[: words.index("--")] if "--" in words else words
+    asked = ("--monitor", "nagios") in pairwise(options) or "--monitor=nagios" in options
+    return words[:1] == ["probe"] and asked
 
 
 def _whole(args: Sequence[str]) -> list[str]:
@@ -121,6 +131,24 @@ def _words(error: Exception) -> str:
     context = getattr(error, "ctx", None)
     path = "handshake" if context is None else context.command_path
     return f"{text.rstrip('.')} (see {path} --help)"
+
+
+def _unknown(text: str, _: int) -> int:
+    """Say it as a plugin of Nagios does, for whom 2 would be a service that is down."""
+    from handshake.export.monitor import unknown
+
+    said, code = unknown(" ".join(text.split()))
+    try:
+        print(said, flush=True)  # noqa: T201
+    except OSError:
+        _write_no_more()
+        return _failed(text, code)
+    return code
+
+
+def _write_no_more() -> None:
+    """Let what Python still has for standard output, and flushes at exit, go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _failed(text: str, code: int) -> int:

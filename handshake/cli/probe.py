@@ -10,6 +10,7 @@ import typer
 
 from handshake.cli import probe_options as given
 from handshake.cli import probe_rights
+from handshake.cli import probe_words as words
 from handshake.cli.options import Ascii, Json, Plain  # noqa: TC001 - typer reads them
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ _WITHHELD = 8.0
 
 
 def probe(
+    context: typer.Context,
     target: given.Targets = None,
     file: given.File = None,
     timeout: given.Timeout = None,
@@ -60,6 +62,7 @@ def probe(
     adopt: given.Adopt = False,
     write: given.Write = None,
     quiet: given.Quiet = False,
+    brief: given.Brief = False,
     monitor: given.Monitor = None,
     dry_run: given.DryRun = False,
     as_json: Json = False,
@@ -72,6 +75,7 @@ def probe(
     sockets know. Of many (host:80,443,8000-8010, a list) each gets a line as it ends.
     It needs the right to send hand-built segments, CAP_NET_RAW; without, the kernel calls.
     """
+    from handshake.cli.probe_choices import refuse_senseless
     from handshake.cli.probe_report import Output
     from handshake.errors import UsageError
     from handshake.probe import Manner, Patience
@@ -79,7 +83,7 @@ def probe(
     from handshake.probe.manner import LINUX_SHIFT
     from handshake.probe.patience import OBSERVE
 
-    by_hand_alone = given.chosen(
+    by_hand_alone = words.chosen(
         {
             "--mss": mss is not None,
             "--window": window is not None,
@@ -100,27 +104,10 @@ def probe(
         }
     )
     if connect:
-        given.refuse(by_hand_alone, "--connect", "the kernel makes each segment as it likes")
-    if adopt:
-        others = {
-            "--connect": connect,
-            "--fast-open": fast_open is not None,
-            "--md5": md5 is not None,
-            "--ecn": ecn,
-            "--flags": flags is not None,
-            "--data": data is not None,
-            "--expect": expect is not None,
-            "--no-ack": no_ack,
-            "--close": close != "fin",
-            "--count": count is not None,
-            "--json": as_json,
-            "--monitor": monitor is not None,
-            "-w": write is not None,
-            "--dry-run": dry_run,
-        }
-        given.refuse(given.chosen(others), "--adopt", "the kernel goes on with a plain connection")
-    given.pace(rate, interval)
-    given.above_zero(rto, "--rto")
+        words.refuse(by_hand_alone, "--connect", "the kernel makes each segment as it likes")
+    words.pace(rate, interval)
+    words.above_zero(rto, "--rto")
+    refuse_senseless(context)
     manner = Manner(
         mss=mss,
         window=window,
@@ -128,25 +115,25 @@ def probe(
         sack=sack,
         timestamps=timestamps,
         ecn=ecn,
-        fast_open=given.cookie(fast_open),
-        md5=given.octets(md5, "--md5"),
-        options=given.options(option),
-        flags=given.flags(flags),
+        fast_open=words.cookie(fast_open),
+        md5=words.octets(md5, "--md5"),
+        options=words.options(option),
+        flags=words.flags(flags),
         iss=seq,
         ttl=ttl,
         tos=tos,
-        source=given.address(source),
+        source=words.address(source),
         source_port=source_port,
-        interface=given.interface(interface),
-        data=given.octets(data, "--data"),
-        expect=given.octets(expect, "--expect"),
+        interface=words.interface(interface),
+        data=words.octets(data, "--data"),
+        expect=words.octets(expect, "--expect"),
         answer=not no_ack,
-        closing=given.closing(close),
+        closing=words.closing(close),
     )
     check(manner)
-    output = Output(as_json, plain, ascii_only, quiet, monitor, write)
+    output = Output(as_json, plain, ascii_only, quiet, monitor, write, brief)
     with ExitStack() as stack:
-        found = _targets(target or [], file, stack)
+        found = _targets(target or [], file or [], stack)
         if dry_run:
             from handshake.cli.probe_dry import show_syns
 
@@ -157,7 +144,7 @@ def probe(
             watched = OBSERVE if alone or close != "fin" else 0.0
             observe = _WITHHELD if no_ack else watched
         patience = Patience.of(
-            timeout=given.timeout(timeout, retries, rto),
+            timeout=words.timeout(timeout, retries, rto),
             retries=retries,
             rto=rto,
             observe=observe,
@@ -197,13 +184,13 @@ def _by_hand(*, by_kernel: bool, or_not_at_all: bool) -> bool:
     return False
 
 
-def _targets(words: Sequence[str], file: str | None, stack: ExitStack) -> list[Target]:
+def _targets(asked: Sequence[str], files: Sequence[str], stack: ExitStack) -> list[Target]:
     """Return whom to call: all are understood before the first is called."""
     from handshake.probe import own_listener, targets
 
-    found = list(targets(words))
-    if file is not None:
-        from handshake.cli.probe_many import read_file
+    found = list(targets(asked))
+    if files:
+        from handshake.cli.probe_many import read_files
 
-        found += read_file(file)
+        found += read_files(files)
     return found or [stack.enter_context(own_listener())]

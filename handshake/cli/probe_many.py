@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import resource
 import sys
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
 from handshake.errors import UsageError
 from handshake.probe import exit_code
@@ -23,6 +22,10 @@ if TYPE_CHECKING:
     from handshake.cli.probe_report import Evidence, Output, Report
     from handshake.probe import Manner, Patience, Result, Target
     from handshake.view.probe_lines import Series, Tally
+
+
+_MOST: Final = 10**15
+"""Calls of each target: more than anybody lives to see, and few enough to count."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class Many:
 
     def run(self, targets: Sequence[Target]) -> int:
         """Call all of them; return what to exit with."""
+        if (self.count or 1) > _MOST:
+            raise UsageError(f"--count {self.count}: it must be {_MOST} at most")
         from handshake.cli.console import console
         from handshake.view.probe_lines import Tally
 
@@ -50,9 +55,12 @@ class Many:
             rate = min(rate, len(targets) / self.interval)
         # Never all in one list: --count may be any number.
         rounds = self.count or 1
-        calls = itertools.chain.from_iterable(itertools.repeat(targets, rounds))
+        calls = iter(targets) if self.count is None else _numbered(targets, self.count)
         out = console(plain=self.output.plain)
-        report = self.output.report(out)
+        widest = max(len(each.text) for each in targets)
+        if self.count is not None:
+            widest += len(f"{_SIGN}{self.count}")
+        report = self.output.report(out, widest)
         tally = Tally()
         series: dict[str, Series] = {}
         began = time.monotonic()
@@ -109,14 +117,31 @@ class Many:
         from handshake.view.probe_lines import Series
 
         for result in results:
+            shown = result
             if self.count is None:
                 tally.add(result)
             else:
+                result = _plain(result)
                 name = called(result.target, result.address)
                 series.setdefault(name, Series(name)).add(result)
-            report.show(result)
+            report.show(shown if self.output.in_words else result)
             bar.advance()
             yield result
+
+
+_SIGN: Final = " #"
+
+
+def _numbered(targets: Sequence[Target], rounds: int) -> Iterator[Target]:
+    """Yield each target for each round, with its number: results do not come in that order."""
+    for number in range(1, rounds + 1):
+        for each in targets:
+            yield replace(each, text=f"{each.text}{_SIGN}{number}")
+
+
+def _plain(result: Result) -> Result:
+    """Return the result of a call that had a number, without it."""
+    return replace(result, target=result.target.rpartition(_SIGN)[0])
 
 
 class Bar:
@@ -150,11 +175,18 @@ class Bar:
             self._progress.advance(self._task)
 
 
-def read_file(name: str) -> list[Target]:
-    """Return the targets in a file, `-` for standard input; raise UsageError where there are none.
+def read_files(names: Sequence[str]) -> list[Target]:
+    """Return the targets in these files, `-` for standard input; raise UsageError for one of none.
 
     All are understood before the first is called.
     """
+    if names.count("-") > 1:
+        raise UsageError("--file -: standard input can be read only once")
+    return [target for name in names for target in _read_file(name)]
+
+
+def _read_file(name: str) -> list[Target]:
+    shown = name or "''"
     try:
         if name == "-":
             found = list(read_targets(sys.stdin))
@@ -162,12 +194,12 @@ def read_file(name: str) -> list[Target]:
             with open(name, encoding="utf-8") as lines:  # noqa: PTH123 - a name, as it was given
                 found = list(read_targets(lines))
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise UsageError(f"{name}: {(why or str(error)).lower()}") from error
+        why = error.strerror if isinstance(error, OSError) else "it is no text in utf-8"
+        raise UsageError(f"{shown}: {(why or str(error)).lower()}") from error
     except UsageError as error:
-        raise UsageError(f"{name}: {error}") from error
+        raise UsageError(f"{shown}: {error}") from error
     if not found:
-        raise UsageError(f"{name}: there is no target in it")
+        raise UsageError(f"{shown}: there is no target in it")
     return found
 
 

@@ -1,331 +1,258 @@
-"""The options of `handshake probe`, and what their words mean."""
+"""The options of `handshake probe`, as its help explains them."""
 
 from __future__ import annotations
 
-import math
-import re
-import socket
-from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
+from functools import partial
+from typing import Annotated, Final, TypeAlias
 
 import typer
 
-from handshake.errors import UsageError
+EXIT_CODES: Final = """
+Exit codes:
+  0    every target opened, and said what was expected
+  1    one did not: it refused, was silent, was reset, or said something else
+  2    wrong usage
+  3    one could not be tried: no privilege, no route, no such name; so with
+       several targets, too, whatever became of the others
+  130  interrupted
 
-if TYPE_CHECKING:
-    from handshake.probe import Closing
-    from handshake.tcp import Flags
+Of a name with several addresses one that opens is enough; so is one call of
+each target with --count, as with ping. With --monitor nagios it is 0 for OK,
+2 for CRITICAL and 3 for UNKNOWN, which wrong usage is then, too.
+"""
+
+_calls = partial(typer.Option, rich_help_panel="Whom to call, how often and how fast")
+_patience = partial(typer.Option, rich_help_panel="How long to wait")
+_syn = partial(typer.Option, rich_help_panel="What the SYN says")
+_way = partial(typer.Option, rich_help_panel="Which way it goes")
+_talk = partial(typer.Option, rich_help_panel="What follows the handshake")
+_caller = partial(typer.Option, rich_help_panel="Who makes the call")
+_shown = partial(typer.Option, rich_help_panel="What is shown and kept")
 
 Targets: TypeAlias = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[TARGET]...",
-        help="host:port, [v6]:port, a URL, or host port; without one, a listener of our own.",
+        metavar="TARGET",
+        help="host:port, host:80,443,8000-8010, [IPv6]:port, a URL, or host port; a port may be "
+        "a service such as https. Without one, a listener of our own.",
     ),
 ]
 
-# Whom to call, how often and how fast.
-
 File: TypeAlias = Annotated[
-    str | None,
-    typer.Option(metavar="FILE", help="Take targets from a file, some a line; - is stdin."),
-]
-Concurrency: TypeAlias = Annotated[
-    int, typer.Option(metavar="N", min=1, max=16384, help="Calls under way at once.")
-]
-Rate: TypeAlias = Annotated[
-    float, typer.Option(metavar="N", help="Calls that begin in a second, at most.")
+    list[str] | None,
+    _calls(
+        metavar="FILE",
+        help="Take targets from a file, too: some a line, # begins a remark, - is stdin. May be "
+        "given again.",
+    ),
 ]
 Count: TypeAlias = Annotated[
-    int | None, typer.Option(metavar="N", min=1, help="Call N times, and sum up as ping does.")
+    int | None,
+    _calls(metavar="N", min=1, help="Call each target N times, and sum up as ping does."),
 ]
 Interval: TypeAlias = Annotated[
-    float, typer.Option(metavar="SECONDS", help="With --count: from one call to the next.")
+    float,
+    _calls(
+        metavar="SECONDS",
+        help="With --count: from one call of a target to its next, if --rate allows that.",
+    ),
 ]
-
-# How patiently.
+Rate: TypeAlias = Annotated[
+    float,
+    _calls(metavar="N", help="Calls that begin in a second, at most."),
+]
+Concurrency: TypeAlias = Annotated[
+    int,
+    _calls(metavar="N", min=1, max=16384, help="Calls under way at once, at most."),
+]
 
 Timeout: TypeAlias = Annotated[
     float | None,
-    typer.Option(
-        metavar="SECONDS", min=0.001, help="How long to wait for an answer: 5, or for all retries."
+    _patience(
+        metavar="SECONDS",
+        min=0.001,
+        help="How long to wait for an answer to our SYN; and once it is open, for what is to be "
+        "said and expected.",
+        show_default="5, or more for all retries",
     ),
 ]
 Retries: TypeAlias = Annotated[
-    int, typer.Option(metavar="N", min=0, help="How often to send the SYN again.")
+    int,
+    _patience(metavar="N", min=0, help="How often to send a SYN, or a FIN, again."),
 ]
 Rto: TypeAlias = Annotated[
     float,
-    typer.Option(metavar="SECONDS", help="How long to wait before that; each time twice as long."),
+    _patience(
+        metavar="SECONDS",
+        help="How long to wait before the first time; each time after it twice as long.",
+    ),
 ]
 Observe: TypeAlias = Annotated[
     float | None,
-    typer.Option(
+    _patience(
         metavar="SECONDS",
-        help="How long to watch whether the SYN+ACK comes again, before closing: 1.25, "
-        "or 0 of many targets, where the FIN finds out.",
+        help="How long to watch for the SYN+ACK to come again, a sign that our ACK did not "
+        "arrive. It ends sooner where the peer shows that it did.",
+        show_default="1.25; of many targets 0, where the FIN finds out; with --no-ack 8",
     ),
 ]
 Hold: TypeAlias = Annotated[
-    float, typer.Option(metavar="SECONDS", help="How long to keep the connection open.")
+    float,
+    _patience(
+        metavar="SECONDS", help="How long to keep the connection open, unless the peer closes it."
+    ),
 ]
 
-# What the SYN says.
-
 Mss: TypeAlias = Annotated[
-    int | None, typer.Option(metavar="OCTETS", help="The MSS; 0 for no such option.")
+    int | None,
+    _syn(
+        metavar="OCTETS", help="The MSS; 0 for no such option.", show_default="what the way carries"
+    ),
 ]
 Window: TypeAlias = Annotated[
     int | None,
-    typer.Option(metavar="OCTETS", help="The window. (How long to watch is --observe.)"),
+    _syn(
+        metavar="OCTETS",
+        help="The room for data that our segments advertise. How long to watch is --observe.",
+        show_default="about 64 KiB",
+    ),
 ]
 WindowScale: TypeAlias = Annotated[
-    int | None, typer.Option("--wscale", metavar="SHIFT", help="The window shift.")
+    int | None,
+    _syn(
+        "--wscale",
+        metavar="SHIFT",
+        help="The window shift that is offered, 7 by default.",
+        show_default="7",
+    ),
 ]
-NoWindowScale: TypeAlias = Annotated[
-    bool, typer.Option("--no-wscale", help="Offer no window scaling.")
-]
+NoWindowScale: TypeAlias = Annotated[bool, _syn("--no-wscale", help="Offer no window scaling.")]
 Sack: TypeAlias = Annotated[
-    bool, typer.Option("--sack/--no-sack", help="Offer selective acknowledgments.")
+    bool,
+    _syn("--sack/--no-sack", help="Offer selective acknowledgments."),
 ]
 Timestamps: TypeAlias = Annotated[
-    bool, typer.Option("--timestamps/--no-timestamps", help="Offer timestamps.")
+    bool,
+    _syn("--timestamps/--no-timestamps", help="Offer timestamps."),
 ]
-Ecn: TypeAlias = Annotated[bool, typer.Option("--ecn", help="Ask for ECN.")]
+Ecn: TypeAlias = Annotated[bool, _syn("--ecn", help="Ask for ECN (RFC 3168).")]
 FastOpen: TypeAlias = Annotated[
     str | None,
-    typer.Option(
+    _syn(
         metavar="[=COOKIE]",
         help="Ask for a Fast Open cookie; with one, in hexadecimal, send --data in the SYN.",
     ),
 ]
 Md5: TypeAlias = Annotated[
-    str | None, typer.Option("--md5", metavar="KEY", help="Sign every segment (RFC 2385).")
-]
-SynFlags: TypeAlias = Annotated[
     str | None,
-    typer.Option(metavar="FLAGS", help="Begin with other control bits: SYN,ECE or FIN or none."),
-]
-SequenceNumber: TypeAlias = Annotated[
-    int | None, typer.Option("--seq", metavar="N", help="The sequence number of the SYN.")
+    _syn(
+        "--md5",
+        metavar="KEY",
+        help="Sign every segment (RFC 2385) and, as Linux then does, offer no timestamps.",
+    ),
 ]
 OtherOptions: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option("--option", metavar="KIND:HEX", help="Add any option; may be given again."),
+    _syn(
+        "--option",
+        metavar="KIND:HEX",
+        help="Add any option, its data in hexadecimal; may be given again.",
+    ),
+]
+SynFlags: TypeAlias = Annotated[
+    str | None,
+    _syn(metavar="FLAGS", help="Begin with other control bits than SYN: SYN,ECE or FIN or none."),
+]
+SequenceNumber: TypeAlias = Annotated[
+    int | None,
+    _syn(
+        "--seq", metavar="N", help="The sequence number.", show_default="one that nobody can guess"
+    ),
 ]
 
-# Which way it goes.
-
-SourcePort: TypeAlias = Annotated[
-    int, typer.Option(metavar="PORT", help="The port to call from; 0 for any.")
-]
 Source: TypeAlias = Annotated[
-    str | None, typer.Option(metavar="ADDRESS", help="The address of ours to call from.")
+    str | None,
+    _way(metavar="ADDRESS", help="The address of ours to call from."),
+]
+SourcePort: TypeAlias = Annotated[
+    int,
+    _way(metavar="PORT", help="The port to call from; 0 for any."),
 ]
 Interface: TypeAlias = Annotated[
-    str | None, typer.Option(metavar="NAME", help="The interface to leave by.")
+    str | None,
+    _way(metavar="NAME", help="The interface to leave by."),
 ]
 Ttl: TypeAlias = Annotated[
-    int, typer.Option("--ttl", metavar="N", help="Time to live, or hop limit.")
+    int,
+    _way("--ttl", metavar="N", help="Time to live, or hop limit."),
 ]
 Tos: TypeAlias = Annotated[
-    int, typer.Option("--tos", metavar="N", help="Type of service, or traffic class.")
+    int,
+    _way("--tos", metavar="N", help="Type of service, or traffic class."),
 ]
-
-# What follows the handshake.
 
 Data: TypeAlias = Annotated[
     str | None,
-    typer.Option(metavar="TEXT", help=r"What to say once it is open; \r \n \t \0 \xHH \\ count."),
+    _talk(
+        metavar="TEXT",
+        help=r"What to say once it is open; \r \n \t \0 \xHH \\ stand for an octet each.",
+    ),
 ]
 Expect: TypeAlias = Annotated[
-    str | None, typer.Option(metavar="TEXT", help="What the peer must say; else exit with 1.")
+    str | None,
+    _talk(
+        metavar="TEXT", help="What the peer must say somewhere, in the same form; else exit with 1."
+    ),
 ]
 NoAck: TypeAlias = Annotated[
-    bool, typer.Option("--no-ack", help="Withhold our ACK, watch for 8 s, and reset.")
+    bool,
+    _talk("--no-ack", help="Withhold our ACK, watch how the SYN+ACK comes again, and reset."),
 ]
 Close: TypeAlias = Annotated[
-    str, typer.Option(metavar="fin|rst|none", help="How to end the connection.")
+    str,
+    _talk(metavar="fin|rst|none", help="How to end the connection."),
 ]
-
-# Who makes the call.
 
 Connect: TypeAlias = Annotated[
-    bool, typer.Option("--connect", help="Let the kernel connect: needs no privilege.")
+    bool,
+    _caller("--connect", help="Let the kernel connect: needs no privilege, and shows no segment."),
 ]
 Raw: TypeAlias = Annotated[
-    bool, typer.Option("--raw", help="By hand or not at all, even where the right is missing.")
+    bool,
+    _caller(
+        "--raw", help="By hand or not at all: without the privilege, fail in place of --connect."
+    ),
 ]
 Adopt: TypeAlias = Annotated[
     bool,
-    typer.Option("--adopt", help="Let the kernel carry it on, joined to stdin and stdout."),
+    _caller(
+        "--adopt",
+        help="Let the kernel carry on what was opened by hand, joined to stdin and stdout.",
+    ),
 ]
 
-# What is shown and kept.
-
-Write: TypeAlias = Annotated[
-    str | None,
-    typer.Option("-w", "--write", metavar="FILE", help="Write the packets, each with a comment."),
+Brief: TypeAlias = Annotated[
+    bool,
+    _shown("--brief", help="Of one target, too, print no more than a line for each address."),
 ]
 Quiet: TypeAlias = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Print nothing: the exit code tells.")
+    bool,
+    _shown("--quiet", "-q", help="Print nothing: the exit code tells."),
 ]
 Monitor: TypeAlias = Annotated[
     str | None,
-    typer.Option(metavar="nagios|prometheus", help="Print what a monitoring system reads."),
+    _shown(metavar="nagios|prometheus", help="Print what a monitoring system reads."),
 ]
 DryRun: TypeAlias = Annotated[
-    bool, typer.Option("--dry-run", help="Show the SYN, field by field, and send nothing.")
+    bool,
+    _shown("--dry-run", help="Show the SYN, field by field, and send nothing."),
 ]
-
-_TIMEOUT: Final = 5.0
-_AFTER_THE_LAST: Final = 2.0
-"""Seconds for an answer to the last SYN."""
-
-_LONGEST: Final = 86_400.0
-
-_ESCAPE: Final = re.compile(rb"\\(x[0-9A-Fa-f]{2}|.|$)", re.DOTALL)
-_ESCAPES: Final = {b"r": b"\r", b"n": b"\n", b"t": b"\t", b"0": b"\0", b"\\": b"\\"}
-
-_LETTERS: Final = {
-    "F": "FIN",
-    "S": "SYN",
-    "R": "RST",
-    "P": "PSH",
-    "A": "ACK",
-    "U": "URG",
-    "E": "ECE",
-    "C": "CWR",
-    "W": "CWR",
-}
-"""The control bits by the letters that tcpdump, nmap and hping3 give them."""
-
-
-def octets(text: str | None, option: str) -> bytes:
-    r"""Return the octets of a text in which \r, \n, \t, \0, \xHH and \\ stand for one each."""
-
-    def found(match: re.Match[bytes]) -> bytes:
-        (escaped,) = match.groups()
-        if len(escaped) == 3:
-            return bytes.fromhex(escaped[1:].decode())
-        if escaped not in _ESCAPES:
-            shown = ascii("\\" + escaped.decode("utf-8", "replace"))[1:-1].replace("\\\\", "\\")
-            raise UsageError(rf"{option}: {shown} stands for nothing: \\ is a backslash itself")
-        return _ESCAPES[escaped]
-
-    return _ESCAPE.sub(found, (text or "").encode("utf-8", "surrogateescape"))
-
-
-def digits(text: str, option: str) -> bytes:
-    """Return the octets that hexadecimal digits stand for; colons and spaces may part them."""
-    try:
-        return bytes.fromhex(text.replace(":", " "))
-    except ValueError:
-        raise UsageError(f"{option}: {text!r} is not hexadecimal, two digits an octet") from None
-
-
-def options(words: list[str] | None) -> tuple[tuple[int, bytes], ...]:
-    """Return kind and data of each `KIND:HEX`."""
-    found = []
-    for word in words or ():
-        kind, _, data = word.partition(":")
-        if not (kind.isascii() and kind.isdecimal()):
-            raise UsageError(f"--option {word}: write its kind, a colon and its data: 253:f989")
-        found.append((int(kind[:6]), digits(data, f"--option {word}")))
-    return tuple(found)
-
-
-def flags(text: str | None) -> Flags:
-    """Return the control bits of `SYN,ECE`, `syn+ece`, `SE` or `none`."""
-    from handshake.tcp import Flags
-
-    found = Flags(0)
-    if text is None:
-        return Flags.SYN
-    if text.lower() == "none":
-        return found
-    names = re.split(r"[,+]", text.upper())
-    if len(names) == 1 and names[0] not in Flags.__members__:
-        names = [_LETTERS.get(letter, letter) for letter in names[0]]
-    for name in names:
-        if name not in Flags.__members__:
-            raise UsageError(
-                f"--flags {text}: write names as in SYN,ECE, letters as in SE, or none"
-            )
-        found |= Flags[name]
-    return found
-
-
-def cookie(text: str | None) -> bytes | None:
-    """Return the cookie of `--fast-open=COOKIE`; empty where one is asked for."""
-    if text is None:
-        return None
-    found = digits(text, "--fast-open")
-    if found and (len(found) % 2 or not 4 <= len(found) <= 16):
-        raise UsageError(f"--fast-open: a cookie has 4 to 16 octets, an even number, not {text}")
-    return found
-
-
-def address(text: str | None) -> IPv4Address | IPv6Address | None:
-    """Return the address that a word is."""
-    if text is None:
-        return None
-    try:
-        return ip_address(text.strip("[]"))
-    except ValueError:
-        raise UsageError(f"--source {text}: write an address of this machine") from None
-
-
-def interface(text: str | None) -> str | None:
-    """Return the name of an interface that this machine has."""
-    if text is not None:
-        try:
-            socket.if_nametoindex(text)
-        except (OSError, ValueError):
-            raise UsageError(f"--interface {text}: this machine has no such interface") from None
-    return text
-
-
-def chosen(options: dict[str, bool]) -> list[str]:
-    """Return the names of the options that were given."""
-    return [name for name, wanted in options.items() if wanted]
-
-
-def refuse(names: list[str], option: str, why: str) -> None:
-    """Raise UsageError where any of these stands beside an option that it does not go with."""
-    if names:
-        raise UsageError(f"{option} does not go with {' and '.join(names)}: {why}")
-
-
-def above_zero(value: float, option: str, most: float = math.inf) -> float:
-    """Return the value if it is more than zero, and no more than the `most` that there may be."""
-    if not 0 < value <= most:
-        limit = "" if most == math.inf else f", and {most:g} at most"
-        raise UsageError(f"{option} {value:g}: it must be more than 0{limit}")
-    return value
-
-
-def pace(rate: float, interval: float) -> None:
-    """Raise UsageError for a pace that never gets on: from one call to the next, at most a day."""
-    above_zero(rate, "--rate")
-    above_zero(interval, "--interval", _LONGEST)
-    if rate * _LONGEST < 1:
-        raise UsageError(f"--rate {rate:g}: it must be one call a day, or more")
-
-
-def closing(text: str) -> Closing:
-    """Return how a connection is to end."""
-    from handshake.probe.manner import Closing
-
-    try:
-        return Closing(text)
-    except ValueError:
-        raise UsageError(f"--close {text}: it is one of fin, rst and none") from None
-
-
-def timeout(seconds: float | None, retries: int, rto: float) -> float:
-    """Return how long to wait for an answer: long enough for all retries, unless it is given."""
-    if seconds is not None:
-        return seconds
-    last = rto * float(2 ** min(retries, 17) - 1)
-    return min(max(_TIMEOUT, last + _AFTER_THE_LAST), _LONGEST)
+Write: TypeAlias = Annotated[
+    str | None,
+    _shown(
+        "-w",
+        "--write",
+        metavar="FILE",
+        help="Write the packets to a pcapng file, each with a comment; - is stdout.",
+    ),
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from handshake.errors import CannotRun, UsageError
@@ -40,15 +40,24 @@ class Report(Protocol):
 
 @dataclass(frozen=True)
 class Lines:
-    """Prints a line for each."""
+    """Prints a line for each; on a terminal aligned, and on one line of it, as far as may be."""
 
     console: Console
+    name_width: int = 0
+    """Columns that the words for a target take, at most."""
 
     def show(self, result: Result) -> None:
         """Print one result in a line."""
         from handshake.view.probe_lines import result_line
 
-        self.sum_up([result_line(result)])
+        width = self.console.width
+        if self.console.is_terminal and self.name_width <= width // 3:
+            result = replace(result, target=result.target.ljust(self.name_width))
+        row = result_line(result)
+        if self.console.is_terminal and row.cell_len > width:
+            # The first clause says what came; what that may mean is said where one is called.
+            row = result_line(replace(result, reason=result.reason.partition(": ")[0]))
+        self.sum_up([row])
 
     def sum_up(self, lines: Sequence[Text]) -> None:
         """Print the lines."""
@@ -128,10 +137,18 @@ class Output:
     write: str | None = None
     """The name of the file for the packets; None where they are not kept."""
 
+    brief: bool = False
+    """Whether even one target gets no more than a line."""
+
     def __post_init__(self) -> None:
         if self.monitor is not None and self.monitor not in MONITORS:
             raise UsageError(f"--monitor {self.monitor}: it is one of {', '.join(MONITORS)}")
-        ways = {"--json": self.as_json, "--quiet": self.quiet, "--monitor": bool(self.monitor)}
+        ways = {
+            "--json": self.as_json,
+            "--quiet": self.quiet,
+            "--brief": self.brief,
+            "--monitor": bool(self.monitor),
+        }
         chosen = [name for name, wanted in ways.items() if wanted]
         if self.write == "-" and not self.quiet:
             chosen.append("-w -")
@@ -148,13 +165,13 @@ class Output:
         """Whether every segment is wanted."""
         return self.as_json or self.write is not None
 
-    def report(self, console: Console) -> Report:
-        """Return where the results go."""
+    def report(self, console: Console, name_width: int = 0) -> Report:
+        """Return where the results go; in lines, words for a target take so many columns."""
         if self.as_json:
             return Objects()
         if self.monitor is not None:
             return Monitored(self.monitor)
-        return Lines(console) if self.in_words else Nothing()
+        return Lines(console, name_width) if self.in_words else Nothing()
 
     @contextmanager
     def evidence(self) -> Iterator[Evidence]:

@@ -29,7 +29,8 @@ def show_one(
     from handshake.probe import exit_code
 
     report = output.report(console(plain=output.plain))
-    stage = Stage(plain=output.plain, ascii_only=output.ascii_only) if output.in_words else None
+    in_full = output.in_words and not output.brief
+    stage = Stage(plain=output.plain, ascii_only=output.ascii_only) if in_full else None
 
     def results() -> Generator[Result, None, None]:
         with output.evidence() as evidence:

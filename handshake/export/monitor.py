@@ -59,7 +59,7 @@ def nagios(results: Iterable[Result]) -> tuple[str, int]:
     """
     found = list(results)
     if not found:
-        return "TCP UNKNOWN - nothing was called", Status.UNKNOWN
+        return unknown("nothing was called")
     best: dict[str, Result] = {}
     for each in found:
         known = best.setdefault(each.target, each)
@@ -79,6 +79,11 @@ def nagios(results: Iterable[Result]) -> tuple[str, int]:
     first = _plain(f"TCP {verdict.name} - {first}")
     measured = " ".join(_performance(found))
     return "\n".join([f"{first} | {measured}" if measured else first, *below]), verdict
+
+
+def unknown(why: str) -> tuple[str, int]:
+    """Return the output of a plugin that could not find out anything, and what to exit with."""
+    return _plain(f"TCP {Status.UNKNOWN.name} - {why}"), Status.UNKNOWN
 
 
 def _severity(result: Result) -> int:

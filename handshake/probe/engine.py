@@ -125,7 +125,7 @@ def _results(exchange: Exchange) -> Iterator[Result]:
 
 def _tracked(call: Call) -> Tracker:
     """Return a tracker that has heard all segments of the call."""
-    tracker = Tracker()
+    tracker = Tracker(caller=call.course.local)
     for each in call.segments or ():
         tracker.feed(each)
     return tracker

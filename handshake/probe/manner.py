@@ -131,6 +131,15 @@ class Manner:
             raise UsageError("a RST is never answered: it cannot be what a probe begins with")
         if self.expect and not self.answer:
             raise UsageError("without our ACK the peer says nothing that could be expected")
+        # With a cookie it goes out in the SYN, and needs no ACK.
+        if self.data and not self.answer and not self.fast_open:
+            raise UsageError("without our ACK nothing can be said: leave out the one or the data")
+        if (self.data or self.expect) and not self.opens:
+            begins = self.flags or "no flag"
+            raise UsageError(
+                f"a call that begins with {begins} opens no connection to talk on: leave out "
+                "these flags, or what is to be said and expected"
+            )
 
     @property
     def asked(self) -> Flags:

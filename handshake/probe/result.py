@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
 from handshake.probe.verdict import Close, Note, Verdict
-from handshake.record import EndRecord, Json, rfc3339, segment_record
+from handshake.record import EndRecord, Json, icmp_record, rfc3339, segment_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -31,6 +31,9 @@ class Negotiated:
 
     mss: int | None
     """The largest payload we may send, in octets."""
+
+    rcv_mss: int | None
+    """The largest payload that the peer may send us, by our SYN."""
 
     snd_shift: int | None
     """How the peer's windows are scaled."""
@@ -58,6 +61,7 @@ class Negotiated:
             return None
         return cls(
             block.mss,
+            ours.mss,
             block.snd_shift,
             block.rcv_shift,
             block.sack,
@@ -126,6 +130,9 @@ class Result:
     rtt_ambiguous: bool = False
     """Whether the answer may belong to another SYN of ours (Karn; RFC 6298 section 3)."""
 
+    waited: float | None = None
+    """Seconds from our first SYN to the answer: more than a round trip where SYNs were lost."""
+
     syn_sent: int = 0
     ttl: int | None = None
     """Time to live, or hop limit, of the answer."""
@@ -177,9 +184,10 @@ class Result:
             "port": self.port,
             "verdict": str(self.verdict),
             "reason": self.reason,
-            "icmp": _icmp_record(self.icmp),
+            "icmp": icmp_record(self.icmp),
             "rtt": self.rtt,
             "rtt_ambiguous": self.rtt_ambiguous,
+            "waited": self.waited,
             "syn_sent": self.syn_sent,
             "ttl": self.ttl,
             "hops": self.hops,
@@ -194,6 +202,7 @@ class Result:
             "findings": [
                 {"code": each.code, "frame": None, "text": each.text} for each in self.findings
             ],
+            "errors": [_error_record(each) for each in self.errors],
             "segments": [_segment_record(each) for each in self.segments],
         }
 
@@ -239,10 +248,8 @@ def round_trip(syns: Sequence[Observed], answer: Observed | None) -> tuple[float
     return found, sent is None or echoed is None or echoed.echo != sent.value
 
 
-def _icmp_record(error: IcmpError | None) -> Json | None:
-    if error is None:
-        return None
-    return {"type": error.type, "code": error.code, "from": str(error.sender)}
+def _error_record(error: IcmpError) -> Json:
+    return {"time": rfc3339(error.at), **(icmp_record(error) or {}), "seq": int(error.seq)}
 
 
 def _segment_record(observed: Observed) -> Json:

@@ -90,6 +90,7 @@ class Probe:
                 self._result = call
                 return
             self.attempt = call.course.attempt
+            self.tracker = Tracker(caller=call.course.local)
             for _ in driven(call, exchange):
                 yield from self._steps_of(call)
             result = call.result(exchange.link.decode, self.tracker)

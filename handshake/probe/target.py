@@ -43,8 +43,13 @@ _PORTS: Final = {
 }
 """Where a URL of this scheme leads that names no port."""
 
-_SEVERAL: Final = re.compile(r"[0-9]+([,-][0-9]*)+")
-"""Ports that are more than one: with a comma, or with a dash."""
+_SEVERAL: Final = re.compile(r"[0-9]+([,-][0-9]*)+|[\w-]*(,[\w-]*)+", re.ASCII)
+"""Ports that are more than one: with a comma, or with a dash between numbers."""
+
+_RANGE: Final = re.compile(r"([0-9]+)-(.*)")
+
+_USER: Final = re.compile(r"(?<=://)[^/?#]*@")
+"""In a URL, a user and his password: nobody calls by them, and nobody should read them."""
 
 _BROADCAST: Final = IPv4Address(0xFFFFFFFF)
 
@@ -65,6 +70,7 @@ class Target:
         """Return the target; raise UsageError where host or port cannot be one."""
         if not 1 <= port <= 0xFFFF:
             raise UsageError(f"{text or host}: a port is a number from 1 to 65535, not {port}")
+        _refuse_user(host, port)
         if not host or not host.isprintable() or any(sign in host for sign in " /@[]"):
             raise UsageError(f"{(text or host)!r}: there is no host in it")
         literal = _literal(host)
@@ -78,17 +84,16 @@ class Target:
         """Return the target that one word names; raise UsageError where it names none."""
         if not text:
             raise UsageError("an empty word names no target: write host:port")
+        if not text.isprintable():
+            raise UsageError(f"{text!r}: there is no host in it, but what cannot be printed")
         if "://" in text:
             return cls._parse_url(text)
-        if text.startswith("["):
-            host, _, port = text[1:].partition("]")
-            colon, port = port[:1], port[1:]
-        elif text.count(":") > 1:
-            raise UsageError(f"{text}: which port? An IPv6 address stands in brackets: [::1]:443")
-        else:
-            host, colon, port = text.partition(":")
-        if colon != ":":
-            raise UsageError(f"{text}: which port? Write {text}:443")
+        _refuse_user(text)
+        if "/" in text:
+            raise UsageError(f"{text}: only a URL has a /, as http://example.org/: write host:port")
+        host, port = _parted(text)
+        if not host:
+            raise UsageError(f"{text!r}: there is no host in it")
         return cls.of(host, _port(port, text), text)
 
     @classmethod
@@ -103,13 +108,16 @@ class Target:
 
     @classmethod
     def _parse_url(cls, text: str) -> Target:
+        text = _USER.sub("", text)
         try:
             url = urlsplit(text)
             host, port = url.hostname, url.port
         except ValueError as error:
             raise UsageError(f"{text}: {str(error).lower()}") from error
         if port is None and (port := _PORTS.get(url.scheme)) is None:
-            raise UsageError(f"{text}: which port? It is not known where {url.scheme}: leads")
+            raise UsageError(
+                f"{text}: which port? It is not known where {url.scheme}: leads: write host:port"
+            )
         # A scope in a URL has its % escaped (RFC 6874).
         return cls.of((host or "").replace("%25", "%"), port, text)
 
@@ -146,7 +154,7 @@ def targets(words: Iterable[str]) -> Iterator[Target]:
                 for port in _each_port(word, waiting):
                     yield Target.of(waiting.strip("[]"), port)
             else:
-                if not word.isdecimal():
+                if not word.isdecimal() and _service(word) is None:
                     yield Target.parse(waiting)  # raises: it had no port
                 yield Target.of(waiting.strip("[]"), _port(word, waiting), f"{waiting} {word}")
             waiting = None
@@ -164,8 +172,10 @@ def read_targets(lines: Iterable[str]) -> Iterator[Target]:
     Raises UsageError that names the line.
     """
     for number, line in enumerate(lines, 1):
+        # Some editors begin a file with the mark of its byte order.
+        text = line.removeprefix("\ufeff") if number == 1 else line
         try:
-            yield from targets(line.partition("#")[0].split())
+            yield from targets(text.partition("#")[0].split())
         except UsageError as error:
             raise UsageError(f"line {number}: {error}") from error
 
@@ -173,12 +183,52 @@ def read_targets(lines: Iterable[str]) -> Iterator[Target]:
 def _each_port(text: str, whole: str) -> Iterator[int]:
     """Yield the ports of `80,443,8000-8010`, in this order."""
     for part in text.split(","):
-        first, dash, last = part.partition("-")
-        low = _port(first, whole)
-        high = _port(last, whole) if dash else low
+        found = _RANGE.fullmatch(part)
+        low, high = (_port(each, whole) for each in (found.groups() if found else (part, part)))
         if not 1 <= low <= high <= 0xFFFF:
             raise UsageError(f"{whole}: {part} is no range of ports from 1 to 65535")
         yield from range(low, high + 1)
+
+
+def _refuse_user(text: str, port: int | None = None) -> None:
+    """Raise UsageError where a user stands before the host; of him, nothing is said again."""
+    _, at, host = text.rpartition("@")
+    if at:
+        whole = host if port is None else f"{host}:{port}"
+        raise UsageError(f"a user before an @ has no place in a target: write {whole!r} alone")
+
+
+def _parted(text: str) -> tuple[str, str]:
+    """Return host and port of `host:port`, with or without brackets.
+
+    Raises UsageError where it is not clear what is what.
+    """
+    bracketed = text.startswith("[")
+    if bracketed:
+        host, closed, rest = text[1:].partition("]")
+        if not closed:
+            raise UsageError(f"{text}: its bracket is not closed{_perhaps(host)}")
+        colon, port = rest[:1], rest[1:]
+        if colon not in ("", ":"):
+            raise UsageError(f"{text}: a colon stands before the port: write [{host}]:443")
+    elif text.count(":") > 1:
+        raise UsageError(f"{text}: which port? An IPv6 address stands in brackets{_perhaps(text)}")
+    else:
+        host, colon, port = text.partition(":")
+    if host and not port:
+        ends = " ends with a colon" if colon else ""
+        whole = f"[{host}]" if bracketed else host
+        raise UsageError(f"{text}{ends}: which port? Write {whole}:443")
+    return host, port
+
+
+def _perhaps(text: str) -> str:
+    """Return what may be meant by an IPv6 address without brackets, or with one."""
+    ways = [] if _literal(text) is None else [f"[{text}]:443"]
+    host, _, port = text.rpartition(":")
+    if _literal(host) is not None and port.isdecimal():
+        ways.append(f"[{host}]:{port}")
+    return f": write {' or '.join(ways or ['[::1]:443'])}"
 
 
 def _has_port(word: str) -> bool:
@@ -189,9 +239,27 @@ def _has_port(word: str) -> bool:
 
 
 def _port(text: str, whole: str) -> int:
-    if not (text.isascii() and text.isdecimal()):
-        raise UsageError(f"{whole}: a port is a number from 1 to 65535, not {text!r}")
-    return int(text[:6])
+    if text.isascii() and text.isdecimal():
+        number = int(text.lstrip("0")[:6] or "0")
+        if not 1 <= number <= 0xFFFF:
+            raise UsageError(f"{whole}: a port is a number from 1 to 65535, not {text}")
+        return number
+    found = _service(text)
+    if found is None:
+        raise UsageError(
+            f"{whole}: a port is a number from 1 to 65535, or the name of a service that this "
+            f"machine knows, not {text!r}"
+        )
+    return found
+
+
+def _service(name: str) -> int | None:
+    """Return the port of a service such as `https`; None where this machine knows none."""
+    try:
+        return socket.getservbyname(name.lower(), "tcp")
+    except (OSError, ValueError):  # UnicodeError, a ValueError: no name of anything
+        # A small system may have no list of services at all.
+        return _PORTS.get(name.lower())
 
 
 @lru_cache(1024)

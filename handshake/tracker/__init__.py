@@ -23,15 +23,19 @@ class Tracker:
     """Tells for each segment what it changed at both ends. It never raises on what a wire carries.
 
     `sockets` are control blocks that are known before the first segment, such as a lesson's
-    listening socket: without them an end is unknown until it speaks.
+    listening socket: without them an end is unknown until it speaks. `caller` is the end that is
+    known to have called, for those who call by something else than a SYN.
     """
 
-    def __init__(self, sockets: Iterable[ControlBlock] = ()) -> None:
+    def __init__(
+        self, sockets: Iterable[ControlBlock] = (), caller: Endpoint | None = None
+    ) -> None:
         self.connections: list[Connection] = []
         self.forgotten: dict[tuple[Endpoint, Endpoint], int] = {}
         """The numbers of earlier connections, now over, of which nothing else is kept."""
 
         self._current: dict[tuple[Endpoint, Endpoint], Connection] = {}
+        self._known_caller = caller
         self._sockets = {block.local: block for block in sockets}
 
     def feed(self, observed: Observed) -> Step:
@@ -56,6 +60,9 @@ class Tracker:
 
     def _new(self, seg: Segment, earlier: Connection | None) -> Connection:
         caller, roles = _caller(seg)
+        # Whoever sends a SYN alone calls, be it to one who has called before.
+        if roles != "syn" and self._known_caller in (seg.source, seg.destination):
+            caller, roles = self._known_caller, "known"
         called = seg.destination if caller == seg.source else seg.source
         client = End(caller, Role.CLIENT, self._sockets.get(caller))
         server = End(called, Role.SERVER, self._sockets.get(called))

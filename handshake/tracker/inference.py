@@ -40,7 +40,7 @@ def sent(
     sender may have heard.
     """
     if seg.syn:
-        return _sent_syn(block, seg, syn)
+        return _sent_syn(block, seg, syn, syn_ack)
     if block is None:
         block = _middle(seg)
     elif seg.rst or seg.ack is None:
@@ -58,10 +58,14 @@ def sent(
     return _caught_up(block, seg, fin).sent(seg)
 
 
-def _sent_syn(block: ControlBlock | None, seg: Segment, syn: Segment | None) -> ControlBlock:
+def _sent_syn(
+    block: ControlBlock | None, seg: Segment, syn: Segment | None, syn_ack: Segment | None
+) -> ControlBlock:
     if block is not None and block.state is State.SYN_SENT and seg.ack is not None:
         # Only a SYN of the peer lets SYN-SENT answer with SYN,ACK: the calls crossed.
-        return _heard(block, seg, syn).sent(seg)
+        heard = _heard(block, seg, syn).sent(seg)
+        # A SYN,ACK that the peer has sent after that SYN is on its way behind it.
+        return heard if syn_ack is None else heard.received(syn_ack)
     gone = block is None or block.state in (State.CLOSED, State.LISTEN)
     if block is not None and block.snd.iss == seg.seq and not gone:
         return _not_heard(block, seg).sent(seg)

@@ -85,7 +85,8 @@ class Fields:
     def _window(self) -> str:
         seg, block = self.step.segment, self.step.sender.after
         shift = 0 if seg.syn or block is None else block.rcv_shift
-        return f"{seg.window} = {seg.window << shift}" if shift else str(seg.window)
+        scaled = f" = {seg.window << shift}" if shift and seg.window else ""
+        return f"{seg.window}{scaled}"
 
     def _checksum(self) -> str:
         verdict = {True: " ok", False: " wrong", None: " ?"}[self.step.observed.checksum_ok]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from handshake.events import Change, Step
     from handshake.tcp import ControlBlock
+    from handshake.tcp.icmp import IcmpError
     from handshake.view.numbers import Numbers
 
 _TIME: Final = 9
@@ -49,6 +50,8 @@ class Ladder:
     """Lines to take at most, the heading among them; None for all."""
 
     glyphs: Glyphs = UNICODE
+    errors: Sequence[IcmpError] = ()
+    """ICMP errors that quote segments of the client's, each in a row of its own."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield from self.lines(options.max_width)
@@ -56,12 +59,37 @@ class Ladder:
     def lines(self, width: int) -> list[Text]:
         """Return the heading and the rows, no wider than `width`."""
         clock = Clock(self.steps)
-        room = len(self.steps) if self.height is None else max(1, self.height - 1)
+        rows = self._rows()
+        room = len(rows) if self.height is None else max(1, self.height - 1)
         # What led up to the current row says more than what comes after it.
         above = room - 1 - room // 3
-        first = max(0, min((self.current or 0) - above, len(self.steps) - room))
-        shown = range(first, min(first + room, len(self.steps)))
-        return [self._heading(width, clock), *(self._row(at, width, clock) for at in shown)]
+        current = 0 if self.current is None else rows.index(self.current)
+        first = max(0, min(current - above, len(rows) - room))
+        shown = rows[first : first + room]
+        return [self._heading(width, clock), *(self._row(each, width, clock) for each in shown)]
+
+    def _rows(self) -> list[int | IcmpError]:
+        """Return what has a row, in the order of time: the places of steps, and errors."""
+        rows: list[int | IcmpError] = []
+        errors = sorted(self.errors, key=lambda error: error.at, reverse=True)
+        for at, step in enumerate(self.steps):
+            while errors and errors[-1].at < step.observed.at:
+                rows.append(errors.pop())
+            rows.append(at)
+        return [*rows, *reversed(errors)]
+
+    def _error(self, error: IcmpError, width: int, clock: Clock) -> Text:
+        """Return the row of an ICMP error, which comes from wherever on the way."""
+        start = self.steps[0].observed.at if self.steps else error.at
+        row = line((f"{clock.show(error.at - start):>{_TIME}}", "dim"), ("!", "warn"))
+        row.append(" " * _STATE)
+        room = max(0, width - _ARROW_AT - 1 - _STATE)
+        name = "ICMP" if error.version == 4 else "ICMPv6"
+        label = f"{name} {error.type}/{error.code} from {error.sender}: {error.words}"
+        label = label[: max(0, room - 6)]
+        rest = max(1, room - 4 - len(label))
+        row.append(f"{self.glyphs.left_arrow(rest)} {label} {self.glyphs.horizontal * 2}", "bad")
+        return row
 
     def _heading(self, width: int, clock: Clock) -> Text:
         return line(
@@ -71,7 +99,9 @@ class Ladder:
             ("SERVER", "server"),
         )
 
-    def _row(self, at: int, width: int, clock: Clock) -> Text:
+    def _row(self, at: int | IcmpError, width: int, clock: Clock) -> Text:
+        if not isinstance(at, int):
+            return self._error(at, width, clock)
         step = self.steps[at]
         chosen, trouble = at == self.current, is_trouble(step)
         row = line((f"{clock.show(step.since_start):>{_TIME}}", "title" if chosen else "dim"))

@@ -9,6 +9,7 @@ from handshake.events import Role
 from handshake.events.base import seconds
 from handshake.probe import Close, Verdict
 from handshake.probe.result import hops
+from handshake.tcp import Flags
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.ladder import Ladder
 from handshake.view.numbers import Numbers
@@ -41,6 +42,12 @@ _AGREED: Final = {
     "ecn": "routers may mark instead of drop (RFC 3168)",
 }
 
+_KNOCKED: Final = (
+    "This asked for no connection, and neither end has one: the states are those that somebody who "
+    "sees the wire alone would conclude."
+)
+"""What to say of a first segment that is no SYN."""
+
 _QUOTED: Final = 44
 """Characters of what the peer said that have room on a line."""
 
@@ -64,9 +71,12 @@ class Findings:
         out = [self._title(), *_indented(self._reason(), width)]
         if self.steps:
             numbers = Numbers.of(self.steps)
-            out += [line(), *Ladder(self.steps, numbers, glyphs=self.glyphs).lines(width)]
+            ladder = Ladder(self.steps, numbers, errors=self.result.errors, glyphs=self.glyphs)
+            out += [line(), *ladder.lines(width)]
             answer = list(self._answer(numbers))
             out += [line(), *answer, *self._said(), *self._end()] if answer else []
+            if not _calls(self.steps[0].segment):
+                out += _indented(_KNOCKED, width, "note")
         elif self.result.negotiated is not None:
             # A call of the kernel's: what it tells is all there is.
             out += [line(), *self._in_force(self.result.negotiated), *self._said(), *self._end()]
@@ -81,10 +91,9 @@ class Findings:
         row = line(
             (name, "ok" if good else "bad"), "  ", (called(result.target, result.address), "title")
         )
-        if result.rtt is not None:
-            row.append(f"  {self._answered_by()} after {seconds(result.rtt)}")
-            # Counted from the last SYN it may be too short, and from the first too long.
-            row.append("?: to which SYN is not known" if result.rtt_ambiguous else "")
+        if (waited := after(result)) is not None:
+            row.append(f"  {self._answered_by()} after {waited}")
+            row.append(": to which SYN is not known" if result.rtt_ambiguous else "")
         return row
 
     def _answered_by(self) -> str:
@@ -115,7 +124,10 @@ class Findings:
         yield _row("mss", mss, _mss(seg.options.mss, version))
         if answer.observed.ttl is not None:
             yield _row("ttl", str(answer.observed.ttl), _hops(answer.observed.ttl))
-        cookie = self.result.negotiated and self.result.negotiated.fast_open
+        agreed = self.result.negotiated
+        if agreed is not None and _correct(seg, syn):
+            yield _row("in force", "", _agreed(agreed))
+        cookie = agreed and agreed.fast_open
         if cookie:
             yield _row("cookie", cookie, f"for the next call: --fast-open={cookie}")
 
@@ -159,6 +171,17 @@ class Findings:
             yield _row("guard", name, made if name == "none" else kept)
 
 
+def after(result: Result) -> str | None:
+    """Return how long the answer took; where SYNs were sent again, also since the first one."""
+    if result.rtt is None:
+        return None
+    # Counted from the last SYN it may be too short, and from the first too long.
+    took = seconds(result.rtt) + ("?" if result.rtt_ambiguous else "")
+    if result.syn_sent < 2 or result.waited is None:
+        return took
+    return f"{seconds(result.waited)}, {took} after SYN {result.syn_sent}"
+
+
 def called(target: str, address: str | None) -> str:
     """Return who was called, in the caller's words, and the address behind them."""
     text = printable(target)
@@ -170,8 +193,26 @@ def heading(target: str, address: str) -> Text:
     return line("PROBE  ", (called(target, address), "title"))
 
 
+def _agreed(agreed: Negotiated) -> str:
+    """Return what both SYNs carried, and so is in force from now on."""
+    found = {
+        "window scaling": agreed.rcv_shift is not None,
+        "SACK": agreed.sack,
+        "timestamps": agreed.timestamps,
+        "ECN": agreed.ecn,
+        "signatures (MD5)": agreed.md5,
+        "Multipath TCP": agreed.mptcp,
+    }
+    return ", ".join(name for name, both in found.items() if both) or "none of the options"
+
+
+def _calls(seg: Segment) -> bool:
+    """Whether it is a SYN that asks for a connection."""
+    return seg.flags & (Flags.SYN | Flags.ACK | Flags.FIN | Flags.RST) == Flags.SYN
+
+
 def _theirs(step: Step) -> bool:
-    """Whether the peer sent it: to who sees the wire alone, a SYN,ACK makes us the server."""
+    """Whether the peer sent it, and not we: who calls himself sends and hears all of it."""
     outgoing = step.observed.outgoing
     return step.by is Role.SERVER if outgoing is None else not outgoing
 

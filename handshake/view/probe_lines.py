@@ -5,13 +5,13 @@ from __future__ import annotations
 import statistics
 from array import array
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from handshake.events.base import seconds
 from handshake.probe import Verdict
-from handshake.view.probe import called
+from handshake.view.probe import after, called
 from handshake.view.text import line
-from handshake.view.words import printable
+from handshake.view.words import count, printable
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from handshake.probe import Result
 
 _VERDICT: int = max(len(str(verdict)) for verdict in Verdict)
+
+_NOT_LOST: Final = {
+    Verdict.UNREACHABLE: "unreachable",
+    Verdict.LOCAL_ERROR: "not sent",
+    Verdict.NAME_ERROR: "not sent",
+}
+"""What became of a call that had no answer, and yet was not lost on the way."""
 
 
 def result_line(result: Result) -> Text:
@@ -29,8 +36,10 @@ def result_line(result: Result) -> Text:
         "  ",
         (called(result.target, result.address), "title"),
     )
-    if result.rtt is not None:
-        row.append(f"  {seconds(result.rtt)}{'?' if result.rtt_ambiguous else ''}")
+    if (waited := after(result)) is not None:
+        row.append(f"  {waited}")
+    if result.ttl is not None:
+        row.append(f"  ttl {result.ttl}")
     if good:
         row.append(f"  close: {result.close or 'no answer'}")
     else:
@@ -71,26 +80,40 @@ class Series:
         self._name = name
         self._count = 0
         self._answered = 0
+        self._again = 0
         self._rtts = array("d")
+        self._not_lost: Counter[str] = Counter()
 
     def add(self, result: Result) -> None:
         """Count one result."""
         self._count += 1
         self._answered += result.rtt is not None
+        self._again += max(0, result.syn_sent - 1)
         if result.rtt is not None and not result.rtt_ambiguous:
             self._rtts.append(result.rtt)
+        if result.rtt is None and result.verdict in _NOT_LOST:
+            self._not_lost[_NOT_LOST[result.verdict]] += 1
 
     def lines(self) -> list[Text]:
         """Return loss and round trips, as ping does."""
-        lost = 100 * (self._count - self._answered) / self._count
+        # A call that a second SYN opened is answered all the same, a second late.
+        again = f", {count(self._again, 'SYN')} sent again" if self._again else ""
+        answered = f"{self._answered} answered{self._lost()}{again}"
         out = [
             line(),
             line(f"--- {self._name} ---"),
-            line(f"{self._count} calls, {self._answered} answered, {lost:.3g}% loss"),
+            line(f"{count(self._count, 'call')}, {answered}"),
         ]
         if self._rtts:
             out.append(line(f"rtt {round_trips(self._rtts)}"))
         return out
+
+    def _lost(self) -> str:
+        """Return how many had no answer: of those that were sent, who was told why lost none."""
+        sent = self._count - self._not_lost["not sent"]
+        lost = sent - self._answered - self._not_lost["unreachable"]
+        words = "".join(f", {many} {each}" for each, many in sorted(self._not_lost.items()) if many)
+        return words if words and not lost else f"{words}, {100 * lost / sent:.3g}% loss"
 
 
 def round_trips(rtts: array[float]) -> str:

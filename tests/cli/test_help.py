@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +67,45 @@ def test_every_command_explains_itself_in_eighty_columns(command: str) -> None:
     assert done.returncode == 0
     assert all(len(line) <= 80 for line in done.stdout.splitlines())
     assert {"--json", "--plain", "--ascii"} <= set(done.stdout.split())
+
+
+@pytest.mark.parametrize("columns", ["80", "120"])
+@pytest.mark.parametrize(
+    ("command", "usage"),
+    [
+        ("probe", "probe [OPTIONS] [TARGET]..."),
+        ("replay", "replay [OPTIONS] CAPTURE"),
+        ("list", "list [OPTIONS] CAPTURE..."),
+        ("demo", "demo [OPTIONS] [LESSON]"),
+    ],
+)
+def test_an_argument_is_shown_as_it_is_typed(command: str, usage: str, columns: str) -> None:
+    lines = run(command, "--help", COLUMNS=columns).stdout.splitlines()
+    assert lines[0].endswith(usage)
+    argument = lines[lines.index("Arguments:") + 1].split()[0]
+    assert argument == usage.split()[-1]
+
+
+def test_the_many_options_of_probe_stand_in_groups() -> None:
+    shown = run("probe", "--help", COLUMNS="80").stdout
+    groups = dict(re.findall(r"^(\w[^\n]*):\n((?:  [^\n]*\n)+)", f"{shown}\n", re.MULTILINE))
+    assert list(groups) == [
+        "Arguments",
+        "Whom to call, how often and how fast",
+        "How long to wait",
+        "What the SYN says",
+        "Which way it goes",
+        "What follows the handshake",
+        "Who makes the call",
+        "What is shown and kept",
+        "Options of every command",
+        "Exit codes",
+    ]
+    named = {name: re.findall(r"^  (-\S+)", rows, re.MULTILINE) for name, rows in groups.items()}
+    assert named["Who makes the call"] == ["--connect", "--raw", "--adopt"]
+    assert named["Options of every command"] == ["--json", "--plain", "--ascii", "-h,"]
+    codes = re.findall(r"^  ([0-9]+) ", groups["Exit codes"], re.MULTILINE)
+    assert codes == ["0", "1", "2", "3", "130"]
 
 
 @pytest.mark.parametrize(

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import importlib
 import json
+import subprocess
+import sys
 from dataclasses import dataclass, field, replace
+from io import StringIO
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.console import Console
 
 from handshake.cli import main
+from handshake.cli.probe_report import Lines
 from handshake.errors import CannotRun
 from handshake.probe import Closing, Manner, Patience, Result, Target, Verdict
 from handshake.probe.result import Said
 from handshake.tcp import Endpoint, Flags
+from handshake.view.probe_lines import result_line
+from handshake.view.theme import THEME
 from tests.cli.test_help import run
 from tests.schema import valid
 from tests.view.test_probe import OPEN, STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from handshake.events import Step
 
@@ -239,6 +247,40 @@ def test_how_patient_it_is(words: str, patience: Patience, answer: Callable[...,
         ("--interval inf --count 2", "--interval inf: it must be more than 0, and 86400 at most"),
         ("--observe -1", "a time must lie between 0 and 86400 seconds"),
         ("--ttl 0", "a time to live is a number from 1 to 255, not 0"),
+        ("--rto 1e-12", "--rto 1e-12: it must be 0.001 seconds, or more"),
+        ("--count 1000000000000001", "--count 1000000000000001: it must be 1000000000000000 at"),
+        ("--md5 k --timestamps", "--md5 does not go with --timestamps: who signs offers none"),
+        ("--md5=", "--md5: there is nothing in it: write something, or leave it out"),
+        ("--data=", "--data: there is nothing in it"),
+        ("--expect=", "--expect: there is nothing in it"),
+        ("--flags=", "--flags : write names as in SYN,ECE, letters as in SE, or none"),
+        ("--file - --file -", "--file -: standard input can be read only once"),
+        ("--file=", "'': no such file or directory"),
+        # What makes no sense together.
+        (
+            "--wscale 3 --no-wscale",
+            "--wscale does not go with --no-wscale: it offers none; leave out one or the other",
+        ),
+        ("--interval 1", "--interval means nothing without --count: give both, or neither"),
+        ("--no-ack --data x", "without our ACK nothing can be said"),
+        ("--no-ack --expect x", "without our ACK the peer says nothing"),
+        (
+            "--no-ack --close fin --hold 1",
+            "--no-ack does not go with --close and --hold: it is watched for as long as --observe",
+        ),
+        ("--flags FIN --data x", "a call that begins with FIN opens no connection to talk on"),
+        ("--flags none --expect x", "a call that begins with no flag opens no connection"),
+        ("--adopt --hold 1 --observe 1", "--adopt does not go with --observe and --hold: the"),
+        ("--adopt --count 1", "--adopt does not go with --count: the kernel goes on"),
+        ("--adopt --json", "--adopt does not go with --json: the kernel goes on"),
+        ("--adopt --no-timestamps --connect", "--connect does not go with --no-timestamps"),
+        ("--dry-run -w x", "--dry-run does not go with -w: nothing is sent, and the SYN is all"),
+        ("--dry-run --monitor prometheus", "--dry-run does not go with --monitor: nothing is"),
+        ("--dry-run --connect", "--dry-run does not go with --connect: nothing is sent"),
+        ("--dry-run -q", "--dry-run does not go with --quiet: nothing is sent"),
+        ("--dry-run --brief", "--dry-run does not go with --brief: nothing is sent"),
+        ("--count 2 --monitor prometheus", "--monitor does not go with --count: a monitoring"),
+        ("--brief --json", "--json and --brief: standard output takes one of them"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_sent(
@@ -250,6 +292,105 @@ def test_what_makes_no_sense_is_refused_before_anything_is_sent(
     assert said.out == ""
     assert said.err.startswith(f"error: {error}")
     assert said.err.count("\n") == 1
+
+
+def test_data_goes_with_a_cookie_even_where_our_ack_is_withheld(
+    answer: Callable[..., Asked],
+) -> None:
+    asked = answer(Call(OPEN, []))
+    cookie = "--fast-open=01234567"
+    assert main(["probe", "example.org:80", "--no-ack", "--data", "x", cookie]) == 0
+    assert asked.manner == [Manner(data=b"x", answer=False, fast_open=bytes.fromhex("01234567"))]
+
+
+def test_targets_may_stand_in_several_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    # As Windows writes it: with a mark of the byte order, and CR.
+    first.write_bytes(b"\xef\xbb\xbf127.0.0.1:1\r\n\r\n  # none\r\n127.0.0.1 2 # two\r\n")
+    second.write_text("127.0.0.1:3-4\n", encoding="utf-8")
+    words = ["--file", str(first), "127.0.0.1:5", "--file", str(second), "--dry-run", "--json"]
+    assert main(["probe", *words]) == 0
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [each["port"] for each in found] == [5, 1, 2, 3, 4]
+
+
+def test_a_file_that_is_no_text_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "targets"
+    path.write_text("127.0.0.1:1\n", encoding="utf-16")
+    assert main(["probe", "--file", str(path), "--dry-run"]) == 2
+    assert capsys.readouterr().err == f"error: {path}: it is no text in utf-8\n"
+
+
+def test_brief_is_the_line_that_each_of_many_gets(
+    answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer(Call(OPEN, STEPS), Call(CLOSED, []))
+    assert main(["probe", "example.org:80", "--brief"]) == 1
+    lines = [result_line(each).plain for each in (OPEN, CLOSED)]
+    assert capsys.readouterr().out.splitlines() == lines
+
+
+REFUSED = replace(CLOSED, reason="RST answered our SYN: nothing listens on port 81, or a firewall")
+SHORT = Result("[::1]:1", "::1", 1, Verdict.OPEN, "", rtt=0.0005)
+
+
+@pytest.mark.parametrize(
+    ("terminal", "width", "names", "rows"),
+    [
+        (
+            True,
+            120,
+            14,
+            [
+                f"CLOSED       example.org:81 (198.51.100.7)  28 ms  {REFUSED.reason}",
+                "OPEN         [::1]:1         0.5 ms  close: no answer",
+            ],
+        ),
+        # Where it has no room, what it may mean gives way.
+        (
+            True,
+            80,
+            14,
+            [
+                "CLOSED       example.org:81 (198.51.100.7)  28 ms  RST answered our SYN",
+                "OPEN         [::1]:1         0.5 ms  close: no answer",
+            ],
+        ),
+        # Nor is it aligned, where names would take most of the line.
+        (
+            True,
+            80,
+            50,
+            [
+                "CLOSED       example.org:81 (198.51.100.7)  28 ms  RST answered our SYN",
+                "OPEN         [::1]:1  0.5 ms  close: no answer",
+            ],
+        ),
+        # A pipe has no width.
+        (
+            False,
+            80,
+            14,
+            [
+                f"CLOSED       example.org:81 (198.51.100.7)  28 ms  {REFUSED.reason}",
+                "OPEN         [::1]:1  0.5 ms  close: no answer",
+            ],
+        ),
+    ],
+)
+def test_lines_of_many_are_as_long_as_there_is_room_for(
+    terminal: bool, width: int, names: int, rows: list[str]
+) -> None:
+    out = StringIO()
+    console = Console(
+        file=out, width=width, force_terminal=terminal, color_system=None, theme=THEME
+    )
+    lines = Lines(console, names)
+    for each in (REFUSED, SHORT):
+        lines.show(each)
+    assert out.getvalue().splitlines() == rows
 
 
 def test_quiet_says_nothing_but_by_its_exit_code(
@@ -280,6 +421,61 @@ def test_a_monitoring_system_reads_it(
     answer(Call(result, STEPS))
     assert main(["probe", "example.org:80", "--monitor", kind]) == code
     assert capsys.readouterr().out.startswith(begin)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("host --monitor nagios", "host: which port? Write host:443"),
+        ("host:1 --mss x --monitor=nagios", "Invalid value for '--mss'"),
+        ("host:1 --monitor nagios --nope", "No such option: --nope"),
+        ("host:1 --monitor nagios --json", "--json and --monitor: standard output takes one"),
+        ("host:1 --monitor nagios --count 2", "--monitor does not go with --count"),
+        ("host:1 --monitor nagios -w /nowhere/x", "/nowhere/x: the folder that it is to be in"),
+    ],
+)
+def test_nagios_is_told_what_is_wrong_where_it_looks(
+    words: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["probe", *words.split()]) == 3
+    said = capsys.readouterr()
+    assert said.out.startswith(f"TCP UNKNOWN - {says}")
+    assert (said.out.count("\n"), said.err) == (1, "")
+
+
+def test_where_nagios_cannot_be_told_the_log_is() -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, "-m", "handshake", "probe", "host", "--monitor", "nagios"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (3, "error: host: which port? Write host:443\n")
+
+
+def test_who_cannot_call_tells_nagios_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise CannotRun("hand-built segments need CAP_NET_RAW: run sudo x")
+
+    monkeypatch.setattr(PROBE, "probes", fail)
+    assert main(["probe", "example.org:80", "--monitor", "nagios"]) == 3
+    said = capsys.readouterr()
+    assert said.out == "TCP UNKNOWN - hand-built segments need CAP_NET_RAW: run sudo x\n"
+    assert said.err == ""
+
+
+@pytest.mark.parametrize("words", ["--monitor prometheus host", "-- --monitor nagios"])
+def test_for_all_others_wrong_usage_stays_an_error(
+    words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["probe", *words.split()]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("error: ")
 
 
 def test_what_was_expected_and_did_not_come_is_no_success(

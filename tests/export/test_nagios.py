@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from handshake.export.monitor import nagios, status
+from handshake.export.monitor import nagios, status, unknown
 from handshake.probe import Result, Verdict, exit_code
 from handshake.probe.result import Said
 from tests.export.results import NO_ROUTE, OPEN, REFUSED, RESULTS, SILENT, UNKNOWN_NAME
@@ -169,6 +169,12 @@ def test_an_open_port_that_says_something_else_is_no_success() -> None:
 def test_without_a_probe_nothing_is_known() -> None:
     assert nagios([]) == ("TCP UNKNOWN - nothing was called", 3)
     assert measured([]) == {}
+
+
+def test_why_nothing_is_known_is_said_in_the_same_form() -> None:
+    said, code = unknown("a|b:\x1b[2J which port?")
+    assert (said, code) == (r"TCP UNKNOWN - a\x7cb:\x1b[2J which port?", 3)
+    assert _LINE.fullmatch(said)
 
 
 def test_nothing_of_a_name_reaches_the_format() -> None:

@@ -226,6 +226,35 @@ def test_a_monitor_hears_of_a_port_that_is_silent() -> None:
 
 
 @pytest.mark.live
+def test_calls_that_are_counted_have_the_number_in_which_they_began() -> None:
+    # Every other SYN is dropped: these calls end after those that began after them.
+    lost = "tcp flags syn / syn,ack numgen inc mod 2 == 0"
+    options = ["--count", "4", "--interval", "0.05", "--timeout", "0.5", "--retries", "0"]
+    with pair() as (client, server), answering(server), drop(server, "input", lost):
+        rows = run(client, V4, *options).stdout.splitlines()[:4]
+        objects = run(client, V4, *options, "--json").stdout.splitlines()
+    assert [row.split()[:3] for row in rows] == [
+        ["OPEN", V4, "#2"],
+        ["OPEN", V4, "#4"],
+        ["FILTERED", V4, "#1"],
+        ["FILTERED", V4, "#3"],
+    ]
+    assert {json.loads(each)["target"] for each in objects} == {V4}
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("words", [[], ["--connect"]])
+def test_one_target_in_a_line(words: list[str]) -> None:
+    with pair() as (client, server), answering(server):
+        done = run(client, V4, "--brief", *words)
+        closed = run(client, "10.77.0.2:1", "--brief", *words)
+    assert done.stdout.startswith(f"OPEN         {V4}  ")
+    assert closed.stdout.startswith("CLOSED       10.77.0.2:1  ")
+    assert [each.stdout.count("\n") for each in (done, closed)] == [1, 1]
+    assert (done.returncode, closed.returncode) == (0, 1)
+
+
+@pytest.mark.live
 def test_a_small_terminal_gets_it_all_too() -> None:
     with pair() as (client, server), answering(server):
         env = os.environ | {"COLUMNS": "40", "LINES": "10"}

@@ -101,12 +101,14 @@ def test_a_result_is_json() -> None:
         reason="",
         icmp=IcmpError(4, 3, 1, ip_address("203.0.113.1"), A, B, Seq(1)),
         segments=(syn(0),),
+        errors=(IcmpError(4, 11, 0, ip_address("203.0.113.2"), A, B, Seq(7), at=10**18),),
     )
     found = json.loads(json.dumps(result.as_json()))
     valid(found, "probe")
     assert list(found) == [
         *("target", "address", "port", "verdict", "reason", "icmp", "rtt", "rtt_ambiguous"),
         *(
+            "waited",
             "syn_sent",
             "ttl",
             "hops",
@@ -119,10 +121,19 @@ def test_a_result_is_json() -> None:
             "close",
             "guard",
         ),
-        *("findings", "segments"),
+        *("findings", "errors", "segments"),
     ]
     assert found["verdict"] == "unreachable"
     assert found["icmp"] == {"type": 3, "code": 1, "from": "203.0.113.1"}
+    assert found["errors"] == [
+        {
+            "time": "2001-09-09T01:46:40.000000000Z",
+            "type": 11,
+            "code": 0,
+            "from": "203.0.113.2",
+            "seq": 7,
+        }
+    ]
     assert found["segments"][0]["flags"] == ["SYN"]
 
 

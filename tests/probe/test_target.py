@@ -19,10 +19,14 @@ from handshake.tcp import Endpoint
         ("[fe80::1%lo]:80", "fe80::1%lo", 80),
         ("http://example.org", "example.org", 80),
         ("https://example.org/a?b#c", "example.org", 443),
-        ("https://user:secret@example.org:8443/", "example.org", 8443),
         ("http://[2001:db8::1]/", "2001:db8::1", 80),
         ("http://[fe80::1%25lo]:8080/", "fe80::1%lo", 8080),
         ("ssh://example.org", "example.org", 22),
+        ("example.org:https", "example.org", 443),
+        ("example.org:SSH", "example.org", 22),
+        ("[::1]:domain", "::1", 53),
+        ("example.org:000080", "example.org", 80),
+        ("example.org:0000080", "example.org", 80),
     ],
 )
 def test_one_word_names_a_target(text: str, host: str, port: int) -> None:
@@ -35,13 +39,31 @@ def test_one_word_names_a_target(text: str, host: str, port: int) -> None:
         ("example.org", "which port? Write example.org:443"),
         ("192.0.2.1", "which port? Write 192.0.2.1:443"),
         ("[2001:db8::1]", r"which port? Write [2001:db8::1]:443"),
-        ("2001:db8::1", "An IPv6 address stands in brackets"),
-        ("2001:db8::1:80", "An IPv6 address stands in brackets"),
-        ("example.org:", "a port is a number from 1 to 65535, not ''"),
-        ("example.org:http", "a port is a number from 1 to 65535, not 'http'"),
+        ("2001:db8::1", "stands in brackets: write [2001:db8::1]:443"),
+        (
+            "fe80::1:80",
+            "An IPv6 address stands in brackets: write [fe80::1:80]:443 or [fe80::1]:80",
+        ),
+        ("fe80::1%lo:80", "write [fe80::1%lo:80]:443 or [fe80::1%lo]:80"),
+        ("2001:db8::1:65535", "stands in brackets: write [2001:db8::1]:65535"),
+        ("a:b:c", "a:b:c: which port? An IPv6 address stands in brackets: write [::1]:443"),
+        ("[::1", "[::1: its bracket is not closed: write [::1]:443"),
+        ("[::1:80", "its bracket is not closed: write [::1:80]:443 or [::1]:80"),
+        ("[::1]80", "[::1]80: a colon stands before the port: write [::1]:443"),
+        ("[::1]:", "[::1]: ends with a colon: which port? Write [::1]:443"),
+        ("example.org:", "example.org: ends with a colon: which port? Write example.org:443"),
+        (":", "':': there is no host in it"),
+        ("example.org:htps", "or the name of a service that this machine knows, not 'htps'"),
+        ("example.org/index:80", "only a URL has a /"),
+        ("example.org/", "example.org/: only a URL has a /, as http://example.org/"),
+        ("me@example.org:22", "write 'example.org:22' alone"),
         ("example.org:0", "a port is a number from 1 to 65535, not 0"),
         ("example.org:65536", "a port is a number from 1 to 65535, not 65536"),
-        ("example.org:99999999999999999999", "a port is a number"),
+        (
+            "example.org:99999999999999999999",
+            "a port is a number from 1 to 65535, not 99999999999999999999",
+        ),
+        ("example.org:\udcff", "what cannot be printed"),
         ("example.org:٨٠", "a port is a number"),
         (":80", "there is no host in it"),
         ("", "an empty word names no target"),
@@ -65,18 +87,50 @@ def test_what_names_none_is_a_usage_error(text: str, says: str) -> None:
     assert str(error.value).isprintable()
 
 
+def test_of_a_user_and_his_password_nothing_is_kept() -> None:
+    target = Target.parse("https://user:secret@example.org:8443/")
+    assert target == Target("example.org", 8443, "https://example.org:8443/")
+    for text in (
+        "http://user:secret@example.org:99999/",
+        "http://user:secret@/",
+        "gopher://user:secret@example.org/",
+        "user:secret@example.org:22",
+        "user:secret@example.org",
+    ):
+        with pytest.raises(UsageError) as error:
+            list(targets([text]))
+        assert "secret" not in str(error.value)
+    with pytest.raises(UsageError, match=r"write 'example\.org:22' alone"):
+        list(targets(["user@example.org", "22"]))
+
+
+@pytest.mark.parametrize("error", [OSError("no list of services"), UnicodeEncodeError])
+def test_without_a_list_of_services_the_usual_ones_are_known(
+    error: Exception | type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(name: str, _: str) -> int:
+        if error is UnicodeEncodeError:
+            raise UnicodeEncodeError("utf-8", name, 0, 1, "no text")
+        raise error
+
+    monkeypatch.setattr(socket, "getservbyname", fail)
+    assert Target.parse("example.org:https").port == 443
+    with pytest.raises(UsageError, match="not 'nope'"):
+        Target.parse("example.org:nope")
+
+
 def test_a_host_and_a_port_may_be_two_words() -> None:
-    words = ["example.org", "80", "192.0.2.1:443", "2001:db8::1", "22", "http://a.example"]
+    words = ["example.org", "80", "192.0.2.1:443", "2001:db8::1", "ssh", "http://a.example"]
     assert [(target.host, target.port, target.text) for target in targets(words)] == [
         ("example.org", 80, "example.org 80"),
         ("192.0.2.1", 443, "192.0.2.1:443"),
-        ("2001:db8::1", 22, "2001:db8::1 22"),
+        ("2001:db8::1", 22, "2001:db8::1 ssh"),
         ("a.example", 80, "http://a.example"),
     ]
 
 
 def test_ports_may_be_several() -> None:
-    words = ["a.example:80,443,8000-8002", "192.0.2.1", "1-2", "[2001:db8::1]:7,9", "::1", "5,6"]
+    words = ["a.example:80,https,8000-8002", "192.0.2.1", "1-2", "[2001:db8::1]:7,9", "::1", "5,6"]
     assert [target.text for target in targets(words)] == [
         "a.example:80",
         "a.example:443",
@@ -93,7 +147,7 @@ def test_ports_may_be_several() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a:80,", "a:80-", "a:9-8", "a:0-3", "a:1-65536", "a:1--2", "a:1,,2", "a:1-2-3"]
+    "text", ["a:80,", "a:80-", "a:9-8", "a:0-3", "a:1-65536", "a:1--2", "a:1,,2", "a:1-2-3", "a:,"]
 )
 def test_ports_that_are_no_range_are_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError, match="port"):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import ip_address
 
 import pytest
 
 from handshake.probe import Close, Negotiated, Note, Result, Verdict
 from handshake.probe.result import Said
 from handshake.tcp import Observed
+from handshake.tcp.icmp import IcmpError
 from handshake.tracker import Tracker
 from handshake.view.probe import Findings
 from tests.segments import LINUX, A, B, segment
@@ -48,7 +50,7 @@ OPEN = Result(
     rtt=0.0284,
     syn_sent=1,
     ttl=52,
-    negotiated=Negotiated(1460, 7, 7, sack=True, timestamps=True, ecn=False),
+    negotiated=Negotiated(1460, 1460, 7, 7, sack=True, timestamps=True, ecn=False),
     close=Close.CLEAN,
     guard="filter",
 )
@@ -75,6 +77,7 @@ def test_an_open_port() -> None:
         "  window   65160    shift 7, so up to 8 MiB when scaled",
         "  mss      1460     packets of 1500 octets (Ethernet), or lowered on the way",
         "  ttl      52       12 hops if it started at 64",
+        "  in force          window scaling, SACK, timestamps",
         "  close    clean    each end sent FIN, and each FIN was acknowledged",
         "  guard    filter   kept our own kernel from resetting it",
     ]
@@ -144,7 +147,7 @@ def test_an_ambiguous_time_and_a_note_are_spelled_out() -> None:
     ],
 )
 def test_what_a_window_means(shift: int | None, words: str) -> None:
-    agreed = Negotiated(1460, shift, 7, sack=True, timestamps=True, ecn=False)
+    agreed = Negotiated(1460, 1460, shift, 7, sack=True, timestamps=True, ecn=False)
     lines = drawn(Findings(replace(OPEN, negotiated=agreed), STEPS))
     assert f"  window   65160    {words}" in lines
 
@@ -182,3 +185,36 @@ def test_a_syn_ack_of_ours_is_no_answer(reset: bool) -> None:
     after = "  RST after 28.4 ms" if reset else ""
     assert lines[0] == f"{title}  example.org:80 (198.51.100.7){after}"
     assert not [line for line in lines if line.startswith(("  ack ", "  window "))]
+
+
+def test_what_was_sent_out_of_nothing_opens_nothing() -> None:
+    tracker = Tracker(caller=A)
+    talk = [(True, "<SEQ=1000><ACK=5000><CTL=SYN,ACK>"), (False, "<SEQ=5000><CTL=RST>")]
+    steps = [
+        tracker.feed(Observed(segment(text, by=A if outgoing else B), 0, outgoing=outgoing))
+        for outgoing, text in talk
+    ]
+    # Whoever called is known, though a SYN,ACK alone looks like an answer.
+    assert [str(step.by) for step in steps] == ["client", "server"]
+    lines = drawn(Findings(replace(OPEN, verdict=Verdict.RESET, negotiated=None), steps))
+    assert lines[-2:] == [
+        "  note     This asked for no connection, and neither end has one: the states are",
+        "           those that somebody who sees the wire alone would conclude.",
+    ]
+
+
+def test_where_syns_were_sent_again_both_times_are_told() -> None:
+    late = replace(OPEN, syn_sent=3, rtt=0.0284, waited=3.0291)
+    assert drawn(Findings(late, STEPS))[0] == (
+        "OPEN  example.org:80 (198.51.100.7)  SYN+ACK after 3.03 s, 28.4 ms after SYN 3"
+    )
+
+
+def test_an_icmp_error_has_a_row() -> None:
+    error = IcmpError(4, 3, 13, ip_address("192.0.2.9"), A, B, STEPS[0].segment.seq, at=14 * 10**6)
+    lines = drawn(Findings(replace(OPEN, errors=(error,)), STEPS[:2]))
+    assert lines[4:7] == [
+        "    0.000 SYN-SENT     ── SYN seq=0 win=65160 mss=1460 ws=7 ─────▶ ?",
+        "   14.000!             ◀─ ICMP 3/13 from 192.0.2.9: communicati ──",
+        "   28.000 ESTABLISHED  ◀───────── SYN+ACK seq=0 ack=1 win=65160 ── SYN-RECEIVED",
+    ]

@@ -46,3 +46,27 @@ def test_a_series_is_summed_up_as_ping_does() -> None:
         "100 calls, 98 answered, 2% loss",
         "rtt min/median/p95/max/stddev = 1.000/49.500/94.000/98.000/28.289 ms",
     ]
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "shown"),
+    [
+        ("open", "1 call, 1 answered, 0% loss"),
+        ("open filtered", "2 calls, 1 answered, 50% loss"),
+        ("filtered bad-peer", "2 calls, 0 answered, 100% loss"),
+        ("open unreachable", "2 calls, 1 answered, 1 unreachable"),
+        ("unreachable unreachable", "2 calls, 0 answered, 2 unreachable"),
+        ("local-error name-error", "2 calls, 0 answered, 2 not sent"),
+        # Of what was sent a third was lost.
+        (
+            "open filtered unreachable local-error",
+            "4 calls, 1 answered, 1 not sent, 1 unreachable, 33.3% loss",
+        ),
+    ],
+)
+def test_what_was_not_sent_or_is_unreachable_was_not_lost(verdicts: str, shown: str) -> None:
+    series = Series("10.0.0.1:80")
+    for each in verdicts.split():
+        rtt = 0.001 if each == "open" else None
+        series.add(Result("10.0.0.1:80", "10.0.0.1", 80, Verdict(each), "", rtt=rtt))
+    assert series.lines()[2].plain == shown

@@ -192,7 +192,8 @@ class Call:
         assert over is not None
         if found.verdict is Verdict.FILTERED and not self.syns:
             return self._unseen()
-        rtt, ambiguous, ttl = self._measured(course.answer(), decode)
+        answer = course.answer()
+        rtt, ambiguous, ttl = self._measured(answer, decode)
         seen = None if tracker is None else self._tracked(tracker)
         notes = found.notes
         if seen is not None:
@@ -207,6 +208,7 @@ class Call:
             icmp=found.error,
             rtt=rtt,
             rtt_ambiguous=ambiguous,
+            waited=None if answer is None else (answer.at - self.syns[0].at) / SECOND,
             syn_sent=len(self.syns),
             ttl=ttl,
             negotiated=self._in_force(found.negotiated),

@@ -82,6 +82,7 @@ class KernelCall:
         self._negotiated: Negotiated | None = None
         self._rtt: float | None = None
         self._rtt_ambiguous = False
+        self._waited: float | None = None
         self._notes = Notes()
         self._watch: KernelWatch | None = None
         self._acknowledged: int | None = None
@@ -155,8 +156,9 @@ class KernelCall:
             self._open(found, info, now)
             return
         self.error, self.failure, self.syn_sent = found.error, found.failure, found.syn_sent
-        if found.verdict is Verdict.CLOSED and found.syn_sent == 1:
-            self._rtt = (now - self._begun) / SECOND
+        if found.verdict is Verdict.CLOSED:
+            self._waited = (now - self._begun) / SECOND
+            self._rtt = self._waited if found.syn_sent == 1 else None
         self._end(found.verdict, now)
 
     def _open(self, found: Opening, info: TcpInfo, now: int) -> None:
@@ -172,6 +174,7 @@ class KernelCall:
         self._rtt, self._rtt_ambiguous = round_trip(info)
         self.verdict = Verdict.OPEN
         self._opened_at = now
+        self._waited = (now - self._begun) / SECOND
         measured = None if self._rtt_ambiguous or self._rtt is None else round(self._rtt * SECOND)
         longest = now - self._begun if measured is None else measured
         self._watch = KernelWatch(info, now, self._patience.observe, longest)
@@ -313,6 +316,7 @@ class KernelCall:
             icmp=self.error,
             rtt=self._rtt,
             rtt_ambiguous=self._rtt_ambiguous,
+            waited=self._waited,
             syn_sent=self.syn_sent,
             negotiated=self._negotiated,
             close=self._close,

@@ -79,6 +79,7 @@ def negotiated(info: TcpInfo) -> Negotiated:
     """Return what both SYNs brought into force."""
     return Negotiated(
         mss=_mss(info),
+        rcv_mss=info.advmss + (_TIMESTAMPS if info.timestamps else 0),
         snd_shift=info.snd_shift if info.window_scale else 0,
         rcv_shift=info.rcv_shift if info.window_scale else 0,
         sack=info.sack,
