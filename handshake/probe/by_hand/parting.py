@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from handshake.probe.by_hand.exchange import Exchange
 
 _LOOK: Final = SECOND // 20
-"""How long to hear what has come already, and how long to see our last segments leave."""
+"""How long to hear what has come already, and how long to wait for our last segments to pass."""
 
 _PARTING: Final = SECOND
-"""How long to reset connections; later, our kernel resets those of peers that still speak."""
+"""How long to reset connections, and to see it; our kernel resets what peers speak on later."""
 
 _MILLISECOND: Final = 1_000_000
 
@@ -38,7 +38,9 @@ def part(exchange: Exchange, calls: Mapping[bytes, Call]) -> None:
             break
         if exchange.leave(call) and call.segments is not None:
             parted.append(call)
-    until = clock.now() + _LOOK
-    while any(call.unseen > 0 for call in parted) and (left := until - clock.now()) > 0:
-        arrivals.poll(-(-left // _MILLISECOND))
+    # Whoever writes all of it down takes longer to hear it than it takes to leave.
+    until = clock.now() + _PARTING
+    while any(call.unseen > 0 for call in parted) and clock.now() < until:
+        if not arrivals.poll(_LOOK // _MILLISECOND):
+            break
         exchange.hear()
