@@ -81,15 +81,25 @@ def main(args: Sequence[str] | None = None) -> int:
     except _Misused as error:
         return failed(_words(error), 2)
     except (KeyboardInterrupt, typer.Abort):
-        return _INTERRUPTED
+        return _left(_INTERRUPTED)
+    except SystemExit as ended:  # by a signal
+        return _left(ended.code if isinstance(ended.code, int) else 1)
     except BrokenPipeError:
-        _write_no_more()  # whoever read has enough
-        return 1
+        return _left(1)  # whoever read has enough
     except OSError as error:
         return _failed(f"cannot write the output: {error.strerror or error}", 3)
     except Exception as error:
         return failed(f"this is a mistake in handshake: {type(error).__name__}: {error}", 3)
     return code if isinstance(code, int) else 0
+
+
+def _left(code: int) -> int:
+    """Return the code; what nobody takes any more is let go."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _write_no_more()
+    return code
 
 
 def _is_plugin(words: Sequence[str]) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from handshake.cli import probe_options as given
+from handshake.cli import probe_rights
 from handshake.cli import probe_words as words
 from handshake.cli.options import Ascii, Json, Plain  # noqa: TC001 - typer reads them
 
@@ -154,17 +155,17 @@ def probe(
 
             if len(found) > 1:
                 raise UsageError("--adopt: one connection alone can be joined to our streams")
-            raise typer.Exit(run(found[0], patience, manner, _drop_privileges, quiet=quiet))
+            raise typer.Exit(run(found[0], patience, manner, probe_rights.drop, quiet=quiet))
         by_hand = _by_hand(by_kernel=connect, or_not_at_all=bool(by_hand_alone))
         if alone:
             from handshake.cli.probe_stage import show_one
 
             raise typer.Exit(
-                show_one(found[0], patience, manner, output, _drop_privileges if by_hand else None)
+                show_one(found[0], patience, manner, output, probe_rights.drop if by_hand else None)
             )
         from handshake.cli.probe_many import Many
 
-        opened = _drop_privileges if by_hand else None
+        opened = probe_rights.drop if by_hand else None
         many = Many(patience, manner, concurrency, rate, count, interval, output, opened)
         raise typer.Exit(many.run(found))
 
@@ -193,18 +194,3 @@ def _targets(asked: Sequence[str], files: Sequence[str], stack: ExitStack) -> li
 
         found += read_files(files)
     return found or [stack.enter_context(own_listener())]
-
-
-def _drop_privileges() -> None:
-    """Go on as a user without any right: what will be needed of our own files is read before."""
-    from rich.cells import cell_len
-
-    import handshake.cli.join
-    import handshake.export.monitor
-    import handshake.probe.origin
-    import handshake.view.explanation
-    import handshake.view.probe_lines  # noqa: F401
-    from handshake.wire import privileges
-
-    cell_len("…")  # reads a table of widths, as no sign of a frame does
-    privileges.drop()

@@ -34,10 +34,11 @@ def show_syns(targets: Sequence[Target], manner: Manner, output: Output) -> int:
 
 def _syns(targets: Sequence[Target], manner: Manner) -> Iterator[tuple[Target, Observed]]:
     from handshake.probe.dry import syn
+    from handshake.probe.lookup import endpoints
 
     for target in targets:
         try:
-            remotes = target.endpoints()
+            remotes = endpoints(target)
         except LookupError as error:
             raise CannotRun(str(error.args[0])) from error
         for remote in remotes:

@@ -65,13 +65,13 @@ class Many:
         series: dict[str, Series] = {}
         began = time.monotonic()
         with self.output.evidence() as evidence:
-            results = self._called(calls, rate)
+            results = self._called(calls, rate, evidence)
             bar = Bar(
                 len(targets) * rounds, out, shown=not (self.output.plain or self.output.quiet)
             )
             try:
                 with bar, contextlib.closing(results):
-                    code = exit_code(self._kept(results, report, evidence, bar, tally, series))
+                    code = exit_code(self._shown(results, report, bar, tally, series))
             finally:
                 took = time.monotonic() - began
                 if self.count is None:
@@ -80,7 +80,9 @@ class Many:
                     report.sum_up([each for one in series.values() for each in one.lines()])
         return report.end(code)
 
-    def _called(self, calls: Iterable[Target], rate: float) -> Generator[Result, None, None]:
+    def _called(
+        self, calls: Iterable[Target], rate: float, evidence: Evidence
+    ) -> Generator[Result, None, None]:
         if self.opened is None:
             from handshake.probe.connect import connect_all
 
@@ -99,18 +101,18 @@ class Many:
             manner=self.manner,
             attentive=self.output.attentive,
             opened=self.opened,
+            witness=evidence.witness,
         )
 
-    def _kept(
+    def _shown(
         self,
         results: Iterable[Result],
         report: Report,
-        evidence: Evidence,
         bar: Bar,
         tally: Tally,
         series: dict[str, Series],
     ) -> Iterator[Result]:
-        """Yield the results, each counted, shown and written down."""
+        """Yield the results, each counted and shown."""
         from handshake.view.probe import called
         from handshake.view.probe_lines import Series
 
@@ -123,7 +125,6 @@ class Many:
                 name = called(result.target, result.address)
                 series.setdefault(name, Series(name)).add(result)
             report.show(shown if self.output.in_words else result)
-            evidence.keep(result)
             bar.advance()
             yield result
 

@@ -8,16 +8,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from handshake.errors import UsageError
+from handshake.errors import CannotRun, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from rich.console import Console
     from rich.text import Text
 
     from handshake.export.pcapng import PcapngWriter
     from handshake.probe import Result
+    from handshake.probe.by_hand.call import Witness
+    from handshake.tcp import Observed
+    from handshake.tcp.icmp import IcmpError
 
 MONITORS: Final = ("nagios", "prometheus")
 
@@ -183,17 +186,31 @@ class Output:
 
 
 class Evidence:
-    """What was sent and received, written down as results come."""
+    """What was sent and received, written down as it passes: nothing is lost of a run that ends."""
 
     def __init__(self, writer: PcapngWriter | None) -> None:
         self._writer = writer
-        if writer is not None:
-            # Once all privileges are gone, our own files may not be readable any more.
-            import handshake.export.evidence  # noqa: F401
+        self._broken = False
 
-    def keep(self, result: Result) -> None:
-        """Write the packets of one result."""
-        if self._writer is not None:
-            from handshake.export.evidence import write
+    @property
+    def witness(self) -> Callable[[], Witness] | None:
+        """What gives each call a witness that writes its packets; None where they are not kept."""
+        return None if self._writer is None else self._account
 
-            write(result.segments, result.errors, self._writer)
+    def _account(self) -> Witness:
+        from handshake.export.evidence import Account
+
+        assert self._writer is not None
+        account = Account(self._writer)
+
+        def add(heard: Observed | IcmpError) -> None:
+            if self._broken:
+                return
+            try:
+                account.add(heard)
+            except (CannotRun, OSError):
+                # Said once: what is left has its connections to end, and not the file.
+                self._broken = True
+                raise
+
+        return add

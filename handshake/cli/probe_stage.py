@@ -7,9 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator
 
-    from handshake.cli.probe_report import Output
+    from handshake.cli.probe_report import Evidence, Output
     from handshake.events import Step
     from handshake.probe import Manner, Patience, Probe, Result, Target
 
@@ -32,25 +32,30 @@ def show_one(
     in_full = output.in_words and not output.brief
     stage = Stage(plain=output.plain, ascii_only=output.ascii_only) if in_full else None
 
-    def results() -> Iterator[Result]:
-        made = (
-            calls_of_the_kernel(target, patience, manner)
-            if opened is None
-            else calls(target, patience, manner, opened)
-        )
-        with output.evidence() as evidence, closing(made):
-            for call in made:
-                result = _ended(call) if stage is None else stage.show(call)
-                if stage is None:
-                    report.show(result)
-                evidence.keep(result)
-                yield result
+    def results() -> Generator[Result, None, None]:
+        with output.evidence() as evidence:
+            made = (
+                calls_of_the_kernel(target, patience, manner)
+                if opened is None
+                else calls(target, patience, manner, opened, evidence)
+            )
+            with closing(made):
+                for call in made:
+                    result = _ended(call) if stage is None else stage.show(call)
+                    if stage is None:
+                        report.show(result)
+                    yield result
 
-    return report.end(exit_code(results()))
+    with closing(results()) as found:
+        return report.end(exit_code(found))
 
 
 def calls(
-    target: Target, patience: Patience, manner: Manner, opened: Callable[[], None]
+    target: Target,
+    patience: Patience,
+    manner: Manner,
+    opened: Callable[[], None],
+    evidence: Evidence,
 ) -> Generator[Probe | Result, None, None]:
     """Yield a call to each address of the target; all go over the same sockets.
 
@@ -66,7 +71,9 @@ def calls(
                 if exchange is None:
                     from handshake.probe.by_hand.exchange import Exchange
 
-                    sockets = Exchange(patience, manner, attentive=True, opened=opened)
+                    sockets = Exchange(
+                        patience, manner, attentive=True, opened=opened, witness=evidence.witness
+                    )
                     exchange = stack.enter_context(sockets)
                     exchange.prepare(each.remote for each in made if not isinstance(each, Result))
                 call.exchange = exchange

@@ -19,24 +19,36 @@ if TYPE_CHECKING:
 _Heard: TypeAlias = "Observed | IcmpError"
 
 
-def write(segments: Iterable[Observed], errors: Iterable[IcmpError], writer: PcapngWriter) -> None:
-    """Write the segments of one call, and the ICMP errors about them, in order of time.
+class Account:
+    """Writes down one call as it passes: its segments, and the ICMP errors about them.
 
     Each packet is as it was captured; its comment says in one line who sent it and what became
     of both ends, and in the next why. What came without its octets is left out.
     """
-    tracker = Tracker()
+
+    def __init__(self, writer: PcapngWriter) -> None:
+        self._writer = writer
+        self._tracker = Tracker()
+
+    def add(self, heard: Observed | IcmpError) -> None:
+        """Write what was heard next."""
+        if isinstance(heard, Observed):
+            comment, outgoing = explained(self._tracker.feed(heard)), heard.outgoing
+        else:
+            self._tracker.quoted(heard)
+            comment, outgoing = told(heard), False
+        if heard.packet:
+            self._writer.packet(heard.packet, heard.at, outgoing, [comment])
+
+
+def write(segments: Iterable[Observed], errors: Iterable[IcmpError], writer: PcapngWriter) -> None:
+    """Write the segments of one call, and the ICMP errors about them, in order of time."""
+    account = Account(writer)
     # Merged, not sorted: what was seen first explains what was seen later, whatever a clock
     # that was set back meanwhile makes of it.
     heard: Iterable[_Heard] = merge(segments, errors, key=_at)
     for each in heard:
-        if isinstance(each, Observed):
-            comment, outgoing = explained(tracker.feed(each)), each.outgoing
-        else:
-            tracker.quoted(each)
-            comment, outgoing = told(each), False
-        if each.packet:
-            writer.packet(each.packet, each.at, outgoing, [comment])
+        account.add(each)
 
 
 def explained(step: Step) -> str:

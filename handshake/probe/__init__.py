@@ -95,15 +95,16 @@ def probes(
 ) -> Iterator[Probe | Result]:
     """Yield a probe for each address of the target, not yet begun; a result where it has none."""
     from handshake.probe.addresses import entry
+    from handshake.probe.lookup import endpoints
     from handshake.probe.result import Result, failed
     from handshake.probe.run import Probe
     from handshake.probe.verdict import Verdict
 
     try:
-        endpoints = target.endpoints()
+        found = endpoints(target)
     except LookupError as error:
         yield failed(target, Verdict.NAME_ERROR, str(error.args[0]))
         return
-    for remote in endpoints:
-        found = entry(target, remote)
-        yield found if isinstance(found, Result) else Probe(*found, patience, manner)
+    for remote in found:
+        called = entry(target, remote)
+        yield called if isinstance(called, Result) else Probe(*called, patience, manner)

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 from handshake.probe.addresses import Addresses
 from handshake.probe.manner import Manner
-from handshake.probe.pace import CONCURRENCY, Pace, in_a_loop_of_its_own
-from handshake.probe.patience import Patience
+from handshake.probe.own_loop import in_a_loop_of_its_own
+from handshake.probe.pace import CONCURRENCY, Pace
+from handshake.probe.patience import HEED, Patience
 from handshake.probe.result import Result
+from handshake.probe.undisturbed import undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Iterable, Iterator
@@ -92,16 +94,18 @@ def connect(
 ) -> Result:
     """Return what became of one call, to one address of the target."""
     with _calls(patience or Patience(), manner) as calls:
-        found = calls.begin(target, remote)
+        with undisturbed():
+            found = calls.begin(target, remote)
         arrivals = select.poll()
         arrivals.register(calls, select.POLLIN)
         while not isinstance(found, Result) and not calls.ended:
             assert calls.deadline is not None
-            left = max(0, calls.deadline - calls.clock.now())
+            left = min(max(0, calls.deadline - calls.clock.now()), HEED)
             # Rounded up: to wake before it is due would be to wake twice.
             arrivals.poll(-(-left // _MILLISECOND))
-            calls.hear()
-            calls.wake()
+            with undisturbed():
+                calls.hear()
+                calls.wake()
         over = calls.ended.popleft() if calls.ended else found
         return over if isinstance(over, Result) else over.result()
 

@@ -8,14 +8,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from handshake.probe.addresses import Addresses
-from handshake.probe.pace import CONCURRENCY, Pace, in_a_loop_of_its_own
+from handshake.probe.own_loop import in_a_loop_of_its_own
+from handshake.probe.pace import CONCURRENCY, Pace
 from handshake.probe.patience import SECOND, Patience
 from handshake.tracker import Tracker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
 
-    from handshake.probe.by_hand.call import Call
+    from handshake.probe.by_hand.call import Call, Witness
     from handshake.probe.by_hand.exchange import Exchange
     from handshake.probe.manner import Manner
     from handshake.probe.result import Result
@@ -27,7 +28,9 @@ class Engine:
 
     `rate` is how many calls may begin in a second, None for as many as there can be. With
     `attentive` every segment of every call is kept and explained, which costs a millisecond
-    a call. `opened` is called as soon as the sockets are open.
+    a call. `opened` is called as soon as the sockets are open. With `attentive`, `witness` is
+    called for each call, and what comes back is told of each packet of it as it passes: so
+    nothing is lost of a run that is left before there is a result.
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class Engine:
         manner: Manner | None = None,
         attentive: bool = False,
         opened: Callable[[], None] | None = None,
+        witness: Callable[[], Witness] | None = None,
     ) -> None:
         self._concurrency = concurrency
         self._rate = rate
@@ -46,6 +50,7 @@ class Engine:
         self._manner = manner
         self._attentive = attentive
         self._opened = opened
+        self._witness = witness
 
     async def run(self, targets: Iterable[Target]) -> AsyncGenerator[Result, None]:
         """Yield the result of each call as it ends; of a name's addresses IPv6 is called first.
@@ -65,8 +70,13 @@ class Engine:
         from handshake.probe.by_hand.exchange import Exchange
 
         loop = asyncio.get_running_loop()
-        how = self._patience, self._manner
-        with Exchange(*how, attentive=self._attentive, opened=self._opened) as exchange:
+        with Exchange(
+            self._patience,
+            self._manner,
+            attentive=self._attentive,
+            opened=self._opened,
+            witness=self._witness,
+        ) as exchange:
             addresses = Addresses(targets, loop)
             ended = partial(_results, exchange)
             run = Pace(exchange, ended, addresses, self._concurrency, self._rate)
@@ -89,6 +99,7 @@ def probe_all(
     manner: Manner | None = None,
     attentive: bool = False,
     opened: Callable[[], None] | None = None,
+    witness: Callable[[], Witness] | None = None,
 ) -> Generator[Result, None, None]:
     """Yield what `Engine.run` does, for those who have no event loop of their own."""
     engine = Engine(
@@ -98,6 +109,7 @@ def probe_all(
         manner=manner,
         attentive=attentive,
         opened=opened,
+        witness=witness,
     )
     yield from in_a_loop_of_its_own(engine.batches(targets))
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, Protocol
 
-from handshake.probe.patience import SECOND
+from handshake.probe.patience import HEED, SECOND
 from handshake.probe.result import Result
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+    from collections.abc import Callable, Iterable
 
     from handshake.probe.addresses import Addresses
     from handshake.probe.clock import Clock
@@ -150,25 +150,6 @@ class Pace:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if times:
-            left = max(0, min(times) - self._calls.clock.now()) / SECOND
-            self._timer = self._loop.call_later(left, self._move)
-
-
-def in_a_loop_of_its_own(
-    batches: AsyncGenerator[list[Result], None],
-) -> Generator[Result, None, None]:
-    """Yield the results in these batches, for those who have no event loop."""
-    with asyncio.Runner() as runner:
-
-        async def next_batch() -> list[Result]:
-            return await anext(batches, [])
-
-        async def end() -> None:
-            await batches.aclose()
-
-        try:
-            while several := runner.run(next_batch()):
-                yield from several
-        finally:
-            runner.run(end())
+        now = self._calls.clock.now()
+        left = max(0, min(times, default=now + HEED) - now)
+        self._timer = self._loop.call_later(min(left, HEED) / SECOND, self._move)

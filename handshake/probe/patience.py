@@ -12,6 +12,10 @@ SECOND: Final = 1_000_000_000
 OBSERVE: Final = 1.25
 """Seconds in which a SYN,ACK that nobody acknowledged comes again (RFC 6298 section 2)."""
 
+HEED: Final = SECOND // 5
+"""The longest wait for anything at once. Python runs the handler of a signal between its own steps
+alone: one that comes just before a wait begins is heeded when that ends."""
+
 _LONGEST: Final = 86_400
 """Seconds: who waits for more than a day has mistyped."""
 

@@ -10,6 +10,7 @@ from handshake.probe.by_hand.drive import driven
 from handshake.probe.hints import kept_out
 from handshake.probe.patience import Patience
 from handshake.probe.result import Result
+from handshake.probe.undisturbed import undisturbed
 from handshake.tracker import Tracker
 
 if TYPE_CHECKING:
@@ -85,7 +86,8 @@ class Probe:
             if shared is None
             else nullcontext(shared) as exchange
         ):
-            call = exchange.begin(self.target, self.remote)
+            with undisturbed():
+                call = exchange.begin(self.target, self.remote)
             if isinstance(call, Result):
                 self._result = call
                 return

@@ -93,7 +93,7 @@ def dial(remote: Endpoint, bearings: Bearings, retries: int, patience: int) -> s
         _bind(sock, bearings)
         _connect(sock, remote, bearings)
     except BaseException:
-        sock.close()
+        hang_up(sock, reset=True)  # the peer may have answered at once
         raise
     return sock
 

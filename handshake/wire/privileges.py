@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import encodings.idna  # noqa: F401 - a name may need it when its file can no longer be read
 import os
+import re
 import socket
 import struct
 from typing import Final
 
 _VERSION_3: Final = 0x20080522  # _LINUX_CAPABILITY_VERSION_3: two words of 32 bits a set
 _NOBODY: Final = 65534
+_NO_CHANGE: Final = 2**32 - 1
+_ID: Final = re.compile("[0-9]{1,10}")
 _PR_SET_NO_NEW_PRIVS: Final = 38
 _PACKETS: Final = (17, socket.SOCK_DGRAM, 0)  # AF_PACKET, which Linux alone has
 
@@ -52,6 +54,10 @@ def drop() -> None:
 
 
 def _number(name: str) -> int:
-    """Return the id that sudo left; nobody's where there is none, or root's own."""
+    """Return the id that sudo left; nobody's where there is none, or none to become.
+
+    That is root's own, and the highest, which tells the kernel to change nothing.
+    """
     text = os.environ.get(name, "")
-    return int(text) if text.isdecimal() and int(text) else _NOBODY
+    number = int(text) if _ID.fullmatch(text) else 0
+    return number if 0 < number < _NO_CHANGE else _NOBODY

@@ -91,6 +91,7 @@ class Opened:
         def release() -> bool:
             heard = map(self.exchange.link.decode, self.exchange.link.read())
             missed = any(isinstance(each, Observed) and not each.outgoing for each in heard)
+            self.exchange.hand_over()
             if give_up_guard:
                 # The link stays until later: to close it takes a hundred times as long.
                 self.exchange._dialer.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from handshake.probe.hints import hints, too_near
 from handshake.probe.patience import SECOND
@@ -34,6 +34,9 @@ FLAGS: Final = {4: 33, 6: 53}
 
 _RST: Final = int(Flags.RST)
 
+_ERRORS: Final = 64
+"""ICMP errors kept of one call: whoever sends more says nothing new."""
+
 _ROOM: Final = 8 << 20
 """Octets of a call's packets that are kept: more of them tell nothing new of how it opens."""
 
@@ -45,6 +48,10 @@ _UNTOUCHED: Final = 255
 
 _LEAST: Final = 2048
 """Octets that a segment takes at least, however short: all that is known of it is kept, too."""
+
+
+Witness: TypeAlias = "Callable[[Observed | IcmpError], None]"
+"""Takes what is seen of one call, as it passes."""
 
 
 class Call:
@@ -72,6 +79,7 @@ class Call:
         "target",
         "to",
         "unseen",
+        "witness",
     )
 
     def __init__(
@@ -138,6 +146,9 @@ class Call:
         self.unseen = 0
         """Segments that were sent and not seen yet."""
 
+        self.witness: Witness | None = None
+        """Who is told of each packet that is kept."""
+
         self.conclusion: Conclusion | None = None
         """What it came to; None while it is under way."""
 
@@ -156,11 +167,21 @@ class Call:
         self.room -= max(_LEAST, len(observed.packet))
         if self.room >= 0:
             self.segments.append(observed)
+            if self.witness is not None:
+                self.witness(observed)
             return
         self.course.attempt.notes.add(
             "segments-left-out",
             f"So much was said that only the first {len(self.segments)} segments are shown.",
         )
+
+    def quoted(self, error: IcmpError) -> None:
+        """Keep an ICMP error that quotes it, while there are not too many."""
+        if self.segments is None or len(self.errors) >= _ERRORS:
+            return
+        self.errors.append(error)
+        if self.witness is not None:
+            self.witness(error)
 
     def passed(self, observed: Observed) -> None:
         """Take note that a segment in our name was seen on the wire."""

@@ -188,6 +188,13 @@ class Course:
         """Return what is to be sent now that time has passed."""
         return self._packets(self.attempt.wake(at))
 
+    def leave(self, at: int) -> Packets:
+        """Return what ends it for the peer, too, where all is to end at once."""
+        # Whoever has heard nothing need not ask the rules: the peer has not answered.
+        if self.done or (self._attempt is None and not self._heard):
+            return []
+        return self._packets(self.attempt.leave(at))
+
     def _packets(self, segments: Segments) -> Packets:
         attempt = self.attempt
         if not attempt.done:

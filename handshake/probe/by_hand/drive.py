@@ -5,6 +5,9 @@ from __future__ import annotations
 import select
 from typing import TYPE_CHECKING, Final
 
+from handshake.probe.patience import HEED
+from handshake.probe.undisturbed import undisturbed
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -20,9 +23,10 @@ def driven(call: Call, exchange: Exchange) -> Iterator[None]:
     arrivals.register(exchange, select.POLLIN)
     while call.conclusion is None:
         assert exchange.deadline is not None
-        left = max(0, exchange.deadline - exchange.clock.now())
+        left = min(max(0, exchange.deadline - exchange.clock.now()), HEED)
         # Rounded up: to wake before it is due would be to wake twice.
         arrivals.poll(-(-left // _MILLISECOND))
-        exchange.hear()
-        exchange.wake()
+        with undisturbed():
+            exchange.hear()
+            exchange.wake()
         yield

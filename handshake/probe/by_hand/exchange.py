@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Final, Self
 from handshake.probe.by_hand.call import FLAGS
 from handshake.probe.by_hand.conclusion import Conclusion
 from handshake.probe.by_hand.dialer import Dialer
+from handshake.probe.by_hand.parting import part
 from handshake.probe.by_hand.time_wait import TimeWait
 from handshake.probe.clock import Clock
 from handshake.probe.manner import Manner
 from handshake.probe.patience import SECOND
 from handshake.probe.result import Result, failed
 from handshake.probe.timers import Timers
+from handshake.probe.undisturbed import undisturbed
 from handshake.probe.verdict import Verdict
 from handshake.tcp import Flags, Observed
 from handshake.wire.guard import sockaddr
@@ -32,15 +34,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
 
-    from handshake.probe.by_hand.call import Call
+    from handshake.probe.by_hand.call import Call, Witness
     from handshake.probe.patience import Patience
     from handshake.probe.target import Target
     from handshake.tcp import Endpoint
     from handshake.tcp.icmp import IcmpError
     from handshake.wire.link import Captured, Heard
-
-_ERRORS: Final = 64
-"""ICMP errors kept of one call: whoever sends more says nothing new."""
 
 _LAST_LOOK: Final = SECOND // 20
 """How long to wait for our own last segments to be seen on the wire."""
@@ -62,10 +61,12 @@ class Exchange:
         *,
         attentive: bool = False,
         opened: Callable[[], None] | None = None,
+        witness: Callable[[], Witness] | None = None,
     ) -> None:
         """Make it. An `attentive` one keeps and explains every segment.
 
-        `opened` is called once, as soon as the sockets are open.
+        `opened` is called once, as soon as the sockets are open; `witness` for each call, and
+        what comes back is told of each packet that is kept, as it passes.
         """
         self.manner = manner or Manner()
         """How calls are made, unless one is to be made otherwise."""
@@ -77,12 +78,15 @@ class Exchange:
         # What is no SYN is measured, too, and the filter lets only SYNs of ours through.
         self._attentive = attentive or not self.manner.opens
         self._opened = opened
+        self._witness = witness
         self._link: Link | None = None
         self._dialer = Dialer(patience, self.manner, self.clock, attentive=self._attentive)
         self._to_us: dict[bytes, Call] = {}
         self._from_us: dict[bytes, Call] = {}
         self._timers: Timers[Call] = Timers()
         self._time_wait = TimeWait()
+        self._silent = False
+        """Whether nothing more is to be said for the calls under way."""
 
     def __enter__(self) -> Self:
         return self
@@ -98,10 +102,16 @@ class Exchange:
         self.close()
 
     def close(self) -> None:
-        """Close every socket."""
-        if self._link is not None:
-            self._link.close()
-        self._dialer.close()
+        """Close every socket; of calls that are under way, nothing is left at the peers."""
+        try:
+            if self._to_us and not self._silent:
+                self._silent = True
+                with undisturbed(), suppress(OSError):  # a link that is down carries no good-bye
+                    part(self, self._to_us)
+        finally:
+            if self._link is not None:
+                self._link.close()
+            self._dialer.close()
 
     @property
     def active(self) -> int:
@@ -147,6 +157,8 @@ class Exchange:
             call = self._dialer.call(target, remote, *ports, self._decode, patience, manner)
         except OSError as error:
             return failed(target, Verdict.LOCAL_ERROR, words(error), remote)
+        if self._witness is not None:
+            call.witness = self._witness()
         self._time_wait.begin(call.incoming)
         self._listen(call.guard.port)
         self.link.know(call.course.local.address, remote.address)
@@ -225,12 +237,17 @@ class Exchange:
                 to = sockaddr(found.segment.source.address)
                 self.link.pass_on(packet, found.segment.source.version, to)
 
+    def hand_over(self) -> None:
+        """Say nothing more for the calls under way, not even at the end: others carry them on."""
+        self._silent = True
+
     def release(self) -> bool:
         """Give all ports up without another word; return whether a peer has spoken meanwhile."""
         heard = map(self.link.decode, self.link.read())
         spoke = any(isinstance(each, Observed) and not each.outgoing for each in heard)
         # The link stays for now: to close it takes a hundred times as long.
         self._dialer.close()
+        self.hand_over()
         return spoke
 
     def linger(self) -> None:
@@ -257,8 +274,7 @@ class Exchange:
     def _hear_icmp(self, error: IcmpError, now: int) -> None:
         call = self._from_us.get(ends(error.source, error.destination))
         if call is not None:
-            if call.segments is not None and len(call.errors) < _ERRORS:
-                call.errors.append(error)
+            call.quoted(error)
             call.course.icmp(error)
             self._after(call, now)
 
@@ -290,6 +306,12 @@ class Exchange:
                     call.course.unsent(words(error))
             else:
                 call.sent(packet)
+
+    def leave(self, call: Call) -> bool:
+        """End a call at once; return whether there was anything to say to the peer."""
+        packets = call.course.leave(self.clock.now())
+        self._send(call, packets)
+        return bool(packets)
 
     # Time passes.
 

@@ -66,12 +66,13 @@ class KernelCalls:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
-        self.close()
+        # Left early by its caller, it says good-bye; interrupted, it leaves nothing to wait for.
+        self.close(reset=not isinstance(error, GeneratorExit | None))
 
-    def close(self) -> None:
-        """Close every socket."""
+    def close(self, *, reset: bool = False) -> None:
+        """Close every socket; `reset` what is still under way."""
         for call in self._calls.values():
-            hang_up(call.sock)
+            hang_up(call.sock, reset=reset)
         for sock in self._kept:
             hang_up(sock)
         self._calls.clear()
@@ -113,10 +114,14 @@ class KernelCalls:
             sock = dial(remote, self._bearings, patience.retries, most)
         except DialError as error:
             return replace(failed(target, Verdict.LOCAL_ERROR, str(error), remote), guard="none")
-        now = self.clock.now()
-        call = KernelCall(target, remote, sock, self._patience, self._manner, now)
-        call.again = again
-        self._calls[sock.fileno()] = call
+        try:
+            now = self.clock.now()
+            call = KernelCall(target, remote, sock, self._patience, self._manner, now)
+            call.again = again
+            self._calls[sock.fileno()] = call
+        except BaseException:
+            hang_up(sock, reset=True)
+            raise
         self._epoll.register(sock, _EVENTS)
         self._after(call, now)
         return call

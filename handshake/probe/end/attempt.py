@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 _FIN_ACK: Final = Flags.FIN | Flags.ACK
 
+_NOTHING: Final = (State.CLOSED, State.LISTEN, State.SYN_SENT, State.TIME_WAIT)
+"""The states in which the peer has not answered us, or waits for nothing more."""
+
 
 @dataclass
 class Attempt(Caller):
@@ -120,6 +123,12 @@ class Attempt(Caller):
         if self._speaker.timer.at is not None and at >= self._speaker.timer.at:
             return self._speaker.again(self.talk.outbox, at)
         return ()
+
+    def leave(self, at: int) -> Segments:
+        """End it at once; return the RSTs that end it for the peer, too, if it may know of it."""
+        if self.done or self.block.state in _NOTHING or self.manner.closing is Closing.NONE:
+            return ()
+        return self._break_off(self.verdict or Verdict.HALF_OPEN, at)
 
     @property
     def _opening(self) -> bool:

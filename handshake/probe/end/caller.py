@@ -109,6 +109,10 @@ class Caller:
         self._speaker.timer.start(at)
         return self._speaker.syn(at)
 
+    def leave(self, _: int) -> Segments:
+        """Return what is to be said where all is to end at once: nothing, without a connection."""
+        return ()
+
     def unsent(self, why: str) -> None:
         """Take note that this machine refused to send a segment."""
         if self.verdict is not None or self.syn_sent > 1 or not self._opening:
