@@ -60,7 +60,7 @@ def capture(
             *("-Z", "root"),
             *("-n", "-U", "--immediate-mode"),
             # In this mode each packet takes a slot of the full length: the default has room for 4.
-            *("-s", "65535", "-B", "32768"),
+            *("-s", "65535", "-B", "131072"),
             f"--time-stamp-precision={'nano' if nano else 'micro'}",
             *("-i", interface, "-w", str(path), only),
         ],

@@ -34,7 +34,7 @@ class KernelWatch:
         self.watch = Watch()
         """The SYN,ACKs that came which a peer that took our last ACK would not have sent."""
 
-        self.watch.begin(now, observe)
+        self.watch.begin(now, observe, now)
         self._segs_in = info.segs_in or 0
         self._last_answer = now
         # One that left before our ACK can have arrived proves nothing.
@@ -62,7 +62,7 @@ class KernelWatch:
         """Take note that the SYN,ACK came again."""
         since, self._last_answer = now - self._last_answer, now
         if since > self._least:
-            self.watch.repeated(now)
+            self.watch.repeated(now, now)
 
     @property
     def until(self) -> int:

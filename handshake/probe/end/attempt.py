@@ -72,7 +72,7 @@ class Attempt(Caller):
         if self.done or dropped(observed, self.manner.md5, self.notes):
             return ()
         if not self.block.acceptable(seg):
-            return self._refuse(seg, at)
+            return self._refuse(observed, at)
         before, self._speaker.block = self.block, self.block.received(seg)
         # A SYN that crossed ours answers nothing: it left before it could.
         if self.answer is None and seg.ack is not None:
@@ -90,7 +90,7 @@ class Attempt(Caller):
             self._speaker.timer.start(at)
             return self._speaker.say(Flags.SYN | Flags.ACK, at, seq=self.iss)
         if not before.state.synchronized:
-            return self._established(before, seg, at)
+            return self._established(before, observed, at)
         self._confirm(seg)
         return self._after(before, seg, at) if self.manner.answer else ()
 
@@ -137,10 +137,11 @@ class Attempt(Caller):
 
     # What follows from it.
 
-    def _established(self, before: ControlBlock, seg: Segment, at: int) -> Segments:
+    def _established(self, before: ControlBlock, observed: Observed, at: int) -> Segments:
+        seg = observed.segment
         self.verdict = Verdict.OPEN
         self._speaker.timer.stop()
-        self.talk.begin(at, self.block)
+        self.talk.begin(at, self.block, observed.at)
         if not self.manner.answer:
             self._give_up_at = self.talk.until(self.block)
             return ()
@@ -224,11 +225,12 @@ class Attempt(Caller):
         self._end(Verdict.OPEN if used else Verdict.RESET)
         return ()
 
-    def _refuse(self, seg: Segment, at: int) -> Segments:
+    def _refuse(self, observed: Observed, at: int) -> Segments:
         """Answer a segment whose numbers are not acceptable."""
+        seg = observed.segment
         again = self._is_syn_ack_again(seg)
         if again:
-            self.talk.watch.repeated(at)
+            self.talk.watch.repeated(at, observed.at)
         if not self.manner.answer and self.block.state.synchronized:
             return ()
         if again:

@@ -40,12 +40,12 @@ class Talk:
         self._held_until = 0
         self._patient_until = 0
 
-    def begin(self, at: int, block: ControlBlock) -> None:
-        """The peer's SYN,ACK has come."""
+    def begin(self, at: int, block: ControlBlock, came: int) -> None:
+        """The peer's SYN,ACK is heard, which came by this stamp."""
         assert block.rcv.irs is not None
         self._answered = block.snd.una
         self.inbox.begin(block.rcv.irs)
-        self.watch.begin(at, self._patience.observe)
+        self.watch.begin(at, self._patience.observe, came)
         self._held_until = at + self._patience.hold
         self._patient_until = at + self._patience.opening
 

@@ -38,28 +38,28 @@ class Watch:
     """Times the SYN,ACKs of one peer, from the first one on; in nanoseconds."""
 
     def __init__(self) -> None:
-        self._first: int | None = None
+        self._came: int | None = None
         self._last = 0
         self._until = 0
         self._least = 0
         self.again: list[int] = []
         """When the SYN,ACK came again, counted from when it came first."""
 
-    def begin(self, at: int, observe: int) -> None:
-        """The SYN,ACK has come, and is to be watched for so long."""
-        self._first = self._last = at
+    def begin(self, at: int, observe: int, came: int) -> None:
+        """The SYN,ACK is heard, and is to be watched for so long; it came by this stamp."""
+        self._came, self._last = came, at
         self._until = self._least = at + observe
 
-    def repeated(self, at: int) -> None:
-        """Note that it has come again."""
-        if self._first is None:
+    def repeated(self, at: int, came: int) -> None:
+        """Note that it is heard again; who is busy hears it later than it came."""
+        if self._came is None:
             return
         waited, self._last = at - self._last, at
         if waited < _SOONEST:
             return
         # Its timer doubles each time, and so does the time in which silence says nothing.
         self._until = max(self._until, at + waited * 5 // 2)
-        self.again.append(at - self._first)
+        self.again.append(came - self._came)
 
     @property
     def until(self) -> int:
