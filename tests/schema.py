@@ -26,4 +26,4 @@ def valid(found: object, name: str) -> None:
         f"{error.json_path}: {error.message[:200]}"
         for error in _validator(name).iter_errors(json.loads(json.dumps(found)))
     ]
-    assert errors == []
+    assert not errors, errors

@@ -20,7 +20,7 @@ from scapy.supersocket import SuperSocket
 
 from handshake.errors import CannotRun
 from handshake.tcp import Observed, Segment
-from handshake.wire import bpf
+from handshake.wire import bpf, stamps
 from handshake.wire.datagram import TCP, Datagram, header
 from handshake.wire.fragments import Fragments
 from handshake.wire.guard import sockaddr
@@ -41,9 +41,7 @@ _SOL_PACKET: Final = 263
 _PACKET_AUXDATA: Final = 8
 _AUXDATA: Final = struct.Struct("=III")  # tp_status, tp_len, tp_snaplen; the rest is Ethernet's
 _CHECKSUM_NOT_READY: Final = 0x08  # TP_STATUS_CSUMNOTREADY
-_SO_TIMESTAMPNS: Final = 35
-_TIMESPEC: Final = struct.Struct("@ll")
-_ROOM: Final = socket.CMSG_SPACE(_TIMESPEC.size) + socket.CMSG_SPACE(20)
+_ROOM: Final = stamps.ROOM + socket.CMSG_SPACE(20)
 _FOR_OTHERS: Final = 3  # PACKET_OTHERHOST
 _OUTGOING: Final = 4  # PACKET_OUTGOING
 _IPV6_HDRINCL: Final = 36
@@ -118,11 +116,12 @@ class Link(SuperSocket):  # type: ignore[misc]
 
     def _listen(self) -> None:
         self.ins.setblocking(False)
-        self.ins.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        stamps.ask(self.ins)
         self.ins.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
         self.ins.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         self.listen_to(self.ports)
         _bind_everywhere(self.ins)
+        stamps.wait_for_stamps()
 
     def listen_to(self, ports: Collection[int]) -> None:
         """Let these be our ports from now on."""
@@ -202,9 +201,8 @@ class Link(SuperSocket):  # type: ignore[misc]
             return None
         at, status = 0, 0
         for level, name, data in ancillary:
-            if level == socket.SOL_SOCKET and name == _SO_TIMESTAMPNS:
-                seconds, nanoseconds = _TIMESPEC.unpack(data)
-                at = seconds * 1_000_000_000 + nanoseconds
+            if level == socket.SOL_SOCKET and name == stamps.SO_TIMESTAMPNS:
+                at = stamps.stamp(data)
             elif level == _SOL_PACKET and name == _PACKET_AUXDATA:
                 status = _AUXDATA.unpack_from(data)[0]
         return Captured(

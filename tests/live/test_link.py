@@ -106,7 +106,7 @@ def test_the_first_packet_is_stamped_like_the_others() -> None:
     spans = []
     with pair() as (client, server), client.entered(), server.listen(80):
         ours, theirs = Endpoint.of("10.77.0.1", 41000), Endpoint.of("10.77.0.2", 80)
-        for _ in range(5):
+        for _ in range(9):
             with guard(ours.address, ours.port), Link([ours.port]) as link:
                 link.transmit(syn(ours, theirs))
                 first, second, *_ = hear(link, 2)
@@ -114,7 +114,8 @@ def test_the_first_packet_is_stamped_like_the_others() -> None:
             assert isinstance(second, Observed)
             spans.append(second.at - first.at)
     # Over a veth the answer comes within microseconds, if both stamps are the kernel's.
-    assert sorted(spans)[2] < 200_000
+    assert sorted(spans)[4] < 200_000
+    assert min(spans) > 0
 
 
 @pytest.mark.live
