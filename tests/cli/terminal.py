@@ -36,7 +36,8 @@ class Terminal:
         for name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "PAGER"):
             env.pop(name, None)
         self.process = subprocess.Popen(
-            [sys.executable, *args],
+            # As from a shell, whoever started the tests.
+            ["env", "--default-signal=INT,HUP,TERM", sys.executable, *args],
             stdin=self._theirs,
             stdout=self._theirs,
             stderr=self._theirs,

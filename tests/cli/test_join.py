@@ -532,7 +532,7 @@ finally:
 def alone() -> Iterator[subprocess.Popen[str]]:
     """Yield a program that is joined to a peer of its own, and has begun to wait."""
     # Whoever runs the tests in the background has them started with SIGINT ignored.
-    argv = ["env", "--default-signal=INT", sys.executable, "-c", ALONE, ""]
+    argv = ["env", "--default-signal=INT,HUP,TERM", sys.executable, "-c", ALONE, ""]
     pipe = subprocess.PIPE
     with subprocess.Popen(argv, stdin=pipe, stdout=pipe, text=True) as running:
         too_late = threading.Timer(PATIENCE, running.kill)

@@ -231,7 +231,8 @@ def test_segments_are_as_large_as_the_peer_takes(mtu: int, tmp_path: Path) -> No
                 agrees(info(client, block), block)
                 send(bytes(40_000), ours, peer)
                 finish(ours, peer)
-    found = without_a_fault(path, spare=2)
+    # Seventy packets at once make a busy kernel send some again, adopted or not.
+    found = without_a_fault(path, busy=True)
     assert block.mss == min(mtu, 1500) - 40
     sent = [each.segment for each in found if each.segment.source == block.local]
     # From the first one on.

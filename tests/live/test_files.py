@@ -175,7 +175,7 @@ def test_packets_to_standard_output(client: Host, tmp_path: Path) -> None:
 def test_interrupted(
     client: Host, case: tuple[str, ...], number: signal.Signals, tmp_path: Path
 ) -> None:
-    before = ["env", "--default-signal=INT"]
+    before = ["env", "--default-signal=INT,HUP,TERM"]
     argv = [*before, sys.executable, *program(tmp_path), *words(case, tmp_path), "--timeout", "30"]
     pipe = subprocess.PIPE
     running = client.popen(argv, stdout=pipe, stderr=pipe)

@@ -22,7 +22,7 @@ from .test_engine import answering
 from .test_probe import PORT, flags, seen
 
 # Whoever runs the tests in the background has them started with SIGINT ignored.
-PROBE: Final = ["env", "--default-signal=INT", sys.executable, "-m", "handshake", "probe"]
+PROBE: Final = ["env", "--default-signal=INT,HUP,TERM", sys.executable, "-m", "handshake", "probe"]
 CODES: Final = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 EACH: Final = pytest.mark.parametrize("number", CODES, ids=lambda number: number.name)
 
@@ -194,7 +194,15 @@ def test_while_a_name_is_looked_up(
 @pytest.mark.parametrize("module", ["typer", "handshake.cli.list", "rich.console", "scapy."])
 def test_while_its_modules_are_loaded(module: str, number: signal.Signals) -> None:
     # Python says of each what it has loaded, and how long it took.
-    argv = ["env", "--default-signal=INT", sys.executable, "-X", "importtime", "-m", "handshake"]
+    argv = [
+        "env",
+        "--default-signal=INT,HUP,TERM",
+        sys.executable,
+        "-X",
+        "importtime",
+        "-m",
+        "handshake",
+    ]
     with pair() as (client, _):
         running = client.popen([*argv, "probe", "10.77.0.2:1"], stderr=subprocess.PIPE)
         assert running.stderr is not None
@@ -212,7 +220,7 @@ def test_while_its_modules_are_loaded(module: str, number: signal.Signals) -> No
 @pytest.mark.live
 def test_a_signal_that_is_ignored_stays_so() -> None:
     with pair() as (client, server), answering(server):
-        argv = ["env", "--ignore-signal=HUP", *PROBE, V4, "--hold", "1"]
+        argv = [*PROBE[:2], "env", "--ignore-signal=HUP", *PROBE[2:], V4, "--hold", "1"]
         running = client.popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         eventually(lambda: opened(server, 1, State.ESTABLISHED), "the connection")
         running.send_signal(signal.SIGHUP)
@@ -236,7 +244,7 @@ except KeyboardInterrupt:
 def test_another_program_is_interrupted(module: str, name: str) -> None:
     # Python's own handler is in place there, and nothing is handled for SIGTERM.
     code = LIBRARY.format(module=module, name=name)
-    argv = ["env", "--default-signal=INT", sys.executable, "-c", code, V4]
+    argv = ["env", "--default-signal=INT,HUP,TERM", sys.executable, "-c", code, V4]
     with pair() as (client, server), server.listen(PORT):
         running = client.popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         eventually(lambda: opened(server, 2, State.ESTABLISHED), "the connections")

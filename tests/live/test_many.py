@@ -100,7 +100,7 @@ def test_a_bar_on_a_terminal_alone() -> None:
 def test_interrupted_it_ends_at_once_and_says_how_far_it_came() -> None:
     with pair() as (client, server), drop(server, "input", "tcp dport 9"):
         # Whoever runs the tests in the background has them started with SIGINT ignored.
-        heeding = ["env", "--default-signal=INT"]
+        heeding = ["env", "--default-signal=INT,HUP,TERM"]
         argv = [*heeding, *PROBE, "10.77.0.2:1,9", "--timeout", "30"]
         pipe = subprocess.PIPE
         running = client.popen(argv, stdout=pipe, stderr=pipe)
@@ -116,7 +116,14 @@ def test_interrupted_it_ends_at_once_and_says_how_far_it_came() -> None:
 @pytest.mark.live
 def test_it_may_go_on_for_years() -> None:
     with pair() as (client, _):
-        argv = ["env", "--default-signal=INT", *PROBE, "10.77.0.2:1", "--count", str(10**12)]
+        argv = [
+            "env",
+            "--default-signal=INT,HUP,TERM",
+            *PROBE,
+            "10.77.0.2:1",
+            "--count",
+            str(10**12),
+        ]
         pipe = subprocess.PIPE
         running = client.popen(argv, stdout=pipe, stderr=pipe)
         assert running.stdout is not None
