@@ -1,16 +1,17 @@
 """Scenarios 9 and 10: our ACK does not reach the peer, or never leaves."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from handshake.probe import Close, Manner, Patience, Verdict
 
-from ..calling import Way, alone, codes, every_way
+from ..calling import Way, alone, codes, every_way, two_ways
 from ..capture import capture
 from ..loss import drop, drop_first
 from ..net import pair
-from ..picture import draw, seconds, segments
+from ..picture import draw, on_time, seconds, segments
 from ..test_engine import answering
 from .pictures import OPENED, SYN
 
@@ -35,12 +36,13 @@ def test_09_every_bare_ack_dropped(way: Way, tmp_path: Path) -> None:
     assert (result.verdict, result.close, result.exit_code) == (Verdict.HALF_OPEN, None, 1)
     # The SYN,ACK comes again after 1 and 3 s, and each time it was answered.
     assert [round(each) for each in result.syn_ack_again] == [1, 3]
-    assert "its SYN+ACK came again after 1.0 and 3.0 s" in result.reason
+    # The kernel's timer is as late as it likes.
+    assert re.search(r"its SYN\+ACK came again after 1\.\d and 3\.\d s", result.reason)
     assert codes(result) == {"syn-ack-again"}
     wire = draw(path, way.address(client))
     assert wire == [SYN, *OPENED, *OPENED, OPENED[0], RST]
     answers = [each for each in segments(path) if each.segment.syn and each.segment.ack]
-    assert seconds(answers) == pytest.approx([0, 1, 3], abs=0.1)
+    assert on_time(seconds(answers), [0, 1, 3])
 
 
 @pytest.mark.live
@@ -81,7 +83,7 @@ def test_09_one_bare_ack_dropped(way: Way, tmp_path: Path) -> None:
 
 
 @pytest.mark.live
-@every_way
+@two_ways
 def test_10_ack_withheld(way: Way, tmp_path: Path) -> None:
     path = tmp_path / "wire.pcap"
     with pair() as (client, server), answering(server), capture(server, "eth0", path):
