@@ -225,7 +225,7 @@ class Call:
             icmp=found.error,
             rtt=rtt,
             rtt_ambiguous=ambiguous,
-            waited=None if answer is None else (answer.at - self.syns[0].at) / SECOND,
+            waited=self._waited(answer),
             syn_sent=len(self.syns),
             ttl=ttl,
             negotiated=self._in_force(found.negotiated),
@@ -301,6 +301,12 @@ class Call:
             fin=sum(each.fin for each in sent),
             rst=sum(each.rst for each in sent),
         )
+
+    def _waited(self, answer: Captured | Observed | None) -> float | None:
+        """Return the seconds from our first SYN to the answer; None if it was not seen leaving."""
+        if answer is None or not self.syns or self.syns[0].at > answer.at:
+            return None
+        return (answer.at - self.syns[0].at) / SECOND
 
     def _measured(
         self, answer: Captured | Observed | None, decode: Callable[[Captured], Heard | None]
