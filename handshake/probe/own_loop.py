@@ -8,6 +8,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
+from handshake.probe.undisturbed import ENDING
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine, Generator
     from types import FrameType
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
     from handshake.probe.result import Result
 
 _T = TypeVar("_T")
-
-_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _IN_ORDER: Final = 3.0
 """Seconds to leave in; a signal that comes later is handled wherever it finds us."""
@@ -59,7 +59,7 @@ class _Signals:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            for number in _ENDING:
+            for number in ENDING:
                 # What is ignored, or ends the process, has no handler that could run later.
                 if callable(handler := signal.getsignal(number)):
                     self._handlers[number] = handler

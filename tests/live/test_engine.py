@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from handshake.probe import Close, Patience, Result, Target, Verdict, probe
+from handshake.probe.by_hand import exchange
 from handshake.probe.engine import Engine, probe_all
 
 from .capture import capture
@@ -204,6 +205,18 @@ def test_in_an_event_loop_of_the_callers_own() -> None:
         assert asyncio.run(first()).verdict is Verdict.CLOSED
         # It was left early, and did not wait for the other.
         assert time.monotonic() - began < 0.9
+
+
+@pytest.mark.live
+def test_an_answer_counts_though_our_syn_was_not_seen_leaving(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # As where the queue of our own link was full in that moment.
+    monkeypatch.setattr(exchange, "_is_syn", lambda _: False)
+    with pair() as (client, server), answering(server), client.entered():
+        (found,) = probe_all([Target.of(server.v4, PORT)])
+    assert (found.verdict, found.close) == (Verdict.OPEN, Close.CLEAN)
+    assert (found.syn_sent, found.rtt, found.waited) == (0, None, None)
 
 
 @pytest.mark.live
