@@ -14,7 +14,7 @@ Exit codes:
   2    wrong usage
   3    one could not be tried: no privilege, no route, no such name; so with
        several targets, too, whatever became of the others
-  130  interrupted
+  130  interrupted; 129 or 143: ended by SIGHUP or SIGTERM
 
 Of a name with several addresses one that opens is enough; so is one call of
 each target with --count, as with ping. With --monitor nagios it is 0 for OK,
