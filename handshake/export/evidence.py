@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from heapq import merge
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from handshake.tcp import Observed
 from handshake.tracker import Tracker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from handshake.events import Change, Step
     from handshake.export.pcapng import PcapngWriter
     from handshake.tcp import ControlBlock
     from handshake.tcp.icmp import IcmpError
-
-_Heard: TypeAlias = "Observed | IcmpError"
 
 
 class Account:
@@ -28,10 +23,14 @@ class Account:
 
     def __init__(self, writer: PcapngWriter) -> None:
         self._writer = writer
-        self._tracker = Tracker()
+        self._tracker: Tracker | None = None
 
     def add(self, heard: Observed | IcmpError) -> None:
         """Write what was heard next."""
+        if self._tracker is None:
+            # Who calls is the client, whatever he calls by.
+            caller = isinstance(heard, Observed) and heard.outgoing and heard.segment.source
+            self._tracker = Tracker(caller=caller or None)
         if isinstance(heard, Observed):
             comment, outgoing = explained(self._tracker.feed(heard)), heard.outgoing
         else:
@@ -39,16 +38,6 @@ class Account:
             comment, outgoing = told(heard), False
         if heard.packet:
             self._writer.packet(heard.packet, heard.at, outgoing, [comment])
-
-
-def write(segments: Iterable[Observed], errors: Iterable[IcmpError], writer: PcapngWriter) -> None:
-    """Write the segments of one call, and the ICMP errors about them, in order of time."""
-    account = Account(writer)
-    # Merged, not sorted: what was seen first explains what was seen later, whatever a clock
-    # that was set back meanwhile makes of it.
-    heard: Iterable[_Heard] = merge(segments, errors, key=_at)
-    for each in heard:
-        account.add(each)
 
 
 def explained(step: Step) -> str:
@@ -73,7 +62,3 @@ def _states(change: Change) -> str:
 def _state(block: ControlBlock | None) -> str:
     """Return the state of an end: `?` where nothing is known, or after what is not proven."""
     return "?" if block is None else f"{block.state}{'?' if block.inferred else ''}"
-
-
-def _at(heard: _Heard) -> int:
-    return heard.at

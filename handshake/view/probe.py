@@ -196,7 +196,7 @@ def heading(target: str, address: str) -> Text:
 def _agreed(agreed: Negotiated) -> str:
     """Return what both SYNs carried, and so is in force from now on."""
     found = {
-        "window scaling": agreed.rcv_shift is not None,
+        "window scaling": bool(agreed.snd_shift or agreed.rcv_shift),
         "SACK": agreed.sack,
         "timestamps": agreed.timestamps,
         "ECN": agreed.ecn,

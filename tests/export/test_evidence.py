@@ -6,7 +6,7 @@ import io
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from handshake.export.evidence import write
+from handshake.export.evidence import Account
 from handshake.export.pcapng import PcapngWriter
 from handshake.tcp import Observed
 from handshake.wire.codec import packet
@@ -42,9 +42,11 @@ def icmp(at: int) -> IcmpError:
     return error
 
 
-def found(segments: Iterable[Observed], errors: Iterable[IcmpError] = ()) -> list[Packet]:
+def found(heard: Iterable[Observed | IcmpError]) -> list[Packet]:
     out = io.BytesIO()
-    write(segments, errors, PcapngWriter(out))
+    account = Account(PcapngWriter(out))
+    for each in heard:
+        account.add(each)
     return packets(out.getvalue())
 
 
@@ -82,7 +84,7 @@ def test_what_is_not_proven_bears_its_mark() -> None:
 
 def test_errors_stand_where_they_came() -> None:
     again = replace(seen(10, "><SEQ=1000><CTL=SYN>"), outgoing=None)
-    written = found([seen(0, "><SEQ=1000><CTL=SYN>"), again], [icmp(5), icmp(10)])
+    written = found([seen(0, "><SEQ=1000><CTL=SYN>"), icmp(5), again, icmp(10)])
     assert [each.at - AT for each in written] == [0, 5, 10, 10]
     assert [each.direction for each in written] == [OUTBOUND, INBOUND, None, INBOUND]
     assert written[1] == Packet(
@@ -106,9 +108,17 @@ def test_a_clock_that_was_set_back_changes_nothing_in_what_is_said() -> None:
     assert [each.comments for each in found(talk)][2][0].startswith("ACK from the client: client E")
 
 
+def test_who_calls_by_something_else_than_a_syn_is_the_client_too() -> None:
+    asked, refused = found(
+        [seen(0, "><SEQ=1000><ACK=5000><CTL=SYN,ACK>"), seen(1, "<<SEQ=5000><CTL=RST>")]
+    )
+    assert asked.comments[0].startswith("SYN+ACK from the client: ")
+    assert refused.comments[0].startswith("RST from the server: ")
+
+
 def test_what_has_no_octets_is_heard_and_not_written() -> None:
     syn, *rest = [seen(*each) for each in TALK]
-    written = found([replace(syn, packet=b""), *rest], [replace(icmp(0), packet=b"")])
+    written = found([replace(syn, packet=b""), replace(icmp(0), packet=b""), *rest])
     assert written == found([syn, *rest])[1:]
 
 
@@ -116,6 +126,6 @@ def test_several_calls_in_one_file_know_nothing_of_each_other() -> None:
     out = io.BytesIO()
     writer = PcapngWriter(out)
     for _ in range(2):
-        write([seen(*TALK[0])], (), writer)
+        Account(writer).add(seen(*TALK[0]))
     first, second = packets(out.getvalue())
     assert first == second

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from handshake.export.evidence import write
+from handshake.export.evidence import Account
 from handshake.export.pcapng import opened
 from handshake.probe import Probe, Result, Target, Verdict, probes
 from tests.export.blocks import INBOUND, OUTBOUND, packets
@@ -47,7 +47,11 @@ def test_what_is_written_is_what_passed(tmp_path: Path) -> None:
 
     with opened(str(path)) as writer:
         for each in results:
-            write(each.segments, () if each.icmp is None else (each.icmp,), writer)
+            account = Account(writer)
+            for segment in each.segments:
+                account.add(segment)
+            if each.icmp is not None:
+                account.add(each.icmp)
     written = packets(path.read_bytes())
     segments = [each for each in written if each.octets not in {error.packet for error in errors}]
     assert [each.octets for each in segments] == [each.packet for each in seen(theirs)]

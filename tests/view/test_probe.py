@@ -218,3 +218,21 @@ def test_an_icmp_error_has_a_row() -> None:
         "   14.000!             ◀─ ICMP 3/13 from 192.0.2.9: communicati ──",
         "   28.000 ESTABLISHED  ◀───────── SYN+ACK seq=0 ack=1 win=65160 ── SYN-RECEIVED",
     ]
+
+
+@pytest.mark.parametrize(
+    ("agreed", "shown"),
+    [
+        (
+            Negotiated(1460, 1460, 0, 0, sack=False, timestamps=False, ecn=False),
+            "none of the options",
+        ),
+        (
+            Negotiated(1460, 1460, 7, 0, sack=True, timestamps=False, ecn=True),
+            "window scaling, SACK, ECN",
+        ),
+    ],
+)
+def test_what_is_in_force(agreed: Negotiated, shown: str) -> None:
+    lines = drawn(Findings(replace(OPEN, negotiated=agreed), STEPS))
+    assert f"  in force          {shown}" in lines
