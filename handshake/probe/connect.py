@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import select
-from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from handshake.probe.addresses import Addresses
 from handshake.probe.manner import Manner
 from handshake.probe.own_loop import in_a_loop_of_its_own
-from handshake.probe.pace import CONCURRENCY, Pace
+from handshake.probe.pace import CONCURRENCY, Pace, one_by_one
 from handshake.probe.patience import HEED, Patience
 from handshake.probe.result import Result
 from handshake.probe.undisturbed import undisturbed
@@ -47,17 +46,13 @@ class ConnectEngine:
         self._patience = patience or Patience()
         self._manner = manner
 
-    async def run(self, targets: Iterable[Target]) -> AsyncGenerator[Result, None]:
-        """Yield the result of each call as it ends; of a name's addresses IPv6 is called first.
+    def run(self, targets: Iterable[Target]) -> AsyncGenerator[Result, None]:
+        """Return the results as calls end; of a name's addresses IPv6 is called first.
 
         Targets are taken as they are needed, and nothing is kept of a call that has ended.
         Raises CannotRun where there are too many sockets.
         """
-        # Left early, it must end at once, and not when somebody comes by to collect it.
-        async with aclosing(self.batches(targets)) as batches:
-            async for several in batches:
-                for each in several:
-                    yield each
+        return one_by_one(self.batches(targets))
 
     async def batches(self, targets: Iterable[Target]) -> AsyncGenerator[list[Result], None]:
         """Yield the same results, all at once that have come in since the last time."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
-from functools import partial
 from typing import TYPE_CHECKING
 
 from handshake.probe.addresses import Addresses
 from handshake.probe.own_loop import in_a_loop_of_its_own
-from handshake.probe.pace import CONCURRENCY, Pace
+from handshake.probe.pace import CONCURRENCY, Pace, one_by_one
 from handshake.probe.patience import SECOND, Patience
 from handshake.tracker import Tracker
 
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
 
     from handshake.probe.by_hand.call import Call, Witness
-    from handshake.probe.by_hand.exchange import Exchange
     from handshake.probe.manner import Manner
     from handshake.probe.result import Result
     from handshake.probe.target import Target
@@ -52,22 +49,19 @@ class Engine:
         self._opened = opened
         self._witness = witness
 
-    async def run(self, targets: Iterable[Target]) -> AsyncGenerator[Result, None]:
-        """Yield the result of each call as it ends; of a name's addresses IPv6 is called first.
+    def run(self, targets: Iterable[Target]) -> AsyncGenerator[Result, None]:
+        """Return the results as calls end; of a name's addresses IPv6 is called first.
 
         Targets are taken as they are needed, and nothing is kept of a call that has ended.
         Raises CannotRun where this machine does not let us.
         """
-        # Left early, it must end at once, and not when somebody comes by to collect it.
-        async with aclosing(self.batches(targets)) as batches:
-            async for several in batches:
-                for each in several:
-                    yield each
+        return one_by_one(self.batches(targets))
 
     async def batches(self, targets: Iterable[Target]) -> AsyncGenerator[list[Result], None]:
         """Yield the same results, all at once that have come in since the last time."""
         # Scapy and the sockets, only now: who imports this module may want nothing but --help.
         from handshake.probe.by_hand.exchange import Exchange
+        from handshake.probe.by_hand.outcome import outcome
 
         loop = asyncio.get_running_loop()
         with Exchange(
@@ -78,7 +72,12 @@ class Engine:
             witness=self._witness,
         ) as exchange:
             addresses = Addresses(targets, loop)
-            ended = partial(_results, exchange)
+
+            def ended() -> Iterator[Result]:
+                while exchange.ended:
+                    call = exchange.ended.popleft()
+                    yield outcome(call, exchange.link.decode, _tracked(call))
+
             run = Pace(exchange, ended, addresses, self._concurrency, self._rate)
             try:
                 while (found := await run.results()) is not None:
@@ -114,18 +113,11 @@ def probe_all(
     yield from in_a_loop_of_its_own(engine.batches(targets))
 
 
-def _results(exchange: Exchange) -> Iterator[Result]:
-    """Yield the results of the calls that are over."""
-    ended = exchange.ended
-    while ended:
-        call = ended.popleft()
-        tracker = None if call.segments is None else _tracked(call)
-        yield call.result(exchange.link.decode, tracker)
-
-
-def _tracked(call: Call) -> Tracker:
-    """Return a tracker that has heard all segments of the call."""
+def _tracked(call: Call) -> Tracker | None:
+    """Return a tracker that has heard all segments of the call; None where none were kept."""
+    if call.segments is None:
+        return None
     tracker = Tracker(caller=call.course.local)
-    for each in call.segments or ():
+    for each in call.segments:
         tracker.feed(each)
     return tracker

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Final, Protocol
 
 from handshake.probe.patience import HEED, SECOND
 from handshake.probe.result import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import AsyncGenerator, Callable, Iterable
 
     from handshake.probe.addresses import Addresses
     from handshake.probe.clock import Clock
@@ -153,3 +154,12 @@ class Pace:
         now = self._calls.clock.now()
         left = max(0, min(times, default=now + HEED) - now)
         self._timer = self._loop.call_later(min(left, HEED) / SECOND, self._move)
+
+
+async def one_by_one(batches: AsyncGenerator[list[Result], None]) -> AsyncGenerator[Result, None]:
+    """Yield the results in these batches."""
+    # Left early, they must end at once, and not when somebody comes by to collect them.
+    async with aclosing(batches):
+        async for several in batches:
+            for each in several:
+                yield each

@@ -79,6 +79,7 @@ class Probe:
     def _run(self) -> Generator[Step, None, None]:
         # Scapy and the sockets, only now: who imports this module may want nothing but --help.
         from handshake.probe.by_hand.exchange import Exchange
+        from handshake.probe.by_hand.outcome import is_kept_out, outcome
 
         shared = self.exchange
         with (
@@ -95,8 +96,8 @@ class Probe:
             self.tracker = Tracker(caller=call.course.local)
             for _ in driven(call, exchange):
                 yield from self._steps_of(call)
-            result = call.result(exchange.link.decode, self.tracker)
-            if result.ttl is not None and call.is_kept_out(result.ttl):
+            result = outcome(call, exchange.link.decode, self.tracker)
+            if result.ttl is not None and is_kept_out(call, result.ttl):
                 result = replace(result, findings=(*result.findings, kept_out()))
             if self._patience.retries:
                 # Whoever allows one SYN alone gets no second one for this either.
