@@ -22,7 +22,7 @@ from handshake.wire.guard import LADDER
 
 from .capture import capture
 from .net import Host, pair
-from .test_engine import answering
+from .servers import answering
 from .test_probe import PORT, seen
 
 _FIRST_SPAN = 0.15

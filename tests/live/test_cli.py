@@ -6,9 +6,8 @@ import pty
 import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,7 @@ from tests.schema import valid
 from .capture import capture
 from .loss import drop, firewall
 from .net import TIMEOUT, Host, pair, routed
-from .test_engine import answering
+from .servers import answering, letting_in
 from .test_many import PROBE
 from .test_privileges import NET_RAW_ALONE
 from .test_probe import PORT, flags, seen
@@ -37,29 +36,14 @@ def run(
     return host.run([*before, *PROBE, *words], stdin=stdin, check=False, timeout=3 * TIMEOUT)
 
 
-@contextmanager
-def shouting(host: Host, address: str = "::") -> Iterator[None]:
+def shouting(host: Host, address: str = "::") -> AbstractContextManager[None]:
     """Answer everybody in capitals, and close when he does."""
-    with host.listen(9, address) as listener:
 
-        def serve() -> None:
-            while True:
-                try:
-                    caller, _ = listener.accept()
-                except OSError:
-                    return
-                with caller:
-                    caller.settimeout(TIMEOUT)
-                    while data := caller.recv(1 << 16):
-                        caller.sendall(data.upper())
+    def treat(caller: socket.socket) -> None:
+        while data := caller.recv(1 << 16):
+            caller.sendall(data.upper())
 
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join(TIMEOUT)
+    return letting_in(host, treat, 9, address)
 
 
 # Who makes the call.

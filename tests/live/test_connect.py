@@ -19,7 +19,7 @@ from .delay import delayed
 from .inet_diag import Table
 from .loss import drop, drop_first, firewall
 from .net import TIMEOUT, Host, eventually, pair, routed
-from .test_engine import answering
+from .servers import answering
 from .test_probe import PORT, SYN, SYN_ACK, flags, seen
 from .unprivileged import Found, connected, connected_to
 

@@ -18,8 +18,9 @@ from .both_ways import V4, of
 from .capture import capture
 from .loss import drop
 from .net import TIMEOUT, pair
+from .servers import answering
 from .talk import see_fin
-from .test_engine import MIXED, answering
+from .test_engine import MIXED
 from .test_probe import PORT, seen
 from .unprivileged import connected
 

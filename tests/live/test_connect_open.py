@@ -11,8 +11,8 @@ from .both_ways import V4, alike, by_hand, of
 from .capture import capture
 from .loss import drop, drop_first
 from .net import TIMEOUT, pair
+from .servers import answering
 from .talk import reset
-from .test_engine import answering
 from .test_probe import PORT, flags, hang_up, seen, serving
 from .unprivileged import connected, connected_to
 

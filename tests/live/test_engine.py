@@ -1,13 +1,10 @@
 """Many calls at once: the same verdicts as one at a time, on one link, and at a pace."""
 
 import asyncio
-import socket
-import threading
 import time
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,37 +15,9 @@ from handshake.probe.engine import Engine, probe_all
 
 from .capture import capture
 from .loss import drop, drop_first
-from .net import Host, pair
+from .net import pair
+from .servers import answering
 from .test_probe import PORT, SYN, SYN_ACK, seen
-
-
-@contextmanager
-def answering(host: Host, port: int = PORT) -> Iterator[None]:
-    """Let everybody in, and close when he does."""
-    with host.listen(port) as listener:
-        listener.listen(1024)
-
-        def serve() -> None:
-            while True:
-                try:
-                    caller, _ = listener.accept()
-                except OSError:
-                    return
-                with caller:
-                    caller.settimeout(5)
-                    try:
-                        while caller.recv(100):
-                            pass
-                    except OSError:
-                        pass
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join(5)
 
 
 @pytest.mark.live

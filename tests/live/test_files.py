@@ -6,9 +6,8 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +17,8 @@ from tests.cli.terminal import Terminal
 
 from .loss import drop, firewall
 from .net import TIMEOUT, Host, eventually, pair
+from .servers import letting_in
+from .test_probe import hang_up
 
 LATE: Final = """
 import os, sys
@@ -72,33 +73,14 @@ CASES: Final = [
 ]
 
 
-@contextmanager
-def chattering(host: Host) -> Iterator[None]:
+def chattering(host: Host) -> AbstractContextManager[None]:
     """Send whoever calls what no terminal should see, and hang up when he does."""
 
-    def serve() -> None:
-        while True:
-            try:
-                caller, _ = listener.accept()
-            except OSError:
-                return
-            with caller:
-                caller.settimeout(TIMEOUT)
-                try:
-                    caller.sendall(b"\x1b[2J\xff\xfe \xea\xb0\x80\n")
-                    while caller.recv(100):
-                        pass
-                except OSError:
-                    pass
+    def treat(caller: socket.socket) -> None:
+        caller.sendall(b"\x1b[2J\xff\xfe \xea\xb0\x80\n")
+        hang_up(caller)
 
-    with host.listen(8080) as listener:
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join(TIMEOUT)
+    return letting_in(host, treat, 8080)
 
 
 @pytest.fixture(scope="module")

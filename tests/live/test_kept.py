@@ -13,7 +13,7 @@ from tests.export.blocks import Packet, packets
 from .capture import capture
 from .loss import drop, firewall
 from .net import TIMEOUT, eventually, pair
-from .test_engine import answering
+from .servers import answering
 from .test_leaving import EACH, PROBE, V4, known, left, opened, started
 from .test_probe import PORT, seen
 

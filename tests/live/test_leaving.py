@@ -18,7 +18,7 @@ from .capture import capture
 from .inet_diag import Table
 from .loss import drop
 from .net import TIMEOUT, Host, eventually, pair
-from .test_engine import answering
+from .servers import answering
 from .test_probe import PORT, flags, seen
 
 # Whoever runs the tests in the background has them started with SIGINT ignored.

@@ -29,7 +29,7 @@ from .calling import Way, agree, every_way
 from .capture import capture
 from .loss import drop
 from .net import Host, eventually, pair
-from .test_engine import answering
+from .servers import answering
 from .test_probe import PORT, flags, seen, serving
 
 BARE_ACK = "tcp flags == ack"

@@ -13,7 +13,7 @@ from tests.schema import valid
 
 from .loss import drop
 from .net import TIMEOUT, pair
-from .test_engine import answering
+from .servers import answering
 from .test_probe import PORT
 
 PROBE = [sys.executable, "-m", "handshake", "probe"]

@@ -13,7 +13,7 @@ from .calling import Way, every_way
 from .capture import capture
 from .loss import drop, firewall
 from .net import Host, join, routed
-from .test_engine import answering
+from .servers import answering
 from .test_manner import call, target
 from .test_probe import PORT, flags
 

@@ -13,7 +13,7 @@ import handshake
 
 from .loss import drop
 from .net import TIMEOUT, eventually, pair
-from .test_engine import answering
+from .servers import answering
 from .test_probe import PORT
 
 PROBE = [sys.executable, "-m", "handshake", "probe"]

@@ -13,8 +13,8 @@ from .delay import delayed
 from .net import CommandError, Host, routed
 from .picture import draw, ours, segments
 from .scenarios.pictures import CLEAN, CLOSED, SYN, of_a_kernel
+from .servers import answering
 from .setups import UPPER, UPPER_ADDRESSES, asymmetric, chain, switched
-from .test_engine import answering
 
 AGAIN = "--> <SEQ=101><ACK=301><CTL=ACK>"
 

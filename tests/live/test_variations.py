@@ -19,8 +19,8 @@ from .net import TIMEOUT, Socket, eventually, pair, routed
 from .packets import packet
 from .picture import draw, ours, segments
 from .scenarios.pictures import CLEAN, OPENED, SYN, of_a_kernel
+from .servers import answering
 from .setups import chain
-from .test_engine import answering
 from .test_probe import SYN as ANY_SYN
 from .test_probe import SYN_ACK
 

@@ -12,7 +12,7 @@ from ..capture import capture
 from ..loss import drop, drop_first
 from ..net import pair
 from ..picture import draw, on_time, seconds, segments
-from ..test_engine import answering
+from ..servers import answering
 from .pictures import OPENED, SYN
 
 BARE_ACK = "tcp flags == ack"

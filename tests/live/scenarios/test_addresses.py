@@ -17,7 +17,7 @@ from ..calling import PORT, call, target
 from ..capture import capture
 from ..net import Host, join, pair
 from ..picture import draw, segments
-from ..test_engine import answering
+from ..servers import answering
 from ..test_probe import serving
 from .pictures import CLEAN, of_a_kernel
 

@@ -19,7 +19,7 @@ from ..capture import capture
 from ..loss import drop
 from ..net import Host, pair, routed
 from ..picture import draw, segments
-from ..test_engine import answering
+from ..servers import answering
 from ..test_probe import serving
 from .pictures import CLEAN, of_a_kernel
 
