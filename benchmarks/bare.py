@@ -10,9 +10,9 @@ from ipaddress import ip_address
 
 from hosts import PORT, THEM, US
 
+from handshake.linux.packet_socket import Link
+from handshake.linux.rst_guard_pool import Guards
 from handshake.tcp import Flags
-from handshake.wire.guards import Guards
-from handshake.wire.link import Link
 
 _FIELDS = struct.Struct("!12x4s4sHHIIHHHH")
 _FIXED = bytes.fromhex("4500 0028 0001 4000 4006 0000")

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 from hosts import PORT
 
-from handshake.probe import Patience, Target, Verdict
-from handshake.probe.connect import connect_all
-from handshake.probe.engine import probe_all
+from handshake.prober import Patience, Target, Verdict
+from handshake.prober.connect import connect_all
+from handshake.prober.engine import probe_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

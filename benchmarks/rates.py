@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Final
 from bare import Bare
 from hosts import PORT, THEM, US, served
 
-from handshake.probe import Target, Verdict
-from handshake.probe.connect import connect_all
-from handshake.probe.engine import probe_all
-from handshake.wire.guards import Guards
+from handshake.linux.rst_guard_pool import Guards
+from handshake.prober import Target, Verdict
+from handshake.prober.connect import connect_all
+from handshake.prober.engine import probe_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from handshake.probe import Result
+    from handshake.prober import Result
 
     Calling = Callable[[int, int], None]
     """Makes so many calls, so many of them at once."""

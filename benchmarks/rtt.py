@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Final
 from bare import packet
 from hosts import PORT, THEM, US, served, served_from_afar
 
-from handshake.probe import Target
-from handshake.probe.connect import connect
-from handshake.probe.engine import probe_all
+from handshake.capture.open import read
+from handshake.linux.rst_guard_pool import Guards
+from handshake.packet.decode import Decoder
+from handshake.prober import Target
+from handshake.prober.connect import connect
+from handshake.prober.engine import probe_all
 from handshake.tcp import Flags, Observed
-from handshake.wire.capture import read
-from handshake.wire.decode import Decoder
-from handshake.wire.guards import Guards
 from tests.live.capture import capture
 
 if TYPE_CHECKING:

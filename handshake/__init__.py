@@ -9,12 +9,12 @@ from handshake.errors import CannotRun, CaptureError, HandshakeError, UsageError
 
 # These two have the names of the modules they come from: they must be here before anything
 # else loads those, and so those load what they need only when they are called.
-from handshake.probe import probe
-from handshake.replay import replay
+from handshake.prober import probe
+from handshake.replayer import replay
 
 if TYPE_CHECKING:
     from handshake.events import Change, Event, Role, Step
-    from handshake.probe import Result
+    from handshake.prober import Result
     from handshake.record import Record
     from handshake.survey.records import records
     from handshake.tcp import (
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 else:
     _HOMES = {
         "handshake.events": ("Change", "Event", "Role", "Step"),
-        "handshake.probe": ("Result",),
+        "handshake.prober": ("Result",),
         "handshake.record": ("Record",),
         "handshake.survey": ("records",),
         "handshake.tcp": (

@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from handshake.record import schema, step_record
-from handshake.replay import replay
+from handshake.replayer import replay
 from handshake.tracker import summarize
 from handshake.tracker.findings import CODES
 from tests.oracle import public

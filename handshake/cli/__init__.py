@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
 
-from handshake.cli import demo, probe, probe_options, replay
+from handshake.cli import demo, replay
 from handshake.cli.command import Command
 from handshake.cli.list import list_connections
+from handshake.cli.probe import options as probe_options
+from handshake.cli.probe.command import probe
 from handshake.errors import HandshakeError
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(cls=Command, epilog=probe_options.EXIT_CODES)(probe.probe)
+app.command(cls=Command, epilog=probe_options.EXIT_CODES)(probe)
 app.command(cls=Command)(replay.replay)
 app.command("list", cls=Command)(list_connections)
 app.command(cls=Command)(demo.demo)

@@ -50,8 +50,8 @@ def demo(
     if as_json:
         _print_json(taught, chosen, lang)
     elif is_interactive(plain=plain) and not out.is_dumb_terminal:
-        from handshake.cli.lesson_show import LessonShow
-        from handshake.cli.stage import perform
+        from handshake.cli.lesson import LessonShow
+        from handshake.cli.tui import perform
 
         perform(
             LessonShow(taught, lang, glyphs(ascii_only=ascii_only), chosen.start),

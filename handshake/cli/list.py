@@ -235,7 +235,7 @@ def _browse(source: Records, choice: _Choice, captures: Sequence[str], look: _Lo
     from rich.text import Text
 
     from handshake.cli.browse import Browsing
-    from handshake.cli.stage import perform
+    from handshake.cli.tui import perform
 
     with look.console.status(Text(f"reading {' '.join(captures)}")):
         found = list(source)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from handshake.events import Step
     from handshake.record import Record
-    from handshake.replay import Replay
+    from handshake.replayer import Replay
     from handshake.view.glyphs import Glyphs
     from handshake.view.numbers import Numbers
 
@@ -51,7 +51,7 @@ def replay(
         raise UsageError(f"--speed {speed:g}: it must be more than 0: 1 is as it happened")
 
     from handshake.cli.console import is_interactive, warn
-    from handshake.replay import replay as read
+    from handshake.replayer import replay as read
 
     source = read(capture)
     try:
@@ -120,7 +120,7 @@ def _perform(
     from rich.text import Text
 
     from handshake.cli.console import console, glyphs
-    from handshake.cli.stage import perform
+    from handshake.cli.tui import perform
     from handshake.tracker import summarize
 
     # Thousands of packets take seconds: nobody should wonder whether it hangs.

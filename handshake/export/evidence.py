@@ -8,8 +8,8 @@ from handshake.tcp import Observed
 from handshake.tracker import Tracker
 
 if TYPE_CHECKING:
+    from handshake.capture.pcapng_writer import PcapngWriter
     from handshake.events import Change, Step
-    from handshake.export.pcapng import PcapngWriter
     from handshake.tcp import ControlBlock
     from handshake.tcp.icmp import IcmpError
 

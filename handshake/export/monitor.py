@@ -12,13 +12,13 @@ from enum import IntEnum
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from handshake.endpoint.verdict import Verdict
 from handshake.events.base import seconds
-from handshake.probe.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from handshake.probe.result import Result
+    from handshake.prober.result import Result
 
 
 # For Nagios, Icinga, Naemon, Centreon ...

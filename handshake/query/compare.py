@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from handshake.query.keys import Key
-    from handshake.query.words import Word
+    from handshake.query.tokens import Word
     from handshake.record import Record
 
 ORDER: Final[dict[str, Callable[[Any, Any], bool]]] = {

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from handshake.query.compare import ORDER, comparison, contains, literal, membership
 from handshake.query.keys import KEYS, SHORT, Key, near
-from handshake.query.words import Word, words
+from handshake.query.tokens import Word, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from handshake.wire import kept
+from handshake.packet import packed_frames
 
 if TYPE_CHECKING:
+    from handshake.packet.frame import Frame
+    from handshake.packet.packed_frames import Kind
     from handshake.tcp import Endpoint
     from handshake.tracker import Connection, Tracker
-    from handshake.wire.frame import Frame
-    from handshake.wire.kept import Kind
 
 
 class Flow:
@@ -55,12 +55,12 @@ class Flow:
         if self.connection is not None:
             assert self.connection.last is not None
             return self.connection.last.at
-        return kept.last_at(self.kind, self.records)
+        return packed_frames.last_at(self.kind, self.records)
 
     def is_other(self, frame: Frame) -> bool:
         """Whether a SYN is none of the connection that is kept: it may begin another."""
         # All that is kept before it is the same SYN, or the tracker shall judge.
-        return bool(self.records) and not kept.is_again(self.kind, self.records, frame)
+        return bool(self.records) and not packed_frames.is_again(self.kind, self.records, frame)
 
 
 def other_way(key: bytes) -> bytes:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from handshake.tracker.zeek import Zeek
 
 if TYPE_CHECKING:
-    from handshake.wire.kept import Kind
+    from handshake.packet.packed_frames import Kind
 
 
 def history(kind: Kind, records: bytes | bytearray, caller: bytes) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handshake.errors import CaptureError
-from handshake.survey.flows import Flows
+from handshake.survey.flow_table import Flows
 from handshake.survey.source import File, Parts, Report, Source
 from handshake.tcp import Endpoint, Observed
 from handshake.tcp.copy import changed
@@ -95,7 +95,7 @@ def records(*paths: str | Path, merge: bool = False) -> Records:
 def _records(
     source: Source, report: Report, *, every: bool
 ) -> Iterator[tuple[Record, Connection | None]]:
-    from handshake.wire.decode import Decoder
+    from handshake.packet.decode import Decoder
 
     decoder, readable, found = Decoder(), report.readable, False
     flows = Flows(decoder, every=every)
@@ -123,7 +123,7 @@ def _is_read_once(path: str | Path) -> bool:
 
 
 def _steps(source: Source, record: Record, most: int | None, report: Report) -> Iterator[Step]:
-    from handshake.wire.decode import Decoder
+    from handshake.packet.decode import Decoder
 
     client, server = (
         Endpoint(ip_address(end.address), end.port) for end in (record.client, record.server)

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from handshake.capture.open import read
 from handshake.errors import CaptureError
-from handshake.wire.capture import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from handshake.wire.frame import Frame
-    from handshake.wire.kept import Taken
+    from handshake.packet.frame import Frame
+    from handshake.packet.packed_frames import Taken
 
 
 @dataclass(slots=True)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 from handshake.events import Change, Role, Step
 from handshake.tcp import State
 from handshake.tracker import inference
-from handshake.tracker.analysis import Analysis, Direction, Mark
+from handshake.tracker.classify import notice
+from handshake.tracker.context import Seen
 from handshake.tracker.findings import ConnectionFindings
-from handshake.tracker.notice import notice
-from handshake.tracker.seen import Seen
+from handshake.tracker.wireshark import Analysis, Direction, Mark
 from handshake.tracker.zeek import Zeek
 
 if TYPE_CHECKING:

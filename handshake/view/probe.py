@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from handshake.events import Role
 from handshake.events.base import seconds
-from handshake.probe import Close, Verdict
-from handshake.probe.result import hops
+from handshake.prober import Close, Verdict
+from handshake.prober.result import hops
 from handshake.tcp import Flags
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.ladder import Ladder
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from handshake.events import Step
-    from handshake.probe import Negotiated, Result
+    from handshake.prober import Negotiated, Result
     from handshake.tcp import Segment
 
 _NAMES: Final = {Verdict.FILTERED: "NO ANSWER (filtered)"}

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from handshake.events.base import seconds
-from handshake.probe import Verdict
+from handshake.prober import Verdict
 from handshake.view.probe import after, called
 from handshake.view.text import line
 from handshake.view.words import count, printable
@@ -16,7 +16,7 @@ from handshake.view.words import count, printable
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from handshake.probe import Result
+    from handshake.prober import Result
 
 _VERDICT: int = max(len(str(verdict)) for verdict in Verdict)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import re
@@ -13,13 +12,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from handshake import replayer
 from handshake.cli import app, main
 from tests.schema import OUTPUTS, valid
 
 ROOT = Path(__file__).parents[2]
-READER = importlib.import_module("handshake.replay")
-"""The module: `handshake.replay` is the function that the package exports."""
-
 COMMANDS = ("probe", "replay", "list", "demo")
 
 
@@ -151,7 +148,7 @@ def test_even_a_mistake_of_ours_is_one_line(
     def fail(_: object) -> None:
         raise ZeroDivisionError("no\nreason \x1b[2J")
 
-    monkeypatch.setattr(READER, "replay", fail)
+    monkeypatch.setattr(replayer, "replay", fail)
     assert main(["replay", "x"]) == 3
     said = "error: this is a mistake in handshake: ZeroDivisionError: no reason \\x1b[2J\n"
     assert capsys.readouterr().err == said
@@ -163,6 +160,6 @@ def test_an_interrupt_ends_quietly(
     def interrupt(_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(READER, "replay", interrupt)
+    monkeypatch.setattr(replayer, "replay", interrupt)
     assert main(["replay", "x"]) == 130
     assert capsys.readouterr().err == ""

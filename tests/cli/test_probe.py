@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import subprocess
 import sys
@@ -14,11 +13,12 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
+from handshake import prober
 from handshake.cli import main
-from handshake.cli.probe_report import Lines
+from handshake.cli.probe.report import Lines
 from handshake.errors import CannotRun
-from handshake.probe import Closing, Manner, Patience, Result, Target, Verdict
-from handshake.probe.result import Said
+from handshake.prober import Closing, Manner, Patience, Result, Target, Verdict
+from handshake.prober.result import Said
 from handshake.tcp import Endpoint, Flags
 from handshake.view.probe_lines import result_line
 from handshake.view.theme import THEME
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from handshake.events import Step
-
-PROBE = importlib.import_module("handshake.probe")
-"""The module: `handshake.probe` is the function that the package exports."""
 
 
 class Call:
@@ -76,7 +73,7 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Asked]:
             asked.manner.append(manner)
             yield from calls
 
-        monkeypatch.setattr(PROBE, "probes", probes)
+        monkeypatch.setattr(prober, "probes", probes)
         return asked
 
     return install
@@ -461,7 +458,7 @@ def test_who_cannot_call_tells_nagios_so(
     def fail(*_: object) -> None:
         raise CannotRun("hand-built segments need CAP_NET_RAW: run sudo x")
 
-    monkeypatch.setattr(PROBE, "probes", fail)
+    monkeypatch.setattr(prober, "probes", fail)
     assert main(["probe", "example.org:80", "--monitor", "nagios"]) == 3
     said = capsys.readouterr()
     assert said.out == "TCP UNKNOWN - hand-built segments need CAP_NET_RAW: run sudo x\n"

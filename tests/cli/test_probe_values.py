@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import socket
 from functools import partial
@@ -11,15 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 import typer
 
+from handshake import prober
 from handshake.cli import app, main
-from handshake.probe import Result, Verdict
+from handshake.prober import Result, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-PROBE = importlib.import_module("handshake.probe")
-"""The module: `handshake.probe` is the function that the package exports."""
 
 OPEN = Result("127.0.0.1:9", "127.0.0.1", 9, Verdict.OPEN, "it is open")
 
@@ -90,7 +87,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     """Let nothing leave this machine, and files be written, if any are, where nobody minds."""
     numbers = partial(socket.getaddrinfo, flags=socket.AI_NUMERICHOST)
     monkeypatch.setattr(socket, "getaddrinfo", numbers)
-    monkeypatch.setattr(PROBE, "probes", lambda *_: iter([OPEN]))
+    monkeypatch.setattr(prober, "probes", lambda *_: iter([OPEN]))
     monkeypatch.chdir(tmp_path)
     with open(os.devnull, encoding="utf-8") as nothing:  # noqa: PTH123
         monkeypatch.setattr("sys.stdin", nothing)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from handshake.cli.replay import Player
-from handshake.replay import replay
+from handshake.replayer import replay
 from handshake.tracker import summarize
 from handshake.view.glyphs import UNICODE
 from tests.cli.terminal import Terminal

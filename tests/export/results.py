@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from handshake.probe import Result, Verdict
+from handshake.prober import Result, Verdict
 
 OPEN = Result(
     target="example.org:443",

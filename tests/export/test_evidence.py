@@ -6,14 +6,14 @@ import io
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from handshake.capture.pcapng_writer import PcapngWriter
 from handshake.export.evidence import Account
-from handshake.export.pcapng import PcapngWriter
+from handshake.packet.icmp import IcmpError, quoted
+from handshake.packet.ip import Datagram
+from handshake.packet.scapy_codec import packet
 from handshake.tcp import Observed
-from handshake.wire.codec import packet
-from handshake.wire.datagram import Datagram
-from handshake.wire.icmp import IcmpError, quoted
-from tests.export.blocks import INBOUND, OUTBOUND, Packet, packets
-from tests.export.made import AT, QUOTING
+from tests.capture.blocks import INBOUND, OUTBOUND, Packet, packets
+from tests.capture.packets import AT, QUOTING
 from tests.segments import LINUX, A, B, segment
 
 if TYPE_CHECKING:

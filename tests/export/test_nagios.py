@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 
 from handshake.export.monitor import nagios, status, unknown
-from handshake.probe import Result, Verdict, exit_code
-from handshake.probe.result import Said
+from handshake.prober import Result, Verdict, exit_code
+from handshake.prober.result import Said
 from tests.export.results import NO_ROUTE, OPEN, REFUSED, RESULTS, SILENT, UNKNOWN_NAME
 
 _VALUE = r"-?[0-9]+(?:\.[0-9]+)?"

@@ -15,7 +15,7 @@ from tests.export.exposition import parse
 from tests.export.results import OPEN, REFUSED, RESULTS, SILENT, UNKNOWN_NAME
 
 if TYPE_CHECKING:
-    from handshake.probe import Result
+    from handshake.prober import Result
 
 
 def test_one_probe_as_metrics() -> None:
@@ -119,7 +119,7 @@ def test_the_client_library_of_prometheus_reads_the_same(results: list[Result]) 
 
 
 def test_importing_it_loads_neither_scapy_nor_rich() -> None:
-    names = "handshake.export.evidence, handshake.export.monitor, handshake.export.pcapng"
+    names = "handshake.export.evidence, handshake.export.monitor, handshake.capture.pcapng_writer"
     code = f"import sys, {names}; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"scapy", "rich", "typer", "numpy"} & set(run.stdout.split())

@@ -12,11 +12,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from handshake.probe import Patience, Probe, Target, Verdict
-from handshake.probe.by_hand.exchange import Exchange
+from handshake.linux.tcp_repair import acknowledged, adopt
+from handshake.prober import Patience, Probe, Target, Verdict
+from handshake.prober.userspace.connections import Exchange
 from handshake.tcp import ControlBlock, Observed, Seq
 from handshake.tracker import Tracker, summarize
-from handshake.wire.repair import acknowledged, adopt
 
 from .inet_diag import Info, Table
 from .net import TIMEOUT, Host

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from handshake.probe import Patience, Result, Target
-from handshake.probe.engine import probe_all
+from handshake.prober import Patience, Result, Target
+from handshake.prober.engine import probe_all
 from tests.schema import valid
 
 from .net import Host

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from handshake.probe import Attempt, Manner, Patience, Probe, Result, Target, probes
-from handshake.probe.engine import probe_all
+from handshake.prober import Attempt, Manner, Patience, Probe, Result, Target, probes
+from handshake.prober.engine import probe_all
 from tests.schema import valid
 
 from .capture import capture

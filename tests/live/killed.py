@@ -15,10 +15,10 @@ import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from handshake.probe import Patience, Target
-from handshake.probe.by_hand.exchange import Exchange
-from handshake.probe.engine import probe_all
-from handshake.wire.guard import LADDER
+from handshake.linux.rst_guard import LADDER
+from handshake.prober import Patience, Target
+from handshake.prober.engine import probe_all
+from handshake.prober.userspace.connections import Exchange
 
 from .capture import capture
 from .net import Host, pair

@@ -3,8 +3,8 @@
 import struct
 from dataclasses import dataclass, replace
 
+from handshake.packet.checksum import TCP, Address, checksummed, internet_checksum
 from handshake.tcp import Observed, Segment, Seq
-from handshake.wire.ip import TCP, Address, checksummed, internet_checksum
 
 _V4, _V6 = 4, 6
 _ICMP, _ICMPV6, _FRAGMENT = 1, 58, 44

@@ -21,8 +21,8 @@ from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import TypeAlias
 
+from handshake.packet.ip import TCP, Datagram
 from handshake.tcp import Observed, Segment
-from handshake.wire.datagram import TCP, Datagram
 
 from .net import Host, pair
 from .packets import Packet

@@ -5,10 +5,10 @@ from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
+from handshake.capture.open import read
+from handshake.packet.decode import Decoder
 from handshake.tcp import Endpoint, Observed, Segment, Seq
 from handshake.tcp.icmp import IcmpError
-from handshake.wire.capture import read
-from handshake.wire.decode import Decoder
 
 ISS, IRS = 100, 300
 """The numbers that the figures of the RFC give to the two SYNs: so are they drawn."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from handshake.wire import guard
+from handshake.linux import rst_guard as guard
 
 from .adopted import (
     OURS,
@@ -315,7 +315,7 @@ def test_the_peer_is_asked_where_the_kernel_cannot_begin_in_silence(
 ) -> None:
     if not silent:
         # What a kernel before 4.19 takes -1 for.
-        monkeypatch.setattr("handshake.wire.repair._OFF_IN_SILENCE", 7)
+        monkeypatch.setattr("handshake.linux.tcp_repair._OFF_IN_SILENCE", 7)
     path = tmp_path / "a.pcap"
     with (
         pair() as (client, server),

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from handshake.errors import CannotRun
-from handshake.probe import Patience, Probe, Target, probes
-from handshake.probe.adopt import adopted
-from handshake.probe.by_hand.exchange import Exchange
-from handshake.probe.clock import Beginnings
+from handshake.linux.tcp_repair import adopt
+from handshake.prober import Patience, Probe, Target, probes
+from handshake.prober.adopt import adopted
+from handshake.prober.clock import Beginnings
+from handshake.prober.userspace.connections import Exchange
 from handshake.tcp import (
     ControlBlock,
     Endpoint,
@@ -26,7 +27,6 @@ from handshake.tcp import (
     State,
 )
 from handshake.tcp.copy import changed
-from handshake.wire.repair import adopt
 
 from .adopted import OURS, echo, exchange_much, opened, program, without_a_fault
 from .capture import capture
@@ -146,8 +146,8 @@ def test_a_stray_syn_keeps_nobody_waiting() -> None:
 JOINED = """
 import os
 from tests.live.adopted import TARGETS, Here, Opened
-from handshake.cli.join import join
-from handshake.wire import privileges
+from handshake.cli.relay import join
+from handshake.linux import privileges
 taken = Opened(Here(), TARGETS[0]).adopt()
 privileges.drop()
 try:
@@ -214,7 +214,7 @@ def test_nothing_is_left_of_a_step_that_fails(
     ):
         before = sockets(client)
         with monkeypatch.context() as patch:
-            patch.setattr(f"handshake.wire.{step}", fail)
+            patch.setattr(f"handshake.packet.{step}", fail)
             with pytest.raises(CannotRun, match="ENOMEM"):
                 connection.adopt()
         assert sockets(client) == before

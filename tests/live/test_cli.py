@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from handshake.capture.open import read
+from handshake.packet.decode import Decoder
 from handshake.tcp import Flags, Observed
 from handshake.tcp.icmp import IcmpError
-from handshake.wire.capture import read
-from handshake.wire.decode import Decoder
 from tests.schema import valid
 
 from .capture import capture

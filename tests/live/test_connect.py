@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from handshake.packet.checksum import checksummed
 from handshake.tcp import Endpoint, Flags, Segment, Seq, State
-from handshake.wire.ip import checksummed
 
 from .both_ways import V4, V6, alike, by_hand, of
 from .capture import capture

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from handshake.probe import Patience, Target
-from handshake.probe.connect import connect_all
+from handshake.prober import Patience, Target
+from handshake.prober.connect import connect_all
 from handshake.tcp import Endpoint, Flags
 from tests.schema import valid
 
@@ -164,8 +164,10 @@ def test_memory_stays_flat() -> None:
 
 
 def test_importing_it_loads_no_sockets_of_ours() -> None:
-    code = "import sys, handshake.probe.connect; print(*sys.modules)"
+    code = "import sys, handshake.prober.connect; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = run.stdout.split()
-    assert "handshake.probe.connect" in loaded
-    assert not {"scapy", "numpy", "handshake.wire.dial", "handshake.wire.guard"} & set(loaded)
+    assert "handshake.prober.connect" in loaded
+    assert not {"scapy", "numpy", "handshake.linux.connect", "handshake.linux.rst_guard"} & set(
+        loaded
+    )

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from handshake.probe import Close, Patience, Result, Target, Verdict, probe
-from handshake.probe.by_hand import exchange
-from handshake.probe.engine import Engine, probe_all
+from handshake.prober import Close, Patience, Result, Target, Verdict, probe
+from handshake.prober.engine import Engine, probe_all
+from handshake.prober.userspace import connections
 
 from .capture import capture
 from .loss import drop, drop_first
@@ -181,7 +181,7 @@ def test_an_answer_counts_though_our_syn_was_not_seen_leaving(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # As where the queue of our own link was full in that moment.
-    monkeypatch.setattr(exchange, "_is_syn", lambda _: False)
+    monkeypatch.setattr(connections, "_is_syn", lambda _: False)
     with pair() as (client, server), answering(server), client.entered():
         (found,) = probe_all([Target.of(server.v4, PORT)])
     assert (found.verdict, found.close) == (Verdict.OPEN, Close.CLEAN)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from handshake.capture.pcapng_writer import opened
 from handshake.export.evidence import Account
-from handshake.export.pcapng import opened
-from handshake.probe import Probe, Result, Target, Verdict, probes
-from tests.export.blocks import INBOUND, OUTBOUND, packets
+from handshake.prober import Probe, Result, Target, Verdict, probes
+from tests.capture.blocks import INBOUND, OUTBOUND, packets
 from tests.oracle import tshark
 
 from .capture import capture

@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from handshake.tcp import State
-from tests.export.blocks import Packet, packets
+from tests.capture.blocks import Packet, packets
 
 from .capture import capture
 from .loss import drop, firewall

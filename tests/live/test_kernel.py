@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from handshake.events import Role
-from handshake.replay import replay
+from handshake.replayer import replay
 from handshake.tcp import ControlBlock, Endpoint, State
 from handshake.tracker import summarize
 

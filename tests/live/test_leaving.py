@@ -230,8 +230,8 @@ def test_a_signal_that_is_ignored_stays_so() -> None:
 
 LIBRARY: Final = """
 import sys
-from handshake.probe import Patience, Target
-from handshake.probe.{module} import {name}
+from handshake.prober import Patience, Target
+from handshake.prober.{module} import {name}
 try:
     list({name}([Target.parse(sys.argv[1])] * 2, patience=Patience.of(hold=60)))
 except KeyboardInterrupt:

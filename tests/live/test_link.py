@@ -7,12 +7,12 @@ import pytest
 from scapy.layers.inet import IP, TCP
 from scapy.sendrecv import sniff
 
+from handshake.linux import rst_guard as module
+from handshake.linux.packet_socket import Heard, Link
+from handshake.linux.rst_guard import LADDER, family, guard, sockaddr
+from handshake.packet.checksum import checksummed
+from handshake.packet.icmp import IcmpError
 from handshake.tcp import Endpoint, Flags, Observed, Segment, Seq
-from handshake.wire import guard as module
-from handshake.wire.guard import LADDER, family, guard, sockaddr
-from handshake.wire.icmp import IcmpError
-from handshake.wire.ip import checksummed
-from handshake.wire.link import Heard, Link
 
 from .loss import drop, firewall
 from .net import Host, eventually, pair

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from handshake.probe import (
+from handshake.linux import rst_guard as guards
+from handshake.prober import (
     Attempt,
     Close,
     Closing,
@@ -21,9 +22,8 @@ from handshake.probe import (
     Verdict,
     probes,
 )
-from handshake.probe.engine import probe_all
+from handshake.prober.engine import probe_all
 from handshake.tcp import Flags, Observed
-from handshake.wire import guard as guards
 
 from .calling import Way, agree, every_way
 from .capture import capture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from handshake.probe import Manner, Note, Patience, Result, Verdict
+from handshake.prober import Manner, Note, Patience, Result, Verdict
 
 from .calling import Way, every_way
 from .capture import capture

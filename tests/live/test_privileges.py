@@ -22,7 +22,7 @@ NET_RAW_ALONE = ["setpriv", "--bounding-set", "-all,+net_raw", "--inh-caps", "-a
 GUARD = """
 import sys
 from ipaddress import ip_address
-from handshake.wire.guard import guard
+from handshake.linux.rst_guard import guard
 for address in ("10.77.0.1", "fd77::1"):
     print(guard(ip_address(address), names=[sys.argv[1]]).name)
 """
@@ -100,7 +100,7 @@ def test_once_the_sockets_are_open_it_has_no_right_left(
     ids=lambda sudo: sudo["SUDO_UID"][:12],
 )
 def test_whom_sudo_cannot_have_been_run_by_is_nobody(sudo: dict[str, str]) -> None:
-    code = "from handshake.wire.privileges import drop; import os; drop(); "
+    code = "from handshake.linux.privileges import drop; import os; drop(); "
     code += "print(*os.getresuid(), *os.getresgid(), *os.getgroups())"
     done = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | sudo, capture_output=True, text=True

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from handshake.capture.open import read
 from handshake.errors import CannotRun
-from handshake.probe import (
+from handshake.packet.decode import Decoder
+from handshake.prober import (
     Close,
     Patience,
     Probe,
@@ -19,8 +21,6 @@ from handshake.probe import (
     probes,
 )
 from handshake.tcp import Observed, State
-from handshake.wire.capture import read
-from handshake.wire.decode import Decoder
 
 from .calling import agree
 from .capture import capture
@@ -34,7 +34,7 @@ SYN_ACK = "tcp flags & (syn | ack) == syn | ack"
 
 VICTIM = """
 import sys
-from handshake.probe import Probe, Target
+from handshake.prober import Probe, Target
 target = Target.parse(sys.argv[1])
 for step in Probe(target, target.endpoints()[0]):
     print("sent", flush=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from handshake.probe import Close, Patience, Result, Target, Verdict
-from handshake.probe.engine import probe_all
+from handshake.prober import Close, Patience, Result, Target, Verdict
+from handshake.prober.engine import probe_all
 from handshake.tcp import Endpoint, Observed
 
 from .calling import Way, codes, every_way, play

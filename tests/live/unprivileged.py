@@ -7,8 +7,8 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from handshake.probe import Closing, Manner, Patience, Target
-from handshake.probe.connect import connect, connect_all
+from handshake.prober import Closing, Manner, Patience, Target
+from handshake.prober.connect import connect, connect_all
 
 from .net import TIMEOUT, Host
 

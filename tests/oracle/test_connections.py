@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
 
-from handshake.replay import replay
+from handshake.replayer import replay
 from handshake.tracker import summarize
-from handshake.tracker.analysis import Mark
+from handshake.tracker.wireshark import Mark
 from tests.oracle import public, traffic, tshark
 from tests.oracle.known import CAPTURES, KNOWN
 from tests.segments import segment

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from handshake.replay import replay
+from handshake.replayer import replay
 from handshake.tracker import summarize
 from handshake.tracker.findings import capture_findings
 from tests.oracle import public

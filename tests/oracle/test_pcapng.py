@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.export.blocks import INBOUND, OUTBOUND, Packet
-from tests.export.made import AT, QUOTING, V4, V6, written
+from tests.capture.blocks import INBOUND, OUTBOUND, Packet
+from tests.capture.packets import AT, QUOTING, V4, V6, written
 from tests.oracle import tshark
 
 if TYPE_CHECKING:

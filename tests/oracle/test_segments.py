@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from handshake.replay import replay
+from handshake.capture.open import read
+from handshake.packet.decode import Decoder
+from handshake.replayer import replay
 from handshake.tcp import Kind, Observed
-from handshake.wire.capture import read
-from handshake.wire.decode import Decoder
 from tests.oracle import public
 
 if TYPE_CHECKING:

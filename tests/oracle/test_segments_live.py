@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from handshake.capture.open import read
+from handshake.packet.decode import Decoder
 from handshake.tcp import Observed
-from handshake.wire.capture import read
-from handshake.wire.decode import Decoder
+from tests.capture.files import pcap_header, pcap_record
 from tests.oracle import public
 from tests.oracle.test_segments import FIELDS, as_tshark_writes
-from tests.wire import wrapped
-from tests.wire.files import pcap_header, pcap_record
+from tests.packet import wrapped
 
 if TYPE_CHECKING:
     from pathlib import Path

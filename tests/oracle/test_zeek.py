@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from handshake.replay import replay
+from handshake.replayer import replay
 from handshake.tracker import summarize, zeek_records
 from tests.oracle import public
 from tests.oracle.known_zeek import KNOWN, known

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.tcp import Endpoint, Flags, Segment, Seq
-from tests.wire.files import pcap_header
+from tests.capture.files import pcap_header
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from handshake.replay import replay
-from handshake.survey.flows import MOST_KEPT, Flows
+from handshake.capture.open import read
+from handshake.packet.decode import Decoder
+from handshake.replayer import replay
+from handshake.survey.flow_table import MOST_KEPT, Flows
 from handshake.tracker import summarize
-from handshake.wire.capture import read
-from handshake.wire.decode import Decoder
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from handshake.wire.capture import read
-from tests.wire.files import pcap_header, pcap_record
+from handshake.capture.open import read
+from tests.capture.files import pcap_header, pcap_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handshake.errors import CaptureError
-from handshake.replay import replay
+from handshake.replayer import replay
 from handshake.survey import records
 from handshake.tracker import summarize
 from tests.survey.made import CAPTURES, packets, save

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.capture.files import pcap_header, pcap_record
 from tests.oracle import public
 from tests.survey.engines import by_survey, by_tracker
 from tests.survey.made import CAPTURES
-from tests.wire.files import pcap_header, pcap_record
 
 if TYPE_CHECKING:
     from random import Random

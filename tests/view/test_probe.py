@@ -7,8 +7,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from handshake.probe import Close, Negotiated, Note, Result, Verdict
-from handshake.probe.result import Said
+from handshake.prober import Close, Negotiated, Note, Result, Verdict
+from handshake.prober.result import Said
 from handshake.tcp import Observed
 from handshake.tcp.icmp import IcmpError
 from handshake.tracker import Tracker

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from handshake.probe import Close, Result, Verdict
+from handshake.prober import Close, Result, Verdict
 from handshake.view.probe_lines import Series, Tally, result_line
 
 OPEN = Result("10.0.0.1:80", "10.0.0.1", 80, Verdict.OPEN, "", rtt=0.00042, close=Close.CLEAN)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from handshake.events import Change
 from handshake.lessons.scene import Lesson, Moment, Scene, differing
+from handshake.packet.checksum import checksummed
 from handshake.tcp import (
     ControlBlock,
     Endpoint,
@@ -19,7 +20,6 @@ from handshake.tcp import (
     options,
 )
 from handshake.tracker import Tracker
-from handshake.wire.ip import checksummed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,10 +8,10 @@ from handshake.record import Finding
 from handshake.tracker.findings.capture import CaptureFindings, capture_findings
 from handshake.tracker.findings.codes import CODES, NOTES
 from handshake.tracker.findings.flow import Flow
+from handshake.tracker.findings.icmp import Quoted
 from handshake.tracker.findings.offers import Offers
 from handshake.tracker.findings.opening import Opening
 from handshake.tracker.findings.path import Path
-from handshake.tracker.findings.quoted import Quoted
 from handshake.tracker.findings.resets import Resets
 
 if TYPE_CHECKING:

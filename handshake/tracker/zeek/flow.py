@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from handshake.tcp import Flags
+from handshake.tracker.zeek.endpoint import CLOSED, INACTIVE, RESET, SYN_ACK_SENT, SYN_SENT, Side
 from handshake.tracker.zeek.history import ACK as ACK_SEEN
 from handshake.tracker.zeek.history import DATA as DATA_SEEN
 from handshake.tracker.zeek.history import History
 from handshake.tracker.zeek.machine import advance
-from handshake.tracker.zeek.ports import SILENCE, sent_by_server
-from handshake.tracker.zeek.side import CLOSED, INACTIVE, RESET, SYN_ACK_SENT, SYN_SENT, Side
+from handshake.tracker.zeek.timeouts import SILENCE, sent_by_server
 
 _SECOND: Final = 1_000_000_000
 ATTEMPT: Final = 5 * _SECOND

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from handshake.tcp import Flags
 
 if TYPE_CHECKING:
-    from handshake.tracker.zeek.side import Side
+    from handshake.tracker.zeek.endpoint import Side
 
 DATA: Final = 1
 ACK: Final = 2

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from handshake.tcp import Flags
-from handshake.tracker.zeek.ports import patience
-from handshake.tracker.zeek.side import (
+from handshake.tracker.zeek.endpoint import (
     CLOSED,
     ESTABLISHED,
     INACTIVE,
@@ -15,10 +14,11 @@ from handshake.tracker.zeek.side import (
     SYN_ACK_SENT,
     SYN_SENT,
 )
+from handshake.tracker.zeek.timeouts import patience
 
 if TYPE_CHECKING:
+    from handshake.tracker.zeek.endpoint import Side
     from handshake.tracker.zeek.flow import Flow
-    from handshake.tracker.zeek.side import Side
 
 _SYN, _FIN, _RST, _ACK = (int(flag) for flag in (Flags.SYN, Flags.FIN, Flags.RST, Flags.ACK))
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from handshake.tracker.zeek.side import (
+from handshake.tracker.zeek.endpoint import (
     CLOSED,
     ESTABLISHED,
     INACTIVE,

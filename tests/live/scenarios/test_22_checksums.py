@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from handshake.probe import Close, Patience, Verdict
+from handshake.prober import Close, Patience, Verdict
 from handshake.tcp import Observed
 
 from ..calling import Way, codes, every_way, play

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from handshake.probe import Close, Patience, Verdict
+from handshake.prober import Close, Patience, Verdict
 from handshake.tcp import Observed, Options
 from handshake.tcp import options as opt
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from handshake.probe import Close, Patience, Verdict
+from handshake.packet.checksum import Address
+from handshake.prober import Close, Patience, Verdict
 from handshake.tcp import Observed
-from handshake.wire.ip import Address
 
 from ..calling import Way, codes, every_way, play
 from ..listener import Listener, Packets

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from handshake.probe import Close, Patience, Verdict
+from handshake.packet.checksum import Address
+from handshake.prober import Close, Patience, Verdict
 from handshake.tcp import Endpoint, Observed
-from handshake.wire.ip import Address
 
 from ..calling import Way, codes, every_way, play
 from ..listener import RST_ACK, Listener, Packets, reply, syn_ack

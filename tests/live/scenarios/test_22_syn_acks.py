@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from handshake.probe import Close, Patience, Verdict
+from handshake.prober import Close, Patience, Verdict
 from handshake.tcp import Flags, Observed
 
 from ..calling import PORT, Played, Way, codes, every_way, play

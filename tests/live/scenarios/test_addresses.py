@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from handshake.errors import UsageError
-from handshake.probe import Close, Target, Verdict
+from handshake.prober import Close, Target, Verdict
 from tests.schema import valid
 
 from ..calling import PORT, call, target
@@ -215,7 +215,7 @@ def test_24_no_syn_is_shown_to_a_name_of_nobody(tmp_path: Path) -> None:
 
 BARRED = """
 import errno, os, sys
-from handshake.wire import guard
+from handshake.linux import rst_guard as guard
 def only_of_root(make):
     def attempt(sock, address):
         if os.geteuid():

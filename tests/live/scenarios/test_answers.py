@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from handshake.probe import Close, Manner, Patience, Verdict
+from handshake.prober import Close, Manner, Patience, Verdict
 
 from ..calling import PORT, Way, codes, every_way, two_ways
 from ..capture import capture

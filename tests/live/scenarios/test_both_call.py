@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from handshake.probe import Close, Manner, Patience, Probe, Target, Verdict
+from handshake.prober import Close, Manner, Patience, Probe, Target, Verdict
 from handshake.tcp import State
 
 from ..calling import PORT, Way, alone, codes

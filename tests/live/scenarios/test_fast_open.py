@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from handshake.probe import Manner, Patience, Verdict
+from handshake.prober import Manner, Patience, Verdict
 
 from ..calling import Way, every_way
 from ..capture import capture

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from handshake.wire.guard import LADDER
+from handshake.linux.rst_guard import LADDER
 
 from ..calling import PORT, Way, alone, target
 from ..loss import drop
@@ -13,8 +13,8 @@ from ..net import TIMEOUT, Host, eventually, pair
 
 VICTIM = """
 import sys
-from handshake.probe import Probe, Target
-from handshake.wire.guard import LADDER
+from handshake.prober import Probe, Target
+from handshake.linux.rst_guard import LADDER
 def barred(*_):
     raise PermissionError(1, "barred")
 for name in set(LADDER) - {sys.argv[2]}:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from handshake.probe import Close, Patience, Verdict
+from handshake.prober import Close, Patience, Verdict
 
 from ..calling import Way, codes, every_way
 from ..capture import capture

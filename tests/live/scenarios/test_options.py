@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from handshake.probe import Close, Manner, Patience, Verdict
+from handshake.prober import Close, Manner, Patience, Verdict
 from handshake.tcp import Flags, Kind
 
 from ..calling import PORT, Way, codes, every_way

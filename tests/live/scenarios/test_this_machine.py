@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from handshake.probe import Close, Manner, Patience, Result, Target, Verdict
-from handshake.probe.engine import probe_all
-from handshake.wire.guard import LADDER
+from handshake.linux.rst_guard import LADDER
+from handshake.prober import Close, Manner, Patience, Result, Target, Verdict
+from handshake.prober.engine import probe_all
 
 from ..calling import PORT, Way, alone, codes, every_way, two_ways
 from ..capture import capture

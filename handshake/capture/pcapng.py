@@ -1,0 +1,184 @@
+"""The pcapng container: sections, their interfaces, and packets in blocks of three kinds."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from handshake.errors import CaptureError
+from handshake.packet.frame import MAX_CAPTURED, Frame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from handshake.capture.reader import Stream
+
+MAGIC: Final = b"\x0a\x0d\x0d\x0a"
+"""The type of a section header block, the same in both byte orders."""
+
+_ORDERS: Final = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
+
+_INTERFACE: Final = 1
+_PACKET: Final = 2  # obsolete, and still about in old files
+_SIMPLE_PACKET: Final = 3
+_ENHANCED_PACKET: Final = 6
+
+_OTHER_RECORDS: Final = frozenset((9, 0x204, 0x216, 0x221, 0xBAD, 0x40000BAD))
+"""Journal entries, system calls, custom blocks: no packets, but Wireshark numbers them."""
+
+_READ: Final = (_INTERFACE, _PACKET, _SIMPLE_PACKET, _ENHANCED_PACKET)
+
+_MAX_BLOCK: Final = 16 << 20
+"""No block that is read into memory may be longer; others are passed over, not held."""
+
+_TSRESOL: Final = 9
+_TSOFFSET: Final = 14
+
+_TIMES: Final = 1 << 63
+"""Nanoseconds that 64 bits can count, before 1970 and after it."""
+
+
+class _CorruptError(Exception):
+    """A block is not what its type asks for."""
+
+
+class _Interface(NamedTuple):
+    link_type: int
+    snap_length: int
+    per_second: int = 1_000_000
+    """Units of the time stamp in a second (if_tsresol)."""
+
+    seconds: int = 0
+    """What to add to each time stamp (if_tsoffset)."""
+
+    def nanoseconds(self, high: int, low: int) -> int:
+        """Return a time stamp as nanoseconds since 1970; 0 where no clock could show it."""
+        ticks = (high << 32) | low
+        time = ticks * 1_000_000_000 // self.per_second + self.seconds * 1_000_000_000
+        # 64 bits last until 2262: what lies beyond is damage, and no calendar has it.
+        return time if -_TIMES <= time < _TIMES else 0
+
+
+def frames(stream: Stream, warnings: list[str]) -> Iterator[Frame]:
+    """Return the frames of a pcapng stream. Raises CaptureError where it does not begin well."""
+    head = stream.peek(12)
+    if len(head) < 12:
+        raise CaptureError("it is cut off inside its first block: capture it again")
+    if bytes(head[8:]) not in _ORDERS:
+        raise CaptureError("its first block is not a pcapng section header: it is damaged")
+    return _walk(stream, warnings)
+
+
+def _walk(stream: Stream, warnings: list[str]) -> Iterator[Frame]:
+    order = "<"
+    interfaces: list[_Interface] = []
+    number = 0
+    while head := stream.peek(12):
+        start = stream.offset
+        if bytes(head[:4]) == MAGIC and len(head) == 12:
+            order = _ORDERS.get(bytes(head[8:]), "")
+            interfaces = []
+        try:
+            block = _block(stream, order, head)
+            if block is None:
+                warnings.append(stream.cut_off(start, "a block"))
+                return
+            kind, body = block
+            if kind == _INTERFACE:
+                interfaces.append(_interface(order, body))
+            elif kind in _OTHER_RECORDS:
+                number += 1
+            elif kind in _READ:
+                number += 1
+                yield _frame(kind, order, body, interfaces, number, start + 8)
+        except _CorruptError as error:
+            warnings.append(
+                f"corrupt at offset {start}: {error}, so it and what follows are left out"
+            )
+            return
+    if stream.broken:
+        warnings.append(stream.cut_off(stream.offset, "a block"))
+
+
+def _block(stream: Stream, order: str, head: memoryview) -> tuple[int, memoryview] | None:
+    """Take one block: its type and its body, which is empty where nobody reads that type."""
+    if len(head) < 12:
+        return None
+    if not order:
+        raise _CorruptError("a section header has no byte order")
+    kind, length = struct.unpack(order + "II", head[:8])
+    if length < 12:
+        raise _CorruptError(f"a block claims {length} octets")
+    padded = length + -length % 4  # some writers leave the padding out of the length
+    if kind not in _READ:
+        # Its closing length is read all the same: it tells damage from an unknown type.
+        if not stream.skip(padded - 4) or (end := stream.take(4)) is None:
+            return None
+        body = end[:0]
+    else:
+        if length > _MAX_BLOCK:
+            raise _CorruptError(f"a block claims {length} octets")
+        whole = stream.take(padded)
+        if whole is None:
+            return None
+        body, end = whole[8:-4], whole[-4:]
+    if struct.unpack(order + "I", end)[0] != length:
+        raise _CorruptError("a block's two lengths differ")
+    return kind, body
+
+
+def _interface(order: str, body: memoryview) -> _Interface:
+    if len(body) < 8:
+        raise _CorruptError("an interface block is too short")
+    link_type, snap_length = struct.unpack_from(order + "H2xI", body)
+    per_second, seconds = 1_000_000, 0
+    at = 8
+    while at + 4 <= len(body):
+        code, size = struct.unpack_from(order + "HH", body, at)
+        value = body[at + 4 : at + 4 + size]
+        if code == 0 or len(value) < size:
+            break
+        if code == _TSRESOL and size == 1:
+            base = 2 if value[0] & 0x80 else 10
+            per_second = int(base ** (value[0] & 0x7F))
+        elif code == _TSOFFSET and size == 8:
+            (seconds,) = struct.unpack(order + "q", value)
+        at += 4 + size + -size % 4
+    return _Interface(link_type, snap_length, per_second, seconds)
+
+
+def _frame(
+    kind: int,
+    order: str,
+    body: memoryview,
+    interfaces: list[_Interface],
+    number: int,
+    offset: int,
+) -> Frame:
+    fixed = 4 if kind == _SIMPLE_PACKET else 20
+    if len(body) < fixed:
+        raise _CorruptError(f"the block of packet {number} is too short")
+    which = high = low = 0
+    if kind == _ENHANCED_PACKET:
+        which, high, low, captured, length = struct.unpack_from(order + "IIIII", body)
+    elif kind == _PACKET:
+        which, high, low, captured, length = struct.unpack_from(order + "H2xIIII", body)
+    else:
+        (length,) = struct.unpack_from(order + "I", body)
+        captured = length
+    if which >= len(interfaces):
+        raise _CorruptError(
+            f"packet {number} came over interface {which}, which no block describes"
+        )
+    interface = interfaces[which]
+    if kind == _SIMPLE_PACKET:
+        # It says neither when nor how much was captured: that follows from the interface.
+        time = 0
+        if interface.snap_length:
+            captured = min(length, interface.snap_length)
+    else:
+        time = interface.nanoseconds(high, low)
+    if captured > min(len(body) - fixed, MAX_CAPTURED):
+        raise _CorruptError(f"packet {number} claims {captured} octets")
+    data = body[fixed : fixed + captured]
+    return Frame(number, time, which, interface.link_type, length, data, offset + fixed)

@@ -1,0 +1,1 @@
+"""`handshake probe`: its options, its screens, one target and many."""

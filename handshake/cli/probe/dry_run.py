@@ -1,0 +1,59 @@
+"""`handshake probe --dry-run`: the SYN that would be sent, field by field; nothing leaves."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from handshake.errors import CannotRun
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from handshake.cli.probe.report import Output
+    from handshake.prober import Manner, Target
+    from handshake.tcp import Observed
+
+
+def show_syns(targets: Sequence[Target], manner: Manner, output: Output) -> int:
+    """Show the SYN to each address of each target; return what to exit with."""
+    from handshake.cli.console import console, glyphs, show
+    from handshake.view.syn import Syn
+
+    out = console(plain=output.plain)
+    signs = glyphs(ascii_only=output.ascii_only)
+    for number, (target, observed) in enumerate(_syns(targets, manner)):
+        if output.as_json:
+            sys.stdout.write(json.dumps(_as_json(target, observed)) + "\n")
+        elif output.in_words:
+            lines = Syn(target.text, observed, signs).lines(out.width)
+            show(out, lines if number == 0 else [lines[0][:0], *lines])
+    return 0
+
+
+def _syns(targets: Sequence[Target], manner: Manner) -> Iterator[tuple[Target, Observed]]:
+    from handshake.prober.dry_run import syn
+    from handshake.prober.lookup import endpoints
+
+    for target in targets:
+        try:
+            remotes = endpoints(target)
+        except LookupError as error:
+            raise CannotRun(str(error.args[0])) from error
+        for remote in remotes:
+            yield target, syn(remote, manner)
+
+
+def _as_json(target: Target, observed: Observed) -> dict[str, Any]:
+    from handshake.record import segment_record
+
+    segment = observed.segment
+    return {
+        "target": target.text,
+        "address": str(segment.destination.address),
+        "port": segment.destination.port,
+        "ttl": observed.ttl,
+        "segment": segment_record(segment),
+        "packet": observed.packet.hex(),
+    }

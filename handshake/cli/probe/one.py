@@ -1,0 +1,154 @@
+"""`handshake probe` with one target: each segment as it passes, and what came of it."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing
+from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from handshake.cli.probe.report import Evidence, Output
+    from handshake.events import Step
+    from handshake.prober import Manner, Patience, Probe, Result, Target
+
+
+def show_one(
+    target: Target,
+    patience: Patience,
+    manner: Manner,
+    output: Output,
+    opened: Callable[[], None] | None,
+) -> int:
+    """Call every address of the target; return what to exit with.
+
+    `opened` is called as soon as the sockets are open; without it, the kernel makes the calls.
+    """
+    from handshake.cli.console import console
+    from handshake.prober import exit_code
+
+    report = output.report(console(plain=output.plain))
+    in_full = output.in_words and not output.brief
+    stage = Stage(plain=output.plain, ascii_only=output.ascii_only) if in_full else None
+
+    def results() -> Generator[Result, None, None]:
+        with output.evidence() as evidence:
+            made = (
+                calls_of_the_kernel(target, patience, manner)
+                if opened is None
+                else calls(target, patience, manner, opened, evidence)
+            )
+            with closing(made):
+                for call in made:
+                    result = _ended(call) if stage is None else stage.show(call)
+                    if stage is None:
+                        report.show(result)
+                    yield result
+
+    with closing(results()) as found:
+        return report.end(exit_code(found))
+
+
+def calls(
+    target: Target,
+    patience: Patience,
+    manner: Manner,
+    opened: Callable[[], None],
+    evidence: Evidence,
+) -> Generator[Probe | Result, None, None]:
+    """Yield a call to each address of the target; all go over the same sockets.
+
+    No others could be opened later, when all privileges are given up.
+    """
+    from handshake.prober import Result, probes
+
+    with ExitStack() as stack:
+        exchange = None
+        made = list(probes(target, patience, manner))
+        for call in made:
+            if not isinstance(call, Result):
+                if exchange is None:
+                    from handshake.prober.userspace.connections import Exchange
+
+                    sockets = Exchange(
+                        patience, manner, attentive=True, opened=opened, witness=evidence.witness
+                    )
+                    exchange = stack.enter_context(sockets)
+                    exchange.prepare(each.remote for each in made if not isinstance(each, Result))
+                call.exchange = exchange
+            yield call
+
+
+def calls_of_the_kernel(
+    target: Target, patience: Patience, manner: Manner
+) -> Generator[Probe | Result, None, None]:
+    """Yield the result of a call by connect() to each address of the target."""
+    from handshake.prober import Result, probes
+    from handshake.prober.connect import connect
+
+    for call in probes(target, patience, manner):
+        if isinstance(call, Result):
+            yield call
+        else:
+            yield connect(target, call.remote, patience=patience, manner=manner)
+
+
+def _ended(call: Probe | Result) -> Result:
+    from handshake.prober import Result
+
+    if isinstance(call, Result):
+        return call
+    with closing(call):
+        return call.result
+
+
+class Stage:
+    """Shows each call as it happens, and what came of it."""
+
+    def __init__(self, *, plain: bool, ascii_only: bool) -> None:
+        from handshake.cli.console import console, glyphs, show
+
+        self._console = console(plain=plain)
+        self._print = partial(show, self._console)
+        self._glyphs = glyphs(ascii_only=ascii_only)
+        self._shown = 0
+
+    def show(self, call: Probe | Result) -> Result:
+        """Show one call from its first segment to its verdict; return the result."""
+        from handshake.prober import Result
+        from handshake.view.probe import Findings
+        from handshake.view.text import line
+
+        if self._shown:
+            self._print([line()])
+        self._shown += 1
+        steps: list[Step] = []
+        if isinstance(call, Result):
+            result = call
+        else:
+            with closing(call):
+                self._follow(call, steps)
+                result = call.result
+        if steps:
+            self._print([line()])
+        self._print(Findings(result, steps, self._glyphs).lines(self._console.width))
+        return result
+
+    def _follow(self, call: Probe, steps: list[Step]) -> None:
+        """Draw each step as it passes, and keep it in `steps`."""
+        from handshake.view.explanation import ROOM, Explanation
+        from handshake.view.numbers import Numbers
+        from handshake.view.probe import heading
+
+        width = self._console.width
+        pictured = self._console.is_terminal and width >= ROOM
+        for step in call:
+            earlier = next((each for each in reversed(steps) if each.by is step.by), None)
+            before = steps[-1] if steps else None
+            if before is None:
+                self._print([heading(call.target.text, str(call.remote.address))])
+            steps.append(step)
+            numbers = Numbers.of(steps)
+            shown = Explanation(step, numbers, before, earlier, pictured, self._glyphs)
+            self._print(shown.lines(width))

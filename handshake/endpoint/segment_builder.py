@@ -1,0 +1,179 @@
+"""The headers that an attempt sends: the same fields and options as Linux would choose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from handshake.endpoint.options import ECN, Manner
+from handshake.errors import UsageError
+from handshake.tcp import Endpoint, Flags, Offer, Options, Segment, Seq
+from handshake.tcp import options as opt
+from handshake.tcp.signature import signed
+
+if TYPE_CHECKING:
+    from handshake.tcp import ControlBlock
+
+ETHERNET: Final = 1460
+"""What a segment may carry over Ethernet, in octets."""
+
+LINUX: Final = Offer(mss=ETHERNET, window_scale=7, sack_permitted=True, timestamps=True)
+"""What Linux offers over Ethernet: some sites drop a SYN that offers less."""
+
+_FIXED: Final = 20
+_LARGEST: Final = 0xFFFF
+_ECN_BITS: Final = ECN | Flags.AE
+
+_ANYBODY: Final = Endpoint.of("192.0.2.1", 1)
+
+
+def path_mss(mtu: int, version: int) -> int:
+    """Return what a segment may carry on a path with this MTU, in octets (section 3.7.1)."""
+    # The length field of IPv4 counts the IP header, that of IPv6 does not.
+    return min(mtu, _LARGEST) - 40 if version == 4 else min(mtu, _LARGEST + 40) - 60
+
+
+def offer_for(mtu: int, version: int, manner: Manner | None = None) -> Offer:
+    """Return what a call of this manner offers on a path with this MTU."""
+    manner = manner or Manner()
+    return Offer(
+        mss=path_mss(mtu, version) if manner.mss is None else manner.mss or None,
+        window_scale=manner.window_scale,
+        sack_permitted=manner.sack,
+        # Linux, too, leaves the clocks out where a signature takes their place.
+        timestamps=manner.timestamps and not manner.md5,
+        ecn=manner.ecn,
+        fast_open=manner.fast_open,
+        md5=bool(manner.md5),
+    )
+
+
+def check(manner: Manner) -> None:
+    """Raise UsageError where the options of such a SYN have no room in a header."""
+    headers = Headers(offer_for(1500, 4, manner), manner)
+    try:
+        headers.opening(_ANYBODY, _ANYBODY, Seq(0), clock=0)
+    except ValueError as error:
+        clocks = ", such as the timestamps, which take 10" if headers.offer.timestamps else ""
+        raise UsageError(f"{error}: leave some out{clocks}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Headers:
+    """Makes the segments of one end, in the manner asked for. Times are clocks of timestamps."""
+
+    offer: Offer
+    manner: Manner = Manner()  # noqa: RUF009 - it is frozen
+    path_mss: int = ETHERNET
+    """What a segment may carry on our side of the path, whatever the peer takes."""
+
+    def opening(
+        self, local: Endpoint, remote: Endpoint, iss: Seq, clock: int, *, again: bool = False
+    ) -> Segment:
+        """Return the first segment; `again`: without what may have kept an answer from coming.
+
+        That is ECN (RFC 3168 section 6.1.1.1) and Fast Open (RFC 7413 section 4.1.3.1).
+        """
+        offer, flags, data = self.offer, self.manner.asked, b""
+        if again:
+            flags &= ~_ECN_BITS
+            offer = replace(offer, fast_open=None)
+        options = self._offered(offer, clock, None) + self._others()
+        if offer.fast_open:
+            data = self.manner.data[: max(0, self.path_mss - len(options))]
+        return self._finished(
+            Segment(
+                source=local,
+                destination=remote,
+                seq=iss,
+                # As hard to guess as our own number, so that only who saw it can answer.
+                ack=Seq(~int(iss)) if Flags.ACK in flags else None,
+                flags=flags,
+                window=min(self._room, _LARGEST),
+                options=Options.of(options),
+                payload=data,
+            )
+        )
+
+    def later(
+        self, block: ControlBlock, flags: Flags, clock: int, seq: Seq, data: bytes = b""
+    ) -> Segment:
+        """Return any other segment that this end sends; `clock` is for its timestamp."""
+        assert block.remote is not None
+        return self._finished(
+            Segment(
+                source=block.local,
+                destination=block.remote,
+                seq=seq,
+                ack=block.rcv.nxt if Flags.ACK in flags else None,
+                flags=flags,
+                window=self._window(block, flags),
+                options=Options.of(self._agreed(block, flags, clock)),
+                payload=data,
+            )
+        )
+
+    def payload(self, block: ControlBlock) -> int:
+        """Return how many octets of data a segment may carry (section 3.7.1, RFC 6691)."""
+        options = len(Options.of(self._agreed(block, Flags.ACK, 0)).raw)
+        return max(1, min(block.mss or self.path_mss, self.path_mss) - options)
+
+    def _finished(self, segment: Segment) -> Segment:
+        return signed(segment, self.manner.md5) if self.manner.md5 else segment
+
+    @property
+    def _room(self) -> int:
+        if self.manner.window is not None:
+            return self.manner.window
+        # As many whole segments as an unscaled window can count.
+        size = self.offer.mss or 536
+        return _LARGEST // size * size
+
+    def _window(self, block: ControlBlock, flags: Flags) -> int:
+        if Flags.RST in flags:
+            return 0
+        # The window in a SYN is never scaled (RFC 7323 section 2.2); later it is rounded up.
+        shift = 0 if Flags.SYN in flags else block.rcv_shift or 0
+        return min(-(-self._room >> shift), _LARGEST)
+
+    def _agreed(self, block: ControlBlock, flags: Flags, clock: int) -> bytes:
+        """Return the options of a segment that is not the first."""
+        if Flags.SYN in flags:
+            # A SYN,ACK offers only what the peer's SYN did (RFC 7323 sections 2.2 and 3.2).
+            return self._offered(self.offer, clock, block)
+        signature = self._signature()
+        if not block.timestamps or Flags.RST in flags:
+            return signature
+        echo = block.ts_recent if Flags.ACK in flags else None
+        return signature + opt.nop() + opt.nop() + opt.timestamps(clock % 2**32, echo or 0)
+
+    def _signature(self) -> bytes:
+        if not self.manner.md5:
+            return b""
+        return opt.nop() + opt.nop() + opt.md5(bytes(opt.MD5_OCTETS))
+
+    def _offered(self, offer: Offer, clock: int, block: ControlBlock | None) -> bytes:
+        """Return the options of a SYN, or of a SYN,ACK where there is a block."""
+        theirs = (block and block.peer_offered) or offer
+        stamped = offer.timestamps and theirs.timestamps
+        parts = [self._signature()]
+        if offer.mss is not None:
+            parts.append(opt.mss(offer.mss))
+        # In Linux's order, which every middlebox has seen before: what fills a word stands first.
+        if offer.sack_permitted and theirs.sack_permitted:
+            parts += [opt.sack_permitted()] if stamped else [opt.nop(), opt.nop()]
+            parts += [] if stamped else [opt.sack_permitted()]
+        elif stamped:
+            parts += [opt.nop(), opt.nop()]
+        if stamped:
+            echo = (block and block.ts_recent) or 0
+            parts.append(opt.timestamps(clock % 2**32, echo))
+        if offer.window_scale is not None and theirs.window_scale is not None:
+            parts += [opt.nop(), opt.window_scale(offer.window_scale)]
+        if offer.fast_open is not None and block is None:
+            parts.append(opt.fast_open(offer.fast_open))
+            parts.append(opt.nop() * (-sum(map(len, parts)) % 4))
+        return b"".join(parts)
+
+    def _others(self) -> bytes:
+        return b"".join(opt.option(kind, data) for kind, data in self.manner.options)

@@ -1,0 +1,164 @@
+"""The segment in a frame: `Decoder.fields` for millions of frames, `Decoder.observed` for each.
+
+    decoder = Decoder()
+    for frame in capture:                    # each frame once and in order: fragments are kept
+        found = decoder.fields(frame)        # a plain tuple, an IcmpError or None
+        if type(found) is tuple:
+            (source, destination, sport, dport, seq, ack, bits, window, length, options,
+             ttl, ip, tcp, end, whole, via) = found      # what they are: `walk.Fields`
+            observed(frame, found)           # the same as an Observed, whenever it is wanted
+    decoder.warnings                         # a line for each kind of frame that was not read
+
+`Decoder.observed(frame)` does both in one. Nothing in here raises on what a wire carries.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Final
+
+from handshake.packet.checksum import checksum
+from handshake.packet.dot11 import EncryptedError
+from handshake.packet.ip import TCP, CutError
+from handshake.packet.layer import IPV4, IPV6, UnknownLinkError
+from handshake.packet.layer_parser import ShortError, Walker
+from handshake.tcp import Observed, Segment
+
+if TYPE_CHECKING:
+    from handshake.packet.frame import Frame
+    from handshake.packet.layer import Octets
+    from handshake.packet.layer_parser import Fields
+    from handshake.tcp.icmp import IcmpError
+
+_ETHERNET: Final = 1
+_ORDINARY: Final = struct.Struct("!12xHBxH2xHBB2x4s4sHHIIHH").unpack_from
+"""Ethernet, IPv4 without options and TCP: nearly all there is."""
+
+_ORDINARY_6: Final = struct.Struct("!18xHBB16s16sHHIIHH").unpack_from
+"""The same over IPv6, from the length of its payload on."""
+
+_ORDINARY_OCTETS: Final = 54
+_ORDINARY_6_OCTETS: Final = 74
+_MIN_HEADER: Final = 20
+
+_NAMES: Final = {
+    6: "Token Ring",
+    10: "FDDI",
+    107: "Frame Relay",
+    147: "private use",
+    187: "Bluetooth",
+    189: "USB",
+    201: "Bluetooth",
+    220: "USB",
+    227: "CAN",
+    249: "USB",
+    252: "upper PDUs of Wireshark",
+}
+"""Link types that are not read, where a number alone would puzzle."""
+
+_address = lru_cache(65536)(ip_address)
+
+
+class Decoder:
+    """Finds the segment in each frame, and counts the frames where something was in the way."""
+
+    def __init__(self) -> None:
+        self._seen: Counter[str] = Counter()
+        self._first: dict[str, int] = {}
+        self._walker = Walker()
+
+    def fields(self, frame: Frame) -> Fields | IcmpError | None:
+        """Return the innermost segment of the frame, or the ICMP error that quotes one.
+
+        None where it holds neither.
+        """
+        _, _, _, link_type, length, data, _ = frame
+        if link_type == _ETHERNET and len(data) >= _ORDINARY_OCTETS:
+            # fmt: off
+            (kind, first, total, fragmentation, ttl, protocol, source, destination,
+             sport, dport, seq, ack, bits, window) = _ORDINARY(data)
+            # fmt: on
+            if kind == IPV4 and first == 0x45 and protocol == TCP and not fragmentation & 0x3FFF:
+                header = bits >> 10 & 0x3C
+                # Whatever is odd about a length is for the long way to judge.
+                if _MIN_HEADER <= header <= total - 20 <= length - 34:
+                    options = bytes(data[54 : 34 + header]) if header > _MIN_HEADER else b""
+                    # fmt: off
+                    return (source, destination, sport, dport, seq, ack, bits, window,
+                            total - 20 - header, options, ttl, 14, 34, 14 + total, None, ())
+                    # fmt: on
+            if kind == IPV6 and (found := _ordinary_6(data, length)) is not None:
+                return found
+        try:
+            return self._walker.walk(frame)
+        except UnknownLinkError as error:
+            name = _NAMES.get(error.link_type)
+            shown = f"{error.link_type} ({name})" if name else str(error.link_type)
+            what = f"of link type {shown}, which is not read"
+        except EncryptedError:
+            what = "encrypted on a wireless network"
+        except ShortError:
+            what = "too short to hold a TCP header"
+        except (CutError, struct.error, IndexError):
+            what = "cut off inside a header"
+        except ValueError as error:
+            what = f"malformed: {error}"
+        self._seen[what] += 1
+        self._first.setdefault(what, frame.number)
+        return None
+
+    def observed(self, frame: Frame) -> Observed | IcmpError | None:
+        """Return the innermost segment of the frame as observed, or the error that quotes one.
+
+        None where it holds neither.
+        """
+        found = self.fields(frame)
+        return observed(frame, found) if isinstance(found, tuple) else found
+
+    @property
+    def warnings(self) -> list[str]:
+        """What stood in the way so far: a line for each kind, with its first frame."""
+        lines = [(count, what, self._first[what]) for what, count in self._seen.items()]
+        count, first = self._walker.fragments.left
+        if count:
+            lines.append((count, "part of a packet whose other parts are not there", first))
+        return [
+            f"{count} packet{' was' if count == 1 else 's were'} {what} (first: frame {first})"
+            for count, what, first in lines
+        ]
+
+
+def _ordinary_6(data: Octets, length: int) -> Fields | None:
+    if len(data) < _ORDINARY_6_OCTETS or data[14] >> 4 != 6:
+        return None
+    # fmt: off
+    (size, protocol, ttl, source, destination,
+     sport, dport, seq, ack, bits, window) = _ORDINARY_6(data)
+    header = bits >> 10 & 0x3C
+    if protocol != TCP or not _MIN_HEADER <= header <= size <= length - 54:
+        return None
+    options = bytes(data[74 : 54 + header]) if header > _MIN_HEADER else b""
+    return (source, destination, sport, dport, seq, ack, bits, window,
+            size - header, options, ttl, 14, 54, 54 + size, None, ())
+    # fmt: on
+
+
+def observed(frame: Frame, fields: Fields) -> Observed:
+    """Return what `Decoder.fields` found in this frame, in full: payload, packet and checksum."""
+    source, destination = fields[0], fields[1]
+    ttl, ip, tcp, end, whole, via = fields[10:]
+    packet = bytes((frame.data if whole is None else whole)[ip:end])
+    octets, length = packet[tcp - ip :], end - tcp
+    return Observed(
+        segment=Segment.parse(_address(source), _address(destination), octets, length),
+        at=frame.time,
+        frame=frame.number,
+        length=frame.length,
+        ttl=ttl,
+        checksum_ok=None if len(octets) < length else not checksum(source, destination, octets),
+        packet=packet,
+        via=via,
+    )

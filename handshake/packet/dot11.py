@@ -1,0 +1,54 @@
+"""IEEE 802.11: the data frames of a wireless network, where nothing is encrypted."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final
+
+from handshake.packet.layer import DOT11, LLC, RADIOTAP, Next
+
+if TYPE_CHECKING:
+    from handshake.packet.layer import Layer, Octets
+
+_DATA: Final = 2
+_TO_AND_FROM_AP: Final = 0x0300
+_MORE_FRAGMENTS, _PROTECTED, _ORDER = 0x0400, 0x4000, 0x8000
+_QOS, _NO_DATA = 0x8, 0x4
+_AGGREGATE: Final = 0x80
+
+
+class EncryptedError(Exception):
+    """Nobody without the key can read what is in the frame."""
+
+
+def _radiotap(octets: Octets, at: int, limit: int) -> Next:
+    (length,) = struct.unpack_from("<H", octets, at + 2)
+    return Next(DOT11, at + length, limit)
+
+
+def _dot11(octets: Octets, at: int, limit: int) -> Next | None:
+    (control,) = struct.unpack_from("<H", octets, at)
+    subtype = control >> 4 & 0xF
+    if control & 3 or control >> 2 & 3 != _DATA or subtype & _NO_DATA:
+        return None
+    if control & _PROTECTED:
+        raise EncryptedError
+    (sequence,) = struct.unpack_from("<H", octets, at + 22)
+    if sequence & 0xF or control & _MORE_FRAGMENTS:
+        return None
+    at += 30 if control & _TO_AND_FROM_AP == _TO_AND_FROM_AP else 24
+    if subtype & _QOS:
+        quality = octets[at]
+        at += 6 if control & _ORDER else 2
+        if quality & _AGGREGATE:
+            # Of an A-MSDU, the first frame: two addresses and a length stand before it.
+            (length,) = struct.unpack_from("!H", octets, at + 12)
+            return Next(LLC, at + 14, min(limit, at + 14 + length))
+    # Some drivers fill the header up to a whole word: LLC shows where it begins.
+    if octets[at] != 0xAA and bytes(octets[at + 2 : at + 4]) == b"\xaa\xaa":
+        at += 2
+    return Next(LLC, at, limit)
+
+
+LAYERS: Final[dict[int, tuple[int, Layer]]] = {RADIOTAP: (8, _radiotap), DOT11: (24, _dot11)}
+"""How each kind is read, and how many octets its header has at least."""

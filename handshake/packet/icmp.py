@@ -1,0 +1,53 @@
+"""ICMP errors on the wire: which segment each of them quotes."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import Final
+
+from handshake.packet.ip import TCP, Datagram, header
+from handshake.tcp import Endpoint, Seq
+from handshake.tcp.icmp import IcmpError
+
+__all__ = ["PROTOCOLS", "IcmpError", "quoted"]
+
+PROTOCOLS: Final = {1: 4, 58: 6}
+"""The version of IP, by the protocol number of its ICMP."""
+
+
+def quoted(datagram: Datagram, at: int = 0, frame: int | None = None) -> IcmpError | None:
+    """Return the error in this packet; None where it is none, or quotes no TCP."""
+    version = PROTOCOLS.get(datagram.protocol)
+    octets = datagram.payload
+    if version is None or len(octets) < 8 or not _is_error(version, octets[0]):
+        return None
+    try:
+        inner = header(octets, 8, len(octets))
+    except ValueError:
+        return None
+    if inner.protocol != TCP or (inner.fragment is not None and inner.fragment.offset):
+        return None
+    # Eight octets of the quoted payload are all that an old router sends (RFC 792).
+    ports_and_seq = octets[inner.at : inner.end]
+    if len(ports_and_seq) < 8:
+        return None
+    return IcmpError(
+        version=version,
+        type=octets[0],
+        code=octets[1],
+        sender=ip_address(datagram.source),
+        source=_endpoint(inner.source, ports_and_seq[0:2]),
+        destination=_endpoint(inner.destination, ports_and_seq[2:4]),
+        seq=Seq(int.from_bytes(ports_and_seq[4:8], "big")),
+        at=at,
+        frame=frame,
+        packet=datagram.packet,
+    )
+
+
+def _is_error(version: int, kind: int) -> bool:
+    return kind in (3, 11, 12) if version == 4 else 1 <= kind <= 4
+
+
+def _endpoint(address: bytes, port: bytes) -> Endpoint:
+    return Endpoint(ip_address(address), int.from_bytes(port, "big"))

@@ -1,0 +1,173 @@
+"""From layer to layer, through whatever a frame is wrapped in, down to the innermost segment."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from handshake.packet import dot11, icmp, ip, link_layers, tunnels
+from handshake.packet.ip import TCP, Datagram
+from handshake.packet.layer import IP, IPV4, IPV6, UnknownLinkError
+from handshake.packet.reassembly import Fragments
+
+if TYPE_CHECKING:
+    from handshake.packet.frame import Frame
+    from handshake.packet.layer import Layer, Octets
+    from handshake.tcp.icmp import IcmpError
+
+Fields: TypeAlias = tuple[
+    bytes,  # source address: 4 or 16 octets
+    bytes,  # destination address: where it goes in the end
+    int,  # source port
+    int,  # destination port
+    int,  # SEG.SEQ
+    int,  # the acknowledgment field, ACK set or not
+    int,  # data offset (4 bits), reserved (3), AE and the eight control bits, as in the header
+    int,  # the window field, not scaled
+    int,  # octets of payload there were, by the IP header
+    bytes,  # the options, as far as they were captured
+    int,  # time to live, or hop limit
+    int,  # where the IP header begins in the octets
+    int,  # where the TCP header begins in them
+    int,  # where the segment ends: on the wire, so it may lie behind what was captured
+    bytes | None,  # the octets where they are not the frame's, but put together of fragments
+    tuple[str, ...],  # the tunnels and tags it came through, the outermost first
+]
+
+_UDP: Final = 17
+_MIN_HEADER: Final = 20
+_DEEPEST: Final = 32
+"""Layers in one frame: nobody nests more, and who does so wants us to work."""
+
+_LAYERS: Final[dict[int, tuple[int, Layer]]] = {
+    **link_layers.LAYERS,
+    **tunnels.LAYERS,
+    **dot11.LAYERS,
+}
+_IP_IN_IP: Final = {
+    (4, IPV4): "ipip",
+    (4, IPV6): "6in4",
+    (16, IPV4): "4in6",
+    (16, IPV6): "6in6",
+}
+"""How the tunnel is called, by the octets of the outer address and what is within."""
+
+_BY_SCAPY: Final = frozenset((119, 192, 195, 230))
+"""Link types that carry IP, but so rarely that Scapy looks for it: Prism, PPI, IEEE 802.15.4."""
+
+_TCP_HEADER: Final = struct.Struct("!HHIIHH").unpack_from
+
+
+class Walker:
+    """Reads frames of every kind; keeps fragments until their packet is whole."""
+
+    def __init__(self) -> None:
+        self.fragments = Fragments()
+
+    def walk(self, frame: Frame) -> Fields | IcmpError | None:
+        """Return the innermost segment, or the ICMP error that quotes one; None without either.
+
+        Raises ValueError, IndexError, struct.error, UnknownLinkError or EncryptedError where
+        something is in the way.
+        """
+        octets: Octets = frame.data
+        whole: bytes | None = None
+        kind, at, limit = (
+            link_layers.LINKS.get(frame.link_type, 0),
+            0,
+            max(frame.length, len(octets)),
+        )
+        if not kind:
+            octets = whole = _by_scapy(frame)
+            kind, limit = IP if whole else 0, len(whole)
+        via: tuple[str, ...] = ()
+        for _ in range(_DEEPEST):
+            if kind in (IPV4, IPV6):
+                header = ip.header(octets, at, limit)
+                if header.fragment is not None:
+                    put = self.fragments.add(octets, at, header, via, frame.number)
+                    if put is None:
+                        return None
+                    octets = whole = put.octets
+                    at, limit = 0, put.length
+                    header = ip.header(octets, at, limit)
+                protocol = header.protocol
+                if protocol == TCP:
+                    return _fields(octets, at, header, whole, via)
+                if protocol in icmp.PROTOCOLS:
+                    packet = Datagram.parse(bytes(octets[at:limit]), limit - len(octets))
+                    return icmp.quoted(packet, frame.time, frame.number)
+                if protocol == _UDP:
+                    if header.end - header.at < 8:
+                        return None
+                    after = tunnels.udp(octets, header.at, header.end)
+                    if after is None:
+                        return None
+                    kind, at, limit, name = after
+                else:
+                    kind = tunnels.PROTOCOLS.get(protocol, 0)
+                    name = _IP_IN_IP.get((len(header.source), kind), "")
+                    at, limit = header.at, header.end
+            elif kind in _LAYERS:
+                least, layer = _LAYERS[kind]
+                if at + least > len(octets):
+                    raise ip.CutError
+                if at + least > limit:
+                    raise ValueError("a header is longer than what it stands in")
+                after = layer(octets, at, limit)
+                if after is None:
+                    return None
+                kind, at, limit, name = after
+            else:
+                return None
+            if name:
+                via += (name,)
+        raise ValueError(f"wrapped more than {_DEEPEST} times")
+
+
+def _fields(
+    octets: Octets,
+    at: int,
+    header: ip.Header,
+    whole: bytes | None,
+    via: tuple[str, ...],
+) -> Fields:
+    source, destination, ttl, _, begin, end, _ = header
+    length = end - begin
+    if min(length, len(octets) - begin) < _MIN_HEADER:
+        raise ShortError
+    sport, dport, seq, ack, bits, window = _TCP_HEADER(octets, begin)
+    # As `Segment.parse` takes a data offset that cannot be.
+    size = min(max(bits >> 10 & 0x3C, _MIN_HEADER), length)
+    return (
+        source,
+        destination,
+        sport,
+        dport,
+        seq,
+        ack,
+        bits,
+        window,
+        length - size,
+        bytes(octets[begin + _MIN_HEADER : begin + size]),
+        ttl,
+        at,
+        begin,
+        end,
+        whole,
+        via,
+    )
+
+
+class ShortError(Exception):
+    """Less than the fixed part of a TCP header is there: ports and numbers would be guesses."""
+
+
+def _by_scapy(frame: Frame) -> bytes:
+    """Return the outermost IP packet of a frame whose link type we leave to Scapy."""
+    if frame.link_type not in _BY_SCAPY:
+        raise UnknownLinkError(frame.link_type)
+    # Not before there is such a frame: Scapy takes a third of a second to load.
+    from handshake.packet.dissect import ip_packet
+
+    return ip_packet(frame.link_type, bytes(frame.data))

@@ -1,0 +1,183 @@
+"""Frames of the plain kind, kept in few octets: enough to judge each, and to decode it again."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+
+from handshake.packet.checksum import internet_checksum
+from handshake.packet.frame import Frame
+from handshake.packet.ip import TCP
+from handshake.packet.layer import IPV4, IPV6
+from handshake.tcp import Observed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from handshake.packet.decode import Decoder
+
+ETHERNET: Final = 1
+PLAIN_V6_OCTETS: Final = 74
+_PLAIN_V6: Final = struct.Struct("!18xHBx36s8xH").unpack_from
+_MIN_HEADER: Final = 20
+_LATEST: Final = 1 << 64
+HEAD: Final = 20
+"""Octets of a record before those of the frame."""
+
+_PACKED: Final = struct.Struct(">I").unpack_from
+_RIGHT: Final = 1
+WRONG: Final = 2
+
+
+class Kind(NamedTuple):
+    """One of the two kinds of frames that are kept: Ethernet, IP without extras, TCP."""
+
+    record: struct.Struct
+    """Time, number, length, `captured << 2 | checksum`, and the frame's first octets."""
+
+    ip: int
+    """Where in the frame the IP header begins."""
+
+    addresses: int
+    """Where the addresses begin."""
+
+    tcp: int
+    """Where the TCP header begins."""
+
+    counted: int
+    """Octets of the IP header that its length field counts."""
+
+    fields: struct.Struct
+    """A record once more: what `ordinary` looks at."""
+
+    @property
+    def octets(self) -> int:
+        """How many octets of a frame are kept."""
+        return self.record.size - HEAD
+
+
+V4: Final = Kind(
+    record=struct.Struct(">QIII96s"),
+    ip=14,
+    addresses=26,
+    tcp=34,
+    counted=20,
+    # total, TTL, addresses and ports, SEQ, ACK, bits, window, two options
+    fields=struct.Struct(">QIII16xH4xBx2x12sIIHH4xII34x"),
+)
+V6: Final = Kind(
+    record=struct.Struct(">QIII120s"),
+    ip=14,
+    addresses=22,
+    tcp=54,
+    counted=0,
+    fields=struct.Struct(">QIII18xHxB36sIIHH4xII38x"),
+)
+
+
+def plain(frame: Frame) -> tuple[Kind, bytes, int, int] | None:
+    """Return the frame's kind, addresses and ports, where its segment ends, and offset and bits.
+
+    None where it is not plain. `pcap` asks the same of most frames, in line.
+    """
+    _, at, _, link_type, length, data, _ = frame
+    if link_type != ETHERNET or len(data) < PLAIN_OCTETS or not 0 <= at < _LATEST:
+        return None
+    link, first, total, part, protocol, key, bits = PLAIN(data)
+    header = bits >> 10 & 60
+    if link == IPV4 and first == 0x45 and protocol == TCP and not part & 0x3FFF:
+        whole = _MIN_HEADER <= header <= total - 20 <= length - V4.tcp
+        return (V4, key, V4.tcp - 20 + total, bits) if whole else None
+    if link != IPV6 or len(data) < PLAIN_V6_OCTETS:
+        return None
+    total, protocol, key, bits = _PLAIN_V6(data)
+    header = bits >> 10 & 60
+    whole = _MIN_HEADER <= header <= total <= length - V6.tcp and V6.tcp + header <= V6.octets
+    return (
+        (V6, key, V6.tcp + total, bits)
+        if protocol == TCP and whole and data[14] >> 4 == 6
+        else None
+    )
+
+
+def pack(kind: Kind, frame: Frame, end: int) -> bytes:
+    """Return the record of a frame whose segment ends at `end` on the wire."""
+    number, at, _, _, length, data, _ = frame
+    captured = len(data)
+    check = 0
+    if captured > kind.octets:
+        if captured >= end:
+            check = _RIGHT if _sums_up(data[kind.addresses : end], end - kind.tcp) else WRONG
+        data = data[: kind.octets]
+    return kind.record.pack(at, number, length, captured << 2 | check, bytes(data))
+
+
+def _sums_up(octets: bytes | bytearray | memoryview, length: int) -> bool:
+    """Whether a segment's checksum is right; the octets begin with the two addresses."""
+    pseudo = length.to_bytes(4, "big") + b"\0\0\0\x06"
+    return internet_checksum(pseudo + bytes(octets)) == 0
+
+
+Taken: TypeAlias = dict[bytes, bytearray]
+"""Where plain frames go, by addresses and ports as the frame has them."""
+
+PLAIN: Final = struct.Struct("!12xHBxH2xHxB2x12s8xH").unpack_from
+PLAIN_OCTETS: Final = 54
+"""A frame's Ethernet, IPv4 and TCP headers: what is asked of them, and who talks."""
+
+SELDOM: Final = 0xFFF
+"""Of so many frames that could be taken out of sight, one is shown: for what time brings."""
+
+
+class Sieve:
+    """Reads a record of a pcap file and the headers of a plain IPv4 frame in one step.
+
+    The headers are read in the order of the file, for speed: so these numbers are, too.
+    """
+
+    def __init__(self, record: str, order: str) -> None:
+        fields = struct.Struct(f"{record}12xHB5xHxB2x12s9xB")
+        self.unpack, self.octets = fields.unpack_from, fields.size
+        (self.ipv4,) = struct.unpack(f"{order}H", IPV4.to_bytes(2, "big"))
+        (self.fragmented,) = struct.unpack(f"{order}H", b"\x3f\xff")
+
+
+def sound(kind: Kind, records: bytes | bytearray, base: int, length: int) -> bool:
+    """Whether a whole segment of this length was captured in the record at `base`, undamaged."""
+    (packed,) = _PACKED(records, base + 16)
+    begin, end = base + HEAD + kind.addresses, base + HEAD + kind.tcp + length
+    return packed >> 2 >= kind.tcp + length and _sums_up(records[begin:end], length)
+
+
+def observed(kind: Kind, records: bytes | bytearray, decoder: Decoder) -> Iterator[Observed]:
+    """Yield what was kept as it was observed. Octets of payload that were not kept are zero."""
+    for at, number, length, packed, octets in kind.record.iter_unpack(records):
+        captured, check = packed >> 2, packed & 3
+        data = octets[:captured].ljust(captured, b"\0")
+        found = decoder.observed(Frame(number, at, 0, ETHERNET, length, data, 0))
+        # Nobody has looked yet whether the lengths in the headers agree.
+        if not isinstance(found, Observed):
+            continue
+        if captured > kind.octets:
+            found = replace(found, checksum_ok=None if not check else check == _RIGHT)
+        yield found
+
+
+def last_at(kind: Kind, records: bytes | bytearray) -> int:
+    """Return the time of the last record."""
+    (at,) = struct.unpack_from(">Q", records, len(records) - kind.record.size)
+    return int(at)
+
+
+def last_number(kind: Kind, records: bytes | bytearray) -> int:
+    """Return the number of the last record's frame."""
+    (number,) = struct.unpack_from(">I", records, len(records) - kind.record.size + 8)
+    return int(number)
+
+
+def is_again(kind: Kind, records: bytes | bytearray, frame: Frame) -> bool:
+    """Whether a frame has the addresses, ports, numbers and bits of the first record's."""
+    first = memoryview(records)[HEAD:]
+    begin, end = kind.addresses, kind.tcp + 14
+    return first[begin:end] == frame.data[begin:end]

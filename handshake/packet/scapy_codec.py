@@ -1,0 +1,90 @@
+"""Packets to segments and back: the frontier between Scapy's types and ours."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+
+from scapy.layers.inet import ICMP, IP, TCP, IPerror
+from scapy.layers.inet6 import IPerror6, IPv6, _ICMPv6
+from scapy.packet import NoPayload
+
+from handshake.packet import ip as network
+from handshake.packet.ip import Datagram
+from handshake.tcp import Segment
+from handshake.tcp.options import MAX_OCTETS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def segment(packet: Any) -> Segment:
+    """Return the innermost segment of a Scapy packet. Raises ValueError where it has none."""
+    for layer in reversed(list(ip_layers(packet))):
+        datagram = Datagram.parse(bytes(layer))
+        if datagram.protocol == network.TCP and not datagram.fragment:
+            return _parsed(datagram)
+    raise ValueError("there is no TCP segment in this packet")
+
+
+def packet(seg: Segment, ttl: int = 64, tos: int = 0) -> Any:
+    """Return Scapy's packet for the segment, IP header on top; Scapy fills lengths and checksums.
+
+    The header is as the segment has it, malformed or not. Raises ValueError where the
+    options take more than the 40 octets that a header has room for.
+    """
+    options = seg.options.raw
+    if len(options) > MAX_OCTETS:
+        raise ValueError(f"options take {len(options)} octets, and a header has room for 40")
+    payload = seg.payload
+    if payload:
+        # The receiver looks for the payload where the data offset points.
+        options = options.ljust((seg.data_offset - 5) * 4, b"\0")
+    header = TCP(
+        sport=seg.source.port,
+        dport=seg.destination.port,
+        seq=int(seg.seq),
+        ack=seg.ack_field,
+        dataofs=seg.data_offset,
+        reserved=seg.reserved,
+        flags=int(seg.flags),
+        window=seg.window,
+        urgptr=seg.urgent,
+    )
+    if (read := _as_scapy_reads(options)) is None:
+        payload = options + payload
+    else:
+        header.options = read
+    # A scope names an interface of this machine: it is not in the packet.
+    source, destination = (
+        str(end.address).partition("%")[0] for end in (seg.source, seg.destination)
+    )
+    if seg.source.version == 4:
+        below = IP(src=source, dst=destination, ttl=ttl, tos=tos)
+    else:
+        below = IPv6(src=source, dst=destination, hlim=ttl, tc=tos)
+    return below / header / payload if payload else below / header
+
+
+def _parsed(datagram: Datagram) -> Segment:
+    source, destination = ip_address(datagram.source), ip_address(datagram.destination)
+    return Segment.parse(source, destination, datagram.payload, datagram.length)
+
+
+def _as_scapy_reads(options: bytes) -> Any:
+    """Return the options as Scapy's list; None where Scapy would write other octets for it."""
+    field, header = TCP().get_field("options"), TCP()
+    try:
+        read = field.m2i(header, options)
+        return read if field.i2m(header, read) == options else None
+    except Exception:  # Scapy raises what it likes on malformed options
+        return None
+
+
+def ip_layers(packet: Any) -> Iterator[Any]:
+    """Yield the IP headers in a Scapy packet, outermost first; not those that ICMP quotes."""
+    layer = packet
+    while not isinstance(layer, NoPayload | TCP | ICMP | _ICMPv6 | IPerror | IPerror6):
+        if isinstance(layer, IP | IPv6):
+            yield layer
+        layer = layer.payload

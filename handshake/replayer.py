@@ -1,0 +1,66 @@
+"""Replays a saved capture: each segment in it, and what it changed at both ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from handshake.capture.open import Capture
+    from handshake.events import Step
+    from handshake.tracker import Tracker
+
+
+class Replay:
+    """The steps of one capture, in order, made as they are asked for and once only."""
+
+    tracker: Tracker
+    """Knows the connections seen so far."""
+
+    def __init__(self, capture: Capture) -> None:
+        from handshake.tracker import Tracker
+
+        self.tracker = Tracker()
+        self._capture = capture
+        self._notes: list[str] = []
+
+    @property
+    def name(self) -> str:
+        """The file's name, fit to be shown."""
+        return self._capture.name
+
+    @property
+    def warnings(self) -> list[str]:
+        """What was wrong with the file and its packets, a line each; whole after the last step."""
+        return self._capture.warnings + self._notes
+
+    @property
+    def readable(self) -> bool:
+        """Whether any frame of the file was whole; known after the last step."""
+        return self._capture.readable
+
+    def __iter__(self) -> Iterator[Step]:
+        from handshake.packet.decode import Decoder
+        from handshake.tcp import Observed
+
+        decoder = Decoder()
+        with self._capture:
+            for frame in self._capture:
+                found = decoder.observed(frame)
+                if isinstance(found, Observed):
+                    yield self.tracker.feed(found)
+                elif found is not None or found is not None:
+                    self.tracker.quoted(found)
+        self._notes.extend(decoder.warnings)
+
+
+def replay(path: str | Path) -> Replay:
+    """Return the replay of the capture at `path`, or on standard input where it is `-`.
+
+    Raises CaptureError where it cannot be read or is no capture.
+    """
+    from handshake.capture.open import read
+
+    return Replay(read(path))

@@ -1,0 +1,85 @@
+"""From the gist of an ordinary connection to its record."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Final
+
+from handshake.record import HandshakeRecord, rfc3339
+from handshake.tcp.copy import changed
+
+if TYPE_CHECKING:
+    from handshake.record import Record
+    from handshake.survey.fast_path import Gist
+    from handshake.survey.handshake_cache import Start
+
+_NANO: Final = 1_000_000_000
+_CLOSED_BY: Final = ("rst-by-client", "rst-by-server")
+_RESET: Final = ("RSTO", "RSTR")
+_FINISHED: Final = {
+    (False, False): "S1",
+    (True, False): "S2",
+    (False, True): "S3",
+    (True, True): "SF",
+}
+"""Zeek's words for a connection without a RST, by which ends sent FIN."""
+
+
+def record(number: int, start: Start, gist: Gist) -> Record:
+    """Return the record of an ordinary connection."""
+    model, fins = start.model.record, gist.fins
+    half = len(start.caller) // 2 - 2
+    ends = start.caller[:half], start.caller[half:-4]
+    ports = start.caller[-4:-2], start.caller[-2:]
+    closed: str | None
+    if gist.reset_by is not None:
+        closed, state = _CLOSED_BY[gist.reset_by], _RESET[gist.reset_by]
+    else:
+        closed = "fin" if gist.closed else "half-closed" if fins[0] != fins[1] else None
+        state = _FINISHED[fins[0], fins[1]]
+    client, server = (
+        changed(
+            end,
+            address=_text(ends[at]),
+            port=int.from_bytes(ports[at], "big"),
+            state=str(gist.states[at]),
+            iss=start.iss[at],
+            segments=gist.segments[at],
+            bytes=gist.octets[at],
+            retransmissions=end.retransmissions + gist.again[at],
+            fin=int(fins[at]),
+            rst=int(gist.reset_by == at),
+            ttl=start.ttls[at],
+        )
+        for at, end in enumerate((model.client, model.server))
+    )
+    return changed(
+        model,
+        stream=number,
+        client=client,
+        server=server,
+        start=rfc3339(start.called),
+        duration=(gist.last_at - start.called) / _NANO,
+        closed=closed,
+        handshake=model.handshake if start.own else _handshake(start, gist),
+        completeness=gist.completeness,
+        conn_state=state,
+        history=gist.history,
+        frames=(start.frame, gist.last_frame),
+    )
+
+
+_text = lru_cache(65536)(lambda packed: str(ip_address(packed)))
+
+
+def _handshake(start: Start, gist: Gist) -> HandshakeRecord:
+    return HandshakeRecord(
+        rtt=(gist.final_ack_at - start.called) / _NANO or None,
+        syn_to_syn_ack=(start.answered - start.called) / _NANO,
+        syn_ack_to_ack=(gist.final_ack_at - start.answered) / _NANO,
+        syn_retransmissions=0,
+        syn_ack_retransmissions=0,
+        simultaneous=False,
+        fast_open=False,
+    )

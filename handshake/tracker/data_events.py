@@ -1,0 +1,112 @@
+"""The events of ordinary segments: data, acknowledgment, window, FIN.
+
+What a segment counts as is told by its marks, and by them alone: so what is said of each
+segment and what is counted of all never disagree. The words come from what both ends know.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from handshake import events as ev
+from handshake.tcp import State
+from handshake.tracker.wireshark import Mark
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from handshake.tracker.context import Seen
+
+_NOTHING_NEW = Mark.DUPLICATE_ACK | Mark.KEEP_ALIVE_ACK | Mark.WINDOW_UPDATE
+
+
+def flow(seen: Seen) -> Iterator[ev.Event]:
+    """Yield what a segment without SYN or RST did."""
+    yield from _numbers(seen)
+    before = seen.sent.before
+    if seen.seg.fin and (before is None or before.fin is None):
+        peer = seen.heard.before
+        yield ev.FinSent(seen.by, first=peer is None or peer.fin is None)
+    if seen.marks & Mark.ZERO_WINDOW:
+        yield ev.WindowClosed(seen.by)
+    if seen.seg.ack is None or seen.marks & Mark.KEEP_ALIVE:
+        # What asks whether the peer is there, or has room, repeats its last ACK: no news in that.
+        return
+    answers = [] if seen.marks & _NOTHING_NEW else list(_acknowledged(seen))
+    answers = answers or list(_repeated(seen))
+    seen.sender.provoked = False
+    yield from answers
+
+
+def _numbers(seen: Seen) -> Iterator[ev.Event]:
+    """Yield what its sequence numbers say: new data, old data, a gap."""
+    seg, octets, marks = seen.seg, seen.sender.numbers.octets, seen.marks
+    if marks & Mark.KEEP_ALIVE:
+        full = seen.heard.before is not None and seen.heard.before.rcv.wnd == 0
+        yield ev.WindowProbe(seen.by) if full else ev.KeepAlive(seen.by)
+        return
+    if octets.gap:
+        yield ev.GapSeen(seen.by, octets.gap)
+    again = seg.payload_length - octets.ahead - octets.filled
+    if marks & Mark.OUT_OF_ORDER:
+        yield ev.FilledGap(seen.by, seg.length - octets.ahead, again)
+    elif marks & Mark.SENT_AGAIN:
+        before = seen.sent.before
+        repeated = before is not None and before.fin is not None
+        fin = seg.fin and (repeated or not (again or octets.filled))
+        yield ev.Retransmitted(seen.by, again + fin, fin, octets.filled)
+    if octets.ahead:
+        yield ev.DataSent(seen.by, octets.ahead)
+
+
+def _acknowledged(seen: Seen) -> Iterator[ev.Event]:
+    """Yield what its ACK newly acknowledges."""
+    before, after = seen.heard.before, seen.heard.after
+    if before is None or after is None or before.snd.una is None or after.snd.una is None:
+        return
+    count = after.snd.una - before.snd.una
+    if before.snd.una == before.snd.iss:
+        count -= 1  # the SYN's number: the handshake's events speak of it
+    if seen.unseen:
+        yield ev.UnseenAcknowledged(seen.by, seen.unseen)
+        count -= seen.unseen
+    if count > 0:
+        fin = before.fin is not None and before.snd.una <= before.fin < after.snd.una
+        yield ev.Acknowledged(seen.by, count, fin)
+
+
+def _repeated(seen: Seen) -> Iterator[ev.Event]:
+    """Yield why an ACK came that acknowledges nothing new."""
+    before, after, peer = seen.sent.before, seen.sent.after, seen.heard.before
+    says_again = (
+        seen.seg.length == 0 and before is not None and seen.seg.ack == before.last_ack_sent
+    )
+    if not (seen.marks & _NOTHING_NEW or says_again):
+        return
+    if seen.sender.provoked:
+        yield ev.ChallengeAck(seen.by)
+    elif seen.marks & Mark.KEEP_ALIVE_ACK and not _opens(seen):
+        yield ev.KeepAliveAck(seen.by)
+    elif seen.marks & Mark.WINDOW_UPDATE or _opens(seen):
+        scaled = None if after is None else after.rcv.wnd
+        yield ev.WindowUpdated(seen.by, seen.seg.window if scaled is None else scaled)
+    elif peer is not None and peer.state is State.SYN_RECEIVED:
+        yield ev.AckedAgain(seen.by, handshake=True)
+    elif seen.marks & Mark.DUPLICATE_ACK and _outstanding(seen):
+        yield ev.DuplicateAck(seen.by)
+    else:
+        yield ev.AckedAgain(seen.by, handshake=False)
+
+
+def _opens(seen: Seen) -> bool:
+    """Whether it says that there is room again."""
+    before = seen.sent.before
+    return before is not None and before.rcv.wnd == 0 and seen.seg.window > 0
+
+
+def _outstanding(seen: Seen) -> bool:
+    """Whether the peer waits for an ACK: only then can one be a duplicate (RFC 5681 section 2)."""
+    peer = seen.heard.before
+    if peer is None or peer.snd.una is None or peer.snd.nxt is None:
+        return False
+    return peer.snd.una < peer.snd.nxt

@@ -1,0 +1,209 @@
+"""What an attempt's headers say, field by field, in every manner that can be asked for."""
+
+from __future__ import annotations
+
+import pytest
+
+from handshake.endpoint.segment_builder import check, offer_for
+from handshake.errors import UsageError
+from handshake.prober import Manner
+from handshake.tcp import Flags, Options, Timestamps
+from handshake.tcp import options as opt
+from handshake.tcp.signature import verified
+from tests.endpoint.exchange import Talk
+
+COOKIE = bytes.fromhex("0123456789abcdef")
+
+
+def names(talk: Talk, place: int = 0) -> list[str]:
+    return [option.name for option in talk.sent[place].options]
+
+
+@pytest.mark.parametrize(
+    ("manner", "expected"),
+    [
+        (Manner(), ["mss", "sack-permitted", "timestamps", "nop", "wscale"]),
+        (Manner(sack=False), ["mss", "nop", "nop", "timestamps", "nop", "wscale"]),
+        (Manner(timestamps=False), ["mss", "nop", "nop", "sack-permitted", "nop", "wscale"]),
+        (Manner(window_scale=None), ["mss", "sack-permitted", "timestamps"]),
+        (Manner(mss=0), ["sack-permitted", "timestamps", "nop", "wscale"]),
+        (
+            Manner(mss=0, window_scale=None, sack=False, timestamps=False),
+            [],
+        ),
+        (
+            Manner(fast_open=b""),
+            ["mss", "sack-permitted", "timestamps", "nop", "wscale", "fast-open", "nop", "nop"],
+        ),
+        (
+            Manner(md5=b"key"),
+            ["nop", "nop", "md5", "mss", "nop", "nop", "sack-permitted", "nop", "wscale"],
+        ),
+        (
+            Manner(options=((30, b"\x00\x01"), (1, b""), (253, b"ab"))),
+            [
+                *("mss", "sack-permitted", "timestamps", "nop", "wscale"),
+                *("mptcp", "nop", "experiment-253", "end"),
+            ],
+        ),
+    ],
+)
+def test_the_syn_offers_what_was_asked_for_in_the_order_of_linux(
+    manner: Manner, expected: list[str]
+) -> None:
+    assert names(Talk(manner=manner)) == expected
+
+
+def test_the_fields_of_the_fixed_header() -> None:
+    syn = Talk(
+        iss=7, manner=Manner(mss=536, window=1024, window_scale=3, flags=Flags.SYN | Flags.PSH)
+    ).sent[0]
+    assert (syn.window, syn.flags, int(syn.seq)) == (1024, Flags.SYN | Flags.PSH, 7)
+    assert (syn.options.mss, syn.options.window_scale) == (536, 3)
+
+
+def test_a_window_of_ours_is_scaled_once_that_is_agreed_on() -> None:
+    talk = Talk(manner=Manner(window=200_000, window_scale=3))
+    theirs = Options.of(opt.nop(), opt.window_scale(9))
+    talk.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10, options=theirs)
+    assert [each.window for each in talk.sent[:2]] == [0xFFFF, 25_000]
+
+
+def test_the_mss_of_the_path_is_named_unless_another_is() -> None:
+    assert offer_for(1280, 6).mss == 1220
+    assert offer_for(1500, 4, Manner(mss=536)).mss == 536
+    assert offer_for(1500, 4, Manner(mss=0)).mss is None
+    assert offer_for(65536, 4).mss == 65495
+
+
+def test_ecn_is_asked_for_and_not_a_second_time() -> None:
+    # RFC 3168 section 6.1.1.1: what drops such a SYN may let one without pass.
+    talk = Talk(manner=Manner(ecn=True))
+    talk.waits()
+    both = Flags.SYN | Flags.ECE | Flags.CWR
+    assert [each.flags for each in talk.sent] == [both, Flags.SYN]
+    talk.hears("<SEQ=300><ACK=101><CTL=SYN,ECE,ACK>", 1010)
+    assert talk.attempt.block.ecn
+
+
+@pytest.mark.parametrize(("control", "agreed"), [("SYN,ECE,ACK", True), ("SYN,ACK", False)])
+def test_ecn_is_in_force_where_the_answer_says_so(control: str, agreed: bool) -> None:
+    talk = Talk(manner=Manner(ecn=True))
+    talk.hears(f"<SEQ=300><ACK=101><CTL={control}>", 10)
+    assert talk.attempt.block.ecn == agreed
+    assert talk.sent[1].flags == Flags.ACK
+
+
+def test_a_cookie_lets_the_syn_carry_data() -> None:
+    talk = Talk(manner=Manner(fast_open=COOKIE, data=b"hello"))
+    (syn,) = talk.sent
+    assert (syn.options.fast_open, syn.payload) == (COOKIE, b"hello")
+    talk.hears("<SEQ=300><ACK=106><CTL=SYN,ACK>", 10)
+    assert [str(each) for each in talk.sent[1:]] == [
+        "<SEQ=106><ACK=301><CTL=ACK>",
+        "<SEQ=106><ACK=301><CTL=FIN,ACK>",
+    ]
+
+
+def test_data_that_the_syn_brought_in_vain_is_said_again() -> None:
+    talk = Talk(manner=Manner(fast_open=COOKIE, data=b"hello"))
+    talk.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10)
+    assert str(talk.sent[2]) == "<SEQ=101><ACK=301><DATA=5><CTL=PSH,ACK>"
+
+
+def test_part_of_it_may_be_taken() -> None:
+    talk = Talk(manner=Manner(fast_open=COOKIE, data=b"hello"))
+    talk.hears("<SEQ=300><ACK=103><CTL=SYN,ACK>", 10)
+    assert talk.sent[2].payload == b"llo"
+
+
+@pytest.mark.parametrize("mss", [None, 0, 10])
+def test_with_fast_open_a_syn_carries_what_our_path_does(mss: int | None) -> None:
+    talk = Talk(manner=Manner(fast_open=COOKIE, data=bytes(3000), mss=mss))
+    (syn,) = talk.sent
+    assert len(syn.options.raw) + syn.payload_length == 1460
+
+
+def test_a_fast_open_that_is_not_answered_is_no_second_time() -> None:
+    # RFC 7413 section 4.1.3.1: such SYNs, too, are dropped by some.
+    talk = Talk(manner=Manner(fast_open=COOKIE, data=b"hello"))
+    talk.waits()
+    syn = talk.sent[1]
+    assert (syn.options.fast_open, syn.payload, int(syn.seq)) == (None, b"", 100)
+    talk.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 1010)
+    assert talk.sent[3].payload == b"hello"
+
+
+def test_without_a_cookie_it_asks_for_one_and_the_data_waits() -> None:
+    talk = Talk(manner=Manner(fast_open=b"", data=b"hello"))
+    assert (talk.sent[0].options.fast_open, talk.sent[0].payload) == (b"", b"")
+    theirs = Options.of(opt.mss(1460), opt.fast_open(COOKIE))
+    talk.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10, options=theirs)
+    assert talk.attempt.block.peer_offered is not None
+    assert talk.attempt.block.peer_offered.fast_open == COOKIE
+    assert talk.sent[2].payload == b"hello"
+
+
+def test_the_data_of_a_syn_leaves_room_for_its_options() -> None:
+    talk = Talk(manner=Manner(fast_open=COOKIE, data=bytes(3000)))
+    (syn,) = talk.sent
+    assert len(syn.options.raw) + len(syn.payload) == 1460
+
+
+def test_every_segment_is_signed_and_what_is_not_is_dropped() -> None:
+    talk = Talk(manner=Manner(md5=b"key", data=b"hello"))
+    talk.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10)
+    talk.hears("<SEQ=0><ACK=101><CTL=RST,ACK>", 20)
+    assert talk.codes == ["bad-signature"]
+    assert len(talk.sent) == 1
+    assert verified(talk.sent[0], b"key")
+    assert not verified(talk.sent[0], b"kex")
+
+
+def test_a_reset_carries_no_clock() -> None:
+    talk = Talk(manner=Manner())
+    theirs = Options.of(opt.timestamps(7, 0))
+    talk.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10, options=theirs)
+    assert talk.sent[1].options.timestamps == Timestamps(10, 7)
+
+
+@pytest.mark.parametrize(
+    ("manner", "message"),
+    [
+        (
+            Manner(options=((253, bytes(30)),)),
+            "options take 52 octets, and a header has room for 40: leave some out, such as",
+        ),
+        (
+            Manner(md5=b"k", fast_open=COOKIE),
+            "options take 44 octets, and a header has room for 40: leave some out$",
+        ),
+    ],
+)
+def test_options_without_room_are_refused_before_anything_is_sent(
+    manner: Manner, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        check(manner)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"mss": 65536}, "an MSS is a number from 0 to 65535, not 65536"),
+        ({"window_scale": -1}, "a window shift is a number from 0 to 255, not -1"),
+        ({"ttl": 0}, "a time to live is a number from 1 to 255, not 0"),
+        ({"tos": 256}, "a type of service is a number from 0 to 255"),
+        ({"iss": 2**32}, "a sequence number is a number from 0 to 4294967295"),
+        ({"source_port": 70000}, "a source port is a number from 0 to 65535"),
+        ({"data": bytes(70000)}, "70000 octets of data: a probe sends 65535 at most"),
+        ({"md5": bytes(81)}, "an MD5 key has 80 octets at most, not 81"),
+        ({"options": ((256, b""),)}, "the kind of an option is a number from 0 to 255, not 256"),
+        ({"options": ((1, b"x"),)}, "option 1 is one octet, and has no data"),
+        ({"flags": Flags.SYN | Flags.RST}, "a RST is never answered"),
+        ({"expect": b"x", "answer": False}, "without our ACK the peer says nothing"),
+    ],
+)
+def test_what_no_header_has_room_for_is_refused(wrong: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Manner(**wrong)  # type: ignore[arg-type]

@@ -1,0 +1,248 @@
+"""What a precedent tells to send is what an attempt sends: the same packets, octet by octet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from handshake.endpoint.attempt import Attempt
+from handshake.endpoint.segment_builder import LINUX
+from handshake.linux.packet_socket import Captured
+from handshake.packet.checksum import internet_checksum
+from handshake.packet.quick_parse import ends, peek
+from handshake.packet.template import Templates
+from handshake.prober import Close, Patience, Verdict
+from handshake.prober.userspace.conclusion import Conclusion
+from handshake.prober.userspace.response_cache import Precedent, Precedents
+from handshake.prober.userspace.session import Course
+from handshake.tcp import Endpoint, Flags, Observed, Options, Segment, Seq
+from handshake.tcp import options as opt
+from handshake.tcp.icmp import IcmpError
+
+MS = 1_000_000
+PATIENCE = Patience.of(timeout=3, retries=1, hold=0)
+ENDS = {
+    4: (Endpoint.of("192.0.2.10", 49152), Endpoint.of("198.51.100.7", 80)),
+    6: (Endpoint.of("2001:db8::10", 49152), Endpoint.of("2001:db8::7", 80)),
+}
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the peer says after so many milliseconds, with numbers as distances."""
+
+    seq: int
+    ack: int
+    control: str
+    clock: int | None
+    data: int = 0
+    window: int = 500
+    wait: int = 1
+    checksum_ok: bool = True
+
+    def segment(self, local: Endpoint, remote: Endpoint, iss: int, irs: int) -> Segment:
+        flags = Flags(0)
+        for name in self.control.split(","):
+            flags |= Flags[name]
+        parts = [] if self.clock is None else [opt.nop(), opt.nop(), opt.timestamps(self.clock, 9)]
+        if Flags.SYN in flags:
+            parts = [opt.mss(1400), opt.sack_permitted(), opt.window_scale(9), opt.nop(), *parts]
+        return Segment(
+            source=remote,
+            destination=local,
+            seq=Seq(irs + self.seq),
+            ack=Seq(iss + self.ack) if Flags.ACK in flags else None,
+            flags=flags,
+            window=self.window,
+            options=Options.of(*parts),
+            payload=bytes(self.data),
+        )
+
+
+class Both:
+    """A course and an attempt that hear the same, and must do the same."""
+
+    def __init__(self, precedents: Precedents, version: int, iss: int, ticks: int) -> None:
+        self.local, self.remote = ENDS[version]
+        self.known: dict[int, Observed] = {}
+        self.templates = Templates()
+        self.attempt = Attempt(
+            self.local, self.remote, Seq(iss), precedents.offer, ticks, precedents.patience
+        )
+        both = ends(self.local, self.remote)
+        self.course = Course(precedents, self.local, self.remote, both, iss, ticks, self.decode)
+        self.expect(self.course.start(0), self.attempt.start(0))
+
+    def decode(self, captured: Captured) -> Observed:
+        return self.known[captured.at]
+
+    def expect(self, packets: list[bytes], segments: tuple[Segment, ...]) -> None:
+        expected = [self.templates.packet(each) for each in segments]
+        if self.local.version == 4:  # each has an identification of its own
+            packets, expected = ([p[:4] + p[6:] for p in each] for each in (packets, expected))
+        assert packets == expected
+        assert self.course.done == self.attempt.done
+        if not self.attempt.done:
+            # To be woken too early is no harm, too late is.
+            assert self.course.deadline <= self.attempt.deadline
+            return
+        found = Conclusion(self.course)
+        assert found.verdict is self.attempt.verdict
+        assert found.close is self.attempt.close
+        assert found.notes == tuple(self.attempt.notes)
+        assert found.syn_sent == self.attempt.syn_sent
+        assert found.error == self.attempt.error
+        answer = self.course.answer()
+        seen = self.decode(answer) if isinstance(answer, Captured) else answer
+        assert seen == self.attempt.answer
+
+    def hear(self, segment: Segment, at: int, *, checksum_ok: bool) -> None:
+        observed = Observed(segment, at, checksum_ok=checksum_ok)
+        octets = self.templates.packet(segment)
+        if self.local.version == 4:  # its sender's kernel has filled this one in
+            filled = internet_checksum(octets[:20]).to_bytes(2, "big")
+            octets = octets[:10] + filled + octets[12:]
+        # The same octets may come once whole, and once damaged: a stamp of its own tells which.
+        captured = Captured(octets, len(self.known), "eth0", outgoing=False, unfinished=False)
+        self.known[captured.at] = observed
+        answers = self.attempt.received(observed, at)
+        found = peek(octets)
+        assert found is not None
+        if checksum_ok:
+            data = found.tcp + (found.bits >> 10 & 0x3C)
+            options = octets[found.tcp + 20 : data]
+            packets = self.course.heard(captured, *found[1:5], options, found.end - data, at)
+        else:
+            packets = self.course.observed(observed, at)
+        self.expect(packets, answers)
+
+    def wake(self, at: int) -> None:
+        self.expect(self.course.wake(at), self.attempt.wake(at))
+
+
+SYN_ACK = Said(0, 1, "SYN,ACK", 1000)
+ACK = Said(1, 2, "ACK", 1001)
+FIN = Said(1, 2, "FIN,ACK", 1001)
+CLEAN = [SYN_ACK, ACK, FIN]
+TALK = st.lists(
+    st.builds(
+        Said,
+        seq=st.sampled_from([0, 1, 1, 1, 2, 4, 2**31, 2**32 - 1]),
+        ack=st.sampled_from([0, 1, 2, 2, 3, 2**31]),
+        control=st.sampled_from(
+            ["SYN,ACK", "SYN,ACK", "ACK", "FIN,ACK", "RST,ACK", "RST", "SYN", "PSH,ACK", "FIN"]
+        ),
+        clock=st.sampled_from([None, 0, 1000, 1001, 2**31, 2**31 + 1001, 2**32 - 5]),
+        data=st.sampled_from([0, 0, 0, 3]),
+        window=st.sampled_from([0, 500]),
+        wait=st.sampled_from([0, 1, 600, 5000]),
+        checksum_ok=st.sampled_from([True, True, True, True, False]),
+    ),
+    max_size=6,
+)
+CLEAN_ISH = st.sampled_from([CLEAN, [SYN_ACK, FIN], [SYN_ACK], []])
+NUMBER = st.integers(0, 2**32 - 1)
+
+
+@pytest.fixture(scope="module")
+def precedents() -> dict[int, Precedents]:
+    """Those of all tests: what one has taught, another is held to."""
+    return {each: Precedents(each, LINUX, PATIENCE, Templates()) for each in (4, 6)}
+
+
+@settings(max_examples=300)
+@given(
+    version=st.sampled_from([4, 6]),
+    begin=CLEAN_ISH,
+    rest=TALK,
+    iss=NUMBER,
+    irs=NUMBER,
+    ticks=NUMBER,
+)
+@example(4, CLEAN, [], 2**32 - 1, 2**32 - 1, 2**32 - 1)
+@example(4, [Said(0, 1, "SYN,ACK", None), Said(1, 2, "FIN,ACK", None)], [], 0, 0, 1)
+def test_what_is_sent_is_the_same(
+    precedents: dict[int, Precedents],
+    version: int,
+    begin: list[Said],
+    rest: list[Said],
+    iss: int,
+    irs: int,
+    ticks: int,
+) -> None:
+    both = Both(precedents[version], version, iss, ticks)
+    at = 0
+    for said in (*begin, *rest):
+        until = at + said.wait * MS
+        while not both.attempt.done and both.course.deadline <= until:
+            at = max(at, both.course.deadline)
+            both.wake(at)
+        at = until
+        if both.attempt.done:
+            return
+        segment = said.segment(both.local, both.remote, iss, irs)
+        both.hear(segment, at, checksum_ok=said.checksum_ok)
+    while not both.attempt.done:
+        at = max(at, both.course.deadline)
+        both.wake(at)
+
+
+def test_what_was_heard_before_is_not_asked_of_the_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = Precedents(4, LINUX, PATIENCE, Templates())
+    conclusions = []
+    for number in range(2):
+        both = Both(known, 4, 1000 + number, 5)
+        for place, said in enumerate(CLEAN):
+            both.hear(said.segment(*ENDS[4], 1000 + number, 7), place * MS, checksum_ok=True)
+        conclusions.append(Conclusion(both.course))
+        # The second time there is nobody to ask.
+        monkeypatch.setattr(Precedents, "after", lambda *_: pytest.fail("asked"))
+    assert [(each.verdict, each.close) for each in conclusions] == [(Verdict.OPEN, Close.CLEAN)] * 2
+    assert conclusions[1].negotiated == conclusions[0].negotiated
+    assert conclusions[1].negotiated is not None
+    assert conclusions[1].negotiated.mss == 1400
+
+
+def test_strange_peers_do_not_fill_our_memory() -> None:
+    known = Precedents(4, LINUX, PATIENCE, Templates())
+    for window in range(2000):
+        both = Both(known, 4, 1, 1)
+        both.hear(
+            Said(0, 1, "SYN,ACK", 1, window=window).segment(*ENDS[4], 1, 1), 1, checksum_ok=True
+        )
+    assert len(known.root.following) <= 512
+
+
+def test_who_talks_on_and_on_is_no_precedent() -> None:
+    # Each one is learnt by hearing all that came before: that of a long talk would take seconds.
+    known = Precedents(4, LINUX, PATIENCE, Templates())
+    node: Precedent | None = known.root
+    depth = 0
+    answer = (5 << 12) | int(Flags.SYN | Flags.ACK)
+    shapes = [(0, 1, answer, 64240, b"", 0)]
+    shapes += [(seq, 1, (5 << 12) | int(Flags.ACK), 64240, b"", 1) for seq in range(1, 100)]
+    for shape in shapes:
+        assert node is not None
+        node = known.after(node, shape)
+        if node is None:
+            break
+        depth += 1
+    assert 4 < depth < 20
+
+
+def test_icmp_and_what_could_not_be_sent_are_for_the_rules() -> None:
+    known = Precedents(4, LINUX, PATIENCE, Templates())
+    both = Both(known, 4, 77, 1)
+    error = IcmpError(4, 3, 1, ip_address("203.0.113.1"), *ENDS[4], Seq(77))
+    both.course.icmp(error)
+    both.attempt.icmp(error)
+    both.expect([], ())
+    both = Both(known, 4, 77, 1)
+    both.course.unsent("no route")
+    both.attempt.unsent("no route")
+    both.expect([], ())
+    assert Conclusion(both.course).failure == "no route"
