@@ -10,8 +10,8 @@ from ipaddress import ip_address
 
 from hosts import PORT, THEM, US
 
-from handshake.linux.packet_socket import Link
-from handshake.linux.rst_guard_pool import Guards
+from handshake.linux.packet_socket import PacketSocket
+from handshake.linux.rst_guard_pool import RstGuardPool
 from handshake.tcp import Flags
 
 _FIELDS = struct.Struct("!12x4s4sHHIIHHHH")
@@ -36,12 +36,12 @@ class Bare:
 
     def __init__(self, calls: int, at_once: int) -> None:
         self.left, self.open = calls, 0
-        self.guards = Guards()
+        self.guards = RstGuardPool()
         held: set[int] = set()
         for _ in range(at_once):
             held.add(self.guards.take(ip_address(US), held.__contains__).port)
         self.ports = list(held)
-        self.link = Link(held, all_of_ours=False)
+        self.link = PacketSocket(held, all_of_ours=False)
         self.sender = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
 
     def send(self, port: int, seq: int, ack: int, flags: int) -> None:

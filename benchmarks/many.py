@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from hosts import PORT
 
-from handshake.prober import Patience, Target, Verdict
+from handshake.prober import Target, Timeouts, Verdict
 from handshake.prober.connect import connect_all
 from handshake.prober.engine import probe_all
 
@@ -48,10 +48,10 @@ def check(found: Counter[tuple[int, str]], count: int) -> None:
 def main() -> None:
     kind, *counts = sys.argv[1:]
     marks = [int(each) for each in counts]
-    patience = Patience.of(timeout=TIMEOUT, retries=RETRIES, rto=RTO)
+    timeouts = Timeouts.of(timeout=TIMEOUT, retries=RETRIES, rto=RTO)
     call_all = {"hand": probe_all, "kernel": connect_all}[kind]
     found: Counter[tuple[int, str]] = Counter()
-    results = call_all(targets(marks[-1]), concurrency=AT_ONCE, patience=patience)
+    results = call_all(targets(marks[-1]), concurrency=AT_ONCE, timeouts=timeouts)
     for number, result in enumerate(results, 1):
         found[result.port, str(result.verdict)] += 1
         if number in marks:

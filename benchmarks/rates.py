@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from bare import Bare
 from hosts import PORT, THEM, US, served
 
-from handshake.linux.rst_guard_pool import Guards
+from handshake.linux.rst_guard_pool import RstGuardPool
 from handshake.prober import Target, Verdict
 from handshake.prober.connect import connect_all
 from handshake.prober.engine import probe_all
@@ -85,7 +85,7 @@ def naive_scapy(calls: int, _: int) -> None:
     conf.ifaces.reload()  # those of the namespace that we are in now
     conf.route.resync()
     conf.iface = "eth0"
-    with Guards() as guards:
+    with RstGuardPool() as guards:
         for _ in range(calls):
             used = set(guards.ports)
             port = guards.take(ip_address(US), used.__contains__).port

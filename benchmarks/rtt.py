@@ -19,7 +19,7 @@ from bare import packet
 from hosts import PORT, THEM, US, served, served_from_afar
 
 from handshake.capture.open import read
-from handshake.linux.rst_guard_pool import Guards
+from handshake.linux.rst_guard_pool import RstGuardPool
 from handshake.packet.decode import Decoder
 from handshake.prober import Target
 from handshake.prober.connect import connect
@@ -129,7 +129,7 @@ def sockets(count: int) -> list[float]:
     found = []
     raw = socket.AF_INET, socket.SOCK_RAW
     with (
-        Guards() as guards,
+        RstGuardPool() as guards,
         socket.socket(*raw, socket.IPPROTO_RAW) as sender,
         socket.socket(*raw, socket.IPPROTO_TCP) as hearer,
     ):

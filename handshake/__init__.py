@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from handshake.errors import CannotRun, CaptureError, HandshakeError, UsageError
+from handshake.errors import CaptureError, HandshakeError, LocalError, UsageError
 
 # These two have the names of the modules they come from: they must be here before anything
 # else loads those, and so those load what they need only when they are called.
@@ -56,7 +56,6 @@ else:
 
 
 __all__ = [
-    "CannotRun",
     "CaptureError",
     "Change",
     "Connection",
@@ -65,6 +64,7 @@ __all__ = [
     "Event",
     "Flags",
     "HandshakeError",
+    "LocalError",
     "Observed",
     "Options",
     "Record",

@@ -7,8 +7,8 @@ class HandshakeError(Exception):
     HandshakeError
      +-- CaptureError    a file that cannot be read as a capture
      +-- UsageError      a request that makes no sense
-     +-- CannotRun       the machine does not let us: privilege, route, name
-     +-- BrokenOff       the peer, or the way, ended a connection in the middle
+     +-- LocalError       the machine does not let us: privilege, route, name
+     +-- ConnectionLostError       the peer, or the way, ended a connection in the middle
     """
 
     exit_code = 2
@@ -23,13 +23,13 @@ class UsageError(HandshakeError):
     """The request itself is wrong."""
 
 
-class CannotRun(HandshakeError):  # noqa: N818 - it says why, as an exit code 3 does
+class LocalError(HandshakeError):
     """The machine does not allow what was asked for."""
 
     exit_code = 3
 
 
-class BrokenOff(HandshakeError):  # noqa: N818 - it says what became of it
+class ConnectionLostError(HandshakeError):
     """A connection that was open did not come to its end."""
 
     exit_code = 1

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from handshake.tcp.option_words import words
+from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from handshake.events import Change, Event, Step
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
 Json: TypeAlias = dict[str, Any]
 """An object that the standard `json` module writes as it is."""
-
-_NANO = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,14 +214,14 @@ def icmp_record(error: IcmpError | None) -> Json | None:
 
 def rfc3339(at: int) -> str:
     """Return nanoseconds since 1970 as RFC 3339 writes a time, with all nine decimals."""
-    whole, fraction = divmod(at, _NANO)
+    whole, fraction = divmod(at, NS_PER_SECOND)
     return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}.{fraction:09d}Z"
 
 
 def nanoseconds(start: str) -> int:
     """Return what `rfc3339` wrote as nanoseconds since 1970 again."""
     whole = datetime.fromisoformat(f"{start[:19]}+00:00")
-    return int(whole.timestamp()) * _NANO + int(start[20:29])
+    return int(whole.timestamp()) * NS_PER_SECOND + int(start[20:29])
 
 
 def endpoint_record(endpoint: Endpoint | None) -> Json | None:
@@ -350,7 +349,7 @@ def step_record(step: Step) -> Json:
         "index": step.index,
         "frame": observed.frame,
         "time": rfc3339(observed.at),
-        "since_start": step.since_start / _NANO,
+        "since_start": step.since_start / NS_PER_SECOND,
         "by": str(step.by),
         "ttl": observed.ttl,
         "checksum_ok": observed.checksum_ok,

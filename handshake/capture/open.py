@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from handshake.capture import pcap, pcapng, snoop
 from handshake.capture.compression import unpacker
-from handshake.capture.reader import PIECE, Stream
+from handshake.capture.reader import PIECE, Reader
 from handshake.errors import CaptureError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Capture:
         self.close = close
         """Let go of the file before the last frame was read."""
 
-        stream = Stream(iter(partial(read, PIECE), b""))
+        stream = Reader(iter(partial(read, PIECE), b""))
         self._frames = _frames(stream, self.warnings, taken)
 
     @property
@@ -74,7 +74,7 @@ class Capture:
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
+        layout: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
@@ -125,10 +125,10 @@ def _capture(
         raise CaptureError(f"{name}: {error}") from None
 
 
-def _frames(stream: Stream, warnings: list[str], taken: Taken | None) -> Iterator[Frame]:
+def _frames(stream: Reader, warnings: list[str], taken: Taken | None) -> Iterator[Frame]:
     magic = bytes(stream.peek(_MAGIC_OCTETS))
     if (unpack := unpacker(magic)) is not None:
-        stream = Stream(unpack(stream.rest()))
+        stream = Reader(unpack(stream.rest()))
         magic = bytes(stream.peek(_MAGIC_OCTETS))
     if magic[:4] in pcap.MAGICS:
         return pcap.frames(stream, warnings, taken)
@@ -139,7 +139,7 @@ def _frames(stream: Stream, warnings: list[str], taken: Taken | None) -> Iterato
     raise CaptureError(_what_it_is(stream, magic))
 
 
-def _what_it_is(stream: Stream, magic: bytes) -> str:
+def _what_it_is(stream: Reader, magic: bytes) -> str:
     if not magic:
         if stream.broken:
             return f"nothing could be read: {stream.broken}"

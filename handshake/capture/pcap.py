@@ -9,17 +9,17 @@ from handshake.errors import CaptureError
 from handshake.packet import packed_frames
 from handshake.packet.frame import MAX_CAPTURED, Frame
 from handshake.packet.ip import TCP
+from handshake.units import NS_PER_SECOND, SYN_BIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from handshake.capture.reader import Stream
+    from handshake.capture.reader import Reader
     from handshake.packet.packed_frames import Taken
 
 HEADER_OCTETS: Final = 24
 
 _ETHERNET: Final = 1
-_SYN: Final = 2
 _LINK_TYPE_BITS: Final = 0x03FFFFFF
 """The rest of the field says whether frames end in a check sequence."""
 
@@ -45,7 +45,7 @@ MAGICS: Final = {
 """The first four octets, and what they say of the rest."""
 
 
-def frames(stream: Stream, warnings: list[str], taken: Taken | None = None) -> Iterator[Frame]:
+def frames(stream: Reader, warnings: list[str], taken: Taken | None = None) -> Iterator[Frame]:
     """Return the frames of a pcap stream. Raises CaptureError where its header is no good.
 
     Plain frames between ends that `taken` has are put there instead.
@@ -69,7 +69,7 @@ def frames(stream: Stream, warnings: list[str], taken: Taken | None = None) -> I
 
 
 def _walk(
-    stream: Stream,
+    stream: Reader,
     warnings: list[str],
     taken: Taken | None,
     dialect: _Dialect,
@@ -80,7 +80,7 @@ def _walk(
     record = struct.Struct(f"{dialect.order}IIII{dialect.extra}x")
     unpack, size, nanoseconds = record.unpack_from, record.size, dialect.nanoseconds
     new = tuple.__new__  # a captured million: NamedTuple's own takes twice as long
-    sieve = packed_frames.Sieve(record.format, dialect.order)
+    sieve = packed_frames.FrameFilter(record.format, dialect.order)
     sift, whole, pack, most = (
         sieve.unpack,
         sieve.octets,
@@ -98,7 +98,7 @@ def _walk(
             if place_of is not None and at + whole <= len(octets):
                 # fmt: off
                 (seconds, fraction, captured, length,
-                 kind, first, part, protocol, key, flags) = sift(octets, at)
+                 layout, first, part, protocol, key, flags) = sift(octets, at)
                 # fmt: on
                 place = place_of(key)
             else:
@@ -112,13 +112,13 @@ def _walk(
                 break
             at = end
             number += 1
-            time = seconds * 1_000_000_000 + fraction * nanoseconds
+            time = seconds * NS_PER_SECOND + fraction * nanoseconds
             if (
                 place is not None
-                and kind == ipv4
+                and layout == ipv4
                 and first == 0x45
                 and protocol == TCP
-                and not (part & fragmented or flags & _SYN)
+                and not (part & fragmented or flags & SYN_BIT)
                 and packed_frames.PLAIN_OCTETS <= captured <= most
                 and number & seldom
             ):
@@ -149,7 +149,7 @@ def _walk(
         if data is None:
             warnings.append(stream.cut_off(offset - size, f"packet {number}"))
             return
-        time = seconds * 1_000_000_000 + fraction * nanoseconds
+        time = seconds * NS_PER_SECOND + fraction * nanoseconds
         yield Frame(number, time, 0, link_type, length, data, offset)
     if stream.broken or len(stream.peek(1)):
         warnings.append(stream.cut_off(stream.offset, f"packet {number + 1}"))

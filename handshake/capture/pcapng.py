@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.errors import CaptureError
 from handshake.packet.frame import MAX_CAPTURED, Frame
+from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from handshake.capture.reader import Stream
+    from handshake.capture.reader import Reader
 
 MAGIC: Final = b"\x0a\x0d\x0d\x0a"
 """The type of a section header block, the same in both byte orders."""
@@ -54,12 +55,12 @@ class _Interface(NamedTuple):
     def nanoseconds(self, high: int, low: int) -> int:
         """Return a time stamp as nanoseconds since 1970; 0 where no clock could show it."""
         ticks = (high << 32) | low
-        time = ticks * 1_000_000_000 // self.per_second + self.seconds * 1_000_000_000
+        time = ticks * NS_PER_SECOND // self.per_second + self.seconds * NS_PER_SECOND
         # 64 bits last until 2262: what lies beyond is damage, and no calendar has it.
         return time if -_TIMES <= time < _TIMES else 0
 
 
-def frames(stream: Stream, warnings: list[str]) -> Iterator[Frame]:
+def frames(stream: Reader, warnings: list[str]) -> Iterator[Frame]:
     """Return the frames of a pcapng stream. Raises CaptureError where it does not begin well."""
     head = stream.peek(12)
     if len(head) < 12:
@@ -69,7 +70,7 @@ def frames(stream: Stream, warnings: list[str]) -> Iterator[Frame]:
     return _walk(stream, warnings)
 
 
-def _walk(stream: Stream, warnings: list[str]) -> Iterator[Frame]:
+def _walk(stream: Reader, warnings: list[str]) -> Iterator[Frame]:
     order = "<"
     interfaces: list[_Interface] = []
     number = 0
@@ -83,14 +84,14 @@ def _walk(stream: Stream, warnings: list[str]) -> Iterator[Frame]:
             if block is None:
                 warnings.append(stream.cut_off(start, "a block"))
                 return
-            kind, body = block
-            if kind == _INTERFACE:
+            layout, body = block
+            if layout == _INTERFACE:
                 interfaces.append(_interface(order, body))
-            elif kind in _OTHER_RECORDS:
+            elif layout in _OTHER_RECORDS:
                 number += 1
-            elif kind in _READ:
+            elif layout in _READ:
                 number += 1
-                yield _frame(kind, order, body, interfaces, number, start + 8)
+                yield _frame(layout, order, body, interfaces, number, start + 8)
         except _CorruptError as error:
             warnings.append(
                 f"corrupt at offset {start}: {error}, so it and what follows are left out"
@@ -100,17 +101,17 @@ def _walk(stream: Stream, warnings: list[str]) -> Iterator[Frame]:
         warnings.append(stream.cut_off(stream.offset, "a block"))
 
 
-def _block(stream: Stream, order: str, head: memoryview) -> tuple[int, memoryview] | None:
+def _block(stream: Reader, order: str, head: memoryview) -> tuple[int, memoryview] | None:
     """Take one block: its type and its body, which is empty where nobody reads that type."""
     if len(head) < 12:
         return None
     if not order:
         raise _CorruptError("a section header has no byte order")
-    kind, length = struct.unpack(order + "II", head[:8])
+    layout, length = struct.unpack(order + "II", head[:8])
     if length < 12:
         raise _CorruptError(f"a block claims {length} octets")
     padded = length + -length % 4  # some writers leave the padding out of the length
-    if kind not in _READ:
+    if layout not in _READ:
         # Its closing length is read all the same: it tells damage from an unknown type.
         if not stream.skip(padded - 4) or (end := stream.take(4)) is None:
             return None
@@ -124,7 +125,7 @@ def _block(stream: Stream, order: str, head: memoryview) -> tuple[int, memoryvie
         body, end = whole[8:-4], whole[-4:]
     if struct.unpack(order + "I", end)[0] != length:
         raise _CorruptError("a block's two lengths differ")
-    return kind, body
+    return layout, body
 
 
 def _interface(order: str, body: memoryview) -> _Interface:
@@ -148,20 +149,20 @@ def _interface(order: str, body: memoryview) -> _Interface:
 
 
 def _frame(
-    kind: int,
+    layout: int,
     order: str,
     body: memoryview,
     interfaces: list[_Interface],
     number: int,
     offset: int,
 ) -> Frame:
-    fixed = 4 if kind == _SIMPLE_PACKET else 20
+    fixed = 4 if layout == _SIMPLE_PACKET else 20
     if len(body) < fixed:
         raise _CorruptError(f"the block of packet {number} is too short")
     which = high = low = 0
-    if kind == _ENHANCED_PACKET:
+    if layout == _ENHANCED_PACKET:
         which, high, low, captured, length = struct.unpack_from(order + "IIIII", body)
-    elif kind == _PACKET:
+    elif layout == _PACKET:
         which, high, low, captured, length = struct.unpack_from(order + "H2xIIII", body)
     else:
         (length,) = struct.unpack_from(order + "I", body)
@@ -171,7 +172,7 @@ def _frame(
             f"packet {number} came over interface {which}, which no block describes"
         )
     interface = interfaces[which]
-    if kind == _SIMPLE_PACKET:
+    if layout == _SIMPLE_PACKET:
         # It says neither when nor how much was captured: that follows from the interface.
         time = 0
         if interface.snap_length:

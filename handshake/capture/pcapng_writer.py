@@ -10,7 +10,7 @@ import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from handshake.errors import CannotRun, UsageError
+from handshake.errors import LocalError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -44,7 +44,7 @@ _DIRECTIONS: Final = {False: 1, True: 2}
 class PcapngWriter:
     """Writes one section with one interface, and each packet as it comes.
 
-    What is written is a whole file after each packet, however the run ends. Raises CannotRun
+    What is written is a whole file after each packet, however the run ends. Raises LocalError
     where it cannot be written; `name` is who it says that of.
     """
 
@@ -91,14 +91,14 @@ class PcapngWriter:
         except BrokenPipeError:  # whoever reads has enough
             raise
         except OSError as error:
-            raise CannotRun(f"{self._name}: it cannot be written: {_why(error)}") from error
+            raise LocalError(f"{self._name}: it cannot be written: {_why(error)}") from error
 
 
 @contextmanager
 def opened(name: str, *, interface: str | None = None) -> Iterator[PcapngWriter]:
     """Open a file for packets, `-` for standard output; what stood in it is gone.
 
-    Raises UsageError where the name is no good or leads to a terminal, and CannotRun where this
+    Raises UsageError where the name is no good or leads to a terminal, and LocalError where this
     machine does not let us write to it, now or later.
     """
     if name == "-":
@@ -118,7 +118,7 @@ def opened(name: str, *, interface: str | None = None) -> Iterator[PcapngWriter]
         file.close()
     except OSError as error:
         # A file system over the network may say only now that it is full.
-        raise CannotRun(f"{shown}: it cannot be written: {_why(error)}") from error
+        raise LocalError(f"{shown}: it cannot be written: {_why(error)}") from error
 
 
 def _open(name: str, shown: str) -> BinaryIO:
@@ -131,11 +131,11 @@ def _open(name: str, shown: str) -> BinaryIO:
     except NotADirectoryError:
         raise UsageError(f"{shown}: what stands before its last / is no directory") from None
     except PermissionError:
-        raise CannotRun(f"{shown}: it may not be written: check its permissions") from None
+        raise LocalError(f"{shown}: it may not be written: check its permissions") from None
     except ValueError as error:  # no file can have a name with a NUL in it
         raise UsageError(f"{shown}: it cannot be opened: {error}") from None
     except OSError as error:
-        raise CannotRun(f"{shown}: it cannot be opened: {_why(error)}") from None
+        raise LocalError(f"{shown}: it cannot be opened: {_why(error)}") from None
 
 
 def _refuse_terminal(file: BinaryIO, shown: str) -> None:
@@ -147,13 +147,13 @@ def _why(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
-def _block(kind: int, body: bytes, options: Iterable[tuple[int, bytes]]) -> bytes:
+def _block(layout: int, body: bytes, options: Iterable[tuple[int, bytes]]) -> bytes:
     written = [struct.pack("<HH", code, len(value)) + _padded(value) for code, value in options]
     if written:
         written.append(struct.pack("<HH", _END_OF_OPTIONS, 0))
     body += b"".join(written)
     length = struct.pack("<I", 12 + len(body))
-    return struct.pack("<I", kind) + length + body + length
+    return struct.pack("<I", layout) + length + body + length
 
 
 def _padded(octets: bytes) -> bytes:

@@ -12,7 +12,7 @@ PIECE: Final = 1 << 20
 """How many octets are read at a time, and unpacked at a time."""
 
 
-class Stream:
+class Reader:
     """Octets read once, in order. What is handed out is a view of what was read: no copy."""
 
     __slots__ = ("_at", "_pieces", "_view", "broken", "offset")

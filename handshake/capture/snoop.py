@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 from handshake.errors import CaptureError
 from handshake.packet.frame import MAX_CAPTURED, Frame
+from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from handshake.capture.reader import Stream
+    from handshake.capture.reader import Reader
 
 MAGIC: Final = b"snoop\0\0\0"
 """What the file begins with."""
@@ -24,7 +25,7 @@ _LINK_TYPES: Final = {0: 1, 2: 6, 4: 1, 8: 10}
 """Its numbers of link layers, as those of pcap: Ethernet twice, Token Ring, FDDI."""
 
 
-def frames(stream: Stream, warnings: list[str]) -> Iterator[Frame]:
+def frames(stream: Reader, warnings: list[str]) -> Iterator[Frame]:
     """Return the frames of a snoop stream. Raises CaptureError where its header is no good."""
     header = stream.take(_HEADER_OCTETS)
     if header is None:
@@ -42,7 +43,7 @@ def frames(stream: Stream, warnings: list[str]) -> Iterator[Frame]:
     return _walk(stream, warnings, _LINK_TYPES[link])
 
 
-def _walk(stream: Stream, warnings: list[str], link_type: int) -> Iterator[Frame]:
+def _walk(stream: Reader, warnings: list[str], link_type: int) -> Iterator[Frame]:
     number = 0
     while (head := stream.take(_RECORD.size)) is not None:
         number += 1
@@ -59,7 +60,7 @@ def _walk(stream: Stream, warnings: list[str], link_type: int) -> Iterator[Frame
         if data is None:
             warnings.append(stream.cut_off(start, f"packet {number}"))
             return
-        time = seconds * 1_000_000_000 + microseconds * 1000
+        time = seconds * NS_PER_SECOND + microseconds * 1000
         yield Frame(number, time, 0, link_type, length, data, start + _RECORD.size)
         if not stream.skip(padding):
             warnings.append(stream.cut_off(start, f"the record of packet {number}"))

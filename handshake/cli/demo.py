@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from handshake.cli.options import Ascii, Json, Plain  # noqa: TC001 - typer reads them
+from handshake.cli.parameters import Ascii, Json, Plain  # noqa: TC001 - typer reads them
 from handshake.errors import UsageError
+from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from handshake.lessons import Lesson, Scene
@@ -51,9 +52,9 @@ def demo(
         _print_json(taught, chosen, lang)
     elif is_interactive(plain=plain) and not out.is_dumb_terminal:
         from handshake.cli.lesson import LessonShow
-        from handshake.cli.tui import perform
+        from handshake.cli.tui import run
 
-        perform(
+        run(
             LessonShow(taught, lang, glyphs(ascii_only=ascii_only), chosen.start),
             out,
         )
@@ -112,7 +113,7 @@ def _record(taught: Lesson, scene: Scene, index: int, lang: str) -> dict[str, ob
         "lesson": taught.name,
         "step": index + 1,
         "name": scene.name,
-        "at": scene.at / 10**9,
+        "at": scene.at / NS_PER_SECOND,
         "moment": scene.moment.value,
         "by": None if scene.by is None else str(scene.by),
         "title": {each: text.title for each, text in told.items()},

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from handshake.cli.options import Ascii, Json, Plain  # noqa: TC001 - typer reads them
+from handshake.cli.parameters import Ascii, Json, Plain  # noqa: TC001 - typer reads them
 from handshake.errors import UsageError
 from handshake.record import nanoseconds
+from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -235,7 +236,7 @@ def _browse(source: Records, choice: _Choice, captures: Sequence[str], look: _Lo
     from rich.text import Text
 
     from handshake.cli.browse import Browsing
-    from handshake.cli.tui import perform
+    from handshake.cli.tui import run
 
     with look.console.status(Text(f"reading {' '.join(captures)}")):
         found = list(source)
@@ -250,7 +251,7 @@ def _browse(source: Records, choice: _Choice, captures: Sequence[str], look: _Lo
         sort=choice.sort,
         problems=choice.problems,
     )
-    perform(browsing, look.console)
+    run(browsing, look.console)
 
 
 def _title(records: Sequence[Record], captures: Sequence[str]) -> str:
@@ -260,8 +261,8 @@ def _title(records: Sequence[Record], captures: Sequence[str]) -> str:
     name = PurePath(captures[0]).name if len(captures) == 1 else f"{len(captures)} captures"
     packets = sum(each.client.segments + each.server.segments for each in records)
     begin = min(nanoseconds(each.start) for each in records)
-    end = max(nanoseconds(each.start) / 10**9 + each.duration for each in records)
-    seconds = f"{end - begin / 10**9:.1f} s"
+    end = max(nanoseconds(each.start) / NS_PER_SECOND + each.duration for each in records)
+    seconds = f"{end - begin / NS_PER_SECOND:.1f} s"
     return (
         f"list  {name}  {count(packets, 'packet')}, {count(len(records), 'connection')}, {seconds}"
     )

@@ -11,7 +11,7 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from handshake.errors import BrokenOff, CannotRun
+from handshake.errors import ConnectionLostError, LocalError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,21 +35,21 @@ def join(sock: socket.socket, stdin: int = 0, stdout: int = 1) -> None:
     ends it, once all that came before is written: nobody waits for `stdin` then. What was not
     read of it stays there; what was read and not sent, 64 KiB at most, is dropped.
 
-    Where nobody reads `stdout` any more it ends at once. Raises BrokenOff where the peer resets
-    the connection or is lost, when all that came before is written; KeyboardInterrupt at SIGINT;
-    CannotRun where `stdin` cannot be read, and OSError where `stdout` takes no more.
+    When the reader of `stdout` is gone it ends at once. Raises ConnectionLostError where the peer
+    resets the connection or is lost, after all that came before is written; KeyboardInterrupt at
+    SIGINT; LocalError where `stdin` cannot be read, and OSError where `stdout` takes no more.
 
     The descriptors stay as they are, since others may share them: a terminal that is stopped
     stops both directions. `sock` is left open, and as it was. Whoever wrote to `sys.stdout`
     flushes it before.
     """
-    patience = sock.gettimeout()
+    timeout = sock.gettimeout()
     with _woken() as awake:
         sock.setblocking(False)
         try:
             _Joint(sock, stdin, stdout, awake).run()
         finally:
-            sock.settimeout(patience)
+            sock.settimeout(timeout)
 
 
 @contextmanager
@@ -102,7 +102,7 @@ class _Joint:
                 return
         if self._error is not None:
             why = _WORDS.get(self._error.errno or 0, str(self._error.strerror).lower())
-            raise BrokenOff(f"the connection broke off: {why}") from self._error
+            raise ConnectionLostError(f"the connection broke off: {why}") from self._error
 
     def _wait(self) -> tuple[set[int], set[int]]:
         """Wait until something can be done; return what can be read, and what written."""
@@ -151,7 +151,7 @@ class _Joint:
             return
         except OSError as error:
             if error.errno not in _GONE:
-                raise CannotRun(f"cannot read standard input: {error.strerror}") from error
+                raise LocalError(f"cannot read standard input: {error.strerror}") from error
             octets = b""
         self._to_peer = memoryview(octets)
         if not octets:

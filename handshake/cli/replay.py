@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from handshake.cli.options import Ascii, Json, Plain  # noqa: TC001 - typer reads them
+from handshake.cli.parameters import Ascii, Json, Plain  # noqa: TC001 - typer reads them
 from handshake.errors import UsageError
+from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 _LONGEST_PAUSE: Final = 2.0
 """Seconds that playing waits at most: what happens next is the lesson, not the waiting."""
-
-_NANO: Final = 1_000_000_000
 
 
 def replay(
@@ -120,7 +119,7 @@ def _perform(
     from rich.text import Text
 
     from handshake.cli.console import console, glyphs
-    from handshake.cli.tui import perform
+    from handshake.cli.tui import run
     from handshake.tracker import summarize
 
     # Thousands of packets take seconds: nobody should wonder whether it hangs.
@@ -130,7 +129,7 @@ def _perform(
         found = [
             (summarize(source.tracker.connections[each[0].stream]), each) for each in connections
         ]
-        perform(Player(source.name, found, speed, glyphs(ascii_only=ascii_only)), console())
+        run(Player(source.name, found, speed, glyphs(ascii_only=ascii_only)), console())
 
 
 class Player:
@@ -221,7 +220,7 @@ class Player:
         if self._speed is None or self._step + 1 == len(self._steps):
             return None
         here, there = self._steps[self._step], self._steps[self._step + 1]
-        took = (there.observed.at - here.observed.at) / _NANO / self._speed
+        took = (there.observed.at - here.observed.at) / NS_PER_SECOND / self._speed
         return min(max(0.0, took), _LONGEST_PAUSE)
 
     def _go(self, step: int) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 
-class Show(Protocol):
+class Screen(Protocol):
     """What can be stepped through: it knows where it is, and draws that."""
 
     @property
@@ -33,7 +33,7 @@ class Show(Protocol):
         ...
 
 
-def perform(show: Show, console: Console) -> None:
+def run(show: Screen, console: Console) -> None:
     """Draw `show` on an alternate screen and let keys move it, until it ends."""
     with Keys() as keys, console.screen(hide_cursor=True) as screen:
         while True:

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from handshake.endpoint.timeouts import SECOND
+from handshake.units import NS_PER_SECOND
 
-_SOONEST: Final = SECOND // 5
+_SOONEST: Final = NS_PER_SECOND // 5
 """No timer repeats a segment sooner: what comes sooner was copied on the way (RFC 6298)."""
 
 _ENOUGH: Final = 2
 """Times that a SYN,ACK comes again, each of them answered, after which nobody takes our ACKs."""
 
 
-class Taken(NamedTuple):
+class AckStatus(NamedTuple):
     """What is known of whether the peer took our ACK."""
 
     confirmed: bool
@@ -34,7 +34,7 @@ class Taken(NamedTuple):
     """Whether our ACK never left."""
 
 
-class Watch:
+class SynAckMonitor:
     """Times the SYN,ACKs of one peer, from the first one on; in nanoseconds."""
 
     def __init__(self) -> None:

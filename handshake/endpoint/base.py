@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from handshake.endpoint.options import Manner
+from handshake.endpoint.options import ClientOptions
 from handshake.endpoint.segment_builder import ETHERNET, LINUX
-from handshake.endpoint.sender import Segments, Speaker
-from handshake.endpoint.timeouts import Patience
-from handshake.endpoint.validation import Complaints
+from handshake.endpoint.sender import Segments, Sender
+from handshake.endpoint.timeouts import Timeouts
+from handshake.endpoint.validation import IcmpErrors
 from handshake.endpoint.verdict import Close, Notes, Verdict
 
 if TYPE_CHECKING:
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Caller:
+class Client:
     """One call, from its first segment to its end.
 
-    `start`, `received`, `icmp` and `wake` return what to send now; call `wake` once the time is
+    `start`, `receive`, `icmp` and `on_timer` return what to send now; `on_timer` is due at
     `deadline`. All times are nanoseconds of one clock. When `done`, `verdict` and `close` stand.
     """
 
@@ -36,8 +36,8 @@ class Caller:
     ticks: int = 0
     """What our timestamps clock shows at time 0, in milliseconds."""
 
-    patience: Patience = field(default_factory=Patience)
-    manner: Manner = field(default_factory=Manner)
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    options: ClientOptions = field(default_factory=ClientOptions)
     path_mss: int = ETHERNET
     """What a segment may carry on our side of the path, in octets."""
 
@@ -53,30 +53,30 @@ class Caller:
     notes: Notes = field(init=False, default_factory=Notes)
     """What an expert would point at."""
 
-    _speaker: Speaker = field(init=False)
-    _complaints: Complaints = field(init=False)
+    _sender: Sender = field(init=False)
+    _icmp_errors: IcmpErrors = field(init=False)
     _give_up_at: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         numbers = self.iss, self.offer, self.ticks
-        how = self.patience, self.manner
-        self._speaker = Speaker(self.local, self.remote, *numbers, *how, self.path_mss)
-        self._complaints = Complaints(self.notes)
+        how = self.timeouts, self.options
+        self._sender = Sender(self.local, self.remote, *numbers, *how, self.path_mss)
+        self._icmp_errors = IcmpErrors(self.notes)
 
     @property
     def block(self) -> ControlBlock:
         """What our socket would know now."""
-        return self._speaker.block
+        return self._sender.block
 
     @property
     def syn_sent(self) -> int:
         """How many times our first segment was sent."""
-        return self._speaker.syn_sent
+        return self._sender.syn_sent
 
     @property
     def error(self) -> IcmpError | None:
         """The ICMP error that decided what became of our first segment."""
-        return self._complaints.error
+        return self._icmp_errors.error
 
     @property
     def ignored(self) -> bool:
@@ -86,7 +86,7 @@ class Caller:
     @property
     def asked(self) -> Flags:
         """The control bits of our first segment."""
-        return self.manner.asked
+        return self.options.asked
 
     @property
     def crossed(self) -> bool:
@@ -95,21 +95,21 @@ class Caller:
 
     def clock(self, at: int) -> int:
         """Return what our timestamps clock shows at a time."""
-        return self._speaker.clock(at)
+        return self._sender.clock(at)
 
     @property
     def deadline(self) -> int:
-        """When `wake` is due."""
-        again = self._speaker.timer.at
+        """When `on_timer` is due."""
+        again = self._sender.timer.at
         return self._give_up_at if again is None else min(self._give_up_at, again)
 
     def start(self, at: int) -> Segments:
         """Call: return the first segment."""
-        self._give_up_at = at + self.patience.opening
-        self._speaker.timer.start(at)
-        return self._speaker.syn(at)
+        self._give_up_at = at + self.timeouts.handshake
+        self._sender.timer.start(at)
+        return self._sender.syn(at)
 
-    def leave(self, _: int) -> Segments:
+    def abort(self, _: int) -> Segments:
         """Return what is to be said where all is to end at once: nothing, without a connection."""
         return ()
 
@@ -119,7 +119,7 @@ class Caller:
             self.notes.add("unsent", f"A segment was not sent: {why}.")
             return
         self.failure = why
-        self._speaker.syn_sent -= 1
+        self._sender.syn_sent -= 1
         self._end(Verdict.LOCAL_ERROR)
 
     @property

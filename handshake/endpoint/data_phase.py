@@ -4,39 +4,39 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from handshake.endpoint.ack_monitor import Taken, Watch
-from handshake.endpoint.receive_buffer import Inbox
-from handshake.endpoint.send_buffer import Outbox
-from handshake.endpoint.timeouts import SECOND
+from handshake.endpoint.ack_monitor import AckStatus, SynAckMonitor
+from handshake.endpoint.receive_buffer import ReceiveBuffer
+from handshake.endpoint.send_buffer import SendBuffer
 from handshake.tcp import State
+from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from handshake.endpoint.options import Manner
-    from handshake.endpoint.timeouts import Patience
+    from handshake.endpoint.options import ClientOptions
+    from handshake.endpoint.timeouts import Timeouts
     from handshake.tcp import ControlBlock, Segment, Seq
 
 
-class Talk:
+class DataTransfer:
     """What our end wants of a connection before it closes it. Times are in nanoseconds."""
 
-    def __init__(self, iss: Seq, patience: Patience, manner: Manner) -> None:
-        self.outbox = Outbox(manner.data, iss)
-        self.inbox = Inbox(manner.expect)
-        self.watch = Watch()
+    def __init__(self, iss: Seq, timeouts: Timeouts, options: ClientOptions) -> None:
+        self.send_buffer = SendBuffer(options.data, iss)
+        self.receive_buffer = ReceiveBuffer(options.expect)
+        self.monitor = SynAckMonitor()
         self.confirmed = False
         """Whether the peer has shown that it took our ACK: by anything but its SYN,ACK."""
 
         self.used = False
         """Whether anything was said on the connection: by the peer, or by us and acknowledged."""
 
-        self._early = bool(manner.fast_open)
+        self._early = bool(options.fast_open)
         """Whether the peer may speak before it has our ACK."""
 
         self._answered: Seq | None = None
         """What its SYN,ACK acknowledged."""
 
-        self._withheld = not manner.answer
-        self._patience = patience
+        self._withheld = not options.answer
+        self._timeouts = timeouts
         self._held_until = 0
         self._patient_until = 0
 
@@ -44,10 +44,10 @@ class Talk:
         """The peer's SYN,ACK is heard, which came by this stamp."""
         assert block.rcv.irs is not None
         self._answered = block.snd.una
-        self.inbox.begin(block.rcv.irs)
-        self.watch.begin(at, self._patience.observe, came)
-        self._held_until = at + self._patience.hold
-        self._patient_until = at + self._patience.opening
+        self.receive_buffer.begin(block.rcv.irs)
+        self.monitor.begin(at, self._timeouts.observe, came)
+        self._held_until = at + self._timeouts.hold
+        self._patient_until = at + self._timeouts.handshake
 
     def shows(self, seg: Segment, *, syn_again: bool) -> bool:
         """Whether an acceptable segment shows that the peer took our ACK, or what came with it.
@@ -72,30 +72,30 @@ class Talk:
         return (
             seg.ack is not None
             and answered is not None
-            and answered < self.outbox.end
+            and answered < self.send_buffer.end
             and (answered < seg.ack)
         )
 
     def until(self, block: ControlBlock) -> int:
         """Return when we may close, unless something comes before."""
-        rest = self.outbox.rest(block)
+        rest = self.send_buffer.rest(block)
         if block.state is State.CLOSE_WAIT:  # nothing more will come
             return self._patient_until if rest else 0
-        waiting = rest or self.inbox.met is False
+        waiting = rest or self.receive_buffer.found_expected is False
         return max(
             self._held_until,
             self._patient_until if waiting else 0,
-            0 if self.confirmed else self.watch.until,
+            0 if self.confirmed else self.monitor.until,
         )
 
     @property
-    def taken(self) -> Taken:
+    def ack_status(self) -> AckStatus:
         """What is known of whether the peer took our ACK."""
-        watched = max(self._patience.observe, self._patience.hold) / SECOND
-        again = tuple(each / SECOND for each in self.watch.again)
-        return Taken(self.confirmed, watched, again, self._withheld)
+        watched = max(self._timeouts.observe, self._timeouts.hold) / NS_PER_SECOND
+        again = tuple(each / NS_PER_SECOND for each in self.monitor.again)
+        return AckStatus(self.confirmed, watched, again, self._withheld)
 
     @property
     def in_vain(self) -> bool:
         """Whether the peer has taken none of our answers to its SYN,ACK."""
-        return not self.confirmed and self.watch.in_vain
+        return not self.confirmed and self.monitor.in_vain

@@ -28,7 +28,7 @@ _OPENING: Final = Flags.SYN | Flags.PSH | Flags.URG | Flags.ECE | Flags.CWR | Fl
 """What a segment may carry that still asks for a connection and nothing else."""
 
 
-class Closing(Enum):
+class CloseMode(Enum):
     """How we end a connection that has opened."""
 
     FIN = "fin"
@@ -45,7 +45,7 @@ class Closing(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class ClientOptions:
     """How a call is made. By default it looks like one of Linux's, says nothing, and ends by FIN.
 
     Raises UsageError for a value that no header has room for.
@@ -71,7 +71,7 @@ class Manner:
     md5: bytes = b""
     """The key that signs every segment; empty for no signature (RFC 2385)."""
 
-    options: tuple[tuple[int, bytes], ...] = ()
+    extra_options: tuple[tuple[int, bytes], ...] = ()
     """What else the SYN carries: kind and data of each."""
 
     flags: Flags = Flags.SYN
@@ -104,7 +104,7 @@ class Manner:
     answer: bool = True
     """Whether the peer's SYN,ACK is answered: without, it stays half-open."""
 
-    closing: Closing = Closing.FIN
+    closing: CloseMode = CloseMode.FIN
 
     def __post_init__(self) -> None:
         for name, value, least, most in (
@@ -122,7 +122,7 @@ class Manner:
             raise UsageError(f"{len(self.data)} octets of data: a probe sends {MOST_DATA} at most")
         if len(self.md5) > LONGEST_KEY:
             raise UsageError(f"an MD5 key has {LONGEST_KEY} octets at most, not {len(self.md5)}")
-        for kind, data in self.options:
+        for kind, data in self.extra_options:
             if not 0 <= kind <= 255:
                 raise UsageError(f"the kind of an option is a number from 0 to 255, not {kind}")
             if kind < 2 and data:

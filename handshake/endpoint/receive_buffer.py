@@ -13,7 +13,7 @@ KEPT: Final = 0xFFFF
 """Octets of the peer's that are kept: a probe wants to know what answers, and not all of it."""
 
 
-class Inbox:
+class ReceiveBuffer:
     """The first octets that the peer sent, whatever the order in which they came."""
 
     def __init__(self, expected: bytes) -> None:
@@ -31,7 +31,7 @@ class Inbox:
         return b"" if irs is None or nxt is None else bytes(self._octets[: nxt - irs - 1])
 
     @property
-    def met(self) -> bool | None:
+    def found_expected(self) -> bool | None:
         """Whether what was expected has come; None where nothing was."""
         return self._expected in self.octets if self._expected else None
 

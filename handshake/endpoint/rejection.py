@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from handshake.endpoint.timeouts import SECOND
 from handshake.tcp import Flags, Seq, State
+from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from handshake.endpoint.verdict import Notes
     from handshake.tcp import ControlBlock, Segment
 
-ANSWER_INTERVAL: Final = SECOND // 2
+ANSWER_INTERVAL: Final = NS_PER_SECOND // 2
 """Between two answers to what is not acceptable: two eager programs would never stop (RFC 5961)."""
 
 
@@ -23,7 +23,7 @@ class Answer(NamedTuple):
     """Its number; None for the next one of ours."""
 
 
-class Refusals:
+class Rejections:
     """Judges the segments that change nothing, and notes what stands out in them."""
 
     def __init__(self, iss: Seq, notes: Notes) -> None:

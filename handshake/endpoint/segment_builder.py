@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from handshake.endpoint.options import ECN, Manner
+from handshake.endpoint.options import ECN, ClientOptions
 from handshake.errors import UsageError
 from handshake.tcp import Endpoint, Flags, Offer, Options, Segment, Seq
 from handshake.tcp import options as opt
 from handshake.tcp.signature import signed
+from handshake.units import MODULUS
 
 if TYPE_CHECKING:
     from handshake.tcp import ControlBlock
@@ -33,37 +34,37 @@ def path_mss(mtu: int, version: int) -> int:
     return min(mtu, _LARGEST) - 40 if version == 4 else min(mtu, _LARGEST + 40) - 60
 
 
-def offer_for(mtu: int, version: int, manner: Manner | None = None) -> Offer:
+def offer_for(mtu: int, version: int, options: ClientOptions | None = None) -> Offer:
     """Return what a call of this manner offers on a path with this MTU."""
-    manner = manner or Manner()
+    options = options or ClientOptions()
     return Offer(
-        mss=path_mss(mtu, version) if manner.mss is None else manner.mss or None,
-        window_scale=manner.window_scale,
-        sack_permitted=manner.sack,
+        mss=path_mss(mtu, version) if options.mss is None else options.mss or None,
+        window_scale=options.window_scale,
+        sack_permitted=options.sack,
         # Linux, too, leaves the clocks out where a signature takes their place.
-        timestamps=manner.timestamps and not manner.md5,
-        ecn=manner.ecn,
-        fast_open=manner.fast_open,
-        md5=bool(manner.md5),
+        timestamps=options.timestamps and not options.md5,
+        ecn=options.ecn,
+        fast_open=options.fast_open,
+        md5=bool(options.md5),
     )
 
 
-def check(manner: Manner) -> None:
+def check(options: ClientOptions) -> None:
     """Raise UsageError where the options of such a SYN have no room in a header."""
-    headers = Headers(offer_for(1500, 4, manner), manner)
+    builder = SegmentBuilder(offer_for(1500, 4, options), options)
     try:
-        headers.opening(_ANYBODY, _ANYBODY, Seq(0), clock=0)
+        builder.opening(_ANYBODY, _ANYBODY, Seq(0), clock=0)
     except ValueError as error:
-        clocks = ", such as the timestamps, which take 10" if headers.offer.timestamps else ""
+        clocks = ", such as the timestamps, which take 10" if builder.offer.timestamps else ""
         raise UsageError(f"{error}: leave some out{clocks}") from error
 
 
 @dataclass(frozen=True, slots=True)
-class Headers:
+class SegmentBuilder:
     """Makes the segments of one end, in the manner asked for. Times are clocks of timestamps."""
 
     offer: Offer
-    manner: Manner = Manner()  # noqa: RUF009 - it is frozen
+    options: ClientOptions = ClientOptions()  # noqa: RUF009 - it is frozen
     path_mss: int = ETHERNET
     """What a segment may carry on our side of the path, whatever the peer takes."""
 
@@ -74,13 +75,13 @@ class Headers:
 
         That is ECN (RFC 3168 section 6.1.1.1) and Fast Open (RFC 7413 section 4.1.3.1).
         """
-        offer, flags, data = self.offer, self.manner.asked, b""
+        offer, flags, data = self.offer, self.options.asked, b""
         if again:
             flags &= ~_ECN_BITS
             offer = replace(offer, fast_open=None)
         options = self._offered(offer, clock, None) + self._others()
         if offer.fast_open:
-            data = self.manner.data[: max(0, self.path_mss - len(options))]
+            data = self.options.data[: max(0, self.path_mss - len(options))]
         return self._finished(
             Segment(
                 source=local,
@@ -119,12 +120,12 @@ class Headers:
         return max(1, min(block.mss or self.path_mss, self.path_mss) - options)
 
     def _finished(self, segment: Segment) -> Segment:
-        return signed(segment, self.manner.md5) if self.manner.md5 else segment
+        return signed(segment, self.options.md5) if self.options.md5 else segment
 
     @property
     def _room(self) -> int:
-        if self.manner.window is not None:
-            return self.manner.window
+        if self.options.window is not None:
+            return self.options.window
         # As many whole segments as an unscaled window can count.
         size = self.offer.mss or 536
         return _LARGEST // size * size
@@ -145,10 +146,10 @@ class Headers:
         if not block.timestamps or Flags.RST in flags:
             return signature
         echo = block.ts_recent if Flags.ACK in flags else None
-        return signature + opt.nop() + opt.nop() + opt.timestamps(clock % 2**32, echo or 0)
+        return signature + opt.nop() + opt.nop() + opt.timestamps(clock % MODULUS, echo or 0)
 
     def _signature(self) -> bytes:
-        if not self.manner.md5:
+        if not self.options.md5:
             return b""
         return opt.nop() + opt.nop() + opt.md5(bytes(opt.MD5_OCTETS))
 
@@ -167,7 +168,7 @@ class Headers:
             parts += [opt.nop(), opt.nop()]
         if stamped:
             echo = (block and block.ts_recent) or 0
-            parts.append(opt.timestamps(clock % 2**32, echo))
+            parts.append(opt.timestamps(clock % MODULUS, echo))
         if offer.window_scale is not None and theirs.window_scale is not None:
             parts += [opt.nop(), opt.window_scale(offer.window_scale)]
         if offer.fast_open is not None and block is None:
@@ -176,4 +177,4 @@ class Headers:
         return b"".join(parts)
 
     def _others(self) -> bytes:
-        return b"".join(opt.option(kind, data) for kind, data in self.manner.options)
+        return b"".join(opt.option(kind, data) for kind, data in self.options.extra_options)

@@ -13,7 +13,7 @@ _INITIAL_WINDOW: Final = 10
 """Segments that may be under way before anything is known of the path (RFC 6928)."""
 
 
-class Outbox:
+class SendBuffer:
     """What is to be said. Its first octet has the number after our SYN's."""
 
     def __init__(self, data: bytes, iss: Seq) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from handshake.endpoint.ack_monitor import Taken
-from handshake.endpoint.base import Caller
+from handshake.endpoint.ack_monitor import AckStatus
+from handshake.endpoint.base import Client
 from handshake.endpoint.validation import dropped
 from handshake.endpoint.verdict import Verdict
 from handshake.tcp import ControlBlock, Flags, Segment
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Knock(Caller):
+class SingleSegmentProbe(Client):
     """Sends the segment, again if nothing answers, and judges the first answer that is one."""
 
-    taken: Taken = field(init=False, default=Taken(confirmed=False, watched=0))
-    talk: None = field(init=False, default=None)
+    ack_status: AckStatus = field(init=False, default=AckStatus(confirmed=False, watched=0))
+    transfer: None = field(init=False, default=None)
     _first: Segment = field(init=False)
 
     @property
@@ -35,10 +35,10 @@ class Knock(Caller):
         (self._first,) = super().start(at)
         return (self._first,)
 
-    def received(self, observed: Observed, at: int) -> Segments:
+    def receive(self, observed: Observed, at: int) -> Segments:
         """Return the answers to a segment that the peer sent us."""
         seg = observed.segment
-        if self.done or dropped(observed, self.manner.md5, self.notes):
+        if self.done or dropped(observed, self.options.md5, self.notes):
             return ()
         asked = self._first
         if seg.rst and not _answers(seg, asked):
@@ -46,14 +46,14 @@ class Knock(Caller):
             return ()
         if seg.rst:
             self.answer = observed
-            self._complaints.answered()
+            self._icmp_errors.answered()
             # Who has no such connection resets whatever acknowledges something, listener or not.
             self._end(Verdict.CLOSED if asked.ack is None else Verdict.RESET)
             return ()
         if seg.syn and seg.ack is not None and asked.syn and asked.seq < seg.ack <= asked.end:
             self.answer = observed
             self._end(Verdict.HALF_OPEN)
-            return self._speaker.say(Flags.RST, at, seq=seg.ack)
+            return self._sender.send(Flags.RST, at, seq=seg.ack)
         self.notes.add("stray", f"A segment that answers nothing of ours: {seg}.")
         return ()
 
@@ -61,19 +61,19 @@ class Knock(Caller):
         """Take note of an ICMP error, and believe it where it can only be about our segment."""
         if self.done:
             return
-        ours, last = error.seq == self.iss, self._speaker.timer.at is None
-        if self._complaints.hear(error, ours=ours, waiting=True, last=last):
+        ours, last = error.seq == self.iss, self._sender.timer.at is None
+        if self._icmp_errors.receive(error, ours=ours, waiting=True, last=last):
             self._end(Verdict.UNREACHABLE)
 
-    def wake(self, at: int) -> Segments:
+    def on_timer(self, at: int) -> Segments:
         """Return what is to be sent now that time has passed."""
         if self.done:
             return ()
         if at >= self._give_up_at:
             self._end(Verdict.FILTERED if self.error is None else Verdict.UNREACHABLE)
         elif at >= self.deadline:
-            self._speaker.timer.back_off(at)
-            return self._speaker.syn(at)
+            self._sender.timer.back_off(at)
+            return self._sender.syn(at)
         return ()
 
 

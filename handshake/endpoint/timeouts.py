@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from handshake.errors import UsageError
+from handshake.units import NS_PER_SECOND
 
-SECOND: Final = 1_000_000_000
-
-OBSERVE: Final = 1.25
+ACK_OBSERVATION: Final = 1.25
 """Seconds in which a SYN,ACK that nobody acknowledged comes again (RFC 6298 section 2)."""
 
-HEED: Final = SECOND // 5
+MAX_WAIT: Final = NS_PER_SECOND // 5
 """The longest wait for anything at once. Python runs the handler of a signal between its own steps
 alone: one that comes just before a wait begins is heeded when that ends."""
 
@@ -21,26 +20,26 @@ _LONGEST: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long to wait for what, in nanoseconds; `Patience.of` takes seconds."""
+class Timeouts:
+    """How long to wait for what, in nanoseconds; `Timeouts.of` takes seconds."""
 
-    rto: int = SECOND
+    rto: int = NS_PER_SECOND
     """Until the first retransmission; each one after it waits twice as long (RFC 6298)."""
 
     retries: int = 2
     """SYNs after the first, so that they leave at 0, 1 and 3 s; and FINs after the first."""
 
-    opening: int = 5 * SECOND
+    handshake: int = 5 * NS_PER_SECOND
     """For the handshake, all retransmissions included."""
 
     observe: int = 0
     """For a sign that our ACK was not taken, before we close; 0 to let our FIN find out. Linux
-    repeats a SYN,ACK after a second: `OBSERVE` is long enough to see it."""
+    repeats a SYN,ACK after a second: `ACK_OBSERVATION` is long enough to see it."""
 
     hold: int = 0
     """Between the handshake and our FIN; the peer's FIN ends it."""
 
-    closing: int = 2 * SECOND
+    close: int = 2 * NS_PER_SECOND
     """For both FINs to be acknowledged, from ours on."""
 
     @classmethod
@@ -53,7 +52,7 @@ class Patience:
         observe: float = 0.0,
         hold: float = 0.0,
         close_timeout: float = 2.0,
-    ) -> Patience:
+    ) -> Timeouts:
         """Return it from times in seconds; `timeout` is for the handshake.
 
         Raises UsageError for a time that is negative, longer than a day, or not a number.
@@ -61,5 +60,7 @@ class Patience:
         times = (timeout, rto, observe, hold, close_timeout)
         if not all(0 <= seconds <= _LONGEST for seconds in times):
             raise UsageError(f"a time must lie between 0 and {_LONGEST} seconds")
-        opening, first, watched, held, closing = (round(seconds * SECOND) for seconds in times)
+        opening, first, watched, held, closing = (
+            round(seconds * NS_PER_SECOND) for seconds in times
+        )
         return cls(first, retries, opening, watched, held, closing)

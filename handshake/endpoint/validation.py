@@ -29,7 +29,7 @@ def dropped(observed: Observed, key: bytes, notes: Notes) -> bool:
     return True
 
 
-class Complaints:
+class IcmpErrors:
     """The ICMP errors about our segments, and which of them is believed."""
 
     def __init__(self, notes: Notes) -> None:
@@ -38,7 +38,7 @@ class Complaints:
 
         self._notes = notes
 
-    def hear(self, error: IcmpError, *, ours: bool, waiting: bool, last: bool) -> bool:
+    def receive(self, error: IcmpError, *, ours: bool, waiting: bool, last: bool) -> bool:
         """Return whether an error ends the call.
 
         It must quote a number of `ours`: who did not see our segment cannot do that (RFC 5927

@@ -22,7 +22,7 @@ from handshake.events.fast_open import (
     FastOpenAnswered,
     FastOpenTried,
 )
-from handshake.events.opening import (
+from handshake.events.handshake import (
     Established,
     Negotiated,
     Refused,

@@ -46,7 +46,7 @@ def status(result: Result) -> Status:
     A name without an address is a fault of the service: only what failed on this very machine
     leaves its status unknown.
     """
-    if result.met:
+    if result.succeeded:
         return Status.OK
     return Status.UNKNOWN if result.verdict is Verdict.LOCAL_ERROR else Status.CRITICAL
 
@@ -69,7 +69,7 @@ def nagios(results: Iterable[Result]) -> tuple[str, int]:
     if len(best) == 1:
         first = _said(worst)
     else:
-        failures = sum(not each.met for each in best.values())
+        failures = sum(not each.succeeded for each in best.values())
         first = f"all {len(best)} succeeded"
         if failures:
             first = f"{failures} of {len(best)} failed: {_said(worst)}"
@@ -96,7 +96,7 @@ def _said(result: Result) -> str:
     if result.rtt is not None:
         guess = " (to which SYN is not known)" if result.rtt_ambiguous else ""
         words += f", {_answer(result)} after {seconds(result.rtt)}{guess}"
-    if result.met:
+    if result.succeeded:
         return words
     unmet = result.verdict is Verdict.OPEN
     return f"{words}: {'what was expected did not come' if unmet else result.reason}"
@@ -169,7 +169,7 @@ FAMILIES: Final = (
     Family(
         "probe_success",
         "Whether the probe found what it was to find.",
-        lambda result: int(result.met),
+        lambda result: int(result.succeeded),
     ),
     Family(
         "probe_duration_seconds",

@@ -10,6 +10,8 @@ from hashlib import blake2b
 from ipaddress import IPv4Network, IPv6Address
 from typing import TYPE_CHECKING, Final
 
+from handshake.units import NS_PER_SECOND
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from ipaddress import IPv4Address
@@ -44,7 +46,6 @@ FIELDS: Final = {
 }
 """The columns of conn.log and their types, in its order."""
 
-_NANO: Final = 1_000_000_000
 _SHARED: Final = IPv4Network("100.64.0.0/10")
 _BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
@@ -127,7 +128,7 @@ def _header(opened: int) -> Iterator[str]:
 
 
 def _stamp(at: int) -> str:
-    return f"{datetime.fromtimestamp(at // _NANO, UTC):%Y-%m-%d-%H-%M-%S}"
+    return f"{datetime.fromtimestamp(at // NS_PER_SECOND, UTC):%Y-%m-%d-%H-%M-%S}"
 
 
 def _seconds(nanoseconds: int) -> str:

@@ -7,6 +7,8 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from handshake.units import SYN_BIT
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
@@ -31,7 +33,6 @@ _PROTOCOL: Final = 0xFFFFF000  # SKF_AD_OFF + SKF_AD_PROTOCOL: the ether type, o
 _WHOLE_PACKET: Final = 0xFFFF
 _INSTRUCTION: Final = struct.Struct("=HBBI")
 
-_SYN: Final = 0x02
 
 MOST_RANGES: Final = 50
 """A conditional jump reaches 255 instructions; so many ranges still leave room for the rest."""
@@ -119,7 +120,7 @@ def segments(ports: Collection[int], *, all_of_ours: bool = True) -> bytes:
         _Do(_RETURN, 0),
         "mine",
         _Do(_LOAD_BYTE_X, 13),
-        _Do(_IF_ANY_BIT, _SYN, yes="take"),
+        _Do(_IF_ANY_BIT, SYN_BIT, yes="take"),
         "drop",
         _Do(_RETURN, 0),
         "take",

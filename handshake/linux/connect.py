@@ -9,10 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from handshake.errors import CannotRun
+from handshake.errors import LocalError
 from handshake.linux.error_queue import report_errors
-from handshake.linux.route import route, words
-from handshake.linux.rst_guard import family, sockaddr
+from handshake.linux.route import explain, route
+from handshake.linux.sockaddr import family, sockaddr
 from handshake.tcp import Endpoint
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ _BINDING: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Bearings:
+class SocketOptions:
     """From where to call, and with which marks in the IP header. The rest is the kernel's."""
 
     source: Address | None = None
@@ -59,41 +59,43 @@ class Bearings:
     """Type of service, or traffic class: the octet with DSCP in it. ECN is left to the kernel."""
 
 
-class DialError(Exception):
+class ConnectError(Exception):
     """The machine refuses to call; says why, in words."""
 
 
-def dial(remote: Endpoint, bearings: Bearings, retries: int, patience: int) -> socket.socket:
-    """Return a socket that is connecting, and goes on for at least `patience` milliseconds.
+def connect(
+    remote: Endpoint, options: SocketOptions, retries: int, timeout_ms: int
+) -> socket.socket:
+    """Return a socket that is connecting, and goes on for at least `timeout_ms` milliseconds.
 
     When the SYN is sent again is for the kernel to say: Linux since 6.5 sends the first five a
     second apart, whatever `retries` says. Needs no privilege. Raises DialError where the kernel
-    refuses, and CannotRun where there are too many sockets.
+    refuses, and LocalError where there are too many sockets.
     """
     version = remote.address.version
-    if bearings.source is not None and bearings.source.version != version:
-        raise DialError(f"an IPv{version} address cannot be called from {bearings.source}")
+    if options.source is not None and options.source.version != version:
+        raise ConnectError(f"an IPv{version} address cannot be called from {options.source}")
     try:
         sock = socket.socket(family(remote.address), socket.SOCK_STREAM)
     except OSError as error:
         if error.errno in _TOO_MANY:
-            raise CannotRun(
+            raise LocalError(
                 "too many open sockets: call fewer at once (--concurrency), or raise ulimit -n"
             ) from error
-        raise DialError(words(error)) from error
+        raise ConnectError(explain(error)) from error
     try:
         sock.setblocking(False)
         least, most = _RETRIES
         count = min(max(retries, least), most)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_SYNCNT, count)
         # Else few retries end it early, before it shows that nobody on the link answers.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, patience + _LONGER)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms + _LONGER)
         report_errors(sock)
-        mark(sock, bearings)
-        _bind(sock, bearings)
-        _connect(sock, remote, bearings)
+        set_ip_options(sock, options)
+        _bind(sock, options)
+        _connect(sock, remote, options)
     except BaseException:
-        hang_up(sock, reset=True)  # the peer may have answered at once
+        close_socket(sock, reset=True)  # the peer may have answered at once
         raise
     return sock
 
@@ -111,7 +113,7 @@ def remote_end(sock: socket.socket) -> Endpoint | None:
         return None
 
 
-def hang_up(sock: socket.socket, *, reset: bool = False) -> None:
+def close_socket(sock: socket.socket, *, reset: bool = False) -> None:
     """Close it: by FIN, if none was sent; or by RST, so that the kernel keeps nothing of it."""
     if reset:
         with suppress(OSError):
@@ -119,39 +121,39 @@ def hang_up(sock: socket.socket, *, reset: bool = False) -> None:
     sock.close()
 
 
-def mark(sock: socket.socket, bearings: Bearings) -> None:
+def set_ip_options(sock: socket.socket, options: SocketOptions) -> None:
     """Let what the socket sends carry these marks in its IP header."""
     v4 = sock.family == socket.AF_INET
     level = socket.IPPROTO_IP if v4 else socket.IPPROTO_IPV6
-    if bearings.ttl is not None:
+    if options.ttl is not None:
         kind = socket.IP_TTL if v4 else socket.IPV6_UNICAST_HOPS
-        sock.setsockopt(level, kind, bearings.ttl)
-    if bearings.tos is not None:
-        sock.setsockopt(level, socket.IP_TOS if v4 else socket.IPV6_TCLASS, bearings.tos)
+        sock.setsockopt(level, kind, options.ttl)
+    if options.tos is not None:
+        sock.setsockopt(level, socket.IP_TOS if v4 else socket.IPV6_TCLASS, options.tos)
 
 
-def _bind(sock: socket.socket, bearings: Bearings) -> None:
-    name = bearings.interface
+def _bind(sock: socket.socket, options: SocketOptions) -> None:
+    name = options.interface
     if name is not None:
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, name.encode() + b"\0")
         except OSError as error:
-            raise DialError(f"cannot call from {name}: {_why(error)}") from error
-    if bearings.source is None and not bearings.source_port:
+            raise ConnectError(f"cannot call from {name}: {_why(error)}") from error
+    if options.source is None and not options.source_port:
         return
-    place = ("", 0) if bearings.source is None else sockaddr(bearings.source)
+    place = ("", 0) if options.source is None else sockaddr(options.source)
     try:
         # One port may call many peers, and one peer again while the kernel still remembers.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if not bearings.source_port:
+        if not options.source_port:
             # So the port is chosen for this peer: else 28,000 calls would be the end of it.
             sock.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
-        sock.bind((place[0], bearings.source_port, *place[2:]))
+        sock.bind((place[0], options.source_port, *place[2:]))
     except OSError as error:
-        port = f"port {bearings.source_port}" if bearings.source_port else ""
-        where = "" if bearings.source is None else str(bearings.source)
+        port = f"port {options.source_port}" if options.source_port else ""
+        where = "" if options.source is None else str(options.source)
         what = " of ".join(each for each in (port, where) if each)
-        raise DialError(f"cannot call from {what}: {_why(error)}") from error
+        raise ConnectError(f"cannot call from {what}: {_why(error)}") from error
 
 
 def _why(error: OSError) -> str:
@@ -160,7 +162,7 @@ def _why(error: OSError) -> str:
     return f"{said} ({errno.errorcode.get(number, str(number))})"
 
 
-def _connect(sock: socket.socket, remote: Endpoint, bearings: Bearings) -> None:
+def _connect(sock: socket.socket, remote: Endpoint, options: SocketOptions) -> None:
     try:
         number = sock.connect_ex(sockaddr(remote.address, remote.port))
     except OSError as error:  # the scope of the address is unknown
@@ -169,13 +171,13 @@ def _connect(sock: socket.socket, remote: Endpoint, bearings: Bearings) -> None:
         return
     try:
         # Why there is no way shows without a port, too, and is better said there.
-        route(remote.address, bearings.source, bearings.interface)
+        route(remote.address, options.source, options.interface)
     except OSError as error:
-        raise DialError(words(error)) from error
+        raise ConnectError(explain(error)) from error
     if number == errno.EADDRNOTAVAIL:
-        taken = f"port {bearings.source_port} is" if bearings.source_port else "every port is"
-        raise DialError(f"{taken} taken by another call to it, or just was (EADDRNOTAVAIL)")
-    raise DialError(words(OSError(number, os.strerror(number))))
+        taken = f"port {options.source_port} is" if options.source_port else "every port is"
+        raise ConnectError(f"{taken} taken by another call to it, or just was (EADDRNOTAVAIL)")
+    raise ConnectError(explain(OSError(number, os.strerror(number))))
 
 
 def _endpoint(name: tuple[str, int] | tuple[str, int, int, int]) -> Endpoint:

@@ -10,7 +10,7 @@ _NAME: Final = b"TCPSYNChallenge"
 _ROOM: Final = 1 << 16
 
 
-class SynChallenges:
+class SynChallengeCounter:
     """The counter TCPSYNChallenge of this network namespace; anybody may read it.
 
     A SYN,ACK that comes again counts there, and a keep-alive does not: to the socket itself

@@ -1,24 +1,40 @@
-"""The first hop on the way to an address, as the kernel would choose it."""
+"""What the kernel's tables say of the way to an address: next hop, neighbour, local addresses."""
 
 from __future__ import annotations
 
 import socket
 import struct
 import sys
-from ipaddress import ip_address
+from contextlib import suppress
+from ipaddress import IPv4Address, ip_address
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.linux.netlink import ask, attribute, attributes, number
-from handshake.linux.rst_guard import family, sockaddr
+from handshake.linux.sockaddr import family, sockaddr
 
 if TYPE_CHECKING:
     from handshake.packet.checksum import Address
 
+# <linux/rtnetlink.h>, <linux/if_addr.h>, <linux/neighbour.h>, <linux/if.h>
+_GET_LINK, _GET_ADDRESS, _GET_ROUTE, _GET_NEIGHBOUR = 18, 22, 26, 30
+
 _ROUTE: Final = struct.Struct("=BBBBBBBBI")
-_GET_ROUTE: Final = 26
-_KIND: Final = 7
+_ROUTE_KIND: Final = 7
 _LOCAL, _BROADCAST = 2, 3  # RTN_LOCAL, RTN_BROADCAST
 _DESTINATION, _SOURCE, _OUT, _GATEWAY, _VIA = 1, 2, 4, 5, 18
+
+_ADDRESS: Final = struct.Struct("=BBBBI")
+_PEER_ADDRESS, _LOCAL_ADDRESS = 1, 2
+"""Of a point-to-point link IPv4 names both ends; elsewhere there may be the first alone."""
+
+_NEIGHBOUR: Final = struct.Struct("=BxxxiHBB")
+_UNRESOLVED: Final = 0x01 | 0x20  # NUD_INCOMPLETE, NUD_FAILED
+
+_LINK: Final = struct.Struct("=BxHiII")
+_LINK_NAME: Final = 3
+_UP, _NO_ARP, _LOWER_UP = 0x1, 0x80, 0x10000
+
+_LIMITED_BROADCAST: Final = IPv4Address(0xFFFFFFFF)
 
 
 class Hop(NamedTuple):
@@ -31,24 +47,16 @@ class Hop(NamedTuple):
     """By which interface."""
 
     local: bool
-    """Whether they do not: the address is one of this machine's."""
+    """Whether they do not leave: the address is one of this machine's."""
 
     broadcast: bool
-    """Whether they go to everybody on a link."""
-
-
-def gateway(address: Address, source: Address, interface: str | None = None) -> Address | None:
-    """Return the router by which packets to this address leave; None where it is not known of."""
-    try:
-        return next_hop(address, source, interface).gateway
-    except OSError:  # there is no way by now, or the kernel does not say
-        return None
+    """Whether the address is a broadcast address of a link."""
 
 
 def next_hop(address: Address, source: Address | None = None, interface: str | None = None) -> Hop:
     """Return the first hop of packets to this address.
 
-    Raises OSError where there is no way, and where the kernel cannot be asked.
+    Raises OSError where there is no route, and where the kernel cannot be asked.
     """
     wanted = attribute(_DESTINATION, address.packed)
     if source is not None:
@@ -62,12 +70,88 @@ def next_hop(address: Address, source: Address | None = None, interface: str | N
     route = _ROUTE.pack(family(address), bits, of_source, 0, 0, 0, 0, 0, 0)
     (answer,) = ask(_GET_ROUTE, route + wanted)
     found = attributes(answer, _ROUTE.size)
-    gateway = None
+    router = None
     if _GATEWAY in found:
-        gateway = ip_address(found[_GATEWAY])
+        router = ip_address(found[_GATEWAY])
     elif _VIA in found:  # of the other version of IP: two octets name its family
-        gateway = ip_address(found[_VIA][2:])
+        router = ip_address(found[_VIA][2:])
     index = int.from_bytes(found.get(_OUT, b""), sys.byteorder)
-    kind = _ROUTE.unpack_from(answer)[_KIND]
+    kind = _ROUTE.unpack_from(answer)[_ROUTE_KIND]
     name = socket.if_indextoname(index) if index else ""
-    return Hop(gateway, name, kind == _LOCAL, kind == _BROADCAST)
+    return Hop(router, name, kind == _LOCAL, kind == _BROADCAST)
+
+
+def gateway(address: Address, source: Address, interface: str | None = None) -> Address | None:
+    """Return the router by which packets to this address leave; None where none is known."""
+    try:
+        return next_hop(address, source, interface).gateway
+    except OSError:  # there is no route by now, or the kernel does not say
+        return None
+
+
+def unresolved_neighbour(
+    address: Address, source: Address | None = None, interface: str | None = None
+) -> Address | None:
+    """Return the neighbour that answers no ARP or neighbour discovery (RFC 826, RFC 4861).
+
+    It is the address itself, or the gateway to it. None where it is resolved, where the kernel
+    has not asked for it, and where the kernel does not tell.
+    """
+    try:
+        hop = next_hop(address, source, interface)
+        asked = hop.gateway or address
+        index = socket.if_nametoindex(hop.interface)
+        question = _NEIGHBOUR.pack(family(asked), index, 0, 0, 0)
+        (answer,) = ask(_GET_NEIGHBOUR, question + attribute(_DESTINATION, asked.packed))
+    except OSError:
+        return None
+    return asked if _NEIGHBOUR.unpack_from(answer)[2] & _UNRESOLVED else None
+
+
+def is_local(address: Address) -> bool:
+    """Whether packets to the address stay on this machine: all of 127.0.0.0/8 does, too."""
+    with suppress(OSError):
+        return next_hop(address).local
+    return False
+
+
+def is_own_address(address: Address) -> bool:
+    """Whether an interface of this machine has the address, or its routes say that it is local.
+
+    A kernel that lets sockets bind to any address does not tell. Raises OSError where it cannot
+    be asked.
+    """
+    packed = address.packed
+    for answer in ask(_GET_ADDRESS, _ADDRESS.pack(family(address), 0, 0, 0, 0), all_of_them=True):
+        found = attributes(answer, _ADDRESS.size)
+        if found.get(_LOCAL_ADDRESS, found.get(_PEER_ADDRESS)) == packed:
+            return True
+    return is_local(address)
+
+
+def is_valid_source(address: Address) -> bool:
+    """Whether a packet may have this source address at all, whichever host has it."""
+    return not (address.is_multicast or address.is_unspecified or address == _LIMITED_BROADCAST)
+
+
+def interfaces_down() -> list[str]:
+    """Return the names of the interfaces that are switched off and would use ARP if they were not.
+
+    Raises OSError where the kernel cannot be asked.
+    """
+    return [name for name, flags in _interface_flags().items() if not flags & (_UP | _NO_ARP)]
+
+
+def interfaces_without_carrier() -> list[str]:
+    """Return the names of the interfaces that are switched on and have no carrier."""
+    return [
+        name for name, flags in _interface_flags().items() if flags & _UP and not flags & _LOWER_UP
+    ]
+
+
+def _interface_flags() -> dict[str, int]:
+    found = {}
+    for link in ask(_GET_LINK, _LINK.pack(0, 0, 0, 0, 0), all_of_them=True):
+        name = attributes(link, _LINK.size)[_LINK_NAME].rstrip(b"\0").decode("utf-8", "replace")
+        found[name] = _LINK.unpack_from(link)[3]
+    return found

@@ -18,22 +18,23 @@ from scapy.layers.inet import IP
 from scapy.layers.inet6 import IPv6
 from scapy.supersocket import SuperSocket
 
-from handshake.errors import CannotRun
+from handshake.errors import LocalError
 from handshake.linux import bpf, timestamping
 from handshake.linux.route import bind_to
-from handshake.linux.rst_guard import sockaddr
+from handshake.linux.sockaddr import sockaddr
 from handshake.packet.icmp import IcmpError, quoted
 from handshake.packet.ip import TCP, Datagram, header
 from handshake.packet.reassembly import Fragments
 from handshake.packet.template import Templates
 from handshake.tcp import Observed, Segment
+from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from handshake.packet.checksum import Address
 
-Heard: TypeAlias = Observed | IcmpError
+Received: TypeAlias = Observed | IcmpError
 
 _ETH_P_ALL: Final = 0x0003
 _SOCKADDR_LL: Final = struct.Struct("=HHi12x")
@@ -66,10 +67,10 @@ class Captured(NamedTuple):
     """Whether a network card was to fill the checksum in, and no card has seen it."""
 
 
-class Link(SuperSocket):  # type: ignore[misc]
+class PacketSocket(SuperSocket):  # type: ignore[misc]
     """Our segments on every interface of this machine, both directions, as the kernel stamps them.
 
-    A Scapy `SuperSocket`, so that `sniff(opened_socket=link)` works on it. Raises CannotRun
+    A Scapy `SuperSocket`, so that `sniff(opened_socket=...)` works on it. Raises LocalError
     where the kernel does not let us.
     """
 
@@ -107,10 +108,10 @@ class Link(SuperSocket):  # type: ignore[misc]
                     bind_to(sender, interface)
         except PermissionError as error:
             self.close()
-            raise CannotRun(f"hand-built segments need CAP_NET_RAW: run {_with_sudo()}") from error
+            raise LocalError(f"hand-built segments need CAP_NET_RAW: run {_with_sudo()}") from error
         except (AttributeError, OSError) as error:
             self.close()
-            raise CannotRun(
+            raise LocalError(
                 f"hand-built segments need Linux and its raw sockets: {error}"
             ) from error
 
@@ -161,7 +162,7 @@ class Link(SuperSocket):  # type: ignore[misc]
         sent: int = self._senders[to.version].sendto(bytes(packet), sockaddr(to))
         return sent
 
-    def receive(self) -> list[Heard]:
+    def receive(self) -> list[Received]:
         """Return what has passed since the last call, in order; nothing if nothing has."""
         return [found for each in self.read() if (found := self.decode(each)) is not None]
 
@@ -186,7 +187,7 @@ class Link(SuperSocket):  # type: ignore[misc]
         if captured is None:
             return None, None, None
         layer = IP if captured.octets[0] >> 4 == 4 else IPv6
-        return layer, captured.octets, captured.at / 1e9
+        return layer, captured.octets, captured.at / NS_PER_SECOND
 
     def _read(self, most: int = 0xFFFF) -> Captured | None:
         """Return the next packet; None for one that passes a second time."""
@@ -224,7 +225,7 @@ class Link(SuperSocket):  # type: ignore[misc]
             self._seen.popitem(last=False)
         return first != interface
 
-    def decode(self, captured: Captured) -> Heard | None:
+    def decode(self, captured: Captured) -> Received | None:
         """Return what the packet is; None where it is nothing to us, or not whole yet."""
         try:
             datagram = Datagram.parse(captured.octets)

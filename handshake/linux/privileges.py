@@ -18,7 +18,7 @@ _PR_SET_NO_NEW_PRIVS: Final = 38
 _PACKETS: Final = (17, socket.SOCK_DGRAM, 0)  # AF_PACKET, which Linux alone has
 
 
-def may_build_segments() -> bool:
+def has_cap_net_raw() -> bool:
     """Whether this process may send segments of its own, and hear what answers them."""
     try:
         for kind in ((socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW), _PACKETS):

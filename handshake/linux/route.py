@@ -9,10 +9,15 @@ from contextlib import suppress
 from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from handshake.linux.interfaces import down, without_carrier
-from handshake.linux.local_addresses import is_local, is_ours, may_call_from
-from handshake.linux.next_hop import next_hop
-from handshake.linux.rst_guard import family, sockaddr
+from handshake.linux.next_hop import (
+    interfaces_down,
+    interfaces_without_carrier,
+    is_local,
+    is_own_address,
+    is_valid_source,
+    next_hop,
+)
+from handshake.linux.sockaddr import family, sockaddr
 
 if TYPE_CHECKING:
     from handshake.packet.checksum import Address
@@ -71,7 +76,7 @@ def route(address: Address, source: Address | None = None, interface: str | None
 
 def _see_carrier(address: Address, source: Address | None, interface: str | None) -> None:
     """Raise OSError where packets would only queue up: nobody is at the other end of the cable."""
-    if not (dead := without_carrier()):
+    if not (dead := interfaces_without_carrier()):
         return
     try:
         out = next_hop(address, source, interface).interface
@@ -104,7 +109,7 @@ def bind_to(sock: socket.socket, interface: str) -> None:
 def _bind(sock: socket.socket, source: Address, address: Address) -> None:
     if source.version != address.version:
         raise OSError(errno.EAFNOSUPPORT, f"{source} and {address} speak different versions of IP")
-    if not may_call_from(source):
+    if not is_valid_source(source):
         raise OSError(errno.EADDRNOTAVAIL, f"{source} is no single host, which a call comes from")
     plain, *rest = sockaddr(source)
     if rest[1:] and not rest[-1]:
@@ -117,21 +122,21 @@ def _bind(sock: socket.socket, source: Address, address: Address) -> None:
             raise
         raise OSError(error.errno, f"{source} is no address of this machine") from error
     # Where net.ipv4.ip_nonlocal_bind is set, the kernel binds to any; and UDP to a broadcast.
-    if not is_ours(source):
+    if not is_own_address(source):
         raise OSError(errno.EADDRNOTAVAIL, f"{source} is no address of this machine")
     if source.is_loopback and not is_local(address):
         whom = f"from {source} this machine alone can be called, and {address} is another"
         raise OSError(errno.EADDRNOTAVAIL, whom)
 
 
-def words(error: OSError) -> str:
+def explain(error: OSError) -> str:
     """Return why the kernel did not send, in words."""
     number = error.errno or 0
     if error.strerror not in (None, os.strerror(number)):
         return f"{error.strerror} ({errno.errorcode.get(number, number)})"
     name = errno.errorcode.get(number, str(number))
     text = _WORDS.get(number, os.strerror(number).lower())
-    if number == errno.ENETUNREACH and (off := down()):
+    if number == errno.ENETUNREACH and (off := interfaces_down()):
         # A link that is down took its routes with it.
         text += f", and {' and '.join(off)} {'is' if len(off) == 1 else 'are'} down"
     return f"{text} ({name})"

@@ -14,12 +14,12 @@ import secrets
 import socket
 import struct
 import time
-from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Final, Self
 
-from handshake.errors import CannotRun
+from handshake.errors import LocalError
 from handshake.linux import bpf
 from handshake.linux.nftables import drop_segments_to
+from handshake.linux.sockaddr import family, sockaddr
 from handshake.packet.checksum import checksummed
 from handshake.tcp import Endpoint, Flags, Segment, Seq
 from handshake.tcp.segment import HEADER
@@ -40,7 +40,7 @@ _SO_MEMINFO: Final = 55
 _MEMINFO: Final = struct.Struct("=9I")
 _DROPS: Final = 8  # SK_MEMINFO_DROPS
 
-_PATIENCE: Final = 0.05
+_TIMEOUT: Final = 0.05
 """Seconds for the self-check; a RST over loopback takes less than one thousandth of one."""
 
 
@@ -70,7 +70,7 @@ def _owner(sock: socket.socket, address: Address) -> socket.socket:
     return drop_segments_to(address.packed, sock.getsockname()[1], family(address))
 
 
-LADDER: Final[dict[str, Callable[[socket.socket, Address], socket.socket | None]]] = {
+METHODS: Final[dict[str, Callable[[socket.socket, Address], socket.socket | None]]] = {
     "filter": _filter,
     "md5": _md5,
     "minttl": _minttl,
@@ -79,13 +79,13 @@ LADDER: Final[dict[str, Callable[[socket.socket, Address], socket.socket | None]
 """Each way to make a socket deaf, the best first. Kernels take some of them only from root."""
 
 
-class Guard:
+class RstGuard:
     """A port of ours on which the kernel stays silent, until `close` or the end of the process."""
 
     def __init__(self, name: str, sock: socket.socket, *others: socket.socket) -> None:
         self._socks = (sock, *others)
         self.name = name
-        """Which of the `LADDER` it is."""
+        """Which of the `METHODS` it is."""
 
         self.port: int = sock.getsockname()[1]
 
@@ -121,17 +121,17 @@ class Guard:
 
 
 def guard(
-    address: Address, port: int = 0, names: Iterable[str] = tuple(LADDER), *, check: bool = True
-) -> Guard:
+    address: Address, port: int = 0, names: Iterable[str] = tuple(METHODS), *, check: bool = True
+) -> RstGuard:
     """Return a guard on this address of ours, on a free port if none is given.
 
     Takes the first of `names` that the kernel allows and that holds when it is tried, which
-    is left out without `check`. Raises CannotRun where none does, or where the port is not to
+    is left out without `check`. Raises LocalError where none does, or where the port is not to
     be had.
     """
     said = []
     for name in names:
-        held = _deaf(name, address, port)
+        held = _try(name, address, port)
         if isinstance(held, OSError):
             said.append(f"{name}: {held.strerror}")
         elif check and _answers(address, held.port):
@@ -139,36 +139,20 @@ def guard(
             said.append(f"{name}: the kernel answers all the same")
         else:
             return held
-    raise CannotRun(f"the kernel would reset the connection: no guard holds ({'; '.join(said)})")
+    raise LocalError(f"the kernel would reset the connection: no guard holds ({'; '.join(said)})")
 
 
-def sockaddr(address: Address, port: int = 0) -> tuple[str, int] | tuple[str, int, int, int]:
-    """Return the address as the socket module wants it. Raises OSError for an unknown scope."""
-    if not isinstance(address, IPv6Address):
-        return str(address), port
-    plain, _, scope = str(address).partition("%")
-    index = 0
-    if scope:
-        index = int(scope) if scope.isdecimal() else socket.if_nametoindex(scope)
-    return plain, port, 0, index
-
-
-def family(address: Address) -> socket.AddressFamily:
-    """Return the address family that sockets for this address have."""
-    return socket.AF_INET if address.version == 4 else socket.AF_INET6
-
-
-def _deaf(name: str, address: Address, port: int) -> Guard | OSError:
+def _try(name: str, address: Address, port: int) -> RstGuard | OSError:
     """Return a deaf listening socket, or why it cannot be made deaf."""
     sock = _bound(address, port)
     try:
         # Deaf first: from listen() on, a stranger's SYN would be answered.
-        owner = LADDER[name](sock, address)
+        owner = METHODS[name](sock, address)
         sock.listen(0)
     except OSError as error:
         sock.close()
         return error
-    return Guard(name, sock, *() if owner is None else (owner,))
+    return RstGuard(name, sock, *() if owner is None else (owner,))
 
 
 def _bound(address: Address, port: int = 0) -> socket.socket:
@@ -182,7 +166,7 @@ def _bound(address: Address, port: int = 0) -> socket.socket:
         what = f"port {port} of {address}" if port else f"a port of {address}"
         why = {errno.EADDRINUSE: "it is in use", errno.EADDRNOTAVAIL: "the address is not ours"}
         reason = why.get(error.errno or 0, os.strerror(error.errno or 0))
-        raise CannotRun(f"cannot call from {what}: {reason}") from error
+        raise LocalError(f"cannot call from {what}: {reason}") from error
     return sock
 
 
@@ -204,7 +188,7 @@ def _answers(address: Address, port: int) -> bool:
                 octets = checksummed(_syn_ack(source, destination)).pack()
                 wire.sendto(octets, sockaddr(address))
             return _first_reset(wire, (ours, other)) == ours
-    except (OSError, CannotRun):
+    except (OSError, LocalError):
         # No raw socket, no loopback, or a firewall in the way, so that no RST comes in time: it
         # cannot be tried here, and what the kernel has accepted is believed.
         return False
@@ -223,7 +207,7 @@ def _syn_ack(source: Endpoint, destination: Endpoint) -> Segment:
 def _first_reset(wire: socket.socket, ends: tuple[Endpoint, Endpoint]) -> Endpoint | None:
     """Return who of the two sends a RST first; None where neither does in time."""
     by_ports = {(ends[0].port, ends[1].port): ends[0], (ends[1].port, ends[0].port): ends[1]}
-    give_up = time.monotonic() + _PATIENCE
+    give_up = time.monotonic() + _TIMEOUT
     while (left := give_up - time.monotonic()) > 0:
         wire.settimeout(left)
         octets = wire.recv(0xFFFF)

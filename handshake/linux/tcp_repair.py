@@ -14,14 +14,15 @@ import struct
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from handshake.errors import CannotRun
+from handshake.errors import LocalError
 from handshake.linux import bpf
-from handshake.linux.rst_guard import family, sockaddr
+from handshake.linux.sockaddr import family, sockaddr
 from handshake.packet.checksum import checksummed
 from handshake.packet.quick_parse import ends
 from handshake.packet.template import flow_label, words_sum
 from handshake.tcp import ControlBlock, Flags, Kind, Options, Segment, State
 from handshake.tcp.options import nop, timestamps
+from handshake.units import MODULUS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -82,11 +83,11 @@ def adopt(
     is not in this block. If so, or if anything else came before the socket could hear, the kernel
     asks the peer where it stands by a window probe: data and FIN are sent again, never a RST.
 
-    Raises CannotRun where the kernel does not let us. Then nothing was sent, and the connection
+    Raises LocalError where the kernel does not let us. Then nothing was sent, and the connection
     can go on by hand if `release` was not called yet.
     """
     if obstacle := _obstacle(block):
-        raise CannotRun(f"the kernel cannot take the connection over: {obstacle}")
+        raise LocalError(f"the kernel cannot take the connection over: {obstacle}")
     assert clock is not None or not block.timestamps, "what does our clock show?"
     stamped = clock if block.timestamps else None
     sock = _repairing(family(block.local.address))
@@ -116,7 +117,7 @@ def adopt(
 
 
 def see_that_it_may() -> None:
-    """Raise CannotRun where this process may not do it, before anybody is called for nothing."""
+    """Raise LocalError where this process may not do it, before anybody is called for nothing."""
     with _repairing(socket.AF_INET):
         pass
 
@@ -153,11 +154,11 @@ def _obstacle(block: ControlBlock) -> str:
     return ""
 
 
-def _cannot(error: OSError) -> CannotRun:
+def _cannot(error: OSError) -> LocalError:
     number = error.errno or 0
     name = errno.errorcode.get(number, str(number))
     why = f"{os.strerror(number).lower()} ({name})"
-    return CannotRun(f"the kernel does not take the connection over: {why}")
+    return LocalError(f"the kernel does not take the connection over: {why}")
 
 
 def _repairing(version: socket.AddressFamily) -> socket.socket:
@@ -170,7 +171,7 @@ def _repairing(version: socket.AddressFamily) -> socket.socket:
         sock.close()
         if error.errno != errno.EPERM:
             raise _cannot(error) from error
-        raise CannotRun(
+        raise LocalError(
             "to let the kernel take the connection over needs CAP_NET_ADMIN, since TCP_REPAIR "
             "tells a socket what it would believe of a peer alone: run it as root"
         ) from error
@@ -258,7 +259,7 @@ def _tell_options(sock: socket.socket, block: ControlBlock) -> None:
 def _tell_clock(sock: socket.socket, clock: int) -> None:
     """Let our timestamps clock go on from here: it must not run backwards (RFC 7323)."""
     # An odd number would also ask for a clock that counts microseconds (Linux 6.7).
-    even = (clock + 1) % 2**32 & ~1
+    even = (clock + 1) % MODULUS & ~1
     sock.setsockopt(socket.IPPROTO_TCP, _TCP_TIMESTAMP, _NUMBER.pack(even))
 
 
@@ -281,7 +282,7 @@ def _hear_again(block: ControlBlock, clock: int, mark: int) -> None:
     """
     assert block.remote is not None
     assert block.ts_recent is not None
-    echo = timestamps(block.ts_recent, clock % 2**32)
+    echo = timestamps(block.ts_recent, clock % MODULUS)
     seg = Segment(
         source=block.remote,
         destination=block.local,

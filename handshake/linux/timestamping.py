@@ -9,6 +9,8 @@ import time
 from contextlib import suppress
 from typing import Final
 
+from handshake.units import NS_PER_SECOND
+
 SO_TIMESTAMPNS: Final = 35
 _TIMESPEC: Final = struct.Struct("@ll")
 ROOM: Final = socket.CMSG_SPACE(_TIMESPEC.size)
@@ -31,7 +33,7 @@ def stamp(data: bytes) -> int:
     seconds: int
     nanoseconds: int
     seconds, nanoseconds = _TIMESPEC.unpack(data)
-    return seconds * 1_000_000_000 + nanoseconds
+    return seconds * NS_PER_SECOND + nanoseconds
 
 
 def wait_for_stamps() -> None:

@@ -168,6 +168,6 @@ def _by_scapy(frame: Frame) -> bytes:
     if frame.link_type not in _BY_SCAPY:
         raise UnknownLinkError(frame.link_type)
     # Not before there is such a frame: Scapy takes a third of a second to load.
-    from handshake.packet.dissect import ip_packet
+    from handshake.packet.scapy_codec import ip_packet
 
     return ip_packet(frame.link_type, bytes(frame.data))

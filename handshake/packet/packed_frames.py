@@ -30,7 +30,7 @@ _RIGHT: Final = 1
 WRONG: Final = 2
 
 
-class Kind(NamedTuple):
+class FrameLayout(NamedTuple):
     """One of the two kinds of frames that are kept: Ethernet, IP without extras, TCP."""
 
     record: struct.Struct
@@ -57,7 +57,7 @@ class Kind(NamedTuple):
         return self.record.size - HEAD
 
 
-V4: Final = Kind(
+V4: Final = FrameLayout(
     record=struct.Struct(">QIII96s"),
     ip=14,
     addresses=26,
@@ -66,7 +66,7 @@ V4: Final = Kind(
     # total, TTL, addresses and ports, SEQ, ACK, bits, window, two options
     fields=struct.Struct(">QIII16xH4xBx2x12sIIHH4xII34x"),
 )
-V6: Final = Kind(
+V6: Final = FrameLayout(
     record=struct.Struct(">QIII120s"),
     ip=14,
     addresses=22,
@@ -76,7 +76,7 @@ V6: Final = Kind(
 )
 
 
-def plain(frame: Frame) -> tuple[Kind, bytes, int, int] | None:
+def plain(frame: Frame) -> tuple[FrameLayout, bytes, int, int] | None:
     """Return the frame's kind, addresses and ports, where its segment ends, and offset and bits.
 
     None where it is not plain. `pcap` asks the same of most frames, in line.
@@ -101,16 +101,16 @@ def plain(frame: Frame) -> tuple[Kind, bytes, int, int] | None:
     )
 
 
-def pack(kind: Kind, frame: Frame, end: int) -> bytes:
+def pack(layout: FrameLayout, frame: Frame, end: int) -> bytes:
     """Return the record of a frame whose segment ends at `end` on the wire."""
     number, at, _, _, length, data, _ = frame
     captured = len(data)
     check = 0
-    if captured > kind.octets:
+    if captured > layout.octets:
         if captured >= end:
-            check = _RIGHT if _sums_up(data[kind.addresses : end], end - kind.tcp) else WRONG
-        data = data[: kind.octets]
-    return kind.record.pack(at, number, length, captured << 2 | check, bytes(data))
+            check = _RIGHT if _sums_up(data[layout.addresses : end], end - layout.tcp) else WRONG
+        data = data[: layout.octets]
+    return layout.record.pack(at, number, length, captured << 2 | check, bytes(data))
 
 
 def _sums_up(octets: bytes | bytearray | memoryview, length: int) -> bool:
@@ -130,7 +130,7 @@ SELDOM: Final = 0xFFF
 """Of so many frames that could be taken out of sight, one is shown: for what time brings."""
 
 
-class Sieve:
+class FrameFilter:
     """Reads a record of a pcap file and the headers of a plain IPv4 frame in one step.
 
     The headers are read in the order of the file, for speed: so these numbers are, too.
@@ -143,41 +143,43 @@ class Sieve:
         (self.fragmented,) = struct.unpack(f"{order}H", b"\x3f\xff")
 
 
-def sound(kind: Kind, records: bytes | bytearray, base: int, length: int) -> bool:
+def sound(layout: FrameLayout, records: bytes | bytearray, base: int, length: int) -> bool:
     """Whether a whole segment of this length was captured in the record at `base`, undamaged."""
     (packed,) = _PACKED(records, base + 16)
-    begin, end = base + HEAD + kind.addresses, base + HEAD + kind.tcp + length
-    return packed >> 2 >= kind.tcp + length and _sums_up(records[begin:end], length)
+    begin, end = base + HEAD + layout.addresses, base + HEAD + layout.tcp + length
+    return packed >> 2 >= layout.tcp + length and _sums_up(records[begin:end], length)
 
 
-def observed(kind: Kind, records: bytes | bytearray, decoder: Decoder) -> Iterator[Observed]:
+def observed(
+    layout: FrameLayout, records: bytes | bytearray, decoder: Decoder
+) -> Iterator[Observed]:
     """Yield what was kept as it was observed. Octets of payload that were not kept are zero."""
-    for at, number, length, packed, octets in kind.record.iter_unpack(records):
+    for at, number, length, packed, octets in layout.record.iter_unpack(records):
         captured, check = packed >> 2, packed & 3
         data = octets[:captured].ljust(captured, b"\0")
         found = decoder.observed(Frame(number, at, 0, ETHERNET, length, data, 0))
         # Nobody has looked yet whether the lengths in the headers agree.
         if not isinstance(found, Observed):
             continue
-        if captured > kind.octets:
+        if captured > layout.octets:
             found = replace(found, checksum_ok=None if not check else check == _RIGHT)
         yield found
 
 
-def last_at(kind: Kind, records: bytes | bytearray) -> int:
+def last_at(layout: FrameLayout, records: bytes | bytearray) -> int:
     """Return the time of the last record."""
-    (at,) = struct.unpack_from(">Q", records, len(records) - kind.record.size)
+    (at,) = struct.unpack_from(">Q", records, len(records) - layout.record.size)
     return int(at)
 
 
-def last_number(kind: Kind, records: bytes | bytearray) -> int:
+def last_number(layout: FrameLayout, records: bytes | bytearray) -> int:
     """Return the number of the last record's frame."""
-    (number,) = struct.unpack_from(">I", records, len(records) - kind.record.size + 8)
+    (number,) = struct.unpack_from(">I", records, len(records) - layout.record.size + 8)
     return int(number)
 
 
-def is_again(kind: Kind, records: bytes | bytearray, frame: Frame) -> bool:
+def is_again(layout: FrameLayout, records: bytes | bytearray, frame: Frame) -> bool:
     """Whether a frame has the addresses, ports, numbers and bits of the first record's."""
     first = memoryview(records)[HEAD:]
-    begin, end = kind.addresses, kind.tcp + 14
+    begin, end = layout.addresses, layout.tcp + 14
     return first[begin:end] == frame.data[begin:end]

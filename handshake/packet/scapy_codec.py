@@ -1,7 +1,8 @@
-"""Packets to segments and back: the frontier between Scapy's types and ours."""
+"""Scapy packets to segments and back: the one place where Scapy's types become ours."""
 
 from __future__ import annotations
 
+import logging
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,9 @@ from handshake.tcp.options import MAX_OCTETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# Scapy logs what it doubts in a packet to standard error; events and findings say it here.
+logging.getLogger("scapy").setLevel(logging.CRITICAL)
 
 
 def segment(packet: Any) -> Segment:
@@ -88,3 +92,20 @@ def ip_layers(packet: Any) -> Iterator[Any]:
         if isinstance(layer, IP | IPv6):
             yield layer
         layer = layer.payload
+
+
+def ip_packet(link_type: int, octets: bytes) -> bytes:
+    """Return the outermost IP packet of a frame whose link layer is left to Scapy, or b"".
+
+    Raises ValueError where Scapy fails.
+    """
+    from scapy.config import conf
+
+    # Not used by name: an imported layer registers itself with the layers below it.
+    from scapy.layers import dot11, dot15d4, ppi, sixlowpan  # noqa: F401
+
+    try:
+        found = conf.l2types.num2layer[link_type](octets)
+        return next((bytes(layer.original) for layer in ip_layers(found)), b"")
+    except Exception as error:  # Scapy raises exceptions of any class on hostile octets
+        raise ValueError(f"not understood ({type(error).__name__})") from error

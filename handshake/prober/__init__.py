@@ -9,20 +9,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from handshake.endpoint.attempt import Attempt
-    from handshake.endpoint.options import Closing, Manner
-    from handshake.endpoint.timeouts import Patience
+    from handshake.endpoint.options import ClientOptions, CloseMode
+    from handshake.endpoint.timeouts import Timeouts
     from handshake.endpoint.verdict import Close, Note, Verdict
-    from handshake.prober.listener import own_listener
+    from handshake.prober.listener import loopback_listener
     from handshake.prober.result import Negotiated, Result, exit_code
     from handshake.prober.run import Probe
     from handshake.prober.target import Target, targets
 else:
     _HOMES = {
         "endpoint.attempt": ("Attempt",),
-        "endpoint.options": ("Closing", "Manner"),
-        "endpoint.timeouts": ("Patience",),
+        "endpoint.options": ("CloseMode", "ClientOptions"),
+        "endpoint.timeouts": ("Timeouts",),
         "endpoint.verdict": ("Close", "Note", "Verdict"),
-        "prober.listener": ("own_listener",),
+        "prober.listener": ("loopback_listener",),
         "prober.result": ("Negotiated", "Result", "exit_code"),
         "prober.run": ("Probe",),
         "prober.target": ("Target", "targets"),
@@ -38,18 +38,18 @@ else:
 
 __all__ = [
     "Attempt",
+    "ClientOptions",
     "Close",
-    "Closing",
-    "Manner",
+    "CloseMode",
     "Negotiated",
     "Note",
-    "Patience",
     "Probe",
     "Result",
     "Target",
+    "Timeouts",
     "Verdict",
     "exit_code",
-    "own_listener",
+    "loopback_listener",
     "probe",
     "probes",
     "targets",
@@ -65,25 +65,25 @@ def probe(
     observe: float = 1.25,
     hold: float = 0.0,
     close_timeout: float = 2.0,
-    manner: Manner | None = None,
+    options: ClientOptions | None = None,
 ) -> Result:
     """Return what became of a call to `host`, which may be a whole target such as `[::1]:80`.
 
     Of several addresses it is the first that is open, or the first of all where none is.
     Times are in seconds; for so long it is observed whether the peer took our ACK (see
-    `Patience.observe`). Raises CannotRun where this machine does not let us.
+    `Timeouts.observe`). Raises LocalError where this machine does not let us.
     """
-    from handshake.endpoint.timeouts import Patience
+    from handshake.endpoint.timeouts import Timeouts
     from handshake.endpoint.verdict import Verdict
     from handshake.prober.result import Result
     from handshake.prober.target import Target
 
     target = Target.parse(host) if port is None else Target.of(host, port)
-    patience = Patience.of(
+    timeouts = Timeouts.of(
         timeout=timeout, retries=retries, observe=observe, hold=hold, close_timeout=close_timeout
     )
     results = []
-    for each in probes(target, patience, manner):
+    for each in probes(target, timeouts, options):
         results.append(each if isinstance(each, Result) else each.result)
         if results[-1].verdict is Verdict.OPEN:
             return results[-1]
@@ -91,7 +91,7 @@ def probe(
 
 
 def probes(
-    target: Target, patience: Patience | None = None, manner: Manner | None = None
+    target: Target, timeouts: Timeouts | None = None, options: ClientOptions | None = None
 ) -> Iterator[Probe | Result]:
     """Yield a probe for each address of the target, not yet begun; a result where it has none."""
     from handshake.endpoint.verdict import Verdict
@@ -107,4 +107,4 @@ def probes(
         return
     for remote in found:
         called = entry(target, remote)
-        yield called if isinstance(called, Result) else Probe(*called, patience, manner)
+        yield called if isinstance(called, Result) else Probe(*called, timeouts, options)

@@ -11,17 +11,17 @@ if TYPE_CHECKING:
     import socket
 
     from handshake.prober.run import Probe
-    from handshake.prober.userspace.connections import Exchange
+    from handshake.prober.userspace.connections import UserspaceConnections
 
 
-def adopted(probe: Probe, exchange: Exchange) -> socket.socket | None:
+def adopted(probe: Probe, connections: UserspaceConnections) -> socket.socket | None:
     """Return a socket of the kernel's that carries the call on as soon as it is open.
 
     None where it does not open: then `probe.result` stands. The call must be made over this
-    exchange, and hold the connection; nothing else may be under way there. Raises CannotRun
+    exchange, and hold the connection; nothing else may be under way there. Raises LocalError
     where the kernel does not take it over.
     """
-    from handshake.linux.connect import Bearings, mark
+    from handshake.linux.connect import SocketOptions, set_ip_options
     from handshake.linux.tcp_repair import acknowledged, adopt
 
     seen = []
@@ -37,9 +37,9 @@ def adopted(probe: Probe, exchange: Exchange) -> socket.socket | None:
         return None
     sock = adopt(
         attempt.block,
-        clock=attempt.clock(exchange.clock.now()),
-        release=exchange.release,
+        clock=attempt.clock(connections.clock.now()),
+        release=connections.release,
         received=acknowledged(attempt.block, seen),
     )
-    mark(sock, Bearings(ttl=exchange.manner.ttl, tos=exchange.manner.tos))
+    set_ip_options(sock, SocketOptions(ttl=connections.options.ttl, tos=connections.options.tos))
     return sock

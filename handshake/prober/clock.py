@@ -7,6 +7,8 @@ import secrets
 import time
 from typing import Final
 
+from handshake.units import MODULUS
+
 _ISN_TICK: Final = 4_000
 """Nanoseconds in which our ISS moves on by one (section 3.4.1)."""
 
@@ -22,7 +24,7 @@ class Clock:
         return self._since + time.monotonic_ns()
 
 
-class Beginnings:
+class IsnGenerator:
     """Chooses what a connection begins with: nobody else can guess it, and it always moves on.
 
     So a peer that still remembers the last connection between two ports knows the next one for
@@ -34,7 +36,7 @@ class Beginnings:
 
     def iss(self, ends: bytes, now: int) -> int:
         """Return the ISS between these addresses and ports at this time."""
-        return (self._digest(ends) + now // _ISN_TICK) % 2**32
+        return (self._digest(ends) + now // _ISN_TICK) % MODULUS
 
     def ticks(self, addresses: bytes) -> int:
         """Return what our clock shows these two hosts at time 0."""

@@ -5,31 +5,30 @@ from __future__ import annotations
 import asyncio
 import select
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from handshake.endpoint.options import Manner
-from handshake.endpoint.timeouts import HEED, Patience
+from handshake.endpoint.options import ClientOptions
+from handshake.endpoint.timeouts import MAX_WAIT, Timeouts
 from handshake.prober.own_loop import in_a_loop_of_its_own
 from handshake.prober.pace import CONCURRENCY, Pace, one_by_one
 from handshake.prober.resolver import Addresses
 from handshake.prober.result import Result
-from handshake.prober.signals import undisturbed
+from handshake.prober.signals import signals_blocked
+from handshake.units import NS_PER_MS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Iterable, Iterator
 
-    from handshake.prober.kernel.connections import KernelCalls
+    from handshake.prober.kernel.connections import KernelConnections
     from handshake.prober.target import Target
     from handshake.tcp import Endpoint
-
-_MILLISECOND: Final = 1_000_000
 
 
 class ConnectEngine:
     """Calls many targets at once by connect(), each address of each: `Engine` without privilege.
 
     What the kernel does not tell is None: the answer's time to live, and every segment. When it
-    sends a SYN again is its own choice; `Patience.rto` is not asked for, and `Patience.retries`
+    sends a SYN again is its own choice; `Timeouts.rto` is not asked for, and `Timeouts.retries`
     is what it aims at. `Result.rtt` is the kernel's own, but of a refusal it is measured here.
     """
 
@@ -38,26 +37,26 @@ class ConnectEngine:
         *,
         concurrency: int = CONCURRENCY,
         rate: float | None = None,
-        patience: Patience | None = None,
-        manner: Manner | None = None,
+        timeouts: Timeouts | None = None,
+        options: ClientOptions | None = None,
     ) -> None:
         self._concurrency = concurrency
         self._rate = rate
-        self._patience = patience or Patience()
-        self._manner = manner
+        self._timeouts = timeouts or Timeouts()
+        self._options = options
 
     def run(self, targets: Iterable[Target]) -> AsyncGenerator[Result, None]:
         """Return the results as calls end; of a name's addresses IPv6 is called first.
 
         Targets are taken as they are needed, and nothing is kept of a call that has ended.
-        Raises CannotRun where there are too many sockets.
+        Raises LocalError where there are too many sockets.
         """
         return one_by_one(self.batches(targets))
 
     async def batches(self, targets: Iterable[Target]) -> AsyncGenerator[list[Result], None]:
         """Yield the same results, all at once that have come in since the last time."""
         loop = asyncio.get_running_loop()
-        with _calls(self._patience, self._manner) as calls:
+        with _calls(self._timeouts, self._options) as calls:
             ended = partial(_results, calls)
             run = Pace(calls, ended, Addresses(targets, loop), self._concurrency, self._rate)
             try:
@@ -72,11 +71,11 @@ def connect_all(
     *,
     concurrency: int = CONCURRENCY,
     rate: float | None = None,
-    patience: Patience | None = None,
-    manner: Manner | None = None,
+    timeouts: Timeouts | None = None,
+    options: ClientOptions | None = None,
 ) -> Generator[Result, None, None]:
     """Yield what `ConnectEngine.run` does, for those who have no event loop of their own."""
-    engine = ConnectEngine(concurrency=concurrency, rate=rate, patience=patience, manner=manner)
+    engine = ConnectEngine(concurrency=concurrency, rate=rate, timeouts=timeouts, options=options)
     yield from in_a_loop_of_its_own(engine.batches(targets))
 
 
@@ -84,35 +83,35 @@ def connect(
     target: Target,
     remote: Endpoint,
     *,
-    patience: Patience | None = None,
-    manner: Manner | None = None,
+    timeouts: Timeouts | None = None,
+    options: ClientOptions | None = None,
 ) -> Result:
     """Return what became of one call, to one address of the target."""
-    with _calls(patience or Patience(), manner) as calls:
-        with undisturbed():
+    with _calls(timeouts or Timeouts(), options) as calls:
+        with signals_blocked():
             found = calls.begin(target, remote)
         arrivals = select.poll()
         arrivals.register(calls, select.POLLIN)
         while not isinstance(found, Result) and not calls.ended:
             assert calls.deadline is not None
-            left = min(max(0, calls.deadline - calls.clock.now()), HEED)
+            left = min(max(0, calls.deadline - calls.clock.now()), MAX_WAIT)
             # Rounded up: to wake before it is due would be to wake twice.
-            arrivals.poll(-(-left // _MILLISECOND))
-            with undisturbed():
-                calls.hear()
-                calls.wake()
+            arrivals.poll(-(-left // NS_PER_MS))
+            with signals_blocked():
+                calls.receive()
+                calls.on_timer()
         over = calls.ended.popleft() if calls.ended else found
         return over if isinstance(over, Result) else over.result()
 
 
-def _calls(patience: Patience, manner: Manner | None) -> KernelCalls:
+def _calls(timeouts: Timeouts, options: ClientOptions | None) -> KernelConnections:
     # The sockets, only now: who imports this module may want nothing but --help.
-    from handshake.prober.kernel.connections import KernelCalls
+    from handshake.prober.kernel.connections import KernelConnections
 
-    return KernelCalls(patience, manner or Manner())
+    return KernelConnections(timeouts, options or ClientOptions())
 
 
-def _results(calls: KernelCalls) -> Iterator[Result]:
+def _results(calls: KernelConnections) -> Iterator[Result]:
     """Yield the results of the calls that are over."""
     while calls.ended:
         over = calls.ended.popleft()

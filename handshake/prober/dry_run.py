@@ -6,43 +6,43 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Final
 
-from handshake.endpoint.segment_builder import Headers, offer_for, path_mss
-from handshake.errors import CannotRun
+from handshake.endpoint.segment_builder import SegmentBuilder, offer_for, path_mss
+from handshake.errors import LocalError
 from handshake.prober.target import unfit
 from handshake.tcp import Endpoint, Observed, Segment, Seq
 
 if TYPE_CHECKING:
-    from handshake.endpoint.options import Manner
+    from handshake.endpoint.options import ClientOptions
 
 _LIKELY: Final = range(32768, 61000)
 """The ports that Linux gives to its own calls (net.ipv4.ip_local_port_range)."""
 
 
-def syn(remote: Endpoint, manner: Manner) -> Observed:
+def syn(remote: Endpoint, options: ClientOptions) -> Observed:
     """Return the SYN that would leave for the remote end, in its packet. Needs no privilege.
 
     The kernel is asked for the way, and nothing is sent. What is drawn anew for each call, the
-    port and the number, is drawn. Raises CannotRun where there is no way.
+    port and the number, is drawn. Raises LocalError where there is no way.
     """
-    from handshake.linux.route import route, words
+    from handshake.linux.route import explain, route
     from handshake.packet.checksum import internet_checksum
     from handshake.packet.ip import Datagram
     from handshake.packet.template import Templates
 
     address = remote.address
     if (why := unfit(address)) is not None:
-        raise CannotRun(f"no SYN could leave for {why}")
+        raise LocalError(f"no SYN could leave for {why}")
     try:
-        way = route(address, manner.source, manner.interface)
+        way = route(address, options.source, options.interface)
     except OSError as error:
-        raise CannotRun(f"no SYN could leave for {address}: {words(error)}") from error
-    local = Endpoint(way.source, manner.source_port or secrets.choice(_LIKELY))
-    iss = Seq(secrets.randbits(32) if manner.iss is None else manner.iss)
+        raise LocalError(f"no SYN could leave for {address}: {explain(error)}") from error
+    local = Endpoint(way.source, options.source_port or secrets.choice(_LIKELY))
+    iss = Seq(secrets.randbits(32) if options.iss is None else options.iss)
     version = address.version
-    offer, room = offer_for(way.mtu, version, manner), path_mss(way.mtu, version)
-    headers = Headers(offer, manner, room)
+    offer, room = offer_for(way.mtu, version, options), path_mss(way.mtu, version)
+    headers = SegmentBuilder(offer, options, room)
     segment = headers.opening(local, remote, iss, secrets.randbits(32))
-    packet = Templates().packet(segment, manner.ttl, manner.tos)
+    packet = Templates().packet(segment, options.ttl, options.tos)
     if version == 4:
         # On its way out the kernel fills this one in.
         packet = packet[:10] + internet_checksum(packet[:20]).to_bytes(2, "big") + packet[12:]

@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from handshake.endpoint.timeouts import SECOND, Patience
+from handshake.endpoint.timeouts import Timeouts
 from handshake.prober.own_loop import in_a_loop_of_its_own
 from handshake.prober.pace import CONCURRENCY, Pace, one_by_one
 from handshake.prober.resolver import Addresses
 from handshake.tracker import Tracker
+from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
 
-    from handshake.endpoint.options import Manner
+    from handshake.endpoint.options import ClientOptions
     from handshake.prober.result import Result
     from handshake.prober.target import Target
-    from handshake.prober.userspace.connection import Call, Witness
+    from handshake.prober.userspace.connection import PacketObserver, UserspaceConnection
 
 
 class Engine:
@@ -35,16 +36,16 @@ class Engine:
         *,
         concurrency: int = CONCURRENCY,
         rate: float | None = None,
-        patience: Patience | None = None,
-        manner: Manner | None = None,
+        timeouts: Timeouts | None = None,
+        options: ClientOptions | None = None,
         attentive: bool = False,
         opened: Callable[[], None] | None = None,
-        witness: Callable[[], Witness] | None = None,
+        witness: Callable[[], PacketObserver] | None = None,
     ) -> None:
         self._concurrency = concurrency
         self._rate = rate
-        self._patience = patience or Patience()
-        self._manner = manner
+        self._timeouts = timeouts or Timeouts()
+        self._options = options
         self._attentive = attentive
         self._opened = opened
         self._witness = witness
@@ -53,38 +54,40 @@ class Engine:
         """Return the results as calls end; of a name's addresses IPv6 is called first.
 
         Targets are taken as they are needed, and nothing is kept of a call that has ended.
-        Raises CannotRun where this machine does not let us.
+        Raises LocalError where this machine does not let us.
         """
         return one_by_one(self.batches(targets))
 
     async def batches(self, targets: Iterable[Target]) -> AsyncGenerator[list[Result], None]:
         """Yield the same results, all at once that have come in since the last time."""
         # Scapy and the sockets, only now: who imports this module may want nothing but --help.
-        from handshake.prober.userspace.connections import Exchange
+        from handshake.prober.userspace.connections import UserspaceConnections
         from handshake.prober.userspace.outcome import outcome
 
         loop = asyncio.get_running_loop()
-        with Exchange(
-            self._patience,
-            self._manner,
+        with UserspaceConnections(
+            self._timeouts,
+            self._options,
             attentive=self._attentive,
             opened=self._opened,
             witness=self._witness,
-        ) as exchange:
+        ) as connections:
             addresses = Addresses(targets, loop)
 
             def ended() -> Iterator[Result]:
-                while exchange.ended:
-                    call = exchange.ended.popleft()
-                    yield outcome(call, exchange.link.decode, _tracked(call))
+                while connections.ended:
+                    connection = connections.ended.popleft()
+                    yield outcome(
+                        connection, connections.packet_socket.decode, _tracked(connection)
+                    )
 
-            run = Pace(exchange, ended, addresses, self._concurrency, self._rate)
+            run = Pace(connections, ended, addresses, self._concurrency, self._rate)
             try:
                 while (found := await run.results()) is not None:
                     yield found
                 # A FIN that comes again is answered for a moment: afterwards nobody will do so.
-                while (left := exchange.lingers_until - exchange.clock.now()) > 0:
-                    await asyncio.sleep(left / SECOND)
+                while (left := connections.lingers_until - connections.clock.now()) > 0:
+                    await asyncio.sleep(left / NS_PER_SECOND)
             finally:
                 run.close()
 
@@ -94,18 +97,18 @@ def probe_all(
     *,
     concurrency: int = CONCURRENCY,
     rate: float | None = None,
-    patience: Patience | None = None,
-    manner: Manner | None = None,
+    timeouts: Timeouts | None = None,
+    options: ClientOptions | None = None,
     attentive: bool = False,
     opened: Callable[[], None] | None = None,
-    witness: Callable[[], Witness] | None = None,
+    witness: Callable[[], PacketObserver] | None = None,
 ) -> Generator[Result, None, None]:
     """Yield what `Engine.run` does, for those who have no event loop of their own."""
     engine = Engine(
         concurrency=concurrency,
         rate=rate,
-        patience=patience,
-        manner=manner,
+        timeouts=timeouts,
+        options=options,
         attentive=attentive,
         opened=opened,
         witness=witness,
@@ -113,11 +116,11 @@ def probe_all(
     yield from in_a_loop_of_its_own(engine.batches(targets))
 
 
-def _tracked(call: Call) -> Tracker | None:
+def _tracked(connection: UserspaceConnection) -> Tracker | None:
     """Return a tracker that has heard all segments of the call; None where none were kept."""
-    if call.segments is None:
+    if connection.segments is None:
         return None
-    tracker = Tracker(caller=call.course.local)
-    for each in call.segments:
+    tracker = Tracker(caller=connection.session.local)
+    for each in connection.segments:
         tracker.feed(each)
     return tracker

@@ -9,9 +9,9 @@ from handshake.events.base import octets
 from handshake.tcp import Flags
 
 if TYPE_CHECKING:
-    from handshake.endpoint.ack_monitor import Taken
+    from handshake.endpoint.ack_monitor import AckStatus
     from handshake.packet.checksum import Address
-    from handshake.prober.result import Said
+    from handshake.prober.result import DataExchange
     from handshake.tcp import Endpoint
     from handshake.tcp.icmp import IcmpError
 
@@ -55,16 +55,16 @@ class Concluded(Protocol):
         """Whether the peer called us while we called it."""
 
     @property
-    def taken(self) -> Taken:
+    def ack_status(self) -> AckStatus:
         """What is known of whether the peer took our ACK."""
 
 
 def reason(
-    attempt: Concluded, seconds: float, said: Said | None = None, *, signed: bool = False
+    attempt: Concluded, seconds: float, data: DataExchange | None = None, *, signed: bool = False
 ) -> str:
     """Return why the attempt ended as it did, in English.
 
-    `said` is what was said on the connection, and `signed` whether our segments were.
+    `data` is what was said on the connection, and `signed` whether our segments were.
     """
     port, syns = attempt.remote.port, _syns(attempt.syn_sent)
     knocked = Flags.SYN not in attempt.asked or attempt.asked & (Flags.FIN | Flags.ACK)
@@ -76,7 +76,7 @@ def reason(
         case Verdict.OPEN:
             return (
                 f"a program listens on port {port}: its answer acknowledges our SYN, "
-                f"{_taken(attempt.taken)}{_unmet(said)}"
+                f"{_taken(attempt.ack_status)}{_unmet(data)}"
             )
         case Verdict.CLOSED:
             return (
@@ -102,11 +102,10 @@ def reason(
         case Verdict.UNREACHABLE:
             return _unreachable(attempt)
         case Verdict.HALF_OPEN:
-            return f"the peer answered our SYN, {_not_taken(attempt.taken)}"
+            return f"the peer answered our SYN, {_not_taken(attempt.ack_status)}"
         case Verdict.RESET:
-            return (
-                f"the peer answered our SYN, and then reset the connection{_hung_up(attempt.taken)}"
-            )
+            hung_up = _hung_up(attempt.ack_status)
+            return f"the peer answered our SYN, and then reset the connection{hung_up}"
         case Verdict.BAD_PEER:
             return f"{syns} brought only answers that acknowledge what we did not send"
         case Verdict.LOCAL_ERROR:
@@ -136,44 +135,44 @@ def _unreachable(attempt: Concluded) -> str:
     return f"{who} says: {error}"
 
 
-def _taken(taken: Taken) -> str:
-    if taken.confirmed:
+def _taken(ack_status: AckStatus) -> str:
+    if ack_status.confirmed:
         return "and it has taken our ACK"
-    if taken.again:
-        often = "once" if len(taken.again) == 1 else f"{len(taken.again)} times"
+    if ack_status.again:
+        often = "once" if len(ack_status.again) == 1 else f"{len(ack_status.again)} times"
         return f"came again {often}, and then no more: it seems to have taken our last ACK"
-    if taken.watched > _SOONEST:
+    if ack_status.watched > _SOONEST:
         # SYN cookies keep nothing: whether our ACK came or not, they are as silent.
         return (
-            f"and did not come again in {taken.watched:.3g} s: it seems to have taken our ACK, "
-            f"unless it keeps nothing before that, as with SYN cookies"
+            f"and did not come again in {ack_status.watched:.3g} s: it seems to have taken our "
+            f"ACK, unless it keeps nothing before that, as with SYN cookies"
         )
-    if taken.watched:
+    if ack_status.watched:
         return (
-            f"and did not come again in {taken.watched:.3g} s: too soon to tell whether it took "
-            f"our ACK"
+            f"and did not come again in {ack_status.watched:.3g} s: too soon to tell whether it "
+            f"took our ACK"
         )
     return "and whether it took our ACK was not watched"
 
 
-def _unmet(said: Said | None) -> str:
-    if said is None or said.expected is not False:
+def _unmet(data: DataExchange | None) -> str:
+    if data is None or data.expected is not False:
         return ""
-    if not said.received:
+    if not data.received:
         return ". It said nothing, where something was expected"
-    count = len(said.received)
+    count = len(data.received)
     return f". What was expected is not in the {octets(count)} that it said"
 
 
-def _not_taken(taken: Taken) -> str:
-    times = [f"{each:.1f}" for each in taken.again]
-    again = f"its SYN+ACK did not come again in {taken.watched:.3g} s"
+def _not_taken(ack_status: AckStatus) -> str:
+    times = [f"{each:.1f}" for each in ack_status.again]
+    again = f"its SYN+ACK did not come again in {ack_status.watched:.3g} s"
     if times:
         often = " and ".join(filter(None, (", ".join(times[:-1]), times[-1])))
         again = f"its SYN+ACK came again after {often} s"
-    if taken.withheld:
+    if ack_status.withheld:
         stateless = ": it seems to keep nothing of it, as with SYN cookies or a SYN proxy"
-        told = not times and taken.watched > _SOONEST
+        told = not times and ack_status.watched > _SOONEST
         return f"and our ACK was withheld: {again}{stateless if told else ''}"
     if len(times) > 1:
         return (
@@ -188,8 +187,8 @@ def _not_taken(taken: Taken) -> str:
     )
 
 
-def _hung_up(taken: Taken) -> str:
-    took = ", although it had taken our ACK" if taken.confirmed else ""
+def _hung_up(ack_status: AckStatus) -> str:
+    took = ", although it had taken our ACK" if ack_status.confirmed else ""
     return (
         f" before a word was said on it{took}: a program there hangs up on us at once, or the "
         f"server's queue of connections to accept is full, or a firewall breaks it off"

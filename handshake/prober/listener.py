@@ -20,7 +20,7 @@ _PARTING: Final = 1.0
 
 
 @contextlib.contextmanager
-def own_listener() -> Iterator[Target]:
+def loopback_listener() -> Iterator[Target]:
     """Yield a target on 127.0.0.1 that accepts each caller, and closes when he does."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = threading.Thread(target=_serve, args=(listener,), daemon=True)

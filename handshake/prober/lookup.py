@@ -7,7 +7,8 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
-from handshake.endpoint.timeouts import HEED, SECOND
+from handshake.endpoint.timeouts import MAX_WAIT
+from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from handshake.prober.target import Target
@@ -34,7 +35,7 @@ def endpoints(target: Target) -> tuple[Endpoint, ...]:
     found = None
     while found is None:
         with suppress(Empty):
-            found = answers.get(timeout=HEED / SECOND)
+            found = answers.get(timeout=MAX_WAIT / NS_PER_SECOND)
     if isinstance(found, Exception):
         raise found
     return found

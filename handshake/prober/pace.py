@@ -6,8 +6,9 @@ import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final, Protocol
 
-from handshake.endpoint.timeouts import HEED, SECOND
+from handshake.endpoint.timeouts import MAX_WAIT
 from handshake.prober.result import Result
+from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 CONCURRENCY: Final = 32
 """Calls under way at once, unless asked for otherwise: modest, as a guest should be."""
 
-_BURST: Final = SECOND // 50
+_BURST: Final = NS_PER_SECOND // 50
 """How far a pace that fell behind may catch up: an event loop wakes late now and then."""
 
 
@@ -35,7 +36,7 @@ class Calls(Protocol):
 
     @property
     def deadline(self) -> int | None:
-        """When `wake` is due."""
+        """When `on_timer` is due."""
 
     def fileno(self) -> int:
         """Return what can be read when there is something to hear, once one has begun."""
@@ -43,10 +44,10 @@ class Calls(Protocol):
     def begin(self, target: Target, remote: Endpoint) -> object:
         """Begin another; return its result where it cannot even be tried."""
 
-    def hear(self) -> None:
+    def receive(self) -> None:
         """Do what follows from what has happened."""
 
-    def wake(self) -> None:
+    def on_timer(self) -> None:
         """Do what is due."""
 
 
@@ -68,7 +69,7 @@ class Pace:
         self._ended = ended
         self._addresses = addresses
         self._concurrency = concurrency
-        self._interval = 0 if rate is None else round(SECOND / rate)
+        self._interval = 0 if rate is None else round(NS_PER_SECOND / rate)
         self._next_at = 0
         self._results: list[Result] = []
         self._loop = asyncio.get_running_loop()
@@ -100,9 +101,9 @@ class Pace:
             self._timer.cancel()
         self._addresses.arrived = lambda: None
 
-    def _hear(self) -> None:
+    def _receive(self) -> None:
         try:
-            self._calls.hear()
+            self._calls.receive()
         except Exception as error:  # nobody else to raise to here, either
             self._error = error
         self._move()
@@ -110,7 +111,7 @@ class Pace:
     def _move(self) -> None:
         """Do all that can be done now, and see when there will be more."""
         try:
-            self._calls.wake()
+            self._calls.on_timer()
             self._results += self._ended()
             until = self._begin()
         except Exception as error:  # a callback has nobody to raise to: whoever waits is told
@@ -143,7 +144,7 @@ class Pace:
                 self._results.append(call)
             elif self._reads is None:
                 self._reads = calls.fileno()
-                self._loop.add_reader(self._reads, self._hear)
+                self._loop.add_reader(self._reads, self._receive)
         return None
 
     def _wait(self, until: int | None) -> None:
@@ -152,8 +153,8 @@ class Pace:
             self._timer.cancel()
             self._timer = None
         now = self._calls.clock.now()
-        left = max(0, min(times, default=now + HEED) - now)
-        self._timer = self._loop.call_later(min(left, HEED) / SECOND, self._move)
+        left = max(0, min(times, default=now + MAX_WAIT) - now)
+        self._timer = self._loop.call_later(min(left, MAX_WAIT) / NS_PER_SECOND, self._move)
 
 
 async def one_by_one(batches: AsyncGenerator[list[Result], None]) -> AsyncGenerator[Result, None]:

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Final
 
 from handshake.endpoint.verdict import Close, Note, Verdict
 from handshake.record import EndRecord, Json, icmp_record, rfc3339, segment_record
+from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from handshake.endpoint.data_phase import Talk
+    from handshake.endpoint.data_phase import DataTransfer
     from handshake.prober.target import Target
     from handshake.tcp import ControlBlock, Endpoint, Observed
     from handshake.tcp.icmp import IcmpError
 
-_SECOND = 1_000_000_000
 
 _FIRST_TTLS: Final = (64, 128, 255)
 """From what systems count a packet's time to live down."""
@@ -74,7 +74,7 @@ class Negotiated:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class DataExchange:
     """What was said on a connection while it was open."""
 
     sent: int
@@ -90,12 +90,17 @@ class Said:
     """Whether what was expected is among them; None where nothing was."""
 
     @classmethod
-    def of(cls, talk: Talk, block: ControlBlock) -> Said | None:
+    def of(cls, transfer: DataTransfer, block: ControlBlock) -> DataExchange | None:
         """Return what was said; None where neither end said or expected anything."""
-        outbox, inbox = talk.outbox, talk.inbox
-        if not (outbox or inbox.octets or inbox.met is not None):
+        send_buffer, receive_buffer = transfer.send_buffer, transfer.receive_buffer
+        if not (send_buffer or receive_buffer.octets or receive_buffer.found_expected is not None):
             return None
-        return cls(outbox.size, outbox.acknowledged(block), inbox.octets, inbox.met)
+        return cls(
+            send_buffer.size,
+            send_buffer.acknowledged(block),
+            receive_buffer.octets,
+            receive_buffer.found_expected,
+        )
 
     def as_json(self) -> Json:
         """Return it as a JSON object; what the peer said is text, escaped where it is none."""
@@ -154,22 +159,22 @@ class Result:
     syn_ack_again: tuple[float, ...] = ()
     """When the peer's SYN,ACK came again, in seconds from when it came first."""
 
-    said: Said | None = None
+    data: DataExchange | None = None
     """What was said while it was open, if anything was."""
 
     errors: tuple[IcmpError, ...] = ()
     """The ICMP errors that quoted it, where every segment was kept."""
 
     @property
-    def met(self) -> bool:
+    def succeeded(self) -> bool:
         """Whether it opened, and what was expected was said."""
-        unmet = self.said is not None and self.said.expected is False
+        unmet = self.data is not None and self.data.expected is False
         return self.verdict is Verdict.OPEN and not unmet
 
     @property
     def exit_code(self) -> int:
         """0: open, and as expected; 1: not; 3: it could not be tried."""
-        return 0 if self.met else self.verdict.exit_code or 1
+        return 0 if self.succeeded else self.verdict.exit_code or 1
 
     @property
     def hops(self) -> int | None:
@@ -193,7 +198,7 @@ class Result:
             "hops": self.hops,
             "duration": self.duration,
             "syn_ack_again": list(self.syn_ack_again),
-            "said": None if self.said is None else self.said.as_json(),
+            "said": None if self.data is None else self.data.as_json(),
             "negotiated": None if self.negotiated is None else asdict(self.negotiated),
             "client": None if self.client is None else asdict(self.client),
             "server": None if self.server is None else asdict(self.server),
@@ -239,7 +244,7 @@ def round_trip(syns: Sequence[Observed], answer: Observed | None) -> tuple[float
     syns = [each for each in syns if each.at <= answer.at]
     if not syns:
         return None, False
-    found = (answer.at - syns[-1].at) / _SECOND
+    found = (answer.at - syns[-1].at) / NS_PER_SECOND
     if len(syns) == 1:
         return found, False
     # An answer that echoes our last clock was not there before it (RFC 7323 section 4.1). One

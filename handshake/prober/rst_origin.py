@@ -9,23 +9,26 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from handshake.endpoint.timeouts import SECOND, Patience
+from handshake.endpoint.timeouts import Timeouts
 from handshake.endpoint.verdict import Note, Verdict
 from handshake.prober.findings import REFUSED
 from handshake.prober.result import Result, hops
 from handshake.prober.userspace.drive import driven
 from handshake.tcp import Observed
+from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from handshake.prober.userspace.connection import Call
-    from handshake.prober.userspace.connections import Exchange
+    from handshake.prober.userspace.connection import UserspaceConnection
+    from handshake.prober.userspace.connections import UserspaceConnections
 
-_LEAST: Final = SECOND // 5
-_MOST: Final = SECOND
+_LEAST: Final = NS_PER_SECOND // 5
+_MOST: Final = NS_PER_SECOND
 """How long a router is given to say that our SYN went no further."""
 
 
-def traced(result: Result, call: Call, exchange: Exchange) -> Result:
+def locate_rst_sender(
+    result: Result, connection: UserspaceConnection, connections: UserspaceConnections
+) -> Result:
     """Return the result, with who sent the RST where that can be told.
 
     Where the TTL alone does not tell, one more SYN leaves, which may go just as far as the RST
@@ -36,18 +39,18 @@ def traced(result: Result, call: Call, exchange: Exchange) -> Result:
     # A RST that passed no router is told of without another packet.
     if result.verdict is not Verdict.CLOSED or ttl is None or not hops(ttl):
         return result
-    if call.gateway() is None:
+    if connection.gateway() is None:
         return result
-    waits = min(max(4 * round((result.rtt or 0) * SECOND), _LEAST), _MOST)
-    again = exchange.begin(
-        call.target,
-        call.course.remote,
-        Patience(retries=0, opening=waits),
-        replace(exchange.manner, ttl=hops(ttl) + 1),
+    waits = min(max(4 * round((result.rtt or 0) * NS_PER_SECOND), _LEAST), _MOST)
+    again = connections.begin(
+        connection.target,
+        connection.session.remote,
+        Timeouts(retries=0, handshake=waits),
+        replace(connections.options, ttl=hops(ttl) + 1),
     )
     if isinstance(again, Result):
         return result
-    for _ in driven(again, exchange):
+    for _ in driven(again, connections):
         pass
     told = replace(
         result,
@@ -58,9 +61,9 @@ def traced(result: Result, call: Call, exchange: Exchange) -> Result:
     return told if note is None else replace(told, findings=(*told.findings, note))
 
 
-def _note(again: Call, ttl: int) -> Note | None:
+def _note(again: UserspaceConnection, ttl: int) -> Note | None:
     """Return what became of the second SYN, where that tells who sent the first RST."""
-    found, answer = again.conclusion, again.course.answer()
+    found, answer = again.conclusion, again.session.answer()
     assert found is not None
     passed = _routers(hops(ttl))
     if found.error is not None and found.error.expired:

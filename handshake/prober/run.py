@@ -6,10 +6,10 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from handshake.endpoint.timeouts import Patience
+from handshake.endpoint.timeouts import Timeouts
 from handshake.prober.findings import kept_out
 from handshake.prober.result import Result
-from handshake.prober.signals import undisturbed
+from handshake.prober.signals import signals_blocked
 from handshake.prober.userspace.drive import driven
 from handshake.tracker import Tracker
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from handshake.endpoint.attempt import Attempt
-    from handshake.endpoint.options import Manner
-    from handshake.endpoint.single_segment import Knock
+    from handshake.endpoint.options import ClientOptions
+    from handshake.endpoint.single_segment import SingleSegmentProbe
     from handshake.events import Step
     from handshake.prober.target import Target
-    from handshake.prober.userspace.connection import Call
-    from handshake.prober.userspace.connections import Exchange
+    from handshake.prober.userspace.connection import UserspaceConnection
+    from handshake.prober.userspace.connections import UserspaceConnections
     from handshake.tcp import Endpoint
 
 
@@ -38,18 +38,18 @@ class Probe:
         self,
         target: Target,
         remote: Endpoint,
-        patience: Patience | None = None,
-        manner: Manner | None = None,
+        timeouts: Timeouts | None = None,
+        options: ClientOptions | None = None,
     ) -> None:
         self.target = target
         self.remote = remote
         self.tracker = Tracker()
-        self.attempt: Attempt | Knock | None = None
+        self.attempt: Attempt | SingleSegmentProbe | None = None
         """What our own end knows; None until its first SYN is about to leave."""
 
-        self._patience = patience or Patience()
-        self._manner = manner
-        self.exchange: Exchange | None = None
+        self._timeouts = timeouts or Timeouts()
+        self._options = options
+        self.connections: UserspaceConnections | None = None
         """What to make the call over, for those who make several; by itself it opens its own."""
 
         self._result: Result | None = None
@@ -78,36 +78,36 @@ class Probe:
 
     def _run(self) -> Generator[Step, None, None]:
         # Scapy and the sockets, only now: who imports this module may want nothing but --help.
-        from handshake.prober.userspace.connections import Exchange
+        from handshake.prober.userspace.connections import UserspaceConnections
         from handshake.prober.userspace.outcome import is_kept_out, outcome
 
-        shared = self.exchange
+        shared = self.connections
         with (
-            Exchange(self._patience, self._manner, attentive=True)
+            UserspaceConnections(self._timeouts, self._options, attentive=True)
             if shared is None
-            else nullcontext(shared) as exchange
+            else nullcontext(shared) as connections
         ):
-            with undisturbed():
-                call = exchange.begin(self.target, self.remote)
-            if isinstance(call, Result):
-                self._result = call
+            with signals_blocked():
+                connection = connections.begin(self.target, self.remote)
+            if isinstance(connection, Result):
+                self._result = connection
                 return
-            self.attempt = call.course.attempt
-            self.tracker = Tracker(caller=call.course.local)
-            for _ in driven(call, exchange):
-                yield from self._steps_of(call)
-            result = outcome(call, exchange.link.decode, self.tracker)
-            if result.ttl is not None and is_kept_out(call, result.ttl):
+            self.attempt = connection.session.attempt
+            self.tracker = Tracker(caller=connection.session.local)
+            for _ in driven(connection, connections):
+                yield from self._steps_of(connection)
+            result = outcome(connection, connections.packet_socket.decode, self.tracker)
+            if result.ttl is not None and is_kept_out(connection, result.ttl):
                 result = replace(result, findings=(*result.findings, kept_out()))
-            if self._patience.retries:
+            if self._timeouts.retries:
                 # Whoever allows one SYN alone gets no second one for this either.
-                from handshake.prober.rst_origin import traced
+                from handshake.prober.rst_origin import locate_rst_sender
 
-                result = traced(result, call, exchange)
+                result = locate_rst_sender(result, connection, connections)
             self._result = result
 
-    def _steps_of(self, call: Call) -> Iterator[Step]:
+    def _steps_of(self, connection: UserspaceConnection) -> Iterator[Step]:
         """Yield what the segments changed that came by since the last time."""
-        assert call.segments is not None
-        heard = call.segments[self.explained :]
+        assert connection.segments is not None
+        heard = connection.segments[self.explained :]
         yield from [self.tracker.feed(each) for each in heard]

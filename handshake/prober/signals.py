@@ -14,7 +14,7 @@ ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
+def signals_blocked() -> Iterator[None]:
     """Let no signal that ends a program come before this has ended, nor get lost."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Woken(Protocol):
+class Timed(Protocol):
     """A call, as far as its timer goes."""
 
     due: int | None
@@ -19,10 +19,10 @@ class Woken(Protocol):
     """How those find it that would wake it: empty once it has ended."""
 
 
-CallT = TypeVar("CallT", bound=Woken)
+CallT = TypeVar("CallT", bound=Timed)
 
 
-class Timers(Generic[CallT]):
+class TimerQueue(Generic[CallT]):
     """Knows which calls are to be woken, the earliest first. Times are in nanoseconds."""
 
     def __init__(self) -> None:

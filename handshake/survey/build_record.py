@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 from handshake.record import HandshakeRecord, rfc3339
 from handshake.tcp.copy import changed
+from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from handshake.record import Record
     from handshake.survey.fast_path import Gist
     from handshake.survey.handshake_cache import Start
 
-_NANO: Final = 1_000_000_000
 _CLOSED_BY: Final = ("rst-by-client", "rst-by-server")
 _RESET: Final = ("RSTO", "RSTR")
 _FINISHED: Final = {
@@ -26,30 +26,30 @@ _FINISHED: Final = {
 """Zeek's words for a connection without a RST, by which ends sent FIN."""
 
 
-def record(number: int, start: Start, gist: Gist) -> Record:
+def record(number: int, start: Start, summary: Gist) -> Record:
     """Return the record of an ordinary connection."""
-    model, fins = start.model.record, gist.fins
+    model, fins = start.model.record, summary.fins
     half = len(start.caller) // 2 - 2
     ends = start.caller[:half], start.caller[half:-4]
     ports = start.caller[-4:-2], start.caller[-2:]
     closed: str | None
-    if gist.reset_by is not None:
-        closed, state = _CLOSED_BY[gist.reset_by], _RESET[gist.reset_by]
+    if summary.reset_by is not None:
+        closed, state = _CLOSED_BY[summary.reset_by], _RESET[summary.reset_by]
     else:
-        closed = "fin" if gist.closed else "half-closed" if fins[0] != fins[1] else None
+        closed = "fin" if summary.closed else "half-closed" if fins[0] != fins[1] else None
         state = _FINISHED[fins[0], fins[1]]
     client, server = (
         changed(
             end,
             address=_text(ends[at]),
             port=int.from_bytes(ports[at], "big"),
-            state=str(gist.states[at]),
+            state=str(summary.states[at]),
             iss=start.iss[at],
-            segments=gist.segments[at],
-            bytes=gist.octets[at],
-            retransmissions=end.retransmissions + gist.again[at],
+            segments=summary.segments[at],
+            bytes=summary.octets[at],
+            retransmissions=end.retransmissions + summary.again[at],
             fin=int(fins[at]),
-            rst=int(gist.reset_by == at),
+            rst=int(summary.reset_by == at),
             ttl=start.ttls[at],
         )
         for at, end in enumerate((model.client, model.server))
@@ -60,24 +60,24 @@ def record(number: int, start: Start, gist: Gist) -> Record:
         client=client,
         server=server,
         start=rfc3339(start.called),
-        duration=(gist.last_at - start.called) / _NANO,
+        duration=(summary.last_at - start.called) / NS_PER_SECOND,
         closed=closed,
-        handshake=model.handshake if start.own else _handshake(start, gist),
-        completeness=gist.completeness,
+        handshake=model.handshake if start.own else _handshake(start, summary),
+        completeness=summary.completeness,
         conn_state=state,
-        history=gist.history,
-        frames=(start.frame, gist.last_frame),
+        history=summary.history,
+        frames=(start.frame, summary.last_frame),
     )
 
 
 _text = lru_cache(65536)(lambda packed: str(ip_address(packed)))
 
 
-def _handshake(start: Start, gist: Gist) -> HandshakeRecord:
+def _handshake(start: Start, summary: Gist) -> HandshakeRecord:
     return HandshakeRecord(
-        rtt=(gist.final_ack_at - start.called) / _NANO or None,
-        syn_to_syn_ack=(start.answered - start.called) / _NANO,
-        syn_ack_to_ack=(gist.final_ack_at - start.answered) / _NANO,
+        rtt=(summary.final_ack_at - start.called) / NS_PER_SECOND or None,
+        syn_to_syn_ack=(start.answered - start.called) / NS_PER_SECOND,
+        syn_ack_to_ack=(summary.final_ack_at - start.answered) / NS_PER_SECOND,
         syn_retransmissions=0,
         syn_ack_retransmissions=0,
         simultaneous=False,

@@ -1,7 +1,7 @@
 """Sums up a connection in which all went well, from the plain fields of its frames.
 
 A clean open, data in order that was acknowledged, and a close by two FINs or one RST, or none
-yet. Whatever else happens makes it no ordinary connection: `gist` returns None, and the
+yet. Whatever else happens makes it no ordinary connection: `summary` returns None, and the
 tracker has to look at each segment.
 """
 
@@ -10,17 +10,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.packet.packed_frames import HEAD, WRONG, last_number
-from handshake.survey.holes import history
-from handshake.tcp import Flags, State
+from handshake.tcp import State
 from handshake.tcp.state import Input, after
+from handshake.tracker.zeek import Zeek
+from handshake.units import ACK_BIT, FIN_BIT, MASK, PSH_BIT, RST_BIT
 
 if TYPE_CHECKING:
-    from handshake.packet.packed_frames import Kind
+    from handshake.packet.packed_frames import FrameLayout
     from handshake.survey.handshake_cache import Start
 
-_M: Final = 0xFFFF_FFFF
 _SIGN: Final = 0x8000_0000
-_FIN, _RST, _PSH, _ACK = (int(flag) for flag in (Flags.FIN, Flags.RST, Flags.PSH, Flags.ACK))
 _EXACT: Final = 0xFFF
 """Control bits and reserved bits: what is left of the field is the data offset."""
 
@@ -48,8 +47,8 @@ _ACKS, _DATA, _FINS, _RSTS, _GAPS, _REPEATED = "Aa", "Dd", "Ff", "Rr", "Gg", "Tt
 
 
 def _shape(header: int) -> tuple[int, frozenset[int], frozenset[int]]:
-    plain = frozenset((header << 10 | _ACK, header << 10 | _ACK | _PSH))
-    return header, plain, plain | {bits | _FIN for bits in plain}
+    plain = frozenset((header << 10 | ACK_BIT, header << 10 | ACK_BIT | PSH_BIT))
+    return header, plain, plain | {bits | FIN_BIT for bits in plain}
 
 
 _SHAPES: Final = (_shape(20), _shape(32))
@@ -83,17 +82,17 @@ class Gist(NamedTuple):
         return self.reset_by is not None or self.closed
 
 
-def gist(kind: Kind, records: bytes | bytearray, start: Start) -> Gist | None:
+def summarize(layout: FrameLayout, records: bytes | bytearray, start: Start) -> Gist | None:
     """Return what the connection comes to that opened so; None where it is no ordinary one."""
-    course, records = _Course(start), bytes(records)
-    if not course.follow(kind, records):
+    course, records = _State(start), bytes(records)
+    if not course.follow(layout, records):
         return None
     if _MIXED in course.captures:
-        course.history = history(kind, records, start.caller)
+        course.history = _history_of_cut(layout, records, start.caller)
     return Gist(
         final_ack_at=course.final_ack_at,
         last_at=course.last,
-        last_frame=last_number(kind, records),
+        last_frame=last_number(layout, records),
         segments=course.segments,
         octets=course.octets,
         fins=course.fins,
@@ -105,12 +104,12 @@ def gist(kind: Kind, records: bytes | bytearray, start: Start) -> Gist | None:
     )
 
 
-class _Course:
+class _State:
     """The course of one connection; lists hold the caller's and the called end's."""
 
     def __init__(self, start: Start) -> None:
         self.start = start
-        self.nxt = [(iss + 1) & _M for iss in start.iss]
+        self.nxt = [(iss + 1) & MASK for iss in start.iss]
         self.acked = [start.iss[1], self.nxt[0]]
         """What each end acknowledged last."""
 
@@ -131,12 +130,12 @@ class _Course:
         self.history, self.completeness = start.model.history, 3
         self.last, self.final_ack_at = start.answered, 0
 
-    def follow(self, kind: Kind, records: bytes | bytearray) -> bool:
+    def follow(self, layout: FrameLayout, records: bytes | bytearray) -> bool:
         """Take in all segments after the opening; return whether they are ordinary."""
         # Its length buys speed: a call for each segment would cost as much as all that it does.
         # So does asking for the usual before any arithmetic modulo 2**32.
-        start, size, tcp, counted = self.start, kind.record.size, kind.tcp, kind.counted
-        into, kept, base = HEAD + kind.addresses, kind.octets, (start.syns - 1) * size
+        start, size, tcp, counted = self.start, layout.record.size, layout.tcp, layout.counted
+        into, kept, base = HEAD + layout.addresses, layout.octets, (start.syns - 1) * size
         caller, timed, ttls, last = start.caller, start.timed, start.ttls, start.answered
         header, plain, usual = _SHAPES[timed]
         nxt, acked, clocks, octets = self.nxt, self.acked, self.clocks, self.octets
@@ -144,7 +143,7 @@ class _Course:
         answers = 0
         # fmt: off
         for (at, _, wire, packed, total, ttl, ends, seq, ack, bits, window, option, clock
-             ) in kind.fields.iter_unpack(memoryview(records)[base + size :]):
+             ) in layout.fields.iter_unpack(memoryview(records)[base + size :]):
             # fmt: on
             base += size
             me = 0 if ends == caller else 1
@@ -172,12 +171,12 @@ class _Course:
                         if (clock - clocks[me]) & _SIGN:
                             return False
                         clocks[me] = clock
-            elif not bits & _RST:
+            elif not bits & RST_BIT:
                 return False
             gain = 0
             if ack != acked[me]:
-                gain = (ack - acked[me]) & _M
-                if gain > (nxt[you] - acked[me]) & _M:
+                gain = (ack - acked[me]) & MASK
+                if gain > (nxt[you] - acked[me]) & MASK:
                     return False
             whole = captured >= end
             if bits not in plain or seq != nxt[me] or self.ending:
@@ -190,13 +189,13 @@ class _Course:
                 continue
             last = at
             if payload:
-                nxt[me] = number = (seq + payload) & _M
+                nxt[me] = number = (seq + payload) & MASK
                 octets[me] += payload
                 if captures[me] != _CAPTURED[whole]:
                     captures[me] |= _CAPTURED[whole]
                 if not spoke[me]:
                     self._write(me, payload, at)
-                if (number - acked[you]) & _M > _MOST_UNHEARD:
+                if (number - acked[you]) & MASK > _MOST_UNHEARD:
                     return False
             elif not gain:
                 return False
@@ -239,11 +238,11 @@ class _Course:
         whole: bool,
     ) -> bool:
         """Take in a FIN, a RST, what follows a FIN, or what was sent once more."""
-        you, fin = 1 - me, flags & _FIN
-        due = (self.nxt[you] - self.acked[me]) & _M
+        you, fin = 1 - me, flags & FIN_BIT
+        due = (self.nxt[you] - self.acked[me]) & MASK
         if self.reset_by is not None:
             return False
-        if flags & _RST:
+        if flags & RST_BIT:
             return self._reset(me, seq, flags, length, at)
         payload = length - (32 if self.start.timed else 20)
         if seq != self.nxt[me]:
@@ -259,13 +258,13 @@ class _Course:
         elif not (self.spoke if payload else self.heard)[me]:
             self._write(me, payload, at)
         if payload:
-            self.nxt[me] = (seq + payload) & _M
+            self.nxt[me] = (seq + payload) & MASK
             self.octets[me] += payload
             self.captures[me] |= _CAPTURED[whole]
         if gain:
             self._acknowledged(me, gain, due)
         if fin:
-            self.nxt[me] = (self.nxt[me] + 1) & _M
+            self.nxt[me] = (self.nxt[me] + 1) & MASK
             self.fins[me] = True
             self.states[me] = after(self.states[me], Input.CLOSE)
             self.states[you] = after(self.states[you], Input.RECV_FIN)
@@ -274,7 +273,7 @@ class _Course:
 
     def _acknowledged(self, me: int, gain: int, due: int) -> None:
         you = 1 - me
-        self.acked[me] = (self.acked[me] + gain) & _M
+        self.acked[me] = (self.acked[me] + gain) & MASK
         if self.fins[you] and gain == due:
             self.states[you] = after(self.states[you], Input.RECV_ACK_OF_FIN)
             gain -= 1
@@ -287,7 +286,13 @@ class _Course:
     def _reset(self, me: int, seq: int, flags: int, length: int, at: int) -> bool:
         """Take in the RST of an end that has sent something, and no FIN."""
         silent = me == 1 and not self.octets[me]
-        if seq != self.nxt[me] or flags != _RST | _ACK or self.ending or length != 20 or silent:
+        if (
+            seq != self.nxt[me]
+            or flags != RST_BIT | ACK_BIT
+            or self.ending
+            or length != 20
+            or silent
+        ):
             return False
         self.reset_by, self.ending = me, at
         self.states = [State.CLOSED, State.CLOSED]
@@ -301,7 +306,7 @@ class _Course:
         It was not acknowledged, or it would be no answer to a loss; and what comes sooner
         than any timer may be a copy. A single octet is a keep-alive.
         """
-        known = payload > 1 and (seq + payload) & _M == self.nxt[me]
+        known = payload > 1 and (seq + payload) & MASK == self.nxt[me]
         if not known or self.ending or silence < _SOONEST or (seq - self.acked[1 - me]) & _SIGN:
             return False
         self.again[me] += 1
@@ -309,3 +314,17 @@ class _Course:
             self.history += _REPEATED[me]
         # More of them may be worth a word, or another letter.
         return self.again[me] <= _FEW_TIMES
+
+
+def _history_of_cut(layout: FrameLayout, records: bytes | bytearray, caller: bytes) -> str:
+    """Return the history where some payloads are whole and others cut: Zeek counts the holes."""
+    zeek = Zeek(int.from_bytes(caller[-4:-2], "big"), int.from_bytes(caller[-2:], "big"))
+    for fields in layout.fields.iter_unpack(records):
+        at, _, _, packed, total, _, ends, seq, ack, bits, window, _, _ = fields
+        length, header = total - layout.counted, bits >> 10 & 60
+        captured = min(length, (packed >> 2) - layout.tcp) - header
+        # fmt: off
+        zeek.feed(int(ends != caller), at, bits & 0x1FF, seq, ack, window, length - header,
+                  max(captured, 0), layout.tcp - layout.ip + length)
+        # fmt: on
+    return "" if zeek.main is None else zeek.main.history.text

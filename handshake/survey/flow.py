@@ -8,7 +8,7 @@ from handshake.packet import packed_frames
 
 if TYPE_CHECKING:
     from handshake.packet.frame import Frame
-    from handshake.packet.packed_frames import Kind
+    from handshake.packet.packed_frames import FrameLayout
     from handshake.tcp import Endpoint
     from handshake.tracker import Connection, Tracker
 
@@ -19,7 +19,7 @@ class Flow:
     __slots__ = (
         "connection",
         "keys",
-        "kind",
+        "layout",
         "looked_at",
         "number",
         "records",
@@ -27,10 +27,10 @@ class Flow:
         "tracker",
     )
 
-    def __init__(self, number: int, keys: tuple[bytes, bytes], kind: Kind) -> None:
+    def __init__(self, number: int, keys: tuple[bytes, bytes], layout: FrameLayout) -> None:
         self.number = number
         self.keys = keys
-        self.kind = kind
+        self.layout = layout
         self.records = bytearray()
         """Its frames while all of them are of the plain kind; empty once a tracker follows it."""
 
@@ -55,12 +55,12 @@ class Flow:
         if self.connection is not None:
             assert self.connection.last is not None
             return self.connection.last.at
-        return packed_frames.last_at(self.kind, self.records)
+        return packed_frames.last_at(self.layout, self.records)
 
     def is_other(self, frame: Frame) -> bool:
         """Whether a SYN is none of the connection that is kept: it may begin another."""
         # All that is kept before it is the same SYN, or the tracker shall judge.
-        return bool(self.records) and not packed_frames.is_again(self.kind, self.records, frame)
+        return bool(self.records) and not packed_frames.is_again(self.layout, self.records, frame)
 
 
 def other_way(key: bytes) -> bytes:

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 from handshake.packet import packed_frames
 from handshake.survey import build_record, fast_path
 from handshake.survey.flow import Flow, is_over, key_of, other_way, was_given_up
-from handshake.survey.handshake_cache import Starts
+from handshake.survey.handshake_cache import HandshakeCache
 from handshake.survey.parallel import in_halves
-from handshake.tcp import Flags, Observed
+from handshake.tcp import Observed
 from handshake.tracker import Tracker, summarize
+from handshake.units import ACK_BIT, NS_PER_SECOND, SYN_BIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from handshake.packet.decode import Decoder
     from handshake.packet.frame import Frame
-    from handshake.packet.packed_frames import Kind, Taken
+    from handshake.packet.packed_frames import FrameLayout, Taken
     from handshake.record import Record
     from handshake.survey.fast_path import Gist
     from handshake.survey.handshake_cache import Start
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 _Result = TypeVar("_Result")
 
-QUIET: Final = 120 * 10**9
+QUIET: Final = 120 * NS_PER_SECOND
 """Nanoseconds after its last segment in which more may come of a connection that is over.
 
 Linux never waits longer than this before it retransmits (TCP_RTO_MAX).
@@ -41,19 +42,18 @@ MOST_KEPT: Final = 64 << 20
 _MUCH: Final = 50_000 * packed_frames.V4.record.size
 """Octets of kept frames from which a second process pays."""
 
-_LOOK: Final = 30 * 10**9
+_LOOK: Final = 30 * NS_PER_SECOND
 """So often, by the capture's clock, connections are looked for that are over."""
 
 _REMEMBERED: Final = 16384
 """Flows whose end is remembered after they were dropped: so what comes late is known as such."""
 
 _V4_KEY: Final = 12
-_SYN, _ACK = int(Flags.SYN), int(Flags.ACK)
-_SOON: Final = 10**9
+_SOON: Final = NS_PER_SECOND
 """Nanoseconds of quiet after which a connection that is over is forgotten if room is short."""
 
 
-class Flows:
+class FlowTable:
     """The connections of one capture."""
 
     late: int
@@ -71,7 +71,7 @@ class Flows:
 
         self._decoder = decoder
         self._every = every
-        self._starts = Starts(decoder)
+        self._starts = HandshakeCache(decoder)
         self._flows: dict[bytes, Flow] = {}
         """By addresses and ports, as either direction has them."""
 
@@ -113,14 +113,14 @@ class Flows:
         if found is None:
             self._decode(frame)
             return
-        kind, key, end, bits = found
-        opens = bits & (_SYN | _ACK) == _SYN
-        flow = self._flows.get(key) or self._new(key, kind, opens=opens)
+        layout, key, end, bits = found
+        opens = bits & (SYN_BIT | ACK_BIT) == SYN_BIT
+        flow = self._flows.get(key) or self._new(key, layout, opens=opens)
         if flow is None:
             self.late += 1
             return
         if flow.tracker is None and flow.reused is None and not (opens and flow.is_other(frame)):
-            flow.records += packed_frames.pack(kind, frame, end)
+            flow.records += packed_frames.pack(layout, frame, end)
         else:
             self._decode(frame)
 
@@ -128,21 +128,21 @@ class Flows:
         """Return how many octets are kept at most after the frame of this number."""
         return self._kept + (number - self._counted) * packed_frames.V6.record.size
 
-    def _new(self, key: bytes, kind: Kind, *, opens: bool) -> Flow | None:
+    def _new(self, key: bytes, layout: FrameLayout, *, opens: bool) -> Flow | None:
         """Return the flow of a key that is not known, or no longer.
 
         None where it is over, and this is no SYN that `opens` another connection.
         """
         if key in self._gone and not opens:
             return None
-        flow = Flow(next(self._numbers), (key, other_way(key)), kind)
+        flow = Flow(next(self._numbers), (key, other_way(key)), layout)
         flow.reused = self._gone.pop(key, None)
         self._gone.pop(flow.keys[1], None)
         if self._every:
             flow.tracker = Tracker()
         for each in flow.keys:
             self._flows[each] = flow
-            if flow.tracker is None and flow.reused is None and kind is packed_frames.V4:
+            if flow.tracker is None and flow.reused is None and layout is packed_frames.V4:
                 self.taken[each] = flow.records
         return flow
 
@@ -154,9 +154,9 @@ class Flows:
         if isinstance(found, Observed):
             seg = found.segment
             key = key_of(seg.source, seg.destination)
-            kind = packed_frames.V4 if len(key) == _V4_KEY else packed_frames.V6
+            layout = packed_frames.V4 if len(key) == _V4_KEY else packed_frames.V6
             opens = seg.syn and seg.ack is None
-            flow = self._flows.get(key) or self._new(key, kind, opens=opens)
+            flow = self._flows.get(key) or self._new(key, layout, opens=opens)
             if flow is None:
                 self.late += 1
                 return
@@ -175,7 +175,7 @@ class Flows:
         records, flow.records = flow.records, bytearray()
         for key in flow.keys:
             self.taken.pop(key, None)
-        for observed in packed_frames.observed(flow.kind, records, self._decoder):
+        for observed in packed_frames.observed(flow.layout, records, self._decoder):
             self._feed(flow, observed)
 
     def _feed(self, flow: Flow, observed: Observed) -> None:
@@ -207,9 +207,9 @@ class Flows:
     def _ended(self, flow: Flow) -> _Ended:
         """Return the record of a flow as far as it has been seen."""
         if flow.tracker is None:
-            gist = self._gist(flow)
-            if gist is not None:
-                return build_record.record(flow.number, *gist), None
+            summary = self._gist(flow)
+            if summary is not None:
+                return build_record.record(flow.number, *summary), None
             self._follow(flow)
         assert flow.connection is not None
         return self._told(flow.connection)
@@ -227,8 +227,8 @@ class Flows:
 
     def _gist(self, flow: Flow) -> tuple[Start, Gist] | None:
         """Return what an ordinary flow comes to; None where the tracker must look at it."""
-        start = self._starts.of(flow.kind, flow.records)
-        found = None if start is None else fast_path.gist(flow.kind, flow.records, start)
+        start = self._starts.of(flow.layout, flow.records)
+        found = None if start is None else fast_path.summarize(flow.layout, flow.records, start)
         return None if start is None or found is None else (start, found)
 
     def _release(self, now: int, quiet: int) -> Iterator[_Ended]:
@@ -271,8 +271,12 @@ class Flows:
         """Return the same, but leave alone what is not ordinary: it may only have begun."""
         if flow.connection is not None:
             return self._told(flow.connection) if is_over(flow.connection) else None
-        gist = self._gist(flow)
-        return (build_record.record(flow.number, *gist), None) if gist and gist[1].over else None
+        summary = self._gist(flow)
+        return (
+            (build_record.record(flow.number, *summary), None)
+            if summary and summary[1].over
+            else None
+        )
 
     def _forget(self, flow: Flow) -> None:
         for key in flow.keys:

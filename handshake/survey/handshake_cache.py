@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 from handshake.packet import packed_frames
 from handshake.tcp import Flags
 from handshake.tracker import Tracker, summarize
+from handshake.units import ACK_BIT, MASK, NS_PER_SECOND, PSH_BIT, SYN_BIT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from handshake.packet.decode import Decoder
-    from handshake.packet.packed_frames import Kind
+    from handshake.packet.packed_frames import FrameLayout
     from handshake.record import Record
 
-_M: Final = 0xFFFF_FFFF
-_SYN, _ACK, _PSH = int(Flags.SYN), int(Flags.ACK), int(Flags.PSH)
 _ECN: Final = int(Flags.ECE | Flags.CWR)
 _FLAGS: Final = 0xFFF
 _FIXED: Final = 20
-_LONG: Final = 1_000_000_000
+_LONG: Final = NS_PER_SECOND
 """Nanoseconds: a handshake that takes longer may have more to tell."""
 
 _SOON: Final = 5_000_000_000
@@ -77,70 +76,70 @@ class Start(NamedTuple):
     """Whether timestamps are in force."""
 
 
-class Starts:
+class HandshakeCache:
     """Knows the manners of opening that have been seen."""
 
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
         self._models: dict[bytes, Model | None] = {}
 
-    def of(self, kind: Kind, records: bytes | bytearray) -> Start | None:
+    def of(self, layout: FrameLayout, records: bytes | bytearray) -> Start | None:
         """Return how the connection was opened; None where the tracker must see all of it."""
-        size = kind.record.size
+        size = layout.record.size
         if len(records) < 3 * size:
             return None
-        unpack = kind.fields.unpack_from
+        unpack = layout.fields.unpack_from
         first = [unpack(records, at * size) for at in range(3)]
-        if first[2][9] & _SYN:
-            return self._slow(kind, records)
-        asked = _options(kind, records, 0, first[0][9])
-        answered = _options(kind, records, size, first[1][9])
-        if asked is None or answered is None or not _clean(kind, first):
+        if first[2][9] & SYN_BIT:
+            return self._slow(layout, records)
+        asked = _options(layout, records, 0, first[0][9])
+        answered = _options(layout, records, size, first[1][9])
+        if asked is None or answered is None or not _clean(layout, first):
             return None
         if answered[1] and answered[2] != asked[1]:
             return None
-        manner = b"%d %d %d %s|%s" % (kind.tcp, first[0][9], first[1][9], asked[0], answered[0])
-        if manner not in self._models:
+        shape = b"%d %d %d %s|%s" % (layout.tcp, first[0][9], first[1][9], asked[0], answered[0])
+        if shape not in self._models:
             if len(self._models) >= _MANNERS:
                 self._models.clear()
-            model = self._model(kind, records, 2)
+            model = self._model(layout, records, 2)
             # What an expert would say of it may depend on its times and numbers.
-            self._models[manner] = None if model is None or model.record.findings else model
-        known = self._models[manner]
+            self._models[shape] = None if model is None or model.record.findings else model
+        known = self._models[shape]
         if known is None or first[2][0] - first[0][0] >= _LONG:
-            return self._slow(kind, records)
+            return self._slow(layout, records)
         return _start(known, first, (asked[1] or 0, answered[1] or 0), own=False)
 
-    def _slow(self, kind: Kind, records: bytes | bytearray) -> Start | None:
+    def _slow(self, layout: FrameLayout, records: bytes | bytearray) -> Start | None:
         """Return an opening with something to tell, which the tracker has looked at alone."""
-        size, opening = kind.record.size, []
+        size, opening = layout.record.size, []
         for at in range(min(len(records) // size, _MOST_SYNS)):
-            opening.append(kind.fields.unpack_from(records, at * size))
-            if not opening[-1][9] & _SYN:
+            opening.append(layout.fields.unpack_from(records, at * size))
+            if not opening[-1][9] & SYN_BIT:
                 break
         # To have the tracker look at few more segments is cheaper than to be clever.
-        if len(records) < (len(opening) + _FEW) * size or not _clean(kind, opening):
+        if len(records) < (len(opening) + _FEW) * size or not _clean(layout, opening):
             return None
         clocks = [0, 0]
         for at, fields in enumerate(opening[:-1]):
-            found = _options(kind, records, at * size, fields[9])
+            found = _options(layout, records, at * size, fields[9])
             if found is None:
                 return None
             clocks[fields[6] != opening[0][6]] = found[1] or 0
-        model = self._model(kind, records, len(opening) - 1)
+        model = self._model(layout, records, len(opening) - 1)
         return None if model is None else _start(model, opening, (clocks[0], clocks[1]), own=True)
 
-    def _model(self, kind: Kind, records: bytes | bytearray, count: int) -> Model | None:
+    def _model(self, layout: FrameLayout, records: bytes | bytearray, count: int) -> Model | None:
         tracker, history = Tracker(), ""
         for observed in packed_frames.observed(
-            kind, records[: (count + 1) * kind.record.size], self._decoder
+            layout, records[: (count + 1) * layout.record.size], self._decoder
         ):
             flow = tracker.connections[0].zeek.main if tracker.connections else None
             history = "" if flow is None else flow.history.text
             tracker.feed(observed)
         connection = tracker.connections[0]
         record = summarize(connection)
-        single = len(tracker.connections) == len(connection.zeek.flows) == 1
+        single = len(tracker.connections) == len(connection.zeek.conns) == 1
         if not single or record.outcome != "established" or record.negotiated is None:
             return None
         if connection.final_ack is not connection.last:
@@ -168,27 +167,27 @@ def _start(model: Model, opening: Sequence[Fields], clocks: tuple[int, int], *, 
     )
 
 
-def _clean(kind: Kind, opening: Sequence[Fields]) -> bool:
+def _clean(layout: FrameLayout, opening: Sequence[Fields]) -> bool:
     """Whether this is one SYN, one SYN,ACK, each perhaps several times, and the ACK of it."""
     *syns, final = opening
     if not syns:
         return False
     syn = syns[0]
     answer = next((each for each in syns if each[6] != syn[6]), None)
-    if answer is None or final[6] != syn[6] or final[9] & _FLAGS & ~_PSH != _ACK:
+    if answer is None or final[6] != syn[6] or final[9] & _FLAGS & ~PSH_BIT != ACK_BIT:
         return False
-    if final[7] != (syn[7] + 1) & _M or final[8] != (answer[7] + 1) & _M:
+    if final[7] != (syn[7] + 1) & MASK or final[8] != (answer[7] + 1) & MASK:
         return False
     for each in syns:
         calls = each[6] == syn[6]
-        first, flags, ack = (syn, _SYN, 0) if calls else (answer, _SYN | _ACK, final[7])
+        first, flags, ack = (syn, SYN_BIT, 0) if calls else (answer, SYN_BIT | ACK_BIT, final[7])
         if (
             each[9] & _FLAGS & ~_ECN != flags
             or each[8] != ack
             or each[7] != first[7]
             or each[5] != first[5]
             or not each[10]
-            or each[4] - kind.counted != each[9] >> 10 & 60
+            or each[4] - layout.counted != each[9] >> 10 & 60
         ):
             return False
     times = [each[0] for each in opening]
@@ -196,11 +195,11 @@ def _clean(kind: Kind, opening: Sequence[Fields]) -> bool:
 
 
 def _options(
-    kind: Kind, records: bytes | bytearray, base: int, bits: int
+    layout: FrameLayout, records: bytes | bytearray, base: int, bits: int
 ) -> tuple[bytes, int | None, int] | None:
     """Return the options without the two clocks, and the clocks; None if cut off or damaged."""
-    tcp, header = base + packed_frames.HEAD + kind.tcp, bits >> 10 & 60
-    if not packed_frames.sound(kind, records, base, header):
+    tcp, header = base + packed_frames.HEAD + layout.tcp, bits >> 10 & 60
+    if not packed_frames.sound(layout, records, base, header):
         return None
     raw = bytes(records[tcp + _FIXED : tcp + header])
     at, end = 0, len(raw)

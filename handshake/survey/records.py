@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handshake.errors import CaptureError
-from handshake.survey.flow_table import Flows
-from handshake.survey.source import File, Parts, Report, Source
+from handshake.survey.flow_table import FlowTable
+from handshake.survey.source import File, Parts, ReadReport, Source
 from handshake.tcp import Endpoint, Observed
 from handshake.tcp.copy import changed
 from handshake.tracker import Tracker, zeek_records
+from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -35,7 +36,7 @@ class Records:
         self._sources: list[Source] = (
             [Parts(self._paths)] if merge else [File(path) for path in self._paths]
         )
-        self._report = Report()
+        self._report = ReadReport()
 
     @property
     def warnings(self) -> list[str]:
@@ -58,7 +59,7 @@ class Records:
             yield record, zeek_records(connection)
 
     def _read(self, *, every: bool) -> Iterator[tuple[Record, Connection | None]]:
-        self._report = Report()
+        self._report = ReadReport()
         for source in self._sources:
             yield from _records(source, self._report, every=every)
         if not self._report.readable and self._report.errors:
@@ -75,7 +76,7 @@ class Records:
                 continue
             if any(_is_read_once(each) for each in files):
                 raise CaptureError(f"{record.capture}: it cannot be read twice: save it in a file")
-            report = Report()
+            report = ReadReport()
             if found := list(_steps(source, record, most, report)):
                 return found
             if report.errors:
@@ -93,12 +94,12 @@ def records(*paths: str | Path, merge: bool = False) -> Records:
 
 
 def _records(
-    source: Source, report: Report, *, every: bool
+    source: Source, report: ReadReport, *, every: bool
 ) -> Iterator[tuple[Record, Connection | None]]:
     from handshake.packet.decode import Decoder
 
     decoder, readable, found = Decoder(), report.readable, False
-    flows = Flows(decoder, every=every)
+    flows = FlowTable(decoder, every=every)
     for record, connection in flows.records(source.frames(report, flows.taken)):
         yield changed(record, capture=source.file_of(record.frames[0])), connection
         found = True
@@ -106,7 +107,7 @@ def _records(
     if report.readable > readable and not found:
         report.warnings.append(f"{source.name} has no TCP segment")
     if flows.late:
-        seconds = f"{flows.waited // 10**9} s"
+        seconds = f"{flows.waited // NS_PER_SECOND} s"
         what = "1 segment" if flows.late == 1 else f"{flows.late} segments"
         whose = (
             ("its connection", "it is") if flows.late == 1 else ("their connections", "they are")
@@ -122,7 +123,7 @@ def _is_read_once(path: str | Path) -> bool:
     return str(path) == "-" or (Path(path).exists() and not Path(path).is_file())
 
 
-def _steps(source: Source, record: Record, most: int | None, report: Report) -> Iterator[Step]:
+def _steps(source: Source, record: Record, most: int | None, report: ReadReport) -> Iterator[Step]:
     from handshake.packet.decode import Decoder
 
     client, server = (

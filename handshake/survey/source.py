@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Report:
+class ReadReport:
     """How the reading went."""
 
     warnings: list[str] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Source(Protocol):
         """What to call all of it."""
         ...
 
-    def frames(self, report: Report, taken: Taken | None = None) -> Iterator[Frame]:
+    def frames(self, report: ReadReport, taken: Taken | None = None) -> Iterator[Frame]:
         """Yield every frame, from the first on, and report what was in the way.
 
         But plain ones between ends that `taken` has may be put there.
@@ -58,7 +58,7 @@ class File:
         self._path = path
         self.name = str(path)
 
-    def frames(self, report: Report, taken: Taken | None = None) -> Iterator[Frame]:
+    def frames(self, report: ReadReport, taken: Taken | None = None) -> Iterator[Frame]:
         """Yield every frame that is not taken; none where the file cannot be read."""
         try:
             capture = read(self._path, taken)
@@ -94,7 +94,7 @@ class Parts:
 
         self.name = f"{len(paths)} files"
 
-    def frames(self, report: Report, taken: Taken | None = None) -> Iterator[Frame]:  # noqa: ARG002
+    def frames(self, report: ReadReport, taken: Taken | None = None) -> Iterator[Frame]:  # noqa: ARG002
         """Yield the frames of all files that can be read. None is taken: all get new numbers."""
         self._firsts.clear()
         number = latest = 0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from handshake.tcp.copy import changed
 from handshake.tcp.space import Offer, ReceiveSpace, SendSpace
 from handshake.tcp.state import Input, State, after
+from handshake.units import MODULUS
 
 if TYPE_CHECKING:
     from handshake.tcp.segment import Endpoint, Segment
@@ -249,7 +250,7 @@ class ControlBlock:
         found = seg.options.timestamps
         if not self.timestamps or self.ts_recent is None or found is None:
             return False
-        return 0 < (self.ts_recent - found.value) % 2**32 < 2**31
+        return 0 < (self.ts_recent - found.value) % MODULUS < MODULUS // 2
 
     def _heard_syn(self, seg: Segment) -> ControlBlock:
         # Data in a SYN is not counted as taken: with Fast Open that is the listener's

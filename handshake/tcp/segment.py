@@ -11,6 +11,7 @@ from typing import Final
 
 from handshake.tcp.options import Options
 from handshake.tcp.seq import Seq
+from handshake.units import ACK_BIT, FIN_BIT, RST_BIT, SYN_BIT
 
 HEADER: Final = struct.Struct("!HHIIHHHH")
 """The fixed 20 octets of figure 1."""
@@ -42,7 +43,6 @@ class Flags(IntFlag):
 
 
 # To combine two members of an enum costs a microsecond, and every rule asks for a flag.
-_FIN, _SYN, _RST, _ACK = (int(flag) for flag in (Flags.FIN, Flags.SYN, Flags.RST, Flags.ACK))
 
 _SPOKEN: Final = (
     Flags.SYN,
@@ -179,7 +179,7 @@ class Segment:
             source=Endpoint(source, sport),
             destination=Endpoint(destination, dport),
             seq=Seq(seq),
-            ack=Seq(ack) if bits & _ACK else None,
+            ack=Seq(ack) if bits & ACK_BIT else None,
             flags=flags,
             window=window,
             options=options,
@@ -227,17 +227,17 @@ class Segment:
     @property
     def syn(self) -> bool:
         """Whether it synchronizes sequence numbers: the sender starts here."""
-        return bool(int(self.flags) & _SYN)
+        return bool(int(self.flags) & SYN_BIT)
 
     @property
     def fin(self) -> bool:
         """Whether its sender has no more data after this."""
-        return bool(int(self.flags) & _FIN)
+        return bool(int(self.flags) & FIN_BIT)
 
     @property
     def rst(self) -> bool:
         """Whether it resets the connection."""
-        return bool(int(self.flags) & _RST)
+        return bool(int(self.flags) & RST_BIT)
 
     def __str__(self) -> str:
         """Return it as the RFC writes segments: <SEQ=100><ACK=301><DATA=7><CTL=ACK>."""

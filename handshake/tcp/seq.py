@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final, overload
 
-MODULUS: Final = 2**32
+from handshake.units import MODULUS
+
 """How many sequence numbers there are; arithmetic on them is modulo this."""
 
 HALF: Final = 2**31

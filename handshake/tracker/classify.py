@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from handshake.tracker.connection import Connection
-    from handshake.tracker.context import Seen
+    from handshake.tracker.context import SegmentContext
 
 _OVER = (State.CLOSED, State.TIME_WAIT)
 
 
-def notice(connection: Connection, seen: Seen) -> Iterator[ev.Event]:
+def classify(connection: Connection, seen: SegmentContext) -> Iterator[ev.Event]:
     """Yield the events of one segment; note in `connection` what they mean for its record."""
     seg = seen.seg
     if connection.segments == 1:
@@ -41,7 +41,7 @@ def notice(connection: Connection, seen: Seen) -> Iterator[ev.Event]:
         yield ev.BadChecksum()
 
 
-def _reset(connection: Connection, seen: Seen) -> Iterator[ev.Event]:
+def _reset(connection: Connection, seen: SegmentContext) -> Iterator[ev.Event]:
     block, syn = seen.heard.before, seen.receiver.syn
     if (
         not seen.disbelieved
@@ -63,7 +63,7 @@ def _reset(connection: Connection, seen: Seen) -> Iterator[ev.Event]:
     yield ev.Aborted(seen.by)
 
 
-def _dropped(seen: Seen) -> Iterator[ev.Event]:
+def _dropped(seen: SegmentContext) -> Iterator[ev.Event]:
     """Yield why the receiver must not act on the segment, where its rules forbid it."""
     block, seg = seen.heard.before, seen.seg
     if block is None or block.acceptable(seg):
@@ -71,11 +71,11 @@ def _dropped(seen: Seen) -> Iterator[ev.Event]:
     if unacceptable.old(block, seg) or (seg.rst and block.state is State.CLOSED):
         # What repeats is no attack: an ACK answers it, or nothing does, and it is said already.
         return
-    seen.receiver.provoked = block.state.synchronized and (seg.syn or seg.rst)
+    seen.receiver.expects_challenge_ack = block.state.synchronized and (seg.syn or seg.rst)
     yield ev.Dropped(seen.by, unacceptable.why_not(block, seg))
 
 
-def _milestones(connection: Connection, seen: Seen) -> Iterator[ev.Event]:
+def _milestones(connection: Connection, seen: SegmentContext) -> Iterator[ev.Event]:
     """Yield what both ends together have reached with this segment."""
     client, server = connection.client, connection.server
     if client.block is None or server.block is None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from handshake.events import Change, Role, Step
 from handshake.tcp import State
 from handshake.tracker import inference
-from handshake.tracker.classify import notice
-from handshake.tracker.context import Seen
+from handshake.tracker.classify import classify
+from handshake.tracker.context import SegmentContext
 from handshake.tracker.findings import ConnectionFindings
 from handshake.tracker.wireshark import Analysis, Direction, Mark
 from handshake.tracker.zeek import Zeek
@@ -23,7 +23,7 @@ _RECENT: Final = 8
 
 
 @dataclass(slots=True)
-class Sending:
+class Transmission:
     """A SYN or SYN,ACK and how often it was sent."""
 
     first: Observed
@@ -49,8 +49,8 @@ class End:
     block: ControlBlock | None = None
     """None while nothing is known of it."""
 
-    syn: Sending | None = None
-    syn_ack: Sending | None = None
+    syn: Transmission | None = None
+    syn_ack: Transmission | None = None
     numbers: Direction = field(default_factory=Direction)
     """The plain numbers that it sent, from which each segment is marked."""
 
@@ -66,7 +66,7 @@ class End:
     ttl: int | None = None
     """Time to live, or hop limit, of the first packet."""
 
-    provoked: bool = False
+    expects_challenge_ack: bool = False
     """Whether the last thing it heard asks for a challenge ACK."""
 
     def count(self, marks: int) -> None:
@@ -169,7 +169,7 @@ class Connection:
         self.first = self.first or observed
         self.last = observed
         self.zeek.observe(observed, int(sender is self.server))
-        seen = Seen(
+        seen = SegmentContext(
             observed,
             sender,
             receiver,
@@ -178,7 +178,7 @@ class Connection:
             unseen=_unseen(seen_by, ready),
             marks=marks,
         )
-        events = tuple(notice(self, seen))
+        events = tuple(classify(self, seen))
         self._remember(observed, sender)
         step = Step(
             stream=self.number,
@@ -257,8 +257,8 @@ def _unseen(known: ControlBlock | None, ready: ControlBlock | None) -> int:
     return max(0, ready.snd.nxt - known.snd.nxt)
 
 
-def _sending(known: Sending | None, observed: Observed, seg: Segment) -> Sending:
+def _sending(known: Transmission | None, observed: Observed, seg: Segment) -> Transmission:
     if known is None or not known.repeated_by(seg):
-        return Sending(observed, observed, recent=(observed,))
+        return Transmission(observed, observed, recent=(observed,))
     recent = (*known.recent[1 - _RECENT :], observed)
-    return Sending(known.first, observed, known.again + 1, recent)
+    return Transmission(known.first, observed, known.again + 1, recent)

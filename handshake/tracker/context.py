@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from handshake.units import NS_PER_SECOND
+
 if TYPE_CHECKING:
     from handshake.events import Change, Role
     from handshake.tcp import Observed, Segment
-    from handshake.tracker.connection import End, Sending
-
-_NANO = 1_000_000_000
+    from handshake.tracker.connection import End, Transmission
 
 
-class Seen(NamedTuple):
+class SegmentContext(NamedTuple):
     """A segment, its two ends, and each block before and after it."""
 
     observed: Observed
@@ -49,6 +49,6 @@ class Seen(NamedTuple):
         """Who sent it."""
         return self.sender.role
 
-    def since(self, sending: Sending) -> float:
+    def since(self, sending: Transmission) -> float:
         """Return the seconds since this SYN or SYN,ACK went out last."""
-        return (self.observed.at - sending.last.at) / _NANO
+        return (self.observed.at - sending.last.at) / NS_PER_SECOND

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-_M: Final = 0xFFFF_FFFF
+from handshake.units import FIN_BIT, MASK, RST_BIT, SYN_BIT
+
 _SIGN: Final = 0x8000_0000
-_FIN: Final = 0x01
-_SYN: Final = 0x02
-_RST: Final = 0x04
 
 _HOLES: Final = 256
 """Gaps remembered: beyond that the oldest are taken for lost for good."""
@@ -37,34 +35,34 @@ class Coverage:
 
     def take(self, seq: int, length: int, flags: int) -> None:
         """Take note of a segment. What a RST carries is no part of the stream (section 3.5.3)."""
-        if seq == self._top and not flags & (_SYN | _FIN | _RST):
+        if seq == self._top and not flags & (SYN_BIT | FIN_BIT | RST_BIT):
             # As nearly every segment does, it goes on where the last one ended.
             self.ahead, self.filled, self.gap = length, 0, 0
-            self._top = (seq + length) & _M
+            self._top = (seq + length) & MASK
             self.count += length
             return
         self.ahead = self.filled = self.gap = 0
-        if flags & _RST:
+        if flags & RST_BIT:
             return
-        if flags & _SYN:
-            seq = (seq + 1) & _M
+        if flags & SYN_BIT:
+            seq = (seq + 1) & MASK
         top = self._top
         if top is None:
             top = seq
         elif seq != top and not (seq - top) & _SIGN:
-            self.gap = (seq - top) & _M
+            self.gap = (seq - top) & MASK
             self._holes.append((top, seq))
             del self._holes[:-_HOLES]
             top = seq
-        end = (seq + length) & _M
+        end = (seq + length) & MASK
         if (top - end) & _SIGN:
-            self.ahead = (end - top) & _M
+            self.ahead = (end - top) & MASK
             top = end
         if self._holes and length > self.ahead:
-            self._fill(seq, (end - self.ahead) & _M)
+            self._fill(seq, (end - self.ahead) & MASK)
         # FIN takes a number, and is no octet.
-        if flags & _FIN and end == top:
-            top = (top + 1) & _M
+        if flags & FIN_BIT and end == top:
+            top = (top + 1) & MASK
         self._top = top
         self.count += self.ahead + self.filled
 
@@ -77,7 +75,7 @@ class Coverage:
             if not (start - stop) & _SIGN:
                 left.append((first, last))
                 continue
-            self.filled += (stop - start) & _M
+            self.filled += (stop - start) & MASK
             if first != start:
                 left.append((first, start))
             if stop != last:

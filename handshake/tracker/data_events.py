@@ -15,12 +15,12 @@ from handshake.tracker.wireshark import Mark
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from handshake.tracker.context import Seen
+    from handshake.tracker.context import SegmentContext
 
 _NOTHING_NEW = Mark.DUPLICATE_ACK | Mark.KEEP_ALIVE_ACK | Mark.WINDOW_UPDATE
 
 
-def flow(seen: Seen) -> Iterator[ev.Event]:
+def flow(seen: SegmentContext) -> Iterator[ev.Event]:
     """Yield what a segment without SYN or RST did."""
     yield from _numbers(seen)
     before = seen.sent.before
@@ -34,11 +34,11 @@ def flow(seen: Seen) -> Iterator[ev.Event]:
         return
     answers = [] if seen.marks & _NOTHING_NEW else list(_acknowledged(seen))
     answers = answers or list(_repeated(seen))
-    seen.sender.provoked = False
+    seen.sender.expects_challenge_ack = False
     yield from answers
 
 
-def _numbers(seen: Seen) -> Iterator[ev.Event]:
+def _numbers(seen: SegmentContext) -> Iterator[ev.Event]:
     """Yield what its sequence numbers say: new data, old data, a gap."""
     seg, octets, marks = seen.seg, seen.sender.numbers.octets, seen.marks
     if marks & Mark.KEEP_ALIVE:
@@ -59,7 +59,7 @@ def _numbers(seen: Seen) -> Iterator[ev.Event]:
         yield ev.DataSent(seen.by, octets.ahead)
 
 
-def _acknowledged(seen: Seen) -> Iterator[ev.Event]:
+def _acknowledged(seen: SegmentContext) -> Iterator[ev.Event]:
     """Yield what its ACK newly acknowledges."""
     before, after = seen.heard.before, seen.heard.after
     if before is None or after is None or before.snd.una is None or after.snd.una is None:
@@ -75,7 +75,7 @@ def _acknowledged(seen: Seen) -> Iterator[ev.Event]:
         yield ev.Acknowledged(seen.by, count, fin)
 
 
-def _repeated(seen: Seen) -> Iterator[ev.Event]:
+def _repeated(seen: SegmentContext) -> Iterator[ev.Event]:
     """Yield why an ACK came that acknowledges nothing new."""
     before, after, peer = seen.sent.before, seen.sent.after, seen.heard.before
     says_again = (
@@ -83,7 +83,7 @@ def _repeated(seen: Seen) -> Iterator[ev.Event]:
     )
     if not (seen.marks & _NOTHING_NEW or says_again):
         return
-    if seen.sender.provoked:
+    if seen.sender.expects_challenge_ack:
         yield ev.ChallengeAck(seen.by)
     elif seen.marks & Mark.KEEP_ALIVE_ACK and not _opens(seen):
         yield ev.KeepAliveAck(seen.by)
@@ -98,13 +98,13 @@ def _repeated(seen: Seen) -> Iterator[ev.Event]:
         yield ev.AckedAgain(seen.by, handshake=False)
 
 
-def _opens(seen: Seen) -> bool:
+def _opens(seen: SegmentContext) -> bool:
     """Whether it says that there is room again."""
     before = seen.sent.before
     return before is not None and before.rcv.wnd == 0 and seen.seg.window > 0
 
 
-def _outstanding(seen: Seen) -> bool:
+def _outstanding(seen: SegmentContext) -> bool:
     """Whether the peer waits for an ACK: only then can one be a duplicate (RFC 5681 section 2)."""
     peer = seen.heard.before
     if peer is None or peer.snd.una is None or peer.snd.nxt is None:

@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
     from handshake.tcp import ControlBlock
     from handshake.tracker.connection import Connection
-    from handshake.tracker.context import Seen
+    from handshake.tracker.context import SegmentContext
 
 
-def opening(connection: Connection, seen: Seen) -> Iterator[ev.Event]:
+def opening(connection: Connection, seen: SegmentContext) -> Iterator[ev.Event]:
     """Yield what a SYN or SYN,ACK did."""
     yield from _syn(connection, seen) if seen.seg.ack is None else _syn_ack(connection, seen)
 
 
-def _syn(connection: Connection, seen: Seen) -> Iterator[ev.Event]:
+def _syn(connection: Connection, seen: SegmentContext) -> Iterator[ev.Event]:
     seg, known = seen.seg, seen.sender.syn
     if known is not None and known.repeated_by(seg):
         yield ev.SynRetransmitted(seen.by, known.again + 1, seen.since(known))
@@ -35,7 +35,7 @@ def _syn(connection: Connection, seen: Seen) -> Iterator[ev.Event]:
         yield ev.FastOpenTried(seen.by, seg.payload_length, cookie is not None)
 
 
-def _syn_ack(connection: Connection, seen: Seen) -> Iterator[ev.Event]:
+def _syn_ack(connection: Connection, seen: SegmentContext) -> Iterator[ev.Event]:
     seg, known, syn = seen.seg, seen.sender.syn_ack, seen.receiver.syn
     assert seg.ack is not None
     if known is not None and known.repeated_by(seg):

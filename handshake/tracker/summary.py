@@ -8,11 +8,10 @@ from handshake.record import EndRecord, HandshakeRecord, Record, rfc3339
 from handshake.tracker.negotiated import fast_open, negotiated
 from handshake.tracker.timing import timing
 from handshake.tracker.zeek import ZeekRecord, conn_state, record
+from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from handshake.tracker.connection import Connection, End, Sending
-
-_NANO = 1_000_000_000
+    from handshake.tracker.connection import Connection, End, Transmission
 
 
 def summarize(connection: Connection) -> Record:
@@ -27,7 +26,7 @@ def summarize(connection: Connection) -> Record:
         server=summarize_end(connection.server),
         roles=connection.roles,
         start=rfc3339(first.at),
-        duration=(last.at - first.at) / _NANO,
+        duration=(last.at - first.at) / NS_PER_SECOND,
         outcome=outcome,
         closed=_closed(connection),
         handshake=_handshake(connection),
@@ -44,7 +43,7 @@ def summarize(connection: Connection) -> Record:
 def zeek_records(connection: Connection) -> list[ZeekRecord]:
     """Return what Zeek's conn.log says of a connection: a row or, after time-outs, several."""
     client, server = connection.client.endpoint, connection.server.endpoint
-    return [record(flow, client, server) for flow in connection.zeek.flows]
+    return [record(flow, client, server) for flow in connection.zeek.conns]
 
 
 def summarize_end(end: End) -> EndRecord:
@@ -82,7 +81,7 @@ def summarize_end(end: End) -> EndRecord:
     )
 
 
-def _again(sending: Sending | None) -> int:
+def _again(sending: Transmission | None) -> int:
     return 0 if sending is None else sending.again
 
 

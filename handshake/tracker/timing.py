@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from handshake.units import NS_PER_SECOND
+
 if TYPE_CHECKING:
     from handshake.tcp import Observed
-    from handshake.tracker.connection import Connection, Sending
-
-_NANO = 1_000_000_000
+    from handshake.tracker.connection import Connection, Transmission
 
 
 class Timing(NamedTuple):
@@ -31,14 +31,14 @@ def timing(connection: Connection) -> Timing:
     syn, certain = _answered(client.syn, answer)
     rtt = connection.analysis.round_trip
     return Timing(
-        rtt=rtt / _NANO if rtt else None,
+        rtt=rtt / NS_PER_SECOND if rtt else None,
         syn_to_syn_ack=_between(syn, answer),
         syn_ack_to_ack=_between(answer, ack),
         ambiguous=not (sure and certain),
     )
 
 
-def _answered(sending: Sending | None, by: Observed | None) -> tuple[Observed | None, bool]:
+def _answered(sending: Transmission | None, by: Observed | None) -> tuple[Observed | None, bool]:
     """Return which time it was sent that `by` answers, and whether that is certain.
 
     An answer to something sent twice tells nothing of time (Karn's rule, RFC 6298 section 3),
@@ -65,4 +65,4 @@ def _between(earlier: Observed | None, later: Observed | None) -> float | None:
     """Return the seconds between two segments; None where either was not seen."""
     if earlier is None or later is None or later.at < earlier.at:
         return None
-    return (later.at - earlier.at) / _NANO
+    return (later.at - earlier.at) / NS_PER_SECOND

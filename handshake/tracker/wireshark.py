@@ -11,16 +11,12 @@ from enum import IntFlag
 from typing import Final
 
 from handshake.tracker.coverage import Coverage
+from handshake.units import ACK_BIT, FIN_BIT, MASK, RST_BIT, SYN_BIT
 
-_M: Final = 0xFFFF_FFFF
 _SIGN: Final = 0x8000_0000
 """`(a - b) & _SIGN` is set where `a` comes before `b` on the circle (section 3.4)."""
 
-_FIN: Final = 0x01
-_SYN: Final = 0x02
-_RST: Final = 0x04
-_ACK: Final = 0x10
-_CONTROL: Final = _SYN | _FIN | _RST
+_CONTROL: Final = SYN_BIT | FIN_BIT | RST_BIT
 
 FAST: Final = 20_000_000
 """Nanoseconds after the last duplicate ACK within which a resend is taken for its effect."""
@@ -145,44 +141,44 @@ class Analysis:
         known = not flags & _CONTROL and self.completeness & (8 if length else 4)
         if first or self._delayed or not known:
             self._complete(first, length, flags)
-        if fwd.base is None or flags & (_SYN | _ACK) == _SYN | _ACK:
-            fwd.base = seq if flags & _SYN else (seq - 1) & _M
-        elif flags & (_SYN | _ACK) == _SYN and (fwd.whole - fwd.nxt) & _SIGN:
+        if fwd.base is None or flags & (SYN_BIT | ACK_BIT) == SYN_BIT | ACK_BIT:
+            fwd.base = seq if flags & SYN_BIT else (seq - 1) & MASK
+        elif flags & (SYN_BIT | ACK_BIT) == SYN_BIT and (fwd.whole - fwd.nxt) & _SIGN:
             # It calls again, so what came ahead of the rest was no part of this call.
             fwd.nxt = fwd.whole
-        if rev.base is None and flags & _ACK:
-            rev.base = (ack - 1) & _M
+        if rev.base is None and flags & ACK_BIT:
+            rev.base = (ack - 1) & MASK
         marks = _alone(fwd, rev, seq, ack, length, flags, window)
         if ack != fwd.ack:
             fwd.repeats = 0
-        if flags & _ACK and rev.whole and (rev.whole - ack) & _SIGN:
+        if flags & ACK_BIT and rev.whole and (rev.whole - ack) & _SIGN:
             marks |= _beyond(rev)
-        if (length or flags & (_SYN | _FIN)) and not marks & _KEEP_ALIVE:
+        if (length or flags & (SYN_BIT | FIN_BIT)) and not marks & _KEEP_ALIVE:
             marks |= self._old(fwd, rev, seq, length, flags, at)
         fwd.octets.take(seq, length, flags)
-        end = (seq + length + 1 if flags & (_SYN | _FIN) else seq + length) & _M
+        end = (seq + length + 1 if flags & (SYN_BIT | FIN_BIT) else seq + length) & MASK
         if not marks & _PROBE:
             if not fwd.nxt or (fwd.nxt - end) & _SIGN:
                 fwd.nxt, fwd.nxt_at = end, at
             if not fwd.whole or seq == fwd.whole:
                 fwd.whole = fwd.nxt
         fwd.window, fwd.ack, fwd.ack_at, fwd.marks = window, ack, at, marks
-        if flags & _ACK:
-            if not flags & _SYN and not self.round_trip and self.syn_at is not None:
+        if flags & ACK_BIT:
+            if not flags & SYN_BIT and not self.round_trip and self.syn_at is not None:
                 self.round_trip = at - self.syn_at
-        elif flags & _SYN:
+        elif flags & SYN_BIT:
             self.syn_at = at
         return marks
 
     def _complete(self, first: bool, length: int, flags: int) -> None:
         """Add what this segment contributes to the completeness."""
-        found = flags & _RST and 32
-        if flags & _ACK:
-            if flags & _SYN:
+        found = flags & RST_BIT and 32
+        if flags & ACK_BIT:
+            if flags & SYN_BIT:
                 found |= 2
             else:
                 found |= 8 if length else 4
-            if flags & _FIN:
+            if flags & FIN_BIT:
                 found |= 16
         if not first:
             self.completeness |= found | self._delayed
@@ -190,7 +186,7 @@ class Analysis:
             return
         # Wireshark counts a SYN only where it begins a conversation. All else that the first
         # segment between two endpoints brings is counted as soon as there is a second one.
-        called = flags & (_SYN | _ACK) == _SYN
+        called = flags & (SYN_BIT | ACK_BIT) == SYN_BIT
         if self._reused:
             self.completeness = found | called
             return
@@ -202,20 +198,20 @@ class Analysis:
         self, fwd: Direction, rev: Direction, seq: int, length: int, flags: int, at: int
     ) -> int:
         """Return how numbers are marked that were sent, or overtaken, before."""
-        end = (seq + length) & _M
+        end = (seq + length) & MASK
         if length and rev.ack and (end == rev.ack or (end - rev.ack) & _SIGN):
             return _SPURIOUS
         if not fwd.nxt or not (seq - fwd.nxt) & _SIGN:
             return 0
         # New data that begins with one old octet follows a probe of a zero window.
-        if length > 1 and seq == (fwd.nxt - 1) & _M:
+        if length > 1 and seq == (fwd.nxt - 1) & MASK:
             return 0
         if rev.repeats not in (0, 1) and rev.ack == seq and 0 <= at - rev.ack_at < FAST:
             return _FAST
         # What comes again within a round trip cannot be the answer to a loss, but what was
         # sent last may well be a resend.
-        if flags & (_SYN | _FIN):
-            end = (end + 1) & _M
+        if flags & (SYN_BIT | FIN_BIT):
+            end = (end + 1) & MASK
         if end != fwd.nxt and 0 <= at - fwd.nxt_at < (self.round_trip or OVERTAKEN):
             return _OUT_OF_ORDER
         return _RETRANSMISSION
@@ -235,9 +231,9 @@ def _alone(
         if not length and not control and ack == fwd.ack:
             marks |= _repeated(fwd, rev, window)
         return marks
-    if fwd.nxt and (fwd.nxt - seq) & _SIGN and not flags & _RST:
+    if fwd.nxt and (fwd.nxt - seq) & _SIGN and not flags & RST_BIT:
         marks |= _GAP
-    if length <= 1 and not control and seq == (fwd.nxt - 1) & _M:
+    if length <= 1 and not control and seq == (fwd.nxt - 1) & MASK:
         marks |= _KEEP_ALIVE
     return marks
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from handshake.query.problems import is_problem, is_wrong
 from handshake.record import nanoseconds
+from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from handshake.record import Record
@@ -104,7 +105,7 @@ def file_name(path: str | None) -> str:
 
 def began(record: Record, origin: int) -> str:
     """Return the seconds from `origin` to its first segment."""
-    seconds = (nanoseconds(record.start) - origin) / 10**9
+    seconds = (nanoseconds(record.start) - origin) / NS_PER_SECOND
     return f"{seconds:.3f}" if seconds < 10_000 else f"{seconds:.0f}"
 
 

@@ -9,7 +9,7 @@ from handshake.events import Role
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.text import fit, line
 from handshake.view.theme import style_of
-from handshake.view.words import Clock, is_trouble
+from handshake.view.words import TimeColumn, is_trouble
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,7 @@ class Ladder:
 
     def lines(self, width: int) -> list[Text]:
         """Return the heading and the rows, no wider than `width`."""
-        clock = Clock(self.steps)
+        clock = TimeColumn(self.steps)
         rows = self._rows()
         room = len(rows) if self.height is None else max(1, self.height - 1)
         # What led up to the current row says more than what comes after it.
@@ -78,7 +78,7 @@ class Ladder:
             rows.append(at)
         return [*rows, *reversed(errors)]
 
-    def _error(self, error: IcmpError, width: int, clock: Clock) -> Text:
+    def _error(self, error: IcmpError, width: int, clock: TimeColumn) -> Text:
         """Return the row of an ICMP error, which comes from wherever on the way."""
         start = self.steps[0].observed.at if self.steps else error.at
         row = line((f"{clock.show(error.at - start):>{_TIME}}", "dim"), ("!", "warn"))
@@ -91,7 +91,7 @@ class Ladder:
         row.append(f"{self.glyphs.left_arrow(rest)} {label} {self.glyphs.horizontal * 2}", "bad")
         return row
 
-    def _heading(self, width: int, clock: Clock) -> Text:
+    def _heading(self, width: int, clock: TimeColumn) -> Text:
         return line(
             (f"{clock.unit:>{_TIME}} ", "dim"),
             (fit("CLIENT", _STATE), "client"),
@@ -99,7 +99,7 @@ class Ladder:
             ("SERVER", "server"),
         )
 
-    def _row(self, at: int | IcmpError, width: int, clock: Clock) -> Text:
+    def _row(self, at: int | IcmpError, width: int, clock: TimeColumn) -> Text:
         if not isinstance(at, int):
             return self._error(at, width, clock)
         step = self.steps[at]

@@ -143,7 +143,7 @@ class Findings:
 
     def _said(self) -> Iterator[Text]:
         """Yield what was said on the open connection, if anything was."""
-        said = self.result.said
+        said = self.result.data
         if said is None:
             return
         if said.sent:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from handshake import events as ev
 from handshake.events.base import octets
+from handshake.units import NS_PER_MS, NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,13 +78,15 @@ def count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-class Clock:
+class TimeColumn:
     """Times since a connection's first segment, all in the one unit that its length asks for."""
 
     def __init__(self, steps: Sequence[Step]) -> None:
         longest = abs(steps[-1].since_start) if steps else 0
         # Nine columns hold 99999.999.
-        self.unit, self._nano = ("ms", 10**6) if longest < 10**11 else ("s", 10**9)
+        self.unit, self._nano = (
+            ("ms", NS_PER_MS) if longest < 100 * NS_PER_SECOND else ("s", NS_PER_SECOND)
+        )
         self._decimals = 3 if longest < 10**14 else 0
 
     def show(self, nanoseconds: int) -> str:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from handshake.capture.compression import unpacker
 from handshake.capture.open import read
-from handshake.capture.reader import Stream
+from handshake.capture.reader import Reader
 from handshake.errors import CaptureError
 from tests.capture.files import pcap_header, pcap_record
 
@@ -111,7 +111,7 @@ def test_damage_ends_it(name: str, data: st.DataObject) -> None:
     packed = bytearray(PACKERS[name](PCAP[:5000]))
     for _ in range(data.draw(st.integers(1, 4))):
         packed[data.draw(st.integers(0, len(packed) - 1))] = data.draw(st.integers(0, 255))
-    stream = Stream(unpack([bytes(packed)], name))
+    stream = Reader(unpack([bytes(packed)], name))
     while stream.peek(1) and stream.skip(100):
         pass
 
@@ -120,7 +120,7 @@ def test_damage_ends_it(name: str, data: st.DataObject) -> None:
 def test_a_bomb_is_unpacked_piece_by_piece(name: str) -> None:
     bomb = PACKERS[name](bytes(256 << 20))
     assert max(len(piece) for piece in unpack([bomb], name)) <= 40 << 20
-    stream = Stream(unpack([bomb], name))
+    stream = Reader(unpack([bomb], name))
     assert stream.skip(256 << 20)
     assert not stream.skip(1)
 

@@ -13,7 +13,7 @@ import pytest
 
 from handshake.capture.open import read
 from handshake.capture.pcapng_writer import PcapngWriter, opened
-from handshake.errors import CannotRun, HandshakeError, UsageError
+from handshake.errors import HandshakeError, LocalError, UsageError
 from tests.capture.blocks import INBOUND, OUTBOUND, Packet, packets
 from tests.capture.packets import AT, V4
 
@@ -88,8 +88,8 @@ def test_names_that_are_no_good(tmp_path: Path) -> None:
         (f"{tmp_path}/file/a", UsageError, f"{tmp_path}/file/a: what stands before its last /"),
         ("", UsageError, "'': the folder that it is to be in is not there"),
         ("a\0b", UsageError, "'a\\x00b': it cannot be opened: embedded null byte"),
-        (long, CannotRun, f"{long!a}: it cannot be opened: file name too long"),
-        ("/dev/full", CannotRun, "/dev/full: it cannot be written: no space left on device"),
+        (long, LocalError, f"{long!a}: it cannot be opened: file name too long"),
+        ("/dev/full", LocalError, "/dev/full: it cannot be written: no space left on device"),
     ):
         with pytest.raises(HandshakeError) as caught:
             enter(name)
@@ -104,7 +104,7 @@ import handshake.errors
 os.getuid() or os.setuid(65534)
 try:
     with opened(sys.argv[1]): pass
-except handshake.errors.CannotRun as error:
+except handshake.errors.LocalError as error:
     print(error)
 """
     tmp_path.chmod(0o500)
@@ -117,7 +117,7 @@ def test_a_disk_that_is_full_later_leaves_what_was_whole(tmp_path: Path) -> None
     # A limit on the size of files: the kernel takes what still fits, and no more.
     code = """
 import resource
-from handshake.errors import CannotRun
+from handshake.errors import LocalError
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 written = 0
 try:
@@ -125,7 +125,7 @@ try:
         while True:
             writer.packet(b"E" * 40, written, True)
             written += 1
-except CannotRun as error:
+except LocalError as error:
     print(written, error)
 """
     path = tmp_path / "a.pcapng"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handshake.capture import pcap
-from handshake.capture.reader import Stream
+from handshake.capture.reader import Reader
 from handshake.errors import CaptureError
 from handshake.packet.frame import MAX_CAPTURED, Frame
 from tests.capture.files import pcap_header, pcap_record
@@ -22,7 +22,7 @@ PACKETS = [b"one", b"", b"the third", bytes(300)]
 def read(octets: bytes, piece: int = 1 << 20) -> tuple[list[Frame], list[str]]:
     warnings: list[str] = []
     pieces = [octets[at : at + piece] for at in range(0, len(octets), piece)]
-    return list(pcap.frames(Stream(pieces), warnings)), warnings
+    return list(pcap.frames(Reader(pieces), warnings)), warnings
 
 
 def data(frames: Sequence[Frame]) -> list[bytes]:

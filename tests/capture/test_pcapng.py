@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handshake.capture import pcapng
-from handshake.capture.reader import Stream
+from handshake.capture.reader import Reader
 from handshake.errors import CaptureError
 from handshake.packet.frame import MAX_CAPTURED, Frame
 from tests.capture.files import (
@@ -28,7 +28,7 @@ PACKETS = [b"one", b"", b"four", bytes(70)]
 def read(octets: bytes, piece: int = 1 << 20) -> tuple[list[Frame], list[str]]:
     warnings: list[str] = []
     pieces = [octets[at : at + piece] for at in range(0, len(octets), piece)]
-    return list(pcapng.frames(Stream(pieces), warnings)), warnings
+    return list(pcapng.frames(Reader(pieces), warnings)), warnings
 
 
 def data(octets: bytes) -> list[bytes]:

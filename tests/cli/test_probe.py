@@ -15,10 +15,10 @@ from rich.console import Console
 
 from handshake import prober
 from handshake.cli import main
-from handshake.cli.probe.report import Lines
-from handshake.errors import CannotRun
-from handshake.prober import Closing, Manner, Patience, Result, Target, Verdict
-from handshake.prober.result import Said
+from handshake.cli.probe.report import LineReport
+from handshake.errors import LocalError
+from handshake.prober import ClientOptions, CloseMode, Result, Target, Timeouts, Verdict
+from handshake.prober.result import DataExchange
 from handshake.tcp import Endpoint, Flags
 from handshake.view.probe_lines import result_line
 from handshake.view.theme import THEME
@@ -57,8 +57,8 @@ class Call:
 class Asked:
     """How the prober was to call."""
 
-    patience: list[Patience] = field(default_factory=list)
-    manner: list[Manner] = field(default_factory=list)
+    timeouts: list[Timeouts] = field(default_factory=list)
+    options: list[ClientOptions] = field(default_factory=list)
 
 
 @pytest.fixture
@@ -68,9 +68,11 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Asked]:
     def install(*calls: Call | Result) -> Asked:
         asked = Asked()
 
-        def probes(_: Target, patience: Patience, manner: Manner) -> Iterator[Call | Result]:
-            asked.patience.append(patience)
-            asked.manner.append(manner)
+        def probes(
+            _: Target, timeouts: Timeouts, options: ClientOptions
+        ) -> Iterator[Call | Result]:
+            asked.timeouts.append(timeouts)
+            asked.options.append(options)
             yield from calls
 
         monkeypatch.setattr(prober, "probes", probes)
@@ -90,8 +92,8 @@ def test_a_call_is_shown_segment_by_segment_and_then_summed_up(
     call = Call(OPEN, STEPS)
     asked = answer(call)
     assert main(["probe", "example.org:80", "--timeout", "2.5", "--retries", "1"]) == 0
-    assert asked.patience == [Patience.of(timeout=2.5, retries=1, observe=1.25)]
-    assert asked.manner == [Manner()]
+    assert asked.timeouts == [Timeouts.of(timeout=2.5, retries=1, observe=1.25)]
+    assert asked.options == [ClientOptions()]
     assert call.closed
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "PROBE  example.org:80 (198.51.100.7)"
@@ -135,7 +137,7 @@ def test_every_address_is_reported_and_one_that_opens_is_enough(
 def test_without_the_right_to_send_it_says_what_to_do_and_nothing_else(
     answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    call = Call(OPEN, STEPS, CannotRun("hand-built segments need CAP_NET_RAW: run sudo x"))
+    call = Call(OPEN, STEPS, LocalError("hand-built segments need CAP_NET_RAW: run sudo x"))
     answer(call)
     assert main(["probe", "example.org:80"]) == 3
     said = capsys.readouterr()
@@ -163,60 +165,62 @@ def test_a_name_that_does_not_exist_could_not_be_tried() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "manner"),
+    ("words", "options"),
     [
-        ("--mss 536 --window 1024 --wscale 3", Manner(mss=536, window=1024, window_scale=3)),
+        ("--mss 536 --window 1024 --wscale 3", ClientOptions(mss=536, window=1024, window_scale=3)),
         (
             "--no-sack --no-timestamps --no-wscale --mss 0",
-            Manner(mss=0, sack=False, timestamps=False, window_scale=None),
+            ClientOptions(mss=0, sack=False, timestamps=False, window_scale=None),
         ),
-        ("--ecn", Manner(ecn=True)),
-        ("--fast-open", Manner(fast_open=b"")),
-        ("--fast-open=01:23:45:67", Manner(fast_open=bytes.fromhex("01234567"))),
-        ("--md5 secret", Manner(md5=b"secret")),
+        ("--ecn", ClientOptions(ecn=True)),
+        ("--fast-open", ClientOptions(fast_open=b"")),
+        ("--fast-open=01:23:45:67", ClientOptions(fast_open=bytes.fromhex("01234567"))),
+        ("--md5 secret", ClientOptions(md5=b"secret")),
         (
             "--option 253:f989 --option 30:0001",
-            Manner(options=((253, b"\xf9\x89"), (30, b"\x00\x01"))),
+            ClientOptions(extra_options=((253, b"\xf9\x89"), (30, b"\x00\x01"))),
         ),
-        ("--option 1", Manner(options=((1, b""),))),
-        ("--flags SYN,ECE", Manner(flags=Flags.SYN | Flags.ECE)),
-        ("--flags syn+psh", Manner(flags=Flags.SYN | Flags.PSH)),
-        ("--flags SEW", Manner(flags=Flags.SYN | Flags.ECE | Flags.CWR)),
-        ("--flags FPU", Manner(flags=Flags.FIN | Flags.PSH | Flags.URG)),
-        ("--flags none", Manner(flags=Flags(0))),
-        ("--seq 7 --source-port 4000", Manner(iss=7, source_port=4000)),
-        ("--source 192.0.2.1", Manner(source=ip_address("192.0.2.1"))),
-        ("--source [::1]", Manner(source=ip_address("::1"))),
-        ("--interface lo --ttl 3 --tos 184", Manner(interface="lo", ttl=3, tos=184)),
-        (r"--data a\r\n\x00\\ --expect b\t", Manner(data=b"a\r\n\0\\", expect=b"b\t")),
-        ("--close rst", Manner(closing=Closing.RST)),
-        ("--no-ack", Manner(answer=False)),
+        ("--option 1", ClientOptions(extra_options=((1, b""),))),
+        ("--flags SYN,ECE", ClientOptions(flags=Flags.SYN | Flags.ECE)),
+        ("--flags syn+psh", ClientOptions(flags=Flags.SYN | Flags.PSH)),
+        ("--flags SEW", ClientOptions(flags=Flags.SYN | Flags.ECE | Flags.CWR)),
+        ("--flags FPU", ClientOptions(flags=Flags.FIN | Flags.PSH | Flags.URG)),
+        ("--flags none", ClientOptions(flags=Flags(0))),
+        ("--seq 7 --source-port 4000", ClientOptions(iss=7, source_port=4000)),
+        ("--source 192.0.2.1", ClientOptions(source=ip_address("192.0.2.1"))),
+        ("--source [::1]", ClientOptions(source=ip_address("::1"))),
+        ("--interface lo --ttl 3 --tos 184", ClientOptions(interface="lo", ttl=3, tos=184)),
+        (r"--data a\r\n\x00\\ --expect b\t", ClientOptions(data=b"a\r\n\0\\", expect=b"b\t")),
+        ("--close rst", ClientOptions(closing=CloseMode.RST)),
+        ("--no-ack", ClientOptions(answer=False)),
     ],
 )
-def test_an_option_is_a_manner(words: str, manner: Manner, answer: Callable[..., Asked]) -> None:
+def test_an_option_is_a_manner(
+    words: str, options: ClientOptions, answer: Callable[..., Asked]
+) -> None:
     asked = answer(Call(OPEN, []))
     assert main(["probe", "example.org:80", *words.split()]) == 0
-    assert asked.manner == [manner]
+    assert asked.options == [options]
 
 
 @pytest.mark.parametrize(
-    ("words", "patience"),
+    ("words", "timeouts"),
     [
-        ("", Patience.of(observe=1.25)),
-        ("--observe 0", Patience.of()),
-        ("--no-ack", Patience.of(observe=8)),
-        ("--no-ack --observe 20", Patience.of(observe=20)),
-        ("--hold 3 --rto 0.5", Patience.of(observe=1.25, hold=3, rto=0.5)),
+        ("", Timeouts.of(observe=1.25)),
+        ("--observe 0", Timeouts.of()),
+        ("--no-ack", Timeouts.of(observe=8)),
+        ("--no-ack --observe 20", Timeouts.of(observe=20)),
+        ("--hold 3 --rto 0.5", Timeouts.of(observe=1.25, hold=3, rto=0.5)),
         # All SYNs are given their time, unless somebody has less of it.
-        ("--retries 4", Patience.of(observe=1.25, retries=4, timeout=17)),
-        ("--retries 4 --timeout 2", Patience.of(observe=1.25, retries=4, timeout=2)),
-        ("--retries 99", Patience.of(observe=1.25, retries=99, timeout=86400)),
+        ("--retries 4", Timeouts.of(observe=1.25, retries=4, timeout=17)),
+        ("--retries 4 --timeout 2", Timeouts.of(observe=1.25, retries=4, timeout=2)),
+        ("--retries 99", Timeouts.of(observe=1.25, retries=99, timeout=86400)),
     ],
 )
-def test_how_patient_it_is(words: str, patience: Patience, answer: Callable[..., Asked]) -> None:
+def test_how_patient_it_is(words: str, timeouts: Timeouts, answer: Callable[..., Asked]) -> None:
     asked = answer(Call(OPEN, []))
     assert main(["probe", "example.org:80", *words.split()]) == 0
-    assert asked.patience == [patience]
+    assert asked.timeouts == [timeouts]
 
 
 @pytest.mark.parametrize(
@@ -297,7 +301,9 @@ def test_data_goes_with_a_cookie_even_where_our_ack_is_withheld(
     asked = answer(Call(OPEN, []))
     cookie = "--fast-open=01234567"
     assert main(["probe", "example.org:80", "--no-ack", "--data", "x", cookie]) == 0
-    assert asked.manner == [Manner(data=b"x", answer=False, fast_open=bytes.fromhex("01234567"))]
+    assert asked.options == [
+        ClientOptions(data=b"x", answer=False, fast_open=bytes.fromhex("01234567"))
+    ]
 
 
 def test_targets_may_stand_in_several_files(
@@ -384,7 +390,7 @@ def test_lines_of_many_are_as_long_as_there_is_room_for(
     console = Console(
         file=out, width=width, force_terminal=terminal, color_system=None, theme=THEME
     )
-    lines = Lines(console, names)
+    lines = LineReport(console, names)
     for each in (REFUSED, SHORT):
         lines.show(each)
     assert out.getvalue().splitlines() == rows
@@ -456,7 +462,7 @@ def test_who_cannot_call_tells_nagios_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(*_: object) -> None:
-        raise CannotRun("hand-built segments need CAP_NET_RAW: run sudo x")
+        raise LocalError("hand-built segments need CAP_NET_RAW: run sudo x")
 
     monkeypatch.setattr(prober, "probes", fail)
     assert main(["probe", "example.org:80", "--monitor", "nagios"]) == 3
@@ -478,8 +484,8 @@ def test_for_all_others_wrong_usage_stays_an_error(
 def test_what_was_expected_and_did_not_come_is_no_success(
     answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said = Said(4, 4, b"something else", expected=False)
-    answer(Call(replace(OPEN, said=said), STEPS))
+    said = DataExchange(4, 4, b"something else", expected=False)
+    answer(Call(replace(OPEN, data=said), STEPS))
     assert main(["probe", "example.org:80", "--expect", "pong"]) == 1
     assert "OPEN  example.org:80" in capsys.readouterr().out
 

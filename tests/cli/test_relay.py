@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import pytest
 
 from handshake.cli.relay import join
-from handshake.errors import BrokenOff, CannotRun, HandshakeError
+from handshake.errors import ConnectionLostError, HandshakeError, LocalError
 from tests.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -316,7 +316,7 @@ def test_a_reset_is_an_error_after_all_that_came_before(ends: Ends) -> None:
     assert take(ends.stdout.reads, 6) == b"half a"
     reset(ends.peer)
     error = joined.end()
-    assert isinstance(error, BrokenOff)
+    assert isinstance(error, ConnectionLostError)
     assert isinstance(error, HandshakeError)
     assert (str(error), error.exit_code) == ("the connection broke off: the peer reset it", 1)
 
@@ -333,7 +333,7 @@ def test_a_reset_that_is_met_while_sending(ends: Ends) -> None:
     while shown < 1 << 17:
         shown += len(take(stdout.reads, 1 << 16))
     error = joined.end()
-    assert isinstance(error, BrokenOff)
+    assert isinstance(error, ConnectionLostError)
 
 
 def test_a_reset_after_the_fin_is_none(ends: Ends) -> None:
@@ -425,7 +425,7 @@ def test_an_input_that_is_closed(ends: Ends) -> None:
 def test_an_input_that_cannot_be_read(ends: Ends, tmp_path: Path) -> None:
     with opened(tmp_path, os.O_RDONLY | os.O_DIRECTORY) as folder:
         error = Joined(ends.ours, folder, ends.stdout.writes).end()
-    assert isinstance(error, CannotRun)
+    assert isinstance(error, LocalError)
     assert str(error) == "cannot read standard input: Is a directory"
 
 
@@ -474,11 +474,11 @@ def test_one_socket_for_both(ends: Ends) -> None:
 # What it leaves behind.
 
 
-@pytest.mark.parametrize("patience", [None, 0.0, 0.05])
-def test_all_is_as_it_was(ends: Ends, patience: float | None) -> None:
+@pytest.mark.parametrize("timeout", [None, 0.0, 0.05])
+def test_all_is_as_it_was(ends: Ends, timeout: float | None) -> None:
     ours, peer, stdin, stdout = ends
     descriptors = (stdin.reads, stdout.writes, ours.fileno())
-    ours.settimeout(patience)
+    ours.settimeout(timeout)
     before = [fcntl.fcntl(each, fcntl.F_GETFL) for each in descriptors]
     joined = Joined(ours, stdin.reads, stdout.writes)
     stuck(joined)
@@ -486,7 +486,7 @@ def test_all_is_as_it_was(ends: Ends, patience: float | None) -> None:
     peer.sendall(b"hello")
     peer.close()
     assert joined.end() is None
-    assert ours.gettimeout() == patience
+    assert ours.gettimeout() == timeout
     assert [fcntl.fcntl(each, fcntl.F_GETFL) for each in descriptors] == before
 
 

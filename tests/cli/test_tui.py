@@ -12,7 +12,7 @@ SHOW = """
 import sys
 from rich.console import Console
 from rich.text import Text
-from handshake.cli.tui import perform
+from handshake.cli.tui import run
 
 class Show:
     pause = None
@@ -28,7 +28,7 @@ class Show:
     def advance(self):
         self.said, self.pause = "advanced", None
 
-perform(Show(), Console())
+run(Show(), Console())
 """
 
 LEFT = "\x1b[?1049l"

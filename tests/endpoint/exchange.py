@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from handshake.endpoint.segment_builder import offer_for
-from handshake.prober import Attempt, Close, Manner, Patience, Verdict
+from handshake.prober import Attempt, ClientOptions, Close, Timeouts, Verdict
 from handshake.tcp import Observed, Options, Segment, Seq
 from tests.segments import A, B, segment
 
@@ -16,11 +16,11 @@ class Talk:
     """An attempt and the picture of what it hears and sends."""
 
     def __init__(
-        self, iss: int = 100, patience: Patience | None = None, manner: Manner | None = None
+        self, iss: int = 100, timeouts: Timeouts | None = None, options: ClientOptions | None = None
     ) -> None:
-        manner = manner or Manner()
-        offer = offer_for(1500, 4, manner)
-        how = patience or Patience(), manner
+        options = options or ClientOptions()
+        offer = offer_for(1500, 4, options)
+        how = timeouts or Timeouts(), options
         self.attempt = Attempt(A, B, Seq(iss), offer, 0, *how)
         self.lines: list[str] = []
         self.sent: list[Segment] = []
@@ -42,14 +42,14 @@ class Talk:
             seg = replace(seg, payload=data, payload_length=len(data))
         heard = Observed(seg, at * MS, checksum_ok=checksum_ok)
         self.lines.append("")
-        answers = self.attempt.received(heard, at * MS)
+        answers = self.attempt.receive(heard, at * MS)
         self.lines[-1] = f"{at:4} {self.attempt.block.state!s:12} <-- {text}"
         self._send(answers, at)
 
     def waits(self) -> None:
         """Nothing arrives until the attempt wants to be woken."""
         at = self.attempt.deadline
-        self._send(self.attempt.wake(at), at // MS)
+        self._send(self.attempt.on_timer(at), at // MS)
 
     def waits_to_the_end(self) -> None:
         """Nothing arrives any more."""
@@ -78,9 +78,9 @@ class Talk:
         return [note.code for note in self.attempt.notes]
 
 
-def opened(patience: Patience | None = None, manner: Manner | None = None) -> Talk:
+def opened(timeouts: Timeouts | None = None, options: ClientOptions | None = None) -> Talk:
     """Return an attempt whose SYN was answered, and forget how."""
-    talk = Talk(patience=patience, manner=manner)
-    talk.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10)
-    talk.lines.clear()
-    return talk
+    exchange = Talk(timeouts=timeouts, options=options)
+    exchange.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10)
+    exchange.lines.clear()
+    return exchange

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handshake.packet.icmp import IcmpError
-from handshake.prober import Attempt, Close, Manner, Patience, Verdict
+from handshake.prober import Attempt, ClientOptions, Close, Timeouts, Verdict
 from handshake.prober.explanation import reason
 from handshake.tcp import Endpoint, Options, Seq, State, Timestamps
 from handshake.tcp import options as opt
@@ -18,11 +18,11 @@ from tests.segments import A, B
 
 
 def test_open_and_close() -> None:
-    talk = Talk()
-    talk.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10)
-    talk.hears("<SEQ=301><ACK=102><CTL=ACK>", 20)
-    talk.hears("<SEQ=301><ACK=102><CTL=FIN,ACK>", 30)
-    assert talk.lines == [
+    exchange = Talk()
+    exchange.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10)
+    exchange.hears("<SEQ=301><ACK=102><CTL=ACK>", 20)
+    exchange.hears("<SEQ=301><ACK=102><CTL=FIN,ACK>", 30)
+    assert exchange.lines == [
         "   0 SYN-SENT     --> <SEQ=100><CTL=SYN>",
         "  10 FIN-WAIT-1   <-- <SEQ=300><ACK=101><CTL=SYN,ACK>",
         "  10 FIN-WAIT-1   --> <SEQ=101><ACK=301><CTL=ACK>",
@@ -31,106 +31,106 @@ def test_open_and_close() -> None:
         "  30 TIME-WAIT    <-- <SEQ=301><ACK=102><CTL=FIN,ACK>",
         "  30 TIME-WAIT    --> <SEQ=102><ACK=302><CTL=ACK>",
     ]
-    assert talk.end == (Verdict.OPEN, Close.CLEAN)
-    assert talk.codes == []
+    assert exchange.end == (Verdict.OPEN, Close.CLEAN)
+    assert exchange.codes == []
 
 
 def test_both_close_at_once() -> None:
-    talk = opened()
-    talk.hears("<SEQ=301><ACK=101><CTL=FIN,ACK>", 20)
-    talk.hears("<SEQ=302><ACK=102><CTL=ACK>", 30)
-    assert talk.lines == [
+    exchange = opened()
+    exchange.hears("<SEQ=301><ACK=101><CTL=FIN,ACK>", 20)
+    exchange.hears("<SEQ=302><ACK=102><CTL=ACK>", 30)
+    assert exchange.lines == [
         "  20 CLOSING      <-- <SEQ=301><ACK=101><CTL=FIN,ACK>",
         "  20 CLOSING      --> <SEQ=102><ACK=302><CTL=ACK>",
         "  30 TIME-WAIT    <-- <SEQ=302><ACK=102><CTL=ACK>",
     ]
-    assert talk.end == (Verdict.OPEN, Close.CLEAN)
+    assert exchange.end == (Verdict.OPEN, Close.CLEAN)
 
 
 def test_the_peer_closes_first() -> None:
-    talk = opened(Patience.of(hold=5))
-    talk.hears("<SEQ=301><ACK=101><CTL=FIN,ACK>", 20)
-    talk.hears("<SEQ=302><ACK=102><CTL=ACK>", 30)
-    assert talk.lines == [
+    exchange = opened(Timeouts.of(hold=5))
+    exchange.hears("<SEQ=301><ACK=101><CTL=FIN,ACK>", 20)
+    exchange.hears("<SEQ=302><ACK=102><CTL=ACK>", 30)
+    assert exchange.lines == [
         "  20 LAST-ACK     <-- <SEQ=301><ACK=101><CTL=FIN,ACK>",
         "  20 LAST-ACK     --> <SEQ=101><ACK=302><CTL=ACK>",
         "  20 LAST-ACK     --> <SEQ=101><ACK=302><CTL=FIN,ACK>",
         "  30 CLOSED       <-- <SEQ=302><ACK=102><CTL=ACK>",
     ]
-    assert talk.end == (Verdict.OPEN, Close.CLEAN)
+    assert exchange.end == (Verdict.OPEN, Close.CLEAN)
 
 
 def test_data_is_acknowledged() -> None:
-    talk = opened()
-    talk.hears("<SEQ=301><ACK=101><DATA=7><CTL=PSH,ACK>", 20)
-    talk.hears("<SEQ=308><ACK=102><DATA=2><CTL=FIN,PSH,ACK>", 30)
-    assert talk.lines[1::2] == [
+    exchange = opened()
+    exchange.hears("<SEQ=301><ACK=101><DATA=7><CTL=PSH,ACK>", 20)
+    exchange.hears("<SEQ=308><ACK=102><DATA=2><CTL=FIN,PSH,ACK>", 30)
+    assert exchange.lines[1::2] == [
         "  20 FIN-WAIT-1   --> <SEQ=102><ACK=308><CTL=ACK>",
         "  30 TIME-WAIT    --> <SEQ=102><ACK=311><CTL=ACK>",
     ]
-    assert talk.end == (Verdict.OPEN, Close.CLEAN)
+    assert exchange.end == (Verdict.OPEN, Close.CLEAN)
 
 
 def test_data_with_the_syn_ack_is_left_to_come_again() -> None:
-    talk = Talk()
-    talk.hears("<SEQ=300><ACK=101><DATA=5><CTL=SYN,ACK>", 10)
-    assert talk.lines[2] == "  10 FIN-WAIT-1   --> <SEQ=101><ACK=301><CTL=ACK>"
+    exchange = Talk()
+    exchange.hears("<SEQ=300><ACK=101><DATA=5><CTL=SYN,ACK>", 10)
+    assert exchange.lines[2] == "  10 FIN-WAIT-1   --> <SEQ=101><ACK=301><CTL=ACK>"
 
 
 def test_it_holds_the_connection_before_it_closes() -> None:
-    talk = opened(Patience.of(hold=5))
-    talk.waits()
-    assert talk.lines == ["5010 FIN-WAIT-1   --> <SEQ=101><ACK=301><CTL=FIN,ACK>"]
+    exchange = opened(Timeouts.of(hold=5))
+    exchange.waits()
+    assert exchange.lines == ["5010 FIN-WAIT-1   --> <SEQ=101><ACK=301><CTL=FIN,ACK>"]
 
 
 def test_the_peer_keeps_it_open_and_gets_no_reset() -> None:
-    talk = opened()
-    talk.hears("<SEQ=301><ACK=102><CTL=ACK>", 20)
-    talk.waits_to_the_end()
-    assert talk.lines == ["  20 FIN-WAIT-2   <-- <SEQ=301><ACK=102><CTL=ACK>"]
-    assert talk.end == (Verdict.OPEN, Close.PEER_KEPT_OPEN)
+    exchange = opened()
+    exchange.hears("<SEQ=301><ACK=102><CTL=ACK>", 20)
+    exchange.waits_to_the_end()
+    assert exchange.lines == ["  20 FIN-WAIT-2   <-- <SEQ=301><ACK=102><CTL=ACK>"]
+    assert exchange.end == (Verdict.OPEN, Close.PEER_KEPT_OPEN)
 
 
 def test_the_fin_is_retransmitted() -> None:
-    talk = opened()
-    talk.waits()
-    assert talk.lines == ["1010 FIN-WAIT-1   --> <SEQ=101><ACK=301><CTL=FIN,ACK>"]
-    talk.waits_to_the_end()
+    exchange = opened()
+    exchange.waits()
+    assert exchange.lines == ["1010 FIN-WAIT-1   --> <SEQ=101><ACK=301><CTL=FIN,ACK>"]
+    exchange.waits_to_the_end()
     # Whether the peer ever took our ACK nobody knows: it need not keep what nobody will use.
     # If it did, and our FIN too, the first RST has not the number that it expects.
-    assert talk.lines[1:] == [
+    assert exchange.lines[1:] == [
         "2010 CLOSED       --> <SEQ=101><CTL=RST>",
         "2010 CLOSED       --> <SEQ=102><CTL=RST>",
     ]
-    assert talk.end == (Verdict.HALF_OPEN, None)
-    assert talk.codes == ["no-answer-to-fin"]
+    assert exchange.end == (Verdict.HALF_OPEN, None)
+    assert exchange.codes == ["no-answer-to-fin"]
 
 
 def test_closed() -> None:
-    talk = Talk()
-    talk.hears("<SEQ=0><ACK=101><CTL=RST,ACK>", 10)
-    assert talk.end == (Verdict.CLOSED, None)
-    assert talk.attempt.answer is not None
+    exchange = Talk()
+    exchange.hears("<SEQ=0><ACK=101><CTL=RST,ACK>", 10)
+    assert exchange.end == (Verdict.CLOSED, None)
+    assert exchange.attempt.answer is not None
 
 
 def test_filtered() -> None:
-    talk = Talk()
-    talk.waits_to_the_end()
-    assert talk.lines == [
+    exchange = Talk()
+    exchange.waits_to_the_end()
+    assert exchange.lines == [
         "   0 SYN-SENT     --> <SEQ=100><CTL=SYN>",
         "1000 SYN-SENT     --> <SEQ=100><CTL=SYN>",
         "3000 SYN-SENT     --> <SEQ=100><CTL=SYN>",
     ]
-    assert talk.attempt.deadline == 5000 * MS
-    assert talk.end == (Verdict.FILTERED, None)
-    clocks = [each.options.timestamps for each in talk.sent]
+    assert exchange.attempt.deadline == 5000 * MS
+    assert exchange.end == (Verdict.FILTERED, None)
+    clocks = [each.options.timestamps for each in exchange.sent]
     assert clocks == [Timestamps(0, 0), Timestamps(1000, 0), Timestamps(3000, 0)]
 
 
 def test_reset_before_anything_else() -> None:
-    talk = opened()
-    talk.hears("<SEQ=301><CTL=RST>", 20)
-    assert talk.end == (Verdict.RESET, Close.RESET)
+    exchange = opened()
+    exchange.hears("<SEQ=301><CTL=RST>", 20)
+    assert exchange.end == (Verdict.RESET, Close.RESET)
 
 
 @pytest.mark.parametrize(
@@ -144,18 +144,18 @@ def test_reset_before_anything_else() -> None:
 )
 def test_reset_behind_our_fin(text: str, words: str) -> None:
     # Our FIN left right behind the ACK: that it was acknowledged is no program's doing.
-    talk = opened()
-    talk.hears(text, 20)
-    assert talk.end == (Verdict.RESET, Close.RESET)
-    assert words in reason(talk.attempt, 0)
+    exchange = opened()
+    exchange.hears(text, 20)
+    assert exchange.end == (Verdict.RESET, Close.RESET)
+    assert words in reason(exchange.attempt, 0)
 
 
 def test_reset_when_our_fin_was_acknowledged() -> None:
     # A kernel acknowledges it before the program that hangs up has been woken.
-    talk = opened()
-    talk.hears("<SEQ=301><ACK=102><CTL=ACK>", 20)
-    talk.hears("<SEQ=301><ACK=102><CTL=RST,ACK>", 30)
-    assert talk.end == (Verdict.RESET, Close.RESET)
+    exchange = opened()
+    exchange.hears("<SEQ=301><ACK=102><CTL=ACK>", 20)
+    exchange.hears("<SEQ=301><ACK=102><CTL=RST,ACK>", 30)
+    assert exchange.end == (Verdict.RESET, Close.RESET)
 
 
 @pytest.mark.parametrize(
@@ -167,24 +167,24 @@ def test_reset_when_our_fin_was_acknowledged() -> None:
     ],
 )
 def test_reset_after_the_peer_had_spoken(text: str) -> None:
-    talk = opened()
-    talk.hears(text, 20)
+    exchange = opened()
+    exchange.hears(text, 20)
     seq = 306 if "DATA" in text else 302
-    talk.hears(f"<SEQ={seq}><ACK=102><CTL=RST,ACK>", 30)
-    assert talk.end == (Verdict.OPEN, Close.RESET)
+    exchange.hears(f"<SEQ={seq}><ACK=102><CTL=RST,ACK>", 30)
+    assert exchange.end == (Verdict.OPEN, Close.RESET)
 
 
 @pytest.mark.parametrize("window", [0, 65535])
 def test_reset_is_no_sign_of_data_that_never_left(window: int) -> None:
     # Without retries no octet goes where there is no room for it.
-    talk = Talk(patience=Patience.of(retries=0), manner=Manner(data=b"HELLO"))
-    talk.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10, window=window)
-    while talk.sent[-1].fin is False:
-        talk.waits()
-    fin = talk.sent[-1]
+    exchange = Talk(timeouts=Timeouts.of(retries=0), options=ClientOptions(data=b"HELLO"))
+    exchange.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10, window=window)
+    while exchange.sent[-1].fin is False:
+        exchange.waits()
+    fin = exchange.sent[-1]
     assert int(fin.seq) == (101 if window == 0 else 106)
-    talk.hears(f"<SEQ=301><ACK={fin.end}><CTL=RST,ACK>", 9000)
-    assert talk.end == (Verdict.RESET if window == 0 else Verdict.OPEN, Close.RESET)
+    exchange.hears(f"<SEQ=301><ACK={fin.end}><CTL=RST,ACK>", 9000)
+    assert exchange.end == (Verdict.RESET if window == 0 else Verdict.OPEN, Close.RESET)
 
 
 @pytest.mark.parametrize(
@@ -197,19 +197,19 @@ def test_reset_is_no_sign_of_data_that_never_left(window: int) -> None:
     ],
 )
 def test_a_reset_that_does_not_answer_our_syn_is_ignored(text: str) -> None:
-    talk = Talk()
-    talk.hears(text, 10)
-    assert talk.lines[1:] == [f"  10 SYN-SENT     <-- {text}"]
-    talk.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 20)
-    assert talk.attempt.block.state is State.FIN_WAIT_1
-    assert talk.codes == ["rst-ignored"]
+    exchange = Talk()
+    exchange.hears(text, 10)
+    assert exchange.lines[1:] == [f"  10 SYN-SENT     <-- {text}"]
+    exchange.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 20)
+    assert exchange.attempt.block.state is State.FIN_WAIT_1
+    assert exchange.codes == ["rst-ignored"]
 
 
 def test_a_reset_inside_the_window_is_asked_back() -> None:
-    talk = opened()
-    talk.hears("<SEQ=305><CTL=RST>", 20)
-    talk.hears("<SEQ=99999><CTL=RST>", 30)
-    assert talk.lines == [
+    exchange = opened()
+    exchange.hears("<SEQ=305><CTL=RST>", 20)
+    exchange.hears("<SEQ=99999><CTL=RST>", 30)
+    assert exchange.lines == [
         "  20 FIN-WAIT-1   <-- <SEQ=305><CTL=RST>",
         "  20 FIN-WAIT-1   --> <SEQ=102><ACK=301><CTL=ACK>",
         "  30 FIN-WAIT-1   <-- <SEQ=99999><CTL=RST>",
@@ -218,25 +218,25 @@ def test_a_reset_inside_the_window_is_asked_back() -> None:
 
 @pytest.mark.parametrize("text", ["<SEQ=300><ACK=101><CTL=SYN,ACK>", "<SEQ=0><ACK=101><CTL=RST>"])
 def test_a_bad_checksum_is_dropped(text: str) -> None:
-    talk = Talk()
-    talk.hears(text, 10, checksum_ok=False)
-    talk.waits_to_the_end()
-    assert talk.end == (Verdict.FILTERED, None)
-    assert talk.codes == ["bad-checksum"]
+    exchange = Talk()
+    exchange.hears(text, 10, checksum_ok=False)
+    exchange.waits_to_the_end()
+    assert exchange.end == (Verdict.FILTERED, None)
+    assert exchange.codes == ["bad-checksum"]
 
 
 def test_a_checksum_that_nobody_filled_in_yet_is_no_fault() -> None:
-    talk = Talk()
-    talk.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10, checksum_ok=None)
-    assert talk.attempt.verdict is Verdict.OPEN
+    exchange = Talk()
+    exchange.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10, checksum_ok=None)
+    assert exchange.attempt.verdict is Verdict.OPEN
 
 
 def test_a_wrong_ack_is_reset_and_the_syn_comes_again() -> None:
-    talk = Talk()
-    talk.hears("<SEQ=300><ACK=5000><CTL=SYN,ACK>", 10)
-    talk.waits()
-    talk.hears("<SEQ=700><ACK=101><CTL=SYN,ACK>", 1010)
-    assert talk.lines[:6] == [
+    exchange = Talk()
+    exchange.hears("<SEQ=300><ACK=5000><CTL=SYN,ACK>", 10)
+    exchange.waits()
+    exchange.hears("<SEQ=700><ACK=101><CTL=SYN,ACK>", 1010)
+    assert exchange.lines[:6] == [
         "   0 SYN-SENT     --> <SEQ=100><CTL=SYN>",
         "  10 SYN-SENT     <-- <SEQ=300><ACK=5000><CTL=SYN,ACK>",
         "  10 SYN-SENT     --> <SEQ=5000><CTL=RST>",
@@ -244,111 +244,111 @@ def test_a_wrong_ack_is_reset_and_the_syn_comes_again() -> None:
         "1010 FIN-WAIT-1   <-- <SEQ=700><ACK=101><CTL=SYN,ACK>",
         "1010 FIN-WAIT-1   --> <SEQ=101><ACK=701><CTL=ACK>",
     ]
-    assert talk.attempt.verdict is Verdict.OPEN
-    assert talk.codes == ["wrong-ack", "syn-retransmitted"]
+    assert exchange.attempt.verdict is Verdict.OPEN
+    assert exchange.codes == ["wrong-ack", "syn-retransmitted"]
 
 
 def test_a_half_open_connection_is_discovered() -> None:
     # Figure 9: the peer still has an older connection and answers the SYN by a bare ACK.
-    talk = Talk(iss=400)
-    talk.hears("<SEQ=300><ACK=100><CTL=ACK>", 10)
-    assert talk.lines[2] == "  10 SYN-SENT     --> <SEQ=100><CTL=RST>"
+    exchange = Talk(iss=400)
+    exchange.hears("<SEQ=300><ACK=100><CTL=ACK>", 10)
+    assert exchange.lines[2] == "  10 SYN-SENT     --> <SEQ=100><CTL=RST>"
 
 
 def test_a_peer_that_is_always_wrong_is_a_bad_peer() -> None:
-    talk = Talk()
+    exchange = Talk()
     for number, at in enumerate((10, 1010, 3010)):
-        talk.hears(f"<SEQ={300 + number}><ACK=5000><CTL=SYN,ACK>", at)
-        talk.waits()
-    talk.waits_to_the_end()
-    assert talk.end == (Verdict.BAD_PEER, None)
+        exchange.hears(f"<SEQ={300 + number}><ACK=5000><CTL=SYN,ACK>", at)
+        exchange.waits()
+    exchange.waits_to_the_end()
+    assert exchange.end == (Verdict.BAD_PEER, None)
 
 
 def test_a_repeated_syn_ack_is_answered_but_not_every_time() -> None:
-    talk = opened()
+    exchange = opened()
     for at in (20, 30, 600):
-        talk.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", at)
-    assert [line for line in talk.lines if "-->" in line] == [
+        exchange.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", at)
+    assert [line for line in exchange.lines if "-->" in line] == [
         "  20 FIN-WAIT-1   --> <SEQ=102><ACK=301><CTL=ACK>",
         " 600 FIN-WAIT-1   --> <SEQ=102><ACK=301><CTL=ACK>",
     ]
-    talk.waits_to_the_end()
-    assert talk.end == (Verdict.HALF_OPEN, None)
+    exchange.waits_to_the_end()
+    assert exchange.end == (Verdict.HALF_OPEN, None)
 
 
 def test_a_storm_is_not_joined() -> None:
-    talk = opened()
+    exchange = opened()
     for at in range(1000):
-        talk.hears("<SEQ=90000><ACK=101><CTL=ACK>", at)
-    assert sum("-->" in line for line in talk.lines) == 2
-    assert len(talk.attempt.notes) <= 1
+        exchange.hears("<SEQ=90000><ACK=101><CTL=ACK>", at)
+    assert sum("-->" in line for line in exchange.lines) == 2
+    assert len(exchange.attempt.notes) <= 1
 
 
 def test_simultaneous_open() -> None:
     # Figure 7, seen from peer A.
-    talk = Talk()
-    talk.hears("<SEQ=300><CTL=SYN>", 10)
-    talk.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 20)
-    assert talk.lines == [
+    exchange = Talk()
+    exchange.hears("<SEQ=300><CTL=SYN>", 10)
+    exchange.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 20)
+    assert exchange.lines == [
         "   0 SYN-SENT     --> <SEQ=100><CTL=SYN>",
         "  10 SYN-RECEIVED <-- <SEQ=300><CTL=SYN>",
         "  10 SYN-RECEIVED --> <SEQ=100><ACK=301><CTL=SYN,ACK>",
         "  20 FIN-WAIT-1   <-- <SEQ=300><ACK=101><CTL=SYN,ACK>",
         "  20 FIN-WAIT-1   --> <SEQ=101><ACK=301><CTL=FIN,ACK>",
     ]
-    assert talk.codes == ["simultaneous-open"]
-    assert talk.attempt.answer is not None
-    assert talk.attempt.answer.at == 20 * MS
-    talk.hears("<SEQ=301><ACK=102><CTL=FIN,ACK>", 30)
-    assert reason(talk.attempt, 0) == (
+    assert exchange.codes == ["simultaneous-open"]
+    assert exchange.attempt.answer is not None
+    assert exchange.attempt.answer.at == 20 * MS
+    exchange.hears("<SEQ=301><ACK=102><CTL=FIN,ACK>", 30)
+    assert reason(exchange.attempt, 0) == (
         "the peer called us from port 80 while we called it, and acknowledged our SYN: nobody "
         "listens there"
     )
 
 
 def test_a_simultaneous_open_that_goes_no_further() -> None:
-    talk = Talk()
-    talk.hears("<SEQ=300><CTL=SYN>", 10)
-    talk.waits()
-    assert talk.lines[-1] == "1010 SYN-RECEIVED --> <SEQ=100><ACK=301><CTL=SYN,ACK>"
-    talk.waits_to_the_end()
-    assert talk.end == (Verdict.HALF_OPEN, None)
-    assert talk.attempt.answer is None
-    assert reason(talk.attempt, 0).endswith("we called it, and acknowledged nothing of ours")
+    exchange = Talk()
+    exchange.hears("<SEQ=300><CTL=SYN>", 10)
+    exchange.waits()
+    assert exchange.lines[-1] == "1010 SYN-RECEIVED --> <SEQ=100><ACK=301><CTL=SYN,ACK>"
+    exchange.waits_to_the_end()
+    assert exchange.end == (Verdict.HALF_OPEN, None)
+    assert exchange.attempt.answer is None
+    assert reason(exchange.attempt, 0).endswith("we called it, and acknowledged nothing of ours")
 
 
 def test_a_simultaneous_open_that_is_reset() -> None:
-    talk = Talk()
-    talk.hears("<SEQ=300><CTL=SYN>", 10)
-    talk.hears("<SEQ=301><CTL=RST>", 20)
-    assert talk.end == (Verdict.CLOSED, None)
-    assert reason(talk.attempt, 0).endswith("we called it, and then reset the connection")
+    exchange = Talk()
+    exchange.hears("<SEQ=300><CTL=SYN>", 10)
+    exchange.hears("<SEQ=301><CTL=RST>", 20)
+    assert exchange.end == (Verdict.CLOSED, None)
+    assert reason(exchange.attempt, 0).endswith("we called it, and then reset the connection")
 
 
 def test_a_rst_that_this_machine_refuses_is_not_our_syn() -> None:
     # As where a rule bars the RSTs that our own kernel would send.
-    talk = Talk()
-    talk.hears("<SEQ=300><ACK=5000><CTL=SYN,ACK>", 10)
-    talk.attempt.unsent("a firewall on this machine dropped it (EPERM)")
-    assert not talk.attempt.done
-    talk.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 20)
-    assert talk.attempt.verdict is Verdict.OPEN
-    assert talk.codes == ["wrong-ack", "unsent"]
+    exchange = Talk()
+    exchange.hears("<SEQ=300><ACK=5000><CTL=SYN,ACK>", 10)
+    exchange.attempt.unsent("a firewall on this machine dropped it (EPERM)")
+    assert not exchange.attempt.done
+    exchange.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 20)
+    assert exchange.attempt.verdict is Verdict.OPEN
+    assert exchange.codes == ["wrong-ack", "unsent"]
 
 
 def test_another_syn_after_a_crossed_one_is_asked_back() -> None:
     # Even where it acknowledges our SYN: its number is not that of the SYN that crossed ours.
-    talk = Talk()
-    talk.hears("<SEQ=300><CTL=SYN>", 10)
-    talk.hears("<SEQ=399><ACK=101><CTL=SYN,ACK>", 20)
-    assert talk.lines[-1] == "  20 SYN-RECEIVED --> <SEQ=101><ACK=301><CTL=ACK>"
+    exchange = Talk()
+    exchange.hears("<SEQ=300><CTL=SYN>", 10)
+    exchange.hears("<SEQ=399><ACK=101><CTL=SYN,ACK>", 20)
+    assert exchange.lines[-1] == "  20 SYN-RECEIVED --> <SEQ=101><ACK=301><CTL=ACK>"
 
 
 def test_a_wrong_ack_after_a_crossed_syn_is_reset() -> None:
-    talk = Talk()
-    talk.hears("<SEQ=300><CTL=SYN>", 10)
-    talk.hears("<SEQ=301><ACK=5000><CTL=ACK>", 20)
-    assert talk.lines[-1] == "  20 SYN-RECEIVED --> <SEQ=5000><CTL=RST>"
+    exchange = Talk()
+    exchange.hears("<SEQ=300><CTL=SYN>", 10)
+    exchange.hears("<SEQ=301><ACK=5000><CTL=ACK>", 20)
+    assert exchange.lines[-1] == "  20 SYN-RECEIVED --> <SEQ=5000><CTL=RST>"
 
 
 def icmp(seq: int, kind: int = 3, code: int = 13) -> IcmpError:
@@ -356,10 +356,10 @@ def icmp(seq: int, kind: int = 3, code: int = 13) -> IcmpError:
 
 
 def test_an_icmp_error_that_quotes_our_syn_ends_it() -> None:
-    talk = Talk()
-    talk.attempt.icmp(icmp(100))
-    assert talk.end == (Verdict.UNREACHABLE, None)
-    assert talk.attempt.error == icmp(100)
+    exchange = Talk()
+    exchange.attempt.icmp(icmp(100))
+    assert exchange.end == (Verdict.UNREACHABLE, None)
+    assert exchange.attempt.error == icmp(100)
 
 
 HOST_UNREACHABLE = icmp(100, 3, 1)
@@ -367,39 +367,39 @@ HOST_UNREACHABLE = icmp(100, 3, 1)
 
 def test_a_soft_error_ends_nothing_while_another_syn_may_fare_better() -> None:
     # Section 3.9.2.2, MUST-56: the way may be there again in a moment.
-    talk = Talk()
-    talk.attempt.icmp(HOST_UNREACHABLE)
-    talk.waits()
-    assert talk.said == ["   0 <SEQ=100><CTL=SYN>", "1000 <SEQ=100><CTL=SYN>"]
-    talk.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 1010)
-    assert (talk.attempt.verdict, talk.attempt.error) == (Verdict.OPEN, None)
-    assert talk.codes == ["icmp", "syn-retransmitted"]
+    exchange = Talk()
+    exchange.attempt.icmp(HOST_UNREACHABLE)
+    exchange.waits()
+    assert exchange.said == ["   0 <SEQ=100><CTL=SYN>", "1000 <SEQ=100><CTL=SYN>"]
+    exchange.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 1010)
+    assert (exchange.attempt.verdict, exchange.attempt.error) == (Verdict.OPEN, None)
+    assert exchange.codes == ["icmp", "syn-retransmitted"]
 
 
 def test_a_soft_error_stands_where_nothing_better_comes() -> None:
-    talk = Talk()
-    talk.attempt.icmp(HOST_UNREACHABLE)
-    talk.waits_to_the_end()
-    assert [line[:4] for line in talk.said] == ["   0", "1000", "3000"]
-    assert talk.end == (Verdict.UNREACHABLE, None)
-    assert talk.attempt.error == HOST_UNREACHABLE
+    exchange = Talk()
+    exchange.attempt.icmp(HOST_UNREACHABLE)
+    exchange.waits_to_the_end()
+    assert [line[:4] for line in exchange.said] == ["   0", "1000", "3000"]
+    assert exchange.end == (Verdict.UNREACHABLE, None)
+    assert exchange.attempt.error == HOST_UNREACHABLE
 
 
 def test_a_soft_error_about_the_last_syn_ends_it() -> None:
-    talk = Talk()
+    exchange = Talk()
     for _ in range(3):
-        assert not talk.attempt.done
-        talk.attempt.icmp(HOST_UNREACHABLE)
-        if not talk.attempt.done:
-            talk.waits()
-    assert talk.end == (Verdict.UNREACHABLE, None)
-    assert talk.attempt.deadline == 5000 * MS
+        assert not exchange.attempt.done
+        exchange.attempt.icmp(HOST_UNREACHABLE)
+        if not exchange.attempt.done:
+            exchange.waits()
+    assert exchange.end == (Verdict.UNREACHABLE, None)
+    assert exchange.attempt.deadline == 5000 * MS
 
 
 def test_an_icmp_error_may_quote_whatever_is_under_way() -> None:
-    talk = opened()
-    talk.attempt.icmp(icmp(101))
-    assert talk.codes == ["icmp"]
+    exchange = opened()
+    exchange.attempt.icmp(icmp(101))
+    assert exchange.codes == ["icmp"]
 
 
 @pytest.mark.parametrize(
@@ -407,32 +407,32 @@ def test_an_icmp_error_may_quote_whatever_is_under_way() -> None:
     [(icmp(99), "foreign-icmp"), (icmp(100, 3, 4), "icmp")],
 )
 def test_other_icmp_errors_do_not(error: IcmpError, code: str) -> None:
-    talk = Talk()
-    talk.attempt.icmp(error)
-    assert not talk.attempt.done
-    assert talk.codes == [code]
+    exchange = Talk()
+    exchange.attempt.icmp(error)
+    assert not exchange.attempt.done
+    assert exchange.codes == [code]
 
 
 def test_an_icmp_error_does_not_end_what_is_open() -> None:
-    talk = opened()
-    talk.attempt.icmp(icmp(100))
-    assert not talk.attempt.done
+    exchange = opened()
+    exchange.attempt.icmp(icmp(100))
+    assert not exchange.attempt.done
 
 
 def test_what_this_machine_refuses_to_send_was_not_sent() -> None:
-    talk = Talk()
-    talk.attempt.unsent("no route")
-    assert talk.end == (Verdict.LOCAL_ERROR, None)
-    assert (talk.attempt.syn_sent, talk.attempt.failure) == (0, "no route")
+    exchange = Talk()
+    exchange.attempt.unsent("no route")
+    assert exchange.end == (Verdict.LOCAL_ERROR, None)
+    assert (exchange.attempt.syn_sent, exchange.attempt.failure) == (0, "no route")
 
 
 def test_options_are_used_where_both_offered_them() -> None:
     offer = Options.of(
         opt.mss(1400), opt.sack_permitted(), opt.timestamps(70, 5), opt.nop(), opt.window_scale(9)
     )
-    talk = Talk()
-    talk.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10, options=offer)
-    syn, ack, fin = talk.sent
+    exchange = Talk()
+    exchange.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10, options=offer)
+    syn, ack, fin = exchange.sent
     assert (syn.window, ack.window, fin.window) == (64240, 502, 502)
     assert ack.options.timestamps == Timestamps(10, 70)
     assert syn.options.mss == 1460
@@ -442,16 +442,16 @@ def test_options_are_used_where_both_offered_them() -> None:
 
 
 def test_options_are_not_used_where_the_peer_did_not_offer_them() -> None:
-    talk = Talk()
-    talk.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10)
-    assert talk.sent[1].window == 64240
-    assert not talk.sent[1].options
+    exchange = Talk()
+    exchange.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10)
+    assert exchange.sent[1].window == 64240
+    assert not exchange.sent[1].options
 
 
 def test_the_answer_to_a_crossed_syn_offers_what_it_offered() -> None:
-    talk = Talk()
-    talk.hears("<SEQ=300><CTL=SYN>", 10, options=Options.of(opt.mss(900), opt.sack_permitted()))
-    kinds = [option.name for option in talk.sent[1].options]
+    exchange = Talk()
+    exchange.hears("<SEQ=300><CTL=SYN>", 10, options=Options.of(opt.mss(900), opt.sack_permitted()))
+    kinds = [option.name for option in exchange.sent[1].options]
     assert kinds == ["mss", "nop", "nop", "sack-permitted"]
 
 
@@ -460,12 +460,12 @@ def test_any_numbers_will_do(iss: int, irs: int, data: int) -> None:
     def number(value: int) -> int:
         return value % 2**32
 
-    talk = Talk(iss)
-    talk.hears(f"<SEQ={irs}><ACK={number(iss + 1)}><CTL=SYN,ACK>", 10)
+    exchange = Talk(iss)
+    exchange.hears(f"<SEQ={irs}><ACK={number(iss + 1)}><CTL=SYN,ACK>", 10)
     end = number(iss + 2)
-    talk.hears(f"<SEQ={number(irs + 1)}><ACK={end}><DATA={data}><CTL=FIN,ACK>", 20)
-    assert talk.end == (Verdict.OPEN, Close.CLEAN)
-    last = talk.sent[-1]
+    exchange.hears(f"<SEQ={number(irs + 1)}><ACK={end}><DATA={data}><CTL=FIN,ACK>", 20)
+    assert exchange.end == (Verdict.OPEN, Close.CLEAN)
+    last = exchange.sent[-1]
     assert (last.seq, last.ack) == (Seq(iss + 2), Seq(irs + data + 2))
 
 
@@ -480,30 +480,30 @@ NEAR = st.sampled_from([0, 99, 100, 101, 102, 299, 300, 301, 302, 310, 70000, 2*
     )
 )
 def test_whatever_comes_it_ends(heard: list[tuple[int, int, str, int, bool]]) -> None:
-    talk = Talk()
+    exchange = Talk()
     at = 0
     for seq, ack, control, data, wait in heard:
         acks = f"<ACK={ack}>" if "ACK" in control else ""
-        if talk.attempt.done:
+        if exchange.attempt.done:
             break
         if wait:
-            at = talk.attempt.deadline // MS
-            talk.waits()
-        talk.hears(f"<SEQ={seq}>{acks}<DATA={data}><CTL={control}>", at)
+            at = exchange.attempt.deadline // MS
+            exchange.waits()
+        exchange.hears(f"<SEQ={seq}>{acks}<DATA={data}><CTL={control}>", at)
     wakes = 0
-    while not talk.attempt.done:
-        talk.waits()
+    while not exchange.attempt.done:
+        exchange.waits()
         wakes += 1
     assert wakes < 10
-    assert talk.attempt.verdict is not None
-    assert talk.attempt.deadline <= 20_000 * MS
+    assert exchange.attempt.verdict is not None
+    assert exchange.attempt.deadline <= 20_000 * MS
     # A RST of ours answers only what cannot be right before the connection is open, or ends
     # what the peer would keep half-open.
-    resets = [each for each in talk.sent if each.rst]
-    state = talk.attempt.block.state
-    if talk.attempt.verdict is Verdict.HALF_OPEN and state is not State.SYN_RECEIVED:
+    resets = [each for each in exchange.sent if each.rst]
+    state = exchange.attempt.block.state
+    if exchange.attempt.verdict is Verdict.HALF_OPEN and state is not State.SYN_RECEIVED:
         # One for what the peer expects if our FIN was lost, one for if it was not.
-        last = [int(each.seq) for each in talk.sent[-2:] if each.rst]
+        last = [int(each.seq) for each in exchange.sent[-2:] if each.rst]
         if last == [101, 102]:
             del resets[-2:]
         elif last[-1:] == [101]:

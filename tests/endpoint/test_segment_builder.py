@@ -6,7 +6,7 @@ import pytest
 
 from handshake.endpoint.segment_builder import check, offer_for
 from handshake.errors import UsageError
-from handshake.prober import Manner
+from handshake.prober import ClientOptions
 from handshake.tcp import Flags, Options, Timestamps
 from handshake.tcp import options as opt
 from handshake.tcp.signature import verified
@@ -15,32 +15,32 @@ from tests.endpoint.exchange import Talk
 COOKIE = bytes.fromhex("0123456789abcdef")
 
 
-def names(talk: Talk, place: int = 0) -> list[str]:
-    return [option.name for option in talk.sent[place].options]
+def names(exchange: Talk, place: int = 0) -> list[str]:
+    return [option.name for option in exchange.sent[place].options]
 
 
 @pytest.mark.parametrize(
-    ("manner", "expected"),
+    ("options", "expected"),
     [
-        (Manner(), ["mss", "sack-permitted", "timestamps", "nop", "wscale"]),
-        (Manner(sack=False), ["mss", "nop", "nop", "timestamps", "nop", "wscale"]),
-        (Manner(timestamps=False), ["mss", "nop", "nop", "sack-permitted", "nop", "wscale"]),
-        (Manner(window_scale=None), ["mss", "sack-permitted", "timestamps"]),
-        (Manner(mss=0), ["sack-permitted", "timestamps", "nop", "wscale"]),
+        (ClientOptions(), ["mss", "sack-permitted", "timestamps", "nop", "wscale"]),
+        (ClientOptions(sack=False), ["mss", "nop", "nop", "timestamps", "nop", "wscale"]),
+        (ClientOptions(timestamps=False), ["mss", "nop", "nop", "sack-permitted", "nop", "wscale"]),
+        (ClientOptions(window_scale=None), ["mss", "sack-permitted", "timestamps"]),
+        (ClientOptions(mss=0), ["sack-permitted", "timestamps", "nop", "wscale"]),
         (
-            Manner(mss=0, window_scale=None, sack=False, timestamps=False),
+            ClientOptions(mss=0, window_scale=None, sack=False, timestamps=False),
             [],
         ),
         (
-            Manner(fast_open=b""),
+            ClientOptions(fast_open=b""),
             ["mss", "sack-permitted", "timestamps", "nop", "wscale", "fast-open", "nop", "nop"],
         ),
         (
-            Manner(md5=b"key"),
+            ClientOptions(md5=b"key"),
             ["nop", "nop", "md5", "mss", "nop", "nop", "sack-permitted", "nop", "wscale"],
         ),
         (
-            Manner(options=((30, b"\x00\x01"), (1, b""), (253, b"ab"))),
+            ClientOptions(extra_options=((30, b"\x00\x01"), (1, b""), (253, b"ab"))),
             [
                 *("mss", "sack-permitted", "timestamps", "nop", "wscale"),
                 *("mptcp", "nop", "experiment-253", "end"),
@@ -49,142 +49,143 @@ def names(talk: Talk, place: int = 0) -> list[str]:
     ],
 )
 def test_the_syn_offers_what_was_asked_for_in_the_order_of_linux(
-    manner: Manner, expected: list[str]
+    options: ClientOptions, expected: list[str]
 ) -> None:
-    assert names(Talk(manner=manner)) == expected
+    assert names(Talk(options=options)) == expected
 
 
 def test_the_fields_of_the_fixed_header() -> None:
     syn = Talk(
-        iss=7, manner=Manner(mss=536, window=1024, window_scale=3, flags=Flags.SYN | Flags.PSH)
+        iss=7,
+        options=ClientOptions(mss=536, window=1024, window_scale=3, flags=Flags.SYN | Flags.PSH),
     ).sent[0]
     assert (syn.window, syn.flags, int(syn.seq)) == (1024, Flags.SYN | Flags.PSH, 7)
     assert (syn.options.mss, syn.options.window_scale) == (536, 3)
 
 
 def test_a_window_of_ours_is_scaled_once_that_is_agreed_on() -> None:
-    talk = Talk(manner=Manner(window=200_000, window_scale=3))
+    exchange = Talk(options=ClientOptions(window=200_000, window_scale=3))
     theirs = Options.of(opt.nop(), opt.window_scale(9))
-    talk.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10, options=theirs)
-    assert [each.window for each in talk.sent[:2]] == [0xFFFF, 25_000]
+    exchange.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10, options=theirs)
+    assert [each.window for each in exchange.sent[:2]] == [0xFFFF, 25_000]
 
 
 def test_the_mss_of_the_path_is_named_unless_another_is() -> None:
     assert offer_for(1280, 6).mss == 1220
-    assert offer_for(1500, 4, Manner(mss=536)).mss == 536
-    assert offer_for(1500, 4, Manner(mss=0)).mss is None
+    assert offer_for(1500, 4, ClientOptions(mss=536)).mss == 536
+    assert offer_for(1500, 4, ClientOptions(mss=0)).mss is None
     assert offer_for(65536, 4).mss == 65495
 
 
 def test_ecn_is_asked_for_and_not_a_second_time() -> None:
     # RFC 3168 section 6.1.1.1: what drops such a SYN may let one without pass.
-    talk = Talk(manner=Manner(ecn=True))
-    talk.waits()
+    exchange = Talk(options=ClientOptions(ecn=True))
+    exchange.waits()
     both = Flags.SYN | Flags.ECE | Flags.CWR
-    assert [each.flags for each in talk.sent] == [both, Flags.SYN]
-    talk.hears("<SEQ=300><ACK=101><CTL=SYN,ECE,ACK>", 1010)
-    assert talk.attempt.block.ecn
+    assert [each.flags for each in exchange.sent] == [both, Flags.SYN]
+    exchange.hears("<SEQ=300><ACK=101><CTL=SYN,ECE,ACK>", 1010)
+    assert exchange.attempt.block.ecn
 
 
 @pytest.mark.parametrize(("control", "agreed"), [("SYN,ECE,ACK", True), ("SYN,ACK", False)])
 def test_ecn_is_in_force_where_the_answer_says_so(control: str, agreed: bool) -> None:
-    talk = Talk(manner=Manner(ecn=True))
-    talk.hears(f"<SEQ=300><ACK=101><CTL={control}>", 10)
-    assert talk.attempt.block.ecn == agreed
-    assert talk.sent[1].flags == Flags.ACK
+    exchange = Talk(options=ClientOptions(ecn=True))
+    exchange.hears(f"<SEQ=300><ACK=101><CTL={control}>", 10)
+    assert exchange.attempt.block.ecn == agreed
+    assert exchange.sent[1].flags == Flags.ACK
 
 
 def test_a_cookie_lets_the_syn_carry_data() -> None:
-    talk = Talk(manner=Manner(fast_open=COOKIE, data=b"hello"))
-    (syn,) = talk.sent
+    exchange = Talk(options=ClientOptions(fast_open=COOKIE, data=b"hello"))
+    (syn,) = exchange.sent
     assert (syn.options.fast_open, syn.payload) == (COOKIE, b"hello")
-    talk.hears("<SEQ=300><ACK=106><CTL=SYN,ACK>", 10)
-    assert [str(each) for each in talk.sent[1:]] == [
+    exchange.hears("<SEQ=300><ACK=106><CTL=SYN,ACK>", 10)
+    assert [str(each) for each in exchange.sent[1:]] == [
         "<SEQ=106><ACK=301><CTL=ACK>",
         "<SEQ=106><ACK=301><CTL=FIN,ACK>",
     ]
 
 
 def test_data_that_the_syn_brought_in_vain_is_said_again() -> None:
-    talk = Talk(manner=Manner(fast_open=COOKIE, data=b"hello"))
-    talk.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10)
-    assert str(talk.sent[2]) == "<SEQ=101><ACK=301><DATA=5><CTL=PSH,ACK>"
+    exchange = Talk(options=ClientOptions(fast_open=COOKIE, data=b"hello"))
+    exchange.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10)
+    assert str(exchange.sent[2]) == "<SEQ=101><ACK=301><DATA=5><CTL=PSH,ACK>"
 
 
 def test_part_of_it_may_be_taken() -> None:
-    talk = Talk(manner=Manner(fast_open=COOKIE, data=b"hello"))
-    talk.hears("<SEQ=300><ACK=103><CTL=SYN,ACK>", 10)
-    assert talk.sent[2].payload == b"llo"
+    exchange = Talk(options=ClientOptions(fast_open=COOKIE, data=b"hello"))
+    exchange.hears("<SEQ=300><ACK=103><CTL=SYN,ACK>", 10)
+    assert exchange.sent[2].payload == b"llo"
 
 
 @pytest.mark.parametrize("mss", [None, 0, 10])
 def test_with_fast_open_a_syn_carries_what_our_path_does(mss: int | None) -> None:
-    talk = Talk(manner=Manner(fast_open=COOKIE, data=bytes(3000), mss=mss))
-    (syn,) = talk.sent
+    exchange = Talk(options=ClientOptions(fast_open=COOKIE, data=bytes(3000), mss=mss))
+    (syn,) = exchange.sent
     assert len(syn.options.raw) + syn.payload_length == 1460
 
 
 def test_a_fast_open_that_is_not_answered_is_no_second_time() -> None:
     # RFC 7413 section 4.1.3.1: such SYNs, too, are dropped by some.
-    talk = Talk(manner=Manner(fast_open=COOKIE, data=b"hello"))
-    talk.waits()
-    syn = talk.sent[1]
+    exchange = Talk(options=ClientOptions(fast_open=COOKIE, data=b"hello"))
+    exchange.waits()
+    syn = exchange.sent[1]
     assert (syn.options.fast_open, syn.payload, int(syn.seq)) == (None, b"", 100)
-    talk.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 1010)
-    assert talk.sent[3].payload == b"hello"
+    exchange.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 1010)
+    assert exchange.sent[3].payload == b"hello"
 
 
 def test_without_a_cookie_it_asks_for_one_and_the_data_waits() -> None:
-    talk = Talk(manner=Manner(fast_open=b"", data=b"hello"))
-    assert (talk.sent[0].options.fast_open, talk.sent[0].payload) == (b"", b"")
+    exchange = Talk(options=ClientOptions(fast_open=b"", data=b"hello"))
+    assert (exchange.sent[0].options.fast_open, exchange.sent[0].payload) == (b"", b"")
     theirs = Options.of(opt.mss(1460), opt.fast_open(COOKIE))
-    talk.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10, options=theirs)
-    assert talk.attempt.block.peer_offered is not None
-    assert talk.attempt.block.peer_offered.fast_open == COOKIE
-    assert talk.sent[2].payload == b"hello"
+    exchange.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10, options=theirs)
+    assert exchange.attempt.block.peer_offered is not None
+    assert exchange.attempt.block.peer_offered.fast_open == COOKIE
+    assert exchange.sent[2].payload == b"hello"
 
 
 def test_the_data_of_a_syn_leaves_room_for_its_options() -> None:
-    talk = Talk(manner=Manner(fast_open=COOKIE, data=bytes(3000)))
-    (syn,) = talk.sent
+    exchange = Talk(options=ClientOptions(fast_open=COOKIE, data=bytes(3000)))
+    (syn,) = exchange.sent
     assert len(syn.options.raw) + len(syn.payload) == 1460
 
 
 def test_every_segment_is_signed_and_what_is_not_is_dropped() -> None:
-    talk = Talk(manner=Manner(md5=b"key", data=b"hello"))
-    talk.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10)
-    talk.hears("<SEQ=0><ACK=101><CTL=RST,ACK>", 20)
-    assert talk.codes == ["bad-signature"]
-    assert len(talk.sent) == 1
-    assert verified(talk.sent[0], b"key")
-    assert not verified(talk.sent[0], b"kex")
+    exchange = Talk(options=ClientOptions(md5=b"key", data=b"hello"))
+    exchange.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10)
+    exchange.hears("<SEQ=0><ACK=101><CTL=RST,ACK>", 20)
+    assert exchange.codes == ["bad-signature"]
+    assert len(exchange.sent) == 1
+    assert verified(exchange.sent[0], b"key")
+    assert not verified(exchange.sent[0], b"kex")
 
 
 def test_a_reset_carries_no_clock() -> None:
-    talk = Talk(manner=Manner())
+    exchange = Talk(options=ClientOptions())
     theirs = Options.of(opt.timestamps(7, 0))
-    talk.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10, options=theirs)
-    assert talk.sent[1].options.timestamps == Timestamps(10, 7)
+    exchange.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10, options=theirs)
+    assert exchange.sent[1].options.timestamps == Timestamps(10, 7)
 
 
 @pytest.mark.parametrize(
-    ("manner", "message"),
+    ("options", "message"),
     [
         (
-            Manner(options=((253, bytes(30)),)),
+            ClientOptions(extra_options=((253, bytes(30)),)),
             "options take 52 octets, and a header has room for 40: leave some out, such as",
         ),
         (
-            Manner(md5=b"k", fast_open=COOKIE),
+            ClientOptions(md5=b"k", fast_open=COOKIE),
             "options take 44 octets, and a header has room for 40: leave some out$",
         ),
     ],
 )
 def test_options_without_room_are_refused_before_anything_is_sent(
-    manner: Manner, message: str
+    options: ClientOptions, message: str
 ) -> None:
     with pytest.raises(UsageError, match=message):
-        check(manner)
+        check(options)
 
 
 @pytest.mark.parametrize(
@@ -198,12 +199,15 @@ def test_options_without_room_are_refused_before_anything_is_sent(
         ({"source_port": 70000}, "a source port is a number from 0 to 65535"),
         ({"data": bytes(70000)}, "70000 octets of data: a probe sends 65535 at most"),
         ({"md5": bytes(81)}, "an MD5 key has 80 octets at most, not 81"),
-        ({"options": ((256, b""),)}, "the kind of an option is a number from 0 to 255, not 256"),
-        ({"options": ((1, b"x"),)}, "option 1 is one octet, and has no data"),
+        (
+            {"extra_options": ((256, b""),)},
+            "the kind of an option is a number from 0 to 255, not 256",
+        ),
+        ({"extra_options": ((1, b"x"),)}, "option 1 is one octet, and has no data"),
         ({"flags": Flags.SYN | Flags.RST}, "a RST is never answered"),
         ({"expect": b"x", "answer": False}, "without our ACK the peer says nothing"),
     ],
 )
 def test_what_no_header_has_room_for_is_refused(wrong: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        Manner(**wrong)  # type: ignore[arg-type]
+        ClientOptions(**wrong)  # type: ignore[arg-type]

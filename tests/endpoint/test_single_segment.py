@@ -6,9 +6,9 @@ from ipaddress import ip_address
 
 import pytest
 
-from handshake.endpoint.single_segment import Knock
+from handshake.endpoint.single_segment import SingleSegmentProbe
 from handshake.packet.icmp import IcmpError
-from handshake.prober import Manner, Patience, Verdict
+from handshake.prober import ClientOptions, Timeouts, Verdict
 from handshake.prober.explanation import reason
 from handshake.tcp import Flags, Observed, Segment, Seq
 from tests.segments import A, B, segment
@@ -19,19 +19,19 @@ ACK = Flags.ACK
 SYN_FIN = Flags.SYN | Flags.FIN
 
 
-def knocked(flags: Flags, patience: Patience | None = None) -> tuple[Knock, Segment]:
-    how = {"patience": patience or Patience(), "manner": Manner(flags=flags)}
-    knock = Knock(A, B, Seq(100), **how)  # type: ignore[arg-type]
-    (sent,) = knock.start(0)
-    return knock, sent
+def knocked(flags: Flags, timeouts: Timeouts | None = None) -> tuple[SingleSegmentProbe, Segment]:
+    how = {"timeouts": timeouts or Timeouts(), "options": ClientOptions(flags=flags)}
+    probe = SingleSegmentProbe(A, B, Seq(100), **how)  # type: ignore[arg-type]
+    (sent,) = probe.start(0)
+    return probe, sent
 
 
-def hear(knock: Knock, text: str, *, checksum_ok: bool = True) -> tuple[Segment, ...]:
-    return knock.received(Observed(segment(text, by=B), MS, checksum_ok=checksum_ok), MS)
+def hear(probe: SingleSegmentProbe, text: str, *, checksum_ok: bool = True) -> tuple[Segment, ...]:
+    return probe.receive(Observed(segment(text, by=B), MS, checksum_ok=checksum_ok), MS)
 
 
-def why(knock: Knock) -> str:
-    return reason(knock, 5)
+def why(probe: SingleSegmentProbe) -> str:
+    return reason(probe, 5)
 
 
 @pytest.mark.parametrize(
@@ -48,11 +48,11 @@ def why(knock: Knock) -> str:
     ],
 )
 def test_a_reset_that_has_the_right_numbers(flags: Flags, answer: str, verdict: Verdict) -> None:
-    knock, sent = knocked(flags)
+    probe, sent = knocked(flags)
     assert sent.flags == flags
-    assert hear(knock, answer) == ()
-    assert (knock.done, knock.verdict) == (True, verdict)
-    told = why(knock)
+    assert hear(probe, answer) == ()
+    assert (probe.done, probe.verdict) == (True, verdict)
+    told = why(probe)
     assert ("nothing listens on port 80" in told) == (verdict is Verdict.CLOSED)
     assert ("it does not tell" in told) == (verdict is Verdict.RESET)
     # Of a SYN, RFC 9293 does not ask that.
@@ -72,25 +72,25 @@ def test_a_reset_that_has_the_right_numbers(flags: Flags, answer: str, verdict: 
     ],
 )
 def test_what_answers_nothing_of_ours_is_ignored(flags: Flags, answer: str) -> None:
-    knock, _ = knocked(flags)
-    assert hear(knock, answer) == ()
-    assert not knock.done
-    assert len(knock.notes) == 1
+    probe, _ = knocked(flags)
+    assert hear(probe, answer) == ()
+    assert not probe.done
+    assert len(probe.notes) == 1
 
 
 def test_a_bad_checksum_is_dropped() -> None:
-    knock, _ = knocked(FIN)
-    hear(knock, "<SEQ=0><ACK=101><CTL=RST,ACK>", checksum_ok=False)
-    assert not knock.done
+    probe, _ = knocked(FIN)
+    hear(probe, "<SEQ=0><ACK=101><CTL=RST,ACK>", checksum_ok=False)
+    assert not probe.done
 
 
 @pytest.mark.parametrize("acknowledged", [101, 102])
 def test_a_listener_that_takes_a_syn_with_fin_is_reset(acknowledged: int) -> None:
-    knock, _ = knocked(SYN_FIN)
-    (rst,) = hear(knock, f"<SEQ=300><ACK={acknowledged}><CTL=SYN,ACK>")
+    probe, _ = knocked(SYN_FIN)
+    (rst,) = hear(probe, f"<SEQ=300><ACK={acknowledged}><CTL=SYN,ACK>")
     assert str(rst) == f"<SEQ={acknowledged}><CTL=RST>"
-    assert knock.verdict is Verdict.HALF_OPEN
-    assert why(knock) == "SYN+ACK answered our SYN+FIN: a program listens on port 80. We reset it"
+    assert probe.verdict is Verdict.HALF_OPEN
+    assert why(probe) == "SYN+ACK answered our SYN+FIN: a program listens on port 80. We reset it"
 
 
 @pytest.mark.parametrize(
@@ -103,27 +103,27 @@ def test_a_listener_that_takes_a_syn_with_fin_is_reset(acknowledged: int) -> Non
     ],
 )
 def test_silence_means_one_thing_or_another(flags: Flags, says: str) -> None:
-    knock, sent = knocked(flags)
+    probe, sent = knocked(flags)
     times: list[int] = []
     again: list[Segment] = []
-    while not knock.done:
-        times.append(knock.deadline // MS)
-        again += knock.wake(knock.deadline)
+    while not probe.done:
+        times.append(probe.deadline // MS)
+        again += probe.on_timer(probe.deadline)
     assert times == [1000, 3000, 5000]
     assert [(each.seq, each.flags) for each in again] == [(sent.seq, sent.flags)] * 2
-    assert (knock.verdict, knock.syn_sent) == (Verdict.FILTERED, 3)
-    assert says in why(knock)
+    assert (probe.verdict, probe.syn_sent) == (Verdict.FILTERED, 3)
+    assert says in why(probe)
 
 
 @pytest.mark.parametrize(("seq", "done"), [(100, True), (99, False)])
 def test_an_icmp_error_must_quote_our_number(seq: int, done: bool) -> None:
-    knock, _ = knocked(FIN)
-    knock.icmp(IcmpError(4, 3, 13, ip_address("203.0.113.1"), A, B, Seq(seq)))
-    assert knock.done == done
+    probe, _ = knocked(FIN)
+    probe.icmp(IcmpError(4, 3, 13, ip_address("203.0.113.1"), A, B, Seq(seq)))
+    assert probe.done == done
 
 
 def test_what_was_not_sent_is_a_local_error() -> None:
-    knock, _ = knocked(FIN)
-    knock.unsent("a firewall on this machine dropped it")
-    assert (knock.verdict, knock.syn_sent) == (Verdict.LOCAL_ERROR, 0)
-    assert why(knock) == "this machine did not send our FIN: a firewall on this machine dropped it"
+    probe, _ = knocked(FIN)
+    probe.unsent("a firewall on this machine dropped it")
+    assert (probe.verdict, probe.syn_sent) == (Verdict.LOCAL_ERROR, 0)
+    assert why(probe) == "this machine did not send our FIN: a firewall on this machine dropped it"

@@ -10,7 +10,7 @@ from hypothesis import given
 
 from handshake.export.monitor import nagios, status, unknown
 from handshake.prober import Result, Verdict, exit_code
-from handshake.prober.result import Said
+from handshake.prober.result import DataExchange
 from tests.export.results import NO_ROUTE, OPEN, REFUSED, RESULTS, SILENT, UNKNOWN_NAME
 
 _VALUE = r"-?[0-9]+(?:\.[0-9]+)?"
@@ -160,7 +160,7 @@ def test_what_is_measured_again_has_another_label() -> None:
 
 
 def test_an_open_port_that_says_something_else_is_no_success() -> None:
-    told = replace(OPEN, said=Said(4, 4, b"something else", expected=False))
+    told = replace(OPEN, data=DataExchange(4, 4, b"something else", expected=False))
     text, code = nagios([told])
     assert code == 2
     assert "open, SYN+ACK after 28.4 ms: what was expected did not come" in text

@@ -92,7 +92,7 @@ def test_whatever_came_of_them_prometheus_can_read_it(results: list[Result]) -> 
         (target.encode("utf-8", "backslashreplace").decode(), address or "", str(port))
         for target, address, port in last
     ]
-    assert list(success.values()) == [each.met for each in last.values()]
+    assert list(success.values()) == [each.succeeded for each in last.values()]
 
 
 def test_a_name_that_is_no_utf_8_is_written_all_the_same() -> None:

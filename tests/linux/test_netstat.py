@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from handshake.linux import netstat
-from handshake.linux.netstat import SynChallenges
+from handshake.linux.netstat import SynChallengeCounter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +17,7 @@ def test_it_stands_under_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     text = "TcpExt: SyncookiesSent TCPSYNChallenge TCPSpuriousRtxHostQueues\nTcpExt: 1 %d 3\n"
     place.write_text(text % 41 + "IpExt: InNoRoutes\nIpExt: 9\n")
     monkeypatch.setattr(netstat, "_PLACE", str(place))
-    with SynChallenges() as challenges:
+    with SynChallengeCounter() as challenges:
         assert challenges.count() == 41
         place.write_text(text % 42)
         assert challenges.count() == 42
@@ -29,5 +29,5 @@ def test_where_it_cannot_be_read_nobody_knows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(netstat, "_PLACE", str(tmp_path / "none"))
-    with SynChallenges() as challenges:
+    with SynChallengeCounter() as challenges:
         assert challenges.count() is None

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from handshake.errors import CannotRun
-from handshake.linux.packet_socket import Link
+from handshake.errors import LocalError
+from handshake.linux.packet_socket import PacketSocket
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,8 +30,8 @@ def test_without_the_privilege_it_says_which_command_to_run(
     program.touch()
     monkeypatch.chdir(program.parent)
     monkeypatch.setattr(sys, "argv", ["./handshake", "probe", "a.example", "80"])
-    with pytest.raises(CannotRun) as error:
-        Link([1])
+    with pytest.raises(LocalError) as error:
+        PacketSocket([1])
     assert error.value.exit_code == 3
     assert str(error.value) == (
         f"hand-built segments need CAP_NET_RAW: run sudo '{program}' probe a.example 80"
@@ -42,5 +42,5 @@ def test_without_the_privilege_it_says_which_command_to_run(
 @pytest.mark.parametrize("name", ["-c", "/somewhere/handshake/__main__.py"])
 def test_a_module_is_run_as_a_module(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", [name, "probe"])
-    with pytest.raises(CannotRun, match=f"run sudo {sys.executable} -m handshake probe"):
-        Link([1])
+    with pytest.raises(LocalError, match=f"run sudo {sys.executable} -m handshake probe"):
+        PacketSocket([1])

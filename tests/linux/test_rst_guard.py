@@ -8,17 +8,18 @@ from ipaddress import IPv6Address, ip_address
 
 import pytest
 
-from handshake.errors import CannotRun
+from handshake.errors import LocalError
 from handshake.linux import rst_guard as module
-from handshake.linux.rst_guard import LADDER, guard, sockaddr
-from handshake.linux.rst_guard_pool import Guards
+from handshake.linux.rst_guard import METHODS, guard
+from handshake.linux.rst_guard_pool import RstGuardPool
+from handshake.linux.sockaddr import sockaddr
 
 LOOPBACK = ip_address("127.0.0.1")
 
 
 def test_a_guard_holds_a_port_that_nobody_can_call() -> None:
     with guard(LOOPBACK) as held, socket.socket() as caller:
-        assert held.name in LADDER
+        assert held.name in METHODS
         caller.settimeout(0.05)
         with pytest.raises(TimeoutError):
             caller.connect(("127.0.0.1", held.port))
@@ -30,7 +31,7 @@ def test_a_guard_holds_a_port_that_nobody_can_call() -> None:
 def test_it_counts_what_it_keeps_from_the_kernel(name: str) -> None:
     try:
         held = guard(LOOPBACK, names=[name], check=False)
-    except CannotRun:
+    except LocalError:
         pytest.skip(f"this kernel does not let us have the guard {name}")
     with held, socket.socket() as caller:
         before = held.dropped
@@ -46,23 +47,23 @@ def test_a_port_of_our_choice() -> None:
         port = held.port
     with guard(LOOPBACK, port) as held:
         assert held.port == port
-        with pytest.raises(CannotRun, match=f"port {port} of 127.0.0.1: it is in use"):
+        with pytest.raises(LocalError, match=f"port {port} of 127.0.0.1: it is in use"):
             guard(LOOPBACK, port)
 
 
 def test_an_address_that_is_not_ours() -> None:
-    with pytest.raises(CannotRun, match="the address is not ours"):
+    with pytest.raises(LocalError, match="the address is not ours"):
         guard(ip_address("192.0.2.77"))
 
 
 def test_where_one_way_is_barred_the_next_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(module.LADDER, "filter", barred)
+    monkeypatch.setitem(module.METHODS, "filter", barred)
     with guard(LOOPBACK) as held:
         assert held.name == "md5"
-    monkeypatch.setitem(module.LADDER, "md5", barred)
-    monkeypatch.setitem(module.LADDER, "minttl", barred)
-    monkeypatch.setitem(module.LADDER, "owner", barred)
-    with pytest.raises(CannotRun, match="filter: Operation not permitted; md5"):
+    monkeypatch.setitem(module.METHODS, "md5", barred)
+    monkeypatch.setitem(module.METHODS, "minttl", barred)
+    monkeypatch.setitem(module.METHODS, "owner", barred)
+    with pytest.raises(LocalError, match="filter: Operation not permitted; md5"):
         guard(LOOPBACK)
 
 
@@ -76,7 +77,7 @@ def test_a_scope_becomes_an_index() -> None:
 
 def test_one_port_serves_all_calls_that_differ_elsewhere() -> None:
     busy: set[int] = set()
-    with Guards() as guards:
+    with RstGuardPool() as guards:
         first = guards.take(LOOPBACK, busy.__contains__)
         assert guards.take(LOOPBACK, busy.__contains__) is first
         busy.add(first.port)
@@ -95,21 +96,23 @@ def test_a_port_that_rests_serves_where_there_is_no_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     resting: set[int] = set()
-    with Guards() as guards:
+    with RstGuardPool() as guards:
         first = guards.take(LOOPBACK, lambda _: False)
         resting.add(first.port)
-        second = guards.take(LOOPBACK, lambda _: False, rests=resting.__contains__)
+        second = guards.take(LOOPBACK, lambda _: False, recently_used=resting.__contains__)
         assert second is not first
         # Asked for by its number, it may be needed just for the ends to be the same.
-        asked = guards.take(LOOPBACK, lambda _: False, first.port, rests=resting.__contains__)
+        asked = guards.take(
+            LOOPBACK, lambda _: False, first.port, recently_used=resting.__contains__
+        )
         assert asked is first
         resting.add(second.port)
-        for name in LADDER:
-            monkeypatch.setitem(module.LADDER, name, barred)
-        held = guards.take(LOOPBACK, {first.port}.__contains__, rests=resting.__contains__)
+        for name in METHODS:
+            monkeypatch.setitem(module.METHODS, name, barred)
+        held = guards.take(LOOPBACK, {first.port}.__contains__, recently_used=resting.__contains__)
         assert held is second
-        with pytest.raises(CannotRun, match="no guard holds"):
-            guards.take(LOOPBACK, lambda _: True, rests=resting.__contains__)
+        with pytest.raises(LocalError, match="no guard holds"):
+            guards.take(LOOPBACK, lambda _: True, recently_used=resting.__contains__)
 
 
 def barred(*_: object) -> None:
@@ -117,7 +120,7 @@ def barred(*_: object) -> None:
 
 
 def test_a_port_of_our_choice_that_we_have_called_from() -> None:
-    with Guards() as guards:
+    with RstGuardPool() as guards:
         port = guards.take(LOOPBACK, lambda _: False).port
         with pytest.raises(OSError, match=f"our last call to it from port {port} may not be over"):
             guards.take(LOOPBACK, lambda _: True, port)
@@ -125,9 +128,9 @@ def test_a_port_of_our_choice_that_we_have_called_from() -> None:
 
 def test_a_port_that_is_in_use_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(secrets, "choice", lambda ports: ports[0])
-    with socket.socket() as other, Guards() as guards:
+    with socket.socket() as other, RstGuardPool() as guards:
         other.bind(("127.0.0.1", 61000))
         guards.take(LOOPBACK, lambda _: False)
         assert guards.take(LOOPBACK, lambda _: True).port == 61001
-        with pytest.raises(CannotRun, match=r"port 61000 of 127\.0\.0\.1: it is in use"):
+        with pytest.raises(LocalError, match=r"port 61000 of 127\.0\.0\.1: it is in use"):
             guards.take(LOOPBACK, lambda _: False, port=61000)

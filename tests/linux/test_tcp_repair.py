@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from handshake.errors import CannotRun
+from handshake.errors import LocalError
 from handshake.linux.tcp_repair import acknowledged, adopt
 from handshake.tcp import (
     ControlBlock,
@@ -46,7 +46,7 @@ US, PEER = Endpoint.of("192.0.2.1", 50000), Endpoint.of("192.0.2.2", 80)
     ],
 )
 def test_what_the_kernel_could_not_carry_on(block: ControlBlock, why: str) -> None:
-    with pytest.raises(CannotRun, match=why):
+    with pytest.raises(LocalError, match=why):
         adopt(block, clock=None, release=lambda: False)
 
 

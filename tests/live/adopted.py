@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handshake.linux.tcp_repair import acknowledged, adopt
-from handshake.prober import Patience, Probe, Target, Verdict
-from handshake.prober.userspace.connections import Exchange
+from handshake.prober import Probe, Target, Timeouts, Verdict
+from handshake.prober.userspace.connections import UserspaceConnections
 from handshake.tcp import ControlBlock, Observed, Seq
 from handshake.tracker import Tracker, summarize
 
@@ -45,19 +45,19 @@ class Opened:
 
     def __init__(self, host: "Host | Here", target: str) -> None:
         self.host = host
-        patience = Patience.of(hold=TIMEOUT)
+        timeouts = Timeouts.of(hold=TIMEOUT)
         found = Target.parse(target)
         self.steps: list[Step] = []
         with host.entered():
-            self.exchange = Exchange(patience, attentive=True)
-            self.probe = Probe(found, found.endpoints()[0], patience)
-            self.probe.exchange = self.exchange
+            self.connections = UserspaceConnections(timeouts, attentive=True)
+            self.probe = Probe(found, found.endpoints()[0], timeouts)
+            self.probe.connections = self.connections
         self._steps = iter(self.probe)
         self.hear(lambda: self.verdict is Verdict.OPEN)
 
     def close(self) -> None:
         self.probe.close()
-        self.exchange.close()
+        self.connections.close()
 
     @property
     def verdict(self) -> Verdict | None:
@@ -71,7 +71,7 @@ class Opened:
     @property
     def clock(self) -> int:
         assert self.probe.attempt is not None
-        return self.probe.attempt.ticks + self.exchange.clock.now() // 1_000_000
+        return self.probe.attempt.ticks + self.connections.clock.now() // 1_000_000
 
     def hear(self, enough: Callable[[], bool]) -> None:
         """Let the engine go on until it is so, and all that it has heard is known here."""
@@ -89,12 +89,14 @@ class Opened:
         """Let the kernel take it over; something may happen while it knows, and does not hear."""
 
         def release() -> bool:
-            heard = map(self.exchange.link.decode, self.exchange.link.read())
+            heard = map(
+                self.connections.packet_socket.decode, self.connections.packet_socket.read()
+            )
             missed = any(isinstance(each, Observed) and not each.outgoing for each in heard)
-            self.exchange.hand_over()
+            self.connections.hand_over()
             if give_up_guard:
                 # The link stays until later: to close it takes a hundred times as long.
-                self.exchange._dialer.close()
+                self.connections._dialer.close()
             meanwhile()
             return missed
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from handshake.prober import Patience, Result, Target
+from handshake.prober import Result, Target, Timeouts
 from handshake.prober.engine import probe_all
 from tests.schema import valid
 
@@ -18,7 +18,7 @@ def by_hand(host: Host, *targets: str, **times: Any) -> dict[str, Found]:
     """Return what the probe by hand says of the same, by target."""
     calls = [Target.parse(text) for text in targets]
     with host.entered():
-        found: list[Result] = list(probe_all(calls, patience=Patience.of(**times)))
+        found: list[Result] = list(probe_all(calls, timeouts=Timeouts.of(**times)))
     return {each.target: each.as_json() for each in found}
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from handshake.prober import Attempt, Manner, Patience, Probe, Result, Target, probes
+from handshake.prober import Attempt, ClientOptions, Probe, Result, Target, Timeouts, probes
 from handshake.prober.engine import probe_all
 from tests.schema import valid
 
@@ -36,14 +36,14 @@ class Way(NamedTuple):
         self,
         client: Host,
         server: Host | str,
-        patience: Patience | None = None,
+        timeouts: Timeouts | None = None,
         *,
         port: int = PORT,
         **options: Any,
     ) -> Result:
         """Call a host, or an address; `options` are those of `call`."""
         address = server if isinstance(server, str) else self.address(server)
-        return call(client, target(address, port), patience, many=self.many, **options)
+        return call(client, target(address, port), timeouts, many=self.many, **options)
 
 
 _LITTLE = {"options-refused", "options-stripped", "no-mss"}
@@ -68,9 +68,9 @@ def target(address: str, port: int = PORT) -> str:
 def call(
     client: Host,
     text: str,
-    patience: Patience | None = None,
+    timeouts: Timeouts | None = None,
     *,
-    manner: Manner | None = None,
+    options: ClientOptions | None = None,
     many: bool = False,
     resets: bool = False,
     may_differ: bool = False,
@@ -82,9 +82,9 @@ def call(
     """
     with client.entered():
         if many:
-            (result,) = probe_all([Target.parse(text)], patience=patience, manner=manner)
+            (result,) = probe_all([Target.parse(text)], timeouts=timeouts, options=options)
         else:
-            result = _alone(text, patience, manner, may_differ=may_differ)
+            result = _alone(text, timeouts, options, may_differ=may_differ)
     valid(result.as_json(), "probe")
     assert "kernel-reset" not in codes(result)
     if not resets:
@@ -98,9 +98,9 @@ def codes(result: Result) -> set[str]:
 
 
 def _alone(
-    text: str, patience: Patience | None, manner: Manner | None, *, may_differ: bool
+    text: str, timeouts: Timeouts | None, options: ClientOptions | None, *, may_differ: bool
 ) -> Result:
-    (probe,) = probes(Target.parse(text), patience, manner)
+    (probe,) = probes(Target.parse(text), timeouts, options)
     assert isinstance(probe, Probe)
     result = probe.result
     if isinstance(probe.attempt, Attempt) and not may_differ:
@@ -136,11 +136,11 @@ class Played(NamedTuple):
 
 
 def play(
-    way: Way, folder: Path, script: Script, patience: Patience | None = None, **options: Any
+    way: Way, folder: Path, script: Script, timeouts: Timeouts | None = None, **options: Any
 ) -> Played:
     """Call a peer that follows a script."""
     path = folder / "wire.pcap"
     # No filter: tcpdump's would miss what has extension headers, or is a fragment.
     with peer(script) as (client, server), capture(server, "eth0", path, only=""):
-        result = way.call(client, server, patience, **options)
+        result = way.call(client, server, timeouts, **options)
     return Played(result, draw(path, way.address(client)), path)

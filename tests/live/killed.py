@@ -15,10 +15,10 @@ import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from handshake.linux.rst_guard import LADDER
-from handshake.prober import Patience, Target
+from handshake.linux.rst_guard import METHODS
+from handshake.prober import Target, Timeouts
 from handshake.prober.engine import probe_all
-from handshake.prober.userspace.connections import Exchange
+from handshake.prober.userspace.connections import UserspaceConnections
 
 from .capture import capture
 from .net import Host, pair
@@ -50,7 +50,7 @@ class Report:
 
 def run(count: int, seed: int | None = None) -> Report:
     """Probe `count` times, on each rung of the ladder in turn, and kill some."""
-    Exchange(Patience()).close()  # loads all that the children have no time for
+    UserspaceConnections(Timeouts()).close()  # loads all that the children have no time for
     report, dice = Report(), random.Random(seed)
     spared: list[tuple[set[int], int, int]] = []
     with tempfile.TemporaryDirectory() as folder, pair() as (client, server), answering(server):
@@ -60,7 +60,7 @@ def run(count: int, seed: int | None = None) -> Report:
             span = _FIRST_SPAN
             for number in range(count):
                 began = time.time_ns()
-                ports = _one(client, list(LADDER)[number % len(LADDER)], dice.uniform(0, span))
+                ports = _one(client, list(METHODS)[number % len(METHODS)], dice.uniform(0, span))
                 if ports is None:
                     report.killed += 1
                     span *= _GROWTH
@@ -107,12 +107,12 @@ def _one(client: Host, rung: str, after: float) -> set[int] | None:
 
 
 def _probe(rung: str) -> bytes:
-    for other in set(LADDER) - {rung}:
-        LADDER[other] = _barred
-    patience = Patience.of(timeout=1)
+    for other in set(METHODS) - {rung}:
+        METHODS[other] = _barred
+    timeouts = Timeouts.of(timeout=1)
     # Two at once to the same target take two ports.
     targets = [Target.of(address, PORT) for address in ("10.77.0.2", "10.77.0.2", "fd77::2")]
-    results = list(probe_all(targets, patience=patience, attentive=True))
+    results = list(probe_all(targets, timeouts=timeouts, attentive=True))
     assert {result.guard for result in results} == {rung}
     ports = {each.segment.source.port for r in results for each in r.segments if each.outgoing}
     return " ".join(map(str, ports)).encode()

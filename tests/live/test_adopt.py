@@ -60,7 +60,7 @@ def test_the_kernel_carries_it_on(target: str, tmp_path: Path) -> None:
     ("name", "give_up_guard"),
     # The socket of a guard may stay as long as it likes; a table of the firewall must go.
     [
-        *((name, True) for name in guard.LADDER),
+        *((name, True) for name in guard.METHODS),
         ("filter", False),
         ("md5", False),
         ("minttl", False),
@@ -70,8 +70,8 @@ def test_the_kernel_carries_it_on(target: str, tmp_path: Path) -> None:
 def test_under_every_guard(
     name: str, give_up_guard: bool, target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for other in set(guard.LADDER) - {name}:
-        monkeypatch.setitem(guard.LADDER, other, barred)
+    for other in set(guard.METHODS) - {name}:
+        monkeypatch.setitem(guard.METHODS, other, barred)
     path = tmp_path / "a.pcap"
     with (
         pair() as (client, server),

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from handshake.errors import CannotRun
+from handshake.errors import LocalError
 from handshake.linux.tcp_repair import adopt
-from handshake.prober import Patience, Probe, Target, probes
+from handshake.prober import Probe, Target, Timeouts, probes
 from handshake.prober.adopt import adopted
-from handshake.prober.clock import Beginnings
-from handshake.prober.userspace.connections import Exchange
+from handshake.prober.clock import IsnGenerator
+from handshake.prober.userspace.connections import UserspaceConnections
 from handshake.tcp import (
     ControlBlock,
     Endpoint,
@@ -44,7 +44,7 @@ from .test_probe import PORT, seen
 @pytest.mark.live
 def test_our_numbers_pass_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.pcap"
-    monkeypatch.setattr(Beginnings, "iss", lambda *_: 2**32 - 1000)
+    monkeypatch.setattr(IsnGenerator, "iss", lambda *_: 2**32 - 1000)
     with (
         pair() as (client, server),
         capture(server, "eth0", path),
@@ -127,14 +127,14 @@ def syn_ack_and_a_stray(_: Listener, heard: Observed) -> Packets:
 @pytest.mark.live
 def test_a_stray_syn_keeps_nobody_waiting() -> None:
     # To who follows the wire, it begins another connection.
-    patience = Patience.of(hold=TIMEOUT)
+    timeouts = Timeouts.of(hold=TIMEOUT)
     with peer(Listener(syn=syn_ack_and_a_stray)) as (client, _), client.entered():
-        (probe,) = probes(Target.parse(f"10.77.0.2:{PORT}"), patience)
+        (probe,) = probes(Target.parse(f"10.77.0.2:{PORT}"), timeouts)
         assert isinstance(probe, Probe)
-        with Exchange(patience, attentive=True) as exchange, closing(probe):
-            probe.exchange = exchange
+        with UserspaceConnections(timeouts, attentive=True) as connections, closing(probe):
+            probe.connections = connections
             began = time.monotonic()
-            ours = adopted(probe, exchange)
+            ours = adopted(probe, connections)
             assert ours is not None
             assert time.monotonic() - began < TIMEOUT / 2
             with ours:
@@ -179,7 +179,7 @@ def test_joined_without_any_privilege(end: str) -> None:
             elif end == "a reset":
                 reset(peer)
         out, err = running.communicate(timeout=TIMEOUT)
-    said = "BrokenOff the connection broke off: the peer reset it\n"
+    said = "ConnectionLostError the connection broke off: the peer reset it\n"
     assert (running.returncode, out, err) == (0, said if end == "a reset" else "", "")
 
 
@@ -191,11 +191,11 @@ def test_joined_without_any_privilege(end: str) -> None:
     "step",
     [
         "bpf.attach",
-        "repair._connect",
-        "repair._tell_options",
-        "repair._tell_clock",
-        "repair._queue",
-        "repair._tell_windows",
+        "tcp_repair._connect",
+        "tcp_repair._tell_options",
+        "tcp_repair._tell_clock",
+        "tcp_repair._queue",
+        "tcp_repair._tell_windows",
     ],
 )
 def test_nothing_is_left_of_a_step_that_fails(
@@ -214,8 +214,8 @@ def test_nothing_is_left_of_a_step_that_fails(
     ):
         before = sockets(client)
         with monkeypatch.context() as patch:
-            patch.setattr(f"handshake.packet.{step}", fail)
-            with pytest.raises(CannotRun, match="ENOMEM"):
+            patch.setattr(f"handshake.linux.{step}", fail)
+            with pytest.raises(LocalError, match="ENOMEM"):
                 connection.adopt()
         assert sockets(client) == before
         peer.shutdown(socket.SHUT_WR)
@@ -226,7 +226,7 @@ def test_nothing_is_left_of_a_step_that_fails(
 
 
 @pytest.mark.live
-@pytest.mark.parametrize("error", [KeyboardInterrupt, CannotRun])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, LocalError])
 def test_interrupted_it_goes_without_a_word(error: type[BaseException], tmp_path: Path) -> None:
     path = tmp_path / "a.pcap"
 
@@ -255,10 +255,10 @@ def test_a_connection_that_the_peer_has_closed() -> None:
     with pair() as (client, server), opened(client, server) as (connection, peer):
         peer.shutdown(socket.SHUT_WR)
         connection.hear(lambda: connection.block.state is not State.ESTABLISHED)
-        with pytest.raises(CannotRun, match="cannot take the connection over: "):
+        with pytest.raises(LocalError, match="cannot take the connection over: "):
             connection.adopt()
         block = changed(connection.block, state=State.CLOSE_WAIT)
-        with pytest.raises(CannotRun, match="the peer has closed it already"):
+        with pytest.raises(LocalError, match="the peer has closed it already"):
             adopt(block, clock=0, release=lambda: False)
 
 
@@ -330,7 +330,7 @@ def test_without_the_privilege_it_says_which_and_sends_nothing(tmp_path: Path) -
         said = client.run(argv, check=False).stderr
         listener.accept()[0].close()
     last = said.splitlines()[-1]
-    assert last.startswith("handshake.errors.CannotRun: ")
+    assert last.startswith("handshake.errors.LocalError: ")
     assert "needs CAP_NET_ADMIN, since TCP_REPAIR" in last
     ours = [each for each in seen(path) if str(each.segment.source.address) == OURS]
     assert [str(each.segment.flags) for each in ours[:2]] == ["SYN", "ACK"]

@@ -158,8 +158,8 @@ def test_both_call_at_once() -> None:
     found: list[Found] = []
 
     def call() -> None:
-        times, manner = {"close_timeout": 0.5}, {"source_port": 41000}
-        found.append(connected_to(client, V4, times=times, manner=manner))
+        times, options = {"close_timeout": 0.5}, {"source_port": 41000}
+        found.append(connected_to(client, V4, times=times, options=options))
 
     # Each SYN is 50 ms on its way, so that they cross (figure 7).
     with delayed(0.05) as (client, server), server.socket() as peer:
@@ -229,7 +229,7 @@ def test_unreachable(version: str, codes: dict[str, int]) -> None:
 @pytest.mark.parametrize(("version", "kind"), [("v4", 11), ("v6", 3)])
 def test_the_time_to_live_runs_out(version: str, kind: int) -> None:
     with routed() as (client, router, server):
-        found = connected_to(client, of(getattr(server, version)), manner={"ttl": 1})
+        found = connected_to(client, of(getattr(server, version)), options={"ttl": 1})
         assert found["icmp"] == {"type": kind, "code": 0, "from": getattr(router, version)}
     assert (found["verdict"], found["syn_sent"]) == ("unreachable", 1)
     assert "time to live exceeded" in found["reason"]
@@ -382,7 +382,7 @@ def test_a_firewall_of_our_own_rejects_it(version: str, kind: str) -> None:
 
 @pytest.mark.live
 @pytest.mark.parametrize(
-    ("target", "manner", "reason"),
+    ("target", "options", "reason"),
     [
         (V4, {"source": "10.77.0.9"}, "10.77.0.9: the address is not ours (EADDRNOTAVAIL)"),
         (V6, {"source": "fd77::9"}, "fd77::9: the address is not ours (EADDRNOTAVAIL)"),
@@ -394,9 +394,9 @@ def test_a_firewall_of_our_own_rejects_it(version: str, kind: str) -> None:
         (V6, {"interface": "lo"}, "this machine has no route to it (ENETUNREACH)"),
     ],
 )
-def test_what_cannot_be_called_from(target: str, manner: dict[str, Any], reason: str) -> None:
+def test_what_cannot_be_called_from(target: str, options: dict[str, Any], reason: str) -> None:
     with pair() as (client, server), answering(server), client.listen(5000):
-        found = connected_to(client, target, manner=manner)
+        found = connected_to(client, target, options=options)
     assert (found["verdict"], found["syn_sent"], found["said"]) == ("local-error", 0, None)
     assert reason in found["reason"]
 
@@ -406,14 +406,14 @@ def test_too_many_sockets_at_once_cannot_be_had() -> None:
     few = ["prlimit", "--nofile=20"]
     with pair() as (client, server), drop(server, "input", "tcp dport 9000-9100"):
         targets = [of(server.v4, port) for port in range(9000, 9050)]
-        with pytest.raises(RuntimeError, match="CannotRun: too many open sockets: call fewer"):
+        with pytest.raises(RuntimeError, match="LocalError: too many open sockets: call fewer"):
             connected(client, *targets, before=few, concurrency=50)
 
 
 @pytest.mark.live
 def test_a_port_that_would_call_itself() -> None:
     with pair() as (client, _):
-        found = connected_to(client, "10.77.0.1:5000", manner={"source_port": 5000})
+        found = connected_to(client, "10.77.0.1:5000", options={"source_port": 5000})
         assert found["verdict"] == "local-error"
         assert "port 5000 would call itself" in found["reason"]
         # The kernel takes even ports first: chosen by it, the port is chosen again.

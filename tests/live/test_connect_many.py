@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from handshake.prober import Patience, Target
+from handshake.prober import Target, Timeouts
 from handshake.prober.connect import connect_all
 from handshake.tcp import Endpoint, Flags
 from tests.schema import valid
@@ -32,14 +32,14 @@ from .unprivileged import connected
 def test_it_is_called_from_where_it_is_asked_for(version: str, tmp_path: Path) -> None:
     path = tmp_path / "a.pcap"
     source = {"v4": "10.77.0.7", "v6": "fd77::7"}[version]
-    manner = {"source": source, "source_port": 41000, "interface": "eth0", "ttl": 7, "tos": 0x28}
+    options = {"source": source, "source_port": 41000, "interface": "eth0", "ttl": 7, "tos": 0x28}
     with pair() as (client, server), answering(server):
         client.ip(f"addr add {source}/{24 if version == 'v4' else 64} dev eth0")
         with capture(server, "eth0", path):
             target = of(getattr(server, version))
             # One port calls two, and one of them again.
             closed = of(getattr(server, version), 1)
-            found = connected(client, target, closed, closed, manner=manner, concurrency=1)
+            found = connected(client, target, closed, closed, options=options, concurrency=1)
     assert [each["verdict"] for each in found] == ["open", "closed", "closed"]
     syns = [each for each in seen(path) if each.segment.flags == Flags.SYN]
     assert {str(each.segment.source) for each in syns} == {str(Endpoint.of(source, 41000))}
@@ -127,7 +127,7 @@ def test_left_early_it_closes_its_sockets(tmp_path: Path) -> None:
         client.entered(),
     ):
         calls = [Target.parse(text) for text in (V4, "10.77.0.2:9", "10.77.0.2:1")]
-        results = connect_all(calls, patience=Patience.of(hold=5))
+        results = connect_all(calls, timeouts=Timeouts.of(hold=5))
         assert str(next(results).verdict) == "closed"
         results.close()
         accepted, _ = listener.accept()
@@ -147,14 +147,14 @@ def test_memory_stays_flat() -> None:
             yield Target.of("10.77.0.2", 1 + number)
 
     marks = []
-    patience = Patience.of(timeout=0.5)
+    timeouts = Timeouts.of(timeout=0.5)
     with (
         pair() as (client, server),
         drop(server, "input", "tcp dport 5000-5031"),
         client.entered(),
     ):
         tracemalloc.start()
-        for place, _ in enumerate(connect_all(calls(), concurrency=128, patience=patience)):
+        for place, _ in enumerate(connect_all(calls(), concurrency=128, timeouts=timeouts)):
             # Targets are taken as they are needed, however fast each is refused.
             assert begun <= place + 1 + 2 * 128
             if place in (1000, 5900):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from handshake.prober import Close, Patience, Result, Target, Verdict, probe
+from handshake.prober import Close, Result, Target, Timeouts, Verdict, probe
 from handshake.prober.engine import Engine, probe_all
 from handshake.prober.userspace import connections
 
@@ -27,8 +27,8 @@ def test_those_who_are_not_there_hold_up_nobody() -> None:
     absent = [f"10.77.0.{host}:{port}" for host in range(3, 255) for port in (1, 2)]
     began = time.monotonic()
     with pair() as (client, server), answering(server), client.entered():
-        asked = Patience.of(timeout=2, retries=0)
-        found = list(probe_all(targets(*absent, there), concurrency=600, patience=asked))
+        asked = Timeouts.of(timeout=2, retries=0)
+        found = list(probe_all(targets(*absent, there), concurrency=600, timeouts=asked))
     took = time.monotonic() - began
     assert Counter(each.verdict for each in found) == {
         Verdict.UNREACHABLE: len(absent),
@@ -65,7 +65,7 @@ MIXED = {
 @pytest.mark.parametrize("attentive", [False, True])
 def test_every_verdict_comes_out_of_one_run(attentive: bool, tmp_path: Path) -> None:
     calls = targets(*sorted(target for target, *_ in MIXED))
-    patience = Patience.of(timeout=4.5, retries=1)
+    timeouts = Timeouts.of(timeout=4.5, retries=1)
     path = tmp_path / "a.pcap"
     with (
         pair() as (client, server),
@@ -74,7 +74,7 @@ def test_every_verdict_comes_out_of_one_run(attentive: bool, tmp_path: Path) -> 
         client.entered(),  # nobody here could be asked for a name
         capture(client, "eth0", path),
     ):
-        found = list(probe_all(calls, patience=patience, attentive=attentive))
+        found = list(probe_all(calls, timeouts=timeouts, attentive=attentive))
     assert outcomes(found) == MIXED
     assert len(found) == len(MIXED)
     by_target = {each.target: each for each in found}
@@ -133,14 +133,14 @@ def test_the_same_target_many_times_at_once(tmp_path: Path) -> None:
 @pytest.mark.live
 @pytest.mark.parametrize(("hook", "lost", "syns"), [("input", SYN, 2), ("output", SYN_ACK, 2)])
 def test_what_is_lost_comes_again(hook: str, lost: str, syns: int) -> None:
-    patience = Patience.of(rto=0.5)
+    timeouts = Timeouts.of(rto=0.5)
     with (
         pair() as (client, server),
         answering(server),
         drop_first(server, hook, lost),
         client.entered(),
     ):
-        (found,) = probe_all(targets(f"10.77.0.2:{PORT}"), patience=patience)
+        (found,) = probe_all(targets(f"10.77.0.2:{PORT}"), timeouts=timeouts)
     assert (found.verdict, found.close, found.syn_sent) == (Verdict.OPEN, Close.CLEAN, syns)
     assert found.rtt is not None
     assert found.rtt < 0.4
@@ -163,7 +163,7 @@ def test_calls_begin_at_the_pace_asked_for(tmp_path: Path) -> None:
 @pytest.mark.live
 def test_in_an_event_loop_of_the_callers_own() -> None:
     async def first() -> Result:
-        engine = Engine(patience=Patience.of(timeout=1))
+        engine = Engine(timeouts=Timeouts.of(timeout=1))
         results = engine.run(targets("10.77.0.2:9", "10.77.0.2:1"))
         async for each in results:
             return each
@@ -195,14 +195,14 @@ def test_memory_stays_flat() -> None:
             yield Target.of("10.77.0.2", 1 + number)
 
     marks = []
-    patience = Patience.of(timeout=0.5, retries=0)
+    timeouts = Timeouts.of(timeout=0.5, retries=0)
     with (
         pair() as (client, server),
         drop(server, "input", "tcp dport 5000-5031"),
         client.entered(),
     ):
         tracemalloc.start()
-        for place, _ in enumerate(probe_all(calls(), concurrency=128, patience=patience)):
+        for place, _ in enumerate(probe_all(calls(), concurrency=128, timeouts=timeouts)):
             if place in (2000, 9900):
                 marks.append(tracemalloc.get_traced_memory()[0])
         tracemalloc.stop()

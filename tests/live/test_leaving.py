@@ -230,10 +230,10 @@ def test_a_signal_that_is_ignored_stays_so() -> None:
 
 LIBRARY: Final = """
 import sys
-from handshake.prober import Patience, Target
+from handshake.prober import Target, Timeouts
 from handshake.prober.{module} import {name}
 try:
-    list({name}([Target.parse(sys.argv[1])] * 2, patience=Patience.of(hold=60)))
+    list({name}([Target.parse(sys.argv[1])] * 2, timeouts=Timeouts.of(hold=60)))
 except KeyboardInterrupt:
     print("interrupted")
 """

@@ -8,8 +8,9 @@ from scapy.layers.inet import IP, TCP
 from scapy.sendrecv import sniff
 
 from handshake.linux import rst_guard as module
-from handshake.linux.packet_socket import Heard, Link
-from handshake.linux.rst_guard import LADDER, family, guard, sockaddr
+from handshake.linux.packet_socket import PacketSocket, Received
+from handshake.linux.rst_guard import METHODS, guard
+from handshake.linux.sockaddr import family, sockaddr
 from handshake.packet.checksum import checksummed
 from handshake.packet.icmp import IcmpError
 from handshake.tcp import Endpoint, Flags, Observed, Segment, Seq
@@ -22,8 +23,8 @@ def syn(source: Endpoint, destination: Endpoint) -> Segment:
     return Segment(source, destination, Seq(1000), None, Flags.SYN, window=1000)
 
 
-def hear(link: Link, count: int) -> list[Heard]:
-    heard: list[Heard] = []
+def hear(link: PacketSocket, count: int) -> list[Received]:
+    heard: list[Received] = []
 
     def enough() -> bool:
         heard.extend(link.receive())
@@ -34,13 +35,13 @@ def hear(link: Link, count: int) -> list[Heard]:
 
 
 @pytest.mark.live
-@pytest.mark.parametrize("name", LADDER)
+@pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("address", ["10.77.0.1", "fd77::1", "fe80::ff:fe00:1%eth0"])
 def test_a_guard_of_each_kind_keeps_the_kernel_silent(name: str, address: str) -> None:
     with pair() as (client, server), client.entered(), server.listen(80):
         ours = ip_address(address)
         theirs = ip_address(address.replace("1%", "2%") if "%" in address else address[:-1] + "2")
-        with guard(ours, names=[name]) as held, Link([held.port]) as link:
+        with guard(ours, names=[name]) as held, PacketSocket([held.port]) as link:
             assert held.name == name
             link.transmit(syn(Endpoint(ours, held.port), Endpoint(theirs, 80)))
             # Our SYN, its SYN+ACK, and again after a second: nothing of the kernel's between.
@@ -86,7 +87,7 @@ def test_a_guard_is_believed_where_it_cannot_be_tried() -> None:
 def test_what_is_heard_is_whole() -> None:
     with pair() as (client, _), client.entered():
         ours, theirs = Endpoint.of("10.77.0.1", 41000), Endpoint.of("10.77.0.2", 1)
-        with Link([41000]) as link:
+        with PacketSocket([41000]) as link:
             link.transmit(syn(ours, theirs), ttl=77)
             sent, refused, *_ = hear(link, 2)
     assert isinstance(sent, Observed)
@@ -107,7 +108,7 @@ def test_the_first_packet_is_stamped_like_the_others() -> None:
     with pair() as (client, server), client.entered(), server.listen(80):
         ours, theirs = Endpoint.of("10.77.0.1", 41000), Endpoint.of("10.77.0.2", 80)
         for _ in range(9):
-            with guard(ours.address, ours.port), Link([ours.port]) as link:
+            with guard(ours.address, ours.port), PacketSocket([ours.port]) as link:
                 link.transmit(syn(ours, theirs))
                 first, second, *_ = hear(link, 2)
             assert isinstance(first, Observed)
@@ -126,7 +127,7 @@ def test_icmp_errors_are_heard() -> None:
         pair() as (client, server),
         firewall(server, "input", "tcp dport 80", reject),
         client.entered(),
-        Link([41000]) as link,
+        PacketSocket([41000]) as link,
     ):
         link.transmit(syn(ours, theirs))
         _, error = hear(link, 2)
@@ -137,7 +138,7 @@ def test_icmp_errors_are_heard() -> None:
 
 @pytest.mark.live
 def test_other_ports_are_not_heard() -> None:
-    with Host("alone") as host, host.entered(), Link([41000]) as link:
+    with Host("alone") as host, host.entered(), PacketSocket([41000]) as link:
         for port in (40999, 41000):
             with socket.socket() as caller:
                 caller.bind(("127.0.0.1", port))
@@ -156,7 +157,11 @@ def test_a_bridge_does_not_double_what_passes() -> None:
             "link set br0 up",
             "addr add 10.77.0.1/24 dev br0",
         )
-        with client.entered(), guard(ip_address("10.77.0.1")) as held, Link([held.port]) as link:
+        with (
+            client.entered(),
+            guard(ip_address("10.77.0.1")) as held,
+            PacketSocket([held.port]) as link,
+        ):
             link.transmit(syn(Endpoint.of("10.77.0.1", held.port), Endpoint.of("10.77.0.2", 80)))
             flags = [
                 str(each.segment.flags) for each in hear(link, 2) if isinstance(each, Observed)
@@ -166,7 +171,7 @@ def test_a_bridge_does_not_double_what_passes() -> None:
 
 @pytest.mark.live
 def test_it_is_a_socket_that_scapy_can_sniff_on() -> None:
-    with Host("alone") as host, host.entered(), Link([41000]) as link:
+    with Host("alone") as host, host.entered(), PacketSocket([41000]) as link:
 
         def call() -> None:
             with host.socket() as caller:
@@ -185,6 +190,6 @@ def test_it_is_a_socket_that_scapy_can_sniff_on() -> None:
 def test_nothing_is_left_open() -> None:
     with Host("alone") as host, host.entered():
         before = len(list(Path("/proc/self/fd").iterdir()))
-        with guard(ip_address("127.0.0.1")) as held, Link([held.port]):
+        with guard(ip_address("127.0.0.1")) as held, PacketSocket([held.port]):
             pass
         assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -12,13 +12,13 @@ import pytest
 from handshake.linux import rst_guard as guards
 from handshake.prober import (
     Attempt,
+    ClientOptions,
     Close,
-    Closing,
-    Manner,
-    Patience,
+    CloseMode,
     Probe,
     Result,
     Target,
+    Timeouts,
     Verdict,
     probes,
 )
@@ -39,11 +39,14 @@ _MPTCP = 262
 
 
 def call(
-    client: Host, target: str, patience: Patience | None = None, manner: Manner | None = None
+    client: Host,
+    target: str,
+    timeouts: Timeouts | None = None,
+    options: ClientOptions | None = None,
 ) -> Result:
     """Probe one address to the end; what both sides of it remember must agree."""
     with client.entered():
-        (probe,) = probes(Target.parse(target), patience, manner)
+        (probe,) = probes(Target.parse(target), timeouts, options)
         assert isinstance(probe, Probe)
         result = probe.result
     if isinstance(probe.attempt, Attempt):
@@ -67,19 +70,19 @@ def both(folder: Path) -> Iterator[tuple[Host, Host, Path]]:
 @pytest.mark.live
 @pytest.mark.parametrize("version", [4, 6])
 @pytest.mark.parametrize(
-    ("manner", "field", "off"),
+    ("options", "field", "off"),
     [
-        (Manner(window_scale=None), "rcv_shift", 0),
-        (Manner(timestamps=False), "timestamps", False),
-        (Manner(sack=False), "sack", False),
-        (Manner(mss=900), "mss", None),
+        (ClientOptions(window_scale=None), "rcv_shift", 0),
+        (ClientOptions(timestamps=False), "timestamps", False),
+        (ClientOptions(sack=False), "sack", False),
+        (ClientOptions(mss=900), "mss", None),
     ],
 )
 def test_what_we_do_not_offer_is_not_in_force(
-    version: int, manner: Manner, field: str, off: object, tmp_path: Path
+    version: int, options: ClientOptions, field: str, off: object, tmp_path: Path
 ) -> None:
     with both(tmp_path) as (client, server, path), answering(server):
-        found = call(client, target(server, version), manner=manner)
+        found = call(client, target(server, version), options=options)
     assert (found.verdict, found.close) == (Verdict.OPEN, Close.CLEAN)
     assert found.negotiated is not None
     if off is not None:
@@ -94,7 +97,7 @@ def test_what_we_do_not_offer_is_not_in_force(
 @pytest.mark.live
 def test_any_header_that_was_asked_for_is_on_the_wire(tmp_path: Path) -> None:
     with both(tmp_path) as (client, server, path), answering(server):
-        manner = Manner(
+        options = ClientOptions(
             mss=1000,
             window=2048,
             window_scale=3,
@@ -102,11 +105,11 @@ def test_any_header_that_was_asked_for_is_on_the_wire(tmp_path: Path) -> None:
             source_port=4242,
             ttl=9,
             tos=0xB8,
-            options=((253, b"\xf9\x89"),),
+            extra_options=((253, b"\xf9\x89"),),
             flags=Flags.SYN | Flags.PSH,
         )
         for version in (4, 6):
-            found = call(client, target(server, version), manner=manner)
+            found = call(client, target(server, version), options=options)
             assert (found.verdict, found.close) == (Verdict.OPEN, Close.CLEAN)
     syns = [each for each in seen(path) if each.segment.syn and each.segment.ack is None]
     for syn in syns:
@@ -125,11 +128,13 @@ def test_any_header_that_was_asked_for_is_on_the_wire(tmp_path: Path) -> None:
 @pytest.mark.live
 @pytest.mark.parametrize(
     ("closing", "end"),
-    [(Closing.FIN, "FIN+ACK"), (Closing.RST, "RST"), (Closing.NONE, None)],
+    [(CloseMode.FIN, "FIN+ACK"), (CloseMode.RST, "RST"), (CloseMode.NONE, None)],
 )
-def test_it_ends_as_it_was_asked_to(closing: Closing, end: str | None) -> None:
+def test_it_ends_as_it_was_asked_to(closing: CloseMode, end: str | None) -> None:
     with pair() as (client, server), answering(server):
-        found = call(client, target(server, 4), Patience.of(observe=0.1), Manner(closing=closing))
+        found = call(
+            client, target(server, 4), Timeouts.of(observe=0.1), ClientOptions(closing=closing)
+        )
     assert found.verdict is Verdict.OPEN
     shown = [str(each.segment.flags) for each in found.segments]
     assert shown[:4] == ["SYN", "SYN+ACK", "ACK", *([] if end is None else [end])]
@@ -145,12 +150,12 @@ def test_a_question_and_its_answer(version: int) -> None:
         caller.sendall(b"HTTP/1.0 200 OK\r\n\r\nHello.\r\n")
 
     with pair() as (client, server), serving(server, serve):
-        manner = Manner(data=b"GET / HTTP/1.0\r\n\r\n", expect=b" 200 ")
-        found = call(client, target(server, version), manner=manner)
+        options = ClientOptions(data=b"GET / HTTP/1.0\r\n\r\n", expect=b" 200 ")
+        found = call(client, target(server, version), options=options)
     assert asked == [b"GET / HTTP/1.0\r\n\r\n"]
-    assert (found.verdict, found.close, found.met) == (Verdict.OPEN, Close.CLEAN, True)
-    assert found.said is not None
-    assert found.said.received.endswith(b"Hello.\r\n")
+    assert (found.verdict, found.close, found.succeeded) == (Verdict.OPEN, Close.CLEAN, True)
+    assert found.data is not None
+    assert found.data.received.endswith(b"Hello.\r\n")
 
 
 @pytest.mark.live
@@ -166,8 +171,8 @@ def test_a_peer_that_takes_more_than_our_link_carries(version: int, ours: int | 
     data = bytes(range(256)) * 40
     with pair() as (client, server), serving(server, serve):
         server.ip("link set eth0 mtu 9000")
-        how = Manner(data=data, mss=ours)
-        found = call(client, target(server, version), Patience.of(timeout=2), how)
+        how = ClientOptions(data=data, mss=ours)
+        found = call(client, target(server, version), Timeouts.of(timeout=2), how)
     assert (found.verdict, found.close) == (Verdict.OPEN, Close.CLEAN)
     assert bytes(heard) == data
     # What we take does not limit what we send: our link does (section 3.7.1).
@@ -187,16 +192,16 @@ def test_of_a_peer_that_talks_without_end_the_beginning_is_kept() -> None:
                 caller.sendall(bytes(1 << 16))
 
     with pair() as (client, server), serving(server, serve):
-        patience = Patience.of(hold=2, close_timeout=0.2)
+        timeouts = Timeouts.of(hold=2, close_timeout=0.2)
         with client.entered():
-            (probe,) = probes(Target.parse(target(server, 4)), patience)
+            (probe,) = probes(Target.parse(target(server, 4)), timeouts)
             assert isinstance(probe, Probe)
             found = probe.result
     assert found.verdict is Verdict.OPEN
     assert sum(len(each.packet) for each in found.segments) < 9 << 20
     assert "segments-left-out" in [note.code for note in found.findings]
-    assert found.said is not None
-    assert len(found.said.received) == 0xFFFF
+    assert found.data is not None
+    assert len(found.data.received) == 0xFFFF
 
 
 @pytest.mark.live
@@ -211,12 +216,12 @@ def test_more_than_a_segment_over_a_lossy_path(version: int) -> None:
     data = bytes(range(256)) * 200
     lost = "tcp flags & (syn | fin) == 0x0 numgen inc mod 7 == 3"
     with pair() as (client, server), serving(server, serve), drop(server, "input", lost):
-        patience = Patience.of(rto=0.2, timeout=9, retries=3, close_timeout=5)
-        found = call(client, target(server, version), patience, Manner(data=data))
+        timeouts = Timeouts.of(rto=0.2, timeout=9, retries=3, close_timeout=5)
+        found = call(client, target(server, version), timeouts, ClientOptions(data=data))
     assert found.verdict is Verdict.OPEN
     assert bytes(heard) == data
-    assert found.said is not None
-    assert found.said.acknowledged == len(data)
+    assert found.data is not None
+    assert found.data.acknowledged == len(data)
 
 
 @pytest.mark.live
@@ -235,9 +240,9 @@ def test_a_segment_that_asks_for_nothing(
     asked: Flags, listening: bool, verdict: Verdict, tmp_path: Path
 ) -> None:
     with both(tmp_path) as (client, server, path), answering(server):
-        patience = Patience.of(timeout=0.3, retries=0)
+        timeouts = Timeouts.of(timeout=0.3, retries=0)
         place = target(server, 4, PORT if listening else 1)
-        found = call(client, place, patience, Manner(flags=asked))
+        found = call(client, place, timeouts, ClientOptions(flags=asked))
     assert found.verdict is verdict
     assert (found.rtt is None) == (verdict is Verdict.FILTERED)
     ours = [each for each in seen(path) if str(each.segment.source.address) == "10.77.0.1"]
@@ -250,8 +255,8 @@ def test_a_segment_that_asks_for_nothing(
 )
 def test_so_it_is_with_the_bits_of_ecn(asked: Flags, verdict: Verdict) -> None:
     with pair() as (client, server), answering(server):
-        patience = Patience.of(timeout=0.3, retries=0)
-        found = call(client, target(server, 4), patience, Manner(flags=asked, ecn=True))
+        timeouts = Timeouts.of(timeout=0.3, retries=0)
+        found = call(client, target(server, 4), timeouts, ClientOptions(flags=asked, ecn=True))
     assert (found.verdict, found.syn_sent) == (verdict, 1)
     assert f"{asked.name}+ECE+CWR" in found.reason
     assert (found.rtt is None) == (verdict is Verdict.FILTERED)
@@ -261,8 +266,11 @@ def test_so_it_is_with_the_bits_of_ecn(asked: Flags, verdict: Verdict) -> None:
 def test_an_address_and_an_interface_of_ours(tmp_path: Path) -> None:
     with both(tmp_path) as (client, server, path), answering(server):
         client.ip("addr add 10.77.0.11/24 dev eth0", "addr add 192.0.2.1/32 dev lo")
-        for manner in (Manner(source=ip_address("10.77.0.11")), Manner(interface="eth0")):
-            assert call(client, target(server, 4), manner=manner).verdict is Verdict.OPEN
+        for options in (
+            ClientOptions(source=ip_address("10.77.0.11")),
+            ClientOptions(interface="eth0"),
+        ):
+            assert call(client, target(server, 4), options=options).verdict is Verdict.OPEN
     callers = {str(each.segment.source.address) for each in seen(path) if _asks(each)}
     assert callers == {"10.77.0.11", "10.77.0.1"}
 
@@ -280,19 +288,19 @@ def _asks(each: Observed) -> bool:
     ],
 )
 def test_an_address_that_is_not_ours_is_a_local_error(source: str, words: str) -> None:
-    how = Manner(source=ip_address(source))
+    how = ClientOptions(source=ip_address(source))
     with pair() as (client, server):
-        found = call(client, target(server, 4), manner=how)
+        found = call(client, target(server, 4), options=how)
     assert (found.verdict, found.syn_sent) == (Verdict.LOCAL_ERROR, 0)
     assert words in found.reason
 
 
 @pytest.mark.live
 def test_a_guard_that_does_not_hold_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(guards.LADDER, "filter", lambda *_: None)
+    monkeypatch.setitem(guards.METHODS, "filter", lambda *_: None)
     monkeypatch.setattr(guards, "_answers", lambda *_: False)
     with pair() as (client, server), answering(server), client.entered():
-        (probe,) = probes(Target.parse(target(server, 4)), Patience.of(close_timeout=0.2))
+        (probe,) = probes(Target.parse(target(server, 4)), Timeouts.of(close_timeout=0.2))
         assert isinstance(probe, Probe)
         found = probe.result
     assert "kernel-reset" in [note.code for note in found.findings]
@@ -335,8 +343,8 @@ def test_so_it_is_among_many(tmp_path: Path) -> None:
 @every_way
 def test_a_port_that_somebody_else_has_is_a_local_error(way: Way) -> None:
     with pair() as (client, server), client.listen(4242), answering(server):
-        found = way.call(client, server, port=PORT, manner=Manner(source_port=4242))
-        other = way.call(client, server, port=PORT, manner=Manner(source_port=4243))
+        found = way.call(client, server, port=PORT, options=ClientOptions(source_port=4242))
+        other = way.call(client, server, port=PORT, options=ClientOptions(source_port=4243))
     assert (found.verdict, found.syn_sent, found.exit_code) == (Verdict.LOCAL_ERROR, 0, 3)
     assert f"cannot call from port 4242 of {way.address(client)}: it is in use" in found.reason
     assert "`ss -tanp sport = :4242` shows by whom: call from another one" in found.reason
@@ -347,9 +355,9 @@ def test_a_port_that_somebody_else_has_is_a_local_error(way: Way) -> None:
 def test_a_port_that_a_peer_has_not_let_go_of_is_a_local_error() -> None:
     with pair() as (client, server), server.listen(PORT), client.entered():
         calls = [Target.parse(target(server, 4))] * 2
-        how = Manner(source_port=4242)
-        patience = Patience.of(close_timeout=0.1)
-        found = list(probe_all(calls, concurrency=1, patience=patience, manner=how))
+        how = ClientOptions(source_port=4242)
+        timeouts = Timeouts.of(close_timeout=0.1)
+        found = list(probe_all(calls, concurrency=1, timeouts=timeouts, options=how))
     assert [each.verdict for each in found] == [Verdict.OPEN, Verdict.LOCAL_ERROR]
     assert "our last call to it from port 4242 may not be over for it" in found[1].reason
 
@@ -358,5 +366,5 @@ def test_a_port_that_a_peer_has_not_let_go_of_is_a_local_error() -> None:
 def test_a_port_that_a_peer_has_let_go_of_calls_it_again() -> None:
     with pair() as (client, server), answering(server), client.entered():
         calls = [Target.parse(target(server, 4))] * 3
-        found = list(probe_all(calls, concurrency=1, manner=Manner(source_port=4242)))
+        found = list(probe_all(calls, concurrency=1, options=ClientOptions(source_port=4242)))
     assert [(each.verdict, each.close) for each in found] == [(Verdict.OPEN, Close.CLEAN)] * 3

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from handshake.prober import Manner, Note, Patience, Result, Verdict
+from handshake.prober import ClientOptions, Note, Result, Timeouts, Verdict
 
 from .calling import Way, every_way
 from .capture import capture
@@ -96,7 +96,7 @@ def test_a_host_that_refuses_by_itself_is_no_firewall(version: int, tmp_path: Pa
 def test_who_asked_for_one_syn_alone_sends_no_second(tmp_path: Path) -> None:
     path = tmp_path / "a.pcap"
     with far() as (client, _, _, server), capture(server, "eth0", path):
-        found = call(client, target(server, 4), Patience.of(retries=0))
+        found = call(client, target(server, 4), Timeouts.of(retries=0))
     assert found.verdict is Verdict.CLOSED
     assert flags(path) == ["SYN", "RST+ACK"]
 
@@ -136,7 +136,7 @@ def behind_a_proxy() -> Iterator[tuple[Host, Host]]:
 @pytest.mark.live
 def test_a_syn_proxy_before_a_server_that_is_there() -> None:
     with behind_a_proxy() as (client, server), answering(server):
-        found = call(client, target(server, 4), Patience.of(observe=1.25))
+        found = call(client, target(server, 4), Timeouts.of(observe=1.25))
     assert found.verdict is Verdict.OPEN
     told = note(found, "syn-proxy")
     assert told is not None
@@ -148,7 +148,7 @@ def test_a_syn_proxy_before_a_server_that_is_there() -> None:
 def test_a_syn_proxy_before_a_server_that_is_not() -> None:
     # The handshake completes, and connect() would return: nobody is there.
     with behind_a_proxy() as (client, server), drop(server, "input", MATCH):
-        found = call(client, target(server, 4), Patience.of(observe=0.5, close_timeout=1.2))
+        found = call(client, target(server, 4), Timeouts.of(observe=0.5, close_timeout=1.2))
     assert found.verdict is Verdict.HALF_OPEN
     told = note(found, "syn-proxy")
     assert told is not None
@@ -158,7 +158,7 @@ def test_a_syn_proxy_before_a_server_that_is_not() -> None:
 @pytest.mark.live
 def test_a_syn_proxy_before_a_port_that_is_closed() -> None:
     with behind_a_proxy() as (client, server):
-        found = call(client, target(server, 4), Patience.of(observe=0.5, close_timeout=1.2))
+        found = call(client, target(server, 4), Timeouts.of(observe=0.5, close_timeout=1.2))
     assert found.verdict is not Verdict.OPEN
     assert note(found, "syn-proxy") is not None
 
@@ -180,7 +180,7 @@ def test_a_router_that_lowers_the_mss_is_hinted_at(version: int) -> None:
 def test_syn_cookies_without_timestamps_keep_no_option() -> None:
     with routed() as (client, _, server), answering(server):
         server.sysctl("net.ipv4.tcp_syncookies", 2)
-        found = call(client, target(server, 4), manner=Manner(timestamps=False))
+        found = call(client, target(server, 4), options=ClientOptions(timestamps=False))
     assert found.verdict is Verdict.OPEN
     assert {"options-stripped", "syn-cookies"} <= {each.code for each in found.findings}
 
@@ -198,7 +198,7 @@ tcp dport {PORT} redirect to :4000
 def test_a_router_that_takes_the_call_over(way: Way) -> None:
     with routed() as (client, router, server), router.listen(4000):
         router.nft(TAKEN_OVER)
-        found = way.call(client, server, Patience.of(close_timeout=0.2), port=PORT)
+        found = way.call(client, server, Timeouts.of(close_timeout=0.2), port=PORT)
         gateway = way.address(router)
     assert (found.verdict, found.ttl) == (Verdict.OPEN, 64)
     told = note(found, "answered-on-the-way")
@@ -213,7 +213,7 @@ def test_a_router_that_takes_the_call_over(way: Way) -> None:
 @every_way
 def test_a_server_behind_a_router_answers_for_itself(way: Way) -> None:
     with routed() as (client, _, server), server.listen(PORT):
-        found = way.call(client, server, Patience.of(close_timeout=0.2), port=PORT)
+        found = way.call(client, server, Timeouts.of(close_timeout=0.2), port=PORT)
     assert (found.verdict, found.ttl) == (Verdict.OPEN, 63)
     assert note(found, "answered-on-the-way") is None
 
@@ -223,7 +223,7 @@ def test_a_server_behind_a_router_answers_for_itself(way: Way) -> None:
 def test_an_address_of_the_router_itself_may_be_the_reason(way: Way) -> None:
     with routed() as (client, router, _), router.listen(PORT):
         far = router.interfaces[1].v4 if way.version == 4 else router.interfaces[1].v6
-        found = way.call(client, far, Patience.of(close_timeout=0.2), port=PORT)
+        found = way.call(client, far, Timeouts.of(close_timeout=0.2), port=PORT)
         gateway = way.address(router)
     told = note(found, "answered-on-the-way")
     assert told is not None
@@ -236,5 +236,5 @@ def test_an_address_of_the_router_itself_may_be_the_reason(way: Way) -> None:
 def test_on_our_own_link_and_on_this_machine_no_answer_is_too_near(way: Way, port: int) -> None:
     with routed() as (client, router, _), router.listen(PORT), client.listen(PORT):
         for host in (router, client):
-            found = way.call(client, host, Patience.of(close_timeout=0.2), port=port)
+            found = way.call(client, host, Timeouts.of(close_timeout=0.2), port=port)
             assert (found.ttl, found.findings) == (64, ())

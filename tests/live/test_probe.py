@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 
 from handshake.capture.open import read
-from handshake.errors import CannotRun
+from handshake.errors import LocalError
 from handshake.packet.decode import Decoder
 from handshake.prober import (
     Close,
-    Patience,
     Probe,
     Result,
     Target,
+    Timeouts,
     Verdict,
-    own_listener,
+    loopback_listener,
     probes,
 )
 from handshake.tcp import Observed, State
@@ -70,10 +70,10 @@ def serving(
         assert not thread.is_alive()
 
 
-def call(client: Host, target: str, patience: Patience | None = None) -> tuple[Probe, Result]:
+def call(client: Host, target: str, timeouts: Timeouts | None = None) -> tuple[Probe, Result]:
     """Probe one address to the end; what both sides of it remember must agree."""
     with client.entered():
-        (probe,) = probes(Target.parse(target), patience)
+        (probe,) = probes(Target.parse(target), timeouts)
         assert isinstance(probe, Probe)
         result = probe.result
     if probe.attempt is not None:
@@ -115,7 +115,7 @@ def test_the_syn_looks_like_that_of_linux(tmp_path: Path) -> None:
 
 @pytest.mark.live
 def test_a_listener_of_our_own() -> None:
-    with Host("alone") as host, host.entered(), own_listener() as target:
+    with Host("alone") as host, host.entered(), loopback_listener() as target:
         for _ in range(2):
             (probe,) = probes(target)
             assert isinstance(probe, Probe)
@@ -146,7 +146,7 @@ def test_the_peer_speaks_first() -> None:
         hang_up(caller)
 
     with pair() as (client, server), serving(server, banner):
-        _, result = call(client, f"{server.v4}:{PORT}", Patience.of(hold=0.2))
+        _, result = call(client, f"{server.v4}:{PORT}", Timeouts.of(hold=0.2))
     assert (result.verdict, result.close) == (Verdict.OPEN, Close.CLEAN)
     assert result.server is not None
     assert result.server.bytes == 11
@@ -155,7 +155,7 @@ def test_the_peer_speaks_first() -> None:
 @pytest.mark.live
 def test_the_peer_closes_first() -> None:
     with pair() as (client, server), serving(server, lambda _: None):
-        probe, result = call(client, f"{server.v4}:{PORT}", Patience.of(hold=5))
+        probe, result = call(client, f"{server.v4}:{PORT}", Timeouts.of(hold=5))
     assert (result.verdict, result.close) == (Verdict.OPEN, Close.CLEAN)
     assert probe.attempt is not None
     assert probe.attempt.block.state is State.CLOSED
@@ -165,7 +165,7 @@ def test_the_peer_closes_first() -> None:
 def test_the_peer_keeps_it_open(tmp_path: Path) -> None:
     path = tmp_path / "a.pcap"
     with pair() as (client, server), server.listen(PORT), capture(server, "eth0", path):
-        probe, result = call(client, f"{server.v4}:{PORT}", Patience.of(close_timeout=0.5))
+        probe, result = call(client, f"{server.v4}:{PORT}", Timeouts.of(close_timeout=0.5))
     assert (result.verdict, result.close) == (Verdict.OPEN, Close.PEER_KEPT_OPEN)
     assert flags(path) == ["SYN", "SYN+ACK", "ACK", "FIN+ACK", "ACK"]
     assert probe.attempt is not None
@@ -175,7 +175,7 @@ def test_the_peer_keeps_it_open(tmp_path: Path) -> None:
 @pytest.mark.live
 def test_the_peer_resets() -> None:
     with pair() as (client, server), serving(server, reset):
-        _, result = call(client, f"{server.v4}:{PORT}", Patience.of(hold=5))
+        _, result = call(client, f"{server.v4}:{PORT}", Timeouts.of(hold=5))
     assert (result.verdict, result.close) == (Verdict.RESET, Close.RESET)
 
 
@@ -212,7 +212,7 @@ def test_without_the_privilege_it_says_what_to_do() -> None:
     if "ModuleNotFoundError" in run.stderr or "Permission" in run.stderr.splitlines()[-1]:
         pytest.skip("another user cannot read this Python")
     last = run.stderr.splitlines()[-1]
-    assert last.startswith(f"{CannotRun.__module__}.CannotRun: ")
+    assert last.startswith(f"{LocalError.__module__}.LocalError: ")
     assert "run sudo " in last
 
 

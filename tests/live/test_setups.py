@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from handshake.prober import Close, Patience, Verdict
+from handshake.prober import Close, Timeouts, Verdict
 
 from .calling import Way, codes, every_way
 from .capture import capture
@@ -146,8 +146,8 @@ def test_a_path_that_is_longer_than_the_rto(way: Way, tmp_path: Path) -> None:
     path = tmp_path / "wire.pcap"
     with delayed(0.3) as (client, server), answering(server, 33), capture(server, "eth0", path):
         acquaint(client, server)
-        patience = Patience.of(rto=0.25, close_timeout=3)
-        result = way.call(client, server, patience, port=33)
+        timeouts = Timeouts.of(rto=0.25, close_timeout=3)
+        result = way.call(client, server, timeouts, port=33)
         caller = way.address(client)
     assert (result.verdict, result.close, result.syn_sent) == (Verdict.OPEN, Close.CLEAN, 2)
     assert result.rtt_ambiguous
@@ -170,8 +170,8 @@ def test_every_packet_comes_twice(way: Way, copies: int, tmp_path: Path) -> None
         with capture(client, "eth0", path):
             # The copies of our last ACK reach a server that has forgotten us, and answers with
             # RST: the tracker hears that after the attempt has ended.
-            patience = Patience.of(hold=0.2)
-            result = way.call(client, server, patience, port=6000, may_differ=True)
+            timeouts = Timeouts.of(hold=0.2)
+            result = way.call(client, server, timeouts, port=6000, may_differ=True)
         refused = way.call(client, server, port=6001)
         caller = way.address(client)
     assert (result.verdict, result.close, result.syn_sent) == (Verdict.OPEN, Close.CLEAN, 1)

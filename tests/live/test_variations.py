@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from handshake.prober import Close, Patience, Result, Target, Verdict
+from handshake.prober import Close, Result, Target, Timeouts, Verdict
 from handshake.prober.engine import probe_all
 from handshake.tcp import Endpoint, Observed
 
@@ -26,7 +26,7 @@ from .test_probe import SYN_ACK
 
 FIRST = "numgen inc mod 4294967295 < 1"
 SECOND = "numgen inc mod 2 == 1"
-QUICK = Patience.of(rto=0.3)
+QUICK = Timeouts.of(rto=0.3)
 
 
 @pytest.mark.live
@@ -75,7 +75,7 @@ def test_three_of_ten_packets_are_lost_each_way(attentive: bool, tmp_path: Path)
     path = tmp_path / "wire.pcap"
     ports = range(7001, 7021)
     calls = [Target.of(host, port) for port in ports for host in ("10.77.0.2", "fd77::2")]
-    patience = Patience.of(timeout=4, rto=0.25, retries=4, close_timeout=1)
+    timeouts = Timeouts.of(timeout=4, rto=0.25, retries=4, close_timeout=1)
     lossy = "numgen random mod 100 < 30"
     with ExitStack() as stack:
         client, server = stack.enter_context(pair())
@@ -87,21 +87,21 @@ def test_three_of_ten_packets_are_lost_each_way(attentive: bool, tmp_path: Path)
         stack.enter_context(capture(server, "eth0", path))
         with client.entered():
             found = list(
-                probe_all(calls, concurrency=len(calls), patience=patience, attentive=attentive)
+                probe_all(calls, concurrency=len(calls), timeouts=timeouts, attentive=attentive)
             )
     assert len(found) == len(calls)
     wire = segments(path)
     for result in found:
-        judge(result, wire, patience)
+        judge(result, wire, timeouts)
     assert sum(result.verdict is Verdict.OPEN for result in found) > len(calls) / 2
 
 
-def judge(result: Result, wire: list[Observed], patience: Patience) -> None:
+def judge(result: Result, wire: list[Observed], timeouts: Timeouts) -> None:
     """See that a verdict is what follows from all that was heard while the call lasted."""
     there = (result.address, result.port)
     began = next(each.at for each in wire if end_of(each.segment.destination) == there)
     heard = [each for each in wire if end_of(each.segment.source) == there]
-    answers = [each for each in heard if each.segment.syn and each.at < began + patience.opening]
+    answers = [each for each in heard if each.segment.syn and each.at < began + timeouts.handshake]
     if result.verdict is Verdict.FILTERED:
         assert answers == []
         return
@@ -110,7 +110,7 @@ def judge(result: Result, wire: list[Observed], patience: Patience) -> None:
     assert syn_acked is not None
     taken = [each for each in heard if each.segment.ack and syn_acked < each.segment.ack]
     if result.verdict is Verdict.HALF_OPEN:
-        assert not [each for each in taken if each.at < first.at + patience.closing]
+        assert not [each for each in taken if each.at < first.at + timeouts.close]
         return
     # A RST is heard where something of ours comes again to a server that has forgotten us.
     assert result.verdict is Verdict.OPEN
@@ -200,7 +200,7 @@ def test_the_port_is_closed_after_the_first_syn(way: Way, tmp_path: Path) -> Non
         capture(server, "eth0", path),
         ended(listener, lambda: rule.packets > 0),
     ):
-        result = way.call(client, server, Patience.of(rto=0.7), port=9400)
+        result = way.call(client, server, Timeouts.of(rto=0.7), port=9400)
         caller = way.address(client)
     assert (result.verdict, result.close, result.syn_sent) == (Verdict.CLOSED, None, 2)
     assert draw(path, caller) == [SYN, SYN, "<-- <SEQ=0><ACK=101><CTL=RST,ACK>"]
@@ -234,7 +234,7 @@ def test_a_rst_overtakes_the_syn_ack_before_it(way: Way, tmp_path: Path) -> None
         return [packet(reply(heard, RST, seq=heard.segment.ack))]
 
     listener = Listener(syn=syn, ack=gone, fin=gone)
-    found = play(way, tmp_path, listener, Patience.of(hold=0.3), port=9500)
+    found = play(way, tmp_path, listener, Timeouts.of(hold=0.3), port=9500)
     assert (found.result.verdict, found.result.close) == (Verdict.RESET, Close.RESET)
     assert found.wire == [
         SYN,

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from handshake.prober import Closing, Manner, Patience, Target
+from handshake.prober import ClientOptions, CloseMode, Target, Timeouts
 from handshake.prober.connect import connect, connect_all
 
 from .net import TIMEOUT, Host
@@ -43,22 +43,22 @@ def connected_to(host: Host, target: str, **options: Any) -> Found:
 def _asked(
     *,
     times: dict[str, Any] | None = None,
-    manner: dict[str, Any] | None = None,
+    options: dict[str, Any] | None = None,
     data: str = "",
     expect: str = "",
     close: str = "fin",
     **others: Any,
 ) -> dict[str, Any]:
-    """Return what the calls are to be told: those of `Patience.of` are `times`."""
-    source = (manner or {}).get("source")
+    """Return what the calls are to be told: those of `Timeouts.of` are `times`."""
+    source = (options or {}).get("source")
     address = None if source is None else ip_address(source)
     return {
-        "patience": Patience.of(**(times or {})),
-        "manner": Manner(
-            **{**(manner or {}), "source": address},
+        "timeouts": Timeouts.of(**(times or {})),
+        "options": ClientOptions(
+            **{**(options or {}), "source": address},
             data=data.encode(),
             expect=expect.encode(),
-            closing=Closing(close),
+            closing=CloseMode(close),
         ),
         **others,
     }

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 import pytest
 
 from handshake.packet.icmp import IcmpError
-from handshake.prober import Attempt, Patience, Result, Target, Verdict, exit_code, probe, probes
+from handshake.prober import Attempt, Result, Target, Timeouts, Verdict, exit_code, probe, probes
 from handshake.prober.explanation import reason
 from handshake.prober.result import round_trip
 from handshake.tcp import Observed, Options, Seq
@@ -91,7 +91,7 @@ def test_exit_code(verdicts: list[tuple[str, Verdict]], code: int) -> None:
     ],
 )
 def test_who_says_unreachable(sender: str, says: str) -> None:
-    attempt = Attempt(A, B, Seq(1), patience=Patience.of(retries=0))
+    attempt = Attempt(A, B, Seq(1), timeouts=Timeouts.of(retries=0))
     attempt.start(0)
     attempt.icmp(IcmpError(4, 3, 1, ip_address(sender), A, B, Seq(1)))
     assert reason(attempt, 0.1).startswith(says)

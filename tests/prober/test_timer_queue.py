@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from handshake.prober.timer_queue import Timers
+from handshake.prober.timer_queue import TimerQueue
 
 
-class Call:
+class UserspaceConnection:
     """A call, as far as its timer goes."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.due: int | None = None
-        self.slot: list[Call | None] = [self]
+        self.slot: list[UserspaceConnection | None] = [self]
 
 
 def test_each_is_woken_once_and_the_earliest_first() -> None:
-    timers: Timers[Call] = Timers()
-    first, second, third = (Call(name) for name in ("first", "second", "third"))
+    timers: TimerQueue[UserspaceConnection] = TimerQueue()
+    first, second, third = (UserspaceConnection(name) for name in ("first", "second", "third"))
     timers.set(second, 20)
     timers.set(first, 30)
     timers.set(first, 10)  # sooner
@@ -29,8 +29,8 @@ def test_each_is_woken_once_and_the_earliest_first() -> None:
 
 
 def test_who_has_ended_is_not_woken() -> None:
-    timers: Timers[Call] = Timers()
-    first, second = Call("first"), Call("second")
+    timers: TimerQueue[UserspaceConnection] = TimerQueue()
+    first, second = UserspaceConnection("first"), UserspaceConnection("second")
     timers.set(first, 10)
     timers.set(second, 10)
     woken = []
@@ -42,8 +42,8 @@ def test_who_has_ended_is_not_woken() -> None:
 
 def test_who_is_due_again_at_once_lets_the_others_have_their_turn() -> None:
     # As a call of the kernel's whose peer sends without end.
-    timers: Timers[Call] = Timers()
-    busy, other = Call("busy"), Call("other")
+    timers: TimerQueue[UserspaceConnection] = TimerQueue()
+    busy, other = UserspaceConnection("busy"), UserspaceConnection("other")
     timers.set(busy, 0)
     timers.set(other, 5)
     for _ in range(3):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from handshake.capture.open import read
 from handshake.packet.decode import Decoder
 from handshake.replayer import replay
-from handshake.survey.flow_table import MOST_KEPT, Flows
+from handshake.survey.flow_table import MOST_KEPT, FlowTable
 from handshake.tracker import summarize
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def by_survey(path: Path, most_kept: int = MOST_KEPT) -> list[Record]:
-    flows = Flows(Decoder(), most_kept=most_kept)
+    flows = FlowTable(Decoder(), most_kept=most_kept)
     found = [record for record, _ in flows.records(read(path, flows.taken))]
     return sorted(found, key=lambda record: record.stream)
 

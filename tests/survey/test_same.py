@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from handshake.units import NS_PER_SECOND
 from tests.capture.files import pcap_header, pcap_record
 from tests.oracle import public
 from tests.survey.engines import by_survey, by_tracker
@@ -19,7 +20,6 @@ from tests.survey.made import CAPTURES
 if TYPE_CHECKING:
     from random import Random
 
-SECOND = 1_000_000_000
 
 Frames: TypeAlias = list[tuple[int, bytes]]
 """When each frame was seen, and all its octets."""
@@ -28,7 +28,12 @@ Frames: TypeAlias = list[tuple[int, bytes]]
 def save(path: Path, frames: Frames, snap: int) -> Path:
     """Write a capture that keeps `snap` octets of each frame."""
     records = [
-        pcap_record(octets[:snap], seconds=at // SECOND, fraction=at % SECOND, length=len(octets))
+        pcap_record(
+            octets[:snap],
+            seconds=at // NS_PER_SECOND,
+            fraction=at % NS_PER_SECOND,
+            length=len(octets),
+        )
         for at, octets in frames
     ]
     path.write_bytes(pcap_header(magic=0xA1B23C4D) + b"".join(records))
@@ -52,7 +57,7 @@ def lose(dice: Random, frames: Frames) -> None:
 
 def repeat(dice: Random, frames: Frames) -> None:
     at = dice.randrange(len(frames))
-    again = frames[at][0] + dice.choice((0, 5_000, 250_000_000, SECOND, 6 * SECOND))
+    again = frames[at][0] + dice.choice((0, 5_000, 250_000_000, NS_PER_SECOND, 6 * NS_PER_SECOND))
     frames.append((again, frames[at][1]))
 
 
@@ -63,7 +68,7 @@ def overtake(dice: Random, frames: Frames) -> None:
 
 
 def pause(dice: Random, frames: Frames) -> None:
-    at, long = dice.randrange(len(frames)), dice.choice((1, 5)) * SECOND
+    at, long = dice.randrange(len(frames)), dice.choice((1, 5)) * NS_PER_SECOND
     frames[at:] = [(time + long, octets) for time, octets in frames[at:]]
 
 
@@ -79,7 +84,7 @@ def change(dice: Random, frames: Frames) -> None:
 def call_again(dice: Random, frames: Frames) -> None:
     """Use two ports again, from another number."""
     time, syn = dice.choice([each for each in frames if each[1][47] == 2] or frames)
-    later = time + dice.choice((1, 10, 200)) * SECOND
+    later = time + dice.choice((1, 10, 200)) * NS_PER_SECOND
     frames.append((later, syn[:38] + bytes((syn[38] ^ 0x40,)) + syn[39:]))
 
 
@@ -99,7 +104,7 @@ def test_whatever_happens_both_say_the_same(
     frames = calls(dice, 3)
     # Together shorter than the time after which the survey forgets a connection.
     middle = frames[len(frames) // 2][0]
-    frames = [(at + idle * SECOND * (at > middle), octets) for at, octets in frames]
+    frames = [(at + idle * NS_PER_SECOND * (at > middle), octets) for at, octets in frames]
     for mishap in mishaps:
         mishap(dice, frames)
         frames.sort(key=lambda each: each[0])

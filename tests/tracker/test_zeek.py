@@ -185,7 +185,7 @@ def test_a_keyboard_may_be_silent_for_an_hour() -> None:
         (0, 3599, Flags.ACK, 101, 301),
     ):
         zeek.feed(by, seconds * 10**9, flags, seq, ack, 65535, 0, 0, 40)
-    assert len(zeek.flows) == 1
+    assert len(zeek.conns) == 1
 
 
 def test_a_snapped_payload_is_a_gap() -> None:
@@ -234,7 +234,7 @@ def test_any_segments_give_rows(segments: list[tuple[int, int, int, int, int, in
     zeek = Zeek(A.port, B.port)
     for at, (by, flags, seq, ack, window, length) in enumerate(segments):
         zeek.feed(by, at * 10**9, flags, seq, ack, window, length, length, length + 40)
-    found = [record(flow, A, B) for flow in zeek.flows]
+    found = [record(flow, A, B) for flow in zeek.conns]
     assert sum(row.orig_pkts + row.resp_pkts for row in found) == len(segments)
     for row in found:
         assert set(row.history.upper()) <= set("SHADFRGTWIQ^")

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 import pytest
 
 from handshake.prober import Close, Negotiated, Note, Result, Verdict
-from handshake.prober.result import Said
+from handshake.prober.result import DataExchange
 from handshake.tcp import Observed
 from handshake.tcp.icmp import IcmpError
 from handshake.tracker import Tracker
@@ -84,8 +84,8 @@ def test_an_open_port() -> None:
 
 
 def test_what_was_said_is_summed_up() -> None:
-    said = Said(18, 18, b"HTTP/1.0 200 OK\r\n" + bytes(90), expected=True)
-    assert drawn(Findings(replace(OPEN, said=said), STEPS))[-5:] == [
+    said = DataExchange(18, 18, b"HTTP/1.0 200 OK\r\n" + bytes(90), expected=True)
+    assert drawn(Findings(replace(OPEN, data=said), STEPS))[-5:] == [
         "  said     18       octets, all of them acknowledged",
         "  heard    107      octets: HTTP/1.0 200 OK\\r\\n\\x00\\x00\\x00\\x00\\x00\\x00\\ ...",
         "  expected yes      what was expected came",
@@ -95,8 +95,8 @@ def test_what_was_said_is_summed_up() -> None:
 
 
 def test_what_was_expected_and_did_not_come_is_the_exit_code() -> None:
-    said = Said(4, 3, b"", expected=False)
-    lines = drawn(Findings(replace(OPEN, said=said), STEPS))
+    said = DataExchange(4, 3, b"", expected=False)
+    lines = drawn(Findings(replace(OPEN, data=said), STEPS))
     assert lines[1].endswith("(exit 1)")
     assert "  said     4        octets, not acknowledged: 1" in lines
     assert "  expected no       what was expected did not come, so this exits with 1" in lines

@@ -7,11 +7,13 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from handshake.units import NS_PER_SECOND
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from socket import socket
 
-    from handshake.prober import Manner, Patience, Result, Target
+    from handshake.prober import ClientOptions, Result, Target, Timeouts
 
 _HELD = 86_400.0
 """Seconds that the connection may wait to be taken over: until then our end keeps it open."""
@@ -19,8 +21,8 @@ _HELD = 86_400.0
 
 def run(
     target: Target,
-    patience: Patience,
-    manner: Manner,
+    timeouts: Timeouts,
+    options: ClientOptions,
     drop_privileges: Callable[[], None],
     *,
     quiet: bool,
@@ -33,11 +35,10 @@ def run(
     from handshake.prober import exit_code
 
     see_that_it_may()
-    from handshake.endpoint.timeouts import SECOND
 
-    patience = replace(patience, observe=0, hold=round(_HELD * SECOND))
+    timeouts = replace(timeouts, observe=0, hold=round(_HELD * NS_PER_SECOND))
     results: list[Result] = []
-    for sock in _opened(target, patience, manner, results, quiet=quiet):
+    for sock in _opened(target, timeouts, options, results, quiet=quiet):
         with sock:
             drop_privileges()
             from handshake.cli.relay import join
@@ -49,28 +50,33 @@ def run(
 
 
 def _opened(
-    target: Target, patience: Patience, manner: Manner, results: list[Result], *, quiet: bool
+    target: Target,
+    timeouts: Timeouts,
+    options: ClientOptions,
+    results: list[Result],
+    *,
+    quiet: bool,
 ) -> Iterator[socket]:
     """Yield a socket for each address that opens; say what became of all."""
     from handshake.prober import Result, probes
     from handshake.prober.adopt import adopted
-    from handshake.prober.userspace.connections import Exchange
+    from handshake.prober.userspace.connections import UserspaceConnections
     from handshake.view.probe_lines import result_line
 
     def say(text: str) -> None:
         if not quiet:
             print(text, file=sys.stderr)  # noqa: T201
 
-    for call in probes(target, patience, manner):
+    for call in probes(target, timeouts, options):
         if isinstance(call, Result):
             results.append(call)
             say(result_line(call).plain)
             continue
-        exchange = Exchange(patience, manner, attentive=True)
-        call.exchange = exchange
+        connections = UserspaceConnections(timeouts, options, attentive=True)
+        call.connections = connections
         try:
             with closing(call):
-                sock = adopted(call, exchange)
+                sock = adopted(call, connections)
                 if sock is None:
                     results.append(call.result)
                     say(result_line(call.result).plain)
@@ -78,4 +84,4 @@ def _opened(
                 say(f"OPEN  {call.target.text}: opened by hand, and carried on by the kernel")
                 yield sock
         finally:
-            exchange.close()
+            connections.close()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from handshake.cli.options import Ascii, Json, Plain  # noqa: TC001 - typer reads them
+from handshake.cli.parameters import Ascii, Json, Plain  # noqa: TC001 - typer reads them
 from handshake.cli.probe import options as given
 from handshake.cli.probe import privileges, values
 
@@ -78,9 +78,9 @@ def probe(
     from handshake.cli.probe.report import Output
     from handshake.endpoint.options import LINUX_SHIFT
     from handshake.endpoint.segment_builder import check
-    from handshake.endpoint.timeouts import OBSERVE
+    from handshake.endpoint.timeouts import ACK_OBSERVATION
     from handshake.errors import UsageError
-    from handshake.prober import Manner, Patience
+    from handshake.prober import ClientOptions, Timeouts
 
     by_hand_alone = values.chosen(
         {
@@ -107,7 +107,7 @@ def probe(
     values.pace(rate, interval)
     values.above_zero(rto, "--rto")
     refuse_senseless(context)
-    manner = Manner(
+    options = ClientOptions(
         mss=mss,
         window=window,
         window_scale=None if no_wscale else LINUX_SHIFT if wscale is None else wscale,
@@ -116,7 +116,7 @@ def probe(
         ecn=ecn,
         fast_open=values.cookie(fast_open),
         md5=values.octets(md5, "--md5"),
-        options=values.options(option),
+        extra_options=values.options(option),
         flags=values.flags(flags),
         iss=seq,
         ttl=ttl,
@@ -129,20 +129,20 @@ def probe(
         answer=not no_ack,
         closing=values.closing(close),
     )
-    check(manner)
+    check(options)
     output = Output(as_json, plain, ascii_only, quiet, monitor, write, brief)
     with ExitStack() as stack:
         found = _targets(target or [], file or [], stack)
         if dry_run:
             from handshake.cli.probe.dry_run import show_syns
 
-            raise typer.Exit(show_syns(found, manner, output))
+            raise typer.Exit(show_syns(found, options, output))
         alone = len(found) == 1 and count is None
         if observe is None:
             # Many are not waited for, unless nothing else would show what became of our ACK.
-            watched = OBSERVE if alone or close != "fin" else 0.0
+            watched = ACK_OBSERVATION if alone or close != "fin" else 0.0
             observe = _WITHHELD if no_ack else watched
-        patience = Patience.of(
+        timeouts = Timeouts.of(
             timeout=values.timeout(timeout, retries, rto),
             retries=retries,
             rto=rto,
@@ -154,26 +154,26 @@ def probe(
 
             if len(found) > 1:
                 raise UsageError("--adopt: one connection alone can be joined to our streams")
-            raise typer.Exit(run(found[0], patience, manner, privileges.drop, quiet=quiet))
+            raise typer.Exit(run(found[0], timeouts, options, privileges.drop, quiet=quiet))
         by_hand = _by_hand(by_kernel=connect, or_not_at_all=bool(by_hand_alone))
         if alone:
             from handshake.cli.probe.one import show_one
 
             raise typer.Exit(
-                show_one(found[0], patience, manner, output, privileges.drop if by_hand else None)
+                show_one(found[0], timeouts, options, output, privileges.drop if by_hand else None)
             )
         from handshake.cli.probe.many import Many
 
         opened = privileges.drop if by_hand else None
-        many = Many(patience, manner, concurrency, rate, count, interval, output, opened)
+        many = Many(timeouts, options, concurrency, rate, count, interval, output, opened)
         raise typer.Exit(many.run(found))
 
 
 def _by_hand(*, by_kernel: bool, or_not_at_all: bool) -> bool:
     """Whether segments are to be built by hand; say so where that was hoped for and cannot be."""
-    from handshake.linux.privileges import may_build_segments
+    from handshake.linux.privileges import has_cap_net_raw
 
-    if by_kernel or or_not_at_all or may_build_segments():
+    if by_kernel or or_not_at_all or has_cap_net_raw():
         return not by_kernel
     print(  # noqa: T201
         "note: without CAP_NET_RAW the kernel makes the call (--connect), and no segment of it is "
@@ -185,11 +185,11 @@ def _by_hand(*, by_kernel: bool, or_not_at_all: bool) -> bool:
 
 def _targets(asked: Sequence[str], files: Sequence[str], stack: ExitStack) -> list[Target]:
     """Return whom to call: all are understood before the first is called."""
-    from handshake.prober import own_listener, targets
+    from handshake.prober import loopback_listener, targets
 
     found = list(targets(asked))
     if files:
         from handshake.cli.probe.many import read_files
 
         found += read_files(files)
-    return found or [stack.enter_context(own_listener())]
+    return found or [stack.enter_context(loopback_listener())]

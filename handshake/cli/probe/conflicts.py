@@ -18,7 +18,7 @@ class _Senseless(NamedTuple):
     why: str
 
 
-_SENSELESS: Final = (
+_CONFLICTS: Final = (
     _Senseless("--wscale", ("--no-wscale",), "it offers none"),
     _Senseless(
         "--md5",
@@ -64,21 +64,21 @@ _SENSELESS: Final = (
     ),
 )
 
-_IN_COMPANY: Final = {"--interval": "--count"}
+_REQUIRES: Final = {"--interval": "--count"}
 """What means nothing without another option."""
 
 
 def refuse_senseless(context: typer.Context) -> None:
     """Raise UsageError where options were given that do not go together."""
     given = _given(context)
-    for option, others, why in _SENSELESS:
+    for option, others, why in _CONFLICTS:
         against = [each for each in others if each in given]
         if option in given and against:
             names = " and ".join(against)
             raise UsageError(
                 f"{option} does not go with {names}: {why}; leave out one or the other"
             )
-    for option, other in _IN_COMPANY.items():
+    for option, other in _REQUIRES.items():
         if option in given and other not in given:
             raise UsageError(f"{option} means nothing without {other}: give both, or neither")
 

@@ -6,24 +6,24 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from handshake.errors import CannotRun
+from handshake.errors import LocalError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from handshake.cli.probe.report import Output
-    from handshake.prober import Manner, Target
+    from handshake.prober import ClientOptions, Target
     from handshake.tcp import Observed
 
 
-def show_syns(targets: Sequence[Target], manner: Manner, output: Output) -> int:
+def show_syns(targets: Sequence[Target], options: ClientOptions, output: Output) -> int:
     """Show the SYN to each address of each target; return what to exit with."""
     from handshake.cli.console import console, glyphs, show
     from handshake.view.syn import Syn
 
     out = console(plain=output.plain)
     signs = glyphs(ascii_only=output.ascii_only)
-    for number, (target, observed) in enumerate(_syns(targets, manner)):
+    for number, (target, observed) in enumerate(_syns(targets, options)):
         if output.as_json:
             sys.stdout.write(json.dumps(_as_json(target, observed)) + "\n")
         elif output.in_words:
@@ -32,7 +32,7 @@ def show_syns(targets: Sequence[Target], manner: Manner, output: Output) -> int:
     return 0
 
 
-def _syns(targets: Sequence[Target], manner: Manner) -> Iterator[tuple[Target, Observed]]:
+def _syns(targets: Sequence[Target], options: ClientOptions) -> Iterator[tuple[Target, Observed]]:
     from handshake.prober.dry_run import syn
     from handshake.prober.lookup import endpoints
 
@@ -40,9 +40,9 @@ def _syns(targets: Sequence[Target], manner: Manner) -> Iterator[tuple[Target, O
         try:
             remotes = endpoints(target)
         except LookupError as error:
-            raise CannotRun(str(error.args[0])) from error
+            raise LocalError(str(error.args[0])) from error
         for remote in remotes:
-            yield target, syn(remote, manner)
+            yield target, syn(remote, options)
 
 
 def _as_json(target: Target, observed: Observed) -> dict[str, Any]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from handshake.cli.probe.report import Evidence, Output, Report
-    from handshake.prober import Manner, Patience, Result, Target
+    from handshake.prober import ClientOptions, Result, Target, Timeouts
     from handshake.view.probe_lines import Series, Tally
 
 
@@ -32,8 +32,8 @@ _MOST: Final = 10**15
 class Many:
     """How many targets are called, and how that is shown."""
 
-    patience: Patience
-    manner: Manner
+    timeouts: Timeouts
+    options: ClientOptions
     concurrency: int
     rate: float
     count: int | None
@@ -90,15 +90,15 @@ class Many:
                 calls,
                 concurrency=self.concurrency,
                 rate=rate,
-                patience=self.patience,
-                manner=self.manner,
+                timeouts=self.timeouts,
+                options=self.options,
             )
         return probe_all(
             calls,
             concurrency=self.concurrency,
             rate=rate,
-            patience=self.patience,
-            manner=self.manner,
+            timeouts=self.timeouts,
+            options=self.options,
             attentive=self.output.attentive,
             opened=self.opened,
             witness=evidence.witness,

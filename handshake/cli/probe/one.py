@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
     from handshake.cli.probe.report import Evidence, Output
     from handshake.events import Step
-    from handshake.prober import Manner, Patience, Probe, Result, Target
+    from handshake.prober import ClientOptions, Probe, Result, Target, Timeouts
 
 
 def show_one(
     target: Target,
-    patience: Patience,
-    manner: Manner,
+    timeouts: Timeouts,
+    options: ClientOptions,
     output: Output,
     opened: Callable[[], None] | None,
 ) -> int:
@@ -35,9 +35,9 @@ def show_one(
     def results() -> Generator[Result, None, None]:
         with output.evidence() as evidence:
             made = (
-                calls_of_the_kernel(target, patience, manner)
+                calls_of_the_kernel(target, timeouts, options)
                 if opened is None
-                else calls(target, patience, manner, opened, evidence)
+                else calls(target, timeouts, options, opened, evidence)
             )
             with closing(made):
                 for call in made:
@@ -52,8 +52,8 @@ def show_one(
 
 def calls(
     target: Target,
-    patience: Patience,
-    manner: Manner,
+    timeouts: Timeouts,
+    options: ClientOptions,
     opened: Callable[[], None],
     evidence: Evidence,
 ) -> Generator[Probe | Result, None, None]:
@@ -64,34 +64,36 @@ def calls(
     from handshake.prober import Result, probes
 
     with ExitStack() as stack:
-        exchange = None
-        made = list(probes(target, patience, manner))
+        connections = None
+        made = list(probes(target, timeouts, options))
         for call in made:
             if not isinstance(call, Result):
-                if exchange is None:
-                    from handshake.prober.userspace.connections import Exchange
+                if connections is None:
+                    from handshake.prober.userspace.connections import UserspaceConnections
 
-                    sockets = Exchange(
-                        patience, manner, attentive=True, opened=opened, witness=evidence.witness
+                    sockets = UserspaceConnections(
+                        timeouts, options, attentive=True, opened=opened, witness=evidence.witness
                     )
-                    exchange = stack.enter_context(sockets)
-                    exchange.prepare(each.remote for each in made if not isinstance(each, Result))
-                call.exchange = exchange
+                    connections = stack.enter_context(sockets)
+                    connections.prepare(
+                        each.remote for each in made if not isinstance(each, Result)
+                    )
+                call.connections = connections
             yield call
 
 
 def calls_of_the_kernel(
-    target: Target, patience: Patience, manner: Manner
+    target: Target, timeouts: Timeouts, options: ClientOptions
 ) -> Generator[Probe | Result, None, None]:
     """Yield the result of a call by connect() to each address of the target."""
     from handshake.prober import Result, probes
     from handshake.prober.connect import connect
 
-    for call in probes(target, patience, manner):
+    for call in probes(target, timeouts, options):
         if isinstance(call, Result):
             yield call
         else:
-            yield connect(target, call.remote, patience=patience, manner=manner)
+            yield connect(target, call.remote, timeouts=timeouts, options=options)
 
 
 def _ended(call: Probe | Result) -> Result:

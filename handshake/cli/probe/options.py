@@ -22,7 +22,7 @@ each target with --count, as with ping. With --monitor nagios it is 0 for OK,
 """
 
 _calls = partial(typer.Option, rich_help_panel="Whom to call, how often and how fast")
-_patience = partial(typer.Option, rich_help_panel="How long to wait")
+_timeouts = partial(typer.Option, rich_help_panel="How long to wait")
 _syn = partial(typer.Option, rich_help_panel="What the SYN says")
 _way = partial(typer.Option, rich_help_panel="Which way it goes")
 _talk = partial(typer.Option, rich_help_panel="What follows the handshake")
@@ -68,7 +68,7 @@ Concurrency: TypeAlias = Annotated[
 
 Timeout: TypeAlias = Annotated[
     float | None,
-    _patience(
+    _timeouts(
         metavar="SECONDS",
         min=0.001,
         help="How long to wait for an answer to our SYN; and once it is open, for what is to be "
@@ -78,18 +78,18 @@ Timeout: TypeAlias = Annotated[
 ]
 Retries: TypeAlias = Annotated[
     int,
-    _patience(metavar="N", min=0, help="How often to send a SYN, or a FIN, again."),
+    _timeouts(metavar="N", min=0, help="How often to send a SYN, or a FIN, again."),
 ]
 Rto: TypeAlias = Annotated[
     float,
-    _patience(
+    _timeouts(
         metavar="SECONDS",
         help="How long to wait before the first time; each time after it twice as long.",
     ),
 ]
 Observe: TypeAlias = Annotated[
     float | None,
-    _patience(
+    _timeouts(
         metavar="SECONDS",
         help="How long to watch for the SYN+ACK to come again, a sign that our ACK did not "
         "arrive. It ends sooner where the peer shows that it did.",
@@ -98,7 +98,7 @@ Observe: TypeAlias = Annotated[
 ]
 Hold: TypeAlias = Annotated[
     float,
-    _patience(
+    _timeouts(
         metavar="SECONDS", help="How long to keep the connection open, unless the peer closes it."
     ),
 ]

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from handshake.errors import CannotRun, UsageError
+from handshake.errors import LocalError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from handshake.capture.pcapng_writer import PcapngWriter
     from handshake.prober import Result
-    from handshake.prober.userspace.connection import Witness
+    from handshake.prober.userspace.connection import PacketObserver
     from handshake.tcp import Observed
     from handshake.tcp.icmp import IcmpError
 
@@ -39,7 +39,7 @@ class Report(Protocol):
 
 
 @dataclass(frozen=True)
-class Lines:
+class LineReport:
     """Prints a line for each; on a terminal aligned, and on one line of it, as far as may be."""
 
     console: Console
@@ -171,7 +171,7 @@ class Output:
             return Objects()
         if self.monitor is not None:
             return Monitored(self.monitor)
-        return Lines(console, name_width) if self.in_words else Nothing()
+        return LineReport(console, name_width) if self.in_words else Nothing()
 
     @contextmanager
     def evidence(self) -> Iterator[Evidence]:
@@ -193,11 +193,11 @@ class Evidence:
         self._broken = False
 
     @property
-    def witness(self) -> Callable[[], Witness] | None:
+    def witness(self) -> Callable[[], PacketObserver] | None:
         """What gives each call a witness that writes its packets; None where they are not kept."""
         return None if self._writer is None else self._account
 
-    def _account(self) -> Witness:
+    def _account(self) -> PacketObserver:
         from handshake.export.evidence import Account
 
         assert self._writer is not None
@@ -208,7 +208,7 @@ class Evidence:
                 return
             try:
                 account.add(heard)
-            except (CannotRun, OSError):
+            except (LocalError, OSError):
                 # Said once: what is left has its connections to end, and not the file.
                 self._broken = True
                 raise

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from handshake.errors import UsageError
 
 if TYPE_CHECKING:
-    from handshake.prober import Closing
+    from handshake.prober import CloseMode
     from handshake.tcp import Flags
 
 _TIMEOUT: Final = 5.0
@@ -152,12 +152,12 @@ def pace(rate: float, interval: float) -> None:
         raise UsageError(f"--rate {rate:g}: it must be one call a day, or more")
 
 
-def closing(text: str) -> Closing:
+def closing(text: str) -> CloseMode:
     """Return how a connection is to end."""
-    from handshake.endpoint.options import Closing
+    from handshake.endpoint.options import CloseMode
 
     try:
-        return Closing(text)
+        return CloseMode(text)
     except ValueError:
         raise UsageError(f"--close {text}: it is one of fin, rst and none") from None
 

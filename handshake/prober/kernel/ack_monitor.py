@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from handshake.endpoint.ack_monitor import Watch
-from handshake.endpoint.timeouts import SECOND
+from handshake.endpoint.ack_monitor import SynAckMonitor
 from handshake.tcp import State
+from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from handshake.linux.tcp_info import TcpInfo
 
-TICK: Final = SECOND // 20
+TICK: Final = NS_PER_SECOND // 20
 """Between two looks at a connection for a SYN,ACK that came again: no event tells of it."""
 
 _PAST_SYN_RECEIVED: Final = (
@@ -24,14 +24,14 @@ _PAST_SYN_RECEIVED: Final = (
 """What our own state is once the peer has acknowledged our FIN, or has sent one."""
 
 
-class KernelWatch:
+class KernelAckMonitor:
     """What speaks for it on one connection, and what against. Times are in nanoseconds."""
 
     def __init__(self, info: TcpInfo, now: int, observe: int, longest_round_trip: int) -> None:
         self.confirmed = False
         """Whether the peer has shown that it took it."""
 
-        self.watch = Watch()
+        self.watch = SynAckMonitor()
         """The SYN,ACKs that came which a peer that took our last ACK would not have sent."""
 
         self.watch.begin(now, observe, now)

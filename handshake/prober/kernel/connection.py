@@ -7,44 +7,50 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from handshake.endpoint.ack_monitor import Taken
-from handshake.endpoint.options import Closing
-from handshake.endpoint.timeouts import SECOND
+from handshake.endpoint.ack_monitor import AckStatus
+from handshake.endpoint.options import CloseMode
 from handshake.endpoint.verdict import Close, Notes, Verdict
-from handshake.linux.connect import hang_up, local_end, remote_end
+from handshake.linux.connect import close_socket, local_end, remote_end
 from handshake.linux.error_queue import queued
-from handshake.linux.neighbours import silent
+from handshake.linux.next_hop import unresolved_neighbour
 from handshake.linux.tcp_info import tcp_info
 from handshake.prober.explanation import nobody_answers, reason
-from handshake.prober.kernel.ack_monitor import KernelWatch
-from handshake.prober.kernel.handshake import RESETS, Opening, negotiated, opening, round_trip
-from handshake.prober.kernel.stream import KernelTalk
-from handshake.prober.result import Result, Said
+from handshake.prober.kernel.ack_monitor import KernelAckMonitor
+from handshake.prober.kernel.handshake import (
+    RESETS,
+    SynOutcome,
+    negotiated,
+    round_trip,
+    syn_outcome,
+)
+from handshake.prober.kernel.stream import KernelStream
+from handshake.prober.result import DataExchange, Result
 from handshake.tcp import Flags, State
+from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from handshake.endpoint.options import Manner
-    from handshake.endpoint.timeouts import Patience
+    from handshake.endpoint.options import ClientOptions
+    from handshake.endpoint.timeouts import Timeouts
     from handshake.linux.tcp_info import TcpInfo
     from handshake.prober.result import Negotiated
     from handshake.prober.target import Target
     from handshake.tcp import Endpoint
     from handshake.tcp.icmp import IcmpError
 
-_CHECK: Final = SECOND // 2
+_CHECK: Final = NS_PER_SECOND // 2
 """Between two looks at a SYN that nobody answers: no event tells that it did not leave."""
 
 
-class KernelCall:
-    """One call: `move` it when its socket has something to tell, and when `deadline` has come."""
+class KernelConnection:
+    """One call: `poll` it when its socket has something to tell, and when `deadline` has come."""
 
     def __init__(
         self,
         target: Target,
         remote: Endpoint,
         sock: socket.socket,
-        patience: Patience,
-        manner: Manner,
+        timeouts: Timeouts,
+        options: ClientOptions,
         now: int,
     ) -> None:
         self.target = target
@@ -59,7 +65,7 @@ class KernelCall:
         self.failure = ""
         self.syn_sent = 0
         self.done = False
-        self.slot: list[KernelCall | None] = [self]
+        self.slot: list[KernelConnection | None] = [self]
         """How those find it that would wake it: empty once it has ended."""
 
         self.reached_itself = False
@@ -68,14 +74,14 @@ class KernelCall:
         self.again = False
         """Whether it is then to be made again, from another."""
 
-        self._patience = patience
-        self._closes_by = manner.closing
-        self._interface = manner.interface
-        self._talk = KernelTalk(manner)
+        self._timeouts = timeouts
+        self._closes_by = options.closing
+        self._interface = options.interface
+        self._stream = KernelStream(options)
         self._begun = now
         self._over = now
         self._check_at = now + _CHECK
-        self._give_up_at = now + patience.opening
+        self._give_up_at = now + timeouts.handshake
         self._opened_at: int | None = None
         self._closing = False
         self._close: Close | None = None
@@ -84,7 +90,7 @@ class KernelCall:
         self._rtt_ambiguous = False
         self._waited: float | None = None
         self._notes = Notes()
-        self._watch: KernelWatch | None = None
+        self._watch: KernelAckMonitor | None = None
         self._acknowledged: int | None = None
         self._heard = False
 
@@ -92,24 +98,26 @@ class KernelCall:
 
     @property
     def deadline(self) -> int:
-        """When `move` is due."""
-        if self._talk.more:
+        """When `poll` is due."""
+        if self._stream.more:
             return 0
         if self._opened_at is None:
             return min(self._give_up_at, self._check_at)
         return self._give_up_at if self._closing else self._close_at(self._opened_at)
 
     def _close_at(self, opened_at: int) -> int:
-        talk, patience = self._talk, self._patience
+        stream, timeouts = self._stream, self._timeouts
         # Our FIN stands behind what the kernel has taken, and waits for what it has not.
-        waiting = talk.sent < talk.size or (talk.met is False and not talk.finished)
-        until = opened_at + (patience.opening if waiting else 0)
-        if talk.finished:
+        waiting = stream.sent < stream.size or (
+            stream.found_expected is False and not stream.finished
+        )
+        until = opened_at + (timeouts.handshake if waiting else 0)
+        if stream.finished:
             return until
         watched = 0 if self._watch is None else self._watch.until
-        return max(until, opened_at + patience.hold, watched)
+        return max(until, opened_at + timeouts.hold, watched)
 
-    def move(self, now: int) -> None:
+    def poll(self, now: int) -> None:
         """Look at the socket, and do what follows from it and from the time."""
         # Before the queue: to take an error off that may clear it.
         number = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -142,15 +150,15 @@ class KernelCall:
         info = tcp_info(self.sock)
         given_up = now >= self._give_up_at
         self._check_at = now + _CHECK
-        found = opening(info, number, error, (self.local, self.remote), given_up=given_up)
+        found = syn_outcome(info, number, error, (self.local, self.remote), given_up=given_up)
         if found is None:
             return
         if found.verdict in (Verdict.FILTERED, Verdict.LOCAL_ERROR) and given_up:
             # What waits for a neighbour to answer the kernel counts as sent, or as in a queue.
-            who = silent(self.remote.address, self.local.address, self._interface)
+            who = unresolved_neighbour(self.remote.address, self.local.address, self._interface)
             if who is not None:
                 failure = nobody_answers(who, self.remote.address)
-                found = Opening(Verdict.UNREACHABLE, 0, failure)
+                found = SynOutcome(Verdict.UNREACHABLE, 0, failure)
         if found.verdict is Verdict.OPEN:
             if error is not None:
                 self._note(error)
@@ -158,11 +166,11 @@ class KernelCall:
             return
         self.error, self.failure, self.syn_sent = found.error, found.failure, found.syn_sent
         if found.verdict is Verdict.CLOSED:
-            self._waited = (now - self._begun) / SECOND
+            self._waited = (now - self._begun) / NS_PER_SECOND
             self._rtt = self._waited if found.syn_sent == 1 else None
         self._end(found.verdict, now)
 
-    def _open(self, found: Opening, info: TcpInfo, now: int) -> None:
+    def _open(self, found: SynOutcome, info: TcpInfo, now: int) -> None:
         self.syn_sent = found.syn_sent
         if remote_end(self.sock) == self.local:
             # Both ends called at once, and both are ours: nobody listens.
@@ -175,24 +183,26 @@ class KernelCall:
         self._rtt, self._rtt_ambiguous = round_trip(info)
         self.verdict = Verdict.OPEN
         self._opened_at = now
-        self._waited = (now - self._begun) / SECOND
-        measured = None if self._rtt_ambiguous or self._rtt is None else round(self._rtt * SECOND)
+        self._waited = (now - self._begun) / NS_PER_SECOND
+        measured = (
+            None if self._rtt_ambiguous or self._rtt is None else round(self._rtt * NS_PER_SECOND)
+        )
         longest = now - self._begun if measured is None else measured
-        self._watch = KernelWatch(info, now, self._patience.observe, longest)
+        self._watch = KernelAckMonitor(info, now, self._timeouts.observe, longest)
 
     # It is open.
 
-    def _go_on(self, watch: KernelWatch, opened_at: int, number: int, now: int) -> None:
-        talk = self._talk
-        refused = talk.go_on(self.sock)
+    def _go_on(self, watch: KernelAckMonitor, opened_at: int, number: int, now: int) -> None:
+        stream = self._stream
+        refused = stream.go_on(self.sock)
         info = tcp_info(self.sock)
         watch.see(info)
         # After a RST there is an end to be read too, and nobody sent a FIN.
-        if talk.octets or (talk.finished and number != errno.ECONNRESET):
+        if stream.octets or (stream.finished and number != errno.ECONNRESET):
             self._heard = watch.confirmed = True
         if info.bytes_acked is not None:
             # The SYN counts for one, and so does the FIN.
-            self._acknowledged = min(max(0, info.bytes_acked - 1), talk.sent)
+            self._acknowledged = min(max(0, info.bytes_acked - 1), stream.sent)
         if number not in RESETS:
             # It may have come in since: a RST leaves the same state as the last ACK.
             number = refused or self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -201,7 +211,7 @@ class KernelCall:
             # An ACK of our FIN is the peer's TCP's doing, and no program's.
             used = self._heard or self._acknowledged or info.data_segs_in
             self._end(Verdict.OPEN if used else Verdict.RESET, now)
-        elif info.state is State.CLOSED and self._closing and talk.finished:
+        elif info.state is State.CLOSED and self._closing and stream.finished:
             self._close = Close.CLEAN
             self._end(Verdict.OPEN, now)
         elif (info.state is State.CLOSED and number == errno.ETIMEDOUT) or (
@@ -215,16 +225,16 @@ class KernelCall:
                 self._shut(now)
 
     def _shut(self, now: int) -> None:
-        if self._closes_by is not Closing.FIN:
+        if self._closes_by is not CloseMode.FIN:
             self._end(Verdict.OPEN, now)
             return
         self._closing = True
-        self._talk.stop()
-        self._give_up_at = now + self._patience.closing
+        self._stream.stop()
+        self._give_up_at = now + self._timeouts.close
         with suppress(OSError):  # reset already: the next look shows it
             self.sock.shutdown(socket.SHUT_WR)
 
-    def _give_up(self, watch: KernelWatch, state: State, now: int) -> None:
+    def _give_up(self, watch: KernelAckMonitor, state: State, now: int) -> None:
         if state is State.FIN_WAIT_2:
             self._close = Close.PEER_KEPT_OPEN
         elif self._closing:
@@ -241,7 +251,7 @@ class KernelCall:
         """Whether it is open, and the peer has not shown yet that it took our ACK."""
         if self._watch is None or self.done or self._watch.confirmed:
             return False
-        return self._closing or self._patience.observe > 0
+        return self._closing or self._timeouts.observe > 0
 
     def unexplained(self) -> int:
         """Return how many segments came in since the last time that showed nothing new."""
@@ -270,12 +280,12 @@ class KernelCall:
     @property
     def stays(self) -> bool:
         """Whether it is to be left open."""
-        return self._closes_by is Closing.NONE and self.verdict is Verdict.OPEN
+        return self._closes_by is CloseMode.NONE and self.verdict is Verdict.OPEN
 
-    def hang_up(self) -> None:
+    def close_socket(self) -> None:
         """Close the socket; by RST where the kernel would go on sending for minutes."""
         settled = self._close is not None
-        hang_up(self.sock, reset=self._opened_at is not None and not settled)
+        close_socket(self.sock, reset=self._opened_at is not None and not settled)
 
     @property
     def asked(self) -> Flags:
@@ -293,30 +303,34 @@ class KernelCall:
         return False
 
     @property
-    def taken(self) -> Taken:
+    def ack_status(self) -> AckStatus:
         """What is known of whether the peer took our ACK."""
-        watched = max(self._patience.observe, self._patience.hold) / SECOND
+        watched = max(self._timeouts.observe, self._timeouts.hold) / NS_PER_SECOND
         if self._watch is None:
-            return Taken(confirmed=False, watched=0)
-        again = tuple(each / SECOND for each in self._watch.watch.again)
-        return Taken(self._watch.confirmed, watched, again)
+            return AckStatus(confirmed=False, watched=0)
+        again = tuple(each / NS_PER_SECOND for each in self._watch.watch.again)
+        return AckStatus(self._watch.confirmed, watched, again)
 
-    def _said(self) -> Said | None:
-        talk = self._talk
-        if self._opened_at is None or not (talk.size or talk.octets or talk.met is not None):
+    def _said(self) -> DataExchange | None:
+        stream = self._stream
+        if self._opened_at is None or not (
+            stream.size or stream.octets or stream.found_expected is not None
+        ):
             return None
-        return Said(talk.size, self._acknowledged or 0, talk.octets, talk.met)
+        return DataExchange(
+            stream.size, self._acknowledged or 0, stream.octets, stream.found_expected
+        )
 
     def result(self) -> Result:
         """Return what became of it."""
         assert self.verdict is not None
-        said = self._said()
+        data = self._said()
         return Result(
             target=self.target.text,
             address=str(self.remote.address),
             port=self.remote.port,
             verdict=self.verdict,
-            reason=reason(self, (self._over - self._begun) / SECOND, said),
+            reason=reason(self, (self._over - self._begun) / NS_PER_SECOND, data),
             icmp=self.error,
             rtt=self._rtt,
             rtt_ambiguous=self._rtt_ambiguous,
@@ -326,7 +340,7 @@ class KernelCall:
             close=self._close,
             guard="none",
             findings=tuple(self._notes),
-            duration=(self._over - self._begun) / SECOND,
-            syn_ack_again=self.taken.again,
-            said=said,
+            duration=(self._over - self._begun) / NS_PER_SECOND,
+            syn_ack_again=self.ack_status.again,
+            data=data,
         )

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.endpoint.verdict import Verdict
-from handshake.linux.route import words
+from handshake.linux.route import explain
 from handshake.prober.result import Negotiated
 from handshake.tcp import State
 
@@ -35,7 +35,7 @@ _DROPPED: Final = "a firewall on this machine drops it, or the link takes nothin
 _QUEUED: Final = "it still waits to leave; is the link up?"
 
 
-class Opening(NamedTuple):
+class SynOutcome(NamedTuple):
     """What became of our SYN."""
 
     verdict: Verdict
@@ -44,14 +44,14 @@ class Opening(NamedTuple):
     error: IcmpError | None = None
 
 
-def opening(
+def syn_outcome(
     info: TcpInfo,
     number: int,
     error: IcmpError | None,
     ends: tuple[Endpoint, Endpoint],
     *,
     given_up: bool,
-) -> Opening | None:
+) -> SynOutcome | None:
     """Return what became of it; None while that is open.
 
     `number` is SO_ERROR, `error` the ICMP error that was queued, `ends` our own and the peer's.
@@ -59,19 +59,19 @@ def opening(
     syns = info.total_retrans + 1
     if number in RESETS or info.state not in (*_OPENING, State.CLOSED):
         # To have been reset it must have been open.
-        return Opening(Verdict.OPEN, syns)
+        return SynOutcome(Verdict.OPEN, syns)
     if error is not None:
         return _unreachable(info, error, ends)
     if number == errno.ECONNREFUSED:
-        return Opening(Verdict.CLOSED, syns)
+        return SynOutcome(Verdict.CLOSED, syns)
     if number and number != errno.ETIMEDOUT and info.state is State.CLOSED:
-        return Opening(Verdict.LOCAL_ERROR, 0, words(OSError(number, os.strerror(number))))
+        return SynOutcome(Verdict.LOCAL_ERROR, 0, explain(OSError(number, os.strerror(number))))
     if number == errno.ETIMEDOUT or given_up:
         return _unanswered(info)
     # The kernel tells nobody that its firewall dropped a SYN. But a segment sent again that got
     # past it counts as `retrans`. A full queue may lose one: only two are believed.
     if info.state is State.SYN_SENT and info.total_retrans > 1 and not info.retrans:
-        return Opening(Verdict.LOCAL_ERROR, 0, _DROPPED)
+        return SynOutcome(Verdict.LOCAL_ERROR, 0, _DROPPED)
     return None
 
 
@@ -111,30 +111,30 @@ def round_trip(info: TcpInfo) -> tuple[float | None, bool]:
     return found, not info.timestamps or found is None or found >= _FIRST_RTO
 
 
-def _unreachable(info: TcpInfo, error: IcmpError, ends: tuple[Endpoint, Endpoint]) -> Opening:
+def _unreachable(info: TcpInfo, error: IcmpError, ends: tuple[Endpoint, Endpoint]) -> SynOutcome:
     local, remote = (end.address.packed for end in ends)
     if error.sender.packed != local or local == remote:
-        return Opening(Verdict.UNREACHABLE, info.total_retrans + 1, error=error)
+        return SynOutcome(Verdict.UNREACHABLE, info.total_retrans + 1, error=error)
     host_unreachable = (1, 3) if error.version == 6 else (3, 1)
     # A rule of our own rejects it while connect() runs, and so does not end that.
     if (error.type, error.code) != host_unreachable or info.state is State.SYN_SENT:
-        return Opening(
+        return SynOutcome(
             Verdict.LOCAL_ERROR, 0, f"a firewall on this machine rejects it: {error}", error
         )
     # The SYN that nobody on the link could be found for never left.
-    return Opening(Verdict.UNREACHABLE, info.total_retrans, error=error)
+    return SynOutcome(Verdict.UNREACHABLE, info.total_retrans, error=error)
 
 
-def _unanswered(info: TcpInfo) -> Opening:
+def _unanswered(info: TcpInfo) -> SynOutcome:
     syns = info.total_retrans + 1
     if info.state is State.SYN_RECEIVED:
-        return Opening(Verdict.HALF_OPEN, syns)
+        return SynOutcome(Verdict.HALF_OPEN, syns)
     if info.segs_in:
         # The kernel answers what acknowledges another number by RST, and goes on waiting.
-        return Opening(Verdict.BAD_PEER, syns)
+        return SynOutcome(Verdict.BAD_PEER, syns)
     if info.retransmits and not info.total_retrans:
         # What lies in a queue of this machine is not sent again.
-        return Opening(Verdict.LOCAL_ERROR, 0, _QUEUED)
+        return SynOutcome(Verdict.LOCAL_ERROR, 0, _QUEUED)
     if info.total_retrans and not info.retrans:
-        return Opening(Verdict.LOCAL_ERROR, 0, _DROPPED)
-    return Opening(Verdict.FILTERED, syns)
+        return SynOutcome(Verdict.LOCAL_ERROR, 0, _DROPPED)
+    return SynOutcome(Verdict.FILTERED, syns)

@@ -9,20 +9,20 @@ from handshake.endpoint.receive_buffer import KEPT
 if TYPE_CHECKING:
     import socket
 
-    from handshake.endpoint.options import Manner
+    from handshake.endpoint.options import ClientOptions
 
 _PIECE: Final = 1 << 16
 _MOST: Final = 64
 """Pieces read at a time: whoever sends without end must not hold up the other calls."""
 
 
-class KernelTalk:
+class KernelStream:
     """Says what is to be said, as the socket takes it, and reads what the peer says."""
 
-    def __init__(self, manner: Manner) -> None:
-        self._left = memoryview(manner.data)
-        self._expected = manner.expect
-        self.size = len(manner.data)
+    def __init__(self, options: ClientOptions) -> None:
+        self._left = memoryview(options.data)
+        self._expected = options.expect
+        self.size = len(options.data)
         """How many octets are to be said."""
 
         self.sent = 0
@@ -38,7 +38,7 @@ class KernelTalk:
         """Whether there is more to read at once."""
 
     @property
-    def met(self) -> bool | None:
+    def found_expected(self) -> bool | None:
         """Whether what was expected has come; None where nothing was."""
         return self._expected in self.octets if self._expected else None
 

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from handshake.tcp import Flags, Observed
+from handshake.units import RST_BIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from handshake.linux.packet_socket import Captured
-    from handshake.linux.rst_guard import Guard
+    from handshake.linux.rst_guard import RstGuard
     from handshake.packet.checksum import Address
     from handshake.prober.target import Target
     from handshake.prober.userspace.conclusion import Conclusion
-    from handshake.prober.userspace.session import Course
+    from handshake.prober.userspace.session import Session
+    from handshake.tcp import Observed
     from handshake.tcp.icmp import IcmpError
 
 
 FLAGS: Final = {4: 33, 6: 53}
 """Where the control bits stand in a packet of ours, by the version of IP."""
 
-_RST: Final = int(Flags.RST)
 
 _ERRORS: Final = 64
 """ICMP errors kept of one call: whoever sends more says nothing new."""
@@ -33,17 +33,16 @@ _LEAST: Final = 2048
 """Octets that a segment takes at least, however short: all that is known of it is kept, too."""
 
 
-Witness: TypeAlias = "Callable[[Observed | IcmpError], None]"
+PacketObserver: TypeAlias = "Callable[[Observed | IcmpError], None]"
 """Takes what is seen of one call, as it passes."""
 
 
-class Call:
+class UserspaceConnection:
     """One call that is under way, or over."""
 
     __slots__ = (
         "begun",
         "conclusion",
-        "course",
         "dropped",
         "due",
         "errors",
@@ -57,6 +56,7 @@ class Call:
         "resets",
         "room",
         "segments",
+        "session",
         "slot",
         "syns",
         "target",
@@ -68,8 +68,8 @@ class Call:
     def __init__(
         self,
         target: Target,
-        course: Course,
-        guard: Guard,
+        session: Session,
+        guard: RstGuard,
         outgoing: bytes,
         incoming: bytes,
         to: tuple[Any, ...],
@@ -80,7 +80,7 @@ class Call:
         attentive: bool,
     ) -> None:
         self.target = target
-        self.course = course
+        self.session = session
         self.guard = guard
         self.outgoing = outgoing
         """Addresses and ports of what we send, as they stand in a packet."""
@@ -105,7 +105,7 @@ class Call:
         self.due: int | None = None
         """When it will be woken."""
 
-        self.slot: list[Call | None] = [self]
+        self.slot: list[UserspaceConnection | None] = [self]
         """How those find it that would wake it: empty once it has ended."""
 
         self.syns: list[Captured | Observed] = []
@@ -129,7 +129,7 @@ class Call:
         self.unseen = 0
         """Segments that were sent and not seen yet."""
 
-        self.witness: Witness | None = None
+        self.witness: PacketObserver | None = None
         """Who is told of each packet that is kept."""
 
         self.conclusion: Conclusion | None = None
@@ -140,7 +140,7 @@ class Call:
         self.unseen += 1
         self.last = packet
         at = FLAGS[packet[0] >> 4]
-        if packet[at] & _RST:
+        if packet[at] & RST_BIT:
             self.resets.add(int.from_bytes(packet[at - 9 : at - 5], "big"))
 
     def keep(self, observed: Observed) -> None:
@@ -153,7 +153,7 @@ class Call:
             if self.witness is not None:
                 self.witness(observed)
             return
-        self.course.attempt.notes.add(
+        self.session.attempt.notes.add(
             "segments-left-out",
             f"So much was said that only the first {len(self.segments)} segments are shown.",
         )
@@ -169,7 +169,7 @@ class Call:
     def passed(self, observed: Observed) -> None:
         """Take note that a segment in our name was seen on the wire."""
         self.unseen -= 1
-        segment, attempt = observed.segment, self.course.attempt
+        segment, attempt = observed.segment, self.session.attempt
         if segment.rst and int(segment.seq) not in self.resets:
             attempt.notes.add(
                 "kernel-reset",

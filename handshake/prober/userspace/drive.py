@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import select
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from handshake.endpoint.timeouts import HEED
-from handshake.prober.signals import undisturbed
+from handshake.endpoint.timeouts import MAX_WAIT
+from handshake.prober.signals import signals_blocked
+from handshake.units import NS_PER_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from handshake.prober.userspace.connection import Call
-    from handshake.prober.userspace.connections import Exchange
-
-_MILLISECOND: Final = 1_000_000
+    from handshake.prober.userspace.connection import UserspaceConnection
+    from handshake.prober.userspace.connections import UserspaceConnections
 
 
-def driven(call: Call, exchange: Exchange) -> Iterator[None]:
+def driven(connection: UserspaceConnection, connections: UserspaceConnections) -> Iterator[None]:
     """Bring a call to its end; yield each time that something may have passed."""
     arrivals = select.poll()
-    arrivals.register(exchange, select.POLLIN)
-    while call.conclusion is None:
-        assert exchange.deadline is not None
-        left = min(max(0, exchange.deadline - exchange.clock.now()), HEED)
+    arrivals.register(connections, select.POLLIN)
+    while connection.conclusion is None:
+        assert connections.deadline is not None
+        left = min(max(0, connections.deadline - connections.clock.now()), MAX_WAIT)
         # Rounded up: to wake before it is due would be to wake twice.
-        arrivals.poll(-(-left // _MILLISECOND))
-        with undisturbed():
-            exchange.hear()
-            exchange.wake()
+        arrivals.poll(-(-left // NS_PER_MS))
+        with signals_blocked():
+            connections.receive()
+            connections.on_timer()
         yield

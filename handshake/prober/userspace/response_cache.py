@@ -12,24 +12,23 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from handshake.endpoint.attempt import Attempt
-from handshake.endpoint.options import Manner
+from handshake.endpoint.options import ClientOptions
 from handshake.endpoint.segment_builder import ETHERNET
 from handshake.packet.template import Templates, bits, stamp_at
 from handshake.prober.result import Negotiated
 from handshake.tcp import Endpoint, Flags, Observed, Segment, Seq
 from handshake.tcp.segment import HEADER
+from handshake.units import MODULUS, NS_PER_MS
 
 if TYPE_CHECKING:
-    from handshake.endpoint.ack_monitor import Taken
-    from handshake.endpoint.timeouts import Patience
+    from handshake.endpoint.ack_monitor import AckStatus
+    from handshake.endpoint.timeouts import Timeouts
     from handshake.endpoint.verdict import Close, Verdict
     from handshake.packet.template import Template
     from handshake.tcp import Offer
 
-MODULUS: Final = 2**32
-MILLISECOND: Final = 1_000_000
 
-Shape: TypeAlias = tuple[int, int, int, int, bytes, int]
+ResponseKey: TypeAlias = tuple[int, int, int, int, bytes, int]
 """A segment without what differs from call to call: its number from the peer's first one, its
 acknowledgment from our ISS, data offset and flags, window, options with clocks at 0, length."""
 
@@ -45,7 +44,7 @@ _ENDS: Final = {
 }
 
 
-class Cue(NamedTuple):
+class CachedSegment(NamedTuple):
     """A segment to send, without what differs from call to call."""
 
     template: Template
@@ -61,7 +60,7 @@ class Cue(NamedTuple):
     """Whose clock it echoes, by the place in what was heard; -1 where it echoes none."""
 
 
-class Ending(NamedTuple):
+class CachedResult(NamedTuple):
     """What was concluded."""
 
     verdict: Verdict
@@ -70,24 +69,28 @@ class Ending(NamedTuple):
     """Which segment answered our SYN, by its place in what was heard."""
 
     negotiated: Negotiated | None
-    taken: Taken
+    ack_status: AckStatus
 
 
-class Precedent:
+class CachedResponse:
     """What an attempt did when it had heard segments of these shapes, in this order."""
 
-    __slots__ = ("cues", "ending", "following", "heard", "wait")
+    __slots__ = ("ending", "following", "received", "segments", "wait")
 
     def __init__(
-        self, heard: tuple[Shape, ...], cues: tuple[Cue, ...], wait: int, ending: Ending | None
+        self,
+        received: tuple[ResponseKey, ...],
+        segments: tuple[CachedSegment, ...],
+        wait: int,
+        ending: CachedResult | None,
     ) -> None:
-        self.heard = heard
-        self.cues = cues
+        self.received = received
+        self.segments = segments
         self.wait = wait
         """How long after the last of them it wants to be woken, or sooner."""
 
         self.ending = ending
-        self.following: dict[Shape, Precedent | None] = {}
+        self.following: dict[ResponseKey, CachedResponse | None] = {}
         """By what is heard next; None where the rules are to be asked."""
 
 
@@ -102,32 +105,32 @@ class _Numbers(NamedTuple):
     gap: int
 
 
-_FIRST: Final = _Numbers(0x1234_5678, 0x7777_0001, 500_000, 0x0055_0000, 17, 3 * MILLISECOND)
-_SECOND: Final = _Numbers(0xFFFF_FFFF, 0x0BAD_CAFE, MODULUS - 3, 0xFFFF_FFF0, 5, 11 * MILLISECOND)
+_FIRST: Final = _Numbers(0x1234_5678, 0x7777_0001, 500_000, 0x0055_0000, 17, 3 * NS_PER_MS)
+_SECOND: Final = _Numbers(0xFFFF_FFFF, 0x0BAD_CAFE, MODULUS - 3, 0xFFFF_FFF0, 5, 11 * NS_PER_MS)
 
 
-class Precedents:
+class ResponseCache:
     """All precedents of attempts with one offer, as they are learnt."""
 
     def __init__(
         self,
         version: int,
         offer: Offer,
-        patience: Patience,
+        timeouts: Timeouts,
         templates: Templates,
-        manner: Manner | None = None,
+        options: ClientOptions | None = None,
         path_mss: int = ETHERNET,
     ) -> None:
         self.offer = offer
-        self.patience = patience
+        self.timeouts = timeouts
         self.templates = templates
-        self.manner = manner or Manner()
+        self.options = options or ClientOptions()
         self.path_mss = path_mss
         self._version = version
         self._known = 0
 
     @cached_property
-    def root(self) -> Precedent:
+    def root(self) -> CachedResponse:
         """What is done at first: the SYN."""
         root = self._learnt(())
         assert root is not None
@@ -135,57 +138,57 @@ class Precedents:
 
     def packet(self, segment: Segment) -> bytes:
         """Return the octets of any segment of such an attempt."""
-        return self.templates.packet(segment, self.manner.ttl, self.manner.tos)
+        return self.templates.packet(segment, self.options.ttl, self.options.tos)
 
-    def after(self, precedent: Precedent, shape: Shape) -> Precedent | None:
+    def after(self, cached: CachedResponse, shape: ResponseKey) -> CachedResponse | None:
         """Return what was done when this was heard next; None where the rules are to be asked."""
-        if self._known >= _MOST or len(precedent.heard) >= _LONGEST:
+        if self._known >= _MOST or len(cached.received) >= _LONGEST:
             return None
         self._known += 1
-        found = precedent.following[shape] = self._learnt((*precedent.heard, shape))
+        found = cached.following[shape] = self._learnt((*cached.received, shape))
         return found
 
-    def _learnt(self, heard: tuple[Shape, ...]) -> Precedent | None:
-        first, second = (self._rehearse(heard, numbers) for numbers in (_FIRST, _SECOND))
+    def _learnt(self, received: tuple[ResponseKey, ...]) -> CachedResponse | None:
+        first, second = (self._simulate(received, numbers) for numbers in (_FIRST, _SECOND))
         if first is None or second is None or first[:-1] != second[:-1]:
             return None
-        cues, ending, wait = first
+        segments, ending, wait = first
         # A wait that was measured from an earlier segment is not the same in both. The shorter
         # one is never too late: to be woken for nothing does no harm.
-        return Precedent(heard, cues, min(wait, second[-1]), ending)
+        return CachedResponse(received, segments, min(wait, second[-1]), ending)
 
-    def _rehearse(
-        self, heard: tuple[Shape, ...], numbers: _Numbers
-    ) -> tuple[tuple[Cue, ...], Ending | None, int] | None:
+    def _simulate(
+        self, received: tuple[ResponseKey, ...], numbers: _Numbers
+    ) -> tuple[tuple[CachedSegment, ...], CachedResult | None, int] | None:
         """Return what an attempt with these numbers does in the end; None if that is its own."""
         local, remote = _ENDS[self._version]
-        how = self.patience, self.manner, self.path_mss
+        how = self.timeouts, self.options, self.path_mss
         attempt = Attempt(local, remote, Seq(numbers.iss), self.offer, numbers.ticks, *how)
         at = numbers.gap
         sent = attempt.start(at)
         clocks: list[int] = []
         answer = -1
-        base = numbers.irs if heard and heard[0][2] & Flags.SYN else 0
-        for place, shape in enumerate(heard):
+        base = numbers.irs if received and received[0][2] & Flags.SYN else 0
+        for place, shape in enumerate(received):
             at += numbers.gap
             clocks.append((numbers.clock + numbers.tick * place) % MODULUS)
             seg = _segment(shape, remote, local, base, numbers.iss, clocks[-1])
-            sent = attempt.received(Observed(seg, at, checksum_ok=True), at)
+            sent = attempt.receive(Observed(seg, at, checksum_ok=True), at)
             if answer < 0 and attempt.answer is not None:
                 answer = place
         if not attempt.uneventful:
             return None
-        clock = (numbers.ticks + at // MILLISECOND) % MODULUS
-        cues = []
+        clock = (numbers.ticks + at // NS_PER_MS) % MODULUS
+        segments = []
         for seg in sent:
             stamps = seg.options.timestamps
             if stamps is not None and (
                 stamps.value != clock or (stamps.echo and stamps.echo not in clocks)
             ):
                 return None
-            cues.append(
-                Cue(
-                    template=self.templates.of(seg, self.manner.ttl, self.manner.tos),
+            segments.append(
+                CachedSegment(
+                    template=self.templates.of(seg, self.options.ttl, self.options.tos),
                     seq=(int(seg.seq) - numbers.iss) % MODULUS,
                     ack=None if seg.ack is None else (int(seg.ack) - base) % MODULUS,
                     bits=bits(seg),
@@ -197,12 +200,14 @@ class Precedents:
         if attempt.done:
             assert attempt.verdict is not None
             negotiated = Negotiated.of(attempt.block)
-            ending = Ending(attempt.verdict, attempt.close, answer, negotiated, attempt.taken)
-        return tuple(cues), ending, attempt.deadline - at
+            ending = CachedResult(
+                attempt.verdict, attempt.close, answer, negotiated, attempt.ack_status
+            )
+        return tuple(segments), ending, attempt.deadline - at
 
 
 def _segment(
-    shape: Shape, source: Endpoint, destination: Endpoint, base: int, iss: int, clock: int
+    shape: ResponseKey, source: Endpoint, destination: Endpoint, base: int, iss: int, clock: int
 ) -> Segment:
     """Return a segment of this shape."""
     seq, ack, what, window, options, length = shape

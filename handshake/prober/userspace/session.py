@@ -5,30 +5,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from handshake.endpoint.attempt import Attempt
-from handshake.endpoint.single_segment import Knock
+from handshake.endpoint.single_segment import SingleSegmentProbe
 from handshake.packet.template import stamp_at, words_sum
-from handshake.prober.userspace.response_cache import MILLISECOND, MODULUS
 from handshake.tcp import Endpoint, Flags, Observed, Seq
+from handshake.units import ACK_BIT, MODULUS, NS_PER_MS, SYN_BIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from handshake.endpoint.sender import Segments
-    from handshake.linux.packet_socket import Captured, Heard
-    from handshake.prober.userspace.response_cache import Ending, Precedent, Precedents
+    from handshake.linux.packet_socket import Captured, Received
+    from handshake.prober.userspace.response_cache import (
+        CachedResponse,
+        CachedResult,
+        ResponseCache,
+    )
     from handshake.tcp.icmp import IcmpError
 
 _HALF: Final = 2**31
 _CLEAR: Final = bytes(8)
 
 # Plain numbers: a set of flags would be made of each result.
-_SYN: Final = int(Flags.SYN)
-_ACK: Final = int(Flags.ACK)
 
 Packets = list[bytes]
 
 
-class Course:
+class Session:
     """What one call sends, and when it wants to be woken.
 
     While all goes as it went before, precedents tell what to send. As soon as there is none, an
@@ -37,16 +39,16 @@ class Course:
 
     __slots__ = (
         "_attempt",
+        "_cached",
         "_clocks",
         "_decode",
         "_ends",
         "_ends_sum",
         "_first_clock",
-        "_heard",
         "_irs",
         "_last_clock",
-        "_precedent",
-        "_precedents",
+        "_received",
+        "_responses",
         "_started",
         "deadline",
         "ending",
@@ -58,36 +60,36 @@ class Course:
 
     def __init__(
         self,
-        precedents: Precedents,
+        responses: ResponseCache,
         local: Endpoint,
         remote: Endpoint,
         ends: bytes,
         iss: int,
         ticks: int,
-        decode: Callable[[Captured], Heard | None],
+        decode: Callable[[Captured], Received | None],
     ) -> None:
         self.local = local
         self.remote = remote
         self.iss = iss
         self.ticks = ticks
         self.deadline = 0
-        """When `wake` is due, or a little later."""
+        """When `on_timer` is due, or a little later."""
 
-        self.ending: Ending | None = None
+        self.ending: CachedResult | None = None
         self._ends = ends
         self._ends_sum = words_sum(ends)
-        self._precedents = precedents
-        self._precedent: Precedent | None = None
+        self._responses = responses
+        self._cached: CachedResponse | None = None
         """What was done so far, as it was done before; None while nothing is known to have been."""
 
         self._decode = decode
-        self._heard: list[tuple[Captured, int]] = []
+        self._received: list[tuple[Captured, int]] = []
         self._clocks: list[int] = []
         self._first_clock: int | None = None
         self._last_clock = 0
         self._irs = 0
         self._started = 0
-        self._attempt: Attempt | Knock | None = None
+        self._attempt: Attempt | SingleSegmentProbe | None = None
 
     @property
     def done(self) -> bool:
@@ -97,16 +99,16 @@ class Course:
         return self.ending is not None
 
     @property
-    def attempt(self) -> Attempt | Knock:
+    def attempt(self) -> Attempt | SingleSegmentProbe:
         """An attempt that has heard all that was heard: asked for, it takes over."""
         if self._attempt is None:
             attempt = self._attempt = self._new_attempt()
             attempt.start(self._started)
-            for captured, at in self._heard:
+            for captured, at in self._received:
                 found = self._decode(captured)
                 assert isinstance(found, Observed)
-                attempt.received(found, at)
-            self._heard.clear()
+                attempt.receive(found, at)
+            self._received.clear()
             self.ending = None
             self.deadline = attempt.deadline
         return self._attempt
@@ -114,28 +116,28 @@ class Course:
     @property
     def asked(self) -> Flags:
         """The control bits of our first segment."""
-        return self._precedents.manner.asked
+        return self._responses.options.asked
 
     @property
     def signed(self) -> bool:
         """Whether our segments are signed with a key."""
-        return bool(self._precedents.manner.md5)
+        return bool(self._responses.options.md5)
 
     @property
     def interface(self) -> str | None:
         """What our segments are to leave by; None for the kernel's choice."""
-        return self._precedents.manner.interface
+        return self._responses.options.interface
 
     def answer(self) -> Captured | Observed | None:
         """Return what answered our SYN."""
         if self.ending is not None:
-            return self._heard[self.ending.answer][0]
+            return self._received[self.ending.answer][0]
         return self.attempt.answer
 
-    def _new_attempt(self) -> Attempt | Knock:
-        known = self._precedents
-        how = known.patience, known.manner, known.path_mss
-        kind = Attempt if known.manner.opens else Knock
+    def _new_attempt(self) -> Attempt | SingleSegmentProbe:
+        known = self._responses
+        how = known.timeouts, known.options, known.path_mss
+        kind = Attempt if known.options.opens else SingleSegmentProbe
         return kind(self.local, self.remote, Seq(self.iss), known.offer, self.ticks, *how)
 
     def start(self, at: int, *, by_rules: bool = False) -> Packets:
@@ -144,11 +146,11 @@ class Course:
         if by_rules:
             self._attempt = self._new_attempt()
             return self._packets(self._attempt.start(at))
-        self._precedent = self._precedents.root
-        self.deadline = at + self._precedent.wait
-        return self._filled(self._precedent, at)
+        self._cached = self._responses.root
+        self.deadline = at + self._cached.wait
+        return self._filled(self._cached, at)
 
-    def heard(
+    def received(
         self,
         captured: Captured,
         seq: int,
@@ -162,19 +164,19 @@ class Course:
         """Return the answers to a segment whose checksum is right, or is not there yet."""
         # What is overdue comes first, and only the rules know what that is.
         if self._attempt is None and at < self.deadline:
-            precedent = self._next(seq, ack, bits, window, options, length)
-            if precedent is not None:
-                self._precedent = precedent
-                self._heard.append((captured, at))
-                self.ending = precedent.ending
-                self.deadline = min(self.deadline, at + precedent.wait)
-                return self._filled(precedent, at) if precedent.cues else []
+            cached = self._next(seq, ack, bits, window, options, length)
+            if cached is not None:
+                self._cached = cached
+                self._received.append((captured, at))
+                self.ending = cached.ending
+                self.deadline = min(self.deadline, at + cached.wait)
+                return self._filled(cached, at) if cached.segments else []
         found = self._decode(captured)
         return self.observed(found, at) if isinstance(found, Observed) else []
 
     def observed(self, observed: Observed, at: int) -> Packets:
         """Return the answers to any segment of the peer's, by the rules."""
-        return self._packets(self.attempt.received(observed, at))
+        return self._packets(self.attempt.receive(observed, at))
 
     def icmp(self, error: IcmpError) -> None:
         """Take note of an ICMP error that quotes us."""
@@ -184,26 +186,26 @@ class Course:
         """Take note that this machine refused to send a segment."""
         self.attempt.unsent(why)
 
-    def wake(self, at: int) -> Packets:
+    def on_timer(self, at: int) -> Packets:
         """Return what is to be sent now that time has passed."""
-        return self._packets(self.attempt.wake(at))
+        return self._packets(self.attempt.on_timer(at))
 
-    def leave(self, at: int) -> Packets:
+    def abort(self, at: int) -> Packets:
         """Return what ends it for the peer, too, where all is to end at once."""
         # Whoever has heard nothing need not ask the rules: the peer has not answered.
-        if self.done or (self._attempt is None and not self._heard):
+        if self.done or (self._attempt is None and not self._received):
             return []
-        return self._packets(self.attempt.leave(at))
+        return self._packets(self.attempt.abort(at))
 
     def _packets(self, segments: Segments) -> Packets:
         attempt = self.attempt
         if not attempt.done:
             self.deadline = attempt.deadline
-        return [self._precedents.packet(each) for each in segments]
+        return [self._responses.packet(each) for each in segments]
 
     def _next(
         self, seq: int, ack: int, bits: int, window: int, options: bytes, length: int
-    ) -> Precedent | None:
+    ) -> CachedResponse | None:
         clock = 0
         if options:
             stamp = stamp_at(options)
@@ -217,25 +219,25 @@ class Course:
                     return None
                 self._last_clock = since
                 options = options[:stamp] + _CLEAR + options[stamp + 8 :]
-        if not self._clocks and bits & _SYN:
+        if not self._clocks and bits & SYN_BIT:
             self._irs = seq
         self._clocks.append(clock)
         shape = (
             (seq - self._irs) % MODULUS,
-            (ack - self.iss) % MODULUS if bits & _ACK else 0,
+            (ack - self.iss) % MODULUS if bits & ACK_BIT else 0,
             bits,
             window,
             options,
             length,
         )
-        assert self._precedent is not None
+        assert self._cached is not None
         try:
-            return self._precedent.following[shape]
+            return self._cached.following[shape]
         except KeyError:
-            return self._precedents.after(self._precedent, shape)
+            return self._responses.after(self._cached, shape)
 
-    def _filled(self, precedent: Precedent, at: int) -> Packets:
-        clock = (self.ticks + at // MILLISECOND) % MODULUS
+    def _filled(self, cached: CachedResponse, at: int) -> Packets:
+        clock = (self.ticks + at // NS_PER_MS) % MODULUS
         return [
             template.fill(
                 self._ends,
@@ -247,5 +249,5 @@ class Course:
                 clock,
                 self._clocks[echo] if echo >= 0 else 0,
             )
-            for template, seq, ack, bits, window, echo in precedent.cues
+            for template, seq, ack, bits, window, echo in cached.segments
         ]

@@ -6,13 +6,13 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from handshake.endpoint.timeouts import SECOND
 from handshake.endpoint.verdict import Close, Verdict
+from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from handshake.prober.userspace.connection import Call
+    from handshake.prober.userspace.connection import UserspaceConnection
 
-LINGER: Final = SECOND // 4
+LINGER: Final = NS_PER_SECOND // 4
 """How long a peer is given to send its FIN again, whose ACK was lost: Linux does after 0.2 s.
 
 TIME-WAIT is longer, 2 MSL. But whoever waits for a prompt waits for this.
@@ -27,13 +27,13 @@ _PORT: Final = 2
 _ANSWERS: Final = 8
 """How often a FIN is answered: a peer that sends it on and on does not listen."""
 
-_SOONEST: Final = SECOND // 10
+_SOONEST: Final = NS_PER_SECOND // 10
 """A FIN that comes sooner is a copy that the network made: no timer repeats one so fast."""
 
 _RESTING: Final = 128
 """Ports of ours that rest after a call to one remote end: the last ones that called it."""
 
-_RESTS: Final = 60 * SECOND
+_RESTS: Final = 60 * NS_PER_SECOND
 """How long they do, unless others come after them: as long as Linux is in TIME-WAIT."""
 
 _FORGOTTEN: Final = (Close.CLEAN, Close.RESET)
@@ -65,7 +65,7 @@ class TimeWait:
         """Whether the peer may hold on to it, and would take another SYN for a stray one."""
         return incoming in self._kept
 
-    def rests(self, incoming: bytes, now: int) -> bool:
+    def recently_used(self, incoming: bytes, now: int) -> bool:
         """Whether a call between these ends is over since a moment ago.
 
         The peer, or a firewall on the way, may still have something of it: another port is better.
@@ -78,20 +78,20 @@ class TimeWait:
         """Forget what was before: another connection begins between these ends."""
         self._last.pop(incoming, None)
 
-    def end(self, call: Call, now: int) -> None:
+    def end(self, connection: UserspaceConnection, now: int) -> None:
         """Take in a call that has ended."""
-        assert call.conclusion is not None
-        verdict, close = call.conclusion.verdict, call.conclusion.close
+        assert connection.conclusion is not None
+        verdict, close = connection.conclusion.verdict, connection.conclusion.close
         if close is Close.CLEAN:
             self.until = now + LINGER
-            self._last[call.incoming] = _Last(call.last, now)
+            self._last[connection.incoming] = _Last(connection.last, now)
             if len(self._last) > _MOST:
                 self._last.popitem(last=False)
         if verdict is not Verdict.CLOSED and close not in _FORGOTTEN:
-            self._kept[call.incoming] = None
+            self._kept[connection.incoming] = None
             if len(self._kept) > _MOST:
                 self._kept.popitem(last=False)
-        self._rest(call.incoming, now)
+        self._rest(connection.incoming, now)
 
     def _rest(self, incoming: bytes, now: int) -> None:
         remote, port = incoming[:-_PORT], incoming[-_PORT:]

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from handshake.record import Finding
 from handshake.tracker.findings.capture import CaptureFindings, capture_findings
 from handshake.tracker.findings.codes import CODES, NOTES
-from handshake.tracker.findings.flow import Flow
-from handshake.tracker.findings.icmp import Quoted
-from handshake.tracker.findings.offers import Offers
-from handshake.tracker.findings.opening import Opening
-from handshake.tracker.findings.path import Path
-from handshake.tracker.findings.resets import Resets
+from handshake.tracker.findings.data import DataFindings
+from handshake.tracker.findings.handshake import HandshakeFindings
+from handshake.tracker.findings.icmp import IcmpFindings
+from handshake.tracker.findings.offers import OptionFindings
+from handshake.tracker.findings.path import PathFindings
+from handshake.tracker.findings.resets import ResetFindings
 
 if TYPE_CHECKING:
     from handshake.events import Step
@@ -34,8 +34,14 @@ class ConnectionFindings:
     __slots__ = ("_parts", "_quoted")
 
     def __init__(self) -> None:
-        self._parts = (Opening(), Offers(), Resets(), Flow(), Path())
-        self._quoted = Quoted()
+        self._parts = (
+            HandshakeFindings(),
+            OptionFindings(),
+            ResetFindings(),
+            DataFindings(),
+            PathFindings(),
+        )
+        self._quoted = IcmpFindings()
 
     def feed(self, step: Step) -> None:
         """Take one step into account."""

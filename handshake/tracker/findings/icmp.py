@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from handshake.tcp.icmp import IcmpError
 
 
-class Quoted:
+class IcmpFindings:
     """Follows the ICMP errors of a connection: the first that answers its SYN, and of each kind."""
 
     __slots__ = ("_kept",)

@@ -28,10 +28,9 @@ NOPS: Final = 6
 NetBSD writes 4 before its timestamps."""
 
 _ECN_BITS: Final = 0x1C0
-_NANO: Final = 1_000_000_000
 
 
-class Offers:
+class OptionFindings:
     """Follows the options of SYN and SYN,ACK, and whether what was agreed on is kept."""
 
     __slots__ = (

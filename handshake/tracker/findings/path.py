@@ -9,7 +9,8 @@ from handshake.events import Role
 from handshake.events.base import seconds
 from handshake.record import Finding
 from handshake.tcp import Offer
-from handshake.tracker.findings.opening import SOONEST_TIMER
+from handshake.tracker.findings.handshake import SOONEST_TIMER
+from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,11 +25,10 @@ ENOUGH: Final = 3
 """Segments of the same TTL that make it the end's own."""
 
 _RESERVED: Final = "reserved bits are set"
-_NANO: Final = 1_000_000_000
 
 
 @dataclass(slots=True)
-class _End:
+class _Ttls:
     ttls: dict[int, int] = field(default_factory=dict)
     """How many segments came with each TTL; RSTs and the SYN left out."""
 
@@ -50,14 +50,14 @@ class _End:
         return self.bad > 1 and 2 * self.bad > self.checked
 
 
-class Path:
+class PathFindings:
     """Follows what the way did to the packets, as far as it shows in their headers."""
 
     __slots__ = ("_copies", "_copy", "_ends", "_kept")
 
     def __init__(self) -> None:
         self._kept: dict[str, Finding] = {}
-        self._ends = {Role.CLIENT: _End(), Role.SERVER: _End()}
+        self._ends = {Role.CLIENT: _Ttls(), Role.SERVER: _Ttls()}
         self._copies = 0
         self._copy: tuple[Observed, Observed] | None = None
         """The first packet that was seen twice."""
@@ -96,7 +96,7 @@ class Path:
                 "than this program, or damage.",
             )
 
-    def _ttl(self, step: Step, mine: _End, ttl: int) -> None:
+    def _ttl(self, step: Step, mine: _Ttls, ttl: int) -> None:
         seg, observed = step.segment, step.observed
         if seg.rst:
             known = dict(mine.ttls)
@@ -168,7 +168,7 @@ class Path:
         if before.ttl is not None and after.ttl is not None and before.ttl != after.ttl:
             where = f", at places {abs(before.ttl - after.ttl)} hops apart"
         what = "1 packet is" if self._copies == 1 else f"{self._copies} packets are"
-        gap = seconds(abs(after.at - before.at) / _NANO)
+        gap = seconds(abs(after.at - before.at) / NS_PER_SECOND)
         return Finding(
             "seen-twice",
             after.frame,
@@ -192,7 +192,7 @@ class Path:
                 )
 
 
-def _offloaded(ends: list[tuple[Role, _End]]) -> Finding:
+def _offloaded(ends: list[tuple[Role, _Ttls]]) -> Finding:
     bad = sum(mine.bad for _, mine in ends)
     checked = sum(mine.checked for _, mine in ends)
     count = f"All {bad}" if bad == checked else f"{bad} of the {checked}"
@@ -218,7 +218,7 @@ def _frame(observed: Observed | None) -> int | None:
 
 def _copied(before: Observed, after: Observed) -> bool:
     """Whether both are one packet, seen twice."""
-    if abs(after.at - before.at) >= SOONEST_TIMER * _NANO:
+    if abs(after.at - before.at) >= SOONEST_TIMER * NS_PER_SECOND:
         return False
     one, two = before.segment, after.segment
     if one.seq != two.seq or _name(one) != _name(two):
@@ -242,7 +242,7 @@ def _identification(observed: Observed) -> int:
     return int.from_bytes(octets[4:6], "big") if octets[:1] and octets[0] >> 4 == 4 else 0
 
 
-def _ways(role: Role, mine: _End) -> Iterator[Finding]:
+def _ways(role: Role, mine: _Ttls) -> Iterator[Finding]:
     if len(mine.ttls) == 1 and mine.syn_ttl is not None:
         ((ttl, count),) = mine.ttls.items()
         if ttl != mine.syn_ttl and count >= ENOUGH:

@@ -9,6 +9,7 @@ from handshake.events import Role
 from handshake.events.base import octets, seconds
 from handshake.record import Finding
 from handshake.tcp import State
+from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,10 +21,8 @@ IDLE: Final = 60.0
 """Seconds of silence from which a RST is worth a word: the shortest idle timeouts of common
 load balancers and firewalls. RFC 5382 asks 2 h 4 min of a NAT, and many keep less."""
 
-_NANO: Final = 1_000_000_000
 
-
-class Resets:
+class ResetFindings:
     """Follows who resets a connection, when, and whether the other end has to believe it."""
 
     __slots__ = ("_gap", "_heard", "_kept", "_last_at", "_opened", "_over", "_sent")
@@ -48,7 +47,7 @@ class Resets:
     def feed(self, step: Step) -> None:
         """Take one step into account."""
         seg, at = step.segment, step.observed.at
-        if self._last_at is not None and at - self._last_at >= IDLE * _NANO:
+        if self._last_at is not None and at - self._last_at >= IDLE * NS_PER_SECOND:
             self._gap = at - self._last_at
             self._heard = set()
         self._last_at = at
@@ -102,17 +101,17 @@ class Resets:
                 "reset-after-accept",
                 observed,
                 f"The server took the connection and reset it "
-                f"{seconds((at - self._opened) / _NANO)} later without a word: its program gave "
-                f"up, or a box before it (a proxy, a load balancer, a firewall) takes calls that "
-                f"it cannot serve.",
+                f"{seconds((at - self._opened) / NS_PER_SECOND)} later without a word: its program "
+                f"gave up, or a box before it (a proxy, a load balancer, a firewall) takes calls "
+                f"that it cannot serve.",
             )
         if self._gap and by not in self._heard and self._opened is not None:
             self._keep(
                 "idle-reset",
                 observed,
-                f"After {seconds(self._gap / _NANO)} of silence the first that came from the {by} "
-                f"was RST: it, or a box on the way (a NAT, a firewall, a load balancer), had "
-                f"given the idle connection up.",
+                f"After {seconds(self._gap / NS_PER_SECOND)} of silence the first that came from "
+                f"the {by} was RST: it, or a box on the way (a NAT, a firewall, a load balancer), "
+                f"had given the idle connection up.",
             )
 
     def found(self) -> Iterator[Finding]:

@@ -9,37 +9,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from handshake.tcp import Flags
-from handshake.tracker.zeek.flow import Flow
+from handshake.tracker.zeek.conn import Conn
 from handshake.tracker.zeek.row import ZeekRecord, conn_state, record
+from handshake.units import SYN_BIT
 
 if TYPE_CHECKING:
     from handshake.tcp import Observed
 
-__all__ = ["Flow", "Zeek", "ZeekRecord", "conn_state", "record"]
-
-_SYN = int(Flags.SYN)
+__all__ = ["Conn", "Zeek", "ZeekRecord", "conn_state", "record"]
 
 
 class Zeek:
-    """Follows two ports as Zeek would: each of `flows` becomes a row of its conn.log."""
+    """Follows two ports as Zeek would: each of `conns` becomes a row of its conn.log."""
 
-    __slots__ = ("_ports", "flows")
+    __slots__ = ("_ports", "conns")
 
-    flows: list[Flow]
+    conns: list[Conn]
 
     def __init__(self, first: int, second: int) -> None:
         self._ports = (first, second)
-        self.flows = []
+        self.conns = []
 
     @property
-    def main(self) -> Flow | None:
+    def main(self) -> Conn | None:
         """The flow that speaks for the connection: the last that began with a SYN, or the first.
 
         So unanswered SYNs before it are passed over, and what came after its time-out.
         """
-        opened = (flow for flow in reversed(self.flows) if flow.opened)
-        return next(opened, self.flows[0] if self.flows else None)
+        opened = (conn for conn in reversed(self.conns) if conn.opened)
+        return next(opened, self.conns[0] if self.conns else None)
 
     def feed(
         self,
@@ -57,11 +55,11 @@ class Zeek:
 
         Of its payload's `length`, `captured` are there; `octets` is the length of its IP packet.
         """
-        flow = self.flows[-1] if self.flows else None
-        if flow is None or flow.over(at) or (flags & _SYN and flow.reused_by(flags, seq)):
-            flow = Flow(at, self._ports, by, flags)
-            self.flows.append(flow)
-        flow.feed(by, at, flags, seq, ack, window, length, captured, octets)
+        conn = self.conns[-1] if self.conns else None
+        if conn is None or conn.over(at) or (flags & SYN_BIT and conn.reused_by(flags, seq)):
+            conn = Conn(at, self._ports, by, flags)
+            self.conns.append(conn)
+        conn.feed(by, at, flags, seq, ack, window, length, captured, octets)
 
     def observe(self, observed: Observed, by: int) -> None:
         """Take an observed segment, sent by the first or the second port (0, 1).

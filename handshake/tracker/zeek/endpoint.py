@@ -5,15 +5,12 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final
 
-from handshake.tcp import Flags
 from handshake.tracker.zeek.stream import Stream
-
-MODULUS: Final = 2**32
+from handshake.units import FIN_BIT, MODULUS, RST_BIT, SYN_BIT
 
 _MASK: Final = MODULUS - 1
 _HALF: Final = 2**31
 _OUTLANDISH: Final = 2**20
-_SYN, _FIN, _RST = int(Flags.SYN), int(Flags.FIN), int(Flags.RST)
 
 
 class SideState(IntEnum):
@@ -161,7 +158,7 @@ class Side:
 
     def begin(self, flags: int, seq: int, end: int) -> None:
         """Choose where to count from, if this segment decides that."""
-        if flags & _SYN:
+        if flags & SYN_BIT:
             state = self.state
             if (
                 state is INACTIVE
@@ -184,10 +181,10 @@ class Side:
     def sent(self, flags: int, end: int, length: int) -> bool:
         """Note the number after a segment; return whether its payload came before."""
         more = ahead(end, self.last & _MASK)
-        if flags & (_SYN | _RST) and abs(more) > _OUTLANDISH:
+        if flags & (SYN_BIT | RST_BIT) and abs(more) > _OUTLANDISH:
             return False
         # A FIN is believed where all data between was missed: 2 GiB ahead looks like behind.
-        only_fin = flags & _FIN and (self.last - self.iss - 1) & _MASK == 0
+        only_fin = flags & FIN_BIT and (self.last - self.iss - 1) & _MASK == 0
         if only_fin or (more > 0 and self.state is not RESET):
             self.last += (end - self.last) & _MASK
             return False

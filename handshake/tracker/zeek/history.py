@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from handshake.tcp import Flags
+from handshake.units import ACK_BIT, FIN_BIT, RST_BIT, SYN_BIT
 
 if TYPE_CHECKING:
     from handshake.tracker.zeek.endpoint import Side
@@ -13,8 +13,7 @@ DATA: Final = 1
 ACK: Final = 2
 _SYN_SEEN, _FIN_SEEN, _RST_SEEN, _FIN_RST_SEEN, _MIXED_SEEN = 4, 8, 16, 32, 64
 
-_SYN, _FIN, _RST, _ACK = (int(flag) for flag in (Flags.SYN, Flags.FIN, Flags.RST, Flags.ACK))
-_CONTROL: Final = _SYN | _FIN | _RST
+_CONTROL: Final = SYN_BIT | FIN_BIT | RST_BIT
 _AGAIN_AT: Final = frozenset(10**power for power in range(19))
 
 
@@ -52,22 +51,22 @@ class History:
     def control(self, side: Side, flags: int, place: int, length: int) -> None:
         """Add the letter of a SYN, FIN or RST: another one only where its number is another."""
         control = flags & _CONTROL
-        if control == _SYN:
-            letter = "H" if flags & _ACK else "S"
+        if control == SYN_BIT:
+            letter = "H" if flags & ACK_BIT else "S"
             if not self.once(side, _SYN_SEEN, letter) and place != side.last_syn:
                 self.write(side, letter)
             side.last_syn = place
-        elif control == _FIN:
+        elif control == FIN_BIT:
             # A FIN's own number comes after the payload.
             place += length
             if not self.once(side, _FIN_SEEN, "F") and place != side.last_fin:
                 self.write(side, "F")
             side.last_fin = place
-        elif control == _RST:
+        elif control == RST_BIT:
             if not self.once(side, _RST_SEEN, "R") and place != side.last_rst:
                 self.write(side, "R")
             side.last_rst = place
-        elif control & _FIN and control & _RST:
+        elif control & FIN_BIT and control & RST_BIT:
             self.once(side, _FIN_RST_SEEN, "I")
         else:
             self.once(side, _MIXED_SEEN, "Q")

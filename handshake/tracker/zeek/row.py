@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
     from handshake.tcp import Endpoint
-    from handshake.tracker.zeek.flow import Flow
+    from handshake.tracker.zeek.conn import Conn
 
 _BROKEN_OFF: Final = re.compile(r"\^?S[^HAFGIQ]*R")
 
@@ -52,14 +52,14 @@ class ZeekRecord:
     resp_ip_bytes: int
 
 
-def record(flow: Flow, first: Endpoint, second: Endpoint) -> ZeekRecord:
+def record(conn: Conn, first: Endpoint, second: Endpoint) -> ZeekRecord:
     """Return the row of a flow between these two ends."""
-    caller, called = (second, first) if flow.caller else (first, second)
-    orig, resp = flow.orig, flow.resp
-    duration = flow.last - flow.start
+    caller, called = (second, first) if conn.caller else (first, second)
+    orig, resp = conn.orig, conn.resp
+    duration = conn.last - conn.start
     lasted = duration > 0
     return ZeekRecord(
-        ts=flow.start,
+        ts=conn.start,
         orig_h=caller.address,
         orig_p=caller.port,
         resp_h=called.address,
@@ -67,9 +67,9 @@ def record(flow: Flow, first: Endpoint, second: Endpoint) -> ZeekRecord:
         duration=duration if lasted else None,
         orig_bytes=orig.size_beside(resp) if lasted else None,
         resp_bytes=resp.size_beside(orig) if lasted else None,
-        conn_state=conn_state(flow),
-        missed_bytes=flow.missed,
-        history=flow.history.text,
+        conn_state=conn_state(conn),
+        missed_bytes=conn.missed,
+        history=conn.history.text,
         orig_pkts=orig.packets,
         orig_ip_bytes=orig.octets,
         resp_pkts=resp.packets,
@@ -77,18 +77,18 @@ def record(flow: Flow, first: Endpoint, second: Endpoint) -> ZeekRecord:
     )
 
 
-def conn_state(flow: Flow) -> str:
+def conn_state(conn: Conn) -> str:
     """Return Zeek's word for how a connection opened and ended."""
-    orig, resp = flow.orig.state, flow.resp.state
+    orig, resp = conn.orig.state, conn.resp.state
     if resp is RESET:
-        nothing = not flow.orig.size_beside(flow.resp) and not flow.resp.size_beside(flow.orig)
+        nothing = not conn.orig.size_beside(conn.resp) and not conn.resp.size_beside(conn.orig)
         if orig in (SYN_SENT, SYN_ACK_SENT) or (orig is RESET and nothing):
             return "REJ"
         return "RSTRH" if orig in (INACTIVE, PARTIAL) else "RSTR"
     if orig is RESET:
         if resp not in (INACTIVE, PARTIAL):
             return "RSTO"
-        return "RSTOS0" if _BROKEN_OFF.match(flow.history.text) else "OTH"
+        return "RSTOS0" if _BROKEN_OFF.match(conn.history.text) else "OTH"
     if orig is CLOSED:
         if resp is CLOSED:
             return "SF"

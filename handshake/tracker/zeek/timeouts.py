@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from handshake.tcp import Flags
-
-_SYN: Final = int(Flags.SYN)
-_SECOND: Final = 1_000_000_000
+from handshake.units import NS_PER_SECOND, SYN_BIT
 
 LIKELY_SERVERS: Final = frozenset(
     {
@@ -21,10 +18,10 @@ LIKELY_SERVERS: Final = frozenset(
 INTERACTIVE: Final = frozenset({21, 22, 23, 513})
 """Ports of Zeek's `Conn::port_inactivity_timeouts`: someone may be thinking at the keyboard."""
 
-SILENCE: Final = 300 * _SECOND
+SILENCE: Final = 300 * NS_PER_SECOND
 """So long a connection may be silent, in nanoseconds (`tcp_inactivity_timeout`)."""
 
-THINKING: Final = 3600 * _SECOND
+THINKING: Final = 3600 * NS_PER_SECOND
 """So long it may be where someone sits at a keyboard."""
 
 
@@ -35,10 +32,10 @@ def sent_by_server(source: int, destination: int, flags: int) -> bool:
     if destination not in LIKELY_SERVERS:
         return True
     # Scans send SYN,ACKs from known ports to known ports.
-    return not flags & _SYN and source < destination
+    return not flags & SYN_BIT and source < destination
 
 
-def patience(orig: int, resp: int, *, caller_seen: bool) -> int:
+def timeout(orig: int, resp: int, *, caller_seen: bool) -> int:
     """Return how long a connection between these ports may be silent."""
     guess = not caller_seen and resp not in LIKELY_SERVERS and orig in LIKELY_SERVERS
     return THINKING if (orig if guess else resp) in INTERACTIVE else SILENCE

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from handshake.prober import Close, Patience, Verdict
+from handshake.prober import Close, Timeouts, Verdict
 from handshake.tcp import Observed
 
 from ..calling import Way, alone, codes, every_way, play
@@ -13,7 +13,7 @@ from ..packets import packet
 from ..picture import ours
 from .pictures import CLEAN, SYN
 
-QUICK = Patience.of(timeout=1.5, rto=0.2)
+QUICK = Timeouts.of(timeout=1.5, rto=0.2)
 
 
 def listener_that_is_wrong(ahead: int, *, always: bool) -> Listener:

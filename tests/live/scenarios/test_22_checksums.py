@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from handshake.prober import Close, Patience, Verdict
+from handshake.prober import Close, Timeouts, Verdict
 from handshake.tcp import Observed
 
 from ..calling import Way, codes, every_way, play
@@ -12,7 +12,7 @@ from ..listener import RST, RST_ACK, Listener, Packets, reply, syn_ack
 from ..packets import packet
 from .pictures import CLEAN, CLOSED, OPENED, SYN
 
-QUICK = Patience.of(timeout=0.9, rto=0.2)
+QUICK = Timeouts.of(timeout=0.9, rto=0.2)
 
 
 @pytest.mark.live
@@ -52,7 +52,7 @@ def test_22_a_damaged_rst_once_it_is_open(way: Way, tmp_path: Path) -> None:
     def ack(_: Listener, heard: Observed) -> Packets:
         return [packet(reply(heard, RST), spoiled=True)]
 
-    found = play(way, tmp_path, Listener(ack=ack), Patience.of(hold=0.2))
+    found = play(way, tmp_path, Listener(ack=ack), Timeouts.of(hold=0.2))
     assert (found.result.verdict, found.result.close) == (Verdict.OPEN, Close.CLEAN)
     assert found.wire[:7] == [SYN, *OPENED, "<-- <SEQ=301><CTL=RST>", *CLOSED]
     assert codes(found.result) == {"bad-checksum"}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from handshake.prober import Close, Patience, Verdict
+from handshake.prober import Close, Timeouts, Verdict
 from handshake.tcp import Observed, Options
 from handshake.tcp import options as opt
 
@@ -93,7 +93,7 @@ def test_22_an_impossible_data_offset(way: Way, name: str, tmp_path: Path) -> No
             return [packet(syn_ack(heard, data_offset=BAD_LENGTH[name]))]
         return listener.syn(heard)
 
-    found = play(way, tmp_path, Listener(syn=syn), Patience.of(rto=0.2))
+    found = play(way, tmp_path, Listener(syn=syn), Timeouts.of(rto=0.2))
     assert (found.result.verdict, found.result.close) == (Verdict.OPEN, Close.CLEAN)
     assert found.result.syn_sent == 2
     assert (found.wire[0], found.wire[2:]) == (SYN, CLEAN)

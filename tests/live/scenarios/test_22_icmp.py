@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from handshake.packet.checksum import Address
-from handshake.prober import Close, Patience, Verdict
+from handshake.prober import Close, Timeouts, Verdict
 from handshake.tcp import Observed
 
 from ..calling import Way, codes, every_way, play
@@ -132,7 +132,7 @@ def test_22_an_icmp_error_once_it_is_open(way: Way, tmp_path: Path) -> None:
             return []
         return [icmp(syns[0], *HARD[way.version], sender=heard.segment.destination.address)]
 
-    found = play(way, tmp_path, Listener(syn=syn, ack=ack), Patience.of(hold=0.2))
+    found = play(way, tmp_path, Listener(syn=syn, ack=ack), Timeouts.of(hold=0.2))
     assert (found.result.verdict, found.result.close) == (Verdict.OPEN, Close.CLEAN)
     assert found.result.icmp is None
     assert found.wire[:3] == [SYN, *OPENED]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from handshake.prober import Close, Patience, Verdict
+from handshake.prober import Close, Timeouts, Verdict
 from handshake.tcp import Flags, Observed
 
 from ..calling import Way, alone, codes, every_way, play
@@ -18,7 +18,7 @@ from .pictures import CLEAN, CLOSED, OPENED, SYN
 WINDOW = {4: 64240, 6: 64800}
 """What we advertise where windows are not scaled, by the version of IP."""
 
-HOLD = Patience.of(hold=0.3)
+HOLD = Timeouts.of(hold=0.3)
 """So that the connection is ESTABLISHED while something happens to it."""
 
 
@@ -239,7 +239,7 @@ def test_22_a_rst_to_our_fin(way: Way, acknowledged: bool, tmp_path: Path) -> No
         early = [packet(reply(heard, Flags.ACK))] if acknowledged else []
         return [*early, packet(reply(heard, RST_ACK))]
 
-    found = play(way, tmp_path, Listener(fin=fin), Patience.of(observe=0))
+    found = play(way, tmp_path, Listener(fin=fin), Timeouts.of(observe=0))
     assert (found.result.verdict, found.result.close) == (Verdict.RESET, Close.RESET)
     ack = ["<-- <SEQ=301><ACK=102><CTL=ACK>"] if acknowledged else []
     assert found.wire == [SYN, *OPENED, CLOSED[0], *ack, "<-- <SEQ=301><ACK=102><CTL=RST,ACK>"]
@@ -254,7 +254,7 @@ def test_22_a_rst_after_a_word_of_the_peers(way: Way, tmp_path: Path) -> None:
         word = reply(heard, Flags.PSH | Flags.ACK, payload=b"no")
         return [packet(word), packet(reply(heard, RST_ACK, seq=303))]
 
-    found = play(way, tmp_path, Listener(fin=fin), Patience.of(observe=0))
+    found = play(way, tmp_path, Listener(fin=fin), Timeouts.of(observe=0))
     assert (found.result.verdict, found.result.close) == (Verdict.OPEN, Close.RESET)
 
 
@@ -263,6 +263,6 @@ def test_22_a_rst_after_a_word_of_the_peers(way: Way, tmp_path: Path) -> None:
 @pytest.mark.parametrize("observe", [0, 1.25])
 def test_22_a_program_that_hangs_up_at_once(way: Way, observe: float) -> None:
     with pair() as (client, server), serving(server, reset):
-        result = way.call(client, server, Patience.of(observe=observe))
+        result = way.call(client, server, Timeouts.of(observe=observe))
     assert (result.verdict, result.close) == (Verdict.RESET, Close.RESET)
     assert result.negotiated is not None

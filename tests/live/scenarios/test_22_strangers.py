@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from handshake.packet.checksum import Address
-from handshake.prober import Close, Patience, Verdict
+from handshake.prober import Close, Timeouts, Verdict
 from handshake.tcp import Endpoint, Observed
 
 from ..calling import Way, codes, every_way, play
@@ -56,7 +56,7 @@ def test_22_an_answer_from_elsewhere_alone(way: Way, stranger: str, tmp_path: Pa
     def syn(_: Listener, heard: Observed) -> Packets:
         return [by_a_stranger(way, heard, "syn-ack", stranger)]
 
-    found = play(way, tmp_path, Listener(syn=syn), Patience.of(timeout=0.5, rto=0.2, retries=1))
+    found = play(way, tmp_path, Listener(syn=syn), Timeouts.of(timeout=0.5, rto=0.2, retries=1))
     assert (found.result.verdict, found.result.syn_sent) == (Verdict.FILTERED, 2)
     assert [each for each in found.wire if each.startswith("-->")] == [SYN, SYN]
 
@@ -128,7 +128,7 @@ def test_22_a_syn_ack_in_fragments(way: Way, turned: bool, tmp_path: Path) -> No
         parts = fragments(packet(syn_ack(heard)))
         return parts[::-1] if turned else parts
 
-    found = play(way, tmp_path, Listener(syn=syn), Patience.of(timeout=0.5, retries=0))
+    found = play(way, tmp_path, Listener(syn=syn), Timeouts.of(timeout=0.5, retries=0))
     assert found.wire[:2] == CLEAN[:2]
     assert (found.result.verdict, found.result.close) == (Verdict.OPEN, Close.CLEAN)
 
@@ -142,6 +142,6 @@ def test_22_a_first_fragment_alone_is_no_answer(way: Way, tmp_path: Path) -> Non
             return fragments(packet(syn_ack(heard, payload=bytes(40))), 40)[:1]
         return listener.syn(heard)
 
-    found = play(way, tmp_path, Listener(syn=syn), Patience.of(rto=0.2))
+    found = play(way, tmp_path, Listener(syn=syn), Timeouts.of(rto=0.2))
     assert (found.result.verdict, found.result.close) == (Verdict.OPEN, Close.CLEAN)
     assert found.result.syn_sent == 2

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from handshake.prober import Close, Patience, Verdict
+from handshake.prober import Close, Timeouts, Verdict
 from handshake.tcp import Flags, Observed
 
 from ..calling import PORT, Played, Way, codes, every_way, play
@@ -29,7 +29,7 @@ def test_22_a_syn_ack_comes_twice(way: Way, tmp_path: Path) -> None:
     def ack(listener: Listener, heard: Observed) -> Packets:
         return [packet(syn_ack(heard))] if listener.times("ack") == 1 else []
 
-    found = play(way, tmp_path, Listener(ack=ack), Patience.of(hold=0.3))
+    found = play(way, tmp_path, Listener(ack=ack), Timeouts.of(hold=0.3))
     opens(found)
     assert found.wire == [
         SYN,
@@ -49,7 +49,7 @@ def test_22_a_syn_ack_comes_twice_at_once(way: Way, tmp_path: Path) -> None:
     def syn(listener: Listener, heard: Observed) -> Packets:
         return [*listener.syn(heard), *listener.syn(heard)]
 
-    found = play(way, tmp_path, Listener(syn=syn), Patience.of(hold=0.3))
+    found = play(way, tmp_path, Listener(syn=syn), Timeouts.of(hold=0.3))
     opens(found)
     assert ours(found.wire) == [SYN, AGAIN, AGAIN, *ours(CLOSED)]
 
@@ -63,7 +63,7 @@ def test_22_a_storm_of_syn_acks(way: Way, tmp_path: Path) -> None:
             return []
         return [packet(syn_ack(heard)).later(0.004 * number) for number in range(300)]
 
-    found = play(way, tmp_path, Listener(ack=ack), Patience.of(hold=1.5))
+    found = play(way, tmp_path, Listener(ack=ack), Timeouts.of(hold=1.5))
     opens(found)
     assert found.wire.count("<-- <SEQ=300><ACK=101><CTL=SYN,ACK>") == 301
     answers = [each for each in segments(found.path) if each.segment.flags == ACK][1:-1]
@@ -193,7 +193,7 @@ def test_22_a_syn_ack_with_a_closed_window(way: Way, tmp_path: Path) -> None:
             return [packet(reply(heard, ACK, ack=heard.segment.seq, window=0))]
         return listener.fin(heard)
 
-    found = play(way, tmp_path, Listener(syn=syn, fin=fin), Patience.of(rto=0.2))
+    found = play(way, tmp_path, Listener(syn=syn, fin=fin), Timeouts.of(rto=0.2))
     opens(found)
     assert found.wire == [
         *CLEAN[:4],

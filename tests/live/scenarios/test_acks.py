@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from handshake.prober import Close, Manner, Patience, Verdict
+from handshake.prober import ClientOptions, Close, Timeouts, Verdict
 
 from ..calling import Way, alone, codes, every_way, two_ways
 from ..capture import capture
@@ -16,7 +16,7 @@ from ..servers import answering
 from .pictures import OPENED, SYN
 
 BARE_ACK = "tcp flags == ack"
-WATCHFUL = Patience.of(observe=1.25)
+WATCHFUL = Timeouts.of(observe=1.25)
 ACK = OPENED[1]
 RST = "--> <SEQ=101><CTL=RST>"
 
@@ -55,10 +55,10 @@ def test_09_with_data_it_opens(way: Way, tmp_path: Path) -> None:
         drop(server, "input", BARE_ACK),
         capture(server, "eth0", path),
     ):
-        result = way.call(client, server, WATCHFUL, manner=Manner(data=b"hello"))
+        result = way.call(client, server, WATCHFUL, options=ClientOptions(data=b"hello"))
     assert result.verdict is Verdict.OPEN
-    assert result.said is not None
-    assert (result.said.sent, result.said.acknowledged) == (5, 5)
+    assert result.data is not None
+    assert (result.data.sent, result.data.acknowledged) == (5, 5)
     wire = draw(path, way.address(client))
     assert wire[3:5] == [
         "--> <SEQ=101><ACK=301><DATA=5><CTL=PSH,ACK>",
@@ -87,8 +87,8 @@ def test_09_one_bare_ack_dropped(way: Way, tmp_path: Path) -> None:
 def test_10_ack_withheld(way: Way, tmp_path: Path) -> None:
     path = tmp_path / "wire.pcap"
     with pair() as (client, server), answering(server), capture(server, "eth0", path):
-        patience, manner = Patience.of(observe=8), Manner(answer=False)
-        result = way.call(client, server, patience, manner=manner, resets=True)
+        timeouts, options = Timeouts.of(observe=8), ClientOptions(answer=False)
+        result = way.call(client, server, timeouts, options=options, resets=True)
     assert result.verdict is Verdict.HALF_OPEN
     assert "our ACK was withheld: its SYN+ACK came again after 1." in result.reason
     # Linux's timer is coarse at its third turn: 7.1 s, or a little more.
@@ -102,8 +102,8 @@ def test_10_a_server_that_keeps_nothing_does_not_repeat_itself(way: Way, tmp_pat
     path = tmp_path / "wire.pcap"
     with pair() as (client, server), answering(server), capture(server, "eth0", path):
         server.sysctl("net.ipv4.tcp_syncookies", 2)
-        patience, manner = Patience.of(observe=1.5), Manner(answer=False)
-        result = way.call(client, server, patience, manner=manner, resets=True)
+        timeouts, options = Timeouts.of(observe=1.5), ClientOptions(answer=False)
+        result = way.call(client, server, timeouts, options=options, resets=True)
     assert (result.verdict, result.syn_ack_again) == (Verdict.HALF_OPEN, ())
     assert "it seems to keep nothing of it, as with SYN cookies" in result.reason
     assert draw(path, way.address(client)) == [SYN, OPENED[0], RST]

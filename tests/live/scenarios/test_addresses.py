@@ -215,14 +215,14 @@ def test_24_no_syn_is_shown_to_a_name_of_nobody(tmp_path: Path) -> None:
 
 BARRED = """
 import errno, os, sys
-from handshake.linux import rst_guard as guard
+from handshake.linux import rst_guard
 def only_of_root(make):
     def attempt(sock, address):
         if os.geteuid():
             raise OSError(errno.EPERM, "barred")
         return make(sock, address)
     return attempt
-guard.LADDER.update({name: only_of_root(make) for name, make in guard.LADDER.items()})
+rst_guard.METHODS.update({name: only_of_root(make) for name, make in rst_guard.METHODS.items()})
 from handshake.cli import main
 raise SystemExit(main(["probe", *sys.argv[1:]]))
 """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from handshake.prober import Close, Manner, Patience, Verdict
+from handshake.prober import ClientOptions, Close, Timeouts, Verdict
 
 from ..calling import PORT, Way, codes, every_way, two_ways
 from ..capture import capture
@@ -52,11 +52,11 @@ def test_01_an_echo_works(way: Way) -> None:
             caller.sendall(data)
 
     with pair() as (client, server), serving(server, echo):
-        manner = Manner(data=b"GET / HTTP/1.0\r\n\r\n", expect=b"HTTP/1.0\r\n\r\n")
-        result = way.call(client, server, manner=manner)
-    assert (result.verdict, result.close, result.met) == (Verdict.OPEN, Close.CLEAN, True)
-    assert result.said is not None
-    assert result.said.received == manner.data
+        options = ClientOptions(data=b"GET / HTTP/1.0\r\n\r\n", expect=b"HTTP/1.0\r\n\r\n")
+        result = way.call(client, server, options=options)
+    assert (result.verdict, result.close, result.succeeded) == (Verdict.OPEN, Close.CLEAN, True)
+    assert result.data is not None
+    assert result.data.received == options.data
 
 
 @pytest.mark.live
@@ -87,7 +87,7 @@ def test_03_dropped(way: Way, tmp_path: Path) -> None:
         capture(router, "eth0", path),
         capture(server, "eth0", tmp_path / "server.pcap"),
     ):
-        result = way.call(client, server, Patience.of(timeout=3.5), port=9001)
+        result = way.call(client, server, Timeouts.of(timeout=3.5), port=9001)
         assert rule.packets == 3
     assert (result.verdict, result.syn_sent, result.rtt) == (Verdict.FILTERED, 3, None)
     assert result.verdict.exit_code == 1
@@ -171,7 +171,7 @@ def unreachable(
         who, hook = (router, "forward") if by == "router" else (server, "input")
         with firewall(who, hook, f"tcp dport {PORT}", f"reject with {answer}") as rule:
             with capture(router, "eth0", path):
-                result = way.call(client, server, Patience.of(rto=0.1))
+                result = way.call(client, server, Timeouts.of(rto=0.1))
             # What may pass ends the call only where no SYN is left (section 3.9.2.2, MUST-56).
             syns = 3 if code in SOFT[way.version] else 1
             assert rule.packets == syns

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from handshake.prober import Close, Manner, Patience, Probe, Target, Verdict
+from handshake.prober import ClientOptions, Close, Probe, Target, Timeouts, Verdict
 from handshake.tcp import State
 
 from ..calling import PORT, Way, alone, codes
@@ -22,7 +22,7 @@ from .pictures import OPENED, SYN
 OURS = 41000
 """The port that both know before they call."""
 
-KEEPS_OPEN = Patience.of(close_timeout=0.3)
+KEEPS_OPEN = Timeouts.of(close_timeout=0.3)
 
 
 @contextmanager
@@ -49,7 +49,7 @@ def test_23_its_syn_is_lost(way: Way, tmp_path: Path) -> None:
         theirs.connect_ex((caller, OURS))
         eventually(lambda: rule.packets > 0, "the SYN of the server")
         with capture(server, "eth0", path):
-            result = way.call(client, server, KEEPS_OPEN, manner=Manner(source_port=OURS))
+            result = way.call(client, server, KEEPS_OPEN, options=ClientOptions(source_port=OURS))
         # It is ESTABLISHED, too, and has heard our FIN.
         assert theirs.getpeername()[:2] == (caller, OURS)
         assert theirs.recv(1) == b""
@@ -77,7 +77,7 @@ def test_23_the_calls_cross(way: Way, tmp_path: Path) -> None:
         caller = way.address(client)
         target = Target.of(way.address(server), PORT)
         (remote,) = target.endpoints()
-        probe = Probe(target, remote, KEEPS_OPEN, Manner(source_port=OURS))
+        probe = Probe(target, remote, KEEPS_OPEN, ClientOptions(source_port=OURS))
         for step in probe:
             if step.index == 1:
                 theirs.connect_ex((caller, OURS))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from handshake.prober import Manner, Patience, Verdict
+from handshake.prober import ClientOptions, Timeouts, Verdict
 
 from ..calling import Way, every_way
 from ..capture import capture
@@ -43,16 +43,16 @@ def test_13_a_cookie_and_then_data_in_the_syn(way: Way, tmp_path: Path) -> None:
     heard: list[bytes] = []
     with pair() as (client, server), capture(server, "eth0", path):
         with fast_opening(server, heard):
-            first = way.call(client, server, manner=Manner(fast_open=b"", data=b"one"))
+            first = way.call(client, server, options=ClientOptions(fast_open=b"", data=b"one"))
         assert first.negotiated is not None
         cookie = bytes.fromhex(first.negotiated.fast_open or "")
         with fast_opening(server, heard):
-            manner = Manner(fast_open=cookie, data=b"hello", expect=b"welcome")
-            result = way.call(client, server, manner=manner)
+            options = ClientOptions(fast_open=cookie, data=b"hello", expect=b"welcome")
+            result = way.call(client, server, options=options)
     assert len(cookie) == 8
     assert (first.verdict, result.verdict) == (Verdict.OPEN, Verdict.OPEN)
     assert heard == [b"one", b"hello"]
-    said = result.said
+    said = result.data
     assert said is not None
     assert (said.acknowledged, said.received, said.expected) == (5, b"welcome", True)
     asked, answered, syn, syn_ack = [e.segment for e in segments(path) if e.segment.syn]
@@ -68,8 +68,8 @@ def test_13_a_wrong_cookie_brings_the_data_after_the_handshake(way: Way, tmp_pat
     path = tmp_path / "wire.pcap"
     heard: list[bytes] = []
     with pair() as (client, server), fast_opening(server, heard), capture(server, "eth0", path):
-        manner = Manner(fast_open=bytes(8), data=b"hello", expect=b"welcome")
-        result = way.call(client, server, manner=manner)
+        options = ClientOptions(fast_open=bytes(8), data=b"hello", expect=b"welcome")
+        result = way.call(client, server, options=options)
     assert (result.verdict, heard) == (Verdict.OPEN, [b"hello"])
     syn, syn_ack = [each.segment for each in segments(path)][:2]
     assert syn.payload == b"hello"
@@ -88,8 +88,8 @@ def test_13_where_such_a_syn_is_dropped_one_without_it_is_sent(way: Way, tmp_pat
         drop(server, "input", "tcp option 34 exists"),
         capture(server, "eth0", path),
     ):
-        manner = Manner(fast_open=bytes(8), data=b"hello", expect=b"welcome")
-        result = way.call(client, server, Patience.of(rto=0.2), manner=manner)
+        options = ClientOptions(fast_open=bytes(8), data=b"hello", expect=b"welcome")
+        result = way.call(client, server, Timeouts.of(rto=0.2), options=options)
     assert (result.verdict, result.syn_sent, heard) == (Verdict.OPEN, 2, [b"hello"])
     first, second = [e.segment for e in segments(path) if e.segment.syn and e.segment.ack is None]
     assert (first.options.fast_open, first.payload) == (bytes(8), b"hello")

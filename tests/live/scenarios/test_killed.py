@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from handshake.linux.rst_guard import LADDER
+from handshake.linux.rst_guard import METHODS
 
 from ..calling import PORT, Way, alone, target
 from ..loss import drop
@@ -14,11 +14,11 @@ from ..net import TIMEOUT, Host, eventually, pair
 VICTIM = """
 import sys
 from handshake.prober import Probe, Target
-from handshake.linux.rst_guard import LADDER
+from handshake.linux.rst_guard import METHODS
 def barred(*_):
     raise PermissionError(1, "barred")
-for name in set(LADDER) - {sys.argv[2]}:
-    LADDER[name] = barred
+for name in set(METHODS) - {sys.argv[2]}:
+    METHODS[name] = barred
 target = Target.parse(sys.argv[1])
 for step in Probe(target, target.endpoints()[0]):
     print(step.observed.segment.flags, flush=True)
@@ -46,7 +46,7 @@ def sockets(host: Host) -> list[list[str]]:
 @pytest.mark.live
 @alone
 @pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("rung", LADDER)
+@pytest.mark.parametrize("rung", METHODS)
 def test_25_killed(way: Way, stage: str, rung: str) -> None:
     lost, shown = STAGES[stage]
     with pair() as (client, server), server.listen(PORT), drop(server, "input", lost):

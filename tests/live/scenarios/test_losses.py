@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from handshake.prober import Close, Patience, Verdict
+from handshake.prober import Close, Timeouts, Verdict
 
 from ..calling import Way, codes, every_way
 from ..capture import capture
@@ -53,7 +53,7 @@ def test_08_first_syn_ack_lost(way: Way, stamped: bool, tmp_path: Path) -> None:
     ):
         server.sysctl("net.ipv4.tcp_timestamps", int(stamped))
         # We ask again before the peer repeats its answer by itself, after a second.
-        result = way.call(client, server, Patience.of(rto=0.4))
+        result = way.call(client, server, Timeouts.of(rto=0.4))
         assert rule.packets == 1
         caller = way.address(client)
     assert (result.verdict, result.close, result.syn_sent) == (Verdict.OPEN, Close.CLEAN, 2)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from handshake.prober import Close, Manner, Patience, Verdict
+from handshake.prober import ClientOptions, Close, Timeouts, Verdict
 from handshake.tcp import Flags, Kind
 
 from ..calling import PORT, Way, codes, every_way
@@ -46,7 +46,7 @@ def test_11_ecn(way: Way, setting: int, agreed: bool, tmp_path: Path) -> None:
     path = tmp_path / "wire.pcap"
     with pair() as (client, server), serving(server), capture(server, "eth0", path):
         server.sysctl("net.ipv4.tcp_ecn", setting)
-        result = way.call(client, server, manner=Manner(ecn=True))
+        result = way.call(client, server, options=ClientOptions(ecn=True))
     syn, syn_ack = (each.segment.flags for each in segments(path)[:2])
     assert syn == Flags.SYN | Flags.ECE | Flags.CWR
     assert syn_ack == Flags.SYN | Flags.ACK | (Flags.ECE if agreed else Flags(0))
@@ -62,7 +62,7 @@ def test_11_ecn_is_given_up_where_it_is_not_answered(way: Way) -> None:
     # RFC 3168 section 6.1.1.1: some drop a SYN that asks for it.
     lost = "tcp flags & (syn | ecn) == syn | ecn"
     with pair() as (client, server), serving(server), drop(server, "input", lost):
-        result = way.call(client, server, Patience.of(rto=0.3), manner=Manner(ecn=True))
+        result = way.call(client, server, Timeouts.of(rto=0.3), options=ClientOptions(ecn=True))
     assert (result.verdict, result.syn_sent) == (Verdict.OPEN, 2)
     assert result.negotiated is not None
     assert not result.negotiated.ecn
@@ -113,7 +113,7 @@ def test_20_a_server_that_wants_md5_signatures(way: Way, tmp_path: Path) -> None
         capture(server, "eth0", path),
     ):
         demand_signatures(listener, way, client)
-        result = way.call(client, server, Patience.of(timeout=0.9, rto=0.2))
+        result = way.call(client, server, Timeouts.of(timeout=0.9, rto=0.2))
         assert unsigned(server) == 3
         caller = way.address(client)
     assert (result.verdict, result.syn_sent, result.rtt) == (Verdict.FILTERED, 3, None)
@@ -127,8 +127,8 @@ def test_20_a_server_that_wants_md5_signatures(way: Way, tmp_path: Path) -> None
 def test_20_a_server_that_gets_md5_signatures(way: Way, key: bytes, verdict: Verdict) -> None:
     with pair() as (client, server), server.listen(PORT, way.address(server)) as listener:
         demand_signatures(listener, way, client)
-        patience = Patience.of(timeout=0.5, retries=0, close_timeout=0.5)
-        result = way.call(client, server, patience, manner=Manner(md5=key))
+        timeouts = Timeouts.of(timeout=0.5, retries=0, close_timeout=0.5)
+        result = way.call(client, server, timeouts, options=ClientOptions(md5=key))
     assert result.verdict is verdict
     if verdict is Verdict.OPEN:
         assert result.negotiated is not None
@@ -148,9 +148,9 @@ def test_20_a_server_that_speaks_multipath_tcp(way: Way, tmp_path: Path) -> None
         listener.bind(("", PORT))
         listener.listen()
         # Version 1, no checksums, HMAC-SHA256 (RFC 8684 section 3.1).
-        manner = Manner(options=((Kind.MPTCP, bytes((0x01, 0x01))),))
+        options = ClientOptions(extra_options=((Kind.MPTCP, bytes((0x01, 0x01))),))
         with capture(server, "eth0", path):
-            result = way.call(client, server, Patience.of(close_timeout=0.2), manner=manner)
+            result = way.call(client, server, Timeouts.of(close_timeout=0.2), options=options)
     assert result.verdict is Verdict.OPEN
     assert result.negotiated is not None
     assert result.negotiated.mptcp

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from handshake.linux.rst_guard import LADDER
-from handshake.prober import Close, Manner, Patience, Result, Target, Verdict
+from handshake.linux.rst_guard import METHODS
+from handshake.prober import ClientOptions, Close, Result, Target, Timeouts, Verdict
 from handshake.prober.engine import probe_all
 
 from ..calling import PORT, Way, alone, codes, every_way, two_ways
@@ -35,12 +35,12 @@ def refused(
     address: str,
     on_the_wire: Host,
     folder: Path,
-    manner: Manner | None = None,
+    options: ClientOptions | None = None,
 ) -> Result:
     """Call where no packet can leave, and see that none did, and that nobody waited for one."""
     with capture(on_the_wire, "eth0", folder / "wire.pcap"):
         began = time.monotonic()
-        result = way.call(client, address, port=80, manner=manner)
+        result = way.call(client, address, port=80, options=options)
         took = time.monotonic() - began
     assert (result.verdict, result.close, result.rtt) == (Verdict.LOCAL_ERROR, None, None)
     assert result.verdict.exit_code == 3
@@ -144,7 +144,7 @@ def test_18_a_firewall_that_lets_answers_in(way: Way, tmp_path: Path) -> None:
         )
         result = way.call(client, server)
         # Nobody gets in who was not called.
-        stranger = way.call(server, client, Patience.of(timeout=0.3, retries=0))
+        stranger = way.call(server, client, Timeouts.of(timeout=0.3, retries=0))
         caller = way.address(client)
     assert (result.verdict, result.close, result.syn_sent) == (Verdict.OPEN, Close.CLEAN, 1)
     assert stranger.verdict is Verdict.FILTERED
@@ -211,8 +211,8 @@ def test_16_a_source_that_no_call_of_ours_has(
         if lax:  # then the kernel itself would let any address be bound to
             client.sysctl("net.ipv4.ip_nonlocal_bind", 1)
             client.sysctl("net.ipv6.ip_nonlocal_bind", 1)
-        manner = Manner(source=ip_address(source))
-        result = refused(way, client, way.address(server), client, tmp_path, manner)
+        options = ClientOptions(source=ip_address(source))
+        result = refused(way, client, way.address(server), client, tmp_path, options)
     assert words in result.reason
 
 
@@ -244,7 +244,7 @@ def test_15_every_source_that_is_ours(version: int, source: str, address: str, m
         )
         server.ip("route add 192.0.2.0/24 via 10.77.0.1", "route add fd77::11/128 via fd77::1")
         found = ip_address(source)
-        result = Way(version, many).call(client, address, manner=Manner(source=found))
+        result = Way(version, many).call(client, address, options=ClientOptions(source=found))
     assert (result.verdict, result.close) == (Verdict.OPEN, Close.CLEAN)
 
 
@@ -266,9 +266,9 @@ def held_by(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def barred(*_: object) -> None:
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
-    for name in LADDER:
+    for name in METHODS:
         if name != kind:
-            monkeypatch.setitem(LADDER, name, barred)
+            monkeypatch.setitem(METHODS, name, barred)
 
 
 @pytest.mark.live
@@ -284,7 +284,7 @@ def test_17_a_firewall_of_ours_that_drops_the_answers(
         server.listen(PORT),
         drop(client, "input", f"tcp sport {port}") as rule,
     ):
-        result = way.call(client, server, Patience.of(close_timeout=0.2), port=port)
+        result = way.call(client, server, Timeouts.of(close_timeout=0.2), port=port)
         # A table of our own comes first.
         assert bool(rule.packets) == (kind != "owner")
     # What passes on the wire is told as it is.
@@ -305,7 +305,7 @@ def test_17_no_firewall_of_ours_is_in_the_way(
     with pair() as (client, server), server.listen(PORT), client.listen(PORT):
         client.nft(STATEFUL)
         for host in (server, client):
-            result = way.call(client, host, Patience.of(close_timeout=0.2), port=port)
+            result = way.call(client, host, Timeouts.of(close_timeout=0.2), port=port)
             assert (result.guard, codes(result)) == (kind, set())
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from handshake.linux.tcp_info import TcpInfo
 from handshake.prober import Verdict
-from handshake.prober.kernel.handshake import negotiated, opening, round_trip
+from handshake.prober.kernel.handshake import negotiated, round_trip, syn_outcome
 from handshake.tcp import Seq, State
 from handshake.tcp.icmp import IcmpError
 from tests.linux.test_tcp_info import OCTETS
@@ -30,7 +30,7 @@ def icmp(sender: str, code: int) -> IcmpError:
 def judged(
     number: int = 0, error: IcmpError | None = None, given_up: bool = False, **seen: Any
 ) -> tuple[str, int] | None:
-    found = opening(replace(ASKED, **seen), number, error, (A, B), given_up=given_up)
+    found = syn_outcome(replace(ASKED, **seen), number, error, (A, B), given_up=given_up)
     return None if found is None else (str(found.verdict), found.syn_sent)
 
 
@@ -76,7 +76,7 @@ def test_what_became_of_our_syn(seen: dict[str, Any], expected: tuple[str, int] 
 
 def test_a_call_to_ourselves_is_rejected_by_whom_we_call() -> None:
     error = IcmpError(4, 3, 13, A.address, A, A, Seq(1))
-    found = opening(ASKED, 0, error, (A, A), given_up=False)
+    found = syn_outcome(ASKED, 0, error, (A, A), given_up=False)
     assert found is not None
     assert (found.verdict, found.error) == (Verdict.UNREACHABLE, error)
 

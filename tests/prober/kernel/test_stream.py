@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from handshake.endpoint.options import Manner
+from handshake.endpoint.options import ClientOptions
 from handshake.endpoint.receive_buffer import KEPT
-from handshake.prober.kernel.stream import KernelTalk
+from handshake.prober.kernel.stream import KernelStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,29 +31,29 @@ def test_data_is_sent_as_the_peer_takes_it(ends: Ends) -> None:
     ours, theirs = ends
     data = bytes(range(256)) * 255
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-    talk = KernelTalk(Manner(data=data))
+    exchange = KernelStream(ClientOptions(data=data))
     got = b""
     while len(got) < len(data):
-        assert talk.go_on(ours) == 0
+        assert exchange.go_on(ours) == 0
         got += theirs.recv(1 << 20)
     assert got == data
-    assert talk.sent == len(data)
+    assert exchange.sent == len(data)
 
 
 def test_after_our_fin_nothing_is_sent(ends: Ends) -> None:
     ours, theirs = ends
     data = bytes(65_000)
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-    talk = KernelTalk(Manner(data=data))
-    assert talk.go_on(ours) == 0
-    sent = talk.sent
-    talk.stop()
+    exchange = KernelStream(ClientOptions(data=data))
+    assert exchange.go_on(ours) == 0
+    sent = exchange.sent
+    exchange.stop()
     ours.shutdown(socket.SHUT_WR)
-    assert talk.go_on(ours) == 0
+    assert exchange.go_on(ours) == 0
     got = 0
     while piece := theirs.recv(1 << 20):
         got += len(piece)
-    assert got == talk.sent == sent < len(data)
+    assert got == exchange.sent == sent < len(data)
 
 
 @pytest.mark.parametrize(
@@ -67,42 +67,42 @@ def test_after_our_fin_nothing_is_sent(ends: Ends) -> None:
 )
 def test_what_is_expected_may_come_in_pieces(pieces: list[bytes], found: bool, ends: Ends) -> None:
     ours, theirs = ends
-    talk = KernelTalk(Manner(expect=b"hello"))
+    exchange = KernelStream(ClientOptions(expect=b"hello"))
     for piece in pieces:
         theirs.sendall(piece)
-        assert talk.go_on(ours) == 0
-    assert (talk.met, talk.octets) == (found, b"".join(pieces))
+        assert exchange.go_on(ours) == 0
+    assert (exchange.found_expected, exchange.octets) == (found, b"".join(pieces))
 
 
 def test_where_nothing_is_expected_nothing_is_missed(ends: Ends) -> None:
-    talk = KernelTalk(Manner())
+    exchange = KernelStream(ClientOptions())
     ends[1].sendall(b"hello")
-    assert talk.go_on(ends[0]) == 0
-    assert (talk.met, talk.octets) == (None, b"hello")
+    assert exchange.go_on(ends[0]) == 0
+    assert (exchange.found_expected, exchange.octets) == (None, b"hello")
 
 
 def test_of_a_peer_that_talks_without_end_no_more_is_kept(ends: Ends) -> None:
     ours, theirs = ends
-    talk = KernelTalk(Manner())
+    exchange = KernelStream(ClientOptions())
     theirs.setblocking(False)
     for _ in range(20):
         with suppress(BlockingIOError):
             theirs.sendall(bytes(1 << 16))
-        assert talk.go_on(ours) == 0
-    assert len(talk.octets) == KEPT
+        assert exchange.go_on(ours) == 0
+    assert len(exchange.octets) == KEPT
 
 
 def test_the_end_of_what_the_peer_sends(ends: Ends) -> None:
     ours, theirs = ends
-    talk = KernelTalk(Manner())
+    exchange = KernelStream(ClientOptions())
     theirs.sendall(b"bye")
     theirs.shutdown(socket.SHUT_WR)
     for _ in range(2):
-        assert talk.go_on(ours) == 0
-        assert (talk.finished, talk.octets, talk.more) == (True, b"bye", False)
+        assert exchange.go_on(ours) == 0
+        assert (exchange.finished, exchange.octets, exchange.more) == (True, b"bye", False)
 
 
 def test_what_the_kernel_refuses_is_its_errno(ends: Ends) -> None:
     ours, theirs = ends
     theirs.close()
-    assert KernelTalk(Manner(data=b"hello")).go_on(ours) == errno.EPIPE
+    assert KernelStream(ClientOptions(data=b"hello")).go_on(ours) == errno.EPIPE

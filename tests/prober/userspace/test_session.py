@@ -15,16 +15,16 @@ from handshake.linux.packet_socket import Captured
 from handshake.packet.checksum import internet_checksum
 from handshake.packet.quick_parse import ends, peek
 from handshake.packet.template import Templates
-from handshake.prober import Close, Patience, Verdict
+from handshake.prober import Close, Timeouts, Verdict
 from handshake.prober.userspace.conclusion import Conclusion
-from handshake.prober.userspace.response_cache import Precedent, Precedents
-from handshake.prober.userspace.session import Course
+from handshake.prober.userspace.response_cache import CachedResponse, ResponseCache
+from handshake.prober.userspace.session import Session
 from handshake.tcp import Endpoint, Flags, Observed, Options, Segment, Seq
 from handshake.tcp import options as opt
 from handshake.tcp.icmp import IcmpError
 
 MS = 1_000_000
-PATIENCE = Patience.of(timeout=3, retries=1, hold=0)
+PATIENCE = Timeouts.of(timeout=3, retries=1, hold=0)
 ENDS = {
     4: (Endpoint.of("192.0.2.10", 49152), Endpoint.of("198.51.100.7", 80)),
     6: (Endpoint.of("2001:db8::10", 49152), Endpoint.of("2001:db8::7", 80)),
@@ -66,16 +66,16 @@ class Said:
 class Both:
     """A course and an attempt that hear the same, and must do the same."""
 
-    def __init__(self, precedents: Precedents, version: int, iss: int, ticks: int) -> None:
+    def __init__(self, responses: ResponseCache, version: int, iss: int, ticks: int) -> None:
         self.local, self.remote = ENDS[version]
         self.known: dict[int, Observed] = {}
         self.templates = Templates()
         self.attempt = Attempt(
-            self.local, self.remote, Seq(iss), precedents.offer, ticks, precedents.patience
+            self.local, self.remote, Seq(iss), responses.offer, ticks, responses.timeouts
         )
         both = ends(self.local, self.remote)
-        self.course = Course(precedents, self.local, self.remote, both, iss, ticks, self.decode)
-        self.expect(self.course.start(0), self.attempt.start(0))
+        self.session = Session(responses, self.local, self.remote, both, iss, ticks, self.decode)
+        self.expect(self.session.start(0), self.attempt.start(0))
 
     def decode(self, captured: Captured) -> Observed:
         return self.known[captured.at]
@@ -85,18 +85,18 @@ class Both:
         if self.local.version == 4:  # each has an identification of its own
             packets, expected = ([p[:4] + p[6:] for p in each] for each in (packets, expected))
         assert packets == expected
-        assert self.course.done == self.attempt.done
+        assert self.session.done == self.attempt.done
         if not self.attempt.done:
             # To be woken too early is no harm, too late is.
-            assert self.course.deadline <= self.attempt.deadline
+            assert self.session.deadline <= self.attempt.deadline
             return
-        found = Conclusion(self.course)
+        found = Conclusion(self.session)
         assert found.verdict is self.attempt.verdict
         assert found.close is self.attempt.close
         assert found.notes == tuple(self.attempt.notes)
         assert found.syn_sent == self.attempt.syn_sent
         assert found.error == self.attempt.error
-        answer = self.course.answer()
+        answer = self.session.answer()
         seen = self.decode(answer) if isinstance(answer, Captured) else answer
         assert seen == self.attempt.answer
 
@@ -109,19 +109,19 @@ class Both:
         # The same octets may come once whole, and once damaged: a stamp of its own tells which.
         captured = Captured(octets, len(self.known), "eth0", outgoing=False, unfinished=False)
         self.known[captured.at] = observed
-        answers = self.attempt.received(observed, at)
+        answers = self.attempt.receive(observed, at)
         found = peek(octets)
         assert found is not None
         if checksum_ok:
             data = found.tcp + (found.bits >> 10 & 0x3C)
             options = octets[found.tcp + 20 : data]
-            packets = self.course.heard(captured, *found[1:5], options, found.end - data, at)
+            packets = self.session.received(captured, *found[1:5], options, found.end - data, at)
         else:
-            packets = self.course.observed(observed, at)
+            packets = self.session.observed(observed, at)
         self.expect(packets, answers)
 
-    def wake(self, at: int) -> None:
-        self.expect(self.course.wake(at), self.attempt.wake(at))
+    def on_timer(self, at: int) -> None:
+        self.expect(self.session.on_timer(at), self.attempt.on_timer(at))
 
 
 SYN_ACK = Said(0, 1, "SYN,ACK", 1000)
@@ -149,9 +149,9 @@ NUMBER = st.integers(0, 2**32 - 1)
 
 
 @pytest.fixture(scope="module")
-def precedents() -> dict[int, Precedents]:
+def responses() -> dict[int, ResponseCache]:
     """Those of all tests: what one has taught, another is held to."""
-    return {each: Precedents(each, LINUX, PATIENCE, Templates()) for each in (4, 6)}
+    return {each: ResponseCache(each, LINUX, PATIENCE, Templates()) for each in (4, 6)}
 
 
 @settings(max_examples=300)
@@ -166,7 +166,7 @@ def precedents() -> dict[int, Precedents]:
 @example(4, CLEAN, [], 2**32 - 1, 2**32 - 1, 2**32 - 1)
 @example(4, [Said(0, 1, "SYN,ACK", None), Said(1, 2, "FIN,ACK", None)], [], 0, 0, 1)
 def test_what_is_sent_is_the_same(
-    precedents: dict[int, Precedents],
+    responses: dict[int, ResponseCache],
     version: int,
     begin: list[Said],
     rest: list[Said],
@@ -174,33 +174,33 @@ def test_what_is_sent_is_the_same(
     irs: int,
     ticks: int,
 ) -> None:
-    both = Both(precedents[version], version, iss, ticks)
+    both = Both(responses[version], version, iss, ticks)
     at = 0
     for said in (*begin, *rest):
         until = at + said.wait * MS
-        while not both.attempt.done and both.course.deadline <= until:
-            at = max(at, both.course.deadline)
-            both.wake(at)
+        while not both.attempt.done and both.session.deadline <= until:
+            at = max(at, both.session.deadline)
+            both.on_timer(at)
         at = until
         if both.attempt.done:
             return
         segment = said.segment(both.local, both.remote, iss, irs)
         both.hear(segment, at, checksum_ok=said.checksum_ok)
     while not both.attempt.done:
-        at = max(at, both.course.deadline)
-        both.wake(at)
+        at = max(at, both.session.deadline)
+        both.on_timer(at)
 
 
 def test_what_was_heard_before_is_not_asked_of_the_rules(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = Precedents(4, LINUX, PATIENCE, Templates())
+    known = ResponseCache(4, LINUX, PATIENCE, Templates())
     conclusions = []
     for number in range(2):
         both = Both(known, 4, 1000 + number, 5)
         for place, said in enumerate(CLEAN):
             both.hear(said.segment(*ENDS[4], 1000 + number, 7), place * MS, checksum_ok=True)
-        conclusions.append(Conclusion(both.course))
+        conclusions.append(Conclusion(both.session))
         # The second time there is nobody to ask.
-        monkeypatch.setattr(Precedents, "after", lambda *_: pytest.fail("asked"))
+        monkeypatch.setattr(ResponseCache, "after", lambda *_: pytest.fail("asked"))
     assert [(each.verdict, each.close) for each in conclusions] == [(Verdict.OPEN, Close.CLEAN)] * 2
     assert conclusions[1].negotiated == conclusions[0].negotiated
     assert conclusions[1].negotiated is not None
@@ -208,7 +208,7 @@ def test_what_was_heard_before_is_not_asked_of_the_rules(monkeypatch: pytest.Mon
 
 
 def test_strange_peers_do_not_fill_our_memory() -> None:
-    known = Precedents(4, LINUX, PATIENCE, Templates())
+    known = ResponseCache(4, LINUX, PATIENCE, Templates())
     for window in range(2000):
         both = Both(known, 4, 1, 1)
         both.hear(
@@ -219,8 +219,8 @@ def test_strange_peers_do_not_fill_our_memory() -> None:
 
 def test_who_talks_on_and_on_is_no_precedent() -> None:
     # Each one is learnt by hearing all that came before: that of a long talk would take seconds.
-    known = Precedents(4, LINUX, PATIENCE, Templates())
-    node: Precedent | None = known.root
+    known = ResponseCache(4, LINUX, PATIENCE, Templates())
+    node: CachedResponse | None = known.root
     depth = 0
     answer = (5 << 12) | int(Flags.SYN | Flags.ACK)
     shapes = [(0, 1, answer, 64240, b"", 0)]
@@ -235,14 +235,14 @@ def test_who_talks_on_and_on_is_no_precedent() -> None:
 
 
 def test_icmp_and_what_could_not_be_sent_are_for_the_rules() -> None:
-    known = Precedents(4, LINUX, PATIENCE, Templates())
+    known = ResponseCache(4, LINUX, PATIENCE, Templates())
     both = Both(known, 4, 77, 1)
     error = IcmpError(4, 3, 1, ip_address("203.0.113.1"), *ENDS[4], Seq(77))
-    both.course.icmp(error)
+    both.session.icmp(error)
     both.attempt.icmp(error)
     both.expect([], ())
     both = Both(known, 4, 77, 1)
-    both.course.unsent("no route")
+    both.session.unsent("no route")
     both.attempt.unsent("no route")
     both.expect([], ())
-    assert Conclusion(both.course).failure == "no route"
+    assert Conclusion(both.session).failure == "no route"

@@ -7,21 +7,23 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from handshake.endpoint.timeouts import SECOND
 from handshake.prober import Close, Verdict
 from handshake.prober.userspace.time_wait import TimeWait
+from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from handshake.prober.userspace.connection import Call
+    from handshake.prober.userspace.connection import UserspaceConnection
 
 REMOTE, OTHER = bytes(8) + b"\x00\x50", bytes(8) + b"\x00\x51"
 
 
-def ended(remote: bytes, port: int, verdict: Verdict, close: Close | None) -> Call:
+def ended(remote: bytes, port: int, verdict: Verdict, close: Close | None) -> UserspaceConnection:
     """Return as much of a call as is remembered."""
     conclusion = SimpleNamespace(verdict=verdict, close=close)
     incoming = remote + port.to_bytes(2, "big")
-    return cast("Call", SimpleNamespace(conclusion=conclusion, incoming=incoming, last=b""))
+    return cast(
+        "UserspaceConnection", SimpleNamespace(conclusion=conclusion, incoming=incoming, last=b"")
+    )
 
 
 @pytest.mark.parametrize(
@@ -39,12 +41,12 @@ def test_a_port_rests_for_a_minute_however_its_call_ended(
 ) -> None:
     known = TimeWait()
     call = ended(REMOTE, 4242, verdict, close)
-    assert not known.rests(call.incoming, 0)
+    assert not known.recently_used(call.incoming, 0)
     known.end(call, 5)
-    assert known.rests(call.incoming, 5 + 60 * SECOND - 1)
-    assert not known.rests(call.incoming, 5 + 60 * SECOND)
+    assert known.recently_used(call.incoming, 5 + 60 * NS_PER_SECOND - 1)
+    assert not known.recently_used(call.incoming, 5 + 60 * NS_PER_SECOND)
     # Another remote end knows nothing of it.
-    assert not known.rests(OTHER + call.incoming[-2:], 6)
+    assert not known.recently_used(OTHER + call.incoming[-2:], 6)
 
 
 def test_the_last_128_of_a_remote_end_rest() -> None:
@@ -52,10 +54,10 @@ def test_the_last_128_of_a_remote_end_rest() -> None:
     calls = [ended(REMOTE, port, Verdict.OPEN, Close.CLEAN) for port in range(1, 201)]
     for call in calls:
         known.end(call, 0)
-    resting = [call for call in calls if known.rests(call.incoming, 1)]
+    resting = [call for call in calls if known.recently_used(call.incoming, 1)]
     assert resting == calls[-128:]
     # Who calls again is the last once more.
     known.end(resting[0], 1)
     known.end(ended(REMOTE, 999, Verdict.OPEN, Close.CLEAN), 1)
-    assert known.rests(resting[0].incoming, 2)
-    assert not known.rests(resting[1].incoming, 2)
+    assert known.recently_used(resting[0].incoming, 2)
+    assert not known.recently_used(resting[1].incoming, 2)

@@ -4,30 +4,36 @@ from __future__ import annotations
 
 from typing import Final
 
-from handshake.tcp import Flags
-from handshake.tracker.zeek.endpoint import CLOSED, INACTIVE, RESET, SYN_ACK_SENT, SYN_SENT, Side
+from handshake.tracker.zeek.endpoint import (
+    CLOSED,
+    ESTABLISHED,
+    INACTIVE,
+    PARTIAL,
+    RESET,
+    SYN_ACK_SENT,
+    SYN_SENT,
+    Side,
+)
 from handshake.tracker.zeek.history import ACK as ACK_SEEN
 from handshake.tracker.zeek.history import DATA as DATA_SEEN
 from handshake.tracker.zeek.history import History
-from handshake.tracker.zeek.machine import advance
-from handshake.tracker.zeek.timeouts import SILENCE, sent_by_server
+from handshake.tracker.zeek.timeouts import SILENCE, sent_by_server, timeout
+from handshake.units import ACK_BIT, FIN_BIT, NS_PER_SECOND, RST_BIT, SYN_BIT
 
-_SECOND: Final = 1_000_000_000
-ATTEMPT: Final = 5 * _SECOND
+ATTEMPT: Final = 5 * NS_PER_SECOND
 """So long Zeek waits for an answer to a SYN (`tcp_attempt_delay`)."""
 
-CLOSE: Final = 5 * _SECOND
+CLOSE: Final = 5 * NS_PER_SECOND
 """So long after its end a connection still takes segments (`tcp_close_delay`)."""
 
 _MAX_INITIAL: Final = 16384
 """After so much without one ACK, Zeek believes that ACKs take another way."""
 
-_SYN, _FIN, _RST, _ACK = (int(flag) for flag in (Flags.SYN, Flags.FIN, Flags.RST, Flags.ACK))
-_CONTROL: Final = _SYN | _FIN | _RST
+_CONTROL: Final = SYN_BIT | FIN_BIT | RST_BIT
 _UNSIGNED: Final = 2**64 - 1
 
 
-class Flow:
+class Conn:
     """What Zeek keeps of a connection from its first segment until it gives it up."""
 
     __slots__ = (
@@ -40,9 +46,9 @@ class Flow:
         "missed",
         "opened",
         "orig",
-        "patience",
         "resp",
         "start",
+        "timeout",
     )
 
     start: int
@@ -61,7 +67,7 @@ class Flow:
     from_the_middle: bool
     """Whether its opening was missed, so that its first numbers are guesses."""
 
-    patience: int
+    timeout: int
     """How long it may be silent."""
 
     orig: Side
@@ -73,11 +79,11 @@ class Flow:
         self.history = History()
         self.missed = 0
         self.from_the_middle = self._end_waits = False
-        self.patience = SILENCE
+        self.timeout = SILENCE
         self._removal: int | None = None
         self._ends = (Side(ports[0], originator=not by), Side(ports[1], originator=bool(by)))
         self.orig, self.resp = self._ends[by], self._ends[not by]
-        self.opened = flags & (_SYN | _ACK) == _SYN
+        self.opened = flags & (SYN_BIT | ACK_BIT) == SYN_BIT
         if not self.opened and sent_by_server(self.orig.port, self.resp.port, flags):
             self.flip()
 
@@ -94,20 +100,20 @@ class Flow:
         if resp.state is INACTIVE and orig.state in (SYN_SENT, SYN_ACK_SENT):
             return at >= self.start + ATTEMPT
         ending = (orig.closed or resp.closed) and RESET in (orig.state, resp.state)
-        return at >= self.last + (CLOSE if ending else self.patience)
+        return at >= self.last + (CLOSE if ending else self.timeout)
 
     def reused_by(self, flags: int, seq: int) -> bool:
         """Whether this SYN or SYN,ACK begins another connection of the same two ports."""
         orig, resp = self.orig, self.resp
         caller = orig
-        if flags & _ACK:
+        if flags & ACK_BIT:
             if orig.state is not INACTIVE:
                 return False
             caller = resp
         if orig.closed or resp.closed:
             return True
         # Where two capture points are read in turn, a SYN may come after its SYN,ACK.
-        late = not flags & _ACK and orig.state is SYN_ACK_SENT and resp.state is INACTIVE
+        late = not flags & ACK_BIT and orig.state is SYN_ACK_SENT and resp.state is INACTIVE
         return seq != caller.iss and not (late and seq == resp.iss)
 
     def feed(
@@ -130,13 +136,15 @@ class Flow:
         peer = self._ends[not by]
         history = self.history
         if not side.packets and (side.originator or not self.from_the_middle):
-            self.from_the_middle = not flags & _SYN or bool(side.originator and flags & _ACK)
+            self.from_the_middle = not flags & SYN_BIT or bool(side.originator and flags & ACK_BIT)
         side.packets += 1
         side.octets += octets
         control = flags & _CONTROL
         numbers = length
         if control:
-            numbers = (0 if flags & _RST else length) + bool(flags & _SYN) + bool(flags & _FIN)
+            numbers = (
+                (0 if flags & RST_BIT else length) + bool(flags & SYN_BIT) + bool(flags & FIN_BIT)
+            )
         if control or side.state is INACTIVE:
             side.begin(flags, seq, seq + numbers)
         place = side.place(seq, side.last)
@@ -144,31 +152,90 @@ class Flow:
             history.control(side, flags, place, length)
         elif length:
             history.once(side, DATA_SEEN, "D")
-        elif flags & _ACK:
+        elif flags & ACK_BIT:
             history.once(side, ACK_SEEN, "A")
-        if not (window or flags & _RST or peer.state is CLOSED or side.state is RESET):
+        if not (window or flags & RST_BIT or peer.state is CLOSED or side.state is RESET):
             side.windows_closed += 1
             history.often(side, "W", side.windows_closed)
         if not (side.closed and peer.closed):
             self.last = at
-        if flags & _FIN:
+        if flags & FIN_BIT:
             side.fins += 1
             # Zeek counts without sign: what lies before the first number is far behind the last.
             side.fin_end = (place + numbers) & _UNSIGNED
-        acked = self._acked(peer, flags, ack) if flags & _ACK else 0
+        acked = self._acked(peer, flags, ack) if flags & ACK_BIT else 0
         if side.sent(flags, seq + numbers, length):
             side.repeated += 1
             history.often(side, "T", side.repeated)
-        closes = (control or side.state is INACTIVE) and advance(self, side, peer, flags, length)
+        closes = (control or side.state is INACTIVE) and self._advance(side, peer, flags, length)
         if acked > peer.stream.freed:
             self._find_holes(peer, side, acked)
         # A snapped payload is none: Zeek cannot pass it on.
-        if length and captured >= length and place >= 0 and not flags & _RST:
-            self._take(side, place + bool(flags & _SYN), length)
+        if length and captured >= length and place >= 0 and not flags & RST_BIT:
+            self._take(side, place + bool(flags & SYN_BIT), length)
         if side.fins or side.state is RESET:
             self._check_end(side, peer)
         if closes:
             self._close(side, peer)
+
+    # The states of Zeek's TCP analyzer.
+
+    def _advance(self, side: Side, peer: Side, flags: int, length: int) -> bool:
+        """Change the state of the sender, `side`; return whether this segment is its end."""
+        state = side.state
+        if state is RESET:
+            return False
+        if state is CLOSED:
+            # After both FINs a RST changes nothing any more.
+            if not flags & RST_BIT or peer.state is CLOSED:
+                return False
+            side.become(RESET)
+            return not side.closed
+        if state is INACTIVE:
+            self._appear(side, peer, flags, length)
+        elif state is PARTIAL and flags & (SYN_BIT | ACK_BIT) == SYN_BIT and peer.state is INACTIVE:
+            side.become(SYN_SENT)
+        running = state in (ESTABLISHED, PARTIAL)
+        if flags & FIN_BIT and not (running and flags & RST_BIT):
+            side.become(CLOSED)
+            if running and peer.state is RESET and peer.before is CLOSED:
+                # A FIN, a RST after it, and then the other FIN: it ended as it should.
+                peer.become(CLOSED)
+        if flags & RST_BIT:
+            side.become(RESET)
+        return bool(flags & (FIN_BIT | RST_BIT))
+
+    def _appear(self, side: Side, peer: Side, flags: int, length: int) -> None:
+        """Give a side that was not heard of before its first state."""
+        if flags & SYN_BIT:
+            if side.originator:
+                side.become(SYN_ACK_SENT if flags & ACK_BIT else SYN_SENT)
+            else:
+                self._answer(side, peer, flags)
+        elif not flags & (FIN_BIT | RST_BIT):
+            if not (side.originator or length) and peer.state is SYN_SENT:
+                # Some answer a SYN with an ACK before the SYN,ACK: that proves nothing yet.
+                return
+            established = flags & ACK_BIT and peer.state is ESTABLISHED
+            if established:
+                self.from_the_middle = False
+            side.become(ESTABLISHED if established else PARTIAL)
+
+    def _answer(self, side: Side, peer: Side, flags: int) -> None:
+        """Take the SYN or SYN,ACK of the side that is called."""
+        if not flags & ACK_BIT and peer.state is SYN_ACK_SENT:
+            # The SYN,ACK came first, from two capture points read in turn: now the caller is known.
+            self.from_the_middle = False
+            self.flip()
+            peer.become(ESTABLISHED)
+        elif peer.state is SYN_SENT:
+            peer.become(ESTABLISHED)
+        side.become(ESTABLISHED)
+        if peer.state is not PARTIAL:
+            seen = self.orig.state is not INACTIVE
+            self.timeout = timeout(self.orig.port, self.resp.port, caller_seen=seen)
+
+    # What was acknowledged, and what is missing.
 
     def _acked(self, peer: Side, flags: int, ack: int) -> int:
         """Return the place in the peer's stream that an ACK speaks of."""
@@ -176,7 +243,7 @@ class Flow:
             peer.start_at(ack - 1, ack - 1)
             return 1
         place = peer.place(ack, peer.acked)
-        if place >= 0 and not flags & _RST:
+        if place >= 0 and not flags & RST_BIT:
             peer.heard_ack(ack)
         return place
 

@@ -8,6 +8,7 @@ from handshake import events as ev
 from handshake.events import Role
 from handshake.events.base import octets, seconds
 from handshake.record import Finding
+from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,10 +20,8 @@ SOONEST_TIMER: Final = 0.1
 """Seconds before which no timer sends a SYN again: RFC 6298 starts at 1, and Linux never goes
 below 0.2. What is repeated sooner was seen twice, or copied on the way."""
 
-_NANO: Final = 1_000_000_000
 
-
-class Opening:
+class HandshakeFindings:
     """Follows SYN, SYN,ACK and what answers them."""
 
     __slots__ = (
@@ -197,7 +196,7 @@ class Opening:
         first, last = self._first, self._last
         if first is None or last is None:
             return
-        span = (last.at - first.at) / _NANO
+        span = (last.at - first.at) / NS_PER_SECOND
         if self._answer is None and self._established is None:
             tries = f"{self._syns} SYNs in {seconds(span)}" if self._syns > 1 else "One SYN"
             yield Finding(
@@ -211,9 +210,9 @@ class Opening:
             yield Finding(
                 "syn-lost",
                 again.frame,
-                f"The client sent its SYN again {seconds((again.at - first.at) / _NANO)} after the "
-                f"first, and nothing had come back here: the SYN was lost or held up, or its "
-                f"answer was, before this point.",
+                f"The client sent its SYN again {seconds((again.at - first.at) / NS_PER_SECOND)} "
+                f"after the first, and nothing had come back here: the SYN was lost or held up, or "
+                f"its answer was, before this point.",
             )
         if self._syn_ack_lost is not None:
             yield Finding(

@@ -9,6 +9,7 @@ from handshake import events as ev
 from handshake.events import Role
 from handshake.events.base import octets, seconds
 from handshake.record import Finding
+from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,11 +31,9 @@ answered just after the capture ended."""
 ONE_SIDED: Final = 3
 """Segments of one end, with none of the other, that make a capture one-sided."""
 
-_NANO: Final = 1_000_000_000
-
 
 @dataclass(slots=True)
-class _End:
+class _Direction:
     segments: int = 0
     acks: int = 0
     carrying: int = 0
@@ -57,13 +56,13 @@ class _End:
     times_closed: int = 0
 
 
-class Flow:
+class DataFindings:
     """Follows windows, retransmissions, and what the capture has missed."""
 
     __slots__ = ("_ends", "_last", "_unseen", "_unseen_at")
 
     def __init__(self) -> None:
-        self._ends = {Role.CLIENT: _End(), Role.SERVER: _End()}
+        self._ends = {Role.CLIENT: _Direction(), Role.SERVER: _Direction()}
         self._unseen = 0
         self._unseen_at: Observed | None = None
         self._last: Observed | None = None
@@ -96,7 +95,7 @@ class Flow:
                 self._unseen += event.count
                 self._unseen_at = self._unseen_at or observed
 
-    def _window(self, step: Step, mine: _End) -> None:
+    def _window(self, step: Step, mine: _Direction) -> None:
         """Note that a window closed, or opened again."""
         if mine.closed_at is not None:
             mine.closed_for += step.observed.at - mine.closed_at.at
@@ -117,7 +116,7 @@ class Flow:
             yield from _lost(role, mine)
         yield from self._missed()
 
-    def _closed(self, role: Role, mine: _End) -> Iterator[Finding]:
+    def _closed(self, role: Role, mine: _Direction) -> Iterator[Finding]:
         if mine.first_closed is None or self._last is None:
             return
         still = mine.closed_at is not None
@@ -129,8 +128,8 @@ class Flow:
         yield Finding(
             "zero-window",
             mine.first_closed.frame,
-            f"The {role}'s window was 0 for {seconds(time / _NANO)}{often}{end}: its program does "
-            f"not read as fast as data comes, and the {role.other} must wait.",
+            f"The {role}'s window was 0 for {seconds(time / NS_PER_SECOND)}{often}{end}: its "
+            f"program does not read as fast as data comes, and the {role.other} must wait.",
         )
 
     def _missed(self) -> Iterator[Finding]:
@@ -153,7 +152,7 @@ class Flow:
             )
 
 
-def _lost(role: Role, mine: _End) -> Iterator[Finding]:
+def _lost(role: Role, mine: _Direction) -> Iterator[Finding]:
     if mine.first_again is not None and mine.again >= LEAST_RETRANSMISSIONS:
         share = mine.again / max(mine.carrying, 1)
         if share >= HEAVY:

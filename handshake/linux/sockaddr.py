@@ -1,0 +1,26 @@
+"""Addresses as socket calls want them."""
+
+from __future__ import annotations
+
+import socket
+from ipaddress import IPv6Address
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from handshake.packet.checksum import Address
+
+
+def sockaddr(address: Address, port: int = 0) -> tuple[str, int] | tuple[str, int, int, int]:
+    """Return the address as the socket module wants it. Raises OSError for an unknown scope."""
+    if not isinstance(address, IPv6Address):
+        return str(address), port
+    plain, _, scope = str(address).partition("%")
+    index = 0
+    if scope:
+        index = int(scope) if scope.isdecimal() else socket.if_nametoindex(scope)
+    return plain, port, 0, index
+
+
+def family(address: Address) -> socket.AddressFamily:
+    """Return the address family that sockets for this address have."""
+    return socket.AF_INET if address.version == 4 else socket.AF_INET6
