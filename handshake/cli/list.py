@@ -273,6 +273,6 @@ def _say(source: Records) -> None:
     from handshake.cli.console import warn
     from handshake.view.words import printable
 
-    warn(printable(each) for each in source.warnings)
+    warn(source.warnings)
     for error in source.errors:
         print(f"error: {printable(str(error))}", file=sys.stderr)  # noqa: T201

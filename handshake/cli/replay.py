@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from handshake.cli.parameters import Ascii, Json, Plain  # noqa: TC001 - typer reads them
-from handshake.errors import UsageError
+from handshake.errors import CaptureError, UsageError
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def replay(
         else:
             _print_text(source, connection, plain=plain, ascii_only=ascii_only)
     finally:
-        warn(source.warnings)
+        warn(each.at(source.name) for each in source.warnings)
 
 
 def _chosen(source: Replay, connection: int | None) -> Iterator[Step]:
@@ -83,7 +83,7 @@ def _connections(source: Replay, connection: int | None) -> list[list[Step]]:
     if not found:
         from handshake.cli.console import warn
 
-        warn([f"{source.name} has no TCP segment"])
+        warn([CaptureError("list.no-tcp").at(source.name)])
     return list(found.values())
 
 
