@@ -60,8 +60,11 @@ def page(totals: Totals, width: int, glyphs: Glyphs = UNICODE) -> Iterator[Text]
             yield line(f"{each:<{_LABEL}}{found:>9,}{share:>8}")
     yield line()
     yield line(("handshake rtt".ljust(_LABEL), "dim"), _rtt(totals, glyphs))
-    again = f"SYN {totals.syn_again}, SYN-ACK {totals.syn_ack_again}, data {totals.data_again}"
-    yield line(("sent again".ljust(_LABEL), "dim"), again)
+    counts = (
+        f"SYN {totals.syn_retransmissions}, SYN-ACK {totals.syn_ack_retransmissions}, "
+        f"data {totals.data_retransmissions}"
+    )
+    yield line(("sent again".ljust(_LABEL), "dim"), counts)
     yield from _servers("refusing", totals.refusing, width)
     yield from _servers("not answering", totals.silent, width)
     if totals.codes:
