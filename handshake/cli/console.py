@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 
 from handshake.view.glyphs import ASCII, UNICODE, Glyphs
+from handshake.view.notation import printable
 from handshake.view.theme import THEME
-from handshake.view.words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -101,9 +101,9 @@ def _print_json(source: Replay, connection: int | None) -> None:
 def _print_text(source: Replay, connection: int | None, *, plain: bool, ascii_only: bool) -> None:
     from handshake.cli.console import console, glyphs, show
     from handshake.tracker import summarize
+    from handshake.view.layout import line
     from handshake.view.numbers import Numbers
     from handshake.view.replay import Transcript
-    from handshake.view.text import line
 
     out, signs = console(plain=plain), glyphs(ascii_only=ascii_only)
     for number, steps in enumerate(_connections(source, connection)):

@@ -13,12 +13,12 @@ _NEEDED: Final = (
     "handshake.export.monitor",
     "handshake.prober.rst_origin",
     "handshake.record",
-    "handshake.view.explanation",
+    "handshake.view.step",
     "handshake.view.numbers",
     "handshake.view.probe",
     "handshake.view.probe_lines",
-    "handshake.view.text",
-    "handshake.view.words",
+    "handshake.view.layout",
+    "handshake.view.notation",
 )
 """Modules that are imported late and used after privileges are dropped."""
 

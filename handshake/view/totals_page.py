@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 from handshake.query.totals import OUTCOMES, TOP
 from handshake.view.columns import milliseconds
 from handshake.view.glyphs import UNICODE, Glyphs
-from handshake.view.text import line, wrap
-from handshake.view.words import count
+from handshake.view.layout import line, wrap
+from handshake.view.notation import count
 
 if TYPE_CHECKING:
     from collections import Counter
