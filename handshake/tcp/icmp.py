@@ -92,13 +92,13 @@ class IcmpError:
         return (self.version, self.type, self.code) in ((4, 11, 0), (6, 3, 0))
 
     @property
-    def words(self) -> str:
-        """What type and code mean, in words."""
+    def meaning(self) -> str:
+        """What type and code mean: `port unreachable`."""
         names = _UNREACHABLE_V4 if self.version == 4 else _UNREACHABLE_V6
         if self.type == (3 if self.version == 4 else 1) and self.code < len(names):
             return names[self.code]
         if self.type == (11 if self.version == 4 else 3):
-            return "time to live exceeded on the way"
+            return "time to live exceeded in transit"
         if self.type == (12 if self.version == 4 else 4):
             return "parameter problem"
         if self.version == 6 and self.type == 2:
@@ -107,4 +107,4 @@ class IcmpError:
 
     def __str__(self) -> str:
         name = "ICMP" if self.version == 4 else "ICMPv6"
-        return f"{self.words} ({name} {self.type}/{self.code})"
+        return f"{self.meaning} ({name} {self.type}/{self.code})"

@@ -146,12 +146,14 @@ def test_a_stray_syn_keeps_nobody_waiting() -> None:
 JOINED = """
 import os
 from tests.live.adopted import TARGETS, Here, Opened
-from handshake.cli.relay import join
+from handshake import messages
+from handshake.cli.relay import relay
 from handshake.linux import privileges
 taken = Opened(Here(), TARGETS[0]).adopt()
+messages.load()
 privileges.drop()
 try:
-    join(taken)
+    relay(taken)
 except Exception as error:
     print(type(error).__name__, error, flush=True)
 """
@@ -179,7 +181,7 @@ def test_joined_without_any_privilege(end: str) -> None:
             elif end == "a reset":
                 reset(peer)
         out, err = running.communicate(timeout=TIMEOUT)
-    said = "ConnectionLostError the connection broke off: the peer reset it\n"
+    said = "ConnectionLostError connection reset by the peer\n"
     assert (running.returncode, out, err) == (0, said if end == "a reset" else "", "")
 
 
@@ -255,10 +257,10 @@ def test_a_connection_that_the_peer_has_closed() -> None:
     with pair() as (client, server), opened(client, server) as (connection, peer):
         peer.shutdown(socket.SHUT_WR)
         connection.hear(lambda: connection.block.state is not State.ESTABLISHED)
-        with pytest.raises(LocalError, match="cannot take the connection over: "):
+        with pytest.raises(LocalError, match="cannot hand the connection over"):
             connection.adopt()
         block = changed(connection.block, state=State.CLOSE_WAIT)
-        with pytest.raises(LocalError, match="the peer has closed it already"):
+        with pytest.raises(LocalError, match="the peer has already closed it"):
             adopt(block, clock=0, release=lambda: False)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from handshake.capture.pcapng_writer import opened
-from handshake.export.evidence import Account
+from handshake.export.evidence import PacketLog
 from handshake.prober import Probe, Result, Target, Verdict, probes
 from tests.capture.blocks import INBOUND, OUTBOUND, packets
 from tests.oracle import tshark
@@ -47,7 +47,7 @@ def test_what_is_written_is_what_passed(tmp_path: Path) -> None:
 
     with opened(str(path)) as writer:
         for each in results:
-            account = Account(writer)
+            account = PacketLog(writer)
             for segment in each.segments:
                 account.add(segment)
             if each.icmp is not None:

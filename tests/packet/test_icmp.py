@@ -89,15 +89,15 @@ def test_a_packet_that_is_too_big_is_not_unreachable() -> None:
     ("version", "kind", "code", "words"),
     [
         (4, 3, 99, "type 3, code 99"),
-        (4, 11, 0, "time to live exceeded on the way"),
+        (4, 11, 0, "time to live exceeded in transit"),
         (4, 12, 0, "parameter problem"),
         (6, 1, 0, "no route to destination"),
         (6, 2, 0, "packet too big"),
-        (6, 3, 0, "time to live exceeded on the way"),
+        (6, 3, 0, "time to live exceeded in transit"),
         (6, 4, 1, "parameter problem"),
     ],
 )
 def test_words(version: int, kind: int, code: int, words: str) -> None:
     ends = (Endpoint.of("192.0.2.1", 1), Endpoint.of("192.0.2.2", 2))
     error = IcmpError(version, kind, code, ends[0].address, *ends, Seq(1))
-    assert error.words == words
+    assert error.meaning == words

@@ -8,7 +8,7 @@ import pytest
 
 from handshake.tcp import Flags, Offer, Options, State
 from handshake.tcp.control_block import ControlBlock
-from handshake.tcp.option_words import words
+from handshake.tcp.option_text import option_text
 from tests.segments import A, B, segment
 
 SYN, SYN_ACK = "<SEQ=100><CTL=SYN>", "<SEQ=300><ACK=101><CTL=SYN,ACK>"
@@ -22,9 +22,9 @@ SYN, SYN_ACK = "<SEQ=100><CTL=SYN>", "<SEQ=300><ACK=101><CTL=SYN,ACK>"
         ("04 02", "SACK ok"),
         ("05 12 00000001 00000002 00000005 00000009", "SACK 1-2,5-9"),
         ("08 0a 00000001 00000002", "TS 1/2"),
-        ("22 02", "TFO asks"),
+        ("22 02", "TFO cookie request"),
         ("22 06 01020304", "TFO cookie"),
-        ("fe 04 f989", "experiment-254 TFO asks"),
+        ("fe 04 f989", "experiment-254 TFO cookie request"),
         ("fe 08 f989 01020304", "experiment-254 TFO cookie"),
         ("1e 04 01 81", "MPTCP MP_CAPABLE v1"),
         ("1e 0c 10 00 00000001 00000002", "MPTCP MP_JOIN"),
@@ -49,7 +49,7 @@ SYN, SYN_ACK = "<SEQ=100><CTL=SYN>", "<SEQ=300><ACK=101><CTL=SYN,ACK>"
     ],
 )
 def test_each_option_in_words(octets: str, said: str) -> None:
-    assert [words(option) for option in Options(bytes.fromhex(octets))] == [said]
+    assert [option_text(option) for option in Options(bytes.fromhex(octets))] == [said]
 
 
 def test_what_an_offer_takes_from_its_options() -> None:
