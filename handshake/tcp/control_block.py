@@ -30,10 +30,10 @@ class ControlBlock:
     """
 
     local: Endpoint
-    """Who I am."""
+    """Our end."""
 
     remote: Endpoint | None = None
-    """Whom I talk to; None while listening: anyone may call."""
+    """The peer's end; None while listening."""
 
     state: State = State.CLOSED
     snd: SendSpace = field(default_factory=SendSpace)

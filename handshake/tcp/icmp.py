@@ -1,4 +1,4 @@
-"""ICMP errors: what somebody says of a segment, and which one he quotes (section 3.9.2.2)."""
+"""ICMP errors about segments, and the segments they quote (section 3.9.2.2)."""
 
 from __future__ import annotations
 
@@ -61,34 +61,34 @@ class IcmpError:
     """The receiver of the quoted segment."""
 
     seq: Seq
-    """SEG.SEQ of the quoted segment: who did not see it can hardly guess it."""
+    """SEG.SEQ of the quoted segment: hard to guess without having seen it."""
 
     at: int = 0
     """When it arrived, in nanoseconds since 1970."""
 
     frame: int | None = None
-    """Its number in the capture, counted from 1; None on a live wire."""
+    """The frame number in the capture, from 1; None on a live network."""
 
     packet: bytes = field(default=b"", compare=False, repr=False)
-    """The octets of the IP packet as captured, for those who want to see them."""
+    """The octets of the IP packet as captured."""
 
     @property
     def unreachable(self) -> bool:
-        """Whether the quoted segment was thrown away for good, whatever its size."""
+        """Whether the quoted segment was dropped, whatever its size."""
         if self.version == 4:
             return self.type in (11, 12) or (self.type == 3 and self.code != 4)
         return self.type in (1, 3, 4)
 
     @property
     def soft(self) -> bool:
-        """Whether it may pass: a TCP must go on for all that (section 3.9.2.2, MUST-56)."""
+        """Whether it is a soft error, after which TCP must go on (section 3.9.2.2, MUST-56)."""
         if self.version == 4:
             return (self.type == 3 and self.code in (0, 1, 5)) or self.type in (11, 12)
         return (self.type == 1 and self.code in (0, 3)) or self.type in (3, 4)
 
     @property
     def expired(self) -> bool:
-        """Whether a router ended it because it had passed as many as it might."""
+        """Whether a router dropped the segment because its TTL had expired."""
         return (self.version, self.type, self.code) in ((4, 11, 0), (6, 3, 0))
 
     @property

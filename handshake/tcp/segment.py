@@ -62,10 +62,10 @@ class Endpoint:
     """An address and a port: one end of a connection. An IPv6 address may carry its scope."""
 
     address: IPv4Address | IPv6Address
-    """Who; `fe80::1%eth0` keeps the interface that makes a link-local address mean one host."""
+    """The address; `fe80::1%eth0` keeps the interface of a link-local address."""
 
     port: int
-    """Which socket there, 0 to 65535."""
+    """The port, 0 to 65535."""
 
     @classmethod
     def of(cls, address: str, port: int) -> Endpoint:
@@ -298,10 +298,10 @@ class Observed:
     """Whether the TCP checksum is right; None where it could not be checked (a cut packet)."""
 
     outgoing: bool | None = None
-    """Whether this machine sent it; None where nobody knows, as in a saved capture."""
+    """Whether this machine sent it; None if unknown, as in a saved capture."""
 
     packet: bytes = b""
-    """The octets of the IP packet as captured, for those who want to see them."""
+    """The octets of the IP packet as captured."""
 
     via: tuple[str, ...] = ()
     """The tunnels and tags it came through, the outermost first: ("vlan 5", "gre", "vxlan 100")."""

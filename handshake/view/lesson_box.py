@@ -124,7 +124,7 @@ class SocketBox:
         remote: Endpoint | None = self.block.remote
         return [
             (fit(self.words["peer"], label), ""),
-            self._none("nobody") if remote is None else self._value("remote", str(remote)),
+            self._none("no_peer") if remote is None else self._value("remote", str(remote)),
         ]
 
     def _none(self, why: str) -> Part:
