@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from handshake.capture.open import Capture
+    from handshake.errors import CaptureError
     from handshake.events import Step
     from handshake.tracker import Tracker
 
@@ -24,21 +25,21 @@ class Replay:
 
         self.tracker = Tracker()
         self._capture = capture
-        self._notes: list[str] = []
+        self._skipped: list[CaptureError] = []
 
     @property
     def name(self) -> str:
-        """The file's name, fit to be shown."""
+        """The file's name, printable."""
         return self._capture.name
 
     @property
-    def warnings(self) -> list[str]:
-        """What was wrong with the file and its packets, a line each; whole after the last step."""
-        return self._capture.warnings + self._notes
+    def warnings(self) -> list[CaptureError]:
+        """What is wrong with the file and its packets; complete after the last step."""
+        return self._capture.warnings + self._skipped
 
     @property
     def readable(self) -> bool:
-        """Whether any frame of the file was whole; known after the last step."""
+        """Whether any frame could be read; known after the last step."""
         return self._capture.readable
 
     def __iter__(self) -> Iterator[Step]:
@@ -51,15 +52,15 @@ class Replay:
                 found = decoder.observed(frame)
                 if isinstance(found, Observed):
                     yield self.tracker.feed(found)
-                elif found is not None or found is not None:
+                elif found is not None:
                     self.tracker.quoted(found)
-        self._notes.extend(decoder.warnings)
+        self._skipped = decoder.warnings
 
 
 def replay(path: str | Path) -> Replay:
-    """Return the replay of the capture at `path`, or on standard input where it is `-`.
+    """Return the replay of the capture at `path`; `-` is standard input.
 
-    Raises CaptureError where it cannot be read or is no capture.
+    Raises CaptureError if the file cannot be read or is not a capture.
     """
     from handshake.capture.open import read
 

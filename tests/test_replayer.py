@@ -12,6 +12,7 @@ from handshake.packet import scapy_codec
 from handshake.replayer import replay
 from handshake.tcp import State
 from tests.capture.files import pcap_header, pcap_record
+from tests.errors import coded
 from tests.segments import A, B, segment
 
 if TYPE_CHECKING:
@@ -48,9 +49,9 @@ def test_warnings_of_the_file_and_of_its_packets(file: Path) -> None:
     file.write_bytes(file.read_bytes() + no_tcp + b"\0")
     replayed = replay(file)
     assert len(list(replayed)) == 3
-    assert replayed.warnings == [
-        "cut off at offset 238: packet 5 is not whole",
-        "1 packet was too short to hold a TCP header (first: frame 4)",
+    assert coded(replayed.warnings) == [
+        ("capture.truncated", {"offset": 238, "packet": 5, "why": ""}),
+        ("skipped.short", {"count": 1, "why": "", "first": 4}),
     ]
 
 

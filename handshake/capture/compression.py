@@ -1,4 +1,4 @@
-"""What captures come packed with: gzip, and zstd and lz4 where their libraries are installed."""
+"""Decompresses captures: gzip, and zstd and lz4 if their libraries are installed."""
 
 from __future__ import annotations
 
@@ -13,48 +13,45 @@ if TYPE_CHECKING:
 
 _GZIP: Final = b"\x1f\x8b"
 _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
-"""Tells zlib to expect a gzip header and to check its trailer."""
+"""Makes zlib expect a gzip header and check the trailer."""
 
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _LZ4: Final = b"\x04\x22\x4d\x18"
 
 _SLICE: Final = 1024
-"""How much is unpacked at once: what comes before damage in a slice is lost with it, and of zstd,
-which knows no limit, four octets may unpack to 128 KiB."""
+"""Octets decompressed at once: damage in a slice loses what precedes it there, and zstd, which
+takes no output limit, can expand four octets to 128 KiB."""
 
 
-def unpacker(magic: bytes) -> Callable[[Iterable[bytes]], Iterator[bytes]] | None:
-    """Return what unpacks a file that begins like this; None where it is not packed.
+def decompressor(magic: bytes) -> Callable[[Iterable[bytes]], Iterator[bytes]] | None:
+    """Return the decompressor for a file that begins like this; None if it is not compressed.
 
-    It yields all that is sound, then raises zlib.error, EOFError or OSError if there was damage.
-    Raises CaptureError where the library for it is not installed.
+    It yields all undamaged data, then raises CaptureError if there was damage. Raises CaptureError
+    if the library for the format is not installed.
     """
     if magic.startswith(_GZIP):
         return _gunzip
     if magic.startswith(_ZSTD):
-        return _of_library("zstd", "zstandard", _unzstd)
+        return _by_library("zstd", "zstandard", _unzstd)
     if magic.startswith(_LZ4):
-        return _of_library("lz4", "lz4.frame", _unlz4)
+        return _by_library("lz4", "lz4.frame", _unlz4)
     return None
 
 
-def _of_library(
-    name: str, module: str, unpack: Callable[[Iterable[bytes]], Iterator[bytes]]
+def _by_library(
+    name: str, module: str, decompress: Callable[[Iterable[bytes]], Iterator[bytes]]
 ) -> Callable[[Iterable[bytes]], Iterator[bytes]]:
     from importlib import import_module
 
     try:
         import_module(module)
     except ImportError:
-        raise CaptureError(
-            f"it is packed with {name}: pip install 'handshake[compression]', "
-            f"or unpack it with {name} -d"
-        ) from None
-    return unpack
+        raise CaptureError("capture.no-library", format=name) from None
+    return decompress
 
 
 def _unzstd(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield what zstd frames held. Raises OSError or EOFError after all that is sound."""
+    """Yield the content of zstd frames. Raises CaptureError at damage."""
     import zstandard
 
     frame = None
@@ -69,7 +66,7 @@ def _unzstd(pieces: Iterable[bytes]) -> Iterator[bytes]:
                     unpacked = frame.decompress(packed)
                 except zstandard.ZstdError as error:
                     yield b"".join(out)
-                    raise OSError(f"its zstd data is damaged: {error}") from error
+                    raise _damaged("zstd", error) from error
                 out.append(unpacked)
                 held += len(unpacked)
                 packed = b""
@@ -81,11 +78,11 @@ def _unzstd(pieces: Iterable[bytes]) -> Iterator[bytes]:
                 held = 0
         yield b"".join(out)
     if frame is not None:
-        raise EOFError("its zstd data is cut off")
+        raise CaptureError("capture.incomplete", format="zstd")
 
 
 def _unlz4(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield what lz4 frames held. Raises OSError or EOFError after all that is sound."""
+    """Yield the content of lz4 frames. Raises CaptureError at damage."""
     from lz4.frame import LZ4FrameDecompressor
 
     frame = None
@@ -97,24 +94,24 @@ def _unlz4(pieces: Iterable[bytes]) -> Iterator[bytes]:
                 try:
                     yield frame.decompress(packed, max_length=PIECE)
                 except RuntimeError as error:
-                    raise OSError(f"its lz4 data is damaged: {error}") from error
+                    raise _damaged("lz4", error) from error
                 packed = b""
                 if frame.eof:
                     packed, frame = frame.unused_data or b"", None
     if frame is not None:
-        raise EOFError("its lz4 data is cut off")
+        raise CaptureError("capture.incomplete", format="lz4")
 
 
 def _gunzip(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield what gzip members held. Raises zlib.error or EOFError after all that is sound.
+    """Yield the content of gzip members. Raises CaptureError at damage.
 
-    The standard library's own reader drops what it had unpacked when it meets the damage.
+    The standard library's own reader would drop what it had decompressed before the damage.
     """
     member = zlib.decompressobj(_GZIP_WINDOW)
     for packed in pieces:
         while packed:
             if member.eof:
-                # gzip(1) too ignores zeros after a member, and what is no member.
+                # Like gzip(1), ignore zeros after a member, and what is not a member.
                 packed = packed.lstrip(b"\0")
                 if not packed.startswith(_GZIP[:1]):
                     break
@@ -122,19 +119,23 @@ def _gunzip(pieces: Iterable[bytes]) -> Iterator[bytes]:
             before = member.copy()
             try:
                 unpacked = member.decompress(packed, PIECE)
-            except zlib.error:
-                yield from _up_to_the_damage(before, packed)
-                raise
+            except zlib.error as error:
+                yield from _undamaged(before, packed)
+                raise _damaged("gzip", error) from error
             if unpacked:
                 yield unpacked
             packed = member.unused_data if member.eof else member.unconsumed_tail
     if unpacked := member.flush():
         yield unpacked
     if not member.eof:
-        raise EOFError("its gzip data is cut off")
+        raise CaptureError("capture.incomplete", format="gzip")
 
 
-def _up_to_the_damage(member: zlib._Decompress, packed: bytes) -> Iterator[bytes]:
+def _damaged(name: str, error: Exception) -> CaptureError:
+    return CaptureError("capture.damaged", format=name, why=error)
+
+
+def _undamaged(member: zlib._Decompress, packed: bytes) -> Iterator[bytes]:
     try:
         for at in range(len(packed)):
             if unpacked := member.decompress(packed[at : at + 1]):

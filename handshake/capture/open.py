@@ -1,4 +1,4 @@
-"""Capture files: one function that reads them all, and says in a line why it cannot."""
+"""Opens a capture file of any supported format."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from handshake.capture import pcap, pcapng, snoop
-from handshake.capture.compression import unpacker
+from handshake.capture.compression import decompressor
 from handshake.capture.reader import PIECE, Reader
-from handshake.errors import CaptureError
+from handshake.errors import CaptureError, system_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from handshake.packet.frame import Frame
     from handshake.packet.packed_frames import Taken
 
-_OTHERS: Final = {
-    b"\xfd7zXZ\0": ("packed with xz", "unpack it with xz -d"),
-    b"BZh": ("packed with bzip2", "unpack it with bzip2 -d"),
-    b"PK\x03\x04": ("a zip archive", "unpack it"),
+_UNSUPPORTED: Final = {
+    b"\xfd7zXZ\0": "capture.xz",
+    b"BZh": "capture.bzip2",
+    b"PK\x03\x04": "capture.zip",
 }
-"""What other files begin with, what they are, and the way out."""
+"""What files in unsupported formats begin with, and the error for them."""
 
 _MAGIC_OCTETS: Final = 12
 
@@ -34,13 +34,13 @@ class Capture:
     """The frames of one capture, read once and in order."""
 
     name: str
-    """The file's name, fit to be shown."""
+    """The file's name, printable."""
 
-    warnings: list[str]
-    """What was wrong with the file, a line each; whole only after the last frame."""
+    warnings: list[CaptureError]
+    """What is wrong with the file; complete only after the last frame."""
 
     count: int
-    """How many frames were handed out so far."""
+    """How many frames were read so far."""
 
     def __init__(
         self,
@@ -53,14 +53,14 @@ class Capture:
         self.warnings = []
         self.count = 0
         self.close = close
-        """Let go of the file before the last frame was read."""
+        """Closes the file before the last frame was read."""
 
         stream = Reader(iter(partial(read, PIECE), b""))
         self._frames = _frames(stream, self.warnings, taken)
 
     @property
     def readable(self) -> bool:
-        """Whether anything came of it: no frame, and a warning, means that nothing was whole."""
+        """Whether anything could be read: a warning and no frame means that nothing could."""
         return self.count > 0 or not self.warnings
 
     def __iter__(self) -> Iterator[Frame]:
@@ -82,33 +82,33 @@ class Capture:
 
 
 def read(path: str | Path, taken: Taken | None = None) -> Capture:
-    """Return the capture at `path`, or on standard input where it is `-`.
+    """Return the capture at `path`; `-` is standard input.
 
-    pcap, pcapng and snoop, plain or packed with gzip, zstd or lz4. Raises CaptureError where
-    the file cannot be read or is no capture; one that breaks off later gives its frames, then
-    a warning.
+    Reads pcap, pcapng and snoop, plain or compressed with gzip, zstd or lz4. Raises CaptureError
+    if the file cannot be read or is not a capture; one that is damaged later yields its frames,
+    then a warning.
 
-    Plain frames between ends that `taken` has may be put there, and not handed out.
+    Plain frames between ends in `taken` may be appended there instead of being yielded.
     """
     if str(path) == "-":
         if sys.stdin.isatty():
-            raise CaptureError("standard input is a terminal: name a file, or pipe a capture in")
-        # read1 takes what has come, so a capture still being written is shown as it grows.
+            raise CaptureError("capture.terminal")
+        # read1 returns what is there, so that a capture still being written is shown as it grows.
         stdin = cast("BufferedReader", sys.stdin.buffer)
         return _capture("standard input", stdin.read1, lambda: None, taken)
     name = str(path) if str(path).isprintable() else ascii(str(path))
     try:
         file = Path(path).open("rb", buffering=0)  # noqa: SIM115 - the capture closes it
     except FileNotFoundError:
-        raise CaptureError(f"{name}: there is no such file: check its name") from None
+        raise CaptureError("file.not-found").at(name) from None
     except IsADirectoryError:
-        raise CaptureError(f"{name}: it is a directory: name a file in it") from None
+        raise CaptureError("file.directory").at(name) from None
     except PermissionError:
-        raise CaptureError(f"{name}: it may not be read: check its permissions") from None
+        raise CaptureError("file.permission").at(name) from None
     except (OSError, ValueError) as error:
-        # ValueError: no file can have a name with a NUL in it.
-        why = getattr(error, "strerror", None) or error
-        raise CaptureError(f"{name}: it cannot be opened: {why}") from None
+        # ValueError: a file name cannot contain NUL.
+        why = system_error(error) if isinstance(error, OSError) else error
+        raise CaptureError("file.unopened", why=why).at(name) from None
     try:
         return _capture(name, file.read, file.close, taken)
     except CaptureError:
@@ -122,13 +122,13 @@ def _capture(
     try:
         return Capture(name, read, close, taken)
     except CaptureError as error:
-        raise CaptureError(f"{name}: {error}") from None
+        raise error.at(name) from None
 
 
-def _frames(stream: Reader, warnings: list[str], taken: Taken | None) -> Iterator[Frame]:
+def _frames(stream: Reader, warnings: list[CaptureError], taken: Taken | None) -> Iterator[Frame]:
     magic = bytes(stream.peek(_MAGIC_OCTETS))
-    if (unpack := unpacker(magic)) is not None:
-        stream = Reader(unpack(stream.rest()))
+    if (decompress := decompressor(magic)) is not None:
+        stream = Reader(decompress(stream.rest()))
         magic = bytes(stream.peek(_MAGIC_OCTETS))
     if magic[:4] in pcap.MAGICS:
         return pcap.frames(stream, warnings, taken)
@@ -136,19 +136,18 @@ def _frames(stream: Reader, warnings: list[str], taken: Taken | None) -> Iterato
         return pcapng.frames(stream, warnings)
     if magic.startswith(snoop.MAGIC):
         return snoop.frames(stream, warnings)
-    raise CaptureError(_what_it_is(stream, magic))
+    if stream.broken and not magic:
+        raise CaptureError("capture.unreadable", why=stream.broken)
+    raise CaptureError(_why_not(stream, magic))
 
 
-def _what_it_is(stream: Reader, magic: bytes) -> str:
+def _why_not(stream: Reader, magic: bytes) -> str:
+    """Return the code of the error for a file that is not a capture."""
     if not magic:
-        if stream.broken:
-            return f"nothing could be read: {stream.broken}"
-        return "it is empty: nothing was captured"
-    for begin, (what, way_out) in _OTHERS.items():
+        return "capture.empty"
+    for begin, code in _UNSUPPORTED.items():
         if magic.startswith(begin):
-            return f"it is {what}, which is not read yet: {way_out}"
+            return code
     if all(octet in b"\t\n\r" or 0x20 <= octet < 0x7F for octet in bytes(stream.peek(256))):
-        return "it is text, not a capture: save one with tcpdump -w FILE"
-    if len(magic) < 4:
-        return "it is too short to be a capture: capture it again"
-    return "it is neither pcap nor pcapng: save one with tcpdump -w FILE"
+        return "capture.text"
+    return "capture.short" if len(magic) < 4 else "capture.unknown"

@@ -1,4 +1,4 @@
-"""The pcap container: a file header, then a record for each packet."""
+"""Reads pcap files: a file header, then a record per packet."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ HEADER_OCTETS: Final = 24
 
 _ETHERNET: Final = 1
 _LINK_TYPE_BITS: Final = 0x03FFFFFF
-"""The rest of the field says whether frames end in a check sequence."""
+"""The rest of the field tells whether frames end in a frame check sequence."""
 
 
 class _Dialect(NamedTuple):
     order: str
     nanoseconds: int
-    """In one unit of the time stamp's fraction."""
+    """The unit of the time stamp's fraction."""
 
     extra: int = 0
     """Octets of a record header beyond the four numbers."""
@@ -38,31 +38,30 @@ MAGICS: Final = {
     b"\xa1\xb2\xc3\xd4": _Dialect(">", 1000),
     b"\x4d\x3c\xb2\xa1": _Dialect("<", 1),
     b"\xa1\xb2\x3c\x4d": _Dialect(">", 1),
-    # An old patch to libpcap put interface, protocol and direction into each record.
+    # A variant from an old libpcap patch: interface, protocol and direction in each record.
     b"\x34\xcd\xb2\xa1": _Dialect("<", 1000, extra=8),
     b"\xa1\xb2\xcd\x34": _Dialect(">", 1000, extra=8),
 }
-"""The first four octets, and what they say of the rest."""
+"""The dialects by their first four octets."""
 
 
-def frames(stream: Reader, warnings: list[str], taken: Taken | None = None) -> Iterator[Frame]:
-    """Return the frames of a pcap stream. Raises CaptureError where its header is no good.
+def frames(
+    stream: Reader, warnings: list[CaptureError], taken: Taken | None = None
+) -> Iterator[Frame]:
+    """Return the frames of a pcap stream. Raises CaptureError for a bad file header.
 
-    Plain frames between ends that `taken` has are put there instead.
+    Plain frames between ends in `taken` are appended there instead.
     """
     header = stream.take(HEADER_OCTETS)
     if header is None:
-        raise CaptureError("it is cut off inside the file header: capture it again")
+        raise CaptureError("capture.header-truncated")
     dialect = MAGICS[bytes(header[:4])]
     major, minor = struct.unpack_from(dialect.order + "HH", header, 4)
     (link,) = struct.unpack_from(dialect.order + "I", header, 20)
     if (major, minor) != (543, 0) and major != 2:
-        raise CaptureError(
-            f"it is a pcap file of version {major}.{minor}, and only version 2 is known: "
-            "convert it with editcap"
-        )
-    # libpcap wrote the two lengths the other way round until 2.3, some writers in 2.3 still;
-    # 543.0 is DG/UX tcpdump, which never stopped.
+        raise CaptureError("capture.version", format="pcap", version=f"{major}.{minor}")
+    # libpcap before 2.3 swapped the two lengths, some writers of 2.3 still did, and DG/UX tcpdump
+    # (543.0) always does.
     swapped = (major, minor) == (543, 0) or minor < 3
     link &= _LINK_TYPE_BITS
     return _walk(stream, warnings, taken, dialect, link, swapped, minor == 3)
@@ -70,7 +69,7 @@ def frames(stream: Reader, warnings: list[str], taken: Taken | None = None) -> I
 
 def _walk(
     stream: Reader,
-    warnings: list[str],
+    warnings: list[CaptureError],
     taken: Taken | None,
     dialect: _Dialect,
     link_type: int,
@@ -79,26 +78,26 @@ def _walk(
 ) -> Iterator[Frame]:
     record = struct.Struct(f"{dialect.order}IIII{dialect.extra}x")
     unpack, size, nanoseconds = record.unpack_from, record.size, dialect.nanoseconds
-    new = tuple.__new__  # a captured million: NamedTuple's own takes twice as long
-    sieve = packed_frames.FrameFilter(record.format, dialect.order)
-    sift, whole, pack, most = (
-        sieve.unpack,
-        sieve.octets,
+    new = tuple.__new__  # for speed: NamedTuple's own takes twice as long
+    headers = packed_frames.FrameFilter(record.format, dialect.order)
+    unpack_headers, whole, pack, most = (
+        headers.unpack,
+        headers.octets,
         packed_frames.V4.record.pack,
         packed_frames.V4.octets,
     )
-    ipv4, fragmented, seldom = sieve.ipv4, sieve.fragmented, packed_frames.SELDOM
+    ipv4, fragmented, seldom = headers.ipv4, headers.fragmented, packed_frames.SELDOM
     place_of = None if taken is None or link_type != _ETHERNET else taken.get
     number = 0
     while True:
-        # Those that are whole in what is at hand need no more than their octets looked at.
+        # The fast path: records that are complete in the buffer.
         ready, offset, at = stream.ready(), stream.offset, 0
         octets = bytes(ready)
         while at + size <= len(octets):
             if place_of is not None and at + whole <= len(octets):
                 # fmt: off
                 (seconds, fraction, captured, length,
-                 layout, first, part, protocol, key, flags) = sift(octets, at)
+                 layout, first, part, protocol, key, flags) = unpack_headers(octets, at)
                 # fmt: on
                 place = place_of(key)
             else:
@@ -139,17 +138,15 @@ def _walk(
         if swapped or (unsure and captured > length):
             captured, length = length, captured
         if captured > MAX_CAPTURED:
-            warnings.append(
-                f"corrupt at offset {stream.offset - size}: packet {number} claims "
-                f"{captured} octets, so it and what follows are left out"
-            )
+            values = {"offset": stream.offset - size, "packet": number, "captured": captured}
+            warnings.append(CaptureError("capture.corrupt.packet-length", **values))
             return
         offset = stream.offset
         data = stream.take(captured)
         if data is None:
-            warnings.append(stream.cut_off(offset - size, f"packet {number}"))
+            warnings.append(stream.truncated(offset - size, number))
             return
         time = seconds * NS_PER_SECOND + fraction * nanoseconds
         yield Frame(number, time, 0, link_type, length, data, offset)
     if stream.broken or len(stream.peek(1)):
-        warnings.append(stream.cut_off(stream.offset, f"packet {number + 1}"))
+        warnings.append(stream.truncated(stream.offset, number + 1))

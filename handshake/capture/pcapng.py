@@ -1,4 +1,4 @@
-"""The pcapng container: sections, their interfaces, and packets in blocks of three kinds."""
+"""Reads pcapng files: sections, their interfaces, and packets in blocks of three types."""
 
 from __future__ import annotations
 
@@ -20,57 +20,53 @@ MAGIC: Final = b"\x0a\x0d\x0d\x0a"
 _ORDERS: Final = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
 
 _INTERFACE: Final = 1
-_PACKET: Final = 2  # obsolete, and still about in old files
+_PACKET: Final = 2  # obsolete, but present in old files
 _SIMPLE_PACKET: Final = 3
 _ENHANCED_PACKET: Final = 6
 
 _OTHER_RECORDS: Final = frozenset((9, 0x204, 0x216, 0x221, 0xBAD, 0x40000BAD))
-"""Journal entries, system calls, custom blocks: no packets, but Wireshark numbers them."""
+"""Journal entries, system calls, custom blocks: not packets, but Wireshark numbers them."""
 
 _READ: Final = (_INTERFACE, _PACKET, _SIMPLE_PACKET, _ENHANCED_PACKET)
 
 _MAX_BLOCK: Final = 16 << 20
-"""No block that is read into memory may be longer; others are passed over, not held."""
+"""The longest block that is read into memory; blocks that are skipped may be longer."""
 
 _TSRESOL: Final = 9
 _TSOFFSET: Final = 14
 
 _TIMES: Final = 1 << 63
-"""Nanoseconds that 64 bits can count, before 1970 and after it."""
-
-
-class _CorruptError(Exception):
-    """A block is not what its type asks for."""
+"""The range of nanoseconds in a signed 64-bit integer."""
 
 
 class _Interface(NamedTuple):
     link_type: int
     snap_length: int
     per_second: int = 1_000_000
-    """Units of the time stamp in a second (if_tsresol)."""
+    """Time stamp units per second (if_tsresol)."""
 
     seconds: int = 0
-    """What to add to each time stamp (if_tsoffset)."""
+    """The offset of each time stamp (if_tsoffset)."""
 
     def nanoseconds(self, high: int, low: int) -> int:
-        """Return a time stamp as nanoseconds since 1970; 0 where no clock could show it."""
+        """Return a time stamp as nanoseconds since 1970; 0 if it is out of range."""
         ticks = (high << 32) | low
         time = ticks * NS_PER_SECOND // self.per_second + self.seconds * NS_PER_SECOND
-        # 64 bits last until 2262: what lies beyond is damage, and no calendar has it.
+        # 64 bits last until 2262: later times are damage, and not representable.
         return time if -_TIMES <= time < _TIMES else 0
 
 
-def frames(stream: Reader, warnings: list[str]) -> Iterator[Frame]:
-    """Return the frames of a pcapng stream. Raises CaptureError where it does not begin well."""
+def frames(stream: Reader, warnings: list[CaptureError]) -> Iterator[Frame]:
+    """Return the frames of a pcapng stream. Raises CaptureError for a bad section header."""
     head = stream.peek(12)
     if len(head) < 12:
-        raise CaptureError("it is cut off inside its first block: capture it again")
+        raise CaptureError("capture.block-truncated")
     if bytes(head[8:]) not in _ORDERS:
-        raise CaptureError("its first block is not a pcapng section header: it is damaged")
+        raise CaptureError("capture.no-section")
     return _walk(stream, warnings)
 
 
-def _walk(stream: Reader, warnings: list[str]) -> Iterator[Frame]:
+def _walk(stream: Reader, warnings: list[CaptureError]) -> Iterator[Frame]:
     order = "<"
     interfaces: list[_Interface] = []
     number = 0
@@ -82,7 +78,7 @@ def _walk(stream: Reader, warnings: list[str]) -> Iterator[Frame]:
         try:
             block = _block(stream, order, head)
             if block is None:
-                warnings.append(stream.cut_off(start, "a block"))
+                warnings.append(stream.truncated(start))
                 return
             layout, body = block
             if layout == _INTERFACE:
@@ -92,45 +88,44 @@ def _walk(stream: Reader, warnings: list[str]) -> Iterator[Frame]:
             elif layout in _READ:
                 number += 1
                 yield _frame(layout, order, body, interfaces, number, start + 8)
-        except _CorruptError as error:
-            warnings.append(
-                f"corrupt at offset {start}: {error}, so it and what follows are left out"
-            )
+        except CaptureError as error:
+            error.values["offset"] = start
+            warnings.append(error)
             return
     if stream.broken:
-        warnings.append(stream.cut_off(stream.offset, "a block"))
+        warnings.append(stream.truncated(stream.offset))
 
 
 def _block(stream: Reader, order: str, head: memoryview) -> tuple[int, memoryview] | None:
-    """Take one block: its type and its body, which is empty where nobody reads that type."""
+    """Take one block: its type and its body, which is empty for types that are not read."""
     if len(head) < 12:
         return None
     if not order:
-        raise _CorruptError("a section header has no byte order")
+        raise _corrupt("byte-order")
     layout, length = struct.unpack(order + "II", head[:8])
     if length < 12:
-        raise _CorruptError(f"a block claims {length} octets")
-    padded = length + -length % 4  # some writers leave the padding out of the length
+        raise _corrupt("block-length", length=length)
+    padded = length + -length % 4  # some writers omit the padding from the length
     if layout not in _READ:
-        # Its closing length is read all the same: it tells damage from an unknown type.
+        # Its closing length is read anyway: it tells damage from an unknown type.
         if not stream.skip(padded - 4) or (end := stream.take(4)) is None:
             return None
         body = end[:0]
     else:
         if length > _MAX_BLOCK:
-            raise _CorruptError(f"a block claims {length} octets")
+            raise _corrupt("block-length", length=length)
         whole = stream.take(padded)
         if whole is None:
             return None
         body, end = whole[8:-4], whole[-4:]
     if struct.unpack(order + "I", end)[0] != length:
-        raise _CorruptError("a block's two lengths differ")
+        raise _corrupt("lengths")
     return layout, body
 
 
 def _interface(order: str, body: memoryview) -> _Interface:
     if len(body) < 8:
-        raise _CorruptError("an interface block is too short")
+        raise _corrupt("interface-block")
     link_type, snap_length = struct.unpack_from(order + "H2xI", body)
     per_second, seconds = 1_000_000, 0
     at = 8
@@ -158,7 +153,7 @@ def _frame(
 ) -> Frame:
     fixed = 4 if layout == _SIMPLE_PACKET else 20
     if len(body) < fixed:
-        raise _CorruptError(f"the block of packet {number} is too short")
+        raise _corrupt("packet-block", packet=number)
     which = high = low = 0
     if layout == _ENHANCED_PACKET:
         which, high, low, captured, length = struct.unpack_from(order + "IIIII", body)
@@ -168,18 +163,20 @@ def _frame(
         (length,) = struct.unpack_from(order + "I", body)
         captured = length
     if which >= len(interfaces):
-        raise _CorruptError(
-            f"packet {number} came over interface {which}, which no block describes"
-        )
+        raise _corrupt("interface", packet=number, interface=which)
     interface = interfaces[which]
     if layout == _SIMPLE_PACKET:
-        # It says neither when nor how much was captured: that follows from the interface.
+        # It has no time stamp and no captured length: the interface's snap length limits it.
         time = 0
         if interface.snap_length:
             captured = min(length, interface.snap_length)
     else:
         time = interface.nanoseconds(high, low)
     if captured > min(len(body) - fixed, MAX_CAPTURED):
-        raise _CorruptError(f"packet {number} claims {captured} octets")
+        raise _corrupt("packet-length", packet=number, captured=captured)
     data = body[fixed : fixed + captured]
     return Frame(number, time, which, interface.link_type, length, data, offset + fixed)
+
+
+def _corrupt(what: str, **values: object) -> CaptureError:
+    return CaptureError(f"capture.corrupt.{what}", **values)

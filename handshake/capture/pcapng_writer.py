@@ -1,4 +1,4 @@
-"""A pcapng file as it grows: packets from their IP header on, to the nanosecond, with comments.
+"""Writes a pcapng file packet by packet, from the IP header on, with time stamps and comments.
 
 The format is that of https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-04.html
 """
@@ -10,16 +10,16 @@ import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from handshake.errors import LocalError, UsageError
+from handshake.errors import LocalError, UsageError, system_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 RAW: Final = 101
-"""The link type of packets that begin with their IP header, of either version."""
+"""The link type of packets that begin with an IPv4 or IPv6 header."""
 
 MOST: Final = 0xFFFF
-"""Octets of one comment: its length has 16 bits."""
+"""The longest comment in octets: its length field has 16 bits."""
 
 _SECTION: Final = 0x0A0D0D0A
 _INTERFACE: Final = 1
@@ -42,10 +42,10 @@ _DIRECTIONS: Final = {False: 1, True: 2}
 
 
 class PcapngWriter:
-    """Writes one section with one interface, and each packet as it comes.
+    """Writes one section with one interface, then packets one by one.
 
-    What is written is a whole file after each packet, however the run ends. Raises LocalError
-    where it cannot be written; `name` is who it says that of.
+    The file is complete after each packet, however the run ends. Raises LocalError, which names
+    the file as `name`, if writing fails.
     """
 
     def __init__(
@@ -72,9 +72,9 @@ class PcapngWriter:
         comments: Iterable[str] = (),
         original_length: int | None = None,
     ) -> None:
-        """Write a packet that was seen `at` nanoseconds since 1970.
+        """Write a packet captured `at` nanoseconds since 1970.
 
-        A comment that is too long is cut; an empty one is left out.
+        Comments that are too long are truncated, empty ones omitted.
         """
         length = len(octets) if original_length is None else original_length
         fixed = struct.pack("<IIIII", 0, at >> 32, at & 0xFFFFFFFF, len(octets), length)
@@ -88,18 +88,18 @@ class PcapngWriter:
         try:
             self._out.write(blocks)
             self._out.flush()
-        except BrokenPipeError:  # whoever reads has enough
+        except BrokenPipeError:  # the reader has closed the pipe
             raise
         except OSError as error:
-            raise LocalError(f"{self._name}: it cannot be written: {_why(error)}") from error
+            raise LocalError("file.unwritten", why=system_error(error)).at(self._name) from error
 
 
 @contextmanager
 def opened(name: str, *, interface: str | None = None) -> Iterator[PcapngWriter]:
-    """Open a file for packets, `-` for standard output; what stood in it is gone.
+    """Open a file for packets, `-` for standard output; overwrite an existing file.
 
-    Raises UsageError where the name is no good or leads to a terminal, and LocalError where this
-    machine does not let us write to it, now or later.
+    Raises UsageError for a bad name or a terminal, and LocalError if the machine does not let us
+    write, now or later.
     """
     if name == "-":
         _refuse_terminal(sys.stdout.buffer, "standard output")
@@ -111,40 +111,36 @@ def opened(name: str, *, interface: str | None = None) -> Iterator[PcapngWriter]
         _refuse_terminal(file, shown)
         yield PcapngWriter(file, interface=interface, name=shown)
     except BaseException:
-        with suppress(OSError):  # what went wrong first is what is said
+        with suppress(OSError):  # report the first error
             file.close()
         raise
     try:
         file.close()
     except OSError as error:
-        # A file system over the network may say only now that it is full.
-        raise LocalError(f"{shown}: it cannot be written: {_why(error)}") from error
+        # A network file system may report only now that it is full.
+        raise LocalError("file.unwritten", why=system_error(error)).at(shown) from error
 
 
 def _open(name: str, shown: str) -> BinaryIO:
     try:
         return open(name, "wb")  # noqa: PTH123 - a name, as it was given; `opened` closes it
     except FileNotFoundError:
-        raise UsageError(f"{shown}: the folder that it is to be in is not there") from None
+        raise UsageError("file.no-parent").at(shown) from None
     except IsADirectoryError:
-        raise UsageError(f"{shown}: it is a directory: name a file in it") from None
+        raise UsageError("file.directory").at(shown) from None
     except NotADirectoryError:
-        raise UsageError(f"{shown}: what stands before its last / is no directory") from None
+        raise UsageError("file.parent-no-directory").at(shown) from None
     except PermissionError:
-        raise LocalError(f"{shown}: it may not be written: check its permissions") from None
-    except ValueError as error:  # no file can have a name with a NUL in it
-        raise UsageError(f"{shown}: it cannot be opened: {error}") from None
+        raise LocalError("file.permission").at(shown) from None
+    except ValueError as error:  # a file name cannot contain NUL
+        raise UsageError("file.unopened", why=error).at(shown) from None
     except OSError as error:
-        raise LocalError(f"{shown}: it cannot be opened: {_why(error)}") from None
+        raise LocalError("file.unopened", why=system_error(error)).at(shown) from None
 
 
 def _refuse_terminal(file: BinaryIO, shown: str) -> None:
     if file.isatty():
-        raise UsageError(f"{shown} is a terminal: name a file, or pipe the capture on")
-
-
-def _why(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+        raise UsageError("file.terminal").at(shown)
 
 
 def _block(layout: int, body: bytes, options: Iterable[tuple[int, bytes]]) -> bytes:
@@ -161,8 +157,8 @@ def _padded(octets: bytes) -> bytes:
 
 
 def _text(text: str) -> bytes:
-    """Return text in UTF-8, cut where it is too long, but never inside a character."""
-    # Programs in C would take a NUL for the end.
+    """Return text in UTF-8, truncated at the end of a character if it is too long."""
+    # Programs in C take a NUL for the end.
     octets = text.replace("\0", "\\0").encode("utf-8", "backslashreplace")
     if len(octets) <= MOST:
         return octets

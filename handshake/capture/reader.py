@@ -1,50 +1,51 @@
-"""Octets in order from what may not be seekable: a file, a pipe, what was unpacked."""
+"""Reads octets in order from a file, a pipe or a decompressor, which may not be seekable."""
 
 from __future__ import annotations
 
-import zlib
 from typing import TYPE_CHECKING, Final
+
+from handshake.errors import CaptureError, system_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 PIECE: Final = 1 << 20
-"""How many octets are read at a time, and unpacked at a time."""
+"""Octets read or decompressed at a time."""
 
 
 class Reader:
-    """Octets read once, in order. What is handed out is a view of what was read: no copy."""
+    """Octets read once, in order. Returns views of what was read, not copies."""
 
     __slots__ = ("_at", "_pieces", "_view", "broken", "offset")
 
     offset: int
-    """How many octets were taken: where the next one stands."""
+    """How many octets were taken: the offset of the next one."""
 
-    broken: str | None
-    """Why the octets ended before their time; None where they did not."""
+    broken: str
+    """Why the octets ended early; empty if they did not."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
-        # What unpacks may have nothing to show for a piece: that is not the end.
+        # A decompressor may return nothing for a piece: that is not the end.
         self._pieces = filter(None, pieces)
         self._view = memoryview(b"")
         self._at = 0
         self.offset = 0
-        self.broken = None
+        self.broken = ""
 
     def peek(self, octets: int) -> memoryview:
-        """Return the next octets and leave them there; fewer where the stream ends before."""
+        """Return the next octets without taking them; fewer if the stream ends before."""
         if len(self._view) - self._at < octets:
             self._fill(octets)
         return self._view[self._at : self._at + octets]
 
     def ready(self) -> memoryview:
-        """Return all octets that are at hand, and leave them there; none at the stream's end."""
+        """Return all octets in the buffer without taking them; none at the end of the stream."""
         if self._at == len(self._view):
             self._fill(1)
         return self._view[self._at :]
 
     def take(self, octets: int) -> memoryview | None:
-        """Return the next octets; None, and take nothing, where the stream ends before."""
+        """Take the next octets; return None, and take nothing, if the stream ends before."""
         end = self._at + octets
         if end > len(self._view):
             if not self._fill(octets):
@@ -56,7 +57,7 @@ class Reader:
         return view
 
     def skip(self, octets: int) -> bool:
-        """Pass over the next octets, however many, and tell whether they were all there."""
+        """Skip octets; return whether they were all there."""
         while octets:
             here = len(self.peek(min(octets, PIECE)))
             if not here:
@@ -65,15 +66,14 @@ class Reader:
             octets -= here
         return True
 
-    def cut_off(self, offset: int, what: str) -> str:
-        """Return the warning for octets that end inside what begins at `offset`."""
+    def truncated(self, offset: int, packet: int = 0) -> CaptureError:
+        """Return the warning for a packet, or block, that begins at `offset` and is incomplete."""
         if self.broken and self.offset == offset and not self.peek(1):
-            return f"broken off at offset {offset}: {self.broken}"
-        why = f" ({self.broken})" if self.broken else ""
-        return f"cut off at offset {offset}: {what} is not whole{why}"
+            return CaptureError("capture.broken", offset=offset, why=self.broken)
+        return CaptureError("capture.truncated", offset=offset, packet=packet, why=self.broken)
 
     def rest(self) -> Iterator[bytes]:
-        """Yield all that was not taken, as it comes; the stream is of no use afterwards."""
+        """Yield all octets not taken, as they arrive; the stream cannot be used afterwards."""
         yield bytes(self._view[self._at :])
         yield from self._pieces
 
@@ -91,6 +91,8 @@ class Reader:
     def _next(self) -> bytes:
         try:
             return next(self._pieces, b"")
-        except (OSError, EOFError, zlib.error) as error:
+        except OSError as error:
+            self.broken = system_error(error)
+        except CaptureError as error:
             self.broken = str(error)
-            return b""
+        return b""

@@ -154,7 +154,7 @@ def _write_no_more() -> None:
 
 
 def _failed(text: str, code: int) -> int:
-    from handshake.view.words import printable
+    from handshake.view.notation import printable
 
     print(f"error: {printable(' '.join(text.split()))}", file=sys.stderr)  # noqa: T201
     return code

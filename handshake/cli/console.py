@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 
 from handshake.view.glyphs import ASCII, UNICODE, Glyphs
+from handshake.view.notation import printable
 from handshake.view.theme import THEME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rich.text import Text
+
+    from handshake.errors import CaptureError
 
 _SIGNS: Final = "─│╭▶→…"
 
@@ -60,7 +63,7 @@ def glyphs(*, ascii_only: bool = False) -> Glyphs:
     return UNICODE
 
 
-def warn(lines: Iterable[str]) -> None:
-    """Say on standard error what was wrong, a line each."""
-    for each in lines:
-        print(f"warning: {each}", file=sys.stderr)  # noqa: T201
+def warn(warnings: Iterable[CaptureError]) -> None:
+    """Print warnings on standard error, a line each."""
+    for each in warnings:
+        print(f"warning: {printable(str(each))}", file=sys.stderr)  # noqa: T201

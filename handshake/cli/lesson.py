@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from handshake.lessons import LANGUAGES, LESSONS, Lesson, lesson_text, words
 from handshake.view import lesson, lesson_wide
 from handshake.view.lesson import LessonScreen, Place
-from handshake.view.lesson_text import KeysScreen, SmallLessonScreen
+from handshake.view.lesson_small import KeysScreen, SmallLessonScreen
 from handshake.view.lesson_wide import WideLessonScreen
 
 if TYPE_CHECKING:

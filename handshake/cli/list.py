@@ -188,7 +188,7 @@ def _print_zeek(source: Records, choice: _Choice) -> None:
 def _print_summary(records: Iterable[Record], form: Form, look: _Look) -> None:
     from handshake.cli.console import show
     from handshake.query.totals import Totals
-    from handshake.view.totals import page
+    from handshake.view.totals_page import page
 
     totals = Totals(records)
     if form is Form.JSON:
@@ -218,7 +218,7 @@ def _table(records: list[Record], look: _Look) -> Iterator[Text]:
 
     from handshake.query.totals import Totals
     from handshake.view.table import Table
-    from handshake.view.totals import summary_line
+    from handshake.view.totals_page import summary_line
 
     if not records:
         return
@@ -256,7 +256,7 @@ def _browse(source: Records, choice: _Choice, captures: Sequence[str], look: _Lo
 
 def _title(records: Sequence[Record], captures: Sequence[str]) -> str:
     """Return what is listed: the capture, and how much is in it."""
-    from handshake.view.words import count
+    from handshake.view.notation import count
 
     name = PurePath(captures[0]).name if len(captures) == 1 else f"{len(captures)} captures"
     packets = sum(each.client.segments + each.server.segments for each in records)
@@ -271,8 +271,8 @@ def _title(records: Sequence[Record], captures: Sequence[str]) -> str:
 def _say(source: Records) -> None:
     """Say on standard error what was wrong, a line each."""
     from handshake.cli.console import warn
-    from handshake.view.words import printable
+    from handshake.view.notation import printable
 
-    warn(printable(each) for each in source.warnings)
+    warn(source.warnings)
     for error in source.errors:
         print(f"error: {printable(str(error))}", file=sys.stderr)  # noqa: T201

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from handshake.cli.parameters import Ascii, Json, Plain  # noqa: TC001 - typer reads them
-from handshake.errors import UsageError
+from handshake.errors import CaptureError, UsageError
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def replay(
         else:
             _print_text(source, connection, plain=plain, ascii_only=ascii_only)
     finally:
-        warn(source.warnings)
+        warn(each.at(source.name) for each in source.warnings)
 
 
 def _chosen(source: Replay, connection: int | None) -> Iterator[Step]:
@@ -83,7 +83,7 @@ def _connections(source: Replay, connection: int | None) -> list[list[Step]]:
     if not found:
         from handshake.cli.console import warn
 
-        warn([f"{source.name} has no TCP segment"])
+        warn([CaptureError("list.no-tcp").at(source.name)])
     return list(found.values())
 
 
@@ -101,9 +101,9 @@ def _print_json(source: Replay, connection: int | None) -> None:
 def _print_text(source: Replay, connection: int | None, *, plain: bool, ascii_only: bool) -> None:
     from handshake.cli.console import console, glyphs, show
     from handshake.tracker import summarize
+    from handshake.view.layout import line
     from handshake.view.numbers import Numbers
     from handshake.view.replay import Transcript
-    from handshake.view.text import line
 
     out, signs = console(plain=plain), glyphs(ascii_only=ascii_only)
     for number, steps in enumerate(_connections(source, connection)):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from rich.control import Control
 
-from handshake.cli.keys import ENDED, RESIZED, Keys
+from handshake.cli.keyboard import ENDED, RESIZED, Keys
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

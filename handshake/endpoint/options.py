@@ -1,4 +1,4 @@
-"""The manner of a call: what its headers say, which way it takes, and what follows the opening."""
+"""The options of a probe: its header fields, its source, its data, and how it closes."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
 LINUX_SHIFT: Final = 7
-"""The window shift that Linux offers where nobody has asked for another buffer."""
+"""The window shift that Linux offers with its default receive buffer."""
 
 MOST_DATA: Final = 0xFFFF
-"""Octets that a call may send: enough for a request, and no file."""
+"""Octets of data that a probe may send: enough for a request, not for a file."""
 
 LONGEST_KEY: Final = 80
-"""Octets that Linux takes for an MD5 key."""
+"""The longest MD5 key that Linux accepts, in octets."""
 
 ECN: Final = Flags.ECE | Flags.CWR
-"""What a SYN asks for ECN by (RFC 3168 section 6.1.1)."""
+"""The flags by which a SYN asks for ECN (RFC 3168 section 6.1.1)."""
 
 _OPENING: Final = Flags.SYN | Flags.PSH | Flags.URG | Flags.ECE | Flags.CWR | Flags.AE
-"""What a segment may carry that still asks for a connection and nothing else."""
+"""The flags that a segment may have and still be a connection request."""
 
 
 class CloseMode(Enum):
-    """How we end a connection that has opened."""
+    """How to close a connection that has opened."""
 
     FIN = "fin"
-    """As a program does that closes its socket: both ends say that they have no more data."""
+    """As close() does: both ends announce that they have no more data."""
 
     RST = "rst"
-    """As a program does that breaks off (section 3.10.5)."""
+    """Abort the connection (section 3.10.5)."""
 
     NONE = "none"
-    """Not at all: the peer keeps what it has."""
+    """Do not close it: the peer keeps its connection."""
 
     def __str__(self) -> str:
         return self.value
@@ -46,19 +46,19 @@ class CloseMode(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ClientOptions:
-    """How a call is made. By default it looks like one of Linux's, says nothing, and ends by FIN.
+    """What to send and how to close. By default as Linux does, without data, closed by FIN.
 
-    Raises UsageError for a value that no header has room for.
+    Raises UsageError for a value that does not fit its header field.
     """
 
     mss: int | None = None
-    """What the SYN names, in octets; None for what the path carries, 0 for no such option."""
+    """The MSS option in octets; None for the largest that the path carries, 0 for no MSS option."""
 
     window: int | None = None
-    """The room that we advertise, in octets; None for as much as Linux does."""
+    """The receive window that we advertise, in octets; None for as much as Linux does."""
 
     window_scale: int | None = LINUX_SHIFT
-    """The shift that the SYN offers; None where it offers none."""
+    """The window scale option; None for no such option."""
 
     sack: bool = True
     timestamps: bool = True
@@ -66,92 +66,89 @@ class ClientOptions:
     """Whether the SYN asks for ECN (RFC 3168 section 6.1.1)."""
 
     fast_open: bytes | None = None
-    """The Fast Open cookie; empty to ask for one; None for no such option (RFC 7413)."""
+    """The Fast Open cookie; empty to request one; None for no such option (RFC 7413)."""
 
     md5: bytes = b""
-    """The key that signs every segment; empty for no signature (RFC 2385)."""
+    """The key of the MD5 signatures; empty for none (RFC 2385)."""
 
     extra_options: tuple[tuple[int, bytes], ...] = ()
-    """What else the SYN carries: kind and data of each."""
+    """Further options of the SYN: kind and data of each."""
 
     flags: Flags = Flags.SYN
     """The control bits of the first segment."""
 
     iss: int | None = None
-    """The number of our SYN; None for one that nobody can guess (section 3.4.1)."""
+    """The initial sequence number; None for an unpredictable one (section 3.4.1)."""
 
     ttl: int = 64
     """Time to live, or hop limit, of what we send."""
 
     tos: int = 0
-    """The octet that IPv4 calls type of service, and IPv6 traffic class."""
+    """The type of service octet of IPv4, or the traffic class of IPv6."""
 
     source: IPv4Address | IPv6Address | None = None
-    """The address to call from: one of ours; None for the one that the kernel would choose."""
+    """The source address, one of ours; None for the kernel's choice."""
 
     source_port: int = 0
-    """The port to call from; 0 for any."""
+    """The source port; 0 for any."""
 
     interface: str | None = None
-    """What to leave by; None for the kernel's choice."""
+    """The outgoing interface; None for the kernel's choice."""
 
     data: bytes = b""
-    """What to say once the connection is open; with a Fast Open cookie, in the SYN."""
+    """Data to send once the connection is open; with a Fast Open cookie, in the SYN."""
 
     expect: bytes = b""
-    """What the peer must say before we close; empty where nothing is awaited."""
+    """Octets that the peer must send before we close; empty for none."""
 
     answer: bool = True
-    """Whether the peer's SYN,ACK is answered: without, it stays half-open."""
+    """Whether to acknowledge the SYN-ACK: otherwise the connection stays half-open."""
 
     closing: CloseMode = CloseMode.FIN
 
     def __post_init__(self) -> None:
         for name, value, least, most in (
-            ("an MSS", self.mss, 0, 0xFFFF),
-            ("a window", self.window, 0, 0xFFFF << 14),
-            ("a window shift", self.window_scale, 0, 255),
-            ("a sequence number", self.iss, 0, 0xFFFFFFFF),
-            ("a time to live", self.ttl, 1, 255),
-            ("a type of service", self.tos, 0, 255),
-            ("a source port", self.source_port, 0, 0xFFFF),
+            ("MSS", self.mss, 0, 0xFFFF),
+            ("window", self.window, 0, 0xFFFF << 14),
+            ("window shift", self.window_scale, 0, 255),
+            ("sequence number", self.iss, 0, 0xFFFFFFFF),
+            ("TTL", self.ttl, 1, 255),
+            ("type of service", self.tos, 0, 255),
+            ("source port", self.source_port, 0, 0xFFFF),
         ):
             if value is not None and not least <= value <= most:
-                raise UsageError(f"{name} is a number from {least} to {most}, not {value}")
+                limits = {"least": least, "most": most}
+                raise UsageError("options.range", field=name, value=value, **limits)
         if len(self.data) > MOST_DATA:
-            raise UsageError(f"{len(self.data)} octets of data: a probe sends {MOST_DATA} at most")
+            raise UsageError("options.data-length", length=len(self.data), most=MOST_DATA)
         if len(self.md5) > LONGEST_KEY:
-            raise UsageError(f"an MD5 key has {LONGEST_KEY} octets at most, not {len(self.md5)}")
+            raise UsageError("options.md5-length", length=len(self.md5), most=LONGEST_KEY)
         for kind, data in self.extra_options:
             if not 0 <= kind <= 255:
-                raise UsageError(f"the kind of an option is a number from 0 to 255, not {kind}")
+                raise UsageError("options.kind", kind=kind)
             if kind < 2 and data:
-                raise UsageError(f"option {kind} is one octet, and has no data")
+                raise UsageError("options.kind-data", kind=kind)
         if Flags.RST in self.flags:
-            raise UsageError("a RST is never answered: it cannot be what a probe begins with")
+            raise UsageError("options.rst")
         if self.expect and not self.answer:
-            raise UsageError("without our ACK the peer says nothing that could be expected")
-        # With a cookie it goes out in the SYN, and needs no ACK.
+            raise UsageError("options.no-ack-expect")
+        # With a Fast Open cookie the data is in the SYN, and needs no ACK.
         if self.data and not self.answer and not self.fast_open:
-            raise UsageError("without our ACK nothing can be said: leave out the one or the data")
+            raise UsageError("options.no-ack-data")
         if (self.data or self.expect) and not self.opens:
-            begins = self.flags or "no flag"
-            raise UsageError(
-                f"a call that begins with {begins} opens no connection to talk on: leave out "
-                "these flags, or what is to be said and expected"
-            )
+            raise UsageError("options.flags-data", flags=self.flags or "no flags")
 
     @property
     def asked(self) -> Flags:
-        """The control bits of the first segment, with those that ask for ECN."""
+        """The control bits of the first segment, including those that ask for ECN."""
         return self.flags | ECN if self.ecn else self.flags
 
     @property
     def opens(self) -> bool:
-        """Whether the first segment asks for a connection, and for nothing else."""
+        """Whether the first segment is a connection request."""
         return Flags.SYN in self.flags and not self.flags & ~_OPENING
 
     @property
     def ordinary(self) -> bool:
-        """Whether what is sent depends on nothing but what is heard, and never on data."""
+        """Whether what is sent depends only on what is received, and there is no data."""
         return self.opens and self.answer and not (self.data or self.expect or self.md5)

@@ -55,8 +55,9 @@ def check(options: ClientOptions) -> None:
     try:
         builder.opening(_ANYBODY, _ANYBODY, Seq(0), clock=0)
     except ValueError as error:
-        clocks = ", such as the timestamps, which take 10" if builder.offer.timestamps else ""
-        raise UsageError(f"{error}: leave some out{clocks}") from error
+        raise UsageError(
+            "options.too-long", why=error, timestamps=builder.offer.timestamps
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)

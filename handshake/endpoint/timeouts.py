@@ -59,7 +59,7 @@ class Timeouts:
         """
         times = (timeout, rto, observe, hold, close_timeout)
         if not all(0 <= seconds <= _LONGEST for seconds in times):
-            raise UsageError(f"a time must lie between 0 and {_LONGEST} seconds")
+            raise UsageError("time-range", most=_LONGEST)
         opening, first, watched, held, closing = (
             round(seconds * NS_PER_SECOND) for seconds in times
         )

@@ -1,4 +1,4 @@
-"""Classic BPF, assembled by hand: which packets the kernel hands to a socket of ours."""
+"""Assembles classic BPF filters: which packets the kernel passes to a socket."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ _INSTRUCTION: Final = struct.Struct("=HBBI")
 
 
 MOST_RANGES: Final = 50
-"""A conditional jump reaches 255 instructions; so many ranges still leave room for the rest."""
+"""A conditional jump reaches 255 instructions: this many ranges leave room for the rest."""
 
 
-class _Do(NamedTuple):
-    """One instruction. An empty label stands for the next instruction."""
+class _Op(NamedTuple):
+    """One instruction. An empty label means the next instruction."""
 
     code: int
     k: int = 0
@@ -47,10 +47,10 @@ class _Do(NamedTuple):
     no: str = ""
 
 
-def _assemble(*lines: str | _Do) -> bytes:
-    """Return the program; a line of text is a label for the instruction after it."""
+def _assemble(*lines: str | _Op) -> bytes:
+    """Return the program; a string is a label for the instruction after it."""
     places: dict[str, int] = {}
-    program: list[_Do] = []
+    program: list[_Op] = []
     for line in lines:
         if isinstance(line, str):
             places[line] = len(program)
@@ -61,75 +61,75 @@ def _assemble(*lines: str | _Do) -> bytes:
         return places[label] - at - 1 if label else 0
 
     return b"".join(
-        _INSTRUCTION.pack(do.code, 0, 0, reach(do.yes, at))
-        if do.code == _GOTO
-        else _INSTRUCTION.pack(do.code, reach(do.yes, at), reach(do.no, at), do.k)
-        for at, do in enumerate(program)
+        _INSTRUCTION.pack(op.code, 0, 0, reach(op.yes, at))
+        if op.code == _GOTO
+        else _INSTRUCTION.pack(op.code, reach(op.yes, at), reach(op.no, at), op.k)
+        for at, op in enumerate(program)
     )
 
 
-NOTHING: Final = _assemble(_Do(_RETURN, 0))
-"""Let no packet through."""
+NOTHING: Final = _assemble(_Op(_RETURN, 0))
+"""Pass no packet."""
 
 
 def segments(ports: Collection[int], *, all_of_ours: bool = True) -> bytes:
     """Return a filter for TCP segments from or to `ports` and for ICMP errors, IPv4 and IPv6.
 
-    Of what comes from `ports` and goes to others, it takes SYNs alone unless `all_of_ours`.
-    It reads packets as a packet socket of type SOCK_DGRAM has them: from the IP header on.
+    Of segments from `ports` to other ports, it passes SYNs only unless `all_of_ours`. It expects
+    packets as a packet socket of type SOCK_DGRAM has them: from the IP header on.
     """
     ranges = _ranges(ports)
-    mine = "take" if all_of_ours else "mine"
+    from_us = "take" if all_of_ours else "from-us"
     return _assemble(
-        _Do(_LOAD_WORD, _PROTOCOL),
-        _Do(_IF_EQUAL, 0x0800, yes="ipv4"),
-        _Do(_IF_EQUAL, 0x86DD, yes="ipv6", no="drop"),
+        _Op(_LOAD_WORD, _PROTOCOL),
+        _Op(_IF_EQUAL, 0x0800, yes="ipv4"),
+        _Op(_IF_EQUAL, 0x86DD, yes="ipv6", no="drop"),
         "ipv4",
-        _Do(_LOAD_HALF, 6),
-        _Do(_IF_ANY_BIT, 0x1FFF, yes="part"),
-        _Do(_X_IS_HEADER_LENGTH, 0),
-        _Do(_LOAD_BYTE, 9),
-        _Do(_IF_EQUAL, 6, yes="tcp"),
-        _Do(_IF_EQUAL, 1, no="drop"),
-        _Do(_LOAD_BYTE_X, 0),
-        _Do(_IF_EQUAL, 3, yes="take"),  # destination unreachable
-        _Do(_IF_EQUAL, 11, yes="take"),  # time exceeded
-        _Do(_IF_EQUAL, 12, yes="take", no="drop"),  # parameter problem
-        "part",  # of whose segment, only the first one tells
-        _Do(_LOAD_BYTE, 9),
-        _Do(_IF_EQUAL, 6, yes="take"),
-        _Do(_IF_EQUAL, 1, yes="take", no="drop"),
+        _Op(_LOAD_HALF, 6),
+        _Op(_IF_ANY_BIT, 0x1FFF, yes="fragment"),
+        _Op(_X_IS_HEADER_LENGTH, 0),
+        _Op(_LOAD_BYTE, 9),
+        _Op(_IF_EQUAL, 6, yes="tcp"),
+        _Op(_IF_EQUAL, 1, no="drop"),
+        _Op(_LOAD_BYTE_X, 0),
+        _Op(_IF_EQUAL, 3, yes="take"),  # destination unreachable
+        _Op(_IF_EQUAL, 11, yes="take"),  # time exceeded
+        _Op(_IF_EQUAL, 12, yes="take", no="drop"),  # parameter problem
+        "fragment",  # a later fragment has no TCP header: take all
+        _Op(_LOAD_BYTE, 9),
+        _Op(_IF_EQUAL, 6, yes="take"),
+        _Op(_IF_EQUAL, 1, yes="take", no="drop"),
         "ipv6",
-        _Do(_X_IS, 40),
-        _Do(_LOAD_BYTE, 6),
-        _Do(_IF_EQUAL, 6, yes="tcp"),
-        _Do(_IF_EQUAL, 58, yes="icmpv6"),
-        # Extension headers are rare, and no filter of this kind can walk them: take all.
-        _Do(_IF_EQUAL, 0, yes="take"),
-        _Do(_IF_EQUAL, 43, yes="take"),
-        _Do(_IF_EQUAL, 44, yes="take"),
-        _Do(_IF_EQUAL, 60, yes="take", no="drop"),
+        _Op(_X_IS, 40),
+        _Op(_LOAD_BYTE, 6),
+        _Op(_IF_EQUAL, 6, yes="tcp"),
+        _Op(_IF_EQUAL, 58, yes="icmpv6"),
+        # Extension headers are rare, and classic BPF cannot walk them: take all.
+        _Op(_IF_EQUAL, 0, yes="take"),
+        _Op(_IF_EQUAL, 43, yes="take"),
+        _Op(_IF_EQUAL, 44, yes="take"),
+        _Op(_IF_EQUAL, 60, yes="take", no="drop"),
         "icmpv6",
-        _Do(_LOAD_BYTE, 40),
-        _Do(_IF_GREATER, 4, yes="drop", no="take"),  # 1 to 4 are the errors
+        _Op(_LOAD_BYTE, 40),
+        _Op(_IF_GREATER, 4, yes="drop", no="take"),  # 1 to 4 are the errors
         "tcp",
-        _Do(_LOAD_HALF_X, 2),
+        _Op(_LOAD_HALF_X, 2),
         *_in(ranges, "take", "not-to-us"),
-        _Do(_LOAD_HALF_X, 0),
-        *_in(ranges, mine, "not-from-us"),
-        _Do(_RETURN, 0),
-        "mine",
-        _Do(_LOAD_BYTE_X, 13),
-        _Do(_IF_ANY_BIT, SYN_BIT, yes="take"),
+        _Op(_LOAD_HALF_X, 0),
+        *_in(ranges, from_us, "not-from-us"),
+        _Op(_RETURN, 0),
+        "from-us",
+        _Op(_LOAD_BYTE_X, 13),
+        _Op(_IF_ANY_BIT, SYN_BIT, yes="take"),
         "drop",
-        _Do(_RETURN, 0),
+        _Op(_RETURN, 0),
         "take",
-        _Do(_RETURN, _WHOLE_PACKET),
+        _Op(_RETURN, _WHOLE_PACKET),
     )
 
 
 def _ranges(ports: Collection[int]) -> list[tuple[int, int]]:
-    """Return first and last port of each run; the nearest are joined where there are too many."""
+    """Return first and last port of each run; if there are too many, join the nearest."""
     found: list[tuple[int, int]] = []
     for port in sorted(ports):
         if found and port == found[-1][1] + 1:
@@ -142,22 +142,22 @@ def _ranges(ports: Collection[int]) -> list[tuple[int, int]]:
     return found
 
 
-def _in(ranges: list[tuple[int, int]], label: str, otherwise: str) -> Iterator[_Do | str]:
-    """Yield what jumps to the label if A lies in one of the ranges, and else goes on after it."""
+def _in(ranges: list[tuple[int, int]], label: str, otherwise: str) -> Iterator[_Op | str]:
+    """Yield instructions that jump to `label` if A is in one of the ranges, else to `otherwise`."""
     for first, last in ranges:
         if first == last:
-            yield _Do(_IF_EQUAL, first, yes=label)
+            yield _Op(_IF_EQUAL, first, yes=label)
         else:
-            # They are in order: what lies before this one lies in none of the rest.
-            yield _Do(_IF_AT_LEAST, first, no=otherwise)
-            yield _Do(_IF_GREATER, last, no=label)
+            # The ranges are in order: a port below this one is in none of the rest.
+            yield _Op(_IF_AT_LEAST, first, no=otherwise)
+            yield _Op(_IF_GREATER, last, no=label)
     yield otherwise
 
 
 def attach(sock: socket.socket, program: bytes) -> None:
-    """Let the kernel run the program on every packet that the socket would get."""
+    """Attach the program to a socket: the kernel runs it on every packet for that socket."""
     octets = ctypes.create_string_buffer(program)
     count = len(program) // _INSTRUCTION.size
-    # struct sock_fprog: how many, and where; the kernel copies them before it returns.
+    # struct sock_fprog: count and address; the kernel copies the program before it returns.
     found = struct.pack("HP", count, ctypes.addressof(octets))
     sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, found)

@@ -1,4 +1,4 @@
-"""The error queue of a socket: each ICMP error about its segments, as exactly as it came."""
+"""The error queue of a socket: each ICMP error about its segments, with type, code and sender."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _ERROR: Final = struct.Struct("=IBBBxI4x")
 _ORIGINS: Final = {2: 4, 3: 6}
 """The version of IP, by the number of SO_EE_ORIGIN_ICMP and SO_EE_ORIGIN_ICMP6."""
 
-# The address of who said so stands behind it in a sockaddr: family, port, (flow label,) address.
+# The sender's address follows in a sockaddr: family, port, (flow label,) address.
 _OFFENDERS: Final = {4: (_ERROR.size + 4, 4), 6: (_ERROR.size + 8, 16)}
 
 _PORTS_AND_SEQ: Final = struct.Struct("!HHI")
@@ -40,7 +40,7 @@ _PORTS_AND_SEQ: Final = struct.Struct("!HHI")
 _DATA: Final = 512
 _ANCILLARY: Final = 512
 _MOST: Final = 64
-"""Errors read at a time: whoever floods us with them must not hold us up."""
+"""Errors read per call: a flood of them must not block us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +48,17 @@ class QueuedError:
     """An entry of the error queue."""
 
     number: int
-    """The errno that it means to the kernel."""
+    """The errno that the kernel makes of it."""
 
     icmp: IcmpError | None
-    """What came in; None where this machine's own kernel found it out (SO_EE_ORIGIN_LOCAL)."""
+    """The ICMP error received; None for an error of the local kernel (SO_EE_ORIGIN_LOCAL)."""
 
     mtu: int | None
-    """The largest packet that would have passed, where one was too big."""
+    """The largest packet that would have passed, if one was too big."""
 
 
 def report_errors(sock: socket.socket) -> None:
-    """Ask the kernel to queue errors of this socket. Needs no privilege."""
+    """Make the kernel queue the errors of this socket. Needs no privilege."""
     if sock.family == socket.AF_INET:
         sock.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
     else:
@@ -68,9 +68,9 @@ def report_errors(sock: socket.socket) -> None:
 def queued(
     sock: socket.socket, local: Address, remote: Address, at: int = 0
 ) -> Iterator[QueuedError]:
-    """Yield what has been queued, and take it off the queue; `at` is when that is.
+    """Yield the queued errors and remove them from the queue; `at` is the current time.
 
-    Read SO_ERROR before: taking an entry off may clear it.
+    Read SO_ERROR first: removing an entry may clear it.
     """
     for _ in range(_MOST):
         try:
@@ -86,7 +86,7 @@ def queued(
 def parse(
     octets: bytes, quoted: bytes, local: Address, remote: Address, at: int = 0
 ) -> QueuedError:
-    """Return the error in a control message; `quoted` is what it quotes of our TCP segment."""
+    """Return the error in a control message; `quoted` is the part of our TCP segment it quotes."""
     number, origin, kind, code, info = _ERROR.unpack_from(octets)
     version = _ORIGINS.get(origin)
     found = None

@@ -1,4 +1,4 @@
-"""Questions to the kernel about interfaces and routes (rtnetlink, RFC 3549); it needs no right."""
+"""Asks the kernel about interfaces and routes (rtnetlink, RFC 3549). Needs no privilege."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _DUMP: Final = 0x300
 _ERROR, _DONE = 2, 3
 
 
-def ask(kind: int, body: bytes, *, all_of_them: bool = False) -> Iterator[bytes]:
-    """Yield the body of each answer to one question. Raises OSError where the kernel refuses."""
-    flags = _REQUEST | (_DUMP if all_of_them else 0)
-    question = _HEADER.pack(_HEADER.size + len(body), kind, flags, 0, 0) + body
+def ask(kind: int, body: bytes, *, dump: bool = False) -> Iterator[bytes]:
+    """Yield the body of each reply to one request. Raises OSError if the kernel refuses."""
+    flags = _REQUEST | (_DUMP if dump else 0)
+    request = _HEADER.pack(_HEADER.size + len(body), kind, flags, 0, 0) + body
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as kernel:
-        kernel.sendto(question, (0, 0))
+        kernel.sendto(request, (0, 0))
         while True:
             octets, at = kernel.recv(0xFFFF), 0
             while at + _HEADER.size <= len(octets):
@@ -36,23 +36,23 @@ def ask(kind: int, body: bytes, *, all_of_them: bool = False) -> Iterator[bytes]
                     _raise(found)
                 yield found
                 at += max(_HEADER.size, length + -length % 4)
-            if not all_of_them:
+            if not dump:
                 return
 
 
 def attribute(kind: int, value: bytes) -> bytes:
-    """Return an attribute for the body of a question."""
+    """Return an attribute for the body of a request."""
     length = _ATTRIBUTE.size + len(value)
     return _ATTRIBUTE.pack(length, kind) + value + bytes(-length % 4)
 
 
 def number(value: int) -> bytes:
-    """Return a number as attributes have it."""
+    """Return a number as an attribute holds it."""
     return _NUMBER.pack(value)
 
 
 def attributes(body: bytes, at: int) -> dict[int, bytes]:
-    """Return the attributes in a body, which begin at a place after its fixed part."""
+    """Return the attributes in a body, from the offset `at` on, by kind."""
     found = {}
     while at + _ATTRIBUTE.size <= len(body):
         length, kind = _ATTRIBUTE.unpack_from(body, at)

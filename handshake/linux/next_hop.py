@@ -1,4 +1,4 @@
-"""What the kernel's tables say of the way to an address: next hop, neighbour, local addresses."""
+"""What the kernel's tables say about an address: next hop, neighbour, whether it is local."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DESTINATION, _SOURCE, _OUT, _GATEWAY, _VIA = 1, 2, 4, 5, 18
 
 _ADDRESS: Final = struct.Struct("=BBBBI")
 _PEER_ADDRESS, _LOCAL_ADDRESS = 1, 2
-"""Of a point-to-point link IPv4 names both ends; elsewhere there may be the first alone."""
+"""On a point-to-point link IPv4 has both; elsewhere there may be only the first."""
 
 _NEIGHBOUR: Final = struct.Struct("=BxxxiHBB")
 _UNRESOLVED: Final = 0x01 | 0x20  # NUD_INCOMPLETE, NUD_FAILED
@@ -38,25 +38,25 @@ _LIMITED_BROADCAST: Final = IPv4Address(0xFFFFFFFF)
 
 
 class Hop(NamedTuple):
-    """How packets leave this machine."""
+    """How packets to an address leave this machine."""
 
     gateway: Address | None
-    """The router that they are handed to; None if the address is on a link of ours."""
+    """The router they are sent to; None if the address is on a local link."""
 
     interface: str
-    """By which interface."""
+    """The outgoing interface."""
 
     local: bool
-    """Whether they do not leave: the address is one of this machine's."""
+    """Whether the address is one of this machine's, so that they do not leave it."""
 
     broadcast: bool
     """Whether the address is a broadcast address of a link."""
 
 
 def next_hop(address: Address, source: Address | None = None, interface: str | None = None) -> Hop:
-    """Return the first hop of packets to this address.
+    """Return the next hop of packets to this address.
 
-    Raises OSError where there is no route, and where the kernel cannot be asked.
+    Raises OSError if there is no route, or the kernel does not answer.
     """
     wanted = attribute(_DESTINATION, address.packed)
     if source is not None:
@@ -73,7 +73,7 @@ def next_hop(address: Address, source: Address | None = None, interface: str | N
     router = None
     if _GATEWAY in found:
         router = ip_address(found[_GATEWAY])
-    elif _VIA in found:  # of the other version of IP: two octets name its family
+    elif _VIA in found:  # a gateway of the other IP version: two octets name its family
         router = ip_address(found[_VIA][2:])
     index = int.from_bytes(found.get(_OUT, b""), sys.byteorder)
     kind = _ROUTE.unpack_from(answer)[_ROUTE_KIND]
@@ -82,47 +82,47 @@ def next_hop(address: Address, source: Address | None = None, interface: str | N
 
 
 def gateway(address: Address, source: Address, interface: str | None = None) -> Address | None:
-    """Return the router by which packets to this address leave; None where none is known."""
+    """Return the router that packets to this address are sent to; None if none is known."""
     try:
         return next_hop(address, source, interface).gateway
-    except OSError:  # there is no route by now, or the kernel does not say
+    except OSError:  # the route is gone, or the kernel does not answer
         return None
 
 
 def unresolved_neighbour(
     address: Address, source: Address | None = None, interface: str | None = None
 ) -> Address | None:
-    """Return the neighbour that answers no ARP or neighbour discovery (RFC 826, RFC 4861).
+    """Return the neighbour that does not answer ARP or neighbour discovery (RFC 826, RFC 4861).
 
-    It is the address itself, or the gateway to it. None where it is resolved, where the kernel
-    has not asked for it, and where the kernel does not tell.
+    It is the address itself, or the gateway to it. None if it is resolved, if the kernel has not
+    tried to resolve it, or does not answer.
     """
     try:
         hop = next_hop(address, source, interface)
-        asked = hop.gateway or address
+        neighbour = hop.gateway or address
         index = socket.if_nametoindex(hop.interface)
-        question = _NEIGHBOUR.pack(family(asked), index, 0, 0, 0)
-        (answer,) = ask(_GET_NEIGHBOUR, question + attribute(_DESTINATION, asked.packed))
+        request = _NEIGHBOUR.pack(family(neighbour), index, 0, 0, 0)
+        (answer,) = ask(_GET_NEIGHBOUR, request + attribute(_DESTINATION, neighbour.packed))
     except OSError:
         return None
-    return asked if _NEIGHBOUR.unpack_from(answer)[2] & _UNRESOLVED else None
+    return neighbour if _NEIGHBOUR.unpack_from(answer)[2] & _UNRESOLVED else None
 
 
 def is_local(address: Address) -> bool:
-    """Whether packets to the address stay on this machine: all of 127.0.0.0/8 does, too."""
+    """Whether packets to the address stay on this machine, as for all of 127.0.0.0/8."""
     with suppress(OSError):
         return next_hop(address).local
     return False
 
 
 def is_own_address(address: Address) -> bool:
-    """Whether an interface of this machine has the address, or its routes say that it is local.
+    """Whether an interface of this machine has the address, or a local route covers it.
 
-    A kernel that lets sockets bind to any address does not tell. Raises OSError where it cannot
-    be asked.
+    Binding a socket does not tell, with net.ipv4.ip_nonlocal_bind. Raises OSError if the kernel
+    does not answer.
     """
     packed = address.packed
-    for answer in ask(_GET_ADDRESS, _ADDRESS.pack(family(address), 0, 0, 0, 0), all_of_them=True):
+    for answer in ask(_GET_ADDRESS, _ADDRESS.pack(family(address), 0, 0, 0, 0), dump=True):
         found = attributes(answer, _ADDRESS.size)
         if found.get(_LOCAL_ADDRESS, found.get(_PEER_ADDRESS)) == packed:
             return True
@@ -130,20 +130,20 @@ def is_own_address(address: Address) -> bool:
 
 
 def is_valid_source(address: Address) -> bool:
-    """Whether a packet may have this source address at all, whichever host has it."""
+    """Whether a packet may have this source address at all: whether it is unicast."""
     return not (address.is_multicast or address.is_unspecified or address == _LIMITED_BROADCAST)
 
 
 def interfaces_down() -> list[str]:
-    """Return the names of the interfaces that are switched off and would use ARP if they were not.
+    """Return the names of the interfaces that are down, those without ARP left out.
 
-    Raises OSError where the kernel cannot be asked.
+    Raises OSError if the kernel does not answer.
     """
     return [name for name, flags in _interface_flags().items() if not flags & (_UP | _NO_ARP)]
 
 
 def interfaces_without_carrier() -> list[str]:
-    """Return the names of the interfaces that are switched on and have no carrier."""
+    """Return the names of the interfaces that are up and have no carrier."""
     return [
         name for name, flags in _interface_flags().items() if flags & _UP and not flags & _LOWER_UP
     ]
@@ -151,7 +151,7 @@ def interfaces_without_carrier() -> list[str]:
 
 def _interface_flags() -> dict[str, int]:
     found = {}
-    for link in ask(_GET_LINK, _LINK.pack(0, 0, 0, 0, 0), all_of_them=True):
+    for link in ask(_GET_LINK, _LINK.pack(0, 0, 0, 0, 0), dump=True):
         name = attributes(link, _LINK.size)[_LINK_NAME].rstrip(b"\0").decode("utf-8", "replace")
         found[name] = _LINK.unpack_from(link)[3]
     return found

@@ -1,7 +1,7 @@
-"""A table of nftables that belongs to a socket of ours, spoken to the kernel over netlink.
+"""An nftables table that a socket of ours owns, set up over netlink.
 
-The kernel removes a table with an owner when its owner's socket is closed: however we end,
-no rule stays (linux/netfilter/nf_tables.h, NFT_TABLE_F_OWNER).
+The kernel removes an owned table when the socket closes: however the process ends, no rule is
+left behind (linux/netfilter/nf_tables.h, NFT_TABLE_F_OWNER).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final
 _NETLINK_NETFILTER: Final = 12
 _MESSAGE: Final = struct.Struct("=IHHII")
 _ATTRIBUTE: Final = struct.Struct("=HH")
-_NUMBER: Final = struct.Struct("!I")  # nftables has its numbers in network byte order
+_NUMBER: Final = struct.Struct("!I")  # nftables uses network byte order
 
 _ERROR: Final = 2
 _REQUEST, _ACK, _CREATE, _APPEND = 0x1, 0x4, 0x400, 0x800
@@ -26,25 +26,25 @@ _NESTED: Final = 0x8000
 
 _OWNER: Final = 0x2
 _LOCAL_IN: Final = 1
-_RAW: Final = -300  # before any rule of the host's own, but after its connection tracking
+_RAW: Final = -300  # before the host's own rules, after connection tracking
 _ACCEPT, _DROP = 1, 0
 _VERDICT_REGISTER, _REGISTER = 0, 1
 _L4PROTO: Final = 16
 _NETWORK_HEADER, _TRANSPORT_HEADER = 1, 2
 _DESTINATION: Final = {socket.AF_INET: (16, 4), socket.AF_INET6: (24, 16)}
-"""Where the destination stands in the IP header, and its length."""
+"""Offset and length of the destination in the IP header."""
 
 
 def drop_segments_to(address: bytes, port: int, family: int) -> socket.socket:
-    """Return the socket while whose life TCP gets no segment for this address and port.
+    """Drop all segments to this address and port; return the socket that owns the rule.
 
-    Raises OSError where the kernel does not let us.
+    The rule goes when the socket is closed. Raises OSError if the kernel refuses.
     """
     owner = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER)
     try:
         owner.bind((0, 0))
         owner.sendto(_batch(address, port, family), (0, 0))
-        _raise_refusal(owner)
+        _raise_errors(owner)
     except BaseException:
         owner.close()
         raise
@@ -77,8 +77,8 @@ def _batch(address: bytes, port: int, family: int) -> bytes:
     )
 
 
-def _raise_refusal(owner: socket.socket) -> None:
-    """Read what the kernel says of each message: it has answered when the batch was sent."""
+def _raise_errors(owner: socket.socket) -> None:
+    """Read the kernel's reply to each message: they are all there once the batch is sent."""
     while True:
         try:
             octets = owner.recv(0xFFFF, socket.MSG_DONTWAIT)
@@ -95,7 +95,7 @@ def _raise_refusal(owner: socket.socket) -> None:
 
 
 def _message(kind: int, flags: int, family: int, body: bytes, resource: int = 0) -> bytes:
-    # struct nfgenmsg: the family, a version that is 0, and a resource in network byte order.
+    # struct nfgenmsg: family, version 0, and a resource id in network byte order.
     body = struct.pack("!BBH", family, 0, resource) + body
     return _MESSAGE.pack(_MESSAGE.size + len(body), kind, _REQUEST | flags, 0, 0) + body
 

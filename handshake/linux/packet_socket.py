@@ -1,4 +1,4 @@
-"""The link: sends segments as packets, and hands back all that passes for our ports."""
+"""The packet socket: sends segments, and returns every packet from or to our ports."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from scapy.layers.inet import IP
 from scapy.layers.inet6 import IPv6
 from scapy.supersocket import SuperSocket
 
-from handshake.errors import LocalError
+from handshake.errors import LocalError, system_error
 from handshake.linux import bpf, timestamping
-from handshake.linux.route import bind_to
+from handshake.linux.route import bind_to_interface
 from handshake.linux.sockaddr import sockaddr
 from handshake.packet.icmp import IcmpError, quoted
 from handshake.packet.ip import TCP, Datagram, header
@@ -49,7 +49,7 @@ _IPV6_HDRINCL: Final = 36
 _SO_SNDBUFFORCE: Final = 32
 _BUFFER: Final = 4 << 20
 _AT_ONCE: Final = 64
-"""Packets read before the caller gets a turn: a flood must not keep it from its timers."""
+"""Packets read per call: a flood must not keep our caller from its timers."""
 
 _REMEMBERED: Final = 1024
 
@@ -59,61 +59,60 @@ class Captured(NamedTuple):
 
     octets: bytes
     at: int
-    """When the kernel stamped it, in nanoseconds since 1970."""
+    """The kernel's time stamp, in nanoseconds since 1970."""
 
     interface: str
     outgoing: bool
     unfinished: bool
-    """Whether a network card was to fill the checksum in, and no card has seen it."""
+    """Whether the checksum was left to the network card (checksum offload)."""
 
 
 class PacketSocket(SuperSocket):  # type: ignore[misc]
-    """Our segments on every interface of this machine, both directions, as the kernel stamps them.
+    """Our segments on every interface, in both directions, with the kernel's time stamps.
 
     A Scapy `SuperSocket`, so that `sniff(opened_socket=...)` works on it. Raises LocalError
-    where the kernel does not let us.
+    if the kernel refuses.
     """
 
-    desc = "segments of our ports, with time stamps of the kernel"
+    desc = "segments from and to our ports, with kernel time stamps"
     nonblocking_socket = False
 
     def __init__(
         self, ports: Collection[int], *, all_of_ours: bool = True, interface: str | None = None
     ) -> None:
-        """Open it for these ports of ours; of what we send, SYNs alone unless `all_of_ours`.
+        """Open it for these local ports; of our segments, receive SYNs only unless `all_of_ours`.
 
-        What we send leaves by `interface` if one is given.
+        What we send leaves through `interface` if one is given.
         """
         self.iface = None
         self.ports = frozenset(ports)
-        """The ports of ours that are listened to."""
+        """The local ports whose segments are received."""
 
         self._all_of_ours = all_of_ours
         self._templates = Templates()
         self._fragments = Fragments()
         self._seen: OrderedDict[bytes, str] = OrderedDict()
-        # An address on the wire has no scope: it comes back as the one who sent to it knows it.
+        # An address on the wire has no scope: it gets the one that we sent to.
         self._known: dict[bytes, Address] = {}
         self._senders: dict[int, socket.socket] = {}
         try:
-            # Protocol 0 hears nothing: the filter is in place before the first packet.
+            # Protocol 0 receives nothing: the filter is in place before the first packet.
             self.ins = self.outs = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
             self._listen()
             self._senders[4] = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
             if socket.has_ipv6:
                 self._senders[6] = _raw_v6()
             for sender in self._senders.values():
-                _never_wait(sender)
+                _make_non_blocking(sender)
                 if interface is not None:
-                    bind_to(sender, interface)
+                    bind_to_interface(sender, interface)
         except PermissionError as error:
             self.close()
-            raise LocalError(f"hand-built segments need CAP_NET_RAW: run {_with_sudo()}") from error
+            raise LocalError("no-cap-net-raw", command=_with_sudo()) from error
         except (AttributeError, OSError) as error:
             self.close()
-            raise LocalError(
-                f"hand-built segments need Linux and its raw sockets: {error}"
-            ) from error
+            why = system_error(error) if isinstance(error, OSError) else error
+            raise LocalError("no-raw-sockets", why=why) from error
 
     def _listen(self) -> None:
         self.ins.setblocking(False)
@@ -125,7 +124,7 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
         timestamping.wait_for_stamps()
 
     def listen_to(self, ports: Collection[int]) -> None:
-        """Let these be our ports from now on."""
+        """Receive the segments of these local ports from now on."""
         self.ports = frozenset(ports)
         bpf.attach(self.ins, bpf.segments(self.ports, all_of_ours=self._all_of_ours))
 
@@ -138,36 +137,36 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
         self.closed = True
 
     def transmit(self, segment: Segment, ttl: int = 64) -> None:
-        """Send the segment, its checksum filled in; raise OSError where the kernel refuses.
+        """Send the segment with its checksum filled in. Raises OSError if the kernel refuses.
 
-        The kernel routes it and lets the local firewall see it, as it does its own.
+        The kernel routes it and passes it through the local firewall, as it does its own.
         """
         self.know(segment.source.address, segment.destination.address)
         to = segment.destination.address
         self.pass_on(self._templates.packet(segment, ttl), to.version, sockaddr(to))
 
     def know(self, *addresses: Address) -> None:
-        """Give what comes from or to these addresses their scope."""
+        """Give received addresses the scopes of these."""
         for each in addresses:
             if isinstance(each, IPv6Address) and each.scope_id:
                 self._known[each.packed] = each
 
     def pass_on(self, octets: bytes, version: int, to: tuple[Any, ...]) -> None:
-        """Send a packet as it is; raise OSError where the kernel refuses."""
+        """Send a packet unchanged. Raises OSError if the kernel refuses."""
         self._senders[version].sendto(octets, to)
 
     def send(self, packet: Any, to: Address | None = None) -> int:
-        """Send a Scapy packet that begins with its IP header; return how many octets it had."""
+        """Send a Scapy packet that begins with its IP header; return its length in octets."""
         to = ip_address(packet.dst) if to is None else to
         sent: int = self._senders[to.version].sendto(bytes(packet), sockaddr(to))
         return sent
 
     def receive(self) -> list[Received]:
-        """Return what has passed since the last call, in order; nothing if nothing has."""
+        """Return the segments and ICMP errors since the last call, in order."""
         return [found for each in self.read() if (found := self.decode(each)) is not None]
 
     def read(self) -> list[Captured]:
-        """Return the packets that `receive` would decode, and some that it would drop."""
+        """Return the packets since the last call, not decoded; `receive` would drop some."""
         read = []
         for _ in range(_AT_ONCE):
             try:
@@ -179,7 +178,7 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
         return read
 
     def recv_raw(self, x: int = 0xFFFF) -> tuple[Any, bytes | None, float | None]:
-        """Return layer, octets and time of one packet, as Scapy asks its sockets."""
+        """Return layer, octets and time of one packet, as Scapy expects of a socket."""
         try:
             captured = self._read(x)
         except BlockingIOError:
@@ -190,11 +189,11 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
         return layer, captured.octets, captured.at / NS_PER_SECOND
 
     def _read(self, most: int = 0xFFFF) -> Captured | None:
-        """Return the next packet; None for one that passes a second time."""
+        """Return the next packet; None for a copy."""
         octets, ancillary, _, (interface, _, kind, *_) = self.ins.recvmsg(most, _ROOM)
         if interface == "lo":
-            # Loopback shows each packet as it leaves and as it arrives; tcpdump, too, takes
-            # the second. Both ends may be here, and only the port tells which is ours.
+            # Loopback shows each packet as it leaves and as it arrives; like tcpdump, take the
+            # second. Both ends may be local, and only the port tells which is ours.
             if kind == _OUTGOING:
                 return None
             kind = _OUTGOING if self._is_ours(octets) else 0
@@ -219,21 +218,21 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
         return found.protocol == TCP and int.from_bytes(ports, "big") in self.ports
 
     def _is_copy(self, octets: bytes, interface: str) -> bool:
-        """Whether it is the same packet on its way through a bridge, a bond or a VLAN."""
+        """Whether it is the same packet seen again, on a bridge, a bond or a VLAN."""
         first = self._seen.setdefault(octets, interface)
         if len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)
         return first != interface
 
     def decode(self, captured: Captured) -> Received | None:
-        """Return what the packet is; None where it is nothing to us, or not whole yet."""
+        """Return the segment or ICMP error in a packet; None for others and for fragments."""
         try:
             datagram = Datagram.parse(captured.octets)
-            # No receiver takes a damaged header (RFC 1122 section 3.2.1.2).
+            # Receivers drop packets with a damaged header (RFC 1122 section 3.2.1.2).
             if not (captured.outgoing or datagram.header_ok):
                 return None
             if datagram.fragment:
-                whole = self._whole(captured)
+                whole = self._reassemble(captured)
                 return None if whole is None else self.decode(whole)
             if datagram.protocol != TCP:
                 damaged = captured.outgoing or not (captured.unfinished or datagram.icmp_ok)
@@ -244,7 +243,7 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
                 datagram.payload,
                 datagram.length,
             )
-        except ValueError:  # no receiver could read it
+        except ValueError:  # too malformed for any receiver
             return None
         if self.ports.isdisjoint((segment.source.port, segment.destination.port)):
             return None
@@ -258,8 +257,8 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
             packet=datagram.packet,
         )
 
-    def _whole(self, captured: Captured) -> Captured | None:
-        """Return the packet that this part of it makes whole (RFC 1122 section 3.3.2)."""
+    def _reassemble(self, captured: Captured) -> Captured | None:
+        """Return the packet that this fragment completes (RFC 1122 section 3.3.2)."""
         if captured.outgoing:
             return None
         octets = captured.octets
@@ -277,7 +276,7 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
 
 
 def _bind_everywhere(packets: socket.socket) -> None:
-    """Bind to every protocol and interface: Python's own bind() wants the name of one."""
+    """Bind to every protocol and interface: Python's own bind() needs the name of one."""
     libc = ctypes.CDLL(None, use_errno=True)
     address = _SOCKADDR_LL.pack(socket.AF_PACKET, socket.htons(_ETH_P_ALL), 0)
     if libc.bind(packets.fileno(), address, len(address)) != 0:
@@ -285,15 +284,15 @@ def _bind_everywhere(packets: socket.socket) -> None:
         raise OSError(number, os.strerror(number))
 
 
-def _never_wait(sender: socket.socket) -> None:
-    """Let a packet that there is no room for be refused at once, and make much room.
+def _make_non_blocking(sender: socket.socket) -> None:
+    """Let send fail at once when the send buffer is full, and enlarge the buffer.
 
-    What waits for an answer to ARP or to a solicitation counts, too: calls to hosts that are not
-    there would else keep those to all others waiting for seconds.
+    Packets that wait for ARP or neighbour discovery fill it, too: otherwise probes of hosts that
+    are down would delay all others for seconds.
     """
     sender.setblocking(False)
     sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
-    with suppress(PermissionError):  # beyond the limit of this machine, only for administrators
+    with suppress(PermissionError):  # more than the system limit needs CAP_NET_ADMIN
         sender.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _BUFFER)
 
 
@@ -304,9 +303,9 @@ def _raw_v6() -> socket.socket:
 
 
 def _with_sudo() -> str:
-    """Return the command that was run, with sudo before it, for a shell."""
+    """Return the current command with sudo before it, quoted for a shell."""
     program = Path(sys.argv[0]).absolute()
-    # sudo has a PATH of its own, in which a virtual environment's programs are not.
+    # sudo's PATH does not include a virtual environment's programs.
     command = [str(program)]
     if not program.is_file() or program.name == "__main__.py":
         command = [sys.executable, "-m", "handshake"]

@@ -1,4 +1,4 @@
-"""Privileges: given up for good once the sockets that needed them are open."""
+"""Drops privileges for good once the sockets that need them are open."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _NOBODY: Final = 65534
 _NO_CHANGE: Final = 2**32 - 1
 _ID: Final = re.compile("[0-9]{1,10}")
 _PR_SET_NO_NEW_PRIVS: Final = 38
-_PACKETS: Final = (17, socket.SOCK_DGRAM, 0)  # AF_PACKET, which Linux alone has
+_PACKETS: Final = (17, socket.SOCK_DGRAM, 0)  # AF_PACKET, which only Linux has
 
 
 def has_cap_net_raw() -> bool:
-    """Whether this process may send segments of its own, and hear what answers them."""
+    """Whether this process may send raw packets and capture the replies."""
     try:
         for kind in ((socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW), _PACKETS):
             socket.socket(*kind).close()
@@ -29,19 +29,19 @@ def has_cap_net_raw() -> bool:
 
 
 def drop() -> None:
-    """Become the user who ran sudo, or nobody where it was root himself; keep no capability.
+    """Become the user who ran sudo, or the user nobody without sudo; drop all capabilities.
 
-    Nothing that this process starts can get them back. Raises OSError where the kernel does not
-    take the capabilities away.
+    Neither this process nor its children can regain them. Raises OSError if the kernel keeps the
+    capabilities.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     if os.geteuid() == 0:
         user, group = (_number(name) for name in ("SUDO_UID", "SUDO_GID"))
-        # Root of a container may not become anybody else: his capabilities go all the same.
+        # Root in a container may not be able to change user: the capabilities are dropped anyway.
         with contextlib.suppress(PermissionError):
             os.setgroups([])
             os.setresgid(group, group, group)
-            # All threads do so, and the kernel clears the capabilities of them all.
+            # This applies to all threads, and clears the capabilities of all.
             os.setresuid(user, user, user)
     header = struct.pack("=Ii", _VERSION_3, 0)
     for result in (
@@ -54,9 +54,9 @@ def drop() -> None:
 
 
 def _number(name: str) -> int:
-    """Return the id that sudo left; nobody's where there is none, or none to become.
+    """Return the user or group id that sudo left; that of nobody if there is no usable one.
 
-    That is root's own, and the highest, which tells the kernel to change nothing.
+    Unusable are root's own, and the highest, which tells the kernel to change nothing.
     """
     text = os.environ.get(name, "")
     number = int(text) if _ID.fullmatch(text) else 0

@@ -1,14 +1,14 @@
-"""The way to an address: which address of ours, and how large a packet, asked of the kernel."""
+"""The route to an address: our source address and the path MTU, as the kernel's tables have it."""
 
 from __future__ import annotations
 
 import errno
-import os
 import socket
 from contextlib import suppress
 from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from handshake.errors import ConnectError, system_error
 from handshake.linux.next_hop import (
     interfaces_down,
     interfaces_without_carrier,
@@ -26,18 +26,28 @@ _IP_MTU: Final = 14
 _IPV6_MTU: Final = 24
 _DISCARD: Final = 9
 
-_WORDS: Final = {
-    errno.EPERM: "a firewall on this machine dropped it",
-    errno.ENETUNREACH: "this machine has no route to it",
-    errno.EHOSTUNREACH: "a route of this machine says: unreachable",
-    errno.EACCES: "a route of this machine says: prohibited",
-    errno.EINVAL: "a route of this machine says: blackhole",
-    errno.ENETDOWN: "the interface is down",
-    errno.ENODEV: "there is no such interface",
-    errno.ENXIO: "there is no such interface",
-    errno.EADDRNOTAVAIL: "this machine has no address to call it from",
-    errno.EAFNOSUPPORT: "this machine does not speak this version of IP",
+_SEND_ERRORS: Final = {
+    errno.EPERM: "send.firewall",
+    errno.ENETUNREACH: "send.no-route",
+    errno.EHOSTUNREACH: "send.unreachable",
+    errno.EACCES: "send.prohibited",
+    errno.EINVAL: "send.blackhole",
+    errno.ENETDOWN: "send.interface-down",
+    errno.ENODEV: "send.no-interface",
+    errno.ENXIO: "send.no-interface",
+    errno.EADDRNOTAVAIL: "send.no-source",
+    errno.EAFNOSUPPORT: "send.no-ip-version",
 }
+"""What the kernel means when it does not send."""
+
+_BIND_ERRORS: Final = {
+    errno.EADDRINUSE: "bind.in-use",
+    errno.EADDRNOTAVAIL: "bind.not-local",
+    errno.EACCES: "bind.privileged-port",
+    errno.ENODEV: "bind.no-interface",
+    errno.EPERM: "bind.interface",
+}
+"""What the kernel means when it does not bind."""
 
 
 class Route(NamedTuple):
@@ -51,21 +61,21 @@ class Route(NamedTuple):
 
 
 def route(address: Address, source: Address | None = None, interface: str | None = None) -> Route:
-    """Return the way to this address, from our `source` or by our `interface` if they are given.
+    """Return the route to this address, from our `source` or through our `interface` if given.
 
-    Sends nothing; raises OSError where there is none.
+    Sends nothing. Raises ConnectError if there is no route.
     """
-    _see_carrier(address, source, interface)
-    # A UDP socket that is connected has been routed, and no packet has left.
+    _check_carrier(address, source, interface)
+    # Connecting a UDP socket looks the route up and sends nothing.
     with socket.socket(family(address), socket.SOCK_DGRAM) as probe:
-        if interface is not None:
-            bind_to(probe, interface)
-        if source is not None:
-            _bind(probe, source, address)
         try:
+            if interface is not None:
+                bind_to_interface(probe, interface)
+            if source is not None:
+                _bind(probe, source, address)
             probe.connect(sockaddr(address, _DISCARD))
         except OSError as error:
-            raise _explained(error, address, source, interface) from error
+            raise _no_route(error, address, source, interface) from error
         host, *rest = probe.getsockname()
         if address.version == 4:
             return Route(ip_address(host), probe.getsockopt(socket.IPPROTO_IP, _IP_MTU))
@@ -74,69 +84,79 @@ def route(address: Address, source: Address | None = None, interface: str | None
         return Route(ip_address(host + scope), mtu)
 
 
-def _see_carrier(address: Address, source: Address | None, interface: str | None) -> None:
-    """Raise OSError where packets would only queue up: nobody is at the other end of the cable."""
+def _check_carrier(address: Address, source: Address | None, interface: str | None) -> None:
+    """Raise ConnectError where packets would only queue: the interface has no carrier."""
     if not (dead := interfaces_without_carrier()):
         return
     try:
         out = next_hop(address, source, interface).interface
-    except OSError:  # there is no way: that is said where it is found out
+    except OSError:  # no route: `route` finds out, and says so
         return
     if out in dead:
-        raise OSError(errno.ENETDOWN, f"{out} has no carrier: its cable or its other end is down")
+        raise ConnectError("send.no-carrier", interface=out)
 
 
-def _explained(
+def _no_route(
     error: OSError, address: Address, source: Address | None, interface: str | None
-) -> OSError:
-    """Return the same error, in words of its own where it is not what it means elsewhere."""
+) -> ConnectError:
+    """Return why there is no route; some errors mean something else here than in general."""
     scope = address.scope_id if isinstance(address, IPv6Address) else None
     if error.errno == errno.EINVAL and interface and scope and scope != interface:
-        return OSError(error.errno, f"{address} is on another link than {interface}")
+        return ConnectError("send.other-link", address=address, interface=interface)
     if error.errno == errno.EACCES:
         with suppress(OSError):  # a prohibited route has no next hop
             if next_hop(address, source, interface).broadcast:
-                whom = f"{address} is everybody on a link, and a connection has one peer"
-                return OSError(error.errno, whom)
-    return error
+                return ConnectError("send.broadcast", address=address)
+    return send_error(error)
 
 
-def bind_to(sock: socket.socket, interface: str) -> None:
-    """Let what the socket sends leave by this interface alone; raise OSError if it cannot."""
+def bind_to_interface(sock: socket.socket, interface: str) -> None:
+    """Send through this interface only. Raises OSError if the kernel refuses."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
 
 
 def _bind(sock: socket.socket, source: Address, address: Address) -> None:
     if source.version != address.version:
-        raise OSError(errno.EAFNOSUPPORT, f"{source} and {address} speak different versions of IP")
+        raise ConnectError("send.ip-versions", source=source, address=address)
     if not is_valid_source(source):
-        raise OSError(errno.EADDRNOTAVAIL, f"{source} is no single host, which a call comes from")
+        raise ConnectError("send.source-not-unicast", source=source)
     plain, *rest = sockaddr(source)
     if rest[1:] and not rest[-1]:
-        # A link-local address of ours is on the link that the other one is on.
+        # A link-local source address without a scope is on the link of the destination.
         rest[-1] = sockaddr(address)[-1]
     try:
         sock.bind((plain, *rest))
     except OSError as error:
         if error.errno != errno.EADDRNOTAVAIL:
             raise
-        raise OSError(error.errno, f"{source} is no address of this machine") from error
-    # Where net.ipv4.ip_nonlocal_bind is set, the kernel binds to any; and UDP to a broadcast.
+        raise ConnectError("send.source-not-local", source=source) from error
+    # With net.ipv4.ip_nonlocal_bind the kernel binds to any address, and UDP to a broadcast one.
     if not is_own_address(source):
-        raise OSError(errno.EADDRNOTAVAIL, f"{source} is no address of this machine")
+        raise ConnectError("send.source-not-local", source=source)
     if source.is_loopback and not is_local(address):
-        whom = f"from {source} this machine alone can be called, and {address} is another"
-        raise OSError(errno.EADDRNOTAVAIL, whom)
+        raise ConnectError("send.loopback-source", source=source, address=address)
+
+
+def send_error(error: OSError) -> ConnectError:
+    """Return why the kernel did not send."""
+    code = _SEND_ERRORS.get(error.errno or 0)
+    if code is None:
+        return ConnectError("send.failed", why=system_error(error))
+    name = errno.errorcode[error.errno or 0]
+    # An interface that is down took its routes with it.
+    return ConnectError(code, errno=name, down=interfaces_down() if name == "ENETUNREACH" else ())
 
 
 def explain(error: OSError) -> str:
-    """Return why the kernel did not send, in words."""
-    number = error.errno or 0
-    if error.strerror not in (None, os.strerror(number)):
-        return f"{error.strerror} ({errno.errorcode.get(number, number)})"
-    name = errno.errorcode.get(number, str(number))
-    text = _WORDS.get(number, os.strerror(number).lower())
-    if number == errno.ENETUNREACH and (off := interfaces_down()):
-        # A link that is down took its routes with it.
-        text += f", and {' and '.join(off)} {'is' if len(off) == 1 else 'are'} down"
-    return f"{text} ({name})"
+    """Return why the kernel did not send, as a sentence."""
+    return str(send_error(error))
+
+
+def bind_error(error: OSError, source: str, port: int = 0) -> ConnectError:
+    """Return why the kernel does not let us send from a source: an address, a port, an interface.
+
+    `port` is the port that was asked for, if any.
+    """
+    if (code := _BIND_ERRORS.get(error.errno or 0)) is None:
+        return ConnectError("bind.failed", source=source, why=system_error(error))
+    return ConnectError(code, source=source, port=port, errno=errno.errorcode[error.errno or 0])

@@ -1,24 +1,23 @@
-"""The guard: a socket that holds our port, so that the kernel does not reset what we open by hand.
+"""Keeps the kernel from resetting the connections that we open in user space.
 
-The kernel has no socket for a SYN that we built ourselves, and answers the SYN+ACK with a RST
-before we can answer it with an ACK. A listening socket on our port that drops all it is sent
-prevents that. It is a socket, or a firewall's table that belongs to one: however we end, it
-goes with us.
+The kernel has no socket for a SYN that we built ourselves, and answers the SYN-ACK with a RST
+before we can acknowledge it. A listening socket on our port that drops every segment prevents
+that. The guard is that socket, or a firewall table that a socket owns: it ends with our process.
 """
 
 from __future__ import annotations
 
 import errno
-import os
 import secrets
 import socket
 import struct
 import time
 from typing import TYPE_CHECKING, Final, Self
 
-from handshake.errors import LocalError
+from handshake.errors import LocalError, system_error
 from handshake.linux import bpf
 from handshake.linux.nftables import drop_segments_to
+from handshake.linux.route import bind_error
 from handshake.linux.sockaddr import family, sockaddr
 from handshake.packet.checksum import checksummed
 from handshake.tcp import Endpoint, Flags, Segment, Seq
@@ -41,7 +40,7 @@ _MEMINFO: Final = struct.Struct("=9I")
 _DROPS: Final = 8  # SK_MEMINFO_DROPS
 
 _TIMEOUT: Final = 0.05
-"""Seconds for the self-check; a RST over loopback takes less than one thousandth of one."""
+"""Seconds for the self-check; a RST over loopback takes less than a millisecond."""
 
 
 def _filter(sock: socket.socket, _: Address) -> None:
@@ -50,15 +49,15 @@ def _filter(sock: socket.socket, _: Address) -> None:
 
 
 def _md5(sock: socket.socket, address: Address) -> None:
-    """Drop every segment not signed with a key that nobody knows (RFC 2385)."""
+    """Drop every segment that is not signed with a random key (RFC 2385)."""
     key = secrets.token_bytes(16)
-    # Prefix length 0: from whatever address it comes.
+    # Prefix length 0: the key holds for every source address.
     found = _MD5SIG.pack(family(address), _TCP_MD5SIG_FLAG_PREFIX, 0, len(key), 0, key)
     sock.setsockopt(socket.IPPROTO_TCP, _TCP_MD5SIG_EXT, found)
 
 
 def _minttl(sock: socket.socket, address: Address) -> None:
-    """Drop every packet that has passed a router, or did not begin at 255 (RFC 5082)."""
+    """Drop every packet that passed a router or did not start with TTL 255 (RFC 5082)."""
     if address.version == 6:
         sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_MINHOPCOUNT, 255)
     else:
@@ -66,7 +65,7 @@ def _minttl(sock: socket.socket, address: Address) -> None:
 
 
 def _owner(sock: socket.socket, address: Address) -> socket.socket:
-    """Let the firewall drop every segment; return the socket that its table belongs to."""
+    """Let nftables drop every segment; return the socket that owns the table."""
     return drop_segments_to(address.packed, sock.getsockname()[1], family(address))
 
 
@@ -76,26 +75,26 @@ METHODS: Final[dict[str, Callable[[socket.socket, Address], socket.socket | None
     "minttl": _minttl,
     "owner": _owner,
 }
-"""Each way to make a socket deaf, the best first. Kernels take some of them only from root."""
+"""Each way to make a socket drop all segments, the best first. Some need root on some kernels."""
 
 
 class RstGuard:
-    """A port of ours on which the kernel stays silent, until `close` or the end of the process."""
+    """A local port on which the kernel sends no RST, until `close` or the end of the process."""
 
     def __init__(self, name: str, sock: socket.socket, *others: socket.socket) -> None:
         self._socks = (sock, *others)
         self.name = name
-        """Which of the `METHODS` it is."""
+        """Which of the `METHODS` it uses."""
 
         self.port: int = sock.getsockname()[1]
 
     @property
     def dropped(self) -> int | None:
-        """How many segments it has kept from the kernel; None where nobody counts them.
+        """How many segments it has kept from the kernel; None if they are not counted.
 
-        Each that gets as far as TCP is counted, before our own end has read it or soon after.
+        A segment is counted when it reaches TCP, just before or after our own end reads it.
         """
-        if self.name == "owner":  # there the firewall drops them
+        if self.name == "owner":  # the firewall drops them before they reach the socket
             return None
         try:
             found = self._socks[0].getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
@@ -104,7 +103,7 @@ class RstGuard:
             return None
 
     def close(self) -> None:
-        """Give the port back: from here on the kernel resets what arrives for it."""
+        """Release the port: from here on the kernel answers segments for it with a RST."""
         for sock in self._socks:
             sock.close()
 
@@ -123,30 +122,30 @@ class RstGuard:
 def guard(
     address: Address, port: int = 0, names: Iterable[str] = tuple(METHODS), *, check: bool = True
 ) -> RstGuard:
-    """Return a guard on this address of ours, on a free port if none is given.
+    """Return a guard on this local address, on a free port if none is given.
 
-    Takes the first of `names` that the kernel allows and that holds when it is tried, which
-    is left out without `check`. Raises LocalError where none does, or where the port is not to
-    be had.
+    Takes the first of `names` that the kernel allows and that works when tested; `check` false
+    skips the test. Raises LocalError if none works, and ConnectError if the address or `port`
+    cannot be bound.
     """
-    said = []
+    failures = []
     for name in names:
         held = _try(name, address, port)
         if isinstance(held, OSError):
-            said.append(f"{name}: {held.strerror}")
+            failures.append(f"{name}: {system_error(held)}")
         elif check and _answers(address, held.port):
             held.close()
-            said.append(f"{name}: the kernel answers all the same")
+            failures.append(f"{name}: the kernel still sends a RST")
         else:
             return held
-    raise LocalError(f"the kernel would reset the connection: no guard holds ({'; '.join(said)})")
+    raise LocalError("no-rst-guard", failures="; ".join(failures))
 
 
 def _try(name: str, address: Address, port: int) -> RstGuard | OSError:
-    """Return a deaf listening socket, or why it cannot be made deaf."""
+    """Return a listening socket that drops all segments, or why the kernel refuses."""
     sock = _bound(address, port)
     try:
-        # Deaf first: from listen() on, a stranger's SYN would be answered.
+        # Before listen(): from then on the kernel would answer a SYN from another host.
         owner = METHODS[name](sock, address)
         sock.listen(0)
     except OSError as error:
@@ -163,18 +162,18 @@ def _bound(address: Address, port: int = 0) -> socket.socket:
         sock.bind(sockaddr(address, port))
     except OSError as error:
         sock.close()
-        what = f"port {port} of {address}" if port else f"a port of {address}"
-        why = {errno.EADDRINUSE: "it is in use", errno.EADDRNOTAVAIL: "the address is not ours"}
-        reason = why.get(error.errno or 0, os.strerror(error.errno or 0))
-        raise LocalError(f"cannot call from {what}: {reason}") from error
+        if error.errno == errno.EADDRINUSE and not port:
+            raise LocalError("bind.no-free-port", source=address) from error
+        where = f"port {port} of {address}" if port else str(address)
+        raise bind_error(error, where, port) from error
     return sock
 
 
 def _answers(address: Address, port: int) -> bool:
-    """Whether the kernel answers a SYN+ACK at this port of ours by a RST: then it is no guard.
+    """Whether the kernel answers a SYN-ACK to this local port with a RST: then it is no guard.
 
-    It sends itself two over loopback: the first to the port, the second to one that is only
-    bound, which must bring a RST and so says when the first has had its time.
+    Sends two SYN-ACKs over loopback: one to the port, then one to a port that is only bound.
+    The second must provoke a RST, which shows that the first has had its time.
     """
     try:
         with (
@@ -189,8 +188,8 @@ def _answers(address: Address, port: int) -> bool:
                 wire.sendto(octets, sockaddr(address))
             return _first_reset(wire, (ours, other)) == ours
     except (OSError, LocalError):
-        # No raw socket, no loopback, or a firewall in the way, so that no RST comes in time: it
-        # cannot be tried here, and what the kernel has accepted is believed.
+        # No raw socket, no loopback, or a firewall drops the RST: it cannot be tested here, and
+        # what the kernel has accepted is believed.
         return False
 
 
@@ -205,15 +204,15 @@ def _syn_ack(source: Endpoint, destination: Endpoint) -> Segment:
 
 
 def _first_reset(wire: socket.socket, ends: tuple[Endpoint, Endpoint]) -> Endpoint | None:
-    """Return who of the two sends a RST first; None where neither does in time."""
+    """Return which of the two ends sends a RST first; None if neither does in time."""
     by_ports = {(ends[0].port, ends[1].port): ends[0], (ends[1].port, ends[0].port): ends[1]}
-    give_up = time.monotonic() + _TIMEOUT
-    while (left := give_up - time.monotonic()) > 0:
+    deadline = time.monotonic() + _TIMEOUT
+    while (left := deadline - time.monotonic()) > 0:
         wire.settimeout(left)
         octets = wire.recv(0xFFFF)
         if wire.family == socket.AF_INET:
             octets = octets[(octets[0] & 0xF) * 4 :]
-        # A raw socket hears all that is said to this address, whether it is a segment or not.
+        # A raw socket receives every TCP packet to this address, malformed ones too.
         if len(octets) < HEADER.size:
             continue
         ports = struct.unpack("!HH", octets[:4])

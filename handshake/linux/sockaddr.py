@@ -1,4 +1,4 @@
-"""Addresses as socket calls want them."""
+"""Addresses as socket calls expect them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def sockaddr(address: Address, port: int = 0) -> tuple[str, int] | tuple[str, int, int, int]:
-    """Return the address as the socket module wants it. Raises OSError for an unknown scope."""
+    """Return the address as the socket module expects it. Raises OSError for an unknown scope."""
     if not isinstance(address, IPv6Address):
         return str(address), port
     plain, _, scope = str(address).partition("%")
@@ -22,5 +22,5 @@ def sockaddr(address: Address, port: int = 0) -> tuple[str, int] | tuple[str, in
 
 
 def family(address: Address) -> socket.AddressFamily:
-    """Return the address family that sockets for this address have."""
+    """Return the socket address family of this address."""
     return socket.AF_INET if address.version == 4 else socket.AF_INET6

@@ -1,4 +1,4 @@
-"""What the kernel tells of a TCP socket of ours: TCP_INFO, as much of it as this kernel has."""
+"""TCP_INFO: what the kernel knows about a TCP socket, as far as this kernel reports it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STATES: Final = {
     9: State.LAST_ACK,
     10: State.LISTEN,
     11: State.CLOSING,
-    12: State.SYN_RECEIVED,  # TCP_NEW_SYN_RECV: an entry of a listener's, not yet a socket
+    12: State.SYN_RECEIVED,  # TCP_NEW_SYN_RECV: a request of a listener, not yet a socket
 }
 """RFC 9293's names for the numbers of <net/tcp_states.h>."""
 
@@ -47,11 +47,11 @@ _TIMESTAMPS, _SACK, _WINDOW_SCALE, _ECN, _SYN_DATA = 1, 2, 4, 8, 32
 
 @dataclass(frozen=True, slots=True)
 class TcpInfo:
-    """A struct tcp_info. What older kernels do not tell is None there."""
+    """A struct tcp_info. Fields that an older kernel does not report are None."""
 
     state: State
     retransmits: int
-    """How often the timer ran out since something was acknowledged."""
+    """Retransmission timeouts since data was last acknowledged."""
 
     timestamps: bool
     sack: bool
@@ -60,15 +60,15 @@ class TcpInfo:
 
     ecn: bool
     syn_data: bool
-    """Whether data went with the SYN and was acknowledged with it (Fast Open)."""
+    """Whether data was sent in the SYN and acknowledged with it (Fast Open)."""
 
     snd_shift: int
     rcv_shift: int
     rto: int
-    """Until it sends again, in microseconds."""
+    """The retransmission timeout, in microseconds."""
 
     snd_mss: int
-    """The most payload that it puts into a segment: room for its options is taken off."""
+    """The largest payload it sends in a segment, room for options deducted."""
 
     rcv_mss: int
     unacked: int
@@ -76,24 +76,24 @@ class TcpInfo:
 
     lost: int
     retrans: int
-    """Segments sent again, got rid of, and not acknowledged: what this machine itself refused to
-    send again is not among them."""
+    """Segments retransmitted and not acknowledged, those the local machine failed to send left
+    out."""
 
     path_mtu: int
     """The largest packet on the path, in octets."""
 
     rtt: int
-    """The smoothed round trip, in microseconds; 0 where none was measured."""
+    """The smoothed round trip, in microseconds; 0 if none was measured."""
 
     rttvar: int
     advmss: int
-    """What it named in its own SYN."""
+    """The MSS in its own SYN."""
 
     total_retrans: int
-    """How many segments it sent again, or tried to, since the beginning."""
+    """Segments retransmitted over the whole connection, failed attempts included."""
 
     bytes_acked: int | None
-    """What the peer acknowledged: octets of data, and one for the SYN and for the FIN each."""
+    """What the peer acknowledged: octets of data, plus one each for SYN and FIN."""
 
     bytes_received: int | None
     segs_out: int | None
@@ -101,13 +101,13 @@ class TcpInfo:
     data_segs_in: int | None
     data_segs_out: int | None
     snd_wnd: int | None
-    """Room at the peer, in octets (scaled)."""
+    """The peer's receive window in octets (scaled)."""
 
     @classmethod
     def parse(cls, octets: bytes) -> Self:
-        """Return what the octets say; raise ValueError where they are shorter than ever."""
+        """Parse a struct tcp_info. Raises ValueError if it is shorter than in any Linux."""
         if len(octets) < _ALWAYS.size:
-            raise ValueError(f"a struct tcp_info has more than {len(octets)} octets")
+            raise ValueError(f"struct tcp_info too short: {len(octets)} octets")
         state, retransmits, options, shifts, *numbers = _ALWAYS.unpack_from(octets)
         rto, snd_mss, rcv_mss, unacked, lost, retrans, *numbers = numbers
         path_mtu, rtt, rttvar, advmss, total_retrans = numbers
@@ -122,7 +122,7 @@ class TcpInfo:
             window_scale=bool(options & _WINDOW_SCALE),
             ecn=bool(options & _ECN),
             syn_data=bool(options & _SYN_DATA),
-            # Two fields of four bits: which comes first depends on the machine's byte order.
+            # Two fields of four bits: their order depends on the machine's byte order.
             snd_shift=shifts & 0xF if _LITTLE else shifts >> 4,
             rcv_shift=shifts >> 4 if _LITTLE else shifts & 0xF,
             rto=rto,
@@ -147,7 +147,7 @@ class TcpInfo:
 
 
 def tcp_info(sock: socket.socket) -> TcpInfo:
-    """Return what the kernel says of this socket now."""
+    """Return the current TCP_INFO of this socket."""
     return TcpInfo.parse(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ROOM))
 
 

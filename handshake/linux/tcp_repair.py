@@ -1,20 +1,19 @@
-"""Repair: hands a connection that was opened by hand over to the kernel, which carries it on.
+"""TCP_REPAIR: hands a connection that was opened in user space over to the kernel.
 
-The kernel lets a socket be told what else only a handshake would teach it (TCP_REPAIR, made for
-containers that move to another machine). What it cannot be told is TS.Recent: that it hears.
+TCP_REPAIR, made for migrating containers, sets on a socket the state that otherwise only a
+handshake creates. It cannot set TS.Recent: a segment to the socket does.
 """
 
 from __future__ import annotations
 
 import errno
-import os
 import secrets
 import socket
 import struct
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from handshake.errors import LocalError
+from handshake.errors import LocalError, system_error
 from handshake.linux import bpf
 from handshake.linux.sockaddr import family, sockaddr
 from handshake.packet.checksum import checksummed
@@ -36,7 +35,7 @@ _TCP_REPAIR_OPTIONS: Final = 22
 _TCP_TIMESTAMP: Final = 24
 _TCP_REPAIR_WINDOW: Final = 29
 
-_ON, _OFF, _OFF_IN_SILENCE = 1, 0, -1
+_ON, _OFF, _OFF_WITHOUT_PROBE = 1, 0, -1
 _RECEIVE_QUEUE, _SEND_QUEUE = 1, 2
 
 _NUMBER: Final = struct.Struct("=I")
@@ -45,13 +44,13 @@ _WINDOW: Final = struct.Struct("=5I")  # snd_wl1, snd_wnd, max_window, rcv_wnd, 
 
 _SO_DETACH_FILTER: Final = 27
 _SO_MEMINFO: Final = 55
-_MEMINFO: Final = struct.Struct("=9I")  # the last one counts the packets that were dropped
+_MEMINFO: Final = struct.Struct("=9I")  # the last one counts dropped packets
 _IPV6_TRANSPARENT: Final = 75
 _IPV6_AUTOFLOWLABEL: Final = 70
 _IPV6_FLOWLABEL_MGR: Final = 32
 _IPV6_FLOWINFO_SEND: Final = 33
 _LEASE: Final = struct.Struct("=16s4sBBHHHI")
-"""struct in6_flowlabel_req: to whom, the label, what is asked, who may share it, flags, times."""
+"""struct in6_flowlabel_req: destination, label, action, share, flags, expires, linger."""
 
 _GET, _SHARED_BY_ALL, _CREATE = 0, 255, 1
 
@@ -61,7 +60,7 @@ _MARK: Final = 0xFFFFF014  # SKF_AD_OFF + SKF_AD_MARK
 
 _SMALLEST_MSS: Final = 88
 _LARGEST_MSS: Final = 0x7FFF
-"""What TCP_MAXSEG takes."""
+"""The range of TCP_MAXSEG."""
 
 
 def adopt(
@@ -71,59 +70,59 @@ def adopt(
     release: Callable[[], bool],
     received: bytes = b"",
 ) -> socket.socket:
-    """Return an ordinary socket, connected and blocking, that carries the connection on from here.
+    """Return an ordinary socket, connected and blocking, that continues the connection from here.
 
-    `clock` is what our timestamps clock shows now; None where timestamps are not in force.
-    `received` are the octets that were acknowledged, which nobody has read yet: they end at
-    RCV.NXT, and the socket gives them first. What was not acknowledged the peer sends again.
+    `clock` is the current value of our timestamp clock; None if timestamps are not in use.
+    `received` are the octets acknowledged but not yet read: they end at RCV.NXT, and the socket
+    returns them first. The peer retransmits what was not acknowledged.
 
-    `release` is called when the kernel knows the connection, so that it resets nothing more, but
-    does not hear it yet, and should not keep it long: there the guard of the port is closed, and
-    must be if it is a table of the firewall. It returns whether the peer has said anything that
-    is not in this block. If so, or if anything else came before the socket could hear, the kernel
-    asks the peer where it stands by a window probe: data and FIN are sent again, never a RST.
+    `release` is called once the kernel knows the connection, so that it no longer resets it, but
+    before the socket receives anything. It closes the RST guard of the port, must be quick, and
+    returns whether a segment of the peer arrived that is not in this block. If so, or if anything
+    else arrived before the socket could receive, the kernel sends a window probe: the peer then
+    retransmits data and FIN, and never gets a RST.
 
-    Raises LocalError where the kernel does not let us. Then nothing was sent, and the connection
-    can go on by hand if `release` was not called yet.
+    Raises LocalError if the kernel refuses. Then nothing was sent, and the connection can continue
+    in user space if `release` was not called yet.
     """
-    if obstacle := _obstacle(block):
-        raise LocalError(f"the kernel cannot take the connection over: {obstacle}")
-    assert clock is not None or not block.timestamps, "what does our clock show?"
+    if (obstacle := _obstacle(block)) is not None:
+        raise obstacle
+    assert clock is not None or not block.timestamps, "no value of the timestamp clock"
     stamped = clock if block.timestamps else None
     sock = _repairing(family(block.local.address))
-    # Closed in repair, a socket goes without a word: neither FIN nor RST.
+    # A socket closed in repair mode sends neither FIN nor RST.
     try:
-        mark = secrets.randbits(32) | 1  # never 0, which is what all others have
-        bpf.attach(sock, _marked_alone(mark))
+        mark = secrets.randbits(32) | 1  # never 0, the mark of all other packets
+        bpf.attach(sock, _only_marked(mark))
         _connect(sock, block, len(received))
-        _tell_options(sock, block)
+        _set_options(sock, block)
         if stamped is not None:
-            _tell_clock(sock, stamped)
+            _set_clock(sock, stamped)
         _queue(sock, received)
-        _tell_windows(sock, block)
+        _set_windows(sock, block)
         missed = release()
         if stamped is not None:
-            _hear_again(block, stamped, mark)
-            # In a SYN,ACK a window is not scaled: the same one scaled may be a little smaller.
-            _tell_windows(sock, block)
-        _hear(sock, missed=missed)
+            _deliver_again(block, stamped, mark)
+            # The window of a SYN-ACK is not scaled: scaled, it may be a little smaller.
+            _set_windows(sock, block)
+        _leave_repair(sock, missed=missed)
     except OSError as error:
         sock.close()
-        raise _cannot(error) from error
+        raise _refused(error) from error
     except BaseException:
         sock.close()
         raise
     return sock
 
 
-def see_that_it_may() -> None:
-    """Raise LocalError where this process may not do it, before anybody is called for nothing."""
+def check_permitted() -> None:
+    """Raise LocalError if this process may not use TCP_REPAIR, before any connection is opened."""
     with _repairing(socket.AF_INET):
         pass
 
 
 def acknowledged(block: ControlBlock, seen: Iterable[Observed]) -> bytes:
-    """Return the octets that led to this block, from all that was seen of its connection."""
+    """Return the octets received up to this block, from all segments of its connection."""
     irs = _known(block.rcv.irs)
     octets = bytearray(_known(block.rcv.nxt) - irs - 1)
     ours = ControlBlock(local=block.local, remote=block.remote)
@@ -131,7 +130,7 @@ def acknowledged(block: ControlBlock, seen: Iterable[Observed]) -> bytes:
         seg = each.segment
         if seg.source == block.local:
             ours = ours.sent(seg)
-        # What was refused at the time must not be taken now.
+        # A segment that was rejected at the time must not be accepted now.
         elif each.checksum_ok is not False and ours.acceptable(seg):
             ours = ours.received(seg)
             if not seg.syn:
@@ -141,45 +140,37 @@ def acknowledged(block: ControlBlock, seen: Iterable[Observed]) -> bytes:
     return bytes(octets)
 
 
-def _obstacle(block: ControlBlock) -> str:
-    """Return what the kernel could not carry on, in words; nothing where it can."""
+def _obstacle(block: ControlBlock) -> LocalError | None:
+    """Return why the kernel could not continue this connection; None if it can."""
     if block.state is State.CLOSE_WAIT:
-        return "the peer has closed it already"
+        return LocalError("adopt.closed")
     if block.state is not State.ESTABLISHED:
-        return f"it is in {block.state.value}, not in ESTABLISHED"
+        return LocalError("adopt.state", state=block.state.value)
     if block.snd.una != block.snd.nxt:
-        return "the peer has not acknowledged all that was sent"
-    if block.ecn:
-        return "both ends agreed on ECN, and the kernel cannot be told that"
-    return ""
+        return LocalError("adopt.unacknowledged")
+    return LocalError("adopt.ecn") if block.ecn else None
 
 
-def _cannot(error: OSError) -> LocalError:
-    number = error.errno or 0
-    name = errno.errorcode.get(number, str(number))
-    why = f"{os.strerror(number).lower()} ({name})"
-    return LocalError(f"the kernel does not take the connection over: {why}")
+def _refused(error: OSError) -> LocalError:
+    return LocalError("adopt.refused", why=system_error(error))
 
 
 def _repairing(version: socket.AddressFamily) -> socket.socket:
-    """Return a socket in repair."""
+    """Return a socket in repair mode."""
     sock = socket.socket(version, socket.SOCK_STREAM)
     try:
-        sock.setblocking(True)  # whatever the default time-out of this program is
+        sock.setblocking(True)  # whatever the default timeout of this program is
         sock.setsockopt(socket.IPPROTO_TCP, _TCP_REPAIR, _ON)
     except OSError as error:
         sock.close()
         if error.errno != errno.EPERM:
-            raise _cannot(error) from error
-        raise LocalError(
-            "to let the kernel take the connection over needs CAP_NET_ADMIN, since TCP_REPAIR "
-            "tells a socket what it would believe of a peer alone: run it as root"
-        ) from error
+            raise _refused(error) from error
+        raise LocalError("adopt.no-cap-net-admin") from error
     return sock
 
 
-def _marked_alone(mark: int) -> bytes:
-    """Return a filter that lets nothing through but packets of ours with this mark."""
+def _only_marked(mark: int) -> bytes:
+    """Return a filter that passes only our own packets with this mark."""
     program = (
         (_LOAD_WORD, 0, 0, _MARK),
         (_IF_EQUAL, 0, 1, mark),
@@ -190,10 +181,10 @@ def _marked_alone(mark: int) -> bytes:
 
 
 def _connect(sock: socket.socket, block: ControlBlock, received: int) -> None:
-    """Let the kernel have a connection with these ends and numbers: no segment is sent."""
+    """Create the connection in the kernel with these ends and numbers, without a segment."""
     assert block.remote is not None
     assert block.mss is not None
-    # In repair a port may be bound that a guard still holds.
+    # In repair mode a port can be bound while its guard holds it.
     sock.bind(sockaddr(block.local.address, block.local.port))
     to = sockaddr(block.remote.address, block.remote.port)
     if block.local.version == 6:
@@ -204,21 +195,21 @@ def _connect(sock: socket.socket, block: ControlBlock, received: int) -> None:
     ):
         sock.setsockopt(socket.IPPROTO_TCP, _TCP_REPAIR_QUEUE, queue)
         sock.setsockopt(socket.IPPROTO_TCP, _TCP_QUEUE_SEQ, _NUMBER.pack(int(first)))
-    # The size of segments is computed here. The MSS among the options comes too late for that:
-    # until something else makes the kernel compute it again, it would send segments of 536.
+    # The segment size is computed in connect(), before the MSS among the options is set: without
+    # this, the kernel would send segments of 536 octets until it computes the size again.
     size = min(max(block.mss, _SMALLEST_MSS), _LARGEST_MSS)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, size)
     if not _scaled(block):
-        # Here it chooses the shift that it would offer, and keeps it, though none was agreed on:
-        # for a window that needs none it is 0.
+        # connect() chooses the shift it would offer and keeps it, although window scaling was not
+        # negotiated: for a window that needs no scaling it is 0.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_WINDOW_CLAMP, 0xFFFF)
     sock.connect(to)
 
 
 def _labelled(sock: socket.socket, block: ControlBlock, to: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return where to connect, with the flow label that ours had from the first SYN on.
+    """Return the address to connect to, with the flow label of our packets so far.
 
-    A path may be chosen by it (RFC 6437). Where the kernel does not let us have it, it is 0.
+    Routers may choose the path by it (RFC 6437). If the kernel refuses, it is 0.
     """
     assert block.remote is not None
     sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_AUTOFLOWLABEL, 0)
@@ -235,13 +226,13 @@ def _labelled(sock: socket.socket, block: ControlBlock, to: tuple[Any, ...]) -> 
 
 
 def _scaled(block: ControlBlock) -> bool:
-    """Whether both ends offered to scale their windows, if only by 0."""
+    """Whether both ends offered window scaling, if only by 0."""
     offers = (block.offered, block.peer_offered)
     return all(each is not None and each.window_scale is not None for each in offers)
 
 
-def _tell_options(sock: socket.socket, block: ControlBlock) -> None:
-    """Tell the kernel what both offers brought into force."""
+def _set_options(sock: socket.socket, block: ControlBlock) -> None:
+    """Set the negotiated options."""
     assert block.mss is not None
     found = [(Kind.MSS, block.mss)]
     if _scaled(block):
@@ -256,9 +247,9 @@ def _tell_options(sock: socket.socket, block: ControlBlock) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, _TCP_REPAIR_OPTIONS, octets)
 
 
-def _tell_clock(sock: socket.socket, clock: int) -> None:
-    """Let our timestamps clock go on from here: it must not run backwards (RFC 7323)."""
-    # An odd number would also ask for a clock that counts microseconds (Linux 6.7).
+def _set_clock(sock: socket.socket, clock: int) -> None:
+    """Continue our timestamp clock from here: it must not run backwards (RFC 7323)."""
+    # An odd number would select a clock in microseconds (Linux 6.7).
     even = (clock + 1) % MODULUS & ~1
     sock.setsockopt(socket.IPPROTO_TCP, _TCP_TIMESTAMP, _NUMBER.pack(even))
 
@@ -269,16 +260,16 @@ def _known(number: Seq | None) -> Seq:
 
 
 def _queue(sock: socket.socket, received: bytes) -> None:
-    """Put octets into the receive queue, for the user to read; RCV.NXT moves past them."""
+    """Put octets into the receive queue for the application; RCV.NXT moves past them."""
     while received:
         received = received[sock.send(received) :]
 
 
-def _hear_again(block: ControlBlock, clock: int, mark: int) -> None:
-    """Let the socket hear once more what the peer said last, and so learn TS.Recent.
+def _deliver_again(block: ControlBlock, clock: int, mark: int) -> None:
+    """Deliver the peer's last timestamp to the socket again, so that it learns TS.Recent.
 
-    Else our segments would echo 0 until the peer speaks. The segment goes from this kernel to
-    itself; where that is barred, it is done without.
+    Otherwise our segments would echo 0 until the peer sends. The segment goes from this kernel to
+    itself; if that is filtered, the socket does without.
     """
     assert block.remote is not None
     assert block.ts_recent is not None
@@ -297,7 +288,7 @@ def _hear_again(block: ControlBlock, clock: int, mark: int) -> None:
         suppress(OSError),
         socket.socket(family(local), socket.SOCK_RAW, socket.IPPROTO_TCP) as wire,
     ):
-        # The peer's address is not ours to send from, unless transparently.
+        # Sending from the peer's address needs a transparent socket.
         if local.version == 6:
             wire.setsockopt(socket.IPPROTO_IPV6, _IPV6_TRANSPARENT, 1)
         else:
@@ -307,27 +298,27 @@ def _hear_again(block: ControlBlock, clock: int, mark: int) -> None:
         wire.sendto(checksummed(seg).pack(), sockaddr(local))
 
 
-def _tell_windows(sock: socket.socket, block: ControlBlock) -> None:
-    """Tell the kernel both windows: neither may shrink."""
+def _set_windows(sock: socket.socket, block: ControlBlock) -> None:
+    """Set both windows: neither may shrink."""
     wnd = block.snd.wnd or 0
     numbers = (
         int(_known(block.snd.wl1)),
         wnd,
         wnd,
         block.rcv.wnd or 0,
-        # Where our window was counted from when we last named it.
+        # The acknowledgment number with which we last advertised our window.
         int(_known(block.last_ack_sent)),
     )
     sock.setsockopt(socket.IPPROTO_TCP, _TCP_REPAIR_WINDOW, _WINDOW.pack(*numbers))
 
 
-def _hear(sock: socket.socket, *, missed: bool) -> None:
-    """Let the socket hear and speak. If anything was missed, it speaks at once."""
+def _leave_repair(sock: socket.socket, *, missed: bool) -> None:
+    """Let the socket receive and send; if a segment was missed, with a window probe."""
     sock.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
     octets = sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
     if not missed and not _MEMINFO.unpack(octets)[-1]:
-        # Kernels before 4.19 cannot, and ask the peer in any case.
+        # Kernels before 4.19 cannot, and send a window probe in any case.
         with suppress(OSError):
-            sock.setsockopt(socket.IPPROTO_TCP, _TCP_REPAIR, _OFF_IN_SILENCE)
+            sock.setsockopt(socket.IPPROTO_TCP, _TCP_REPAIR, _OFF_WITHOUT_PROBE)
             return
     sock.setsockopt(socket.IPPROTO_TCP, _TCP_REPAIR, _OFF)

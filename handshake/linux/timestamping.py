@@ -1,4 +1,4 @@
-"""Time stamps: the kernel begins to stamp packets a moment after the first socket asks for it."""
+"""Kernel time stamps: packets are stamped from a moment after the first socket asks for it."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from handshake.units import NS_PER_SECOND
 SO_TIMESTAMPNS: Final = 35
 _TIMESPEC: Final = struct.Struct("@ll")
 ROOM: Final = socket.CMSG_SPACE(_TIMESPEC.size)
-"""Octets of ancillary data that a stamp takes."""
+"""Octets of ancillary data for one time stamp."""
 
 _LOOPBACK: Final = "127.0.0.1"
 _TRIALS: Final = 100
 _REST: Final = 0.0002
 _ARRIVES: Final = 5
-"""Milliseconds in which a packet has come over loopback, if it may come at all."""
+"""Milliseconds in which a packet arrives over loopback, unless it is filtered."""
 
 
 def ask(sock: socket.socket) -> None:
-    """Let what the socket hears be stamped."""
+    """Ask for time stamps on what the socket receives."""
     sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
 
 
 def stamp(data: bytes) -> int:
-    """Return the nanoseconds since 1970 that stand in a stamp."""
+    """Return a time stamp as nanoseconds since 1970."""
     seconds: int
     nanoseconds: int
     seconds, nanoseconds = _TIMESPEC.unpack(data)
@@ -37,11 +37,11 @@ def stamp(data: bytes) -> int:
 
 
 def wait_for_stamps() -> None:
-    """Wait until packets are stamped as they pass, which a socket has asked for.
+    """Wait until the kernel stamps packets on arrival, after a socket has asked for it.
 
-    Until then they get their stamp when they are read, so that a SYN can seem to be younger
-    than its answer. A datagram over loopback shows it; where that is closed to us, all that
-    can be done is to wait for as long as it usually takes.
+    Until then they are stamped when read, so that a SYN can seem later than its answer. A
+    datagram over loopback shows when it works; if loopback is filtered, wait as long as it
+    usually takes.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         ask(sock)

@@ -60,8 +60,8 @@ def number(count: int, singular: str, plural: str = "") -> str:
 
 
 def listed(items: Iterable[object], conjunction: str) -> str:
-    """Return items as a sentence lists them: `a, b and c`."""
-    *most, last = map(str, items)
+    """Return items as a sentence lists them: `a, b and c`; nothing for none."""
+    *most, last = list(map(str, items)) or [""]
     return f"{', '.join(most)} {conjunction} {last}" if most else last
 
 

@@ -1,15 +1,15 @@
-"""The segment in a frame: `Decoder.fields` for millions of frames, `Decoder.observed` for each.
+"""Finds the segment in a frame: `Decoder.fields` for speed, `Decoder.observed` for all details.
 
     decoder = Decoder()
-    for frame in capture:                    # each frame once and in order: fragments are kept
+    for frame in capture:                    # each frame once and in order, for reassembly
         found = decoder.fields(frame)        # a plain tuple, an IcmpError or None
         if type(found) is tuple:
             (source, destination, sport, dport, seq, ack, bits, window, length, options,
-             ttl, ip, tcp, end, whole, via) = found      # what they are: `walk.Fields`
-            observed(frame, found)           # the same as an Observed, whenever it is wanted
-    decoder.warnings                         # a line for each kind of frame that was not read
+             ttl, ip, tcp, end, whole, via) = found      # see `layer_parser.Fields`
+            observed(frame, found)           # the same as an Observed, when needed
+    decoder.warnings                         # one for each kind of frame that was skipped
 
-`Decoder.observed(frame)` does both in one. Nothing in here raises on what a wire carries.
+`Decoder.observed(frame)` does both at once. Malformed packets raise nothing here.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
+from handshake.errors import CaptureError
 from handshake.packet.checksum import checksum
 from handshake.packet.dot11 import EncryptedError
 from handshake.packet.ip import TCP, CutError
 from handshake.packet.layer import IPV4, IPV6, UnknownLinkError
-from handshake.packet.layer_parser import ShortError, Walker
+from handshake.packet.layer_parser import LayerParser, ShortError
 from handshake.tcp import Observed, Segment
 
 if TYPE_CHECKING:
@@ -35,10 +36,10 @@ if TYPE_CHECKING:
 
 _ETHERNET: Final = 1
 _ORDINARY: Final = struct.Struct("!12xHBxH2xHBB2x4s4sHHIIHH").unpack_from
-"""Ethernet, IPv4 without options and TCP: nearly all there is."""
+"""Ethernet, IPv4 without options and TCP: the vast majority."""
 
 _ORDINARY_6: Final = struct.Struct("!18xHBB16s16sHHIIHH").unpack_from
-"""The same over IPv6, from the length of its payload on."""
+"""The same over IPv6, from the payload length on."""
 
 _ORDINARY_OCTETS: Final = 54
 _ORDINARY_6_OCTETS: Final = 74
@@ -57,23 +58,25 @@ _NAMES: Final = {
     249: "USB",
     252: "upper PDUs of Wireshark",
 }
-"""Link types that are not read, where a number alone would puzzle."""
+"""Names of link types that are not supported."""
 
 _address = lru_cache(65536)(ip_address)
 
 
 class Decoder:
-    """Finds the segment in each frame, and counts the frames where something was in the way."""
+    """Finds the segment in each frame, and counts the frames that could not be read."""
 
     def __init__(self) -> None:
-        self._seen: Counter[str] = Counter()
-        self._first: dict[str, int] = {}
-        self._walker = Walker()
+        self._skipped: Counter[tuple[str, str]] = Counter()
+        """How many frames could not be read, by code and detail."""
+
+        self._first: dict[tuple[str, str], int] = {}
+        self._parser = LayerParser()
 
     def fields(self, frame: Frame) -> Fields | IcmpError | None:
         """Return the innermost segment of the frame, or the ICMP error that quotes one.
 
-        None where it holds neither.
+        None if it has neither.
         """
         _, _, _, link_type, length, data, _ = frame
         if link_type == _ETHERNET and len(data) >= _ORDINARY_OCTETS:
@@ -83,7 +86,7 @@ class Decoder:
             # fmt: on
             if kind == IPV4 and first == 0x45 and protocol == TCP and not fragmentation & 0x3FFF:
                 header = bits >> 10 & 0x3C
-                # Whatever is odd about a length is for the long way to judge.
+                # Leave inconsistent lengths to the layer parser.
                 if _MIN_HEADER <= header <= total - 20 <= length - 34:
                     options = bytes(data[54 : 34 + header]) if header > _MIN_HEADER else b""
                     # fmt: off
@@ -93,42 +96,41 @@ class Decoder:
             if kind == IPV6 and (found := _ordinary_6(data, length)) is not None:
                 return found
         try:
-            return self._walker.walk(frame)
+            return self._parser.parse(frame)
         except UnknownLinkError as error:
             name = _NAMES.get(error.link_type)
-            shown = f"{error.link_type} ({name})" if name else str(error.link_type)
-            what = f"of link type {shown}, which is not read"
+            why = "link-type", f"{error.link_type} ({name})" if name else str(error.link_type)
         except EncryptedError:
-            what = "encrypted on a wireless network"
+            why = "encrypted", ""
         except ShortError:
-            what = "too short to hold a TCP header"
+            why = "short", ""
         except (CutError, struct.error, IndexError):
-            what = "cut off inside a header"
+            why = "truncated", ""
         except ValueError as error:
-            what = f"malformed: {error}"
-        self._seen[what] += 1
-        self._first.setdefault(what, frame.number)
+            why = "malformed", str(error)
+        self._skipped[why] += 1
+        self._first.setdefault(why, frame.number)
         return None
 
     def observed(self, frame: Frame) -> Observed | IcmpError | None:
         """Return the innermost segment of the frame as observed, or the error that quotes one.
 
-        None where it holds neither.
+        None if it has neither.
         """
         found = self.fields(frame)
         return observed(frame, found) if isinstance(found, tuple) else found
 
     @property
-    def warnings(self) -> list[str]:
-        """What stood in the way so far: a line for each kind, with its first frame."""
-        lines = [(count, what, self._first[what]) for what, count in self._seen.items()]
-        count, first = self._walker.fragments.left
-        if count:
-            lines.append((count, "part of a packet whose other parts are not there", first))
-        return [
-            f"{count} packet{' was' if count == 1 else 's were'} {what} (first: frame {first})"
-            for count, what, first in lines
+    def warnings(self) -> list[CaptureError]:
+        """The frames skipped so far: a warning for each reason, with the first frame."""
+        found = [
+            CaptureError(f"skipped.{code}", count=count, why=why, first=self._first[code, why])
+            for (code, why), count in self._skipped.items()
         ]
+        count, first = self._parser.fragments.left
+        if count:
+            found.append(CaptureError("skipped.fragments", count=count, first=first))
+        return found
 
 
 def _ordinary_6(data: Octets, length: int) -> Fields | None:
@@ -147,7 +149,7 @@ def _ordinary_6(data: Octets, length: int) -> Fields | None:
 
 
 def observed(frame: Frame, fields: Fields) -> Observed:
-    """Return what `Decoder.fields` found in this frame, in full: payload, packet and checksum."""
+    """Return the fields of this frame as an Observed, with payload, packet and checksum."""
     source, destination = fields[0], fields[1]
     ttl, ip, tcp, end, whole, via = fields[10:]
     packet = bytes((frame.data if whole is None else whole)[ip:end])

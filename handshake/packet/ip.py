@@ -103,7 +103,7 @@ def _v4(octets: Octets, at: int, limit: int) -> Header:
     )
     payload = at + (first & 0xF) * 4
     if payload < at + 20 or 0 < total < payload - at:
-        raise ValueError("the lengths in the IP header contradict each other")
+        raise ValueError("inconsistent lengths in the IP header")
     end = _end(at, total, limit)
     fragment = None
     if fragmentation & 0x3FFF:
@@ -112,7 +112,7 @@ def _v4(octets: Octets, at: int, limit: int) -> Header:
     elif protocol in _EXTENSIONS:
         protocol, payload, _, _ = _walk(octets, protocol, payload, at + 9)
     if payload > end:
-        raise ValueError("the headers are longer than the packet")
+        raise ValueError("the IP headers are longer than the packet")
     return Header(source, destination, ttl, protocol, payload, end, fragment)
 
 
@@ -124,7 +124,7 @@ def _v6(octets: Octets, at: int, limit: int) -> Header:
         destination = stop or destination
     end = _end(at, total and total + 40, limit)
     if payload > end:
-        raise ValueError("the headers are longer than the packet")
+        raise ValueError("the IP headers are longer than the packet")
     return Header(source, destination, ttl, protocol, payload, end, fragment)
 
 

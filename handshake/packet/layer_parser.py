@@ -58,13 +58,13 @@ _BY_SCAPY: Final = frozenset((119, 192, 195, 230))
 _TCP_HEADER: Final = struct.Struct("!HHIIHH").unpack_from
 
 
-class Walker:
+class LayerParser:
     """Reads frames of every kind; keeps fragments until their packet is whole."""
 
     def __init__(self) -> None:
         self.fragments = Fragments()
 
-    def walk(self, frame: Frame) -> Fields | IcmpError | None:
+    def parse(self, frame: Frame) -> Fields | IcmpError | None:
         """Return the innermost segment, or the ICMP error that quotes one; None without either.
 
         Raises ValueError, IndexError, struct.error, UnknownLinkError or EncryptedError where
@@ -113,7 +113,7 @@ class Walker:
                 if at + least > len(octets):
                     raise ip.CutError
                 if at + least > limit:
-                    raise ValueError("a header is longer than what it stands in")
+                    raise ValueError("a header is longer than its packet")
                 after = layer(octets, at, limit)
                 if after is None:
                     return None
@@ -122,7 +122,7 @@ class Walker:
                 return None
             if name:
                 via += (name,)
-        raise ValueError(f"wrapped more than {_DEEPEST} times")
+        raise ValueError(f"more than {_DEEPEST} nested layers")
 
 
 def _fields(

@@ -28,7 +28,7 @@ def segment(packet: Any) -> Segment:
         datagram = Datagram.parse(bytes(layer))
         if datagram.protocol == network.TCP and not datagram.fragment:
             return _parsed(datagram)
-    raise ValueError("there is no TCP segment in this packet")
+    raise ValueError("no TCP segment in this packet")
 
 
 def packet(seg: Segment, ttl: int = 64, tos: int = 0) -> Any:
@@ -39,7 +39,7 @@ def packet(seg: Segment, ttl: int = 64, tos: int = 0) -> Any:
     """
     options = seg.options.raw
     if len(options) > MAX_OCTETS:
-        raise ValueError(f"options take {len(options)} octets, and a header has room for 40")
+        raise ValueError(f"TCP options take {len(options)} octets, but a header has room for 40")
     payload = seg.payload
     if payload:
         # The receiver looks for the payload where the data offset points.
@@ -108,4 +108,4 @@ def ip_packet(link_type: int, octets: bytes) -> bytes:
         found = conf.l2types.num2layer[link_type](octets)
         return next((bytes(layer.original) for layer in ip_layers(found)), b"")
     except Exception as error:  # Scapy raises exceptions of any class on hostile octets
-        raise ValueError(f"not understood ({type(error).__name__})") from error
+        raise ValueError(f"Scapy failed: {type(error).__name__}") from error

@@ -103,7 +103,7 @@ def probes(
     try:
         found = endpoints(target)
     except LookupError as error:
-        yield failed(target, Verdict.NAME_ERROR, str(error.args[0]))
+        yield failed(target, Verdict.NAME_ERROR, str(error))
         return
     for remote in found:
         called = entry(target, remote)

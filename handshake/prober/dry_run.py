@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from handshake.endpoint.segment_builder import SegmentBuilder, offer_for, path_mss
-from handshake.errors import LocalError
-from handshake.prober.target import unfit
+from handshake.errors import ConnectError, LocalError
+from handshake.prober.target import unusable
 from handshake.tcp import Endpoint, Observed, Segment, Seq
 
 if TYPE_CHECKING:
@@ -24,18 +24,18 @@ def syn(remote: Endpoint, options: ClientOptions) -> Observed:
     The kernel is asked for the way, and nothing is sent. What is drawn anew for each call, the
     port and the number, is drawn. Raises LocalError where there is no way.
     """
-    from handshake.linux.route import explain, route
+    from handshake.linux.route import route
     from handshake.packet.checksum import internet_checksum
     from handshake.packet.ip import Datagram
     from handshake.packet.template import Templates
 
     address = remote.address
-    if (why := unfit(address)) is not None:
-        raise LocalError(f"no SYN could leave for {why}")
+    if (why := unusable(address)) is not None:
+        raise LocalError(why.code, **why.values)
     try:
         way = route(address, options.source, options.interface)
-    except OSError as error:
-        raise LocalError(f"no SYN could leave for {address}: {explain(error)}") from error
+    except ConnectError as error:
+        raise LocalError("no-syn", address=address, why=error) from error
     local = Endpoint(way.source, options.source_port or secrets.choice(_LIKELY))
     iss = Seq(secrets.randbits(32) if options.iss is None else options.iss)
     version = address.version

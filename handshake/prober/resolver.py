@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from handshake.endpoint.verdict import Verdict
 from handshake.prober.result import Result, failed
-from handshake.prober.target import Target, unfit
+from handshake.prober.target import Target, unusable
 from handshake.tcp import Endpoint
 
 if TYPE_CHECKING:
@@ -79,16 +79,16 @@ def _entries(target: Target) -> list[Entry]:
     try:
         found = target.endpoints()
     except LookupError as error:
-        return [failed(target, Verdict.NAME_ERROR, str(error.args[0]))]
+        return [failed(target, Verdict.NAME_ERROR, str(error))]
     return [entry(target, remote) for remote in found]
 
 
 def entry(target: Target, remote: Endpoint) -> Entry:
     """Return whom to call at an address of a target, or why nobody can be there."""
-    why = unfit(remote.address)
+    why = unusable(remote.address)
     if why is None:
         return target, remote
-    if remote.address.is_unspecified:
-        # The kernel would call this very machine.
-        why += ": a name server answers so for what it blocks"
-    return failed(target, Verdict.NAME_ERROR, f"{target.host} stands for {why}", remote)
+    # The kernel would take an unspecified address for this very machine.
+    blocked = " (DNS filters answer so for blocked names)" if remote.address.is_unspecified else ""
+    reason = f"{target.host}: {why}{blocked}"
+    return failed(target, Verdict.NAME_ERROR, reason, remote)

@@ -1,4 +1,4 @@
-"""Asks for records by their keys: which to list, and in what order."""
+"""Filters and sorts records by their keys."""
 
 from handshake.query.keys import KEYS, Key
 from handshake.query.order import order

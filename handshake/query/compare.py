@@ -1,4 +1,4 @@
-"""Compares a key's values: numbers, words, and addresses however they are spelled."""
+"""Compares a key's values: numbers, texts, and addresses in any notation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from handshake.query.keys import Key
-    from handshake.query.tokens import Word
+    from handshake.query.tokens import Token
     from handshake.record import Record
 
 ORDER: Final[dict[str, Callable[[Any, Any], bool]]] = {
@@ -29,43 +29,43 @@ _BOOLEANS: Final = {"true": True, "false": False}
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A value that stands in the expression itself."""
+    """A value written in the expression."""
 
     value: Any
 
 
-def literal(key: Key, word: Word) -> Literal:
-    """Return what a word means beside this key. Raises UsageError where it can mean nothing."""
-    if word.text == "null" and not word.quoted:
+def literal(key: Key, token: Token) -> Literal:
+    """Return the value of a token compared with this key. Raises UsageError if it has none."""
+    if token.text == "null" and not token.quoted:
         return Literal(None)
     if key.is_address:
         try:
-            return Literal(_address(str(ip_address(word.text))))
+            return Literal(_address(str(ip_address(token.text))))
         except ValueError:
-            why = "write the network after in" if "/" in word.text else "it is no IP address"
-            raise word.wrong(why) from None
+            code = "network-without-in" if "/" in token.text else "not-an-address"
+            raise token.error(code) from None
     if key.kind is float:
         try:
-            number = float(word.text)
+            number = float(token.text)
         except ValueError:
             number = math.nan
         if math.isnan(number):
-            raise word.wrong(f"{key.name} is a number, and this is none")
+            raise token.error("not-a-number", key=key.name)
         return Literal(number)
     if key.kind is bool:
-        if word.text not in _BOOLEANS:
-            raise word.wrong(f"{key.name} is true, false or null")
-        return Literal(_BOOLEANS[word.text])
-    return Literal(word.text)
+        if token.text not in _BOOLEANS:
+            raise token.error("not-a-boolean", key=key.name)
+        return Literal(_BOOLEANS[token.text])
+    return Literal(token.text)
 
 
-def comparison(key: Key, sign: Word, other: Key | Literal) -> Callable[[Record], bool]:
-    """Return the test of a key against a value or another key."""
+def comparison(key: Key, sign: Token, other: Key | Literal) -> Callable[[Record], bool]:
+    """Return the comparison of a key with a value or another key."""
     compare = ORDER[sign.text]
     equality = sign.text in ("==", "!=")
     if isinstance(other, Literal):
         if not equality and (other.value is None or key.kind is bool):
-            raise sign.wrong("only == and != can stand here")
+            raise sign.error("only-equality")
         theirs: Callable[[Record], list[Any]] = lambda _: [other.value]  # noqa: E731
     else:
         theirs = values(other)
@@ -76,7 +76,7 @@ def comparison(key: Key, sign: Word, other: Key | Literal) -> Callable[[Record],
             compare(mine, yours)
             for mine in ours(record)
             for yours in theirs(record)
-            # What is not known is neither more nor less than anything.
+            # An unknown value is neither greater nor less than any other.
             if equality or (mine is not None and yours is not None)
         )
 
@@ -84,7 +84,7 @@ def comparison(key: Key, sign: Word, other: Key | Literal) -> Callable[[Record],
 
 
 def contains(key: Key, text: str) -> Callable[[Record], bool]:
-    """Return the test whether a key's text has another in it, in capitals or not."""
+    """Return the test whether a key's text contains another, ignoring case."""
     wanted = text.casefold()
 
     def test(record: Record) -> bool:
@@ -95,18 +95,18 @@ def contains(key: Key, text: str) -> Callable[[Record], bool]:
     return test
 
 
-def membership(key: Key, found: Sequence[Word]) -> Callable[[Record], bool]:
-    """Return the test whether a key's value is one of several, or lies in a network."""
+def membership(key: Key, found: Sequence[Token]) -> Callable[[Record], bool]:
+    """Return the test whether a key's value is one of several, or is in a network."""
     networks: list[IPv4Network | IPv6Network] = []
     others: list[Any] = []
-    for word in found:
-        if key.is_address and "/" in word.text:
+    for token in found:
+        if key.is_address and "/" in token.text:
             try:
-                networks.append(ip_network(word.text, strict=False))
+                networks.append(ip_network(token.text, strict=False))
             except ValueError:
-                raise word.wrong("it is no IP network") from None
+                raise token.error("not-a-network") from None
         else:
-            others.append(literal(key, word).value)
+            others.append(literal(key, token).value)
     ours = values(key)
 
     def test(record: Record) -> bool:
@@ -116,7 +116,7 @@ def membership(key: Key, found: Sequence[Word]) -> Callable[[Record], bool]:
 
 
 def values(key: Key) -> Callable[[Record], list[Any]]:
-    """Return what gives a key's values, fit to be compared with each other."""
+    """Return the getter of a key's values, in a form that can be compared."""
     get = key.get
     if key.many:
         return lambda record: list(get(record) or ())
@@ -126,7 +126,7 @@ def values(key: Key) -> Callable[[Record], list[Any]]:
 
 
 def _address(text: str | None) -> tuple[int, int] | None:
-    """Return an address as what sorts: version, number."""
+    """Return an address in sortable form: version, number."""
     if text is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Every key of the record by its dotted name: what it holds, and how to get it."""
+"""Every key of the record by its dotted name: its type, and how to get its value."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _CLOSE: Final = 0.8
-"""How alike a key must be to be taken for what was meant."""
+"""How similar a key must be to be suggested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +28,22 @@ class Key:
     """Dotted, as CSV has it: `client.address`."""
 
     kind: type
-    """What it holds where it is known: str, float (any number) or bool."""
+    """The type of its value: str, float (any number) or bool. The value may be None."""
 
     get: Callable[[Record], Any]
-    """Return its value: a scalar, or a list where there may be several."""
+    """Return its value: a scalar, or a list if `many`."""
 
     many: bool = False
     """Whether it holds a list."""
 
     @property
     def is_address(self) -> bool:
-        """Whether it holds an IP address, which may be spelled in many ways."""
+        """Whether it holds an IP address, which has several notations."""
         return self.name.endswith((".address", ".from"))
 
 
 def _keys(kind: type, path: str = "") -> Iterator[Key]:
-    """Yield the keys of a dataclass, and of those that it holds."""
+    """Yield the keys of a dataclass and of the dataclasses in it."""
     hints = get_type_hints(kind, localns={"IcmpError": IcmpError})
     for each in fields(kind):
         yield from _key(hints[each.name], path + each.name)
@@ -53,7 +53,7 @@ def _key(hint: Any, name: str) -> Iterator[Key]:
     hint = _known(hint)
     get = _getter(name)
     if hint is IcmpError:
-        # As it is written: who sent it is what matters of it, not what it quotes.
+        # As in the JSON: type, code and sender matter, not the segment it quotes.
         yield Key(f"{name}.type", float, _getter(f"{name}.type"))
         yield Key(f"{name}.code", float, _getter(f"{name}.code"))
         yield Key(f"{name}.from", str, lambda record: _text(_getter(f"{name}.sender")(record)))
@@ -72,7 +72,7 @@ def _key(hint: Any, name: str) -> Iterator[Key]:
 
 
 def _getter(name: str) -> Callable[[Any], Any]:
-    """Return what gets a value by its dotted name; None where what should hold it is None."""
+    """Return the getter of a value by its dotted name; the value is None if its parent is None."""
     get = attrgetter(name)
 
     def get_if_there(record: Any) -> Any:
@@ -93,7 +93,7 @@ def _of_all(get: Callable[[Record], Any], of_one: Callable[[Any], Any], record: 
 
 
 def _known(hint: Any) -> Any:
-    """Return what a hint promises where the value is not None."""
+    """Return a type hint without its None."""
     if get_origin(hint) in (Union, UnionType):
         return next(each for each in get_args(hint) if each is not type(None))
     return hint
@@ -106,11 +106,11 @@ def _kind(hint: Any) -> type:
 KEYS: Final = {each.name: each for each in _keys(Record)}
 
 SHORT: Final = {"findings": KEYS["findings.code"], "icmp": KEYS["icmp.type"]}
-"""Keys of objects, and by which of their values a filter knows that there is one."""
+"""Keys of objects, and the key that a filter takes for each."""
 
 
-def near(name: str) -> list[str]:
-    """Return the keys that were perhaps meant: same last word, or spelled alike."""
+def similar_keys(name: str) -> list[str]:
+    """Return the keys similar to a name: the same last word, or a similar spelling."""
     last = name.rpartition(".")[2].casefold()
     same = [key for key in KEYS if key.casefold().endswith(f".{last}")]
     begin = [key for key in KEYS if name and key.casefold().startswith(name.casefold())]

@@ -1,4 +1,4 @@
-"""Puts records in order by keys: `-handshake.rtt,client.address`."""
+"""Sorts records by keys: `-handshake.rtt,client.address`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from handshake.errors import UsageError
 from handshake.query.compare import values
-from handshake.query.keys import KEYS, Key, near
+from handshake.query.keys import KEYS, Key, similar_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 
 def order(text: str) -> Callable[[Iterable[Record]], list[Record]]:
-    """Return what sorts records by keys, `-` before one for the greatest first.
+    """Return the function that sorts records by keys; `-` before a key reverses its order.
 
-    What is not known comes last either way; equals stay in the order they came in.
+    Unknown values come last in either order; equal records keep their order.
     """
     keys = [_key(word.strip()) for word in text.split(",")]
 
     def arrange(records: Iterable[Record]) -> list[Record]:
         found = list(records)
-        # Sorting keeps the order of equals: the key that counts most comes last.
-        for key, falling in reversed(keys):
-            _sort(found, key, falling=falling)
+        # Sorting is stable: the most significant key comes last.
+        for key, descending in reversed(keys):
+            _sort(found, key, descending=descending)
         return found
 
     return arrange
@@ -35,17 +35,15 @@ def _key(word: str) -> tuple[Key, bool]:
     name = word.removeprefix("-")
     if name in KEYS:
         return KEYS[name], word.startswith("-")
-    meant = " or ".join(near(name))
-    hint = f"perhaps {meant}" if meant else "handshake list FILE --json shows them all"
-    raise UsageError(f"--sort '{name[:40]}': there is no such key: {hint}")
+    raise UsageError("unknown-key", similar=similar_keys(name)).at(f"--sort '{name[:40]}'")
 
 
-def _sort(records: list[Record], key: Key, *, falling: bool) -> None:
+def _sort(records: list[Record], key: Key, *, descending: bool) -> None:
     get = values(key)
 
     def place(record: Record) -> tuple[bool, list[Any]]:
         known = [each for each in get(record) if each is not None]
-        # Sorted backwards, what comes first is what is greatest.
-        return bool(known) == falling, known
+        # In reverse order, True comes first.
+        return bool(known) == descending, known
 
-    records.sort(key=place, reverse=falling)
+    records.sort(key=place, reverse=descending)

@@ -1,24 +1,23 @@
-"""The filter language: `outcome != established and handshake.rtt > 0.2` becomes a test."""
+"""Parses filters: `outcome != established and handshake.rtt > 0.2` becomes a test."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from handshake.query.compare import ORDER, comparison, contains, literal, membership
-from handshake.query.keys import KEYS, SHORT, Key, near
-from handshake.query.tokens import Word, words
+from handshake.query.keys import KEYS, SHORT, Key, similar_keys
+from handshake.query.tokens import Token, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from handshake.errors import UsageError
     from handshake.record import Record
 
 Test: TypeAlias = "Callable[[Record], bool]"
-"""Tells whether a record is one of those that were asked for."""
+"""Whether a record matches a filter."""
 
 _DEEPEST: Final = 50
-"""Parentheses and `not`s inside each other: no person writes more, and Python's stack ends."""
+"""Nested parentheses and `not`s: more would exhaust Python's stack."""
 
 _AND: Final = ("and", "&&")
 _OR: Final = ("or", "||")
@@ -27,30 +26,30 @@ _RESERVED: Final = (*_AND, *_OR, "not", "in", "contains")
 
 
 def parse(text: str) -> Test:
-    """Return the test that an expression asks for. Raises UsageError that points at what is wrong.
+    """Return the test of an expression. Raises UsageError that points at the mistake.
 
-    A key alone is true where it is known and neither false, 0 nor empty. A comparison
-    with a key that holds a list is true if it is for any of the list.
+    A key alone is true if its value is known and neither false, 0 nor empty. A comparison
+    with a list is true if it is true for any item.
     """
     return _Parser(text).all()
 
 
 class _Parser:
     def __init__(self, text: str) -> None:
-        self._words = list(words(text))
+        self._tokens = list(tokens(text))
         self._at = 0
         self._depth = 0
 
     @property
-    def _next(self) -> Word:
-        return self._words[self._at]
+    def _next(self) -> Token:
+        return self._tokens[self._at]
 
-    def _take(self) -> Word:
-        word = self._next
-        self._at = min(self._at + 1, len(self._words) - 1)
-        return word
+    def _take(self) -> Token:
+        token = self._next
+        self._at = min(self._at + 1, len(self._tokens) - 1)
+        return token
 
-    def _take_if(self, *texts: str) -> Word | None:
+    def _take_if(self, *texts: str) -> Token | None:
         is_one = not self._next.quoted and self._next.text in texts
         return self._take() if is_one else None
 
@@ -58,8 +57,7 @@ class _Parser:
         test = self._any_of()
         rest = self._next
         if rest.text or rest.quoted:
-            why = "nothing opens this" if rest.text in ")}" and rest.text else ""
-            raise rest.wrong(why or "and, or or the end should stand here")
+            raise rest.error("unopened" if rest.text in ")}" and rest.text else "expected.end")
         return test
 
     def _any_of(self) -> Test:
@@ -80,11 +78,11 @@ class _Parser:
             return self._comparison()
         self._depth += 1
         if self._depth > _DEEPEST:
-            raise opening.wrong(f"more than {_DEEPEST} parentheses and nots inside each other")
+            raise opening.error("depth", most=_DEEPEST)
         if opening.text == "(":
             test = self._any_of()
             if not self._take_if(")"):
-                raise self._next.wrong(f"the ( at column {opening.column} is not closed")
+                raise self._next.error("unclosed", bracket="(", column=opening.column)
         else:
             denied = self._one()
 
@@ -98,60 +96,52 @@ class _Parser:
         key = self._key()
         if sign := self._take_if(*ORDER, "="):
             if sign.text == "=":
-                raise sign.wrong("to compare, write ==")
+                raise sign.error("equals")
             return self._compared(key, sign)
         if self._take_if("~", "contains"):
-            word = self._value("a text to look for")
-            return contains(key, word.text)
+            return contains(key, self._value("text").text)
         if self._take_if("in"):
             return self._within(key)
         if self._next.text == "not" and not self._next.quoted:
             self._take()
             if not self._take_if("in"):
-                raise self._next.wrong("after a key and not, in should stand here")
+                raise self._next.error("expected.in")
             inside = self._within(key)
             return lambda record: not inside(record)
         return lambda record: bool(key.get(record))
 
     def _key(self) -> Key:
-        word = self._value("a key of the record, such as outcome or server.port")
-        known = None if word.quoted else KEYS.get(word.text) or SHORT.get(word.text)
+        token = self._value("key")
+        if token.quoted:
+            raise token.error("quoted-key")
+        known = KEYS.get(token.text) or SHORT.get(token.text)
         if known is None:
-            raise _no_such_key(word)
+            raise token.error("unknown-key", similar=similar_keys(token.text))
         return known
 
-    def _compared(self, key: Key, sign: Word) -> Test:
-        word = self._value("a key or a value")
-        other = None if word.quoted else KEYS.get(word.text)
+    def _compared(self, key: Key, sign: Token) -> Test:
+        token = self._value("operand")
+        other = None if token.quoted else KEYS.get(token.text)
         if other is None:
-            return comparison(key, sign, literal(key, word))
+            return comparison(key, sign, literal(key, token))
         if (other.kind, other.is_address) != (key.kind, key.is_address):
-            raise word.wrong(f"it cannot be compared with {key.name}: they hold different things")
+            raise token.error("types", key=key.name)
         return comparison(key, sign, other)
 
     def _within(self, key: Key) -> Test:
         opening = self._take_if("{")
         if opening is None:
-            return membership(key, [self._value("a {set} or a network such as 10.0.0.0/8")])
-        found = [self._value("a value")]
+            return membership(key, [self._value("set")])
+        found = [self._value("value")]
         while self._take_if(","):
-            found.append(self._value("a value"))
+            found.append(self._value("value"))
         if not self._take_if("}"):
-            raise self._next.wrong(f"the {{ at column {opening.column} is not closed")
+            raise self._next.error("unclosed", bracket="{", column=opening.column)
         return membership(key, found)
 
-    def _value(self, what: str) -> Word:
-        word = self._next
-        signs = not word.text or word.text[0] in "(){},=!<>~&|" or word.text in _RESERVED
-        if signs and not word.quoted:
-            raise word.wrong(f"{what} should stand here")
+    def _value(self, expected: str) -> Token:
+        token = self._next
+        signs = not token.text or token.text[0] in "(){},=!<>~&|" or token.text in _RESERVED
+        if signs and not token.quoted:
+            raise token.error(f"expected.{expected}")
         return self._take()
-
-
-def _no_such_key(word: Word) -> UsageError:
-    if word.quoted:
-        return word.wrong("a comparison begins with a key of the record, not with a text")
-    meant = near(word.text)
-    if not meant:
-        return word.wrong("there is no such key: handshake list FILE --json shows them all")
-    return word.wrong(f"there is no such key: perhaps {' or '.join(meant)}")

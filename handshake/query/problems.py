@@ -1,4 +1,4 @@
-"""Which connections somebody should look at."""
+"""Which connections have a problem."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
 
 
 def is_problem(record: Record) -> bool:
-    """Whether a connection did not open at once, was broken off, or shows something wrong.
+    """Whether a connection failed to open at once, was reset, or has a finding about a problem.
 
-    That its opening is not in the capture says nothing against it.
+    A handshake missing from the capture is not a problem.
     """
     if record.outcome not in ("established", "mid-stream"):
         return True
-    opening = record.handshake
-    again = opening.syn_retransmissions + opening.syn_ack_retransmissions
+    handshake = record.handshake
+    retransmitted = handshake.syn_retransmissions + handshake.syn_ack_retransmissions
     reset = record.closed is not None and record.closed.startswith("rst")
-    return again > 0 or reset or any(is_wrong(each) for each in record.findings)
+    return retransmitted > 0 or reset or any(is_wrong(each) for each in record.findings)
 
 
 def is_wrong(finding: Finding) -> bool:
-    """Whether a finding says that something is wrong, and not just how things are."""
+    """Whether a finding is a problem and not just a note."""
     return finding.code not in NOTES

@@ -1,4 +1,4 @@
-"""Takes an expression apart: its words, each with the place where it stands."""
+"""Splits a filter expression into tokens, each with its column."""
 
 from __future__ import annotations
 
@@ -21,28 +21,29 @@ _WORD: Final = re.compile(
 )
 
 _SHOWN: Final = 40
-"""How much of a word an error quotes at most."""
+"""Characters of a token that an error quotes at most."""
 
 
-class Word(NamedTuple):
-    """One word of an expression."""
+class Token(NamedTuple):
+    """One token of an expression."""
 
     text: str
     column: int
-    """Where it begins, counted from 1."""
+    """Where it begins, from 1."""
 
     quoted: bool = False
 
-    def wrong(self, why: str) -> UsageError:
-        """Return the error that says why this word cannot stand here."""
+    def error(self, code: str, **values: object) -> UsageError:
+        """Return the error that says what is wrong with this token."""
+        error = UsageError(f"filter.{code}" if code != "unknown-key" else code, **values)
         if not self.text and not self.quoted:
-            return UsageError(f"the filter ends too early: {why}")
+            return error.at("the filter ends too early")
         shown = self.text if len(self.text) <= _SHOWN else f"{self.text[:_SHOWN]}.."
-        return UsageError(f"filter, column {self.column}, '{shown}': {why}")
+        return error.at(f"filter, column {self.column}, '{shown}'")
 
 
-def words(text: str) -> Iterator[Word]:
-    """Yield the words of an expression, and at the end an empty one."""
+def tokens(text: str) -> Iterator[Token]:
+    """Yield the tokens of an expression, and an empty one at the end."""
     at = 0
     while match := _WORD.match(text, at):
         at = match.end()
@@ -50,9 +51,9 @@ def words(text: str) -> Iterator[Word]:
         assert kind is not None
         found, column = match[kind], match.start(kind) + 1
         if kind == "wrong":
-            why = "the quote is not closed" if found in "\"'" else "it has no meaning here"
-            raise Word(found, column).wrong(why)
+            code = "quote" if found in "\"'" else "character"
+            raise Token(found, column).error(code)
         if kind == "quoted":
             found = re.sub(r"\\(.)", r"\1", found[1:-1], flags=re.DOTALL)
-        yield Word(found, column, kind == "quoted")
-    yield Word("", len(text) + 1)
+        yield Token(found, column, kind == "quoted")
+    yield Token("", len(text) + 1)

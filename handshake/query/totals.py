@@ -1,4 +1,4 @@
-"""Many records summed up: what became of the connections, how fast, and who did not answer."""
+"""Totals over many records: outcomes, round-trip times, servers that refuse or do not answer."""
 
 from __future__ import annotations
 
@@ -24,25 +24,24 @@ OUTCOMES: Final = (
     "unreachable",
     "mid-stream",
 )
-"""In the order in which they are told."""
+"""All outcomes, in the order in which they are shown."""
 
 TOP: Final = 5
-"""How many servers of a kind are named."""
+"""How many servers of a kind are listed."""
 
 
 class Spread(NamedTuple):
-    """How values are spread."""
+    """Minimum, median, 95th percentile and maximum of values."""
 
     least: float
     median: float
     p95: float
-    """What 95 of 100 do not exceed."""
 
     most: float
 
     @classmethod
     def of(cls, values: Iterable[float]) -> Spread | None:
-        """Return the spread of values; None where there are none."""
+        """Return the spread of values; None if there are none."""
         found = sorted(values)
         if not found:
             return None
@@ -51,7 +50,7 @@ class Spread(NamedTuple):
 
 
 class Totals:
-    """Counts records as they pass and keeps of each no more than its round-trip time."""
+    """Counts records one by one; of each it keeps only the round-trip time."""
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
         self.connections = self.segments = self.octets = 0
@@ -59,18 +58,18 @@ class Totals:
         self.closed: Counter[str | None] = Counter()
         self.refusing: Counter[tuple[str, int]] = Counter()
         self.silent: Counter[tuple[str, int]] = Counter()
-        self.syn_again = self.syn_ack_again = self.data_again = 0
+        self.syn_retransmissions = self.syn_ack_retransmissions = self.data_retransmissions = 0
         self.codes: Counter[str] = Counter()
-        """In how many connections there is a finding of each code."""
+        """In how many connections each finding occurs."""
 
         self._rtts = array("d")
-        self._together: dict[str | None, CaptureFindings] = {}
+        self._capture_findings: dict[str | None, CaptureFindings] = {}
         for record in records:
             self.add(record)
 
     def add(self, record: Record) -> None:
-        """Count one more."""
-        client, server, opening = record.client, record.server, record.handshake
+        """Count one record."""
+        client, server, handshake = record.client, record.server, record.handshake
         self.connections += 1
         self.segments += client.segments + server.segments
         self.octets += client.bytes + server.bytes
@@ -80,21 +79,21 @@ class Totals:
             self.refusing[server.address, server.port] += 1
         elif record.outcome == "no-answer":
             self.silent[server.address, server.port] += 1
-        self.syn_again += opening.syn_retransmissions
-        self.syn_ack_again += opening.syn_ack_retransmissions
-        again = client.retransmissions + server.retransmissions
-        self.data_again += max(
-            0, again - opening.syn_retransmissions - opening.syn_ack_retransmissions
+        self.syn_retransmissions += handshake.syn_retransmissions
+        self.syn_ack_retransmissions += handshake.syn_ack_retransmissions
+        total = client.retransmissions + server.retransmissions
+        self.data_retransmissions += max(
+            0, total - handshake.syn_retransmissions - handshake.syn_ack_retransmissions
         )
-        if opening.rtt is not None:
-            self._rtts.append(opening.rtt)
+        if handshake.rtt is not None:
+            self._rtts.append(handshake.rtt)
         self.codes.update({each.code for each in record.findings})
-        self._together.setdefault(record.capture, CaptureFindings()).add(record)
+        self._capture_findings.setdefault(record.capture, CaptureFindings()).add(record)
 
     @property
     def captures(self) -> list[str | None]:
-        """The captures' names, in order."""
-        return list(self._together)
+        """The names of the captures, in order."""
+        return list(self._capture_findings)
 
     @property
     def rtt(self) -> Spread | None:
@@ -103,11 +102,11 @@ class Totals:
 
     @property
     def findings(self) -> list[tuple[str | None, Finding]]:
-        """What the connections of each capture together say, with the capture's name."""
+        """Findings about each capture as a whole, with the capture's name."""
         return [
             (capture, finding)
-            for capture, together in self._together.items()
-            for finding in together.found()
+            for capture, each in self._capture_findings.items()
+            for finding in each.found()
         ]
 
     def as_json(self) -> Json:
@@ -124,9 +123,9 @@ class Totals:
             if rtt is None
             else {"min": rtt.least, "median": rtt.median, "p95": rtt.p95, "max": rtt.most},
             "retransmissions": {
-                "syn": self.syn_again,
-                "syn_ack": self.syn_ack_again,
-                "data": self.data_again,
+                "syn": self.syn_retransmissions,
+                "syn_ack": self.syn_ack_retransmissions,
+                "data": self.data_retransmissions,
             },
             "refusing": _top(self.refusing),
             "silent": _top(self.silent),

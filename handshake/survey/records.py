@@ -39,8 +39,8 @@ class Records:
         self._report = ReadReport()
 
     @property
-    def warnings(self) -> list[str]:
-        """What was wrong with files and packets, a line each; whole after the last record."""
+    def warnings(self) -> list[CaptureError]:
+        """What is wrong with files and packets; complete after the last record."""
         return self._report.warnings
 
     @property
@@ -75,13 +75,13 @@ class Records:
             if not self._merge and source.name != record.capture:
                 continue
             if any(_is_read_once(each) for each in files):
-                raise CaptureError(f"{record.capture}: it cannot be read twice: save it in a file")
+                raise CaptureError("list.read-once").at(record.capture or "")
             report = ReadReport()
             if found := list(_steps(source, record, most, report)):
                 return found
             if report.errors:
                 raise report.errors[-1]
-        raise CaptureError(f"{record.capture}: it has changed: list it again")
+        raise CaptureError("list.changed").at(record.capture or "")
 
 
 def records(*paths: str | Path, merge: bool = False) -> Records:
@@ -103,19 +103,15 @@ def _records(
     for record, connection in flows.records(source.frames(report, flows.taken)):
         yield changed(record, capture=source.file_of(record.frames[0])), connection
         found = True
-    report.warnings += [f"{source.name}: {each}" for each in decoder.warnings]
+    warnings = decoder.warnings
     if report.readable > readable and not found:
-        report.warnings.append(f"{source.name} has no TCP segment")
+        warnings.append(CaptureError("list.no-tcp"))
     if flows.late:
-        seconds = f"{flows.waited // NS_PER_SECOND} s"
-        what = "1 segment" if flows.late == 1 else f"{flows.late} segments"
-        whose = (
-            ("its connection", "it is") if flows.late == 1 else ("their connections", "they are")
+        seconds = flows.waited // NS_PER_SECOND
+        warnings.append(
+            CaptureError("list.late", count=flows.late, seconds=seconds, one=flows.late == 1)
         )
-        report.warnings.append(
-            f"{source.name}: {what} came more than {seconds} after the end of "
-            f"{whose[0]}: {whose[1]} in no record"
-        )
+    report.warnings += [each.at(source.name) for each in warnings]
 
 
 def _is_read_once(path: str | Path) -> bool:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class ReadReport:
     """How the reading went."""
 
-    warnings: list[str] = field(default_factory=list)
-    """What was wrong with files and packets, a line each that begins with the file's name."""
+    warnings: list[CaptureError] = field(default_factory=list)
+    """What is wrong with files and packets."""
 
     errors: list[CaptureError] = field(default_factory=list)
     """Why files could not be read at all."""
@@ -68,12 +68,12 @@ class File:
         self.name = capture.name
         with capture:
             yield from capture
-        said = [f"{self.name}: {each}" for each in capture.warnings]
+        found = [each.at(self.name) for each in capture.warnings]
         if capture.readable:
             report.readable += 1
-            report.warnings += said
+            report.warnings += found
         else:
-            report.errors += map(CaptureError, said)
+            report.errors += found
 
     def file_of(self, frame: int | None) -> str:  # noqa: ARG002 - there is but one
         """Return its name."""
@@ -103,10 +103,7 @@ class Parts:
             begun = False
             for frame in file.frames(report):
                 if not begun and frame.time < latest:
-                    report.warnings.append(
-                        f"{file.name}: it begins before the file before it ends: "
-                        "the files were not written by turns"
-                    )
+                    report.warnings.append(CaptureError("list.overlap").at(file.name))
                 begun = True
                 number += 1
                 latest = max(latest, frame.time)

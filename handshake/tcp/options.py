@@ -153,7 +153,7 @@ class Options:
         raw = b"".join(options)
         raw += bytes(-len(raw) % 4)
         if len(raw) > MAX_OCTETS:
-            raise ValueError(f"options take {len(raw)} octets, and a header has room for 40")
+            raise ValueError(f"TCP options take {len(raw)} octets, but a header has room for 40")
         return cls(raw)
 
     def __iter__(self) -> Iterator[Option]:

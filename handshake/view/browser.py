@@ -9,12 +9,12 @@ from rich.console import Group
 
 from handshake.query.problems import is_wrong
 from handshake.view.columns import capture
-from handshake.view.explanation import rule
 from handshake.view.ladder import Ladder
+from handshake.view.layout import fit, line, wrap
 from handshake.view.numbers import Numbers
 from handshake.view.replay import ends
-from handshake.view.text import fit, line, wrap
-from handshake.view.totals import summary_line
+from handshake.view.step import rule
+from handshake.view.totals_page import summary_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

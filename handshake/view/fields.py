@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from handshake.tcp import Flags
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.header import option_words
-from handshake.view.text import line, wrap
+from handshake.view.layout import line, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from rich.measure import Measurement
 from handshake.tcp import Flags, Kind
 from handshake.tcp.option_words import words
 from handshake.view.glyphs import UNICODE, Glyphs
-from handshake.view.text import fit, line
+from handshake.view.layout import fit, line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

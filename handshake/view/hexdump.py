@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from handshake.view.text import line
+from handshake.view.layout import line
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult

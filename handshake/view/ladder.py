@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from handshake.events import Role
 from handshake.view.glyphs import UNICODE, Glyphs
-from handshake.view.text import fit, line
+from handshake.view.layout import fit, line
+from handshake.view.notation import TimeColumn, is_trouble
 from handshake.view.theme import style_of
-from handshake.view.words import TimeColumn, is_trouble
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

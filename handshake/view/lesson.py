@@ -12,8 +12,8 @@ from handshake.events import Role
 from handshake.lessons import Lesson, LessonText, Moment, Scene, StepText, Words
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.header import HeaderGrid
+from handshake.view.layout import centre, cropped, fit, line, wrap
 from handshake.view.lesson_box import SocketBox
-from handshake.view.text import centre, cropped, fit, line, wrap
 from handshake.view.theme import style_of
 
 if TYPE_CHECKING:

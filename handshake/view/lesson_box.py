@@ -9,7 +9,7 @@ from rich.cells import cell_len
 
 from handshake.events import Role
 from handshake.view.glyphs import UNICODE, Glyphs
-from handshake.view.text import cropped, fit, line
+from handshake.view.layout import cropped, fit, line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

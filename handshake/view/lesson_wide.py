@@ -10,9 +10,9 @@ from handshake.events import Role
 from handshake.lessons import Lesson, LessonText, Moment, StepText, Words
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.header import WIDTH, HeaderGrid
+from handshake.view.layout import centre, cropped, fit, line
 from handshake.view.lesson import Place, key_line, paragraph, programs, progress, title_line
 from handshake.view.lesson_box import SocketBox
-from handshake.view.text import centre, cropped, fit, line
 from handshake.view.theme import style_of
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from handshake.prober.result import hops
 from handshake.tcp import Flags
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.ladder import Ladder
+from handshake.view.layout import line, wrap
+from handshake.view.notation import printable
 from handshake.view.numbers import Numbers
-from handshake.view.text import line, wrap
-from handshake.view.words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from handshake.events.base import seconds
 from handshake.prober import Verdict
+from handshake.view.layout import line
+from handshake.view.notation import count, printable
 from handshake.view.probe import after, called
-from handshake.view.text import line
-from handshake.view.words import count, printable
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 from rich.console import Group
 
-from handshake.view.explanation import ROOM, Explanation, Picture, circumstances, meaning, rule
 from handshake.view.fields import Fields
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.hexdump import HexDump
 from handshake.view.ladder import Ladder
+from handshake.view.layout import fit, line, wrap
+from handshake.view.notation import endpoint, headline, is_trouble
 from handshake.view.sockets import Sockets
-from handshake.view.text import fit, line, wrap
-from handshake.view.words import endpoint, headline, is_trouble
+from handshake.view.step import ROOM, Explanation, Picture, circumstances, meaning, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

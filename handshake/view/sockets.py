@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from handshake.events import Role
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.ladder import state_of
-from handshake.view.text import line
+from handshake.view.layout import line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

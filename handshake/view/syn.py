@@ -10,8 +10,8 @@ from handshake.tcp.option_words import words
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.header import WIDTH, HeaderGrid
 from handshake.view.hexdump import HexDump
+from handshake.view.layout import cropped, line, wrap
 from handshake.view.probe import called
-from handshake.view.text import cropped, line, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.view import columns
 from handshake.view.glyphs import UNICODE, Glyphs
-from handshake.view.text import fit, line
-from handshake.view.words import endpoint
+from handshake.view.layout import fit, line
+from handshake.view.notation import endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

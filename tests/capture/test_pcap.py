@@ -11,6 +11,7 @@ from handshake.capture.reader import Reader
 from handshake.errors import CaptureError
 from handshake.packet.frame import MAX_CAPTURED, Frame
 from tests.capture.files import pcap_header, pcap_record
+from tests.errors import coded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,8 +20,8 @@ ORDERS = ["<", ">"]
 PACKETS = [b"one", b"", b"the third", bytes(300)]
 
 
-def read(octets: bytes, piece: int = 1 << 20) -> tuple[list[Frame], list[str]]:
-    warnings: list[str] = []
+def read(octets: bytes, piece: int = 1 << 20) -> tuple[list[Frame], list[CaptureError]]:
+    warnings: list[CaptureError] = []
     pieces = [octets[at : at + piece] for at in range(0, len(octets), piece)]
     return list(pcap.frames(Reader(pieces), warnings)), warnings
 
@@ -78,8 +79,9 @@ def test_versions_that_had_the_lengths_the_other_way_round(
 
 
 def test_an_unknown_version_is_no_guess() -> None:
-    with pytest.raises(CaptureError, match=r"version 7\.1"):
+    with pytest.raises(CaptureError, match=r"version 7\.1") as error:
         read(pcap_header(version=(7, 1)))
+    assert error.value.code == "capture.version"
 
 
 def test_a_frame_check_sequence_is_no_part_of_the_link_type() -> None:
@@ -101,21 +103,23 @@ def test_cut_at_every_octet_all_whole_packets_are_there(order: str) -> None:
         if cut in ends:
             assert warnings == []
         else:
-            assert warnings == [f"cut off at offset {ends[whole]}: packet {whole + 1} is not whole"]
+            values = {"offset": ends[whole], "packet": whole + 1, "why": ""}
+            assert coded(warnings) == [("capture.truncated", values)]
 
 
 @pytest.mark.parametrize("cut", range(4, 24))
 def test_cut_inside_the_file_header_nothing_is_there(cut: int) -> None:
-    with pytest.raises(CaptureError, match="cut off inside the file header"):
+    with pytest.raises(CaptureError) as error:
         read(pcap_header()[:cut])
+    assert error.value.code == "capture.header-truncated"
 
 
 def test_a_length_that_no_packet_has_ends_the_reading() -> None:
     octets = pcap_header() + pcap_record(b"one") + pcap_record(bytes(MAX_CAPTURED + 1))
     frames, warnings = read(octets + pcap_record(b"three"))
     assert data(frames) == [b"one"]
-    (warning,) = warnings
-    assert warning.startswith("corrupt at offset 43: packet 2 claims 262145 octets")
+    values = {"offset": 43, "packet": 2, "captured": 262145}
+    assert coded(warnings) == [("capture.corrupt.packet-length", values)]
 
 
 @given(

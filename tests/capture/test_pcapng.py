@@ -20,15 +20,20 @@ from tests.capture.files import (
     section,
     simple,
 )
+from tests.errors import coded
 
 ORDERS = ["<", ">"]
 PACKETS = [b"one", b"", b"four", bytes(70)]
 
 
-def read(octets: bytes, piece: int = 1 << 20) -> tuple[list[Frame], list[str]]:
-    warnings: list[str] = []
+def read(octets: bytes, piece: int = 1 << 20) -> tuple[list[Frame], list[CaptureError]]:
+    warnings: list[CaptureError] = []
     pieces = [octets[at : at + piece] for at in range(0, len(octets), piece)]
     return list(pcapng.frames(Reader(pieces), warnings)), warnings
+
+
+def truncated(offset: int) -> tuple[str, dict[str, object]]:
+    return "capture.truncated", {"offset": offset, "packet": 0, "why": ""}
 
 
 def data(octets: bytes) -> list[bytes]:
@@ -131,44 +136,46 @@ def test_cut_at_every_octet_all_whole_packets_are_there(order: str) -> None:
         if cut == last:
             assert warnings == []
         else:
-            assert warnings == [f"cut off at offset {last}: a block is not whole"]
+            assert coded(warnings) == [truncated(last)]
 
 
 @pytest.mark.parametrize("cut", range(4, 12))
 def test_cut_before_the_byte_order_nothing_is_there(cut: int) -> None:
-    with pytest.raises(CaptureError, match="cut off inside its first block"):
+    with pytest.raises(CaptureError) as error:
         read(section()[:cut])
+    assert error.value.code == "capture.block-truncated"
 
 
 def test_a_first_block_without_a_byte_order() -> None:
-    with pytest.raises(CaptureError, match="damaged"):
+    with pytest.raises(CaptureError) as error:
         read(block(PCAPNG_MAGIC, bytes(16)))
+    assert error.value.code == "capture.no-section"
 
 
-@pytest.mark.parametrize(("broken", "why"), [
-    (block(6, bytes(8)), "the block of packet 2 is too short"),
-    (block(1, bytes(4)), "an interface block is too short"),
-    (block(PCAPNG_MAGIC, bytes(16)), "a section header has no byte order"),
-    (enhanced(b"x", which=1), "packet 2 came over interface 1, which no block describes"),
-    (simple(b"x", length=9), "packet 2 claims 9 octets"),
-    (enhanced(bytes(MAX_CAPTURED + 1)), "packet 2 claims 262145 octets"),
-    (struct.pack("<III", 6, 8, 0), "a block claims 8 octets"),
-    (struct.pack("<III", 6, 0xFFFFFFF0, 0), "a block claims 4294967280 octets"),
-    (enhanced(b"x")[:-4] + b"\xff\0\0\0", "a block's two lengths differ"),
+@pytest.mark.parametrize(("broken", "code", "values"), [
+    (block(6, bytes(8)), "packet-block", {"packet": 2}),
+    (block(1, bytes(4)), "interface-block", {}),
+    (block(PCAPNG_MAGIC, bytes(16)), "byte-order", {}),
+    (enhanced(b"x", which=1), "interface", {"packet": 2, "interface": 1}),
+    (simple(b"x", length=9), "packet-length", {"packet": 2, "captured": 9}),
+    (enhanced(bytes(MAX_CAPTURED + 1)), "packet-length", {"packet": 2, "captured": 262145}),
+    (struct.pack("<III", 6, 8, 0), "block-length", {"length": 8}),
+    (struct.pack("<III", 6, 0xFFFFFFF0, 0), "block-length", {"length": 4294967280}),
+    (enhanced(b"x")[:-4] + b"\xff\0\0\0", "lengths", {}),
 ])  # fmt: skip
-def test_damage_ends_the_reading_and_says_where(broken: bytes, why: str) -> None:
+def test_damage_ends_the_reading_and_says_where(
+    broken: bytes, code: str, values: dict[str, int]
+) -> None:
     good = section() + interface() + enhanced(b"one")
     frames, warnings = read(good + broken + enhanced(b"three"))
     assert [bytes(frame.data) for frame in frames] == [b"one"]
-    assert warnings == [
-        f"corrupt at offset {len(good)}: {why}, so it and what follows are left out"
-    ]
+    assert coded(warnings) == [(f"capture.corrupt.{code}", {**values, "offset": len(good)})]
 
 
 def test_the_length_of_an_unknown_block_is_not_held_in_memory() -> None:
     octets = section() + struct.pack("<II", 0x77, 0xFFFFFFF0) + bytes(100)
     frames, warnings = read(octets)
-    assert (frames, warnings) == ([], ["cut off at offset 28: a block is not whole"])
+    assert (frames, coded(warnings)) == ([], [truncated(28)])
 
 
 @given(

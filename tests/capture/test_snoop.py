@@ -7,6 +7,7 @@ import pytest
 
 from handshake.capture.open import read
 from handshake.errors import CaptureError
+from tests.errors import coded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,29 +50,35 @@ def test_what_a_record_says(file: Path) -> None:
     assert capture.warnings == []
 
 
-@pytest.mark.parametrize(("octets", "says"), [
-    (header()[:10], "cut off inside the file header"),
-    (header(version=1), "snoop file of version 1"),
-    (header(link=77), "link type 77"),
+@pytest.mark.parametrize(("octets", "code", "values"), [
+    (header()[:10], "header-truncated", {}),
+    (header(version=1), "version", {"format": "snoop", "version": 1}),
+    (header(link=77), "snoop-link", {"link_type": 77}),
 ])  # fmt: skip
-def test_what_is_refused(file: Path, octets: bytes, says: str) -> None:
-    with pytest.raises(CaptureError, match=says):
+def test_what_is_refused(file: Path, octets: bytes, code: str, values: dict[str, object]) -> None:
+    with pytest.raises(CaptureError) as error:
         opened(file, octets)
+    assert coded([error.value]) == [(f"capture.{code}", values)]
 
 
-@pytest.mark.parametrize(("octets", "says"), [
-    (record(b"second")[:10], "cut off at offset 46: packet 2 is not whole"),
-    (record(b"second")[:27], "cut off at offset 46: packet 2 is not whole"),
-    (record(b"second", claims=2**32 - 1), "corrupt at offset 46: packet 2 claims 4294967295"),
-    (record(b"second", claims=20), "corrupt at offset 46: packet 2 claims 20 octets"),
+@pytest.mark.parametrize(("octets", "code", "captured"), [
+    (record(b"second")[:10], "truncated", None),
+    (record(b"second")[:27], "truncated", None),
+    (record(b"second", claims=2**32 - 1), "corrupt.record-length", 4294967295),
+    (record(b"second", claims=20), "corrupt.record-length", 20),
 ])  # fmt: skip
-def test_all_that_is_whole_is_used(file: Path, octets: bytes, says: str) -> None:
+def test_all_that_is_whole_is_used(
+    file: Path, octets: bytes, code: str, captured: int | None
+) -> None:
     capture = opened(file, header() + record(b"whole", pad=1) + octets)
     assert [bytes(frame.data) for frame in capture] == [b"whole"]
-    assert capture.warnings[0].startswith(says)
+    warning = capture.warnings[0]
+    assert (warning.code, warning.values.get("captured")) == (f"capture.{code}", captured)
+    assert (warning.values["offset"], warning.values["packet"]) == (46, 2)
 
 
 def test_padding_that_is_cut_costs_no_packet(file: Path) -> None:
     capture = opened(file, header() + record(b"whole", pad=3)[:-1])
     assert [bytes(frame.data) for frame in capture] == [b"whole"]
-    assert capture.warnings == ["cut off at offset 16: the record of packet 1 is not whole"]
+    values = {"offset": 16, "packet": 1, "why": ""}
+    assert coded(capture.warnings) == [("capture.truncated", values)]

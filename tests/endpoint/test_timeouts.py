@@ -26,5 +26,5 @@ def test_as_it_is_unless_asked_for_otherwise() -> None:
 @pytest.mark.parametrize("seconds", [-1.0, 86_401.0, float("nan"), float("inf")])
 @pytest.mark.parametrize("name", ["timeout", "rto", "hold", "close_timeout", "observe"])
 def test_a_time_that_makes_no_sense(name: str, seconds: float) -> None:
-    with pytest.raises(UsageError, match="between 0 and 86400 seconds"):
+    with pytest.raises(UsageError, match="from 0 to 86400 seconds"):
         Timeouts.of(**{name: seconds})  # type: ignore[arg-type]

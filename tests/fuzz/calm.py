@@ -64,7 +64,7 @@ def _read(path: Path) -> bool:
         json.dumps(step_record(step), allow_nan=False)
         steps += 1
     for warning in replay.warnings:
-        if "\n" in warning:
+        if "\n" in str(warning):
             raise Nervous(f"a warning of more than a line: {warning}")
     records = [handshake.summarize(each) for each in replay.tracker.connections]
     if sum(record.client.segments + record.server.segments for record in records) != steps:

@@ -32,10 +32,8 @@ def test_without_the_privilege_it_says_which_command_to_run(
     monkeypatch.setattr(sys, "argv", ["./handshake", "probe", "a.example", "80"])
     with pytest.raises(LocalError) as error:
         PacketSocket([1])
-    assert error.value.exit_code == 3
-    assert str(error.value) == (
-        f"hand-built segments need CAP_NET_RAW: run sudo '{program}' probe a.example 80"
-    )
+    assert (error.value.exit_code, error.value.code) == (3, "no-cap-net-raw")
+    assert error.value.values == {"command": f"sudo '{program}' probe a.example 80"}
 
 
 @pytest.mark.usefixtures("refused")

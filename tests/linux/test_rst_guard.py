@@ -8,7 +8,7 @@ from ipaddress import IPv6Address, ip_address
 
 import pytest
 
-from handshake.errors import LocalError
+from handshake.errors import ConnectError, LocalError
 from handshake.linux import rst_guard as module
 from handshake.linux.rst_guard import METHODS, guard
 from handshake.linux.rst_guard_pool import RstGuardPool
@@ -47,13 +47,15 @@ def test_a_port_of_our_choice() -> None:
         port = held.port
     with guard(LOOPBACK, port) as held:
         assert held.port == port
-        with pytest.raises(LocalError, match=f"port {port} of 127.0.0.1: it is in use"):
+        with pytest.raises(ConnectError) as error:
             guard(LOOPBACK, port)
+    assert (error.value.code, error.value.values["port"]) == ("bind.in-use", port)
 
 
 def test_an_address_that_is_not_ours() -> None:
-    with pytest.raises(LocalError, match="the address is not ours"):
+    with pytest.raises(ConnectError) as error:
         guard(ip_address("192.0.2.77"))
+    assert (error.value.code, error.value.values["source"]) == ("bind.not-local", "192.0.2.77")
 
 
 def test_where_one_way_is_barred_the_next_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,8 +65,11 @@ def test_where_one_way_is_barred_the_next_is_taken(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(module.METHODS, "md5", barred)
     monkeypatch.setitem(module.METHODS, "minttl", barred)
     monkeypatch.setitem(module.METHODS, "owner", barred)
-    with pytest.raises(LocalError, match="filter: Operation not permitted; md5"):
+    with pytest.raises(
+        LocalError, match=r"filter: operation not permitted \(EPERM\); md5"
+    ) as error:
         guard(LOOPBACK)
+    assert error.value.code == "no-rst-guard"
 
 
 def test_a_scope_becomes_an_index() -> None:
@@ -111,7 +116,7 @@ def test_a_port_that_rests_serves_where_there_is_no_other(
             monkeypatch.setitem(module.METHODS, name, barred)
         held = guards.take(LOOPBACK, {first.port}.__contains__, recently_used=resting.__contains__)
         assert held is second
-        with pytest.raises(LocalError, match="no guard holds"):
+        with pytest.raises(LocalError, match="filter: operation not permitted"):
             guards.take(LOOPBACK, lambda _: True, recently_used=resting.__contains__)
 
 
@@ -122,8 +127,9 @@ def barred(*_: object) -> None:
 def test_a_port_of_our_choice_that_we_have_called_from() -> None:
     with RstGuardPool() as guards:
         port = guards.take(LOOPBACK, lambda _: False).port
-        with pytest.raises(OSError, match=f"our last call to it from port {port} may not be over"):
+        with pytest.raises(ConnectError) as error:
             guards.take(LOOPBACK, lambda _: True, port)
+    assert (error.value.code, error.value.values["port"]) == ("bind.recently-used", port)
 
 
 def test_a_port_that_is_in_use_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,5 +138,6 @@ def test_a_port_that_is_in_use_is_passed_over(monkeypatch: pytest.MonkeyPatch) -
         other.bind(("127.0.0.1", 61000))
         guards.take(LOOPBACK, lambda _: False)
         assert guards.take(LOOPBACK, lambda _: True).port == 61001
-        with pytest.raises(LocalError, match=r"port 61000 of 127\.0\.0\.1: it is in use"):
+        with pytest.raises(ConnectError) as error:
             guards.take(LOOPBACK, lambda _: False, port=61000)
+    assert (error.value.code, error.value.values["port"]) == ("bind.in-use", 61000)

@@ -104,7 +104,7 @@ def test_older_kernels_tell_less(length: int, known: list[str]) -> None:
 
 
 def test_shorter_than_ever_is_an_error() -> None:
-    with pytest.raises(ValueError, match="more than 103 octets"):
+    with pytest.raises(ValueError, match="too short: 103 octets"):
         TcpInfo.parse(OCTETS[:103])
 
 

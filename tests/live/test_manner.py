@@ -283,8 +283,8 @@ def _asks(each: Observed) -> bool:
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ("192.0.2.77", "192.0.2.77 is no address of this machine"),
-        ("fd77::1", "speak different versions of IP"),
+        ("192.0.2.77", "192.0.2.77 is not an address of this machine"),
+        ("fd77::1", "have different IP versions"),
     ],
 )
 def test_an_address_that_is_not_ours_is_a_local_error(source: str, words: str) -> None:
@@ -346,8 +346,8 @@ def test_a_port_that_somebody_else_has_is_a_local_error(way: Way) -> None:
         found = way.call(client, server, port=PORT, options=ClientOptions(source_port=4242))
         other = way.call(client, server, port=PORT, options=ClientOptions(source_port=4243))
     assert (found.verdict, found.syn_sent, found.exit_code) == (Verdict.LOCAL_ERROR, 0, 3)
-    assert f"cannot call from port 4242 of {way.address(client)}: it is in use" in found.reason
-    assert "`ss -tanp sport = :4242` shows by whom: call from another one" in found.reason
+    assert f"cannot send from port 4242 of {way.address(client)}: it is in use" in found.reason
+    assert "`ss -tanp sport = :4242` shows by which process" in found.reason
     assert other.verdict is Verdict.OPEN
 
 
@@ -359,7 +359,7 @@ def test_a_port_that_a_peer_has_not_let_go_of_is_a_local_error() -> None:
         timeouts = Timeouts.of(close_timeout=0.1)
         found = list(probe_all(calls, concurrency=1, timeouts=timeouts, options=how))
     assert [each.verdict for each in found] == [Verdict.OPEN, Verdict.LOCAL_ERROR]
-    assert "our last call to it from port 4242 may not be over for it" in found[1].reason
+    assert "port 4242 is in use for this peer, or was recently" in found[1].reason
 
 
 @pytest.mark.live

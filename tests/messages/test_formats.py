@@ -16,6 +16,7 @@ from handshake import messages
         ("{count:n,SYN}", {"count": 3}, "3 SYNs"),
         ("{count:n,copy,copies}", {"count": 2}, "2 copies"),
         ("with {ttls:and}", {"ttls": [1]}, "with 1"),
+        ("down{names:?: {names:and}|}", {"names": []}, "down"),
         ("with {ttls:and}", {"ttls": [1, 2]}, "with 1 and 2"),
         ("with {ttls:or}", {"ttls": [1, 2, 3]}, "with 1, 2 or 3"),
         ("done{more:?, {more:octets} left|}", {"more": 7}, "done, 7 octets left"),

@@ -17,7 +17,7 @@ from handshake.capture.open import read
 from handshake.packet.decode import Decoder, _address, observed
 from handshake.packet.frame import Frame
 from handshake.packet.ip import TCP, Datagram
-from handshake.packet.layer_parser import Walker
+from handshake.packet.layer_parser import LayerParser
 from handshake.packet.scapy_codec import ip_layers
 from handshake.tcp import Observed, Segment
 from tests.oracle import public
@@ -92,7 +92,7 @@ def test_nothing_that_was_a_packet_raises(
     found = Decoder().fields(frame)
     if isinstance(found, tuple):
         # The short way of what is ordinary comes to the same as the long one.
-        assert Walker().walk(frame) == found
+        assert LayerParser().parse(frame) == found
         seen = observed(frame, found)
         seg = seen.segment
         assert found[:2] == (seg.source.address.packed, seg.destination.address.packed)

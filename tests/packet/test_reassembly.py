@@ -14,6 +14,7 @@ from handshake.packet import scapy_codec
 from handshake.packet.decode import Decoder
 from handshake.packet.frame import Frame
 from handshake.tcp import Observed
+from tests.errors import coded
 from tests.packet.frames import A6, B6
 from tests.packet.wrapped import ETHER, OUTER
 from tests.segments import segment
@@ -30,7 +31,7 @@ PARTS6 = [bytes(part) for part in fragment6(V6, 800)]
 
 def seen(
     packets: Iterable[Any], captured: int | None = None, decoder: Decoder | None = None
-) -> tuple[list[Observed], list[str]]:
+) -> tuple[list[Observed], list[tuple[str, dict[str, object]]]]:
     decoder = decoder or Decoder()
     found = []
     for number, packet in enumerate(packets, start=1):
@@ -38,7 +39,7 @@ def seen(
         frame = Frame(number, number, 0, 101, len(octets), octets[:captured], 0)
         if isinstance(observed := decoder.observed(frame), Observed):
             found.append(observed)
-    return found, decoder.warnings
+    return found, coded(decoder.warnings)
 
 
 @pytest.mark.parametrize("parts", [PARTS4, PARTS6], ids=["4", "6"])
@@ -95,9 +96,7 @@ def test_parts_that_stay_alone_are_counted(parts: list[bytes]) -> None:
     observed, warnings = seen(parts[1:])
     assert observed == []
     count = len(parts) - 1
-    assert warnings == [
-        f"{count} packets were part of a packet whose other parts are not there (first: frame 1)"
-    ]
+    assert warnings == [("skipped.fragments", {"count": count, "first": 1})]
 
 
 def part(offset: int, octets: int, *, more: bool) -> Any:
@@ -127,16 +126,14 @@ def test_a_flood_of_first_parts_takes_bounded_memory() -> None:
     big = bytes(part(0, 60_000, more=True))
     flood = (big[:4] + number.to_bytes(2, "big") + big[6:] for number in range(5_000))
     assert seen(flood, decoder=decoder)[0] == []
-    waiting = decoder._walker.fragments._waiting
+    waiting = decoder._parser.fragments._waiting
     assert sum(each.held for each in waiting.values()) <= 8 << 20
-    assert decoder._walker.fragments._held == sum(each.held for each in waiting.values())
+    assert decoder._parser.fragments._held == sum(each.held for each in waiting.values())
     small = bytes(part(0, 8, more=True))
     flood = (small[:12] + number.to_bytes(4, "big") + small[16:] for number in range(5_000))
     seen(flood, decoder=decoder)
     assert len(waiting) <= 4096
-    assert decoder.warnings == [
-        "10000 packets were part of a packet whose other parts are not there (first: frame 1)"
-    ]
+    assert coded(decoder.warnings) == [("skipped.fragments", {"count": 10_000, "first": 1})]
 
 
 def test_a_tunnel_may_be_cut_too() -> None:

@@ -81,12 +81,12 @@ def test_what_goes_wrong_in_a_thread_is_told(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(
     ("address", "says"),
     [
-        ("0.0.0.0", "no single host: a name server answers so for what it blocks"),
-        ("::", "no single host: a name server answers so for what it blocks"),
-        ("224.0.0.1", "no single host"),
-        ("ff02::1", "no single host"),
-        ("255.255.255.255", "no single host"),
-        ("fe80::1", "on which link? Write fe80::1%eth0"),
+        ("0.0.0.0", "not a unicast address (DNS filters answer so for blocked names)"),
+        ("::", "not a unicast address (DNS filters answer so for blocked names)"),
+        ("224.0.0.1", "not a unicast address"),
+        ("ff02::1", "not a unicast address"),
+        ("255.255.255.255", "not a unicast address"),
+        ("fe80::1", "is link-local: name the interface, as in fe80::1%eth0"),
     ],
 )
 def test_what_a_name_stands_for_is_looked_at_as_well(
@@ -98,7 +98,7 @@ def test_what_a_name_stands_for_is_looked_at_as_well(
     refused, other = probes(target)
     assert isinstance(refused, Result)
     assert (refused.verdict, refused.address) == (Verdict.NAME_ERROR, address)
-    assert refused.reason.startswith(f"a.example stands for {address}: ")
+    assert refused.reason.startswith(f"a.example: {address} ")
     assert says in refused.reason
     # The others are called all the same.
     assert isinstance(other, Probe)

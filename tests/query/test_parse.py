@@ -86,89 +86,69 @@ def test_what_is_found(expression: str, streams: list[int]) -> None:
     assert [each.stream for each in ALL if test(each)] == streams
 
 
+def at(column: int, token: str) -> str:
+    return f"filter, column {column}, '{token}'"
+
+
+END = "the filter ends too early"
+
+
 @pytest.mark.parametrize(
-    ("expression", "error"),
+    ("expression", "place", "code", "values"),
     [
-        (
-            "",
-            (
-                "the filter ends too early: a key of the record, such as outcome or server.port "
-                "should stand here"
-            ),
-        ),
-        ("outcome = refused", "filter, column 9, '=': to compare, write =="),
-        ("rtt > 0.2", "filter, column 1, 'rtt': there is no such key: perhaps handshake.rtt"),
+        ("", END, "expected.key", {}),
+        ("outcome = refused", at(9, "="), "equals", {}),
         (
             "outcome == refused and Server.Prt == 80",
-            (
-                "filter, column 24, 'Server.Prt': there is no such key: "
-                "perhaps server.port or server.rst or server.mptcp"
-            ),
+            at(24, "Server.Prt"),
+            "unknown-key",
+            {"similar": ["server.port", "server.rst", "server.mptcp"]},
         ),
-        (
-            "zzz == 1",
-            (
-                "filter, column 1, 'zzz': there is no such key: "
-                "handshake list FILE --json shows them all"
-            ),
-        ),
-        (
-            "port == 80",
-            ("filter, column 1, 'port': there is no such key: perhaps client.port or server.port"),
-        ),
-        (
-            "'outcome' == x",
-            (
-                "filter, column 1, 'outcome': a comparison begins with a key of the record, "
-                "not with a text"
-            ),
-        ),
-        ("outcome ==", "the filter ends too early: a key or a value should stand here"),
-        ("(outcome", "the filter ends too early: the ( at column 1 is not closed"),
-        ("outcome)", "filter, column 8, ')': nothing opens this"),
-        ("outcome closed", "filter, column 9, 'closed': and, or or the end should stand here"),
-        ("outcome == 'x", "filter, column 12, ''': the quote is not closed"),
-        ("outcome & closed", "filter, column 9, '&': it has no meaning here"),
-        (
-            "server.port in {80, x}",
-            "filter, column 21, 'x': server.port is a number, and this is none",
-        ),
-        ("server.port in {80", "the filter ends too early: the { at column 16 is not closed"),
-        (
-            "server.port not 80",
-            "filter, column 17, '80': after a key and not, in should stand here",
-        ),
-        ("server.port > null", "filter, column 13, '>': only == and != can stand here"),
-        ("client.ecn == 1", "filter, column 15, '1': client.ecn is true, false or null"),
-        (
-            "client.address == 10.0.0.0/8",
-            "filter, column 19, '10.0.0.0/8': write the network after in",
-        ),
-        ("client.address in 10.0.0.0/99", "filter, column 19, '10.0.0.0/99': it is no IP network"),
-        ("client.address == example.org", "filter, column 19, 'example.org': it is no IP address"),
+        ("rtt > 0.2", at(1, "rtt"), "unknown-key", {"similar": ["handshake.rtt"]}),
+        ("zzz == 1", at(1, "zzz"), "unknown-key", {"similar": []}),
+        ("port == 80", at(1, "port"), "unknown-key", {"similar": ["client.port", "server.port"]}),
+        ("'outcome' == x", at(1, "outcome"), "quoted-key", {}),
+        ("outcome ==", END, "expected.operand", {}),
+        ("outcome ~ )", at(11, ")"), "expected.text", {}),
+        ("(outcome", END, "unclosed", {"bracket": "(", "column": 1}),
+        ("outcome)", at(8, ")"), "unopened", {}),
+        ("outcome closed", at(9, "closed"), "expected.end", {}),
+        ("outcome == 'x", at(12, "'"), "quote", {}),
+        ("outcome & closed", at(9, "&"), "character", {}),
+        ("server.port in {80, x}", at(21, "x"), "not-a-number", {"key": "server.port"}),
+        ("server.port in {80", END, "unclosed", {"bracket": "{", "column": 16}),
+        ("server.port in {80,}", at(20, "}"), "expected.value", {}),
+        ("server.port in", END, "expected.set", {}),
+        ("server.port not 80", at(17, "80"), "expected.in", {}),
+        ("server.port > null", at(13, ">"), "only-equality", {}),
+        ("client.ecn == 1", at(15, "1"), "not-a-boolean", {"key": "client.ecn"}),
+        ("client.address == 10.0.0.0/8", at(19, "10.0.0.0/8"), "network-without-in", {}),
+        ("client.address in 10.0.0.0/99", at(19, "10.0.0.0/99"), "not-a-network", {}),
+        ("client.address == example.org", at(19, "example.org"), "not-an-address", {}),
         (
             "client.address > client.port",
-            (
-                "filter, column 18, 'client.port': it cannot be compared with client.address: "
-                "they hold different things"
-            ),
+            at(18, "client.port"),
+            "types",
+            {"key": "client.address"},
         ),
-        (
-            "handshake.rtt < nan",
-            "filter, column 17, 'nan': handshake.rtt is a number, and this is none",
-        ),
+        ("handshake.rtt < nan", at(17, "nan"), "not-a-number", {"key": "handshake.rtt"}),
     ],
 )
-def test_what_is_wrong_is_pointed_at(expression: str, error: str) -> None:
+def test_what_is_wrong_is_pointed_at(
+    expression: str, place: str, code: str, values: dict[str, object]
+) -> None:
     with pytest.raises(UsageError) as caught:
         parse(expression)
-    assert str(caught.value) == error
+    error = caught.value
+    assert (error.place, error.values) == (place, values)
+    assert error.code == (code if code == "unknown-key" else f"filter.{code}")
 
 
 def test_no_depth_is_too_much() -> None:
     for deep in ("(" * 5000, "not " * 5000 + "outcome", "!" * 5000):
-        with pytest.raises(UsageError, match="inside each other"):
+        with pytest.raises(UsageError) as error:
             parse(deep)
+        assert error.value.code == "filter.depth"
     assert parse(" or ".join(["outcome"] * 5000))(WEB)
     assert parse(" and ".join(["outcome"] * 5000))(WEB)
 

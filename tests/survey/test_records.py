@@ -16,6 +16,7 @@ from handshake.errors import CaptureError
 from handshake.replayer import replay
 from handshake.survey import records
 from handshake.tracker import summarize
+from tests.errors import coded
 from tests.survey.made import CAPTURES, packets, save
 
 if TYPE_CHECKING:
@@ -70,12 +71,8 @@ def test_what_comes_later_than_that_is_told_of(tmp_path: Path) -> None:
     path = save(tmp_path / "late.pcap", [*over, *other, (data, 300 * 10**9)])
     found = records(path)
     assert [each.frames for each in found] == [(1, 10), (11, 20)]
-    assert found.warnings == [
-        (
-            f"{path}: 1 segment came more than 120 s after the end of its connection: "
-            "it is in no record"
-        )
-    ]
+    assert coded(found.warnings) == [("list.late", {"count": 1, "seconds": 120, "one": True})]
+    assert found.warnings[0].place == str(path)
 
 
 def test_several_captures_are_each_their_own() -> None:
@@ -118,9 +115,7 @@ def test_parts_that_overlap_are_told_of(tmp_path: Path) -> None:
     one, two = save(tmp_path / "1.pcap", frames[::2]), save(tmp_path / "2.pcap", frames[1::2])
     merged = records(two, one, merge=True)
     assert len(list(merged)) > 0
-    assert merged.warnings[0] == (
-        f"{two}: it begins before the file before it ends: the files were not written by turns"
-    )
+    assert (merged.warnings[0].place, merged.warnings[0].code) == (str(two), "list.overlap")
 
 
 def test_what_cannot_be_read_does_not_stop_the_rest(tmp_path: Path) -> None:
@@ -131,32 +126,33 @@ def test_what_cannot_be_read_does_not_stop_the_rest(tmp_path: Path) -> None:
     for merge in (False, True):
         found = records(tmp_path / "none", good, text, cut, tmp_path, merge=merge)
         assert len({(each.capture, each.stream) for each in found}) == (1 if merge else 2)
-        assert sorted(str(each).rpartition(": ")[0] for each in found.errors) == sorted(
-            [
-                f"{tmp_path}: it is a directory",
-                f"{tmp_path / 'none'}: there is no such file",
-                f"{text}: it is text, not a capture",
-            ]
+        assert {each.place: each.code for each in found.errors} == {
+            str(tmp_path): "file.directory",
+            str(tmp_path / "none"): "file.not-found",
+            str(text): "capture.text",
+        }
+        last = found.warnings[-1]
+        assert (last.place, last.code, last.values["offset"]) == (
+            str(cut),
+            "capture.truncated",
+            114,
         )
-        assert found.warnings[-1].startswith(f"{cut}: cut off at offset 114: ")
 
 
 def test_where_nothing_can_be_read_it_is_an_error(tmp_path: Path) -> None:
     broken = tmp_path / "broken.pcap"
     broken.write_bytes((CAPTURES / "refused.pcap").read_bytes()[:30])
     found = records(tmp_path / "none", broken)
-    with pytest.raises(CaptureError, match=r"broken\.pcap: cut off at offset 24"):
+    with pytest.raises(CaptureError, match=r"broken\.pcap: truncated at offset 24"):
         list(found)
-    assert [str(each) for each in found.errors] == [
-        f"{tmp_path / 'none'}: there is no such file: check its name"
-    ]
+    assert [str(each) for each in found.errors] == [f"{tmp_path / 'none'}: no such file"]
 
 
 def test_a_capture_without_a_connection_is_told_of(tmp_path: Path) -> None:
     empty = save(tmp_path / "empty.pcap", [])
     found = records(empty)
     assert list(found) == []
-    assert found.warnings == [f"{empty} has no TCP segment"]
+    assert [str(each) for each in found.warnings] == [f"{empty}: no TCP segments"]
 
 
 def test_steps_of_what_is_gone_are_an_error(tmp_path: Path) -> None:
@@ -164,8 +160,8 @@ def test_steps_of_what_is_gone_are_an_error(tmp_path: Path) -> None:
     found = records(path)
     (record,) = found
     save(path, [])
-    with pytest.raises(CaptureError, match="it has changed"):
+    with pytest.raises(CaptureError, match="has changed"):
         found.steps(record)
     path.unlink()
-    with pytest.raises(CaptureError, match="there is no such file"):
+    with pytest.raises(CaptureError, match="no such file"):
         found.steps(record)

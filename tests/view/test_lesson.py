@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from handshake.lessons import LANGUAGES, LESSONS, Lesson, find, lesson_text, words
 from handshake.view.glyphs import ASCII, UNICODE, Glyphs
 from handshake.view.lesson import LessonScreen, Place
-from handshake.view.lesson_text import KeysScreen, SmallLessonScreen
+from handshake.view.lesson_small import KeysScreen, SmallLessonScreen
 from handshake.view.lesson_wide import WideLessonScreen
 
 KEYS = (("←/→", "step"), ("q", "quit"))

@@ -14,7 +14,7 @@ from handshake.view.browser import Browser, Preview
 from handshake.view.columns import milliseconds, shorten
 from handshake.view.glyphs import ASCII, UNICODE, Glyphs
 from handshake.view.table import Lines, Table
-from handshake.view.totals import page, summary_line
+from handshake.view.totals_page import page, summary_line
 from tests.query.made import CLIENT, CLOSED, OPENING, SERVER, record
 from tests.view.test_ladder import HANDSHAKE, steps
 

@@ -31,10 +31,10 @@ def run(
 
     What became of each address is said on standard error: the output is the peer's.
     """
-    from handshake.linux.tcp_repair import see_that_it_may
+    from handshake.linux.tcp_repair import check_permitted
     from handshake.prober import exit_code
 
-    see_that_it_may()
+    check_permitted()
 
     timeouts = replace(timeouts, observe=0, hold=round(_HELD * NS_PER_SECOND))
     results: list[Result] = []

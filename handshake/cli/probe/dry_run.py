@@ -6,8 +6,6 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from handshake.errors import LocalError
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -37,11 +35,7 @@ def _syns(targets: Sequence[Target], options: ClientOptions) -> Iterator[tuple[T
     from handshake.prober.lookup import endpoints
 
     for target in targets:
-        try:
-            remotes = endpoints(target)
-        except LookupError as error:
-            raise LocalError(str(error.args[0])) from error
-        for remote in remotes:
+        for remote in endpoints(target):
             yield target, syn(remote, options)
 
 

@@ -119,8 +119,8 @@ class Stage:
     def show(self, call: Probe | Result) -> Result:
         """Show one call from its first segment to its verdict; return the result."""
         from handshake.prober import Result
+        from handshake.view.layout import line
         from handshake.view.probe import Findings
-        from handshake.view.text import line
 
         if self._shown:
             self._print([line()])
@@ -139,9 +139,9 @@ class Stage:
 
     def _follow(self, call: Probe, steps: list[Step]) -> None:
         """Draw each step as it passes, and keep it in `steps`."""
-        from handshake.view.explanation import ROOM, Explanation
         from handshake.view.numbers import Numbers
         from handshake.view.probe import heading
+        from handshake.view.step import ROOM, Explanation
 
         width = self._console.width
         pictured = self._console.is_terminal and width >= ROOM

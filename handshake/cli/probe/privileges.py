@@ -1,4 +1,4 @@
-"""Gives all rights up once the sockets are open, and reads before what is needed after that."""
+"""Drops privileges once the sockets are open, after loading all that is needed later."""
 
 from __future__ import annotations
 
@@ -13,26 +13,24 @@ _NEEDED: Final = (
     "handshake.export.monitor",
     "handshake.prober.rst_origin",
     "handshake.record",
-    "handshake.view.explanation",
+    "handshake.view.step",
     "handshake.view.numbers",
     "handshake.view.probe",
     "handshake.view.probe_lines",
-    "handshake.view.text",
-    "handshake.view.words",
+    "handshake.view.layout",
+    "handshake.view.notation",
 )
-"""What is imported where it is used, and is used after this; each brings what it needs itself."""
+"""Modules that are imported late and used after privileges are dropped."""
 
 _CODECS: Final = ("ascii", "idna", "latin-1", "punycode", "unicode_escape", "utf-8")
-"""What names of hosts are looked up by, and what a peer says is shown by: Python reads a codec
-when it is used for the first time."""
+"""Codecs for host names and for data of the peer: Python loads a codec on first use."""
 
 
 def drop() -> None:
-    """Go on as a user without any right.
+    """Continue as a user without privileges.
 
-    Python, its packages and ours may lie where that user can read nothing, below /root for
-    instance: whatever were read of them from now on could not be found. So all of it is read
-    here. What is needed anew belongs into these lists; a live test finds what is missing.
+    That user may not be able to read the installation, below /root for instance: so all that is
+    needed later is loaded here. A live test finds what is missing from these lists.
     """
     for name in _NEEDED:
         import_module(name)
@@ -40,7 +38,9 @@ def drop() -> None:
         codecs.lookup(name)
     from rich.cells import cell_len
 
+    from handshake import messages
     from handshake.linux import privileges
 
-    cell_len("…")  # reads a table of widths, as no sign of a frame does
+    messages.load()
+    cell_len("…")  # loads a table of widths
     privileges.drop()

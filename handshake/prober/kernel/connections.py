@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Self
 
 from handshake.endpoint.verdict import Verdict
-from handshake.linux.connect import ConnectError, SocketOptions, close_socket, connect
+from handshake.errors import ConnectError
+from handshake.linux.connect import SocketOptions, close_socket, connect
 from handshake.linux.netstat import SynChallengeCounter
 from handshake.prober.clock import Clock
 from handshake.prober.kernel.ack_monitor import TICK

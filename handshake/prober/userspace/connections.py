@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from handshake.endpoint.options import ClientOptions
 from handshake.endpoint.verdict import Verdict
+from handshake.errors import ConnectError
 from handshake.linux.packet_socket import PacketSocket
 from handshake.linux.route import explain
 from handshake.linux.sockaddr import sockaddr
@@ -157,6 +158,8 @@ class UserspaceConnections:
             connection = self._dialer.connection(
                 target, remote, *ports, self._decode, timeouts, options
             )
+        except ConnectError as error:
+            return failed(target, Verdict.LOCAL_ERROR, str(error), remote)
         except OSError as error:
             return failed(target, Verdict.LOCAL_ERROR, explain(error), remote)
         if self._witness is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import struct
 from contextlib import suppress
 from functools import cache, partial
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from handshake.endpoint.options import ClientOptions
     from handshake.endpoint.timeouts import Timeouts
     from handshake.linux.packet_socket import Captured, Received
-    from handshake.linux.rst_guard import RstGuard
     from handshake.packet.checksum import Address
     from handshake.prober.target import Target
     from handshake.tcp import Offer
@@ -81,9 +79,9 @@ class Dialer:
     ) -> UserspaceConnection:
         """Return a connection in CLOSED, from a port not `in_use` nor `recently_used` for the peer.
 
-        Timeouts or options of its own disable the shared response cache. Raises OSError where
-        there is no route to the remote end or the port asked for cannot be bound, and LocalError
-        where no port of ours can be guarded.
+        Timeouts or options of its own disable the shared response cache. Raises ConnectError if
+        there is no route to the remote end or the requested port cannot be bound, and LocalError
+        if no port of ours can be guarded.
         """
         path = self._path(remote.address)
         source, responses = path.source, path.responses
@@ -93,10 +91,11 @@ class Dialer:
             responses = ResponseCache(remote.version, responses.offer, *how, room)
         here, there, port = source.packed, remote.address.packed, remote.port
         incoming = there + here
-        guard = self._guard(
+        guard = self.guards.take(
             source,
             lambda ours: in_use(incoming + _PORTS.pack(port, ours)),
-            lambda ours: recently_used(incoming + _PORTS.pack(port, ours)),
+            self._options.source_port,
+            recently_used=lambda ours: recently_used(incoming + _PORTS.pack(port, ours)),
         )
         incoming += _PORTS.pack(port, guard.port)
         outgoing = here + there + _PORTS.pack(guard.port, port)
@@ -131,23 +130,6 @@ class Dialer:
     def close(self) -> None:
         """Give all ports back."""
         self.guards.close()
-
-    def _guard(
-        self, source: Address, in_use: Callable[[int], bool], recently_used: Callable[[int], bool]
-    ) -> RstGuard:
-        """Return a guard on a port of ours that is not `in_use`, and does not rest if it may."""
-        port = self._options.source_port
-        try:
-            return self.guards.take(source, in_use, port, recently_used=recently_used)
-        except LocalError as error:
-            # Another port may do, where one was asked for: that concerns this call alone.
-            why = error.__cause__
-            if not port or not isinstance(why, OSError):
-                raise
-            text = str(error)
-            if why.errno == errno.EADDRINUSE:
-                text += f", and `ss -tanp sport = :{port}` shows by whom: call from another one"
-            raise OSError(why.errno, text) from error
 
     def _path(self, address: Address) -> _Path:
         """Return what is known of the way there: for a second the kernel is not asked again."""

@@ -45,8 +45,8 @@ def test_14_link_local(many: bool, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("scope", "said"),
     [
-        ("", f"{LINK_LOCAL}: on which link? Write {LINK_LOCAL}%eth0, with your interface"),
-        ("%eth7", f"{LINK_LOCAL}%eth7: there is no interface eth7"),
+        ("", f"{LINK_LOCAL} is link-local: name the interface, as in {LINK_LOCAL}%eth0"),
+        ("%eth7", f"{LINK_LOCAL}%eth7: no such interface: eth7"),
     ],
 )
 def test_14_link_local_without_a_link(scope: str, said: str, tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_24_a_name_of_nobody(address: str, words: list[str], tmp_path: Path) -> 
     result = next(each for each in found if each["target"] == f"nobody.test:{PORT}")
     plain = address.removeprefix("::ffff:")
     assert (result["verdict"], result["address"]) == ("name-error", plain)
-    assert result["reason"].startswith(f"nobody.test stands for {plain}: ")
+    assert result["reason"].startswith(f"nobody.test: {plain} is ")
     assert code == 3
     assert segments(tmp_path / "a.pcap") == []
 
@@ -210,7 +210,7 @@ def test_24_no_syn_is_shown_to_a_name_of_nobody(tmp_path: Path) -> None:
         argv = [*resolving(tmp_path, "0.0.0.0 no.test\n"), *PROBE, "no.test:1", "--dry-run"]
         run = client.run(argv, check=False)
     assert (run.returncode, run.stdout) == (3, "")
-    assert "0.0.0.0: a connection has one peer" in run.stderr
+    assert "0.0.0.0 is not a unicast address" in run.stderr
 
 
 BARRED = """

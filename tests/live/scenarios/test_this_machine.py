@@ -56,9 +56,9 @@ def refused(
     ("route", "words"),
     [
         (None, "no route"),
-        ("unreachable", "a route of this machine says: unreachable"),
-        ("blackhole", "a route of this machine says: blackhole"),
-        ("prohibit", "a route of this machine says: prohibited"),
+        ("unreachable", "this machine has an unreachable route"),
+        ("blackhole", "this machine has a blackhole route"),
+        ("prohibit", "this machine has a prohibit route"),
     ],
 )
 def test_16_no_way_there(way: Way, route: str | None, words: str, tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_16_no_way_there(way: Way, route: str | None, words: str, tmp_path: Path
     [
         (
             ["10.77.0.255:80"],
-            "10.77.0.255 is everybody on a link, and a connection has one peer (EACCES)",
+            "10.77.0.255 is a broadcast address (EACCES)",
         ),
         (
             ["[fe80::1%eth0]:80", "--interface", "lo"],
@@ -127,7 +127,7 @@ def test_17_a_firewall_of_our_own(way: Way, tmp_path: Path) -> None:
     with pair() as (client, server), drop(client, "output", "tcp dport 80") as rule:
         result = refused(way, client, way.address(server), server, tmp_path)
         assert rule.packets == 1
-    assert "a firewall on this machine dropped it (EPERM)" in result.reason
+    assert "a firewall on this machine dropped the packet (EPERM)" in result.reason
 
 
 @pytest.mark.live
@@ -171,23 +171,23 @@ def test_19_behind_a_nat(way: Way, tmp_path: Path) -> None:
 
 NOBODYS = {
     4: [
-        ("10.77.0.7", "10.77.0.7 is no address of this machine"),
-        ("10.77.0.2", "10.77.0.2 is no address of this machine"),
-        ("10.77.0.255", "10.77.0.255 is no address of this machine"),
-        ("0.0.0.0", "0.0.0.0 is no single host"),
-        ("224.0.0.1", "224.0.0.1 is no single host"),
-        ("255.255.255.255", "255.255.255.255 is no single host"),
-        ("127.0.0.1", "from 127.0.0.1 this machine alone can be called, and 10.77.0.2 is another"),
-        ("127.9.9.9", "from 127.9.9.9 this machine alone can be called"),
-        ("fd77::1", "different versions of IP"),
+        ("10.77.0.7", "10.77.0.7 is not an address of this machine"),
+        ("10.77.0.2", "10.77.0.2 is not an address of this machine"),
+        ("10.77.0.255", "10.77.0.255 is not an address of this machine"),
+        ("0.0.0.0", "0.0.0.0 is not unicast"),
+        ("224.0.0.1", "224.0.0.1 is not unicast"),
+        ("255.255.255.255", "255.255.255.255 is not unicast"),
+        ("127.0.0.1", "loopback source 127.0.0.1 cannot reach 10.77.0.2"),
+        ("127.9.9.9", "loopback source 127.9.9.9 cannot reach"),
+        ("fd77::1", "different IP versions"),
     ],
     6: [
-        ("fd77::7", "fd77::7 is no address of this machine"),
-        ("fd77::2", "fd77::2 is no address of this machine"),
-        ("::", ":: is no single host"),
-        ("ff02::1", "ff02::1 is no single host"),
-        ("::1", "from ::1 this machine alone can be called, and fd77::2 is another"),
-        ("10.77.0.1", "different versions of IP"),
+        ("fd77::7", "fd77::7 is not an address of this machine"),
+        ("fd77::2", "fd77::2 is not an address of this machine"),
+        ("::", ":: is not unicast"),
+        ("ff02::1", "ff02::1 is not unicast"),
+        ("::1", "loopback source ::1 cannot reach fd77::2"),
+        ("10.77.0.1", "different IP versions"),
     ],
 }
 

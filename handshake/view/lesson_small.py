@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from handshake.view.glyphs import UNICODE, Glyphs
-from handshake.view.text import fit, line, wrap
+from handshake.view.layout import fit, line, wrap
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult

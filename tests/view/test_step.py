@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from handshake.tcp import Observed, Options
 from handshake.tracker import Tracker
-from handshake.view.explanation import Explanation
 from handshake.view.glyphs import ASCII
 from handshake.view.hexdump import HexDump
 from handshake.view.numbers import Numbers
+from handshake.view.step import Explanation
 from tests.segments import segment
 from tests.view.test_ladder import HANDSHAKE, steps
 

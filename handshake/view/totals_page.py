@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 from handshake.query.totals import OUTCOMES, TOP
 from handshake.view.columns import milliseconds
 from handshake.view.glyphs import UNICODE, Glyphs
-from handshake.view.text import line, wrap
-from handshake.view.words import count
+from handshake.view.layout import line, wrap
+from handshake.view.notation import count
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -60,8 +60,11 @@ def page(totals: Totals, width: int, glyphs: Glyphs = UNICODE) -> Iterator[Text]
             yield line(f"{each:<{_LABEL}}{found:>9,}{share:>8}")
     yield line()
     yield line(("handshake rtt".ljust(_LABEL), "dim"), _rtt(totals, glyphs))
-    again = f"SYN {totals.syn_again}, SYN-ACK {totals.syn_ack_again}, data {totals.data_again}"
-    yield line(("sent again".ljust(_LABEL), "dim"), again)
+    counts = (
+        f"SYN {totals.syn_retransmissions}, SYN-ACK {totals.syn_ack_retransmissions}, "
+        f"data {totals.data_retransmissions}"
+    )
+    yield line(("sent again".ljust(_LABEL), "dim"), counts)
     yield from _servers("refusing", totals.refusing, width)
     yield from _servers("not answering", totals.silent, width)
     if totals.codes:

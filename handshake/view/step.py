@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 from handshake.view.fields import Fields, differing
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.header import WIDTH, HeaderGrid
+from handshake.view.layout import cropped, line, wrap
+from handshake.view.notation import cited, headline, is_trouble, milliseconds
 from handshake.view.sockets import Sockets
-from handshake.view.text import cropped, line, wrap
 from handshake.view.theme import style_of
-from handshake.view.words import cited, headline, is_trouble, milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
