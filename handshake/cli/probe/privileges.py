@@ -40,7 +40,9 @@ def drop() -> None:
         codecs.lookup(name)
     from rich.cells import cell_len
 
+    from handshake import messages
     from handshake.linux import privileges
 
+    messages.load()
     cell_len("…")  # reads a table of widths, as no sign of a frame does
     privileges.drop()
