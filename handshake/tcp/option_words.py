@@ -1,4 +1,4 @@
-"""What an option says, in a word or two: for whoever shows one."""
+"""An option in a word or two, to be shown: `MSS 1460`."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ _COUNTERS: Final[dict[int, tuple[str, str, str]]] = {
     Kind.ACC_ECN_0: ("e0", "ce", "e1"),
     Kind.ACC_ECN_1: ("e1", "ce", "e0"),
 }
-"""Octets that came marked ECT(0), CE and ECT(1), in the order of each kind (RFC 9768 3.2.3)."""
+"""Counts of octets received with ECT(0), CE and ECT(1), in each kind's order (RFC 9768 3.2.3)."""
 
 
 def words(option: Option) -> str:
-    """Return what the option says, short enough for a field: `MSS 1460`, `MPTCP MP_JOIN`."""
+    """Return the option, short enough for a field: `MSS 1460`, `MPTCP MP_JOIN`."""
     name = _SHORT.get(option.kind, option.name)
     if option.problem is not None:
         return f"{name} malformed"
-    said = _said(option)
-    return f"{name} {said}" if said else name
+    content = _content(option)
+    return f"{name} {content}" if content else name
 
 
-def _said(option: Option) -> str:
+def _content(option: Option) -> str:
     data = option.data
     number = int.from_bytes(data, "big")
     match option.kind:
@@ -78,4 +78,4 @@ def _experiment(option: Option) -> str:
 
 
 def _cookie(data: bytes) -> str:
-    return "cookie" if data else "asks"
+    return "cookie" if data else "request"

@@ -34,7 +34,7 @@ _NARROWEST: Final = 12
 
 
 def rule(text: str, width: int, glyphs: Glyphs) -> Text:
-    """Return a line across the screen that says what stands below it."""
+    """Return a line across the screen with the title of what stands below it."""
     left = f"{glyphs.rule(2)} "
     return line((left, "rule"), text, (f" {glyphs.rule(max(0, width - 4 - len(text)))}", "rule"))
 
@@ -113,7 +113,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Explanation:
-    """All there is to say of one step, one thing under the other."""
+    """One step in full, each part below the other."""
 
     step: Step
     numbers: Numbers
