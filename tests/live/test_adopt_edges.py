@@ -28,15 +28,15 @@ from handshake.tcp import (
 )
 from handshake.tcp.copy import changed
 
-from .adopted import OURS, echo, exchange_much, opened, program, without_a_fault
-from .capture import capture
-from .listener import Listener, Packets, reply, syn_ack
-from .net import TIMEOUT, Host, eventually, pair
-from .packets import packet
-from .peer import peer
-from .talk import reset, see, see_fin
-from .test_privileges import NET_RAW_ALONE
-from .test_probe import PORT, seen
+from tests.live.lab.adoption import OURS, echo, exchange_much, opened, program, without_a_fault
+from tests.live.lab.tcpdump import capture
+from tests.live.lab.scripted_server import Listener, Packets, reply, syn_ack
+from tests.live.lab.namespaces import TIMEOUT, Host, eventually, pair
+from tests.live.lab.packets import packet
+from tests.live.lab.scripted_peer import peer
+from tests.live.lab.sockets import reset, see, see_fin
+from tests.live.test_privileges import NET_RAW_ALONE
+from tests.live.test_probe import PORT, seen
 
 # Numbers near the end of the circle.
 
@@ -145,7 +145,7 @@ def test_a_stray_syn_keeps_nobody_waiting() -> None:
 
 JOINED = """
 import os
-from tests.live.adopted import TARGETS, Here, Opened
+from tests.live.lab.adoption import TARGETS, Here, Opened
 from handshake.cli.relay import join
 from handshake.linux import privileges
 taken = Opened(Here(), TARGETS[0]).adopt()
@@ -272,7 +272,7 @@ def sockets(host: Host) -> list[str]:
 
 VICTIM = """
 import sys, time
-from tests.live.adopted import TARGETS, Here, Opened
+from tests.live.lab.adoption import TARGETS, Here, Opened
 connection = Opened(Here(), TARGETS[0])
 def wait():
     print("begun", flush=True)
