@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from handshake.linux import rst_guard as guard
-
 from tests.live.lab.adoption import (
     OURS,
     TARGETS,
@@ -20,10 +19,10 @@ from tests.live.lab.adoption import (
     quietly,
     without_a_fault,
 )
-from tests.live.lab.tcpdump import capture
 from tests.live.lab.firewall import drop
 from tests.live.lab.namespaces import pair
 from tests.live.lab.sockets import reset, see, see_fin, send
+from tests.live.lab.tcpdump import capture
 from tests.live.test_probe import PORT, seen
 
 

@@ -27,14 +27,13 @@ from handshake.tcp import (
     State,
 )
 from handshake.tcp.copy import changed
-
 from tests.live.lab.adoption import OURS, echo, exchange_much, opened, program, without_a_fault
-from tests.live.lab.tcpdump import capture
-from tests.live.lab.scripted_server import Listener, Packets, reply, syn_ack
 from tests.live.lab.namespaces import TIMEOUT, Host, eventually, pair
 from tests.live.lab.packets import packet
 from tests.live.lab.scripted_peer import peer
+from tests.live.lab.scripted_server import Listener, Packets, reply, syn_ack
 from tests.live.lab.sockets import reset, see, see_fin
+from tests.live.lab.tcpdump import capture
 from tests.live.test_privileges import NET_RAW_ALONE
 from tests.live.test_probe import PORT, seen
 

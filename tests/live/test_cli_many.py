@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.schema import valid
-
 from tests.live.lab.firewall import drop
 from tests.live.lab.namespaces import TIMEOUT, pair
 from tests.live.lab.servers import answering
 from tests.live.test_probe import PORT
+from tests.schema import valid
 
 PROBE = [sys.executable, "-m", "handshake", "probe"]
 

@@ -12,16 +12,15 @@ import pytest
 
 from handshake.packet.checksum import checksummed
 from handshake.tcp import Endpoint, Flags, Segment, Seq, State
-
 from tests.live.lab.backends import V4, V6, alike, by_hand, of
-from tests.live.lab.tcpdump import capture
 from tests.live.lab.delayed_link import delayed
-from tests.live.lab.inet_diag import Table
 from tests.live.lab.firewall import drop, drop_first, firewall
+from tests.live.lab.inet_diag import Table
 from tests.live.lab.namespaces import TIMEOUT, Host, eventually, pair, routed
 from tests.live.lab.servers import answering
-from tests.live.test_probe import PORT, SYN, SYN_ACK, flags, seen
+from tests.live.lab.tcpdump import capture
 from tests.live.lab.unprivileged import Found, connected, connected_to
+from tests.live.test_probe import PORT, SYN, SYN_ACK, flags, seen
 
 ICMP = {
     "net-unreachable": 0,

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.live.lab.backends import V4, alike, by_hand, of
-from tests.live.lab.tcpdump import capture
 from tests.live.lab.firewall import drop, drop_first
 from tests.live.lab.namespaces import TIMEOUT, pair
 from tests.live.lab.servers import answering
 from tests.live.lab.sockets import reset
-from tests.live.test_probe import PORT, flags, hang_up, seen, serving
+from tests.live.lab.tcpdump import capture
 from tests.live.lab.unprivileged import connected, connected_to
+from tests.live.test_probe import PORT, flags, hang_up, seen, serving
 
 BARE_ACK = "tcp flags == ack"
 ALL_BUT_THE_SYN = "tcp flags & (syn | ack) == ack"

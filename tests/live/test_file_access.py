@@ -14,7 +14,6 @@ from typing import Final
 import pytest
 
 from tests.cli.terminal import Terminal
-
 from tests.live.lab.firewall import drop, firewall
 from tests.live.lab.namespaces import TIMEOUT, Host, eventually, pair
 from tests.live.lab.servers import letting_in

@@ -9,13 +9,12 @@ import pytest
 
 from handshake.tcp import State
 from tests.capture.blocks import Packet, packets
-
-from tests.live.lab.tcpdump import capture
 from tests.live.lab.firewall import drop, firewall
 from tests.live.lab.namespaces import TIMEOUT, eventually, pair
 from tests.live.lab.servers import answering
-from tests.live.test_signals import EACH, PROBE, V4, known, left, opened, started
+from tests.live.lab.tcpdump import capture
 from tests.live.test_probe import PORT, seen
+from tests.live.test_signals import EACH, PROBE, V4, known, left, opened, started
 
 FIRST: Final = [
     "SYN from the client: client ? -> SYN-SENT, server ?",

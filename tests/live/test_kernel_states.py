@@ -22,8 +22,7 @@ from handshake.events import Role
 from handshake.replayer import replay
 from handshake.tcp import ControlBlock, Endpoint, State
 from handshake.tracker import summarize
-
-from tests.live import losses, offers  # noqa: F401 - they enter their histories
+from tests.live.lab import loss_histories, option_histories  # noqa: F401 - they add histories
 from tests.live.lab.cable import Kernel, Moment, by_hand
 from tests.live.lab.histories import HISTORIES
 from tests.live.lab.inet_diag import Info

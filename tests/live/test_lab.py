@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.live import conftest
-from tests.live.lab.tcpdump import capture
 from tests.live.lab.delayed_link import delayed
 from tests.live.lab.firewall import drop, drop_first, firewall
 from tests.live.lab.namespaces import TIMEOUT, CommandError, Host, eventually, pair, routed
+from tests.live.lab.tcpdump import capture
 
 SYN = "tcp flags syn / syn,ack"
 TESTS = Path(__file__).parents[1]

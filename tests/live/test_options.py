@@ -24,12 +24,11 @@ from handshake.prober import (
 )
 from handshake.prober.engine import probe_all
 from handshake.tcp import Flags, Observed
-
-from tests.live.lab.probing import Way, agree, every_way
-from tests.live.lab.tcpdump import capture
 from tests.live.lab.firewall import drop
 from tests.live.lab.namespaces import Host, eventually, pair
+from tests.live.lab.probing import Way, agree, every_way
 from tests.live.lab.servers import answering
+from tests.live.lab.tcpdump import capture
 from tests.live.test_probe import PORT, flags, seen, serving
 
 BARE_ACK = "tcp flags == ack"

@@ -14,7 +14,6 @@ from handshake.linux.sockaddr import family, sockaddr
 from handshake.packet.checksum import checksummed
 from handshake.packet.icmp import IcmpError
 from handshake.tcp import Endpoint, Flags, Observed, Segment, Seq
-
 from tests.live.lab.firewall import drop, firewall
 from tests.live.lab.namespaces import Host, eventually, pair
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 import handshake
-
 from tests.live.lab.firewall import drop
 from tests.live.lab.namespaces import TIMEOUT, eventually, pair
 from tests.live.lab.servers import answering

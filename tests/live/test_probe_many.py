@@ -12,11 +12,10 @@ import pytest
 from handshake.prober import Close, Result, Target, Timeouts, Verdict, probe
 from handshake.prober.engine import Engine, probe_all
 from handshake.prober.userspace import connections
-
-from tests.live.lab.tcpdump import capture
 from tests.live.lab.firewall import drop, drop_first
 from tests.live.lab.namespaces import pair
 from tests.live.lab.servers import answering
+from tests.live.lab.tcpdump import capture
 from tests.live.test_probe import PORT, SYN, SYN_ACK, seen
 
 

@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 
 from handshake.prober import ClientOptions, Note, Result, Timeouts, Verdict
-
-from tests.live.lab.probing import Way, every_way
-from tests.live.lab.tcpdump import capture
 from tests.live.lab.firewall import drop, firewall
 from tests.live.lab.namespaces import Host, join, routed
+from tests.live.lab.probing import Way, every_way
 from tests.live.lab.servers import answering
+from tests.live.lab.tcpdump import capture
 from tests.live.test_options import call, target
 from tests.live.test_probe import PORT, flags
 

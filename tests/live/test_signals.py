@@ -13,12 +13,11 @@ import pytest
 
 from handshake.tcp import State
 from tests.cli.terminal import Terminal
-
-from tests.live.lab.tcpdump import capture
-from tests.live.lab.inet_diag import Table
 from tests.live.lab.firewall import drop
+from tests.live.lab.inet_diag import Table
 from tests.live.lab.namespaces import TIMEOUT, Host, eventually, pair
 from tests.live.lab.servers import answering
+from tests.live.lab.tcpdump import capture
 from tests.live.test_probe import PORT, flags, seen
 
 # Whoever runs the tests in the background has them started with SIGINT ignored.

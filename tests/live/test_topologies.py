@@ -6,14 +6,13 @@ from pathlib import Path
 import pytest
 
 from handshake.prober import Close, Timeouts, Verdict
-
-from tests.live.lab.probing import Way, codes, every_way
-from tests.live.lab.tcpdump import capture
 from tests.live.lab.delayed_link import delayed
-from tests.live.lab.namespaces import CommandError, Host, routed
-from tests.live.lab.figures import draw, ours, segments
 from tests.live.lab.exchanges import CLEAN, CLOSED, SYN, of_a_kernel
+from tests.live.lab.figures import draw, ours, segments
+from tests.live.lab.namespaces import CommandError, Host, routed
+from tests.live.lab.probing import Way, codes, every_way
 from tests.live.lab.servers import answering
+from tests.live.lab.tcpdump import capture
 from tests.live.lab.topologies import UPPER, UPPER_ADDRESSES, asymmetric, chain, switched
 
 AGAIN = "--> <SEQ=101><ACK=301><CTL=ACK>"

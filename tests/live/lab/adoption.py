@@ -17,7 +17,6 @@ from handshake.prober import Probe, Target, Timeouts, Verdict
 from handshake.prober.userspace.connections import UserspaceConnections
 from handshake.tcp import ControlBlock, Observed, Seq
 from handshake.tracker import Tracker, summarize
-
 from tests.live.lab.inet_diag import Info, Table
 from tests.live.lab.namespaces import TIMEOUT, Host
 from tests.live.lab.sockets import see_fin, send

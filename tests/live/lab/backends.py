@@ -4,11 +4,10 @@ from typing import Any
 
 from handshake.prober import Result, Target, Timeouts
 from handshake.prober.engine import probe_all
-from tests.schema import valid
-
 from tests.live.lab.namespaces import Host
-from tests.live.test_probe import PORT
 from tests.live.lab.unprivileged import Found
+from tests.live.test_probe import PORT
+from tests.schema import valid
 
 V4 = f"10.77.0.2:{PORT}"
 V6 = f"[fd77::2]:{PORT}"

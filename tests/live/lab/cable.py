@@ -10,12 +10,11 @@ from types import MappingProxyType
 
 from handshake.events import Role
 from handshake.tcp import Endpoint, State
-
-from tests.live.lab.tcpdump import Capture, capture
 from tests.live.lab.delayed_link import tap
 from tests.live.lab.inet_diag import Entry, Info, Table
 from tests.live.lab.namespaces import Host, Socket, eventually
 from tests.live.lab.sockets import Ends, dial
+from tests.live.lab.tcpdump import Capture, capture
 
 CLIENT, SERVER = Role.CLIENT, Role.SERVER
 PORT, SOURCE_PORT = 80, 40001

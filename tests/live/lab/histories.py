@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 
 from handshake.tcp import State
-
 from tests.live.lab.cable import CLIENT, SERVER, Cable
 from tests.live.lab.namespaces import Socket
 from tests.live.lab.sockets import REQUEST, RESPONSE, dial, reset, see

@@ -8,7 +8,6 @@ from ipaddress import ip_address
 from typing import Final
 
 from handshake.tcp import Endpoint, State
-
 from tests.live.lab.namespaces import TIMEOUT, Host
 
 _NETLINK_SOCK_DIAG: Final = 4

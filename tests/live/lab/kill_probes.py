@@ -19,10 +19,9 @@ from handshake.linux.rst_guard import METHODS
 from handshake.prober import Target, Timeouts
 from handshake.prober.engine import probe_all
 from handshake.prober.userspace.connections import UserspaceConnections
-
-from tests.live.lab.tcpdump import capture
 from tests.live.lab.namespaces import Host, pair
 from tests.live.lab.servers import answering
+from tests.live.lab.tcpdump import capture
 from tests.live.test_probe import PORT, seen
 
 _FIRST_SPAN = 0.15

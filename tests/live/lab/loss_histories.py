@@ -3,10 +3,9 @@
 from select import select
 
 from handshake.tcp import State
-
 from tests.live.lab.cable import CLIENT, SERVER, Cable
-from tests.live.lab.histories import finish, history, say, shut
 from tests.live.lab.firewall import drop
+from tests.live.lab.histories import finish, history, say, shut
 from tests.live.lab.sockets import REQUEST, RESPONSE, reset, see
 
 

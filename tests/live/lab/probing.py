@@ -8,12 +8,11 @@ import pytest
 
 from handshake.prober import Attempt, ClientOptions, Probe, Result, Target, Timeouts, probes
 from handshake.prober.engine import probe_all
-from tests.schema import valid
-
-from tests.live.lab.tcpdump import capture
+from tests.live.lab.figures import draw
 from tests.live.lab.namespaces import Host
 from tests.live.lab.scripted_peer import Script, peer
-from tests.live.lab.figures import draw
+from tests.live.lab.tcpdump import capture
+from tests.schema import valid
 
 PORT = 8080
 

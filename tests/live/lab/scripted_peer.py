@@ -23,7 +23,6 @@ from typing import TypeAlias
 
 from handshake.packet.ip import TCP, Datagram
 from handshake.tcp import Observed, Segment
-
 from tests.live.lab.namespaces import Host, pair
 from tests.live.lab.packets import Packet
 

@@ -15,7 +15,6 @@ from typing import Any, TypeAlias
 
 from handshake.tcp import Flags, Observed, Options, Segment, Seq
 from handshake.tcp import options as opt
-
 from tests.live.lab.packets import Packet, packet
 
 Packets: TypeAlias = Iterable[Packet]

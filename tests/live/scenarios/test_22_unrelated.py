@@ -9,12 +9,11 @@ import pytest
 from handshake.packet.checksum import Address
 from handshake.prober import Close, Timeouts, Verdict
 from handshake.tcp import Endpoint, Observed
-
+from tests.live.lab.exchanges import CLEAN, SYN
+from tests.live.lab.figures import segments
+from tests.live.lab.packets import Packet, extension, fragments, packet
 from tests.live.lab.probing import Way, codes, every_way, play
 from tests.live.lab.scripted_server import RST_ACK, Listener, Packets, reply, syn_ack
-from tests.live.lab.packets import Packet, extension, fragments, packet
-from tests.live.lab.figures import segments
-from tests.live.lab.exchanges import CLEAN, SYN
 
 OTHER: dict[int, Address] = {4: IPv4Address("10.77.0.9"), 6: IPv6Address("fd77::9")}
 V4 = pytest.mark.parametrize("way", [Way(4), Way(4, many=True)], ids=str)

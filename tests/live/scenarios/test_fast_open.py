@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 
 from handshake.prober import ClientOptions, Timeouts, Verdict
-
-from tests.live.lab.probing import Way, every_way
-from tests.live.lab.tcpdump import capture
+from tests.live.lab.figures import segments
 from tests.live.lab.firewall import drop
 from tests.live.lab.namespaces import Host, pair
-from tests.live.lab.figures import segments
+from tests.live.lab.probing import Way, every_way
+from tests.live.lab.tcpdump import capture
 from tests.live.test_probe import hang_up, serving
 
 _TCP_FASTOPEN = 23

@@ -13,15 +13,14 @@ import pytest
 from handshake.linux.rst_guard import METHODS
 from handshake.prober import ClientOptions, Close, Result, Target, Timeouts, Verdict
 from handshake.prober.engine import probe_all
-
-from tests.live.lab.probing import PORT, Way, alone, codes, every_way, two_ways
-from tests.live.lab.tcpdump import capture
+from tests.live.lab.exchanges import CLEAN, of_a_kernel
+from tests.live.lab.figures import draw, segments
 from tests.live.lab.firewall import drop
 from tests.live.lab.namespaces import Host, pair, routed
-from tests.live.lab.figures import draw, segments
+from tests.live.lab.probing import PORT, Way, alone, codes, every_way, two_ways
 from tests.live.lab.servers import answering
+from tests.live.lab.tcpdump import capture
 from tests.live.test_probe import serving
-from tests.live.lab.exchanges import CLEAN, of_a_kernel
 
 FAR = {4: "198.51.100.1", 6: "2001:db8::1"}
 

@@ -5,15 +5,14 @@ from pathlib import Path
 import pytest
 
 from handshake.prober import Close, Timeouts, Verdict
-
-from tests.live.lab.probing import Way, codes, every_way
-from tests.live.lab.tcpdump import capture
+from tests.live.lab.exchanges import CLEAN, SYN, of_a_kernel
+from tests.live.lab.figures import draw, on_time, seconds, segments
 from tests.live.lab.firewall import drop, drop_first
 from tests.live.lab.namespaces import pair
-from tests.live.lab.figures import draw, on_time, seconds, segments
+from tests.live.lab.probing import Way, codes, every_way
+from tests.live.lab.tcpdump import capture
 from tests.live.test_probe import SYN as ANY_SYN
 from tests.live.test_probe import SYN_ACK, serving
-from tests.live.lab.exchanges import CLEAN, SYN, of_a_kernel
 
 EVERY_OTHER = "numgen inc mod 2 == 0"
 

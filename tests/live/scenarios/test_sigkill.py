@@ -6,10 +6,9 @@ import sys
 import pytest
 
 from handshake.linux.rst_guard import METHODS
-
-from tests.live.lab.probing import PORT, Way, alone, target
 from tests.live.lab.firewall import drop
 from tests.live.lab.namespaces import TIMEOUT, Host, eventually, pair
+from tests.live.lab.probing import PORT, Way, alone, target
 
 VICTIM = """
 import sys

@@ -9,15 +9,14 @@ import pytest
 
 from handshake.prober import ClientOptions, Close, Probe, Target, Timeouts, Verdict
 from handshake.tcp import State
-
-from tests.live.lab.probing import PORT, Way, alone, codes
-from tests.live.lab.tcpdump import capture
 from tests.live.lab.delayed_link import delayed
+from tests.live.lab.exchanges import OPENED, SYN
+from tests.live.lab.figures import draw
 from tests.live.lab.firewall import drop
 from tests.live.lab.namespaces import Host, Socket, eventually, pair
-from tests.live.lab.figures import draw
+from tests.live.lab.probing import PORT, Way, alone, codes
+from tests.live.lab.tcpdump import capture
 from tests.live.test_probe import SYN as ANY_SYN
-from tests.live.lab.exchanges import OPENED, SYN
 
 OURS = 41000
 """The port that both know before they call."""
