@@ -7,8 +7,8 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tests.live.delay import delayed
-from tests.live.net import Host, pair
+from tests.live.lab.delayed_link import delayed
+from tests.live.lab.namespaces import Host, pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ import many
 from hosts import THEM, served
 
 if TYPE_CHECKING:
-    from tests.live.net import Host
+    from tests.live.lab.namespaces import Host
 
 FEW, MANY = 1_000, 10_000
 _HERE: Final = Path(__file__).parent

@@ -25,12 +25,12 @@ from handshake.prober import Target
 from handshake.prober.connect import connect
 from handshake.prober.engine import probe_all
 from handshake.tcp import Flags, Observed
-from tests.live.capture import capture
+from tests.live.lab.tcpdump import capture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.live.net import Host
+    from tests.live.lab.namespaces import Host
 
 TURNS: Final = 5
 """Each entry has its handshakes in so many parts: what else the machine does hits all alike."""

@@ -5,11 +5,22 @@ from functools import partial
 
 from stage import PORT, SCENES, Stage, scene
 
-from tests.live.capture import ANSWERS
-from tests.live.delay import delayed
-from tests.live.loss import drop, drop_first, firewall
-from tests.live.net import TIMEOUT, pair
-from tests.live.talk import REQUEST, RESPONSE, Ends, ask, close, dial, reset, see, see_fin, send
+from tests.live.lab.delayed_link import delayed
+from tests.live.lab.firewall import drop, drop_first, firewall
+from tests.live.lab.namespaces import TIMEOUT, pair
+from tests.live.lab.sockets import (
+    REQUEST,
+    RESPONSE,
+    Ends,
+    ask,
+    close,
+    dial,
+    reset,
+    see,
+    see_fin,
+    send,
+)
+from tests.live.lab.tcpdump import ANSWERS
 
 __all__ = ["SCENES"]
 

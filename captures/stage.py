@@ -7,10 +7,10 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
-from tests.live.capture import Capture, capture
-from tests.live.delay import delayed
-from tests.live.net import TIMEOUT, Host
-from tests.live.talk import Ends, dial
+from tests.live.lab.delayed_link import delayed
+from tests.live.lab.namespaces import TIMEOUT, Host
+from tests.live.lab.sockets import Ends, dial
+from tests.live.lab.tcpdump import Capture, capture
 
 PORT = 80
 """Where the server of every scene listens."""

@@ -1,4 +1,4 @@
-"""What is exported: a connection summed up, and the one JSON form of blocks, segments and steps."""
+"""The exports: a connection summed up, and the JSON form of blocks, segments and steps."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from handshake import messages
 from handshake.tcp.option_text import option_text
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from handshake.events import Change, Event, Step
     from handshake.tcp import ControlBlock, Endpoint, Offer, Option, Segment, Seq
     from handshake.tcp.icmp import IcmpError
@@ -50,40 +53,40 @@ class EndRecord:
     fin: int
     rst: int
     accecn: bool | None = None
-    """Whether its SYN takes accurate ECN feedback; `ecn` is what RFC 3168 has."""
+    """Whether its SYN offers accurate ECN feedback; `ecn` is that of RFC 3168."""
 
     fast_open: str | None = None
-    """What its SYN says of Fast Open: `request` for a cookie, `cookie`, or nothing."""
+    """Fast Open in its SYN: `request` for a cookie, `cookie`, or None."""
 
     mptcp: str | None = None
-    """What its SYN's Multipath TCP option is for, by name."""
+    """The subtype of its SYN's Multipath TCP option, by name."""
 
     md5: bool | None = None
     ao_key: int | None = None
-    """The key that TCP-AO signed its SYN with, by its id."""
+    """The id of the key that TCP-AO signed its SYN with."""
 
     user_timeout: int | None = None
-    """How long its SYN says that data may go unacknowledged, in seconds."""
+    """The user timeout in its SYN: how long data may stay unacknowledged, in seconds."""
 
     ttl: int | None = None
-    """Time to live, or hop limit, of its first packet as it came by."""
+    """Time to live, or hop limit, of its first packet where it was captured."""
 
 
 @dataclass(frozen=True, slots=True)
 class HandshakeRecord:
-    """How long the opening took, in seconds, and what stood in its way."""
+    """How long the handshake took, in seconds, and what delayed it."""
 
     rtt: float | None
     """From the last SYN to the first ACK after it: Wireshark's initial RTT."""
 
     rtt_ambiguous: bool = field(default=False, kw_only=True)
-    """Whether something was sent twice and no timestamp tells which time was answered."""
+    """Whether something was sent twice, and no timestamp shows which copy was answered."""
 
     syn_to_syn_ack: float | None
-    """From the SYN that was answered to the SYN,ACK: the way to the server and back."""
+    """From the SYN that was answered to the SYN-ACK: the path to the server and back."""
 
     syn_ack_to_ack: float | None
-    """From the SYN,ACK that was answered to the ACK: the way to the client and back."""
+    """From the SYN-ACK that was answered to the ACK: the path to the client and back."""
 
     syn_retransmissions: int
     syn_ack_retransmissions: int
@@ -94,7 +97,7 @@ class HandshakeRecord:
 
 @dataclass(frozen=True, slots=True)
 class NegotiatedRecord:
-    """What the two SYNs together brought into force."""
+    """What the two SYNs negotiated."""
 
     client_mss: int
     """The largest payload that the client may send, in octets."""
@@ -114,18 +117,21 @@ class NegotiatedRecord:
 
     mptcp: bool
     md5: bool
-    """Whether both SYNs are signed as RFC 2385 has it."""
+    """Whether both SYNs have an MD5 signature (RFC 2385)."""
 
     ao: bool
     """Whether both are signed by TCP-AO."""
 
     user_timeout: int | None
-    """The longest that either end named, in seconds (RFC 5482 section 3.1)."""
+    """The longer of the two user timeouts, in seconds (RFC 5482 section 3.1)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What an expert would point at."""
+    """What an expert would point at: a code, and the values that its sentence names.
+
+    The sentence stands in `messages/en/findings.toml`.
+    """
 
     code: str
     """A name that programs may rely on; `tracker.findings.codes` lists them."""
@@ -133,8 +139,18 @@ class Finding:
     frame: int | None
     """The frame that proves it; None on a live wire."""
 
-    text: str
-    """What it is, in English: what the wire proves, and what it only suggests."""
+    values: Mapping[str, object] = field(default_factory=dict, hash=False)
+    variant: str = ""
+    """Which of its code's sentences fits; empty where there is only one."""
+
+    @property
+    def text(self) -> str:
+        """What it is, in English: what the packets prove, and what they only suggest."""
+        return messages.text("findings", self.code, self.values, variant=self.variant)
+
+    def as_json(self) -> Json:
+        """Return it as one JSON object."""
+        return {"code": self.code, "frame": self.frame, "text": self.text}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +158,7 @@ class Record:
     """A connection, summed up."""
 
     capture: str | None = field(default=None, kw_only=True)
-    """The file that it is from; None where it is from none, or nobody asked."""
+    """The file that it is from; None where it is from none, or the name is not wanted."""
 
     stream: int
     client: EndRecord
@@ -158,19 +174,19 @@ class Record:
     closed: str | None
     handshake: HandshakeRecord
     completeness: int = field(default=0, kw_only=True)
-    """Wireshark's `tcp.completeness`: 1 SYN, 2 SYN,ACK, 4 ACK, 8 data, 16 FIN, 32 RST."""
+    """Wireshark's `tcp.completeness`: 1 SYN, 2 SYN-ACK, 4 ACK, 8 data, 16 FIN, 32 RST."""
 
     conn_state: str | None
-    """Zeek's word for how it opened and ended; None where no header could be read."""
+    """Zeek's `conn_state`: how it opened and ended; None where no header could be read."""
 
     history: str | None
-    """Zeek's letters for what happened in it, upper case for the one that called."""
+    """Zeek's letters for what happened in it, upper case for the client."""
 
     frames: tuple[int | None, int | None]
     """The numbers of its first and last frame."""
 
     negotiated: NegotiatedRecord | None = field(default=None, kw_only=True)
-    """What came into force; None where not both SYNs were seen."""
+    """What was negotiated; None where not both SYNs were seen."""
 
     icmp: IcmpError | None = field(default=None, kw_only=True)
     """The ICMP error that answered the SYN."""
@@ -186,12 +202,12 @@ class Record:
             "server": _flat(self.server),
             "handshake": _flat(self.handshake),
             "negotiated": None if self.negotiated is None else _flat(self.negotiated),
-            "findings": [_flat(each) for each in self.findings],
+            "findings": [each.as_json() for each in self.findings],
             "icmp": flat["icmp"] and icmp_record(self.icmp),
         }
 
 
-def _flat(value: EndRecord | HandshakeRecord | NegotiatedRecord | Finding | Record) -> Json:
+def _flat(value: EndRecord | HandshakeRecord | NegotiatedRecord | Record) -> Json:
     # Of a list of many records, dataclasses.asdict would take longer than all the rest.
     return {name: getattr(value, name) for name in value.__slots__}
 

@@ -1,11 +1,12 @@
-"""A step: one segment and all that it changed at both ends."""
+"""A step: one segment and all that it changed at both ends; and what every event is."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, Final
+
+from handshake import messages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Role(Enum):
-    """Which end: the one that called, or the one that was called."""
+    """Which end: the one that opened the connection, or the one that accepted it."""
 
     CLIENT = "client"
     SERVER = "server"
@@ -29,8 +30,12 @@ class Role(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Event(ABC):
-    """A fact, in the past tense. Its fields say what an explanation needs, each in one unit."""
+class Event:
+    """A fact, in the past tense: a code, the section that states the rule, and fields.
+
+    Its sentence stands in `messages/en/events.toml` under the code, or under `code.variant` where
+    the code has several. It names the event's fields and properties, each in one unit.
+    """
 
     code: ClassVar[str]
     """A name that programs may rely on; it never changes."""
@@ -38,15 +43,28 @@ class Event(ABC):
     section: ClassVar[str]
     """Where the rule stands: a section of RFC 9293, or another RFC by its number."""
 
+    def __init_subclass__(cls, *, code: str = "", section: str = "") -> None:
+        # To give a class slots, `dataclass` makes it anew, without arguments: it has both by then.
+        if code:
+            cls.code, cls.section = code, section
+
     @property
-    @abstractmethod
+    def variant(self) -> str:
+        """Which of its code's sentences fits; empty where there is only one."""
+        return ""
+
+    @property
     def text(self) -> str:
         """The fact in one or two English sentences."""
+        return messages.text("events", self.code, self, variant=self.variant)
+
+    def __getitem__(self, name: str) -> object:
+        return getattr(self, name)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a segment did to one end's control block. None: nothing is known of that end."""
+    """What a segment changed in one end's control block. None: nothing is known of that end."""
 
     before: ControlBlock | None
     after: ControlBlock | None
@@ -65,7 +83,7 @@ class Change:
 
 
 _NOTHING: Final = (None, False, ())
-"""What a field holds that says nothing yet: no change for an end that was unknown before."""
+"""Values of a field that is not set yet: no change for an end that was unknown before."""
 
 
 def _flat(block: object, prefix: str = "") -> Iterator[tuple[str, object]]:
@@ -95,14 +113,14 @@ class Step:
     """Nanoseconds since the connection's first segment."""
 
     by: Role
-    """Who sent it."""
+    """The end that sent it."""
 
     sender: Change
     receiver: Change
     events: tuple[Event, ...]
 
     inferred: bool = False
-    """Whether what is said of either end was concluded and not proven by the wire."""
+    """Whether the state of either end is inferred, not proven by the packets."""
 
     @property
     def segment(self) -> Segment:
@@ -111,12 +129,12 @@ class Step:
 
     @property
     def client(self) -> Change:
-        """What it changed at the end that called."""
+        """What it changed at the client."""
         return self.sender if self.by is Role.CLIENT else self.receiver
 
     @property
     def server(self) -> Change:
-        """What it changed at the end that was called."""
+        """What it changed at the server."""
         return self.receiver if self.by is Role.CLIENT else self.sender
 
     @property
@@ -126,17 +144,15 @@ class Step:
 
     @property
     def section(self) -> str | None:
-        """Where the first of its events stands in the RFC; None where there is none."""
+        """The section of its first event; None where it has no event."""
         return self.events[0].section if self.events else None
 
 
 def octets(count: int) -> str:
     """Return a count of octets in words."""
-    return "1 octet" if count == 1 else f"{count} octets"
+    return messages.number(count, "octet")
 
 
 def seconds(value: float) -> str:
     """Return a time in the unit that reads best: `0.0205 ms`, `28.4 ms`, `1.02 s`."""
-    if value < 0.9995:
-        return f"{value * 1e3:.3g} ms"
-    return f"{value:.3g} s"
+    return messages.time(value)

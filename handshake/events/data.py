@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
-from handshake.events.base import Event, Role, octets
+from handshake.events.base import Event, Role
 
 
 @dataclass(frozen=True, slots=True)
-class DataSent(Event):
-    """New data went out."""
-
-    code: ClassVar[str] = "data"
-    section: ClassVar[str] = "3.10.2"
+class DataSent(Event, code="data", section="3.10.2"):
+    """An end sent new data."""
 
     by: Role
     count: int
     """Octets of payload that were not sent before."""
 
-    @property
-    def text(self) -> str:
-        """The fact in English."""
-        return f"The {self.by} sends {octets(self.count)} of data."
-
 
 @dataclass(frozen=True, slots=True)
-class Acknowledged(Event):
-    """An ACK covered numbers that were outstanding."""
-
-    code: ClassVar[str] = "acknowledged"
-    section: ClassVar[str] = "3.4"
+class Acknowledged(Event, code="acknowledged", section="3.4"):
+    """An ACK covered sequence numbers that were outstanding."""
 
     by: Role
     count: int
@@ -40,23 +28,14 @@ class Acknowledged(Event):
     """Whether the peer's FIN is among them."""
 
     @property
-    def text(self) -> str:
-        """The fact in English."""
-        data = self.count - self.fin
-        what = []
-        if data:
-            what.append(octets(data))
-        if self.fin:
-            what.append("the FIN")
-        return f"The {self.by} acknowledges {' and '.join(what)}."
+    def data(self) -> int:
+        """Octets among them."""
+        return self.count - self.fin
 
 
 @dataclass(frozen=True, slots=True)
-class Retransmitted(Event):
-    """Numbers that had been sent before went out again."""
-
-    code: ClassVar[str] = "retransmitted"
-    section: ClassVar[str] = "3.8.1"
+class Retransmitted(Event, code="retransmitted", section="3.8.1"):
+    """Sequence numbers that had been sent before were sent again."""
 
     by: Role
     count: int
@@ -64,177 +43,95 @@ class Retransmitted(Event):
 
     fin: bool
     unseen: int = 0
-    """Octets in it that were missing here since later ones came."""
+    """Octets in it that this capture was missing although later ones had passed."""
 
     @property
-    def text(self) -> str:
-        """The fact in English."""
-        late = (
-            f"{octets(self.unseen)} that were missing here since later ones came: sent first, they "
-            f"were lost before this point, or held up for longer than a round trip."
-        )
-        if not self.count:
-            return f"The {self.by} sends {late}"
-        what = "its FIN" if self.fin and self.count == 1 else octets(self.count)
-        with_it = f" With it come {late}" if self.unseen else ""
-        return (
-            f"The {self.by} sends {what} again: it has not heard of their arrival, so the segment "
-            f"or its ACK was lost or late.{with_it}"
-        )
+    def data(self) -> int:
+        """Octets sent again."""
+        return self.count - self.fin
+
+    @property
+    def variant(self) -> str:
+        """Whether anything was seen before, or all of it was missing here."""
+        return "again" if self.count else "unseen"
 
 
 @dataclass(frozen=True, slots=True)
-class FilledGap(Event):
-    """Numbers came after later ones, too soon for the answer to a loss."""
-
-    code: ClassVar[str] = "out-of-order"
-    section: ClassVar[str] = "3.10.7.4"
+class FilledGap(Event, code="out-of-order", section="3.10.7.4"):
+    """Data came after later data, too soon to be the retransmission of a loss."""
 
     by: Role
     count: int
     again: int = 0
-    """Octets of them that had come before."""
+    """Octets of it that had come before."""
 
     @property
-    def text(self) -> str:
-        """The fact in English."""
-        if self.again:
-            return (
-                f"The {self.by}'s {octets(self.again)} come twice within a round trip, the second "
-                f"time after later ones: the segment was doubled on the way, or sent again before "
-                f"its loss could be known."
-            )
-        return (
-            f"The {self.by}'s {octets(self.count)} come after later ones: they were overtaken on "
-            f"the way, or lost before this point and sent again."
-        )
+    def variant(self) -> str:
+        """Whether all of it was missing, or part of it is a second copy."""
+        return "twice" if self.again else "late"
 
 
 @dataclass(frozen=True, slots=True)
-class GapSeen(Event):
-    """Numbers between the last segment and this one were not seen."""
-
-    code: ClassVar[str] = "gap"
-    section: ClassVar[str] = "3.10.7.4"
+class GapSeen(Event, code="gap", section="3.10.7.4"):
+    """Sequence numbers between the last segment and this one were not seen."""
 
     by: Role
     count: int
 
-    @property
-    def text(self) -> str:
-        """The fact in English."""
-        return (
-            f"{octets(self.count).capitalize()} that the {self.by} numbered before this segment "
-            f"have not been seen: late, lost, or not captured."
-        )
-
 
 @dataclass(frozen=True, slots=True)
-class DuplicateAck(Event):
-    """An ACK said again what is awaited."""
-
-    code: ClassVar[str] = "duplicate-ack"
-    section: ClassVar[str] = "RFC 5681 2"
+class DuplicateAck(Event, code="duplicate-ack", section="RFC 5681 2"):
+    """An ACK repeated the number that its sender expects, while data was outstanding."""
 
     by: Role
 
-    @property
-    def text(self) -> str:
-        """The fact in English."""
-        return f"The {self.by} repeats its last ACK: what came was out of order, or came again."
-
 
 @dataclass(frozen=True, slots=True)
-class AckedAgain(Event):
-    """An ACK answered something that had come before, or nothing: nobody waits for it."""
-
-    code: ClassVar[str] = "ack-again"
-    section: ClassVar[str] = "3.10.7.4"
+class AckedAgain(Event, code="ack-again", section="3.10.7.4"):
+    """An ACK acknowledged nothing new: its sender had received this before."""
 
     by: Role
     handshake: bool
-    """Whether it answers a repeated SYN,ACK."""
+    """Whether it answers a retransmitted SYN-ACK."""
 
     @property
-    def text(self) -> str:
-        """The fact in English."""
-        if self.handshake:
-            return f"The {self.by} acknowledges the repeated SYN+ACK: it had done so before."
-        return f"The {self.by} says again what it expects next: what it heard, it had already."
+    def variant(self) -> str:
+        """What it acknowledges again."""
+        return "syn-ack" if self.handshake else "data"
 
 
 @dataclass(frozen=True, slots=True)
-class WindowClosed(Event):
-    """A zero window: the buffer is full."""
-
-    code: ClassVar[str] = "zero-window"
-    section: ClassVar[str] = "3.8.6"
+class WindowClosed(Event, code="zero-window", section="3.8.6"):
+    """An end advertised a zero window: its receive buffer is full."""
 
     by: Role
 
-    @property
-    def text(self) -> str:
-        """The fact in English."""
-        return f"The {self.by}'s window is 0: its buffer is full, and the peer must wait."
-
 
 @dataclass(frozen=True, slots=True)
-class WindowUpdated(Event):
+class WindowUpdated(Event, code="window-update", section="3.8.6"):
     """An ACK that acknowledged nothing new changed the window."""
-
-    code: ClassVar[str] = "window-update"
-    section: ClassVar[str] = "3.8.6"
 
     by: Role
     window: int
     """Octets, scaled."""
 
-    @property
-    def text(self) -> str:
-        """The fact in English."""
-        return f"The {self.by} says that it has room for {octets(self.window)} now."
-
 
 @dataclass(frozen=True, slots=True)
-class KeepAlive(Event):
+class KeepAlive(Event, code="keep-alive", section="3.8.4"):
     """A segment with the number before SND.NXT asked whether the peer is still there."""
 
-    code: ClassVar[str] = "keep-alive"
-    section: ClassVar[str] = "3.8.4"
-
     by: Role
-
-    @property
-    def text(self) -> str:
-        """The fact in English."""
-        return f"Keep-alive: the {self.by} asks whether the {self.by.other} is still there."
 
 
 @dataclass(frozen=True, slots=True)
-class WindowProbe(Event):
-    """A segment asked an end whose window was zero whether it has room now."""
-
-    code: ClassVar[str] = "window-probe"
-    section: ClassVar[str] = "3.8.6.1"
+class WindowProbe(Event, code="window-probe", section="3.8.6.1"):
+    """A segment asked an end with a zero window whether the window has opened."""
 
     by: Role
-
-    @property
-    def text(self) -> str:
-        """The fact in English."""
-        return f"Window probe: the {self.by} asks whether the {self.by.other} has room now."
 
 
 @dataclass(frozen=True, slots=True)
-class KeepAliveAck(Event):
-    """The answer to a keep-alive."""
-
-    code: ClassVar[str] = "keep-alive-ack"
-    section: ClassVar[str] = "3.8.4"
+class KeepAliveAck(Event, code="keep-alive-ack", section="3.8.4"):
+    """An ACK answered a keep-alive."""
 
     by: Role
-
-    @property
-    def text(self) -> str:
-        """The fact in English."""
-        return f"The {self.by} answers: it is still there."

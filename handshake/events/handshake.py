@@ -3,40 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Final
 
-from handshake.events.base import Event, Role, seconds
+from handshake.events.base import Event, Role
 
 if TYPE_CHECKING:
     from handshake.tcp import Seq
 
+SOONEST_TIMER: Final = 0.1
+"""Seconds before which no timer retransmits a SYN: RFC 6298 starts at 1, and Linux never goes
+below 0.2. A SYN that is repeated sooner was captured twice, or duplicated on the path."""
+
 
 @dataclass(frozen=True, slots=True)
-class SynSent(Event):
-    """An end asked to open a connection."""
-
-    code: ClassVar[str] = "syn"
-    section: ClassVar[str] = "3.5"
+class SynSent(Event, code="syn", section="3.5"):
+    """An end sent a SYN to open a connection."""
 
     by: Role
     iss: Seq
-    """The number it starts from."""
-
-    @property
-    def text(self) -> str:
-        """The fact in English."""
-        return (
-            f"The {self.by} asks to connect: SYN says that its numbers start at {self.iss}. "
-            f"Whether anyone listens there, only the answer will tell."
-        )
+    """Its initial sequence number."""
 
 
 @dataclass(frozen=True, slots=True)
-class SynRetransmitted(Event):
-    """The same SYN went out again: no answer came in time."""
-
-    code: ClassVar[str] = "syn-retransmitted"
-    section: ClassVar[str] = "3.8.1"
+class SynRetransmitted(Event, code="syn-retransmitted", section="3.8.1"):
+    """The same SYN was sent again: no answer came in time."""
 
     by: Role
     times: int
@@ -46,64 +36,34 @@ class SynRetransmitted(Event):
     """Seconds since it was last sent."""
 
     @property
-    def text(self) -> str:
-        """The fact in English."""
-        return (
-            f"The {self.by} sends the same SYN again (retransmission {self.times}, after "
-            f"{seconds(self.waited)}): no answer reached it before its timer ran out. A SYN takes "
-            f"its number once, however often it is sent."
-        )
+    def variant(self) -> str:
+        """Whether a timer can have caused it."""
+        return "timer" if self.waited >= SOONEST_TIMER else "copy"
 
 
 @dataclass(frozen=True, slots=True)
-class SynAckSent(Event):
-    """A listener answered: it has a half-open entry now."""
-
-    code: ClassVar[str] = "syn-ack"
-    section: ClassVar[str] = "3.5"
+class SynAckSent(Event, code="syn-ack", section="3.5"):
+    """A listener answered: the connection is half-open now."""
 
     by: Role
     iss: Seq
-    """The number it starts from."""
+    """Its initial sequence number."""
 
     acked: Seq
     """The number it expects next."""
 
-    @property
-    def text(self) -> str:
-        """The fact in English."""
-        return (
-            f"The {self.by} answers as a listening socket does, having noted who calls, with "
-            f'two messages in one segment: ACK ("{self.acked} is what I expect next") and SYN '
-            f'("my own numbers start at {self.iss}").'
-        )
-
 
 @dataclass(frozen=True, slots=True)
-class SynAckCrossed(Event):
-    """An end that had called answered the call that crossed its own."""
-
-    code: ClassVar[str] = "syn-ack-crossed"
-    section: ClassVar[str] = "3.5"
+class SynAckCrossed(Event, code="syn-ack-crossed", section="3.5"):
+    """An end that had sent a SYN answered the SYN that crossed its own."""
 
     by: Role
     acked: Seq
 
-    @property
-    def text(self) -> str:
-        """The fact in English."""
-        return (
-            f"The {self.by} repeats its own SYN with an ACK for the one that crossed it "
-            f'("{self.acked} is what I expect next").'
-        )
-
 
 @dataclass(frozen=True, slots=True)
-class SynAckRetransmitted(Event):
-    """The same SYN,ACK went out again."""
-
-    code: ClassVar[str] = "syn-ack-retransmitted"
-    section: ClassVar[str] = "3.8.1"
+class SynAckRetransmitted(Event, code="syn-ack-retransmitted", section="3.8.1"):
+    """The same SYN-ACK was sent again."""
 
     by: Role
     times: int
@@ -113,29 +73,19 @@ class SynAckRetransmitted(Event):
     """Seconds since it was last sent."""
 
     asked: bool
-    """Whether a repeated SYN asked for it; else the sender's own timer ran out."""
+    """Whether it answers a retransmitted SYN; else the sender's own timer expired."""
 
     @property
-    def text(self) -> str:
-        """The fact in English."""
+    def variant(self) -> str:
+        """What caused it."""
         if self.asked:
-            return (
-                f"The {self.by} answers the repeated SYN with the same SYN+ACK "
-                f"({seconds(self.waited)} after it last sent it): the entry is already there."
-            )
-        return (
-            f"The {self.by} sends the same SYN+ACK again (retransmission {self.times}, after "
-            f"{seconds(self.waited)}): the ACK that it waits for has not reached it. It is "
-            f"half-open: the {self.by.other} may believe that the connection stands."
-        )
+            return "answer"
+        return "timer" if self.waited >= SOONEST_TIMER else "copy"
 
 
 @dataclass(frozen=True, slots=True)
-class Negotiated(Event):
+class Negotiated(Event, code="negotiated", section="3.2"):
     """Both offers are known: what they have in common is in force."""
-
-    code: ClassVar[str] = "negotiated"
-    section: ClassVar[str] = "3.2"
 
     client_mss: int
     """Octets the client may send in one segment."""
@@ -159,81 +109,38 @@ class Negotiated(Event):
     """Whether ECN's feedback is the accurate one (RFC 9768)."""
 
     @property
-    def text(self) -> str:
-        """The fact in English."""
-        scale = f"window shift {self.client_shift}/{self.server_shift}"
-        on = [
-            word
-            for word, agreed in (
-                (scale, self.scaled),
-                ("SACK", self.sack),
-                ("timestamps", self.timestamps),
-                ("AccECN" if self.accecn else "ECN", self.ecn),
-            )
-            if agreed
-        ]
-        mss = f"MSS {self.client_mss}"
-        if self.client_mss != self.server_mss:
-            mss += f" towards the server and {self.server_mss} towards the client"
-        return f"In force from now on: {', '.join([mss, *on])}."
+    def uneven(self) -> bool:
+        """Whether the MSS differs by direction."""
+        return self.client_mss != self.server_mss
 
 
 @dataclass(frozen=True, slots=True)
-class Established(Event):
+class Established(Event, code="established", section="3.5"):
     """Both ends reached ESTABLISHED."""
-
-    code: ClassVar[str] = "established"
-    section: ClassVar[str] = "3.5"
 
     round_trip: float | None
     """Seconds from the SYN to the segment that completed the handshake; None where unseen."""
 
     @property
-    def text(self) -> str:
-        """The fact in English."""
-        took = "" if self.round_trip is None else f", {seconds(self.round_trip)} after the SYN"
-        return (
-            f"Each end has the other's starting number and knows that its own arrived: both are "
-            f"ESTABLISHED{took}."
-        )
+    def variant(self) -> str:
+        """Whether the SYN was seen."""
+        return "untimed" if self.round_trip is None else "timed"
 
 
 @dataclass(frozen=True, slots=True)
-class SimultaneousOpen(Event):
-    """Both ends called at once: the SYNs crossed on the way."""
-
-    code: ClassVar[str] = "simultaneous-open"
-    section: ClassVar[str] = "3.5"
+class SimultaneousOpen(Event, code="simultaneous-open", section="3.5"):
+    """Both ends sent a SYN, and the SYNs crossed."""
 
     by: Role
     iss: Seq
-    """The number from which the second caller starts."""
-
-    @property
-    def text(self) -> str:
-        """The fact in English."""
-        return (
-            f"The {self.by} calls too: its SYN (numbers from {self.iss}) crossed the other on the "
-            f"way, and the two calls become one connection (figure 7)."
-        )
+    """The initial sequence number of the second SYN."""
 
 
 @dataclass(frozen=True, slots=True)
-class Refused(Event):
+class Refused(Event, code="refused", section="3.5.2"):
     """A RST answered the SYN."""
-
-    code: ClassVar[str] = "refused"
-    section: ClassVar[str] = "3.5.2"
 
     by: Role
 
     after: float
     """Seconds since the SYN."""
-
-    @property
-    def text(self) -> str:
-        """The fact in English."""
-        return (
-            f"Refused: RST came back {seconds(self.after)} after the SYN. Either the host is up "
-            f"and nothing listens on that port, or a firewall answered in its name."
-        )

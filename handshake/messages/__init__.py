@@ -1,27 +1,33 @@
 """Sentences by code: what users read of events, findings, reasons and errors, by language.
 
-Code says what happened by a code and values; the sentence stands in a table of its family, one
-TOML file for each language (`en/findings.toml`). A sentence names its values in braces, and how to
+Code states what happened by a code and values; the sentence stands in a table of its family, one
+TOML file for each language (`en/findings.toml`). `Message` is a code and its values where nothing
+else holds them; an event (`events.base.Event`) and a finding (`record.Finding`) hold their own.
+A sentence names its values in braces, by name or by an attribute (`{by.other}`), and how to
 write them:
 
     {count}               as it is
     {rtt:time}            seconds in the unit that reads best: "28.4 ms"
-    {count:octets}        "1 octet", "12 octets"
+    {bits:rate}           bits per second likewise: "26.2 Mbit/s"
+    {count:octets}        "1 octet", "12 octets"; of bytes, how many they are
     {count:n,segment}     "1 segment", "3 segments"; {count:n,copy,copies} names the plural
     {names:and}           "a", "a and b", "a, b and c"; {names:or} likewise
+    {clauses:list}        "a; b; c"
+    {name:quoted}         "'a b'", with what cannot be printed escaped
     {many:?A|B}           A if the value is true, else B; both may name other values in braces
     {share:.0%}           any format that Python knows
 
 A table may nest: the code `filtered` with the variant `signed` is the entry `filtered.signed`.
+A code has variants where its sentences differ as a whole; a clause more or less is `{...:?A|}`.
 """
 
 from __future__ import annotations
 
-import tomllib
+from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
+from operator import attrgetter
 from string import Formatter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,14 +37,38 @@ FAMILIES: Final = ("errors", "events", "findings", "reasons")
 ENGLISH: Final = "en"
 
 
-def text(family: str, code: str, values: Mapping[str, object], language: str = ENGLISH) -> str:
+class Values(Protocol):
+    """What a sentence takes its values from: a mapping, or anything else that is asked by name."""
+
+    def __getitem__(self, name: str, /) -> object:
+        """Return the value of this name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A sentence, or a part of one, as its code and values: `str` is the English."""
+
+    family: str
+    code: str
+    values: Mapping[str, object] = field(default_factory=dict, hash=False)
+
+    def __str__(self) -> str:
+        return text(self.family, self.code, self.values)
+
+
+def text(
+    family: str, code: str, values: Values, language: str = ENGLISH, *, variant: str = ""
+) -> str:
     """Return the sentence of a code. Raises KeyError for a code or value that is not there."""
-    return _FORMATTER.vformat(table(family, language)[code], (), values)
+    return _written(table(family, language)[f"{code}.{variant}" if variant else code], values)
 
 
 @cache
 def table(family: str, language: str = ENGLISH) -> dict[str, str]:
     """Return the sentences of a family by code; variants stand behind a dot."""
+    import tomllib  # these two cost 7 ms, and many runs write no sentence
+    from importlib.resources import files
+
     octets = (files(__name__) / language / f"{family}.toml").read_bytes()
     return dict(_flat(tomllib.loads(octets.decode()), ""))
 
@@ -46,12 +76,23 @@ def table(family: str, language: str = ENGLISH) -> dict[str, str]:
 def load() -> None:
     """Read all tables now: a program that gives up its privileges may not be able to later."""
     for family in FAMILIES:
-        table(family)
+        table(family, ENGLISH)  # as `text` asks for it: the cache tells arguments from defaults
 
 
 def time(seconds: float) -> str:
-    """Return a time in the unit that reads best: `0.0205 ms`, `28.4 ms`, `1.02 s`."""
-    return f"{seconds * 1e3:.3g} ms" if seconds < 0.9995 else f"{seconds:.3g} s"
+    """Return a time in the unit that reads best: `0.0205 ms`, `28.4 ms`, `1.02 s`, `3600 s`."""
+    if seconds < 0.9995:
+        return f"{seconds * 1e3:.3g} ms"
+    return f"{seconds:.3g} s" if seconds < 999.5 else f"{seconds:.0f} s"
+
+
+def rate(bits: float) -> str:
+    """Return bits per second in the unit that reads best: `26.2 Mbit/s`."""
+    units = ["bit/s", "kbit/s", "Mbit/s", "Gbit/s"]
+    while bits >= 999.5 and len(units) > 1:
+        bits /= 1000
+        del units[0]
+    return f"{bits:.3g} {units[0]}"
 
 
 def number(count: int, singular: str, plural: str = "") -> str:
@@ -65,25 +106,60 @@ def listed(items: Iterable[object], conjunction: str) -> str:
     return f"{', '.join(most)} {conjunction} {last}" if most else last
 
 
-class _Formatter(Formatter):
-    def format_field(self, value: Any, format_spec: str) -> str:
-        """Write a value as its format says; Python's own formats stand last."""
-        match format_spec.split(",")[0]:
-            case "time":
-                return time(value)
-            case "octets":
-                return number(value, "octet")
-            case "n":
-                return number(value, *format_spec.split(",")[1:])
-            case "and" | "or" as conjunction:
-                return listed(value, conjunction)
-        if format_spec.startswith("?"):
-            true, _, false = format_spec[1:].partition("|")
-            return true if value else false
-        return str(super().format_field(value, format_spec))
+def _written(sentence: str, values: Values) -> str:
+    written = ""
+    for literal, name, spec in _parts(sentence):
+        written += literal
+        if name:
+            value = _value(name, values)
+            if spec.startswith("?"):
+                # Only the branch that is taken: the other may name what is not there.
+                written += _written(_branches(spec)[not value], values)
+            else:
+                written += _formatted(value, spec)
+    return written
 
 
-_FORMATTER: Final = _Formatter()
+@cache
+def _parts(sentence: str) -> tuple[tuple[str, str, str], ...]:
+    parsed = Formatter().parse(sentence)
+    return tuple((literal, name or "", spec or "") for literal, name, spec, _ in parsed)
+
+
+def _value(name: str, values: Values) -> Any:
+    first, _, rest = name.partition(".")
+    return attrgetter(rest)(values[first]) if rest else values[first]
+
+
+@cache
+def _branches(spec: str) -> tuple[str, str]:
+    """Return both branches of `?A|B`, which may have branches of their own in braces."""
+    depth = 0
+    for at, char in enumerate(spec):
+        depth += (char == "{") - (char == "}")
+        if char == "|" and not depth:
+            return spec[1:at], spec[at + 1 :]
+    return spec[1:], ""
+
+
+def _formatted(value: Any, spec: str) -> str:
+    """Return a value as its format says; Python's own formats stand last."""
+    match spec.split(","):
+        case ["time"]:
+            return time(value)
+        case ["rate"]:
+            return rate(value)
+        case ["octets"]:
+            return number(len(value) if isinstance(value, bytes) else value, "octet")
+        case ["n", *nouns]:
+            return number(value, *nouns)
+        case ["and" | "or" as conjunction]:
+            return listed(value, conjunction)
+        case ["list"]:
+            return "; ".join(map(str, value))
+        case ["quoted"]:
+            return repr(value)
+    return format(value, spec) if spec else str(value)
 
 
 def _flat(found: Mapping[str, Any], prefix: str) -> Iterable[tuple[str, str]]:

@@ -10,7 +10,7 @@ from operator import attrgetter
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Final, Union, get_args, get_origin, get_type_hints
 
-from handshake.record import Record
+from handshake.record import Finding, Record
 from handshake.tcp.icmp import IcmpError
 
 if TYPE_CHECKING:
@@ -61,10 +61,11 @@ def _key(hint: Any, name: str) -> Iterator[Key]:
         yield from _keys(hint, f"{name}.")  # type: ignore[arg-type]
     elif isinstance(get_origin(hint), type) and issubclass(get_origin(hint), Sequence):
         inner = _known(get_args(hint)[0])
-        if is_dataclass(inner):
-            for each in _keys(inner):  # type: ignore[arg-type]
-                of_all = partial(_of_all, get, attrgetter(each.name))
-                yield Key(f"{name}.{each.name}", each.kind, of_all, many=True)
+        if inner is Finding:
+            # As it is written: its values are in its text.
+            for each, kind in (("code", str), ("frame", float), ("text", str)):
+                of_all = partial(_of_all, get, attrgetter(each))
+                yield Key(f"{name}.{each}", kind, of_all, many=True)
         else:
             yield Key(name, _kind(inner), get, many=True)
     else:

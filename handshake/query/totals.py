@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from dataclasses import asdict
 from math import ceil
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -131,7 +130,7 @@ class Totals:
             "silent": _top(self.silent),
             "codes": dict(self.codes.most_common()),
             "findings": [
-                {"capture": capture, **asdict(finding)} for capture, finding in self.findings
+                {"capture": capture, **finding.as_json()} for capture, finding in self.findings
             ],
         }
 

@@ -1,4 +1,4 @@
-"""What RFC 9293 says of a header, a socket and the states between: standard library only."""
+"""The rules of RFC 9293: header, control block, state table; standard library only."""
 
 from handshake.tcp.control_block import ControlBlock
 from handshake.tcp.option_kinds import Kind

@@ -18,7 +18,7 @@ MAX_SHIFT: Final = 14
 """A larger window shift counts as this (RFC 7323 section 2.3)."""
 
 DEFAULT_MSS: Final = {4: 536, 6: 1220}
-"""What a peer takes that names no MSS, by IP version (section 3.7.1)."""
+"""The MSS of a peer that sends no MSS option, by IP version (section 3.7.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +30,10 @@ class ControlBlock:
     """
 
     local: Endpoint
-    """Our end."""
+    """Our own endpoint."""
 
     remote: Endpoint | None = None
-    """The peer's end; None while listening."""
+    """The peer; None while listening, for any peer."""
 
     state: State = State.CLOSED
     snd: SendSpace = field(default_factory=SendSpace)
@@ -58,9 +58,9 @@ class ControlBlock:
     """Last.ACK.sent: the last number we acknowledged (RFC 7323 section 4.3)."""
 
     inferred: bool = False
-    """Whether part of it was concluded and not seen on the wire."""
+    """Whether part of it was inferred, not seen on the wire."""
 
-    # What the two offers brought into force.
+    # What the two offers negotiated.
 
     @property
     def agreed(self) -> bool:
@@ -109,7 +109,7 @@ class ControlBlock:
 
     @property
     def accecn(self) -> bool | None:
-        """Whether its feedback is the accurate one (RFC 9768); None where not known."""
+        """Whether ECN feedback is accurate (RFC 9768); None where not known."""
         return self._both("accecn")
 
     def _both(self, what: str) -> bool | None:
@@ -120,7 +120,7 @@ class ControlBlock:
     # What moves it.
 
     def after(self, cause: Input) -> ControlBlock:
-        """Return the block once the state has moved as figure 5 says."""
+        """Return the block with its state moved as in figure 5."""
         return changed(self, state=after(self.state, cause, passive=self.passive))
 
     def sent(self, seg: Segment) -> ControlBlock:
@@ -173,7 +173,7 @@ class ControlBlock:
     def received(self, seg: Segment) -> ControlBlock:
         """Return the block after `seg` arrived, as section 3.10.7 processes it.
 
-        A segment that is not acceptable changes nothing: `acceptable` tells.
+        A segment that is not acceptable changes nothing: see `acceptable`.
         """
         if not self.acceptable(seg):
             return self
@@ -181,7 +181,7 @@ class ControlBlock:
             case State.CLOSED:
                 return self
             case State.LISTEN:
-                return self._heard_syn(seg).after(Input.RECV_SYN)
+                return self._received_syn(seg).after(Input.RECV_SYN)
             case State.SYN_SENT:
                 return self._received_in_syn_sent(seg)
         if seg.rst:
@@ -191,7 +191,7 @@ class ControlBlock:
     def acceptable(self, seg: Segment) -> bool:
         """Whether section 3.10.7 lets the numbers of `seg` change anything here.
 
-        What is not acceptable is dropped; most of it is answered by an ACK or a RST.
+        A segment that is not acceptable is dropped; most are answered by an ACK or a RST.
         """
         match self.state:
             case State.CLOSED:
@@ -203,7 +203,7 @@ class ControlBlock:
         if self.crossed(seg):
             return True
         if seg.rst:
-            # Exactly at RCV.NXT, or it may be forged (RFC 5961 section 3.2).
+            # Exactly at RCV.NXT, or it may be spoofed (RFC 5961 section 3.2).
             return seg.seq == self.rcv.nxt
         if seg.syn or seg.ack is None or self.too_old(seg) or not self.in_window(seg):
             return False
@@ -222,7 +222,7 @@ class ControlBlock:
         return una is not None and nxt is not None and seg.ack is not None and una < seg.ack <= nxt
 
     def crossed(self, seg: Segment) -> bool:
-        """Whether `seg` is the SYN,ACK of a simultaneous open (figure 7, lines 5 and 6).
+        """Whether `seg` is the SYN-ACK of a simultaneous open (figure 7, lines 5 and 6).
 
         Its SYN repeats the one that is known, so its number lies before the window; its
         ACK is what this end waits for.
@@ -252,9 +252,9 @@ class ControlBlock:
             return False
         return 0 < (self.ts_recent - found.value) % MODULUS < MODULUS // 2
 
-    def _heard_syn(self, seg: Segment) -> ControlBlock:
-        # Data in a SYN is not counted as taken: with Fast Open that is the listener's
-        # choice, and the number that it acknowledges will tell (RFC 7413 section 4.2.2).
+    def _received_syn(self, seg: Segment) -> ControlBlock:
+        # Data in a SYN is not counted as accepted: with Fast Open that is the listener's
+        # choice, and the number that it acknowledges shows it (RFC 7413 section 4.2.2).
         found = seg.options.timestamps
         return changed(
             self,
@@ -268,7 +268,7 @@ class ControlBlock:
     def _received_in_syn_sent(self, seg: Segment) -> ControlBlock:
         if seg.rst:
             return self.after(Input.RECV_RST)
-        block = self._heard_syn(seg)
+        block = self._received_syn(seg)
         if seg.ack is None:
             return block.after(Input.RECV_SYN)
         return changed(block, snd=changed(block.snd, una=seg.ack)).after(Input.RECV_SYN_ACK)

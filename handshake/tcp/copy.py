@@ -1,4 +1,4 @@
-"""Copies of values that never change: what `dataclasses.replace` does, several times as fast."""
+"""Copies of frozen values, as `dataclasses.replace` makes them, but several times as fast."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ICMP errors about segments, and the segments they quote (section 3.9.2.2)."""
+"""ICMP errors about a TCP segment, which each of them quotes (section 3.9.2.2)."""
 
 from __future__ import annotations
 
@@ -42,6 +42,12 @@ _UNREACHABLE_V6: Final = (
 )
 
 
+_EXCEEDED: Final = {
+    0: "time to live exceeded in transit",
+    1: "fragment reassembly time exceeded",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class IcmpError:
     """An ICMP error that quotes a TCP segment."""
@@ -52,7 +58,7 @@ class IcmpError:
     type: int
     code: int
     sender: IPv4Address | IPv6Address
-    """Who says so: a router on the way, the target, or this machine itself."""
+    """Where it comes from: a router on the path, the target, or this machine itself."""
 
     source: Endpoint
     """The sender of the quoted segment."""
@@ -61,7 +67,7 @@ class IcmpError:
     """The receiver of the quoted segment."""
 
     seq: Seq
-    """SEG.SEQ of the quoted segment: hard to guess without having seen it."""
+    """SEG.SEQ of the quoted segment: a host that did not see it can hardly guess it."""
 
     at: int = 0
     """When it arrived, in nanoseconds since 1970."""
@@ -70,25 +76,25 @@ class IcmpError:
     """The frame number in the capture, from 1; None on a live network."""
 
     packet: bytes = field(default=b"", compare=False, repr=False)
-    """The octets of the IP packet as captured."""
+    """The octets of the IP packet as captured, to be shown."""
 
     @property
     def unreachable(self) -> bool:
-        """Whether the quoted segment was dropped, whatever its size."""
+        """Whether the quoted segment was dropped, and a smaller one would be, too."""
         if self.version == 4:
             return self.type in (11, 12) or (self.type == 3 and self.code != 4)
         return self.type in (1, 3, 4)
 
     @property
     def soft(self) -> bool:
-        """Whether it is a soft error, after which TCP must go on (section 3.9.2.2, MUST-56)."""
+        """Whether it is a soft error: a TCP must not abort on it (section 3.9.2.2, MUST-56)."""
         if self.version == 4:
             return (self.type == 3 and self.code in (0, 1, 5)) or self.type in (11, 12)
         return (self.type == 1 and self.code in (0, 3)) or self.type in (3, 4)
 
     @property
     def expired(self) -> bool:
-        """Whether a router dropped the segment because its TTL had expired."""
+        """Whether a router dropped the segment because its TTL was used up."""
         return (self.version, self.type, self.code) in ((4, 11, 0), (6, 3, 0))
 
     @property
@@ -98,7 +104,7 @@ class IcmpError:
         if self.type == (3 if self.version == 4 else 1) and self.code < len(names):
             return names[self.code]
         if self.type == (11 if self.version == 4 else 3):
-            return "time to live exceeded in transit"
+            return _EXCEEDED.get(self.code, "time exceeded")
         if self.type == (12 if self.version == 4 else 4):
             return "parameter problem"
         if self.version == 6 and self.type == 2:

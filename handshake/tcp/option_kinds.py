@@ -58,7 +58,7 @@ MPTCP_SUBTYPES: Final[dict[int, str]] = {
     0x8: "MP_TCPRST",
     0xF: "MP_EXPERIMENTAL",
 }
-"""What a Multipath TCP option is for (RFC 8684 section 3 and table 9)."""
+"""The subtypes of the Multipath TCP option (RFC 8684 section 3 and table 9)."""
 
 FAST_OPEN_EXID: Final = 0xF989
 """How Fast Open was marked inside kind 254 before it had a kind of its own (RFC 7413)."""
@@ -68,16 +68,16 @@ EXIDS_16: Final[dict[int, str]] = {
     0x454E: "TCP-ENO",  # RFC 8547
     0xACC0: "AccECN0",  # RFC 9768, before kind 172
     0xACC1: "AccECN1",  # RFC 9768, before kind 174
-    0xACCE: "AccECN",  # before the two orders were told apart
+    0xACCE: "AccECN",  # before there were two orders
     0xEB9F: "BPF",  # what Linux writes for its BPF programs
     FAST_OPEN_EXID: "TFO",
 }
-"""Experiments that kinds 253 and 254 are shared by, where the name takes 16 bits (RFC 6994)."""
+"""Experiments that share kinds 253 and 254, by an identifier of 16 bits (RFC 6994)."""
 
 EXIDS_32: Final[dict[int, str]] = {
     0xE2D4C3D9: "SMC-R",  # RFC 7609
 }
-"""Experiments whose name takes 32 bits. Only a list can tell them from those of 16."""
+"""Experiments with an identifier of 32 bits: only a list distinguishes them from those of 16."""
 
 _LENGTHS: Final[dict[int, tuple[int, ...]]] = {
     Kind.MSS: (4,),
@@ -103,11 +103,11 @@ def problem(kind: int, length: int) -> str | None:
     """Return what is wrong with an option of this kind and length; None where nothing is."""
     allowed = _LENGTHS.get(kind)
     if allowed is not None and length not in allowed:
-        return f"its length is {length}, and must be {' or '.join(map(str, allowed))}"
+        return f"length {length}, must be {' or '.join(map(str, allowed))}"
     if length < _LEAST.get(kind, 2):
-        return f"its length is {length}, and must be at least {_LEAST[kind]}"
+        return f"length {length}, must be at least {_LEAST[kind]}"
     if kind == Kind.SACK and (length < 10 or (length - 2) % 8):
-        return f"its length is {length}, and must be 2 + 8 for each block"
+        return f"length {length}, must be 2 + 8 for each block"
     if kind == Kind.FAST_OPEN and length != 2 and (length % 2 or not 6 <= length <= 18):
-        return f"its length is {length}, and a cookie has 4 to 16 octets, an even number"
+        return f"length {length}, must be even: 2 + 4 to 16 for a cookie"
     return None

@@ -1,4 +1,4 @@
-"""Options as short texts, for display."""
+"""An option in a word or two, to be shown: `MSS 1460`."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def option_text(option: Option) -> str:
     name = _SHORT.get(option.kind, option.name)
     if option.problem is not None:
         return f"{name} malformed"
-    value = _value(option)
-    return f"{name} {value}" if value else name
+    content = _content(option)
+    return f"{name} {content}" if content else name
 
 
-def _value(option: Option) -> str:
+def _content(option: Option) -> str:
     data = option.data
     number = int.from_bytes(data, "big")
     match option.kind:
@@ -78,4 +78,4 @@ def _experiment(option: Option) -> str:
 
 
 def _cookie(data: bytes) -> str:
-    return "cookie" if data else "cookie request"
+    return "cookie" if data else "request"

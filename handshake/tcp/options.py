@@ -25,7 +25,7 @@ MAX_OCTETS: Final = 40
 
 _ALIGNED: Final = bytes((Kind.NOP, Kind.NOP, Kind.TIMESTAMPS, 10))
 _ALIGNED_OCTETS: Final = 12
-"""The options of nearly every segment, as RFC 7323 appendix A advises: worth a short way."""
+"""The options of nearly every segment, as RFC 7323 appendix A advises: worth a fast path."""
 
 _CLOCKS: Final = struct.Struct("!II").unpack_from
 
@@ -43,11 +43,11 @@ class Timestamps(NamedTuple):
     """TSval: the sender's clock, in ticks of its own choice."""
 
     echo: int
-    """TSecr: the peer's clock, handed back; means something only where ACK is set."""
+    """TSecr: the peer's clock, echoed; valid only where ACK is set."""
 
 
 class KeyIds(NamedTuple):
-    """Which keys a TCP-AO option speaks of (RFC 5925 section 2.2)."""
+    """The keys that a TCP-AO option names (RFC 5925 section 2.2)."""
 
     key: int
     """KeyID: the key that its code was made with."""
@@ -61,7 +61,7 @@ class Option:
     """One option, exactly as found."""
 
     raw: bytes
-    """Kind, length and data. An END holds all that stands after it."""
+    """Kind, length and data. An END holds everything after it."""
 
     problem: str | None = None
     """What is wrong with it, in words; None where it is well-formed."""
@@ -73,7 +73,7 @@ class Option:
 
     @property
     def data(self) -> bytes:
-        """What stands after kind and length."""
+        """The octets after kind and length."""
         return self.raw[1:] if self.kind in (Kind.END, Kind.NOP) else self.raw[2:]
 
     @property
@@ -99,7 +99,7 @@ class Option:
 
     @property
     def subtype(self) -> str | None:
-        """What a Multipath TCP option is for; None where it is none, or is cut off."""
+        """The subtype of a Multipath TCP option, by name; None for others, or where it is cut."""
         if self.kind != Kind.MPTCP or not self.data:
             return None
         return MPTCP_SUBTYPES.get(self.data[0] >> 4, f"subtype {self.data[0] >> 4}")
@@ -111,22 +111,22 @@ def _found(raw: bytes) -> Iterator[Option]:
         kind = raw[at]
         if kind == Kind.END:
             rest = raw[at:]
-            yield Option(rest, "octets after the end are not zero" if any(rest) else None)
+            yield Option(rest, "octets after END are not zero" if any(rest) else None)
             return
         if kind == Kind.NOP:
             yield Option(raw[at : at + 1])
             at += 1
             continue
         if at + 1 == len(raw):
-            yield Option(raw[at:], "its length octet is missing")
+            yield Option(raw[at:], "the length octet is missing")
             return
         length = raw[at + 1]
         if length < 2:
             # No way to tell where the next one begins: the rest belongs to this one.
-            yield Option(raw[at:], f"its length is {length}, and 2 is the least")
+            yield Option(raw[at:], f"length {length} is below 2")
             return
         if at + length > len(raw):
-            yield Option(raw[at:], f"its length is {length}, and {len(raw) - at} octets are left")
+            yield Option(raw[at:], f"length {length}, but only {len(raw) - at} octets are left")
             return
         yield Option(raw[at : at + length], problem(kind, length))
         at += length
@@ -222,7 +222,7 @@ class Options:
 
     @property
     def fast_open(self) -> bytes | None:
-        """The Fast Open cookie; empty where one is asked for; None where there is none."""
+        """The Fast Open cookie; empty where one is requested; None where there is none."""
         data = self.data(Kind.FAST_OPEN)
         if data is not None:
             return data
@@ -233,7 +233,7 @@ class Options:
 
     @property
     def mptcp(self) -> str | None:
-        """What the first Multipath TCP option is for, by name; None where there is none."""
+        """The subtype of the first Multipath TCP option, by name; None where there is none."""
         return next((each.subtype for each in self if each.subtype and not each.problem), None)
 
     @property
@@ -279,12 +279,12 @@ def sack(blocks: Iterable[tuple[Seq, Seq]]) -> bytes:
 
 
 def nop() -> bytes:
-    """Return the one-octet option that only fills a place."""
+    """Return a NOP: one octet of padding between options."""
     return bytes((Kind.NOP,))
 
 
 def fast_open(cookie: bytes = b"") -> bytes:
-    """Return a Fast Open option: without a cookie it asks for one (RFC 7413 section 4.1.1)."""
+    """Return a Fast Open option: without a cookie it requests one (RFC 7413 section 4.1.1)."""
     return option(Kind.FAST_OPEN, cookie)
 
 

@@ -16,6 +16,9 @@ from handshake.units import ACK_BIT, FIN_BIT, RST_BIT, SYN_BIT
 HEADER: Final = struct.Struct("!HHIIHHHH")
 """The fixed 20 octets of figure 1."""
 
+RESERVED_BITS_SET: Final = "reserved bits are set"
+"""The problem of a header whose reserved bits are not zero."""
+
 _FLAG_BITS: Final = 0x1FF
 _RESERVED_BITS: Final = 0xE00
 
@@ -35,14 +38,14 @@ class Flags(IntFlag):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The bits that are set: SYN, FIN and RST first, as they tell the purpose of a segment."""
+        """The bits that are set: SYN, FIN and RST first, since they name the segment."""
         return tuple(flag.name or "" for flag in _IN_ORDER if flag in self)
 
     def __str__(self) -> str:
         return "-".join(self.names) or "none"
 
 
-# To combine two members of an enum costs a microsecond, and every rule asks for a flag.
+# Combining two members of an enum costs a microsecond, and every rule tests a flag.
 
 _IN_ORDER: Final = (
     Flags.SYN,
@@ -62,7 +65,7 @@ class Endpoint:
     """An address and a port: one end of a connection. An IPv6 address may carry its scope."""
 
     address: IPv4Address | IPv6Address
-    """The address; `fe80::1%eth0` keeps the interface of a link-local address."""
+    """The host; `fe80::1%eth0` keeps the interface that makes a link-local address unique."""
 
     port: int
     """The port, 0 to 65535."""
@@ -93,7 +96,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One TCP header and how much came with it, never repaired: `problems` says what is odd."""
+    """One TCP header and how much came with it, never repaired: `problems` lists what is wrong."""
 
     source: Endpoint
     destination: Endpoint
@@ -112,11 +115,11 @@ class Segment:
     """What was captured of the payload: no more than `payload_length`, and often less."""
 
     payload_length: int = -1
-    """How many octets of payload the IP header says there were."""
+    """Octets of payload, by the length in the IP header."""
 
     checksum: int = 0
     urgent: int = 0
-    """The urgent pointer: means something only with URG."""
+    """The urgent pointer: valid only with URG."""
 
     data_offset: int = -1
     """The length of the header in 32-bit words, as the header claims."""
@@ -128,7 +131,7 @@ class Segment:
     """The 32 bits of the acknowledgment field, which are there even if ACK is clear."""
 
     problems: tuple[str, ...] = ()
-    """What is malformed in the header, in words."""
+    """What is malformed in the header, in English."""
 
     def __post_init__(self) -> None:
         # A hand-made segment leaves out what follows from the rest.
@@ -154,7 +157,7 @@ class Segment:
         """
         if len(octets) < HEADER.size or length < HEADER.size:
             had = min(len(octets), length)
-            raise ValueError(f"a TCP header has 20 octets, and here are {had}")
+            raise ValueError(f"a TCP header has at least 20 octets, not {had}")
         octets = octets[:length]
         sport, dport, seq, ack, bits, window, checksum, urgent = HEADER.unpack_from(octets)
         flags = Flags(bits & _FLAG_BITS)
@@ -165,16 +168,16 @@ class Segment:
             problems.append(f"data offset {data_offset} is below 5")
             header_length = HEADER.size
         elif header_length > length:
-            problems.append(f"data offset {data_offset} points past the end of the segment")
+            problems.append(f"data offset {data_offset} points beyond the end of the segment")
             header_length = length
         elif header_length > len(octets):
-            problems.append("the capture ends inside the options")
+            problems.append("the options are cut off by the capture")
         options = Options(octets[HEADER.size : header_length])
-        # An option that the capture cut in two is not the sender's mistake.
+        # An option that the capture cut off is not malformed.
         if header_length <= len(octets):
             problems.extend(f"option {each.name}: {each.problem}" for each in options.malformed)
         if bits & _RESERVED_BITS:
-            problems.append("reserved bits are set")
+            problems.append(RESERVED_BITS_SET)
         return cls(
             source=Endpoint(source, sport),
             destination=Endpoint(destination, dport),
@@ -221,7 +224,7 @@ class Segment:
 
     @property
     def end(self) -> Seq:
-        """The number after its last: what an answer to all of it acknowledges."""
+        """The number after its last: what an ACK of all of it acknowledges."""
         return self.seq + self.length
 
     @property
@@ -231,7 +234,7 @@ class Segment:
 
     @property
     def fin(self) -> bool:
-        """Whether its sender has no more data after this."""
+        """Whether its sender has no more data to send."""
         return bool(int(self.flags) & FIN_BIT)
 
     @property
@@ -279,7 +282,7 @@ def _header_fields(seg: Segment) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """A segment and the circumstances in which it was seen: what `Tracker.feed` takes."""
+    """A segment and the circumstances in which it was seen: the input of `Tracker.feed`."""
 
     segment: Segment
     at: int
@@ -298,10 +301,10 @@ class Observed:
     """Whether the TCP checksum is right; None where it could not be checked (a cut packet)."""
 
     outgoing: bool | None = None
-    """Whether this machine sent it; None if unknown, as in a saved capture."""
+    """Whether this machine sent it; None where unknown, as in a saved capture."""
 
     packet: bytes = b""
-    """The octets of the IP packet as captured."""
+    """The octets of the IP packet as captured, to be shown."""
 
     via: tuple[str, ...] = ()
     """The tunnels and tags it came through, the outermost first: ("vlan 5", "gre", "vxlan 100")."""

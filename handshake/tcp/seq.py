@@ -6,8 +6,6 @@ from typing import Final, overload
 
 from handshake.units import MODULUS
 
-"""How many sequence numbers there are; arithmetic on them is modulo this."""
-
 HALF: Final = 2**31
 
 

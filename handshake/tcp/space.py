@@ -1,4 +1,4 @@
-"""What a control block is made of: what was offered, and the two sequence spaces (3.3.1)."""
+"""Parts of a control block: what was offered, and the two sequence spaces (section 3.3.1)."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ _ECN_SYN_ACK: Final = {
     int(Flags.AE | Flags.CWR): "accecn",  # CE
     int(Flags.AE | Flags.ECE): "accecn",  # reserved, and to be taken so (section 3.1.3)
 }
-"""What they accept on a SYN,ACK. All three at once only reflect the SYN: a broken server."""
+"""What they accept on a SYN-ACK. All three at once only reflect the SYN: a broken server."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What one end offered in its SYN: it comes into force only where the other agrees."""
+    """What one end offered in its SYN: in force only where the other end agrees."""
 
     mss: int | None = None
-    """The largest payload this end takes, in octets; None where it named none."""
+    """The largest payload this end accepts, in octets; None without the option."""
 
     window_scale: int | None = None
     """The shift for the windows this end will advertise, as the header had it."""
@@ -48,29 +48,29 @@ class Offer:
     timestamps: bool = False
 
     ecn: bool = False
-    """Whether it takes ECN as RFC 3168 has it: what AccECN falls back to is offered too."""
+    """Whether it offers ECN of RFC 3168, which an offer of AccECN includes as its fallback."""
 
     accecn: bool = False
-    """Whether it takes accurate ECN feedback (RFC 9768 section 3.1)."""
+    """Whether it offers accurate ECN feedback (RFC 9768 section 3.1)."""
 
     fast_open: bytes | None = None
-    """The Fast Open cookie; empty where one was asked for."""
+    """The Fast Open cookie; empty where one was requested."""
 
     mptcp: str | None = None
-    """What its Multipath TCP option is for, by name."""
+    """The subtype of its Multipath TCP option, by name."""
 
     md5: bool = False
-    """Whether it is signed as RFC 2385 has it."""
+    """Whether it has an MD5 signature (RFC 2385)."""
 
     ao_key: int | None = None
-    """The key that TCP-AO signed it with, by its id."""
+    """The id of the key that TCP-AO signed it with."""
 
     user_timeout: int | None = None
     """How long it lets data go unacknowledged, in seconds (RFC 5482)."""
 
     @classmethod
     def of(cls, syn: Segment) -> Offer:
-        """Return what this SYN or SYN,ACK offers."""
+        """Return what this SYN or SYN-ACK offers."""
         options, ao = syn.options, syn.options.ao
         ecn = (_ECN_SYN if syn.ack is None else _ECN_SYN_ACK).get(int(syn.flags & _ECN))
         return cls(
@@ -125,15 +125,15 @@ class ReceiveSpace:
     """RCV.WND: room here, as advertised, in octets (scaled)."""
 
     held: tuple[tuple[Seq, Seq], ...] = ()
-    """What came ahead of RCV.NXT: first number, and the one after the last, in order."""
+    """Data received ahead of RCV.NXT: first number, and the one after the last, in order."""
 
     fin: Seq | None = None
     """The number of the peer's FIN, from when it was seen."""
 
     def take(self, seg: Segment) -> ReceiveSpace:
-        """Return the space with the data of `seg` in it, and with all it joined up to.
+        """Return the space with the data of `seg`, and with the held data that it reaches.
 
-        What comes ahead of RCV.NXT is held until the gap is filled (section 3.10.7.4).
+        Data ahead of RCV.NXT is held until the gap is filled (section 3.10.7.4).
         """
         nxt = seg.seq if self.nxt is None else self.nxt
         fin = seg.end - 1 if seg.fin and self.fin is None else self.fin

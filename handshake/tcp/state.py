@@ -13,7 +13,7 @@ class State(Enum):
     """No connection: there is no control block."""
 
     LISTEN = "LISTEN"
-    """Waits for a SYN from anyone."""
+    """Waits for a SYN from any host."""
 
     SYN_SENT = "SYN-SENT"
     """Has sent a SYN and waits for the peer's."""
@@ -34,7 +34,7 @@ class State(Enum):
     """The peer has sent FIN; this end may still send."""
 
     CLOSING = "CLOSING"
-    """Both FINs crossed on the way: waits for the acknowledgment of its own."""
+    """The two FINs crossed: waits for the acknowledgment of its own."""
 
     LAST_ACK = "LAST-ACK"
     """Sent FIN after the peer's, and waits for its acknowledgment."""
@@ -57,7 +57,7 @@ _NOT_SYNCHRONIZED: Final = frozenset(
 
 
 class Input(Enum):
-    """What moves a state: a call of the user, a segment whose numbers were checked, a timer."""
+    """What moves a state: a user call, a segment whose numbers were checked, a timeout."""
 
     PASSIVE_OPEN = "passive OPEN"
     ACTIVE_OPEN = "active OPEN"

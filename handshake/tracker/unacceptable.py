@@ -1,9 +1,10 @@
-"""Why an end must not act on a segment, in words (section 3.10.7)."""
+"""Why an end must drop a segment, as a reason by code (section 3.10.7)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from handshake.messages import Message
 from handshake.tcp import State
 
 if TYPE_CHECKING:
@@ -19,45 +20,42 @@ def old(block: ControlBlock, seg: Segment) -> bool:
     return block.rcv.nxt is not None and seg.end <= block.rcv.nxt and seg.ack is not None
 
 
-def why_not(block: ControlBlock, seg: Segment) -> str:
-    """Return why `block` does not find `seg` acceptable."""
+def why_not(block: ControlBlock, seg: Segment) -> Message:
+    """Return why `seg` is not acceptable to `block`."""
     if seg.rst:
         return _why_not_rst(block, seg)
-    nxt, wnd = block.rcv.nxt, block.rcv.wnd
     match block.state:
         case State.CLOSED:
-            return "there is no connection any more, so a RST will answer it"
+            return _because("closed")
         case State.LISTEN:
-            return "a listening socket takes only a SYN"
-        case State.SYN_SENT if not block.acknowledges_new(seg):
-            return (
-                f"it acknowledges {seg.ack}, and only {block.snd.nxt} answers the SYN: a RST will "
-                f"say so"
-            )
+            return _because("listen")
+        case State.SYN_SENT if seg.ack is None or block.acknowledges_new(seg):
+            return _because("no-answer-to-syn")
         case State.SYN_SENT:
-            return "it is no answer to a SYN"
+            return _because("wrong-ack-of-syn", ack=seg.ack, expected=block.snd.nxt)
     if seg.syn:
-        return "a SYN means nothing to a connection that is synchronized: an ACK asks back"
+        return _because("syn-in-synchronized-state" if block.state.synchronized else "second-syn")
     if seg.ack is None:
-        return "every segment of a connection must acknowledge something"
+        return _because("no-ack")
     if not block.in_window(seg):
-        size = f" with room for {wnd} octets" if wnd is not None else ""
-        return f"its number {seg.seq} is outside the window, which begins at {nxt}{size}"
+        return _because("outside-window", seq=seg.seq, nxt=block.rcv.nxt, wnd=block.rcv.wnd)
     if block.too_old(seg):
-        return "its timestamp is older than what has come already (PAWS, RFC 7323)"
+        return _because("old-timestamp")
     if block.state is State.SYN_RECEIVED:
-        return f"it acknowledges {seg.ack}, and {block.snd.nxt} is awaited: a RST will say so"
-    return f"it acknowledges {seg.ack}, and nothing beyond {block.snd.nxt} was sent: an ACK says so"
+        return _because("wrong-ack-in-syn-received", ack=seg.ack, expected=block.snd.nxt)
+    return _because("ack-of-unsent", ack=seg.ack, nxt=block.snd.nxt)
 
 
-def _why_not_rst(block: ControlBlock, seg: Segment) -> str:
-    nxt = block.rcv.nxt
+def _why_not_rst(block: ControlBlock, seg: Segment) -> Message:
     if block.state is State.SYN_SENT:
         if seg.ack is None:
-            return "a RST that acknowledges nothing may come from anyone"
-        return f"it acknowledges {seg.ack}, and only {block.snd.nxt} answers the SYN"
+            return _because("reset-without-ack")
+        return _because("reset-wrong-ack", ack=seg.ack, expected=block.snd.nxt)
     if block.state in (State.CLOSED, State.LISTEN):
-        return "there is no connection to break off"
-    if block.in_window(seg):
-        return f"its number is {seg.seq} and not exactly {nxt}: an ACK asks back (RFC 5961)"
-    return f"its number {seg.seq} is outside the window, which begins at {nxt}: forged or stale"
+        return _because("reset-without-connection")
+    code = "reset-inexact" if block.in_window(seg) else "reset-outside-window"
+    return _because(code, seq=seg.seq, nxt=block.rcv.nxt)
+
+
+def _because(code: str, **values: object) -> Message:
+    return Message("reasons", f"unacceptable.{code}", values)

@@ -103,7 +103,7 @@ def test_a_scan_is_told_in_one_line_of_the_totals(tmp_path: Path) -> None:
     ]
     said = run("list", str(save(tmp_path / "scan.pcap", scan)), "--summary").stdout
     assert len(re.findall(r"^ ! ", said, re.MULTILINE)) == 1
-    assert " ! 2000 connections from 10.77.0.1 to 10.77.0.2: a port scan" in said
+    assert " ! Port scan: 2000 connections from 10.77.0.1 to 10.77.0.2" in said
 
 
 def test_filter_sort_and_problems() -> None:
@@ -124,8 +124,8 @@ def test_filter_sort_and_problems() -> None:
     ("args", "error"),
     [
         ([], "error: Missing argument 'CAPTURE...'"),
-        ([MIXED, "--json", "--csv"], "error: --json and --csv exclude each other"),
-        ([MIXED, "--summary", "--zeek"], "error: --summary and --zeek exclude each other"),
+        ([MIXED, "--json", "--csv"], "error: --json and --csv are mutually exclusive"),
+        ([MIXED, "--summary", "--zeek"], "error: --summary and --zeek are mutually exclusive"),
         (
             [MIXED, "--filter", "rtt > 2"],
             "error: filter, column 1, 'rtt': no such key: did you mean handshake.rtt?",

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from .net import CommandError, Host
+from tests.live.lab.namespaces import CommandError, Host
 
 TOOLS = ("ip", "nft", "setpriv", "tcpdump")
 

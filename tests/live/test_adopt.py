@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from handshake.linux import rst_guard as guard
-
-from .adopted import (
+from tests.live.lab.adoption import (
     OURS,
     TARGETS,
     agrees,
@@ -20,11 +19,11 @@ from .adopted import (
     quietly,
     without_a_fault,
 )
-from .capture import capture
-from .loss import drop
-from .net import pair
-from .talk import reset, see, see_fin, send
-from .test_probe import PORT, seen
+from tests.live.lab.firewall import drop
+from tests.live.lab.namespaces import pair
+from tests.live.lab.sockets import reset, see, see_fin, send
+from tests.live.lab.tcpdump import capture
+from tests.live.test_probe import PORT, seen
 
 
 def barred(*_: object) -> None:

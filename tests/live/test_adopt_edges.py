@@ -27,16 +27,15 @@ from handshake.tcp import (
     State,
 )
 from handshake.tcp.copy import changed
-
-from .adopted import OURS, echo, exchange_much, opened, program, without_a_fault
-from .capture import capture
-from .listener import Listener, Packets, reply, syn_ack
-from .net import TIMEOUT, Host, eventually, pair
-from .packets import packet
-from .peer import peer
-from .talk import reset, see, see_fin
-from .test_privileges import NET_RAW_ALONE
-from .test_probe import PORT, seen
+from tests.live.lab.adoption import OURS, echo, exchange_much, opened, program, without_a_fault
+from tests.live.lab.namespaces import TIMEOUT, Host, eventually, pair
+from tests.live.lab.packets import packet
+from tests.live.lab.scripted_peer import peer
+from tests.live.lab.scripted_server import Listener, Packets, reply, syn_ack
+from tests.live.lab.sockets import reset, see, see_fin
+from tests.live.lab.tcpdump import capture
+from tests.live.test_privileges import NET_RAW_ALONE
+from tests.live.test_probe import PORT, seen
 
 # Numbers near the end of the circle.
 
@@ -145,9 +144,9 @@ def test_a_stray_syn_keeps_nobody_waiting() -> None:
 
 JOINED = """
 import os
-from tests.live.adopted import TARGETS, Here, Opened
 from handshake import messages
 from handshake.cli.relay import relay
+from tests.live.lab.adoption import TARGETS, Here, Opened
 from handshake.linux import privileges
 taken = Opened(Here(), TARGETS[0]).adopt()
 messages.load()
@@ -274,7 +273,7 @@ def sockets(host: Host) -> list[str]:
 
 VICTIM = """
 import sys, time
-from tests.live.adopted import TARGETS, Here, Opened
+from tests.live.lab.adoption import TARGETS, Here, Opened
 connection = Opened(Here(), TARGETS[0])
 def wait():
     print("begun", flush=True)

@@ -16,15 +16,14 @@ from handshake.capture.open import read
 from handshake.packet.decode import Decoder
 from handshake.tcp import Flags, Observed
 from handshake.tcp.icmp import IcmpError
+from tests.live.lab.firewall import drop, firewall
+from tests.live.lab.namespaces import TIMEOUT, Host, pair, routed
+from tests.live.lab.servers import answering, letting_in
+from tests.live.lab.tcpdump import capture
+from tests.live.test_cli_many import PROBE
+from tests.live.test_privileges import NET_RAW_ALONE
+from tests.live.test_probe import PORT, flags, seen
 from tests.schema import valid
-
-from .capture import capture
-from .loss import drop, firewall
-from .net import TIMEOUT, Host, pair, routed
-from .servers import answering, letting_in
-from .test_many import PROBE
-from .test_privileges import NET_RAW_ALONE
-from .test_probe import PORT, flags, seen
 
 NO_RIGHT = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all"]
 V4, V6 = f"10.77.0.2:{PORT}", f"[fd77::2]:{PORT}"

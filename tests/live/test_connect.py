@@ -12,16 +12,15 @@ import pytest
 
 from handshake.packet.checksum import checksummed
 from handshake.tcp import Endpoint, Flags, Segment, Seq, State
-
-from .both_ways import V4, V6, alike, by_hand, of
-from .capture import capture
-from .delay import delayed
-from .inet_diag import Table
-from .loss import drop, drop_first, firewall
-from .net import TIMEOUT, Host, eventually, pair, routed
-from .servers import answering
-from .test_probe import PORT, SYN, SYN_ACK, flags, seen
-from .unprivileged import Found, connected, connected_to
+from tests.live.lab.backends import V4, V6, alike, by_hand, of
+from tests.live.lab.delayed_link import delayed
+from tests.live.lab.firewall import drop, drop_first, firewall
+from tests.live.lab.inet_diag import Table
+from tests.live.lab.namespaces import TIMEOUT, Host, eventually, pair, routed
+from tests.live.lab.servers import answering
+from tests.live.lab.tcpdump import capture
+from tests.live.lab.unprivileged import Found, connected, connected_to
+from tests.live.test_probe import PORT, SYN, SYN_ACK, flags, seen
 
 ICMP = {
     "net-unreachable": 0,

@@ -12,17 +12,16 @@ import pytest
 from handshake.prober import Target, Timeouts
 from handshake.prober.connect import connect_all
 from handshake.tcp import Endpoint, Flags
+from tests.live.lab.backends import V4, of
+from tests.live.lab.firewall import drop
+from tests.live.lab.namespaces import TIMEOUT, pair
+from tests.live.lab.servers import answering
+from tests.live.lab.sockets import see_fin
+from tests.live.lab.tcpdump import capture
+from tests.live.lab.unprivileged import connected
+from tests.live.test_probe import PORT, seen
+from tests.live.test_probe_many import MIXED
 from tests.schema import valid
-
-from .both_ways import V4, of
-from .capture import capture
-from .loss import drop
-from .net import TIMEOUT, pair
-from .servers import answering
-from .talk import see_fin
-from .test_engine import MIXED
-from .test_probe import PORT, seen
-from .unprivileged import connected
 
 # From where.
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from .both_ways import V4, alike, by_hand, of
-from .capture import capture
-from .loss import drop, drop_first
-from .net import TIMEOUT, pair
-from .servers import answering
-from .talk import reset
-from .test_probe import PORT, flags, hang_up, seen, serving
-from .unprivileged import connected, connected_to
+from tests.live.lab.backends import V4, alike, by_hand, of
+from tests.live.lab.firewall import drop, drop_first
+from tests.live.lab.namespaces import TIMEOUT, pair
+from tests.live.lab.servers import answering
+from tests.live.lab.sockets import reset
+from tests.live.lab.tcpdump import capture
+from tests.live.lab.unprivileged import connected, connected_to
+from tests.live.test_probe import PORT, flags, hang_up, seen, serving
 
 BARE_ACK = "tcp flags == ack"
 ALL_BUT_THE_SYN = "tcp flags & (syn | ack) == ack"

@@ -10,12 +10,11 @@ from handshake.capture.pcapng_writer import opened
 from handshake.export.evidence import PacketLog
 from handshake.prober import Probe, Result, Target, Verdict, probes
 from tests.capture.blocks import INBOUND, OUTBOUND, packets
+from tests.live.lab.firewall import firewall
+from tests.live.lab.namespaces import Host, routed
+from tests.live.lab.tcpdump import capture
+from tests.live.test_probe import PORT, seen, serving
 from tests.oracle import tshark
-
-from .capture import capture
-from .loss import firewall
-from .net import Host, routed
-from .test_probe import PORT, seen, serving
 
 
 def call(client: Host, target: str) -> Result:

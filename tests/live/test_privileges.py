@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 
 import handshake
-
-from .loss import drop
-from .net import TIMEOUT, eventually, pair
-from .servers import answering
-from .test_probe import PORT
+from tests.live.lab.firewall import drop
+from tests.live.lab.namespaces import TIMEOUT, eventually, pair
+from tests.live.lab.servers import answering
+from tests.live.test_probe import PORT
 
 PROBE = [sys.executable, "-m", "handshake", "probe"]
 # Root without the rest, since another user could not read this Python everywhere.

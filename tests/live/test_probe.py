@@ -21,12 +21,11 @@ from handshake.prober import (
     probes,
 )
 from handshake.tcp import Observed, State
-
-from .calling import agree
-from .capture import capture
-from .loss import drop
-from .net import TIMEOUT, Host, pair
-from .talk import reset
+from tests.live.lab.firewall import drop
+from tests.live.lab.namespaces import TIMEOUT, Host, pair
+from tests.live.lab.probing import agree
+from tests.live.lab.sockets import reset
+from tests.live.lab.tcpdump import capture
 
 PORT = 8080
 SYN = "tcp flags syn / syn,ack"

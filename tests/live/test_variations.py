@@ -10,19 +10,18 @@ import pytest
 from handshake.prober import Close, Result, Target, Timeouts, Verdict
 from handshake.prober.engine import probe_all
 from handshake.tcp import Endpoint, Observed
-
-from .calling import Way, codes, every_way, play
-from .capture import capture
-from .listener import ACK, FIN_ACK, RST, RST_ACK, Listener, Packets, reply
-from .loss import drop, drop_first, firewall
-from .net import TIMEOUT, Socket, eventually, pair, routed
-from .packets import packet
-from .picture import draw, ours, segments
-from .scenarios.pictures import CLEAN, OPENED, SYN, of_a_kernel
-from .servers import answering
-from .setups import chain
-from .test_probe import SYN as ANY_SYN
-from .test_probe import SYN_ACK
+from tests.live.lab.exchanges import CLEAN, OPENED, SYN, of_a_kernel
+from tests.live.lab.figures import draw, ours, segments
+from tests.live.lab.firewall import drop, drop_first, firewall
+from tests.live.lab.namespaces import TIMEOUT, Socket, eventually, pair, routed
+from tests.live.lab.packets import packet
+from tests.live.lab.probing import Way, codes, every_way, play
+from tests.live.lab.scripted_server import ACK, FIN_ACK, RST, RST_ACK, Listener, Packets, reply
+from tests.live.lab.servers import answering
+from tests.live.lab.tcpdump import capture
+from tests.live.lab.topologies import chain
+from tests.live.test_probe import SYN as ANY_SYN
+from tests.live.test_probe import SYN_ACK
 
 FIRST = "numgen inc mod 4294967295 < 1"
 SECOND = "numgen inc mod 2 == 1"

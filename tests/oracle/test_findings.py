@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from handshake.messages import Message
 from handshake.replayer import replay
 from handshake.tracker import summarize
 from handshake.tracker.findings import capture_findings
@@ -166,10 +167,18 @@ def test_few_connections_are_no_scan(path: Path) -> None:
 def test_a_scan_is_named_in_one_finding(path: Path) -> None:
     (found,) = capture_findings(records(path))
     assert (found.code, found.frame) == ("port-scan", 1)
-    assert found.text == (
-        "1994 connections from 172.16.0.8 to 64.13.134.52: a port scan (1986 unanswered, "
-        "5 refused, 3 half-open)."
-    )
+    counts = {"no-answer": 1986, "refused": 5, "half-open": 3}
+    assert found.values == {
+        "client": "172.16.0.8",
+        "server": "64.13.134.52",
+        "total": 1994,
+        "names": 1000,
+        "more": False,
+        "outcomes": tuple(
+            Message("reasons", f"outcome.{outcome}", {"count": count})
+            for outcome, count in counts.items()
+        ),
+    }
 
 
 @public.each(public.captures())

@@ -90,6 +90,8 @@ def test_a_packet_that_is_too_big_is_not_unreachable() -> None:
     [
         (4, 3, 99, "type 3, code 99"),
         (4, 11, 0, "time to live exceeded in transit"),
+        (4, 11, 1, "fragment reassembly time exceeded"),
+        (4, 11, 9, "time exceeded"),
         (4, 12, 0, "parameter problem"),
         (6, 1, 0, "no route to destination"),
         (6, 2, 0, "packet too big"),

@@ -21,7 +21,10 @@ REFUSED = record(
     closed=None,
     handshake=CLOSED,
     server=replace(SERVER, port=81),
-    findings=(Finding("refused", 5, "A RST answered."), Finding("mss-low", 4, "Only 536.")),
+    findings=(
+        Finding("refused", 5, {"port": 81, "again": False}),
+        Finding("mss-low", 4, {"by": "server", "mss": 536, "below": 924, "usual": 1460}),
+    ),
 )
 V6 = record(
     stream=3,

@@ -25,7 +25,7 @@ def test_a_capture_summed_up() -> None:
         handshake=replace(CLOSED, syn_retransmissions=2),
         client=replace(CLIENT, segments=3, retransmissions=2),
         server=replace(SERVER, port=9),
-        findings=(Finding("no-answer", 3, "Nobody answered."),),
+        findings=(Finding("no-answer", 3),),
     )
     resent = record(server=replace(SERVER, segments=4, bytes=100, retransmissions=1))
     assert Totals([refused, refused, silent, resent]).as_json() == {
@@ -63,8 +63,8 @@ def test_what_somebody_should_look_at() -> None:
     assert not is_problem(record())
     assert not is_problem(record(closed=None))
     assert not is_problem(record(outcome="mid-stream"))
-    assert not is_problem(record(findings=(Finding("port-reuse", 1, "Again."),)))
+    assert not is_problem(record(findings=(Finding("port-reuse", 1),)))
     assert is_problem(record(outcome="reset"))
     assert is_problem(record(closed="rst-by-server"))
     assert is_problem(record(handshake=replace(OPENING, syn_retransmissions=1)))
-    assert is_problem(record(findings=(Finding("zero-window", 1, "Full."),)))
+    assert is_problem(record(findings=(Finding("zero-window", 1),)))

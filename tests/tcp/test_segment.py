@@ -43,7 +43,7 @@ def test_a_cut_capture_keeps_the_length_that_ip_gave(raw: bytes, kept: int) -> N
     ("bits", "problem"),
     [
         (0x4002, "data offset 4 is below 5"),
-        (0xF002, "data offset 15 points past the end of the segment"),
+        (0xF002, "data offset 15 points beyond the end of the segment"),
         (0x5E02, "reserved bits are set"),
     ],
 )
@@ -97,15 +97,15 @@ def test_the_options_of_a_linux_syn() -> None:
 @pytest.mark.parametrize(
     ("raw", "name", "problem"),
     [
-        ("0200", "mss", "its length is 0, and 2 is the least"),
-        ("0201", "mss", "its length is 1, and 2 is the least"),
-        ("02", "mss", "its length octet is missing"),
-        ("020405", "mss", "its length is 4, and 3 octets are left"),
-        ("02030501", "mss", "its length is 3, and must be 4"),
-        ("080a00000001", "timestamps", "its length is 10, and 6 octets are left"),
-        ("050b0000000000000000ff01", "sack", "its length is 11, and must be 2 + 8 for each block"),
-        ("2205aabbcc", "fast-open", "its length is 5, and a cookie has 4 to 16 octets, an even"),
-        ("000001", "end", "octets after the end are not zero"),
+        ("0200", "mss", "length 0 is below 2"),
+        ("0201", "mss", "length 1 is below 2"),
+        ("02", "mss", "the length octet is missing"),
+        ("020405", "mss", "length 4, but only 3 octets are left"),
+        ("02030501", "mss", "length 3, must be 4"),
+        ("080a00000001", "timestamps", "length 10, but only 6 octets are left"),
+        ("050b0000000000000000ff01", "sack", "length 11, must be 2 + 8 for each block"),
+        ("2205aabbcc", "fast-open", "length 5, must be even: 2 + 4 to 16 for a cookie"),
+        ("000001", "end", "octets after END are not zero"),
     ],
 )
 def test_a_malformed_option_is_kept_and_reported(raw: str, name: str, problem: str) -> None:

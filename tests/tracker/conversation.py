@@ -18,7 +18,7 @@ from tests.schema import valid
 from tests.segments import A, B, segment
 
 if TYPE_CHECKING:
-    from handshake.record import Record
+    from handshake.record import Finding, Record
 
 MODERN: Final = "mss1460,sack,ws7"
 
@@ -97,6 +97,7 @@ def findings(*lines: str) -> list[str]:
     return [f"{each.code}@{each.frame}" for each in records(*lines)[-1].findings]
 
 
-def texts(*lines: str) -> dict[str, str]:
-    """Return the text of each finding of the last connection, by its code."""
-    return {each.code: each.text for each in records(*lines)[-1].findings}
+def finding(code: str, *lines: str) -> Finding:
+    """Return the one finding with this code in the last connection."""
+    (found,) = (each for each in records(*lines)[-1].findings if each.code == code)
+    return found

@@ -1,4 +1,4 @@
-"""What many connections together say: scans, floods, refusals by another box."""
+"""What many connections together show: scans, SYN floods, refusals with another TTL."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from ipaddress import ip_address
 
 import pytest
 
+from handshake.messages import listed
+from handshake.record import Finding
 from handshake.tcp import Endpoint, Observed
 from handshake.tracker import Tracker, summarize
 from handshake.tracker.findings import CaptureFindings, capture_findings
@@ -41,13 +43,18 @@ class Wire:
             self.tracker.feed(Observed(seg, seen.at, frame=self.frames, ttl=seen.ttl))
 
     @property
-    def findings(self) -> list[tuple[str, int | None, str]]:
-        found = capture_findings(summarize(each) for each in self.tracker.connections)
-        return [(each.code, each.frame, each.text) for each in found]
+    def findings(self) -> list[Finding]:
+        return capture_findings(summarize(each) for each in self.tracker.connections)
 
     @property
     def codes(self) -> list[str]:
-        return [code for code, _, _ in self.findings]
+        return [each.code for each in self.findings]
+
+
+def told(finding: Finding) -> dict[str, object]:
+    """Return what a finding holds, its outcomes as they are written."""
+    outcomes = listed(finding.values["outcomes"], "and")  # type: ignore[arg-type]
+    return {**finding.values, "outcomes": outcomes}
 
 
 def test_a_port_scan_is_one_finding() -> None:
@@ -56,16 +63,16 @@ def test_a_port_scan_is_one_finding() -> None:
     for port in range(1, 31):
         wire.call("10.0.0.1", "10.0.0.2", port, SYN, *([REFUSED] if port < 6 else []))
     wire.call("10.0.0.1", "10.0.0.2", 80, SYN, SYN_ACK, ACK)
-    assert wire.findings == [
-        (
-            "port-scan",
-            4,
-            (
-                "31 connections from 10.0.0.1 to 10.0.0.2: a port scan (25 unanswered, 5 refused, "
-                "1 opened)."
-            ),
-        )
-    ]
+    (found,) = wire.findings
+    assert (found.code, found.frame) == ("port-scan", 4)
+    assert told(found) == {
+        "client": "10.0.0.1",
+        "server": "10.0.0.2",
+        "total": 31,
+        "names": 30,
+        "more": False,
+        "outcomes": "25 unanswered, 5 refused and 1 established",
+    }
 
 
 @pytest.mark.parametrize("ports", [SCAN - 1, SCAN])
@@ -95,16 +102,16 @@ def test_a_scan_for_hosts() -> None:
     wire = Wire()
     for number in range(SCAN):
         wire.call("10.0.0.1", address(256 + number), 22, SYN)
-    assert wire.findings == [
-        (
-            "host-scan",
-            1,
-            (
-                f"{SCAN} connections from 10.0.0.1 to port 22 of {SCAN} hosts: a scan for hosts "
-                f"({SCAN} unanswered)."
-            ),
-        )
-    ]
+    (found,) = wire.findings
+    assert (found.code, found.frame) == ("host-scan", 1)
+    assert told(found) == {
+        "client": "10.0.0.1",
+        "port": 22,
+        "total": SCAN,
+        "names": SCAN,
+        "more": False,
+        "outcomes": f"{SCAN} unanswered",
+    }
 
 
 def test_a_flood_from_many_addresses() -> None:
@@ -112,17 +119,18 @@ def test_a_flood_from_many_addresses() -> None:
     for number in range(FLOOD):
         wire.call(address(1000 + number), "10.0.0.2", 80, SYN, SYN_ACK)
     wire.call("10.0.0.1", "10.0.0.2", 80, SYN, SYN_ACK, ACK)
-    assert wire.findings == [
-        (
-            "syn-flood",
-            1,
-            (
-                f"{FLOOD + 1} connections to port 80 of 10.0.0.2 from {FLOOD} addresses, and "
-                f"{FLOOD} were not completed ({FLOOD} half-open, 1 opened): a SYN flood, or a "
-                f"server that is gone or overrun."
-            ),
-        )
-    ]
+    (found,) = wire.findings
+    assert (found.code, found.frame, found.variant) == ("syn-flood", 1, "many")
+    assert told(found) == {
+        "server": "10.0.0.2",
+        "port": 80,
+        "hanging": FLOOD,
+        "total": FLOOD + 1,
+        "names": FLOOD,
+        "more": False,
+        "client": address(1000),
+        "outcomes": f"{FLOOD} half-open and 1 established",
+    }
 
 
 def test_many_refusals_are_no_flood() -> None:
@@ -139,17 +147,8 @@ def test_refused_by_another_box() -> None:
     assert wire.codes == []
     wire.call("10.0.0.1", "10.0.0.2", 82, SYN, f"{REFUSED} ttl=61")
     wire.call("10.0.0.1", "10.0.0.3", 82, SYN, f"{REFUSED} ttl=61")
-    assert wire.findings == [
-        (
-            "refused-by-other-ttl",
-            7,
-            (
-                "The RST that refused a connection to 10.0.0.2 came with TTL 61, and that host's "
-                "other answers with 52: a firewall may refuse in its name, or its RSTs start from "
-                "another TTL."
-            ),
-        )
-    ]
+    values = {"server": "10.0.0.2", "ttl": 61, "others": [52]}
+    assert wire.findings == [Finding("refused-by-other-ttl", 7, values)]
 
 
 def test_memory_does_not_grow_with_the_addresses() -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from handshake.events import Role
 from handshake.tracker.findings import CODES, NOTES
-from tests.tracker.conversation import findings, texts
+from tests.tracker.conversation import finding, findings
 
 SYN = "A <SEQ=100><CTL=SYN>"
 SYN_ACK = "B <SEQ=300><ACK=101><CTL=SYN,ACK>"
@@ -282,17 +283,27 @@ def test_every_code_is_described() -> None:
     assert set(CODES) >= NOTES
 
 
-def test_what_no_scaling_costs_is_said_in_numbers() -> None:
-    said = texts(SYN, f"{SYN_ACK} opts=mss1460,sack", ACK)["no-window-scaling"]
-    assert said == (
-        "Windows are not scaled (the client offered it and the server did not, or a box on the "
-        "way took it away): no more than 65535 octets a round trip; with the handshake's 20 ms, "
-        "26.2 Mbit/s each way."
-    )
+def test_what_no_scaling_costs() -> None:
+    found = finding("no-window-scaling", SYN, f"{SYN_ACK} opts=mss1460,sack", ACK)
+    assert found.values == {"most": 65535, "rtt": 0.02, "bits": 65535 * 8 / 0.02}
+
+
+@pytest.mark.parametrize(
+    ("client", "server", "variant"),
+    [("", "", "neither"), (",ws7", "", "client-only"), ("", ",ws7", "server-only")],
+)
+def test_which_end_did_not_offer_window_scaling(client: str, server: str, variant: str) -> None:
+    lines = (f"{SYN} opts=mss1460,sack{client}", f"{SYN_ACK} opts=mss1460,sack{server}", ACK)
+    assert finding("no-window-scaling", *lines).variant == variant
 
 
 def test_how_long_a_window_was_closed() -> None:
     lines = (*OPEN, DATA, f"10 {ACKED} win=0", f"12.5 {ACKED} win=9", f"13 {ACKED} win=0")
-    assert texts(*lines, f"14 {ACKED} win=0")["zero-window"].startswith(
-        "The server's window was 0 for 3.5 s (2 times), and still is at the end"
-    )
+    found = finding("zero-window", *lines, f"14 {ACKED} win=0")
+    assert found.values == {
+        "by": Role.SERVER,
+        "time": 3.5,
+        "times": 2,
+        "again": True,
+        "still": True,
+    }

@@ -134,7 +134,7 @@ def test_reserved_bits_and_ae_have_a_cell() -> None:
 def test_every_option_is_named() -> None:
     assert options_row() == "none"
     assert options_row(options.sack([(Seq(1), Seq(2))])) == "SACK 1-2"
-    assert options_row(bytes((34, 2))) == "TFO cookie request"
+    assert options_row(bytes((34, 2))) == "TFO request"
     assert options_row(bytes((34, 6, 1, 2, 3, 4))) == "TFO cookie"
     assert options_row(bytes((77, 4, 1, 2))) == "kind-77 (4)"
     assert options_row(bytes((2, 3, 1)), options.nop()) == "MSS malformed"

@@ -36,7 +36,7 @@ def call(port: int, to: int, *, seconds: float, sent: int, heard: int, **changed
 
 
 SYN_ACK_AGAIN = replace(OPENING, rtt=0.03, syn_ack_retransmissions=1)
-TWICE = Finding("final-ack-lost", 18, "The server sent SYN-ACK twice: no ACK reached it in time.")
+TWICE = Finding("final-ack-lost", 18)
 
 SAMPLE = [
     call(49152, 80, seconds=0, sent=6, heard=4),
@@ -192,9 +192,9 @@ def test_a_list_on_a_terminal_of_eighty_columns() -> None:
         "   30.000 ESTABLISHED  ◀───────── SYN-ACK seq=0 ack=1 win=65535 ── SYN-RECEIVED",
         " 1050.000!ESTABLISHED  ◀───────── SYN-ACK seq=0 ack=1 win=65535 ── SYN-RECEIVED",
         " 1051.000 ESTABLISHED  ── ACK seq=1 ack=1 win=65535 ─────────────▶ ESTABLISHED",
-        " ! The server sent SYN-ACK twice: no ACK reached it in time.",
-        "",
-        "",
+        " ! The server retransmitted its SYN-ACK although the client's ACK had passed",
+        "   here. Likely causes: the ACK was lost or delayed, the server's accept queue",
+        "   is full, or the server waits for data (TCP_DEFER_ACCEPT).",
         "",
         "",
         "",

@@ -1,4 +1,4 @@
-"""What an expert would point at, each with the frame that proves it: per connection and capture."""
+"""Findings: what an expert would point at in a connection or a capture, and the frame as proof."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = [
 
 
 class ConnectionFindings:
-    """Collects what there is to say of one connection, step by step, in little memory."""
+    """Collects the findings of one connection, step by step, in little memory."""
 
     __slots__ = ("_parts", "_quoted")
 
@@ -53,7 +53,7 @@ class ConnectionFindings:
         self._quoted.feed(error, of_syn=of_syn)
 
     def found(self) -> tuple[Finding, ...]:
-        """Return what there is to say so far, in the order of the frames that prove it."""
+        """Return what was found so far, in the order of the frames that prove it."""
         found = [finding for part in (*self._parts, self._quoted) for finding in part.found()]
         if any(each.code == "unreachable" for each in found):
             # The ICMP error is the answer.

@@ -1,4 +1,4 @@
-"""What an expert would point at in a whole capture: scans, floods, refusals by another's TTL."""
+"""Findings over a whole capture: scans, SYN floods, refusals with another TTL."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+from handshake.messages import Message
 from handshake.record import Finding
 
 if TYPE_CHECKING:
@@ -14,28 +15,21 @@ if TYPE_CHECKING:
     from handshake.record import Record
 
 SCAN: Final = 20
-"""Different ports, or hosts, that were tried in vain before it is called a scan: browsers and
-programs that look for a service try fewer."""
+"""Different ports, or hosts, that must fail before it counts as a scan: browsers and programs that
+look for a service try fewer."""
 
 FLOOD: Final = 100
-"""Connections to one port that were asked for and not completed before it is called a flood:
-the backlog of a listener is 128 by an old default, and 100 are most of it."""
+"""Connections to one port that were not completed before it counts as a SYN flood: the backlog of a
+listener is 128 by an old default, and 100 are most of it."""
 
 TRACKED: Final = 4096
-"""Addresses followed at once. More than that, and those with the fewest failures are let go."""
+"""Addresses followed at once. Beyond that, those with the fewest failures are dropped."""
 
 NAMES: Final = 1024
 """Different names remembered of one group."""
 
-_WORDS: Final = {
-    "no-answer": "unanswered",
-    "refused": "refused",
-    "half-open": "half-open",
-    "unreachable": "unreachable",
-    "reset": "reset before it opened",
-    "established": "opened",
-}
-"""Outcomes, in the order in which they are told; mid-stream connections opened before."""
+_COUNTED: Final = ("no-answer", "refused", "half-open", "unreachable", "reset", "established")
+"""Outcomes, in the order in which they are listed; mid-stream connections opened before."""
 
 _FAILED: Final = frozenset({"no-answer", "refused", "half-open", "unreachable", "reset"})
 _HANGING: Final = frozenset({"no-answer", "half-open"})
@@ -49,16 +43,16 @@ class _Group:
 
     outcomes: Counter[str] = field(default_factory=Counter)
     ports: int = 0
-    """A bit for each port that was tried in vain: 8 KiB at most."""
+    """A bit for each port where a connection failed: 8 KiB at most."""
 
     names: set[str] = field(default_factory=set)
-    """Other ends."""
+    """The other ends of those that failed."""
 
     frame: int | None = None
     """The first frame of its first failure."""
 
     def count(self, record: Record, name: str) -> None:
-        """Take one connection into account; `name` is the end that they have not in common."""
+        """Take one connection into account; `name` is the end in which the group differs."""
         self.outcomes[record.outcome] += 1
         if record.outcome in _FAILED:
             self.ports |= 1 << record.server.port
@@ -76,9 +70,18 @@ class _Group:
         """Return how many ended in one of these ways."""
         return sum(self.outcomes[kind] for kind in kinds)
 
-    def __str__(self) -> str:
-        told = (f"{self.outcomes[kind]} {_WORDS[kind]}" for kind in _WORDS if self.outcomes[kind])
-        return ", ".join(told)
+    def values(self) -> dict[str, object]:
+        """Return the values of the group for a sentence."""
+        counts = {kind: self.outcomes[kind] for kind in _COUNTED if self.outcomes[kind]}
+        return {
+            "total": self.total,
+            "names": len(self.names),
+            "more": len(self.names) >= NAMES,
+            "outcomes": tuple(
+                Message("reasons", f"outcome.{kind}", {"count": count})
+                for kind, count in counts.items()
+            ),
+        }
 
 
 class _Groups(Generic[Key]):
@@ -114,27 +117,27 @@ class _Host:
 
 
 class CaptureFindings:
-    """Collects what many connections together say, a record at a time, in bounded memory."""
+    """Collects what many connections together show, a record at a time, in bounded memory."""
 
     def __init__(self) -> None:
         self._pairs: _Groups[tuple[str, str]] = _Groups()
-        """By caller and called address."""
+        """By client and server address."""
 
-        self._callers: _Groups[tuple[str, int]] = _Groups()
-        """By caller and called port."""
+        self._clients: _Groups[tuple[str, int]] = _Groups()
+        """By client address and server port."""
 
         self._services: _Groups[tuple[str, int]] = _Groups()
-        """By called address and port."""
+        """By server address and port."""
 
         self._hosts: dict[str, _Host] = {}
 
     def add(self, record: Record) -> None:
         """Take one connection into account."""
-        if record.outcome not in _WORDS:
+        if record.outcome not in _COUNTED:
             return
         client, server = record.client, record.server
         self._pairs[client.address, server.address].count(record, str(server.port))
-        self._callers[client.address, server.port].count(record, server.address)
+        self._clients[client.address, server.port].count(record, server.address)
         self._services[server.address, server.port].count(record, client.address)
         self._ttl(record)
 
@@ -155,64 +158,42 @@ class CaptureFindings:
             host.answered[server.ttl] += 1
 
     def found(self) -> list[Finding]:
-        """Return what there is to say so far, in the order of the frames that prove it."""
+        """Return what was found so far, in the order of the frames that prove it."""
         found = [*self._scans(), *self._floods(), *self._other_ttls()]
         return sorted(found, key=lambda each: each.frame or 0)
 
     def _scans(self) -> Iterator[Finding]:
-        for (caller, called), group in self._pairs.items():
+        for (client, server), group in self._pairs.items():
             if group.ports.bit_count() >= SCAN and 2 * group.failed() > group.total:
-                yield Finding(
-                    "port-scan",
-                    group.frame,
-                    f"{group.total} connections from {caller} to {called}: a port scan ({group}).",
-                )
-        for (caller, port), group in self._callers.items():
+                values = {"client": client, "server": server, **group.values()}
+                yield Finding("port-scan", group.frame, values)
+        for (client, port), group in self._clients.items():
             if len(group.names) >= SCAN and 2 * group.failed() > group.total:
-                hosts = _at_least(group)
-                yield Finding(
-                    "host-scan",
-                    group.frame,
-                    f"{group.total} connections from {caller} to port {port} of {hosts} hosts: a "
-                    f"scan for hosts ({group}).",
-                )
+                values = {"client": client, "port": port, **group.values()}
+                yield Finding("host-scan", group.frame, values)
 
     def _floods(self) -> Iterator[Finding]:
-        for (address, port), group in self._services.items():
+        for (server, port), group in self._services.items():
             hanging = group.failed(_HANGING)
             if hanging < FLOOD or 2 * hanging < group.total:
                 continue
-            count = _at_least(group)
-            who = f"from {count} addresses" if len(group.names) > 1 else f"from {min(group.names)}"
-            yield Finding(
-                "syn-flood",
-                group.frame,
-                f"{group.total} connections to port {port} of {address} {who}, and {hanging} were "
-                f"not completed ({group}): a SYN flood, or a server that is gone or overrun.",
-            )
+            variant = "many" if len(group.names) > 1 else "one"
+            values = {"server": server, "port": port, "hanging": hanging, **group.values()}
+            values["client"] = min(group.names)
+            yield Finding("syn-flood", group.frame, values, variant)
 
     def _other_ttls(self) -> Iterator[Finding]:
         for address, host in self._hosts.items():
             if not host.answered:
                 continue
-            known = ", ".join(str(ttl) for ttl in sorted(host.answered))
             for ttl, frame in host.refused.items():
                 if ttl not in host.answered:
-                    yield Finding(
-                        "refused-by-other-ttl",
-                        frame,
-                        f"The RST that refused a connection to {address} came with TTL {ttl}, and "
-                        f"that host's other answers with {known}: a firewall may refuse in its "
-                        f"name, or its RSTs start from another TTL.",
-                    )
-
-
-def _at_least(group: _Group) -> str:
-    return f"{len(group.names)}{' or more' if len(group.names) >= NAMES else ''}"
+                    values = {"server": address, "ttl": ttl, "others": sorted(host.answered)}
+                    yield Finding("refused-by-other-ttl", frame, values)
 
 
 def capture_findings(records: Iterable[Record]) -> list[Finding]:
-    """Return what these connections together say."""
+    """Return what these connections together show."""
     collected = CaptureFindings()
     for record in records:
         collected.add(record)

@@ -1,4 +1,4 @@
-"""What an expert would point at in the flow of data: closed windows, losses, gaps."""
+"""Findings in the flow of data: zero windows, retransmissions, gaps in the capture."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from handshake import events as ev
 from handshake.events import Role
-from handshake.events.base import octets, seconds
 from handshake.record import Finding
 from handshake.units import NS_PER_SECOND
 
@@ -18,15 +17,15 @@ if TYPE_CHECKING:
     from handshake.tcp import Observed, Seq
 
 LEAST_RETRANSMISSIONS: Final = 3
-"""Below this many a share of losses says little."""
+"""Retransmissions below which a share of losses means little."""
 
 HEAVY: Final = 0.02
-"""The share of segments sent again from which a path is called lossy: a sender that halves its
+"""The share of retransmitted segments from which a path counts as lossy: a sender that halves its
 window for each loss gets about 1.2 / sqrt(0.02), which is 9 segments, through in a round trip."""
 
 SILENT: Final = 3
-"""Repetitions without any answer after which the peer is called silent: one or two may have been
-answered just after the capture ended."""
+"""Retransmissions without any answer after which the peer counts as silent: one or two may have
+been answered just after the capture ended."""
 
 ONE_SIDED: Final = 3
 """Segments of one end, with none of the other, that make a capture one-sided."""
@@ -45,11 +44,11 @@ class _Direction:
     again: int = 0
     first_again: Observed | None = None
     unanswered: int = 0
-    """Repetitions since the peer was last heard."""
+    """Retransmissions since the peer last sent anything."""
 
     last_again: Observed | None = None
     closed_at: Observed | None = None
-    """The segment that closed the window that is closed now."""
+    """The segment that closed the window, while it is closed."""
 
     first_closed: Observed | None = None
     closed_for: int = 0
@@ -110,7 +109,7 @@ class DataFindings:
         mine.times_closed += 1
 
     def found(self) -> Iterator[Finding]:
-        """Yield what there is to say so far."""
+        """Yield what was found so far."""
         for role, mine in self._ends.items():
             yield from self._closed(role, mine)
             yield from _lost(role, mine)
@@ -119,53 +118,34 @@ class DataFindings:
     def _closed(self, role: Role, mine: _Direction) -> Iterator[Finding]:
         if mine.first_closed is None or self._last is None:
             return
-        still = mine.closed_at is not None
         time = mine.closed_for
         if mine.closed_at is not None:
             time += self._last.at - mine.closed_at.at
-        often = f" ({mine.times_closed} times)" if mine.times_closed > 1 else ""
-        end = ", and still is at the end" if still else ""
-        yield Finding(
-            "zero-window",
-            mine.first_closed.frame,
-            f"The {role}'s window was 0 for {seconds(time / NS_PER_SECOND)}{often}{end}: its "
-            f"program does not read as fast as data comes, and the {role.other} must wait.",
-        )
+        values = {
+            "by": role,
+            "time": time / NS_PER_SECOND,
+            "times": mine.times_closed,
+            "again": mine.times_closed > 1,
+            "still": mine.closed_at is not None,
+        }
+        yield Finding("zero-window", mine.first_closed.frame, values)
 
     def _missed(self) -> Iterator[Finding]:
         for role, mine in self._ends.items():
             if mine.acks >= ONE_SIDED and not self._ends[role.other].segments:
                 frame = None if self._last is None else self._last.frame
-                yield Finding(
-                    "one-sided",
-                    frame,
-                    f"Only the {role}'s segments are in this capture, and they acknowledge what is "
-                    f"not: the other direction took another way, or was filtered out.",
-                )
+                yield Finding("one-sided", frame, {"by": role})
                 return
         if self._unseen_at is not None:
-            yield Finding(
-                "capture-gap",
-                self._unseen_at.frame,
-                f"At least {octets(self._unseen)} were acknowledged that are not in this capture: "
-                f"it lost packets. What else looks lost may have been there.",
-            )
+            yield Finding("capture-gap", self._unseen_at.frame, {"count": self._unseen})
 
 
 def _lost(role: Role, mine: _Direction) -> Iterator[Finding]:
     if mine.first_again is not None and mine.again >= LEAST_RETRANSMISSIONS:
         share = mine.again / max(mine.carrying, 1)
         if share >= HEAVY:
-            yield Finding(
-                "retransmissions",
-                mine.first_again.frame,
-                f"The {role} sent {mine.again} of its {mine.carrying} segments with data again "
-                f"({share:.0%}): the path loses segments or their ACKs.",
-            )
+            values = {"by": role, "again": mine.again, "carrying": mine.carrying, "share": share}
+            yield Finding("retransmissions", mine.first_again.frame, values)
     if mine.last_again is not None and mine.unanswered >= SILENT:
-        yield Finding(
-            "peer-silent",
-            mine.last_again.frame,
-            f"The {role} repeated itself {mine.unanswered} times, and the {role.other} was not "
-            f"heard again: it is gone, or the path is broken.",
-        )
+        values = {"by": role, "count": mine.unanswered}
+        yield Finding("peer-silent", mine.last_again.frame, values)

@@ -1,4 +1,4 @@
-"""What an expert would point at in ICMP errors that quote a connection's segments."""
+"""Findings in the ICMP errors that quote a connection's segments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class IcmpFindings:
-    """Follows the ICMP errors of a connection: the first that answers its SYN, and of each kind."""
+    """Keeps the first ICMP error that answers the SYN, and the first of each type and code."""
 
     __slots__ = ("_kept",)
 
@@ -21,15 +21,15 @@ class IcmpFindings:
         self._kept: dict[tuple[int, int] | None, Finding] = {}
 
     def feed(self, error: IcmpError, *, of_syn: bool) -> None:
-        """Take one ICMP error into account; `of_syn`: it quotes the SYN, and nothing opened."""
+        """Take one ICMP error into account; `of_syn`: it quotes the unanswered SYN."""
+        values = {"sender": error.sender, "destination": error.destination, "error": str(error)}
         if of_syn and error.unreachable:
-            text = f"An ICMP error of {error.sender} answers the SYN: {error}."
-            self._kept.setdefault(None, Finding("unreachable", error.frame, text))
+            self._kept.setdefault(None, Finding("unreachable", error.frame, values))
             return
-        # The numbers prove who saw the segment; what TCP makes of it is section 3.9.2.2.
-        text = f"{error.sender} says of a segment to {error.destination}: {error}."
-        self._kept.setdefault((error.type, error.code), Finding("icmp-error", error.frame, text))
+        # The quoted numbers prove that its sender saw the segment; what TCP makes of the error
+        # is section 3.9.2.2.
+        self._kept.setdefault((error.type, error.code), Finding("icmp-error", error.frame, values))
 
     def found(self) -> Iterator[Finding]:
-        """Yield what there is to say so far."""
+        """Yield what was found so far."""
         yield from self._kept.values()

@@ -1,4 +1,4 @@
-"""What an expert would point at in the packets themselves: TTL, checksum, copies, bad headers."""
+"""Findings in the packets themselves: TTL, checksum, copies, malformed headers."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from handshake.events import Role
-from handshake.events.base import seconds
+from handshake.events.handshake import SOONEST_TIMER
 from handshake.record import Finding
 from handshake.tcp import Offer
-from handshake.tracker.findings.handshake import SOONEST_TIMER
+from handshake.tcp.segment import RESERVED_BITS_SET
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
@@ -19,18 +19,16 @@ if TYPE_CHECKING:
     from handshake.tcp import Observed, Segment
 
 TTLS: Final = 8
-"""Different TTLs remembered of one end: more of them say nothing more."""
+"""Different TTLs remembered of one end: more of them prove nothing more."""
 
 ENOUGH: Final = 3
-"""Segments of the same TTL that make it the end's own."""
-
-_RESERVED: Final = "reserved bits are set"
+"""Segments with the same TTL from which it counts as the end's own."""
 
 
 @dataclass(slots=True)
 class _Ttls:
     ttls: dict[int, int] = field(default_factory=dict)
-    """How many segments came with each TTL; RSTs and the SYN left out."""
+    """How many segments had each TTL, without RSTs and the SYN."""
 
     syn_ttl: int | None = None
     changed: Observed | None = None
@@ -43,15 +41,15 @@ class _Ttls:
 
     @property
     def unfilled(self) -> bool:
-        """Whether so many checksums are wrong that nothing on the way can have done it.
+        """Whether so many checksums are wrong that damage cannot explain it.
 
-        A host whose card fills checksums in may still compute that of a RST or an ACK itself.
+        A host whose card fills in checksums may still compute that of a RST or an ACK itself.
         """
         return self.bad > 1 and 2 * self.bad > self.checked
 
 
 class PathFindings:
-    """Follows what the way did to the packets, as far as it shows in their headers."""
+    """Follows what the path did to the packets, as far as their headers show it."""
 
     __slots__ = ("_copies", "_copy", "_ends", "_kept")
 
@@ -60,7 +58,7 @@ class PathFindings:
         self._ends = {Role.CLIENT: _Ttls(), Role.SERVER: _Ttls()}
         self._copies = 0
         self._copy: tuple[Observed, Observed] | None = None
-        """The first packet that was seen twice."""
+        """The first packet that was captured twice."""
 
     def feed(self, step: Step) -> None:
         """Take one step into account."""
@@ -81,20 +79,15 @@ class PathFindings:
         elif observed.ttl is not None:
             self._ttl(step, mine, observed.ttl)
 
-    def _keep(self, code: str, observed: Observed, text: str) -> None:
-        self._kept.setdefault(code, Finding(code, observed.frame, text))
+    def _keep(self, code: str, observed: Observed, **values: object) -> None:
+        self._kept.setdefault(code, Finding(code, observed.frame, values))
 
     def _malformed(self, observed: Observed) -> None:
-        problems = [each for each in observed.segment.problems if each != _RESERVED]
+        problems = [each for each in observed.segment.problems if each != RESERVED_BITS_SET]
         if problems:
-            self._keep("malformed", observed, f"The header is malformed: {'; '.join(problems)}.")
-        if _RESERVED in observed.segment.problems:
-            self._keep(
-                "reserved-bits",
-                observed,
-                "Reserved bits of the header are set: a tool that probes the host, a stack newer "
-                "than this program, or damage.",
-            )
+            self._keep("malformed", observed, problems=tuple(problems))
+        if RESERVED_BITS_SET in observed.segment.problems:
+            self._keep("reserved-bits", observed)
 
     def _ttl(self, step: Step, mine: _Ttls, ttl: int) -> None:
         seg, observed = step.segment, step.observed
@@ -103,14 +96,8 @@ class PathFindings:
             if mine.syn_ttl is not None:
                 known.setdefault(mine.syn_ttl, 1)
             if known and ttl not in known:
-                others = ", ".join(map(str, sorted(known)))
-                self._keep(
-                    "reset-by-other-ttl",
-                    observed,
-                    f"The RST in the {step.by}'s name came with TTL {ttl}, its other packets with "
-                    f"{others}: another box may have sent it (a firewall, an injector), or the "
-                    f"way changed.",
-                )
+                others = sorted(known)
+                self._keep("reset-by-other-ttl", observed, by=step.by, ttl=ttl, others=others)
             return
         if seg.syn:
             mine.syn_ttl = ttl if mine.syn_ttl is None else mine.syn_ttl
@@ -121,18 +108,13 @@ class PathFindings:
             mine.ttls[ttl] = mine.ttls.get(ttl, 0) + 1
 
     def _rewritten(self, by: Role, before: Observed, after: Observed) -> None:
-        """Note what the way changed in a SYN that was seen at two places of it."""
+        """Note what the path changed in a SYN that was captured at two points of it."""
         was, now = Offer.of(before.segment), Offer.of(after.segment)
-        name = "SYN" if after.segment.ack is None else "SYN+ACK"
+        syn = "SYN" if after.segment.ack is None else "SYN-ACK"
         if was == now:
             return
         if was.mss is not None and now.mss is not None and now.mss < was.mss:
-            self._keep(
-                "mss-clamped",
-                after,
-                f"The {by}'s {name} was seen twice, with MSS {was.mss} and then {now.mss}: a box "
-                f"between the two places lowered it.",
-            )
+            self._keep("mss-clamped", after, by=by, syn=syn, was=was.mss, now=now.mss)
         gone = [
             word
             for word, had, has in (
@@ -147,15 +129,10 @@ class PathFindings:
         ]
         if gone:
             code = "timestamps-stripped" if "timestamps" in gone else "options-stripped"
-            self._keep(
-                code,
-                after,
-                f"The {by}'s {name} was seen twice, the second time without "
-                f"{', '.join(gone)}: a box between the two places took that away.",
-            )
+            self._keep(code, after, by=by, syn=syn, gone=gone)
 
     def found(self) -> Iterator[Finding]:
-        """Yield what there is to say so far."""
+        """Yield what was found so far."""
         yield from self._kept.values()
         for role, mine in self._ends.items():
             yield from _ways(role, mine)
@@ -164,17 +141,9 @@ class PathFindings:
             yield self._twice(*self._copy)
 
     def _twice(self, before: Observed, after: Observed) -> Finding:
-        where = ""
-        if before.ttl is not None and after.ttl is not None and before.ttl != after.ttl:
-            where = f", at places {abs(before.ttl - after.ttl)} hops apart"
-        what = "1 packet is" if self._copies == 1 else f"{self._copies} packets are"
-        gap = seconds(abs(after.at - before.at) / NS_PER_SECOND)
-        return Finding(
-            "seen-twice",
-            after.frame,
-            f"{what} in this capture twice{where} (the first after {gap}): it sees the same "
-            f"traffic at more than one point. That is no retransmission.",
-        )
+        hops = 0 if before.ttl is None or after.ttl is None else abs(before.ttl - after.ttl)
+        gap = abs(after.at - before.at) / NS_PER_SECOND
+        return Finding("seen-twice", after.frame, {"count": self._copies, "gap": gap, "hops": hops})
 
     def _checksums(self) -> Iterator[Finding]:
         wrong = [(role, mine) for role, mine in self._ends.items() if mine.bad]
@@ -183,33 +152,19 @@ class PathFindings:
             yield _offloaded(unfilled)
         for role, mine in wrong:
             if not mine.unfilled:
-                yield Finding(
-                    "bad-checksum",
-                    _frame(mine.first_bad),
-                    f"{mine.bad} of the {role}'s {mine.checked} segments "
-                    f"{'has' if mine.bad == 1 else 'have'} a wrong checksum: damaged on the way, "
-                    f"or captured before it was filled in. A receiver drops a damaged one.",
-                )
+                values = {"by": role, "bad": mine.bad, "checked": mine.checked}
+                yield Finding("bad-checksum", _frame(mine.first_bad), values)
 
 
 def _offloaded(ends: list[tuple[Role, _Ttls]]) -> Finding:
-    bad = sum(mine.bad for _, mine in ends)
-    checked = sum(mine.checked for _, mine in ends)
-    count = f"All {bad}" if bad == checked else f"{bad} of the {checked}"
-    if len(ends) == 1:
-        whose = f"the {ends[0][0]}"
-        why = f"captured on {whose} itself, before its network card filled it in"
-    else:
-        whose = "both ends"
-        why = (
-            "captured where nobody fills it in (a loopback or virtual interface), or the addresses "
-            "were changed afterwards"
-        )
-    return Finding(
-        "checksum-offload",
-        _frame(ends[0][1].first_bad),
-        f"{count} segments of {whose} have a wrong checksum: most likely {why}. That is no damage.",
-    )
+    values = {
+        "by": ends[0][0],
+        "bad": sum(mine.bad for _, mine in ends),
+        "checked": sum(mine.checked for _, mine in ends),
+    }
+    values["all"] = values["bad"] == values["checked"]
+    variant = "one-end" if len(ends) == 1 else "both-ends"
+    return Finding("checksum-offload", _frame(ends[0][1].first_bad), values, variant)
 
 
 def _frame(observed: Observed | None) -> int | None:
@@ -217,15 +172,15 @@ def _frame(observed: Observed | None) -> int | None:
 
 
 def _copied(before: Observed, after: Observed) -> bool:
-    """Whether both are one packet, seen twice."""
+    """Whether both are one packet, captured twice."""
     if abs(after.at - before.at) >= SOONEST_TIMER * NS_PER_SECOND:
         return False
     one, two = before.segment, after.segment
     if one.seq != two.seq or _name(one) != _name(two):
         return False
     ident = _identification(before)
-    # Without an identification only a SYN is known for a copy: equal ACKs may well follow each
-    # other, but nobody sends a SYN twice so soon.
+    # Without an identification only a SYN is known to be a copy: equal ACKs may well follow each
+    # other, but no host sends a SYN twice so soon.
     return ident == _identification(after) if ident else one.syn
 
 
@@ -236,7 +191,7 @@ def _name(seg: Segment) -> tuple[int, int, int]:
 def _identification(observed: Observed) -> int:
     """Return the identification of the IPv4 header; 0, which many senders write, if there is none.
 
-    A sender gives each packet another one (RFC 791), so two packets with the same are one.
+    A sender gives each packet a different one (RFC 791): two with the same are one packet.
     """
     octets = observed.packet
     return int.from_bytes(octets[4:6], "big") if octets[:1] and octets[0] >> 4 == 4 else 0
@@ -246,19 +201,7 @@ def _ways(role: Role, mine: _Ttls) -> Iterator[Finding]:
     if len(mine.ttls) == 1 and mine.syn_ttl is not None:
         ((ttl, count),) = mine.ttls.items()
         if ttl != mine.syn_ttl and count >= ENOUGH:
-            yield Finding(
-                "middlebox",
-                _frame(mine.last),
-                f"The {role}'s SYN came with TTL {mine.syn_ttl}, and all {count} segments after "
-                f"it with {ttl}: another box may have made the handshake in its name (a SYN "
-                f"proxy, a load balancer), its stack may start SYNs from another TTL, or the way "
-                f"changed.",
-            )
+            values = {"by": role, "syn_ttl": mine.syn_ttl, "count": count, "ttl": ttl}
+            yield Finding("middlebox", _frame(mine.last), values)
     elif mine.changed is not None:
-        ttls = ", ".join(str(each) for each in sorted(mine.ttls))
-        yield Finding(
-            "ttl-varies",
-            mine.changed.frame,
-            f"The {role}'s segments came with different TTLs ({ttls}): by more than one way, or "
-            f"from more than one box.",
-        )
+        yield Finding("ttl-varies", mine.changed.frame, {"by": role, "ttls": sorted(mine.ttls)})

@@ -1,4 +1,4 @@
-"""What an expert would point at in the RSTs of a connection."""
+"""Findings in the RSTs of a connection."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 from handshake import events as ev
 from handshake.events import Role
-from handshake.events.base import octets, seconds
 from handshake.record import Finding
 from handshake.tcp import State
 from handshake.units import NS_PER_SECOND
@@ -18,14 +17,14 @@ if TYPE_CHECKING:
     from handshake.tcp import Observed
 
 IDLE: Final = 60.0
-"""Seconds of silence from which a RST is worth a word: the shortest idle timeouts of common
-load balancers and firewalls. RFC 5382 asks 2 h 4 min of a NAT, and many keep less."""
+"""Seconds without traffic from which a RST is worth a finding: the shortest idle timeouts of common
+load balancers and firewalls. RFC 5382 requires 2 h 4 min of a NAT, and many keep less."""
 
 
 class ResetFindings:
-    """Follows who resets a connection, when, and whether the other end has to believe it."""
+    """Follows which end resets a connection, when, and whether the other end must accept it."""
 
-    __slots__ = ("_gap", "_heard", "_kept", "_last_at", "_opened", "_over", "_sent")
+    __slots__ = ("_active", "_gap", "_kept", "_last_at", "_opened", "_over", "_sent")
 
     def __init__(self) -> None:
         self._kept: dict[str, Finding] = {}
@@ -34,13 +33,13 @@ class ResetFindings:
 
         self._last_at: int | None = None
         self._gap = 0
-        """The last silence of at least `IDLE`, in nanoseconds."""
+        """The last time of at least `IDLE` without traffic, in nanoseconds."""
 
-        self._heard: set[Role] = set()
-        """Who has sent anything since that silence."""
+        self._active: set[Role] = set()
+        """The ends that have sent anything since then."""
 
         self._sent: set[Role] = set()
-        """Who has sent data or FIN."""
+        """The ends that have sent data or FIN."""
 
         self._over = False
 
@@ -49,18 +48,13 @@ class ResetFindings:
         seg, at = step.segment, step.observed.at
         if self._last_at is not None and at - self._last_at >= IDLE * NS_PER_SECOND:
             self._gap = at - self._last_at
-            self._heard = set()
+            self._active = set()
         self._last_at = at
         if seg.rst or self._opened is None or not seg.payload_length:
             self._events(step)
         if seg.rst and seg.payload_length:
-            self._keep(
-                "reset-with-data",
-                step.observed,
-                f"The RST carries {octets(seg.payload_length)}: rare; a sender may say there why "
-                f"it resets (RFC 1122 section 4.2.2.12).",
-            )
-        self._heard.add(step.by)
+            self._keep("reset-with-data", step.observed, count=seg.payload_length)
+        self._active.add(step.by)
         if seg.payload_length or seg.fin:
             self._sent.add(step.by)
 
@@ -70,14 +64,14 @@ class ResetFindings:
                 case ev.Established():
                     self._opened = step.observed.at
                 case ev.ChallengeAck():
-                    self._keep("challenge-ack", step.observed, event.text)
+                    self._keep("challenge-ack", step.observed, by=event.by)
                 case ev.Dropped() if step.segment.rst:
                     self._dropped(step, event)
                 case ev.Aborted():
                     self._aborted(step, event.by)
 
-    def _keep(self, code: str, observed: Observed, text: str) -> None:
-        self._kept.setdefault(code, Finding(code, observed.frame, text))
+    def _keep(self, code: str, observed: Observed, **values: object) -> None:
+        self._kept.setdefault(code, Finding(code, observed.frame, values))
 
     def _dropped(self, step: Step, event: ev.Dropped) -> None:
         block, seg = step.receiver.before, step.segment
@@ -89,7 +83,7 @@ class ResetFindings:
             code = "reset-inexact"
         else:
             code = "reset-out-of-window"
-        self._keep(code, step.observed, f"RST in the {event.by}'s name: {event.reason}.")
+        self._keep(code, step.observed, by=event.by, reason=event.reason)
 
     def _aborted(self, step: Step, by: Role) -> None:
         if self._over or any(isinstance(event, ev.Dropped) for event in step.events):
@@ -97,23 +91,11 @@ class ResetFindings:
         self._over = True
         at, observed = step.observed.at, step.observed
         if self._opened is not None and by is Role.SERVER and by not in self._sent:
-            self._keep(
-                "reset-after-accept",
-                observed,
-                f"The server took the connection and reset it "
-                f"{seconds((at - self._opened) / NS_PER_SECOND)} later without a word: its program "
-                f"gave up, or a box before it (a proxy, a load balancer, a firewall) takes calls "
-                f"that it cannot serve.",
-            )
-        if self._gap and by not in self._heard and self._opened is not None:
-            self._keep(
-                "idle-reset",
-                observed,
-                f"After {seconds(self._gap / NS_PER_SECOND)} of silence the first that came from "
-                f"the {by} was RST: it, or a box on the way (a NAT, a firewall, a load balancer), "
-                f"had given the idle connection up.",
-            )
+            after = (at - self._opened) / NS_PER_SECOND
+            self._keep("reset-after-accept", observed, after=after)
+        if self._gap and by not in self._active and self._opened is not None:
+            self._keep("idle-reset", observed, by=by, idle=self._gap / NS_PER_SECOND)
 
     def found(self) -> Iterator[Finding]:
-        """Yield what there is to say so far."""
+        """Yield what was found so far."""
         yield from self._kept.values()

@@ -6,12 +6,11 @@ import pytest
 
 from handshake.prober import Close, Timeouts, Verdict
 from handshake.tcp import Observed
-
-from ..calling import Way, alone, codes, every_way, play
-from ..listener import ACK, ISS, Listener, Packets, reply, syn_ack
-from ..packets import packet
-from ..picture import ours
-from .pictures import CLEAN, SYN
+from tests.live.lab.exchanges import CLEAN, SYN
+from tests.live.lab.figures import ours
+from tests.live.lab.packets import packet
+from tests.live.lab.probing import Way, alone, codes, every_way, play
+from tests.live.lab.scripted_server import ACK, ISS, Listener, Packets, reply, syn_ack
 
 QUICK = Timeouts.of(timeout=1.5, rto=0.2)
 

@@ -6,11 +6,10 @@ import pytest
 
 from handshake.prober import Close, Timeouts, Verdict
 from handshake.tcp import Observed
-
-from ..calling import Way, codes, every_way, play
-from ..listener import RST, RST_ACK, Listener, Packets, reply, syn_ack
-from ..packets import packet
-from .pictures import CLEAN, CLOSED, OPENED, SYN
+from tests.live.lab.exchanges import CLEAN, CLOSED, OPENED, SYN
+from tests.live.lab.packets import packet
+from tests.live.lab.probing import Way, codes, every_way, play
+from tests.live.lab.scripted_server import RST, RST_ACK, Listener, Packets, reply, syn_ack
 
 QUICK = Timeouts.of(timeout=0.9, rto=0.2)
 

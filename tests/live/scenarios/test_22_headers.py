@@ -7,11 +7,10 @@ import pytest
 from handshake.prober import Close, Timeouts, Verdict
 from handshake.tcp import Observed, Options
 from handshake.tcp import options as opt
-
-from ..calling import Way, every_way, play
-from ..listener import Listener, Packets, syn_ack
-from ..packets import packet
-from .pictures import CLEAN, SYN
+from tests.live.lab.exchanges import CLEAN, SYN
+from tests.live.lab.packets import packet
+from tests.live.lab.probing import Way, every_way, play
+from tests.live.lab.scripted_server import Listener, Packets, syn_ack
 
 MSS = opt.mss(1400)
 

@@ -8,11 +8,10 @@ import pytest
 from handshake.packet.checksum import Address
 from handshake.prober import Close, Timeouts, Verdict
 from handshake.tcp import Observed
-
-from ..calling import Way, codes, every_way, play
-from ..listener import Listener, Packets
-from ..packets import icmp
-from .pictures import CLEAN, CLOSED, OPENED, SYN
+from tests.live.lab.exchanges import CLEAN, CLOSED, OPENED, SYN
+from tests.live.lab.packets import icmp
+from tests.live.lab.probing import Way, codes, every_way, play
+from tests.live.lab.scripted_server import Listener, Packets
 
 HARD = {4: (3, 3), 6: (1, 4)}
 """Port unreachable, by the version of IP."""

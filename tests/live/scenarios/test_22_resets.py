@@ -6,14 +6,13 @@ import pytest
 
 from handshake.prober import Close, Timeouts, Verdict
 from handshake.tcp import Flags, Observed
-
-from ..calling import Way, alone, codes, every_way, play
-from ..listener import FIN_ACK, RST, RST_ACK, Listener, Packets, reply, syn_ack
-from ..net import pair
-from ..packets import packet
-from ..talk import reset
-from ..test_probe import serving
-from .pictures import CLEAN, CLOSED, OPENED, SYN
+from tests.live.lab.exchanges import CLEAN, CLOSED, OPENED, SYN
+from tests.live.lab.namespaces import pair
+from tests.live.lab.packets import packet
+from tests.live.lab.probing import Way, alone, codes, every_way, play
+from tests.live.lab.scripted_server import FIN_ACK, RST, RST_ACK, Listener, Packets, reply, syn_ack
+from tests.live.lab.sockets import reset
+from tests.live.test_probe import serving
 
 WINDOW = {4: 64240, 6: 64800}
 """What we advertise where windows are not scaled, by the version of IP."""

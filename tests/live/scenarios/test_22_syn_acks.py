@@ -6,12 +6,11 @@ import pytest
 
 from handshake.prober import Close, Timeouts, Verdict
 from handshake.tcp import Flags, Observed
-
-from ..calling import PORT, Played, Way, codes, every_way, play
-from ..listener import ACK, FIN_ACK, Listener, Packets, reply, syn_ack
-from ..packets import packet
-from ..picture import ours, seconds, segments
-from .pictures import CLEAN, CLOSED, OPENED, SYN
+from tests.live.lab.exchanges import CLEAN, CLOSED, OPENED, SYN
+from tests.live.lab.figures import ours, seconds, segments
+from tests.live.lab.packets import packet
+from tests.live.lab.probing import PORT, Played, Way, codes, every_way, play
+from tests.live.lab.scripted_server import ACK, FIN_ACK, Listener, Packets, reply, syn_ack
 
 AGAIN = "--> <SEQ=101><ACK=301><CTL=ACK>"
 

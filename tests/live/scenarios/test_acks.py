@@ -6,14 +6,13 @@ from pathlib import Path
 import pytest
 
 from handshake.prober import ClientOptions, Close, Timeouts, Verdict
-
-from ..calling import Way, alone, codes, every_way, two_ways
-from ..capture import capture
-from ..loss import drop, drop_first
-from ..net import pair
-from ..picture import draw, on_time, seconds, segments
-from ..servers import answering
-from .pictures import OPENED, SYN
+from tests.live.lab.exchanges import OPENED, SYN
+from tests.live.lab.figures import draw, on_time, seconds, segments
+from tests.live.lab.firewall import drop, drop_first
+from tests.live.lab.namespaces import pair
+from tests.live.lab.probing import Way, alone, codes, every_way, two_ways
+from tests.live.lab.servers import answering
+from tests.live.lab.tcpdump import capture
 
 BARE_ACK = "tcp flags == ack"
 WATCHFUL = Timeouts.of(observe=1.25)

@@ -11,15 +11,14 @@ import pytest
 
 from handshake.errors import UsageError
 from handshake.prober import Close, Target, Verdict
+from tests.live.lab.exchanges import CLEAN, of_a_kernel
+from tests.live.lab.figures import draw, segments
+from tests.live.lab.namespaces import Host, join, pair
+from tests.live.lab.probing import PORT, call, target
+from tests.live.lab.servers import answering
+from tests.live.lab.tcpdump import capture
+from tests.live.test_probe import serving
 from tests.schema import valid
-
-from ..calling import PORT, call, target
-from ..capture import capture
-from ..net import Host, join, pair
-from ..picture import draw, segments
-from ..servers import answering
-from ..test_probe import serving
-from .pictures import CLEAN, of_a_kernel
 
 PROBE = [sys.executable, "-m", "handshake", "probe"]
 LINK_LOCAL = "fe80::ff:fe00:2"

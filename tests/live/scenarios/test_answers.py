@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 
 from handshake.prober import ClientOptions, Close, Timeouts, Verdict
-
-from ..calling import PORT, Way, codes, every_way, two_ways
-from ..capture import capture
-from ..loss import drop, firewall
-from ..net import pair, routed
-from ..picture import draw, on_time, seconds, segments
-from ..test_probe import serving
-from .pictures import CLEAN, SYN, of_a_kernel
+from tests.live.lab.exchanges import CLEAN, SYN, of_a_kernel
+from tests.live.lab.figures import draw, on_time, seconds, segments
+from tests.live.lab.firewall import drop, firewall
+from tests.live.lab.namespaces import pair, routed
+from tests.live.lab.probing import PORT, Way, codes, every_way, two_ways
+from tests.live.lab.tcpdump import capture
+from tests.live.test_probe import serving
 
 
 @pytest.mark.live

@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 
 from handshake.prober import ClientOptions, Timeouts, Verdict
-
-from ..calling import Way, every_way
-from ..capture import capture
-from ..loss import drop
-from ..net import Host, pair
-from ..picture import segments
-from ..test_probe import hang_up, serving
+from tests.live.lab.figures import segments
+from tests.live.lab.firewall import drop
+from tests.live.lab.namespaces import Host, pair
+from tests.live.lab.probing import Way, every_way
+from tests.live.lab.tcpdump import capture
+from tests.live.test_probe import hang_up, serving
 
 _TCP_FASTOPEN = 23
 

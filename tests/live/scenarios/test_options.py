@@ -8,14 +8,13 @@ import pytest
 
 from handshake.prober import ClientOptions, Close, Timeouts, Verdict
 from handshake.tcp import Flags, Kind
-
-from ..calling import PORT, Way, codes, every_way
-from ..capture import capture
-from ..loss import drop
-from ..net import Host, pair
-from ..picture import draw, ours, segments
-from ..test_probe import serving
-from .pictures import SYN
+from tests.live.lab.exchanges import SYN
+from tests.live.lab.figures import draw, ours, segments
+from tests.live.lab.firewall import drop
+from tests.live.lab.namespaces import Host, pair
+from tests.live.lab.probing import PORT, Way, codes, every_way
+from tests.live.lab.tcpdump import capture
+from tests.live.test_probe import serving
 
 KEY = b"nobody knows"
 _TCP_MD5SIG = 14

@@ -1,0 +1,1 @@
+"""What live tests are made of: hosts, links, servers, captures."""

@@ -1,0 +1,145 @@
+"""Calls as `handshake probe` makes them: one, with every segment kept, or one among many."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from handshake.prober import Attempt, ClientOptions, Probe, Result, Target, Timeouts, probes
+from handshake.prober.engine import probe_all
+from tests.live.lab.figures import draw
+from tests.live.lab.namespaces import Host
+from tests.live.lab.scripted_peer import Script, peer
+from tests.live.lab.tcpdump import capture
+from tests.schema import valid
+
+PORT = 8080
+
+
+class Way(NamedTuple):
+    """Over which version of IP, and by which engine a call is made."""
+
+    version: int
+    many: bool = False
+    """Whether it is made as one among many: then no segment is kept."""
+
+    def __str__(self) -> str:
+        return f"v{self.version}-many" if self.many else f"v{self.version}"
+
+    def address(self, host: Host) -> str:
+        """Return the address of the host's first interface."""
+        return host.v4 if self.version == 4 else host.v6
+
+    def call(
+        self,
+        client: Host,
+        server: Host | str,
+        timeouts: Timeouts | None = None,
+        *,
+        port: int = PORT,
+        **options: Any,
+    ) -> Result:
+        """Call a host, or an address; `options` are those of `call`."""
+        address = server if isinstance(server, str) else self.address(server)
+        return call(client, target(address, port), timeouts, many=self.many, **options)
+
+
+_LITTLE = {"options-refused", "options-stripped", "no-mss"}
+
+every_way = pytest.mark.parametrize(
+    "way", [Way(version, many) for many in (False, True) for version in (4, 6)], ids=str
+)
+"""Over IPv4 and IPv6, by both engines."""
+
+alone = pytest.mark.parametrize("way", [Way(4), Way(6)], ids=str)
+"""Over IPv4 and IPv6, each segment kept."""
+
+two_ways = pytest.mark.parametrize("way", [Way(4), Way(6, many=True)], ids=str)
+"""Each version and each engine once: for what takes its time."""
+
+
+def target(address: str, port: int = PORT) -> str:
+    """Return address and port in the words of the command line."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def call(
+    client: Host,
+    text: str,
+    timeouts: Timeouts | None = None,
+    *,
+    options: ClientOptions | None = None,
+    many: bool = False,
+    resets: bool = False,
+    may_differ: bool = False,
+) -> Result:
+    """Probe one address to the end; no RST leaves unless the call may send `resets`.
+
+    What the attempt knows of the connection, and what the tracker concludes, must agree unless
+    they `may_differ`; and whatever comes out must be what the schema says.
+    """
+    with client.entered():
+        if many:
+            (result,) = probe_all([Target.parse(text)], timeouts=timeouts, options=options)
+        else:
+            result = _alone(text, timeouts, options, may_differ=may_differ)
+    valid(result.as_json(), "probe")
+    assert "kernel-reset" not in codes(result)
+    if not resets:
+        assert not [each for each in result.segments if each.outgoing and each.segment.rst]
+    return result
+
+
+def codes(result: Result) -> set[str]:
+    """Return what stood out, by its codes; but not that a scripted peer offers little."""
+    return {note.code for note in result.findings} - _LITTLE
+
+
+def _alone(
+    text: str, timeouts: Timeouts | None, options: ClientOptions | None, *, may_differ: bool
+) -> Result:
+    (probe,) = probes(Target.parse(text), timeouts, options)
+    assert isinstance(probe, Probe)
+    result = probe.result
+    if isinstance(probe.attempt, Attempt) and not may_differ:
+        assert agree(probe)
+    return result
+
+
+def agree(probe: Probe) -> bool:
+    """Whether the tracker, which saw the wire alone, knows what our own end knows."""
+    assert probe.attempt is not None
+    if not probe.tracker.connections:
+        return True
+    ours, tracked = probe.attempt.block, probe.tracker.connections[-1].client.block
+    assert tracked is not None
+    if ours.ts_recent != tracked.ts_recent:
+        # Of segments that came one right after the other, the wire does not show that the first
+        # was acknowledged before the second was looked at (RFC 7323 section 4.3).
+        clocks = [each.segment.options.timestamps for each in probe.result.segments]
+        assert tracked.ts_recent in [each.value for each in clocks if each]
+        ours = replace(ours, ts_recent=tracked.ts_recent)
+    return ours == tracked
+
+
+class Played(NamedTuple):
+    """What a call to a scripted peer came to."""
+
+    result: Result
+    wire: list[str]
+    """The packets as they passed the peer's interface."""
+
+    path: Path
+    """The capture that they are drawn from."""
+
+
+def play(
+    way: Way, folder: Path, script: Script, timeouts: Timeouts | None = None, **options: Any
+) -> Played:
+    """Call a peer that follows a script."""
+    path = folder / "wire.pcap"
+    # No filter: tcpdump's would miss what has extension headers, or is a fragment.
+    with peer(script) as (client, server), capture(server, "eth0", path, only=""):
+        result = way.call(client, server, timeouts, **options)
+    return Played(result, draw(path, way.address(client)), path)

@@ -1,0 +1,41 @@
+"""Servers that let everybody in."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+
+from tests.live.lab.namespaces import TIMEOUT, Host
+from tests.live.test_probe import PORT, hang_up
+
+
+@contextmanager
+def letting_in(
+    host: Host, treat: Callable[[socket.socket], None], port: int = PORT, address: str = "::"
+) -> Iterator[None]:
+    """Let everybody in, one after another, and treat him so."""
+
+    def serve() -> None:
+        while True:
+            try:
+                caller, _ = listener.accept()
+            except OSError:
+                return
+            caller.settimeout(TIMEOUT)
+            with caller, suppress(OSError):
+                treat(caller)
+
+    with host.listen(port, address) as listener:
+        listener.listen(1024)
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join(TIMEOUT)
+
+
+def answering(host: Host, port: int = PORT) -> AbstractContextManager[None]:
+    """Let everybody in, and close when he does."""
+    return letting_in(host, hang_up, port)

@@ -1,0 +1,194 @@
+import socket
+import threading
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from scapy.layers.inet import IP, TCP
+from scapy.sendrecv import sniff
+
+from handshake.linux import rst_guard as module
+from handshake.linux.packet_socket import PacketSocket, Received
+from handshake.linux.rst_guard import METHODS, guard
+from handshake.linux.sockaddr import family, sockaddr
+from handshake.packet.checksum import checksummed
+from handshake.packet.icmp import IcmpError
+from handshake.tcp import Endpoint, Flags, Observed, Segment, Seq
+from tests.live.lab.firewall import drop, firewall
+from tests.live.lab.namespaces import Host, eventually, pair
+
+
+def syn(source: Endpoint, destination: Endpoint) -> Segment:
+    return Segment(source, destination, Seq(1000), None, Flags.SYN, window=1000)
+
+
+def hear(link: PacketSocket, count: int) -> list[Received]:
+    heard: list[Received] = []
+
+    def enough() -> bool:
+        heard.extend(link.receive())
+        return len(heard) >= count
+
+    eventually(enough, f"{count} packets")
+    return heard
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("address", ["10.77.0.1", "fd77::1", "fe80::ff:fe00:1%eth0"])
+def test_a_guard_of_each_kind_keeps_the_kernel_silent(name: str, address: str) -> None:
+    with pair() as (client, server), client.entered(), server.listen(80):
+        ours = ip_address(address)
+        theirs = ip_address(address.replace("1%", "2%") if "%" in address else address[:-1] + "2")
+        with guard(ours, names=[name]) as held, PacketSocket([held.port]) as link:
+            assert held.name == name
+            link.transmit(syn(Endpoint(ours, held.port), Endpoint(theirs, 80)))
+            # Our SYN, its SYN+ACK, and again after a second: nothing of the kernel's between.
+            heard = hear(link, 3)
+    flags = [str(each.segment.flags) for each in heard if isinstance(each, Observed)]
+    assert flags == ["SYN", "SYN+ACK", "SYN+ACK"]
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "10.77.0.1", "fd77::1"])
+def test_the_self_check_tells_a_guard_from_none(address: str) -> None:
+    with pair() as (client, _), client.entered():
+        ours = ip_address(address)
+        with guard(ours) as held, module._bound(ours) as unguarded:
+            assert not module._answers(ours, held.port)
+            assert module._answers(ours, unguarded.getsockname()[1])
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("address", ["10.77.0.1", "fd77::1"])
+def test_what_is_too_short_for_a_segment_does_not_end_the_check(address: str) -> None:
+    ours = ip_address(address)
+    with pair() as (client, _), client.entered():
+        wire = socket.socket(family(ours), socket.SOCK_RAW, socket.IPPROTO_TCP)
+        with wire, module._bound(ours) as here, module._bound(ours) as there:
+            wire.bind(sockaddr(ours))
+            ends = [Endpoint(ours, sock.getsockname()[1]) for sock in (here, there)]
+            reset = Segment(ends[1], ends[0], Seq(1), None, Flags.RST)
+            for octets in (b"", b"\1\2", checksummed(reset).pack()):
+                wire.sendto(octets, sockaddr(ours))
+            assert module._first_reset(wire, (ends[0], ends[1])) == ends[1]
+
+
+@pytest.mark.live
+def test_a_guard_is_believed_where_it_cannot_be_tried() -> None:
+    with pair() as (client, _), drop(client, "input", "iif lo"), client.entered():
+        held = guard(ip_address("10.77.0.1"))
+    held.close()
+    assert held.name == "filter"
+
+
+@pytest.mark.live
+def test_what_is_heard_is_whole() -> None:
+    with pair() as (client, _), client.entered():
+        ours, theirs = Endpoint.of("10.77.0.1", 41000), Endpoint.of("10.77.0.2", 1)
+        with PacketSocket([41000]) as link:
+            link.transmit(syn(ours, theirs), ttl=77)
+            sent, refused, *_ = hear(link, 2)
+    assert isinstance(sent, Observed)
+    assert isinstance(refused, Observed)
+    assert (sent.outgoing, refused.outgoing) == (True, False)
+    assert (sent.ttl, refused.ttl) == (77, 64)
+    assert sent.checksum_ok
+    assert refused.checksum_ok is not False
+    assert refused.segment.flags == Flags.RST | Flags.ACK
+    assert 0 < refused.at - sent.at < 10**9
+    assert sent.packet[6] == 0x40  # do not fragment
+    assert sent.packet[4:6] != b"\0\0"  # the kernel chose an identification
+
+
+@pytest.mark.live
+def test_the_first_packet_is_stamped_like_the_others() -> None:
+    spans = []
+    with pair() as (client, server), client.entered(), server.listen(80):
+        ours, theirs = Endpoint.of("10.77.0.1", 41000), Endpoint.of("10.77.0.2", 80)
+        for _ in range(9):
+            with guard(ours.address, ours.port), PacketSocket([ours.port]) as link:
+                link.transmit(syn(ours, theirs))
+                first, second, *_ = hear(link, 2)
+            assert isinstance(first, Observed)
+            assert isinstance(second, Observed)
+            spans.append(second.at - first.at)
+    # Over a veth the answer comes within microseconds, if both stamps are the kernel's.
+    assert sorted(spans)[4] < 200_000
+    assert min(spans) > 0
+
+
+@pytest.mark.live
+def test_icmp_errors_are_heard() -> None:
+    reject = "reject with icmp type admin-prohibited"
+    ours, theirs = Endpoint.of("10.77.0.1", 41000), Endpoint.of("10.77.0.2", 80)
+    with (
+        pair() as (client, server),
+        firewall(server, "input", "tcp dport 80", reject),
+        client.entered(),
+        PacketSocket([41000]) as link,
+    ):
+        link.transmit(syn(ours, theirs))
+        _, error = hear(link, 2)
+    assert isinstance(error, IcmpError)
+    assert (error.type, error.code, error.seq) == (3, 13, Seq(1000))
+    assert (error.source, error.destination) == (ours, theirs)
+
+
+@pytest.mark.live
+def test_other_ports_are_not_heard() -> None:
+    with Host("alone") as host, host.entered(), PacketSocket([41000]) as link:
+        for port in (40999, 41000):
+            with socket.socket() as caller:
+                caller.bind(("127.0.0.1", port))
+                caller.connect_ex(("127.0.0.1", 1))
+        ports = [each.segment.source.port for each in hear(link, 2) if isinstance(each, Observed)]
+    assert ports == [41000, 1]
+
+
+@pytest.mark.live
+def test_a_bridge_does_not_double_what_passes() -> None:
+    with pair() as (client, server), server.listen(80):
+        client.ip(
+            "link add br0 type bridge",
+            "addr flush dev eth0",
+            "link set eth0 master br0",
+            "link set br0 up",
+            "addr add 10.77.0.1/24 dev br0",
+        )
+        with (
+            client.entered(),
+            guard(ip_address("10.77.0.1")) as held,
+            PacketSocket([held.port]) as link,
+        ):
+            link.transmit(syn(Endpoint.of("10.77.0.1", held.port), Endpoint.of("10.77.0.2", 80)))
+            flags = [
+                str(each.segment.flags) for each in hear(link, 2) if isinstance(each, Observed)
+            ]
+    assert flags == ["SYN", "SYN+ACK"]
+
+
+@pytest.mark.live
+def test_it_is_a_socket_that_scapy_can_sniff_on() -> None:
+    with Host("alone") as host, host.entered(), PacketSocket([41000]) as link:
+
+        def call() -> None:
+            with host.socket() as caller:
+                caller.bind(("127.0.0.1", 41000))
+                caller.connect_ex(("127.0.0.1", 1))
+
+        thread = threading.Thread(target=call)
+        thread.start()
+        packets = sniff(opened_socket=link, count=2, timeout=5)
+        thread.join()
+    assert [str(packet[TCP].flags) for packet in packets] == ["S", "RA"]
+    assert all(packet[IP].src == "127.0.0.1" and float(packet.time) > 1e9 for packet in packets)
+
+
+@pytest.mark.live
+def test_nothing_is_left_open() -> None:
+    with Host("alone") as host, host.entered():
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        with guard(ip_address("127.0.0.1")) as held, PacketSocket([held.port]):
+            pass
+        assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -1,0 +1,401 @@
+"""Every sentence with values that a person can read; each is compared with its golden file.
+
+After a sentence was changed on purpose, `python -m tests.messages.samples` writes the golden files
+anew: read what `git diff tests/messages/golden` shows.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from pathlib import Path
+from textwrap import TextWrapper
+from typing import TYPE_CHECKING, Final
+
+from handshake import events as ev
+from handshake.errors import HandshakeError
+from handshake.events import Event, Role
+from handshake.messages import Message, table
+from handshake.record import Finding
+from handshake.tcp import Seq
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+GOLDEN: Final = Path(__file__).parent / "golden"
+
+INDENT: Final = " " * 4
+
+CLIENT, SERVER = Role.CLIENT, Role.SERVER
+
+OUTSIDE: Final = Message(
+    "reasons", "unacceptable.reset-outside-window", {"seq": 900, "nxt": Seq(301)}
+)
+
+EVENTS: Final[tuple[Event, ...]] = (
+    ev.SynSent(CLIENT, Seq(1000)),
+    ev.SynRetransmitted(CLIENT, 1, 1.02),
+    ev.SynRetransmitted(CLIENT, 1, 0.0000205),
+    ev.SynAckSent(SERVER, Seq(5000), Seq(1001)),
+    ev.SynAckCrossed(CLIENT, Seq(5001)),
+    ev.SynAckRetransmitted(SERVER, 2, 2.04, asked=False),
+    ev.SynAckRetransmitted(SERVER, 1, 0.98, asked=True),
+    ev.SynAckRetransmitted(SERVER, 1, 0.0000205, asked=False),
+    ev.Negotiated(1460, 1460, 7, 10, scaled=True, sack=True, timestamps=True, ecn=True),
+    ev.Negotiated(1400, 1460, 0, 0, scaled=False, sack=False, timestamps=False, ecn=False),
+    ev.Negotiated(
+        1460, 1460, 7, 7, scaled=True, sack=True, timestamps=False, ecn=True, accecn=True
+    ),
+    ev.Established(0.0284),
+    ev.Established(None),
+    ev.SimultaneousOpen(SERVER, Seq(5000)),
+    ev.Refused(SERVER, 0.0284),
+    ev.CookieRequested(CLIENT),
+    ev.CookieGiven(SERVER, bytes(8)),
+    ev.FastOpenTried(CLIENT, 0, cookie=True),
+    ev.FastOpenTried(CLIENT, 20, cookie=False),
+    ev.FastOpenTried(CLIENT, 20, cookie=True),
+    ev.FastOpenAnswered(SERVER, 20, 20),
+    ev.FastOpenAnswered(SERVER, 0, 20),
+    ev.DataSent(CLIENT, 517),
+    ev.Acknowledged(SERVER, 517, fin=False),
+    ev.Acknowledged(SERVER, 1, fin=True),
+    ev.Acknowledged(SERVER, 518, fin=True),
+    ev.UnseenAcknowledged(SERVER, 1448),
+    ev.Retransmitted(CLIENT, 517, fin=False),
+    ev.Retransmitted(CLIENT, 1, fin=True),
+    ev.Retransmitted(CLIENT, 518, fin=True),
+    ev.Retransmitted(CLIENT, 517, fin=False, unseen=1),
+    ev.Retransmitted(CLIENT, 0, fin=False, unseen=1448),
+    ev.GapSeen(SERVER, 1448),
+    ev.FilledGap(SERVER, 1448),
+    ev.FilledGap(SERVER, 1448, again=1448),
+    ev.DuplicateAck(CLIENT),
+    ev.AckedAgain(CLIENT, handshake=True),
+    ev.AckedAgain(CLIENT, handshake=False),
+    ev.WindowClosed(SERVER),
+    ev.WindowUpdated(SERVER, 65535),
+    ev.WindowProbe(CLIENT),
+    ev.KeepAlive(CLIENT),
+    ev.KeepAliveAck(SERVER),
+    ev.FinSent(CLIENT, first=True),
+    ev.FinSent(SERVER, first=False),
+    ev.SimultaneousClose(),
+    ev.Closed(()),
+    ev.Closed((CLIENT,)),
+    ev.Closed((CLIENT, SERVER)),
+    ev.Aborted(CLIENT),
+    ev.ResetRefused(SERVER),
+    ev.StrayReset(CLIENT),
+    ev.Dropped(SERVER, OUTSIDE),
+    ev.ChallengeAck(SERVER),
+    ev.Malformed(("data offset 4 is below 5", "option mss: length 3, must be 4")),
+    ev.BadChecksum(),
+    ev.MidStream(guessed=False),
+    ev.MidStream(guessed=True),
+    ev.PortReused(4),
+)
+
+_OUTCOMES: Final = tuple(
+    Message("reasons", f"outcome.{outcome}", {"count": count})
+    for outcome, count in (("no-answer", 25), ("refused", 5), ("established", 1))
+)
+_SCALING: Final = {"most": 65535, "rtt": 0.02, "bits": 26214000.0}
+_ICMP: Final = {
+    "sender": ip_address("203.0.113.9"),
+    "destination": "198.51.100.7:80",
+    "error": "host unreachable (ICMP 3/1)",
+}
+_RESET: Final = {"by": SERVER, "reason": OUTSIDE}
+_FLOOD: Final = {
+    "client": "192.0.2.10",
+    "server": "198.51.100.7",
+    "port": 80,
+    "total": 1200,
+    "hanging": 1190,
+    "names": 1024,
+    "more": True,
+    "outcomes": _OUTCOMES,
+}
+
+FINDINGS: Final[tuple[Finding, ...]] = (
+    Finding("no-answer", 1, {"count": 1, "span": 0.0}, "one"),
+    Finding("no-answer", 3, {"count": 3, "span": 3.04}, "many"),
+    Finding("syn-lost", 2, {"after": 1.02}),
+    Finding("syn-ack-lost", 3),
+    Finding("final-ack-lost", 4),
+    Finding("half-open", 4, {"count": 3}),
+    Finding("refused", 2, {"port": 81, "times": 1, "again": False}),
+    Finding("refused", 2, {"port": 81, "times": 2, "again": True}),
+    Finding("unreachable", 2, _ICMP),
+    Finding("abandoned", 3),
+    Finding("ack-answers-syn", 2),
+    Finding("syn-ack-isns", 3, {"first": 5000, "second": 7000}),
+    Finding("split-handshake", 4),
+    Finding("simultaneous-open", 2),
+    Finding("port-reuse", 9, {"before": 4}),
+    Finding("mid-stream", 1, {"guessed": True}),
+    Finding("mid-stream", 1, {"guessed": False}),
+    Finding("syn-data-rejected", 2, {"by": SERVER, "carried": 20, "taken": 0}),
+    Finding("syn-data-rejected", 2, {"by": SERVER, "carried": 20, "taken": 8}),
+    Finding("no-window-scaling", 2, _SCALING, "neither"),
+    Finding("no-window-scaling", 2, _SCALING, "client-only"),
+    Finding("no-window-scaling", 2, {**_SCALING, "bits": None}, "server-only"),
+    Finding("shift-above-14", 2, {"by": CLIENT, "shift": 15}),
+    Finding("no-mss", 1, {"by": CLIENT, "default": 536}),
+    Finding("mss-low", 2, {"by": SERVER, "mss": 1360, "below": 100, "usual": 1460}),
+    Finding("mss-clamped", 2, {"by": CLIENT, "syn": "SYN", "was": 1460, "now": 1360}),
+    Finding("timestamps-refused", 2),
+    Finding("timestamps-stripped", 2, {"by": CLIENT, "syn": "SYN", "gone": ["timestamps", "ECN"]}),
+    Finding("timestamps-missing", 3, {"by": CLIENT}),
+    Finding("timestamps-echo", 2, {"echoed": 8, "sent": 7}),
+    Finding("options-stripped", 3, {"by": SERVER, "syn": "SYN-ACK", "gone": ["MPTCP"]}),
+    Finding("options-blanked", 1, {"by": CLIENT, "nops": 10, "octets": 20}),
+    Finding("ecn-refused", 2),
+    Finding("ecn-reflected", 2),
+    Finding("ecn-fallback", 2),
+    Finding("mptcp-refused", 2, {"subtype": "MP_CAPABLE"}),
+    Finding("syn-cookies", 2),
+    Finding("reset-after-accept", 5, {"after": 0.00312}),
+    Finding("reset-by-other-ttl", 6, {"by": SERVER, "ttl": 60, "others": [52, 64]}),
+    Finding("refused-by-other-ttl", 7, {"server": "198.51.100.7", "ttl": 61, "others": [52]}),
+    Finding("reset-out-of-window", 5, _RESET),
+    Finding("reset-inexact", 5, _RESET),
+    Finding("reset-wrong-ack", 5, _RESET),
+    Finding("reset-with-data", 6, {"count": 4}),
+    Finding("challenge-ack", 7, {"by": CLIENT}),
+    Finding("idle-reset", 7, {"by": SERVER, "idle": 3600.0}),
+    Finding(
+        "zero-window", 5, {"by": SERVER, "time": 3.5, "times": 2, "again": True, "still": True}
+    ),
+    Finding(
+        "zero-window", 5, {"by": SERVER, "time": 2.0, "times": 1, "again": False, "still": False}
+    ),
+    Finding("retransmissions", 5, {"by": CLIENT, "again": 3, "carrying": 4, "share": 0.75}),
+    Finding("peer-silent", 7, {"by": CLIENT, "count": 3}),
+    Finding("icmp-error", 9, _ICMP),
+    Finding("middlebox", 6, {"by": SERVER, "syn_ttl": 52, "count": 3, "ttl": 40}),
+    Finding("ttl-varies", 6, {"by": SERVER, "ttls": [51, 52]}),
+    Finding("checksum-offload", 1, {"by": CLIENT, "bad": 9, "checked": 9, "all": True}, "one-end"),
+    Finding(
+        "checksum-offload", 1, {"by": CLIENT, "bad": 17, "checked": 18, "all": False}, "both-ends"
+    ),
+    Finding("bad-checksum", 4, {"by": CLIENT, "bad": 1, "checked": 4}),
+    Finding("malformed", 4, {"problems": ("data offset 4 is below 5",)}),
+    Finding("reserved-bits", 4),
+    Finding("seen-twice", 5, {"count": 1, "gap": 0.001, "hops": 0}),
+    Finding("seen-twice", 5, {"count": 16, "gap": 0.0000205, "hops": 1}),
+    Finding("capture-gap", 4, {"count": 500}),
+    Finding("one-sided", 4, {"by": CLIENT}),
+    Finding("port-scan", 1, {**_FLOOD, "total": 31}),
+    Finding("host-scan", 1, {**_FLOOD, "total": 31, "port": 22, "names": 30, "more": False}),
+    Finding("syn-flood", 1, _FLOOD, "one"),
+    Finding("syn-flood", 1, _FLOOD, "many"),
+)
+
+_UNACCEPTABLE: Final[dict[str, dict[str, object]]] = {
+    "closed": {},
+    "listen": {},
+    "wrong-ack-of-syn": {"ack": 91, "expected": Seq(101)},
+    "no-answer-to-syn": {},
+    "syn-in-synchronized-state": {},
+    "second-syn": {},
+    "no-ack": {},
+    "outside-window": {"seq": Seq(900000), "nxt": Seq(301), "wnd": 65535},
+    "old-timestamp": {},
+    "wrong-ack-in-syn-received": {"ack": 7, "expected": Seq(301)},
+    "ack-of-unsent": {"ack": 900, "nxt": Seq(101)},
+    "reset-without-ack": {},
+    "reset-wrong-ack": {"ack": 7, "expected": Seq(101)},
+    "reset-without-connection": {},
+    "reset-inexact": {"seq": Seq(320), "nxt": Seq(310)},
+    "reset-outside-window": {"seq": Seq(900000), "nxt": Seq(301)},
+}
+_COUNTED: Final = ("no-answer", "refused", "half-open", "unreachable", "reset", "established")
+
+REASONS: Final[tuple[Message, ...]] = (
+    *(Message("reasons", f"unacceptable.{code}", values) for code, values in _UNACCEPTABLE.items()),
+    *(Message("reasons", f"outcome.{outcome}", {"count": 3}) for outcome in _COUNTED),
+)
+
+
+_ERROR_VALUES: Final[dict[str, object]] = {
+    "address": "192.0.2.9",
+    "bracket": "(",
+    "capture": "a.pcap",
+    "captured": 4294967295,
+    "choices": ["fin", "rst", "none"],
+    "colon": False,
+    "column": 9,
+    "command": "sudo handshake probe a.example:80",
+    "count": 1,
+    "down": [],
+    "errno": "EADDRINUSE",
+    "escape": "\\q",
+    "failures": "filter: operation not permitted (EPERM); md5: the kernel still sends a RST",
+    "field": "MSS",
+    "first": 7,
+    "flags": "FIN",
+    "format": "zstd",
+    "host": "a.example",
+    "interface": "eth7",
+    "key": "server.port",
+    "kind": 300,
+    "least": 0,
+    "length": 70000,
+    "lessons": ["connect"],
+    "lesson": "connect",
+    "link_type": 77,
+    "meant": ["[fe80::1:80]:443", "[fe80::1]:80"],
+    "most": 65535,
+    "name": "tls",
+    "number": 26,
+    "offset": 24,
+    "one": True,
+    "option": "--interval",
+    "options": ["--json", "--csv"],
+    "other": "--count",
+    "others": ["--hold"],
+    "packet": 2,
+    "port": 4242,
+    "ports": "9-8",
+    "rate": "1e-300",
+    "rto": "1e-12",
+    "scheme": "gopher",
+    "seconds": 120,
+    "similar": [],
+    "size": 60,
+    "source": "port 4242 of 10.77.0.1",
+    "speed": "0",
+    "state": "CLOSED",
+    "step": 10,
+    "target": "a.example",
+    "text": "zz",
+    "timestamps": True,
+    "value": 70000,
+    "version": "7.1",
+    "why": "no space left on device (ENOSPC)",
+}
+"""What the sentences of errors name."""
+
+_OWN_VALUES: Final[dict[str, dict[str, object]]] = {
+    "at-most": {"option": "--count", "value": 10**15 + 1, "most": 10**15},
+    "bind.interface": {"source": "eth7", "errno": "EPERM"},
+    "bind.no-free-port": {"source": "10.77.0.1"},
+    "bind.no-interface": {"source": "eth7", "errno": "ENODEV"},
+    "bind.not-local": {"source": "192.0.2.77", "errno": "EADDRNOTAVAIL"},
+    "bind.privileged-port": {"source": "port 79", "errno": "EACCES"},
+    "capture.broken": {"why": "input/output error (EIO)"},
+    "capture.corrupt.block-length": {"length": 4294967280},
+    "capture.corrupt.interface": {"interface": 1},
+    "capture.damaged": {"why": "Corrupted block detected"},
+    "capture.truncated": {"why": "the gzip data ends early"},
+    "capture.unreadable": {"why": "the gzip data ends early"},
+    "capture.version": {"format": "snoop"},
+    "choice": {"option": "--close", "value": "maybe"},
+    "conflict.connect": {"others": ["--mss", "--ecn"]},
+    "conflict.md5": {"others": ["--timestamps"]},
+    "conflict.monitor": {"others": ["--count"]},
+    "conflict.wscale": {"others": ["--no-wscale"]},
+    "connection.lost": {"why": "no route to host (EHOSTUNREACH)"},
+    "demo.step": {"count": 9},
+    "file.unopened": {"why": "file name too long (ENAMETOOLONG)"},
+    "filter.depth": {"most": 50},
+    "filter.not-a-boolean": {"key": "client.ecn"},
+    "internal": {"why": "ZeroDivisionError: division by zero"},
+    "list.summary-form": {"option": "--zeek"},
+    "no-raw-sockets": {"why": "address family not supported by protocol (EAFNOSUPPORT)"},
+    "no-syn": {"why": "this machine has no route to the address (ENETUNREACH)"},
+    "options.kind-data": {"kind": 1},
+    "options.md5-length": {"length": 81, "most": 80},
+    "options.too-long": {"why": "TCP options take 52 octets, but a header has room for 40"},
+    "probe.empty": {"option": "--data"},
+    "probe.escape": {"option": "--data"},
+    "probe.hex": {"option": "--md5"},
+    "probe.positive": {"value": "inf", "most": "86400"},
+    "probe.rto": {"least": "0.001"},
+    "send.blackhole": {"errno": "EINVAL"},
+    "send.broadcast": {"address": "10.77.0.255"},
+    "send.failed": {"why": "no buffer space available (ENOBUFS)"},
+    "send.firewall": {"errno": "EPERM"},
+    "send.interface-down": {"errno": "ENETDOWN"},
+    "send.ip-versions": {"source": "10.77.0.1", "address": "fd77::2"},
+    "send.loopback-source": {"source": "127.0.0.1"},
+    "send.no-interface": {"errno": "ENODEV"},
+    "send.no-ip-version": {"errno": "EAFNOSUPPORT"},
+    "send.no-route": {"errno": "ENETUNREACH"},
+    "send.no-source": {"errno": "EADDRNOTAVAIL"},
+    "send.other-link": {"address": "fe80::2%eth0"},
+    "send.prohibited": {"errno": "EACCES"},
+    "send.source-not-local": {"source": "192.0.2.77"},
+    "send.source-not-unicast": {"source": "224.0.0.1"},
+    "send.unreachable": {"errno": "EHOSTUNREACH"},
+    "skipped.link-type": {"why": "6 (Token Ring)", "count": 3},
+    "skipped.malformed": {"why": "inconsistent lengths in the IP header"},
+    "target.bracket": {"target": "[fe80::1:80"},
+    "target.no-brackets": {"target": "fe80::1:80"},
+    "target.no-colon": {"target": "[::1]80", "host": "::1"},
+    "target.no-host": {"target": ":80"},
+    "target.no-interface": {"address": "fe80::2%eth7"},
+    "target.no-scope": {"address": "fe80::2"},
+    "target.not-a-name": {"host": "a..example"},
+    "target.not-unicast": {"address": "224.0.0.1"},
+    "target.port": {"target": "a.example:htps", "port": "htps"},
+    "target.port-range": {"target": "a.example:0", "port": 0},
+    "target.ports": {"target": "a.example"},
+    "target.scheme": {"target": "gopher://a.example"},
+    "target.slash": {"target": "a.example/index"},
+    "target.unprintable": {"target": "a\x1b:80"},
+    "target.unresolved": {"why": "name or service not known"},
+    "target.url": {"target": "http://a.example:99999", "why": "port out of range 0-65535"},
+    "target.user": {"target": "a.example:22"},
+    "time-range": {"most": 86400},
+}
+"""What single sentences name in place of that."""
+
+_MORE_ERRORS: Final[tuple[tuple[str, dict[str, object]], ...]] = (
+    ("unknown-key", {"similar": ["client.port", "server.port"]}),
+    ("send.no-route", {"down": ["eth0", "wlan0"]}),
+    ("bind.in-use", {"port": 0, "source": "10.77.0.1"}),
+    ("options.too-long", {"timestamps": False}),
+    ("target.no-port", {"colon": True, "target": "a.example:"}),
+    ("capture.truncated", {"packet": 0, "why": ""}),
+    ("list.late", {"count": 3, "one": False}),
+    ("replay.connection", {"count": 0}),
+    ("probe.positive", {"option": "--rate", "value": "0", "most": ""}),
+)
+"""Sentences with a clause more or less."""
+
+ERRORS: Final = tuple(
+    HandshakeError(code, **(_ERROR_VALUES | _OWN_VALUES.get(code, {}) | values))
+    for code, values in (*((each, {}) for each in table("errors")), *_MORE_ERRORS)
+)
+
+
+def samples(family: str) -> Iterator[tuple[str, str]]:
+    """Yield the entry of each sample in its table, and the sentence."""
+    match family:
+        case "events" | "findings":
+            for each in EVENTS if family == "events" else FINDINGS:
+                yield f"{each.code}.{each.variant}" if each.variant else each.code, each.text
+        case "reasons":
+            for reason in REASONS:
+                yield reason.code, str(reason)
+        case "errors":
+            for error in sorted(ERRORS, key=lambda each: each.code):
+                yield error.code, str(error)
+
+
+def golden(family: str) -> str:
+    """Return what the golden file of a family should hold."""
+    wrap = TextWrapper(
+        width=96, initial_indent=INDENT, subsequent_indent=INDENT, break_on_hyphens=False
+    )
+    return "\n".join(f"{key}\n{wrap.fill(text)}\n" for key, text in samples(family))
+
+
+FAMILIES: Final = ("events", "findings", "reasons", "errors")
+
+
+if __name__ == "__main__":
+    for name in FAMILIES:
+        (GOLDEN / f"{name}.txt").write_text(golden(name), encoding="utf-8")

@@ -1,0 +1,155 @@
+"""Every code of the source has its sentence, every sentence its code, its sample and its golden.
+
+`python -m tests.messages.samples` writes the golden files anew.
+"""
+
+from __future__ import annotations
+
+import ast
+import pickle
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from handshake import events as ev
+from handshake import messages
+from handshake.tracker.findings import CODES
+from handshake.tracker.findings.capture import _COUNTED
+from tests.messages.samples import EVENTS, FAMILIES, FINDINGS, GOLDEN, golden, samples
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SOURCE: Final = Path(messages.__file__).parents[1]
+TREES: Final = {path: ast.parse(path.read_text("utf-8")) for path in SOURCE.rglob("*.py")}
+
+CLASSES: Final = [
+    each
+    for each in vars(ev).values()
+    if isinstance(each, type) and issubclass(each, ev.Event) and each is not ev.Event
+]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_sentence_is_as_it_was_read(family: str) -> None:
+    assert golden(family) == (GOLDEN / f"{family}.txt").read_text("utf-8")
+    assert {key for key, _ in samples(family)} == set(messages.table(family))
+
+
+def test_every_event_has_a_sample_and_a_code_of_its_own() -> None:
+    assert {type(each) for each in EVENTS} == set(CLASSES)
+    assert len({each.code for each in CLASSES}) == len(CLASSES)
+    assert all(each.section for each in CLASSES)
+
+
+def test_the_sentences_of_events_are_those_that_the_classes_name() -> None:
+    named = {
+        f"{code}.{variant}" if variant else code
+        for path, tree in TREES.items()
+        if path.parent.name == "events"
+        for each in ast.walk(tree)
+        if isinstance(each, ast.ClassDef)
+        for keyword in each.keywords
+        if keyword.arg == "code"
+        for code in strings(keyword.value)
+        for variant in variants(each)
+    }
+    assert named == set(messages.table("events"))
+
+
+def variants(event: ast.ClassDef) -> set[str]:
+    """Return what the property `variant` of an event may return."""
+    returned = {
+        text
+        for each in event.body
+        if isinstance(each, ast.FunctionDef) and each.name == "variant"
+        for line in ast.walk(each)
+        if isinstance(line, ast.Return) and line.value is not None
+        for text in strings(line.value)
+    }
+    return returned or {""}
+
+
+def strings(node: ast.expr) -> set[str]:
+    """Return the strings in an expression, but for those that it only compares."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return {text}
+        case ast.IfExp(body=body, orelse=orelse):
+            return strings(body) | strings(orelse)
+        case ast.Tuple(elts=elements):
+            return set().union(*map(strings, elements))
+        case ast.Subscript(value=value):
+            return strings(value)
+    return set()
+
+
+def calls(*names: str) -> Iterator[tuple[ast.FunctionDef, ast.Call]]:
+    """Yield each call of a function of one of these names, and the function that it is in."""
+    for tree in TREES.values():
+        for function in ast.walk(tree):
+            if isinstance(function, ast.FunctionDef):
+                for each in ast.walk(function):
+                    if isinstance(each, ast.Call):
+                        called = getattr(each.func, "id", None) or getattr(each.func, "attr", None)
+                        if called in names:
+                            yield function, each
+
+
+CONSTANTS: Final = {
+    each.target.id: strings(each.value)
+    for tree in TREES.values()
+    for each in tree.body
+    if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name) and each.value
+}
+"""The strings that a module names for all."""
+
+
+def possible(node: ast.expr | None, function: ast.FunctionDef) -> set[str]:
+    """Return the strings that an argument may be: written there, or given a name before."""
+    if not isinstance(node, ast.Name):
+        return set() if node is None else strings(node)
+    assigned = [
+        strings(each.value)
+        for each in ast.walk(function)
+        if isinstance(each, ast.Assign)
+        and any(isinstance(target, ast.Name) and target.id == node.id for target in each.targets)
+    ]
+    return set().union(*assigned) or CONSTANTS.get(node.id, set())
+
+
+def argument(call: ast.Call, place: int, name: str = "") -> ast.expr | None:
+    """Return an argument by its place or its name."""
+    by_name = (each.value for each in call.keywords if name and each.arg == name)
+    return call.args[place] if len(call.args) > place else next(by_name, None)
+
+
+def test_the_sentences_of_findings_are_those_that_the_source_names() -> None:
+    named = set()
+    for function, call in calls("Finding", "_keep"):
+        codes = possible(argument(call, 0, "code"), function)
+        variant = argument(call, 3, "variant")
+        assert variant is None or possible(variant, function), ast.unparse(call)
+        for code, each in product(codes, possible(variant, function) or {""}):
+            named.add(f"{code}.{each}" if each else code)
+    assert named == set(messages.table("findings"))
+    assert {key.partition(".")[0] for key in named} >= set(CODES)
+
+
+def test_the_sentences_of_reasons_are_those_that_the_source_names() -> None:
+    named = {f"outcome.{each}" for each in _COUNTED}
+    for function, call in calls("_because"):
+        named |= {f"unacceptable.{code}" for code in possible(call.args[0], function)}
+    for function, call in calls("Message"):
+        named |= possible(argument(call, 1, "code"), function)
+    assert named == set(messages.table("reasons"))
+
+
+def test_a_finding_is_a_value() -> None:
+    for each in FINDINGS:
+        assert pickle.loads(pickle.dumps(each)) == each
+        assert hash(each) == hash(replace(each))
+        assert each.as_json() == {"code": each.code, "frame": each.frame, "text": each.text}

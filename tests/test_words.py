@@ -1,0 +1,109 @@
+"""No word stands in what a user or a reader reads that the field has a better one for.
+
+A package whose strings and comments have been read joins `CLEAN`.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import tokenize
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from handshake import messages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SOURCE: Final = Path(messages.__file__).parents[1]
+
+CLEAN: Final = (
+    "capture",
+    "cli",
+    "endpoint/options.py",
+    "errors.py",
+    "events",
+    "export",
+    "lessons",
+    "linux",
+    "messages",
+    "packet",
+    "prober/target.py",
+    "query",
+    "record.py",
+    "tcp",
+    "tracker/findings",
+    "tracker/unacceptable.py",
+    "view",
+)
+"""Modules and packages below `handshake/` that keep to the list: docstrings, help, comments."""
+
+BANNED: Final = re.compile(
+    r"\b(whoever|nobody|somebody|everybody|whom|h[au]ng(s|ing)? up|manners?|patience|heed(s|ed)?"
+    r"|knock(s|ed|ing)?|precedents?|gist|(is|are|was|were) to be had|he|his|him"
+    r"|(?<!CTL=)(?<!rcv )SYN[+,]ACK)\b",
+    re.IGNORECASE,
+)
+
+ALLOWED: Final = re.compile(r"[`\"']nobody[`\"']|\b(he or she|his or her)\b", re.IGNORECASE)
+"""The user of that name, and a person who reads."""
+
+_TEXT: Final = {
+    tokenize.COMMENT,
+    tokenize.STRING,
+    getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING),
+}
+
+
+def banned(text: str) -> list[str]:
+    """Return the banned words in a text."""
+    return [each.group() for each in BANNED.finditer(ALLOWED.sub("", text))]
+
+
+def texts(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield each string and comment of a module, and its line."""
+    for token in tokenize.generate_tokens(io.StringIO(path.read_text("utf-8")).readline):
+        if token.type in _TEXT:
+            yield token.start[0], token.string
+
+
+def modules() -> list[Path]:
+    """Return the modules that keep to the list."""
+    found: list[Path] = []
+    for name in CLEAN:
+        path = SOURCE / name
+        assert path.exists(), name
+        found += [path] if path.is_file() else sorted(path.rglob("*.py"))
+    return found
+
+
+@pytest.mark.parametrize("family", messages.FAMILIES)
+def test_sentences_use_no_banned_word(family: str) -> None:
+    table = messages.table(family)
+    assert {key: banned(text) for key, text in table.items() if banned(text)} == {}
+    assert [key for key, text in table.items() if re.search("SYN[+,]ACK", text)] == []
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(SOURCE)))
+def test_strings_and_comments_use_no_banned_word(path: Path) -> None:
+    assert [(line, banned(text)) for line, text in texts(path) if banned(text)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("nobody answers", ["nobody"]),
+        ("goes on as `nobody`", []),
+        ("the host and whom he calls", ["whom", "he"]),
+        ("he or she reads it", []),
+        ("the server hung up on its precedents", ["hung up", "precedents"]),
+        ("the header, hence shim and this", []),
+        ("SYN+ACK, SYN-ACK", ["SYN+ACK"]),
+        ("<CTL=SYN,ACK>", []),
+    ],
+)
+def test_what_is_banned(text: str, found: list[str]) -> None:
+    assert banned(text) == found
