@@ -81,12 +81,12 @@ def _compare(path: Path, results: list[Result]) -> None:
     first = [row["frame.comment"][0].split("\n")[0] for row in rows]
     opening = [
         "SYN from the client: client ? -> SYN-SENT, server ?",
-        "SYN+ACK from the server: client SYN-SENT -> ESTABLISHED, server ? -> SYN-RECEIVED",
+        "SYN-ACK from the server: client SYN-SENT -> ESTABLISHED, server ? -> SYN-RECEIVED",
         "ACK from the client: client ESTABLISHED, server SYN-RECEIVED -> ESTABLISHED",
     ]
     count = len(results[0].segments)
     assert first[:3] == first[count : count + 3] == opening
     assert first[-4] == first[-2] == opening[0]
-    assert first[-3].endswith(" says: communication administratively prohibited (ICMP 3/13)")
-    assert first[-1].endswith(" says: source address failed ingress/egress policy (ICMPv6 1/5)")
+    assert first[-3].endswith(" reports: communication administratively prohibited (ICMP 3/13)")
+    assert first[-1].endswith(" reports: source address failed ingress/egress policy (ICMPv6 1/5)")
     assert (rows[-3]["icmp.code"], rows[-1]["icmpv6.code"]) == (["13"], ["5"])
