@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 SOURCE: Final = Path(messages.__file__).parents[1]
 
 CLEAN: Final = (
+    "__init__.py",
+    "__main__.py",
     "capture",
     "cli",
     "endpoint/options.py",
@@ -34,6 +36,7 @@ CLEAN: Final = (
     "prober/target.py",
     "query",
     "record.py",
+    "replayer.py",
     "tcp",
     "tracker/findings",
     "tracker/unacceptable.py",

@@ -109,8 +109,8 @@ def _ended(code: int) -> int:
 def _is_plugin(args: Sequence[str]) -> bool:
     """Whether the output is for Nagios, which understands only one format."""
     options = args[: args.index("--")] if "--" in args else args
-    asked = ("--monitor", "nagios") in pairwise(options) or "--monitor=nagios" in options
-    return args[:1] == ["probe"] and asked
+    nagios = ("--monitor", "nagios") in pairwise(options) or "--monitor=nagios" in options
+    return args[:1] == ["probe"] and nagios
 
 
 def _with_value(args: Sequence[str]) -> list[str]:
