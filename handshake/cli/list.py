@@ -72,7 +72,7 @@ def list_connections(
     plain: Plain = False,
     ascii_only: Ascii = False,
 ) -> None:
-    """List the connections of captures: client, server, outcome, round-trip time, findings.
+    """List the connections of captures with outcomes and findings.
 
     On a terminal, keys select, sort and filter, and Enter steps through a connection. --filter
     and --sort take the keys that --json prints, such as server.address.
