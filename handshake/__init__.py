@@ -5,10 +5,18 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from handshake.errors import CaptureError, HandshakeError, LocalError, UsageError
+from handshake.errors import (
+    CaptureError,
+    ConnectError,
+    ConnectionLostError,
+    HandshakeError,
+    LocalError,
+    ResolveError,
+    UsageError,
+)
 
-# These two have the names of the modules they come from: they must be here before anything
-# else loads those, and so those load what they need only when they are called.
+# These two functions must be imported before anything else loads their modules, which import what
+# they need only inside functions.
 from handshake.prober import probe
 from handshake.replayer import replay
 
@@ -48,7 +56,7 @@ else:
     }
 
     def __getattr__(name: str) -> object:
-        """Load a public name when it is asked for: `handshake --help` needs none of them."""
+        """Load a public name on first use: `handshake --help` needs none of them."""
         for home, names in _HOMES.items():
             if name in names:
                 return getattr(import_module(home), name)
@@ -58,7 +66,9 @@ else:
 __all__ = [
     "CaptureError",
     "Change",
+    "ConnectError",
     "Connection",
+    "ConnectionLostError",
     "ControlBlock",
     "Endpoint",
     "Event",
@@ -68,6 +78,7 @@ __all__ = [
     "Observed",
     "Options",
     "Record",
+    "ResolveError",
     "Result",
     "Role",
     "Segment",

@@ -1,4 +1,4 @@
-"""The program, `handshake` or `python -m handshake`: how it begins, and how a signal ends it."""
+"""The program, `handshake` or `python -m handshake`: its start, and its end on signals."""
 
 from __future__ import annotations
 
@@ -14,57 +14,57 @@ if TYPE_CHECKING:
 
 _ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-_IN_ORDER: Final = 3.0
-"""Seconds to leave in: a terminal that is closed may hang up twice, and the second time means
-nothing more. Who asks again after so long sees that it hangs."""
+_GRACE: Final = 3.0
+"""Seconds for a clean exit: a closing terminal may send SIGHUP twice, so a second signal ends the
+program at once only after this time."""
 
 _SOON: Final = 0.001
 
 
 def main() -> int:
-    """Run the command line; return what to exit with: 128 and its number where a signal ended it.
+    """Run the command line; return the exit code: 128 and its number after a signal.
 
-    While its modules are loaded there is nothing to tidy up, and a signal ends it at once; an
-    exception might get lost there, or come out as a traceback. Later it is left in order: by
-    KeyboardInterrupt or SystemExit, through all that holds something.
+    While modules are loaded there is nothing to clean up, and a signal ends the program at once: an
+    exception might get lost there, or end in a traceback. Later a signal raises KeyboardInterrupt
+    or SystemExit, so that all resources are released.
     """
-    _heed(_at_once)
+    _handle_signals(_exit_at_once)
     from handshake.cli import main as run
 
     try:
-        _heed(_Leaving())
+        _handle_signals(_CleanExit())
         return run()
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 1
     finally:
-        _heed(_at_once)
+        _handle_signals(_exit_at_once)
 
 
-def _heed(handler: Callable[[int, FrameType | None], None]) -> None:
-    """Let the handler take each signal that ends a program, but what was to be ignored."""
+def _handle_signals(handler: Callable[[int, FrameType | None], None]) -> None:
+    """Install the handler for each signal that ends a program, unless the signal is ignored."""
     for number in _ENDING:
-        # nohup ignores one, and a shell that starts something in the background another.
+        # nohup ignores SIGHUP, and a shell ignores SIGINT for background jobs.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, handler)
 
 
-def _at_once(number: int, _: FrameType | None) -> None:
+def _exit_at_once(number: int, _: FrameType | None) -> None:
     os._exit(128 + number)
 
 
 class _Interrupted(KeyboardInterrupt):
-    """SIGINT came. Of its own exception Python kills itself at the end, if it passed exec()."""
+    """SIGINT. With KeyboardInterrupt itself, Python would kill itself by SIGINT at the end."""
 
 
-class _Leaving:
-    """Leaves in order at the first signal, and at once at one that comes when that has failed."""
+class _CleanExit:
+    """Exits cleanly at the first signal, and at once at a later one after the grace period."""
 
     def __init__(self) -> None:
         self._number = 0
         self._since = 0.0
-        signal.signal(signal.SIGALRM, lambda *_: self._leave())
+        signal.signal(signal.SIGALRM, lambda *_: self._exit())
         self._unraisable = sys.unraisablehook
         sys.unraisablehook = self._lost
 
@@ -72,17 +72,17 @@ class _Leaving:
         now = time.monotonic()
         if not self._number:
             self._number, self._since = number, now
-            self._leave()
-        if now - self._since > _IN_ORDER:
+            self._exit()
+        if now - self._since > _GRACE:
             os._exit(128 + number)
 
-    def _leave(self) -> None:
+    def _exit(self) -> None:
         if self._number == signal.SIGINT:
             raise _Interrupted
         raise SystemExit(128 + self._number)
 
     def _lost(self, about: sys.UnraisableHookArgs) -> None:
-        """Leave a moment later where nobody could be told, as in a finalizer."""
+        """Exit a moment later if the exception was lost, as in a finalizer."""
         if isinstance(about.exc_value, KeyboardInterrupt | SystemExit):
             signal.setitimer(signal.ITIMER_REAL, _SOON)
         else:

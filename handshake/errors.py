@@ -35,7 +35,7 @@ class HandshakeError(Exception):
         """What the sentence names."""
 
         self.place = ""
-        """Where it is wrong: a file, a line of it; empty where there is no such place."""
+        """Where it is wrong: a file, a line of it; empty for no place."""
 
     def at(self, place: str) -> Self:
         """Put a place before those the error has; return the error."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from handshake import messages
-from handshake.tcp.option_words import words
+from handshake.tcp.option_text import option_text
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
@@ -253,7 +253,7 @@ def option_record(option: Option) -> Json:
         "kind": option.kind,
         "name": option.name,
         "data": option.data.hex(),
-        "text": words(option),
+        "text": option_text(option),
     }
     if option.problem is not None:
         found["problem"] = option.problem

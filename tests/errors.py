@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from handshake import messages
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -13,3 +15,8 @@ if TYPE_CHECKING:
 def coded(errors: Iterable[HandshakeError]) -> list[tuple[str, dict[str, Any]]]:
     """Return code and values of each error."""
     return [(error.code, error.values) for error in errors]
+
+
+def says(code: str, **values: object) -> str:
+    """Return the sentence of an error, for tests of what the command line prints."""
+    return messages.text("errors", code, values)

@@ -1,4 +1,4 @@
-"""The command line: one module a command, and one place where errors become one line each."""
+"""The command line: one module per command; errors become one line here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from handshake.cli.command import Command
 from handshake.cli.list import list_connections
 from handshake.cli.probe import options as probe_options
 from handshake.cli.probe.command import probe
-from handshake.errors import HandshakeError
+from handshake.errors import HandshakeError, system_error
+from handshake.messages import text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,9 +26,9 @@ __all__ = ["app", "main"]
 _INTERRUPTED: Final = 130
 
 _Misused: Final = cast("type[Exception]", typer.BadParameter.__mro__[2])
-"""The base of typer's own errors, for which typer itself has no name."""
+"""The base of typer's own errors, which typer does not export."""
 
-# Neither rich help nor rich tracebacks: both load more than all of the rest together.
+# No rich help and no rich tracebacks: they load more than all the rest together.
 app = typer.Typer(
     name="handshake",
     rich_markup_mode=None,
@@ -71,90 +72,91 @@ def _handshake(
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run the command line; return what to exit with. Whatever happens is said in a line."""
-    words = _whole(sys.argv[1:] if args is None else args)
-    failed = _unknown if _is_plugin(words) else _failed
+    """Run the command line; return the exit code. Any error is printed in one line."""
+    given = _with_value(sys.argv[1:] if args is None else args)
+    failed = _unknown if _is_plugin(given) else _failed
     try:
-        _never_fail_to_write()
-        code = app(args=words, standalone_mode=False)
+        _make_output_safe()
+        code = app(args=given, standalone_mode=False)
         sys.stdout.flush()
     except HandshakeError as error:
         return failed(str(error), error.exit_code)
     except _Misused as error:
-        return failed(_words(error), 2)
+        return failed(_misuse(error), 2)
     except (KeyboardInterrupt, typer.Abort):
-        return _left(_INTERRUPTED)
+        return _ended(_INTERRUPTED)
     except SystemExit as ended:  # by a signal
-        return _left(ended.code if isinstance(ended.code, int) else 1)
+        return _ended(ended.code if isinstance(ended.code, int) else 1)
     except BrokenPipeError:
-        return _left(1)  # whoever read has enough
+        return _ended(1)  # the reader has closed the pipe
     except OSError as error:
-        return _failed(f"cannot write the output: {error.strerror or error}", 3)
+        return _failed(text("errors", "output", {"why": system_error(error)}), 3)
     except Exception as error:
-        return failed(f"this is a mistake in handshake: {type(error).__name__}: {error}", 3)
+        why = f"{type(error).__name__}: {error}"
+        return failed(text("errors", "internal", {"why": why}), 3)
     return code if isinstance(code, int) else 0
 
 
-def _left(code: int) -> int:
-    """Return the code; what nobody takes any more is let go."""
+def _ended(code: int) -> int:
+    """Flush standard output, or discard it if it is closed; return the code."""
     try:
         sys.stdout.flush()
     except OSError:
-        _write_no_more()
+        _discard_output()
     return code
 
 
-def _is_plugin(words: Sequence[str]) -> bool:
-    """Whether Nagios reads the output, of which it knows nothing but one form."""
-    options = words[: words.index("--")] if "--" in words else words
-    asked = ("--monitor", "nagios") in pairwise(options) or "--monitor=nagios" in options
-    return words[:1] == ["probe"] and asked
+def _is_plugin(args: Sequence[str]) -> bool:
+    """Whether the output is for Nagios, which understands only one format."""
+    options = args[: args.index("--")] if "--" in args else args
+    nagios = ("--monitor", "nagios") in pairwise(options) or "--monitor=nagios" in options
+    return args[:1] == ["probe"] and nagios
 
 
-def _whole(args: Sequence[str]) -> list[str]:
-    """Return the arguments with an empty value for `--fast-open`, which may go without one."""
+def _with_value(args: Sequence[str]) -> list[str]:
+    """Return the arguments with an empty value for `--fast-open`, whose value is optional."""
     return [f"{each}=" if each == "--fast-open" else each for each in args]
 
 
-def _never_fail_to_write() -> None:
-    """Let what an encoding cannot write come out escaped, and what is closed take all."""
+def _make_output_safe() -> None:
+    """Escape characters that the encoding lacks, and open closed streams on /dev/null."""
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
-            # Python has no stream for a descriptor that was closed (`>&-`).
+            # Python has no stream for a closed descriptor (`>&-`).
             setattr(sys, name, Path(os.devnull).open("r" if name == "stdin" else "w"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 
 
-def _words(error: Exception) -> str:
-    """Return what typer found wrong, as one of our own lines."""
-    text = " ".join(getattr(error, "format_message", lambda: str(error))().split())
+def _misuse(error: Exception) -> str:
+    """Return typer's error as one of our own lines."""
+    message = " ".join(getattr(error, "format_message", lambda: str(error))().split())
     context = getattr(error, "ctx", None)
     path = "handshake" if context is None else context.command_path
-    return f"{text.rstrip('.')} (see {path} --help)"
+    return f"{message.rstrip('.')} (see {path} --help)"
 
 
-def _unknown(text: str, _: int) -> int:
-    """Say it as a plugin of Nagios does, for whom 2 would be a service that is down."""
+def _unknown(message: str, _: int) -> int:
+    """Print an error as a Nagios plugin: UNKNOWN, since 2 would mean that the service is down."""
     from handshake.export.monitor import unknown
 
-    said, code = unknown(" ".join(text.split()))
+    output, code = unknown(" ".join(message.split()))
     try:
-        print(said, flush=True)  # noqa: T201
+        print(output, flush=True)  # noqa: T201
     except OSError:
-        _write_no_more()
-        return _failed(text, code)
+        _discard_output()
+        return _failed(message, code)
     return code
 
 
-def _write_no_more() -> None:
-    """Let what Python still has for standard output, and flushes at exit, go nowhere."""
+def _discard_output() -> None:
+    """Discard buffered output, which Python flushes at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _failed(text: str, code: int) -> int:
+def _failed(message: str, code: int) -> int:
     from handshake.view.notation import printable
 
-    print(f"error: {printable(' '.join(text.split()))}", file=sys.stderr)  # noqa: T201
+    print(f"error: {printable(' '.join(message.split()))}", file=sys.stderr)  # noqa: T201
     return code

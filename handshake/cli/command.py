@@ -1,4 +1,4 @@
-"""How a command explains itself: its options in groups, its arguments as they are typed."""
+"""The help of a command: options in groups, arguments as they are typed."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Any, Final
 from typer.core import TyperCommand
 
 _WIDEST: Final = 31
-"""Columns that a name may take before its explanation begins on the next line."""
+"""The widest option name; after a wider one the help begins on the next line."""
 
-_OTHERS: Final = "Options of every command"
-"""The group of what belongs to no other, where there are others."""
+_OTHERS: Final = "General options"
+"""The group of options without a group, if there are others."""
 
 
 class Command(TyperCommand):
-    """A command whose options stand in the groups that `rich_help_panel` names."""
+    """A command whose options are grouped by `rich_help_panel`."""
 
-    # typer has no public names for what these are given.
+    # typer has no public names for the types of these parameters.
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """Return what stands behind the command's name in its usage."""
+        """Return the usage after the command's name."""
         return ["[OPTIONS]", *(_argument(each) for each in _arguments(self, ctx))]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the arguments, and then the options, group by group."""
+        """Write the arguments, then the options, group by group."""
         arguments = [
             (_argument(each), each.get_help_record(ctx)[1]) for each in _arguments(self, ctx)
         ]
@@ -41,12 +41,12 @@ class Command(TyperCommand):
         for title, rows in groups.items():
             if rows:
                 with formatter.section(title):
-                    # One column for all groups.
+                    # The same column in all groups.
                     aligned = [(name.ljust(width), text) for name, text in rows]
                     formatter.write_dl(aligned, col_max=_WIDEST)
 
     def format_epilog(self, _: Any, formatter: Any) -> None:
-        """Write what stands at the end as it is: it is a table, and no paragraph to be filled."""
+        """Write the epilog unchanged: it is a table, not a paragraph to be wrapped."""
         if self.epilog:
             formatter.write_paragraph()
             formatter.write(f"{inspect.cleandoc(self.epilog)}\n")
@@ -57,6 +57,6 @@ def _arguments(command: TyperCommand, ctx: Any) -> list[Any]:
 
 
 def _argument(param: Any) -> str:
-    """Return it as it is typed: `[TARGET]...` may be left out, and may come again."""
+    """Return an argument as it is typed: `[TARGET]...` is optional and repeatable."""
     name = (param.metavar or param.name.upper()).removesuffix("...")
     return f"{name if param.required else f'[{name}]'}{'' if param.nargs == 1 else '...'}"

@@ -1,4 +1,4 @@
-"""Where output goes: a console that trusts nothing it prints, and knows who is looking."""
+"""Standard output: a console that interprets no markup, and whether it is a terminal."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _SIGNS: Final = "─│╭▶→…"
 
 
 def is_interactive(*, plain: bool = False) -> bool:
-    """Whether somebody can look and press keys."""
+    """Whether standard input and output are a terminal that can show a screen."""
     # Not console.is_interactive: FORCE_COLOR makes that true in a pipe.
-    moves = os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
-    return not plain and moves and sys.stdin.isatty() and sys.stdout.isatty()
+    capable = os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
+    return not plain and capable and sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def console(*, plain: bool = False) -> Console:
-    """Return the console for standard output. Nothing that is printed on it is taken for markup."""
+    """Return the console for standard output. It interprets no markup."""
     terminal = sys.stdout.isatty() and not plain
     return Console(
         theme=THEME,
@@ -43,7 +43,7 @@ def console(*, plain: bool = False) -> Console:
 
 
 def show(out: Console, lines: Iterable[Text]) -> None:
-    """Print lines as they come. Into a pipe goes their text, without the cost of styles."""
+    """Print lines as they come; into a pipe as plain text, which is faster."""
     for each in lines:
         if out.is_terminal:
             out.print(each)
@@ -53,7 +53,7 @@ def show(out: Console, lines: Iterable[Text]) -> None:
 
 
 def glyphs(*, ascii_only: bool = False) -> Glyphs:
-    """Return the signs to draw with: ASCII where asked for, or where no others can be written."""
+    """Return the signs to draw with: ASCII if requested, or if the encoding has no others."""
     if ascii_only:
         return ASCII
     try:

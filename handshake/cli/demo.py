@@ -1,4 +1,4 @@
-"""`handshake demo`: a lesson, in steps on a terminal, as plain text into a pipe."""
+"""`handshake demo`: a lesson, step by step on a terminal, as plain text in a pipe."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _LANGUAGES: Final = ("en", "ko", "both")
 
 def demo(
     lesson: Annotated[
-        str, typer.Argument(metavar="LESSON", help="Which lesson: connect.", show_default=False)
+        str, typer.Argument(metavar="LESSON", help="The lesson: connect.", show_default=False)
     ] = "connect",
     lang: Annotated[
         str, typer.Option(metavar="|".join(_LANGUAGES), help="English, Korean, or side by side.")
     ] = "en",
     step: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="Begin at step N; into a pipe, print only that."),
+        typer.Option(metavar="N", min=1, help="Start at step N; in a pipe, print only that step."),
     ] = None,
     as_json: Json = False,
     plain: Plain = False,
@@ -34,42 +34,42 @@ def demo(
 ) -> None:
     """Learn how a TCP connection is opened, step by step.
 
-    On a terminal keys lead through it: left and right step, space plays, h shows all.
+    Keys on a terminal: left and right step, space plays, h shows help.
     """
     if lang not in _LANGUAGES:
-        raise UsageError(f"--lang {lang!r}: the lessons speak {', '.join(_LANGUAGES)}")
+        raise UsageError("choice", option="--lang", value=lang, choices=_LANGUAGES)
 
     from handshake.cli.console import console, glyphs, is_interactive
-    from handshake.lessons import find
+    from handshake.lessons import find_lesson
 
-    taught = find(lesson)
+    taught = find_lesson(lesson)
     count = len(taught.scenes)
     if step is not None and step > count:
-        raise UsageError(f"--step {step}: lesson {lesson!r} has {count} steps")
+        raise UsageError("demo.step", step=step, lesson=lesson, count=count)
     chosen = range(count) if step is None else range(step - 1, step)
     out = console(plain=plain)
     if as_json:
         _print_json(taught, chosen, lang)
     elif is_interactive(plain=plain) and not out.is_dumb_terminal:
-        from handshake.cli.lesson import LessonShow
+        from handshake.cli.lesson import LessonPlayer
         from handshake.cli.tui import run
 
         run(
-            LessonShow(taught, lang, glyphs(ascii_only=ascii_only), chosen.start),
+            LessonPlayer(taught, lang, glyphs(ascii_only=ascii_only), chosen.start),
             out,
         )
     else:
         _print_text(taught, chosen, lang, plain=plain, ascii_only=ascii_only)
 
 
-def _spoken(lang: str) -> tuple[str, ...]:
+def _languages(lang: str) -> tuple[str, ...]:
     return _LANGUAGES[:2] if lang == "both" else (lang,)
 
 
 def _print_text(taught: Lesson, chosen: range, lang: str, *, plain: bool, ascii_only: bool) -> None:
-    """Print steps as pictures of 80 columns, whatever is on the other end."""
+    """Print steps as drawings of 80 columns, whatever the width of the output."""
     from handshake.cli.console import console, glyphs
-    from handshake.lessons import LESSONS, lesson_text, words
+    from handshake.lessons import LESSONS, lesson_text, screen_text
     from handshake.view.lesson import LessonScreen, Place
 
     out = console(plain=plain)
@@ -80,10 +80,10 @@ def _print_text(taught: Lesson, chosen: range, lang: str, *, plain: bool, ascii_
             LessonScreen(
                 place,
                 lesson_text(taught.name, each),
-                words(each),
+                screen_text(each),
                 glyphs=glyphs(ascii_only=ascii_only),
             )
-            for each in _spoken(lang)
+            for each in _languages(lang)
         ]
         lines = screens[0].picture(_PLAIN_WIDTH)
         for screen in screens:
@@ -108,7 +108,7 @@ def _record(taught: Lesson, scene: Scene, index: int, lang: str) -> dict[str, ob
     from handshake.lessons import lesson_text
     from handshake.record import change_record, segment_record
 
-    told = {each: lesson_text(taught.name, each).steps[scene.name] for each in _spoken(lang)}
+    texts = {each: lesson_text(taught.name, each).steps[scene.name] for each in _languages(lang)}
     return {
         "lesson": taught.name,
         "step": index + 1,
@@ -116,8 +116,8 @@ def _record(taught: Lesson, scene: Scene, index: int, lang: str) -> dict[str, ob
         "at": scene.at / NS_PER_SECOND,
         "moment": scene.moment.value,
         "by": None if scene.by is None else str(scene.by),
-        "title": {each: text.title for each, text in told.items()},
-        "why": {each: text.why for each, text in told.items()},
+        "title": {each: text.title for each, text in texts.items()},
+        "why": {each: text.why for each, text in texts.items()},
         "segment": None if scene.segment is None else segment_record(scene.segment),
         "client": change_record(scene.client),
         "server": change_record(scene.server),

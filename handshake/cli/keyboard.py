@@ -1,4 +1,4 @@
-"""Reads keys from a terminal, and always gives the terminal back as it was."""
+"""Reads keys from a terminal and always restores it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 RESIZED: Final = "resized"
-"""What `Keys.read` returns after the window changed its size."""
+"""Returned by `Keys.read` after a resize."""
 
 ENDED: Final = "ended"
-"""What `Keys.read` returns when the terminal is gone."""
+"""Returned by `Keys.read` when the terminal is closed."""
 
 _ESCAPE_WAIT: Final = 0.05
-"""Seconds in which the rest of an escape sequence must come; else Esc itself was pressed."""
+"""Seconds to wait for the rest of an escape sequence; without one, Esc was pressed."""
 
 _SEQUENCES: Final = {
     "[A": "up",
@@ -53,15 +53,15 @@ _NAMED: Final = {
     "\x03": "interrupt",
     "\x04": "q",
 }
-"""Control-D ends a program that reads from a terminal, as q does here."""
+"""Control-D, end of input, works like q."""
 
 _ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Keys:
-    """Keys one by one, in a `with` block: raw mode inside, the terminal as it was after it.
+    """Keys one by one, in a `with` block: cbreak mode inside, the terminal restored after it.
 
-    SIGTERM and SIGHUP leave the block by SystemExit, so that it is restored then too.
+    SIGTERM and SIGHUP raise SystemExit, so that the terminal is restored then, too.
     """
 
     def __init__(self, fd: int | None = None) -> None:
@@ -75,15 +75,15 @@ class Keys:
     def __enter__(self) -> Self:
         self._saved = termios.tcgetattr(self._fd)
         # A signal must wake the select below without a race. Python runs a handler only between
-        # its own steps, so one that comes just before the select would wait for a key: what
-        # writes to the pipe is the interpreter, at once.
+        # bytecodes, so a signal just before the select would wait for a key: but the interpreter
+        # writes to this pipe at once.
         self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             self._woken = signal.set_wakeup_fd(self._wake[1], warn_on_full_buffer=False)
             self._handlers[signal.SIGWINCH] = signal.signal(signal.SIGWINCH, _resized)
             for number in _ENDING:
                 self._handlers[number] = signal.signal(number, _ended)
-            # Not raw but cbreak: what is drawn still needs its newlines turned into CR LF.
+            # Not raw mode but cbreak: output still needs LF turned into CR LF.
             tty.setcbreak(self._fd, termios.TCSADRAIN)
             mode = termios.tcgetattr(self._fd)
             mode[3] &= ~termios.ISIG
@@ -100,10 +100,10 @@ class Keys:
         trace: TracebackType | None,
     ) -> None:
         try:
-            # TCSAFLUSH: keys typed ahead for this screen must not reach the shell.
+            # TCSAFLUSH: pending keys for this screen must not reach the shell.
             termios.tcsetattr(self._fd, termios.TCSAFLUSH, self._saved)
         except termios.error:
-            pass  # the terminal is gone: nothing is left to restore
+            pass  # the terminal is closed: nothing to restore
         finally:
             for number, handler in self._handlers.items():
                 signal.signal(number, handler)
@@ -112,7 +112,7 @@ class Keys:
                 os.close(end)
 
     def read(self, timeout: float | None = None) -> str | None:
-        """Return the next key by name (`right`, `space`, `q`), or None when time is up.
+        """Return the next key by name (`right`, `space`, `q`), or None on timeout.
 
         Raises KeyboardInterrupt for Control-C.
         """
@@ -124,7 +124,7 @@ class Keys:
         return key
 
     def _wait(self, timeout: float | None) -> str | None:
-        """Wait for octets; return what came instead of them, and "" when time is up."""
+        """Wait for input; return RESIZED or ENDED if that came instead, and "" on timeout."""
         ready, _, _ = select.select([self._fd, self._wake[0]], [], [], timeout)
         if not ready:
             return ""
@@ -142,10 +142,10 @@ class Keys:
         return bool(octets)
 
     def _next(self) -> str:
-        """Take one key off what was read."""
+        """Take one key from the buffer."""
         if self._pending[:1] == b"\x1b":
             return self._escape()
-        # A key may be several octets of UTF-8, of which the last are still to come.
+        # A key may be several octets of UTF-8, which may not all have arrived.
         size = _utf8_size(self._pending[0])
         while len(self._pending) < size and self._soon() and self._more():
             pass
@@ -161,7 +161,7 @@ class Keys:
             if name is not None:
                 self._pending = self._pending[length:]
                 return name
-        size = _length(self._pending)
+        size = _sequence_length(self._pending)
         unknown = self._pending[:size]
         self._pending = self._pending[size:]
         return "escape" if unknown == b"\x1b" else "unknown"
@@ -171,11 +171,11 @@ class Keys:
 
 
 def _resized(*_: object) -> None:
-    """Do nothing: that there is a handler is what makes the signal wake the select."""
+    """Do nothing: having a handler makes the signal wake the select."""
 
 
 def _ended(number: int, *_: object) -> None:
-    # A second one must not cut short what restores the terminal.
+    # A second signal must not interrupt restoring the terminal.
     for each in _ENDING:
         signal.signal(each, signal.SIG_IGN)
     raise SystemExit(128 + number)
@@ -186,11 +186,11 @@ def _utf8_size(first: int) -> int:
 
 
 def _complete(octets: bytes) -> bool:
-    return _length(octets) <= len(octets) and octets != b"\x1b"
+    return _sequence_length(octets) <= len(octets) and octets != b"\x1b"
 
 
-def _length(octets: bytes) -> int:
-    """Return how many octets the escape sequence at the start has; more than there are: unknown."""
+def _sequence_length(octets: bytes) -> int:
+    """Return the length of the escape sequence at the start; more than there is if incomplete."""
     if len(octets) < 2 or octets[1:2] not in (b"[", b"O"):
         return 1
     if octets[1:2] == b"O":

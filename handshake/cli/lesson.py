@@ -1,10 +1,10 @@
-"""A lesson as a show: which scene, in which language, and what each key does to that."""
+"""A lesson on a terminal: the current scene and language, and the keys."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from handshake.lessons import LANGUAGES, LESSONS, Lesson, lesson_text, words
+from handshake.lessons import LANGUAGES, LESSONS, Lesson, lesson_text, screen_text
 from handshake.view import lesson, lesson_wide
 from handshake.view.lesson import LessonScreen, Place
 from handshake.view.lesson_small import KeysScreen, SmallLessonScreen
@@ -13,18 +13,18 @@ from handshake.view.lesson_wide import WideLessonScreen
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from handshake.lessons import Words
+    from handshake.lessons import ScreenText
     from handshake.view.glyphs import Glyphs
 
 BOTH: Final = "both"
-"""Two languages side by side, where a screen is wide enough."""
+"""Two languages side by side, if the screen is wide enough."""
 
 _PAUSE: Final = 8.0
-"""Seconds for each scene while it plays: time to read four lines."""
+"""Seconds per scene while playing: time to read four lines."""
 
 
-class LessonShow:
-    """What a person sees of a lesson and does with it."""
+class LessonPlayer:
+    """The state of a lesson on a terminal."""
 
     def __init__(self, taught: Lesson, language: str, glyphs: Glyphs, first: int = 0) -> None:
         self.lesson = taught
@@ -37,8 +37,8 @@ class LessonShow:
         self._wide = False
 
     @property
-    def _words(self) -> Words:
-        return words(self._languages[0])
+    def _words(self) -> ScreenText:
+        return screen_text(self._languages[0])
 
     @property
     def _languages(self) -> tuple[str, ...]:
@@ -49,21 +49,23 @@ class LessonShow:
     @property
     def _next_language(self) -> str:
         choices = [*LANGUAGES, BOTH] if self._wide else [*LANGUAGES]
-        # Where there is no room for both, the first one is shown in their place.
+        # If there is no room for both, the first one is shown.
         now = self._language if self._language in choices else choices[0]
         return choices[(choices.index(now) + 1) % len(choices)]
 
     def draw(self, width: int, height: int) -> RenderableType:
         """Return this scene for a screen of this size."""
         self._wide = width >= lesson_wide.MIN_WIDTH and height >= lesson_wide.MIN_HEIGHT
-        told = [(lesson_text(self.lesson.name, each), words(each)) for each in self._languages]
+        texts = [
+            (lesson_text(self.lesson.name, each), screen_text(each)) for each in self._languages
+        ]
         if self._help:
-            return self._keys_screen(told[0][0].title, height)
+            return self._keys_screen(texts[0][0].title, height)
         if width < lesson.MIN_WIDTH or height < lesson.MIN_HEIGHT:
-            return SmallLessonScreen(self._place, *told[0], height, self._glyphs)
+            return SmallLessonScreen(self._place, *texts[0], height, self._glyphs)
         if self._wide:
-            return WideLessonScreen(self._place, tuple(told), height, self._glyphs)
-        return LessonScreen(self._place, *told[0], height, self._glyphs)
+            return WideLessonScreen(self._place, tuple(texts), height, self._glyphs)
+        return LessonScreen(self._place, *texts[0], height, self._glyphs)
 
     @property
     def _place(self) -> Place:
@@ -77,31 +79,31 @@ class LessonShow:
         )
 
     def _keys(self) -> tuple[tuple[str, str], ...]:
-        say = self._words
+        words = self._words
         other = self._next_language
         keys = [
-            ("←/→", say["key_step"]),
-            ("Home/End", say["key_ends"]) if self._wide else None,
-            ("space", say["key_play" if self.pause is None else "key_stop"]),
-            ("f", say["key_fields"]) if self.lesson.scenes[self.index].segment else None,
-            ("L", BOTH if other == BOTH else words(other)["language"]),
-            ("h", say["key_help"]),
-            ("q", say["key_quit"]),
+            ("←/→", words["key_step"]),
+            ("Home/End", words["key_ends"]) if self._wide else None,
+            ("space", words["key_play" if self.pause is None else "key_stop"]),
+            ("f", words["key_fields"]) if self.lesson.scenes[self.index].segment else None,
+            ("L", BOTH if other == BOTH else screen_text(other)["language"]),
+            ("h", words["key_help"]),
+            ("q", words["key_quit"]),
         ]
         return tuple(each for each in keys if each is not None)
 
     def _keys_screen(self, title: str, height: int) -> KeysScreen:
-        say = self._words
+        words = self._words
         keys = (
-            ("←/→", say["help_step"]),
-            ("Home/End", say["help_ends"]),
-            ("space", say["help_play"]),
-            ("f", say["help_fields"]),
-            ("L", say["help_language"]),
-            ("h", say["help_help"]),
-            ("q", say["help_quit"]),
+            ("←/→", words["help_step"]),
+            ("Home/End", words["help_ends"]),
+            ("space", words["help_play"]),
+            ("f", words["help_fields"]),
+            ("L", words["help_language"]),
+            ("h", words["help_help"]),
+            ("q", words["help_quit"]),
         )
-        return KeysScreen(keys, title, ("h", say["key_back"]), height, self._glyphs)
+        return KeysScreen(keys, title, ("h", words["key_back"]), height, self._glyphs)
 
     def press(self, key: str) -> bool:
         """Act on a key; return whether to go on."""
@@ -132,7 +134,7 @@ class LessonShow:
         return True
 
     def advance(self) -> None:
-        """Go one scene on, since it plays; stop at the last."""
+        """Go to the next scene while playing; stop at the last."""
         self._go(self.index + 1)
         if self.index == len(self.lesson.scenes) - 1:
             self.pause = None
@@ -152,7 +154,7 @@ class LessonShow:
     def _next_field(self) -> None:
         if self.lesson.scenes[self.index].segment is None:
             return
-        # Whoever reads about a field does not want the scene to move on.
+        # The scene must not change while the user reads about a field.
         self.pause = None
         fields = [*self._words.fields]
         at = -1 if self._field is None else fields.index(self._field)

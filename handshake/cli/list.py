@@ -1,4 +1,4 @@
-"""`handshake list`: the connections of captures, one a row."""
+"""`handshake list`: the connections of captures, one per row."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Form(Enum):
-    """What to print."""
+    """The output format."""
 
     TEXT = "text"
     JSON = "--json"
@@ -42,88 +42,93 @@ def list_connections(
         typer.Argument(metavar="CAPTURE...", help="pcap or pcapng files; - is standard input."),
     ],
     merge: Annotated[
-        bool, typer.Option("--merge", help="The files are parts of one capture, as of tcpdump -C.")
+        bool,
+        typer.Option(
+            "--merge", help="Treat the files as parts of one capture, such as those of tcpdump -C."
+        ),
     ] = False,
     wanted: Annotated[
         str | None,
         typer.Option(
             "--filter",
             metavar="EXPR",
-            help="Only these: 'outcome != established and handshake.rtt > 0.2', "
+            help="Select connections: 'outcome != established and handshake.rtt > 0.2', "
             "'server.port in {80, 443}', 'client.address in 10.0.0.0/8'.",
         ),
     ] = None,
     sort: Annotated[
         str | None,
-        typer.Option(metavar="KEY,...", help="In this order; -KEY is the greatest first."),
+        typer.Option(metavar="KEY,...", help="Sort by these keys; -KEY for descending order."),
     ] = None,
     problems: Annotated[
-        bool, typer.Option("--problems", help="Only those that somebody should look at.")
+        bool, typer.Option("--problems", help="Select connections with problems.")
     ] = False,
-    summary: Annotated[bool, typer.Option("--summary", help="Totals in place of rows.")] = False,
+    summary: Annotated[
+        bool, typer.Option("--summary", help="Print totals instead of rows.")
+    ] = False,
     as_json: Json = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, a column each key.")] = False,
-    as_zeek: Annotated[bool, typer.Option("--zeek", help="Print a conn.log as Zeek does.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one column per key.")] = False,
+    as_zeek: Annotated[bool, typer.Option("--zeek", help="Print a conn.log like Zeek's.")] = False,
     plain: Plain = False,
     ascii_only: Ascii = False,
 ) -> None:
-    """List the connections of captures: who called whom, what became of it, and how fast.
+    """List the connections of captures with outcomes and findings.
 
-    On a terminal keys choose, sort and filter, and Enter steps through a connection. Filters
-    and orders are over the keys that --json prints, such as server.address.
+    On a terminal, keys select, sort and filter, and Enter steps through a connection. --filter
+    and --sort take the keys that --json prints, such as server.address.
     """
     from handshake.cli.console import is_interactive
     from handshake.survey import records
 
-    # To look for cycles among so many records takes long, and there are none.
+    # Records have no cycles, and the garbage collector would take long to look for them.
     gc.set_threshold(100_000, 50, 50)
     form = _form(as_json=as_json, as_csv=as_csv, as_zeek=as_zeek, summary=summary)
-    choice = _Choice(wanted, sort, problems=problems)
+    selection = _Selection(wanted, sort, problems=problems)
     source = records(*captures, merge=merge)
-    look = _Look(plain=plain, ascii_only=ascii_only, captures=captures)
+    style = _Style(plain=plain, ascii_only=ascii_only, captures=captures)
     try:
         if summary:
-            _print_summary(choice.chosen(source), form, look)
+            _print_summary(selection.matching(source), form, style)
         elif form is Form.JSON:
-            _print_json(choice.arranged(source))
+            _print_json(selection.sorted(source))
         elif form is Form.CSV:
-            _print_csv(choice.arranged(source))
+            _print_csv(selection.sorted(source))
         elif form is Form.ZEEK:
-            _print_zeek(source, choice)
+            _print_zeek(source, selection)
         elif is_interactive(plain=plain):
-            _browse(source, choice, captures, look)
+            _browse(source, selection, captures, style)
         else:
-            _print_rows(choice.arranged(source), look)
+            _print_rows(selection.sorted(source), style)
     finally:
-        _say(source)
+        _report(source)
 
 
 def _form(*, as_json: bool, as_csv: bool, as_zeek: bool, summary: bool) -> Form:
-    """Return the one form that was asked for."""
-    asked = {Form.JSON: as_json, Form.CSV: as_csv, Form.ZEEK: as_zeek}
-    forms = [form for form, is_asked in asked.items() if is_asked]
+    """Return the output format."""
+    given = {Form.JSON: as_json, Form.CSV: as_csv, Form.ZEEK: as_zeek}
+    forms = [form for form, is_given in given.items() if is_given]
     if len(forms) > 1:
-        raise UsageError(f"{forms[0].value} and {forms[1].value}: choose one of them")
+        raise UsageError("exclusive", options=[form.value for form in forms])
     form = forms[0] if forms else Form.TEXT
     if summary and form in (Form.CSV, Form.ZEEK):
-        raise UsageError(f"--summary and {form.value}: totals are text or --json")
+        raise UsageError("list.summary-form", option=form.value)
     return form
 
 
-class _Choice:
-    """Which connections were asked for, and in what order."""
+class _Selection:
+    """Which connections to print, and in what order."""
 
     def __init__(self, wanted: str | None, sort: str | None, *, problems: bool) -> None:
         from handshake.query import order, parse
 
-        self.wanted, self.sort, self.problems = wanted or "", sort or "", problems
+        self.filter_text, self.sort, self.problems = wanted or "", sort or "", problems
         self._test = None if wanted is None else parse(wanted)
         self._order = None if sort is None else order(sort)
 
-    def chosen(self, records: Iterable[Record]) -> Iterator[Record]:
-        """Return those that were asked for, as they come. The first is looked for at once.
+    def matching(self, records: Iterable[Record]) -> Iterator[Record]:
+        """Return the matching records as they come.
 
-        So nothing is printed where nothing can be read.
+        The first is read at once, so that nothing is printed if nothing can be read.
         """
         from handshake.query.problems import is_problem
 
@@ -134,14 +139,14 @@ class _Choice:
         )
         return chain(list(islice(found, 1)), found)
 
-    def arranged(self, records: Iterable[Record]) -> Iterator[Record]:
-        """Return those that were asked for in order; as they come where no order was given."""
-        found = self.chosen(records)
+    def sorted(self, records: Iterable[Record]) -> Iterator[Record]:
+        """Return the matching records in order; as they come if no order was given."""
+        found = self.matching(records)
         return found if self._order is None else iter(self._order(found))
 
 
-class _Look:
-    """How text is to look."""
+class _Style:
+    """How text is printed."""
 
     def __init__(self, *, plain: bool, ascii_only: bool, captures: Sequence[str]) -> None:
         from handshake.cli.console import console, glyphs
@@ -149,11 +154,11 @@ class _Look:
         self.console = console(plain=plain)
         self.glyphs = glyphs(ascii_only=ascii_only)
         self.capture = max(map(len, captures)) if len(captures) > 1 else 0
-        """How wide the column is that says which capture a row is from."""
+        """The width of the column with the capture's name; 0 for one capture."""
 
 
 def _print_line(text: str) -> None:
-    # Each line at once: a capture may be still growing, and somebody be waiting.
+    # Flush each line: the capture may be growing.
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
@@ -170,22 +175,22 @@ def _print_csv(records: Iterable[Record]) -> None:
         _print_line(row)
 
 
-def _print_zeek(source: Records, choice: _Choice) -> None:
+def _print_zeek(source: Records, selection: _Selection) -> None:
     from handshake.export.zeek import conn_log
 
     rows: dict[tuple[str | None, int], list[ZeekRecord]] = {}
 
-    def noted() -> Iterator[Record]:
+    def remembered() -> Iterator[Record]:
         for record, zeek in source.with_zeek():
             rows[record.capture, record.stream] = zeek
             yield record
 
-    chosen = (rows.pop((each.capture, each.stream)) for each in choice.arranged(noted()))
-    for text in conn_log(chain.from_iterable(chosen)):
+    selected = (rows.pop((each.capture, each.stream)) for each in selection.sorted(remembered()))
+    for text in conn_log(chain.from_iterable(selected)):
         _print_line(text)
 
 
-def _print_summary(records: Iterable[Record], form: Form, look: _Look) -> None:
+def _print_summary(records: Iterable[Record], form: Form, style: _Style) -> None:
     from handshake.cli.console import show
     from handshake.query.totals import Totals
     from handshake.view.totals_page import page
@@ -194,25 +199,25 @@ def _print_summary(records: Iterable[Record], form: Form, look: _Look) -> None:
     if form is Form.JSON:
         _print_line(json.dumps(totals.as_json()))
     else:
-        show(look.console, page(totals, look.console.width, look.glyphs))
+        show(style.console, page(totals, style.console.width, style.glyphs))
 
 
-def _print_rows(records: Iterator[Record], look: _Look) -> None:
+def _print_rows(records: Iterator[Record], style: _Style) -> None:
     from handshake.cli.console import show
 
-    if look.console.is_terminal:
-        show(look.console, _table(list(records), look))
+    if style.console.is_terminal:
+        show(style.console, _table(list(records), style))
         return
-    from handshake.view.table import Lines
+    from handshake.view.table import RecordLines
 
-    lines = Lines(capture=look.capture, glyphs=look.glyphs)
+    lines = RecordLines(capture=style.capture, glyphs=style.glyphs)
     for at, record in enumerate(records):
         if not at:
             _print_line(lines.heading())
         _print_line(lines.row(record))
 
 
-def _table(records: list[Record], look: _Look) -> Iterator[Text]:
+def _table(records: list[Record], style: _Style) -> Iterator[Text]:
     """Yield a table that fits the terminal."""
     from rich.text import Text
 
@@ -222,40 +227,40 @@ def _table(records: list[Record], look: _Look) -> Iterator[Text]:
 
     if not records:
         return
-    width, origin = look.console.width, min(nanoseconds(each.start) for each in records)
-    table = Table(records, width, origin, look.glyphs)
+    width, origin = style.console.width, min(nanoseconds(each.start) for each in records)
+    table = Table(records, width, origin, style.glyphs)
     yield table.heading()
-    rule = Text(look.glyphs.rule(width), "rule")
+    rule = Text(style.glyphs.rule(width), "rule")
     yield rule
     yield from map(table.row, records)
     yield rule
     yield summary_line(Totals(records), width)
 
 
-def _browse(source: Records, choice: _Choice, captures: Sequence[str], look: _Look) -> None:
+def _browse(source: Records, selection: _Selection, captures: Sequence[str], style: _Style) -> None:
     from rich.text import Text
 
-    from handshake.cli.browse import Browsing
+    from handshake.cli.browse import ListBrowser
     from handshake.cli.tui import run
 
-    with look.console.status(Text(f"reading {' '.join(captures)}")):
+    with style.console.status(Text(f"reading {' '.join(captures)}")):
         found = list(source)
     if not found:
         return
-    browsing = Browsing(
+    browser = ListBrowser(
         source,
         found,
         _title(found, captures),
-        look.glyphs,
-        wanted=choice.wanted,
-        sort=choice.sort,
-        problems=choice.problems,
+        style.glyphs,
+        filter_text=selection.filter_text,
+        sort=selection.sort,
+        problems=selection.problems,
     )
-    run(browsing, look.console)
+    run(browser, style.console)
 
 
 def _title(records: Sequence[Record], captures: Sequence[str]) -> str:
-    """Return what is listed: the capture, and how much is in it."""
+    """Return the title: the capture and what is in it."""
     from handshake.view.notation import count
 
     name = PurePath(captures[0]).name if len(captures) == 1 else f"{len(captures)} captures"
@@ -268,8 +273,8 @@ def _title(records: Sequence[Record], captures: Sequence[str]) -> str:
     )
 
 
-def _say(source: Records) -> None:
-    """Say on standard error what was wrong, a line each."""
+def _report(source: Records) -> None:
+    """Print warnings and errors on standard error, a line each."""
     from handshake.cli.console import warn
     from handshake.view.notation import printable
 

@@ -6,10 +6,10 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]
 Plain: TypeAlias = Annotated[
-    bool, typer.Option("--plain", help="Print text alone: no colour, no keys, as into a pipe.")
+    bool, typer.Option("--plain", help="Print plain text as in a pipe: no colour, no keys.")
 ]
 Ascii: TypeAlias = Annotated[
-    bool, typer.Option("--ascii", help="Draw with ASCII alone, for a terminal without Unicode.")
+    bool, typer.Option("--ascii", help="Draw with ASCII only, for terminals without Unicode.")
 ]

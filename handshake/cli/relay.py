@@ -1,4 +1,4 @@
-"""Joins standard input and output to a connection, as netcat does."""
+"""Relays standard input and output over a connection, as netcat does."""
 
 from __future__ import annotations
 
@@ -11,87 +11,84 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from handshake.errors import ConnectionLostError, LocalError
+from handshake.errors import ConnectionLostError, LocalError, system_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _AT_ONCE: Final = 1 << 16
-"""Octets held in each direction, at most: who sends more waits for who reads."""
+"""The most octets buffered in each direction: a fast sender waits for a slow reader."""
 
 _GONE: Final = (errno.EIO, errno.EBADF)
-"""What reading a terminal that is gone ends in, and a descriptor that was never open."""
+"""Errors of reading a closed terminal, and a descriptor that was never open."""
 
-_WORDS: Final = {
-    errno.ECONNRESET: "the peer reset it",
-    errno.ETIMEDOUT: "the peer does not answer any more",
-}
+_LOST: Final = {errno.ECONNRESET: "connection.reset", errno.ETIMEDOUT: "connection.timeout"}
 
 
-def join(sock: socket.socket, stdin: int = 0, stdout: int = 1) -> None:
+def relay(sock: socket.socket, stdin: int = 0, stdout: int = 1) -> None:
     """Send what `stdin` gives, and write to `stdout` what the peer sends, until the peer closes.
 
-    At the end of `stdin` our side is closed, and the peer is heard to its end. The peer's FIN
-    ends it, once all that came before is written: nobody waits for `stdin` then. What was not
-    read of it stays there; what was read and not sent, 64 KiB at most, is dropped.
+    At the end of `stdin` our side is closed (half-close), and the peer may send on. The relay ends
+    at the peer's FIN, once all data before it is written, without waiting for `stdin`: data not yet
+    read stays there; data read but not sent, at most 64 KiB, is dropped.
 
-    When the reader of `stdout` is gone it ends at once. Raises ConnectionLostError where the peer
-    resets the connection or is lost, after all that came before is written; KeyboardInterrupt at
-    SIGINT; LocalError where `stdin` cannot be read, and OSError where `stdout` takes no more.
+    It ends at once when the reader of `stdout` is gone. Raises ConnectionLostError if the peer
+    resets the connection or is lost, after writing all data before that; KeyboardInterrupt on
+    SIGINT; LocalError if `stdin` cannot be read, and OSError if `stdout` cannot be written.
 
-    The descriptors stay as they are, since others may share them: a terminal that is stopped
-    stops both directions. `sock` is left open, and as it was. Whoever wrote to `sys.stdout`
-    flushes it before.
+    The modes of the descriptors do not change, since other processes may share them: a stopped
+    terminal stops both directions. `sock` stays open, with its timeout restored. The caller must
+    flush `sys.stdout` first.
     """
     timeout = sock.gettimeout()
-    with _woken() as awake:
+    with _signal_pipe() as signals:
         sock.setblocking(False)
         try:
-            _Joint(sock, stdin, stdout, awake).run()
+            _Relay(sock, stdin, stdout, signals).run()
         finally:
             sock.settimeout(timeout)
 
 
 @contextmanager
-def _woken() -> Iterator[int | None]:
-    """Yield what can be read once a signal has come; None in a thread that hears of none.
+def _signal_pipe() -> Iterator[int | None]:
+    """Yield a descriptor that is readable after a signal; None outside the main thread.
 
-    Python runs a handler only between its own steps: a signal that comes just before a wait
-    begins would else not end it.
+    Python runs a handler only between bytecodes: otherwise a signal just before a wait would not
+    end it.
     """
     if threading.current_thread() is not threading.main_thread():
         yield None
         return
-    awake, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    before = signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    reading, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     try:
-        yield awake
+        yield reading
     finally:
         signal.set_wakeup_fd(before)
-        os.close(awake)
-        os.close(wake)
+        os.close(reading)
+        os.close(writing)
 
 
-class _Joint:
-    """Both directions, and what is on its way in each."""
+class _Relay:
+    """Both directions, and the data in transit in each."""
 
-    def __init__(self, sock: socket.socket, stdin: int, stdout: int, awake: int | None) -> None:
+    def __init__(self, sock: socket.socket, stdin: int, stdout: int, signals: int | None) -> None:
         self._sock = sock
         self._stdin: int | None = stdin
         self._stdout = stdout
-        self._awake = awake
+        self._signals = signals
         self._to_peer = memoryview(b"")
         self._from_peer = memoryview(b"")
-        self._heard_all = False
+        self._received_all = False
         self._error: OSError | None = None
-        """What broke the connection off."""
+        """Why the connection was lost."""
 
     def run(self) -> None:
-        """Pass octets on until the peer's side is over, and all of it is written."""
-        while self._from_peer or not self._heard_all:
+        """Relay until the peer's data has ended and all of it is written."""
+        while self._from_peer or not self._received_all:
             readable, writable = self._wait()
-            if self._awake in readable:
-                self._be_awake()
+            if self._signals in readable:
+                self._clear_signals()
             if self._stdin in readable:
                 self._read()
             if self._sock.fileno() in writable:
@@ -101,49 +98,49 @@ class _Joint:
             if self._stdout in writable and not self._write():
                 return
         if self._error is not None:
-            why = _WORDS.get(self._error.errno or 0, str(self._error.strerror).lower())
-            raise ConnectionLostError(f"the connection broke off: {why}") from self._error
+            code = _LOST.get(self._error.errno or 0, "connection.lost")
+            raise ConnectionLostError(code, why=system_error(self._error)) from self._error
 
     def _wait(self) -> tuple[set[int], set[int]]:
-        """Wait until something can be done; return what can be read, and what written."""
+        """Wait for an event; return the readable and the writable descriptors."""
         reads, writes = self._wanted()
-        # Not epoll, which takes no plain files. A hang-up is reported to everybody who is
-        # registered: whoever has nothing to do must not be, or it would never wait again.
+        # Not epoll, which refuses plain files. POLLHUP is reported for every registered descriptor:
+        # one that is not in use must not be registered, or the loop would spin.
         waiting = select.poll()
         for descriptor in reads | writes:
             wanted = select.POLLIN if descriptor in reads else 0
             waiting.register(descriptor, wanted | (select.POLLOUT if descriptor in writes else 0))
         ready = waiting.poll()
-        # A hang-up and an error are told by the call that meets them.
+        # POLLHUP and POLLERR show in the call that reads or writes.
         return (
             {descriptor for descriptor, found in ready if found & ~select.POLLOUT} & reads,
             {descriptor for descriptor, found in ready if found & ~select.POLLIN} & writes,
         )
 
     def _wanted(self) -> tuple[set[int], set[int]]:
-        """Return what is to be read, and what written: nothing is read before there is room."""
+        """Return the descriptors to read and to write: nothing is read while its buffer is full."""
         reads: set[int] = set()
         writes: set[int] = set()
-        if self._awake is not None:
-            reads.add(self._awake)
+        if self._signals is not None:
+            reads.add(self._signals)
         if self._to_peer:
             writes.add(self._sock.fileno())
         elif self._stdin is not None:
             reads.add(self._stdin)
         if self._from_peer:
             writes.add(self._stdout)
-        elif not self._heard_all:
+        elif not self._received_all:
             reads.add(self._sock.fileno())
         return reads, writes
 
-    def _be_awake(self) -> None:
-        """Take note of signals: their handlers have run, and none of them has raised."""
-        assert self._awake is not None
+    def _clear_signals(self) -> None:
+        """Drain the signal pipe: the handlers have run, and none has raised."""
+        assert self._signals is not None
         with suppress(BlockingIOError):
-            os.read(self._awake, _AT_ONCE)
+            os.read(self._signals, _AT_ONCE)
 
     def _read(self) -> None:
-        """Read what is to be sent; at its end, close our side."""
+        """Read from stdin; at its end, close our side."""
         assert self._stdin is not None
         try:
             octets = os.read(self._stdin, _AT_ONCE)
@@ -151,12 +148,12 @@ class _Joint:
             return
         except OSError as error:
             if error.errno not in _GONE:
-                raise LocalError(f"cannot read standard input: {error.strerror}") from error
+                raise LocalError("stdin", why=system_error(error)) from error
             octets = b""
         self._to_peer = memoryview(octets)
         if not octets:
             self._stdin = None
-            # Where the connection is broken off, reading from it will tell.
+            # If the connection is lost, reading from it will tell.
             with suppress(OSError):
                 self._sock.shutdown(socket.SHUT_WR)
 
@@ -166,8 +163,8 @@ class _Joint:
         except BlockingIOError:
             return
         except OSError as error:
-            # What came before can still be read, and then the end. A RST that follows the peer's
-            # FIN is none: it only says that what we still sent is not read.
+            # Data received before can still be read. A RST after the peer's FIN is not an error: it
+            # only says that our later data was not read.
             self._error = None if error.errno == errno.EPIPE else error
             self._stdin = None
             sent = len(self._to_peer)
@@ -182,12 +179,12 @@ class _Joint:
             self._error = error
             octets = b""
         self._from_peer = memoryview(octets)
-        self._heard_all = not octets
+        self._received_all = not octets
 
     def _write(self) -> bool:
-        """Write what came; return whether anybody is there to read it."""
+        """Write received data; return False if the reader is gone."""
         try:
-            # A pipe that can be written takes so much without making us wait.
+            # A writable pipe takes PIPE_BUF octets without blocking.
             written = os.write(self._stdout, self._from_peer[: select.PIPE_BUF])
         except BlockingIOError:
             return True

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from handshake.view.numbers import Numbers
 
 _LONGEST_PAUSE: Final = 2.0
-"""Seconds that playing waits at most: what happens next is the lesson, not the waiting."""
+"""The longest pause while playing, in seconds."""
 
 
 def replay(
@@ -31,11 +31,13 @@ def replay(
     ],
     connection: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="Only connection #N, as the screen counts them."),
+        typer.Option(
+            metavar="N", min=1, help="Show only connection #N, as numbered on the screen."
+        ),
     ] = None,
     speed: Annotated[
         float | None,
-        typer.Option(metavar="X", help="Play as it happened, X times faster."),
+        typer.Option(metavar="X", help="Play in real time, X times faster."),
     ] = None,
     as_json: Json = False,
     plain: Plain = False,
@@ -43,11 +45,11 @@ def replay(
 ) -> None:
     """Step through the connections of a saved capture.
 
-    Each segment is shown with its header, with what both sockets know before and after it,
-    and with what it changed and why. Into a pipe it prints all of them as text.
+    Shows each segment with its header, what both sockets know before and after it, what it
+    changed and why. In a pipe, prints all of it as text.
     """
     if speed is not None and not 0 < speed < float("inf"):
-        raise UsageError(f"--speed {speed:g}: it must be more than 0: 1 is as it happened")
+        raise UsageError("replay.speed", speed=f"{speed:g}")
 
     from handshake.cli.console import is_interactive, warn
     from handshake.replayer import replay as read
@@ -57,7 +59,7 @@ def replay(
         if as_json:
             _print_json(source, connection)
         elif is_interactive(plain=plain):
-            _perform(source, connection, speed, ascii_only=ascii_only)
+            _play(source, connection, speed, ascii_only=ascii_only)
         else:
             _print_text(source, connection, plain=plain, ascii_only=ascii_only)
     finally:
@@ -65,14 +67,13 @@ def replay(
 
 
 def _chosen(source: Replay, connection: int | None) -> Iterator[Step]:
-    """Yield the steps of one connection, or of all; complain at the end if there is no such one."""
+    """Yield the steps of one connection, or of all; raise UsageError if there is no such one."""
     for step in source:
         if connection is None or step.stream == connection - 1:
             yield step
     count = len(source.tracker.connections)
     if connection is not None and connection > count:
-        has = f"{count} connections" if count != 1 else "one connection"
-        raise UsageError(f"--connection {connection}: {source.name} has {has or 'none'}")
+        raise UsageError("replay.connection", number=connection, capture=source.name, count=count)
 
 
 def _connections(source: Replay, connection: int | None) -> list[list[Step]]:
@@ -113,16 +114,14 @@ def _print_text(source: Replay, connection: int | None, *, plain: bool, ascii_on
         show(out, Transcript(record, steps, Numbers.of(steps), signs).lines(out.width))
 
 
-def _perform(
-    source: Replay, connection: int | None, speed: float | None, *, ascii_only: bool
-) -> None:
+def _play(source: Replay, connection: int | None, speed: float | None, *, ascii_only: bool) -> None:
     from rich.text import Text
 
     from handshake.cli.console import console, glyphs
     from handshake.cli.tui import run
     from handshake.tracker import summarize
 
-    # Thousands of packets take seconds: nobody should wonder whether it hangs.
+    # Thousands of packets take seconds: show that it is at work.
     with console().status(Text(f"reading {source.name}")):
         connections = _connections(source, connection)
     if connections:
@@ -133,7 +132,7 @@ def _perform(
 
 
 class Player:
-    """Where the reader is in a capture, and what the keys do about it."""
+    """The position in a capture on a terminal, and what the keys do."""
 
     def __init__(
         self,
@@ -146,17 +145,17 @@ class Player:
         self._name = name
         self._connections = connections
         self._leaving = leaving
-        """What q does, for whoever was somewhere else before."""
+        """The label of q: quit, or back to the list."""
 
         self._speed = speed
         self._glyphs = signs
         self._connection = 0
         self._at = [0] * len(connections)
-        """The step in each connection: who comes back finds it where it was left."""
+        """The current step of each connection."""
 
         self._relative = True
         self._octets = False
-        self.pause = self._rhythm()
+        self.pause = self._next_pause()
 
     @property
     def _steps(self) -> Sequence[Step]:
@@ -167,13 +166,13 @@ class Player:
         return self._at[self._connection]
 
     def advance(self) -> None:
-        """Go one step on."""
+        """Go to the next step."""
         self._go(self._step + 1)
-        self.pause = self._rhythm()
+        self.pause = self._next_pause()
 
     def press(self, key: str) -> bool:
-        """Act on a key; return whether to go on."""
-        self.pause = None  # whoever presses a key wants to look
+        """Act on a key; return False to leave."""
+        self.pause = None  # any key stops playing
         match key:
             case "q" | "escape":
                 return False
@@ -200,7 +199,7 @@ class Player:
         return True
 
     def draw(self, width: int, height: int) -> RenderableType:
-        """Return what to show on a screen of this size."""
+        """Return the screen, of this size."""
         from handshake.view.replay import Screen
 
         screen = Screen(
@@ -215,8 +214,8 @@ class Player:
         )
         return screen.draw(width, height)
 
-    def _rhythm(self) -> float | None:
-        """Return the seconds to the next step while it plays; None once it stays."""
+    def _next_pause(self) -> float | None:
+        """Return the seconds to the next step while playing; None otherwise."""
         if self._speed is None or self._step + 1 == len(self._steps):
             return None
         here, there = self._steps[self._step], self._steps[self._step + 1]
@@ -237,7 +236,7 @@ class Player:
         if len(self._connections) > 1:
             keys.append(f"{signs.up}/{signs.down} connection")
         keys += [
-            "x meaning" if self._octets else "x hex",
+            "x explain" if self._octets else "x hex",
             f"r {'absolute' if self._relative else 'relative'} seq",
             f"q {self._leaving}",
         ]

@@ -1,4 +1,4 @@
-"""The interactive loop: one screen at a time, redrawn for each key and each size."""
+"""The interactive loop: redraws the screen after each key and each resize."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 
-class Screen(Protocol):
-    """What can be stepped through: it knows where it is, and draws that."""
+class Interactive(Protocol):
+    """A full-screen view: it draws its current state and acts on keys."""
 
     @property
     def pause(self) -> float | None:
-        """Seconds after which to go on without a key; None while only a key moves it."""
+        """Seconds until `advance`; None to wait for a key."""
         ...
 
     def draw(self, width: int, height: int) -> RenderableType:
-        """Return what to show on a screen of this size."""
+        """Return the screen, of this size."""
         ...
 
     def press(self, key: str) -> bool:
-        """Act on a key; return whether to go on."""
+        """Act on a key; return False to leave."""
         ...
 
     def advance(self) -> None:
-        """Go one step on, since the pause is over."""
+        """Go on after the pause."""
         ...
 
 
-def run(show: Screen, console: Console) -> None:
-    """Draw `show` on an alternate screen and let keys move it, until it ends."""
+def run(view: Interactive, console: Console) -> None:
+    """Show `view` on the alternate screen and pass keys to it until it ends."""
     with Keys() as keys, console.screen(hide_cursor=True) as screen:
         while True:
             width, height = console.size
             with console:
                 console.control(Control.home())
-                screen.update(show.draw(width, height))
-            key = keys.read(show.pause)
+                screen.update(view.draw(width, height))
+            key = keys.read(view.pause)
             if key is None:
-                show.advance()
-            elif key == ENDED or (key != RESIZED and not show.press(key)):
+                view.advance()
+            elif key == ENDED or (key != RESIZED and not view.press(key)):
                 return

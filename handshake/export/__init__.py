@@ -1,1 +1,1 @@
-"""Records as other programs read them, one module a form."""
+"""Output for other programs, one module per format."""

@@ -1,4 +1,4 @@
-"""Records as CSV: a row each under a row of names, one column for each of the record's keys."""
+"""Records as CSV: a header row, then a row per record, a column per key."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
     from handshake.record import Record
 
-BETWEEN: Final = ";"
-"""Between the values of a key that holds a list."""
+SEPARATOR: Final = ";"
+"""Separates the values of a list."""
 
 
 def rows(records: Iterable[Record]) -> Iterator[str]:
-    """Yield the row of names, then one for each record: lines without their ends.
+    """Yield the header row, then a row per record, without line ends.
 
-    What is not known is empty; `true` and `false` are written as JSON does.
+    Unknown values are empty; `true` and `false` are written as in JSON.
     """
     line = _Line()
     writer = csv.writer(line, lineterminator="")
@@ -32,7 +32,7 @@ def rows(records: Iterable[Record]) -> Iterator[str]:
 
 
 class _Line:
-    """A file that knows only the last thing written to it."""
+    """A file that keeps only the last text written to it."""
 
     text = ""
 
@@ -46,6 +46,6 @@ def _cell(value: Any) -> str | float | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list | tuple):
-        return BETWEEN.join("" if each is None else str(_cell(each)) for each in value)
+        return SEPARATOR.join("" if each is None else str(_cell(each)) for each in value)
     assert isinstance(value, str | int | float)
     return value

@@ -1,4 +1,4 @@
-"""Zeek's conn.log, as text that Zeek's own tools read: a header, a row a connection, tabs between.
+"""Zeek's conn.log in the format of Zeek's own tools: a header, then a row per connection.
 
 The format is Zeek's ASCII writer's: https://docs.zeek.org/en/master/log-formats.html
 """
@@ -44,17 +44,17 @@ FIELDS: Final = {
     "resp_ip_bytes": "count",
     "tunnel_parents": "set[string]",
 }
-"""The columns of conn.log and their types, in its order."""
+"""The columns of conn.log in order, with their types."""
 
 _SHARED: Final = IPv4Network("100.64.0.0/10")
 _BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 def conn_log(records: Iterable[ZeekRecord]) -> Iterator[str]:
-    """Yield the lines of a conn.log, without their ends.
+    """Yield the lines of a conn.log, without line ends.
 
-    Where Zeek writes when it opened and closed the log, the capture's times stand: so
-    the same capture gives the same file.
+    The times of opening and closing the log are those of the capture, so that the same capture
+    gives the same file.
     """
     opened = closed = None
     for record in records:
@@ -69,9 +69,9 @@ def conn_log(records: Iterable[ZeekRecord]) -> Iterator[str]:
 
 
 def row(record: ZeekRecord) -> str:
-    """Return one line: what is not known is a `-`.
+    """Return a line; unknown values are `-`.
 
-    Nothing needs Zeek's escapes: no column holds text that came over the wire.
+    No column contains text from the wire, so nothing needs Zeek's escapes.
     """
     values = (
         _seconds(record.ts),
@@ -100,7 +100,7 @@ def row(record: ZeekRecord) -> str:
 
 
 def uid(record: ZeekRecord) -> str:
-    """Return a name for a connection that looks as Zeek's do, and is the same in every run."""
+    """Return a connection id that looks like Zeek's and is the same in every run."""
     ends = f"{record.orig_h} {record.orig_p} {record.resp_h} {record.resp_p}"
     number = int.from_bytes(blake2b(f"{record.ts} {ends}".encode(), digest_size=12).digest(), "big")
     digits = ""
@@ -111,8 +111,8 @@ def uid(record: ZeekRecord) -> str:
 
 
 def is_local(address: IPv4Address | IPv6Address) -> bool:
-    """Whether an address is of those that Zeek takes for its own site's where none are named."""
-    # Addresses shared behind a provider's NAT (RFC 6598) are private to Zeek, not to Python.
+    """Whether Zeek considers an address local by default."""
+    # Shared address space (RFC 6598) is private to Zeek, but not to Python.
     return address.is_private or address in _SHARED
 
 
@@ -138,7 +138,7 @@ def _seconds(nanoseconds: int) -> str:
 
 
 def _address(address: IPv4Address | IPv6Address) -> str:
-    # The scope is of this machine, not of the wire; and Zeek shows mapped IPv4 as IPv4.
+    # The scope is not on the wire; Zeek shows IPv4-mapped addresses as IPv4.
     if isinstance(address, IPv6Address):
         return str(address.ipv4_mapped or address).partition("%")[0]
     return str(address)

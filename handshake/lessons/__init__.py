@@ -1,4 +1,4 @@
-"""What `demo` teaches: scenes that the tracker makes of segments, and text apart from the code."""
+"""The lessons of `demo`: scenes computed by the tracker, and their text in TOML."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from handshake.lessons.text import (
     FieldText,
     LessonText,
     PaneText,
+    ScreenText,
     StepText,
-    Words,
     lesson_text,
-    words,
+    screen_text,
 )
 
 __all__ = [
@@ -29,21 +29,20 @@ __all__ = [
     "Moment",
     "PaneText",
     "Scene",
+    "ScreenText",
     "StepText",
-    "Words",
-    "find",
+    "find_lesson",
     "lesson_text",
-    "words",
+    "screen_text",
 ]
 
 LESSONS: Final = (CONNECT,)
-"""All lessons, in the order in which they are best taken."""
+"""All lessons, in the recommended order."""
 
 
-def find(name: str) -> Lesson:
-    """Return the lesson with this name. Raises UsageError where there is none."""
+def find_lesson(name: str) -> Lesson:
+    """Return the lesson with this name. Raises UsageError if there is none."""
     for lesson in LESSONS:
         if lesson.name == name:
             return lesson
-    names = ", ".join(lesson.name for lesson in LESSONS)
-    raise UsageError(f"no lesson is called {name!r}; the lessons are: {names}")
+    raise UsageError("demo.lesson", name=name, lessons=[lesson.name for lesson in LESSONS])

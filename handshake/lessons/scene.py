@@ -1,4 +1,4 @@
-"""A scene: what stands in both sockets, and the header between them, at one moment."""
+"""A scene: both sockets and the header between them, at one moment."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ class Moment(Enum):
     """What a scene shows."""
 
     CALL = "call"
-    """A program calls its kernel, and nothing is sent."""
+    """A program makes a system call, and nothing is sent."""
 
     LEAVES = "leaves"
-    """A segment leaves: its sender has written down what it sent, its receiver knows nothing."""
+    """A segment leaves: its sender has updated its state, its receiver knows nothing yet."""
 
     ARRIVES = "arrives"
-    """A segment arrives: its receiver reads it, its sender cannot know that."""
+    """A segment arrives: its receiver processes it, its sender does not know."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One moment of a lesson, in no language."""
+    """One moment of a lesson, without its text."""
 
     name: str
-    """What its text goes by."""
+    """The key of its text."""
 
     at: int
     """Nanoseconds since the first segment left; 0 before it."""
@@ -39,55 +39,35 @@ class Scene:
     server: Change
 
     client_line: int
-    """Which line of its program the client has reached, counted from 0."""
+    """The line that the client's program has reached, from 0."""
 
     server_line: int
 
     step: Step | None = None
-    """What the tracker says of the segment; None in a CALL."""
+    """The tracker's step for the segment; None in a CALL."""
 
     changed: frozenset[str] = frozenset()
     """Header fields that differ from those of the segment before."""
 
     @property
     def segment(self) -> Segment | None:
-        """The segment on its way."""
+        """The segment in flight."""
         return None if self.step is None else self.step.segment
 
     @property
     def by(self) -> Role | None:
-        """Who sends."""
+        """The sender."""
         return None if self.step is None else self.step.by
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """Scenes in order; its text is read from the package's folder of that name."""
+    """Scenes in order; the text is in the directory named after the lesson."""
 
     name: str
     scenes: tuple[Scene, ...]
 
     client_program: tuple[str, ...]
-    """The calls that the client's program makes, one a line."""
+    """The system calls of the client's program, one a line."""
 
     server_program: tuple[str, ...]
-
-
-def differing(before: Segment | None, segment: Segment) -> frozenset[str]:
-    """Return the header fields that differ between two segments; none for the first one."""
-    if before is None:
-        return frozenset()
-    fields = {
-        "source": (before.source.port, segment.source.port),
-        "destination": (before.destination.port, segment.destination.port),
-        "seq": (before.seq, segment.seq),
-        "ack": (before.ack_field, segment.ack_field),
-        "data_offset": (before.data_offset, segment.data_offset),
-        "reserved": (before.reserved, segment.reserved),
-        "flags": (before.flags, segment.flags),
-        "window": (before.window, segment.window),
-        "checksum": (before.checksum, segment.checksum),
-        "urgent": (before.urgent, segment.urgent),
-        "options": (before.options, segment.options),
-    }
-    return frozenset(name for name, (old, new) in fields.items() if old != new)

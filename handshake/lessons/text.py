@@ -1,4 +1,4 @@
-"""Reads the text of lessons: one TOML file for each lesson and language, one for all screens."""
+"""Reads the text of lessons: a TOML file per lesson and language, and one for the screens."""
 
 from __future__ import annotations
 
@@ -13,49 +13,49 @@ LANGUAGES: Final = ("en", "ko")
 
 @dataclass(frozen=True, slots=True)
 class EndText:
-    """What is said of one end in one step."""
+    """The text about one end in a step."""
 
     title: str
-    """Which socket it is."""
+    """The name of the socket."""
 
     app: str
     """What its program does."""
 
     knows: str
-    """What it knows now."""
+    """What the socket knows now."""
 
 
 @dataclass(frozen=True, slots=True)
 class StepText:
-    """What is said in one step."""
+    """The text of a step."""
 
     short: str
-    """Its name where all steps stand in one line."""
+    """Its name in the line of all steps."""
 
     title: str
     why: str
     client: EndText
     server: EndText
     notes: dict[str, str]
-    """Beside the header's rows, by field."""
+    """Notes beside the header's rows, by field."""
 
     inside: dict[str, str]
-    """Inside the header's rows, by field."""
+    """Notes inside the header's rows, by field."""
 
 
 @dataclass(frozen=True, slots=True)
 class PaneText:
-    """What is said of one segment where a screen is wide."""
+    """The text about a segment on a wide screen."""
 
     title: str
     rows: tuple[tuple[str, str], ...]
     section: str
-    """Where RFC 9293 says so."""
+    """The section of RFC 9293."""
 
 
 @dataclass(frozen=True, slots=True)
 class LessonText:
-    """All that is said in one lesson, in one language."""
+    """The text of a lesson in one language."""
 
     title: str
     steps: dict[str, StepText]
@@ -65,18 +65,18 @@ class LessonText:
 
 @dataclass(frozen=True, slots=True)
 class FieldText:
-    """What is said of one field of a header, whatever the lesson."""
+    """The text about a header field, the same in all lessons."""
 
     name: str
     label: str
-    """Its name where little room is."""
+    """Its short name."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """The words of the screens themselves, in one language."""
+class ScreenText:
+    """The labels of the screens in one language."""
 
     language: str
     screen: dict[str, str]
@@ -87,24 +87,24 @@ class Words:
 
     @property
     def labels(self) -> dict[str, str]:
-        """The names of the fields where little room is."""
+        """The short names of the fields."""
         return {name: each.label for name, each in self.fields.items()}
 
 
 @cache
-def words(language: str) -> Words:
-    """Return the words of the screens in one of `LANGUAGES`."""
-    read = _read("words", language)
+def screen_text(language: str) -> ScreenText:
+    """Return the labels of the screens in one of `LANGUAGES`."""
+    read = _read("screens", language)
     fields = {
         name: FieldText(each["name"], each["label"], _joined(each["text"]))
         for name, each in read["fields"].items()
     }
-    return Words(language, read["screen"], fields)
+    return ScreenText(language, read["screen"], fields)
 
 
 @cache
 def lesson_text(name: str, language: str) -> LessonText:
-    """Return what a lesson says in one of `LANGUAGES`."""
+    """Return the text of a lesson in one of `LANGUAGES`."""
     read = _read(name, language)
     return LessonText(
         title=read["title"],
@@ -136,5 +136,5 @@ def _pane(read: dict[str, Any]) -> PaneText:
 
 
 def _joined(text: str) -> str:
-    """Return a paragraph without the line breaks that it has in its file."""
+    """Return a paragraph without the line breaks of the file."""
     return " ".join(text.split())

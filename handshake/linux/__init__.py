@@ -1,1 +1,1 @@
-"""All that asks the Linux kernel: sockets, routes, TCP_INFO, the guard against its RSTs."""
+"""The interface to the Linux kernel: sockets, routes, TCP_INFO, and the guard against its RSTs."""

@@ -116,7 +116,7 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
 
     def _listen(self) -> None:
         self.ins.setblocking(False)
-        timestamping.ask(self.ins)
+        timestamping.enable(self.ins)
         self.ins.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
         self.ins.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         self.listen_to(self.ports)

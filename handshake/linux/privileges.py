@@ -29,7 +29,7 @@ def has_cap_net_raw() -> bool:
 
 
 def drop() -> None:
-    """Become the user who ran sudo, or the user nobody without sudo; drop all capabilities.
+    """Become the user who ran sudo, or `nobody` without sudo; drop all capabilities.
 
     Neither this process nor its children can regain them. Raises OSError if the kernel keeps the
     capabilities.
@@ -54,7 +54,7 @@ def drop() -> None:
 
 
 def _number(name: str) -> int:
-    """Return the user or group id that sudo left; that of nobody if there is no usable one.
+    """Return the user or group id that sudo left; that of `nobody` if there is no usable one.
 
     Unusable are root's own, and the highest, which tells the kernel to change nothing.
     """

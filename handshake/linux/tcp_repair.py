@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 from handshake.errors import LocalError, system_error
 from handshake.linux import bpf
 from handshake.linux.sockaddr import family, sockaddr
-from handshake.packet.checksum import checksummed
+from handshake.packet.checksum import checksummed, words_sum
 from handshake.packet.quick_parse import ends
-from handshake.packet.template import flow_label, words_sum
+from handshake.packet.template import flow_label
 from handshake.tcp import ControlBlock, Flags, Kind, Options, Segment, State
 from handshake.tcp.options import nop, timestamps
 from handshake.units import MODULUS

@@ -23,7 +23,7 @@ _ARRIVES: Final = 5
 """Milliseconds in which a packet arrives over loopback, unless it is filtered."""
 
 
-def ask(sock: socket.socket) -> None:
+def enable(sock: socket.socket) -> None:
     """Ask for time stamps on what the socket receives."""
     sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
 
@@ -44,7 +44,7 @@ def wait_for_stamps() -> None:
     usually takes.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        ask(sock)
+        enable(sock)
         arrivals = select.poll()
         arrivals.register(sock, select.POLLIN)
         with suppress(OSError):

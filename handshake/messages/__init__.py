@@ -13,6 +13,7 @@ write them:
     {count:n,segment}     "1 segment", "3 segments"; {count:n,copy,copies} names the plural
     {names:and}           "a", "a and b", "a, b and c"; {names:or} likewise
     {clauses:list}        "a; b; c"
+    {name:quoted}         "'a b'", with what cannot be printed escaped
     {many:?A|B}           A if the value is true, else B; both may name other values in braces
     {share:.0%}           any format that Python knows
 
@@ -156,6 +157,8 @@ def _formatted(value: Any, spec: str) -> str:
             return listed(value, conjunction)
         case ["list"]:
             return "; ".join(map(str, value))
+        case ["quoted"]:
+            return repr(value)
     return format(value, spec) if spec else str(value)
 
 

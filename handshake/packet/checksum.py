@@ -1,4 +1,4 @@
-"""IP addresses, and the checksum that TCP computes over them and itself."""
+"""IP addresses, and the Internet checksum (RFC 1071) of IP, ICMP and TCP."""
 
 from __future__ import annotations
 
@@ -13,28 +13,47 @@ Address: TypeAlias = IPv4Address | IPv6Address
 
 TCP: Final = 6
 
+_ONES: Final = 0xFFFF
+
+
+def words_sum(octets: bytes) -> int:
+    """Return the sum of all 16-bit words, modulo 2**16 - 1; an odd last octet is padded."""
+    if len(octets) % 2:
+        octets += b"\0"
+    # 2**16 is 1 modulo 2**16 - 1, so the sum of the words is the whole number's remainder.
+    return int.from_bytes(octets, "big") % _ONES
+
+
+def complement(total: int) -> int:
+    """Return the checksum that a sum of words needs."""
+    # A ones' complement sum of words that are not all zero is never 0, but 0xFFFF.
+    return _ONES - (total % _ONES or _ONES)
+
+
+def internet_checksum(octets: bytes) -> int:
+    """Return the checksum of octets whose checksum field is 0; 0 if the right one is in place."""
+    return complement(words_sum(octets))
+
 
 def checksum(source: bytes, destination: bytes, octets: bytes) -> int:
     """Return the TCP checksum over pseudo-header and octets (section 3.1).
 
-    Over octets that have their checksum in place, 0 comes back if it is right.
+    It is 0 if the octets contain the right checksum.
     """
-    pseudo = source + destination + TCP.to_bytes(4, "big") + len(octets).to_bytes(4, "big")
-    return internet_checksum(pseudo + octets)
+    return complement(words_sum(source + destination) + TCP + len(octets) + words_sum(octets))
 
 
-def internet_checksum(octets: bytes) -> int:
-    """Return what makes the sum of all words come out right, theirs left at 0 (RFC 1071)."""
-    if len(octets) % 2:
-        octets += b"\0"
-    # 2**16 is 1 modulo 2**16 - 1, so the sum of all words is the whole number's remainder.
-    folded = int.from_bytes(octets, "big") % 0xFFFF
-    # A sum of words that are not all zero is never 0, but 0xFFFF.
-    return 0xFFFF - (folded or 0xFFFF)
+def segment_ok(octets: bytes, length: int) -> bool:
+    """Whether the TCP checksum is right; the octets are both addresses, then the segment.
+
+    `length` is that of the segment. In a packet without IP options the addresses directly precede
+    it, so the pseudo-header needs no copy.
+    """
+    return (words_sum(octets) + TCP + length) % _ONES == 0
 
 
 def checksummed(segment: Segment) -> Segment:
-    """Return the segment with the right checksum in its header."""
+    """Return the segment with the right checksum."""
     octets = replace(segment, checksum=0).pack() + segment.payload
     source, destination = segment.source.address.packed, segment.destination.address.packed
     return replace(segment, checksum=checksum(source, destination, octets))

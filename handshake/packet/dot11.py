@@ -1,4 +1,4 @@
-"""IEEE 802.11: the data frames of a wireless network, where nothing is encrypted."""
+"""IEEE 802.11: unencrypted data frames of a wireless network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _AGGREGATE: Final = 0x80
 
 
 class EncryptedError(Exception):
-    """Nobody without the key can read what is in the frame."""
+    """The frame is encrypted."""
 
 
 def _radiotap(octets: Octets, at: int, limit: int) -> Next:
@@ -41,14 +41,14 @@ def _dot11(octets: Octets, at: int, limit: int) -> Next | None:
         quality = octets[at]
         at += 6 if control & _ORDER else 2
         if quality & _AGGREGATE:
-            # Of an A-MSDU, the first frame: two addresses and a length stand before it.
+            # The first frame of an A-MSDU, after two addresses and a length.
             (length,) = struct.unpack_from("!H", octets, at + 12)
             return Next(LLC, at + 14, min(limit, at + 14 + length))
-    # Some drivers fill the header up to a whole word: LLC shows where it begins.
+    # Some drivers pad the header to a whole word: LLC shows where it begins.
     if octets[at] != 0xAA and bytes(octets[at + 2 : at + 4]) == b"\xaa\xaa":
         at += 2
     return Next(LLC, at, limit)
 
 
 LAYERS: Final[dict[int, tuple[int, Layer]]] = {RADIOTAP: (8, _radiotap), DOT11: (24, _dot11)}
-"""How each kind is read, and how many octets its header has at least."""
+"""The reader of each kind, and the fewest octets of its header."""

@@ -1,36 +1,36 @@
-"""A frame: what one record of a capture says, and the octets it holds."""
+"""A frame: one record of a capture."""
 
 from __future__ import annotations
 
 from typing import Final, NamedTuple
 
 MAX_CAPTURED: Final = 256 * 1024
-"""More octets of one packet than this are a sign of damage; Wireshark draws the same line."""
+"""The longest packet in a sound capture; Wireshark has the same limit."""
 
 
 class Frame(NamedTuple):
-    """One packet of a capture, not looked into."""
+    """One packet of a capture, not decoded."""
 
     number: int
-    """Counted from 1 over all packets, as Wireshark does."""
+    """The frame number as in Wireshark, from 1."""
 
     time: int
-    """When, in nanoseconds since 1970; 0 where the capture does not say."""
+    """The time in nanoseconds since 1970; 0 if the capture has none."""
 
     interface: int
-    """Which interface of its section, counted from 0."""
+    """The interface in its section, from 0."""
 
     link_type: int
-    """What its octets begin with: a number of the LINKTYPE registry."""
+    """The link type: a number of the LINKTYPE registry."""
 
     length: int
-    """Octets on the wire, of which `data` may hold fewer."""
+    """Octets on the wire; `data` may have fewer."""
 
     data: bytes | memoryview
-    """The octets that were captured."""
+    """The captured octets."""
 
     offset: int
-    """Where `data` stands in the file (in what was packed, where the file is)."""
+    """The offset of `data` in the file (in the decompressed data of a compressed file)."""
 
     @property
     def captured(self) -> int:

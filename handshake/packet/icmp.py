@@ -1,4 +1,4 @@
-"""ICMP errors on the wire: which segment each of them quotes."""
+"""ICMP errors on the wire, and the segments they quote."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from handshake.tcp.icmp import IcmpError
 __all__ = ["PROTOCOLS", "IcmpError", "quoted"]
 
 PROTOCOLS: Final = {1: 4, 58: 6}
-"""The version of IP, by the protocol number of its ICMP."""
+"""The IP version by the protocol number of its ICMP."""
 
 
 def quoted(datagram: Datagram, at: int = 0, frame: int | None = None) -> IcmpError | None:
-    """Return the error in this packet; None where it is none, or quotes no TCP."""
+    """Return the ICMP error in this packet; None if it is not one, or does not quote TCP."""
     version = PROTOCOLS.get(datagram.protocol)
     octets = datagram.payload
     if version is None or len(octets) < 8 or not _is_error(version, octets[0]):
@@ -27,7 +27,7 @@ def quoted(datagram: Datagram, at: int = 0, frame: int | None = None) -> IcmpErr
         return None
     if inner.protocol != TCP or (inner.fragment is not None and inner.fragment.offset):
         return None
-    # Eight octets of the quoted payload are all that an old router sends (RFC 792).
+    # Old routers quote only eight octets of the payload (RFC 792).
     ports_and_seq = octets[inner.at : inner.end]
     if len(ports_and_seq) < 8:
         return None

@@ -1,4 +1,4 @@
-"""What an IP packet carries, by its own header: cut, fragmented and routed ones as well."""
+"""Parses IPv4 and IPv6 headers, with fragments, extension headers and truncated packets."""
 
 from __future__ import annotations
 
@@ -30,70 +30,70 @@ _V6_FRAGMENT: Final = struct.Struct("!2xHI").unpack_from
 
 
 class CutError(ValueError):
-    """The octets end inside a header."""
+    """The packet is truncated inside a header."""
 
 
 class Fragment(NamedTuple):
-    """What an IP header says of a packet that travels in parts."""
+    """The fragmentation fields of an IP header."""
 
     identification: int
-    """The same in all parts of one packet."""
+    """The same in all fragments of a packet."""
 
     offset: int
-    """Where this part belongs, in octets of the payload that was cut up."""
+    """The offset of this fragment in the payload of the whole packet."""
 
     more: bool
-    """Whether this is not the last part."""
+    """Whether this is not the last fragment."""
 
     following: int
-    """What the payload is, once it is whole."""
+    """The protocol of the whole payload."""
 
     named: int
-    """Where the octet stands that gives way to `following` in the whole packet."""
+    """The offset of the octet that becomes `following` in the whole packet."""
 
     begin: int
-    """Where the headers end that the whole packet keeps."""
+    """The end of the headers that the whole packet keeps."""
 
 
 class Header(NamedTuple):
-    """An IP header with its extension headers, read in place."""
+    """An IP header with its extension headers, parsed in place."""
 
     source: bytes
-    """The address in octets: 4 or 16 of them."""
+    """The address: 4 or 16 octets."""
 
     destination: bytes
-    """Where it goes in the end, which a routing header may keep."""
+    """The final destination, which may be in a routing header."""
 
     ttl: int
     """Time to live, or hop limit."""
 
     protocol: int
-    """What the payload is."""
+    """The protocol of the payload."""
 
     at: int
-    """Where the payload begins."""
+    """The offset of the payload."""
 
     end: int
-    """Where the packet ends: on the wire, so it may lie behind what was captured."""
+    """The end of the packet on the wire, which may be beyond the captured octets."""
 
     fragment: Fragment | None
-    """What part the payload is; None where it is whole."""
+    """The fragment; None for a whole packet."""
 
 
 def header(octets: Octets, at: int, limit: int) -> Header:
-    """Return the IP header at a place in these octets, whose packet ends at `limit` at the latest.
+    """Parse the IP header at an offset; its packet ends at `limit` at the latest.
 
-    Raises ValueError where no receiver could read it.
+    Raises ValueError if it is malformed.
     """
     if at + _LEAST > len(octets):
-        raise CutError("the packet ends inside its header")
+        raise CutError("the packet is truncated in its header")
     version = octets[at] >> 4
     if version == 4:
         return _v4(octets, at, limit)
     if version != 6:
         raise ValueError("no IP header")
     if at + 40 > len(octets):
-        raise CutError("the packet ends inside its header")
+        raise CutError("the packet is truncated in its header")
     return _v6(octets, at, limit)
 
 
@@ -120,8 +120,8 @@ def _v6(octets: Octets, at: int, limit: int) -> Header:
     total, protocol, ttl, source, destination = _V6(octets, at)
     payload, fragment = at + 40, None
     if protocol in _EXTENSIONS:
-        protocol, payload, stop, fragment = _walk(octets, protocol, payload, at + 6)
-        destination = stop or destination
+        protocol, payload, final, fragment = _walk(octets, protocol, payload, at + 6)
+        destination = final or destination
     end = _end(at, total and total + 40, limit)
     if payload > end:
         raise ValueError("the IP headers are longer than the packet")
@@ -129,74 +129,74 @@ def _v6(octets: Octets, at: int, limit: int) -> Header:
 
 
 def _end(at: int, total: int, limit: int) -> int:
-    # A total of 0 is a packet that the network card was to cut into segments, or a jumbogram
-    # (RFC 2675). And what the frame never had cannot have reached anybody.
+    # A total of 0 is a packet before segmentation offload, or a jumbogram (RFC 2675). Octets that
+    # the frame did not have were not on the wire.
     return min(at + total, limit) if total else limit
 
 
 def _walk(
     octets: Octets, protocol: int, at: int, named: int
 ) -> tuple[int, int, bytes, Fragment | None]:
-    """Return what follows the extension headers, where, the last stop, and which part it is.
+    """Return protocol and offset after the extension headers, final destination and fragment.
 
-    Raises ValueError where the octets end before.
+    Raises ValueError if they are truncated.
     """
-    stop = b""
+    final = b""
     while protocol in _EXTENSIONS:
         if at + 8 > len(octets):
-            raise CutError("the packet ends inside an extension header")
+            raise CutError("the packet is truncated in an extension header")
         following = octets[at]
         if protocol == _FRAGMENT:
             offset, identification = _V6_FRAGMENT(octets, at)
-            # Offset 0 and no more to come: an atomic fragment is whole (RFC 6946).
+            # Offset 0 and no more fragments: an atomic fragment is a whole packet (RFC 6946).
             if offset & 0xFFF9:
                 more = bool(offset & 1)
                 fragment = Fragment(identification, offset & 0xFFF8, more, following, named, at)
-                return following, at + 8, stop, fragment
+                return following, at + 8, final, fragment
             begin, at = at, at + 8
         elif protocol == _AUTHENTICATION:
             begin, at = at, at + (octets[at + 1] + 2) * 4
         else:
             begin, at = at, at + (octets[at + 1] + 1) * 8
             if protocol == _ROUTING and octets[begin + 3]:
-                stop = _last_stop(bytes(octets[begin:at]))
+                final = _final_destination(bytes(octets[begin:at]))
         protocol, named = following, begin
-    return protocol, at, stop, None
+    return protocol, at, final, None
 
 
 @dataclass(frozen=True, slots=True)
 class Datagram:
-    """An IP header, what stands between it and the payload, and the payload."""
+    """An IP packet: its header fields and its payload."""
 
     packet: bytes
-    """Its octets as captured, without the padding of a short frame."""
+    """Its octets as captured, without Ethernet padding."""
 
     source: bytes
-    """The address in octets: 4 or 16 of them."""
+    """The address: 4 or 16 octets."""
 
     destination: bytes
-    """Where it goes in the end, which a routing header may keep."""
+    """The final destination, which may be in a routing header."""
 
     ttl: int
     """Time to live, or hop limit."""
 
     protocol: int
-    """What the payload is."""
+    """The protocol of the payload."""
 
     fragment: bool
-    """Whether the payload is only a part: the first one or a later one."""
+    """Whether it is a fragment."""
 
     payload: bytes
-    """What was captured of the payload."""
+    """The captured part of the payload."""
 
     length: int
-    """How many octets of payload there were, by the header."""
+    """The length of the payload according to the header."""
 
     @classmethod
     def parse(cls, octets: bytes, missing: int = 0) -> Datagram:
-        """Return what these octets are; the capture left out as many after them as `missing`.
+        """Parse a packet; `missing` octets after these were not captured.
 
-        Raises ValueError where no receiver could read the header.
+        Raises ValueError if the header is malformed.
         """
         found = header(octets, 0, len(octets) + missing)
         return cls(
@@ -212,14 +212,14 @@ class Datagram:
 
     @property
     def header_ok(self) -> bool:
-        """Whether the IP header's own checksum is right, where it has one (RFC 791)."""
+        """Whether the checksum of an IPv4 header is right (RFC 791); True for IPv6."""
         if self.packet[0] >> 4 != 4:
             return True
         return internet_checksum(self.packet[: (self.packet[0] & 0xF) * 4]) == 0
 
     @property
     def icmp_ok(self) -> bool:
-        """Whether the checksum of the ICMP message in it is right (RFC 792, RFC 4443)."""
+        """Whether the checksum of its ICMP message is right (RFC 792, RFC 4443)."""
         pseudo = b""
         if self.protocol == ICMPV6:
             ends = self.source + self.destination
@@ -228,15 +228,15 @@ class Datagram:
 
     @property
     def checksum_ok(self) -> bool | None:
-        """Whether the TCP checksum is right; None where the capture cut the packet."""
+        """Whether the TCP checksum is right; None if the packet is truncated."""
         if len(self.payload) < self.length:
             return None
         return checksum(self.source, self.destination, self.payload) == 0
 
 
-def _last_stop(routing: bytes) -> bytes:
-    """Return the address that a routing header with stops left leads to; empty if it has none."""
+def _final_destination(routing: bytes) -> bytes:
+    """Return the final destination in a routing header; empty if it has none."""
     if len(routing) < 24:
         return b""
-    # Segment routing lists the stops from the last to the first (RFC 8754 section 2).
+    # Segment routing lists the segments in reverse order (RFC 8754 section 2).
     return routing[8:24] if routing[2] == _SEGMENT_ROUTING else routing[-16:]

@@ -1,4 +1,4 @@
-"""How the layers of a frame name each other: what each one hands on to the next."""
+"""What a layer reader returns: the next layer and its place."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ ERSPAN_3: Final = 0x22EB
 """Kinds that are EtherTypes."""
 
 IP, LLC, GRE, HDLC, FAMILY, COOKED, COOKED_2, DOT11, RADIOTAP, NFLOG, PKTAP, ETHERIP = range(1, 13)
-"""Kinds that no EtherType stands for: those begin at 0x600."""
+"""Kinds without an EtherType: EtherTypes begin at 0x600."""
 
 u16: Final = struct.Struct("!H").unpack_from
 u32: Final = struct.Struct("!I").unpack_from
 
 
 class Next(NamedTuple):
-    """What a layer carries, and where."""
+    """The next layer."""
 
     kind: int
     """An EtherType, or one of the kinds below 0x600."""
 
     at: int
-    """Where it begins in the octets."""
+    """Its offset."""
 
     limit: int
-    """Where it ends at the latest: on the wire, so it may lie behind what was captured."""
+    """Its latest possible end on the wire, which may be beyond the captured octets."""
 
     via: str = ""
-    """The layer that was left, if it is one to be named, such as "vlan 5"."""
+    """The name of the layer before it, if it is a tunnel or tag, such as "vlan 5"."""
 
 
 Layer: TypeAlias = Callable[[Octets, int, int], Next | None]
-"""Reads one header at a place. None: nothing that could hold a segment follows.
+"""Reads the header at an offset. Returns None if no layer that can carry TCP follows.
 
-It may raise IndexError or struct.error where the octets end before.
+May raise IndexError or struct.error if the header is truncated.
 """
 
 
 class UnknownLinkError(Exception):
-    """Frames of this link type cannot be read."""
+    """The link type is not supported."""
 
     def __init__(self, link_type: int) -> None:
         super().__init__(link_type)

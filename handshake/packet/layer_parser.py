@@ -1,4 +1,4 @@
-"""From layer to layer, through whatever a frame is wrapped in, down to the innermost segment."""
+"""Parses the layers of a frame down to the innermost TCP segment."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
 
 Fields: TypeAlias = tuple[
     bytes,  # source address: 4 or 16 octets
-    bytes,  # destination address: where it goes in the end
+    bytes,  # destination address: the final one
     int,  # source port
     int,  # destination port
     int,  # SEG.SEQ
     int,  # the acknowledgment field, ACK set or not
     int,  # data offset (4 bits), reserved (3), AE and the eight control bits, as in the header
     int,  # the window field, not scaled
-    int,  # octets of payload there were, by the IP header
-    bytes,  # the options, as far as they were captured
+    int,  # length of the payload, by the IP header
+    bytes,  # the options, as far as captured
     int,  # time to live, or hop limit
-    int,  # where the IP header begins in the octets
-    int,  # where the TCP header begins in them
-    int,  # where the segment ends: on the wire, so it may lie behind what was captured
-    bytes | None,  # the octets where they are not the frame's, but put together of fragments
-    tuple[str, ...],  # the tunnels and tags it came through, the outermost first
+    int,  # offset of the IP header
+    int,  # offset of the TCP header
+    int,  # end of the segment on the wire, which may be beyond the captured octets
+    bytes | None,  # the reassembled octets, if they are not the frame's
+    tuple[str, ...],  # tunnels and tags, the outermost first
 ]
 
 _UDP: Final = 17
 _MIN_HEADER: Final = 20
 _DEEPEST: Final = 32
-"""Layers in one frame: nobody nests more, and who does so wants us to work."""
+"""The most layers in a frame: more are an attack on the parser."""
 
 _LAYERS: Final[dict[int, tuple[int, Layer]]] = {
     **link_layers.LAYERS,
@@ -50,16 +50,16 @@ _IP_IN_IP: Final = {
     (16, IPV4): "4in6",
     (16, IPV6): "6in6",
 }
-"""How the tunnel is called, by the octets of the outer address and what is within."""
+"""Names of tunnels, by the length of the outer address and the inner protocol."""
 
 _BY_SCAPY: Final = frozenset((119, 192, 195, 230))
-"""Link types that carry IP, but so rarely that Scapy looks for it: Prism, PPI, IEEE 802.15.4."""
+"""Rare link types with IP, left to Scapy: Prism, PPI, IEEE 802.15.4."""
 
 _TCP_HEADER: Final = struct.Struct("!HHIIHH").unpack_from
 
 
 class LayerParser:
-    """Reads frames of every kind; keeps fragments until their packet is whole."""
+    """Parses frames of all link types; keeps fragments for reassembly."""
 
     def __init__(self) -> None:
         self.fragments = Fragments()
@@ -67,8 +67,8 @@ class LayerParser:
     def parse(self, frame: Frame) -> Fields | IcmpError | None:
         """Return the innermost segment, or the ICMP error that quotes one; None without either.
 
-        Raises ValueError, IndexError, struct.error, UnknownLinkError or EncryptedError where
-        something is in the way.
+        Raises ValueError, IndexError, struct.error, UnknownLinkError or EncryptedError if a layer
+        cannot be parsed.
         """
         octets: Octets = frame.data
         whole: bytes | None = None
@@ -85,11 +85,11 @@ class LayerParser:
             if kind in (IPV4, IPV6):
                 header = ip.header(octets, at, limit)
                 if header.fragment is not None:
-                    put = self.fragments.add(octets, at, header, via, frame.number)
-                    if put is None:
+                    joined = self.fragments.add(octets, at, header, via, frame.number)
+                    if joined is None:
                         return None
-                    octets = whole = put.octets
-                    at, limit = 0, put.length
+                    octets = whole = joined.octets
+                    at, limit = 0, joined.length
                     header = ip.header(octets, at, limit)
                 protocol = header.protocol
                 if protocol == TCP:
@@ -137,7 +137,7 @@ def _fields(
     if min(length, len(octets) - begin) < _MIN_HEADER:
         raise ShortError
     sport, dport, seq, ack, bits, window = _TCP_HEADER(octets, begin)
-    # As `Segment.parse` takes a data offset that cannot be.
+    # An impossible data offset, as `Segment.parse` treats it.
     size = min(max(bits >> 10 & 0x3C, _MIN_HEADER), length)
     return (
         source,
@@ -160,14 +160,14 @@ def _fields(
 
 
 class ShortError(Exception):
-    """Less than the fixed part of a TCP header is there: ports and numbers would be guesses."""
+    """The fixed part of the TCP header is truncated."""
 
 
 def _by_scapy(frame: Frame) -> bytes:
-    """Return the outermost IP packet of a frame whose link type we leave to Scapy."""
+    """Return the outermost IP packet of a frame whose link type is left to Scapy."""
     if frame.link_type not in _BY_SCAPY:
         raise UnknownLinkError(frame.link_type)
-    # Not before there is such a frame: Scapy takes a third of a second to load.
+    # Only when needed: Scapy takes a third of a second to load.
     from handshake.packet.scapy_codec import ip_packet
 
     return ip_packet(frame.link_type, bytes(frame.data))

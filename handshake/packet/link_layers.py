@@ -1,4 +1,4 @@
-"""Link layers: from a frame's first octet to the IP packet or the tunnel in it."""
+"""Link layers: from the first octet of a frame to the IP packet or tunnel in it."""
 
 from __future__ import annotations
 
@@ -52,16 +52,16 @@ LINKS: Final = {
     258: PKTAP,
     276: COOKED_2,
 }
-"""What frames begin with, by the number of their link type."""
+"""The first layer of a frame, by link type."""
 
 _FAMILIES: Final = {2: IPV4, 10: IPV6, 24: IPV6, 28: IPV6, 30: IPV6}
-"""AF_INET is 2 everywhere; of AF_INET6 each system has its own idea."""
+"""AF_INET is 2 everywhere; AF_INET6 differs between systems."""
 
 _PPP_PROTOCOLS: Final = {0x21: IPV4, 0x57: IPV6, 0x281: MPLS}
 _NLPIDS: Final = {0xCC: IPV4, 0x8E: IPV6}
 
 _LEAST_TYPE: Final = 0x600
-"""What is less, where an EtherType may stand, is a length (IEEE 802.3)."""
+"""A smaller number in place of an EtherType is a length (IEEE 802.3)."""
 
 _MOST_LABELS: Final = 16
 _NETLINK: Final = 824
@@ -82,7 +82,7 @@ def _ethernet(octets: Octets, at: int, limit: int) -> Next:
 
 def _vlan(octets: Octets, at: int, limit: int) -> Next:
     tag, kind = struct.unpack_from("!HH", octets, at)
-    # Number 0 is no VLAN: such a tag carries a priority only (IEEE 802.1Q).
+    # VLAN 0 is only a priority tag (IEEE 802.1Q).
     number = tag & 0xFFF
     return _typed(kind, at + 4, limit, f"vlan {number}" if number else "")
 
@@ -117,8 +117,8 @@ def _mpls(octets: Octets, at: int, limit: int) -> Next | None:
 
 
 def _below_mpls(octets: Octets, at: int, limit: int, via: str) -> Next | None:
-    # Nothing names what a label carries. IP shows by its version (RFC 4928); a control word
-    # of a pseudowire begins with 0 (RFC 4385), and Ethernet shows by a type that we know.
+    # A label does not tell its payload. IP is recognised by its version (RFC 4928); a pseudowire's
+    # control word begins with 0 (RFC 4385), and Ethernet is recognised by a known type.
     version = octets[at] >> 4
     if version in (4, 6):
         return Next(IP, at, limit, via)
@@ -140,7 +140,7 @@ def _ppp(octets: Octets, at: int, limit: int) -> Next:
         return Next(HDLC, at, limit)
     if octets[at] == 0xFF and octets[at + 1] == 0x03:
         at += 2
-    # An odd first octet is a protocol field cut to one (RFC 1661 section 6.5).
+    # An odd first octet is a compressed protocol field (RFC 1661 section 6.5).
     size = 1 if octets[at] & 1 else 2
     protocol = int.from_bytes(octets[at : at + size], "big")
     return Next(_PPP_PROTOCOLS.get(protocol, 0), at + size, limit)
@@ -151,7 +151,7 @@ def _hdlc(octets: Octets, at: int, limit: int) -> Next:
 
 
 def _family(octets: Octets, at: int, limit: int) -> Next:
-    # LOOP is in network order, NULL in that of a host which nobody names.
+    # LOOP is in network byte order, NULL in that of the capturing host, which is unknown.
     field = bytes(octets[at : at + 4])
     family = min(int.from_bytes(field, "big"), int.from_bytes(field, "little"))
     return Next(_FAMILIES.get(family, 0), at + 4, limit)
@@ -181,7 +181,7 @@ def _nflog(octets: Octets, at: int, limit: int) -> Next | None:
     kind = {2: IPV4, 10: IPV6}.get(octets[at], 0)
     at += 4
     while at + 4 <= limit:
-        # In the order of the host that logged. Lengths are short: the smaller one is meant.
+        # In the byte order of the logging host. Lengths are short: the smaller value is right.
         field = bytes(octets[at : at + 4])
         length = min(int.from_bytes(field[:2], "big"), int.from_bytes(field[:2], "little"))
         tag = min(int.from_bytes(field[2:], "big"), int.from_bytes(field[2:], "little"))
@@ -206,7 +206,7 @@ LAYERS: Final[dict[int, tuple[int, Layer]]] = {
     ETHERNET: (14, _ethernet),
     0x8100: (4, _vlan),
     0x88A8: (4, _vlan),
-    # What QinQ had before 802.1ad gave it a tag of its own.
+    # QinQ before 802.1ad assigned a tag.
     0x9100: (4, _vlan),
     0x9200: (4, _vlan),
     0x8903: (2, _fabric_path),
@@ -224,6 +224,6 @@ LAYERS: Final[dict[int, tuple[int, Layer]]] = {
     NFLOG: (4, _nflog),
     PKTAP: (12, _pktap),
 }
-"""How each kind is read, and how many octets its header has at least."""
+"""The reader of each kind, and the fewest octets of its header."""
 
 _IN_ETHERNET: Final = frozenset((IPV4, IPV6, *(kind for kind in LAYERS if kind >= _LEAST_TYPE)))

@@ -1,4 +1,4 @@
-"""Frames of the plain kind, kept in few octets: enough to judge each, and to decode it again."""
+"""Packs plain frames into a few octets each, from which they can be decoded again."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import struct
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from handshake.packet.checksum import internet_checksum
+from handshake.packet.checksum import segment_ok
 from handshake.packet.frame import Frame
 from handshake.packet.ip import TCP
 from handshake.packet.layer import IPV4, IPV6
@@ -31,29 +31,29 @@ WRONG: Final = 2
 
 
 class FrameLayout(NamedTuple):
-    """One of the two kinds of frames that are kept: Ethernet, IP without extras, TCP."""
+    """The layout of a packed frame: Ethernet, IPv4 or IPv6 without options, TCP."""
 
     record: struct.Struct
     """Time, number, length, `captured << 2 | checksum`, and the frame's first octets."""
 
     ip: int
-    """Where in the frame the IP header begins."""
+    """The offset of the IP header in the frame."""
 
     addresses: int
-    """Where the addresses begin."""
+    """The offset of the addresses."""
 
     tcp: int
-    """Where the TCP header begins."""
+    """The offset of the TCP header."""
 
     counted: int
-    """Octets of the IP header that its length field counts."""
+    """Octets of the IP header that its length field includes."""
 
     fields: struct.Struct
-    """A record once more: what `ordinary` looks at."""
+    """A record, unpacked into the fields that `survey.fast_path` needs."""
 
     @property
     def octets(self) -> int:
-        """How many octets of a frame are kept."""
+        """How many octets of a frame are stored."""
         return self.record.size - HEAD
 
 
@@ -77,9 +77,9 @@ V6: Final = FrameLayout(
 
 
 def plain(frame: Frame) -> tuple[FrameLayout, bytes, int, int] | None:
-    """Return the frame's kind, addresses and ports, where its segment ends, and offset and bits.
+    """Return a frame's layout, addresses and ports, the end of its segment, and offset and bits.
 
-    None where it is not plain. `pcap` asks the same of most frames, in line.
+    None if it is not plain. `capture.pcap` has an inlined version for most frames.
     """
     _, at, _, link_type, length, data, _ = frame
     if link_type != ETHERNET or len(data) < PLAIN_OCTETS or not 0 <= at < _LATEST:
@@ -108,32 +108,27 @@ def pack(layout: FrameLayout, frame: Frame, end: int) -> bytes:
     check = 0
     if captured > layout.octets:
         if captured >= end:
-            check = _RIGHT if _sums_up(data[layout.addresses : end], end - layout.tcp) else WRONG
+            covered = bytes(data[layout.addresses : end])
+            check = _RIGHT if segment_ok(covered, end - layout.tcp) else WRONG
         data = data[: layout.octets]
     return layout.record.pack(at, number, length, captured << 2 | check, bytes(data))
 
 
-def _sums_up(octets: bytes | bytearray | memoryview, length: int) -> bool:
-    """Whether a segment's checksum is right; the octets begin with the two addresses."""
-    pseudo = length.to_bytes(4, "big") + b"\0\0\0\x06"
-    return internet_checksum(pseudo + bytes(octets)) == 0
-
-
 Taken: TypeAlias = dict[bytes, bytearray]
-"""Where plain frames go, by addresses and ports as the frame has them."""
+"""Packed frames by addresses and ports, as in the frame."""
 
 PLAIN: Final = struct.Struct("!12xHBxH2xHxB2x12s8xH").unpack_from
 PLAIN_OCTETS: Final = 54
-"""A frame's Ethernet, IPv4 and TCP headers: what is asked of them, and who talks."""
+"""The Ethernet, IPv4 and TCP headers of a frame: the fields that show whether it is plain."""
 
 SELDOM: Final = 0xFFF
-"""Of so many frames that could be taken out of sight, one is shown: for what time brings."""
+"""One in so many packed frames is yielded all the same, so that timeouts are checked."""
 
 
 class FrameFilter:
-    """Reads a record of a pcap file and the headers of a plain IPv4 frame in one step.
+    """Unpacks a pcap record header and the headers of a plain IPv4 frame in one step.
 
-    The headers are read in the order of the file, for speed: so these numbers are, too.
+    For speed, the headers are unpacked in the file's byte order: so are these numbers.
     """
 
     def __init__(self, record: str, order: str) -> None:
@@ -144,21 +139,21 @@ class FrameFilter:
 
 
 def sound(layout: FrameLayout, records: bytes | bytearray, base: int, length: int) -> bool:
-    """Whether a whole segment of this length was captured in the record at `base`, undamaged."""
+    """Whether the record at `base` has a complete segment of this length, with a right checksum."""
     (packed,) = _PACKED(records, base + 16)
     begin, end = base + HEAD + layout.addresses, base + HEAD + layout.tcp + length
-    return packed >> 2 >= layout.tcp + length and _sums_up(records[begin:end], length)
+    return packed >> 2 >= layout.tcp + length and segment_ok(bytes(records[begin:end]), length)
 
 
 def observed(
     layout: FrameLayout, records: bytes | bytearray, decoder: Decoder
 ) -> Iterator[Observed]:
-    """Yield what was kept as it was observed. Octets of payload that were not kept are zero."""
+    """Yield the packed frames as observed. Payload octets that were not stored are zero."""
     for at, number, length, packed, octets in layout.record.iter_unpack(records):
         captured, check = packed >> 2, packed & 3
         data = octets[:captured].ljust(captured, b"\0")
         found = decoder.observed(Frame(number, at, 0, ETHERNET, length, data, 0))
-        # Nobody has looked yet whether the lengths in the headers agree.
+        # The lengths in the headers were not checked before.
         if not isinstance(found, Observed):
             continue
         if captured > layout.octets:
@@ -179,7 +174,7 @@ def last_number(layout: FrameLayout, records: bytes | bytearray) -> int:
 
 
 def is_again(layout: FrameLayout, records: bytes | bytearray, frame: Frame) -> bool:
-    """Whether a frame has the addresses, ports, numbers and bits of the first record's."""
+    """Whether a frame has the addresses, ports, numbers and bits of the first record."""
     first = memoryview(records)[HEAD:]
     begin, end = layout.addresses, layout.tcp + 14
     return first[begin:end] == frame.data[begin:end]

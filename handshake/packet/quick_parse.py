@@ -1,11 +1,11 @@
-"""A first look into a packet: who talks to whom, and the numbers, where nothing is uncommon."""
+"""Parses plain TCP packets in place, fast: addresses, ports, numbers and flags."""
 
 from __future__ import annotations
 
 import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from handshake.packet.checksum import TCP
+from handshake.packet.checksum import TCP, segment_ok, words_sum
 
 if TYPE_CHECKING:
     from handshake.tcp import Endpoint
@@ -13,16 +13,15 @@ if TYPE_CHECKING:
 _V4: Final = struct.Struct("!BxHxxHxB2x12sIIHH").unpack_from
 _V6: Final = struct.Struct("!BxxxHBx36sIIHH").unpack_from
 _V4_PLAIN: Final = 0x45
-_CUT_UP: Final = 0x3FFF
+_FRAGMENTED: Final = 0x3FFF
 _PORTS: Final = struct.Struct("!HH")
-_ONES: Final = 0xFFFF
 
 
 class Peeked(NamedTuple):
-    """What a TCP segment in a packet without IP options says."""
+    """The TCP header of a packet without IP options."""
 
     ends: bytes
-    """Both addresses and both ports, as they stand in the packet."""
+    """Both addresses and both ports, as in the packet."""
 
     seq: int
     ack: int
@@ -31,19 +30,19 @@ class Peeked(NamedTuple):
 
     window: int
     tcp: int
-    """Where the TCP header begins."""
+    """The offset of the TCP header."""
 
     end: int
-    """Where the packet ends, by its IP header."""
+    """The end of the packet according to its IP header."""
 
 
 def peek(octets: bytes) -> Peeked | None:
-    """Return what is in the packet; None where it is no segment, or no plain one."""
+    """Parse a packet; return None if it is not a plain TCP packet."""
     try:
         if octets[0] == _V4_PLAIN:
-            _, end, cut, protocol, both, seq, ack, bits, window = _V4(octets)
-            # A packet whose header is damaged is for nobody (RFC 1122 section 3.2.1.2).
-            tcp, plain = 20, not (cut & _CUT_UP or int.from_bytes(octets[:20], "big") % _ONES)
+            _, end, fragment, protocol, both, seq, ack, bits, window = _V4(octets)
+            # Receivers drop packets with a damaged header (RFC 1122 section 3.2.1.2).
+            tcp, plain = 20, not (fragment & _FRAGMENTED or words_sum(octets[:20]))
         else:
             first, length, protocol, both, seq, ack, bits, window = _V6(octets)
             tcp, end, plain = 40, 40 + length, first >> 4 == 6
@@ -55,15 +54,11 @@ def peek(octets: bytes) -> Peeked | None:
 
 
 def checksum_ok(octets: bytes, found: Peeked) -> bool:
-    """Whether the TCP checksum is right: the addresses stand right before the segment."""
-    length = found.end - found.tcp
-    covered = octets[found.tcp + 4 - len(found.ends) : found.end]
-    if length % 2:
-        covered += b"\0"
-    return (int.from_bytes(covered, "big") + TCP + length) % _ONES == 0
+    """Whether the TCP checksum is right."""
+    return segment_ok(octets[found.tcp + 4 - len(found.ends) : found.end], found.end - found.tcp)
 
 
 def ends(source: Endpoint, destination: Endpoint) -> bytes:
-    """Return both ends as they stand in a packet, which has no scopes."""
+    """Return both ends as in a packet, where addresses have no scopes."""
     ports = _PORTS.pack(source.port, destination.port)
     return source.address.packed + destination.address.packed + ports

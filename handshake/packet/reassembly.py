@@ -1,4 +1,4 @@
-"""Puts IP packets together that came in parts, within bounds of memory."""
+"""Reassembles IP fragments, within bounds of memory."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ if TYPE_CHECKING:
 
 _MOST_PACKETS: Final = 4096
 _MOST_OCTETS: Final = 8 << 20
-"""What is kept of packets that are not whole. The oldest make room: a flood cannot fill us."""
+"""Limits on incomplete packets: the oldest are dropped, so that a flood cannot exhaust memory."""
 
 _MOST_PARTS: Final = 1024
-"""In one packet: more than 64 KiB cut for the smallest link that IPv4 allows (RFC 791)."""
+"""The most fragments of a packet: enough for 64 KiB at the smallest IPv4 MTU (RFC 791)."""
 
 _LARGEST: Final = 0xFFFF
-"""What the length field of either version can say."""
+"""The largest value of the length field."""
 
 
 class Whole(NamedTuple):
-    """A packet put together (RFC 791 section 3.2, RFC 8200 section 4.5)."""
+    """A reassembled packet (RFC 791 section 3.2, RFC 8200 section 4.5)."""
 
     octets: bytes
-    """Its headers, and the payload up to the first octet that the capture left out."""
+    """Its headers, and the payload up to the first octet that was not captured."""
 
     length: int
-    """How long it was when it was sent."""
+    """Its length when it was sent."""
 
 
 class _Part(NamedTuple):
     begin: int
     end: int
     octets: bytes
-    """What was captured of it."""
+    """The captured octets."""
 
 
 @dataclass(slots=True)
@@ -48,20 +48,20 @@ class _Waiting:
     count: int = 0
     held: int = 0
     header: bytes = b""
-    """Of the part with offset 0, with the fragmentation taken out."""
+    """The header of the first fragment, without the fragmentation fields."""
 
     parts: list[_Part] = field(default_factory=list)
-    """In the order of their places; empty once they are `spoiled`."""
+    """In the order of their offsets; empty if `invalid`."""
 
     covered: int = 0
     total: int | None = None
-    """How long the payload is; only the last part tells."""
+    """The length of the payload, known from the last fragment."""
 
-    spoiled: bool = False
-    """Whether the parts contradict each other: none of them is used."""
+    invalid: bool = False
+    """Whether the fragments contradict each other: then none is used."""
 
     def take(self, part: _Part, *, more: bool) -> bool:
-        """Take a part in; return whether it fits those that came before."""
+        """Add a fragment; return whether it is consistent with the others."""
         begin, end, _ = part
         if not begin < end <= _LARGEST or (more and (end - begin) % 8):
             return False
@@ -84,66 +84,66 @@ class _Waiting:
 
 
 class Fragments:
-    """The packets that are not whole yet."""
+    """The incomplete packets."""
 
     def __init__(self) -> None:
         self._waiting: dict[Hashable, _Waiting] = {}
         self._held = 0
-        self._given_up = 0
-        self._first_given_up = 0
+        self._dropped = 0
+        self._first_dropped = 0
 
     def add(
         self, octets: Octets, at: int, header: Header, via: tuple[str, ...], frame: int
     ) -> Whole | None:
-        """Return the packet that this part makes whole; None while others are missing.
+        """Return the packet that this fragment completes; None while others are missing.
 
-        Parts that overlap, other than as copies, spoil their packet: RFC 5722 asks for
-        it, and Linux does the same over IPv4.
+        Overlapping fragments, except copies, invalidate their packet: RFC 5722 requires it, and
+        Linux does the same for IPv4.
         """
         fragment = header.fragment
         assert fragment is not None
         key = (via, *_key(octets, at, header, fragment))
         waiting = self._waiting.setdefault(key, _Waiting(frame))
         waiting.count += 1
-        if waiting.spoiled:
+        if waiting.invalid:
             return None
         begin, size = fragment.offset, header.end - header.at
         part = _Part(begin, begin + size, bytes(octets[header.at : header.end]))
         self._held -= waiting.held
         if not waiting.take(part, more=fragment.more):
-            waiting.spoiled, waiting.held, waiting.parts = True, 0, []
+            waiting.invalid, waiting.held, waiting.parts = True, 0, []
         elif begin == 0 and not waiting.header:
             waiting.header = _kept(octets, at, fragment)
         self._held += waiting.held
-        if waiting.covered == waiting.total and not waiting.spoiled:
+        if waiting.covered == waiting.total and not waiting.invalid:
             self._held -= waiting.held
             del self._waiting[key]
             return _joined(waiting)
         while len(self._waiting) > _MOST_PACKETS or self._held > _MOST_OCTETS:
-            self._give_up(next(iter(self._waiting)))
+            self._drop(next(iter(self._waiting)))
         return None
 
     @property
     def left(self) -> tuple[int, int]:
-        """How many parts were of no use so far, and the frame of the first of them."""
+        """The number of unused fragments so far, and the frame of the first one."""
         frames = [waiting.first_frame for waiting in self._waiting.values()]
-        if self._given_up:
-            frames.append(self._first_given_up)
-        count = self._given_up + sum(waiting.count for waiting in self._waiting.values())
+        if self._dropped:
+            frames.append(self._first_dropped)
+        count = self._dropped + sum(waiting.count for waiting in self._waiting.values())
         return count, min(frames, default=0)
 
-    def _give_up(self, key: Hashable) -> None:
+    def _drop(self, key: Hashable) -> None:
         waiting = self._waiting.pop(key)
         self._held -= waiting.held
-        if not self._given_up:
-            self._first_given_up = waiting.first_frame
-        self._given_up += waiting.count
+        if not self._dropped:
+            self._first_dropped = waiting.first_frame
+        self._dropped += waiting.count
 
 
 def _key(octets: Octets, at: int, header: Header, fragment: Fragment) -> tuple[object, ...]:
     if len(header.source) == 4:
         return (header.source, header.destination, header.protocol, fragment.identification)
-    # Parts of one packet need not agree on what follows (RFC 8200 section 4.5).
+    # Fragments of one packet may differ in the next header (RFC 8200 section 4.5).
     return (header.source, bytes(octets[at + 24 : at + 40]), fragment.identification)
 
 
@@ -160,7 +160,7 @@ def _joined(waiting: _Waiting) -> Whole | None:
     head = bytearray(waiting.header)
     length = len(head) + waiting.total
     if length > _LARGEST:
-        return None  # a ping of death: no receiver has room for it
+        return None  # a ping of death
     octets = b""
     for part in waiting.parts:
         octets += part.octets

@@ -1,4 +1,4 @@
-"""Scapy packets to segments and back: the one place where Scapy's types become ours."""
+"""Converts Scapy packets to segments and back."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from handshake.tcp.options import MAX_OCTETS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Scapy logs what it doubts in a packet to standard error; events and findings say it here.
+# Scapy logs odd packets to standard error; here events and findings report them.
 logging.getLogger("scapy").setLevel(logging.CRITICAL)
 
 
 def segment(packet: Any) -> Segment:
-    """Return the innermost segment of a Scapy packet. Raises ValueError where it has none."""
+    """Return the innermost segment of a Scapy packet. Raises ValueError if it has none."""
     for layer in reversed(list(ip_layers(packet))):
         datagram = Datagram.parse(bytes(layer))
         if datagram.protocol == network.TCP and not datagram.fragment:
@@ -34,15 +34,15 @@ def segment(packet: Any) -> Segment:
 def packet(seg: Segment, ttl: int = 64, tos: int = 0) -> Any:
     """Return Scapy's packet for the segment, IP header on top; Scapy fills lengths and checksums.
 
-    The header is as the segment has it, malformed or not. Raises ValueError where the
-    options take more than the 40 octets that a header has room for.
+    The header is that of the segment, malformed or not. Raises ValueError if the options take
+    more than 40 octets.
     """
     options = seg.options.raw
     if len(options) > MAX_OCTETS:
         raise ValueError(f"TCP options take {len(options)} octets, but a header has room for 40")
     payload = seg.payload
     if payload:
-        # The receiver looks for the payload where the data offset points.
+        # The payload must begin at the data offset.
         options = options.ljust((seg.data_offset - 5) * 4, b"\0")
     header = TCP(
         sport=seg.source.port,
@@ -59,7 +59,7 @@ def packet(seg: Segment, ttl: int = 64, tos: int = 0) -> Any:
         payload = options + payload
     else:
         header.options = read
-    # A scope names an interface of this machine: it is not in the packet.
+    # A scope names a local interface: it is not in the packet.
     source, destination = (
         str(end.address).partition("%")[0] for end in (seg.source, seg.destination)
     )
@@ -76,17 +76,17 @@ def _parsed(datagram: Datagram) -> Segment:
 
 
 def _as_scapy_reads(options: bytes) -> Any:
-    """Return the options as Scapy's list; None where Scapy would write other octets for it."""
+    """Return the options as Scapy's list; None if Scapy would write other octets for it."""
     field, header = TCP().get_field("options"), TCP()
     try:
         read = field.m2i(header, options)
         return read if field.i2m(header, read) == options else None
-    except Exception:  # Scapy raises what it likes on malformed options
+    except Exception:  # Scapy raises any exception on malformed options
         return None
 
 
 def ip_layers(packet: Any) -> Iterator[Any]:
-    """Yield the IP headers in a Scapy packet, outermost first; not those that ICMP quotes."""
+    """Yield the IP headers of a Scapy packet, the outermost first; not those quoted in ICMP."""
     layer = packet
     while not isinstance(layer, NoPayload | TCP | ICMP | _ICMPv6 | IPerror | IPerror6):
         if isinstance(layer, IP | IPv6):
@@ -97,11 +97,11 @@ def ip_layers(packet: Any) -> Iterator[Any]:
 def ip_packet(link_type: int, octets: bytes) -> bytes:
     """Return the outermost IP packet of a frame whose link layer is left to Scapy, or b"".
 
-    Raises ValueError where Scapy fails.
+    Raises ValueError if Scapy fails.
     """
     from scapy.config import conf
 
-    # Not used by name: an imported layer registers itself with the layers below it.
+    # Imported for their side effect: a layer registers itself with those below it.
     from scapy.layers import dot11, dot15d4, ppi, sixlowpan  # noqa: F401
 
     try:

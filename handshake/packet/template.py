@@ -1,4 +1,4 @@
-"""Templates: a packet that Scapy builds once, in which each segment's own numbers are patched."""
+"""Packet templates: built once by Scapy, then filled with the numbers of each segment."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from handshake.packet import scapy_codec
-from handshake.packet.checksum import TCP
+from handshake.packet.checksum import TCP, complement, words_sum
 from handshake.tcp.option_kinds import Kind
 
 if TYPE_CHECKING:
@@ -18,28 +18,27 @@ _HEADER: Final = {4: 20, 6: 40}
 """Octets of the IP header, by its version."""
 
 _ADDRESSES: Final = {4: 12, 6: 8}
-"""Where the two addresses begin: the ports follow them at once."""
+"""The offset of the addresses: the ports directly follow them."""
 
-_ONES: Final = 0xFFFF
 _LABEL_BITS: Final = 20
 _SPREAD: Final = 0x9E37
-"""Odd, so that two sums never lead to the same label."""
+"""An odd multiplier, so that different sums have different labels."""
 
 _PORTS: Final = struct.Struct("!HH")
 _STAMP_ALONE: Final = bytes((Kind.NOP, Kind.NOP, Kind.TIMESTAMPS, 10))
 
 _SHAPES: Final = 256
-"""Templates kept: options that are never twice the same must not fill our memory."""
+"""Templates kept: options that always differ must not exhaust memory."""
 
 
 class Template:
-    """The packet of a segment, in which addresses, ports, numbers, flags and clocks can change."""
+    """A packet in which addresses, ports, numbers, flags and timestamps can be replaced."""
 
     def __init__(self, segment: Segment, ttl: int = 64, tos: int = 0) -> None:
         packet = scapy_codec.packet(segment, ttl, tos)
         version = segment.source.version
         if version == 4:
-            packet.flags = "DF"  # as Linux does: the path is to tell its MTU (RFC 1191)
+            packet.flags = "DF"  # as Linux does, for path MTU discovery (RFC 1191)
             packet.chksum = 0  # for the kernel to fill in
         octets = bytes(packet)
         begin, tcp = _ADDRESSES[version], _HEADER[version]
@@ -48,14 +47,14 @@ class Template:
         self._parts = (octets[:begin], octets[tcp + 18 : clocks], octets[clocks + 8 :])
         ends = tcp + 4 - begin
         middle, rest = (len(part) for part in self._parts[1:])
-        # What is never cut up needs none (RFC 6864 section 4.1), but Linux gives it one.
+        # Unfragmented packets need none (RFC 6864 section 4.1), but Linux sets it.
         self._identification = count(secrets.randbits(16)) if version == 4 else None
         self._pack = struct.Struct(f"!{begin}s{ends}sIIHHH{middle}s{rest}s").pack
         self._pack_stamped = struct.Struct(f"!{begin}s{ends}sIIHHH{middle}sII{rest}s").pack
         self.stamped = stamp >= 0
-        """Whether there are clocks in it to patch."""
+        """Whether it has timestamps to replace."""
 
-        # A number that does not begin at a whole word counts with its octets swapped (RFC 1071).
+        # A number at an odd offset counts with its octets swapped (RFC 1071).
         self._turn = 256 if stamp % 2 else 1
         fixed = bytes(18) + octets[tcp + 18 : clocks] + bytes(8 * self.stamped) + self._parts[2]
         self._sum = TCP + len(octets) - tcp + words_sum(fixed)
@@ -71,23 +70,22 @@ class Template:
         value: int = 0,
         echo: int = 0,
     ) -> bytes:
-        """Return the packet with its TCP checksum; the kernel fills in that of an IPv4 header.
+        """Return the packet with its TCP checksum; the kernel fills in that of the IPv4 header.
 
-        `ends` are both addresses and both ports, and `ends_sum` is their `words_sum`; `bits`
-        stand for data offset, reserved bits and flags. Clocks have a place in it
-        only if it is `stamped`.
+        `ends` are both addresses and both ports, `ends_sum` is their `words_sum`; `bits` are data
+        offset, reserved bits and flags. Timestamps are used only if it is `stamped`.
         """
-        # 2**16 is 1 modulo 2**16 - 1: numbers of 32 bits count as the sum of their halves.
+        # 2**16 is 1 modulo 2**16 - 1: a 32-bit number counts as the sum of its halves.
         total = self._sum + ends_sum + seq + ack + bits + window
         if self.stamped:
             total += (value + echo) * self._turn
-        checksum = _ONES - (total % _ONES or _ONES)
+        checksum = complement(total)
         first, middle, rest = self._parts
         if self._identification is not None:
-            number = next(self._identification) % _ONES + 1
+            number = next(self._identification) % 0xFFFF + 1
             first = first[:4] + number.to_bytes(2, "big") + first[6:]
         else:
-            # As Linux does, all packets of a connection have one label (RFC 6437 section 3).
+            # As in Linux, all packets of a connection have the same label (RFC 6437 section 3).
             label = flow_label(ends_sum)
             first = (int.from_bytes(first[:4], "big") | label).to_bytes(4, "big") + first[4:]
         if not self.stamped:
@@ -97,7 +95,7 @@ class Template:
         )
 
     def filled(self, segment: Segment) -> bytes:
-        """Return the packet of this segment, which is of the same shape."""
+        """Return the packet of this segment, which must have the same shape."""
         ends = segment.source.address.packed + segment.destination.address.packed
         ends += _PORTS.pack(segment.source.port, segment.destination.port)
         stamps = (segment.options.timestamps or ()) if self.stamped else ()
@@ -113,15 +111,15 @@ class Template:
 
 
 class Templates:
-    """The templates that are in use: Scapy is asked once for each shape of a segment."""
+    """The templates in use: Scapy builds one for each shape of a segment."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[object, ...], Template] = {}
 
     def of(self, segment: Segment, ttl: int = 64, tos: int = 0) -> Template:
-        """Return the template of all segments that differ from this one in numbers alone.
+        """Return the template for all segments that differ from this one only in numbers.
 
-        Raises ValueError where its options have no room.
+        Raises ValueError if its options do not fit into a header.
         """
         raw, at = segment.options.raw, stamp_at(segment.options.raw)
         options = raw if at < 0 else raw[:at] + bytes(8) + raw[at + 8 :]
@@ -140,26 +138,21 @@ class Templates:
 
 
 def flow_label(ends_sum: int) -> int:
-    """Return the flow label of a connection whose two ends have this `words_sum`."""
+    """Return the flow label of a connection whose ends have this `words_sum`."""
     return ends_sum * _SPREAD % (1 << _LABEL_BITS)
 
 
 def bits(segment: Segment) -> int:
-    """Return data offset, reserved bits and flags as the header has them, in one number."""
+    """Return data offset, reserved bits and flags as in the header, in one number."""
     return segment.data_offset << 12 | segment.reserved << 9 | int(segment.flags)
 
 
-def words_sum(octets: bytes) -> int:
-    """Return the sum of all 16-bit words, modulo 2**16 - 1 (RFC 1071)."""
-    return int.from_bytes(octets + bytes(len(octets) % 2), "big") % _ONES
-
-
 def stamp_at(options: bytes) -> int:
-    """Return where the clocks of the timestamps option stand; -1 where there is not one of them.
+    """Return the offset of the values in the timestamps option; -1 if they cannot be replaced.
 
-    Options that are malformed before it, or that have it twice, have none that could be patched.
+    That is so if there is no such option, there are two, or the options before it are malformed.
     """
-    if options[:4] == _STAMP_ALONE and len(options) == 12:  # all but SYNs have it so
+    if options[:4] == _STAMP_ALONE and len(options) == 12:  # all segments but SYNs
         return 4
     at, found = 0, -1
     while at < len(options):

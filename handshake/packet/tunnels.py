@@ -1,4 +1,4 @@
-"""Tunnels: packets in packets, over IP and over UDP, as deep as they are nested."""
+"""Tunnels over IP and UDP."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from handshake.packet.layer import Layer, Octets
 
 PROTOCOLS: Final = {4: IPV4, 41: IPV6, 47: GRE, 97: ETHERIP, 137: MPLS, 143: ETHERNET}
-"""What an IP packet carries that may hold another, by its protocol number."""
+"""Payloads of IP that may contain a packet, by protocol number."""
 
 _CHECKSUM, _ROUTING, _KEY, _SEQUENCE, _ACKNOWLEDGMENT = 0x8000, 0x4000, 0x2000, 0x1000, 0x0080
 _WCCP: Final = 0x883E
@@ -43,7 +43,7 @@ def _gre(octets: Octets, at: int, limit: int) -> Next | None:
         at += 4
     key = u32(octets, at)[0] if flags & _KEY else None
     at += 4 * (bool(flags & _KEY) + bool(flags & _SEQUENCE))
-    if flags & 7 == 1:  # PPTP's (RFC 2637): the key is a length and a call
+    if flags & 7 == 1:  # PPTP (RFC 2637): the key is a length and a call id
         if key is None or not key >> 16:
             return None
         at += 4 if flags & _ACKNOWLEDGMENT else 0
@@ -51,14 +51,14 @@ def _gre(octets: Octets, at: int, limit: int) -> Next | None:
     if flags & 7:
         return None
     if flags & _ROUTING:
-        # Source routes end with one that is empty (RFC 1701).
+        # An empty source route ends the list (RFC 1701).
         while (size := octets[at + 3]) or u16(octets, at)[0]:
             at += 4 + size
         at += 4
     if kind == ERSPAN and not flags & _SEQUENCE:
         return Next(ETHERNET, at, limit, "erspan")  # type I has no header of its own
     if kind == _WCCP:
-        # Version 2 puts a header of four octets before the packet that it redirects.
+        # Version 2 puts a header of four octets before the redirected packet.
         return Next(IPV4, at if octets[at] >> 4 == 4 else at + 4, limit, "wccp")
     return Next(kind, at, limit, "gre" if key is None else f"gre {key}")
 
@@ -131,11 +131,11 @@ def _l2tp(octets: Octets, at: int, limit: int) -> Next | None:
 
 
 def _teredo(octets: Octets, at: int, limit: int) -> Next | None:
-    if u16(octets, at)[0] == 1:  # who sends says who he is (RFC 4380 section 5.1.1)
+    if u16(octets, at)[0] == 1:  # authentication (RFC 4380 section 5.1.1)
         at += 13 + octets[at + 2] + octets[at + 3]
-    if u16(octets, at)[0] == 0:  # where he is
+    if u16(octets, at)[0] == 0:  # origin indication
         at += 8
-    # The packet fills what is left, and a name server's answer does not look like that.
+    # The IPv6 packet fills the rest, unlike a DNS reply to this port.
     if octets[at] >> 4 != 6 or at + 40 + u16(octets, at + 4)[0] > limit:
         return None
     return Next(IPV6, at, limit, "teredo")
@@ -152,14 +152,14 @@ _IN_UDP: Final[dict[int, tuple[int, Layer]]] = {
 }
 _MPLS_IN_UDP: Final = 6635
 _EPHEMERAL: Final = 1024
-"""Who sends from a lower port, or to one, speaks the protocol of that port."""
+"""A lower port on either side means the protocol of that port, not a tunnel."""
 
 
 def udp(octets: Octets, at: int, limit: int) -> Next | None:
-    """Return what a UDP datagram carries where one of its ports is a tunnel's."""
+    """Return the payload of a UDP datagram if one of its ports is a tunnel's."""
     source, destination, length = struct.unpack_from("!HHH", octets, at)
     if min(source, destination) < _EPHEMERAL:
-        return None  # a name server's answer may go to any port, and carries no packet
+        return None  # a DNS reply may go to any port
     limit = min(limit, at + length) if length else limit
     for port in (destination, source):
         if port in _IN_UDP:
@@ -176,4 +176,4 @@ LAYERS: Final[dict[int, tuple[int, Layer]]] = {
     ERSPAN_3: (12, _erspan_3),
     ETHERIP: (2, _etherip),
 }
-"""How each kind is read, and how many octets its header has at least."""
+"""The reader of each kind, and the fewest octets of its header."""

@@ -310,3 +310,8 @@ class ControlBlock:
         if rcv.fin is None or rcv.nxt is None or rcv.nxt != rcv.fin:
             return block
         return changed(block, rcv=changed(rcv, nxt=rcv.fin + 1)).after(Input.RECV_FIN)
+
+
+def state_text(block: ControlBlock | None) -> str:
+    """Return the state of an end: `?` if it is unknown, and `?` behind it if it is inferred."""
+    return "?" if block is None else f"{block.state}{'?' if block.inferred else ''}"

@@ -73,7 +73,7 @@ class IcmpError:
     """When it arrived, in nanoseconds since 1970."""
 
     frame: int | None = None
-    """Its number in the capture, counted from 1; None on a live wire."""
+    """The frame number in the capture, from 1; None on a live network."""
 
     packet: bytes = field(default=b"", compare=False, repr=False)
     """The octets of the IP packet as captured, to be shown."""
@@ -98,8 +98,8 @@ class IcmpError:
         return (self.version, self.type, self.code) in ((4, 11, 0), (6, 3, 0))
 
     @property
-    def words(self) -> str:
-        """What type and code mean, in words."""
+    def meaning(self) -> str:
+        """What type and code mean: `port unreachable`."""
         names = _UNREACHABLE_V4 if self.version == 4 else _UNREACHABLE_V6
         if self.type == (3 if self.version == 4 else 1) and self.code < len(names):
             return names[self.code]
@@ -113,4 +113,4 @@ class IcmpError:
 
     def __str__(self) -> str:
         name = "ICMP" if self.version == 4 else "ICMPv6"
-        return f"{self.words} ({name} {self.type}/{self.code})"
+        return f"{self.meaning} ({name} {self.type}/{self.code})"

@@ -39,15 +39,15 @@ class Flags(IntFlag):
     @property
     def names(self) -> tuple[str, ...]:
         """The bits that are set: SYN, FIN and RST first, since they name the segment."""
-        return tuple(flag.name or "" for flag in _SPOKEN if flag in self)
+        return tuple(flag.name or "" for flag in _IN_ORDER if flag in self)
 
     def __str__(self) -> str:
-        return "+".join(self.names) or "none"
+        return "-".join(self.names) or "none"
 
 
 # Combining two members of an enum costs a microsecond, and every rule tests a flag.
 
-_SPOKEN: Final = (
+_IN_ORDER: Final = (
     Flags.SYN,
     Flags.FIN,
     Flags.RST,
@@ -128,7 +128,7 @@ class Segment:
     """The three reserved bits that stand between the data offset and AE: must be zero."""
 
     ack_field: int = -1
-    """The acknowledgment field's 32 bits, which are there even where ACK is clear."""
+    """The 32 bits of the acknowledgment field, which are there even if ACK is clear."""
 
     problems: tuple[str, ...] = ()
     """What is malformed in the header, in English."""
@@ -252,6 +252,32 @@ class Segment:
         if self.flags:
             parts.append(f"<CTL={','.join(self.flags.names)}>")
         return "".join(parts)
+
+
+def differing_fields(one: Segment, other: Segment) -> frozenset[str]:
+    """Return the header fields in which two segments differ, by the names of `Segment`.
+
+    `source` and `destination` are the ports alone. AE belongs to `reserved`, whose fourth bit it
+    was before RFC 9768.
+    """
+    theirs = _header_fields(other)
+    return frozenset(name for name, value in _header_fields(one).items() if value != theirs[name])
+
+
+def _header_fields(seg: Segment) -> dict[str, object]:
+    return {
+        "source": seg.source.port,
+        "destination": seg.destination.port,
+        "seq": seg.seq,
+        "ack": seg.ack_field,
+        "data_offset": seg.data_offset,
+        "reserved": (seg.reserved, seg.flags & Flags.AE),
+        "flags": seg.flags & ~Flags.AE,
+        "window": seg.window,
+        "checksum": seg.checksum,
+        "urgent": seg.urgent,
+        "options": seg.options,
+    }
 
 
 @dataclass(frozen=True, slots=True)

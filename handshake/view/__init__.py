@@ -1,1 +1,1 @@
-"""Draws what the rest of the package knows: rich renderables, one a module."""
+"""Renderables for rich: what the commands print and show, one a module."""

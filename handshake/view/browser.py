@@ -1,4 +1,4 @@
-"""The screen of a list: the rows, and below them the connection that is chosen."""
+"""The screen of `handshake list`: the rows, and below them the selected connection."""
 
 from __future__ import annotations
 
@@ -28,72 +28,72 @@ if TYPE_CHECKING:
     from handshake.view.table import Table
 
 _AROUND: Final = 6
-"""Lines above and below what is listed: title, names, rules, totals, keys."""
+"""Lines around the rows: title, heading, rules, totals, keys."""
 
 _PREVIEW: Final = 9
-"""Lines that the chosen connection has at least."""
+"""The fewest lines for the selected connection."""
 
 _FEWEST: Final = 5
-"""Rows below which there is no room for it at all."""
+"""With fewer rows the selected connection is not shown."""
 
 _NARROWEST: Final = 12
-"""Columns that words are given even where there are fewer: what does not fit is cut off."""
+"""The fewest columns for text: on a narrower screen it is cut off."""
 
 _LADDER: Final = 5
-"""Lines that its ladder has at least, before what there is to say of it."""
+"""The fewest lines for its ladder, before its findings."""
 
 PREVIEWED: Final = 30
-"""Steps of a connection that a screen shows at most."""
+"""The most steps of a connection on a screen."""
 
 
 @dataclass(frozen=True)
 class Preview:
-    """What is known of the chosen connection beyond its row."""
+    """Details of the selected connection."""
 
     steps: Sequence[Step] = ()
-    """Its first steps; none while they are not read."""
+    """Its first steps; none until they are read."""
 
     problem: str = ""
-    """Why they cannot be read."""
+    """Why the steps cannot be read."""
 
 
 @dataclass(frozen=True)
 class Browser:
-    """A list on a screen of a given size."""
+    """The list on a screen of a given size."""
 
     table: Table
-    chosen: int
+    selected: int
     totals: Totals
     title: str
     """What is listed."""
 
     state: str
-    """How it is sorted and filtered."""
+    """How the list is sorted and filtered."""
 
     keys: str
     preview: Preview
     captures: int = 1
-    """How many the list is of."""
+    """How many captures are listed."""
 
     problem: str = ""
-    """What is wrong with what was typed."""
+    """What is wrong with the filter that was typed."""
 
     def draw(self, height: int) -> Group:
         """Return the screen: exactly `height` lines as wide as the table."""
         width, glyphs, records = self.table.width, self.table.glyphs, self.table.records
         room = max(1, height - _AROUND)
         rows = min(len(records), room - _PREVIEW) if room >= _PREVIEW + _FEWEST else room
-        first = max(0, min(self.chosen - rows // 2, len(records) - rows))
+        first = max(0, min(self.selected - rows // 2, len(records) - rows))
         shown = range(first, min(first + rows, len(records)))
         lines = [
             self._title(width, glyphs),
             self.table.heading(),
             line((glyphs.rule(width), "rule")),
-            *(self.table.row(records[at], chosen=at == self.chosen) for at in shown),
+            *(self.table.row(records[at], selected=at == self.selected) for at in shown),
         ]
         if room >= _PREVIEW + _FEWEST and records:
             left = height - 3 - len(lines)
-            lines += self._preview(records[self.chosen], width, left)[:left]
+            lines += self._preview(records[self.selected], width, left)[:left]
         lines += [line()] * (height - 3 - len(lines))
         foot = (
             line((f" {self.problem}", "bad")) if self.problem else summary_line(self.totals, width)
@@ -111,18 +111,20 @@ class Browser:
     def _preview(self, record: Record, width: int, height: int) -> list[Text]:
         glyphs = self.table.glyphs
         first, last = record.frames
-        who = ends(record, glyphs)
+        name = ends(record, glyphs)
         frames = f"packets {first}-{last}"
         if self.captures > 1:
             frames = f"{capture(record)} {frames}"
         where = f"{frames} {glyphs.dot} tcp.stream == {record.stream}"
-        fitting = (f"{who}  {each}" for each in (where, frames) if len(who + each) < width - 6)
+        fitting = (f"{name}  {each}" for each in (where, frames) if len(name + each) < width - 6)
         if heading := next(fitting, None):
             lines = [rule(heading, width, glyphs)]
         else:
-            # Long addresses have a line of their own: here nothing of them is left out.
+            # Long addresses get lines of their own, where they are shown in full.
             lines = [rule(where, width, glyphs)]
-            lines += [line((f" {each}", "title")) for each in wrap(who, max(_NARROWEST, width - 2))]
+            lines += [
+                line((f" {each}", "title")) for each in wrap(name, max(_NARROWEST, width - 2))
+            ]
         if self.preview.problem:
             return [*lines, line((f" {self.preview.problem}", "warn"))]
         found = _findings(record, width)
@@ -142,7 +144,7 @@ class Browser:
 
 
 def _findings(record: Record, width: int) -> list[Text]:
-    """Return what an expert would point at, what is wrong first."""
+    """Return the findings, problems first."""
     found: list[Text] = []
     for each in sorted(record.findings, key=lambda each: not is_wrong(each)):
         mark = ("!", "warn") if is_wrong(each) else " "

@@ -1,4 +1,4 @@
-"""What a row of a list of connections says, column by column."""
+"""The columns of a list of connections: the text of each."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _OUTCOMES: Final = {"established": "open", "no-answer": "no answer"}
 
 _STYLES: Final = {"refused": "bad", "no-answer": "bad", "unreachable": "bad", "mid-stream": "dim"}
 
-_DIDNT_OPEN: Final = ("refused", "no-answer", "unreachable")
+_NOT_OPENED: Final = ("refused", "no-answer", "unreachable")
 
 
 def mark(record: Record, glyphs: Glyphs) -> str:
-    """Return the sign that says at a glance whether all went well."""
-    if record.outcome in _DIDNT_OPEN:
+    """Return the sign for the outcome: opened, opened with problems, or not opened."""
+    if record.outcome in _NOT_OPENED:
         return glyphs.cross
     if record.outcome == "mid-stream":
         return glyphs.dot
@@ -30,21 +30,21 @@ def mark(record: Record, glyphs: Glyphs) -> str:
 
 
 def style(record: Record) -> str:
-    """Return the role that the outcome is drawn in."""
+    """Return the style of the outcome."""
     if record.outcome in _STYLES:
         return _STYLES[record.outcome]
     return "warn" if is_problem(record) else "ok"
 
 
 def outcome(record: Record) -> str:
-    """Return what became of the opening, in a word or two."""
+    """Return the outcome in a word or two."""
     if record.outcome == "established" and record.handshake.simultaneous:
         return "sim. open"
     return _OUTCOMES.get(record.outcome, record.outcome)
 
 
 def rtt(record: Record) -> str:
-    """Return the handshake's round-trip time in milliseconds; nothing where there is none."""
+    """Return the handshake's round-trip time in milliseconds; nothing if there is none."""
     seconds = record.handshake.rtt
     if seconds is None:
         return ""
@@ -52,49 +52,49 @@ def rtt(record: Record) -> str:
 
 
 def milliseconds(seconds: float) -> str:
-    """Return seconds as milliseconds, with as many decimals as five digits leave room for."""
+    """Return seconds as milliseconds, in about five digits."""
     value = seconds * 1000
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"
 
 
 def retries(record: Record) -> str:
-    """Return how often SYN and SYN-ACK were sent again: `S2`, `SA1`."""
-    opening = record.handshake
-    syn, syn_ack = opening.syn_retransmissions, opening.syn_ack_retransmissions
+    """Return the retransmissions of SYN and SYN-ACK: `S2`, `SA1`."""
+    handshake = record.handshake
+    syn, syn_ack = handshake.syn_retransmissions, handshake.syn_ack_retransmissions
     return " ".join(f"{sign}{count}" for sign, count in (("S", syn), ("SA", syn_ack)) if count)
 
 
-def resent(record: Record) -> str:
-    """Return how many segments were sent again after the opening."""
-    opening = record.handshake
-    again = record.client.retransmissions + record.server.retransmissions
-    data = again - opening.syn_retransmissions - opening.syn_ack_retransmissions
+def retransmissions(record: Record) -> str:
+    """Return the retransmissions after the handshake."""
+    handshake = record.handshake
+    total = record.client.retransmissions + record.server.retransmissions
+    data = total - handshake.syn_retransmissions - handshake.syn_ack_retransmissions
     return str(data) if data > 0 else ""
 
 
 def packets(record: Record) -> str:
-    """Return how many segments there were."""
+    """Return the number of segments."""
     return str(record.client.segments + record.server.segments)
 
 
 def octets(record: Record) -> str:
-    """Return how many octets both ends sent."""
+    """Return the octets of payload from both ends."""
     return str(record.client.bytes + record.server.bytes)
 
 
 def closed(record: Record) -> str:
-    """Return how it ended; nothing where it did not."""
+    """Return how it was closed; nothing if it was not."""
     return record.closed or ""
 
 
 def findings(record: Record) -> str:
-    """Return the codes of what an expert would point at; what is wrong first."""
+    """Return the codes of the findings, problems first."""
     found = sorted(record.findings, key=lambda each: not is_wrong(each))
     return ", ".join(dict.fromkeys(each.code for each in found))
 
 
 def capture(record: Record) -> str:
-    """Return the file's name without the way to it."""
+    """Return the capture's file name without its directory."""
     return file_name(record.capture)
 
 
@@ -103,14 +103,14 @@ def file_name(path: str | None) -> str:
     return PurePath(path or "").name
 
 
-def began(record: Record, origin: int) -> str:
+def start(record: Record, origin: int) -> str:
     """Return the seconds from `origin` to its first segment."""
     seconds = (nanoseconds(record.start) - origin) / NS_PER_SECOND
     return f"{seconds:.3f}" if seconds < 10_000 else f"{seconds:.0f}"
 
 
 def shorten(text: str, width: int, ellipsis: str) -> str:
-    """Return an endpoint in at most `width` columns: its port and both ends of its address."""
+    """Return an endpoint in at most `width` columns: its port, start and end of its address."""
     if len(text) <= width:
         return text
     address, colon, port = text.rpartition(":")

@@ -1,13 +1,12 @@
-"""Every header field of a segment in a few lines, for where the grid has no room."""
+"""All header fields of a segment in a few lines, where the grid does not fit."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from handshake.tcp import Flags
 from handshake.view.glyphs import UNICODE, Glyphs
-from handshake.view.header import option_words
+from handshake.view.header import option_texts
 from handshake.view.layout import line, wrap
 
 if TYPE_CHECKING:
@@ -17,34 +16,18 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from handshake.events import Step
-    from handshake.tcp import Segment
     from handshake.view.numbers import Numbers
 
 _STARTS: Final = (1, 26, 54)
 """Where the three columns begin."""
 
 _LABELS: Final = (9, 7, 7)
-"""How wide each column's labels are."""
-
-FIELDS: Final = (
-    "source",
-    "destination",
-    "seq",
-    "ack",
-    "data_offset",
-    "reserved",
-    "flags",
-    "window",
-    "checksum",
-    "urgent",
-    "options",
-)
-"""The header's fields, by the names that the grid knows them by."""
+"""The width of each column's labels."""
 
 
 @dataclass(frozen=True)
 class Fields:
-    """The header of one step's segment, each field by its name."""
+    """The header of a step's segment, each field by its name."""
 
     step: Step
     numbers: Numbers
@@ -54,7 +37,7 @@ class Fields:
         yield from self.lines(options.max_width)
 
     def lines(self, width: int) -> list[Text]:
-        """Return four lines, and more where the options need them."""
+        """Return four lines, or more if the options need them."""
         seg = self.step.segment
         ports = f"{seg.source.port} {self.glyphs.becomes} {seg.destination.port}"
         rows = (
@@ -67,9 +50,9 @@ class Fields:
             ),
         )
         out = [_columns(row) for row in rows]
-        out.extend(_folded("options", f" {self.glyphs.dot} ".join(option_words(seg)), width))
+        out.extend(_folded("options", f" {self.glyphs.dot} ".join(option_texts(seg)), width))
         if seg.reserved:
-            out.extend(_folded("reserved", f"{seg.reserved}, and must be 0", width))
+            out.extend(_folded("reserved", f"{seg.reserved}, must be 0", width))
         return out
 
     def _seq(self) -> str:
@@ -79,7 +62,7 @@ class Fields:
         seg = self.step.segment
         if seg.ack is not None:
             return self.numbers.both(seg.ack, self.step.by.other)
-        # The 32 bits are there all the same, and mean nothing.
+        # The 32 bits are there, but have no meaning.
         return f"{seg.ack_field}, unused"
 
     def _window(self) -> str:
@@ -96,7 +79,7 @@ class Fields:
 def _columns(cells: Sequence[tuple[str, str]]) -> Text:
     row = line()
     for start, room, (name, value) in zip(_STARTS, _LABELS, cells, strict=True):
-        # What is too long pushes the next column on rather than being cut: it is all there is.
+        # A long value moves the next column instead of being cut: it is shown nowhere else.
         row.append(" " * max(1, start - row.cell_len))
         row.append(f"{name:<{room}}", "field.note")
         row.append(value, "field.value")
@@ -108,16 +91,3 @@ def _folded(name: str, value: str, width: int) -> list[Text]:
     first, *rest = wrap(value or "none", max(indent, width - indent))
     head = line(" ", (f"{name:<{_LABELS[0]}}", "field.note"), (first, "field.value"))
     return [head, *(line(" " * indent, (each, "field.value")) for each in rest)]
-
-
-def differing(one: Segment, other: Segment) -> frozenset[str]:
-    """Return the fields in which two headers differ, by the grid's names."""
-    return frozenset(name for name in FIELDS if _field(one, name) != _field(other, name))
-
-
-def _field(seg: Segment, name: str) -> object:
-    if name == "ack":
-        return seg.ack_field
-    if name == "reserved":
-        return seg.reserved, seg.flags & Flags.AE
-    return getattr(seg, name)

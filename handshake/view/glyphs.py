@@ -1,4 +1,4 @@
-"""The signs that screens are drawn with: Unicode, or ASCII alone."""
+"""The signs that screens are drawn with: Unicode or ASCII."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Glyphs:
-    """One set of signs. All are one column wide, but for those that say otherwise."""
+    """A set of signs. Each is one column wide unless noted."""
 
     horizontal: str = "─"
     vertical: str = "│"
@@ -25,7 +25,7 @@ class Glyphs:
     right_head: str = "▶"
     left_head: str = "◀"
     lost: str = "╳"
-    """Where a segment got lost on its way."""
+    """A segment was lost."""
 
     becomes: str = "→"
     """From one value to the next; two columns in ASCII."""
@@ -43,28 +43,28 @@ class Glyphs:
     check: str = "✓"
     cross: str = "✗"
     dash: str = "—"
-    """Nothing is known."""
+    """Unknown."""
 
     dot: str = "·"
-    """Between things of one kind."""
+    """Between items of a list."""
 
     ellipsis: str = "…"
     """Something was cut off; two columns in ASCII."""
 
     def right_arrow(self, width: int) -> str:
-        """Return an arrow to the right that fills so many columns."""
+        """Return an arrow to the right, `width` columns long."""
         return self.horizontal * (width - 1) + self.right_head
 
     def left_arrow(self, width: int) -> str:
-        """Return an arrow to the left that fills so many columns."""
+        """Return an arrow to the left, `width` columns long."""
         return self.left_head + self.horizontal * (width - 1)
 
     def rule(self, width: int) -> str:
-        """Return a line across so many columns."""
+        """Return a line, `width` columns long."""
         return self.horizontal * width
 
     def spell(self, text: str) -> str:
-        """Return text in which each Unicode sign is written as this set has it."""
+        """Return text with each Unicode sign replaced by this set's."""
         if self == UNICODE:
             return text
         for each in fields(self):

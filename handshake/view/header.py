@@ -1,4 +1,4 @@
-"""A TCP header as figure 1 of RFC 9293 draws it: 32 bits a row, two columns a bit."""
+"""Draws a TCP header as figure 1 of RFC 9293: 32 bits a row, two columns a bit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.measure import Measurement
 
 from handshake.tcp import Flags, Kind
-from handshake.tcp.option_words import words
+from handshake.tcp.option_text import option_text
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.layout import fit, line
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from handshake.tcp import Segment
 
 WIDTH: Final = 65
-"""Columns of the grid: 32 bits of two columns each, and the line that closes it."""
+"""Columns of the grid: 32 bits of two columns each, and the right edge."""
 
 _INSIDE: Final = WIDTH - 2
 _HALF: Final = 31
@@ -39,7 +39,7 @@ LABELS: Final[dict[str, str]] = {
     "urgent": "Urgent Pointer",
     "options": "Options",
 }
-"""The fields by the names that `changed`, `notes` and `labels` go by; and `flags`, the bits."""
+"""The labels of the fields, by the names in `changed`, `notes` and `labels`; and `flags`."""
 
 _FLAGS: Final = (
     ("c", Flags.CWR),
@@ -62,10 +62,10 @@ _ROWS: Final = (
 )
 
 
-def option_words(segment: Segment) -> tuple[str, ...]:
-    """Return what each option says, in a word or two; those that only fill are left out."""
+def option_texts(segment: Segment) -> tuple[str, ...]:
+    """Return each option as a short text; padding is omitted."""
     return tuple(
-        words(each)
+        option_text(each)
         for each in segment.options
         if each.kind not in (Kind.NOP, Kind.END) or each.problem is not None
     )
@@ -73,29 +73,29 @@ def option_words(segment: Segment) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class HeaderGrid:
-    """The header of one segment, each field at the place it has on the wire."""
+    """The header of a segment, each field at its position on the wire."""
 
     segment: Segment
     changed: frozenset[str] = frozenset()
     """Fields to mark with `*`."""
 
     notes: Mapping[str, str] = field(default_factory=dict)
-    """What to say of a field, to the right of its row."""
+    """Notes on fields, to the right of their rows."""
 
     inside: Mapping[str, str] = field(default_factory=dict)
-    """What to say of a number that has a row of its own, after it."""
+    """Notes on numbers with a row of their own, after the number."""
 
     ruler: bool = False
-    """Whether to number the bits, and to draw a line between rows: 15 lines instead of 8."""
+    """Whether to number the bits and draw lines between rows: 15 lines instead of 8."""
 
     hexadecimal: bool = False
     """Whether to show sequence numbers in hexadecimal too."""
 
     labels: Mapping[str, str] | None = None
-    """Other names for the fields, as in another language."""
+    """Other labels for the fields, such as in another language."""
 
     chosen: str | None = None
-    """The field that is being spoken of."""
+    """The field to highlight."""
 
     glyphs: Glyphs = UNICODE
 
@@ -106,7 +106,7 @@ class HeaderGrid:
         yield from self.lines(options.max_width)
 
     def lines(self, width: int = WIDTH) -> list[Text]:
-        """Return the lines, with notes as far as `width` leaves room for them."""
+        """Return the lines, with notes as far as they fit into `width`."""
         rows = [self._row(fields, width) for fields in _ROWS]
         if not self.ruler:
             return [self._edge(0), *rows, self._edge(len(_ROWS))]
@@ -118,11 +118,11 @@ class HeaderGrid:
         return [*out, self._edge(len(_ROWS))]
 
     def _edge(self, number: int) -> Text:
-        """Draw the line above row `number`: it meets the cells of both its neighbours."""
+        """Draw the line above row `number`, joined to the cells of both neighbouring rows."""
         glyphs = self.glyphs
         above = _stops(_ROWS[number - 1]) if number and self.ruler else set()
         # Without lines between the rows only the first row's cells meet an edge, and the
-        # last row has but one cell.
+        # last row has only one cell.
         below = _stops(_ROWS[number]) if number < len(_ROWS) else set()
         middle = ""
         for column in range(1, WIDTH - 1):
@@ -151,7 +151,7 @@ class HeaderGrid:
             for part in self._cell(name):
                 row.append(*part)
             row.append(*bar)
-        # In a row of several cells the first that has a note speaks.
+        # In a row of several cells the first note is shown.
         note = next((self.notes[name] for name in fields if name in self.notes), "")
         room = width - WIDTH - 1
         if note and room > 0:
@@ -218,7 +218,7 @@ class HeaderGrid:
                 return f"0x{segment.checksum:04x}"
             case "urgent":
                 return str(segment.urgent)
-        return f" {self.glyphs.dot} ".join(option_words(segment)) or "none"
+        return f" {self.glyphs.dot} ".join(option_texts(segment)) or "none"
 
     def _narrow(self, name: str, value: str) -> Iterator[tuple[str, str]]:
         """Draw one of the two cells of four bits."""
@@ -231,7 +231,7 @@ class HeaderGrid:
         yield f"{(mark + value):>{room}}", style
 
     def _reserved(self) -> tuple[str, str]:
-        # AE is the last of the four bits: its name ends where its bit stands.
+        # AE is the last of the four bits: its name ends at its bit.
         reserved = str(self.segment.reserved) if self.segment.reserved else " "
         accurate = "AE" if Flags.AE in self.segment.flags else "  "
         text = fit(f" {self._label('reserved')}", 4) + reserved + accurate
@@ -252,7 +252,7 @@ class HeaderGrid:
 
 
 def _stops(fields: tuple[str, ...]) -> set[int]:
-    """Return the columns at which a row's cells end, its own end left out."""
+    """Return the columns at which a row's cells end, except the last."""
     widths = {"data_offset": 8, "reserved": 8, "flags": 16}
     stops, at = set(), 0
     for name in fields[:-1]:

@@ -1,4 +1,4 @@
-"""The octets of a packet, the TCP header among them marked."""
+"""A hex dump of a packet with its TCP header highlighted."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ if TYPE_CHECKING:
     from handshake.tcp import Observed
 
 _OCTETS: Final = 16
-"""How many stand on a line."""
+"""Octets on a line."""
 
 
 @dataclass(frozen=True)
 class HexDump:
-    """The IP packet that carried a segment, as captured."""
+    """The IP packet of a segment, as captured."""
 
     observed: Observed
     height: int | None = None
-    """Lines to take at most; None for all."""
+    """The most lines; None for all."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield from self.lines()
 
     def lines(self) -> list[Text]:
-        """Return a line for each sixteen octets."""
+        """Return a line for every sixteen octets."""
         packet = self.observed.packet
         if not packet:
-            return [line(("   the octets of this segment were not kept", "dim"))]
+            return [line(("   the octets of this packet were not stored", "dim"))]
         header = self.observed.segment.pack()
         begin = packet.find(header)
         marked = range(begin, begin + len(header)) if begin >= 0 else range(0)
@@ -42,7 +42,7 @@ class HexDump:
         shown = starts[: max(0, self.height - 1)]
         left = len(packet) - len(shown) * _OCTETS
         out = [self._line(packet, start, marked) for start in shown]
-        return [*out, line((f"   and {left} octets more", "dim"))]
+        return [*out, line((f"   {left} more octets", "dim"))]
 
     def _line(self, packet: bytes, start: int, marked: range) -> Text:
         row = line((f"   {start:04x} ", "dim"))
@@ -54,7 +54,7 @@ class HexDump:
                 continue
             style = "field.value" if at in marked else "dim"
             row.append(f"{packet[at]:02x}", style)
-            # Nothing that is sent may move the cursor of the one who looks at it.
+            # Control characters from the wire must not reach the terminal.
             text.append(chr(packet[at]) if 0x20 <= packet[at] < 0x7F else ".", style)
         row.append_text(text)
         return row

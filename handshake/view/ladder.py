@@ -1,4 +1,4 @@
-"""The ladder: one segment a row, between the states of both ends after it."""
+"""The ladder diagram: a segment a row, between the states of both ends after it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from handshake.events import Role
+from handshake.tcp.control_block import state_text
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.layout import fit, line
 from handshake.view.notation import TimeColumn, is_trouble
@@ -18,40 +19,34 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from handshake.events import Change, Step
-    from handshake.tcp import ControlBlock
     from handshake.tcp.icmp import IcmpError
     from handshake.view.numbers import Numbers
 
 _TIME: Final = 9
 _STATE: Final = 13
-"""The longest name of a state, and the mark that says that it was inferred."""
+"""The longest state name, and the mark of an inferred one."""
 
 _LEAST: Final = 12
-"""Columns below which an arrow bears no words."""
+"""A shorter arrow has no label."""
 
 _ARROW_AT: Final = _TIME + 1 + _STATE
 
 
-def state_of(block: ControlBlock | None) -> str:
-    """Return the state of an end: `?` where nothing is known, or after what is not proven."""
-    return "?" if block is None else f"{block.state}{'?' if block.inferred else ''}"
-
-
 @dataclass(frozen=True)
 class Ladder:
-    """Segments as arrows between two ends, in the order in which they were seen."""
+    """Segments as arrows between two ends, in the order of capture."""
 
     steps: Sequence[Step]
     numbers: Numbers
     current: int | None = None
-    """The row to mark, counted from 0, and to keep in sight."""
+    """The row to highlight and keep on screen, from 0."""
 
     height: int | None = None
-    """Lines to take at most, the heading among them; None for all."""
+    """The most lines, heading included; None for all."""
 
     glyphs: Glyphs = UNICODE
     errors: Sequence[IcmpError] = ()
-    """ICMP errors that quote segments of the client's, each in a row of its own."""
+    """ICMP errors about the client's segments, each in a row of its own."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield from self.lines(options.max_width)
@@ -61,7 +56,7 @@ class Ladder:
         clock = TimeColumn(self.steps)
         rows = self._rows()
         room = len(rows) if self.height is None else max(1, self.height - 1)
-        # What led up to the current row says more than what comes after it.
+        # The rows before the current one explain more than those after it.
         above = room - 1 - room // 3
         current = 0 if self.current is None else rows.index(self.current)
         first = max(0, min(current - above, len(rows) - room))
@@ -69,7 +64,7 @@ class Ladder:
         return [self._heading(width, clock), *(self._row(each, width, clock) for each in shown)]
 
     def _rows(self) -> list[int | IcmpError]:
-        """Return what has a row, in the order of time: the places of steps, and errors."""
+        """Return the rows in the order of time: indexes of steps, and errors."""
         rows: list[int | IcmpError] = []
         errors = sorted(self.errors, key=lambda error: error.at, reverse=True)
         for at, step in enumerate(self.steps):
@@ -79,13 +74,13 @@ class Ladder:
         return [*rows, *reversed(errors)]
 
     def _error(self, error: IcmpError, width: int, clock: TimeColumn) -> Text:
-        """Return the row of an ICMP error, which comes from wherever on the way."""
+        """Return the row of an ICMP error, whose sender is somewhere on the path."""
         start = self.steps[0].observed.at if self.steps else error.at
         row = line((f"{clock.show(error.at - start):>{_TIME}}", "dim"), ("!", "warn"))
         row.append(" " * _STATE)
         room = max(0, width - _ARROW_AT - 1 - _STATE)
         name = "ICMP" if error.version == 4 else "ICMPv6"
-        label = f"{name} {error.type}/{error.code} from {error.sender}: {error.words}"
+        label = f"{name} {error.type}/{error.code} from {error.sender}: {error.meaning}"
         label = label[: max(0, room - 6)]
         rest = max(1, room - 4 - len(label))
         row.append(f"{self.glyphs.left_arrow(rest)} {label} {self.glyphs.horizontal * 2}", "bad")
@@ -95,7 +90,7 @@ class Ladder:
         return line(
             (f"{clock.unit:>{_TIME}} ", "dim"),
             (fit("CLIENT", _STATE), "client"),
-            (fit(self.numbers.words, max(0, width - _ARROW_AT - _STATE)), "dim"),
+            (fit(self.numbers.label, max(0, width - _ARROW_AT - _STATE)), "dim"),
             ("SERVER", "server"),
         )
 
@@ -103,14 +98,14 @@ class Ladder:
         if not isinstance(at, int):
             return self._error(at, width, clock)
         step = self.steps[at]
-        chosen, trouble = at == self.current, is_trouble(step)
-        row = line((f"{clock.show(step.since_start):>{_TIME}}", "title" if chosen else "dim"))
-        row.append(">" if chosen else "!" if trouble else " ", "why" if chosen else "warn")
-        row.append(fit(state_of(step.client.after), _STATE), _state_style(step.client))
+        selected, trouble = at == self.current, is_trouble(step)
+        row = line((f"{clock.show(step.since_start):>{_TIME}}", "title" if selected else "dim"))
+        row.append(">" if selected else "!" if trouble else " ", "why" if selected else "warn")
+        row.append(fit(state_text(step.client.after), _STATE), _state_style(step.client))
         room = width - _ARROW_AT - 1 - _STATE
         row.append(self._arrow(step, room), style_of(step.segment))
         row.append(" ")
-        row.append(state_of(step.server.after), _state_style(step.server))
+        row.append(state_text(step.server.after), _state_style(step.server))
         return row
 
     def _arrow(self, step: Step, room: int) -> str:
@@ -126,14 +121,14 @@ class Ladder:
 
 
 def _state_style(change: Change) -> str:
-    """A state that this segment brought about stands out."""
+    """Highlight a state that this segment caused."""
     if change.after is None or change.after.inferred:
         return "inferred"
     return "state" if "state" in change.changed else "dim"
 
 
 def _label(step: Step, numbers: Numbers, room: int) -> str:
-    """Return the control bits and as many header fields as there is room for."""
+    """Return the control bits and as many header fields as fit."""
     seg, options = step.segment, step.segment.options
     found = {
         "seq": numbers.show(seg.seq, step.by),
@@ -145,7 +140,7 @@ def _label(step: Step, numbers: Numbers, room: int) -> str:
     }
     shown = {name: f" {name}={value}" for name, value in found.items() if value is not None}
     bits = str(seg.flags)
-    # How much a segment carries says more than what it acknowledges: that goes before `len`.
+    # The length says more than the acknowledgment: it is dropped last.
     for name in ("ws", "mss", "win", "ack", "len"):
         if len(bits + "".join(shown.values())) <= room:
             break

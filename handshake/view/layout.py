@@ -1,4 +1,4 @@
-"""Text measured in columns: a Hangul syllable takes two, so `len` never tells a width."""
+"""Fits text into columns: a Hangul syllable takes two, so `len` is not the width."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def fit(text: str, width: int, ellipsis: str = "…") -> str:
-    """Return text that takes exactly `width` columns: filled with spaces, or cut with a sign."""
+    """Return text exactly `width` columns wide: padded with spaces, or cut with an ellipsis."""
     if cell_len(text) <= width:
         return text + " " * (width - cell_len(text))
     if width <= cell_len(ellipsis):
@@ -21,15 +21,15 @@ def fit(text: str, width: int, ellipsis: str = "…") -> str:
 
 
 def centre(text: str, width: int, ellipsis: str = "…") -> str:
-    """Return text in the middle of `width` columns."""
+    """Return text centred in `width` columns."""
     spare = max(0, width - cell_len(text))
     return fit(" " * (spare // 2) + text, width, ellipsis)
 
 
 def wrap(text: str, width: int, first: int = 0) -> list[str]:
-    """Return text in lines of at most `width` columns; `first` are taken on the first line.
+    """Return text in lines of at most `width` columns; the first line has `first` fewer.
 
-    Breaks at spaces. A word wider than a line is broken where the line ends.
+    Breaks at spaces. A word wider than a line is broken at the end of the line.
     """
     lines: list[str] = []
     line, room = "", width - first
@@ -51,12 +51,12 @@ def wrap(text: str, width: int, first: int = 0) -> list[str]:
 
 
 def line(*parts: str | tuple[str, str] | Text) -> Text:
-    """Return one line of pieces, each plain or with the role it is drawn in; it never wraps."""
+    """Return one line of pieces, each plain or with a style; it never wraps."""
     return Text.assemble(*parts, no_wrap=True, overflow="crop")
 
 
 def cropped(lines: Iterable[Text], width: int) -> list[Text]:
-    """Return lines that each take exactly `width` columns, for what stands to their right."""
+    """Return lines exactly `width` columns wide, so that text can be put beside them."""
     out = []
     for each in lines:
         each = each.copy()

@@ -1,4 +1,4 @@
-"""A lesson's scene on a screen of 80x24: both sockets, the header between them, and why."""
+"""A lesson's scene on a screen of 80x24: sockets, header, and explanation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from rich.cells import cell_len
 
 from handshake.events import Role
-from handshake.lessons import Lesson, LessonText, Moment, Scene, StepText, Words
+from handshake.lessons import Lesson, LessonText, Moment, Scene, ScreenText, StepText
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.header import HeaderGrid
 from handshake.view.layout import centre, cropped, fit, line, wrap
@@ -30,21 +30,21 @@ _BOX: Final = 32
 
 @dataclass(frozen=True)
 class Place:
-    """Where in a lesson a screen is, and what it is asked to show there."""
+    """The position in a lesson, and how to show it."""
 
     lesson: Lesson
     index: int
-    """The scene, counted from 0."""
+    """The scene, from 0."""
 
     number: str
-    """Which of how many lessons this is: `1/6`."""
+    """Number of the lesson and of all lessons: `1/6`."""
 
     playing: bool = False
     chosen: str | None = None
     """The header field that is being explained."""
 
     keys: tuple[tuple[str, str], ...] = ()
-    """The keys that work here, each with what it does."""
+    """The keys and what they do."""
 
     @property
     def scene(self) -> Scene:
@@ -54,11 +54,11 @@ class Place:
 
 @dataclass(frozen=True)
 class LessonScreen:
-    """One scene in one language, at least 80 columns wide."""
+    """A scene in one language, at least 80 columns wide."""
 
     place: Place
     text: LessonText
-    words: Words
+    words: ScreenText
     height: int = MIN_HEIGHT
     glyphs: Glyphs = UNICODE
 
@@ -67,11 +67,11 @@ class LessonScreen:
 
     @property
     def step(self) -> StepText:
-        """What is said in this scene."""
+        """The text of this scene."""
         return self.text.steps[self.place.scene.name]
 
     def lines(self, width: int) -> list[Text]:
-        """Return the whole screen, as many lines as it is high."""
+        """Return the whole screen, exactly `height` lines."""
         below = [
             progress(self.place, self.text, self.glyphs),
             key_line(self.place, self.glyphs),
@@ -82,12 +82,12 @@ class LessonScreen:
         return [*above, *why, *[line()] * spare, *below]
 
     def picture(self, width: int) -> list[Text]:
-        """Return title, sockets and header: all that is drawn of the scene."""
+        """Return title, sockets and header."""
         title = title_line(self.place, self.text.title, (self.step, self.words), width, self.glyphs)
         return [title, *self._sockets(width), *self._header(width)]
 
     def why(self, width: int) -> list[Text]:
-        """Return what the scene means; or what the chosen field is for."""
+        """Return the explanation of the scene, or of the chosen field."""
         name, text, style = self.words["why"], self.step.why, "why"
         if self.place.chosen is not None:
             field = self.words.fields[self.place.chosen]
@@ -146,13 +146,13 @@ class LessonScreen:
 def title_line(
     place: Place,
     title: str,
-    told: tuple[StepText, Words],
+    texts: tuple[StepText, ScreenText],
     width: int,
     glyphs: Glyphs,
     when: str = "",
 ) -> Text:
-    """Return the first line: which lesson on the left, which step on the right."""
-    step, words = told
+    """Return the first line: the lesson on the left, the step on the right."""
+    step, words = texts
     left = f" {place.number}  {title}"
     right = f"{words['step']} {place.index + 1}/{len(place.lesson.scenes)} · {step.title}{when}"
     if place.playing:
@@ -163,14 +163,14 @@ def title_line(
 
 
 def paragraph(name: str, text: str, width: int, style: str, glyphs: Glyphs) -> list[Text]:
-    """Return text that begins with a word in a style of its own."""
+    """Return text with a styled first word."""
     name, text = glyphs.spell(name), glyphs.spell(text)
     first, *rest = wrap(text, width - 2, cell_len(name) + 1)
     return [line(" ", (name, style), f" {first}"), *(line(f" {each}") for each in rest)]
 
 
 def progress(place: Place, text: LessonText, glyphs: Glyphs) -> Text:
-    """Return all steps in one line: those done, this one, those to come."""
+    """Return all steps in one line: done, current, to come."""
     parts: list[tuple[str, str]] = []
     for number, scene in enumerate(place.lesson.scenes):
         here = number == place.index
@@ -181,15 +181,17 @@ def progress(place: Place, text: LessonText, glyphs: Glyphs) -> Text:
 
 
 def key_line(place: Place, glyphs: Glyphs) -> Text:
-    """Return the keys that work here."""
+    """Return the keys and what they do."""
     parts: list[str | tuple[str, str]] = [" "]
     for key, what in place.keys:
         parts += [(glyphs.spell(key), "key"), f" {what}  "]
     return line(*parts)
 
 
-def programs(scene: Scene, lesson: Lesson, words: Words, width: int, glyphs: Glyphs) -> list[Text]:
-    """Return both programs in place of a header, since none is sent, each marked at its call."""
+def programs(
+    scene: Scene, lesson: Lesson, words: ScreenText, width: int, glyphs: Glyphs
+) -> list[Text]:
+    """Return both programs where no header is sent, with their current lines marked."""
     half = width // 2
     sides = (
         (_program(lesson.client_program, scene.client_line), words["client_program"], "client"),

@@ -1,4 +1,4 @@
-"""One end of a lesson's connection: what its socket holds, what its program does."""
+"""One end of a lesson's connection: its socket and its program."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from handshake.events import Change
-    from handshake.lessons import EndText, Scene, Words
+    from handshake.lessons import EndText, Scene, ScreenText
     from handshake.tcp import ControlBlock, Endpoint, Offer, Seq
 
 Part = tuple[str, str]
-"""A piece of a line, and the role it is drawn in."""
+"""A piece of a line, and its style."""
 
 
 @dataclass(frozen=True)
 class SocketBox:
-    """A control block in a box, with `*` at what has just changed."""
+    """A control block in a box, with `*` at fields that changed."""
 
     scene: Scene
     role: Role
     text: EndText
-    words: Words
+    words: ScreenText
     below: str = ""
-    """What to write into the lower edge: the title in another language."""
+    """Text in the lower edge: the title in another language."""
 
     glyphs: Glyphs = UNICODE
 
     @property
     def change(self) -> Change:
-        """What happens to this end in the scene."""
+        """The change at this end in the scene."""
         return self.scene.client if self.role is Role.CLIENT else self.scene.server
 
     @property
     def block(self) -> ControlBlock:
-        """What this end holds at the end of the scene."""
+        """The control block of this end after the scene."""
         assert self.change.after is not None
         return self.change.after
 
@@ -107,7 +107,7 @@ class SocketBox:
             return [*parts, (str(self.block.state), "state")]
         became: Part = (f"{self.glyphs.becomes} {after.state}", "changed")
         was: Part = (f"{before.state} ", "")
-        # SYN-RECEIVED and ESTABLISHED do not fit side by side into a small box.
+        # SYN-RECEIVED and ESTABLISHED do not fit into one line of a small box.
         if label + cell_len(was[0] + became[0]) <= width - 3:
             parts.append(was)
         return [*parts, became]
@@ -117,17 +117,17 @@ class SocketBox:
         shown = str(local) if local.port else ""
         return [
             (fit(self.words["local"], label), ""),
-            self._value("local", shown) if shown else self._nothing("no_address"),
+            self._value("local", shown) if shown else self._none("no_address"),
         ]
 
     def _peer(self, label: int) -> list[Part]:
         remote: Endpoint | None = self.block.remote
         return [
             (fit(self.words["peer"], label), ""),
-            self._nothing("nobody") if remote is None else self._value("remote", str(remote)),
+            self._none("no_peer") if remote is None else self._value("remote", str(remote)),
         ]
 
-    def _nothing(self, why: str) -> Part:
+    def _none(self, why: str) -> Part:
         return f"{self.glyphs.dash} {self.words[why]}", "dim"
 
     def _value(self, field: str, shown: str) -> Part:
@@ -155,13 +155,13 @@ class SocketBox:
 
 
 def _offered(offer: Offer) -> str:
-    words = [f"mss {offer.mss}"] if offer.mss is not None else []
-    words += [f"ws {offer.window_scale}"] if offer.window_scale is not None else []
-    words += ["sack"] if offer.sack_permitted else []
-    return " ".join([*words, "ts"] if offer.timestamps else words)
+    found = [f"mss {offer.mss}"] if offer.mss is not None else []
+    found += [f"ws {offer.window_scale}"] if offer.window_scale is not None else []
+    found += ["sack"] if offer.sack_permitted else []
+    return " ".join([*found, "ts"] if offer.timestamps else found)
 
 
 def _agreed(block: ControlBlock) -> str:
-    words = [f"mss {block.mss}", f"ws {block.snd_shift}/{block.rcv_shift}"]
-    words += ["sack"] if block.sack else []
-    return " ".join([*words, "ts"] if block.timestamps else words)
+    found = [f"mss {block.mss}", f"ws {block.snd_shift}/{block.rcv_shift}"]
+    found += ["sack"] if block.sack else []
+    return " ".join([*found, "ts"] if block.timestamps else found)

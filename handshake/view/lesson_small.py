@@ -1,4 +1,4 @@
-"""A lesson's scene where a picture has no room, and the keys that lead through a lesson."""
+"""A lesson's scene on a screen too small for the drawing, and the help on keys."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from handshake.events import Change
-    from handshake.lessons import LessonText, Words
+    from handshake.lessons import LessonText, ScreenText
     from handshake.view.lesson import Place
 
 
 @dataclass(frozen=True)
 class SmallLessonScreen:
-    """One scene in words, with a line that says why there is no picture."""
+    """A scene as text, with a line that says why there is no drawing."""
 
     place: Place
     text: LessonText
-    words: Words
+    words: ScreenText
     height: int
     glyphs: Glyphs = UNICODE
 
@@ -31,23 +31,23 @@ class SmallLessonScreen:
         yield from self.lines(options.max_width)
 
     def lines(self, width: int) -> list[Text]:
-        """Return as much as there is room for, what matters most first."""
+        """Return as much as fits, the most important first."""
         scene, words = self.place.scene, self.words
         step = self.text.steps[scene.name]
         place = f"{words['step']} {self.place.index + 1}/{len(self.place.lesson.scenes)}"
         small = words["small"].format(width=width, height=self.height)
-        said = [
+        paragraphs = [
             (f"{place}: {step.title}", "title"),
             (step.why, "none"),
             (f"{words['client']}: {_states(scene.client)}", "client"),
             (f"{words['server']}: {_states(scene.server)}", "server"),
         ]
         if scene.segment is not None:
-            said.append((str(scene.segment), "none"))
+            paragraphs.append((str(scene.segment), "none"))
         keys = "  ".join(f"{key} {what}" for key, what in self.place.keys)
         ellipsis = self.glyphs.ellipsis
         lines = [line((fit(self.glyphs.spell(small), width, ellipsis), "warn"))]
-        for text, style in said:
+        for text, style in paragraphs:
             lines += [line((each, style)) for each in wrap(self.glyphs.spell(text), width)]
         lines = lines[: self.height - 1]
         return [*lines, line((fit(self.glyphs.spell(keys), width, ellipsis), "key"))]
@@ -62,7 +62,7 @@ def _states(change: Change) -> str:
 
 @dataclass(frozen=True)
 class KeysScreen:
-    """What each key does."""
+    """The help on keys."""
 
     keys: tuple[tuple[str, str], ...]
     title: str
@@ -74,7 +74,7 @@ class KeysScreen:
         yield from self.lines(options.max_width)
 
     def lines(self, width: int) -> list[Text]:
-        """Return a line for each key, and how to leave."""
+        """Return a line for each key, and how to go back."""
         glyphs = self.glyphs
         lines = [
             line((fit(glyphs.spell(f" {self.title}"), width, glyphs.ellipsis), "title")),

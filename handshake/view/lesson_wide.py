@@ -1,4 +1,4 @@
-"""A lesson's scene on a screen of 120x40: bit ruler, larger sockets, one language or both."""
+"""A lesson's scene on a screen of 120x40: bit ruler, larger sockets, one or two languages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
 from handshake.events import Role
-from handshake.lessons import Lesson, LessonText, Moment, StepText, Words
+from handshake.lessons import Lesson, LessonText, Moment, ScreenText, StepText
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.header import WIDTH, HeaderGrid
 from handshake.view.layout import centre, cropped, fit, line
@@ -26,18 +26,18 @@ MIN_HEIGHT: Final = 40
 
 _BOX: Final = 43
 _NAMES: Final = 20
-"""Columns for what a row of the pane speaks of."""
+"""Columns for the names in the pane."""
 
 _GRID_LINES: Final = 15
 
 
 @dataclass(frozen=True)
 class WideLessonScreen:
-    """One scene, at least 120 columns wide. The first language is the one of the pictures."""
+    """A scene, at least 120 columns wide. The drawing is in the first language."""
 
     place: Place
-    texts: tuple[tuple[LessonText, Words], ...]
-    """In one language or in two."""
+    texts: tuple[tuple[LessonText, ScreenText], ...]
+    """The texts in one or two languages."""
 
     height: int = MIN_HEIGHT
     glyphs: Glyphs = UNICODE
@@ -50,7 +50,7 @@ class WideLessonScreen:
         return self.texts[0][0].steps[self.place.scene.name]
 
     def lines(self, width: int) -> list[Text]:
-        """Return the whole screen, as many lines as it is high."""
+        """Return the whole screen, exactly `height` lines."""
         text, words = self.texts[0]
         title = " · ".join(each.title for each, _ in self.texts)
         rule = line((self.glyphs.rule(width), "rule"))
@@ -92,7 +92,7 @@ class WideLessonScreen:
         return SocketBox(self.place.scene, role, end, words, below, self.glyphs)
 
     def _wire(self, gap: int) -> list[Text]:
-        """Draw every segment so far, this one in its colour."""
+        """Draw every segment so far, the current one in its colour."""
         lines = [line()]
         for scene in self.place.lesson.scenes[: self.place.index + 1]:
             seg = scene.segment
@@ -132,7 +132,7 @@ class WideLessonScreen:
         ]
 
     def _pane(self, segment: Segment, width: int) -> list[Text]:
-        """Return what there is to say of the segment, beside its header."""
+        """Return the notes beside the header."""
         text = self.texts[0][0]
         pane = text.panes[_number(self.place.lesson, segment)]
         spell, room = self.glyphs.spell, width - _NAMES - 1
@@ -160,7 +160,7 @@ class WideLessonScreen:
             for row in zip_longest(*columns, fillvalue=line())
         ]
 
-    def _meaning(self, text: LessonText, words: Words, width: int) -> list[Text]:
+    def _meaning(self, text: LessonText, words: ScreenText, width: int) -> list[Text]:
         step = text.steps[self.place.scene.name]
         if self.place.chosen is None:
             return paragraph(words["why"], step.why, width, "why", self.glyphs)
@@ -168,13 +168,13 @@ class WideLessonScreen:
         return paragraph(f"{field.name}:", field.text, width, "field.chosen", self.glyphs)
 
 
-def _long_labels(words: Words) -> dict[str, str] | None:
-    """Return the names of the fields; English ones have room here for their full length."""
+def _long_labels(words: ScreenText) -> dict[str, str] | None:
+    """Return the labels of the fields; English ones fit in full here."""
     return None if words.language == "en" else words.labels
 
 
 def _number(lesson: Lesson, segment: Segment) -> int:
-    """Return which segment of the lesson this is, counted from 0."""
+    """Return the number of the segment in its lesson, from 0."""
     order: list[Segment] = []
     for scene in lesson.scenes:
         if scene.segment is not None and scene.segment not in order:
@@ -183,6 +183,6 @@ def _number(lesson: Lesson, segment: Segment) -> int:
 
 
 def _dump(segment: Segment) -> list[str]:
-    """Return the header's octets in hexadecimal, two a word."""
-    words = segment.pack().hex(" ", 2).split()
-    return [" ".join(words[at : at + 10]) for at in range(0, len(words), 10)]
+    """Return the header's octets in hexadecimal, in groups of two."""
+    groups = segment.pack().hex(" ", 2).split()
+    return [" ".join(groups[at : at + 10]) for at in range(0, len(groups), 10)]

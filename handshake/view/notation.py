@@ -1,4 +1,4 @@
-"""What to call a step in a word or two, and how to write times and strange characters."""
+"""How steps, times, endpoints, counts and text from outside are written."""
 
 from __future__ import annotations
 
@@ -32,36 +32,37 @@ _TROUBLE: Final = (
     ev.UnseenAcknowledged,
     ev.WindowClosed,
 )
-"""What an expert would stop at."""
+"""Events that a reader should look at."""
 
-_AGAIN: Final = (ev.SynRetransmitted, ev.SynAckRetransmitted, ev.Retransmitted)
+_RETRANSMISSIONS: Final = (ev.SynRetransmitted, ev.SynAckRetransmitted, ev.Retransmitted)
 
 
 def is_trouble(step: Step) -> bool:
-    """Whether something did not go as it should."""
+    """Whether an event of this step is a sign of trouble."""
     return any(isinstance(event, _TROUBLE) for event in step.events)
 
 
 def headline(step: Step) -> str:
-    """Return a step in a word or two: `SYN+ACK again`, `data, 517 octets`."""
+    """Return a step in a word or two: `SYN retransmitted`, `data, 517 octets`."""
     seg = step.segment
     name = str(seg.flags)
     if seg.payload_length and not (seg.syn or seg.fin or seg.rst):
         name = f"data, {octets(seg.payload_length)}"
     if any(isinstance(event, ev.KeepAlive) for event in step.events):
         name = "keep-alive"
-    return f"{name} again" if any(isinstance(event, _AGAIN) for event in step.events) else name
+    again = any(isinstance(event, _RETRANSMISSIONS) for event in step.events)
+    return f"{name} retransmitted" if again else name
 
 
 def cited(section: str | None) -> str:
-    """Return a section with the number of its RFC; nothing where there is none."""
+    """Return a section with the number of its RFC; nothing if there is none."""
     if section is None:
         return ""
     return section if section.startswith("RFC") else f"RFC 9293 {section}"
 
 
 def printable(text: str) -> str:
-    """Return text from outside with all that could move a cursor or hide a word escaped."""
+    """Return text from outside with control and invisible characters escaped."""
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
         for char in text
@@ -69,31 +70,31 @@ def printable(text: str) -> str:
 
 
 def endpoint(end: EndRecord) -> str:
-    """Return an address and a port as they are written together: `[::1]:80`."""
+    """Return address and port: `[::1]:80`."""
     return f"[{end.address}]:{end.port}" if ":" in end.address else f"{end.address}:{end.port}"
 
 
 def count(number: int, what: str) -> str:
-    """Return a number of things: `1 packet`, `2,000 packets`."""
+    """Return a count with its noun: `1 packet`, `2,000 packets`."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 class TimeColumn:
-    """Times since a connection's first segment, all in the one unit that its length asks for."""
+    """Times since a connection's first segment, in a unit that suits its duration."""
 
     def __init__(self, steps: Sequence[Step]) -> None:
         longest = abs(steps[-1].since_start) if steps else 0
-        # Nine columns hold 99999.999.
+        # Nine columns fit 99999.999.
         self.unit, self._nano = (
             ("ms", NS_PER_MS) if longest < 100 * NS_PER_SECOND else ("s", NS_PER_SECOND)
         )
         self._decimals = 3 if longest < 10**14 else 0
 
     def show(self, nanoseconds: int) -> str:
-        """Return a time without its unit."""
+        """Return a time without unit."""
         return f"{nanoseconds / self._nano:.{self._decimals}f}"
 
 
 def milliseconds(nanoseconds: int) -> str:
-    """Return a time between two segments: `+1020.0 ms`."""
+    """Return the time between two segments: `+1020.000 ms`."""
     return f"{nanoseconds / 10**6:+.3f} ms"

@@ -1,4 +1,4 @@
-"""Sequence numbers for a reader: counted from each end's first, or as the wire had them."""
+"""Sequence numbers as shown: relative to each end's first, or absolute."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ if TYPE_CHECKING:
     from handshake.tcp import Seq
 
 UNKNOWN: Final = "—"
-"""What stands where nothing is known."""
+"""The sign for an unknown number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """How the numbers of one connection are shown.
+    """How the sequence numbers of one connection are shown.
 
-    Relative, an end's SYN is 0, so that what an ACK answers can be counted on fingers; where
-    the SYN was not seen, the first number seen is 1, as Wireshark has it.
+    Relative, the SYN of an end is 0; if no SYN was captured, the first number is 1, as in
+    Wireshark.
     """
 
     client: Seq | None = None
-    """What counts as 0 of the client's numbers; None where nothing is known of them."""
+    """The client's number that is shown as 0; None if unknown."""
 
     server: Seq | None = None
     relative: bool = True
 
     @classmethod
     def of(cls, steps: Iterable[Step], *, relative: bool = True) -> Numbers:
-        """Return the numbers of the connection that these steps are the beginning of."""
+        """Return the numbers of the connection that begins with these steps."""
         zero: dict[Role, Seq] = {}
         for step in steps:
             seg = step.segment
             if seg.rst:
-                continue  # what a RST has for a number belongs to whoever provoked it
+                continue  # the number of a RST comes from the segment that provoked it
             if seg.syn:
                 zero.setdefault(step.by, seg.seq)
             zero.setdefault(step.by, seg.seq - 1)
@@ -49,25 +49,25 @@ class Numbers:
         return cls(zero.get(Role.CLIENT), zero.get(Role.SERVER), relative)
 
     def absolute(self) -> Numbers:
-        """Return the same with every number as the wire had it."""
+        """Return the same with absolute numbers."""
         return replace(self, relative=False)
 
-    def show(self, number: Seq | None, whose: Role) -> str:
-        """Return one of an end's numbers in words."""
+    def show(self, number: Seq | None, end: Role) -> str:
+        """Return a number of an end as text."""
         if number is None:
             return UNKNOWN
-        zero = self.client if whose is Role.CLIENT else self.server
+        zero = self.client if end is Role.CLIENT else self.server
         if not self.relative or zero is None:
             return str(number)
-        # A number from before the SYN stays a large one: it belongs to no part of this stream.
+        # A number before the SYN stays large: it is not part of this stream.
         return str(int(number - int(zero)))
 
-    def both(self, number: Seq, whose: Role) -> str:
-        """Return a number as it is shown, and where that differs as the wire had it."""
-        shown = self.show(number, whose)
+    def both(self, number: Seq, end: Role) -> str:
+        """Return a number as shown, followed by the absolute number if that differs."""
+        shown = self.show(number, end)
         return shown if shown == str(number) else f"{shown} ({number})"
 
     @property
-    def words(self) -> str:
-        """What a screen says about its numbers."""
+    def label(self) -> str:
+        """Whether the numbers are relative, as a screen says it."""
         return "seq relative" if self.relative else "seq absolute"

@@ -1,4 +1,4 @@
-"""What a probe found: the verdict, the ladder, and what the answer's header says."""
+"""The result of a probe: verdict, ladder, and the header of the answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from handshake.tcp import Flags
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.ladder import Ladder
 from handshake.view.layout import line, wrap
-from handshake.view.notation import printable
+from handshake.view.notation import count, printable
 from handshake.view.numbers import Numbers
 
 if TYPE_CHECKING:
@@ -27,37 +27,37 @@ if TYPE_CHECKING:
     from handshake.tcp import Segment
 
 _NAMES: Final = {Verdict.FILTERED: "NO ANSWER (filtered)"}
-"""What a verdict is called on the screen, where its own name says less."""
+"""Names of verdicts on the screen that say more than their codes."""
 
 _CLOSES: Final = {
-    Close.CLEAN: ("clean", "each end sent FIN, and each FIN was acknowledged"),
-    Close.PEER_KEPT_OPEN: ("half", "the peer acknowledged our FIN and sent none of its own"),
-    Close.RESET: ("reset", "the peer sent RST before both FINs were acknowledged"),
+    Close.CLEAN: ("clean", "both ends sent a FIN, and both were acknowledged"),
+    Close.PEER_KEPT_OPEN: ("half", "the peer acknowledged our FIN but sent none of its own"),
+    Close.RESET: ("reset", "the peer sent a RST before both FINs were acknowledged"),
 }
-"""How the connection was closed: in a word, and what that is."""
+"""How the connection was closed: in a word, and in a sentence."""
 
-_AGREED: Final = {
+_NEGOTIATED: Final = {
     "sack": "selective acknowledgments (RFC 2018)",
-    "clocks": "timestamps in each segment (RFC 7323)",
-    "ecn": "routers may mark instead of drop (RFC 3168)",
+    "tstamps": "timestamps in every segment (RFC 7323)",
+    "ecn": "explicit congestion notification (RFC 3168)",
 }
 
-_KNOCKED: Final = (
-    "This asked for no connection, and neither end has one: the states are those that somebody who "
-    "sees the wire alone would conclude."
+_NO_CONNECTION: Final = (
+    "The first segment was not a SYN, so neither end has a connection: the states are inferred "
+    "from the packets."
 )
-"""What to say of a first segment that is no SYN."""
+"""The note on a first segment that is not a SYN."""
 
 _QUOTED: Final = 44
-"""Characters of what the peer said that have room on a line."""
+"""Characters of received data that fit on a line."""
 
 _LABEL: Final = 9
 _VALUE: Final = 8
 
 
 @dataclass(frozen=True)
-class Findings:
-    """The result of one probe, with all segments of it."""
+class ProbeView:
+    """The result of one probe, with all its segments."""
 
     result: Result
     steps: Sequence[Step]
@@ -74,12 +74,13 @@ class Findings:
             ladder = Ladder(self.steps, numbers, errors=self.result.errors, glyphs=self.glyphs)
             out += [line(), *ladder.lines(width)]
             answer = list(self._answer(numbers))
-            out += [line(), *answer, *self._said(), *self._end()] if answer else []
-            if not _calls(self.steps[0].segment):
-                out += _indented(_KNOCKED, width, "note")
+            out += [line(), *answer, *self._data(), *self._close()] if answer else []
+            if not _is_connection_request(self.steps[0].segment):
+                out += _indented(_NO_CONNECTION, width, "note")
         elif self.result.negotiated is not None:
-            # A call of the kernel's: what it tells is all there is.
-            out += [line(), *self._in_force(self.result.negotiated), *self._said(), *self._end()]
+            # A connection of the kernel's: TCP_INFO is all there is.
+            negotiated = self._negotiated(self.result.negotiated)
+            out += [line(), *negotiated, *self._data(), *self._close()]
         for note in self.result.findings:
             out += _indented(note.text, width, "note")
         return out
@@ -89,31 +90,33 @@ class Findings:
         name = _NAMES.get(result.verdict, str(result.verdict).replace("-", " ").upper())
         good = result.verdict is Verdict.OPEN
         row = line(
-            (name, "ok" if good else "bad"), "  ", (called(result.target, result.address), "title")
+            (name, "ok" if good else "bad"),
+            "  ",
+            (target_text(result.target, result.address), "title"),
         )
-        if (waited := after(result)) is not None:
+        if (waited := time_to_answer(result)) is not None:
             row.append(f"  {self._answered_by()} after {waited}")
-            row.append(": to which SYN is not known" if result.rtt_ambiguous else "")
+            row.append(" (unclear which SYN was answered)" if result.rtt_ambiguous else "")
         return row
 
     def _answered_by(self) -> str:
         """Return what the round trip ended with: the first acceptable answer."""
-        heard = [step.segment for step in self.steps if _theirs(step)]
+        received = [step.segment for step in self.steps if _incoming(step)]
         if not self.steps:
-            return "RST" if self.result.verdict is Verdict.CLOSED else "SYN+ACK"
-        return "SYN+ACK" if any(seg.syn and seg.ack is not None for seg in heard) else "RST"
+            return "RST" if self.result.verdict is Verdict.CLOSED else "SYN-ACK"
+        return "SYN-ACK" if any(seg.syn and seg.ack is not None for seg in received) else "RST"
 
     def _reason(self) -> str:
         code = self.result.exit_code
         return printable(self.result.reason) + (f"  (exit {code})" if code else "")
 
     def _answer(self, numbers: Numbers) -> Iterator[Text]:
-        """Yield what the header of the SYN,ACK says, a field a line."""
-        answers = [step for step in self.steps if _answers(step)]
-        syn = next((step.segment for step in self.steps if not _theirs(step)), None)
+        """Yield the header of the SYN-ACK, a field a line."""
+        answers = [step for step in self.steps if _is_syn_ack(step)]
+        syn = next((step.segment for step in self.steps if not _incoming(step)), None)
         if not answers or syn is None:
             return
-        # Where several came, the one that is a correct answer opened the connection.
+        # Of several, the one that acknowledges our SYN opened the connection.
         answer = next((step for step in answers if _correct(step.segment, syn)), answers[0])
         seg, version = answer.segment, answer.segment.source.version
         assert seg.ack is not None
@@ -126,126 +129,128 @@ class Findings:
             yield _row("ttl", str(answer.observed.ttl), _hops(answer.observed.ttl))
         agreed = self.result.negotiated
         if agreed is not None and _correct(seg, syn):
-            yield _row("in force", "", _agreed(agreed))
+            yield _row("in use", "", _options_in_use(agreed))
         cookie = agreed and agreed.fast_open
         if cookie:
-            yield _row("cookie", cookie, f"for the next call: --fast-open={cookie}")
+            yield _row("cookie", cookie, f"for the next connection: --fast-open={cookie}")
 
-    def _in_force(self, agreed: Negotiated) -> Iterator[Text]:
-        """Yield what both SYNs brought into force."""
+    def _negotiated(self, agreed: Negotiated) -> Iterator[Text]:
+        """Yield the negotiated options, one a line."""
         if agreed.mss is not None:
-            yield _row("mss", str(agreed.mss), "octets of data in a segment to it, at most")
+            yield _row("mss", str(agreed.mss), "octets of data at most in a segment to the peer")
         shift = agreed.snd_shift or 0
-        yield _row("shift", str(shift), "of its window: " + _window(shift))
-        names = {"sack": agreed.sack, "clocks": agreed.timestamps, "ecn": agreed.ecn}
+        yield _row("shift", str(shift), f"of the peer's window: {_largest_window(shift)}")
+        names = {"sack": agreed.sack, "tstamps": agreed.timestamps, "ecn": agreed.ecn}
         for name, agreed_on in names.items():
-            yield _row(name, "yes" if agreed_on else "no", _AGREED[name])
+            yield _row(name, "yes" if agreed_on else "no", _NEGOTIATED[name])
 
-    def _said(self) -> Iterator[Text]:
-        """Yield what was said on the open connection, if anything was."""
-        said = self.result.data
-        if said is None:
+    def _data(self) -> Iterator[Text]:
+        """Yield the data sent and received, if any."""
+        data = self.result.data
+        if data is None:
             return
-        if said.sent:
-            rest = said.sent - said.acknowledged
-            took = f"not acknowledged: {rest}" if rest else "all of them acknowledged"
-            yield _row("said", str(said.sent), f"{_octets_word(said.sent)}, {took}")
-        if said.received:
-            count = len(said.received)
-            text = printable(said.received[:_QUOTED].decode("utf-8", "replace"))
-            if count > _QUOTED or len(text) > _QUOTED:
+        if data.sent:
+            rest = data.sent - data.acknowledged
+            took = f"{rest} not acknowledged" if rest else "all acknowledged"
+            yield _row("sent", str(data.sent), f"{_octets_word(data.sent)}, {took}")
+        if data.received:
+            length = len(data.received)
+            text = printable(data.received[:_QUOTED].decode("utf-8", "replace"))
+            if length > _QUOTED or len(text) > _QUOTED:
                 text = f"{text[:_QUOTED]} ..."
-            yield _row("heard", str(count), f"{_octets_word(count)}: {text}")
-        if said.expected is not None:
-            words = "came" if said.expected else "did not come, so this exits with 1"
-            yield _row("expected", "yes" if said.expected else "no", f"what was expected {words}")
+            yield _row("received", str(length), f"{_octets_word(length)}: {text}")
+        if data.expected is not None:
+            found = "received" if data.expected else "not received (exit 1)"
+            yield _row(
+                "expected", "yes" if data.expected else "no", f"the --expect text was {found}"
+            )
 
-    def _end(self) -> Iterator[Text]:
-        """Yield how the connection was closed, and what kept our kernel out of it."""
+    def _close(self) -> Iterator[Text]:
+        """Yield how the connection was closed, and the RST guard."""
         if self.result.close is not None:
             yield _row("close", *_CLOSES[self.result.close])
         if self.result.guard is not None:
-            made = "none was needed: the kernel made the call"
-            kept = "kept our own kernel from resetting it"
+            kernel = "not needed: the kernel opened the connection"
+            guarded = "kept the local kernel from resetting the connection"
             name = self.result.guard
-            yield _row("guard", name, made if name == "none" else kept)
+            yield _row("guard", name, kernel if name == "none" else guarded)
 
 
-def after(result: Result) -> str | None:
-    """Return how long the answer took; where SYNs were sent again, also since the first one."""
+def time_to_answer(result: Result) -> str | None:
+    """Return how long the answer took; if the SYN was retransmitted, also since the first SYN."""
     if result.rtt is None:
         return None
-    # Counted from the last SYN it may be too short, and from the first too long.
+    # From the last SYN it may be too short, from the first too long.
     took = seconds(result.rtt) + ("?" if result.rtt_ambiguous else "")
     if result.syn_sent < 2 or result.waited is None:
         return took
     return f"{seconds(result.waited)}, {took} after SYN {result.syn_sent}"
 
 
-def called(target: str, address: str | None) -> str:
-    """Return who was called, in the caller's words, and the address behind them."""
+def target_text(target: str, address: str | None) -> str:
+    """Return the target as the user wrote it, and its address."""
     text = printable(target)
     return text if address is None or address in text else f"{text} ({address})"
 
 
 def heading(target: str, address: str) -> Text:
-    """Return the line above the steps of a probe that begins."""
-    return line("PROBE  ", (called(target, address), "title"))
+    """Return the heading of a probe."""
+    return line("PROBE  ", (target_text(target, address), "title"))
 
 
-def _agreed(agreed: Negotiated) -> str:
-    """Return what both SYNs carried, and so is in force from now on."""
+def _options_in_use(agreed: Negotiated) -> str:
+    """Return the options that both SYNs carried."""
     found = {
         "window scaling": bool(agreed.snd_shift or agreed.rcv_shift),
         "SACK": agreed.sack,
         "timestamps": agreed.timestamps,
         "ECN": agreed.ecn,
-        "signatures (MD5)": agreed.md5,
+        "MD5 signatures": agreed.md5,
         "Multipath TCP": agreed.mptcp,
     }
-    return ", ".join(name for name, both in found.items() if both) or "none of the options"
+    return ", ".join(name for name, both in found.items() if both) or "no options"
 
 
-def _calls(seg: Segment) -> bool:
-    """Whether it is a SYN that asks for a connection."""
+def _is_connection_request(seg: Segment) -> bool:
+    """Whether it is a SYN that requests a connection."""
     return seg.flags & (Flags.SYN | Flags.ACK | Flags.FIN | Flags.RST) == Flags.SYN
 
 
-def _theirs(step: Step) -> bool:
-    """Whether the peer sent it, and not we: who calls himself sends and hears all of it."""
+def _incoming(step: Step) -> bool:
+    """Whether the peer sent it; on a connection to ourselves each segment is both."""
     outgoing = step.observed.outgoing
     return step.by is Role.SERVER if outgoing is None else not outgoing
 
 
-def _answers(step: Step) -> bool:
-    return _theirs(step) and step.segment.syn and step.segment.ack is not None
+def _is_syn_ack(step: Step) -> bool:
+    return _incoming(step) and step.segment.syn and step.segment.ack is not None
 
 
 def _correct(seg: Segment, syn: Segment) -> bool:
-    """Whether it acknowledges our SYN, and no more than came with it."""
+    """Whether it acknowledges our SYN, and no more than we sent."""
     return seg.ack is not None and syn.seq < seg.ack <= syn.end
 
 
 def _ack(seg: Segment, syn: Segment) -> str:
     assert seg.ack is not None
     if not _correct(seg, syn):
-        return "not what we sent"
-    taken = seg.ack - syn.seq - 1
+        return "does not acknowledge our SYN"
+    accepted = seg.ack - syn.seq - 1
     if not syn.payload_length:
-        return "= our seq + 1: a correct answer to our SYN"
-    return f"our SYN, and {taken} of the {syn.payload_length} octets that came with it"
+        return "= our seq + 1: acknowledges our SYN"
+    return f"our SYN and {accepted} of the {syn.payload_length} octets in it"
 
 
 def _octets_word(count: int) -> str:
     return "octet" if count == 1 else "octets"
 
 
-def _row(name: str, value: str, words: str) -> Text:
+def _row(name: str, value: str, meaning: str) -> Text:
     return line(
         "  ",
         (f"{name:<{_LABEL}}", "field.note"),
         (f"{value:<{_VALUE}}", "field.value"),
-        f" {words}",
+        f" {meaning}",
     )
 
 
@@ -257,14 +262,16 @@ def _indented(text: str, width: int, name: str = "") -> list[Text]:
 
 
 def _window(shift: int | None) -> str:
-    if not shift:
-        return "not scaled: 64 KiB at most"
-    return f"shift {shift}, so up to {_octets(0xFFFF << shift)} when scaled"
+    return f"{f'shift {shift}' if shift else 'not scaled'}: {_largest_window(shift)}"
+
+
+def _largest_window(shift: int | None) -> str:
+    return f"up to {_octets(0xFFFF << shift)} when scaled" if shift else "at most 64 KiB"
 
 
 def _octets(count: int) -> str:
     for unit, size in (("GiB", 2**30), ("MiB", 2**20)):
-        # The largest window is one octet short of the power of two that it is called by.
+        # The largest window is a little less than the power of two that it is named after.
         if count + (count >> 16) + 1 >= size:
             return f"{round(count / size)} {unit}"
     return f"{round(count / 2**10)} KiB"
@@ -272,12 +279,12 @@ def _octets(count: int) -> str:
 
 def _mss(mss: int | None, version: int) -> str:
     if mss is None:
-        return f"not said: {536 if version == 4 else 1220} it is then"
+        return f"not sent: default {536 if version == 4 else 1220}"
     mtu = mss + (40 if version == 4 else 60)
     usual = " (Ethernet)" if mtu == 1500 else ""
-    return f"packets of {mtu} octets{usual}, or lowered on the way"
+    return f"MTU {mtu}{usual}, or clamped on the path"
 
 
 def _hops(ttl: int) -> str:
-    count = hops(ttl)
-    return f"{count} hop{'' if count == 1 else 's'} if it started at {ttl + count}"
+    passed = hops(ttl)
+    return f"{count(passed, 'hop')} if it started at {ttl + passed}"

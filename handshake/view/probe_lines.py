@@ -1,4 +1,4 @@
-"""Many probes: a line for each, and what they add up to."""
+"""Many probes: a line for each, and statistics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from handshake.events.base import seconds
 from handshake.prober import Verdict
 from handshake.view.layout import line
 from handshake.view.notation import count, printable
-from handshake.view.probe import after, called
+from handshake.view.probe import target_text, time_to_answer
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -25,18 +25,18 @@ _NOT_LOST: Final = {
     Verdict.LOCAL_ERROR: "not sent",
     Verdict.NAME_ERROR: "not sent",
 }
-"""What became of a call that had no answer, and yet was not lost on the way."""
+"""Probes without an answer that are not counted as lost."""
 
 
 def result_line(result: Result) -> Text:
-    """Return one probe in a line: verdict, whom, how long, and why."""
+    """Return a probe in a line: verdict, target, time and reason."""
     good = result.verdict is Verdict.OPEN
     row = line(
         (f"{str(result.verdict).upper():<{_VERDICT}}", "ok" if good else "bad"),
         "  ",
-        (called(result.target, result.address), "title"),
+        (target_text(result.target, result.address), "title"),
     )
-    if (waited := after(result)) is not None:
+    if (waited := time_to_answer(result)) is not None:
         row.append(f"  {waited}")
     if result.ttl is not None:
         row.append(f"  ttl {result.ttl}")
@@ -48,7 +48,7 @@ def result_line(result: Result) -> Text:
 
 
 class Tally:
-    """What the results of many probes add up to; of each it keeps a number alone."""
+    """Statistics over the results of many probes; of each it keeps only numbers."""
 
     def __init__(self) -> None:
         self._verdicts: Counter[Verdict] = Counter()
@@ -62,25 +62,24 @@ class Tally:
             self._rtts.append(result.rtt)
 
     def lines(self, took: float) -> list[Text]:
-        """Return how many ended how, and the round trips."""
-        count = self._verdicts.total()
-        calls = f"{count} call{'' if count == 1 else 's'}"
+        """Return the counts by verdict, and the round-trip times."""
+        total = self._verdicts.total()
         found = ", ".join(f"{n} {verdict}" for verdict, n in self._verdicts.most_common())
-        rate = f", {count / took:.0f} a second" if took >= 1 else ""
-        out = [line(f"{calls} in {seconds(took)}{rate}: {found or 'none'}")]
+        rate = f", {total / took:.0f} per second" if took >= 1 else ""
+        out = [line(f"{count(total, 'probe')} in {seconds(took)}{rate}: {found or 'none'}")]
         if self._rtts:
             out.append(line(f"rtt {round_trips(self._rtts)}"))
         return out
 
 
 class Series:
-    """The results of one target that is called again and again."""
+    """Statistics over repeated probes of one target."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._count = 0
         self._answered = 0
-        self._again = 0
+        self._retransmitted = 0
         self._rtts = array("d")
         self._not_lost: Counter[str] = Counter()
 
@@ -88,7 +87,7 @@ class Series:
         """Count one result."""
         self._count += 1
         self._answered += result.rtt is not None
-        self._again += max(0, result.syn_sent - 1)
+        self._retransmitted += max(0, result.syn_sent - 1)
         if result.rtt is not None and not result.rtt_ambiguous:
             self._rtts.append(result.rtt)
         if result.rtt is None and result.verdict in _NOT_LOST:
@@ -96,30 +95,34 @@ class Series:
 
     def lines(self) -> list[Text]:
         """Return loss and round trips, as ping does."""
-        # A call that a second SYN opened is answered all the same, a second late.
-        again = f", {count(self._again, 'SYN')} sent again" if self._again else ""
-        answered = f"{self._answered} answered{self._lost()}{again}"
+        # A probe whose second SYN was answered counts as answered, a second late.
+        resent = (
+            f", {count(self._retransmitted, 'SYN')} retransmitted" if self._retransmitted else ""
+        )
+        answered = f"{self._answered} answered{self._lost()}{resent}"
         out = [
             line(),
             line(f"--- {self._name} ---"),
-            line(f"{count(self._count, 'call')}, {answered}"),
+            line(f"{count(self._count, 'probe')}, {answered}"),
         ]
         if self._rtts:
             out.append(line(f"rtt {round_trips(self._rtts)}"))
         return out
 
     def _lost(self) -> str:
-        """Return how many had no answer: of those that were sent, who was told why lost none."""
+        """Return the probes without an answer; ICMP errors and unsent probes are not losses."""
         sent = self._count - self._not_lost["not sent"]
         lost = sent - self._answered - self._not_lost["unreachable"]
-        words = "".join(f", {many} {each}" for each, many in sorted(self._not_lost.items()) if many)
-        return words if words and not lost else f"{words}, {100 * lost / sent:.3g}% loss"
+        others = "".join(
+            f", {many} {each}" for each, many in sorted(self._not_lost.items()) if many
+        )
+        return others if others and not lost else f"{others}, {100 * lost / sent:.3g}% loss"
 
 
 def round_trips(rtts: array[float]) -> str:
-    """Return min, median, p95, max and standard deviation, in milliseconds."""
+    """Return minimum, median, p95, maximum and standard deviation, in milliseconds."""
     ordered = sorted(rtts)
-    # The least one that 95 of 100 do not exceed: a value that was measured.
+    # The smallest measured value that 95 of 100 do not exceed.
     p95 = ordered[-(-95 * len(ordered) // 100) - 1]
     figures = (
         ordered[0],

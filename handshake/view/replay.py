@@ -1,4 +1,4 @@
-"""A connection of a capture: all of it as a text, or one step of it on a screen."""
+"""A connection of a capture: all of it as text, or one step on a screen."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.hexdump import HexDump
 from handshake.view.ladder import Ladder
 from handshake.view.layout import fit, line, wrap
-from handshake.view.notation import endpoint, headline, is_trouble
+from handshake.view.notation import count, endpoint, headline, is_trouble
 from handshake.view.sockets import Sockets
-from handshake.view.step import ROOM, Explanation, Picture, circumstances, meaning, rule
+from handshake.view.step import ROOM, Explanation, Picture, meaning, position, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,33 +29,33 @@ if TYPE_CHECKING:
     from handshake.view.numbers import Numbers
 
 _TALL: Final = 30
-"""Lines from which a wide screen draws the header as a grid."""
+"""Lines that a wide screen needs to draw the header as a grid."""
 
 _BELOW: Final = 18
-"""Lines that are kept for what is not the ladder."""
+"""Lines reserved for all but the ladder."""
 
 _BELOW_WIDE: Final = 23
 
 _ROWS: Final = 3
-"""Lines that the ladder has at least."""
+"""The fewest lines for the ladder."""
 
 _CLOSED: Final = {
     "fin": "closed by FIN",
-    "rst-by-client": "ended by the client's RST",
-    "rst-by-server": "ended by the server's RST",
+    "rst-by-client": "reset by the client",
+    "rst-by-server": "reset by the server",
     "half-closed": "half-closed",
 }
 
 
 def ends(record: Record, glyphs: Glyphs) -> str:
-    """Return who called whom, and the connection's number as people count."""
+    """Return number, client and server of a connection; numbers count from 1."""
     arrow = glyphs.becomes
     return f"#{record.stream + 1}  {endpoint(record.client)} {arrow} {endpoint(record.server)}"
 
 
 @dataclass(frozen=True)
 class Transcript:
-    """A whole connection as a text: its ladder, and then each step explained."""
+    """A whole connection as text: its ladder, then each step explained."""
 
     record: Record
     steps: Sequence[Step]
@@ -66,7 +66,7 @@ class Transcript:
         yield from self.lines(options.max_width)
 
     def lines(self, width: int) -> Iterator[Text]:
-        """Yield the lines one by one: a long connection has many."""
+        """Yield the lines one by one, as a long connection has many."""
         first, *rest = wrap(ends(self.record, self.glyphs), width - 4)
         yield line((first, "title"))
         yield from (line(("    " + each, "title")) for each in rest)
@@ -82,14 +82,13 @@ class Transcript:
         parts = [f"tcp.stream == {record.stream}", record.outcome]
         if record.closed is not None:
             parts.append(_CLOSED[record.closed])
-        count = len(self.steps)
-        parts += [f"{count} segment{'s' if count > 1 else ''}", f"{record.duration:.3f} s"]
+        parts += [count(len(self.steps), "segment"), f"{record.duration:.3f} s"]
         return ", ".join(parts)
 
 
 @dataclass(frozen=True)
 class Screen:
-    """One step of a connection, on a screen of a given size."""
+    """A step of a connection on a screen of a given size."""
 
     record: Record
     steps: Sequence[Step]
@@ -101,10 +100,10 @@ class Screen:
     """The capture's name."""
 
     keys: str = ""
-    """What can be pressed."""
+    """The keys and what they do."""
 
     octets: bool = False
-    """Whether to show the packet's octets in place of what they mean."""
+    """Whether to show the packet's octets instead of the explanation."""
 
     glyphs: Glyphs = UNICODE
 
@@ -115,7 +114,7 @@ class Screen:
         foot = [line((self.glyphs.rule(width), "rule"))] if wide else []
         foot.append(line((fit(f" {self.keys}", width, self.glyphs.ellipsis), "key")))
         below = self._octets(width, keep) if self.octets else self._explained(width, wide=wide)
-        # A step that needs many words takes its room from the ladder.
+        # A long explanation takes its room from the ladder.
         room = min(height - keep, height - 1 - len(below) - len(foot))
         ladder = Ladder(self.steps, self.numbers, self.at, max(_ROWS, room), self.glyphs)
         body = [self._title(width, wide=wide), *ladder.lines(width), *below]
@@ -130,7 +129,7 @@ class Screen:
         return self.steps[self.at]
 
     def _explained(self, width: int, *, wide: bool) -> list[Text]:
-        """Return what stands below the ladder: header, meaning and sockets."""
+        """Return the part below the ladder: header, meaning and sockets."""
         if wide:
             picture = Picture(self._step, self.numbers, self._earlier, self.glyphs)
             return [line(), self._rule(width), *picture.lines(width)]
@@ -159,10 +158,10 @@ class Screen:
 
     def _rule(self, width: int) -> Text:
         since = self.steps[self.at - 1].observed.at if self.at else None
-        return rule(circumstances(self._step, since, width - 5), width, self.glyphs)
+        return rule(position(self._step, since, width - 5), width, self.glyphs)
 
     @property
     def _earlier(self) -> Step | None:
-        """The last segment before this one that the same end sent."""
+        """The previous segment of the same end."""
         before = (self.steps[at] for at in range(self.at - 1, -1, -1))
         return next((each for each in before if each.by is self._step.by), None)

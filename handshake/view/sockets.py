@@ -1,4 +1,4 @@
-"""What each socket knows: both control blocks, before and after one segment."""
+"""What each socket knows: both control blocks, before and after a segment."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.events import Role
+from handshake.tcp.control_block import state_text
 from handshake.view.glyphs import UNICODE, Glyphs
-from handshake.view.ladder import state_of
 from handshake.view.layout import line
 
 if TYPE_CHECKING:
@@ -24,11 +24,11 @@ _INDENT: Final = 8
 _GAP: Final = "  "
 
 _ALWAYS: Final = ("SND.NXT", "RCV.NXT")
-"""How far we are: shown even where nothing changed."""
+"""Shown even if unchanged."""
 
 
 class _Entry(NamedTuple):
-    """One thing that a socket has written down; an empty value says that it is not known."""
+    """One variable of a socket; an empty value means unknown."""
 
     name: str
     before: str
@@ -37,12 +37,12 @@ class _Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Sockets:
-    """Both ends' control blocks: what this segment changed, and how far each end is."""
+    """Both control blocks: what this segment changed, and the next sequence numbers."""
 
     step: Step
     numbers: Numbers
     full: bool = False
-    """Whether to show all that is known, changed or not."""
+    """Whether to show unchanged variables, too."""
 
     glyphs: Glyphs = UNICODE
 
@@ -50,7 +50,7 @@ class Sockets:
         yield from self.lines(options.max_width)
 
     def lines(self, width: int) -> list[Text]:
-        """Return a few lines for each end, the client's first."""
+        """Return a few lines for each end, the client first."""
         ends = ((Role.CLIENT, self.step.client), (Role.SERVER, self.step.server))
         return [each for role, change in ends for each in self._end(role, change, width)]
 
@@ -58,7 +58,7 @@ class Sockets:
         row = line(" ", (f"{role!s:<{_INDENT - 1}}", str(role)))
         row.append_text(self._state(change))
         if change.after is None:
-            row.append(f"{_GAP}nothing is known of it", "dim")
+            row.append(f"{_GAP}unknown", "dim")
         for entry in self._entries(role, change):
             text = self._entry(entry)
             if row.cell_len + len(_GAP) + text.cell_len > width and row.cell_len > _INDENT:
@@ -70,10 +70,10 @@ class Sockets:
         yield row
 
     def _state(self, change: Change) -> Text:
-        after = state_of(change.after)
+        after = state_text(change.after)
         if "state" not in change.changed or change.after is None:
             return line((after, "state"))
-        before = state_of(change.before)
+        before = state_text(change.before)
         return line((f"{before} {self.glyphs.becomes} ", "dim"), (after, "changed"))
 
     def _entry(self, entry: _Entry) -> Text:
@@ -96,12 +96,12 @@ class Sockets:
 
 
 def _known(block: ControlBlock | None, role: Role, numbers: Numbers) -> Iterator[tuple[str, str]]:
-    """Yield what a block says, in the order in which a connection fills it."""
+    """Yield the variables of a block, in the order in which they are set."""
     if block is None:
         return
     snd, rcv = block.snd, block.rcv
     yield "peer", "" if block.remote is None else str(block.remote)
-    # Where an end's numbers start is the one thing that only the absolute number tells.
+    # The initial numbers are shown as absolute numbers, too.
     yield "ISS", "" if snd.iss is None else numbers.both(snd.iss, role)
     for name, number in (("SND.UNA", snd.una), ("SND.NXT", snd.nxt)):
         yield name, "" if number is None else numbers.show(number, role)
@@ -109,7 +109,7 @@ def _known(block: ControlBlock | None, role: Role, numbers: Numbers) -> Iterator
     yield "IRS", "" if rcv.irs is None else numbers.both(rcv.irs, role.other)
     yield "RCV.NXT", "" if rcv.nxt is None else numbers.show(rcv.nxt, role.other)
     yield "RCV.WND", _count(rcv.wnd)
-    yield "held", f"{len(rcv.held)} ahead of RCV.NXT" if rcv.held else ""
+    yield "held", f"{len(rcv.held)} out of order" if rcv.held else ""
     yield "MSS", _count(block.mss) if block.agreed else ""
     yield "shift", f"{block.snd_shift}/{block.rcv_shift}" if block.agreed else ""
     for name, agreed in (("SACK", block.sack), ("ECN", block.ecn)):

@@ -1,11 +1,12 @@
-"""One step explained: its header, both sockets, what happened and why."""
+"""Explains a step: its header, both sockets, what happened and why."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from handshake.view.fields import Fields, differing
+from handshake.tcp.segment import differing_fields
+from handshake.view.fields import Fields
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.header import WIDTH, HeaderGrid
 from handshake.view.layout import cropped, line, wrap
@@ -23,24 +24,24 @@ if TYPE_CHECKING:
     from handshake.view.numbers import Numbers
 
 _BESIDE: Final = 2
-"""Columns between the grid and the words beside it."""
+"""Columns between the grid and the text beside it."""
 
 ROOM: Final = 110
-"""Columns from which a header is drawn as a grid, with the words beside it."""
+"""Columns needed to draw a header as a grid with text beside it."""
 
 
 _NARROWEST: Final = 12
-"""Columns that words are given even where there are fewer: what does not fit is cut off."""
+"""The fewest columns for text: on a narrower screen it is cut off."""
 
 
 def rule(text: str, width: int, glyphs: Glyphs) -> Text:
-    """Return a line across the screen with the title of what stands below it."""
+    """Return a heading: a line across the screen with a title."""
     left = f"{glyphs.rule(2)} "
     return line((left, "rule"), text, (f" {glyphs.rule(max(0, width - 4 - len(text)))}", "rule"))
 
 
-def circumstances(step: Step, since: int | None, room: int) -> str:
-    """Return where in the capture a segment was, when, and how long the frame is, if it fits."""
+def position(step: Step, since: int | None, room: int) -> str:
+    """Return number, time and length of a segment in its capture, as far as there is room."""
     observed = step.observed
     parts = [f"segment {step.index}"]
     if observed.frame is not None:
@@ -57,7 +58,7 @@ def circumstances(step: Step, since: int | None, room: int) -> str:
 
 
 def meaning(step: Step, width: int) -> list[Text]:
-    """Return what happened and why, and where the rule stands."""
+    """Return what happened and why, with the RFC section."""
     where = cited(step.section)
     text = f"{step.why} ({where})" if where else step.why
     mark = ("!", "warn") if is_trouble(step) else " "
@@ -69,12 +70,12 @@ def meaning(step: Step, width: int) -> list[Text]:
 
 @dataclass(frozen=True)
 class Picture:
-    """One step with its header as a grid, and beside it what it means and what sockets know."""
+    """A step with its header as a grid, and beside it its meaning and both sockets."""
 
     step: Step
     numbers: Numbers
     earlier: Step | None = None
-    """The last segment before it that the same end sent: what differs is marked."""
+    """The previous segment of the same end: fields that differ are marked."""
 
     glyphs: Glyphs = UNICODE
 
@@ -84,12 +85,12 @@ class Picture:
     def lines(self, width: int) -> list[Text]:
         """Return the lines, no wider than `width`."""
         seg, earlier = self.step.segment, self.earlier
-        changed = frozenset() if earlier is None else differing(seg, earlier.segment)
+        changed = frozenset() if earlier is None else differing_fields(seg, earlier.segment)
         grid = HeaderGrid(seg, changed, ruler=True, hexadecimal=True, glyphs=self.glyphs).lines()
-        words = [*self._compared(changed), *self._words(width - WIDTH - _BESIDE)]
-        empty = [line()] * (len(words) - len(grid))
+        beside = [*self._compared(changed), *self._explained(width - WIDTH - _BESIDE)]
+        empty = [line()] * (len(beside) - len(grid))
         rows = cropped([*grid, *empty], WIDTH + _BESIDE)
-        for row, text in zip(rows, words, strict=False):
+        for row, text in zip(rows, beside, strict=False):
             row.append_text(text)
         return rows
 
@@ -98,12 +99,12 @@ class Picture:
             return
         yield line((f" Compared with segment {self.earlier.index}", "title"))
         if changed:
-            yield line("   ", ("*", "changed"), " marks what is different")
+            yield line("   ", ("*", "changed"), " marks fields that differ")
         else:
-            yield line("   = every TCP field is the same")
+            yield line("   = all TCP fields are the same")
         yield line()
 
-    def _words(self, width: int) -> Iterator[Text]:
+    def _explained(self, width: int) -> Iterator[Text]:
         yield line((" What this means", "title"))
         yield from meaning(self.step, width)
         yield line()
@@ -113,15 +114,15 @@ class Picture:
 
 @dataclass(frozen=True)
 class Explanation:
-    """One step in full, each part below the other."""
+    """A step with its fields, sockets and meaning, from top to bottom."""
 
     step: Step
     numbers: Numbers
     before: Step | None = None
-    """The step before it, from which its time is counted."""
+    """The previous step, from which its time is counted."""
 
     earlier: Step | None = None
-    """The last step of the same end, with which a picture compares its header."""
+    """The previous step of the same end, with which the grid compares its header."""
 
     pictured: bool = False
     """Whether to draw the header as a grid: it needs `ROOM` columns."""
@@ -148,6 +149,6 @@ class Explanation:
     def _title(self, width: int, since: int | None) -> Text:
         name = headline(self.step)
         by = f"{name} from the {self.step.by}, "
-        head = rule(by + circumstances(self.step, since, width - 5 - len(by)), width, self.glyphs)
+        head = rule(by + position(self.step, since, width - 5 - len(by)), width, self.glyphs)
         head.stylize(style_of(self.step.segment), 3, 3 + len(name))
         return head

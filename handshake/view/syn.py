@@ -1,4 +1,4 @@
-"""A SYN before it is sent: its header as it will stand on the wire, and its octets."""
+"""A SYN that is not sent (--dry-run): its header, its options and its octets."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from handshake.tcp import Kind
-from handshake.tcp.option_words import words
+from handshake.tcp.option_text import option_text
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.header import WIDTH, HeaderGrid
 from handshake.view.hexdump import HexDump
 from handshake.view.layout import cropped, line, wrap
-from handshake.view.probe import called
+from handshake.view.probe import target_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,11 +25,11 @@ _LABEL: Final = 13
 
 
 @dataclass(frozen=True)
-class Syn:
-    """The first segment of a call that is not made."""
+class SynView:
+    """The first segment of a probe, which is not sent."""
 
     target: str
-    """Whom it would call, in the caller's words."""
+    """The target as the user wrote it."""
 
     observed: Observed
     glyphs: Glyphs = UNICODE
@@ -38,9 +38,9 @@ class Syn:
         yield from self.lines(options.max_width)
 
     def lines(self, width: int) -> list[Text]:
-        """Return the lines, no wider than `width` where that can be."""
+        """Return the lines, no wider than `width` if possible."""
         seg = self.observed.segment
-        name = called(self.target, str(seg.destination.address))
+        name = target_text(self.target, str(seg.destination.address))
         out = [line("DRY RUN  ", (name, "title"), "  nothing is sent"), line()]
         if width >= WIDTH:
             grid = HeaderGrid(seg, ruler=True, hexadecimal=True, glyphs=self.glyphs).lines()
@@ -59,12 +59,12 @@ class Syn:
         yield "to", str(seg.destination)
         yield ("ttl" if version == 4 else "hop limit"), str(observed.ttl)
         yield ("tos" if version == 4 else "class"), f"0x{service:02x}"
-        yield "length", f"{len(octets)} octets, {seg.payload_length} of them data"
+        yield "length", f"{len(octets)} octets, {seg.payload_length} of data"
         yield "flags", str(seg.flags)
         yield "sequence", f"{seg.seq}"
         yield "window", f"{seg.window} octets"
         yield "checksum", f"0x{seg.checksum:04x}"
         for option in seg.options:
-            fills = option.kind in (Kind.END, Kind.NOP)
-            said = "fills a place" if fills else words(option)
-            yield f"option {option.kind}", f"{said}: {option.raw.hex(' ')}"
+            padding = option.kind in (Kind.END, Kind.NOP)
+            text = "padding" if padding else option_text(option)
+            yield f"option {option.kind}", f"{text}: {option.raw.hex(' ')}"

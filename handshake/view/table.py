@@ -1,4 +1,4 @@
-"""Connections one a row: fitted to a screen, or as lines that a pipe gets one by one."""
+"""The list of connections: a table that fits the screen, or plain lines for a pipe."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     from handshake.record import Record
 
 _OUTCOME: Final = 11
-"""The longest word for an outcome."""
+"""The longest outcome."""
 
 _COMFORT: Final = 21
-"""The longest IPv4 address with its port: what an endpoint is given before it is shortened."""
+"""The longest IPv4 address with port: the least room of an endpoint before others get any."""
 
 _CAPTURE: Final = 22
 
 _LEAST: Final = 14
-"""Columns from which findings have a column of their own."""
+"""The least room for a column of findings."""
 
 
 class Column(NamedTuple):
-    """One column to the right of the endpoints."""
+    """A column to the right of the endpoints."""
 
     title: str
     width: int
-    """With the space before it."""
+    """Including the space before it."""
 
     text: Callable[[Record], str]
     right: bool = True
@@ -43,14 +43,14 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True)
 class Table:
-    """Rows that are exactly as wide as the screen; what there is no room for is left out."""
+    """Rows exactly as wide as the screen; columns that do not fit are omitted."""
 
     records: Sequence[Record]
-    """All that may be shown: every row has the same columns."""
+    """All records: the columns must suit every row."""
 
     width: int
     origin: int = 0
-    """The nanosecond from which `start` counts."""
+    """The time that `start` counts from, in nanoseconds."""
 
     glyphs: Glyphs = UNICODE
 
@@ -59,32 +59,32 @@ class Table:
         return max(3, len(str(max((each.stream for each in self.records), default=0) + 1)))
 
     @cached_property
-    def _wanted(self) -> tuple[int, int]:
-        """How wide the endpoints are."""
+    def _needed(self) -> tuple[int, int]:
+        """The widths that the endpoints need."""
         client = max((len(endpoint(each.client)) for each in self.records), default=0)
         server = max((len(endpoint(each.server)) for each in self.records), default=0)
         return max(client, len("client")), max(server, len("server"))
 
     @cached_property
     def _room(self) -> int:
-        """Columns for the endpoints, the spaces after them, and all to their right."""
+        """Columns for the endpoints and all to their right, with spaces."""
         return max(0, self.width - 1 - self._number - 3 - _OUTCOME - 1)
 
     @cached_property
     def _columns(self) -> list[Column]:
-        """Return the columns that there is room for, the endpoints' being the first."""
-        client, server = self._wanted
+        """Return the columns that fit; the endpoints take precedence."""
+        client, server = self._needed
         comfort = min(client, _COMFORT) + min(server, _COMFORT) + 1
         found: list[Column] = []
         for column in self._usual():
             if self._room - _total(found) - column.width >= comfort:
                 found.append(column)
-        # What is words stands beside the words.
+        # Text columns come first, next to the endpoints.
         found.sort(key=lambda column: column.right)
-        # These are worth less than an address in full.
+        # These matter less than full addresses.
         for column in (
             Column(" closed", 15, columns.closed, right=False),
-            Column("resent", 7, columns.resent),
+            Column("resent", 7, columns.retransmissions),
         ):
             if self._room - _total(found) - column.width >= client + server + 1:
                 found.append(column)
@@ -94,13 +94,13 @@ class Table:
         return found
 
     def _usual(self) -> list[Column]:
-        """Return the columns that a list has, the most important first."""
-        all_of, began = self.records, partial(columns.began, origin=self.origin)
+        """Return the usual columns, the most important first."""
+        all_of, start = self.records, partial(columns.start, origin=self.origin)
         found = [
             _fitting("rtt ms", columns.rtt, max(all_of, key=_seconds, default=None)),
-            _fitting("retry", columns.retries, max(all_of, key=_retried, default=None)),
+            _fitting("retry", columns.retries, max(all_of, key=_retries, default=None)),
             _fitting("pkts", columns.packets, max(all_of, key=_segments, default=None)),
-            _fitting("start s", began, max(all_of, key=_start, default=None)),
+            _fitting("start s", start, max(all_of, key=_start, default=None)),
         ]
         captures = {each.capture for each in all_of}
         if len(captures) > 1:
@@ -111,29 +111,29 @@ class Table:
 
     @cached_property
     def _endpoints(self) -> tuple[int, int]:
-        """How wide the endpoints are shown."""
+        """The widths of the endpoints on the screen."""
         room = max(2, self._room - _total(self._columns) - 1)
-        client, server = self._wanted
+        client, server = self._needed
         if client + server > room:
-            # Half of the room each, but what one does not need is the other's.
+            # Half of the room each; what one does not need goes to the other.
             half = room // 2
             client = min(client, max(half, room - server))
         return client, room - client
 
     def heading(self) -> Text:
-        """Return the names of the columns."""
+        """Return the column headings."""
         client, server = self._endpoints
-        words = f"{'#':>{1 + self._number}}   {'outcome':<{_OUTCOME}} "
-        words += f"{'client':<{client}} {'server':<{server}}"
-        words += "".join(_cell(each, each.title, self.glyphs) for each in self._columns)
-        return line((fit(words, self.width, self.glyphs.ellipsis), "dim"))
+        heading = f"{'#':>{1 + self._number}}   {'outcome':<{_OUTCOME}} "
+        heading += f"{'client':<{client}} {'server':<{server}}"
+        heading += "".join(_cell(each, each.title, self.glyphs) for each in self._columns)
+        return line((fit(heading, self.width, self.glyphs.ellipsis), "dim"))
 
-    def row(self, record: Record, *, chosen: bool = False) -> Text:
-        """Return one connection."""
+    def row(self, record: Record, *, selected: bool = False) -> Text:
+        """Return the row of a connection."""
         signs, role = self.glyphs, columns.style(record)
         client, server = self._endpoints
         row = line(
-            (">" if chosen else " ", "why"),
+            (">" if selected else " ", "why"),
             (f"{record.stream + 1:>{self._number}} ", "dim"),
             (f"{columns.mark(record, signs)} {columns.outcome(record):<{_OUTCOME}} ", role),
         )
@@ -142,7 +142,7 @@ class Table:
         for each in self._columns:
             row.append(_cell(each, each.text(record), signs))
         row.truncate(self.width)
-        if chosen:
+        if selected:
             row.stylize("title")
         return row
 
@@ -157,7 +157,7 @@ def _seconds(record: Record) -> float:
     return record.handshake.rtt or 0
 
 
-def _retried(record: Record) -> int:
+def _retries(record: Record) -> int:
     return len(columns.retries(record))
 
 
@@ -180,14 +180,14 @@ def _cell(column: Column, text: str, glyphs: Glyphs) -> str:
     return f" {text:>{room}}"
 
 
-class Lines:
-    """One line of text a record, for pipes: nothing is cut, and all columns are always there.
+class RecordLines:
+    """One line of text a record, for pipes: nothing is cut, and all columns are present.
 
-    A column grows with what it holds: no line waits for the ones that come after it.
+    A column grows with its content, so that each line can be printed at once.
     """
 
     def __init__(self, *, capture: int = 0, glyphs: Glyphs = UNICODE) -> None:
-        """Begin, with a column of so many characters for the capture, or with none."""
+        """Include a column of `capture` characters for the capture, or none."""
         self._columns = [
             Column("start", 27, lambda record: f"{record.start[:26]}Z", right=False),
             *([Column("capture", capture, _capture, right=False)] if capture else []),
@@ -198,7 +198,7 @@ class Lines:
             Column("server", _COMFORT, lambda record: endpoint(record.server), right=False),
             Column("rtt_ms", 8, columns.rtt),
             Column("retry", 6, columns.retries, right=False),
-            Column("resent", 6, columns.resent),
+            Column("resent", 6, columns.retransmissions),
             Column("packets", 7, columns.packets),
             Column("octets", 8, columns.octets),
             Column("closed", 13, columns.closed, right=False),
@@ -207,11 +207,11 @@ class Lines:
         self._widths = [each.width for each in self._columns]
 
     def heading(self) -> str:
-        """Return the names of the columns."""
+        """Return the column headings."""
         return self._line([each.title for each in self._columns])
 
     def row(self, record: Record) -> str:
-        """Return one connection: its columns are never empty, so that awk can count them."""
+        """Return the line of a connection; no column is empty, so that awk can count them."""
         return self._line(
             [
                 each.text(record).replace(", ", ",").replace(" ", ",") or "-"
@@ -219,12 +219,12 @@ class Lines:
             ]
         )
 
-    def _line(self, words: Sequence[str]) -> str:
-        self._widths = [max(pair) for pair in zip(self._widths, map(len, words), strict=True)]
-        cells = zip(self._columns, self._widths, words, strict=True)
+    def _line(self, texts: Sequence[str]) -> str:
+        self._widths = [max(pair) for pair in zip(self._widths, map(len, texts), strict=True)]
+        cells = zip(self._columns, self._widths, texts, strict=True)
         return " ".join(
-            f"{word:>{width}}" if column.right else f"{word:<{width}}"
-            for column, width, word in cells
+            f"{text:>{width}}" if column.right else f"{text:<{width}}"
+            for column, width, text in cells
         ).rstrip()
 
 

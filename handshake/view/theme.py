@@ -1,4 +1,4 @@
-"""Every colour of the screens, by the name of the role it plays."""
+"""All colours of the screens, by role."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ THEME: Final = Theme(
         "key": "bold cyan",
     }
 )
-"""Only the terminal's own sixteen colours: they fit its background, light or dark."""
+"""Only the terminal's sixteen colours, which suit its background, light or dark."""
 
 
 def style_of(segment: Segment) -> str:
-    """Return the role that a segment is drawn in: what it is for, in one colour."""
+    """Return the style of a segment, by its purpose."""
     if segment.rst:
         return "tcp.rst"
     if segment.syn:

@@ -1,4 +1,4 @@
-"""Totals as text: a page of them, or the one line below a list."""
+"""Totals as text: a page, or the line below a list."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ _SHORT: Final = {"established": "open", "no-answer": "no answer"}
 
 
 def summary_line(totals: Totals, width: int) -> Text:
-    """Return how many became what, and the least, middle and greatest round-trip time.
+    """Return the outcomes in one line, and the minimum, median and maximum round-trip time.
 
-    The middle one alone, where there is no room for three.
+    Only the median if there is no room for three.
     """
-    told = ("established", "refused", "no-answer", "reset", "half-open")
-    rare = [each for each in OUTCOMES if each not in told and totals.outcomes[each]]
-    parts = [f"{_SHORT.get(each, each)} {totals.outcomes[each]}" for each in (*told, *rare)]
+    usual = ("established", "refused", "no-answer", "reset", "half-open")
+    rare = [each for each in OUTCOMES if each not in usual and totals.outcomes[each]]
+    parts = [f"{_SHORT.get(each, each)} {totals.outcomes[each]}" for each in (*usual, *rare)]
     rtt = totals.rtt
     if rtt is not None:
         three = " / ".join(milliseconds(each) for each in (rtt.least, rtt.median, rtt.most))
-        happened = [each for each in parts if not each.endswith(" 0")]
-        fits = len("  ".join([*happened, f"rtt {three} ms"])) <= width - 1
+        nonzero = [each for each in parts if not each.endswith(" 0")]
+        fits = len("  ".join([*nonzero, f"rtt {three} ms"])) <= width - 1
         parts.append(f"rtt {three if fits else milliseconds(rtt.median)} ms")
     while len(parts) > 1 and len("  ".join(parts)) > width - 1:
-        # What did not happen at all is missed least, and the last of the rest after it.
-        never = [each for each in parts if each.endswith(" 0")]
-        parts.remove(never[-1] if never else parts[-1])
+        # Drop outcomes that did not occur first, then the last of the others.
+        zero = [each for each in parts if each.endswith(" 0")]
+        parts.remove(zero[-1] if zero else parts[-1])
     return line(f" {'  '.join(parts)}")
 
 
 def page(totals: Totals, width: int, glyphs: Glyphs = UNICODE) -> Iterator[Text]:
-    """Yield all there is to tell, line by line."""
+    """Yield the page of totals line by line."""
     connections = count(totals.connections, "connection")
     captures = len(totals.captures)
     where = f" in {captures} captures" if captures > 1 else ""
@@ -64,7 +64,7 @@ def page(totals: Totals, width: int, glyphs: Glyphs = UNICODE) -> Iterator[Text]
         f"SYN {totals.syn_retransmissions}, SYN-ACK {totals.syn_ack_retransmissions}, "
         f"data {totals.data_retransmissions}"
     )
-    yield line(("sent again".ljust(_LABEL), "dim"), counts)
+    yield line(("retransmitted".ljust(_LABEL), "dim"), counts)
     yield from _servers("refusing", totals.refusing, width)
     yield from _servers("not answering", totals.silent, width)
     if totals.codes:
@@ -81,7 +81,7 @@ def _rtt(totals: Totals, glyphs: Glyphs) -> str:
     rtt = totals.rtt
     if rtt is None:
         return glyphs.dash
-    named = {"min": rtt.least, "median": rtt.median, "95 %": rtt.p95, "max": rtt.most}
+    named = {"min": rtt.least, "median": rtt.median, "p95": rtt.p95, "max": rtt.most}
     return "  ".join(f"{name} {milliseconds(each)}" for name, each in named.items()) + " ms"
 
 
@@ -98,6 +98,6 @@ def _servers(label: str, found: Counter[tuple[str, int]], width: int) -> Iterato
 
 
 def _labelled(label: str, text: str, width: int) -> Iterator[Text]:
-    # A name and its count stay on one line: no break at the space between them.
+    # Do not break a line between a name and its count.
     for at, each in enumerate(wrap(text.replace(" (", "\0("), width - _LABEL)):
         yield line(((label if not at else "").ljust(_LABEL), "dim"), each.replace("\0", " "))

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from handshake.lessons import find
+from handshake.lessons import find_lesson
 from tests.cli.terminal import Terminal
 
 DEMO = ["-m", "handshake", "demo"]
@@ -42,8 +42,8 @@ def test_a_pipe_gets_the_whole_lesson_as_text() -> None:
         "3/9 · connect() writes down the peer",
         "4/9 · SYN leaves the client",
         "5/9 · SYN arrives at the server",
-        "6/9 · SYN+ACK leaves the server",
-        "7/9 · SYN+ACK arrives at the client",
+        "6/9 · SYN-ACK leaves the server",
+        "7/9 · SYN-ACK arrives at the client",
         "8/9 · ACK leaves the client",
         "9/9 · both ends are ESTABLISHED",
     ]
@@ -83,7 +83,9 @@ def test_both_languages_as_text() -> None:
 
 def test_json_is_one_object_a_step() -> None:
     found = [json.loads(line) for line in demo("--json", "--lang", "ko").stdout.splitlines()]
-    assert [each["name"] for each in found] == [scene.name for scene in find("connect").scenes]
+    assert [each["name"] for each in found] == [
+        scene.name for scene in find_lesson("connect").scenes
+    ]
     assert found[5]["server"]["after"]["state"] == "SYN-RECEIVED"
     assert found[5]["segment"]["flags"] == ["SYN", "ACK"]
     assert found[0]["segment"] is None
@@ -93,9 +95,9 @@ def test_json_is_one_object_a_step() -> None:
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["tls"], "error: no lesson is called 'tls'; the lessons are: connect\n"),
-        (["--lang", "fr"], "error: --lang 'fr': the lessons speak en, ko, both\n"),
-        (["--step", "10"], "error: --step 10: lesson 'connect' has 9 steps\n"),
+        (["tls"], "error: unknown lesson 'tls'; available: connect\n"),
+        (["--lang", "fr"], "error: --lang fr: must be en, ko or both\n"),
+        (["--step", "10"], "error: --step 10: lesson connect has 9 steps\n"),
     ],
 )
 def test_a_wrong_request_is_answered_in_one_line(args: list[str], said: str) -> None:
@@ -144,7 +146,7 @@ def test_the_keys_that_do_nothing_are_not_offered() -> None:
 def test_a_wide_terminal_shows_both_languages() -> None:
     with Terminal([*DEMO, "--lang", "both", "--step", "6"], 120, 40) as terminal:
         terminal.see("Connecting to a server · 서버에 접속한다 connect()")
-        terminal.see("Segment 2: SYN → SYN+ACK, the server answers")
+        terminal.see("Segment 2: SYN → SYN-ACK, the server answers")
         terminal.resize(80, 24)
         terminal.see("L 한국어")
         terminal.resize(60, 20)

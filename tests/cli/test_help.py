@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from handshake import replayer
 from handshake.cli import app, main
+from tests.errors import says
 from tests.schema import OUTPUTS, valid
 
 ROOT = Path(__file__).parents[2]
@@ -88,19 +89,19 @@ def test_the_many_options_of_probe_stand_in_groups() -> None:
     groups = dict(re.findall(r"^(\w[^\n]*):\n((?:  [^\n]*\n)+)", f"{shown}\n", re.MULTILINE))
     assert list(groups) == [
         "Arguments",
-        "Whom to call, how often and how fast",
-        "How long to wait",
-        "What the SYN says",
-        "Which way it goes",
-        "What follows the handshake",
-        "Who makes the call",
-        "What is shown and kept",
-        "Options of every command",
+        "Targets and rate",
+        "Timeouts and retries",
+        "SYN header and options",
+        "Source and IP header",
+        "After the handshake",
+        "Raw packets or kernel",
+        "Output",
+        "General options",
         "Exit codes",
     ]
     named = {name: re.findall(r"^  (-\S+)", rows, re.MULTILINE) for name, rows in groups.items()}
-    assert named["Who makes the call"] == ["--connect", "--raw", "--adopt"]
-    assert named["Options of every command"] == ["--json", "--plain", "--ascii", "-h,"]
+    assert named["Raw packets or kernel"] == ["--connect", "--raw", "--adopt"]
+    assert named["General options"] == ["--json", "--plain", "--ascii", "-h,"]
     codes = re.findall(r"^  ([0-9]+) ", groups["Exit codes"], re.MULTILINE)
     assert codes == ["0", "1", "2", "3", "130"]
 
@@ -112,13 +113,16 @@ def test_the_many_options_of_probe_stand_in_groups() -> None:
         (["replay"], "error: Missing argument"),
         (["replay", "x", "--nope"], "error: No such option"),
         (["replay", "x", "--connection", "0"], "error: Invalid value for '--connection'"),
-        (["replay", "x", "--speed", "0"], "error: --speed 0: it must be more than 0"),
-        (["replay", "x", "--speed", "nan"], "error: --speed nan: it must be more than 0"),
-        (["probe", "host"], "error: host: which port?"),
-        (["probe", "host:1", "--rate", "0"], "error: --rate 0: it must be more than 0"),
-        (["probe", "host:1", "--interval", "nan"], "error: --interval nan: it must be more than 0"),
-        (["probe", "--file", "/nowhere"], "error: /nowhere: no such file or directory"),
-        (["probe", "--file", "-"], "error: -: there is no target in it"),
+        (["replay", "x", "--speed", "0"], "error: --speed 0: must be greater than 0"),
+        (["replay", "x", "--speed", "nan"], "error: --speed nan: must be greater than 0"),
+        (["probe", "host"], "error: host: no port: write host:443"),
+        (["probe", "host:1", "--rate", "0"], "error: --rate 0: must be greater than 0"),
+        (["probe", "host:1", "--interval", "nan"], "error: --interval nan: must be greater than 0"),
+        (
+            ["probe", "--file", "/nowhere"],
+            "error: /nowhere: cannot be opened: no such file or directory (ENOENT)",
+        ),
+        (["probe", "--file", "-"], "error: -: contains no target"),
         (["probe", "host:0"], "error: host:0: a port is a number from 1 to 65535"),
     ],
 )
@@ -150,8 +154,8 @@ def test_even_a_mistake_of_ours_is_one_line(
 
     monkeypatch.setattr(replayer, "replay", fail)
     assert main(["replay", "x"]) == 3
-    said = "error: this is a mistake in handshake: ZeroDivisionError: no reason \\x1b[2J\n"
-    assert capsys.readouterr().err == said
+    why = "ZeroDivisionError: no reason \\x1b[2J"
+    assert capsys.readouterr().err == f"error: {says('internal', why=why)}\n"
 
 
 def test_an_interrupt_ends_quietly(

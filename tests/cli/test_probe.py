@@ -23,6 +23,7 @@ from handshake.tcp import Endpoint, Flags
 from handshake.view.probe_lines import result_line
 from handshake.view.theme import THEME
 from tests.cli.test_help import run
+from tests.errors import says
 from tests.schema import valid
 from tests.view.test_probe import OPEN, STEPS
 
@@ -99,13 +100,13 @@ def test_a_call_is_shown_segment_by_segment_and_then_summed_up(
     assert lines[0] == "PROBE  example.org:80 (198.51.100.7)"
     assert [line.split(",")[0] for line in lines if line.startswith("── ")] == [
         "── SYN from the client",
-        "── SYN+ACK from the server",
+        "── SYN-ACK from the server",
         "── ACK from the client",
-        "── FIN+ACK from the client",
-        "── FIN+ACK from the server",
+        "── FIN-ACK from the client",
+        "── FIN-ACK from the server",
         "── ACK from the client",
     ]
-    verdict = lines.index("OPEN  example.org:80 (198.51.100.7)  SYN+ACK after 28.4 ms")
+    verdict = lines.index("OPEN  example.org:80 (198.51.100.7)  SYN-ACK after 28.4 ms")
     assert lines[verdict - 1] == ""
     assert all(len(line) <= 80 for line in lines)
 
@@ -137,13 +138,13 @@ def test_every_address_is_reported_and_one_that_opens_is_enough(
 def test_without_the_right_to_send_it_says_what_to_do_and_nothing_else(
     answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    call = Call(OPEN, STEPS, LocalError("hand-built segments need CAP_NET_RAW: run sudo x"))
+    call = Call(OPEN, STEPS, LocalError("no-cap-net-raw", command="sudo x"))
     answer(call)
     assert main(["probe", "example.org:80"]) == 3
     said = capsys.readouterr()
     assert (said.out, said.err) == (
         "",
-        "error: hand-built segments need CAP_NET_RAW: run sudo x\n",
+        "error: sending raw packets needs CAP_NET_RAW: run sudo x\n",
     )
     assert call.closed
 
@@ -227,61 +228,70 @@ def test_how_patient_it_is(words: str, timeouts: Timeouts, answer: Callable[...,
     ("words", "error"),
     [
         ("--window 2.5", "Invalid value for '--window'"),
-        ("--mss 70000", "an MSS is a number from 0 to 65535, not 70000"),
-        ("--option x:00", "--option x:00: write its kind, a colon and its data"),
-        ("--option 253:0", "--option 253:0: '0' is not hexadecimal, two digits an octet"),
-        ("--option 300:00", "the kind of an option is a number from 0 to 255, not 300"),
-        ("--fast-open=zz", "--fast-open: 'zz' is not hexadecimal"),
-        ("--fast-open=01", "--fast-open: a cookie has 4 to 16 octets"),
-        ("--fast-open=0102030405060708 --md5 k", "options take 44 octets, and a header has room"),
-        ("--flags NOPE", "--flags NOPE: write names as in SYN,ECE, letters as in SE, or none"),
-        ("--flags SR", "a RST is never answered"),
-        ("--source nobody", "--source nobody: write an address of this machine"),
-        ("--interface nope0", "--interface nope0: this machine has no such interface"),
-        (r"--data a\q", r"--data: \q stands for nothing: \\ is a backslash itself"),
-        ("--data a\\", "--data: \\ stands for nothing"),
-        ("--close maybe", "--close maybe: it is one of fin, rst and none"),
-        ("--monitor zabbix", "--monitor zabbix: it is one of nagios, prometheus"),
-        ("--json --quiet", "--json and --quiet: standard output takes one of them"),
-        ("--rto 0", "--rto 0: it must be more than 0"),
-        ("--rate 1e-300", "--rate 1e-300: it must be one call a day, or more"),
-        ("--interval inf --count 2", "--interval inf: it must be more than 0, and 86400 at most"),
-        ("--observe -1", "a time must lie between 0 and 86400 seconds"),
-        ("--ttl 0", "a time to live is a number from 1 to 255, not 0"),
-        ("--rto 1e-12", "--rto 1e-12: it must be 0.001 seconds, or more"),
-        ("--count 1000000000000001", "--count 1000000000000001: it must be 1000000000000000 at"),
-        ("--md5 k --timestamps", "--md5 does not go with --timestamps: who signs offers none"),
-        ("--md5=", "--md5: there is nothing in it: write something, or leave it out"),
-        ("--data=", "--data: there is nothing in it"),
-        ("--expect=", "--expect: there is nothing in it"),
-        ("--flags=", "--flags : write names as in SYN,ECE, letters as in SE, or none"),
-        ("--file - --file -", "--file -: standard input can be read only once"),
-        ("--file=", "'': no such file or directory"),
-        # What makes no sense together.
+        ("--mss 70000", says("options.range", field="MSS", least=0, most=65535, value=70000)),
+        ("--option x:00", says("probe.option", text="x:00")),
+        ("--option 253:0", says("probe.hex", option="--option 253:0", text="0")),
+        ("--option 300:00", says("options.kind", kind=300)),
+        ("--fast-open=zz", says("probe.hex", option="--fast-open", text="zz")),
+        ("--fast-open=01", says("probe.cookie", text="01")),
+        ("--fast-open=0102030405060708 --md5 k", "TCP options take 44 octets, but a header has"),
+        ("--flags NOPE", says("probe.flags", text="NOPE")),
+        ("--flags SR", says("options.rst")),
+        ("--source nobody", says("probe.source", text="nobody")),
+        ("--interface nope0", says("probe.interface", text="nope0")),
+        (r"--data a\q", says("probe.escape", option="--data", escape=r"\q")),
+        ("--data a\\", says("probe.escape", option="--data", escape="\\")),
+        ("--close maybe", "--close maybe: must be fin, rst or none"),
+        ("--monitor zabbix", "--monitor zabbix: must be nagios or prometheus"),
+        ("--json --quiet", "--json and --quiet are mutually exclusive"),
+        ("--rto 0", says("probe.positive", option="--rto", value="0", most="")),
+        ("--rate 1e-300", says("probe.rate", rate="1e-300")),
         (
-            "--wscale 3 --no-wscale",
-            "--wscale does not go with --no-wscale: it offers none; leave out one or the other",
+            "--interval inf --count 2",
+            says("probe.positive", option="--interval", value="inf", most="86400"),
         ),
-        ("--interval 1", "--interval means nothing without --count: give both, or neither"),
-        ("--no-ack --data x", "without our ACK nothing can be said"),
-        ("--no-ack --expect x", "without our ACK the peer says nothing"),
+        ("--observe -1", says("time-range", most=86400)),
+        ("--ttl 0", says("options.range", field="TTL", least=1, most=255, value=0)),
+        ("--rto 1e-12", says("probe.rto", rto="1e-12", least="0.001")),
+        (
+            "--count 1000000000000001",
+            says("at-most", option="--count", value=10**15 + 1, most=10**15),
+        ),
+        ("--md5 k --timestamps", says("conflict.md5", others=["--timestamps"])),
+        ("--md5=", says("probe.empty", option="--md5")),
+        ("--data=", says("probe.empty", option="--data")),
+        ("--expect=", says("probe.empty", option="--expect")),
+        ("--flags=", says("probe.flags", text="")),
+        ("--file - --file -", says("probe.stdin-twice")),
+        ("--file=", "'': cannot be opened: no such file or directory (ENOENT)"),
+        # Options that exclude or require each other.
+        ("--wscale 3 --no-wscale", says("conflict.wscale", others=["--no-wscale"])),
+        ("--interval 1", says("conflict.requires", option="--interval", other="--count")),
+        ("--no-ack --data x", says("options.no-ack-data")),
+        ("--no-ack --expect x", says("options.no-ack-expect")),
         (
             "--no-ack --close fin --hold 1",
-            "--no-ack does not go with --close and --hold: it is watched for as long as --observe",
+            says("conflict.no-ack", others=["--close", "--hold"]),
         ),
-        ("--flags FIN --data x", "a call that begins with FIN opens no connection to talk on"),
-        ("--flags none --expect x", "a call that begins with no flag opens no connection"),
-        ("--adopt --hold 1 --observe 1", "--adopt does not go with --observe and --hold: the"),
-        ("--adopt --count 1", "--adopt does not go with --count: the kernel goes on"),
-        ("--adopt --json", "--adopt does not go with --json: the kernel goes on"),
-        ("--adopt --no-timestamps --connect", "--connect does not go with --no-timestamps"),
-        ("--dry-run -w x", "--dry-run does not go with -w: nothing is sent, and the SYN is all"),
-        ("--dry-run --monitor prometheus", "--dry-run does not go with --monitor: nothing is"),
-        ("--dry-run --connect", "--dry-run does not go with --connect: nothing is sent"),
-        ("--dry-run -q", "--dry-run does not go with --quiet: nothing is sent"),
-        ("--dry-run --brief", "--dry-run does not go with --brief: nothing is sent"),
-        ("--count 2 --monitor prometheus", "--monitor does not go with --count: a monitoring"),
-        ("--brief --json", "--json and --brief: standard output takes one of them"),
+        ("--flags FIN --data x", says("options.flags-data", flags="FIN")),
+        ("--flags none --expect x", says("options.flags-data", flags="no flags")),
+        (
+            "--adopt --hold 1 --observe 1",
+            says("conflict.adopt", others=["--observe", "--hold"]),
+        ),
+        ("--adopt --count 1", says("conflict.adopt", others=["--count"])),
+        ("--adopt --json", says("conflict.adopt", others=["--json"])),
+        (
+            "--adopt --no-timestamps --connect",
+            says("conflict.connect", others=["--no-timestamps"]),
+        ),
+        ("--dry-run -w x", says("conflict.dry-run", others=["-w"])),
+        ("--dry-run --monitor prometheus", says("conflict.dry-run", others=["--monitor"])),
+        ("--dry-run --connect", says("conflict.dry-run", others=["--connect"])),
+        ("--dry-run -q", says("conflict.dry-run", others=["--quiet"])),
+        ("--dry-run --brief", says("conflict.dry-run", others=["--brief"])),
+        ("--count 2 --monitor prometheus", says("conflict.monitor", others=["--count"])),
+        ("--brief --json", "--json and --brief are mutually exclusive"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_sent(
@@ -323,7 +333,7 @@ def test_a_file_that_is_no_text_says_so(tmp_path: Path, capsys: pytest.CaptureFi
     path = tmp_path / "targets"
     path.write_text("127.0.0.1:1\n", encoding="utf-16")
     assert main(["probe", "--file", str(path), "--dry-run"]) == 2
-    assert capsys.readouterr().err == f"error: {path}: it is no text in utf-8\n"
+    assert capsys.readouterr().err == f"error: {path}: not a text file in UTF-8\n"
 
 
 def test_brief_is_the_line_that_each_of_many_gets(
@@ -407,7 +417,7 @@ def test_quiet_says_nothing_but_by_its_exit_code(
 @pytest.mark.parametrize(
     ("kind", "result", "code", "begin"),
     [
-        ("nagios", OPEN, 0, "TCP OK - example.org:80 (198.51.100.7) open, SYN+ACK after 28.4 ms"),
+        ("nagios", OPEN, 0, "TCP OK - example.org:80 (198.51.100.7) open, SYN-ACK after 28.4 ms"),
         ("nagios", CLOSED, 2, "TCP CRITICAL - example.org:81 (198.51.100.7) closed"),
         ("prometheus", OPEN, 0, "# HELP probe_success "),
         ("prometheus", CLOSED, 1, "# HELP probe_success "),
@@ -427,22 +437,22 @@ def test_a_monitoring_system_reads_it(
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "sentence"),
     [
-        ("host --monitor nagios", "host: which port? Write host:443"),
+        ("host --monitor nagios", says("target.no-port", target="host", colon=False, host="host")),
         ("host:1 --mss x --monitor=nagios", "Invalid value for '--mss'"),
         ("host:1 --monitor nagios --nope", "No such option: --nope"),
-        ("host:1 --monitor nagios --json", "--json and --monitor: standard output takes one"),
-        ("host:1 --monitor nagios --count 2", "--monitor does not go with --count"),
-        ("host:1 --monitor nagios -w /nowhere/x", "/nowhere/x: the folder that it is to be in"),
+        ("host:1 --monitor nagios --json", "--json and --monitor are mutually exclusive"),
+        ("host:1 --monitor nagios --count 2", says("conflict.monitor", others=["--count"])),
+        ("host:1 --monitor nagios -w /nowhere/x", "/nowhere/x: no such directory"),
     ],
 )
 def test_nagios_is_told_what_is_wrong_where_it_looks(
-    words: str, says: str, capsys: pytest.CaptureFixture[str]
+    words: str, sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["probe", *words.split()]) == 3
     said = capsys.readouterr()
-    assert said.out.startswith(f"TCP UNKNOWN - {says}")
+    assert said.out.startswith(f"TCP UNKNOWN - {sentence}")
     assert (said.out.count("\n"), said.err) == (1, "")
 
 
@@ -455,19 +465,19 @@ def test_where_nagios_cannot_be_told_the_log_is() -> None:
             text=True,
             check=False,
         )
-    assert (done.returncode, done.stderr) == (3, "error: host: which port? Write host:443\n")
+    assert (done.returncode, done.stderr) == (3, "error: host: no port: write host:443\n")
 
 
 def test_who_cannot_call_tells_nagios_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(*_: object) -> None:
-        raise LocalError("hand-built segments need CAP_NET_RAW: run sudo x")
+        raise LocalError("no-cap-net-raw", command="sudo x")
 
     monkeypatch.setattr(prober, "probes", fail)
     assert main(["probe", "example.org:80", "--monitor", "nagios"]) == 3
     said = capsys.readouterr()
-    assert said.out == "TCP UNKNOWN - hand-built segments need CAP_NET_RAW: run sudo x\n"
+    assert said.out == "TCP UNKNOWN - sending raw packets needs CAP_NET_RAW: run sudo x\n"
     assert said.err == ""
 
 
@@ -515,6 +525,6 @@ def test_a_dry_run_to_nowhere_says_why() -> None:
     done = run("probe", "127.0.0.1:80", "--dry-run", "--source", "192.0.2.9")
     assert done.returncode == 3
     assert done.stderr == (
-        "error: no SYN could leave for 127.0.0.1: 192.0.2.9 is no address of this machine "
-        "(EADDRNOTAVAIL)\n"
+        "error: no SYN would be sent to 127.0.0.1: source address 192.0.2.9 is not an address of "
+        "this machine (EADDRNOTAVAIL)\n"
     )

@@ -73,7 +73,7 @@ def _said(argv: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     said = capfd.readouterr()
     assert code in (0, 2, 3), said.err
     assert "Traceback" not in said.err
-    assert "mistake in handshake" not in said.err
+    assert "internal error" not in said.err
     if code:
         assert said.err.startswith("error: "), said.err
         assert said.err.count("\n") == 1

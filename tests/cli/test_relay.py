@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
 
-from handshake.cli.relay import join
+from handshake.cli.relay import relay
 from handshake.errors import ConnectionLostError, HandshakeError, LocalError
 from tests.cli.terminal import Terminal
 
@@ -74,7 +74,7 @@ class Pipe:
 
 
 class Joined:
-    """`join` in a thread of its own, and what became of it."""
+    """`relay` in a thread of its own, and what became of it."""
 
     def __init__(self, sock: socket.socket, stdin: int, stdout: int) -> None:
         self._ended: list[BaseException | None] = []
@@ -83,7 +83,7 @@ class Joined:
 
     def _run(self, sock: socket.socket, stdin: int, stdout: int) -> None:
         try:
-            join(sock, stdin, stdout)
+            relay(sock, stdin, stdout)
         except BaseException as error:
             self._ended.append(error)
         else:
@@ -318,7 +318,7 @@ def test_a_reset_is_an_error_after_all_that_came_before(ends: Ends) -> None:
     error = joined.end()
     assert isinstance(error, ConnectionLostError)
     assert isinstance(error, HandshakeError)
-    assert (str(error), error.exit_code) == ("the connection broke off: the peer reset it", 1)
+    assert (error.code, error.exit_code) == ("connection.reset", 1)
 
 
 def test_a_reset_that_is_met_while_sending(ends: Ends) -> None:
@@ -359,7 +359,8 @@ def test_a_lost_peer_is_named(ends: Ends) -> None:
     joined = Joined(ends.ours, ends.stdin.reads, ends.stdout.writes)
     giving = meanwhile(ends.stdin.overfill)
     error = joined.end()
-    assert str(error) == "the connection broke off: the peer does not answer any more"
+    assert isinstance(error, ConnectionLostError)
+    assert error.code == "connection.timeout"
     ends.stdin.close_reads()
     giving.join(PATIENCE)
 
@@ -426,7 +427,7 @@ def test_an_input_that_cannot_be_read(ends: Ends, tmp_path: Path) -> None:
     with opened(tmp_path, os.O_RDONLY | os.O_DIRECTORY) as folder:
         error = Joined(ends.ours, folder, ends.stdout.writes).end()
     assert isinstance(error, LocalError)
-    assert str(error) == "cannot read standard input: Is a directory"
+    assert str(error) == "cannot read standard input: is a directory (EISDIR)"
 
 
 def test_a_terminal(ends: Ends) -> None:
@@ -510,7 +511,7 @@ def test_descriptors_that_do_not_wait(ends: Ends) -> None:
 
 ALONE: Final = """
 import fcntl, signal, socket, sys, termios
-from handshake.cli.relay import join
+from handshake.cli.relay import relay
 if sys.argv[1] == "terminal":
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 ours, peer = socket.socketpair()
@@ -519,7 +520,7 @@ signal.signal(signal.SIGUSR1, lambda *_: peer.close())
 signal.signal(signal.SIGUSR2, lambda *_: peer.sendall(b"heard\\n"))
 try:
     peer.sendall(b"begun\\n")
-    join(ours)
+    relay(ours)
     print("ended")
 except KeyboardInterrupt:
     print("interrupted")

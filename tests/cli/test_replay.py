@@ -36,11 +36,11 @@ def test_a_pipe_gets_the_ladder_and_each_segment_explained() -> None:
     assert [re.sub(r"\d+\.\d{3}", "T", line) for line in lines[2:5]] == [
         "       ms CLIENT       seq relative                                SERVER",
         "    T SYN-SENT     ── SYN seq=0 win=64240 mss=1460 ws=10 ────▶ ?",
-        "   T!CLOSED       ◀───────────── RST+ACK seq=0 ack=1 win=0 ── CLOSED?",
+        "   T!CLOSED       ◀───────────── RST-ACK seq=0 ack=1 win=0 ── CLOSED?",
     ]
     assert [line.split(",")[0] for line in lines if line.startswith("── ")] == [
         "── SYN from the client",
-        "── RST+ACK from the server",
+        "── RST-ACK from the server",
     ]
     assert lines[-3].startswith(" ! Connection refused: a RST came back")
 
@@ -136,7 +136,7 @@ def test_keys_lead_through_a_capture() -> None:
         terminal.see("step 1/10  SYN")
         terminal.see("←/→ step  ↑/↓ connection  x hex  r absolute seq  q quit")
         for key, expected in (
-            (RIGHT, "step 2/10  SYN+ACK"),
+            (RIGHT, "step 2/10  SYN-ACK"),
             (END, "step 10/10  ACK"),
             (LEFT, "step 9/10"),
             (DOWN, " #2 "),

@@ -90,7 +90,7 @@ def test_a_listener_that_takes_a_syn_with_fin_is_reset(acknowledged: int) -> Non
     (rst,) = hear(probe, f"<SEQ=300><ACK={acknowledged}><CTL=SYN,ACK>")
     assert str(rst) == f"<SEQ={acknowledged}><CTL=RST>"
     assert probe.verdict is Verdict.HALF_OPEN
-    assert why(probe) == "SYN+ACK answered our SYN+FIN: a program listens on port 80. We reset it"
+    assert why(probe) == "SYN+ACK answered our SYN-FIN: a program listens on port 80. We reset it"
 
 
 @pytest.mark.parametrize(

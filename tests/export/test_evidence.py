@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from handshake.capture.pcapng_writer import PcapngWriter
-from handshake.export.evidence import Account
+from handshake.export.evidence import PacketLog
 from handshake.packet.icmp import IcmpError, quoted
 from handshake.packet.ip import Datagram
 from handshake.packet.scapy_codec import packet
@@ -44,7 +44,7 @@ def icmp(at: int) -> IcmpError:
 
 def found(heard: Iterable[Observed | IcmpError]) -> list[Packet]:
     out = io.BytesIO()
-    account = Account(PcapngWriter(out))
+    account = PacketLog(PcapngWriter(out))
     for each in heard:
         account.add(each)
     return packets(out.getvalue())
@@ -60,13 +60,13 @@ def test_each_packet_says_who_sent_it_what_changed_and_why() -> None:
     comments = [comment.split("\n") for each in written for comment in each.comments]
     assert [first for first, _ in comments] == [
         "SYN from the client: client ? -> SYN-SENT, server ?",
-        "SYN+ACK from the server: client SYN-SENT -> ESTABLISHED, server ? -> SYN-RECEIVED",
+        "SYN-ACK from the server: client SYN-SENT -> ESTABLISHED, server ? -> SYN-RECEIVED",
         "ACK from the client: client ESTABLISHED, server SYN-RECEIVED -> ESTABLISHED",
         (
-            "FIN+ACK from the client: client ESTABLISHED -> FIN-WAIT-1, "
+            "FIN-ACK from the client: client ESTABLISHED -> FIN-WAIT-1, "
             "server ESTABLISHED -> CLOSE-WAIT"
         ),
-        "FIN+ACK from the server: client FIN-WAIT-1 -> TIME-WAIT, server CLOSE-WAIT -> LAST-ACK",
+        "FIN-ACK from the server: client FIN-WAIT-1 -> TIME-WAIT, server CLOSE-WAIT -> LAST-ACK",
         "ACK from the client: client TIME-WAIT, server LAST-ACK -> CLOSED",
     ]
     assert "its sequence numbers start at 1000." in comments[0][1]
@@ -78,7 +78,7 @@ def test_what_is_not_proven_bears_its_mark() -> None:
         [seen(0, "><SEQ=1000><CTL=SYN>"), seen(1, "<<SEQ=0><ACK=1001><CTL=RST,ACK>")]
     )
     first, why = refused.comments[0].split("\n")
-    assert first == "RST+ACK from the server: client SYN-SENT -> CLOSED, server ? -> CLOSED?"
+    assert first == "RST-ACK from the server: client SYN-SENT -> CLOSED, server ? -> CLOSED?"
     assert why.startswith("Connection refused: ")
 
 
@@ -94,8 +94,8 @@ def test_errors_stand_where_they_came() -> None:
         INBOUND,
         [
             (
-                "203.0.113.1 says: communication administratively prohibited (ICMP 3/13)\n"
-                "It quotes the segment with SEQ=1234 from 192.0.2.1:40000 to 198.51.100.1:80."
+                "203.0.113.1 reports: communication administratively prohibited (ICMP 3/13)\n"
+                "Quotes the segment with SEQ=1234 from 192.0.2.1:40000 to 198.51.100.1:80."
             )
         ],
     )
@@ -112,7 +112,7 @@ def test_who_calls_by_something_else_than_a_syn_is_the_client_too() -> None:
     asked, refused = found(
         [seen(0, "><SEQ=1000><ACK=5000><CTL=SYN,ACK>"), seen(1, "<<SEQ=5000><CTL=RST>")]
     )
-    assert asked.comments[0].startswith("SYN+ACK from the client: ")
+    assert asked.comments[0].startswith("SYN-ACK from the client: ")
     assert refused.comments[0].startswith("RST from the server: ")
 
 
@@ -126,6 +126,6 @@ def test_several_calls_in_one_file_know_nothing_of_each_other() -> None:
     out = io.BytesIO()
     writer = PcapngWriter(out)
     for _ in range(2):
-        Account(writer).add(seen(*TALK[0]))
+        PacketLog(writer).add(seen(*TALK[0]))
     first, second = packets(out.getvalue())
     assert first == second

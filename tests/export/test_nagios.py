@@ -45,7 +45,7 @@ def measured(results: list[Result]) -> dict[str, tuple[str, str]]:
 def test_an_open_port() -> None:
     assert nagios([OPEN]) == (
         (
-            "TCP OK - example.org:443 (198.51.100.7) open, SYN+ACK after 28.4 ms | "
+            "TCP OK - example.org:443 (198.51.100.7) open, SYN-ACK after 28.4 ms | "
             "rtt=0.028400s;;;0 duration=0.085731s;;;0 syn_sent=1;;;0"
         ),
         0,
@@ -90,8 +90,8 @@ def test_an_open_port() -> None:
         (
             replace(OPEN, rtt_ambiguous=True, syn_sent=2, duration=None),
             (
-                "TCP OK - example.org:443 (198.51.100.7) open, SYN+ACK after 28.4 ms "
-                "(to which SYN is not known) | syn_sent=2;;;0"
+                "TCP OK - example.org:443 (198.51.100.7) open, SYN-ACK after 28.4 ms "
+                "(unclear which SYN was answered) | syn_sent=2;;;0"
             ),
             0,
         ),
@@ -128,7 +128,7 @@ def test_of_several_targets_the_worst_decides() -> None:
         "TCP CRITICAL - 2 of 3 failed: example.net:443 (2001:db8::7) filtered: nothing answered"
     )
     assert below == [
-        "OK - example.org:443 (198.51.100.7) open, SYN+ACK after 28.4 ms",
+        "OK - example.org:443 (198.51.100.7) open, SYN-ACK after 28.4 ms",
         "UNKNOWN - 203.0.113.9:80 local-error: this machine did not send our SYN",
         "CRITICAL - example.net:443 (2001:db8::7) filtered: nothing answered 3 SYNs in 5.0 s",
     ]
@@ -142,7 +142,7 @@ def test_one_address_of_a_name_that_opens_is_enough() -> None:
     text, code = nagios([SILENT, OPEN])
     first, *below = text.split("\n")
     assert code == exit_code([SILENT, OPEN]) == 0
-    assert first.startswith("TCP OK - example.org:443 (198.51.100.7) open, SYN+ACK after 28.4 ms")
+    assert first.startswith("TCP OK - example.org:443 (198.51.100.7) open, SYN-ACK after 28.4 ms")
     assert [each.split()[0] for each in below] == ["CRITICAL", "OK"]
 
 
@@ -163,11 +163,11 @@ def test_an_open_port_that_says_something_else_is_no_success() -> None:
     told = replace(OPEN, data=DataExchange(4, 4, b"something else", expected=False))
     text, code = nagios([told])
     assert code == 2
-    assert "open, SYN+ACK after 28.4 ms: what was expected did not come" in text
+    assert "open, SYN-ACK after 28.4 ms: the --expect text was not received" in text
 
 
 def test_without_a_probe_nothing_is_known() -> None:
-    assert nagios([]) == ("TCP UNKNOWN - nothing was called", 3)
+    assert nagios([]) == ("TCP UNKNOWN - no target", 3)
     assert measured([]) == {}
 
 

@@ -21,28 +21,25 @@ if TYPE_CHECKING:
 def test_one_probe_as_metrics() -> None:
     whom = 'target="example.org:443",address="198.51.100.7",port="443"'
     assert prometheus([OPEN]).splitlines() == [
-        "# HELP probe_success Whether the probe found what it was to find.",
+        "# HELP probe_success Whether the probe succeeded.",
         "# TYPE probe_success gauge",
         f"probe_success{{{whom}}} 1",
-        "# HELP probe_duration_seconds How long the probe took, from its start to its end.",
+        "# HELP probe_duration_seconds Duration of the probe.",
         "# TYPE probe_duration_seconds gauge",
         f"probe_duration_seconds{{{whom}}} 0.0857314",
-        "# HELP probe_ip_protocol The version of IP that was used: 4 or 6.",
+        "# HELP probe_ip_protocol IP version: 4 or 6.",
         "# TYPE probe_ip_protocol gauge",
         f"probe_ip_protocol{{{whom}}} 4",
-        (
-            "# HELP probe_tcp_rtt_seconds From the SYN to its answer, by the time stamps of the "
-            "kernel."
-        ),
+        ("# HELP probe_tcp_rtt_seconds Time from the SYN to its answer, from kernel time stamps."),
         "# TYPE probe_tcp_rtt_seconds gauge",
         f"probe_tcp_rtt_seconds{{{whom}}} 0.0284",
-        "# HELP probe_syn_sent How many times the SYN was sent.",
+        "# HELP probe_syn_sent SYNs sent, retransmissions included.",
         "# TYPE probe_syn_sent gauge",
         f"probe_syn_sent{{{whom}}} 1",
-        "# HELP probe_answer_ttl Time to live, or hop limit, that the answer came with.",
+        "# HELP probe_answer_ttl TTL or hop limit of the answer.",
         "# TYPE probe_answer_ttl gauge",
         f"probe_answer_ttl{{{whom}}} 52",
-        "# HELP probe_verdict_info What became of the call: open, closed, filtered and so on.",
+        "# HELP probe_verdict_info The verdict: open, closed, filtered and so on.",
         "# TYPE probe_verdict_info gauge",
         f'probe_verdict_info{{{whom},verdict="open"}} 1',
     ]

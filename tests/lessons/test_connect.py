@@ -9,10 +9,18 @@ import pytest
 
 from handshake.errors import UsageError
 from handshake.events import Change, Established, Negotiated, SynAckSent, SynSent
-from handshake.lessons import LANGUAGES, LESSONS, Lesson, Moment, find, lesson_text, words
+from handshake.lessons import (
+    LANGUAGES,
+    LESSONS,
+    Lesson,
+    Moment,
+    find_lesson,
+    lesson_text,
+    screen_text,
+)
 from handshake.tcp import ControlBlock
 
-CONNECT = find("connect")
+CONNECT = find_lesson("connect")
 
 
 def told(change: Change) -> str:
@@ -89,15 +97,15 @@ def test_every_scene_has_its_text(lesson: Lesson, language: str) -> None:
     assert list(text.steps) == [scene.name for scene in lesson.scenes]
     segments = [scene.segment for scene in lesson.scenes if scene.moment is Moment.LEAVES]
     assert len(text.panes) == len(segments)
-    assert words(language).fields.keys() == words("en").fields.keys()
-    assert words(language).screen.keys() == words("en").screen.keys()
+    assert screen_text(language).fields.keys() == screen_text("en").fields.keys()
+    assert screen_text(language).screen.keys() == screen_text("en").screen.keys()
     for step in text.steps.values():
-        assert {*step.notes, *step.inside} <= words("en").fields.keys()
+        assert {*step.notes, *step.inside} <= screen_text("en").fields.keys()
 
 
 def test_an_unknown_lesson() -> None:
-    with pytest.raises(UsageError, match="no lesson is called 'tls'; the lessons are: connect"):
-        find("tls")
+    with pytest.raises(UsageError, match="unknown lesson 'tls'; available: connect"):
+        find_lesson("tls")
 
 
 def test_lessons_draw_nothing_and_load_nothing_heavy() -> None:

@@ -51,7 +51,7 @@ def test_the_kernel_carries_it_on(target: str, tmp_path: Path) -> None:
         # One flow label from the first SYN to the last ACK (RFC 6437 section 3).
         assert len({int.from_bytes(each.packet[:4]) & 0xFFFFF for each in ours_sent}) == 1
     # Not a segment more than it takes, and nothing before we have anything to say.
-    assert [str(each.segment.flags) for each in found[:4]] == ["SYN", "SYN+ACK", "ACK", "PSH+ACK"]
+    assert [str(each.segment.flags) for each in found[:4]] == ["SYN", "SYN-ACK", "ACK", "PSH-ACK"]
 
 
 @pytest.mark.live
@@ -314,7 +314,7 @@ def test_the_peer_is_asked_where_the_kernel_cannot_begin_in_silence(
 ) -> None:
     if not silent:
         # What a kernel before 4.19 takes -1 for.
-        monkeypatch.setattr("handshake.linux.tcp_repair._OFF_IN_SILENCE", 7)
+        monkeypatch.setattr("handshake.linux.tcp_repair._OFF_WITHOUT_PROBE", 7)
     path = tmp_path / "a.pcap"
     with (
         pair() as (client, server),

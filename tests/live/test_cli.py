@@ -56,7 +56,7 @@ def test_without_a_right_the_kernel_calls_and_it_says_so(target: str) -> None:
         asked = run(client, target, "--json", "--connect")
     found, other = json.loads(done.stdout), json.loads(asked.stdout)
     assert done.returncode == asked.returncode == 0
-    assert done.stderr.startswith("note: without CAP_NET_RAW the kernel makes the call (--connect)")
+    assert done.stderr.startswith("note: no CAP_NET_RAW: using the kernel's connect() (--connect)")
     assert done.stderr.count("\n") == 1
     assert asked.stderr == ""
     for each in (found, other):
@@ -70,7 +70,7 @@ def test_who_insists_on_segments_by_hand_is_told_what_they_need(words: list[str]
     with pair() as (client, server), answering(server):
         done = run(client, V4, *words, before=NO_RIGHT)
     assert (done.returncode, done.stdout) == (3, "")
-    assert done.stderr.startswith("error: hand-built segments need CAP_NET_RAW: run sudo ")
+    assert done.stderr.startswith("error: sending raw packets needs CAP_NET_RAW: run sudo ")
     assert done.stderr.count("\n") == 1
 
 
@@ -97,7 +97,7 @@ def test_the_kernel_is_told_what_to_say() -> None:
         "expected": True,
     }
     assert (done.returncode, in_vain.returncode) == (0, 1)
-    assert "what was expected did not come" in in_vain.stdout
+    assert "the --expect text was not received" in in_vain.stdout
 
 
 # The kernel carries it on.
@@ -110,7 +110,7 @@ def test_adopted_it_is_joined_to_our_streams(target: str, tmp_path: Path) -> Non
     with pair() as (client, server), shouting(server), capture(server, "eth0", path):
         done = run(client, target, "--adopt", "--ttl", "33", stdin="hello\nworld\n")
     assert (done.returncode, done.stdout) == (0, "HELLO\nWORLD\n")
-    assert done.stderr == f"OPEN  {target}: opened by hand, and carried on by the kernel\n"
+    assert done.stderr == f"OPEN  {target}: handed over to the kernel\n"
     assert not [each for each in flags(path) if "RST" in each]
     # From the first to the last it is one connection, with the same marks.
     ours = [each for each in seen(path) if each.segment.destination.port == 9]
@@ -184,7 +184,7 @@ def test_the_packets_may_go_to_standard_output_alone() -> None:
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.startswith(b"\x0a\x0d\x0d\x0a")
     assert refused.returncode == 2
-    assert b"standard output is a terminal" in refused.stderr
+    assert b"standard output: is a terminal" in refused.stderr
 
 
 @pytest.mark.live

@@ -30,7 +30,7 @@ def test_each_has_a_line_and_a_summary_follows() -> None:
         ("CLOSED", "10.77.0.2:2"),
         ("CLOSED", "10.77.0.2:3"),
     }
-    assert summary.startswith("5 calls in ")
+    assert summary.startswith("5 probes in ")
     assert summary.endswith(": 3 closed, 2 open")
     assert rtt.startswith("rtt min/median/p95/max/stddev = ")
     # No bar where nobody looks.
@@ -62,7 +62,7 @@ def test_a_list_of_targets_as_json(source: str, tmp_path: Path) -> None:
     assert opened["client"]["state"] == "TIME-WAIT"
     assert len(opened["segments"]) >= 6
     assert run.returncode == 3
-    assert run.stderr.startswith("3 calls in ")
+    assert run.stderr.startswith("3 probes in ")
 
 
 @pytest.mark.live
@@ -74,7 +74,7 @@ def test_called_again_and_again_as_ping_does() -> None:
         run = client.run([*PROBE, f"10.77.0.2:{PORT}", *options], check=False)
     lines = run.stdout.splitlines()
     assert sorted(line.split()[0] for line in lines[:6]) == ["FILTERED"] * 3 + ["OPEN"] * 3
-    assert lines[6:9] == ["", f"--- 10.77.0.2:{PORT} ---", "6 calls, 3 answered, 50% loss"]
+    assert lines[6:9] == ["", f"--- 10.77.0.2:{PORT} ---", "6 probes, 3 answered, 50% loss"]
     assert lines[9].startswith("rtt min/median/p95/max/stddev = ")
     assert run.returncode == 0
 
@@ -108,7 +108,7 @@ def test_interrupted_it_ends_at_once_and_says_how_far_it_came() -> None:
         running.send_signal(2)
         out, err = running.communicate(timeout=TIMEOUT)
     assert first.startswith("CLOSED ")
-    assert out.startswith("1 call in ")
+    assert out.startswith("1 probe in ")
     assert (running.returncode, err) == (130, "")
 
 

@@ -54,7 +54,7 @@ def test_the_peer_keeps_it_open(tmp_path: Path) -> None:
             found = connected_to(client, V4, times={"close_timeout": 0.5})
         alike(found, by_hand(client, V4, close_timeout=0.5)[V4])
     assert (found["verdict"], found["close"]) == ("open", "peer-kept-open")
-    assert flags(path) == ["SYN", "SYN+ACK", "ACK", "FIN+ACK", "ACK"]
+    assert flags(path) == ["SYN", "SYN-ACK", "ACK", "FIN-ACK", "ACK"]
 
 
 @pytest.mark.live
@@ -81,14 +81,14 @@ def test_nothing_acknowledges_our_fin() -> None:
 
 
 @pytest.mark.live
-@pytest.mark.parametrize(("close", "last"), [("rst", ["RST+ACK"]), ("none", ["FIN+ACK", "ACK"])])
+@pytest.mark.parametrize(("close", "last"), [("rst", ["RST-ACK"]), ("none", ["FIN-ACK", "ACK"])])
 def test_closed_otherwise_than_by_fin(close: str, last: list[str], tmp_path: Path) -> None:
     path = tmp_path / "a.pcap"
     with pair() as (client, server), server.listen(PORT), capture(server, "eth0", path):
         # What is left open ends with the run: the second call lasts until then.
         found = connected(client, V4, "10.77.0.9:80", close=close, times={"timeout": 0.5})[0]
     assert (found["verdict"], found["close"]) == ("open", None)
-    assert flags(path) == ["SYN", "SYN+ACK", "ACK", *last]
+    assert flags(path) == ["SYN", "SYN-ACK", "ACK", *last]
     waited = (seen(path)[3].at - seen(path)[2].at) / 1e9
     assert (waited > 0.4) == (close == "none")
 
@@ -109,7 +109,7 @@ def test_half_open_where_every_bare_ack_is_lost(tmp_path: Path) -> None:
     answers = [each.at / 1e9 for each in seen(path) if each.segment.syn and each.segment.ack]
     assert [round(at - answers[0]) for at in answers] == [0, 1, 3]
     # It is not left to send again and again to nobody.
-    assert flags(path)[-1] == "RST+ACK"
+    assert flags(path)[-1] == "RST-ACK"
     assert (hasty["verdict"], hasty["close"]) == ("open", "peer-kept-open")
 
 

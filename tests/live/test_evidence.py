@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from handshake.capture.pcapng_writer import opened
-from handshake.export.evidence import Account
+from handshake.export.evidence import PacketLog
 from handshake.prober import Probe, Result, Target, Verdict, probes
 from tests.capture.blocks import INBOUND, OUTBOUND, packets
 from tests.live.lab.firewall import firewall
@@ -46,7 +46,7 @@ def test_what_is_written_is_what_passed(tmp_path: Path) -> None:
 
     with opened(str(path)) as writer:
         for each in results:
-            account = Account(writer)
+            account = PacketLog(writer)
             for segment in each.segments:
                 account.add(segment)
             if each.icmp is not None:
@@ -81,12 +81,12 @@ def _compare(path: Path, results: list[Result]) -> None:
     first = [row["frame.comment"][0].split("\n")[0] for row in rows]
     opening = [
         "SYN from the client: client ? -> SYN-SENT, server ?",
-        "SYN+ACK from the server: client SYN-SENT -> ESTABLISHED, server ? -> SYN-RECEIVED",
+        "SYN-ACK from the server: client SYN-SENT -> ESTABLISHED, server ? -> SYN-RECEIVED",
         "ACK from the client: client ESTABLISHED, server SYN-RECEIVED -> ESTABLISHED",
     ]
     count = len(results[0].segments)
     assert first[:3] == first[count : count + 3] == opening
     assert first[-4] == first[-2] == opening[0]
-    assert first[-3].endswith(" says: communication administratively prohibited (ICMP 3/13)")
-    assert first[-1].endswith(" says: source address failed ingress/egress policy (ICMPv6 1/5)")
+    assert first[-3].endswith(" reports: communication administratively prohibited (ICMP 3/13)")
+    assert first[-1].endswith(" reports: source address failed ingress/egress policy (ICMPv6 1/5)")
     assert (rows[-3]["icmp.code"], rows[-1]["icmpv6.code"]) == (["13"], ["5"])

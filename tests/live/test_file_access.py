@@ -175,7 +175,7 @@ def test_when_it_cannot_write(client: Host, case: tuple[str, ...], tmp_path: Pat
     with Path("/dev/full").open("w") as full:
         running = client.popen(argv, stdout=full, stderr=subprocess.PIPE)
         _, err = running.communicate(timeout=TIMEOUT)
-    assert err == "error: cannot write the output: No space left on device\n"
+    assert err == "error: cannot write the output: no space left on device (ENOSPC)\n"
     assert late(tmp_path / "late") == []
 
 

@@ -18,7 +18,7 @@ from tests.live.test_signals import EACH, PROBE, V4, known, left, opened, starte
 
 FIRST: Final = [
     "SYN from the client: client ? -> SYN-SENT, server ?",
-    "SYN+ACK from the server: client SYN-SENT -> ESTABLISHED, server ? -> SYN-RECEIVED",
+    "SYN-ACK from the server: client SYN-SENT -> ESTABLISHED, server ? -> SYN-RECEIVED",
     "ACK from the client: client ESTABLISHED, server SYN-RECEIVED -> ESTABLISHED",
     "RST from the client: client ESTABLISHED -> CLOSED, server ESTABLISHED -> CLOSED",
 ]
@@ -86,7 +86,7 @@ def test_many_of_which_some_are_filtered(number: signal.Signals, tmp_path: Path)
     assert [each for each in kept if each in set(wire)] == wire
     # What is no segment is the ICMP error.
     (error,) = [each for each in found if each.octets not in set(wire)]
-    assert error.comments[0].startswith("10.77.0.2 says: ")
+    assert error.comments[0].startswith("10.77.0.2 reports: ")
     assert sorted(said(found)).count(FIRST[-1]) == 2
 
 

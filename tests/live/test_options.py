@@ -127,7 +127,7 @@ def test_any_header_that_was_asked_for_is_on_the_wire(tmp_path: Path) -> None:
 @pytest.mark.live
 @pytest.mark.parametrize(
     ("closing", "end"),
-    [(CloseMode.FIN, "FIN+ACK"), (CloseMode.RST, "RST"), (CloseMode.NONE, None)],
+    [(CloseMode.FIN, "FIN-ACK"), (CloseMode.RST, "RST"), (CloseMode.NONE, None)],
 )
 def test_it_ends_as_it_was_asked_to(closing: CloseMode, end: str | None) -> None:
     with pair() as (client, server), answering(server):
@@ -136,7 +136,7 @@ def test_it_ends_as_it_was_asked_to(closing: CloseMode, end: str | None) -> None
         )
     assert found.verdict is Verdict.OPEN
     shown = [str(each.segment.flags) for each in found.segments]
-    assert shown[:4] == ["SYN", "SYN+ACK", "ACK", *([] if end is None else [end])]
+    assert shown[:4] == ["SYN", "SYN-ACK", "ACK", *([] if end is None else [end])]
 
 
 @pytest.mark.live
@@ -257,7 +257,7 @@ def test_so_it_is_with_the_bits_of_ecn(asked: Flags, verdict: Verdict) -> None:
         timeouts = Timeouts.of(timeout=0.3, retries=0)
         found = call(client, target(server, 4), timeouts, ClientOptions(flags=asked, ecn=True))
     assert (found.verdict, found.syn_sent) == (verdict, 1)
-    assert f"{asked.name}+ECE+CWR" in found.reason
+    assert f"{asked.name}-ECE-CWR" in found.reason
     assert (found.rtt is None) == (verdict is Verdict.FILTERED)
 
 
@@ -317,7 +317,7 @@ def test_the_last_ack_is_lost_and_the_fin_is_answered_again(version: int, tmp_pa
         found = call(client, target(server, version))
         eventually(lambda: _closed(server), "the server's end to close")
     assert (found.verdict, found.close) == (Verdict.OPEN, Close.CLEAN)
-    shown = [each for each in flags(path) if each != "SYN+ACK"]
+    shown = [each for each in flags(path) if each != "SYN-ACK"]
     assert shown.count("ACK") - shown[:-4].count("ACK") == 2
     # Our kernel would have reset what it knows nothing of.
     assert "RST" not in shown

@@ -43,10 +43,10 @@ def test_a_guard_of_each_kind_keeps_the_kernel_silent(name: str, address: str) -
         with guard(ours, names=[name]) as held, PacketSocket([held.port]) as link:
             assert held.name == name
             link.transmit(syn(Endpoint(ours, held.port), Endpoint(theirs, 80)))
-            # Our SYN, its SYN+ACK, and again after a second: nothing of the kernel's between.
+            # Our SYN, its SYN-ACK, and again after a second: nothing of the kernel's between.
             heard = hear(link, 3)
     flags = [str(each.segment.flags) for each in heard if isinstance(each, Observed)]
-    assert flags == ["SYN", "SYN+ACK", "SYN+ACK"]
+    assert flags == ["SYN", "SYN-ACK", "SYN-ACK"]
 
 
 @pytest.mark.live
@@ -165,7 +165,7 @@ def test_a_bridge_does_not_double_what_passes() -> None:
             flags = [
                 str(each.segment.flags) for each in hear(link, 2) if isinstance(each, Observed)
             ]
-    assert flags == ["SYN", "SYN+ACK"]
+    assert flags == ["SYN", "SYN-ACK"]
 
 
 @pytest.mark.live

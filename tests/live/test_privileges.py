@@ -50,7 +50,7 @@ def test_a_table_of_the_firewall_needs_more() -> None:
     with pair() as (client, _):
         argv = [*NET_RAW_ALONE, sys.executable, "-c", GUARD, "owner"]
         run = client.run(argv, check=False)
-    assert "owner: Operation not permitted" in run.stderr
+    assert "owner: operation not permitted (EPERM)" in run.stderr
 
 
 @pytest.mark.live

@@ -166,7 +166,7 @@ def test_the_peer_keeps_it_open(tmp_path: Path) -> None:
     with pair() as (client, server), server.listen(PORT), capture(server, "eth0", path):
         probe, result = call(client, f"{server.v4}:{PORT}", Timeouts.of(close_timeout=0.5))
     assert (result.verdict, result.close) == (Verdict.OPEN, Close.PEER_KEPT_OPEN)
-    assert flags(path) == ["SYN", "SYN+ACK", "ACK", "FIN+ACK", "ACK"]
+    assert flags(path) == ["SYN", "SYN-ACK", "ACK", "FIN-ACK", "ACK"]
     assert probe.attempt is not None
     assert probe.attempt.block.state is State.FIN_WAIT_2
 

@@ -59,7 +59,7 @@ def test_the_ttl_of_its_rst_gives_a_firewall_away(version: int, tmp_path: Path) 
     assert told.text.startswith("The RST's TTL (64) is not the target's: it passed no router, and ")
     assert f"lies behind {gateway}, from where 63 at most arrives" in told.text
     # That could be told without another packet.
-    assert flags(tmp_path / "a.pcap") == ["SYN", "RST+ACK"]
+    assert flags(tmp_path / "a.pcap") == ["SYN", "RST-ACK"]
 
 
 @pytest.mark.live
@@ -88,7 +88,7 @@ def test_a_host_that_refuses_by_itself_is_no_firewall(version: int, tmp_path: Pa
     assert told.code == "refused-by-host"
     assert "A second SYN, which may pass 2 routers and no more, as the RST did" in told.text
     # The second SYN came just as far.
-    assert flags(path) == ["SYN", "RST+ACK"] * 2
+    assert flags(path) == ["SYN", "RST-ACK"] * 2
 
 
 @pytest.mark.live
@@ -97,7 +97,7 @@ def test_who_asked_for_one_syn_alone_sends_no_second(tmp_path: Path) -> None:
     with far() as (client, _, _, server), capture(server, "eth0", path):
         found = call(client, target(server, 4), Timeouts.of(retries=0))
     assert found.verdict is Verdict.CLOSED
-    assert flags(path) == ["SYN", "RST+ACK"]
+    assert flags(path) == ["SYN", "RST-ACK"]
 
 
 @pytest.mark.live
@@ -106,7 +106,7 @@ def test_on_our_own_link_there_is_nothing_to_ask(tmp_path: Path) -> None:
     with routed() as (client, router, _), capture(client, "eth0", path):
         found = call(client, target(router, 4, 1))
     assert (found.verdict, found.findings) == (Verdict.CLOSED, ())
-    assert flags(path) == ["SYN", "RST+ACK"]
+    assert flags(path) == ["SYN", "RST-ACK"]
 
 
 PROXY = f"""

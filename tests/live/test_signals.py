@@ -109,7 +109,7 @@ def test_hundreds_are_reset(words: tuple[str, ...]) -> None:
         many = ("--concurrency", "400", "--rate", "4000", "--hold", "60")
         with started(client, f"10.77.0.2:{targets}", *many, *words) as running:
             eventually(lambda: opened(server, 400, State.ESTABLISHED), "all of them")
-            left(running, signal.SIGTERM, "0 calls in " if words else "")
+            left(running, signal.SIGTERM, "0 probes in " if words else "")
         eventually(lambda: not known(server), "all to be gone", 0.5)
 
 
@@ -151,7 +151,7 @@ def test_who_keeps_it_open_keeps_it(tmp_path: Path) -> None:
             eventually(lambda: opened(server, 1, State.ESTABLISHED), "the connection")
             left(running, signal.SIGINT)
         assert known(server) == [State.ESTABLISHED]
-    assert flags(path) == ["SYN", "SYN+ACK", "ACK"]
+    assert flags(path) == ["SYN", "SYN-ACK", "ACK"]
 
 
 @pytest.mark.live

@@ -12,8 +12,9 @@ from textwrap import TextWrapper
 from typing import TYPE_CHECKING, Final
 
 from handshake import events as ev
+from handshake.errors import HandshakeError
 from handshake.events import Event, Role
-from handshake.messages import Message
+from handshake.messages import Message, table
 from handshake.record import Finding
 from handshake.tcp import Seq
 
@@ -217,6 +218,159 @@ REASONS: Final[tuple[Message, ...]] = (
 )
 
 
+_ERROR_VALUES: Final[dict[str, object]] = {
+    "address": "192.0.2.9",
+    "bracket": "(",
+    "capture": "a.pcap",
+    "captured": 4294967295,
+    "choices": ["fin", "rst", "none"],
+    "colon": False,
+    "column": 9,
+    "command": "sudo handshake probe a.example:80",
+    "count": 1,
+    "down": [],
+    "errno": "EADDRINUSE",
+    "escape": "\\q",
+    "failures": "filter: operation not permitted (EPERM); md5: the kernel still sends a RST",
+    "field": "MSS",
+    "first": 7,
+    "flags": "FIN",
+    "format": "zstd",
+    "host": "a.example",
+    "interface": "eth7",
+    "key": "server.port",
+    "kind": 300,
+    "least": 0,
+    "length": 70000,
+    "lessons": ["connect"],
+    "lesson": "connect",
+    "link_type": 77,
+    "meant": ["[fe80::1:80]:443", "[fe80::1]:80"],
+    "most": 65535,
+    "name": "tls",
+    "number": 26,
+    "offset": 24,
+    "one": True,
+    "option": "--interval",
+    "options": ["--json", "--csv"],
+    "other": "--count",
+    "others": ["--hold"],
+    "packet": 2,
+    "port": 4242,
+    "ports": "9-8",
+    "rate": "1e-300",
+    "rto": "1e-12",
+    "scheme": "gopher",
+    "seconds": 120,
+    "similar": [],
+    "size": 60,
+    "source": "port 4242 of 10.77.0.1",
+    "speed": "0",
+    "state": "CLOSED",
+    "step": 10,
+    "target": "a.example",
+    "text": "zz",
+    "timestamps": True,
+    "value": 70000,
+    "version": "7.1",
+    "why": "no space left on device (ENOSPC)",
+}
+"""What the sentences of errors name."""
+
+_OWN_VALUES: Final[dict[str, dict[str, object]]] = {
+    "at-most": {"option": "--count", "value": 10**15 + 1, "most": 10**15},
+    "bind.interface": {"source": "eth7", "errno": "EPERM"},
+    "bind.no-free-port": {"source": "10.77.0.1"},
+    "bind.no-interface": {"source": "eth7", "errno": "ENODEV"},
+    "bind.not-local": {"source": "192.0.2.77", "errno": "EADDRNOTAVAIL"},
+    "bind.privileged-port": {"source": "port 79", "errno": "EACCES"},
+    "capture.broken": {"why": "input/output error (EIO)"},
+    "capture.corrupt.block-length": {"length": 4294967280},
+    "capture.corrupt.interface": {"interface": 1},
+    "capture.damaged": {"why": "Corrupted block detected"},
+    "capture.truncated": {"why": "the gzip data ends early"},
+    "capture.unreadable": {"why": "the gzip data ends early"},
+    "capture.version": {"format": "snoop"},
+    "choice": {"option": "--close", "value": "maybe"},
+    "conflict.connect": {"others": ["--mss", "--ecn"]},
+    "conflict.md5": {"others": ["--timestamps"]},
+    "conflict.monitor": {"others": ["--count"]},
+    "conflict.wscale": {"others": ["--no-wscale"]},
+    "connection.lost": {"why": "no route to host (EHOSTUNREACH)"},
+    "demo.step": {"count": 9},
+    "file.unopened": {"why": "file name too long (ENAMETOOLONG)"},
+    "filter.depth": {"most": 50},
+    "filter.not-a-boolean": {"key": "client.ecn"},
+    "internal": {"why": "ZeroDivisionError: division by zero"},
+    "list.summary-form": {"option": "--zeek"},
+    "no-raw-sockets": {"why": "address family not supported by protocol (EAFNOSUPPORT)"},
+    "no-syn": {"why": "this machine has no route to the address (ENETUNREACH)"},
+    "options.kind-data": {"kind": 1},
+    "options.md5-length": {"length": 81, "most": 80},
+    "options.too-long": {"why": "TCP options take 52 octets, but a header has room for 40"},
+    "probe.empty": {"option": "--data"},
+    "probe.escape": {"option": "--data"},
+    "probe.hex": {"option": "--md5"},
+    "probe.positive": {"value": "inf", "most": "86400"},
+    "probe.rto": {"least": "0.001"},
+    "send.blackhole": {"errno": "EINVAL"},
+    "send.broadcast": {"address": "10.77.0.255"},
+    "send.failed": {"why": "no buffer space available (ENOBUFS)"},
+    "send.firewall": {"errno": "EPERM"},
+    "send.interface-down": {"errno": "ENETDOWN"},
+    "send.ip-versions": {"source": "10.77.0.1", "address": "fd77::2"},
+    "send.loopback-source": {"source": "127.0.0.1"},
+    "send.no-interface": {"errno": "ENODEV"},
+    "send.no-ip-version": {"errno": "EAFNOSUPPORT"},
+    "send.no-route": {"errno": "ENETUNREACH"},
+    "send.no-source": {"errno": "EADDRNOTAVAIL"},
+    "send.other-link": {"address": "fe80::2%eth0"},
+    "send.prohibited": {"errno": "EACCES"},
+    "send.source-not-local": {"source": "192.0.2.77"},
+    "send.source-not-unicast": {"source": "224.0.0.1"},
+    "send.unreachable": {"errno": "EHOSTUNREACH"},
+    "skipped.link-type": {"why": "6 (Token Ring)", "count": 3},
+    "skipped.malformed": {"why": "inconsistent lengths in the IP header"},
+    "target.bracket": {"target": "[fe80::1:80"},
+    "target.no-brackets": {"target": "fe80::1:80"},
+    "target.no-colon": {"target": "[::1]80", "host": "::1"},
+    "target.no-host": {"target": ":80"},
+    "target.no-interface": {"address": "fe80::2%eth7"},
+    "target.no-scope": {"address": "fe80::2"},
+    "target.not-a-name": {"host": "a..example"},
+    "target.not-unicast": {"address": "224.0.0.1"},
+    "target.port": {"target": "a.example:htps", "port": "htps"},
+    "target.port-range": {"target": "a.example:0", "port": 0},
+    "target.ports": {"target": "a.example"},
+    "target.scheme": {"target": "gopher://a.example"},
+    "target.slash": {"target": "a.example/index"},
+    "target.unprintable": {"target": "a\x1b:80"},
+    "target.unresolved": {"why": "name or service not known"},
+    "target.url": {"target": "http://a.example:99999", "why": "port out of range 0-65535"},
+    "target.user": {"target": "a.example:22"},
+    "time-range": {"most": 86400},
+}
+"""What single sentences name in place of that."""
+
+_MORE_ERRORS: Final[tuple[tuple[str, dict[str, object]], ...]] = (
+    ("unknown-key", {"similar": ["client.port", "server.port"]}),
+    ("send.no-route", {"down": ["eth0", "wlan0"]}),
+    ("bind.in-use", {"port": 0, "source": "10.77.0.1"}),
+    ("options.too-long", {"timestamps": False}),
+    ("target.no-port", {"colon": True, "target": "a.example:"}),
+    ("capture.truncated", {"packet": 0, "why": ""}),
+    ("list.late", {"count": 3, "one": False}),
+    ("replay.connection", {"count": 0}),
+    ("probe.positive", {"option": "--rate", "value": "0", "most": ""}),
+)
+"""Sentences with a clause more or less."""
+
+ERRORS: Final = tuple(
+    HandshakeError(code, **(_ERROR_VALUES | _OWN_VALUES.get(code, {}) | values))
+    for code, values in (*((each, {}) for each in table("errors")), *_MORE_ERRORS)
+)
+
+
 def samples(family: str) -> Iterator[tuple[str, str]]:
     """Yield the entry of each sample in its table, and the sentence."""
     match family:
@@ -226,6 +380,9 @@ def samples(family: str) -> Iterator[tuple[str, str]]:
         case "reasons":
             for reason in REASONS:
                 yield reason.code, str(reason)
+        case "errors":
+            for error in sorted(ERRORS, key=lambda each: each.code):
+                yield error.code, str(error)
 
 
 def golden(family: str) -> str:
@@ -236,7 +393,7 @@ def golden(family: str) -> str:
     return "\n".join(f"{key}\n{wrap.fill(text)}\n" for key, text in samples(family))
 
 
-FAMILIES: Final = ("events", "findings", "reasons")
+FAMILIES: Final = ("events", "findings", "reasons", "errors")
 
 
 if __name__ == "__main__":

@@ -42,6 +42,7 @@ from handshake.messages import Message
         ("{a:?{b:?both|only a}|none}", {"a": True, "b": False}, "only a"),
         ("{a:?{b:?both|only a}|none}", {"a": False}, "none"),
         ("{one:?it|them}", {"one": False}, "them"),
+        ("{name:quoted}", {"name": "a\x1b"}, r"'a\x1b'"),
         ("{share:.0%}", {"share": 0.25}, "25%"),
     ],
 )

@@ -102,4 +102,4 @@ def test_a_packet_that_is_too_big_is_not_unreachable() -> None:
 def test_words(version: int, kind: int, code: int, words: str) -> None:
     ends = (Endpoint.of("192.0.2.1", 1), Endpoint.of("192.0.2.2", 2))
     error = IcmpError(version, kind, code, ends[0].address, *ends, Seq(1))
-    assert error.words == words
+    assert error.meaning == words

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handshake.packet import scapy_codec
-from handshake.packet.checksum import checksum
-from handshake.packet.template import Templates, bits, stamp_at, words_sum
+from handshake.packet.checksum import checksum, words_sum
+from handshake.packet.template import Templates, bits, stamp_at
 from handshake.tcp import Endpoint, Flags, Options, Segment, Seq
 from handshake.tcp import options as opt
 

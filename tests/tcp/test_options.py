@@ -8,7 +8,7 @@ import pytest
 
 from handshake.tcp import Flags, Offer, Options, State
 from handshake.tcp.control_block import ControlBlock
-from handshake.tcp.option_words import words
+from handshake.tcp.option_text import option_text
 from tests.segments import A, B, segment
 
 SYN, SYN_ACK = "<SEQ=100><CTL=SYN>", "<SEQ=300><ACK=101><CTL=SYN,ACK>"
@@ -49,7 +49,7 @@ SYN, SYN_ACK = "<SEQ=100><CTL=SYN>", "<SEQ=300><ACK=101><CTL=SYN,ACK>"
     ],
 )
 def test_each_option_in_words(octets: str, said: str) -> None:
-    assert [words(option) for option in Options(bytes.fromhex(octets))] == [said]
+    assert [option_text(option) for option in Options(bytes.fromhex(octets))] == [said]
 
 
 def test_what_an_offer_takes_from_its_options() -> None:

@@ -55,8 +55,8 @@ def test_a_malformed_header_is_kept_and_reported(bits: int, problem: str) -> Non
 
 
 def test_all_control_bits_have_their_names() -> None:
-    assert str(Flags(0x1FF)) == "SYN+FIN+RST+PSH+ACK+URG+ECE+CWR+AE"
-    assert str(Flags.SYN | Flags.ACK) == "SYN+ACK"
+    assert str(Flags(0x1FF)) == "SYN-FIN-RST-PSH-ACK-URG-ECE-CWR-AE"
+    assert str(Flags.SYN | Flags.ACK) == "SYN-ACK"
     assert str(Flags(0)) == "none"
 
 

@@ -45,8 +45,8 @@ def test_a_lost_syn_ack_with_numbers_from_each_end_s_syn() -> None:
     assert drawn(Ladder(seen, Numbers.of(seen), current=2)) == [
         "       ms CLIENT       seq relative                                SERVER",
         "    0.000 SYN-SENT     ── SYN seq=0 win=65535 mss=1460 ws=7 ─────▶ ?",
-        "   30.000 ESTABLISHED  ◀───────── SYN+ACK seq=0 ack=1 win=65535 ── SYN-RECEIVED",
-        " 1050.000>ESTABLISHED  ◀───────── SYN+ACK seq=0 ack=1 win=65535 ── SYN-RECEIVED",
+        "   30.000 ESTABLISHED  ◀───────── SYN-ACK seq=0 ack=1 win=65535 ── SYN-RECEIVED",
+        " 1050.000>ESTABLISHED  ◀───────── SYN-ACK seq=0 ack=1 win=65535 ── SYN-RECEIVED",
         " 1051.000 ESTABLISHED  ── ACK seq=1 ack=1 win=65535 ─────────────▶ ESTABLISHED",
     ]
 
@@ -56,8 +56,8 @@ def test_the_same_with_the_numbers_of_the_wire_and_marks_for_trouble() -> None:
     assert drawn(Ladder(seen, Numbers.of(seen).absolute(), glyphs=ASCII)) == [
         "       ms CLIENT       seq absolute                                SERVER",
         "    0.000 SYN-SENT     -- SYN seq=4000 win=65535 mss=1460 ws=7 --> ?",
-        "   30.000 ESTABLISHED  <--- SYN+ACK seq=7000 ack=4001 win=65535 -- SYN-RECEIVED",
-        " 1050.000!ESTABLISHED  <--- SYN+ACK seq=7000 ack=4001 win=65535 -- SYN-RECEIVED",
+        "   30.000 ESTABLISHED  <--- SYN-ACK seq=7000 ack=4001 win=65535 -- SYN-RECEIVED",
+        " 1050.000!ESTABLISHED  <--- SYN-ACK seq=7000 ack=4001 win=65535 -- SYN-RECEIVED",
         " 1051.000 ESTABLISHED  -- ACK seq=4001 ack=7001 win=65535 -------> ESTABLISHED",
     ]
 
@@ -85,7 +85,7 @@ def test_rows_keep_to_the_width_and_drop_what_matters_least() -> None:
         heading, row = drawn(Ladder(seen, Numbers.of(seen).absolute()), width)
         assert max(len(heading), len(row)) <= width
     row = drawn(Ladder(seen, Numbers().absolute()), 80)[1]
-    assert "── PSH+ACK seq=4294967295 len=1448 ───────▶" in row
+    assert "── PSH-ACK seq=4294967295 len=1448 ───────▶" in row
 
 
 def test_long_connections_are_told_in_seconds() -> None:
@@ -106,4 +106,4 @@ def test_numbers_count_on_across_the_end_of_the_circle() -> None:
 
 def test_what_a_refusing_rst_has_for_a_number_is_left_as_it_is() -> None:
     seen = steps((0, "><SEQ=100><CTL=SYN>"), (1, "<<SEQ=0><ACK=101><CTL=RST,ACK>"))
-    assert "RST+ACK seq=0 ack=1" in drawn(Ladder(seen, Numbers.of(seen)))[2]
+    assert "RST-ACK seq=0 ack=1" in drawn(Ladder(seen, Numbers.of(seen)))[2]

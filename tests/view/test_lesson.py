@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from handshake.lessons import LANGUAGES, LESSONS, Lesson, find, lesson_text, words
+from handshake.lessons import LANGUAGES, LESSONS, Lesson, find_lesson, lesson_text, screen_text
 from handshake.view.glyphs import ASCII, UNICODE, Glyphs
 from handshake.view.lesson import LessonScreen, Place
 from handshake.view.lesson_small import KeysScreen, SmallLessonScreen
@@ -26,13 +26,15 @@ EVERY_SCENE = [
 def screen(
     language: str, step: int, *, glyphs: Glyphs = UNICODE, chosen: str | None = None
 ) -> LessonScreen:
-    place = Place(find("connect"), step - 1, "1/6", chosen=chosen, keys=KEYS)
-    return LessonScreen(place, lesson_text("connect", language), words(language), glyphs=glyphs)
+    place = Place(find_lesson("connect"), step - 1, "1/6", chosen=chosen, keys=KEYS)
+    return LessonScreen(
+        place, lesson_text("connect", language), screen_text(language), glyphs=glyphs
+    )
 
 
 def wide(languages: tuple[str, ...], step: int, chosen: str | None = None) -> WideLessonScreen:
-    place = Place(find("connect"), step - 1, "1/6", chosen=chosen, keys=KEYS)
-    texts = tuple((lesson_text("connect", each), words(each)) for each in languages)
+    place = Place(find_lesson("connect"), step - 1, "1/6", chosen=chosen, keys=KEYS)
+    texts = tuple((lesson_text("connect", each), screen_text(each)) for each in languages)
     return WideLessonScreen(place, texts)
 
 
@@ -46,7 +48,7 @@ def test_a_syn_leaves_the_client() -> None:
         "╭─ CLIENT socket fd 3 ─────────╮                ╭─ SERVER socket fd 4 ─────────╮",
         "│ state CLOSED → SYN-SENT      │                │ state LISTEN                 │",
         "│ local 192.0.2.10:49152       │      SYN       │ local 0.0.0.0:80             │",
-        "│ peer  198.51.100.7:80        │    seq=1000    │ peer  — nobody yet           │",
+        "│ peer  198.51.100.7:80        │    seq=1000    │ peer  — none yet             │",
         "│ SND   ISS *1000  NXT *1001   │ ────────────▶  │ SND   ISS —      NXT —       │",
         "│ RCV   IRS —      NXT —       │  on the wire   │ RCV   IRS —      NXT —       │",
         "│ app is blocked in connect()  │                │ app is blocked in accept()   │",
@@ -64,17 +66,17 @@ def test_a_syn_leaves_the_client() -> None:
         " socket and into a header with SYN=1. A socket is control information you keep",
         " at home; a header is control information you send. The server does not know us",
         " yet.",
-        " ● socket ● listen ● connect ◉ SYN ○ arrives ○ SYN+ACK ○ arrives ○ ACK ○ done",
+        " ● socket ● listen ● connect ◉ SYN ○ arrives ○ SYN-ACK ○ arrives ○ ACK ○ done",
         " ←/→ step  q quit",
     ]
 
 
 def test_an_answer_in_korean() -> None:
     assert drawn(screen("ko", 6), 80) == [
-        " 1/6  서버에 접속한다 connect()                      단계 6/9 · SYN+ACK가 나간다",
+        " 1/6  서버에 접속한다 connect()                      단계 6/9 · SYN-ACK가 나간다",
         "╭─ 클라이언트 소켓 fd 3 ───────╮                ╭─ 서버 반쯤 열린 항목 ────────╮",
         "│ 상태  SYN-SENT               │                │ 상태  LISTEN → SYN-RECEIVED  │",
-        "│ 나    192.0.2.10:49152       │    SYN+ACK     │ 나    *198.51.100.7:80       │",
+        "│ 나    192.0.2.10:49152       │    SYN-ACK     │ 나    *198.51.100.7:80       │",
         "│ 상대  198.51.100.7:80        │    seq=5000    │ 상대  *192.0.2.10:49152      │",
         "│ SND   ISS 1000   NXT 1001    │    ack=1001    │ SND   ISS *5000  NXT *5001   │",
         "│ RCV   IRS —      NXT —       │ ◀────────────  │ RCV   IRS *1000  NXT *1001   │",
@@ -93,7 +95,7 @@ def test_an_answer_in_korean() -> None:
         ' 적는다. fd 4는 계속 기다린다. 응답 하나에 두 가지 뜻이 들어 있다. ACK는 "SYN을',
         ' 받았다, 다음은 1001번", SYN은 "내 번호는 5000부터"라는 뜻이다.',
         "",
-        " ● socket ● listen ● connect ● SYN ● 도착 ◉ SYN+ACK ○ 도착 ○ ACK ○ 완료",
+        " ● socket ● listen ● connect ● SYN ● 도착 ◉ SYN-ACK ○ 도착 ○ ACK ○ 완료",
         " ←/→ step  q quit",
     ]
 
@@ -103,7 +105,7 @@ def test_before_anything_is_sent_the_programs_stand_where_the_header_will() -> N
         "+- CLIENT socket fd 3 ---------+                +- SERVER socket fd 4 ---------+",
         "| state CLOSED                 |                | state LISTEN                 |",
         "| local *192.0.2.10:49152      |                | local 0.0.0.0:80             |",
-        "| peer  *198.51.100.7:80       |                | peer  - nobody yet           |",
+        "| peer  *198.51.100.7:80       |                | peer  - none yet             |",
         "| SND   ISS -      NXT -       |                | SND   ISS -      NXT -       |",
         "| RCV   IRS -      NXT -       |                | RCV   IRS -      NXT -       |",
         "| app is blocked in connect()  |                | app is blocked in accept()   |",
@@ -130,9 +132,9 @@ def test_both_languages_at_120_columns() -> None:
 def test_every_scene_and_every_field_fits_the_screen(
     lesson: Lesson, index: int, language: str, glyphs: Glyphs
 ) -> None:
-    text, say = lesson_text(lesson.name, language), words(language)
+    text, say = lesson_text(lesson.name, language), screen_text(language)
     others = [each for each in LANGUAGES if each != language]
-    both = ((text, say), *((lesson_text(lesson.name, each), words(each)) for each in others))
+    both = ((text, say), *((lesson_text(lesson.name, each), screen_text(each)) for each in others))
     fields = [None, *say.fields] if lesson.scenes[index].segment else [None]
     for chosen in fields:
         place = Place(lesson, index, "1/6", chosen=chosen, keys=KEYS)
@@ -150,9 +152,9 @@ def test_every_scene_and_every_field_fits_the_screen(
 
 
 def test_ascii_screens_have_no_other_sign() -> None:
-    for index in range(len(find("connect").scenes)):
-        place = Place(find("connect"), index, "1/6", keys=KEYS)
-        texts = ((lesson_text("connect", "en"), words("en")),)
+    for index in range(len(find_lesson("connect").scenes)):
+        place = Place(find_lesson("connect"), index, "1/6", keys=KEYS)
+        texts = ((lesson_text("connect", "en"), screen_text("en")),)
         for lines in (
             LessonScreen(place, *texts[0], glyphs=ASCII).lines(80),
             WideLessonScreen(place, texts, glyphs=ASCII).lines(120),
@@ -172,8 +174,8 @@ def test_a_field_is_explained_and_marked() -> None:
 
 
 def test_a_small_screen_says_so_in_a_line_and_goes_on_in_words() -> None:
-    place = Place(find("connect"), 3, "1/6", keys=KEYS)
-    view = SmallLessonScreen(place, lesson_text("connect", "en"), words("en"), 12)
+    place = Place(find_lesson("connect"), 3, "1/6", keys=KEYS)
+    view = SmallLessonScreen(place, lesson_text("connect", "en"), screen_text("en"), 12)
     assert [line.plain.rstrip() for line in view.lines(60)] == [
         "This screen has 60x12 characters; the lesson's pictures nee…",
         "step 4/9: SYN leaves the client",
@@ -191,8 +193,8 @@ def test_a_small_screen_says_so_in_a_line_and_goes_on_in_words() -> None:
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (2, 30), (79, 2), (20, 5), (300, 1)])
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_screen_is_too_small(width: int, height: int, language: str) -> None:
-    place = Place(find("connect"), 5, "1/6", keys=KEYS)
-    view = SmallLessonScreen(place, lesson_text("connect", language), words(language), height)
+    place = Place(find_lesson("connect"), 5, "1/6", keys=KEYS)
+    view = SmallLessonScreen(place, lesson_text("connect", language), screen_text(language), height)
     lines = view.lines(width)
     assert len(lines) <= max(height, 2)
     if width > 1:
@@ -212,7 +214,7 @@ def test_the_keys() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_number_is_said_that_nobody_sees(language: str) -> None:
-    lesson, said = find("connect"), lesson_text("connect", language)
+    lesson, said = find_lesson("connect"), lesson_text("connect", language)
     seen = {"24", "80", "128", "28", "64256"}
     for scene in lesson.scenes:
         if scene.segment is not None:

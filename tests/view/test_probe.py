@@ -12,7 +12,7 @@ from handshake.prober.result import DataExchange
 from handshake.tcp import Observed
 from handshake.tcp.icmp import IcmpError
 from handshake.tracker import Tracker
-from handshake.view.probe import Findings
+from handshake.view.probe import ProbeView
 from tests.segments import LINUX, A, B, segment
 
 TALK = (
@@ -46,7 +46,7 @@ OPEN = Result(
     address="198.51.100.7",
     port=80,
     verdict=Verdict.OPEN,
-    reason="a program listens on port 80: its SYN+ACK acknowledges our SYN",
+    reason="a program listens on port 80: its SYN-ACK acknowledges our SYN",
     rtt=0.0284,
     syn_sent=1,
     ttl=52,
@@ -56,63 +56,64 @@ OPEN = Result(
 )
 
 
-def drawn(findings: Findings, width: int = 80) -> list[str]:
+def drawn(findings: ProbeView, width: int = 80) -> list[str]:
     return [line.plain.rstrip() for line in findings.lines(width)]
 
 
 def test_an_open_port() -> None:
-    assert drawn(Findings(OPEN, STEPS)) == [
-        "OPEN  example.org:80 (198.51.100.7)  SYN+ACK after 28.4 ms",
-        "  a program listens on port 80: its SYN+ACK acknowledges our SYN",
+    assert drawn(ProbeView(OPEN, STEPS)) == [
+        "OPEN  example.org:80 (198.51.100.7)  SYN-ACK after 28.4 ms",
+        "  a program listens on port 80: its SYN-ACK acknowledges our SYN",
         "",
         "       ms CLIENT       seq relative                                SERVER",
         "    0.000 SYN-SENT     ── SYN seq=0 win=65160 mss=1460 ws=7 ─────▶ ?",
-        "   28.000 ESTABLISHED  ◀───────── SYN+ACK seq=0 ack=1 win=65160 ── SYN-RECEIVED",
+        "   28.000 ESTABLISHED  ◀───────── SYN-ACK seq=0 ack=1 win=65160 ── SYN-RECEIVED",
         "   29.000 ESTABLISHED  ── ACK seq=1 ack=1 win=65160 ─────────────▶ ESTABLISHED",
-        "   30.000 FIN-WAIT-1   ── FIN+ACK seq=1 ack=1 win=65160 ─────────▶ CLOSE-WAIT",
-        "   58.000 TIME-WAIT    ◀───────── FIN+ACK seq=1 ack=2 win=65160 ── LAST-ACK",
+        "   30.000 FIN-WAIT-1   ── FIN-ACK seq=1 ack=1 win=65160 ─────────▶ CLOSE-WAIT",
+        "   58.000 TIME-WAIT    ◀───────── FIN-ACK seq=1 ack=2 win=65160 ── LAST-ACK",
         "   59.000 TIME-WAIT    ── ACK seq=2 ack=2 win=65160 ─────────────▶ CLOSED",
         "",
-        "  ack      1        = our seq + 1: a correct answer to our SYN",
-        "  window   65160    shift 7, so up to 8 MiB when scaled",
-        "  mss      1460     packets of 1500 octets (Ethernet), or lowered on the way",
+        "  ack      1        = our seq + 1: acknowledges our SYN",
+        "  window   65160    shift 7: up to 8 MiB when scaled",
+        "  mss      1460     MTU 1500 (Ethernet), or clamped on the path",
         "  ttl      52       12 hops if it started at 64",
-        "  in force          window scaling, SACK, timestamps",
-        "  close    clean    each end sent FIN, and each FIN was acknowledged",
-        "  guard    filter   kept our own kernel from resetting it",
+        "  in use            window scaling, SACK, timestamps",
+        "  close    clean    both ends sent a FIN, and both were acknowledged",
+        "  guard    filter   kept the local kernel from resetting the connection",
     ]
 
 
 def test_what_was_said_is_summed_up() -> None:
     said = DataExchange(18, 18, b"HTTP/1.0 200 OK\r\n" + bytes(90), expected=True)
-    assert drawn(Findings(replace(OPEN, data=said), STEPS))[-5:] == [
-        "  said     18       octets, all of them acknowledged",
-        "  heard    107      octets: HTTP/1.0 200 OK\\r\\n\\x00\\x00\\x00\\x00\\x00\\x00\\ ...",
-        "  expected yes      what was expected came",
-        "  close    clean    each end sent FIN, and each FIN was acknowledged",
-        "  guard    filter   kept our own kernel from resetting it",
+    assert drawn(ProbeView(replace(OPEN, data=said), STEPS))[-5:] == [
+        "  sent     18       octets, all acknowledged",
+        "  received 107      octets: HTTP/1.0 200 OK\\r\\n\\x00\\x00\\x00\\x00\\x00\\x00\\ ...",
+        "  expected yes      the --expect text was received",
+        "  close    clean    both ends sent a FIN, and both were acknowledged",
+        "  guard    filter   kept the local kernel from resetting the connection",
     ]
 
 
 def test_what_was_expected_and_did_not_come_is_the_exit_code() -> None:
     said = DataExchange(4, 3, b"", expected=False)
-    lines = drawn(Findings(replace(OPEN, data=said), STEPS))
+    lines = drawn(ProbeView(replace(OPEN, data=said), STEPS))
     assert lines[1].endswith("(exit 1)")
-    assert "  said     4        octets, not acknowledged: 1" in lines
-    assert "  expected no       what was expected did not come, so this exits with 1" in lines
+    assert "  sent     4        octets, 1 not acknowledged" in lines
+    assert "  expected no       the --expect text was not received (exit 1)" in lines
 
 
 def test_a_cookie_is_shown_with_how_to_use_it() -> None:
     assert OPEN.negotiated is not None
     told = replace(OPEN, negotiated=replace(OPEN.negotiated, fast_open="0123456789abcdef"))
-    assert "  cookie   0123456789abcdef for the next call: --fast-open=0123456789abcdef" in drawn(
-        Findings(told, STEPS)
+    assert (
+        "  cookie   0123456789abcdef for the next connection: --fast-open=0123456789abcdef"
+        in drawn(ProbeView(told, STEPS))
     )
 
 
 def test_no_answer_says_so_and_what_it_exits_with() -> None:
     silent = replace(OPEN, verdict=Verdict.FILTERED, rtt=None, close=None, reason="no answer")
-    lines = drawn(Findings(silent, STEPS[:1]))
+    lines = drawn(ProbeView(silent, STEPS[:1]))
     assert lines[:2] == [
         "NO ANSWER (filtered)  example.org:80 (198.51.100.7)",
         "  no answer (exit 1)",
@@ -122,7 +123,7 @@ def test_no_answer_says_so_and_what_it_exits_with() -> None:
 
 def test_a_name_without_an_address_has_no_ladder() -> None:
     unknown = Result("a\x1b[2Jb:80", None, 80, Verdict.NAME_ERROR, "a\x1b[2Jb: unknown")
-    assert drawn(Findings(unknown, [])) == [
+    assert drawn(ProbeView(unknown, [])) == [
         "NAME ERROR  a\\x1b[2Jb:80",
         "  a\\x1b[2Jb: unknown (exit 3)",
     ]
@@ -130,8 +131,8 @@ def test_a_name_without_an_address_has_no_ladder() -> None:
 
 def test_an_ambiguous_time_and_a_note_are_spelled_out() -> None:
     told = replace(OPEN, rtt_ambiguous=True, findings=(Note("x", "something odd " * 8),))
-    lines = drawn(Findings(told, STEPS))
-    assert lines[0].endswith("after 28.4 ms?: to which SYN is not known")
+    lines = drawn(ProbeView(told, STEPS))
+    assert lines[0].endswith("after 28.4 ms? (unclear which SYN was answered)")
     assert lines[-2].startswith("  note     something odd")
     assert lines[-1].startswith("           something odd")
 
@@ -139,35 +140,35 @@ def test_an_ambiguous_time_and_a_note_are_spelled_out() -> None:
 @pytest.mark.parametrize(
     ("shift", "words"),
     [
-        (None, "not scaled: 64 KiB at most"),
-        (0, "not scaled: 64 KiB at most"),
-        (3, "shift 3, so up to 512 KiB when scaled"),
-        (4, "shift 4, so up to 1 MiB when scaled"),
-        (14, "shift 14, so up to 1 GiB when scaled"),
+        (None, "not scaled: at most 64 KiB"),
+        (0, "not scaled: at most 64 KiB"),
+        (3, "shift 3: up to 512 KiB when scaled"),
+        (4, "shift 4: up to 1 MiB when scaled"),
+        (14, "shift 14: up to 1 GiB when scaled"),
     ],
 )
 def test_what_a_window_means(shift: int | None, words: str) -> None:
     agreed = Negotiated(1460, 1460, shift, 7, sack=True, timestamps=True, ecn=False)
-    lines = drawn(Findings(replace(OPEN, negotiated=agreed), STEPS))
+    lines = drawn(ProbeView(replace(OPEN, negotiated=agreed), STEPS))
     assert f"  window   65160    {words}" in lines
 
 
 def test_a_call_of_the_kernels_shows_what_the_kernel_tells() -> None:
     told = replace(OPEN, guard="none", ttl=None)
-    assert drawn(Findings(told, [])) == [
-        "OPEN  example.org:80 (198.51.100.7)  SYN+ACK after 28.4 ms",
-        "  a program listens on port 80: its SYN+ACK acknowledges our SYN",
+    assert drawn(ProbeView(told, [])) == [
+        "OPEN  example.org:80 (198.51.100.7)  SYN-ACK after 28.4 ms",
+        "  a program listens on port 80: its SYN-ACK acknowledges our SYN",
         "",
-        "  mss      1460     octets of data in a segment to it, at most",
-        "  shift    7        of its window: shift 7, so up to 8 MiB when scaled",
+        "  mss      1460     octets of data at most in a segment to the peer",
+        "  shift    7        of the peer's window: up to 8 MiB when scaled",
         "  sack     yes      selective acknowledgments (RFC 2018)",
-        "  clocks   yes      timestamps in each segment (RFC 7323)",
-        "  ecn      no       routers may mark instead of drop (RFC 3168)",
-        "  close    clean    each end sent FIN, and each FIN was acknowledged",
-        "  guard    none     none was needed: the kernel made the call",
+        "  tstamps  yes      timestamps in every segment (RFC 7323)",
+        "  ecn      no       explicit congestion notification (RFC 3168)",
+        "  close    clean    both ends sent a FIN, and both were acknowledged",
+        "  guard    none     not needed: the kernel opened the connection",
     ]
     closed = replace(told, verdict=Verdict.CLOSED, negotiated=None, close=None)
-    assert drawn(Findings(closed, []))[0].endswith("RST after 28.4 ms")
+    assert drawn(ProbeView(closed, []))[0].endswith("RST after 28.4 ms")
 
 
 @pytest.mark.parametrize("reset", [False, True])
@@ -180,7 +181,7 @@ def test_a_syn_ack_of_ours_is_no_answer(reset: bool) -> None:
     ]
     verdict = Verdict.RESET if reset else Verdict.FILTERED
     rtt = 0.0284 if reset else None
-    lines = drawn(Findings(replace(OPEN, verdict=verdict, rtt=rtt, negotiated=None), steps))
+    lines = drawn(ProbeView(replace(OPEN, verdict=verdict, rtt=rtt, negotiated=None), steps))
     title = "RESET" if reset else "NO ANSWER (filtered)"
     after = "  RST after 28.4 ms" if reset else ""
     assert lines[0] == f"{title}  example.org:80 (198.51.100.7){after}"
@@ -194,29 +195,29 @@ def test_what_was_sent_out_of_nothing_opens_nothing() -> None:
         tracker.feed(Observed(segment(text, by=A if outgoing else B), 0, outgoing=outgoing))
         for outgoing, text in talk
     ]
-    # Whoever called is known, though a SYN,ACK alone looks like an answer.
+    # The client is known, although a SYN-ACK alone looks like an answer.
     assert [str(step.by) for step in steps] == ["client", "server"]
-    lines = drawn(Findings(replace(OPEN, verdict=Verdict.RESET, negotiated=None), steps))
+    lines = drawn(ProbeView(replace(OPEN, verdict=Verdict.RESET, negotiated=None), steps))
     assert lines[-2:] == [
-        "  note     This asked for no connection, and neither end has one: the states are",
-        "           those that somebody who sees the wire alone would conclude.",
+        "  note     The first segment was not a SYN, so neither end has a connection: the",
+        "           states are inferred from the packets.",
     ]
 
 
 def test_where_syns_were_sent_again_both_times_are_told() -> None:
     late = replace(OPEN, syn_sent=3, rtt=0.0284, waited=3.0291)
-    assert drawn(Findings(late, STEPS))[0] == (
-        "OPEN  example.org:80 (198.51.100.7)  SYN+ACK after 3.03 s, 28.4 ms after SYN 3"
+    assert drawn(ProbeView(late, STEPS))[0] == (
+        "OPEN  example.org:80 (198.51.100.7)  SYN-ACK after 3.03 s, 28.4 ms after SYN 3"
     )
 
 
 def test_an_icmp_error_has_a_row() -> None:
     error = IcmpError(4, 3, 13, ip_address("192.0.2.9"), A, B, STEPS[0].segment.seq, at=14 * 10**6)
-    lines = drawn(Findings(replace(OPEN, errors=(error,)), STEPS[:2]))
+    lines = drawn(ProbeView(replace(OPEN, errors=(error,)), STEPS[:2]))
     assert lines[4:7] == [
         "    0.000 SYN-SENT     ── SYN seq=0 win=65160 mss=1460 ws=7 ─────▶ ?",
         "   14.000!             ◀─ ICMP 3/13 from 192.0.2.9: communicati ──",
-        "   28.000 ESTABLISHED  ◀───────── SYN+ACK seq=0 ack=1 win=65160 ── SYN-RECEIVED",
+        "   28.000 ESTABLISHED  ◀───────── SYN-ACK seq=0 ack=1 win=65160 ── SYN-RECEIVED",
     ]
 
 
@@ -225,7 +226,7 @@ def test_an_icmp_error_has_a_row() -> None:
     [
         (
             Negotiated(1460, 1460, 0, 0, sack=False, timestamps=False, ecn=False),
-            "none of the options",
+            "no options",
         ),
         (
             Negotiated(1460, 1460, 7, 0, sack=True, timestamps=False, ecn=True),
@@ -234,5 +235,5 @@ def test_an_icmp_error_has_a_row() -> None:
     ],
 )
 def test_what_is_in_force(agreed: Negotiated, shown: str) -> None:
-    lines = drawn(Findings(replace(OPEN, negotiated=agreed), STEPS))
-    assert f"  in force          {shown}" in lines
+    lines = drawn(ProbeView(replace(OPEN, negotiated=agreed), STEPS))
+    assert f"  in use            {shown}" in lines

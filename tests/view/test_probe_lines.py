@@ -29,10 +29,10 @@ def test_what_many_add_up_to() -> None:
     tally.add(GUESS)
     tally.add(SILENT)
     assert [each.plain for each in tally.lines(2.5)] == [
-        "5 calls in 2.5 s, 2 a second: 4 open, 1 filtered",
+        "5 probes in 2.5 s, 2 per second: 4 open, 1 filtered",
         "rtt min/median/p95/max/stddev = 1.000/2.000/3.000/3.000/0.816 ms",
     ]
-    assert [each.plain for each in Tally().lines(0.1)] == ["0 calls in 100 ms: none"]
+    assert [each.plain for each in Tally().lines(0.1)] == ["0 probes in 100 ms: none"]
 
 
 def test_a_series_is_summed_up_as_ping_does() -> None:
@@ -43,7 +43,7 @@ def test_a_series_is_summed_up_as_ping_does() -> None:
     assert [each.plain for each in series.lines()] == [
         "",
         "--- 10.0.0.1:80 ---",
-        "100 calls, 98 answered, 2% loss",
+        "100 probes, 98 answered, 2% loss",
         "rtt min/median/p95/max/stddev = 1.000/49.500/94.000/98.000/28.289 ms",
     ]
 
@@ -51,16 +51,16 @@ def test_a_series_is_summed_up_as_ping_does() -> None:
 @pytest.mark.parametrize(
     ("verdicts", "shown"),
     [
-        ("open", "1 call, 1 answered, 0% loss"),
-        ("open filtered", "2 calls, 1 answered, 50% loss"),
-        ("filtered bad-peer", "2 calls, 0 answered, 100% loss"),
-        ("open unreachable", "2 calls, 1 answered, 1 unreachable"),
-        ("unreachable unreachable", "2 calls, 0 answered, 2 unreachable"),
-        ("local-error name-error", "2 calls, 0 answered, 2 not sent"),
+        ("open", "1 probe, 1 answered, 0% loss"),
+        ("open filtered", "2 probes, 1 answered, 50% loss"),
+        ("filtered bad-peer", "2 probes, 0 answered, 100% loss"),
+        ("open unreachable", "2 probes, 1 answered, 1 unreachable"),
+        ("unreachable unreachable", "2 probes, 0 answered, 2 unreachable"),
+        ("local-error name-error", "2 probes, 0 answered, 2 not sent"),
         # Of what was sent a third was lost.
         (
             "open filtered unreachable local-error",
-            "4 calls, 1 answered, 1 not sent, 1 unreachable, 33.3% loss",
+            "4 probes, 1 answered, 1 not sent, 1 unreachable, 33.3% loss",
         ),
     ],
 )

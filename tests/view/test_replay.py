@@ -46,15 +46,15 @@ def drawn(shown: Screen, width: int, height: int) -> list[str]:
 
 def test_a_step_on_a_terminal_of_eighty_columns() -> None:
     assert drawn(screen(2), 80, 24) == [
-        " #1  192.0.2.10:49152 → 198.51.100.7:80               step 3/4  ! SYN+ACK again",
+        " #1  192.0.2.10:49152 → 198.51.100.7:80       step 3/4  ! SYN-ACK retransmitted",
         "       ms CLIENT       seq relative                                SERVER",
         "    0.000 SYN-SENT     ── SYN seq=0 win=65535 mss=1460 ws=7 ─────▶ ?",
-        "   30.000 ESTABLISHED  ◀───────── SYN+ACK seq=0 ack=1 win=65535 ── SYN-RECEIVED",
-        " 1050.000>ESTABLISHED  ◀───────── SYN+ACK seq=0 ack=1 win=65535 ── SYN-RECEIVED",
+        "   30.000 ESTABLISHED  ◀───────── SYN-ACK seq=0 ack=1 win=65535 ── SYN-RECEIVED",
+        " 1050.000>ESTABLISHED  ◀───────── SYN-ACK seq=0 ack=1 win=65535 ── SYN-RECEIVED",
         " 1051.000 ESTABLISHED  ── ACK seq=1 ack=1 win=65535 ─────────────▶ ESTABLISHED",
         "── segment 3, +1020.000 ms ─────────────────────────────────────────────────────",
         " ports    80 → 49152      seq    0 (7000)             ack    1 (4001)",
-        " flags    SYN+ACK         window 65535                urgent 0",
+        " flags    SYN-ACK         window 65535                urgent 0",
         " checksum 0x0000 ?        offset 10 = 40 octets       length 0 octets",
         " options  MSS 1460 · SACK ok · TS 1000/0 · WScale 7",
         "── what this means ─────────────────────────────────────────────────────────────",
@@ -77,7 +77,7 @@ def test_a_wide_screen_has_the_header_s_grid_and_names_the_file() -> None:
     lines = drawn(screen(2), 120, 40)
     assert lines[0].startswith(" #1  192.0.2.10:49152 → 198.51.100.7:80  sample.pcap packets ")
     assert "│ Sequence Number         7000                    0x00001b58    │" in lines[13]
-    assert any(line.endswith("= every TCP field is the same") for line in lines)
+    assert any(line.endswith("= all TCP fields are the same") for line in lines)
     assert lines[-2] == "─" * 120
 
 

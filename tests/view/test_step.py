@@ -21,9 +21,9 @@ def plain(explanation: Explanation, width: int = 80) -> list[str]:
 def test_a_syn_ack_and_what_both_sockets_write_down() -> None:
     seen = steps(*HANDSHAKE)
     assert plain(Explanation(seen[1], Numbers.of(seen), seen[0])) == [
-        "── SYN+ACK from the server, segment 2, +30.000 ms ──────────────────────────────",
+        "── SYN-ACK from the server, segment 2, +30.000 ms ──────────────────────────────",
         " ports    80 → 49152      seq    0 (7000)             ack    1 (4001)",
-        " flags    SYN+ACK         window 65535                urgent 0",
+        " flags    SYN-ACK         window 65535                urgent 0",
         " checksum 0x0000 ?        offset 10 = 40 octets       length 0 octets",
         " options  MSS 1460 · SACK ok · TS 1000/0 · WScale 7",
         " client SYN-SENT → ESTABLISHED  SND.UNA 0 → 1  SND.NXT 1  SND.WND *65535",
@@ -42,7 +42,9 @@ def test_a_syn_ack_and_what_both_sockets_write_down() -> None:
 def test_trouble_is_marked_without_colour() -> None:
     seen = steps(*HANDSHAKE)
     lines = plain(Explanation(seen[2], Numbers.of(seen), seen[1], glyphs=ASCII))
-    assert lines[0].startswith("-- SYN+ACK again from the server, segment 3, +1020.000 ms ----")
+    assert lines[0].startswith(
+        "-- SYN-ACK retransmitted from the server, segment 3, +1020.000 ms --"
+    )
     assert lines[-5:] == [
         " server SYN-RECEIVED  SND.NXT 1  RCV.NXT 1",
         " ! The server retransmits its SYN-ACK (retransmission 1, after 1.02 s): it is",
@@ -56,10 +58,10 @@ def test_a_picture_says_in_what_two_segments_differ() -> None:
     seen = steps(*HANDSHAKE)
     picture = plain(Explanation(seen[2], Numbers.of(seen), seen[1], seen[1], pictured=True), 120)
     assert "Compared with segment 2" in picture[1]
-    assert "= every TCP field is the same" in picture[2]
+    assert "= all TCP fields are the same" in picture[2]
     assert all(len(line) <= 120 for line in picture)
     other = plain(Explanation(seen[3], Numbers.of(seen), seen[2], seen[0], pictured=True), 120)
-    assert "* marks what is different" in other[2]
+    assert "* marks fields that differ" in other[2]
     assert any("*4001" in line for line in other)
 
 
@@ -68,10 +70,10 @@ def test_odd_headers_are_shown_whole() -> None:
     odd = replace(seg, options=Options(b"\xfd\x00"), reserved=5, ack_field=77, urgent=65535)
     (step,) = [Tracker().feed(Observed(odd, 0))]
     lines = plain(Explanation(step, Numbers()))
-    assert " flags    SYN+FIN+RST+PSH+URG+ECE+CWR window 65535    urgent 65535" in lines
+    assert " flags    SYN-FIN-RST-PSH-URG-ECE-CWR window 65535    urgent 65535" in lines
     assert any("77, unused" in line for line in lines)
     assert " options  experiment-253 malformed" in lines
-    assert " reserved 5, and must be 0" in lines
+    assert " reserved 5, must be 0" in lines
 
 
 def test_octets_that_would_move_a_cursor_are_dots() -> None:
@@ -83,4 +85,4 @@ def test_octets_that_would_move_a_cursor_are_dots() -> None:
     )
     assert HexDump(Observed(seg, 0)).lines()[0].plain.strip().startswith("the octets")
     short = [line.plain for line in HexDump(Observed(seg, 0, packet=packet), height=2).lines()]
-    assert short[1] == "   and 31 octets more"
+    assert short[1] == "   31 more octets"

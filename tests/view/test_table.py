@@ -13,7 +13,7 @@ from handshake.tracker import Tracker, summarize
 from handshake.view.browser import Browser, Preview
 from handshake.view.columns import milliseconds, shorten
 from handshake.view.glyphs import ASCII, UNICODE, Glyphs
-from handshake.view.table import Lines, Table
+from handshake.view.table import RecordLines, Table
 from handshake.view.totals_page import page, summary_line
 from tests.query.made import CLIENT, CLOSED, OPENING, SERVER, record
 from tests.view.test_ladder import HANDSHAKE, steps
@@ -129,7 +129,7 @@ def test_large_numbers_find_room() -> None:
 
 
 def test_lines_grow_with_what_they_hold() -> None:
-    lines = Lines(capture=6)
+    lines = RecordLines(capture=6)
     before = lines.row(SAMPLE[0])
     assert " ".join(before.split()) == (
         "2026-11-22T12:00:00.000000Z sample.pcap 1 ✓ established 192.0.2.10:49152 198.51.100.7:80 "
@@ -161,7 +161,7 @@ def browser(
     assert summarize(tracker.connections[0]).outcome == "established"
     known: dict[str, object] = {
         "table": Table(records, width, ORIGIN, glyphs),
-        "chosen": min(3, len(records) - 1),
+        "selected": min(3, len(records) - 1),
         "totals": Totals(records),
         "title": "list  sample.pcap  26 packets, 6 connections, 9.0 s",
         "state": "sort start  show all",
@@ -189,8 +189,8 @@ def test_a_list_on_a_terminal_of_eighty_columns() -> None:
         "── #4  192.0.2.10:49155 → 198.51.100.7:443  packets 16-19 · tcp.stream == 3 ────",
         "       ms CLIENT       seq relative                                SERVER",
         "    0.000 SYN-SENT     ── SYN seq=0 win=65535 mss=1460 ws=7 ─────▶ ?",
-        "   30.000 ESTABLISHED  ◀───────── SYN+ACK seq=0 ack=1 win=65535 ── SYN-RECEIVED",
-        " 1050.000!ESTABLISHED  ◀───────── SYN+ACK seq=0 ack=1 win=65535 ── SYN-RECEIVED",
+        "   30.000 ESTABLISHED  ◀───────── SYN-ACK seq=0 ack=1 win=65535 ── SYN-RECEIVED",
+        " 1050.000!ESTABLISHED  ◀───────── SYN-ACK seq=0 ack=1 win=65535 ── SYN-RECEIVED",
         " 1051.000 ESTABLISHED  ── ACK seq=1 ack=1 win=65535 ─────────────▶ ESTABLISHED",
         " ! The server retransmitted its SYN-ACK although the client's ACK had passed",
         "   here. Likely causes: the ACK was lost or delayed, the server's accept queue",
@@ -220,7 +220,7 @@ def test_what_was_typed_wrong_stands_above_the_keys() -> None:
 def test_a_long_list_keeps_the_chosen_in_sight() -> None:
     many = [replace(SAMPLE[0], stream=at) for at in range(1000)]
     for chosen in (0, 5, 500, 998, 999):
-        (row,) = [each for each in shown(browser(many, 80, chosen=chosen), 24) if each[:1] == ">"]
+        (row,) = [each for each in shown(browser(many, 80, selected=chosen), 24) if each[:1] == ">"]
         assert row.split()[1 if row[1] == " " else 0].lstrip(">") == str(chosen + 1)
 
 
@@ -231,7 +231,7 @@ def test_a_screen_is_as_high_and_no_wider_than_the_terminal(
     records: list[Record], width: int, height: int
 ) -> None:
     for glyphs in (UNICODE, ASCII):
-        screen = browser(records, width, glyphs, chosen=0).draw(height)
+        screen = browser(records, width, glyphs, selected=0).draw(height)
         assert len(screen.renderables) == height
         assert max(cast("Text", each).cell_len for each in screen.renderables) <= width
 
@@ -253,8 +253,8 @@ def test_a_page_of_totals() -> None:
         "no-answer              1   16.7%",
         "reset                  1   16.7%",
         "",
-        "handshake rtt  min 28.4  median 30.0  95 % 30.0  max 30.0 ms",
-        "sent again     SYN 2, SYN-ACK 1, data 0",
+        "handshake rtt  min 28.4  median 30.0  p95 30.0  max 30.0 ms",
+        "retransmitted  SYN 2, SYN-ACK 1, data 0",
         "refusing       198.51.100.7:81 (1)",
         "not answering  198.51.100.7:8080 (1)",
         "findings       final-ack-lost (1)",

@@ -1,1 +1,1 @@
-"""`handshake probe`: its options, its screens, one target and many."""
+"""`handshake probe`: its options, and its output for one target and many."""

@@ -1,4 +1,4 @@
-"""`handshake probe --adopt`: the kernel carries the connection on, joined to our streams."""
+"""`handshake probe --adopt`: hands the connection to the kernel, joined to stdin and stdout."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from handshake.prober import ClientOptions, Result, Target, Timeouts
 
 _HELD = 86_400.0
-"""Seconds that the connection may wait to be taken over: until then our end keeps it open."""
+"""Seconds that our end holds the connection open until the kernel takes over."""
 
 
 def run(
@@ -29,7 +29,7 @@ def run(
 ) -> int:
     """Join standard input and output to the first address that opens; return the exit code.
 
-    What became of each address is said on standard error: the output is the peer's.
+    The results go to standard error, since standard output is the peer's data.
     """
     from handshake.linux.tcp_repair import check_permitted
     from handshake.prober import exit_code
@@ -41,10 +41,10 @@ def run(
     for sock in _opened(target, timeouts, options, results, quiet=quiet):
         with sock:
             drop_privileges()
-            from handshake.cli.relay import join
+            from handshake.cli.relay import relay
 
             sys.stdout.flush()
-            join(sock)
+            relay(sock)
             return 0
     return exit_code(results)
 
@@ -57,31 +57,31 @@ def _opened(
     *,
     quiet: bool,
 ) -> Iterator[socket]:
-    """Yield a socket for each address that opens; say what became of all."""
+    """Yield a socket for each address that opens; print the result of each."""
     from handshake.prober import Result, probes
     from handshake.prober.adopt import adopted
     from handshake.prober.userspace.connections import UserspaceConnections
     from handshake.view.probe_lines import result_line
 
-    def say(text: str) -> None:
+    def report(text: str) -> None:
         if not quiet:
             print(text, file=sys.stderr)  # noqa: T201
 
-    for call in probes(target, timeouts, options):
-        if isinstance(call, Result):
-            results.append(call)
-            say(result_line(call).plain)
+    for probe in probes(target, timeouts, options):
+        if isinstance(probe, Result):
+            results.append(probe)
+            report(result_line(probe).plain)
             continue
         connections = UserspaceConnections(timeouts, options, attentive=True)
-        call.connections = connections
+        probe.connections = connections
         try:
-            with closing(call):
-                sock = adopted(call, connections)
+            with closing(probe):
+                sock = adopted(probe, connections)
                 if sock is None:
-                    results.append(call.result)
-                    say(result_line(call.result).plain)
+                    results.append(probe.result)
+                    report(result_line(probe.result).plain)
                     continue
-                say(f"OPEN  {call.target.text}: opened by hand, and carried on by the kernel")
+                report(f"OPEN  {probe.target.text}: handed over to the kernel")
                 yield sock
         finally:
             connections.close()

@@ -1,4 +1,4 @@
-"""`handshake probe`: opens a connection by hand and says what happened."""
+"""`handshake probe`: opens a connection in user space and explains the result."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from handshake.cli.parameters import Ascii, Json, Plain  # noqa: TC001 - typer reads them
-from handshake.cli.probe import options as given
+from handshake.cli.probe import options as opt
 from handshake.cli.probe import privileges, values
 
 if TYPE_CHECKING:
@@ -18,63 +18,63 @@ if TYPE_CHECKING:
     from handshake.prober import Target
 
 _RTO = 1.0
-_WITHHELD = 8.0
-"""Seconds to watch a peer that gets no ACK: Linux repeats its SYN,ACK after 1, 3 and 7 of them."""
+_NO_ACK_OBSERVATION = 8.0
+"""Seconds to watch a peer that gets no ACK: Linux retransmits its SYN-ACK after 1, 3 and 7 s."""
 
 
 def probe(
     context: typer.Context,
-    target: given.Targets = None,
-    file: given.File = None,
-    timeout: given.Timeout = None,
-    retries: given.Retries = 2,
-    rto: given.Rto = _RTO,
-    observe: given.Observe = None,
-    hold: given.Hold = 0.0,
-    concurrency: given.Concurrency = 32,
-    rate: given.Rate = 100.0,
-    count: given.Count = None,
-    interval: given.Interval = 1.0,
-    mss: given.Mss = None,
-    window: given.Window = None,
-    wscale: given.WindowScale = None,
-    no_wscale: given.NoWindowScale = False,
-    sack: given.Sack = True,
-    timestamps: given.Timestamps = True,
-    ecn: given.Ecn = False,
-    fast_open: given.FastOpen = None,
-    md5: given.Md5 = None,
-    option: given.OtherOptions = None,
-    flags: given.SynFlags = None,
-    seq: given.SequenceNumber = None,
-    source: given.Source = None,
-    source_port: given.SourcePort = 0,
-    interface: given.Interface = None,
-    ttl: given.Ttl = 64,
-    tos: given.Tos = 0,
-    data: given.Data = None,
-    expect: given.Expect = None,
-    no_ack: given.NoAck = False,
-    close: given.Close = "fin",
-    connect: given.Connect = False,
-    raw: given.Raw = False,
-    adopt: given.Adopt = False,
-    write: given.Write = None,
-    quiet: given.Quiet = False,
-    brief: given.Brief = False,
-    monitor: given.Monitor = None,
-    dry_run: given.DryRun = False,
+    target: opt.Targets = None,
+    file: opt.File = None,
+    timeout: opt.Timeout = None,
+    retries: opt.Retries = 2,
+    rto: opt.Rto = _RTO,
+    observe: opt.Observe = None,
+    hold: opt.Hold = 0.0,
+    concurrency: opt.Concurrency = 32,
+    rate: opt.Rate = 100.0,
+    count: opt.Count = None,
+    interval: opt.Interval = 1.0,
+    mss: opt.Mss = None,
+    window: opt.Window = None,
+    wscale: opt.WindowScale = None,
+    no_wscale: opt.NoWindowScale = False,
+    sack: opt.Sack = True,
+    timestamps: opt.Timestamps = True,
+    ecn: opt.Ecn = False,
+    fast_open: opt.FastOpen = None,
+    md5: opt.Md5 = None,
+    option: opt.OtherOptions = None,
+    flags: opt.SynFlags = None,
+    seq: opt.SequenceNumber = None,
+    source: opt.Source = None,
+    source_port: opt.SourcePort = 0,
+    interface: opt.Interface = None,
+    ttl: opt.Ttl = 64,
+    tos: opt.Tos = 0,
+    data: opt.Data = None,
+    expect: opt.Expect = None,
+    no_ack: opt.NoAck = False,
+    close: opt.Close = "fin",
+    connect: opt.Connect = False,
+    raw: opt.Raw = False,
+    adopt: opt.Adopt = False,
+    write: opt.Write = None,
+    quiet: opt.Quiet = False,
+    brief: opt.Brief = False,
+    monitor: opt.Monitor = None,
+    dry_run: opt.DryRun = False,
     as_json: Json = False,
     plain: Plain = False,
     ascii_only: Ascii = False,
 ) -> None:
-    """Open a connection by hand, close it again, and say what happened.
+    """Open a TCP connection, close it again, and explain what happened.
 
-    Of one target every segment is shown as it passes, with its header and with what both
-    sockets know. Of many (host:80,443,8000-8010, a list) each gets a line as it ends.
-    It needs the right to send hand-built segments, CAP_NET_RAW; without, the kernel calls.
+    With one target, shows every segment as it passes, with its header and what both sockets
+    know. With several (host:80,443,8000-8010, --file), prints a line per result. Sends its
+    own raw packets, which needs CAP_NET_RAW; without it, uses the kernel's connect().
     """
-    from handshake.cli.probe.conflicts import refuse_senseless
+    from handshake.cli.probe.conflicts import check_conflicts
     from handshake.cli.probe.report import Output
     from handshake.endpoint.options import LINUX_SHIFT
     from handshake.endpoint.segment_builder import check
@@ -82,7 +82,7 @@ def probe(
     from handshake.errors import UsageError
     from handshake.prober import ClientOptions, Timeouts
 
-    by_hand_alone = values.chosen(
+    raw_options = values.given(
         {
             "--mss": mss is not None,
             "--window": window is not None,
@@ -102,11 +102,11 @@ def probe(
             "--raw": raw,
         }
     )
-    if connect:
-        values.refuse(by_hand_alone, "--connect", "the kernel makes each segment as it likes")
-    values.pace(rate, interval)
-    values.above_zero(rto, "--rto")
-    refuse_senseless(context)
+    if connect and raw_options:
+        raise UsageError("conflict.connect", others=raw_options)
+    values.check_rate(rate, interval)
+    values.check_positive(rto, "--rto")
+    check_conflicts(context)
     options = ClientOptions(
         mss=mss,
         window=window,
@@ -127,7 +127,7 @@ def probe(
         data=values.octets(data, "--data"),
         expect=values.octets(expect, "--expect"),
         answer=not no_ack,
-        closing=values.closing(close),
+        closing=values.close_mode(close),
     )
     check(options)
     output = Output(as_json, plain, ascii_only, quiet, monitor, write, brief)
@@ -139,9 +139,9 @@ def probe(
             raise typer.Exit(show_syns(found, options, output))
         alone = len(found) == 1 and count is None
         if observe is None:
-            # Many are not waited for, unless nothing else would show what became of our ACK.
+            # Many targets do not wait, unless nothing else would show whether our ACK arrived.
             watched = ACK_OBSERVATION if alone or close != "fin" else 0.0
-            observe = _WITHHELD if no_ack else watched
+            observe = _NO_ACK_OBSERVATION if no_ack else watched
         timeouts = Timeouts.of(
             timeout=values.timeout(timeout, retries, rto),
             retries=retries,
@@ -153,41 +153,43 @@ def probe(
             from handshake.cli.probe.adopt import run
 
             if len(found) > 1:
-                raise UsageError("--adopt: one connection alone can be joined to our streams")
+                raise UsageError("probe.adopt-many")
             raise typer.Exit(run(found[0], timeouts, options, privileges.drop, quiet=quiet))
-        by_hand = _by_hand(by_kernel=connect, or_not_at_all=bool(by_hand_alone))
+        userspace = _use_raw_packets(connect=connect, required=bool(raw_options))
         if alone:
             from handshake.cli.probe.one import show_one
 
             raise typer.Exit(
-                show_one(found[0], timeouts, options, output, privileges.drop if by_hand else None)
+                show_one(
+                    found[0], timeouts, options, output, privileges.drop if userspace else None
+                )
             )
-        from handshake.cli.probe.many import Many
+        from handshake.cli.probe.many import ManyProbes
 
-        opened = privileges.drop if by_hand else None
-        many = Many(timeouts, options, concurrency, rate, count, interval, output, opened)
+        opened = privileges.drop if userspace else None
+        many = ManyProbes(timeouts, options, concurrency, rate, count, interval, output, opened)
         raise typer.Exit(many.run(found))
 
 
-def _by_hand(*, by_kernel: bool, or_not_at_all: bool) -> bool:
-    """Whether segments are to be built by hand; say so where that was hoped for and cannot be."""
+def _use_raw_packets(*, connect: bool, required: bool) -> bool:
+    """Whether to send raw packets; print a note if the privilege for them is missing."""
     from handshake.linux.privileges import has_cap_net_raw
 
-    if by_kernel or or_not_at_all or has_cap_net_raw():
-        return not by_kernel
+    if connect or required or has_cap_net_raw():
+        return not connect
     print(  # noqa: T201
-        "note: without CAP_NET_RAW the kernel makes the call (--connect), and no segment of it is "
-        "shown: run it with sudo, or insist on that by --raw",
+        "note: no CAP_NET_RAW: using the kernel's connect() (--connect), which shows no segments; "
+        "run with sudo to see them, or use --raw to fail instead",
         file=sys.stderr,
     )
     return False
 
 
-def _targets(asked: Sequence[str], files: Sequence[str], stack: ExitStack) -> list[Target]:
-    """Return whom to call: all are understood before the first is called."""
+def _targets(given_targets: Sequence[str], files: Sequence[str], stack: ExitStack) -> list[Target]:
+    """Return the targets: all are parsed before the first is probed."""
     from handshake.prober import loopback_listener, targets
 
-    found = list(targets(asked))
+    found = list(targets(given_targets))
     if files:
         from handshake.cli.probe.many import read_files
 

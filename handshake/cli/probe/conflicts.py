@@ -1,8 +1,8 @@
-"""Which options of `handshake probe` make no sense together, and what to do instead."""
+"""Which options of `handshake probe` exclude or require each other."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from handshake.errors import UsageError
 
@@ -11,80 +11,51 @@ if TYPE_CHECKING:
 
     import typer
 
-
-class _Senseless(NamedTuple):
-    option: str
-    others: tuple[str, ...]
-    why: str
-
-
-_CONFLICTS: Final = (
-    _Senseless("--wscale", ("--no-wscale",), "it offers none"),
-    _Senseless(
+_CONFLICTS: Final = {
+    "--wscale": ("--no-wscale",),
+    "--md5": ("--timestamps",),
+    "--no-ack": ("--close", "--hold"),
+    "--adopt": (
+        "--connect",
+        "--fast-open",
         "--md5",
-        ("--timestamps",),
-        "who signs offers none, as with Linux",
-    ),
-    _Senseless(
+        "--ecn",
+        "--flags",
+        "--data",
+        "--expect",
         "--no-ack",
-        ("--close", "--hold"),
-        "it is watched for as long as --observe says, and ended by a RST of ours",
-    ),
-    _Senseless(
-        "--adopt",
-        (
-            "--connect",
-            "--fast-open",
-            "--md5",
-            "--ecn",
-            "--flags",
-            "--data",
-            "--expect",
-            "--no-ack",
-            "--close",
-            "--observe",
-            "--hold",
-            "--count",
-            "--json",
-            "--monitor",
-            "-w",
-            "--dry-run",
-        ),
-        "the kernel goes on with a plain connection, and what the peer says is all that is printed",
-    ),
-    _Senseless(
-        "--dry-run",
-        ("--connect", "--monitor", "-w", "--quiet", "--brief"),
-        "nothing is sent, and the SYN is all that is shown",
-    ),
-    _Senseless(
+        "--close",
+        "--observe",
+        "--hold",
+        "--count",
+        "--json",
         "--monitor",
-        ("--count",),
-        "a monitoring system calls again by itself, and reads of one call each time",
+        "-w",
+        "--dry-run",
     ),
-)
+    "--dry-run": ("--connect", "--monitor", "-w", "--quiet", "--brief"),
+    "--monitor": ("--count",),
+}
+"""Options that exclude others; the reasons are in errors.toml."""
 
 _REQUIRES: Final = {"--interval": "--count"}
-"""What means nothing without another option."""
+"""Options that require another."""
 
 
-def refuse_senseless(context: typer.Context) -> None:
-    """Raise UsageError where options were given that do not go together."""
+def check_conflicts(context: typer.Context) -> None:
+    """Raise UsageError if options exclude each other, or one lacks another that it requires."""
     given = _given(context)
-    for option, others, why in _CONFLICTS:
-        against = [each for each in others if each in given]
-        if option in given and against:
-            names = " and ".join(against)
-            raise UsageError(
-                f"{option} does not go with {names}: {why}; leave out one or the other"
-            )
+    for option, others in _CONFLICTS.items():
+        conflicting = [each for each in others if each in given]
+        if option in given and conflicting:
+            raise UsageError(f"conflict.{option.removeprefix('--')}", others=conflicting)
     for option, other in _REQUIRES.items():
         if option in given and other not in given:
-            raise UsageError(f"{option} means nothing without {other}: give both, or neither")
+            raise UsageError("conflict.requires", option=option, other=other)
 
 
 def _given(context: typer.Context) -> AbstractSet[str]:
-    """Return the names of the options that were given, whatever their values."""
+    """Return the names of the options on the command line."""
     found = set()
     for param in context.command.params:
         source = context.get_parameter_source(param.name or "")

@@ -1,4 +1,4 @@
-"""`handshake probe --dry-run`: the SYN that would be sent, field by field; nothing leaves."""
+"""`handshake probe --dry-run`: the SYN that would be sent, field by field."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 
 def show_syns(targets: Sequence[Target], options: ClientOptions, output: Output) -> int:
-    """Show the SYN to each address of each target; return what to exit with."""
+    """Show the SYN to each address of each target; return the exit code."""
     from handshake.cli.console import console, glyphs, show
-    from handshake.view.syn import Syn
+    from handshake.view.syn import SynView
 
     out = console(plain=output.plain)
     signs = glyphs(ascii_only=output.ascii_only)
     for number, (target, observed) in enumerate(_syns(targets, options)):
         if output.as_json:
             sys.stdout.write(json.dumps(_as_json(target, observed)) + "\n")
-        elif output.in_words:
-            lines = Syn(target.text, observed, signs).lines(out.width)
+        elif output.as_text:
+            lines = SynView(target.text, observed, signs).lines(out.width)
             show(out, lines if number == 0 else [lines[0][:0], *lines])
     return 0
 

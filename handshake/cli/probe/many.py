@@ -1,4 +1,4 @@
-"""`handshake probe` with many targets: a line for each as it comes, and what they add up to."""
+"""`handshake probe` with many targets: a line for each result, and statistics."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from handshake.errors import UsageError
+from handshake.errors import UsageError, system_error
 from handshake.prober import exit_code
 from handshake.prober.engine import probe_all
 from handshake.prober.target import read_targets
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from handshake.cli.probe.report import Evidence, Output, Report
+    from handshake.cli.probe.report import Evidence, Output, ProbeReport
     from handshake.prober import ClientOptions, Result, Target, Timeouts
     from handshake.view.probe_lines import Series, Tally
 
 
-_MOST: Final = 10**15
-"""Calls of each target: more than anybody lives to see, and few enough to count."""
+_MAX_COUNT: Final = 10**15
+"""The largest --count: no run gets that far."""
 
 
 @dataclass(frozen=True)
-class Many:
-    """How many targets are called, and how that is shown."""
+class ManyProbes:
+    """How to probe many targets, and how to show the results."""
 
     timeouts: Timeouts
     options: ClientOptions
@@ -40,12 +40,12 @@ class Many:
     interval: float
     output: Output
     opened: Callable[[], None] | None
-    """Called as soon as the sockets are open; None where the kernel is to make the calls."""
+    """Called once the sockets are open; None if the kernel makes the connections."""
 
     def run(self, targets: Sequence[Target]) -> int:
-        """Call all of them; return what to exit with."""
-        if (self.count or 1) > _MOST:
-            raise UsageError(f"--count {self.count}: it must be {_MOST} at most")
+        """Probe all targets; return the exit code."""
+        if (self.count or 1) > _MAX_COUNT:
+            raise UsageError("at-most", option="--count", value=self.count, most=_MAX_COUNT)
         from handshake.cli.console import console
         from handshake.view.probe_lines import Tally
 
@@ -53,20 +53,20 @@ class Many:
         rate = self.rate
         if self.count is not None:
             rate = min(rate, len(targets) / self.interval)
-        # Never all in one list: --count may be any number.
+        # Not in one list: --count may be any number.
         rounds = self.count or 1
-        calls = iter(targets) if self.count is None else _numbered(targets, self.count)
+        probes = iter(targets) if self.count is None else _numbered(targets, self.count)
         out = console(plain=self.output.plain)
         widest = max(len(each.text) for each in targets)
         if self.count is not None:
-            widest += len(f"{_SIGN}{self.count}")
+            widest += len(f"{_NUMBER_SIGN}{self.count}")
         report = self.output.report(out, widest)
         tally = Tally()
         series: dict[str, Series] = {}
         began = time.monotonic()
         with self.output.evidence() as evidence:
-            results = self._called(calls, rate, evidence)
-            bar = Bar(
+            results = self._results(probes, rate, evidence)
+            bar = ProgressBar(
                 len(targets) * rounds, out, shown=not (self.output.plain or self.output.quiet)
             )
             try:
@@ -75,26 +75,26 @@ class Many:
             finally:
                 took = time.monotonic() - began
                 if self.count is None:
-                    report.sum_up(tally.lines(took))
+                    report.statistics(tally.lines(took))
                 else:
-                    report.sum_up([each for one in series.values() for each in one.lines()])
+                    report.statistics([each for one in series.values() for each in one.lines()])
         return report.end(code)
 
-    def _called(
-        self, calls: Iterable[Target], rate: float, evidence: Evidence
+    def _results(
+        self, targets: Iterable[Target], rate: float, evidence: Evidence
     ) -> Generator[Result, None, None]:
         if self.opened is None:
             from handshake.prober.connect import connect_all
 
             return connect_all(
-                calls,
+                targets,
                 concurrency=self.concurrency,
                 rate=rate,
                 timeouts=self.timeouts,
                 options=self.options,
             )
         return probe_all(
-            calls,
+            targets,
             concurrency=self.concurrency,
             rate=rate,
             timeouts=self.timeouts,
@@ -107,13 +107,13 @@ class Many:
     def _shown(
         self,
         results: Iterable[Result],
-        report: Report,
-        bar: Bar,
+        report: ProbeReport,
+        bar: ProgressBar,
         tally: Tally,
         series: dict[str, Series],
     ) -> Iterator[Result]:
-        """Yield the results, each counted and shown."""
-        from handshake.view.probe import called
+        """Yield the results, counting and showing each."""
+        from handshake.view.probe import target_text
         from handshake.view.probe_lines import Series
 
         for result in results:
@@ -121,36 +121,36 @@ class Many:
             if self.count is None:
                 tally.add(result)
             else:
-                result = _plain(result)
-                name = called(result.target, result.address)
+                result = _unnumbered(result)
+                name = target_text(result.target, result.address)
                 series.setdefault(name, Series(name)).add(result)
-            report.show(shown if self.output.in_words else result)
+            report.show(shown if self.output.as_text else result)
             bar.advance()
             yield result
 
 
-_SIGN: Final = " #"
+_NUMBER_SIGN: Final = " #"
 
 
 def _numbered(targets: Sequence[Target], rounds: int) -> Iterator[Target]:
-    """Yield each target for each round, with its number: results do not come in that order."""
+    """Yield each target for each round, with a number, since results arrive in another order."""
     for number in range(1, rounds + 1):
         for each in targets:
-            yield replace(each, text=f"{each.text}{_SIGN}{number}")
+            yield replace(each, text=f"{each.text}{_NUMBER_SIGN}{number}")
 
 
-def _plain(result: Result) -> Result:
-    """Return the result of a call that had a number, without it."""
-    return replace(result, target=result.target.rpartition(_SIGN)[0])
+def _unnumbered(result: Result) -> Result:
+    """Return a result without the number of its target."""
+    return replace(result, target=result.target.rpartition(_NUMBER_SIGN)[0])
 
 
-class Bar:
-    """A bar on standard error while results come, where somebody looks."""
+class ProgressBar:
+    """A progress bar on standard error, if that is a terminal."""
 
     def __init__(self, total: int, out: Console, *, shown: bool) -> None:
         self._progress: Any = None
         if shown and sys.stderr.isatty() and total > 1:
-            # On one terminal both are one screen, and the bar must know of each line.
+            # On one terminal the bar must know of each line printed.
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
@@ -159,7 +159,7 @@ class Bar:
             self._progress = Progress(
                 *columns, console=shared, transient=True, redirect_stdout=False
             )
-            self._task = self._progress.add_task("calls", total=total)
+            self._task = self._progress.add_task("probes", total=total)
 
     def __enter__(self) -> None:
         if self._progress is not None:
@@ -176,12 +176,12 @@ class Bar:
 
 
 def read_files(names: Sequence[str]) -> list[Target]:
-    """Return the targets in these files, `-` for standard input; raise UsageError for one of none.
+    """Return the targets in these files; `-` is standard input. Raises UsageError for an empty one.
 
-    All are understood before the first is called.
+    All are parsed before the first is probed.
     """
     if names.count("-") > 1:
-        raise UsageError("--file -: standard input can be read only once")
+        raise UsageError("probe.stdin-twice")
     return [target for name in names for target in _read_file(name)]
 
 
@@ -194,17 +194,18 @@ def _read_file(name: str) -> list[Target]:
             with open(name, encoding="utf-8") as lines:  # noqa: PTH123 - a name, as it was given
                 found = list(read_targets(lines))
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text in utf-8"
-        raise UsageError(f"{shown}: {(why or str(error)).lower()}") from error
+        if not isinstance(error, OSError):
+            raise UsageError("file.not-utf-8").at(shown) from error
+        raise UsageError("file.unopened", why=system_error(error)).at(shown) from error
     except UsageError as error:
-        raise UsageError(f"{shown}: {error}") from error
+        raise error.at(shown) from None
     if not found:
-        raise UsageError(f"{shown}: there is no target in it")
+        raise UsageError("probe.no-target").at(shown)
     return found
 
 
 def _allow_sockets(concurrency: int) -> None:
-    """Let this process have a port of its own for each call at once, as far as it may."""
+    """Raise the limit on open files for one port per concurrent probe, as far as allowed."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 2 * concurrency + 256
     if soft != resource.RLIM_INFINITY and soft < wanted:

@@ -1,4 +1,4 @@
-"""`handshake probe` with one target: each segment as it passes, and what came of it."""
+"""`handshake probe` with one target: each segment as it passes, then the result."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ def show_one(
     output: Output,
     opened: Callable[[], None] | None,
 ) -> int:
-    """Call every address of the target; return what to exit with.
+    """Probe every address of the target; return the exit code.
 
-    `opened` is called as soon as the sockets are open; without it, the kernel makes the calls.
+    `opened` is called once the sockets are open; without it, the kernel makes the connections.
     """
     from handshake.cli.console import console
     from handshake.prober import exit_code
 
     report = output.report(console(plain=output.plain))
-    in_full = output.in_words and not output.brief
-    stage = Stage(plain=output.plain, ascii_only=output.ascii_only) if in_full else None
+    in_full = output.as_text and not output.brief
+    screen = ProbeScreen(plain=output.plain, ascii_only=output.ascii_only) if in_full else None
 
     def results() -> Generator[Result, None, None]:
         with output.evidence() as evidence:
-            made = (
-                calls_of_the_kernel(target, timeouts, options)
+            probes = (
+                kernel_results(target, timeouts, options)
                 if opened is None
-                else calls(target, timeouts, options, opened, evidence)
+                else userspace_probes(target, timeouts, options, opened, evidence)
             )
-            with closing(made):
-                for call in made:
-                    result = _ended(call) if stage is None else stage.show(call)
-                    if stage is None:
+            with closing(probes):
+                for probe in probes:
+                    result = _result(probe) if screen is None else screen.show(probe)
+                    if screen is None:
                         report.show(result)
                     yield result
 
@@ -50,24 +50,24 @@ def show_one(
         return report.end(exit_code(found))
 
 
-def calls(
+def userspace_probes(
     target: Target,
     timeouts: Timeouts,
     options: ClientOptions,
     opened: Callable[[], None],
     evidence: Evidence,
 ) -> Generator[Probe | Result, None, None]:
-    """Yield a call to each address of the target; all go over the same sockets.
+    """Yield a probe of each address of the target; all use the same sockets.
 
-    No others could be opened later, when all privileges are given up.
+    Once privileges are dropped, no others can be opened.
     """
     from handshake.prober import Result, probes
 
     with ExitStack() as stack:
         connections = None
-        made = list(probes(target, timeouts, options))
-        for call in made:
-            if not isinstance(call, Result):
+        found = list(probes(target, timeouts, options))
+        for probe in found:
+            if not isinstance(probe, Result):
                 if connections is None:
                     from handshake.prober.userspace.connections import UserspaceConnections
 
@@ -76,37 +76,37 @@ def calls(
                     )
                     connections = stack.enter_context(sockets)
                     connections.prepare(
-                        each.remote for each in made if not isinstance(each, Result)
+                        each.remote for each in found if not isinstance(each, Result)
                     )
-                call.connections = connections
-            yield call
+                probe.connections = connections
+            yield probe
 
 
-def calls_of_the_kernel(
+def kernel_results(
     target: Target, timeouts: Timeouts, options: ClientOptions
 ) -> Generator[Probe | Result, None, None]:
-    """Yield the result of a call by connect() to each address of the target."""
+    """Yield the result of a connect() to each address of the target."""
     from handshake.prober import Result, probes
     from handshake.prober.connect import connect
 
-    for call in probes(target, timeouts, options):
-        if isinstance(call, Result):
-            yield call
+    for probe in probes(target, timeouts, options):
+        if isinstance(probe, Result):
+            yield probe
         else:
-            yield connect(target, call.remote, timeouts=timeouts, options=options)
+            yield connect(target, probe.remote, timeouts=timeouts, options=options)
 
 
-def _ended(call: Probe | Result) -> Result:
+def _result(probe: Probe | Result) -> Result:
     from handshake.prober import Result
 
-    if isinstance(call, Result):
-        return call
-    with closing(call):
-        return call.result
+    if isinstance(probe, Result):
+        return probe
+    with closing(probe):
+        return probe.result
 
 
-class Stage:
-    """Shows each call as it happens, and what came of it."""
+class ProbeScreen:
+    """Shows each probe as it happens, then its result."""
 
     def __init__(self, *, plain: bool, ascii_only: bool) -> None:
         from handshake.cli.console import console, glyphs, show
@@ -116,40 +116,40 @@ class Stage:
         self._glyphs = glyphs(ascii_only=ascii_only)
         self._shown = 0
 
-    def show(self, call: Probe | Result) -> Result:
-        """Show one call from its first segment to its verdict; return the result."""
+    def show(self, probe: Probe | Result) -> Result:
+        """Show a probe from its first segment to its verdict; return the result."""
         from handshake.prober import Result
         from handshake.view.layout import line
-        from handshake.view.probe import Findings
+        from handshake.view.probe import ProbeView
 
         if self._shown:
             self._print([line()])
         self._shown += 1
         steps: list[Step] = []
-        if isinstance(call, Result):
-            result = call
+        if isinstance(probe, Result):
+            result = probe
         else:
-            with closing(call):
-                self._follow(call, steps)
-                result = call.result
+            with closing(probe):
+                self._follow(probe, steps)
+                result = probe.result
         if steps:
             self._print([line()])
-        self._print(Findings(result, steps, self._glyphs).lines(self._console.width))
+        self._print(ProbeView(result, steps, self._glyphs).lines(self._console.width))
         return result
 
-    def _follow(self, call: Probe, steps: list[Step]) -> None:
-        """Draw each step as it passes, and keep it in `steps`."""
+    def _follow(self, probe: Probe, steps: list[Step]) -> None:
+        """Show each step as it passes, and append it to `steps`."""
         from handshake.view.numbers import Numbers
         from handshake.view.probe import heading
         from handshake.view.step import ROOM, Explanation
 
         width = self._console.width
         pictured = self._console.is_terminal and width >= ROOM
-        for step in call:
+        for step in probe:
             earlier = next((each for each in reversed(steps) if each.by is step.by), None)
             before = steps[-1] if steps else None
             if before is None:
-                self._print([heading(call.target.text, str(call.remote.address))])
+                self._print([heading(probe.target.text, str(probe.remote.address))])
             steps.append(step)
             numbers = Numbers.of(steps)
             shown = Explanation(step, numbers, before, earlier, pictured, self._glyphs)

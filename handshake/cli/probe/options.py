@@ -1,4 +1,4 @@
-"""The options of `handshake probe`, as its help explains them."""
+"""The options of `handshake probe` and their help."""
 
 from __future__ import annotations
 
@@ -9,61 +9,62 @@ import typer
 
 EXIT_CODES: Final = """
 Exit codes:
-  0    every target opened, and said what was expected
-  1    one did not: it refused, was silent, was reset, or said something else
+  0    every target is open, and sent the --expect text
+  1    at least one is not: closed, filtered, reset, half-open, other data
   2    wrong usage
-  3    one could not be tried: no privilege, no route, no such name; so with
-       several targets, too, whatever became of the others
-  130  interrupted; 129 or 143: ended by SIGHUP or SIGTERM
+  3    at least one could not be tried: no privilege, no route, unknown name;
+       takes precedence over 1
+  130  interrupted (SIGINT); 129 or 143 after SIGHUP or SIGTERM
 
-Of a name with several addresses one that opens is enough; so is one call of
-each target with --count, as with ping. With --monitor nagios it is 0 for OK,
-2 for CRITICAL and 3 for UNKNOWN, which wrong usage is then, too.
+Of a name with several addresses, and of a target with --count, one success
+is enough. With --monitor nagios: 0 OK, 2 CRITICAL, 3 UNKNOWN (and wrong usage).
 """
 
-_calls = partial(typer.Option, rich_help_panel="Whom to call, how often and how fast")
-_timeouts = partial(typer.Option, rich_help_panel="How long to wait")
-_syn = partial(typer.Option, rich_help_panel="What the SYN says")
-_way = partial(typer.Option, rich_help_panel="Which way it goes")
-_talk = partial(typer.Option, rich_help_panel="What follows the handshake")
-_caller = partial(typer.Option, rich_help_panel="Who makes the call")
-_shown = partial(typer.Option, rich_help_panel="What is shown and kept")
+_targets = partial(typer.Option, rich_help_panel="Targets and rate")
+_timeouts = partial(typer.Option, rich_help_panel="Timeouts and retries")
+_syn = partial(typer.Option, rich_help_panel="SYN header and options")
+_source = partial(typer.Option, rich_help_panel="Source and IP header")
+_data = partial(typer.Option, rich_help_panel="After the handshake")
+_engine = partial(typer.Option, rich_help_panel="Raw packets or kernel")
+_output = partial(typer.Option, rich_help_panel="Output")
 
 Targets: TypeAlias = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="TARGET",
-        help="host:port, host:80,443,8000-8010, [IPv6]:port, a URL, or host port; a port may be "
-        "a service such as https. Without one, a listener of our own.",
+        help="host:port, host:80,443,8000-8010, [IPv6]:port, a URL, or host port; a port may be a "
+        "service name such as https. Default: a test server on 127.0.0.1.",
     ),
 ]
 
 File: TypeAlias = Annotated[
     list[str] | None,
-    _calls(
+    _targets(
         metavar="FILE",
-        help="Take targets from a file, too: some a line, # begins a remark, - is stdin. May be "
-        "given again.",
+        help="Read further targets from a file: any number per line, # starts a comment, - is "
+        "stdin. Repeatable.",
     ),
 ]
 Count: TypeAlias = Annotated[
     int | None,
-    _calls(metavar="N", min=1, help="Call each target N times, and sum up as ping does."),
+    _targets(
+        metavar="N", min=1, help="Probe each target N times and print statistics as ping does."
+    ),
 ]
 Interval: TypeAlias = Annotated[
     float,
-    _calls(
+    _targets(
         metavar="SECONDS",
-        help="With --count: from one call of a target to its next, if --rate allows that.",
+        help="With --count: time between probes of a target, if --rate allows.",
     ),
 ]
 Rate: TypeAlias = Annotated[
     float,
-    _calls(metavar="N", help="Calls that begin in a second, at most."),
+    _targets(metavar="N", help="Maximum number of new probes per second."),
 ]
 Concurrency: TypeAlias = Annotated[
     int,
-    _calls(metavar="N", min=1, max=16384, help="Calls under way at once, at most."),
+    _targets(metavar="N", min=1, max=16384, help="Maximum number of concurrent probes."),
 ]
 
 Timeout: TypeAlias = Annotated[
@@ -71,29 +72,28 @@ Timeout: TypeAlias = Annotated[
     _timeouts(
         metavar="SECONDS",
         min=0.001,
-        help="How long to wait for an answer to our SYN; and once it is open, for what is to be "
-        "said and expected.",
-        show_default="5, or more for all retries",
+        help="Time limit for the handshake, and then again for --data and --expect.",
+        show_default="5, or more if the retries take longer",
     ),
 ]
 Retries: TypeAlias = Annotated[
     int,
-    _timeouts(metavar="N", min=0, help="How often to send a SYN, or a FIN, again."),
+    _timeouts(metavar="N", min=0, help="Maximum retransmissions of the SYN, and of the FIN."),
 ]
 Rto: TypeAlias = Annotated[
     float,
     _timeouts(
         metavar="SECONDS",
-        help="How long to wait before the first time; each time after it twice as long.",
+        help="Time until the first retransmission; doubles each time.",
     ),
 ]
 Observe: TypeAlias = Annotated[
     float | None,
     _timeouts(
         metavar="SECONDS",
-        help="How long to watch for the SYN+ACK to come again, a sign that our ACK did not "
-        "arrive. It ends sooner where the peer shows that it did.",
-        show_default="1.25; of many targets 0, where the FIN finds out; with --no-ack 8",
+        help="Watch this long for SYN-ACK retransmissions, the sign that our ACK was lost or "
+        "dropped. Ends early if the peer shows that it arrived.",
+        show_default="1.25; 0 with several targets, where the FIN shows it; 8 with --no-ack",
     ),
 ]
 Hold: TypeAlias = Annotated[
@@ -105,15 +105,13 @@ Hold: TypeAlias = Annotated[
 
 Mss: TypeAlias = Annotated[
     int | None,
-    _syn(
-        metavar="OCTETS", help="The MSS; 0 for no such option.", show_default="what the way carries"
-    ),
+    _syn(metavar="OCTETS", help="MSS option; 0 for none.", show_default="from the path MTU"),
 ]
 Window: TypeAlias = Annotated[
     int | None,
     _syn(
         metavar="OCTETS",
-        help="The room for data that our segments advertise. How long to watch is --observe.",
+        help="Receive window to advertise.",
         show_default="about 64 KiB",
     ),
 ]
@@ -122,25 +120,25 @@ WindowScale: TypeAlias = Annotated[
     _syn(
         "--wscale",
         metavar="SHIFT",
-        help="The window shift that is offered, 7 by default.",
+        help="Window scale option.",
         show_default="7",
     ),
 ]
-NoWindowScale: TypeAlias = Annotated[bool, _syn("--no-wscale", help="Offer no window scaling.")]
+NoWindowScale: TypeAlias = Annotated[bool, _syn("--no-wscale", help="Send no window scale option.")]
 Sack: TypeAlias = Annotated[
     bool,
-    _syn("--sack/--no-sack", help="Offer selective acknowledgments."),
+    _syn("--sack/--no-sack", help="Send the SACK-permitted option."),
 ]
 Timestamps: TypeAlias = Annotated[
     bool,
-    _syn("--timestamps/--no-timestamps", help="Offer timestamps."),
+    _syn("--timestamps/--no-timestamps", help="Send the timestamps option."),
 ]
 Ecn: TypeAlias = Annotated[bool, _syn("--ecn", help="Ask for ECN (RFC 3168).")]
 FastOpen: TypeAlias = Annotated[
     str | None,
     _syn(
         metavar="[=COOKIE]",
-        help="Ask for a Fast Open cookie; with one, in hexadecimal, send --data in the SYN.",
+        help="Request a Fast Open cookie; with COOKIE (hexadecimal), send --data in the SYN.",
     ),
 ]
 Md5: TypeAlias = Annotated[
@@ -148,7 +146,7 @@ Md5: TypeAlias = Annotated[
     _syn(
         "--md5",
         metavar="KEY",
-        help="Sign every segment (RFC 2385) and, as Linux then does, offer no timestamps.",
+        help="Sign every segment with MD5 (RFC 2385); like Linux, send no timestamps then.",
     ),
 ]
 OtherOptions: TypeAlias = Annotated[
@@ -156,103 +154,104 @@ OtherOptions: TypeAlias = Annotated[
     _syn(
         "--option",
         metavar="KIND:HEX",
-        help="Add any option, its data in hexadecimal; may be given again.",
+        help="Add any TCP option, with its data in hexadecimal. Repeatable.",
     ),
 ]
 SynFlags: TypeAlias = Annotated[
     str | None,
-    _syn(metavar="FLAGS", help="Begin with other control bits than SYN: SYN,ECE or FIN or none."),
+    _syn(
+        metavar="FLAGS",
+        help="Control bits of the first segment instead of SYN: SYN,ECE or FIN or none.",
+    ),
 ]
 SequenceNumber: TypeAlias = Annotated[
     int | None,
-    _syn(
-        "--seq", metavar="N", help="The sequence number.", show_default="one that nobody can guess"
-    ),
+    _syn("--seq", metavar="N", help="Initial sequence number.", show_default="unpredictable"),
 ]
 
 Source: TypeAlias = Annotated[
     str | None,
-    _way(metavar="ADDRESS", help="The address of ours to call from."),
+    _source(metavar="ADDRESS", help="Source address."),
 ]
 SourcePort: TypeAlias = Annotated[
     int,
-    _way(metavar="PORT", help="The port to call from; 0 for any."),
+    _source(metavar="PORT", help="Source port; 0 for any."),
 ]
 Interface: TypeAlias = Annotated[
     str | None,
-    _way(metavar="NAME", help="The interface to leave by."),
+    _source(metavar="NAME", help="Outgoing interface."),
 ]
 Ttl: TypeAlias = Annotated[
     int,
-    _way("--ttl", metavar="N", help="Time to live, or hop limit."),
+    _source("--ttl", metavar="N", help="Time to live (IPv6: hop limit)."),
 ]
 Tos: TypeAlias = Annotated[
     int,
-    _way("--tos", metavar="N", help="Type of service, or traffic class."),
+    _source("--tos", metavar="N", help="Type of service (IPv6: traffic class)."),
 ]
 
 Data: TypeAlias = Annotated[
     str | None,
-    _talk(
+    _data(
         metavar="TEXT",
-        help=r"What to say once it is open; \r \n \t \0 \xHH \\ stand for an octet each.",
+        help=r"Data to send once the connection is open; escapes: \r \n \t \0 \xHH \\.",
     ),
 ]
 Expect: TypeAlias = Annotated[
     str | None,
-    _talk(
-        metavar="TEXT", help="What the peer must say somewhere, in the same form; else exit with 1."
+    _data(
+        metavar="TEXT",
+        help="Text that the peer must send, with the same escapes; else exit with 1.",
     ),
 ]
 NoAck: TypeAlias = Annotated[
     bool,
-    _talk("--no-ack", help="Withhold our ACK, watch how the SYN+ACK comes again, and reset."),
+    _data("--no-ack", help="Do not ACK: watch the SYN-ACK retransmissions, then reset."),
 ]
 Close: TypeAlias = Annotated[
     str,
-    _talk(metavar="fin|rst|none", help="How to end the connection."),
+    _data(metavar="fin|rst|none", help="How to close the connection."),
 ]
 
 Connect: TypeAlias = Annotated[
     bool,
-    _caller("--connect", help="Let the kernel connect: needs no privilege, and shows no segment."),
+    _engine("--connect", help="Use the kernel's connect(): needs no privilege, shows no segments."),
 ]
 Raw: TypeAlias = Annotated[
     bool,
-    _caller(
-        "--raw", help="By hand or not at all: without the privilege, fail in place of --connect."
-    ),
+    _engine("--raw", help="Never fall back to --connect: fail without the privilege."),
 ]
 Adopt: TypeAlias = Annotated[
     bool,
-    _caller(
+    _engine(
         "--adopt",
-        help="Let the kernel carry on what was opened by hand, joined to stdin and stdout.",
+        help="Hand the open connection over to the kernel and join it to stdin and stdout, like "
+        "netcat.",
     ),
 ]
 
 Brief: TypeAlias = Annotated[
     bool,
-    _shown("--brief", help="Of one target, too, print no more than a line for each address."),
+    _output("--brief", help="Print one line per address, even for a single target."),
 ]
 Quiet: TypeAlias = Annotated[
     bool,
-    _shown("--quiet", "-q", help="Print nothing: the exit code tells."),
+    _output("--quiet", "-q", help="Print nothing; only set the exit code."),
 ]
 Monitor: TypeAlias = Annotated[
     str | None,
-    _shown(metavar="nagios|prometheus", help="Print what a monitoring system reads."),
+    _output(metavar="nagios|prometheus", help="Print the result for a monitoring system."),
 ]
 DryRun: TypeAlias = Annotated[
     bool,
-    _shown("--dry-run", help="Show the SYN, field by field, and send nothing."),
+    _output("--dry-run", help="Show the SYN field by field; send nothing."),
 ]
 Write: TypeAlias = Annotated[
     str | None,
-    _shown(
+    _output(
         "-w",
         "--write",
         metavar="FILE",
-        help="Write the packets to a pcapng file, each with a comment; - is stdout.",
+        help="Write the packets to a pcapng file with comments; - is stdout.",
     ),
 ]

@@ -1,4 +1,4 @@
-"""Where the results of `handshake probe` go: lines, JSON, a monitoring system, or nowhere."""
+"""The output of `handshake probe`: lines, JSON, a monitoring format, or nothing."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ if TYPE_CHECKING:
 MONITORS: Final = ("nagios", "prometheus")
 
 
-class Report(Protocol):
-    """Takes results as they come."""
+class ProbeReport(Protocol):
+    """Prints results as they come."""
 
     def show(self, result: Result) -> None:
-        """Take one result."""
+        """Take a result."""
 
-    def sum_up(self, lines: Sequence[Text]) -> None:
-        """Take what they all add up to, in lines."""
+    def statistics(self, lines: Sequence[Text]) -> None:
+        """Take the statistics, in lines."""
 
     def end(self, code: int) -> int:
-        """Say what is to be said at the end; return what to exit with, by default with `code`."""
+        """Print what comes last; return the exit code, by default `code`."""
 
 
 @dataclass(frozen=True)
 class LineReport:
-    """Prints a line for each; on a terminal aligned, and on one line of it, as far as may be."""
+    """Prints a line per result; on a terminal aligned, and cut to one line if possible."""
 
     console: Console
     name_width: int = 0
-    """Columns that the words for a target take, at most."""
+    """The width of the longest target."""
 
     def show(self, result: Result) -> None:
-        """Print one result in a line."""
+        """Print a result in a line."""
         from handshake.view.probe_lines import result_line
 
         width = self.console.width
@@ -55,46 +55,46 @@ class LineReport:
             result = replace(result, target=result.target.ljust(self.name_width))
         row = result_line(result)
         if self.console.is_terminal and row.cell_len > width:
-            # The first clause says what came; what that may mean is said where one is called.
+            # The first clause says what happened; the causes are shown with a single target.
             row = result_line(replace(result, reason=result.reason.partition(": ")[0]))
-        self.sum_up([row])
+        self.statistics([row])
 
-    def sum_up(self, lines: Sequence[Text]) -> None:
+    def statistics(self, lines: Sequence[Text]) -> None:
         """Print the lines."""
         from handshake.cli.console import show
 
         show(self.console, lines)
 
     def end(self, code: int) -> int:
-        """Return the code: all is said."""
+        """Return the code: there is nothing to add."""
         return code
 
 
-class Objects:
-    """Prints a JSON object for each, on a line of its own."""
+class JsonReport:
+    """Prints a JSON object per line."""
 
     def show(self, result: Result) -> None:
-        """Print one result."""
+        """Print a result."""
         sys.stdout.write(json.dumps(result.as_json()) + "\n")
         sys.stdout.flush()
 
-    def sum_up(self, lines: Sequence[Text]) -> None:
-        """Print the lines where they do not get into the objects."""
+    def statistics(self, lines: Sequence[Text]) -> None:
+        """Print the lines on standard error, apart from the objects."""
         for each in lines:
             print(each.plain, file=sys.stderr)  # noqa: T201
 
     def end(self, code: int) -> int:
-        """Return the code: all is said."""
+        """Return the code: there is nothing to add."""
         return code
 
 
-class Nothing:
-    """Prints nothing: what the program exits with tells."""
+class QuietReport:
+    """Prints nothing: the exit code tells."""
 
     def show(self, result: Result) -> None:
-        """Take one result."""
+        """Take a result."""
 
-    def sum_up(self, lines: Sequence[Text]) -> None:
+    def statistics(self, lines: Sequence[Text]) -> None:
         """Take the lines."""
 
     def end(self, code: int) -> int:
@@ -102,19 +102,19 @@ class Nothing:
         return code
 
 
-class Monitored(Nothing):
-    """Prints at the end what a monitoring system reads."""
+class MonitorReport(QuietReport):
+    """Prints the output for a monitoring system at the end."""
 
     def __init__(self, kind: str) -> None:
         self._kind = kind
         self._results: list[Result] = []
 
     def show(self, result: Result) -> None:
-        """Keep one result."""
+        """Keep a result."""
         self._results.append(result)
 
     def end(self, code: int) -> int:
-        """Print it; return the code, or for Nagios what it takes for the status."""
+        """Print it; return the code, or for Nagios the status."""
         from handshake.export.monitor import nagios, prometheus
 
         if self._kind == "prometheus":
@@ -127,7 +127,7 @@ class Monitored(Nothing):
 
 @dataclass(frozen=True)
 class Output:
-    """What is to be shown of the results, and kept of the packets."""
+    """What to print of the results, and where to write the packets."""
 
     as_json: bool = False
     plain: bool = False
@@ -135,47 +135,47 @@ class Output:
     quiet: bool = False
     monitor: str | None = None
     write: str | None = None
-    """The name of the file for the packets; None where they are not kept."""
+    """The file for the packets; None for none."""
 
     brief: bool = False
-    """Whether even one target gets no more than a line."""
+    """Whether to print only a line per address, even for one target."""
 
     def __post_init__(self) -> None:
         if self.monitor is not None and self.monitor not in MONITORS:
-            raise UsageError(f"--monitor {self.monitor}: it is one of {', '.join(MONITORS)}")
-        ways = {
+            raise UsageError("choice", option="--monitor", value=self.monitor, choices=MONITORS)
+        forms = {
             "--json": self.as_json,
             "--quiet": self.quiet,
             "--brief": self.brief,
             "--monitor": bool(self.monitor),
         }
-        chosen = [name for name, wanted in ways.items() if wanted]
+        chosen = [name for name, given in forms.items() if given]
         if self.write == "-" and not self.quiet:
             chosen.append("-w -")
         if len(chosen) > 1:
-            raise UsageError(f"{' and '.join(chosen)}: standard output takes one of them")
+            raise UsageError("exclusive", options=chosen)
 
     @property
-    def in_words(self) -> bool:
-        """Whether somebody is to read it."""
+    def as_text(self) -> bool:
+        """Whether to print text for a person."""
         return not (self.as_json or self.quiet or self.monitor or self.write == "-")
 
     @property
     def attentive(self) -> bool:
-        """Whether every segment is wanted."""
+        """Whether every segment must be kept."""
         return self.as_json or self.write is not None
 
-    def report(self, console: Console, name_width: int = 0) -> Report:
-        """Return where the results go; in lines, words for a target take so many columns."""
+    def report(self, console: Console, name_width: int = 0) -> ProbeReport:
+        """Return what prints the results; `name_width` aligns lines."""
         if self.as_json:
-            return Objects()
+            return JsonReport()
         if self.monitor is not None:
-            return Monitored(self.monitor)
-        return LineReport(console, name_width) if self.in_words else Nothing()
+            return MonitorReport(self.monitor)
+        return LineReport(console, name_width) if self.as_text else QuietReport()
 
     @contextmanager
     def evidence(self) -> Iterator[Evidence]:
-        """Open the file for the packets, if they are to be kept."""
+        """Open the file for the packets, if there is one."""
         if self.write is None:
             yield Evidence(None)
             return
@@ -186,31 +186,31 @@ class Output:
 
 
 class Evidence:
-    """What was sent and received, written down as it passes: nothing is lost of a run that ends."""
+    """Writes packets to a file as they pass, so that an interrupted run loses none."""
 
     def __init__(self, writer: PcapngWriter | None) -> None:
         self._writer = writer
-        self._broken = False
+        self._failed = False
 
     @property
     def witness(self) -> Callable[[], PacketObserver] | None:
-        """What gives each call a witness that writes its packets; None where they are not kept."""
-        return None if self._writer is None else self._account
+        """Makes an observer for each connection that writes its packets; None without a file."""
+        return None if self._writer is None else self._packet_writer
 
-    def _account(self) -> PacketObserver:
-        from handshake.export.evidence import Account
+    def _packet_writer(self) -> PacketObserver:
+        from handshake.export.evidence import PacketLog
 
         assert self._writer is not None
-        account = Account(self._writer)
+        log = PacketLog(self._writer)
 
-        def add(heard: Observed | IcmpError) -> None:
-            if self._broken:
+        def add(received: Observed | IcmpError) -> None:
+            if self._failed:
                 return
             try:
-                account.add(heard)
+                log.add(received)
             except (LocalError, OSError):
-                # Said once: what is left has its connections to end, and not the file.
-                self._broken = True
+                # Raise only once: the rest of the run must still close its connections.
+                self._failed = True
                 raise
 
         return add

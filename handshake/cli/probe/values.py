@@ -1,4 +1,4 @@
-"""What the words of the options of `handshake probe` mean."""
+"""Parses the values of the options of `handshake probe`."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from handshake.tcp import Flags
 
 _TIMEOUT: Final = 5.0
-_AFTER_THE_LAST: Final = 2.0
-"""Seconds for an answer to the last SYN."""
+_LAST_WAIT: Final = 2.0
+"""Seconds to wait for an answer to the last SYN."""
 
 _SHORTEST: Final = 0.001
 _LONGEST: Final = 86_400.0
@@ -35,11 +35,11 @@ _LETTERS: Final = {
     "C": "CWR",
     "W": "CWR",
 }
-"""The control bits by the letters that tcpdump, nmap and hping3 give them."""
+"""The control bits by their letters in tcpdump, nmap and hping3."""
 
 
 def octets(text: str | None, option: str) -> bytes:
-    r"""Return the octets of a text in which \r, \n, \t, \0, \xHH and \\ stand for one each."""
+    r"""Return the octets of a text with the escape sequences \r, \n, \t, \0, \xHH and \\."""
 
     def found(match: re.Match[bytes]) -> bytes:
         (escaped,) = match.groups()
@@ -47,20 +47,20 @@ def octets(text: str | None, option: str) -> bytes:
             return bytes.fromhex(escaped[1:].decode())
         if escaped not in _ESCAPES:
             shown = ascii("\\" + escaped.decode("utf-8", "replace"))[1:-1].replace("\\\\", "\\")
-            raise UsageError(rf"{option}: {shown} stands for nothing: \\ is a backslash itself")
+            raise UsageError("probe.escape", option=option, escape=shown)
         return _ESCAPES[escaped]
 
     if text == "":
-        raise UsageError(f"{option}: there is nothing in it: write something, or leave it out")
+        raise UsageError("probe.empty", option=option)
     return _ESCAPE.sub(found, (text or "").encode("utf-8", "surrogateescape"))
 
 
 def digits(text: str, option: str) -> bytes:
-    """Return the octets that hexadecimal digits stand for; colons and spaces may part them."""
+    """Return the octets of hexadecimal digits, which colons or spaces may separate."""
     try:
         return bytes.fromhex(text.replace(":", " "))
     except ValueError:
-        raise UsageError(f"{option}: {text!r} is not hexadecimal, two digits an octet") from None
+        raise UsageError("probe.hex", option=option, text=text) from None
 
 
 def options(words: list[str] | None) -> tuple[tuple[int, bytes], ...]:
@@ -69,13 +69,13 @@ def options(words: list[str] | None) -> tuple[tuple[int, bytes], ...]:
     for word in words or ():
         kind, _, data = word.partition(":")
         if not (kind.isascii() and kind.isdecimal()):
-            raise UsageError(f"--option {word}: write its kind, a colon and its data: 253:f989")
+            raise UsageError("probe.option", text=word)
         found.append((int(kind[:6]), digits(data, f"--option {word}")))
     return tuple(found)
 
 
 def flags(text: str | None) -> Flags:
-    """Return the control bits of `SYN,ECE`, `syn+ece`, `SE` or `none`."""
+    """Return the control bits of `SYN,ECE`, `syn+ece`, `SYN-ECE`, `SE` or `none`."""
     from handshake.tcp import Flags
 
     found = Flags(0)
@@ -83,93 +83,84 @@ def flags(text: str | None) -> Flags:
         return Flags.SYN
     if text.lower() == "none":
         return found
-    names = re.split(r"[,+]", text.upper())
+    names = re.split(r"[,+-]", text.upper())
     if text and len(names) == 1 and names[0] not in Flags.__members__:
         names = [_LETTERS.get(letter, letter) for letter in names[0]]
     for name in names:
         if name not in Flags.__members__:
-            raise UsageError(
-                f"--flags {text}: write names as in SYN,ECE, letters as in SE, or none"
-            )
+            raise UsageError("probe.flags", text=text)
         found |= Flags[name]
     return found
 
 
 def cookie(text: str | None) -> bytes | None:
-    """Return the cookie of `--fast-open=COOKIE`; empty where one is asked for."""
+    """Return the cookie of `--fast-open=COOKIE`; empty to request one."""
     if text is None:
         return None
     found = digits(text, "--fast-open")
     if found and (len(found) % 2 or not 4 <= len(found) <= 16):
-        raise UsageError(f"--fast-open: a cookie has 4 to 16 octets, an even number, not {text}")
+        raise UsageError("probe.cookie", text=text)
     return found
 
 
 def address(text: str | None) -> IPv4Address | IPv6Address | None:
-    """Return the address that a word is."""
+    """Return the IP address in a word."""
     if text is None:
         return None
     try:
         return ip_address(text.strip("[]"))
     except ValueError:
-        raise UsageError(f"--source {text}: write an address of this machine") from None
+        raise UsageError("probe.source", text=text) from None
 
 
 def interface(text: str | None) -> str | None:
-    """Return the name of an interface that this machine has."""
+    """Return the name of an interface, which must exist."""
     if text is not None:
         try:
             socket.if_nametoindex(text)
         except (OSError, ValueError):
-            raise UsageError(f"--interface {text}: this machine has no such interface") from None
+            raise UsageError("probe.interface", text=text) from None
     return text
 
 
-def chosen(options: dict[str, bool]) -> list[str]:
+def given(options: dict[str, bool]) -> list[str]:
     """Return the names of the options that were given."""
     return [name for name, wanted in options.items() if wanted]
 
 
-def refuse(names: list[str], option: str, why: str) -> None:
-    """Raise UsageError where any of these stands beside an option that it does not go with."""
-    if names:
-        raise UsageError(f"{option} does not go with {' and '.join(names)}: {why}")
-
-
-def above_zero(value: float, option: str, most: float = math.inf) -> float:
-    """Return the value if it is more than zero, and no more than the `most` that there may be."""
+def check_positive(value: float, option: str, most: float = math.inf) -> None:
+    """Raise UsageError for a value of zero or less, or greater than `most`."""
     if not 0 < value <= most:
-        limit = "" if most == math.inf else f", and {most:g} at most"
-        raise UsageError(f"{option} {value:g}: it must be more than 0{limit}")
-    return value
+        limit = "" if most == math.inf else f"{most:g}"
+        raise UsageError("probe.positive", option=option, value=f"{value:g}", most=limit)
 
 
-def pace(rate: float, interval: float) -> None:
-    """Raise UsageError for a pace that never gets on: from one call to the next, at most a day."""
-    above_zero(rate, "--rate")
-    above_zero(interval, "--interval", _LONGEST)
+def check_rate(rate: float, interval: float) -> None:
+    """Raise UsageError for less than one probe per day."""
+    check_positive(rate, "--rate")
+    check_positive(interval, "--interval", _LONGEST)
     if rate * _LONGEST < 1:
-        raise UsageError(f"--rate {rate:g}: it must be one call a day, or more")
+        raise UsageError("probe.rate", rate=f"{rate:g}")
 
 
-def closing(text: str) -> CloseMode:
-    """Return how a connection is to end."""
+def close_mode(text: str) -> CloseMode:
+    """Return how to close a connection."""
     from handshake.endpoint.options import CloseMode
 
     try:
         return CloseMode(text)
     except ValueError:
-        raise UsageError(f"--close {text}: it is one of fin, rst and none") from None
+        raise UsageError("choice", option="--close", value=text, choices=list(CloseMode)) from None
 
 
 def timeout(seconds: float | None, retries: int, rto: float) -> float:
     """Return how long to wait for an answer: long enough for all retries, unless it is given.
 
-    Raises UsageError for retries that would leave all at once.
+    Raises UsageError for an RTO that would send all retries at once.
     """
     if rto < _SHORTEST:
-        raise UsageError(f"--rto {rto:g}: it must be {_SHORTEST:g} seconds, or more")
+        raise UsageError("probe.rto", rto=f"{rto:g}", least=f"{_SHORTEST:g}")
     if seconds is not None:
         return seconds
     last = rto * float(2 ** min(retries, 17) - 1)
-    return min(max(_TIMEOUT, last + _AFTER_THE_LAST), _LONGEST)
+    return min(max(_TIMEOUT, last + _LAST_WAIT), _LONGEST)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from handshake.events import Change
-from handshake.lessons.scene import Lesson, Moment, Scene, differing
+from handshake.lessons.scene import Lesson, Moment, Scene
 from handshake.packet.checksum import checksummed
 from handshake.tcp import (
     ControlBlock,
@@ -19,6 +19,7 @@ from handshake.tcp import (
     Seq,
     options,
 )
+from handshake.tcp.segment import differing_fields
 from handshake.tracker import Tracker
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from handshake.events import Step
 
 ONE_WAY: Final = 14_200_000
-"""Nanoseconds that a segment takes to the other end."""
+"""The one-way delay in nanoseconds."""
 
 NOWHERE: Final = Endpoint.of("0.0.0.0", 0)  # noqa: S104 - what a new socket has for an address
 ANYWHERE: Final = Endpoint.of("0.0.0.0", 80)  # noqa: S104 - any address of the server's
@@ -99,37 +100,39 @@ SERVER_PROGRAM: Final = (
 
 
 def _scenes() -> Iterator[Scene]:
-    # What each program's calls leave in its own socket, before any segment.
+    # What the system calls set in each socket, before any segment.
     empty = ControlBlock(NOWHERE)
     listener = replace(empty, local=ANYWHERE, passive=True).after(Input.PASSIVE_OPEN)
-    caller = replace(empty, local=CLIENT, remote=SERVER)
-    yield _call("socket", Change(None, empty), Change(None, empty), 0, 0)
-    yield _call("listen", _still(empty), Change(empty, listener), 0, 3)
-    yield _call("connect", Change(empty, caller), _still(listener), 1, 3)
+    client = replace(empty, local=CLIENT, remote=SERVER)
+    yield _system_call("socket", Change(None, empty), Change(None, empty), 0, 0)
+    yield _system_call("listen", _unchanged(empty), Change(empty, listener), 0, 3)
+    yield _system_call("connect", Change(empty, client), _unchanged(listener), 1, 3)
 
-    # From here on the tracker says what stands where. It looks a listening socket up by the
-    # address that was called, of which the socket's own "any address" is none.
-    tracker = Tracker(sockets=[caller, replace(listener, local=SERVER)])
+    # From here on the tracker knows the state. It looks a listening socket up by the SYN's
+    # destination address, not by the socket's own "any address".
+    tracker = Tracker(sockets=[client, replace(listener, local=SERVER)])
     syn = tracker.feed(Observed(SYN, 0))
     syn_ack = tracker.feed(Observed(SYN_ACK, ONE_WAY))
     ack = tracker.feed(Observed(ACK, 2 * ONE_WAY))
 
-    yield _leaves("syn", syn, Change(caller, syn.client.after), _still(listener), 1, 3)
-    # The listening socket is found, and the entry is made with the answer: the next scene.
-    yield _arrives("syn-arrives", syn, _still(syn.client.after), _still(listener), 1, 3)
+    yield _leaves("syn", syn, Change(client, syn.client.after), _unchanged(listener), 1, 3)
+    # The listening socket is found; the connection is created with the answer, in the next scene.
+    yield _arrives("syn-arrives", syn, _unchanged(syn.client.after), _unchanged(listener), 1, 3)
     entry = Change(listener, syn_ack.server.after)
-    yield _leaves("syn-ack", syn_ack, _still(syn.client.after), entry, 1, 3, SYN)
-    half_open = _still(entry.after)
+    yield _leaves("syn-ack", syn_ack, _unchanged(syn.client.after), entry, 1, 3, SYN)
+    half_open = _unchanged(entry.after)
     yield _arrives("syn-ack-arrives", syn_ack, syn_ack.client, half_open, 2, 3, SYN)
     yield _leaves("ack", ack, ack.client, half_open, 2, 3, SYN_ACK)
-    yield _arrives("established", ack, _still(ack.client.after), ack.server, 2, 4, SYN_ACK)
+    yield _arrives("established", ack, _unchanged(ack.client.after), ack.server, 2, 4, SYN_ACK)
 
 
-def _still(block: ControlBlock | None) -> Change:
+def _unchanged(block: ControlBlock | None) -> Change:
     return Change(block, block)
 
 
-def _call(name: str, client: Change, server: Change, client_line: int, server_line: int) -> Scene:
+def _system_call(
+    name: str, client: Change, server: Change, client_line: int, server_line: int
+) -> Scene:
     return Scene(name, 0, Moment.CALL, client, server, client_line, server_line)
 
 
@@ -151,7 +154,7 @@ def _leaves(
         client_line,
         server_line,
         step,
-        differing(before, step.segment),
+        frozenset() if before is None else differing_fields(before, step.segment),
     )
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from handshake.endpoint.attempt import Attempt
 from handshake.endpoint.single_segment import SingleSegmentProbe
-from handshake.packet.template import stamp_at, words_sum
+from handshake.packet.checksum import words_sum
+from handshake.packet.template import stamp_at
 from handshake.tcp import Endpoint, Flags, Observed, Seq
 from handshake.units import ACK_BIT, MODULUS, NS_PER_MS, SYN_BIT
 

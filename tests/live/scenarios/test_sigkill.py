@@ -31,7 +31,7 @@ _TABLES = ("tcp", "tcp6", "raw", "raw6", "packet")
 STAGES = {
     # In wait for an answer to its SYN, and for the peer's FIN.
     "called": ("tcp flags syn / syn,ack", ["SYN"]),
-    "open": ("udp dport 9", ["SYN", "SYN+ACK", "ACK", "FIN+ACK"]),
+    "open": ("udp dport 9", ["SYN", "SYN-ACK", "ACK", "FIN-ACK"]),
 }
 
 

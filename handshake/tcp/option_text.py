@@ -28,11 +28,11 @@ _COUNTERS: Final[dict[int, tuple[str, str, str]]] = {
     Kind.ACC_ECN_0: ("e0", "ce", "e1"),
     Kind.ACC_ECN_1: ("e1", "ce", "e0"),
 }
-"""Counts of octets received with ECT(0), CE and ECT(1), in each kind's order (RFC 9768 3.2.3)."""
+"""Octets received with ECT(0), CE and ECT(1), in the order of each kind (RFC 9768 3.2.3)."""
 
 
-def words(option: Option) -> str:
-    """Return the option, short enough for a field: `MSS 1460`, `MPTCP MP_JOIN`."""
+def option_text(option: Option) -> str:
+    """Return the option as a short text: `MSS 1460`, `MPTCP MP_JOIN`."""
     name = _SHORT.get(option.kind, option.name)
     if option.problem is not None:
         return f"{name} malformed"
