@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 from handshake.endpoint.timeouts import Timeouts
 from handshake.endpoint.verdict import Note, Verdict
+from handshake.prober.driver import Driver
 from handshake.prober.findings import REFUSED
 from handshake.prober.result import Result, hops
-from handshake.prober.userspace.drive import driven
 from handshake.tcp import Observed
 from handshake.units import NS_PER_SECOND
 
@@ -50,7 +50,7 @@ def locate_rst_sender(
     )
     if isinstance(again, Result):
         return result
-    for _ in driven(again, connections):
+    for _ in Driver(connections).drive(lambda: again.ended):
         pass
     told = replace(
         result,

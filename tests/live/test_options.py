@@ -22,7 +22,7 @@ from handshake.prober import (
     Verdict,
     probes,
 )
-from handshake.prober.engine import probe_all
+from handshake.prober.run import probe_all
 from handshake.tcp import Flags, Observed
 from tests.live.lab.firewall import drop
 from tests.live.lab.namespaces import Host, eventually, pair
@@ -47,8 +47,8 @@ def call(
     with client.entered():
         (probe,) = probes(Target.parse(target), timeouts, options)
         assert isinstance(probe, Probe)
-        result = probe.result
-    if isinstance(probe.attempt, Attempt):
+        result = probe.finish()
+    if isinstance(probe.endpoint, Attempt):
         assert agree(probe)
     assert "kernel-reset" not in [note.code for note in result.findings]
     return result
@@ -195,7 +195,7 @@ def test_of_a_peer_that_talks_without_end_the_beginning_is_kept() -> None:
         with client.entered():
             (probe,) = probes(Target.parse(target(server, 4)), timeouts)
             assert isinstance(probe, Probe)
-            found = probe.result
+            found = probe.finish()
     assert found.verdict is Verdict.OPEN
     assert sum(len(each.packet) for each in found.segments) < 9 << 20
     assert "segments-left-out" in [note.code for note in found.findings]
@@ -301,7 +301,7 @@ def test_a_guard_that_does_not_hold_is_noticed(monkeypatch: pytest.MonkeyPatch) 
     with pair() as (client, server), answering(server), client.entered():
         (probe,) = probes(Target.parse(target(server, 4)), Timeouts.of(close_timeout=0.2))
         assert isinstance(probe, Probe)
-        found = probe.result
+        found = probe.finish()
     assert "kernel-reset" in [note.code for note in found.findings]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from handshake.prober import Close, Result, Target, Timeouts, Verdict
-from handshake.prober.engine import probe_all
+from handshake.prober.run import probe_all
 from handshake.tcp import Endpoint, Observed
 from tests.live.lab.exchanges import CLEAN, OPENED, SYN, of_a_kernel
 from tests.live.lab.figures import draw, ours, segments

@@ -193,7 +193,7 @@ class Evidence:
         self._failed = False
 
     @property
-    def witness(self) -> Callable[[], PacketObserver] | None:
+    def observer(self) -> Callable[[], PacketObserver] | None:
         """Makes an observer for each connection that writes its packets; None without a file."""
         return None if self._writer is None else self._packet_writer
 

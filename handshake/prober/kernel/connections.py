@@ -24,6 +24,7 @@ from handshake.units import NS_PER_MS
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Iterator
     from types import TracebackType
 
     from handshake.endpoint.options import ClientOptions
@@ -99,7 +100,13 @@ class KernelConnections:
         """Return what can be read when there is something to hear."""
         return self._epoll.fileno()
 
-    # A call begins.
+    def results(self) -> Iterator[Result]:
+        """Yield the result of each connection that has ended since the last time."""
+        while self.ended:
+            over = self.ended.popleft()
+            yield over if isinstance(over, Result) else over.result()
+
+    # A connection begins.
 
     def begin(self, target: Target, remote: Endpoint) -> KernelConnection | Result:
         """Let the kernel call; return the result where it cannot even be tried."""

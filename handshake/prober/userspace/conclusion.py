@@ -54,7 +54,7 @@ class Conclusion:
             self.verdict, self.close = ending.verdict, ending.close
             self.negotiated, self.ack_status = ending.negotiated, ending.ack_status
             return
-        attempt = session.attempt
+        attempt = session.take_over()
         self.verdict, self.close = attempt.verdict, attempt.close
         self.negotiated = Negotiated.of(attempt.block)
         self.error, self.failure = attempt.error, attempt.failure

@@ -50,6 +50,7 @@ class UserspaceConnection:
         "guard",
         "incoming",
         "last",
+        "observer",
         "outgoing",
         "over",
         "path_mss",
@@ -62,7 +63,6 @@ class UserspaceConnection:
         "target",
         "to",
         "unseen",
-        "witness",
     )
 
     def __init__(
@@ -129,11 +129,16 @@ class UserspaceConnection:
         self.unseen = 0
         """Segments that were sent and not seen yet."""
 
-        self.witness: PacketObserver | None = None
-        """Who is told of each packet that is kept."""
+        self.observer: PacketObserver | None = None
+        """Called for each packet that is kept."""
 
         self.conclusion: Conclusion | None = None
         """What it came to; None while it is under way."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended."""
+        return self.conclusion is not None
 
     def sent(self, packet: bytes) -> None:
         """Take note that this packet is on its way out."""
@@ -150,10 +155,10 @@ class UserspaceConnection:
         self.room -= max(_LEAST, len(observed.packet))
         if self.room >= 0:
             self.segments.append(observed)
-            if self.witness is not None:
-                self.witness(observed)
+            if self.observer is not None:
+                self.observer(observed)
             return
-        self.session.attempt.notes.add(
+        self.session.take_over().notes.add(
             "segments-left-out",
             f"So much was said that only the first {len(self.segments)} segments are shown.",
         )
@@ -163,13 +168,13 @@ class UserspaceConnection:
         if self.segments is None or len(self.errors) >= _ERRORS:
             return
         self.errors.append(error)
-        if self.witness is not None:
-            self.witness(error)
+        if self.observer is not None:
+            self.observer(error)
 
     def passed(self, observed: Observed) -> None:
         """Take note that a segment in our name was seen on the wire."""
         self.unseen -= 1
-        segment, attempt = observed.segment, self.session.attempt
+        segment, attempt = observed.segment, self.session.take_over()
         if segment.rst and int(segment.seq) not in self.resets:
             attempt.notes.add(
                 "kernel-reset",

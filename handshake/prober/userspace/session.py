@@ -99,9 +99,8 @@ class Session:
             return self._attempt.done
         return self.ending is not None
 
-    @property
-    def attempt(self) -> Attempt | SingleSegmentProbe:
-        """An attempt that has heard all that was heard: asked for, it takes over."""
+    def take_over(self) -> Attempt | SingleSegmentProbe:
+        """Return an endpoint that has received all that was received, and decides from now on."""
         if self._attempt is None:
             attempt = self._attempt = self._new_attempt()
             attempt.start(self._started)
@@ -133,7 +132,7 @@ class Session:
         """Return what answered our SYN."""
         if self.ending is not None:
             return self._received[self.ending.answer][0]
-        return self.attempt.answer
+        return self.take_over().answer
 
     def _new_attempt(self) -> Attempt | SingleSegmentProbe:
         known = self._responses
@@ -141,10 +140,10 @@ class Session:
         kind = Attempt if known.options.opens else SingleSegmentProbe
         return kind(self.local, self.remote, Seq(self.iss), known.offer, self.ticks, *how)
 
-    def start(self, at: int, *, by_rules: bool = False) -> Packets:
-        """Call: return the SYN. No precedent is asked for if it is to go `by_rules` throughout."""
+    def start(self, at: int, *, cached: bool = True) -> Packets:
+        """Return the SYN. If not `cached`, an endpoint decides from the start."""
         self._started = at
-        if by_rules:
+        if not cached:
             self._attempt = self._new_attempt()
             return self._packets(self._attempt.start(at))
         self._cached = self._responses.root
@@ -177,29 +176,29 @@ class Session:
 
     def observed(self, observed: Observed, at: int) -> Packets:
         """Return the answers to any segment of the peer's, by the rules."""
-        return self._packets(self.attempt.receive(observed, at))
+        return self._packets(self.take_over().receive(observed, at))
 
     def icmp(self, error: IcmpError) -> None:
         """Take note of an ICMP error that quotes us."""
-        self.attempt.icmp(error)
+        self.take_over().icmp(error)
 
     def unsent(self, why: str) -> None:
         """Take note that this machine refused to send a segment."""
-        self.attempt.unsent(why)
+        self.take_over().unsent(why)
 
     def on_timer(self, at: int) -> Packets:
         """Return what is to be sent now that time has passed."""
-        return self._packets(self.attempt.on_timer(at))
+        return self._packets(self.take_over().on_timer(at))
 
     def abort(self, at: int) -> Packets:
         """Return what ends it for the peer, too, where all is to end at once."""
         # Whoever has heard nothing need not ask the rules: the peer has not answered.
         if self.done or (self._attempt is None and not self._received):
             return []
-        return self._packets(self.attempt.abort(at))
+        return self._packets(self.take_over().abort(at))
 
     def _packets(self, segments: Segments) -> Packets:
-        attempt = self.attempt
+        attempt = self.take_over()
         if not attempt.done:
             self.deadline = attempt.deadline
         return [self._responses.packet(each) for each in segments]

@@ -12,7 +12,7 @@ import pytest
 
 from handshake.linux.rst_guard import METHODS
 from handshake.prober import ClientOptions, Close, Result, Target, Timeouts, Verdict
-from handshake.prober.engine import probe_all
+from handshake.prober.run import probe_all
 from tests.live.lab.exchanges import CLEAN, of_a_kernel
 from tests.live.lab.figures import draw, segments
 from tests.live.lab.firewall import drop

@@ -12,7 +12,7 @@ from handshake.prober.explanation import nobody_answers, reason
 from handshake.prober.findings import hints, too_near
 from handshake.prober.result import Negotiated, Result, failed, hops, round_trip
 from handshake.tcp import Flags, Observed
-from handshake.tracker import summarize_end
+from handshake.tracker import Tracker, summarize_end
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from handshake.prober.userspace.conclusion import Conclusion
     from handshake.prober.userspace.connection import UserspaceConnection
     from handshake.record import EndRecord
-    from handshake.tracker import Connection, Tracker
+    from handshake.tracker import Connection
 
 _ON_ITS_WAY: Final = 0.05
 """Seconds that a packet may take from the wire to TCP: a program may have a say in between."""
@@ -31,7 +31,7 @@ _UNTOUCHED: Final = 255
 """A TTL that no router has counted down."""
 
 
-def outcome(
+def build_result(
     connection: UserspaceConnection,
     decode: Callable[[Captured], Received | None],
     tracker: Tracker | None = None,
@@ -46,7 +46,7 @@ def outcome(
         return _unseen(connection)
     answer = session.answer()
     rtt, ambiguous, ttl = _measured(connection, answer, decode)
-    seen = None if tracker is None else _tracked(connection, tracker)
+    seen = None if tracker is None else _own_connection(connection, tracker)
     notes = found.notes
     if seen is not None:
         told = seen.findings.found()
@@ -78,6 +78,16 @@ def outcome(
         data=found.data,
         errors=tuple(connection.errors),
     )
+
+
+def tracked(connection: UserspaceConnection) -> Tracker | None:
+    """Return a tracker of all segments of the connection; None if none were kept."""
+    if connection.segments is None:
+        return None
+    tracker = Tracker(caller=connection.session.local)
+    for each in connection.segments:
+        tracker.feed(each)
+    return tracker
 
 
 def _unseen(connection: UserspaceConnection) -> Result:
@@ -135,7 +145,7 @@ def _in_force(connection: UserspaceConnection, agreed: Negotiated | None) -> Neg
     return replace(agreed, mss=connection.path_mss)
 
 
-def _tracked(connection: UserspaceConnection, tracker: Tracker) -> Connection | None:
+def _own_connection(connection: UserspaceConnection, tracker: Tracker) -> Connection | None:
     """Return the connection that we called: to a tracker, a stray SYN begins another."""
     ours = connection.session.local
     return next((e for e in reversed(tracker.connections) if e.client.endpoint == ours), None)
@@ -146,7 +156,7 @@ def _our_end(connection: UserspaceConnection, seen: Connection) -> EndRecord:
     sent = [each.segment for each in connection.segments or () if each.outgoing]
     return replace(
         summarize_end(seen.client),
-        state=str(connection.session.attempt.block.state),
+        state=str(connection.session.take_over().block.state),
         segments=len(sent),
         fin=sum(each.fin for each in sent),
         rst=sum(each.rst for each in sent),
