@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from handshake.endpoint.base import Client
+from handshake.endpoint.client import Client
 from handshake.endpoint.data_phase import DataTransfer
 from handshake.endpoint.options import CloseMode
 from handshake.endpoint.rejection import Rejections

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from handshake.endpoint.ack_monitor import AckStatus
-from handshake.endpoint.base import Client
+from handshake.endpoint.client import Client
 from handshake.endpoint.validation import dropped
 from handshake.endpoint.verdict import Verdict
 from handshake.tcp import ControlBlock, Flags, Segment
