@@ -120,7 +120,7 @@ def _tracked(connection: UserspaceConnection) -> Tracker | None:
     """Return a tracker that has heard all segments of the call; None where none were kept."""
     if connection.segments is None:
         return None
-    tracker = Tracker(caller=connection.session.local)
+    tracker = Tracker(client=connection.session.local)
     for each in connection.segments:
         tracker.feed(each)
     return tracker

@@ -93,7 +93,7 @@ class Probe:
                 self._result = connection
                 return
             self.attempt = connection.session.attempt
-            self.tracker = Tracker(caller=connection.session.local)
+            self.tracker = Tracker(client=connection.session.local)
             for _ in driven(connection, connections):
                 yield from self._steps_of(connection)
             result = outcome(connection, connections.packet_socket.decode, self.tracker)
