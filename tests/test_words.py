@@ -25,7 +25,7 @@ CLEAN: Final = (
     "__main__.py",
     "capture",
     "cli",
-    "endpoint/options.py",
+    "endpoint",
     "errors.py",
     "events",
     "export",
@@ -37,9 +37,9 @@ CLEAN: Final = (
     "query",
     "record.py",
     "replayer.py",
+    "survey",
     "tcp",
-    "tracker/findings",
-    "tracker/unacceptable.py",
+    "tracker",
     "view",
 )
 """Modules and packages below `handshake/` that keep to the list: docstrings, help, comments."""

@@ -133,7 +133,7 @@ class Probe:
             self._result = connection
             return
         self.endpoint = connection.session.take_over()
-        self.tracker = Tracker(caller=connection.session.local)
+        self.tracker = Tracker(client=connection.session.local)
         for _ in Driver(connections).drive(lambda: connection.ended):
             yield from self._steps_of(connection)
         connections.ended.clear()

@@ -1,4 +1,4 @@
-"""The records of whole captures: what became of every connection in them."""
+"""The records of whole captures, one for each connection."""
 
 from handshake.survey.records import Records, records
 

@@ -1,4 +1,4 @@
-"""From the gist of an ordinary connection to its record."""
+"""Builds the record of an ordinary connection from its summary."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from handshake.record import Record
-    from handshake.survey.fast_path import Gist
+    from handshake.survey.fast_path import Summary
     from handshake.survey.handshake_cache import Start
 
 _CLOSED_BY: Final = ("rst-by-client", "rst-by-server")
@@ -23,15 +23,15 @@ _FINISHED: Final = {
     (False, True): "S3",
     (True, True): "SF",
 }
-"""Zeek's words for a connection without a RST, by which ends sent FIN."""
+"""Zeek's `conn_state` of a connection without a RST, by which ends sent a FIN."""
 
 
-def record(number: int, start: Start, summary: Gist) -> Record:
+def record(number: int, start: Start, summary: Summary) -> Record:
     """Return the record of an ordinary connection."""
     model, fins = start.model.record, summary.fins
-    half = len(start.caller) // 2 - 2
-    ends = start.caller[:half], start.caller[half:-4]
-    ports = start.caller[-4:-2], start.caller[-2:]
+    half = len(start.client_key) // 2 - 2
+    ends = start.client_key[:half], start.client_key[half:-4]
+    ports = start.client_key[-4:-2], start.client_key[-2:]
     closed: str | None
     if summary.reset_by is not None:
         closed, state = _CLOSED_BY[summary.reset_by], _RESET[summary.reset_by]
@@ -59,8 +59,8 @@ def record(number: int, start: Start, summary: Gist) -> Record:
         stream=number,
         client=client,
         server=server,
-        start=rfc3339(start.called),
-        duration=(summary.last_at - start.called) / NS_PER_SECOND,
+        start=rfc3339(start.syn_at),
+        duration=(summary.last_at - start.syn_at) / NS_PER_SECOND,
         closed=closed,
         handshake=model.handshake if start.own else _handshake(start, summary),
         completeness=summary.completeness,
@@ -73,10 +73,10 @@ def record(number: int, start: Start, summary: Gist) -> Record:
 _text = lru_cache(65536)(lambda packed: str(ip_address(packed)))
 
 
-def _handshake(start: Start, summary: Gist) -> HandshakeRecord:
+def _handshake(start: Start, summary: Summary) -> HandshakeRecord:
     return HandshakeRecord(
-        rtt=(summary.final_ack_at - start.called) / NS_PER_SECOND or None,
-        syn_to_syn_ack=(start.answered - start.called) / NS_PER_SECOND,
+        rtt=(summary.final_ack_at - start.syn_at) / NS_PER_SECOND or None,
+        syn_to_syn_ack=(start.answered - start.syn_at) / NS_PER_SECOND,
         syn_ack_to_ack=(summary.final_ack_at - start.answered) / NS_PER_SECOND,
         syn_retransmissions=0,
         syn_ack_retransmissions=0,

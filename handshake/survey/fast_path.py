@@ -1,8 +1,7 @@
-"""Sums up a connection in which all went well, from the plain fields of its frames.
+"""Sums up an ordinary connection from the header fields of its packed frames.
 
-A clean open, data in order that was acknowledged, and a close by two FINs or one RST, or none
-yet. Whatever else happens makes it no ordinary connection: `summary` returns None, and the
-tracker has to look at each segment.
+Ordinary is: a normal handshake, data in order and acknowledged, and a close by two FINs or one
+RST, or none yet. For all others `summarize` returns None, and the tracker takes each segment.
 """
 
 from __future__ import annotations
@@ -24,16 +23,16 @@ _EXACT: Final = 0xFFF
 """Control bits and reserved bits: what is left of the field is the data offset."""
 
 _TIMESTAMPS: Final = 0x0101080A
-"""How nearly all senders begin the options of a segment that has timestamps and nothing else."""
+"""The first four octets of options that are timestamps alone, as nearly all senders pad them."""
 
 _LONG: Final = 5_000_000_000
-"""Nanoseconds of silence from which some rule asks for the time (the least: Zeek's time-outs)."""
+"""Nanoseconds of inactivity from which a rule depends on time (the shortest: Zeek's timeouts)."""
 
-_MOST_UNHEARD: Final = 8 << 20
-"""So many octets without an ACK as no reader of the stream would hold."""
+_MOST_UNACKNOWLEDGED: Final = 8 << 20
+"""Unacknowledged octets beyond which Zeek gives up on the stream."""
 
 _SOONEST: Final = 200_000_000
-"""Nanoseconds before which nobody sends again for want of an ACK."""
+"""Nanoseconds before which no retransmission timer expires (Linux TCP_RTO_MIN)."""
 
 _FEW_TIMES: Final = 2
 
@@ -43,7 +42,7 @@ _WHOLE, _CUT, _MIXED = 1, 2, 3
 _CAPTURED: Final = (_CUT, _WHOLE)
 _TCP: Final = 6
 _ACKS, _DATA, _FINS, _RSTS, _GAPS, _REPEATED = "Aa", "Dd", "Ff", "Rr", "Gg", "Tt"
-"""Zeek's letters, the caller's first."""
+"""Zeek's letters, the client's first."""
 
 
 def _shape(header: int) -> tuple[int, frozenset[int], frozenset[int]]:
@@ -52,11 +51,11 @@ def _shape(header: int) -> tuple[int, frozenset[int], frozenset[int]]:
 
 
 _SHAPES: Final = (_shape(20), _shape(32))
-"""How long the header is without and with timestamps, and its bits without and with FIN."""
+"""Header length without and with timestamps, and the control bits without and with FIN."""
 
 
-class Gist(NamedTuple):
-    """What an ordinary connection comes to; lists hold the caller's and the called end's."""
+class Summary(NamedTuple):
+    """The summary of an ordinary connection; lists hold the client's and the server's value."""
 
     final_ack_at: int
     last_at: int
@@ -69,7 +68,7 @@ class Gist(NamedTuple):
     completeness: int
     history: str
     again: list[int]
-    """How many segments were sent again."""
+    """How many segments were retransmitted."""
 
     @property
     def closed(self) -> bool:
@@ -78,49 +77,49 @@ class Gist(NamedTuple):
 
     @property
     def over(self) -> bool:
-        """Whether nothing more should come."""
+        """Whether the connection has ended."""
         return self.reset_by is not None or self.closed
 
 
-def summarize(layout: FrameLayout, records: bytes | bytearray, start: Start) -> Gist | None:
-    """Return what the connection comes to that opened so; None where it is no ordinary one."""
-    course, records = _State(start), bytes(records)
-    if not course.follow(layout, records):
+def summarize(layout: FrameLayout, records: bytes | bytearray, start: Start) -> Summary | None:
+    """Return the summary of a connection that opened so; None if it is not ordinary."""
+    state, records = _State(start), bytes(records)
+    if not state.follow(layout, records):
         return None
-    if _MIXED in course.captures:
-        course.history = _history_of_cut(layout, records, start.caller)
-    return Gist(
-        final_ack_at=course.final_ack_at,
-        last_at=course.last,
+    if _MIXED in state.captures:
+        state.history = _history_of_truncated(layout, records, start.client_key)
+    return Summary(
+        final_ack_at=state.final_ack_at,
+        last_at=state.last,
         last_frame=last_number(layout, records),
-        segments=course.segments,
-        octets=course.octets,
-        fins=course.fins,
-        states=course.states,
-        reset_by=course.reset_by,
-        completeness=course.completeness,
-        history=course.history,
-        again=course.again,
+        segments=state.segments,
+        octets=state.octets,
+        fins=state.fins,
+        states=state.states,
+        reset_by=state.reset_by,
+        completeness=state.completeness,
+        history=state.history,
+        again=state.again,
     )
 
 
 class _State:
-    """The course of one connection; lists hold the caller's and the called end's."""
+    """The state of one connection; lists hold the client's and the server's value."""
 
     def __init__(self, start: Start) -> None:
         self.start = start
         self.nxt = [(iss + 1) & MASK for iss in start.iss]
         self.acked = [start.iss[1], self.nxt[0]]
-        """What each end acknowledged last."""
+        """The last acknowledgment number of each end."""
 
         self.clocks = list(start.clocks)
         self.segments = list(start.segments)
         self.octets, self.gaps, self.again = [0, 0], [0, 0], [0, 0]
         self.captures = [0, 0]
-        """Whether the payloads of each end were captured whole, or cut, or both."""
+        """Whether the payloads of each end were captured whole, truncated, or both."""
 
-        self.heard, self.spoke = [False, False], [False, False]
-        """Whether an ACK of each end, and data, stand in the history."""
+        self.sent_ack, self.sent_data = [False, False], [False, False]
+        """Whether the history has an ACK, and data, of each end."""
 
         self.fins, self.states = [False, False], [State.ESTABLISHED, State.ESTABLISHED]
         self.ending = 0
@@ -131,22 +130,27 @@ class _State:
         self.last, self.final_ack_at = start.answered, 0
 
     def follow(self, layout: FrameLayout, records: bytes | bytearray) -> bool:
-        """Take in all segments after the opening; return whether they are ordinary."""
-        # Its length buys speed: a call for each segment would cost as much as all that it does.
-        # So does asking for the usual before any arithmetic modulo 2**32.
+        """Take all segments after the SYN-ACK; return whether they are ordinary."""
+        # One long loop for speed: a function call for each segment would double its cost. For the
+        # same reason the usual case is tested before any arithmetic modulo 2**32.
         start, size, tcp, counted = self.start, layout.record.size, layout.tcp, layout.counted
         into, kept, base = HEAD + layout.addresses, layout.octets, (start.syns - 1) * size
-        caller, timed, ttls, last = start.caller, start.timed, start.ttls, start.answered
+        client_key, timed, ttls, last = start.client_key, start.timed, start.ttls, start.answered
         header, plain, usual = _SHAPES[timed]
         nxt, acked, clocks, octets = self.nxt, self.acked, self.clocks, self.octets
-        captures, gaps, heard, spoke = self.captures, self.gaps, self.heard, self.spoke
+        captures, gaps, sent_ack, sent_data = (
+            self.captures,
+            self.gaps,
+            self.sent_ack,
+            self.sent_data,
+        )
         answers = 0
         # fmt: off
         for (at, _, wire, packed, total, ttl, ends, seq, ack, bits, window, option, clock
              ) in layout.fields.iter_unpack(memoryview(records)[base + size :]):
             # fmt: on
             base += size
-            me = 0 if ends == caller else 1
+            me = 0 if ends == client_key else 1
             you = 1 - me
             length = total - counted
             end = tcp + length
@@ -193,13 +197,13 @@ class _State:
                 octets[me] += payload
                 if captures[me] != _CAPTURED[whole]:
                     captures[me] |= _CAPTURED[whole]
-                if not spoke[me]:
+                if not sent_data[me]:
                     self._write(me, payload, at)
-                if (number - acked[you]) & MASK > _MOST_UNHEARD:
+                if (number - acked[you]) & MASK > _MOST_UNACKNOWLEDGED:
                     return False
             elif not gain:
                 return False
-            elif not heard[me]:
+            elif not sent_ack[me]:
                 self._write(me, payload, at)
             if gain:
                 acked[me] = ack
@@ -213,16 +217,16 @@ class _State:
         return True
 
     def _write(self, me: int, payload: int, at: int) -> None:
-        """Note the first data or the first ACK of an end."""
+        """Write the first data or the first ACK of an end to the history."""
         if payload:
-            self.spoke[me] = True
+            self.sent_data[me] = True
             self.history += _DATA[me]
             self.completeness |= 8
         else:
-            self.heard[me] = True
+            self.sent_ack[me] = True
             self.history += _ACKS[me]
             self.completeness |= 4
-        # The first of them all is the ACK of the SYN,ACK.
+        # The first ACK of all is that of the SYN-ACK.
         self.final_ack_at = self.final_ack_at or at
 
     def _special(
@@ -237,7 +241,7 @@ class _State:
         *,
         whole: bool,
     ) -> bool:
-        """Take in a FIN, a RST, what follows a FIN, or what was sent once more."""
+        """Take a FIN, a RST, a segment after a FIN, or a retransmission."""
         you, fin = 1 - me, flags & FIN_BIT
         due = (self.nxt[you] - self.acked[me]) & MASK
         if self.reset_by is not None:
@@ -246,8 +250,8 @@ class _State:
             return self._reset(me, seq, flags, length, at)
         payload = length - (32 if self.start.timed else 20)
         if seq != self.nxt[me]:
-            return not (fin or gain) and self._sent_again(me, seq, payload, silence)
-        # An end that has the peer's FIN and does not say so sent its own before it came.
+            return not (fin or gain) and self._retransmitted(me, seq, payload, silence)
+        # An end that does not acknowledge the peer's FIN sent its own before that arrived.
         if (self.fins[me] and (payload or fin)) or (fin and self.fins[you] and gain != due):
             return False
         if fin:
@@ -255,7 +259,7 @@ class _State:
             self.completeness |= 16 | (8 if payload else 4)
         elif not payload and not gain:
             return False
-        elif not (self.spoke if payload else self.heard)[me]:
+        elif not (self.sent_data if payload else self.sent_ack)[me]:
             self._write(me, payload, at)
         if payload:
             self.nxt[me] = (seq + payload) & MASK
@@ -277,14 +281,14 @@ class _State:
         if self.fins[you] and gain == due:
             self.states[you] = after(self.states[you], Input.RECV_ACK_OF_FIN)
             gain -= 1
-        # FIN takes a number, and is no payload that could be missing.
+        # A FIN takes a sequence number, but is no payload that could be missing.
         if self.captures[you] & _CUT and gain:
             self.gaps[you] += 1
             if self.gaps[you] in _AGAIN_AT:
                 self.history += _GAPS[you]
 
     def _reset(self, me: int, seq: int, flags: int, length: int, at: int) -> bool:
-        """Take in the RST of an end that has sent something, and no FIN."""
+        """Take the RST of an end that has sent data, and no FIN."""
         silent = me == 1 and not self.octets[me]
         if (
             seq != self.nxt[me]
@@ -300,11 +304,11 @@ class _State:
         self.history += _RSTS[me]
         return True
 
-    def _sent_again(self, me: int, seq: int, payload: int, silence: int) -> bool:
-        """Take in a segment with an old number: the last data of its sender once more.
+    def _retransmitted(self, me: int, seq: int, payload: int, silence: int) -> bool:
+        """Take a retransmission of the last data of its sender.
 
-        It was not acknowledged, or it would be no answer to a loss; and what comes sooner
-        than any timer may be a copy. A single octet is a keep-alive.
+        The data must be unacknowledged, else the retransmission is spurious; sooner than any timer
+        it may be a copy. A single octet is a keep-alive.
         """
         known = payload > 1 and (seq + payload) & MASK == self.nxt[me]
         if not known or self.ending or silence < _SOONEST or (seq - self.acked[1 - me]) & _SIGN:
@@ -312,19 +316,21 @@ class _State:
         self.again[me] += 1
         if self.again[me] == 1:
             self.history += _REPEATED[me]
-        # More of them may be worth a word, or another letter.
+        # More may be a finding, or another letter.
         return self.again[me] <= _FEW_TIMES
 
 
-def _history_of_cut(layout: FrameLayout, records: bytes | bytearray, caller: bytes) -> str:
-    """Return the history where some payloads are whole and others cut: Zeek counts the holes."""
-    zeek = Zeek(int.from_bytes(caller[-4:-2], "big"), int.from_bytes(caller[-2:], "big"))
+def _history_of_truncated(
+    layout: FrameLayout, records: bytes | bytearray, client_key: bytes
+) -> str:
+    """Return the history if some payloads are truncated and others not: Zeek counts the holes."""
+    zeek = Zeek(int.from_bytes(client_key[-4:-2], "big"), int.from_bytes(client_key[-2:], "big"))
     for fields in layout.fields.iter_unpack(records):
         at, _, _, packed, total, _, ends, seq, ack, bits, window, _, _ = fields
         length, header = total - layout.counted, bits >> 10 & 60
         captured = min(length, (packed >> 2) - layout.tcp) - header
         # fmt: off
-        zeek.feed(int(ends != caller), at, bits & 0x1FF, seq, ack, window, length - header,
+        zeek.feed(int(ends != client_key), at, bits & 0x1FF, seq, ack, window, length - header,
                   max(captured, 0), layout.tcp - layout.ip + length)
         # fmt: on
     return "" if zeek.main is None else zeek.main.history.text

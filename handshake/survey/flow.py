@@ -1,4 +1,4 @@
-"""What is kept of the segments between two endpoints."""
+"""The captured segments of one socket pair, packed or tracked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Flow:
-    """What is kept of the segments between two endpoints."""
+    """The captured segments of one socket pair, packed or tracked."""
 
     __slots__ = (
         "connection",
@@ -32,21 +32,21 @@ class Flow:
         self.keys = keys
         self.layout = layout
         self.records = bytearray()
-        """Its frames while all of them are of the plain kind; empty once a tracker follows it."""
+        """Its packed frames while all are plain; empty once a tracker follows it."""
 
         self.tracker: Tracker | None = None
         self.connection: Connection | None = None
-        """The last one, if a tracker follows it."""
+        """The last connection, if a tracker follows it."""
 
         self.reused: int | None = None
-        """The number of the last connection of a flow between these ends that was forgotten."""
+        """The number of the last connection of an earlier flow of this socket pair, now dropped."""
 
         self.looked_at = 0
-        """One more than the octets of records when it was last found not to be over."""
+        """One more than the octets of `records` when it was last found not to have ended."""
 
     @property
     def last_number(self) -> int:
-        """The number of the last connection between these ends."""
+        """The number of the last connection of this socket pair."""
         return self.number if self.connection is None else self.connection.number
 
     @property
@@ -58,13 +58,13 @@ class Flow:
         return packed_frames.last_at(self.layout, self.records)
 
     def is_other(self, frame: Frame) -> bool:
-        """Whether a SYN is none of the connection that is kept: it may begin another."""
-        # All that is kept before it is the same SYN, or the tracker shall judge.
+        """Whether a SYN differs from the first record: it may open another connection."""
+        # A SYN that differs from it goes to the tracker, which decides.
         return bool(self.records) and not packed_frames.is_again(self.layout, self.records, frame)
 
 
 def other_way(key: bytes) -> bytes:
-    """Return what the frames of the other direction have."""
+    """Return the key of the other direction."""
     half = len(key) // 2 - 2
     return key[half:-4] + key[:half] + key[-2:] + key[-4:-2]
 
@@ -76,7 +76,7 @@ def key_of(source: Endpoint, destination: Endpoint) -> bytes:
 
 
 def was_given_up(connection: Connection) -> bool:
-    """Whether a call was never completed: nobody waits for an answer so long."""
+    """Whether a handshake was never completed: no host waits for an answer that long."""
     return connection.final_ack is None and connection.client.syn is not None
 
 

@@ -1,4 +1,4 @@
-"""Follows all connections of a capture, the ordinary ones in bulk and the others step by step."""
+"""Tracks all connections of a capture: ordinary ones in bulk, the others step by step."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from handshake.packet.frame import Frame
     from handshake.packet.packed_frames import FrameLayout, Taken
     from handshake.record import Record
-    from handshake.survey.fast_path import Gist
+    from handshake.survey.fast_path import Summary
     from handshake.survey.handshake_cache import Start
     from handshake.tcp.icmp import IcmpError
     from handshake.tracker import Connection
@@ -31,41 +31,41 @@ if TYPE_CHECKING:
 _Result = TypeVar("_Result")
 
 QUIET: Final = 120 * NS_PER_SECOND
-"""Nanoseconds after its last segment in which more may come of a connection that is over.
+"""Nanoseconds in which more segments of an ended connection may follow its last one.
 
 Linux never waits longer than this before it retransmits (TCP_RTO_MAX).
 """
 
 MOST_KEPT: Final = 64 << 20
-"""Octets of frames that are kept; beyond that the largest flows are followed step by step."""
+"""Octets of packed frames kept; beyond that the largest flows are tracked step by step."""
 
 _MUCH: Final = 50_000 * packed_frames.V4.record.size
-"""Octets of kept frames from which a second process pays."""
+"""Octets of packed frames from which a second process pays."""
 
 _LOOK: Final = 30 * NS_PER_SECOND
-"""So often, by the capture's clock, connections are looked for that are over."""
+"""How often, by the capture's clock, the table is searched for ended connections."""
 
 _REMEMBERED: Final = 16384
-"""Flows whose end is remembered after they were dropped: so what comes late is known as such."""
+"""Dropped flows that are remembered, so that late segments are recognised."""
 
 _V4_KEY: Final = 12
 _SOON: Final = NS_PER_SECOND
-"""Nanoseconds of quiet after which a connection that is over is forgotten if room is short."""
+"""Nanoseconds of inactivity after which an ended connection is dropped if memory is short."""
 
 
 class FlowTable:
     """The connections of one capture."""
 
     late: int
-    """How many segments came after the record of their connection had been given."""
+    """How many segments followed after the record of their connection was given."""
 
     waited: int
-    """Nanoseconds of quiet after which a connection was taken for over, at the least."""
+    """The shortest inactivity, in nanoseconds, after which a connection was taken for ended."""
 
     def __init__(
         self, decoder: Decoder, *, most_kept: int = MOST_KEPT, every: bool = False
     ) -> None:
-        """With `every` the tracker follows every flow, and gives its connections to who asks."""
+        """With `every` a tracker follows every flow, and `records` yields its connections."""
         self.taken: Taken = {}
         """Where plain frames of known flows may be put without asking."""
 
@@ -77,20 +77,20 @@ class FlowTable:
 
         self._numbers = count()
         self._ready: list[_Ended] = []
-        self._gone: dict[bytes, int] = {}
-        """The last number of flows that were forgotten."""
+        self._dropped: dict[bytes, int] = {}
+        """The last connection number of each dropped flow."""
 
         self._most_kept = most_kept
         self._kept = self._counted = 0
-        """How many octets were kept when they were last counted, and at which frame."""
+        """How many octets were kept at the last count, and at which frame that was."""
 
         self.late = 0
         self.waited = QUIET
 
     def records(self, frames: Iterable[Frame]) -> Iterator[_Ended]:
-        """Yield a record for each connection, and the connection where the tracker followed it.
+        """Yield the record of each connection, and the connection itself with `every`.
 
-        That is in the order of their numbers, but for those that were over and quiet for long.
+        They come in the order of their numbers, except those that ended long before.
         """
         look_at = 0
         for frame in frames:
@@ -108,7 +108,7 @@ class FlowTable:
             yield from ended
 
     def _take(self, frame: Frame) -> None:
-        """Keep a frame of the plain kind, or let the tracker have it."""
+        """Pack a plain frame, or give it to the tracker."""
         found = packed_frames.plain(frame)
         if found is None:
             self._decode(frame)
@@ -125,19 +125,19 @@ class FlowTable:
             self._decode(frame)
 
     def _may_keep(self, number: int) -> int:
-        """Return how many octets are kept at most after the frame of this number."""
+        """Return the most octets that can be kept after the frame of this number."""
         return self._kept + (number - self._counted) * packed_frames.V6.record.size
 
     def _new(self, key: bytes, layout: FrameLayout, *, opens: bool) -> Flow | None:
-        """Return the flow of a key that is not known, or no longer.
+        """Return a new flow for a key that is not in the table.
 
-        None where it is over, and this is no SYN that `opens` another connection.
+        None if its flow was dropped, and this is no SYN that `opens` another connection.
         """
-        if key in self._gone and not opens:
+        if key in self._dropped and not opens:
             return None
         flow = Flow(next(self._numbers), (key, other_way(key)), layout)
-        flow.reused = self._gone.pop(key, None)
-        self._gone.pop(flow.keys[1], None)
+        flow.reused = self._dropped.pop(key, None)
+        self._dropped.pop(flow.keys[1], None)
         if self._every:
             flow.tracker = Tracker()
         for each in flow.keys:
@@ -147,7 +147,7 @@ class FlowTable:
         return flow
 
     def _decode(self, frame: Frame) -> None:
-        """Take a frame of any kind, step by step."""
+        """Give a frame to the tracker."""
         found = self._decoder.observed(frame)
         if found is None:
             return
@@ -168,7 +168,7 @@ class FlowTable:
             self._quoted(flow, found)
 
     def _follow(self, flow: Flow) -> None:
-        """Have the tracker follow a flow from its first segment on."""
+        """Let a tracker follow a flow, from its first segment on."""
         if flow.tracker is not None:
             return
         flow.tracker = Tracker()
@@ -189,9 +189,9 @@ class FlowTable:
             if flow.connection is None:
                 connection.number = flow.number
             else:
-                # The ports are used again: nothing more can come of what was there before.
+                # The ports were reused: the earlier connection gets no more segments.
                 connection.number = next(self._numbers)
-                self._ready.append(self._told(flow.connection))
+                self._ready.append(self._record_of(flow.connection))
             flow.tracker.connections.clear()
             flow.connection = connection
         connection.feed(observed)
@@ -205,34 +205,34 @@ class FlowTable:
         return (flow for key, flow in list(self._flows.items()) if key is flow.keys[0])
 
     def _ended(self, flow: Flow) -> _Ended:
-        """Return the record of a flow as far as it has been seen."""
+        """Return the record of a flow as far as it was captured."""
         if flow.tracker is None:
-            summary = self._gist(flow)
+            summary = self._summary(flow)
             if summary is not None:
                 return build_record.record(flow.number, *summary), None
             self._follow(flow)
         assert flow.connection is not None
-        return self._told(flow.connection)
+        return self._record_of(flow.connection)
 
     def _with_earlier(self, ended: _Ended) -> list[_Ended]:
-        """Return also what ended when a flow was followed: a port used twice, seen only then.
+        """Return also the earlier connections of a flow, found only once a tracker followed it.
 
-        It must go with the flow's own record, which may come from another process.
+        They must go with the flow's own record, which may come from another process.
         """
         earlier, self._ready = self._ready, []
         return [*earlier, ended]
 
-    def _told(self, connection: Connection) -> _Ended:
+    def _record_of(self, connection: Connection) -> _Ended:
         return summarize(connection), connection if self._every else None
 
-    def _gist(self, flow: Flow) -> tuple[Start, Gist] | None:
-        """Return what an ordinary flow comes to; None where the tracker must look at it."""
+    def _summary(self, flow: Flow) -> tuple[Start, Summary] | None:
+        """Return the summary of an ordinary flow; None if a tracker must follow it."""
         start = self._starts.of(flow.layout, flow.records)
         found = None if start is None else fast_path.summarize(flow.layout, flow.records, start)
         return None if start is None or found is None else (start, found)
 
     def _release(self, now: int, quiet: int) -> Iterator[_Ended]:
-        """Give the records of flows that are over and have been quiet, and forget the flows."""
+        """Drop flows that ended more than `quiet` nanoseconds ago; yield their records."""
         flows = [
             flow
             for flow in self._all()
@@ -246,48 +246,48 @@ class FlowTable:
 
         for flow, ended in zip(flows, self._shared(work, flows), strict=True):
             if ended is None:
-                # Before more has come of it, there is no need to look again.
+                # Until more segments follow, there is no need to look again.
                 if quiet >= QUIET:
                     flow.looked_at = len(flow.records) + (flow.tracker is None)
                 continue
-            self._forget(flow)
+            self._drop(flow)
             self.waited = min(self.waited, quiet)
             yield from ended
 
     def _shared(self, work: Callable[[Flow], _Result], flows: list[Flow]) -> Iterator[_Result]:
-        """Yield what `work` makes of each flow, with two processes where there is much to do."""
+        """Yield the result of `work` for each flow, with two processes if there is much to do."""
         much = sum(len(flow.records) for flow in flows) >= _MUCH
         return in_halves(work, flows, share=much and not self._every)
 
     def _over(self, flow: Flow) -> _Ended | None:
-        """Return the record of a flow that is over, now that it was quiet for long."""
-        if flow.tracker is None and self._gist(flow) is None:
+        """Return the record of a flow that has ended, after a long inactivity."""
+        if flow.tracker is None and self._summary(flow) is None:
             self._follow(flow)
         if flow.connection is not None and was_given_up(flow.connection):
-            return self._told(flow.connection)
+            return self._record_of(flow.connection)
         return self._surely_over(flow)
 
     def _surely_over(self, flow: Flow) -> _Ended | None:
-        """Return the same, but leave alone what is not ordinary: it may only have begun."""
+        """Return the same, but None for a flow that is not ordinary: it may only have begun."""
         if flow.connection is not None:
-            return self._told(flow.connection) if is_over(flow.connection) else None
-        summary = self._gist(flow)
+            return self._record_of(flow.connection) if is_over(flow.connection) else None
+        summary = self._summary(flow)
         return (
             (build_record.record(flow.number, *summary), None)
             if summary and summary[1].over
             else None
         )
 
-    def _forget(self, flow: Flow) -> None:
+    def _drop(self, flow: Flow) -> None:
         for key in flow.keys:
             del self._flows[key]
             self.taken.pop(key, None)
-            self._gone[key] = flow.last_number
-        while len(self._gone) > _REMEMBERED:
-            del self._gone[next(iter(self._gone))]
+            self._dropped[key] = flow.last_number
+        while len(self._dropped) > _REMEMBERED:
+            del self._dropped[next(iter(self._dropped))]
 
     def _make_room(self, frame: Frame) -> Iterator[_Ended]:
-        """Keep less: forget what is surely over, then follow the largest flows step by step."""
+        """Keep less: drop what has surely ended, then track the largest flows step by step."""
         for quiet in (QUIET, _LOOK, _SOON):
             self._kept, self._counted = self._octets(), frame.number
             if self._kept <= self._most_kept * 3 // 4:

@@ -1,4 +1,4 @@
-"""How a connection was opened: looked at by the tracker once for each manner of opening."""
+"""Caches handshakes: the tracker takes one of each kind, the rest are compared with it."""
 
 from __future__ import annotations
 
@@ -20,71 +20,71 @@ _ECN: Final = int(Flags.ECE | Flags.CWR)
 _FLAGS: Final = 0xFFF
 _FIXED: Final = 20
 _LONG: Final = NS_PER_SECOND
-"""Nanoseconds: a handshake that takes longer may have more to tell."""
+"""Nanoseconds from which the time of a handshake may lead to a finding."""
 
 _SOON: Final = 5_000_000_000
-"""Nanoseconds: one that takes longer is more than one connection to Zeek."""
+"""Nanoseconds from which Zeek takes a handshake for more than one connection."""
 
 _MOST_SYNS: Final = 12
 _FEW: Final = 4
 
-_MANNERS: Final = 4096
-"""Manners of opening that are remembered: a flood of odd ones cannot fill the memory."""
+_MOST_MODELS: Final = 4096
+"""Handshakes that are cached, so that a flood of odd ones cannot fill the memory."""
 
 Fields: TypeAlias = tuple[Any, ...]
 
 
 class Model(NamedTuple):
-    """What a manner of opening comes to."""
+    """The result of a kind of handshake."""
 
     record: Record
-    """The record of a connection that is only just open."""
+    """The record of a connection that is just established."""
 
     history: str
-    """Zeek's letters up to before the last of its segments."""
+    """Zeek's history before the last segment of the handshake."""
 
 
 class Start(NamedTuple):
-    """How one connection was opened; pairs are the caller's and the called end's."""
+    """The handshake of one connection; pairs hold the client's and the server's value."""
 
     model: Model
     own: bool
-    """Whether the model is of this very connection: its times and findings hold."""
+    """Whether the model is of this connection: its times and findings hold."""
 
     syns: int
     """How many segments came before the ACK that completed the handshake."""
 
     segments: tuple[int, int]
-    """By whom they were sent."""
+    """How many of these each end sent."""
 
-    caller: bytes
-    """Addresses and ports, as the caller's segments have them."""
+    client_key: bytes
+    """Addresses and ports, as in the client's frames."""
 
     frame: int
     """The number of the first frame."""
 
-    called: int
+    syn_at: int
     """When the first segment was seen."""
 
     answered: int
-    """When the last before that ACK was seen."""
+    """When the last segment before that ACK was seen."""
 
     iss: tuple[int, int]
     ttls: tuple[int, int]
     clocks: tuple[int, int]
     timed: bool
-    """Whether timestamps are in force."""
+    """Whether timestamps were negotiated."""
 
 
 class HandshakeCache:
-    """Knows the manners of opening that have been seen."""
+    """The handshakes seen so far, by flags and options."""
 
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
         self._models: dict[bytes, Model | None] = {}
 
     def of(self, layout: FrameLayout, records: bytes | bytearray) -> Start | None:
-        """Return how the connection was opened; None where the tracker must see all of it."""
+        """Return the handshake of a connection; None if a tracker must follow it."""
         size = layout.record.size
         if len(records) < 3 * size:
             return None
@@ -100,10 +100,10 @@ class HandshakeCache:
             return None
         shape = b"%d %d %d %s|%s" % (layout.tcp, first[0][9], first[1][9], asked[0], answered[0])
         if shape not in self._models:
-            if len(self._models) >= _MANNERS:
+            if len(self._models) >= _MOST_MODELS:
                 self._models.clear()
             model = self._model(layout, records, 2)
-            # What an expert would say of it may depend on its times and numbers.
+            # Its findings may depend on its times and numbers.
             self._models[shape] = None if model is None or model.record.findings else model
         known = self._models[shape]
         if known is None or first[2][0] - first[0][0] >= _LONG:
@@ -111,13 +111,13 @@ class HandshakeCache:
         return _start(known, first, (asked[1] or 0, answered[1] or 0), own=False)
 
     def _slow(self, layout: FrameLayout, records: bytes | bytearray) -> Start | None:
-        """Return an opening with something to tell, which the tracker has looked at alone."""
+        """Return a handshake with findings or retransmissions, tracked on its own."""
         size, opening = layout.record.size, []
         for at in range(min(len(records) // size, _MOST_SYNS)):
             opening.append(layout.fields.unpack_from(records, at * size))
             if not opening[-1][9] & SYN_BIT:
                 break
-        # To have the tracker look at few more segments is cheaper than to be clever.
+        # Few segments more: tracking them all is cheaper.
         if len(records) < (len(opening) + _FEW) * size or not _clean(layout, opening):
             return None
         clocks = [0, 0]
@@ -156,9 +156,9 @@ def _start(model: Model, opening: Sequence[Fields], clocks: tuple[int, int], *, 
         own=own,
         syns=count,
         segments=(count - len(answers), len(answers)),
-        caller=syn[6],
+        client_key=syn[6],
         frame=syn[1],
-        called=syn[0],
+        syn_at=syn[0],
         answered=opening[-2][0],
         iss=(syn[7], answers[0][7]),
         ttls=(syn[5], answers[0][5]),
@@ -168,7 +168,7 @@ def _start(model: Model, opening: Sequence[Fields], clocks: tuple[int, int], *, 
 
 
 def _clean(layout: FrameLayout, opening: Sequence[Fields]) -> bool:
-    """Whether this is one SYN, one SYN,ACK, each perhaps several times, and the ACK of it."""
+    """Whether this is a SYN and a SYN-ACK, each perhaps retransmitted, and the ACK."""
     *syns, final = opening
     if not syns:
         return False
@@ -179,8 +179,10 @@ def _clean(layout: FrameLayout, opening: Sequence[Fields]) -> bool:
     if final[7] != (syn[7] + 1) & MASK or final[8] != (answer[7] + 1) & MASK:
         return False
     for each in syns:
-        calls = each[6] == syn[6]
-        first, flags, ack = (syn, SYN_BIT, 0) if calls else (answer, SYN_BIT | ACK_BIT, final[7])
+        by_client = each[6] == syn[6]
+        first, flags, ack = (
+            (syn, SYN_BIT, 0) if by_client else (answer, SYN_BIT | ACK_BIT, final[7])
+        )
         if (
             each[9] & _FLAGS & ~_ECN != flags
             or each[8] != ack
@@ -197,7 +199,7 @@ def _clean(layout: FrameLayout, opening: Sequence[Fields]) -> bool:
 def _options(
     layout: FrameLayout, records: bytes | bytearray, base: int, bits: int
 ) -> tuple[bytes, int | None, int] | None:
-    """Return the options without the two clocks, and the clocks; None if cut off or damaged."""
+    """Return the options without the timestamps, and these; None if truncated or damaged."""
     tcp, header = base + packed_frames.HEAD + layout.tcp, bits >> 10 & 60
     if not packed_frames.sound(layout, records, base, header):
         return None

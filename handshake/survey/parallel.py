@@ -1,4 +1,4 @@
-"""Shares work on many things with a forked process: each does one half."""
+"""Divides work between this process and a forked one."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _Thing = TypeVar("_Thing")
 _Result = TypeVar("_Result")
 
 _AT_A_TIME = 256
-"""Results that are handed over together."""
+"""Results in one message."""
 
 
 def in_halves(
     work: Callable[[_Thing], _Result], things: Sequence[_Thing], *, share: bool
 ) -> Iterator[_Result]:
-    """Yield what `work` makes of each, in order; with `share`, half of it in a forked process.
+    """Yield the result of `work` for each thing, in order; with `share`, half in a forked process.
 
-    What `work` changes in the other half is not seen here. Without fork, or a second
-    processor, all is done here.
+    What `work` changes in that process is lost. Without fork, or a second processor, this
+    process does all.
     """
     middle = (len(things) + 1) // 2
     child = _fork(work, things[middle:]) if share and _may_fork() else None
@@ -44,15 +44,15 @@ def in_halves(
                 done += len(batch)
                 yield from batch
     finally:
-        # Whoever asked may not want the rest.
+        # The consumer may stop early.
         os.kill(process, signal.SIGKILL)
         os.waitpid(process, 0)
-    # If it died, most likely for want of memory, the rest is ours.
+    # If the child died, most likely of lack of memory, do the rest here.
     yield from map(work, things[done:])
 
 
 def _may_fork() -> bool:
-    # A thread of ours, such as one that draws a spinner, would be missing in the child.
+    # Other threads, such as one that draws a spinner, would be missing in the child.
     if sys.platform != "linux" or threading.active_count() > 1:
         return False
     return len(os.sched_getaffinity(0)) > 1
@@ -77,7 +77,7 @@ def _fork(work: Callable[[_Thing], _Result], things: Sequence[_Thing]) -> tuple[
         packed = []
         while batch := list(islice(made, _AT_A_TIME)):
             packed.append(pickle.dumps(batch, pickle.HIGHEST_PROTOCOL))
-        # Not before: nobody reads while the parent has its own half to do.
+        # Only now: the parent does not read before it has done its own half.
         with os.fdopen(out, "wb") as pipe:
             pipe.writelines(packed)
     finally:

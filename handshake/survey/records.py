@@ -1,4 +1,4 @@
-"""A record for each connection of captures, as soon as it is sure that it is over."""
+"""The record of each connection of captures, as soon as it has certainly ended."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 
 class Records:
-    """The records of captures, made as they are asked for.
+    """The records of captures, built lazily.
 
-    In the order of `stream`, but for those that were over long before their capture ends:
-    they come as soon as that is sure, so that a capture still being written shows them.
+    They come in the order of `stream`, except those of connections that ended long before the
+    capture does: they come as soon as that is certain, also while the file still grows.
     """
 
     def __init__(self, paths: Iterable[str | Path], *, merge: bool = False) -> None:
@@ -45,7 +45,7 @@ class Records:
 
     @property
     def errors(self) -> list[CaptureError]:
-        """Why some files could not be read at all; whole after the last record."""
+        """Why some files could not be read at all; complete after the last record."""
         return self._report.errors
 
     def __iter__(self) -> Iterator[Record]:
@@ -53,7 +53,7 @@ class Records:
             yield record
 
     def with_zeek(self) -> Iterator[tuple[Record, list[ZeekRecord]]]:
-        """Yield each record with what Zeek's conn.log says of the connection: rows of it."""
+        """Yield each record with the connection's rows of Zeek's conn.log."""
         for record, connection in self._read(every=True):
             assert connection is not None
             yield record, zeek_records(connection)
@@ -66,9 +66,9 @@ class Records:
             raise self._report.errors.pop()
 
     def steps(self, record: Record, most: int | None = None) -> list[Step]:
-        """Return the steps of one connection, or the first of them: its file is read again.
+        """Return the steps of one connection, at most `most`; this reads its file again.
 
-        Raises CaptureError where that cannot be.
+        Raises CaptureError if the file cannot be read again, or has changed.
         """
         paths = [self._paths] if self._merge else [[path] for path in self._paths]
         for files, source in zip(paths, self._sources, strict=True):
@@ -115,7 +115,7 @@ def _records(
 
 
 def _is_read_once(path: str | Path) -> bool:
-    """Whether what is at `path` is gone once it has been read: a pipe, standard input."""
+    """Whether `path` can be read only once: a pipe, standard input."""
     return str(path) == "-" or (Path(path).exists() and not Path(path).is_file())
 
 
@@ -125,7 +125,7 @@ def _steps(source: Source, record: Record, most: int | None, report: ReadReport)
     client, server = (
         Endpoint(ip_address(end.address), end.port) for end in (record.client, record.server)
     )
-    # Looking for the addresses' octets is far cheaper than decoding every frame.
+    # A search for the addresses' octets is far cheaper than decoding every frame.
     wanted = client.address.packed, server.address.packed
     decoder, tracker, left = Decoder(), Tracker(), most
     begin, end = record.frames
@@ -140,7 +140,7 @@ def _steps(source: Source, record: Record, most: int | None, report: ReadReport)
             continue
         if {observed.segment.source, observed.segment.destination} != {client, server}:
             continue
-        # Earlier connections of the same ends count too: what they left behind is inherited.
+        # Earlier connections of the socket pair count too: their state is inherited.
         step = tracker.feed(observed)
         first = tracker.connections[step.stream].first
         if first is None or first.frame != begin:

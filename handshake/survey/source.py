@@ -1,4 +1,4 @@
-"""Where records come from: one capture file, or several as the parts of one capture."""
+"""The frames of one capture file, or of several that are parts of one capture."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class ReadReport:
-    """How the reading went."""
+    """Warnings and errors of reading."""
 
     warnings: list[CaptureError] = field(default_factory=list)
     """What is wrong with files and packets."""
@@ -28,15 +28,15 @@ class ReadReport:
     """Why files could not be read at all."""
 
     readable: int = 0
-    """Of how many files at least something could be read."""
+    """How many files could be read, at least in part."""
 
 
 class Source(Protocol):
-    """The frames of one capture, however many files it is in."""
+    """The frames of one capture, in one or more files."""
 
     @property
     def name(self) -> str:
-        """What to call all of it."""
+        """Its name in messages."""
         ...
 
     def frames(self, report: ReadReport, taken: Taken | None = None) -> Iterator[Frame]:
@@ -81,10 +81,10 @@ class File:
 
 
 class Parts:
-    """Files that were written by turns (tcpdump -C, -G), as the one capture that they are.
+    """Files that are parts of one capture (tcpdump -C, -G).
 
-    They are read in the order of their first packets; frames are numbered on from one
-    file to the next, as `mergecap -a` would join them.
+    They are read in the order of their first packets; frame numbers continue from one file to
+    the next, as `mergecap -a` joins them.
     """
 
     def __init__(self, paths: Sequence[str | Path]) -> None:
@@ -115,8 +115,8 @@ class Parts:
 
 
 def _begins(path: str | Path) -> float:
-    """Return when a file's first packet was seen; infinite where that is not known yet."""
-    # What comes from a pipe can be read but once, and is likely the part still being written.
+    """Return the time of a file's first packet; infinite if that is not known yet."""
+    # A pipe can be read only once, and is likely the part still being written.
     if not Path(path).is_file():
         return float("inf")
     try:

@@ -1,4 +1,4 @@
-"""Follows connections from outside: an observed segment in, a step out."""
+"""Tracks connections from captured segments: an observed segment in, a step out."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ __all__ = ["Connection", "End", "Tracker", "summarize", "summarize_end", "zeek_r
 
 
 class Tracker:
-    """Tells for each segment what it changed at both ends. It never raises on what a wire carries.
+    """Return for each segment what it changed at both ends. Never raises on what a wire carries.
 
     `sockets` are control blocks that are known before the first segment, such as a lesson's
-    listening socket: without them an end is unknown until it speaks. `caller` is the end that is
-    known to have called, for those who call by something else than a SYN.
+    listening socket: without them an end is unknown until it sends a segment. `client` is the end
+    that is known to be the client, for a probe whose first segment is no SYN.
     """
 
     def __init__(
-        self, sockets: Iterable[ControlBlock] = (), caller: Endpoint | None = None
+        self, sockets: Iterable[ControlBlock] = (), client: Endpoint | None = None
     ) -> None:
         self.connections: list[Connection] = []
         self.forgotten: dict[tuple[Endpoint, Endpoint], int] = {}
-        """The numbers of earlier connections, now over, of which nothing else is kept."""
+        """The numbers of earlier connections that have ended, by socket pair: all that is kept."""
 
         self._current: dict[tuple[Endpoint, Endpoint], Connection] = {}
-        self._known_caller = caller
+        self._known_client = client
         self._sockets = {block.local: block for block in sockets}
 
     def feed(self, observed: Observed) -> Step:
@@ -59,13 +59,13 @@ class Tracker:
         return known
 
     def _new(self, seg: Segment, earlier: Connection | None) -> Connection:
-        caller, roles = _caller(seg)
-        # Whoever sends a SYN alone calls, be it to one who has called before.
-        if roles != "syn" and self._known_caller in (seg.source, seg.destination):
-            caller, roles = self._known_caller, "known"
-        called = seg.destination if caller == seg.source else seg.source
-        client = End(caller, Role.CLIENT, self._sockets.get(caller))
-        server = End(called, Role.SERVER, self._sockets.get(called))
+        active, roles = _client(seg)
+        # The sender of a SYN without ACK is a client, even if its peer was the known client.
+        if roles != "syn" and self._known_client in (seg.source, seg.destination):
+            active, roles = self._known_client, "known"
+        passive = seg.destination if active == seg.source else seg.source
+        client = End(active, Role.CLIENT, self._sockets.get(active))
+        server = End(passive, Role.SERVER, self._sockets.get(passive))
         if earlier is not None:
             _inherit(server, earlier)
         forgotten = self.forgotten.get((seg.source, seg.destination))
@@ -81,24 +81,24 @@ class Tracker:
 
 
 def _opens_another(known: Connection, seg: Segment) -> bool:
-    """Whether this SYN has another number than its sender is known, or taken, to have begun at."""
+    """Whether this SYN has another number than its sender's ISN, known or assumed."""
     if not seg.syn or seg.ack is not None:
         return False
     base = known.end(known.role_of(seg.source)).numbers.base
     return base is not None and base != int(seg.seq)
 
 
-def _caller(seg: Segment) -> tuple[Endpoint, str]:
-    """Return who called, and how that is known."""
+def _client(seg: Segment) -> tuple[Endpoint, str]:
+    """Return the client, and how it was identified."""
     if seg.syn:
         return (seg.source, "syn") if seg.ack is None else (seg.destination, "syn-ack")
-    # Servers wait on low ports; between equal ones, whoever is seen first called.
+    # Servers listen on low ports; between equal ports, the first sender is the client.
     ends = (seg.source, seg.destination)
     return max(ends, key=lambda end: end.port), "guess"
 
 
 def _inherit(server: End, earlier: Connection) -> None:
-    """Let the called end keep a connection that only the caller has forgotten (figure 9)."""
+    """Let the server keep a connection that only the client has lost (figure 9)."""
     block = earlier.end(earlier.role_of(server.endpoint)).block
     if block is not None and block.state.synchronized and block.state is not State.TIME_WAIT:
         server.block = block

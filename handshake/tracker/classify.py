@@ -1,4 +1,4 @@
-"""Which events a segment was: what an expert would say of it, from the blocks around it."""
+"""Classifies a segment: the events that follow from both control blocks before and after it."""
 
 from __future__ import annotations
 
@@ -42,41 +42,41 @@ def classify(connection: Connection, seen: SegmentContext) -> Iterator[ev.Event]
 
 
 def _reset(connection: Connection, seen: SegmentContext) -> Iterator[ev.Event]:
-    block, syn = seen.heard.before, seen.receiver.syn
+    block, syn = seen.received.before, seen.receiver.syn
     if (
-        not seen.disbelieved
+        not seen.rejected_reset
         and seen.sent.before == seen.sent.after
         and seen.sent.before is not None
     ):
         yield ev.StrayReset(seen.by)
         return
     waits = block is not None and block.state is State.SYN_SENT
-    if waits and syn is not None and seen.sender.syn_ack is None and seen.heard.changed:
+    if waits and syn is not None and seen.sender.syn_ack is None and seen.received.changed:
         connection.refused = seen.observed
         yield ev.Refused(seen.by, seen.since(syn))
         return
-    if seen.disbelieved:
+    if seen.rejected_reset:
         yield ev.ResetRefused(seen.by)
         return
-    if block is None or seen.heard.changed or block.state is State.CLOSED:
+    if block is None or seen.received.changed or block.state is State.CLOSED:
         connection.reset_by = connection.reset_by or seen.by
     yield ev.Aborted(seen.by)
 
 
 def _dropped(seen: SegmentContext) -> Iterator[ev.Event]:
     """Yield why the receiver must not act on the segment, where its rules forbid it."""
-    block, seg = seen.heard.before, seen.seg
+    block, seg = seen.received.before, seen.seg
     if block is None or block.acceptable(seg):
         return
     if unacceptable.old(block, seg) or (seg.rst and block.state is State.CLOSED):
-        # What repeats is no attack: an ACK answers it, or nothing does, and it is said already.
+        # A duplicate is no attack: an ACK answers it or nothing, and other events already tell so.
         return
     seen.receiver.expects_challenge_ack = block.state.synchronized and (seg.syn or seg.rst)
     yield ev.Dropped(seen.by, unacceptable.why_not(block, seg))
 
 
 def _milestones(connection: Connection, seen: SegmentContext) -> Iterator[ev.Event]:
-    """Yield what both ends together have reached with this segment."""
+    """Yield the state that both ends together have reached with this segment."""
     client, server = connection.client, connection.server
     if client.block is None or server.block is None:
         return

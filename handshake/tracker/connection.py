@@ -1,4 +1,4 @@
-"""One connection as it is followed: the current block of each end, and what was counted."""
+"""One connection: the current control block of each end, and what was counted."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     from handshake.tcp.icmp import IcmpError
 
 _RECENT: Final = 8
-"""Sendings remembered of one SYN: a Linux host gives up after seven."""
+"""Transmissions remembered of one SYN: a Linux host gives up after seven."""
 
 
 @dataclass(slots=True)
 class Transmission:
-    """A SYN or SYN,ACK and how often it was sent."""
+    """A SYN or SYN-ACK, and how often it was sent."""
 
     first: Observed
     last: Observed
     again: int = 0
-    """How many times it was sent after the first."""
+    """How often it was retransmitted."""
 
     recent: tuple[Observed, ...] = ()
-    """Each time it was sent, the latest few of them."""
+    """The latest few transmissions."""
 
     def repeated_by(self, seg: Segment) -> bool:
-        """Whether `seg` is the same SYN or SYN,ACK once more."""
+        """Whether `seg` retransmits this SYN or SYN-ACK."""
         first = self.first.segment
         return (first.seq, first.ack) == (seg.seq, seg.ack)
 
@@ -47,12 +47,12 @@ class End:
     endpoint: Endpoint
     role: Role
     block: ControlBlock | None = None
-    """None while nothing is known of it."""
+    """None while nothing is known of this end."""
 
     syn: Transmission | None = None
     syn_ack: Transmission | None = None
     numbers: Direction = field(default_factory=Direction)
-    """The plain numbers that it sent, from which each segment is marked."""
+    """The sequence numbers that it sent, as plain integers: what the marks are computed from."""
 
     segments: int = 0
     retransmissions: int = 0
@@ -67,10 +67,10 @@ class End:
     """Time to live, or hop limit, of the first packet."""
 
     expects_challenge_ack: bool = False
-    """Whether the last thing it heard asks for a challenge ACK."""
+    """Whether the last segment that it received requires a challenge ACK."""
 
     def count(self, marks: int) -> None:
-        """Count what a segment that it sent is marked as."""
+        """Count the marks of a segment that it sent."""
         self.retransmissions += bool(marks & Mark.SENT_AGAIN)
         self.out_of_order += bool(marks & Mark.OUT_OF_ORDER)
         self.duplicate_acks += bool(marks & Mark.DUPLICATE_ACK)
@@ -81,15 +81,15 @@ class End:
 
 @dataclass(slots=True)
 class Connection:
-    """All segments between two endpoints from one SYN to the next: what a socket pair shared."""
+    """All segments between two endpoints, from one SYN to the next."""
 
     number: int
-    """Its place in the capture, from 0: Wireshark's `tcp.stream`."""
+    """Its number in the capture, from 0: Wireshark's `tcp.stream`."""
 
     client: End
     server: End
     roles: str
-    """How it is known who called: `syn`, `syn-ack` or `guess`."""
+    """How the client was identified: `syn`, `syn-ack`, `known` or `guess`."""
 
     reused: int | None = None
     """The earlier connection between the same endpoints, if there was one."""
@@ -108,10 +108,10 @@ class Connection:
     """The RST that answered the SYN."""
 
     reset_by: Role | None = None
-    """Who broke it off with a RST that the other had to believe."""
+    """The end that aborted it with a RST which the other end had to accept."""
 
     simultaneous: bool = False
-    """Whether both ends called at once."""
+    """Whether it is a simultaneous open."""
 
     unreachable: IcmpError | None = None
     """The ICMP error that answered the SYN."""
@@ -121,10 +121,10 @@ class Connection:
     """Whether both FINs were acknowledged."""
 
     analysis: Analysis = field(init=False)
-    """The same segments as Wireshark marks them."""
+    """Wireshark's analysis of its segments."""
 
     zeek: Zeek = field(init=False)
-    """The same segments as Zeek reads them."""
+    """Zeek's reading of its segments."""
 
     def __post_init__(self) -> None:
         self.analysis = Analysis(reused=self.reused is not None)
@@ -135,7 +135,7 @@ class Connection:
         return self.client if role is Role.CLIENT else self.server
 
     def role_of(self, endpoint: Endpoint) -> Role:
-        """Return which end this is."""
+        """Return the role of an endpoint."""
         return Role.CLIENT if endpoint == self.client.endpoint else Role.SERVER
 
     def feed(self, observed: Observed) -> Step:
@@ -153,13 +153,13 @@ class Connection:
             None if receiver.syn_ack is None else receiver.syn_ack.first.segment,
             None if seen_by is None else seen_by.fin,
         )
-        if seg.rst and before is not None and _disbelieved(ready, seg):
-            # Anyone can send a RST in another's name: a number that does not fit proves nothing
-            # of the end that it names. One that meant it answers the challenge (RFC 5961).
+        if seg.rst and before is not None and _is_rejected_reset(ready, seg):
+            # A RST may be spoofed: one with a wrong number proves nothing of the end that it names.
+            # A real sender answers the challenge ACK (RFC 5961).
             sender.block = before
         if observed.checksum_ok is False and observed.outgoing is False:
-            # It came to this very host, which drops it (section 3.1). In a saved capture a
-            # bad checksum proves nothing: network cards fill it in after the capture point.
+            # It arrived at this host, which drops it (section 3.1). In a saved capture a bad
+            # checksum proves nothing: with offload the network card fills it in after the capture.
             ready = seen_by
         else:
             receiver.block = None if ready is None else ready.received(seg)
@@ -197,12 +197,12 @@ class Connection:
         return step
 
     def quoted(self, error: IcmpError) -> None:
-        """Take an ICMP error into account that quotes one of its segments."""
-        caller = self.client
+        """Take an ICMP error that quotes one of its segments into account."""
+        client = self.client
         of_syn = (
-            error.source == caller.endpoint
-            and caller.syn is not None
-            and caller.syn.first.segment.seq == error.seq
+            error.source == client.endpoint
+            and client.syn is not None
+            and client.syn.first.segment.seq == error.seq
             and not self.server.segments
         )
         if of_syn and error.unreachable and self.unreachable is None:
@@ -226,7 +226,7 @@ class Connection:
         return marks
 
     def _deliver_crossed_syn(self, sender: End, receiver: End) -> None:
-        """Let the sender of this SYN hear the SYN that crossed it on the way."""
+        """Let the sender of this SYN receive the SYN that crossed it on the path."""
         block, syn = sender.block, receiver.syn
         if block is None or block.state is not State.SYN_SENT or syn is None:
             return
@@ -242,12 +242,12 @@ class Connection:
         if not seg.syn:
             return
         if seg.ack is None:
-            sender.syn = _sending(sender.syn, observed, seg)
+            sender.syn = _transmission(sender.syn, observed, seg)
         else:
-            sender.syn_ack = _sending(sender.syn_ack, observed, seg)
+            sender.syn_ack = _transmission(sender.syn_ack, observed, seg)
 
 
-def _disbelieved(block: ControlBlock | None, seg: Segment) -> bool:
+def _is_rejected_reset(block: ControlBlock | None, seg: Segment) -> bool:
     return block is not None and block.state.synchronized and not block.acceptable(seg)
 
 
@@ -257,7 +257,7 @@ def _unseen(known: ControlBlock | None, ready: ControlBlock | None) -> int:
     return max(0, ready.snd.nxt - known.snd.nxt)
 
 
-def _sending(known: Transmission | None, observed: Observed, seg: Segment) -> Transmission:
+def _transmission(known: Transmission | None, observed: Observed, seg: Segment) -> Transmission:
     if known is None or not known.repeated_by(seg):
         return Transmission(observed, observed, recent=(observed,))
     recent = (*known.recent[1 - _RECENT :], observed)

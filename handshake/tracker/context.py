@@ -1,4 +1,4 @@
-"""A segment with its two ends: what the explaining of it starts from."""
+"""A segment, both ends, and their control blocks before and after it: what is classified."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
 
 class SegmentContext(NamedTuple):
-    """A segment, its two ends, and each block before and after it."""
+    """A segment, both ends, and their control blocks before and after it."""
 
     observed: Observed
     sender: End
     receiver: End
     sent: Change
-    heard: Change
-    """`before` is the receiver's block made ready: with all that this segment lets conclude."""
+    received: Change
+    """`before` is the receiver's block with all that can be inferred from this segment."""
 
     unseen: int
-    """How many numbers it acknowledges that the receiver was not seen to send."""
+    """How many acknowledged sequence numbers the capture lacks."""
 
     marks: int
-    """What Wireshark says of it: a sum of `Mark`."""
+    """Wireshark's marks: a sum of `Mark`."""
 
     @property
     def seg(self) -> Segment:
@@ -34,9 +34,9 @@ class SegmentContext(NamedTuple):
         return self.observed.segment
 
     @property
-    def disbelieved(self) -> bool:
-        """Whether it is a RST that a synchronized receiver does not find acceptable."""
-        block = self.heard.before
+    def rejected_reset(self) -> bool:
+        """Whether it is a RST that is not acceptable to a synchronized receiver."""
+        block = self.received.before
         return (
             self.seg.rst
             and block is not None
@@ -46,9 +46,9 @@ class SegmentContext(NamedTuple):
 
     @property
     def by(self) -> Role:
-        """Who sent it."""
+        """The end that sent it."""
         return self.sender.role
 
-    def since(self, sending: Transmission) -> float:
-        """Return the seconds since this SYN or SYN,ACK went out last."""
-        return (self.observed.at - sending.last.at) / NS_PER_SECOND
+    def since(self, transmission: Transmission) -> float:
+        """Return the seconds since this SYN or SYN-ACK was last sent."""
+        return (self.observed.at - transmission.last.at) / NS_PER_SECOND

@@ -1,4 +1,4 @@
-"""Which octets of a stream were seen on the wire: so that each is counted once."""
+"""Which octets of a stream were captured, so that each is counted once."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from handshake.units import FIN_BIT, MASK, RST_BIT, SYN_BIT
 _SIGN: Final = 0x8000_0000
 
 _HOLES: Final = 256
-"""Gaps remembered: beyond that the oldest are taken for lost for good."""
+"""Gaps remembered; the oldest are dropped first."""
 
 
 class Coverage:
-    """The octets that one end sent, seen or missing; and what its last segment added to them."""
+    """The octets that one end sent, captured or missing, and what its last segment added."""
 
     __slots__ = ("_holes", "_top", "ahead", "count", "filled", "gap")
 
@@ -22,21 +22,21 @@ class Coverage:
         """Unique octets of payload."""
 
         self.ahead = 0
-        """Of the last segment: octets beyond all that were seen."""
+        """Of the last segment: octets beyond the highest captured so far."""
 
         self.filled = 0
-        """Of the last segment: octets that had been missing between others."""
+        """Of the last segment: octets that fill gaps."""
 
         self.gap = 0
-        """Before the last segment: numbers that were never seen."""
+        """Between the highest octet captured and the last segment: missing octets."""
 
         self._top: int | None = None
         self._holes: list[tuple[int, int]] = []
 
     def take(self, seq: int, length: int, flags: int) -> None:
-        """Take note of a segment. What a RST carries is no part of the stream (section 3.5.3)."""
+        """Add a segment. The payload of a RST is no part of the stream (section 3.5.3)."""
         if seq == self._top and not flags & (SYN_BIT | FIN_BIT | RST_BIT):
-            # As nearly every segment does, it goes on where the last one ended.
+            # Nearly every segment begins where the last one ended.
             self.ahead, self.filled, self.gap = length, 0, 0
             self._top = (seq + length) & MASK
             self.count += length
@@ -60,14 +60,14 @@ class Coverage:
             top = end
         if self._holes and length > self.ahead:
             self._fill(seq, (end - self.ahead) & MASK)
-        # FIN takes a number, and is no octet.
+        # A FIN takes a sequence number, but is no octet.
         if flags & FIN_BIT and end == top:
             top = (top + 1) & MASK
         self._top = top
         self.count += self.ahead + self.filled
 
     def _fill(self, seq: int, end: int) -> None:
-        """Take `seq` to `end` out of what is missing."""
+        """Remove `seq` to `end` from the gaps."""
         left = []
         for first, last in self._holes:
             start = seq if (first - seq) & _SIGN else first

@@ -1,7 +1,7 @@
 """The events of ordinary segments: data, acknowledgment, window, FIN.
 
-What a segment counts as is told by its marks, and by them alone: so what is said of each
-segment and what is counted of all never disagree. The words come from what both ends know.
+The marks alone decide what a segment counts as, so that its events and the counters of the
+record always agree. The details come from both control blocks.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ def flow(seen: SegmentContext) -> Iterator[ev.Event]:
     yield from _numbers(seen)
     before = seen.sent.before
     if seen.seg.fin and (before is None or before.fin is None):
-        peer = seen.heard.before
+        peer = seen.received.before
         yield ev.FinSent(seen.by, first=peer is None or peer.fin is None)
     if seen.marks & Mark.ZERO_WINDOW:
         yield ev.WindowClosed(seen.by)
     if seen.seg.ack is None or seen.marks & Mark.KEEP_ALIVE:
-        # What asks whether the peer is there, or has room, repeats its last ACK: no news in that.
+        # A keep-alive or window probe repeats its sender's last ACK: that acknowledges nothing.
         return
     answers = [] if seen.marks & _NOTHING_NEW else list(_acknowledged(seen))
     answers = answers or list(_repeated(seen))
@@ -39,10 +39,10 @@ def flow(seen: SegmentContext) -> Iterator[ev.Event]:
 
 
 def _numbers(seen: SegmentContext) -> Iterator[ev.Event]:
-    """Yield what its sequence numbers say: new data, old data, a gap."""
+    """Yield what follows from its sequence numbers: new data, old data, a gap."""
     seg, octets, marks = seen.seg, seen.sender.numbers.octets, seen.marks
     if marks & Mark.KEEP_ALIVE:
-        full = seen.heard.before is not None and seen.heard.before.rcv.wnd == 0
+        full = seen.received.before is not None and seen.received.before.rcv.wnd == 0
         yield ev.WindowProbe(seen.by) if full else ev.KeepAlive(seen.by)
         return
     if octets.gap:
@@ -60,13 +60,13 @@ def _numbers(seen: SegmentContext) -> Iterator[ev.Event]:
 
 
 def _acknowledged(seen: SegmentContext) -> Iterator[ev.Event]:
-    """Yield what its ACK newly acknowledges."""
-    before, after = seen.heard.before, seen.heard.after
+    """Yield what it newly acknowledges."""
+    before, after = seen.received.before, seen.received.after
     if before is None or after is None or before.snd.una is None or after.snd.una is None:
         return
     count = after.snd.una - before.snd.una
     if before.snd.una == before.snd.iss:
-        count -= 1  # the SYN's number: the handshake's events speak of it
+        count -= 1  # the SYN's number: the handshake's events cover it
     if seen.unseen:
         yield ev.UnseenAcknowledged(seen.by, seen.unseen)
         count -= seen.unseen
@@ -76,12 +76,12 @@ def _acknowledged(seen: SegmentContext) -> Iterator[ev.Event]:
 
 
 def _repeated(seen: SegmentContext) -> Iterator[ev.Event]:
-    """Yield why an ACK came that acknowledges nothing new."""
-    before, after, peer = seen.sent.before, seen.sent.after, seen.heard.before
-    says_again = (
+    """Yield why an ACK was sent that acknowledges nothing new."""
+    before, after, peer = seen.sent.before, seen.sent.after, seen.received.before
+    repeats_ack = (
         seen.seg.length == 0 and before is not None and seen.seg.ack == before.last_ack_sent
     )
-    if not (seen.marks & _NOTHING_NEW or says_again):
+    if not (seen.marks & _NOTHING_NEW or repeats_ack):
         return
     if seen.sender.expects_challenge_ack:
         yield ev.ChallengeAck(seen.by)
@@ -99,14 +99,14 @@ def _repeated(seen: SegmentContext) -> Iterator[ev.Event]:
 
 
 def _opens(seen: SegmentContext) -> bool:
-    """Whether it says that there is room again."""
+    """Whether it reopens a window that was zero."""
     before = seen.sent.before
     return before is not None and before.rcv.wnd == 0 and seen.seg.window > 0
 
 
 def _outstanding(seen: SegmentContext) -> bool:
-    """Whether the peer waits for an ACK: only then can one be a duplicate (RFC 5681 section 2)."""
-    peer = seen.heard.before
+    """Whether the peer has unacknowledged data: else no ACK is a duplicate (RFC 5681 section 2)."""
+    peer = seen.received.before
     if peer is None or peer.snd.una is None or peer.snd.nxt is None:
         return False
     return peer.snd.una < peer.snd.nxt

@@ -1,4 +1,4 @@
-"""The events of SYN and SYN,ACK."""
+"""The events of a SYN and a SYN-ACK."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def opening(connection: Connection, seen: SegmentContext) -> Iterator[ev.Event]:
-    """Yield what a SYN or SYN,ACK did."""
+    """Yield what a SYN or SYN-ACK did."""
     yield from _syn(connection, seen) if seen.seg.ack is None else _syn_ack(connection, seen)
 
 

@@ -1,8 +1,8 @@
-"""What an outside observer may conclude of an end from a segment, beyond what the RFC says.
+"""What an observer infers of an end from a segment, beyond the rules of the RFC.
 
-A tracker sees a wire, not a socket. It takes a segment seen for arrived until the wire says
-otherwise, and where a capture has a gap, what an end sends proves what it must have heard.
-All that is concluded so and not seen marks the block as inferred.
+A tracker sees a wire, not a socket. It assumes that a captured segment arrived until a later one
+disproves that; and where the capture has a gap, what an end sends proves what it must have
+received. A block that holds anything inferred is marked as inferred.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ def sent(
     """Return the sender's block after `seg`.
 
     `syn` and `syn_ack` are the peer's, and `fin` its number, where they were seen: what the
-    sender may have heard.
+    sender may have received.
     """
     if seg.syn:
         return _sent_syn(block, seg, syn, syn_ack)
     if block is None:
-        block = _middle(seg)
+        block = _mid_stream(seg)
     elif seg.rst or seg.ack is None:
         pass
     elif _repeats(block, seg):
@@ -52,7 +52,7 @@ def sent(
     elif block.state is State.SYN_RECEIVED:
         block = _completed(block, seg, syn_ack)
     if seg.fin and block.fin is None and _fins_crossed(block, seg):
-        # It sent its FIN before the peer's had come, which this observer took for arrived.
+        # It sent its FIN before it received the peer's, which had been assumed to have arrived.
         early = replace(block, state=State.ESTABLISHED).sent(seg)
         return early.after(Input.RECV_FIN)
     return _caught_up(block, seg, fin).sent(seg)
@@ -62,23 +62,23 @@ def _sent_syn(
     block: ControlBlock | None, seg: Segment, syn: Segment | None, syn_ack: Segment | None
 ) -> ControlBlock:
     if block is not None and block.state is State.SYN_SENT and seg.ack is not None:
-        # Only a SYN of the peer lets SYN-SENT answer with SYN,ACK: the calls crossed.
-        heard = _heard(block, seg, syn).sent(seg)
-        # A SYN,ACK that the peer has sent after that SYN is on its way behind it.
-        return heard if syn_ack is None else heard.received(syn_ack)
+        # In SYN-SENT only a SYN is answered by a SYN-ACK: a simultaneous open.
+        answered = _received_syn(block, seg, syn).sent(seg)
+        # A SYN-ACK that the peer sent after that SYN follows it on the path.
+        return answered if syn_ack is None else answered.received(syn_ack)
     gone = block is None or block.state in (State.CLOSED, State.LISTEN)
     if block is not None and block.snd.iss == seg.seq and not gone:
-        return _not_heard(block, seg).sent(seg)
+        return _answer_lost(block, seg).sent(seg)
     if seg.ack is None:
         if block is None or block.state is State.CLOSED:
             block = ControlBlock(seg.source)
         return block.sent(seg)
     listening = ControlBlock(seg.source, state=State.LISTEN, passive=True)
-    return _heard(listening, seg, syn).sent(seg)
+    return _received_syn(listening, seg, syn).sent(seg)
 
 
-def _heard(block: ControlBlock, answer: Segment, syn: Segment | None) -> ControlBlock:
-    """Return the block that must have heard a SYN, since it now acknowledges one."""
+def _received_syn(block: ControlBlock, answer: Segment, syn: Segment | None) -> ControlBlock:
+    """Return the block of an end that must have received the SYN that it now acknowledges."""
     assert answer.ack is not None
     if syn is not None and syn.seq < answer.ack <= syn.end:
         return block.received(syn)
@@ -91,8 +91,8 @@ def _heard(block: ControlBlock, answer: Segment, syn: Segment | None) -> Control
     return block.after(Input.RECV_SYN)
 
 
-def _not_heard(block: ControlBlock, seg: Segment) -> ControlBlock:
-    """Take back what the repeated SYN or SYN,ACK disproves: the answer had not arrived."""
+def _answer_lost(block: ControlBlock, seg: Segment) -> ControlBlock:
+    """Undo what a retransmitted SYN or SYN-ACK disproves: the answer had not arrived."""
     if seg.ack is None and block.state in _ASSUMED and not block.passive:
         return replace(
             block,
@@ -112,8 +112,8 @@ def _not_heard(block: ControlBlock, seg: Segment) -> ControlBlock:
     return block
 
 
-def _middle(seg: Segment) -> ControlBlock:
-    """Return what can be known of an end first seen in mid-stream, by what it sends."""
+def _mid_stream(seg: Segment) -> ControlBlock:
+    """Return what is known of an end in mid-stream from the segment that it sends."""
     if seg.rst:
         return ControlBlock(seg.source, seg.destination, inferred=True)
     return ControlBlock(
@@ -127,11 +127,11 @@ def _middle(seg: Segment) -> ControlBlock:
 
 
 def _answered(block: ControlBlock, seg: Segment, syn_ack: Segment | None) -> ControlBlock:
-    """Return the block that must have heard a SYN,ACK, since its end goes on."""
+    """Return the block of an end that must have received a SYN-ACK, since it goes on."""
     if syn_ack is not None:
-        heard = block.received(syn_ack)
-        if heard.state is State.ESTABLISHED:
-            return heard
+        answered = block.received(syn_ack)
+        if answered.state is State.ESTABLISHED:
+            return answered
     if seg.seq != block.snd.nxt:
         return block
     assert seg.ack is not None
@@ -145,14 +145,14 @@ def _answered(block: ControlBlock, seg: Segment, syn_ack: Segment | None) -> Con
 
 
 def _completed(block: ControlBlock, seg: Segment, syn_ack: Segment | None) -> ControlBlock:
-    """Return the block that must have heard the last ACK of the handshake."""
+    """Return the block of an end that must have received the last ACK of the handshake."""
     took_data = (
         block.last_ack_sent is not None
         and block.rcv.irs is not None
         and block.last_ack_sent > block.rcv.irs + 1
     )
     # With Fast Open a listener may send data before that ACK (RFC 7413 section 4.2.2).
-    # An ACK alone may answer anything, but where the calls crossed it answers the SYN,ACK.
+    # A pure ACK may answer anything, but in a simultaneous open it answers the SYN-ACK.
     alone = seg.length == 0 and (block.passive or syn_ack is None)
     if took_data or alone or block.snd.iss is None:
         return block
@@ -165,9 +165,9 @@ def _repeats(block: ControlBlock, seg: Segment) -> bool:
 
 
 def _not_over(block: ControlBlock, seg: Segment) -> ControlBlock:
-    """Take back what a repetition disproves: that a FIN was acknowledged, or a RST heard.
+    """Undo what a retransmission disproves: that a FIN was acknowledged, or a RST received.
 
-    New data proves nothing: it may have crossed the RST on the way.
+    New data proves nothing: it may have crossed the RST on the path.
     """
     assert seg.ack is not None
     state = block.state
@@ -175,11 +175,11 @@ def _not_over(block: ControlBlock, seg: Segment) -> ControlBlock:
         state = _UNACKNOWLEDGED.get(state, state)
     if state is State.CLOSED:
         fin = block.rcv.fin
-        heard = fin is not None and fin < seg.ack
+        got_fin = fin is not None and fin < seg.ack
         if block.fin is None:
-            state = State.CLOSE_WAIT if heard else State.ESTABLISHED
+            state = State.CLOSE_WAIT if got_fin else State.ESTABLISHED
         else:
-            state = State.LAST_ACK if heard else State.FIN_WAIT_1
+            state = State.LAST_ACK if got_fin else State.FIN_WAIT_1
     if state is block.state:
         return block
     return replace(block, state=state, snd=replace(block.snd, una=seg.seq), inferred=True)
@@ -195,9 +195,9 @@ def _fins_crossed(block: ControlBlock, seg: Segment) -> bool:
 
 
 def _caught_up(block: ControlBlock, seg: Segment, fin: Seq | None) -> ControlBlock:
-    """Take the peer's FIN for heard where `seg` acknowledges it.
+    """Return the block of an end that must have received the FIN that `seg` acknowledges.
 
-    It came over a gap in the capture, or into a window that was full when it was sent.
+    The FIN followed a gap in the capture, or it was sent beyond a full window.
     """
     if fin is None or seg.ack is None or block.rcv.nxt is None:
         return block
@@ -208,19 +208,19 @@ def _caught_up(block: ControlBlock, seg: Segment, fin: Seq | None) -> ControlBlo
 
 
 def received(block: ControlBlock | None, seg: Segment) -> ControlBlock | None:
-    """Return the receiver's block made ready for `seg`; None where nothing is known of it.
+    """Return the receiver's block before `seg`, with what `seg` proves; None where unknown.
 
-    The caller goes on with `block.received(seg)`: the rules themselves are not bent.
+    `block.received(seg)` then applies the rules of the RFC.
     """
     if block is None:
         return _unseen(seg)
     if block.state is State.CLOSED and seg.syn and seg.ack is None:
-        # That it was refused once does not say who listens now.
+        # That a SYN was refused once does not tell whether a program listens now.
         return None
     if seg.rst or seg.syn or seg.ack is None:
         return block
     if block.state is State.SYN_SENT and block.acknowledges_new(seg):
-        # The peer goes on as if connected: its SYN,ACK was not captured.
+        # The peer is connected: its SYN-ACK was not captured.
         return replace(
             block,
             state=State.ESTABLISHED,
@@ -234,15 +234,15 @@ def received(block: ControlBlock | None, seg: Segment) -> ControlBlock | None:
     if block.snd.nxt is not None and block.snd.nxt < seg.ack:
         block = replace(block, snd=replace(block.snd, nxt=seg.ack), inferred=True)
     if seg.length and nxt is not None and wnd is not None and nxt + wnd < seg.seq:
-        # A sender keeps to the window: the ACK that opened it was not captured.
+        # A sender stays within the window: the ACK that opened it was not captured.
         block = replace(block, rcv=replace(block.rcv, wnd=None), inferred=True)
     return block
 
 
 def _unseen(seg: Segment) -> ControlBlock | None:
-    """Return what is known of an end that has sent nothing yet, when `seg` reaches it."""
+    """Return what `seg` tells of its receiver, which has sent nothing yet."""
     if seg.syn and seg.ack is None:
-        # Whether anyone listens there, only an answer can tell.
+        # Only an answer can tell whether a program listens there.
         return None
     local, remote = seg.destination, seg.source
     if seg.rst:

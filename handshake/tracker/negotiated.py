@@ -1,4 +1,4 @@
-"""What the two SYNs of a connection together brought into force."""
+"""What the SYN and the SYN-ACK of a connection negotiated."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def negotiated(connection: Connection) -> NegotiatedRecord | None:
-    """Return what is in force; None where not both SYNs were seen."""
+    """Return what was negotiated; None where the SYN or the SYN-ACK was not captured."""
     asked, answered = _syn(connection.client), _syn(connection.server)
     if asked is None or answered is None:
         return None
@@ -40,16 +40,16 @@ def negotiated(connection: Connection) -> NegotiatedRecord | None:
 
 
 def fast_open(offer: Offer) -> str | None:
-    """Return what a SYN says of Fast Open, in a word."""
+    """Return the Fast Open option of a SYN or SYN-ACK in a word."""
     if offer.fast_open is None:
         return None
     return "cookie" if offer.fast_open else "request"
 
 
 def _syn(end: End) -> Segment | None:
-    """Return the SYN or SYN,ACK whose options count."""
-    sending = end.syn or end.syn_ack
-    return None if sending is None else sending.first.segment
+    """Return the SYN or SYN-ACK whose options count."""
+    transmission = end.syn or end.syn_ack
+    return None if transmission is None else transmission.first.segment
 
 
 def _block(end: End, offered: Offer, peer_offered: Offer) -> ControlBlock:

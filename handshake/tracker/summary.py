@@ -1,4 +1,4 @@
-"""A connection summed up: from what was counted and noticed to its record."""
+"""Builds the record of a connection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def summarize(connection: Connection) -> Record:
-    """Return the record of a connection as far as it has been seen."""
+    """Return the record of a connection as far as it was captured."""
     first, last = connection.first, connection.last
     if first is None or last is None:
         raise ValueError("a connection without a segment has no record")
@@ -41,7 +41,7 @@ def summarize(connection: Connection) -> Record:
 
 
 def zeek_records(connection: Connection) -> list[ZeekRecord]:
-    """Return what Zeek's conn.log says of a connection: a row or, after time-outs, several."""
+    """Return the rows of a connection in Zeek's conn.log: one, or more after timeouts."""
     client, server = connection.client.endpoint, connection.server.endpoint
     return [record(flow, client, server) for flow in connection.zeek.conns]
 
@@ -81,8 +81,8 @@ def summarize_end(end: End) -> EndRecord:
     )
 
 
-def _again(sending: Transmission | None) -> int:
-    return 0 if sending is None else sending.again
+def _again(transmission: Transmission | None) -> int:
+    return 0 if transmission is None else transmission.again
 
 
 def _outcome(connection: Connection) -> str:

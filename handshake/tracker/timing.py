@@ -1,4 +1,4 @@
-"""How long the handshake took, and whether that is certain where something was sent again."""
+"""How long the handshake took, and whether a retransmission makes that ambiguous."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Timing(NamedTuple):
-    """The round trip of a handshake and its two parts, in seconds; None where not seen."""
+    """The round-trip time of a handshake and its two parts, in seconds; None where not seen."""
 
     rtt: float | None
     """Wireshark's initial RTT: from the last SYN to the first ACK after it."""
@@ -20,11 +20,11 @@ class Timing(NamedTuple):
     syn_to_syn_ack: float | None
     syn_ack_to_ack: float | None
     ambiguous: bool
-    """Whether an answer may belong to more than one sending."""
+    """Whether an answer may belong to more than one transmission."""
 
 
 def timing(connection: Connection) -> Timing:
-    """Return how long the connection took to open."""
+    """Return how long the handshake took."""
     client, server = connection.client, connection.server
     ack = connection.final_ack
     answer, sure = _answered(server.syn_ack or server.syn, ack)
@@ -38,17 +38,19 @@ def timing(connection: Connection) -> Timing:
     )
 
 
-def _answered(sending: Transmission | None, by: Observed | None) -> tuple[Observed | None, bool]:
-    """Return which time it was sent that `by` answers, and whether that is certain.
+def _answered(
+    transmission: Transmission | None, by: Observed | None
+) -> tuple[Observed | None, bool]:
+    """Return the transmission that `by` answers, and whether that is certain.
 
-    An answer to something sent twice tells nothing of time (Karn's rule, RFC 6298 section 3),
-    but where timestamps are in force it echoes the clock of what it answers.
+    The answer to a retransmitted segment is ambiguous (Karn's algorithm, RFC 6298 section 3),
+    unless a timestamp echo names the transmission (RFC 7323).
     """
-    if sending is None:
+    if transmission is None:
         return None, True
     if by is None:
-        return sending.first, True
-    before = [each for each in sending.recent if each.at <= by.at]
+        return transmission.first, True
+    before = [each for each in transmission.recent if each.at <= by.at]
     echoed = by.segment.options.timestamps
     if len(before) > 1 and echoed is not None:
         named = [
@@ -58,11 +60,11 @@ def _answered(sending: Transmission | None, by: Observed | None) -> tuple[Observ
         ]
         if len(named) == 1:
             return named[0], True
-    return (before[-1] if before else None), len(sending.recent) < 2
+    return (before[-1] if before else None), len(transmission.recent) < 2
 
 
 def _between(earlier: Observed | None, later: Observed | None) -> float | None:
-    """Return the seconds between two segments; None where either was not seen."""
+    """Return the seconds between two segments; None if either was not captured."""
     if earlier is None or later is None or later.at < earlier.at:
         return None
     return (later.at - earlier.at) / NS_PER_SECOND

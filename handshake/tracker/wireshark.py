@@ -1,8 +1,8 @@
-"""Marks each segment as Wireshark's TCP analysis does: what was sent again, overtaken, repeated.
+"""Marks each segment as Wireshark's TCP analysis does: retransmission, out of order and so on.
 
-Wireshark's User's Guide (section "TCP Analysis") says what each mark means; where it is vague,
-tshark 4.0 was asked. All numbers here are plain: sequence numbers as the header has them, so
-that whole captures can be marked quickly. 0 means "not known yet", as it does in Wireshark.
+Wireshark's User's Guide (section "TCP Analysis") defines each mark; where it is vague, these rules
+follow tshark 4.0. Sequence numbers are plain integers as in the header, so that whole captures
+can be marked quickly. 0 means "not known yet", as it does in Wireshark.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _SIGN: Final = 0x8000_0000
 _CONTROL: Final = SYN_BIT | FIN_BIT | RST_BIT
 
 FAST: Final = 20_000_000
-"""Nanoseconds after the last duplicate ACK within which a resend is taken for its effect."""
+"""Nanoseconds after the last duplicate ACK within which a retransmission is a fast one."""
 
 OVERTAKEN: Final = 3_000_000
-"""Nanoseconds within which old numbers are late and not resent, where no RTT is known."""
+"""Nanoseconds within which old numbers are out of order, if no RTT is known."""
 
 
 class Mark(IntFlag):
-    """What Wireshark says of a segment."""
+    """A mark of Wireshark's TCP analysis."""
 
     RETRANSMISSION = 1
     FAST_RETRANSMISSION = 2
@@ -40,7 +40,7 @@ class Mark(IntFlag):
     KEEP_ALIVE = 512
     KEEP_ALIVE_ACK = 1024
     GAP = 2048
-    """Numbers before it were not seen: "previous segment not captured"."""
+    """Wireshark's "previous segment not captured"."""
 
     ACK_OF_UNSEEN = 4096
     SENT_AGAIN = RETRANSMISSION | FAST_RETRANSMISSION | SPURIOUS_RETRANSMISSION
@@ -80,16 +80,16 @@ class Direction:
 
     def __init__(self) -> None:
         self.base: int | None = None
-        """The number from which it started, or is taken to have started."""
+        """Its initial sequence number, known or assumed."""
 
         self.nxt = 0
-        """The highest number that its next segment may have."""
+        """The highest sequence number expected next."""
 
         self.nxt_at = 0
         """When a segment reached it, in nanoseconds."""
 
         self.whole = 0
-        """The number up to which nothing is missing: what may be acknowledged."""
+        """The number up to which nothing is missing: the highest that an ACK can have."""
 
         self.ack = self.ack_at = 0
         """The acknowledgment field of its last segment, and when that was sent."""
@@ -98,23 +98,23 @@ class Direction:
         """The window field of its last segment, not scaled."""
 
         self.repeats = 0
-        """Its duplicate ACKs in a row; -1, which counts as many, once it was acked too far."""
+        """Its duplicate ACKs in a row; -1 counts as many: an ACK of unseen data was marked."""
 
         self.marks = 0
         """The marks of its last segment."""
 
         self.octets = Coverage()
-        """Which octets of payload were seen."""
+        """Which octets of payload were captured."""
 
 
 class Analysis:
-    """The two directions of a connection, and what Wireshark concludes of both together."""
+    """Wireshark's analysis of one connection."""
 
     __slots__ = ("_delayed", "_reused", "completeness", "round_trip", "syn_at")
 
     def __init__(self, *, reused: bool = False) -> None:
         self.completeness = 0
-        """`tcp.completeness`: 1 SYN, 2 SYN,ACK, 4 ACK, 8 data, 16 FIN, 32 RST."""
+        """`tcp.completeness`: 1 SYN, 2 SYN-ACK, 4 ACK, 8 data, 16 FIN, 32 RST."""
 
         self.round_trip = 0
         """The initial RTT in nanoseconds: from the last SYN to the first ACK; 0 while unknown."""
@@ -144,7 +144,7 @@ class Analysis:
         if fwd.base is None or flags & (SYN_BIT | ACK_BIT) == SYN_BIT | ACK_BIT:
             fwd.base = seq if flags & SYN_BIT else (seq - 1) & MASK
         elif flags & (SYN_BIT | ACK_BIT) == SYN_BIT and (fwd.whole - fwd.nxt) & _SIGN:
-            # It calls again, so what came ahead of the rest was no part of this call.
+            # Another SYN: data ahead of a gap belongs to an earlier attempt.
             fwd.nxt = fwd.whole
         if rev.base is None and flags & ACK_BIT:
             rev.base = (ack - 1) & MASK
@@ -184,32 +184,32 @@ class Analysis:
             self.completeness |= found | self._delayed
             self._delayed = 0
             return
-        # Wireshark counts a SYN only where it begins a conversation. All else that the first
-        # segment between two endpoints brings is counted as soon as there is a second one.
-        called = flags & (SYN_BIT | ACK_BIT) == SYN_BIT
+        # Wireshark counts a SYN only where it begins a conversation. Whatever else the first
+        # segment between two endpoints has is counted with the second segment.
+        opens = flags & (SYN_BIT | ACK_BIT) == SYN_BIT
         if self._reused:
-            self.completeness = found | called
+            self.completeness = found | opens
             return
         self._delayed = found
-        if called:
+        if opens:
             self.completeness = 9 if length else 1
 
     def _old(
         self, fwd: Direction, rev: Direction, seq: int, length: int, flags: int, at: int
     ) -> int:
-        """Return how numbers are marked that were sent, or overtaken, before."""
+        """Return the mark of old sequence numbers."""
         end = (seq + length) & MASK
         if length and rev.ack and (end == rev.ack or (end - rev.ack) & _SIGN):
             return _SPURIOUS
         if not fwd.nxt or not (seq - fwd.nxt) & _SIGN:
             return 0
-        # New data that begins with one old octet follows a probe of a zero window.
+        # New data that begins with one old octet follows a zero window probe.
         if length > 1 and seq == (fwd.nxt - 1) & MASK:
             return 0
         if rev.repeats not in (0, 1) and rev.ack == seq and 0 <= at - rev.ack_at < FAST:
             return _FAST
-        # What comes again within a round trip cannot be the answer to a loss, but what was
-        # sent last may well be a resend.
+        # Within a round trip no sender can detect a loss, but the last segment may have been
+        # retransmitted.
         if flags & (SYN_BIT | FIN_BIT):
             end = (end + 1) & MASK
         if end != fwd.nxt and 0 <= at - fwd.nxt_at < (self.round_trip or OVERTAKEN):
@@ -220,7 +220,7 @@ class Analysis:
 def _alone(
     fwd: Direction, rev: Direction, seq: int, ack: int, length: int, flags: int, window: int
 ) -> int:
-    """Return the marks that follow from where a segment stands, whatever it carries."""
+    """Return the marks that follow from a segment's numbers alone."""
     if length == 1 and seq == fwd.nxt and rev.window == 0:
         return _PROBE
     marks = 0
@@ -239,7 +239,7 @@ def _alone(
 
 
 def _repeated(fwd: Direction, rev: Direction, window: int) -> int:
-    """Return the mark of an ACK that acknowledges nothing new and brings nothing."""
+    """Return the mark of an ACK that acknowledges nothing new and has no data."""
     if window != fwd.window:
         return _WINDOW_UPDATE if window else 0
     if not window:
@@ -251,7 +251,7 @@ def _repeated(fwd: Direction, rev: Direction, window: int) -> int:
 
 
 def _beyond(rev: Direction) -> int:
-    """Return the mark of an ACK of more than was seen without a gap; once for each gap."""
+    """Return the mark of an ACK beyond what was captured without a gap; once for each gap."""
     if (rev.whole - rev.nxt) & _SIGN:
         rev.whole = rev.nxt
         return _ACK_OF_UNSEEN

@@ -189,7 +189,7 @@ def test_a_syn_ack_of_ours_is_no_answer(reset: bool) -> None:
 
 
 def test_what_was_sent_out_of_nothing_opens_nothing() -> None:
-    tracker = Tracker(caller=A)
+    tracker = Tracker(client=A)
     talk = [(True, "<SEQ=1000><ACK=5000><CTL=SYN,ACK>"), (False, "<SEQ=5000><CTL=RST>")]
     steps = [
         tracker.feed(Observed(segment(text, by=A if outgoing else B), 0, outgoing=outgoing))

@@ -84,7 +84,7 @@ def tracked(connection: UserspaceConnection) -> Tracker | None:
     """Return a tracker of all segments of the connection; None if none were kept."""
     if connection.segments is None:
         return None
-    tracker = Tracker(caller=connection.session.local)
+    tracker = Tracker(client=connection.session.local)
     for each in connection.segments:
         tracker.feed(each)
     return tracker

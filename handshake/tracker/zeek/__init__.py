@@ -1,8 +1,8 @@
-"""What Zeek's conn.log says of a connection: `conn_state`, `history`, and the numbers beside them.
+"""A connection as in Zeek's conn.log: `conn_state`, `history`, and the counters beside them.
 
-Zeek 8's rules, in our own words, as its documentation and its TCP analyzer have them. It knows
-less than we do (a side that sent a FIN is closed, answered or not) and forgets sooner: after some
-seconds without an answer, or minutes of silence, the same ports are another connection to it.
+These are the rules of Zeek 8, as its documentation and its TCP analyzer have them. Zeek tracks less
+state (a side that sent a FIN is closed, acknowledged or not) and its timeouts are shorter: after
+seconds without an answer, or minutes of inactivity, the same ports are another connection.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["Conn", "Zeek", "ZeekRecord", "conn_state", "record"]
 
 
 class Zeek:
-    """Follows two ports as Zeek would: each of `conns` becomes a row of its conn.log."""
+    """Tracks a socket pair as Zeek does: each of `conns` becomes a row of conn.log."""
 
     __slots__ = ("_ports", "conns")
 
@@ -32,9 +32,9 @@ class Zeek:
 
     @property
     def main(self) -> Conn | None:
-        """The flow that speaks for the connection: the last that began with a SYN, or the first.
+        """The row that stands for the connection: the last that began with a SYN, or the first.
 
-        So unanswered SYNs before it are passed over, and what came after its time-out.
+        This skips unanswered SYNs before it, and what came after its timeout.
         """
         opened = (conn for conn in reversed(self.conns) if conn.opened)
         return next(opened, self.conns[0] if self.conns else None)
@@ -53,7 +53,7 @@ class Zeek:
     ) -> None:
         """Take the next segment, sent by the first or the second port (0, 1).
 
-        Of its payload's `length`, `captured` are there; `octets` is the length of its IP packet.
+        Of the payload's `length` octets, `captured` are there; `octets` is the IP packet's length.
         """
         conn = self.conns[-1] if self.conns else None
         if conn is None or conn.over(at) or (flags & SYN_BIT and conn.reused_by(flags, seq)):
@@ -64,12 +64,12 @@ class Zeek:
     def observe(self, observed: Observed, by: int) -> None:
         """Take an observed segment, sent by the first or the second port (0, 1).
 
-        Checksums are not looked at, as with `zeek -C`: most that are wrong in a capture were
-        filled in by a network card later, or the capture was edited.
+        Checksums are ignored, as with `zeek -C`: most that are wrong in a capture were filled in
+        later by the network card (offload), or the capture was edited.
         """
         seg = observed.segment
         if not 0 <= seg.data_offset * 4 - 20 - len(seg.options.raw) < 4:
-            # Zeek does not read a header whose length is wrong or whose end was not captured.
+            # Zeek ignores a header whose length is wrong or whose end was not captured.
             return
         self.feed(
             by,
@@ -85,7 +85,7 @@ class Zeek:
 
 
 def ip_length(observed: Observed) -> int:
-    """Return the octets of the IP packet, headers and all."""
+    """Return the length of the IP packet, headers included."""
     seg, packet = observed.segment, observed.packet
     above = seg.data_offset * 4 + seg.payload_length
     if seg.source.version == 4:

@@ -1,4 +1,4 @@
-"""One row of Zeek's conn.log in the making: two sides, and when Zeek gives them up."""
+"""One row of Zeek's conn.log in the making: originator, responder, and Zeek's timeouts."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from handshake.tracker.zeek.timeouts import SILENCE, sent_by_server, timeout
 from handshake.units import ACK_BIT, FIN_BIT, NS_PER_SECOND, RST_BIT, SYN_BIT
 
 ATTEMPT: Final = 5 * NS_PER_SECOND
-"""So long Zeek waits for an answer to a SYN (`tcp_attempt_delay`)."""
+"""How long Zeek waits for an answer to a SYN (`tcp_attempt_delay`)."""
 
 CLOSE: Final = 5 * NS_PER_SECOND
-"""So long after its end a connection still takes segments (`tcp_close_delay`)."""
+"""How long a closed connection still takes segments (`tcp_close_delay`)."""
 
 _MAX_INITIAL: Final = 16384
-"""After so much without one ACK, Zeek believes that ACKs take another way."""
+"""Octets without an ACK after which Zeek assumes that ACKs take another path."""
 
 _CONTROL: Final = SYN_BIT | FIN_BIT | RST_BIT
 _UNSIGNED: Final = 2**64 - 1
 
 
 class Conn:
-    """What Zeek keeps of a connection from its first segment until it gives it up."""
+    """Zeek's state of a connection, from its first segment until Zeek removes it."""
 
     __slots__ = (
         "_end_waits",
@@ -55,20 +55,20 @@ class Conn:
     """When its first segment was seen, in nanoseconds."""
 
     last: int
-    """When its last segment was seen before both sides had closed."""
+    """When its last segment before both sides had closed was seen."""
 
     history: History
     missed: int
-    """How many octets are missing from the capture, as ACKs prove."""
+    """How many acknowledged octets the capture lacks."""
 
     opened: bool
     """Whether its first segment was a SYN."""
 
     from_the_middle: bool
-    """Whether its opening was missed, so that its first numbers are guesses."""
+    """Whether its handshake was not captured, so that its initial numbers are guesses."""
 
     timeout: int
-    """How long it may be silent."""
+    """Its inactivity timeout in nanoseconds."""
 
     orig: Side
     resp: Side
@@ -88,12 +88,12 @@ class Conn:
             self.flip()
 
     @property
-    def caller(self) -> int:
+    def originator(self) -> int:
         """Which of the two ports is the originator's: 0 or 1."""
         return int(self._ends[1].originator)
 
     def over(self, at: int) -> bool:
-        """Whether Zeek has given it up by then, so that a segment begins another."""
+        """Whether Zeek has removed it by then, so that a segment begins another connection."""
         if self._removal is not None and at >= self._removal:
             return True
         orig, resp = self.orig, self.resp
@@ -103,18 +103,18 @@ class Conn:
         return at >= self.last + (CLOSE if ending else self.timeout)
 
     def reused_by(self, flags: int, seq: int) -> bool:
-        """Whether this SYN or SYN,ACK begins another connection of the same two ports."""
+        """Whether this SYN or SYN-ACK begins another connection of the same two ports."""
         orig, resp = self.orig, self.resp
-        caller = orig
+        opener = orig
         if flags & ACK_BIT:
             if orig.state is not INACTIVE:
                 return False
-            caller = resp
+            opener = resp
         if orig.closed or resp.closed:
             return True
-        # Where two capture points are read in turn, a SYN may come after its SYN,ACK.
+        # With two capture points read in turn, a SYN may follow its SYN-ACK.
         late = not flags & ACK_BIT and orig.state is SYN_ACK_SENT and resp.state is INACTIVE
-        return seq != caller.iss and not (late and seq == resp.iss)
+        return seq != opener.iss and not (late and seq == resp.iss)
 
     def feed(
         self,
@@ -130,7 +130,7 @@ class Conn:
     ) -> None:
         """Take the next segment, sent by the first or the second port (0, 1).
 
-        Of its payload's `length`, `captured` are there; `octets` is the length of its IP packet.
+        Of the payload's `length` octets, `captured` are there; `octets` is the IP packet's length.
         """
         side = self._ends[by]
         peer = self._ends[not by]
@@ -161,7 +161,7 @@ class Conn:
             self.last = at
         if flags & FIN_BIT:
             side.fins += 1
-            # Zeek counts without sign: what lies before the first number is far behind the last.
+            # Zeek's counters are unsigned: a number before the first is far behind the last.
             side.fin_end = (place + numbers) & _UNSIGNED
         acked = self._acked(peer, flags, ack) if flags & ACK_BIT else 0
         if side.sent(flags, seq + numbers, length):
@@ -170,7 +170,7 @@ class Conn:
         closes = (control or side.state is INACTIVE) and self._advance(side, peer, flags, length)
         if acked > peer.stream.freed:
             self._find_holes(peer, side, acked)
-        # A snapped payload is none: Zeek cannot pass it on.
+        # Zeek cannot deliver a payload that the snap length cut.
         if length and captured >= length and place >= 0 and not flags & RST_BIT:
             self._take(side, place + bool(flags & SYN_BIT), length)
         if side.fins or side.state is RESET:
@@ -199,14 +199,14 @@ class Conn:
         if flags & FIN_BIT and not (running and flags & RST_BIT):
             side.become(CLOSED)
             if running and peer.state is RESET and peer.before is CLOSED:
-                # A FIN, a RST after it, and then the other FIN: it ended as it should.
+                # A FIN, a RST after it, and then the other FIN: a normal close.
                 peer.become(CLOSED)
         if flags & RST_BIT:
             side.become(RESET)
         return bool(flags & (FIN_BIT | RST_BIT))
 
     def _appear(self, side: Side, peer: Side, flags: int, length: int) -> None:
-        """Give a side that was not heard of before its first state."""
+        """Give a side that had sent nothing its first state."""
         if flags & SYN_BIT:
             if side.originator:
                 side.become(SYN_ACK_SENT if flags & ACK_BIT else SYN_SENT)
@@ -214,7 +214,7 @@ class Conn:
                 self._answer(side, peer, flags)
         elif not flags & (FIN_BIT | RST_BIT):
             if not (side.originator or length) and peer.state is SYN_SENT:
-                # Some answer a SYN with an ACK before the SYN,ACK: that proves nothing yet.
+                # Some hosts send an ACK before the SYN-ACK: that proves nothing yet.
                 return
             established = flags & ACK_BIT and peer.state is ESTABLISHED
             if established:
@@ -222,9 +222,9 @@ class Conn:
             side.become(ESTABLISHED if established else PARTIAL)
 
     def _answer(self, side: Side, peer: Side, flags: int) -> None:
-        """Take the SYN or SYN,ACK of the side that is called."""
+        """Take the SYN or SYN-ACK of the responder."""
         if not flags & ACK_BIT and peer.state is SYN_ACK_SENT:
-            # The SYN,ACK came first, from two capture points read in turn: now the caller is known.
+            # With two capture points the SYN-ACK came first: now the originator is known.
             self.from_the_middle = False
             self.flip()
             peer.become(ESTABLISHED)
@@ -233,28 +233,28 @@ class Conn:
         side.become(ESTABLISHED)
         if peer.state is not PARTIAL:
             seen = self.orig.state is not INACTIVE
-            self.timeout = timeout(self.orig.port, self.resp.port, caller_seen=seen)
+            self.timeout = timeout(self.orig.port, self.resp.port, originator_seen=seen)
 
     # What was acknowledged, and what is missing.
 
     def _acked(self, peer: Side, flags: int, ack: int) -> int:
-        """Return the place in the peer's stream that an ACK speaks of."""
+        """Return the position in the peer's stream that an ACK names."""
         if peer.state is INACTIVE:
             peer.start_at(ack - 1, ack - 1)
             return 1
         place = peer.place(ack, peer.acked)
         if place >= 0 and not flags & RST_BIT:
-            peer.heard_ack(ack)
+            peer.acknowledge(ack)
         return place
 
     def _find_holes(self, side: Side, peer: Side, acked: int) -> None:
-        """Note what the peer's ACK shows to be missing of what `side` sent."""
+        """Note the octets of `side` that the peer acknowledges and the capture lacks."""
         if side.fins:
             acked = min(acked, side.fin_end - 1)
         if acked <= side.stream.freed:
             return
         holes = side.stream.acknowledge(acked, from_the_middle=self.from_the_middle)
-        # Where no SYN was seen, or a RST, numbers may be wrong and holes prove nothing.
+        # Without a SYN, or with a RST, numbers may be wrong: holes prove nothing.
         if holes and side.clean and peer.clean:
             for hole in holes:
                 side.gaps += 1
@@ -269,12 +269,12 @@ class Conn:
             return
         known = stream.delivered
         stream.take(max(seq, acked), seq + length)
-        if stream.delivered > known and side.unheard and side.size > _MAX_INITIAL:
+        if stream.delivered > known and side.unacknowledged and side.size > _MAX_INITIAL:
             stream.free()
-        stream.give_up_where_unheard(unheard=side.unheard)
+        stream.give_up_if_unacknowledged(unacknowledged=side.unacknowledged)
 
     def _pending(self, side: Side, peer: Side) -> bool:
-        """Whether its end must wait: octets before it are missing, or its peer's unacknowledged."""
+        """Whether its end must wait: octets are missing, or its peer's are unacknowledged."""
         stream = side.stream
         if stream.given_up:
             return False
@@ -300,7 +300,7 @@ class Conn:
             self._removal = self.last + CLOSE
 
     def flip(self) -> None:
-        """Take the called side for the caller, and the other way round."""
+        """Swap originator and responder."""
         orig, resp = self.orig, self.resp
         orig.originator, resp.originator = False, True
         self.orig, self.resp = resp, orig

@@ -1,4 +1,4 @@
-"""One side of a connection as Zeek keeps it: its state, its numbers, and what it did already."""
+"""Zeek's state of one side of a connection: state, sequence numbers, and letters written."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class SideState(IntEnum):
     """Nothing."""
 
     SYN_SENT = 1
-    """A SYN that nobody answered."""
+    """An unanswered SYN."""
 
     SYN_ACK_SENT = 2
-    """A SYN,ACK, from the side that is taken for the caller."""
+    """A SYN-ACK, from the side taken for the originator."""
 
     PARTIAL = 3
     """Segments, but no SYN."""
@@ -47,7 +47,7 @@ def ahead(seq: int, other: int) -> int:
 
 
 class Side:
-    """One side: `last` and `acked` count on where 32 bits begin anew."""
+    """One side: `last` and `acked` are not reduced modulo 2**32."""
 
     __slots__ = (
         "acked",
@@ -74,20 +74,20 @@ class Side:
 
     port: int
     originator: bool
-    """Whether Zeek takes it for the caller."""
+    """Whether Zeek takes it for the originator."""
 
     state: SideState
     before: SideState
-    """The state that it was in before this one."""
+    """Its state before this one."""
 
     iss: int
-    """The number of its SYN, or that before its first octet where no SYN was seen."""
+    """The number of its SYN, or the one before its first octet if no SYN was captured."""
 
     last: int
-    """The number after the last that it sent."""
+    """The number after the last octet that it sent."""
 
     acked: int
-    """The highest number of its own that was acknowledged."""
+    """The highest acknowledgment of its numbers."""
 
     closed: bool
     """Whether its end was noted: a FIN or RST, and all octets before it."""
@@ -99,17 +99,17 @@ class Side:
     last_syn: int
     last_fin: int
     last_rst: int
-    """Where its last SYN, FIN and RST stood: the same one once more is not worth a letter."""
+    """The numbers of its last SYN, FIN and RST: a retransmission gets no letter."""
 
     seen: int
-    """Which letters that are written once have been written: a bit for each."""
+    """The letters already written, of those that are written once: a bit for each."""
 
     repeated: int
     windows_closed: int
     gaps: int
     packets: int
     octets: int
-    """Octets of its IP packets, headers and all."""
+    """Octets of its IP packets, headers included."""
 
     def __init__(self, port: int, *, originator: bool) -> None:
         self.port = port
@@ -124,27 +124,27 @@ class Side:
 
     @property
     def clean(self) -> bool:
-        """Whether it opened as it should, and closed so if it closed."""
+        """Whether it opened normally, and closed normally if it closed."""
         state = self.state
         return state is ESTABLISHED or (state is CLOSED and self.before is ESTABLISHED)
 
     @property
-    def unheard(self) -> bool:
-        """Whether nothing that it sent was acknowledged, but for its SYN."""
+    def unacknowledged(self) -> bool:
+        """Whether none of its octets after the SYN was acknowledged."""
         return self.acked - self.iss <= 1
 
     @property
     def size(self) -> int:
-        """How many octets of payload its numbers speak of."""
+        """How many octets of payload its sequence numbers span."""
         numbers = max(self.last, self.acked) - self.iss
-        # The SYN has a number, also where it was not seen; and so has the FIN.
+        # The SYN takes a number even if it was not captured, and so does the FIN.
         return max(0, numbers - 1 - (self.fins > 0)) if numbers > 0 else 0
 
     def size_beside(self, peer: Side) -> int:
-        """Return its size, but 0 where it only gave a call up that nobody answered."""
+        """Return its size, but 0 if it only aborted an unanswered attempt."""
         gave_up = self.state is RESET and self.before is SYN_SENT and peer.state is INACTIVE
-        # Such an ACK belongs to an older connection, and its number says nothing.
-        return 0 if gave_up and not self.unheard else self.size
+        # Such an ACK belongs to an older connection: its number means nothing here.
+        return 0 if gave_up and not self.unacknowledged else self.size
 
     def become(self, state: SideState) -> None:
         """Enter a state."""
@@ -157,7 +157,7 @@ class Side:
         self.last = last & _MASK
 
     def begin(self, flags: int, seq: int, end: int) -> None:
-        """Choose where to count from, if this segment decides that."""
+        """Set the initial number, if this segment decides it."""
         if flags & SYN_BIT:
             state = self.state
             if (
@@ -171,28 +171,28 @@ class Side:
             self.start_at(seq - 1, seq)
 
     def place(self, seq: int, near: int) -> int:
-        """Return where `seq` stands, counted from its SYN; negative where before it.
+        """Return the position of `seq`, counted from its SYN; negative before it.
 
-        `near` is the last number of that kind, which tells how often 32 bits began anew.
+        `near` is the last number of that kind: it tells how often the 32 bits wrapped.
         """
         full = near + ahead(seq, near & _MASK)
         return full - self.iss if full >= MODULUS else ahead(seq, self.iss)
 
     def sent(self, flags: int, end: int, length: int) -> bool:
-        """Note the number after a segment; return whether its payload came before."""
+        """Note the number after a segment; return whether its payload was sent before."""
         more = ahead(end, self.last & _MASK)
         if flags & (SYN_BIT | RST_BIT) and abs(more) > _OUTLANDISH:
             return False
-        # A FIN is believed where all data between was missed: 2 GiB ahead looks like behind.
+        # A FIN is accepted where all data before it was missed: 2 GiB ahead looks like behind.
         only_fin = flags & FIN_BIT and (self.last - self.iss - 1) & _MASK == 0
         if only_fin or (more > 0 and self.state is not RESET):
             self.last += (end - self.last) & _MASK
             return False
         return length > 0 and self.state is not RESET
 
-    def heard_ack(self, ack: int) -> None:
-        """Note that its numbers before `ack` arrived."""
+    def acknowledge(self, ack: int) -> None:
+        """Note that its numbers before `ack` were acknowledged."""
         more = ahead(ack, self.acked & _MASK)
-        # Zero and far ahead is a broken ACK rather than a long stream.
+        # Zero and far ahead is a damaged ACK rather than a long stream.
         if more > 0 and (ack or more <= _OUTLANDISH):
             self.acked += more

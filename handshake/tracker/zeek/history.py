@@ -1,4 +1,4 @@
-"""The history: a letter for each kind of thing that happened, in the order of the first time."""
+"""Zeek's history: a letter for each kind of segment, in the order of first occurrence."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _AGAIN_AT: Final = frozenset(10**power for power in range(19))
 
 
 class History:
-    """Zeek's `history` as far as it is written: upper case for what the originator did.
+    """Zeek's `history` so far: upper case for the originator, lower case for the responder.
 
-    All its letters but two: `c`, since checksums are not looked at, and `x`, since nothing that
-    an analyzer of a higher layer does is done here.
+    It lacks two of Zeek's letters: `c`, since checksums are ignored, and `x`, since there is no
+    analyzer of a higher layer.
     """
 
     __slots__ = ("text",)

@@ -1,4 +1,4 @@
-"""A row of conn.log: a flow summed up as Zeek sums it up."""
+"""A row of Zeek's conn.log."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from handshake.tcp import Endpoint
     from handshake.tracker.zeek.conn import Conn
 
-_BROKEN_OFF: Final = re.compile(r"\^?S[^HAFGIQ]*R")
+_ABORTED: Final = re.compile(r"\^?S[^HAFGIQ]*R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class ZeekRecord:
     resp_h: IPv4Address | IPv6Address
     resp_p: int
     duration: int | None
-    """Nanoseconds until its last segment, but for those after both sides closed."""
+    """Nanoseconds until its last segment before both sides had closed."""
 
     orig_bytes: int | None
     """Octets of payload by sequence numbers, seen or not; None where it had no duration."""
@@ -53,17 +53,17 @@ class ZeekRecord:
 
 
 def record(conn: Conn, first: Endpoint, second: Endpoint) -> ZeekRecord:
-    """Return the row of a flow between these two ends."""
-    caller, called = (second, first) if conn.caller else (first, second)
+    """Return the row of a connection between these two endpoints."""
+    orig_end, resp_end = (second, first) if conn.originator else (first, second)
     orig, resp = conn.orig, conn.resp
     duration = conn.last - conn.start
     lasted = duration > 0
     return ZeekRecord(
         ts=conn.start,
-        orig_h=caller.address,
-        orig_p=caller.port,
-        resp_h=called.address,
-        resp_p=called.port,
+        orig_h=orig_end.address,
+        orig_p=orig_end.port,
+        resp_h=resp_end.address,
+        resp_p=resp_end.port,
         duration=duration if lasted else None,
         orig_bytes=orig.size_beside(resp) if lasted else None,
         resp_bytes=resp.size_beside(orig) if lasted else None,
@@ -78,7 +78,7 @@ def record(conn: Conn, first: Endpoint, second: Endpoint) -> ZeekRecord:
 
 
 def conn_state(conn: Conn) -> str:
-    """Return Zeek's word for how a connection opened and ended."""
+    """Return Zeek's `conn_state`: how a connection opened and ended."""
     orig, resp = conn.orig.state, conn.resp.state
     if resp is RESET:
         nothing = not conn.orig.size_beside(conn.resp) and not conn.resp.size_beside(conn.orig)
@@ -88,7 +88,7 @@ def conn_state(conn: Conn) -> str:
     if orig is RESET:
         if resp not in (INACTIVE, PARTIAL):
             return "RSTO"
-        return "RSTOS0" if _BROKEN_OFF.match(conn.history.text) else "OTH"
+        return "RSTOS0" if _ABORTED.match(conn.history.text) else "OTH"
     if orig is CLOSED:
         if resp is CLOSED:
             return "SF"

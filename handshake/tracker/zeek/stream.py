@@ -1,14 +1,14 @@
-"""What Zeek's reassembler has of one direction: where octets are missing, and what is held."""
+"""Zeek's reassembler for one direction: which octets are missing, and which are held."""
 
 from __future__ import annotations
 
 from typing import Final
 
-MAX_UNHEARD: Final = 16384
-"""After so much without one ACK, Zeek believes that the ACKs take another way."""
+MAX_UNACKNOWLEDGED: Final = 16384
+"""Octets without an ACK after which Zeek assumes that ACKs take another path."""
 
 MAX_HELD: Final = 10 * 1024 * 1024
-"""Zeek holds so much data that nobody acknowledges, and then gives the stream up."""
+"""Unacknowledged octets that Zeek holds before it gives the stream up."""
 
 
 class Stream:
@@ -17,19 +17,19 @@ class Stream:
     __slots__ = ("above", "delivered", "ended", "freed", "given_up")
 
     delivered: int
-    """The number after the last octet that could be passed on in order."""
+    """The number after the last octet that was delivered in order."""
 
     freed: int
-    """The number up to which octets need not be held any more: they were acknowledged."""
+    """The number up to which octets were acknowledged, and are no longer held."""
 
     above: list[tuple[int, int]]
-    """What came after a hole: first number and the number after the last, in order, apart."""
+    """Data after a hole: disjoint ranges in order, the end excluded."""
 
     given_up: bool
     """Whether Zeek no longer looks for holes in it."""
 
     ended: bool
-    """Whether all that came before its FIN or RST was passed on."""
+    """Whether all octets before its FIN or RST were delivered."""
 
     def __init__(self) -> None:
         self.delivered = self.freed = 1
@@ -42,7 +42,7 @@ class Stream:
         return bool(self.above) or self.delivered > self.freed
 
     def take(self, seq: int, end: int) -> None:
-        """Put the octets from `seq` to before `end` where they belong."""
+        """Add the octets from `seq` to before `end`."""
         if end <= self.freed:
             return
         seq = max(seq, self.freed)
@@ -53,26 +53,26 @@ class Stream:
             self._join()
 
     def free(self) -> None:
-        """Hold nothing that was passed on, since no ACK will come to free it."""
+        """Free what was delivered, since no ACK will."""
         self.freed = max(self.freed, self.delivered)
 
-    def give_up_where_unheard(self, *, unheard: bool) -> None:
-        """Stop looking for holes where too much came that nobody acknowledges."""
+    def give_up_if_unacknowledged(self, *, unacknowledged: bool) -> None:
+        """Stop looking for holes where too much is unacknowledged."""
         above = self.above
         waiting = above[-1][1] - self.delivered if above else 0
         held = self.delivered - self.freed + sum(end - seq for seq, end in above)
-        if (unheard and waiting > MAX_UNHEARD) or held > MAX_HELD:
+        if (unacknowledged and waiting > MAX_UNACKNOWLEDGED) or held > MAX_HELD:
             above.clear()
             self.freed = self.delivered
             self.given_up = True
 
     def acknowledge(self, seq: int, *, from_the_middle: bool) -> list[int]:
-        """Return the lengths of the holes that an ACK of `seq` shows to be the capture's."""
+        """Return the lengths of the holes that an ACK of `seq` covers: octets not captured."""
         holes: list[int] = []
         if seq <= self.freed:
             return holes
         above = self.above
-        # Where no SYN was seen, the first number is a guess, and may be wrong by a keep-alive's.
+        # Without a SYN the initial number is a guess; a keep-alive makes it one too low.
         if seq > self.delivered and not (from_the_middle and seq <= 2):
             if self.given_up:
                 self.delivered = seq
@@ -106,7 +106,7 @@ class Stream:
             above.append((seq, end))
 
     def _join(self) -> None:
-        """Pass on what a filled hole kept back."""
+        """Deliver what a filled hole held back."""
         above = self.above
         while above and above[0][0] <= self.delivered:
             self.delivered = max(self.delivered, above.pop(0)[1])

@@ -1,4 +1,4 @@
-"""The ports by which Zeek guesses who is the server, and how long it lets one be silent."""
+"""The ports by which Zeek guesses the server, and its inactivity timeouts."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ LIKELY_SERVERS: Final = frozenset(
 """Zeek's `likely_server_ports` for TCP, as its standard scripts fill it."""
 
 INTERACTIVE: Final = frozenset({21, 22, 23, 513})
-"""Ports of Zeek's `Conn::port_inactivity_timeouts`: someone may be thinking at the keyboard."""
+"""Ports of Zeek's `Conn::port_inactivity_timeouts`: interactive sessions."""
 
 SILENCE: Final = 300 * NS_PER_SECOND
-"""So long a connection may be silent, in nanoseconds (`tcp_inactivity_timeout`)."""
+"""The usual inactivity timeout, in nanoseconds (`tcp_inactivity_timeout`)."""
 
 THINKING: Final = 3600 * NS_PER_SECOND
-"""So long it may be where someone sits at a keyboard."""
+"""The inactivity timeout of interactive sessions."""
 
 
 def sent_by_server(source: int, destination: int, flags: int) -> bool:
-    """Whether the sender of a first segment that was no SYN is rather the one called."""
+    """Whether the sender of a first segment other than a SYN is likely the server."""
     if source not in LIKELY_SERVERS:
         return False
     if destination not in LIKELY_SERVERS:
         return True
-    # Scans send SYN,ACKs from known ports to known ports.
+    # Scans send SYN-ACKs from known ports to known ports.
     return not flags & SYN_BIT and source < destination
 
 
-def timeout(orig: int, resp: int, *, caller_seen: bool) -> int:
-    """Return how long a connection between these ports may be silent."""
-    guess = not caller_seen and resp not in LIKELY_SERVERS and orig in LIKELY_SERVERS
+def timeout(orig: int, resp: int, *, originator_seen: bool) -> int:
+    """Return the inactivity timeout of a connection between these ports."""
+    guess = not originator_seen and resp not in LIKELY_SERVERS and orig in LIKELY_SERVERS
     return THINKING if (orig if guess else resp) in INTERACTIVE else SILENCE
