@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from handshake.endpoint.attempt import Attempt
     from handshake.endpoint.options import ClientOptions, CloseMode
+    from handshake.endpoint.outcome import DataExchange, Negotiated, Outcome
     from handshake.endpoint.timeouts import Timeouts
-    from handshake.endpoint.verdict import Close, Note, Verdict
+    from handshake.endpoint.verdict import Close, Verdict
     from handshake.prober.listener import loopback_listener
-    from handshake.prober.result import Negotiated, Result, exit_code
+    from handshake.prober.result import Result, exit_code
     from handshake.prober.run import (
         Probe,
         Prober,
@@ -26,9 +27,10 @@ else:
         "endpoint.attempt": ("Attempt",),
         "endpoint.options": ("CloseMode", "ClientOptions"),
         "endpoint.timeouts": ("Timeouts",),
-        "endpoint.verdict": ("Close", "Note", "Verdict"),
+        "endpoint.outcome": ("DataExchange", "Negotiated", "Outcome"),
+        "endpoint.verdict": ("Close", "Verdict"),
         "prober.listener": ("loopback_listener",),
-        "prober.result": ("Negotiated", "Result", "exit_code"),
+        "prober.result": ("Result", "exit_code"),
         "prober.run": ("Probe", "Prober", "connect", "connect_all", "probe_all", "probes"),
         "prober.target": ("Target", "targets"),
     }
@@ -46,8 +48,9 @@ __all__ = [
     "ClientOptions",
     "Close",
     "CloseMode",
+    "DataExchange",
     "Negotiated",
-    "Note",
+    "Outcome",
     "Probe",
     "Prober",
     "Result",

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 from handshake.endpoint.timeouts import MAX_WAIT
 from handshake.endpoint.verdict import Verdict
+from handshake.errors import ResolveError
+from handshake.prober.explanation import verdict_message
 from handshake.prober.result import Result, failed
 from handshake.prober.signals import start_thread
 from handshake.prober.target import Target, unusable
@@ -67,7 +69,7 @@ class Resolver:
     def next(self) -> Entry | None:
         """Return the next address or failed result; None if only pending lookups are left.
 
-        Raises what went wrong in a lookup, unless it is a LookupError: that is a result.
+        Raises what went wrong in a lookup, unless it is a ResolveError: that is a result.
         """
         self._take_answers()
         while not self._ready and not self._taken_all and self._pending < _AT_ONCE:
@@ -106,7 +108,7 @@ def resolve(target: Target) -> list[Entry]:
     """Return the addresses of one target, IPv6 first, or why it has none."""
     try:
         return _entries(target, lookup(target))
-    except LookupError as error:
+    except ResolveError as error:
         return _entries(target, error)
 
 
@@ -136,8 +138,8 @@ def _lookup(target: Target) -> _Found:
 
 
 def _entries(target: Target, found: _Found) -> list[Entry]:
-    if isinstance(found, LookupError):
-        return [failed(target, Verdict.NAME_ERROR, str(found))]
+    if isinstance(found, ResolveError):
+        return [failed(target, Verdict.NAME_ERROR, found.message)]
     if isinstance(found, Exception):
         raise found
     return [_entry(target, remote) for remote in found]
@@ -149,6 +151,6 @@ def _entry(target: Target, remote: Endpoint) -> Entry:
     if why is None:
         return target, remote
     # The kernel would take an unspecified address for this very machine.
-    blocked = " (DNS filters answer so for blocked names)" if remote.address.is_unspecified else ""
-    reason = f"{target.host}: {why}{blocked}"
+    unspecified = remote.address.is_unspecified
+    reason = verdict_message("unusable", host=target.host, why=why, unspecified=unspecified)
     return failed(target, Verdict.NAME_ERROR, reason, remote)

@@ -9,7 +9,7 @@ from handshake.endpoint.options import ClientOptions
 from handshake.endpoint.timeouts import Timeouts
 from handshake.endpoint.verdict import Verdict
 from handshake.prober.driver import CONCURRENCY, Driver
-from handshake.prober.findings import kept_out
+from handshake.prober.findings import dropped_by_local_firewall
 from handshake.prober.resolver import Resolver, resolve
 from handshake.prober.result import Result
 from handshake.prober.signals import signals_blocked
@@ -125,7 +125,7 @@ class Probe:
             yield from self._over(connections)
 
     def _over(self, connections: UserspaceConnections) -> Generator[Step, None, None]:
-        from handshake.prober.userspace.build_result import build_result, is_kept_out
+        from handshake.prober.userspace.build_result import build_result, is_locally_dropped
 
         with signals_blocked():
             connection = connections.begin(self.target, self.remote)
@@ -138,8 +138,8 @@ class Probe:
             yield from self._steps_of(connection)
         connections.ended.clear()
         result = build_result(connection, connections.packet_socket.decode, self.tracker)
-        if result.ttl is not None and is_kept_out(connection, result.ttl):
-            result = replace(result, findings=(*result.findings, kept_out()))
+        if result.ttl is not None and is_locally_dropped(connection, result.ttl):
+            result = replace(result, findings=(*result.findings, dropped_by_local_firewall()))
         # A user who allows a single SYN gets no second one for this either.
         if self._timeouts.retries:
             from handshake.prober.rst_origin import locate_rst_sender

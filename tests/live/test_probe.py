@@ -185,7 +185,7 @@ def test_nobody_on_the_link_answers(target: str) -> None:
     with pair() as (client, _):
         _, result = call(client, target)
     assert result.verdict is Verdict.UNREACHABLE
-    assert "nobody on the link answers" in result.reason
+    assert result.reason.code == "unreachable.neighbour"
 
 
 @pytest.mark.live

@@ -146,7 +146,7 @@ def test_an_icmp_error_comes_through_a_nat(way: Way, by: str, tmp_path: Path) ->
     assert result.icmp is not None
     assert str(result.icmp.sender) == speaker
     assert (result.icmp.type, result.icmp.code) == ((3, 13) if way.version == 4 else (1, 1))
-    assert result.reason.startswith("the host itself" if by == "host" else speaker)
+    assert str(result.reason).startswith("the host itself" if by == "host" else speaker)
     assert draw(tmp_path / "wire.pcap", outside)[0] == SYN
 
 

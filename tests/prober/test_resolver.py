@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from handshake.errors import ResolveError
 from handshake.prober import Probe, Result, Target, Verdict, probes
 from handshake.prober.resolver import Resolver
 from handshake.tcp import Endpoint
@@ -39,7 +40,7 @@ def test_names_are_looked_up_at_once_and_addresses_do_not_wait(
             return (Endpoint.of(target.host, target.port),)
         both.wait(10)  # neither gets on without the other
         if target.host == "none.example":
-            raise LookupError("none.example: name or service not known")
+            raise ResolveError("target.not-a-name", host="none.example")
         return (Endpoint.of("2001:db8::1", target.port), Endpoint.of("192.0.2.1", target.port))
 
     monkeypatch.setattr(Target, "endpoints", endpoints)
@@ -94,8 +95,8 @@ def test_what_a_name_stands_for_is_looked_at_as_well(
     refused, other = probes(target)
     assert isinstance(refused, Result)
     assert (refused.verdict, refused.address) == (Verdict.NAME_ERROR, address)
-    assert refused.reason.startswith(f"a.example: {address} ")
-    assert says in refused.reason
+    assert str(refused.reason).startswith(f"a.example: {address} ")
+    assert says in str(refused.reason)
     # The others are called all the same.
     assert isinstance(other, Probe)
     assert other.remote == good

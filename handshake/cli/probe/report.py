@@ -56,7 +56,7 @@ class LineReport:
         row = result_line(result)
         if self.console.is_terminal and row.cell_len > width:
             # The first clause says what happened; the causes are shown with a single target.
-            row = result_line(replace(result, reason=result.reason.partition(": ")[0]))
+            row = result_line(result, short=True)
         self.statistics([row])
 
     def statistics(self, lines: Sequence[Text]) -> None:

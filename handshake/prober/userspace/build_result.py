@@ -1,4 +1,4 @@
-"""What became of a call: its result, from what was concluded and what was seen of it."""
+"""Builds the result of a connection from its outcome and from the packets seen of it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from handshake.endpoint.verdict import Note, Verdict
+from handshake.endpoint.verdict import Verdict
 from handshake.linux.next_hop import unresolved_neighbour
-from handshake.prober.explanation import nobody_answers, reason
-from handshake.prober.findings import hints, too_near
-from handshake.prober.result import Negotiated, Result, failed, hops, round_trip
+from handshake.prober.explanation import explain, no_neighbour, verdict_message
+from handshake.prober.findings import answered_on_path, findings_of
+from handshake.prober.result import Result, failed, hops, round_trip
 from handshake.tcp import Flags, Observed
 from handshake.tracker import Tracker, summarize_end
 from handshake.units import NS_PER_SECOND
@@ -18,17 +18,17 @@ from handshake.units import NS_PER_SECOND
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from handshake.endpoint.outcome import Negotiated, Outcome
     from handshake.linux.packet_socket import Captured, Received
-    from handshake.prober.userspace.conclusion import Conclusion
     from handshake.prober.userspace.connection import UserspaceConnection
-    from handshake.record import EndRecord
+    from handshake.record import EndRecord, Finding
     from handshake.tracker import Connection
 
-_ON_ITS_WAY: Final = 0.05
-"""Seconds that a packet may take from the wire to TCP: a program may have a say in between."""
+_DELIVERY: Final = 0.05
+"""Seconds that a packet may take from the interface to TCP: a program may filter it between."""
 
 _UNTOUCHED: Final = 255
-"""A TTL that no router has counted down."""
+"""A TTL that no router has decremented."""
 
 
 def build_result(
@@ -36,46 +36,41 @@ def build_result(
     decode: Callable[[Captured], Received | None],
     tracker: Tracker | None = None,
 ) -> Result:
-    """Return what became of it; `tracker` has heard its segments, if anybody has."""
+    """Return the result of a connection; `tracker` has seen its segments, if they were kept."""
     session, remote = connection.session, connection.session.remote
-    found, over = connection.conclusion, connection.over
-    assert found is not None
-    assert found.verdict is not None
+    outcome, over = connection.outcome, connection.over
+    assert outcome is not None
     assert over is not None
-    if found.verdict is Verdict.FILTERED and not connection.syns:
-        return _unseen(connection)
+    if outcome.verdict is Verdict.FILTERED and not connection.syns:
+        return _not_seen(connection)
     answer = session.answer()
     rtt, ambiguous, ttl = _measured(connection, answer, decode)
     seen = None if tracker is None else _own_connection(connection, tracker)
-    notes = found.notes
+    findings = outcome.findings
     if seen is not None:
-        told = seen.findings.found()
-        notes += tuple(hints(connection.segments or (), connection.path_mss, told))
-    notes += tuple(_nearness(connection, found, ttl))
-    return Result(
+        observed = seen.findings.found()
+        findings += tuple(findings_of(connection.segments or (), connection.path_mss, observed))
+    findings += tuple(_distance(connection, outcome, ttl))
+    duration = (over - connection.begun) / NS_PER_SECOND
+    asked, signed = session.asked, session.signed
+    return Result.of(
+        outcome,
         target=connection.target.text,
         address=str(remote.address),
         port=remote.port,
-        verdict=found.verdict,
-        reason=reason(
-            found, (over - connection.begun) / NS_PER_SECOND, found.data, signed=session.signed
-        ),
-        icmp=found.error,
+        reason=explain(outcome, session.local, remote, duration, asked=asked, signed=signed),
         rtt=rtt,
         rtt_ambiguous=ambiguous,
         waited=_waited(connection, answer),
         syn_sent=len(connection.syns),
         ttl=ttl,
-        negotiated=_in_force(connection, found.negotiated),
+        negotiated=_in_force(connection, outcome.negotiated),
         client=None if seen is None else _our_end(connection, seen),
         server=None if seen is None else summarize_end(seen.server),
-        close=found.close,
         guard=connection.guard.name,
-        findings=notes,
+        findings=findings,
         segments=tuple(connection.segments or ()),
-        duration=(over - connection.begun) / NS_PER_SECOND,
-        syn_ack_again=found.ack_status.again,
-        data=found.data,
+        duration=duration,
         errors=tuple(connection.errors),
     )
 
@@ -90,69 +85,64 @@ def tracked(connection: UserspaceConnection) -> Tracker | None:
     return tracker
 
 
-def _unseen(connection: UserspaceConnection) -> Result:
-    """Return what became of it, where none of our SYNs was seen leaving."""
-    local, remote, interface = (
-        connection.session.local,
-        connection.session.remote,
-        connection.session.interface,
-    )
-    # An ICMP error of our own kernel's would say so, but it sends few of them in a second.
-    if (who := unresolved_neighbour(remote.address, local.address, interface)) is not None:
-        why = nobody_answers(who, remote.address)
+def _not_seen(connection: UserspaceConnection) -> Result:
+    """Return the result if none of our SYNs appeared on the interface."""
+    session = connection.session
+    local, remote = session.local, session.remote
+    # The kernel would report it by an ICMP error, too, but it sends few of them each second.
+    neighbour = unresolved_neighbour(remote.address, local.address, session.interface)
+    if neighbour is not None:
+        why = no_neighbour(neighbour, remote.address)
         return failed(connection.target, Verdict.UNREACHABLE, why, remote)
-    why = (
-        "none of our SYNs was seen leaving: the link takes nothing, or this machine hides them "
-        "(IPsec) or gives them another address (source NAT); --connect would tell"
-    )
+    why = verdict_message("unsent.not-seen")
     return failed(connection.target, Verdict.LOCAL_ERROR, why, remote)
 
 
-def _nearness(
-    connection: UserspaceConnection, found: Conclusion, ttl: int | None
-) -> Iterator[Note]:
-    """Yield a note where the answer came from nearer by than the target is."""
-    # What crossed our SYN answers nothing, and a RST to what is no SYN says nothing of a port.
-    if ttl is None or hops(ttl) or found.crossed or Flags.SYN not in found.asked:
+def _distance(
+    connection: UserspaceConnection, outcome: Outcome, ttl: int | None
+) -> Iterator[Finding]:
+    """Yield a finding if the answer came from nearer than the target is."""
+    # A SYN that crossed ours is no answer, and a RST to another segment does not concern the port.
+    if ttl is None or hops(ttl) or outcome.crossed or Flags.SYN not in connection.session.asked:
         return
-    if (router := connection.gateway()) is not None:
-        answer = "RST" if found.verdict is Verdict.CLOSED else "SYN+ACK"
-        yield too_near(answer, ttl, connection.session.remote.address, router)
+    if (gateway := connection.gateway()) is not None:
+        answer = "RST" if outcome.verdict is Verdict.CLOSED else "SYN-ACK"
+        yield answered_on_path(answer, ttl, connection.session.remote.address, gateway)
 
 
-def is_kept_out(connection: UserspaceConnection, ttl: int) -> bool:
-    """Whether the answer, which was seen on the wire, never came as far as our guard.
+def is_locally_dropped(connection: UserspaceConnection, ttl: int) -> bool:
+    """Whether the answer that was seen on the interface never reached our guard.
 
-    What others are told at the same port may hide that, but nothing makes it up. If it is on
-    its way there yet, it is waited for: this is for who makes one call, and no other beside.
+    Packets of other connections to the port may hide that, but not feign it. A packet that is still
+    on its way is waited for, so this is only for a single connection.
     """
     if connection.dropped is None:
         return False
-    if connection.guard.name == "minttl" and ttl == _UNTOUCHED:  # it lets this one through
+    if connection.guard.name == "minttl" and ttl == _UNTOUCHED:  # this guard lets it pass
         return False
-    give_up = time.monotonic() + _ON_ITS_WAY
+    give_up = time.monotonic() + _DELIVERY
     while connection.guard.dropped == connection.dropped:
         if time.monotonic() > give_up:
             return True
-        time.sleep(_ON_ITS_WAY / 50)
+        time.sleep(_DELIVERY / 50)
     return False
 
 
-def _in_force(connection: UserspaceConnection, agreed: Negotiated | None) -> Negotiated | None:
-    """Return what both SYNs brought into force: a peer may take more than our path carries."""
-    if agreed is None or agreed.mss is None or agreed.mss <= connection.path_mss:
-        return agreed
-    return replace(agreed, mss=connection.path_mss)
+def _in_force(connection: UserspaceConnection, negotiated: Negotiated | None) -> Negotiated | None:
+    """Return what was negotiated, with the MSS that our side of the path can carry."""
+    if negotiated is None or negotiated.mss is None or negotiated.mss <= connection.path_mss:
+        return negotiated
+    return replace(negotiated, mss=connection.path_mss)
 
 
 def _own_connection(connection: UserspaceConnection, tracker: Tracker) -> Connection | None:
-    """Return the connection that we called: to a tracker, a stray SYN begins another."""
+    """Return the tracker's view of the connection: to it, a stray SYN begins another one."""
     ours = connection.session.local
     return next((e for e in reversed(tracker.connections) if e.client.endpoint == ours), None)
 
 
 def _our_end(connection: UserspaceConnection, seen: Connection) -> EndRecord:
-    """Return our end: what it is and did we know better than who saw the wire alone."""
+    """Return our end, from our own state where that is exact and the tracker only infers it."""
     sent = [each.segment for each in connection.segments or () if each.outgoing]
     return replace(
         summarize_end(seen.client),
@@ -175,7 +165,7 @@ def _measured(
     answer: Captured | Observed | None,
     decode: Callable[[Captured], Received | None],
 ) -> tuple[float | None, bool, int | None]:
-    """Return the round trip, whether it is a guess, and the answer's time to live."""
+    """Return the round trip, whether it is ambiguous, and the answer's TTL."""
     if answer is None:
         return None, False, None
     if not isinstance(answer, Observed) and len(connection.syns) == 1:

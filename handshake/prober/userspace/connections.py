@@ -16,7 +16,7 @@ from handshake.endpoint.options import ClientOptions
 from handshake.endpoint.verdict import Verdict
 from handshake.errors import ConnectError
 from handshake.linux.packet_socket import PacketSocket
-from handshake.linux.route import explain
+from handshake.linux.route import send_error
 from handshake.linux.sockaddr import sockaddr
 from handshake.packet.quick_parse import checksum_ok, ends, peek
 from handshake.prober.clock import Clock
@@ -24,7 +24,6 @@ from handshake.prober.result import Result, failed
 from handshake.prober.signals import signals_blocked
 from handshake.prober.timer_queue import TimerQueue
 from handshake.prober.userspace.build_result import build_result, tracked
-from handshake.prober.userspace.conclusion import Conclusion
 from handshake.prober.userspace.connection import FLAGS
 from handshake.prober.userspace.dialer import Dialer
 from handshake.prober.userspace.time_wait import TimeWait
@@ -161,9 +160,9 @@ class UserspaceConnections:
                 target, remote, *ports, self._decode, timeouts, options
             )
         except ConnectError as error:
-            return failed(target, Verdict.LOCAL_ERROR, str(error), remote)
+            return failed(target, Verdict.LOCAL_ERROR, error.message, remote)
         except OSError as error:
-            return failed(target, Verdict.LOCAL_ERROR, explain(error), remote)
+            return failed(target, Verdict.LOCAL_ERROR, send_error(error).message, remote)
         if self._observer is not None:
             connection.observer = self._observer()
         self._time_wait.begin(connection.incoming)
@@ -314,7 +313,7 @@ class UserspaceConnections:
             except OSError as error:
                 # A full queue loses a packet as the path may: it is retransmitted.
                 if error.errno not in _FULL:
-                    connection.session.unsent(explain(error))
+                    connection.session.unsent(send_error(error).message)
             else:
                 connection.sent(packet)
 
@@ -370,7 +369,7 @@ class UserspaceConnections:
             return
         connection.slot[0] = None
         del self._to_us[connection.incoming], self._from_us[connection.outgoing]
-        connection.conclusion = Conclusion(connection.session)
+        connection.outcome = connection.session.outcome()
         self._time_wait.end(connection, connection.over or 0)
         self.ended.append(connection)
 
