@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import struct
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import pytest
