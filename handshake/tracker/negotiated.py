@@ -46,6 +46,13 @@ def fast_open(offer: Offer) -> str | None:
     return "cookie" if offer.fast_open else "request"
 
 
+def accepted_data(syn: Segment, answer: Segment) -> int:
+    """Return how many octets of data in a SYN its answer acknowledges (RFC 7413 section 4.2.2)."""
+    if answer.ack is None or not syn.seq + 1 < answer.ack <= syn.end:
+        return 0
+    return min(answer.ack - syn.seq - 1, syn.payload_length)
+
+
 def _syn(end: End) -> Segment | None:
     """Return the SYN or SYN-ACK whose options count."""
     transmission = end.syn or end.syn_ack
@@ -60,8 +67,7 @@ def _block(end: End, offered: Offer, peer_offered: Offer) -> ControlBlock:
 
 def _fast_open(asked: Segment, answered: Segment) -> str:
     if asked.payload_length:
-        taken = answered.ack is not None and asked.seq + 1 < answered.ack <= asked.end
-        return "data-accepted" if taken else "data-rejected"
+        return "data-accepted" if accepted_data(asked, answered) else "data-rejected"
     if answered.options.fast_open or asked.options.fast_open:
         return "cookie"
     return "none" if asked.options.fast_open is None else "requested"

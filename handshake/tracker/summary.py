@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from handshake.record import EndRecord, HandshakeRecord, Record, rfc3339
-from handshake.tracker.negotiated import fast_open, negotiated
+from handshake.tracker.findings import ConnectionFindings
+from handshake.tracker.negotiated import accepted_data, fast_open, negotiated
 from handshake.tracker.timing import timing
-from handshake.tracker.zeek import ZeekRecord, conn_state, record
+from handshake.tracker.zeek import Zeek, ZeekRecord, conn_state, record
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
@@ -15,11 +16,15 @@ if TYPE_CHECKING:
 
 
 def summarize(connection: Connection) -> Record:
-    """Return the record of a connection as far as it was captured."""
+    """Return the record of a connection as far as it was captured.
+
+    Its findings, and what Zeek says, are those of its observers (`tracker.RECORD`).
+    """
     first, last = connection.first, connection.last
     if first is None or last is None:
         raise ValueError("a connection without a segment has no record")
-    flow, outcome = connection.zeek.main, _outcome(connection)
+    zeek, findings = connection.observer(Zeek), connection.observer(ConnectionFindings)
+    conn, outcome = None if zeek is None else zeek.main, _outcome(connection)
     return Record(
         stream=connection.number,
         client=summarize_end(connection.client),
@@ -31,19 +36,23 @@ def summarize(connection: Connection) -> Record:
         closed=_closed(connection),
         handshake=_handshake(connection),
         completeness=connection.analysis.completeness,
-        conn_state=None if flow is None else conn_state(flow),
-        history=None if flow is None else flow.history.text,
+        conn_state=None if conn is None else conn_state(conn),
+        history=None if conn is None else conn.history.text,
         frames=(first.frame, last.frame),
         negotiated=negotiated(connection),
         icmp=connection.unreachable if outcome == "unreachable" else None,
-        findings=connection.findings.found(),
+        findings=() if findings is None else findings.found(),
     )
 
 
 def zeek_records(connection: Connection) -> list[ZeekRecord]:
     """Return the rows of a connection in Zeek's conn.log: one, or more after timeouts."""
-    client, server = connection.client.endpoint, connection.server.endpoint
-    return [record(flow, client, server) for flow in connection.zeek.conns]
+    client, server, zeek = (
+        connection.client.endpoint,
+        connection.server.endpoint,
+        connection.observer(Zeek),
+    )
+    return [] if zeek is None else [record(each, client, server) for each in zeek.conns]
 
 
 def summarize_end(end: End) -> EndRecord:
@@ -127,5 +136,4 @@ def _took_data(connection: Connection) -> bool:
     syn, syn_ack = connection.client.syn, connection.server.syn_ack
     if syn is None or syn_ack is None:
         return False
-    sent, answer = syn.first.segment, syn_ack.first.segment
-    return answer.ack is not None and sent.seq + 1 < answer.ack <= sent.end
+    return accepted_data(syn.first.segment, syn_ack.first.segment) > 0
