@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from handshake.packet.decode import Decoder
     from handshake.packet.frame import Frame
-    from handshake.packet.packed_frames import FrameLayout, Taken
+    from handshake.packet.packed_frames import FrameLayout
     from handshake.record import Record
     from handshake.survey.fast_path import Summary
     from handshake.survey.handshake_cache import Start
@@ -66,8 +66,11 @@ class FlowTable:
         self, decoder: Decoder, *, most_kept: int = MOST_KEPT, every: bool = False
     ) -> None:
         """With `every` a tracker follows every flow, and `records` yields its connections."""
-        self.taken: Taken = {}
-        """Where plain frames of known flows may be put without asking."""
+        self._buffers: dict[bytes, bytearray] = {}
+        """The records of flows that have only plain IPv4 frames, by both directions' keys."""
+
+        self.buffer = self._buffers.get
+        """As `capture.sink.FrameSink` has it: the table is one, at the speed of a dictionary."""
 
         self._decoder = decoder
         self._every = every
@@ -143,7 +146,7 @@ class FlowTable:
         for each in flow.keys:
             self._flows[each] = flow
             if flow.tracker is None and flow.reused is None and layout is packed_frames.V4:
-                self.taken[each] = flow.records
+                self._buffers[each] = flow.records
         return flow
 
     def _decode(self, frame: Frame) -> None:
@@ -174,7 +177,7 @@ class FlowTable:
         flow.tracker = self._tracker(flow)
         records, flow.records = flow.records, bytearray()
         for key in flow.keys:
-            self.taken.pop(key, None)
+            self._buffers.pop(key, None)
         for observed in packed_frames.observed(flow.layout, records, self._decoder):
             self._feed(flow, observed)
 
@@ -274,7 +277,7 @@ class FlowTable:
     def _drop(self, flow: Flow) -> None:
         for key in flow.keys:
             del self._flows[key]
-            self.taken.pop(key, None)
+            self._buffers.pop(key, None)
             self._dropped[key] = flow.last_number
         while len(self._dropped) > _REMEMBERED:
             del self._dropped[next(iter(self._dropped))]

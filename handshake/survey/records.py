@@ -100,7 +100,7 @@ def _records(
 
     decoder, readable, found = Decoder(), report.readable, False
     flows = FlowTable(decoder, every=every)
-    for record, connection in flows.records(source.frames(report, flows.taken)):
+    for record, connection in flows.records(source.frames(report, flows)):
         yield changed(record, capture=source.file_of(record.frames[0])), connection
         found = True
     warnings = decoder.warnings
