@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from handshake import events as ev
 from handshake.events import Role
-from handshake.tracker.negotiated import accepted_data
+from handshake.tcp import Agreement
+from handshake.tcp.agreement import accepted_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from handshake.tcp import ControlBlock
     from handshake.tracker.context import SegmentContext
 
 
@@ -50,24 +50,12 @@ def _syn_ack(seen: SegmentContext) -> Iterator[ev.Event]:
         yield ev.CookieGiven(seen.by, seg.options.fast_open)
     if syn is not None and (carried := syn.first.segment.payload_length):
         yield ev.FastOpenAnswered(seen.by, accepted_data(syn.first.segment, seg), carried)
-    if seen.receiver.syn_ack is not None:
-        return
     client, server = seen.after(Role.CLIENT), seen.after(Role.SERVER)
-    if client is not None and server is not None and client.agreed and server.agreed:
-        yield _negotiated(client, server)
-
-
-def _negotiated(client: ControlBlock, server: ControlBlock) -> ev.Negotiated:
-    assert client.offered is not None
-    assert server.offered is not None
-    return ev.Negotiated(
-        client_mss=client.mss or 0,
-        server_mss=server.mss or 0,
-        client_shift=client.rcv_shift or 0,
-        server_shift=server.rcv_shift or 0,
-        scaled=client.offered.window_scale is not None and server.offered.window_scale is not None,
-        sack=bool(client.sack),
-        timestamps=bool(client.timestamps),
-        ecn=bool(client.ecn),
-        accecn=bool(client.accecn),
-    )
+    if syn is None or client is None or server is None or seen.receiver.syn_ack is not None:
+        return
+    if client.agreed and server.agreed:
+        own = seg if seen.sender.syn is None else seen.sender.syn.first.segment
+        theirs = syn.first.segment
+        offers = (own, theirs) if seen.by is Role.CLIENT else (theirs, own)
+        scaled = all(each.options.window_scale is not None for each in offers)
+        yield ev.Negotiated(Agreement.of(*offers), scaled)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from handshake.record import EndRecord, HandshakeRecord, Record, rfc3339
+from handshake.tcp import Agreement
+from handshake.tcp.agreement import accepted_data
 from handshake.tracker.findings import ConnectionFindings
-from handshake.tracker.negotiated import accepted_data, fast_open, negotiated
 from handshake.tracker.timing import timing
 from handshake.tracker.zeek import Zeek, ZeekRecord, conn_state, record
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
+    from handshake.tcp import Offer
     from handshake.tracker.connection import Connection, End, Transmission
 
 
@@ -39,7 +41,7 @@ def summarize(connection: Connection) -> Record:
         conn_state=None if conn is None else conn_state(conn),
         history=None if conn is None else conn.history.text,
         frames=(first.frame, last.frame),
-        negotiated=negotiated(connection),
+        negotiated=_negotiated(connection),
         icmp=connection.unreachable if outcome == "unreachable" else None,
         findings=() if findings is None else findings.found(),
     )
@@ -81,7 +83,7 @@ def summarize_end(end: End) -> EndRecord:
         fin=end.fins,
         rst=end.rsts,
         accecn=None if offer is None else offer.accecn,
-        fast_open=None if offer is None else fast_open(offer),
+        fast_open=None if offer is None else _fast_open(offer),
         mptcp=None if offer is None else offer.mptcp,
         md5=None if offer is None else offer.md5,
         ao_key=None if offer is None else offer.ao_key,
@@ -130,6 +132,20 @@ def _handshake(connection: Connection) -> HandshakeRecord:
         simultaneous=connection.simultaneous,
         fast_open=_took_data(connection),
     )
+
+
+def _negotiated(connection: Connection) -> Agreement | None:
+    """Return what was negotiated; None where the SYN or the SYN-ACK was not captured."""
+    client, server = (each.syn or each.syn_ack for each in (connection.client, connection.server))
+    if client is None or server is None:
+        return None
+    return Agreement.of(client.first.segment, server.first.segment)
+
+
+def _fast_open(offer: Offer) -> str | None:
+    if offer.fast_open is None:
+        return None
+    return "cookie" if offer.fast_open else "request"
 
 
 def _took_data(connection: Connection) -> bool:
