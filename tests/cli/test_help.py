@@ -149,7 +149,7 @@ def test_the_version_is_a_line() -> None:
 def test_even_a_mistake_of_ours_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(_: object) -> None:
+    def fail(*_: object) -> None:
         raise ZeroDivisionError("no\nreason \x1b[2J")
 
     monkeypatch.setattr(replayer, "replay", fail)
