@@ -25,7 +25,7 @@ CLEAN: Final = (
     "__main__.py",
     "capture",
     "cli",
-    "endpoint/options.py",
+    "endpoint",
     "errors.py",
     "events",
     "export",

@@ -1,1 +1,1 @@
-"""One end of a connection made by hand: what it sends, hears and concludes; no clock, no I/O."""
+"""One end of a TCP connection, sans-IO: what it sends and receives, what it concludes."""

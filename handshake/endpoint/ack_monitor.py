@@ -1,8 +1,7 @@
-"""The watch: whether the peer took our ACK, for which only what it does not do is a sign.
+"""Detect whether the server accepted our ACK, by whether it retransmits its SYN-ACK.
 
-A peer whose SYN,ACK is not acknowledged sends it again: Linux after 1, 3, 7 s and so on. Where
-it does not, and says nothing else either, it seems to have taken our ACK (section 3.8.1); for
-certain it does not know who keeps nothing before that, as with SYN cookies.
+A server whose SYN-ACK is not acknowledged retransmits it (section 3.8.1): Linux after 1, 3, 7 s
+and so on. Silence is evidence, not proof: with SYN cookies there is no retransmission.
 """
 
 from __future__ import annotations
@@ -11,62 +10,62 @@ from typing import Final, NamedTuple
 
 from handshake.units import NS_PER_SECOND
 
-_SOONEST: Final = NS_PER_SECOND // 5
-"""No timer repeats a segment sooner: what comes sooner was copied on the way (RFC 6298)."""
+_MIN_RTO: Final = NS_PER_SECOND // 5
+"""No retransmission timer is shorter (RFC 6298): what arrives sooner is a copy from the network."""
 
-_ENOUGH: Final = 2
-"""Times that a SYN,ACK comes again, each of them answered, after which nobody takes our ACKs."""
+_MAX_RETRANSMISSIONS: Final = 2
+"""Retransmissions of the SYN-ACK, each acknowledged, that show that our ACKs are not accepted."""
 
 
 class AckStatus(NamedTuple):
-    """What is known of whether the peer took our ACK."""
+    """What is known about whether the server accepted our ACK."""
 
     confirmed: bool
-    """Whether it showed that it did: by anything but its SYN,ACK."""
+    """Whether it showed that it did, by any segment other than its SYN-ACK."""
 
     watched: float
-    """For how many seconds its SYN,ACK was awaited once more."""
+    """Seconds for which we watched for a retransmission of the SYN-ACK."""
 
     again: tuple[float, ...] = ()
-    """When that came again, in seconds from when it came first."""
+    """When the SYN-ACK was retransmitted, in seconds after the first one."""
 
     withheld: bool = False
-    """Whether our ACK never left."""
+    """Whether we sent no ACK on purpose."""
 
 
 class SynAckMonitor:
-    """Times the SYN,ACKs of one peer, from the first one on; in nanoseconds."""
+    """Measure when one server retransmits its SYN-ACK; all times in nanoseconds."""
 
     def __init__(self) -> None:
-        self._came: int | None = None
-        self._last = 0
+        self._first_arrived: int | None = None
+        self._last_at = 0
         self._until = 0
-        self._least = 0
+        self._earliest = 0
         self.again: list[int] = []
-        """When the SYN,ACK came again, counted from when it came first."""
+        """When the SYN-ACK was retransmitted, counted from the first one."""
 
-    def begin(self, at: int, observe: int, came: int) -> None:
-        """The SYN,ACK is heard, and is to be watched for so long; it came by this stamp."""
-        self._came, self._last = came, at
-        self._until = self._least = at + observe
+    def begin(self, at: int, observe: int, arrived: int) -> None:
+        """Start at the SYN-ACK, captured at `arrived`, processed `at`; watch for `observe`."""
+        self._first_arrived, self._last_at = arrived, at
+        self._until = self._earliest = at + observe
 
-    def repeated(self, at: int, came: int) -> None:
-        """Note that it is heard again; who is busy hears it later than it came."""
-        if self._came is None:
+    def repeated(self, at: int, arrived: int) -> None:
+        """Record a retransmission; a busy program processes it later than it arrived."""
+        if self._first_arrived is None:
             return
-        waited, self._last = at - self._last, at
-        if waited < _SOONEST:
+        waited, self._last_at = at - self._last_at, at
+        if waited < _MIN_RTO:
             return
-        # Its timer doubles each time, and so does the time in which silence says nothing.
+        # Its timer doubles each time, and so does the time in which silence proves nothing.
         self._until = max(self._until, at + waited * 5 // 2)
-        self.again.append(came - self._came)
+        self.again.append(arrived - self._first_arrived)
 
     @property
     def until(self) -> int:
-        """From when on its silence tells that our ACK was taken, or its noise that none was."""
-        return self._least if len(self.again) >= _ENOUGH else self._until
+        """When the observation ends: silence until then suggests that our ACK was accepted."""
+        return self._earliest if len(self.again) >= _MAX_RETRANSMISSIONS else self._until
 
     @property
     def in_vain(self) -> bool:
-        """Whether it came again and again, although each time it was answered."""
-        return len(self.again) >= _ENOUGH
+        """Whether the SYN-ACK was retransmitted repeatedly, although acknowledged each time."""
+        return len(self.again) >= _MAX_RETRANSMISSIONS

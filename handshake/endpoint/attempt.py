@@ -1,6 +1,6 @@
-"""An attempt: what one end that opens and closes a connection sends, and what it concludes.
+"""The client of one connection: active OPEN, data, close, and the verdict.
 
-Its control block decides, the same that the tracker keeps.
+Its rules are those of the control block, which the tracker uses, too.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from handshake.endpoint.base import Client
+from handshake.endpoint.client import Client
 from handshake.endpoint.data_phase import DataTransfer
 from handshake.endpoint.options import CloseMode
 from handshake.endpoint.rejection import Rejections
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 _FIN_ACK: Final = Flags.FIN | Flags.ACK
 
-_NOTHING: Final = (State.CLOSED, State.LISTEN, State.SYN_SENT, State.TIME_WAIT)
-"""The states in which the peer has not answered us, or waits for nothing more."""
+_NOTHING_TO_ABORT: Final = (State.CLOSED, State.LISTEN, State.SYN_SENT, State.TIME_WAIT)
+"""The states in which the peer has no connection with us that a RST could abort."""
 
 
 @dataclass
 class Attempt(Client):
-    """One connection, from our SYN to the last FIN or to the end of our patience."""
+    """One connection, from our SYN to the last FIN or to a timeout."""
 
     transfer: DataTransfer = field(init=False)
-    """What is said, heard and seen while the connection is open."""
+    """Data sent and received, and the observation of our ACK."""
 
     _rejections: Rejections = field(init=False)
     _advance_at: int | None = field(init=False, default=None)
@@ -46,7 +46,7 @@ class Attempt(Client):
 
     @property
     def ack_status(self) -> AckStatus:
-        """What is known of whether the peer took our ACK."""
+        """What is known about whether the server accepted our ACK."""
         return self.transfer.ack_status
 
     @property
@@ -57,36 +57,36 @@ class Attempt(Client):
 
     @property
     def uneventful(self) -> bool:
-        """Whether it heard only what it had to, in time: then it did what any other would do.
+        """Whether nothing was retransmitted, rejected or noted.
 
-        What it sends depends on numbers by their distances alone, and on no data; what was
-        refused, repeated or noted, on times as well.
+        What was sent then depends only on the relative sequence numbers of what was received,
+        and not on time.
         """
         return self.syn_sent == 1 and not self.notes and not self._rejections
 
-    # What comes in.
+    # Input.
 
     def receive(self, observed: Observed, at: int) -> Segments:
-        """Return the answers to a segment that the peer sent us."""
+        """Process a received segment; return the segments to send."""
         seg = observed.segment
         if self.done or dropped(observed, self.options.md5, self.notes):
             return ()
         if not self.block.acceptable(seg):
             return self._reject(observed, at)
         before, self._sender.block = self.block, self.block.received(seg)
-        # A SYN that crossed ours answers nothing: it left before it could.
+        # In a simultaneous open the peer's SYN left before ours arrived: it is no answer.
         if self.answer is None and seg.ack is not None:
             self.answer = observed
             self._icmp_errors.answered()
             if self.syn_sent > 1:
                 self.notes.add(
                     "syn-retransmitted",
-                    f"Our SYN was sent {self.syn_sent} times before an answer came that is one.",
+                    f"Our SYN was sent {self.syn_sent} times before a valid answer arrived.",
                 )
         if seg.rst:
             return self._reset(before, seg)
         if self.block.state is State.SYN_RECEIVED:
-            self.notes.add("simultaneous-open", "Both ends called at once: its SYN crossed ours.")
+            self.notes.add("simultaneous-open", "Simultaneous open: the SYNs of both ends crossed.")
             self._sender.timer.start(at)
             return self._sender.send(Flags.SYN | Flags.ACK, at, seq=self.iss)
         if not before.state.synchronized:
@@ -95,25 +95,25 @@ class Attempt(Client):
         return self._after(before, seg, at) if self.options.answer else ()
 
     def icmp(self, error: IcmpError) -> None:
-        """Take note of an ICMP error, and believe it where it can only be about our SYN."""
+        """Process an ICMP error; it ends the attempt only if it quotes our unanswered SYN."""
         if self.done:
             return
         ends = self._icmp_errors.receive(
             error,
-            ours=error.seq == self.iss or self._under_way(error.seq),
+            ours=error.seq == self.iss or self._in_flight(error.seq),
             waiting=self.block.state is State.SYN_SENT,
             last=self._sender.timer.at is None,
         )
         if ends:
             self._end(Verdict.UNREACHABLE)
 
-    def _under_way(self, seq: Seq) -> bool:
-        """Whether it is a number of what we sent, and what is not acknowledged."""
+    def _in_flight(self, seq: Seq) -> bool:
+        """Whether this sequence number is sent and not yet acknowledged."""
         una, nxt = self.block.snd.una, self.block.snd.nxt
         return una is not None and nxt is not None and una <= seq < nxt
 
     def on_timer(self, at: int) -> Segments:
-        """Return what is to be sent now that time has passed."""
+        """Process expired timers; return the segments to send."""
         if self.done:
             return ()
         if self._advance_at is not None and at >= self._advance_at:
@@ -121,21 +121,25 @@ class Attempt(Client):
         if at >= self._give_up_at:
             return self._give_up(at)
         if self._sender.timer.at is not None and at >= self._sender.timer.at:
-            return self._sender.again(self.transfer.send_buffer, at)
+            return self._sender.retransmit(self.transfer.send_buffer, at)
         return ()
 
     def abort(self, at: int) -> Segments:
-        """End it at once; return the RSTs that end it for the peer, too, if it may know of it."""
-        if self.done or self.block.state in _NOTHING or self.options.closing is CloseMode.NONE:
+        """End at once; return the RSTs that abort the connection, if the peer may have one."""
+        if (
+            self.done
+            or self.block.state in _NOTHING_TO_ABORT
+            or self.options.closing is CloseMode.NONE
+        ):
             return ()
         return self._abort(self.verdict or Verdict.HALF_OPEN, at)
 
     @property
     def _opening(self) -> bool:
-        # In SYN-SENT, what was refused may be the RST to a wrong answer, and not our SYN.
+        # In SYN-SENT, what this machine did not send may be our RST to a wrong ACK, not our SYN.
         return self.block.state is State.SYN_SENT and not self._rejections
 
-    # What follows from it.
+    # Reactions.
 
     def _established(self, before: ControlBlock, observed: Observed, at: int) -> Segments:
         seg = observed.segment
@@ -145,15 +149,15 @@ class Attempt(Client):
         if not self.options.answer:
             self._give_up_at = self.transfer.until(self.block)
             return ()
-        # In a simultaneous open the last segment is the peer's answer to our SYN,ACK (figure 7):
-        # it is acknowledged only where it brings more than that.
+        # In a simultaneous open the last segment acknowledges our SYN-ACK (figure 7): it gets an
+        # ACK only if it carries data or a FIN.
         self.transfer.confirmed = before.state is State.SYN_RECEIVED
         last = self.transfer.confirmed and seg.length == seg.syn
         answer = () if last else self._sender.send(Flags.ACK, at)
         return answer + self._advance(at)
 
     def _after(self, before: ControlBlock, seg: Segment, at: int) -> Segments:
-        """Acknowledge what takes numbers, and see how far the talk or the close is."""
+        """Acknowledge data, SYN and FIN; then continue with the data transfer or the close."""
         self.transfer.receive_buffer.take(seg)
         if self.block.snd.una != before.snd.una:
             self._sender.timer.start(at)
@@ -164,13 +168,13 @@ class Attempt(Client):
             case State.FIN_WAIT_2:
                 self._sender.timer.stop()
             case State.TIME_WAIT | State.CLOSED:
-                # 2 MSL are not waited for: nothing of ours is to use this pair of ports again.
+                # No 2 MSL wait: this socket pair is not used again.
                 self.close = Close.CLEAN
                 self._end(Verdict.OPEN)
         return answer
 
     def _advance(self, at: int) -> Segments:
-        """Say what is due, now that the connection is open; close it when all is said and seen."""
+        """Send data that is due; close when all is acknowledged and the observation is over."""
         out = self._sender.data(self.transfer.send_buffer, at) if self.transfer.send_buffer else ()
         until = self.transfer.until(self.block)
         if at < until:
@@ -181,9 +185,7 @@ class Attempt(Client):
         if self.transfer.in_vain:
             return self._abort(Verdict.HALF_OPEN, at)
         if rest := self.transfer.send_buffer.rest(self.block):
-            self.notes.add(
-                "data-lost", f"{octets(rest)} of what we said were not acknowledged in time."
-            )
+            self.notes.add("data-lost", f"{octets(rest)} of our data not acknowledged in time.")
             self.transfer.send_buffer.stop(self.block)
         return out + self._close(at)
 
@@ -199,15 +201,17 @@ class Attempt(Client):
         return self._sender.send(_FIN_ACK, at)
 
     def _abort(self, verdict: Verdict, at: int) -> Segments:
-        """End it by a RST: the peer need not keep what nobody will use (section 3.10.5)."""
+        """End with a RST, so that the peer can free the connection (section 3.10.5)."""
         self._end(verdict)
-        # Its number has to be the one that the peer expects next (RFC 5961 section 3.2): the first
-        # that it did not acknowledge, if that was lost, or the one after all that we sent.
-        expected = dict.fromkeys((self.block.snd.una, self.block.snd.nxt))
-        return tuple(each for seq in expected for each in self._sender.send(Flags.RST, at, seq=seq))
+        # A RST is valid only at the peer's RCV.NXT (RFC 5961 section 3.2): SND.UNA if what we sent
+        # was lost, SND.NXT if it arrived.
+        candidates = dict.fromkeys((self.block.snd.una, self.block.snd.nxt))
+        return tuple(
+            each for seq in candidates for each in self._sender.send(Flags.RST, at, seq=seq)
+        )
 
     def _confirm(self, seg: Segment) -> None:
-        """Take note where a segment shows that the peer took our ACK, or what came after it."""
+        """Record what a segment proves: that our ACK was accepted, that data was exchanged."""
         if self.transfer.shows(seg, syn_again=self.syn_sent > 1):
             self.transfer.confirmed = True
         if self.transfer.uses(seg):
@@ -219,32 +223,32 @@ class Attempt(Client):
             return ()
         self.close = Close.RESET
         self._confirm(seg)
-        # A RST before a word was said, or before any sign that our ACK was taken: nobody got to
-        # use the connection. That it acknowledges our FIN is the work of the peer's TCP alone.
+        # A RST before any data, or before any sign that our ACK was accepted: no application used
+        # the connection. An ACK of our FIN proves nothing: the peer's TCP sends it by itself.
         used = self.transfer.confirmed and self.transfer.used
         self._end(Verdict.OPEN if used else Verdict.RESET)
         return ()
 
     def _reject(self, observed: Observed, at: int) -> Segments:
-        """Answer a segment whose numbers are not acceptable."""
+        """Answer a segment that is not acceptable."""
         seg = observed.segment
-        again = self._is_syn_ack_again(seg)
-        if again:
+        repeated = self._repeats_syn_ack(seg)
+        if repeated:
             self.transfer.monitor.repeated(at, observed.at)
         if not self.options.answer and self.block.state.synchronized:
             return ()
-        if again:
+        if repeated:
             self.notes.add(
-                "syn-ack-again", "The SYN+ACK came again: our ACK was late, or was lost."
+                "syn-ack-again", "The SYN-ACK was retransmitted: our ACK was late or was lost."
             )
             if self.transfer.in_vain and at >= self.transfer.until(self.block):
                 return self._abort(Verdict.HALF_OPEN, at)
-        found = self._rejections.answer(self.block, seg, at)
-        if found is None:
+        answer = self._rejections.answer(self.block, seg, at)
+        if answer is None:
             return ()
-        return self._sender.send(found.flags, at, seq=found.seq)
+        return self._sender.send(answer.flags, at, seq=answer.seq)
 
-    def _is_syn_ack_again(self, seg: Segment) -> bool:
+    def _repeats_syn_ack(self, seg: Segment) -> bool:
         irs = self.block.rcv.irs
         return seg.syn and not seg.rst and seg.ack is not None and seg.seq == irs
 
@@ -261,12 +265,12 @@ class Attempt(Client):
             return ()
         if not self.options.answer:
             return self._abort(Verdict.HALF_OPEN, at)
-        # Our FIN has told the peer that we are done (section 3.6, case 1): it may stay in
-        # CLOSE-WAIT as long as its program likes. No RST from us would make that better.
+        # The peer has our FIN (section 3.6, case 1) and may stay in CLOSE-WAIT as long as its
+        # application likes: no reason for a RST.
         if self._fin_acknowledged:
             self.close = Close.PEER_KEPT_OPEN
         else:
-            self.notes.add("no-answer-to-fin", "Nothing acknowledged our FIN.")
+            self.notes.add("no-answer-to-fin", "Our FIN was not acknowledged.")
             if not self.transfer.confirmed:
                 return self._abort(Verdict.HALF_OPEN, at)
         self._end(Verdict.OPEN)

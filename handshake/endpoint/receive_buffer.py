@@ -1,4 +1,4 @@
-"""The inbox: what the peer has said, in order, and whether what was expected is in it."""
+"""The receive buffer: reassembled data, and whether the expected octets are in it."""
 
 from __future__ import annotations
 
@@ -10,43 +10,43 @@ if TYPE_CHECKING:
     from handshake.tcp import Segment, Seq
 
 KEPT: Final = 0xFFFF
-"""Octets of the peer's that are kept: a probe wants to know what answers, and not all of it."""
+"""Octets of received data that are kept: enough to tell what answers."""
 
 
 class ReceiveBuffer:
-    """The first octets that the peer sent, whatever the order in which they came."""
+    """The first `KEPT` octets that the peer sent, reassembled in order."""
 
     def __init__(self, expected: bytes) -> None:
         self._expected = expected
         self._octets = bytearray()
-        """Each in its place; between them are gaps that the space knows."""
+        """At their offsets; `_space` knows the gaps between them."""
 
         self._space = ReceiveSpace()
-        """What has come, by the rules by which it is acknowledged."""
+        """The same rules that decide what we acknowledge."""
 
     @property
     def octets(self) -> bytes:
-        """What has come without a gap."""
+        """The octets before the first gap."""
         irs, nxt = self._space.irs, self._space.nxt
         return b"" if irs is None or nxt is None else bytes(self._octets[: nxt - irs - 1])
 
     @property
     def found_expected(self) -> bool | None:
-        """Whether what was expected has come; None where nothing was."""
+        """Whether the expected octets arrived; None if none are expected."""
         return self._expected in self.octets if self._expected else None
 
     def begin(self, irs: Seq) -> None:
-        """Let the octet after this number, the peer's SYN, be the first."""
+        """Start after the peer's SYN, which has this sequence number."""
         self._space = ReceiveSpace(irs=irs, nxt=irs + 1)
 
     def take(self, seg: Segment) -> None:
-        """Take the payload of an acceptable segment."""
+        """Store the payload of an acceptable segment."""
         irs = self._space.irs
-        assert irs is not None, "nothing is acceptable before the peer's SYN"
-        at = seg.seq + seg.syn - irs - 1
-        # Its beginning may have come before, and its end may be more than is kept.
-        if part := seg.payload[max(0, -at) : max(0, KEPT - at)]:
-            place = max(0, at)
-            self._octets.extend(bytes(max(0, place - len(self._octets))))
-            self._octets[place : place + len(part)] = part
+        assert irs is not None, "no segment is acceptable before the peer's SYN"
+        offset = seg.seq + seg.syn - irs - 1
+        # It may start with octets before the buffer, and end beyond what is kept.
+        if part := seg.payload[max(0, -offset) : max(0, KEPT - offset)]:
+            start = max(0, offset)
+            self._octets.extend(bytes(max(0, start - len(self._octets))))
+            self._octets[start : start + len(part)] = part
         self._space = self._space.take(seg)

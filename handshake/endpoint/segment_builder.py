@@ -1,4 +1,4 @@
-"""The headers that an attempt sends: the same fields and options as Linux would choose."""
+"""Build the segments that a client sends, with the same fields and options as Linux."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ if TYPE_CHECKING:
     from handshake.tcp import ControlBlock
 
 ETHERNET: Final = 1460
-"""What a segment may carry over Ethernet, in octets."""
+"""The MSS of Ethernet with IPv4, in octets."""
 
 LINUX: Final = Offer(mss=ETHERNET, window_scale=7, sack_permitted=True, timestamps=True)
-"""What Linux offers over Ethernet: some sites drop a SYN that offers less."""
+"""What Linux offers over Ethernet; some sites drop a SYN that offers less."""
 
 _FIXED: Final = 20
 _LARGEST: Final = 0xFFFF
 _ECN_BITS: Final = ECN | Flags.AE
 
-_ANYBODY: Final = Endpoint.of("192.0.2.1", 1)
+_PLACEHOLDER: Final = Endpoint.of("192.0.2.1", 1)
 
 
 def path_mss(mtu: int, version: int) -> int:
-    """Return what a segment may carry on a path with this MTU, in octets (section 3.7.1)."""
+    """Return the MSS for a path with this MTU, in octets (section 3.7.1)."""
     # The length field of IPv4 counts the IP header, that of IPv6 does not.
     return min(mtu, _LARGEST) - 40 if version == 4 else min(mtu, _LARGEST + 40) - 60
 
 
 def offer_for(mtu: int, version: int, options: ClientOptions | None = None) -> Offer:
-    """Return what a call of this manner offers on a path with this MTU."""
+    """Return what a SYN with these options offers on a path with this MTU."""
     options = options or ClientOptions()
     return Offer(
         mss=path_mss(mtu, version) if options.mss is None else options.mss or None,
         window_scale=options.window_scale,
         sack_permitted=options.sack,
-        # Linux, too, leaves the clocks out where a signature takes their place.
+        # As Linux: with an MD5 signature there is no room for timestamps.
         timestamps=options.timestamps and not options.md5,
         ecn=options.ecn,
         fast_open=options.fast_open,
@@ -50,10 +50,10 @@ def offer_for(mtu: int, version: int, options: ClientOptions | None = None) -> O
 
 
 def check(options: ClientOptions) -> None:
-    """Raise UsageError where the options of such a SYN have no room in a header."""
+    """Raise UsageError if the options of the SYN exceed the 40 octets of a header."""
     builder = SegmentBuilder(offer_for(1500, 4, options), options)
     try:
-        builder.opening(_ANYBODY, _ANYBODY, Seq(0), clock=0)
+        builder.opening(_PLACEHOLDER, _PLACEHOLDER, Seq(0), clock=0)
     except ValueError as error:
         raise UsageError(
             "options.too-long", why=error, timestamps=builder.offer.timestamps
@@ -62,36 +62,42 @@ def check(options: ClientOptions) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SegmentBuilder:
-    """Makes the segments of one end, in the manner asked for. Times are clocks of timestamps."""
+    """Build the segments of one end. `clock` is always a timestamp value, in milliseconds."""
 
     offer: Offer
     options: ClientOptions = ClientOptions()  # noqa: RUF009 - it is frozen
     path_mss: int = ETHERNET
-    """What a segment may carry on our side of the path, whatever the peer takes."""
+    """The largest segment that our side of the path carries, whatever MSS the peer announces."""
 
     def opening(
-        self, local: Endpoint, remote: Endpoint, iss: Seq, clock: int, *, again: bool = False
+        self,
+        local: Endpoint,
+        remote: Endpoint,
+        iss: Seq,
+        clock: int,
+        *,
+        retransmission: bool = False,
     ) -> Segment:
-        """Return the first segment; `again`: without what may have kept an answer from coming.
+        """Return the first segment; on a retransmission without what middleboxes may drop.
 
         That is ECN (RFC 3168 section 6.1.1.1) and Fast Open (RFC 7413 section 4.1.3.1).
         """
         offer, flags, data = self.offer, self.options.asked, b""
-        if again:
+        if retransmission:
             flags &= ~_ECN_BITS
             offer = replace(offer, fast_open=None)
-        options = self._offered(offer, clock, None) + self._others()
+        options = self._offered(offer, clock, None) + self._extra()
         if offer.fast_open:
             data = self.options.data[: max(0, self.path_mss - len(options))]
-        return self._finished(
+        return self._signed(
             Segment(
                 source=local,
                 destination=remote,
                 seq=iss,
-                # As hard to guess as our own number, so that only who saw it can answer.
+                # As unpredictable as our ISN, so that only a host that saw it can answer.
                 ack=Seq(~int(iss)) if Flags.ACK in flags else None,
                 flags=flags,
-                window=min(self._room, _LARGEST),
+                window=min(self._receive_window, _LARGEST),
                 options=Options.of(options),
                 payload=data,
             )
@@ -100,9 +106,9 @@ class SegmentBuilder:
     def later(
         self, block: ControlBlock, flags: Flags, clock: int, seq: Seq, data: bytes = b""
     ) -> Segment:
-        """Return any other segment that this end sends; `clock` is for its timestamp."""
+        """Return any segment after the first."""
         assert block.remote is not None
-        return self._finished(
+        return self._signed(
             Segment(
                 source=block.local,
                 destination=block.remote,
@@ -110,24 +116,24 @@ class SegmentBuilder:
                 ack=block.rcv.nxt if Flags.ACK in flags else None,
                 flags=flags,
                 window=self._window(block, flags),
-                options=Options.of(self._agreed(block, flags, clock)),
+                options=Options.of(self._negotiated(block, flags, clock)),
                 payload=data,
             )
         )
 
     def payload(self, block: ControlBlock) -> int:
         """Return how many octets of data a segment may carry (section 3.7.1, RFC 6691)."""
-        options = len(Options.of(self._agreed(block, Flags.ACK, 0)).raw)
+        options = len(Options.of(self._negotiated(block, Flags.ACK, 0)).raw)
         return max(1, min(block.mss or self.path_mss, self.path_mss) - options)
 
-    def _finished(self, segment: Segment) -> Segment:
+    def _signed(self, segment: Segment) -> Segment:
         return signed(segment, self.options.md5) if self.options.md5 else segment
 
     @property
-    def _room(self) -> int:
+    def _receive_window(self) -> int:
         if self.options.window is not None:
             return self.options.window
-        # As many whole segments as an unscaled window can count.
+        # As many full segments as an unscaled window can announce.
         size = self.offer.mss or 536
         return _LARGEST // size * size
 
@@ -136,12 +142,12 @@ class SegmentBuilder:
             return 0
         # The window in a SYN is never scaled (RFC 7323 section 2.2); later it is rounded up.
         shift = 0 if Flags.SYN in flags else block.rcv_shift or 0
-        return min(-(-self._room >> shift), _LARGEST)
+        return min(-(-self._receive_window >> shift), _LARGEST)
 
-    def _agreed(self, block: ControlBlock, flags: Flags, clock: int) -> bytes:
-        """Return the options of a segment that is not the first."""
+    def _negotiated(self, block: ControlBlock, flags: Flags, clock: int) -> bytes:
+        """Return the options of a segment after the first."""
         if Flags.SYN in flags:
-            # A SYN,ACK offers only what the peer's SYN did (RFC 7323 sections 2.2 and 3.2).
+            # A SYN-ACK offers only what the peer's SYN did (RFC 7323 sections 2.2 and 3.2).
             return self._offered(self.offer, clock, block)
         signature = self._signature()
         if not block.timestamps or Flags.RST in flags:
@@ -155,27 +161,27 @@ class SegmentBuilder:
         return opt.nop() + opt.nop() + opt.md5(bytes(opt.MD5_OCTETS))
 
     def _offered(self, offer: Offer, clock: int, block: ControlBlock | None) -> bytes:
-        """Return the options of a SYN, or of a SYN,ACK where there is a block."""
-        theirs = (block and block.peer_offered) or offer
-        stamped = offer.timestamps and theirs.timestamps
+        """Return the options of a SYN, or of a SYN-ACK if there is a block."""
+        peer = (block and block.peer_offered) or offer
+        timestamps = offer.timestamps and peer.timestamps
         parts = [self._signature()]
         if offer.mss is not None:
             parts.append(opt.mss(offer.mss))
-        # In Linux's order, which every middlebox has seen before: what fills a word stands first.
-        if offer.sack_permitted and theirs.sack_permitted:
-            parts += [opt.sack_permitted()] if stamped else [opt.nop(), opt.nop()]
-            parts += [] if stamped else [opt.sack_permitted()]
-        elif stamped:
+        # In the order of Linux, which middleboxes know; padding precedes the option it aligns.
+        if offer.sack_permitted and peer.sack_permitted:
+            parts += [opt.sack_permitted()] if timestamps else [opt.nop(), opt.nop()]
+            parts += [] if timestamps else [opt.sack_permitted()]
+        elif timestamps:
             parts += [opt.nop(), opt.nop()]
-        if stamped:
+        if timestamps:
             echo = (block and block.ts_recent) or 0
             parts.append(opt.timestamps(clock % MODULUS, echo))
-        if offer.window_scale is not None and theirs.window_scale is not None:
+        if offer.window_scale is not None and peer.window_scale is not None:
             parts += [opt.nop(), opt.window_scale(offer.window_scale)]
         if offer.fast_open is not None and block is None:
             parts.append(opt.fast_open(offer.fast_open))
             parts.append(opt.nop() * (-sum(map(len, parts)) % 4))
         return b"".join(parts)
 
-    def _others(self) -> bytes:
+    def _extra(self) -> bytes:
         return b"".join(opt.option(kind, data) for kind, data in self.options.extra_options)

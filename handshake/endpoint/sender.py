@@ -1,4 +1,4 @@
-"""The speaker: what one end sends, first and again, and the control block that remembers it."""
+"""Send and retransmit the segments of one end; keep its control block."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ Segments: TypeAlias = tuple[Segment, ...]
 
 
 class RetransmissionTimer:
-    """When to send again what nobody has acknowledged; each wait is twice as long as the last."""
+    """When to retransmit; each timeout is twice as long as the last (RFC 6298)."""
 
     def __init__(self, rto: int, retries: int) -> None:
-        self._first = rto
-        self._allowed = retries
+        self._initial_rto = rto
+        self._retries = retries
         self._rto = rto
         self._left = 0
         self.at: int | None = None
-        """When it expires; None while nothing is to be sent again."""
+        """When it expires; None while it is off."""
 
     def start(self, now: int) -> None:
-        """Wait for the answer to something new."""
-        self._rto, self._left = self._first, self._allowed
-        self._wait(now)
+        """Start for a segment sent for the first time."""
+        self._rto, self._left = self._initial_rto, self._retries
+        self._arm(now)
 
     def back_off(self, now: int) -> None:
-        """Wait for the answer to what is sent again now."""
+        """Start for a retransmission, with twice the timeout."""
         self._rto *= 2
         self._left -= 1
-        self._wait(now)
+        self._arm(now)
 
     def stop(self) -> None:
-        """Wait for nothing."""
+        """Turn it off."""
         self.at = None
 
-    def _wait(self, now: int) -> None:
+    def _arm(self, now: int) -> None:
         self.at = now + self._rto if self._left else None
 
 
 class Sender:
-    """Makes segments, each as it is sent at a time in nanoseconds."""
+    """Make the segments of one end; times are in nanoseconds."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Sender:
         path_mss: int,
     ) -> None:
         self.block = ControlBlock(local=local, remote=remote)
-        """What our socket would know now."""
+        """The current control block."""
 
         self.timer = RetransmissionTimer(timeouts.rto, timeouts.retries)
         self.syn_sent = 0
@@ -73,22 +73,23 @@ class Sender:
         self._builder = SegmentBuilder(offer, options, path_mss)
 
     def syn(self, at: int) -> Segments:
-        """Return our SYN: the first, or the same once more."""
+        """Return our first segment, or a retransmission of it."""
         self.syn_sent += 1
-        again = self.syn_sent > 1
-        clock = self.clock(at)
+        clock, repeat = self.clock(at), self.syn_sent > 1
         return self._sent(
-            self._builder.opening(self._local, self._remote, self._iss, clock, again=again)
+            self._builder.opening(
+                self._local, self._remote, self._iss, clock, retransmission=repeat
+            )
         )
 
     def send(self, flags: Flags, at: int, *, seq: Seq | None = None, data: bytes = b"") -> Segments:
-        """Return a segment with these control bits; its number is the next one unless given."""
+        """Return a segment with these control bits; its sequence number is SND.NXT unless given."""
         seq = self.block.snd.nxt if seq is None else seq
         assert seq is not None
         return self._sent(self._builder.later(self.block, flags, self.clock(at), seq, data))
 
     def data(self, send_buffer: SendBuffer, at: int) -> Segments:
-        """Return the data that may leave now."""
+        """Return the data segments that may be sent now."""
         out: Segments = ()
         for seq, octets, last in send_buffer.due(self.block, self._size):
             out += self.send(Flags.PSH | Flags.ACK if last else Flags.ACK, at, seq=seq, data=octets)
@@ -98,15 +99,15 @@ class Sender:
             self.timer.start(at)
         return out
 
-    def again(self, send_buffer: SendBuffer, at: int) -> Segments:
-        """Retransmit the oldest of what nobody has acknowledged."""
+    def retransmit(self, send_buffer: SendBuffer, at: int) -> Segments:
+        """Retransmit the oldest unacknowledged segment."""
         self.timer.back_off(at)
         match self.block.state:
             case State.SYN_SENT:
                 return self.syn(at)
             case State.SYN_RECEIVED:
                 return self.send(Flags.SYN | Flags.ACK, at, seq=self._iss)
-        found = send_buffer.again(self.block, self._size)
+        found = send_buffer.retransmit(self.block, self._size)
         if found is not None:
             return self.send(Flags.PSH | Flags.ACK, at, seq=found[0], data=found[1])
         fin = self.block.fin
@@ -117,10 +118,10 @@ class Sender:
         return self._builder.payload(self.block)
 
     def _sent(self, seg: Segment) -> Segments:
-        """Return the segment, and remember that it left."""
+        """Apply the segment to the control block; return it."""
         self.block = self.block.sent(seg)
         return (seg,)
 
     def clock(self, at: int) -> int:
-        """Return what our timestamps clock shows at a time, in milliseconds."""
+        """Return our timestamp clock at a time, in milliseconds."""
         return self._ticks + at // NS_PER_MS

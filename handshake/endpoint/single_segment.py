@@ -1,4 +1,4 @@
-"""A knock: one segment that asks for no connection, and what its answer tells (section 3.10.7)."""
+"""Probe with one segment that opens no connection, as nmap's FIN, NULL and ACK scans do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from handshake.endpoint.ack_monitor import AckStatus
-from handshake.endpoint.base import Client
+from handshake.endpoint.client import Client
 from handshake.endpoint.validation import dropped
 from handshake.endpoint.verdict import Verdict
 from handshake.tcp import ControlBlock, Flags, Segment
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class SingleSegmentProbe(Client):
-    """Sends the segment, again if nothing answers, and judges the first answer that is one."""
+    """Send one segment, retransmit it, and judge the first valid answer (section 3.10.7)."""
 
     ack_status: AckStatus = field(init=False, default=AckStatus(confirmed=False, watched=0))
     transfer: None = field(init=False, default=None)
@@ -27,38 +27,40 @@ class SingleSegmentProbe(Client):
 
     @property
     def block(self) -> ControlBlock:
-        """What our socket would know: nothing, since there is no connection."""
+        """The control block of a closed socket: there is no connection."""
         return ControlBlock(local=self.local, remote=self.remote)
 
     def start(self, at: int) -> Segments:
-        """Return the segment."""
+        """Start the timers; return the segment."""
         (self._first,) = super().start(at)
         return (self._first,)
 
     def receive(self, observed: Observed, at: int) -> Segments:
-        """Return the answers to a segment that the peer sent us."""
+        """Process a received segment; return the segments to send."""
         seg = observed.segment
         if self.done or dropped(observed, self.options.md5, self.notes):
             return ()
-        asked = self._first
-        if seg.rst and not _answers(seg, asked):
-            self.notes.add("rst-ignored", f"A RST that does not answer anything of ours: {seg}.")
+        sent = self._first
+        if seg.rst and not _answers(seg, sent):
+            self.notes.add(
+                "rst-ignored", f"A RST that answers none of our segments was ignored: {seg}."
+            )
             return ()
         if seg.rst:
             self.answer = observed
             self._icmp_errors.answered()
-            # Who has no such connection resets whatever acknowledges something, listener or not.
-            self._end(Verdict.CLOSED if asked.ack is None else Verdict.RESET)
+            # A RST answers any ACK without a connection, listener or not.
+            self._end(Verdict.CLOSED if sent.ack is None else Verdict.RESET)
             return ()
-        if seg.syn and seg.ack is not None and asked.syn and asked.seq < seg.ack <= asked.end:
+        if seg.syn and seg.ack is not None and sent.syn and sent.seq < seg.ack <= sent.end:
             self.answer = observed
             self._end(Verdict.HALF_OPEN)
             return self._sender.send(Flags.RST, at, seq=seg.ack)
-        self.notes.add("stray", f"A segment that answers nothing of ours: {seg}.")
+        self.notes.add("stray", f"A segment that answers none of ours was ignored: {seg}.")
         return ()
 
     def icmp(self, error: IcmpError) -> None:
-        """Take note of an ICMP error, and believe it where it can only be about our segment."""
+        """Process an ICMP error; it ends the probe only if it quotes our segment."""
         if self.done:
             return
         ours, last = error.seq == self.iss, self._sender.timer.at is None
@@ -66,7 +68,7 @@ class SingleSegmentProbe(Client):
             self._end(Verdict.UNREACHABLE)
 
     def on_timer(self, at: int) -> Segments:
-        """Return what is to be sent now that time has passed."""
+        """Process expired timers; return the segments to send."""
         if self.done:
             return ()
         if at >= self._give_up_at:
@@ -77,8 +79,8 @@ class SingleSegmentProbe(Client):
         return ()
 
 
-def _answers(rst: Segment, asked: Segment) -> bool:
-    """Whether a RST has the numbers that section 3.10.7.1 asks for."""
-    if asked.ack is not None:
-        return rst.seq == asked.ack
-    return rst.ack == asked.end
+def _answers(rst: Segment, sent: Segment) -> bool:
+    """Whether a RST has the numbers that section 3.10.7.1 requires."""
+    if sent.ack is not None:
+        return rst.seq == sent.ack
+    return rst.ack == sent.end

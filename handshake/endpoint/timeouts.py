@@ -1,4 +1,4 @@
-"""Patience: how long a probe waits for what, and how often it tries."""
+"""Timeouts and retries of a probe."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from handshake.errors import UsageError
 from handshake.units import NS_PER_SECOND
 
 ACK_OBSERVATION: Final = 1.25
-"""Seconds in which a SYN,ACK that nobody acknowledged comes again (RFC 6298 section 2)."""
+"""Seconds within which an unacknowledged SYN-ACK is retransmitted (RFC 6298 section 2)."""
 
 MAX_WAIT: Final = NS_PER_SECOND // 5
-"""The longest wait for anything at once. Python runs the handler of a signal between its own steps
-alone: one that comes just before a wait begins is heeded when that ends."""
+"""The longest single blocking wait. Python runs signal handlers only between bytecodes: a signal
+that arrives just before a wait begins is handled when the wait ends."""
 
 _LONGEST: Final = 86_400
-"""Seconds: who waits for more than a day has mistyped."""
+"""Seconds: a longer time is a typing error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long to wait for what, in nanoseconds; `Timeouts.of` takes seconds."""
+    """Times to wait, in nanoseconds; `Timeouts.of` takes seconds."""
 
     rto: int = NS_PER_SECOND
     """Until the first retransmission; each one after it waits twice as long (RFC 6298)."""
@@ -33,14 +33,14 @@ class Timeouts:
     """For the handshake, all retransmissions included."""
 
     observe: int = 0
-    """For a sign that our ACK was not taken, before we close; 0 to let our FIN find out. Linux
-    repeats a SYN,ACK after a second: `ACK_OBSERVATION` is long enough to see it."""
+    """Watch for a retransmitted SYN-ACK before we close; 0 to rely on the answer to our FIN. Linux
+    retransmits it after a second: `ACK_OBSERVATION` is long enough to see that."""
 
     hold: int = 0
     """Between the handshake and our FIN; the peer's FIN ends it."""
 
     close: int = 2 * NS_PER_SECOND
-    """For both FINs to be acknowledged, from ours on."""
+    """From our FIN until both FINs are acknowledged."""
 
     @classmethod
     def of(
@@ -60,7 +60,7 @@ class Timeouts:
         times = (timeout, rto, observe, hold, close_timeout)
         if not all(0 <= seconds <= _LONGEST for seconds in times):
             raise UsageError("time-range", most=_LONGEST)
-        opening, first, watched, held, closing = (
+        handshake_ns, rto_ns, observe_ns, hold_ns, close_ns = (
             round(seconds * NS_PER_SECOND) for seconds in times
         )
-        return cls(first, retries, opening, watched, held, closing)
+        return cls(rto_ns, retries, handshake_ns, observe_ns, hold_ns, close_ns)

@@ -1,4 +1,4 @@
-"""What comes in before it is looked at: damaged segments, and what others say by ICMP."""
+"""Checks before a segment or an ICMP error is believed (RFC 2385, RFC 5927)."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 
 def dropped(observed: Observed, key: bytes, notes: Notes) -> bool:
-    """Whether a segment is to be dropped unread; `key` is what it must be signed with, if any."""
+    """Whether to drop a damaged or unsigned segment; `key` is the MD5 key, empty for none."""
     seg = observed.segment
     if observed.checksum_ok is False:
         notes.add("bad-checksum", f"A segment with a wrong checksum was dropped: {seg}.")
     elif seg.unreadable:
-        notes.add("unreadable", f"A segment whose header nobody can read was dropped: {seg}.")
+        notes.add("unreadable", f"A segment with an unreadable header was dropped: {seg}.")
     elif key and not verified(seg, key):
         notes.add(
             "bad-signature",
-            f"A segment without the signature of our key was dropped (RFC 2385): {seg}.",
+            f"A segment without a valid MD5 signature was dropped (RFC 2385): {seg}.",
         )
     else:
         return False
@@ -30,36 +30,37 @@ def dropped(observed: Observed, key: bytes, notes: Notes) -> bool:
 
 
 class IcmpErrors:
-    """The ICMP errors about our segments, and which of them is believed."""
+    """The ICMP errors received for our segments, and the one that counts."""
 
     def __init__(self, notes: Notes) -> None:
         self.error: IcmpError | None = None
-        """What says that our first segment did not arrive."""
+        """The error that reports our first segment as undeliverable."""
 
         self._notes = notes
 
     def receive(self, error: IcmpError, *, ours: bool, waiting: bool, last: bool) -> bool:
-        """Return whether an error ends the call.
+        """Return whether an error ends the connection attempt.
 
-        It must quote a number of `ours`: who did not see our segment cannot do that (RFC 5927
-        section 4.1). It is no more than a note unless we are `waiting` for a first answer. And
-        what may pass ends nothing while another SYN may fare better, so before the `last` one
-        (section 3.9.2.2).
+        It must quote a sequence number of `ours`, which an off-path attacker does not know (RFC
+        5927 section 4.1). Unless we are `waiting` for the first answer it is only noted. A soft
+        error ends nothing before the `last` retransmission of the SYN (section 3.9.2.2).
         """
         if not ours:
             self._notes.add(
                 "foreign-icmp",
-                f"{error.sender} quotes a number that is not ours: {error}. Ignored.",
+                f"{error.sender} sent an ICMP error that quotes none of our segments; ignored: "
+                f"{error}.",
             )
             return False
         if not waiting or not error.unreachable:
-            self._notes.add("icmp", f"{error.sender} says: {error}.")
+            self._notes.add("icmp", f"{error.sender} reported: {error}.")
             return False
         self.error = error
         return last or not error.soft
 
     def answered(self) -> None:
-        """An answer has come all the same."""
+        """Record that an answer arrived after all."""
         if self.error is not None:
-            self._notes.add("icmp", f"{self.error.sender} says: {self.error}. It passed.")
+            sender, error = self.error.sender, self.error
+            self._notes.add("icmp", f"{sender} reported: {error}. An answer arrived later.")
             self.error = None

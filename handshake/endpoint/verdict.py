@@ -1,4 +1,4 @@
-"""What a probe concludes: the verdict, how the connection was closed, and what stood out."""
+"""The verdict of a probe, how its connection was closed, and notes on what was received."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ if TYPE_CHECKING:
 
 
 class Verdict(Enum):
-    """What became of a call."""
+    """The result of a connection attempt."""
 
     OPEN = "open"
     """The handshake completed."""
 
     CLOSED = "closed"
-    """Our SYN was answered by RST."""
+    """Our SYN was answered by a RST."""
 
     FILTERED = "filtered"
     """Nothing answered any of our SYNs."""
 
     UNREACHABLE = "unreachable"
-    """An ICMP error says that our SYN did not arrive, or nobody on our link took it."""
+    """An ICMP error reports our SYN as undeliverable, or ARP or neighbor discovery failed."""
 
     HALF_OPEN = "half-open"
-    """The peer answered our SYN, and nothing shows that it took our answer."""
+    """The peer answered our SYN, but nothing shows that it accepted our ACK."""
 
     RESET = "reset"
-    """The peer answered our SYN, and reset the connection before a word was said on it."""
+    """The peer answered our SYN, but reset the connection before any data."""
 
     BAD_PEER = "bad-peer"
-    """All that answered acknowledged what we had not sent."""
+    """All answers acknowledged something that we had not sent."""
 
     LOCAL_ERROR = "local-error"
-    """This machine refused to send: no route, a firewall of its own."""
+    """This machine did not send the SYN: no route, or a local firewall."""
 
     NAME_ERROR = "name-error"
-    """The name has no address, or one to which no connection can lead."""
+    """The name has no address, or only one that cannot be connected to."""
 
     @property
     def exit_code(self) -> int:
-        """0: open; 1: not; 3: it could not be tried."""
+        """0: open; 1: not open; 3: not tried."""
         if self is Verdict.OPEN:
             return 0
         return 3 if self in (Verdict.LOCAL_ERROR, Verdict.NAME_ERROR) else 1
@@ -54,28 +54,28 @@ class Close(Enum):
     """How a connection that was open was closed after our FIN."""
 
     CLEAN = "clean"
-    """Both ends sent FIN, and both were acknowledged."""
+    """Both ends sent a FIN, and both were acknowledged."""
 
     PEER_KEPT_OPEN = "peer-kept-open"
-    """The peer acknowledged our FIN and sent none in the time given."""
+    """The peer acknowledged our FIN but sent none before the timeout."""
 
     RESET = "reset"
-    """The peer sent RST."""
+    """The peer sent a RST."""
 
     def __str__(self) -> str:
         return self.value
 
 
 class Note(NamedTuple):
-    """Something that an expert would point at."""
+    """A remark on what was received."""
 
     code: str
-    """A name that programs may rely on."""
+    """A stable name for programs."""
 
     text: str
 
 
-_STRAYS: Final = frozenset(
+_IGNORED: Final = frozenset(
     {
         "bad-checksum",
         "bad-signature",
@@ -91,19 +91,19 @@ _STRAYS: Final = frozenset(
 
 
 class Notes:
-    """What stood out, the first of each kind: a peer must not be able to fill our memory."""
+    """The first note of each code: a peer must not be able to fill our memory."""
 
     def __init__(self) -> None:
         self._by_code: dict[str, Note] = {}
 
     def add(self, code: str, text: str) -> None:
-        """Take note of something, unless one of its kind is noted."""
+        """Add a note, unless there is one with this code."""
         self._by_code.setdefault(code, Note(code, text))
 
     @property
     def of_strays(self) -> bool:
-        """Whether something came that answered nothing, and was ignored."""
-        return not _STRAYS.isdisjoint(self._by_code)
+        """Whether a note is about something that was ignored because it is no answer."""
+        return not _IGNORED.isdisjoint(self._by_code)
 
     def __contains__(self, code: str) -> bool:
         return code in self._by_code

@@ -1,4 +1,4 @@
-"""Whether the peer took our ACK: only that its SYN+ACK comes no more tells (section 3.8.1)."""
+"""Whether the server accepted our ACK: only a SYN-ACK that is not retransmitted tells (3.8.1)."""
 
 from __future__ import annotations
 
@@ -6,54 +6,54 @@ import pytest
 
 from handshake.prober import ClientOptions, Close, CloseMode, Timeouts, Verdict
 from handshake.prober.explanation import reason
-from tests.endpoint.exchange import Talk, opened
+from tests.endpoint.figure import DrawnAttempt, opened
 
 AGAIN = "<SEQ=300><ACK=101><CTL=SYN,ACK>"
-WATCHFUL = Timeouts.of(observe=1.25)
-WITHHELD = ClientOptions(answer=False)
+OBSERVE = Timeouts.of(observe=1.25)
+NO_ACK = ClientOptions(answer=False)
 
 
-def why(exchange: Talk) -> str:
-    return reason(exchange.attempt, 0)
+def why(drawn: DrawnAttempt) -> str:
+    return reason(drawn.attempt, 0)
 
 
-def test_it_is_watched_in_silence_before_we_close() -> None:
-    exchange = opened(WATCHFUL)
-    exchange.waits()
-    assert exchange.said == ["1260 <SEQ=101><ACK=301><CTL=FIN,ACK>"]
-    exchange.hears("<SEQ=301><ACK=102><CTL=FIN,ACK>", 1270)
-    assert exchange.end == (Verdict.OPEN, Close.CLEAN)
+def test_the_close_waits_for_the_observation() -> None:
+    drawn = opened(OBSERVE)
+    drawn.on_timer()
+    assert drawn.sent_lines == ["1260 <SEQ=101><ACK=301><CTL=FIN,ACK>"]
+    drawn.receive("<SEQ=301><ACK=102><CTL=FIN,ACK>", 1270)
+    assert drawn.end == (Verdict.OPEN, Close.CLEAN)
 
 
-def test_silence_is_a_sign_where_nothing_else_is() -> None:
-    exchange = opened(WATCHFUL, ClientOptions(closing=CloseMode.NONE))
-    exchange.waits_to_the_end()
-    assert (exchange.end, exchange.said) == ((Verdict.OPEN, None), [])
-    assert why(exchange).endswith(
+def test_silence_suggests_that_the_ack_was_accepted() -> None:
+    drawn = opened(OBSERVE, ClientOptions(closing=CloseMode.NONE))
+    drawn.run_to_end()
+    assert (drawn.end, drawn.sent_lines) == ((Verdict.OPEN, None), [])
+    assert why(drawn).endswith(
         "and did not come again in 1.25 s: it seems to have taken our ACK, unless it keeps nothing "
         "before that, as with SYN cookies"
     )
 
 
-def test_a_silence_that_is_short_is_no_sign() -> None:
-    exchange = opened(Timeouts.of(observe=0.5), ClientOptions(closing=CloseMode.NONE))
-    exchange.waits_to_the_end()
-    assert why(exchange).endswith("again in 0.5 s: too soon to tell whether it took our ACK")
-    exchange = opened(Timeouts.of(observe=0.5), WITHHELD)
-    exchange.waits_to_the_end()
-    assert why(exchange).endswith("our ACK was withheld: its SYN+ACK did not come again in 0.5 s")
+def test_a_short_silence_proves_nothing() -> None:
+    drawn = opened(Timeouts.of(observe=0.5), ClientOptions(closing=CloseMode.NONE))
+    drawn.run_to_end()
+    assert why(drawn).endswith("again in 0.5 s: too soon to tell whether it took our ACK")
+    drawn = opened(Timeouts.of(observe=0.5), NO_ACK)
+    drawn.run_to_end()
+    assert why(drawn).endswith("our ACK was withheld: its SYN+ACK did not come again in 0.5 s")
 
 
 @pytest.mark.parametrize(
     "text", ["<SEQ=301><ACK=101><DATA=5><CTL=PSH,ACK>", "<SEQ=301><ACK=101><CTL=ACK>"]
 )
-def test_whatever_else_the_peer_says_is_proof_and_ends_the_watch(text: str) -> None:
-    exchange = opened(WATCHFUL)
-    exchange.hears(text, 20)
-    assert exchange.said[-1].startswith("  20 <SEQ=101><ACK=3")
-    assert exchange.said[-1].endswith("<CTL=FIN,ACK>")
-    exchange.hears("<SEQ=306><ACK=102><CTL=FIN,ACK>", 30)
-    assert why(exchange).endswith("and it has taken our ACK")
+def test_any_other_segment_is_proof_and_ends_the_observation(text: str) -> None:
+    drawn = opened(OBSERVE)
+    drawn.receive(text, 20)
+    assert drawn.sent_lines[-1].startswith("  20 <SEQ=101><ACK=3")
+    assert drawn.sent_lines[-1].endswith("<CTL=FIN,ACK>")
+    drawn.receive("<SEQ=306><ACK=102><CTL=FIN,ACK>", 30)
+    assert why(drawn).endswith("and it has taken our ACK")
 
 
 @pytest.mark.parametrize(
@@ -64,110 +64,110 @@ def test_whatever_else_the_peer_says_is_proof_and_ends_the_watch(text: str) -> N
         "<SEQ=301><ACK=104><CTL=RST,ACK>",
     ],
 )
-def test_with_fast_open_it_may_say_so_before(text: str) -> None:
-    exchange = Talk(timeouts=WATCHFUL, options=ClientOptions(fast_open=bytes(8), data=b"GET"))
-    exchange.hears("<SEQ=300><ACK=104><CTL=SYN,ACK>", 10)
-    exchange.hears(text, 20)
-    assert not exchange.attempt.ack_status.confirmed
-    exchange.waits_to_the_end()
-    assert exchange.end[0] is (Verdict.RESET if "RST" in text else Verdict.HALF_OPEN)
+def test_with_fast_open_data_before_our_ack_is_no_proof(text: str) -> None:
+    drawn = DrawnAttempt(timeouts=OBSERVE, options=ClientOptions(fast_open=bytes(8), data=b"GET"))
+    drawn.receive("<SEQ=300><ACK=104><CTL=SYN,ACK>", 10)
+    drawn.receive(text, 20)
+    assert not drawn.attempt.ack_status.confirmed
+    drawn.run_to_end()
+    assert drawn.end[0] is (Verdict.RESET if "RST" in text else Verdict.HALF_OPEN)
 
 
-def test_with_fast_open_it_is_proof_to_acknowledge_what_came_later() -> None:
-    exchange = Talk(timeouts=WATCHFUL, options=ClientOptions(fast_open=bytes(8), data=b"GET"))
-    exchange.hears("<SEQ=300><ACK=104><CTL=SYN,ACK>", 10)
-    exchange.hears("<SEQ=301><ACK=104><DATA=5><CTL=PSH,ACK>", 20)
-    exchange.waits()
-    assert exchange.said[-1] == "1260 <SEQ=104><ACK=306><CTL=FIN,ACK>"
-    exchange.hears("<SEQ=306><ACK=105><CTL=FIN,ACK>", 1270)
-    assert exchange.end == (Verdict.OPEN, Close.CLEAN)
-    assert why(exchange).endswith("and it has taken our ACK")
+def test_with_fast_open_an_ack_of_later_octets_is_proof() -> None:
+    drawn = DrawnAttempt(timeouts=OBSERVE, options=ClientOptions(fast_open=bytes(8), data=b"GET"))
+    drawn.receive("<SEQ=300><ACK=104><CTL=SYN,ACK>", 10)
+    drawn.receive("<SEQ=301><ACK=104><DATA=5><CTL=PSH,ACK>", 20)
+    drawn.on_timer()
+    assert drawn.sent_lines[-1] == "1260 <SEQ=104><ACK=306><CTL=FIN,ACK>"
+    drawn.receive("<SEQ=306><ACK=105><CTL=FIN,ACK>", 1270)
+    assert drawn.end == (Verdict.OPEN, Close.CLEAN)
+    assert why(drawn).endswith("and it has taken our ACK")
 
 
-def test_an_ack_may_answer_the_syn_that_was_sent_again() -> None:
-    exchange = Talk(timeouts=WATCHFUL)
-    exchange.waits()
-    exchange.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 1010)
-    exchange.hears("<SEQ=301><ACK=101><CTL=ACK>", 1500)
-    assert not exchange.attempt.ack_status.confirmed
-    exchange.hears("<SEQ=301><ACK=101><DATA=5><CTL=ACK>", 1600)
-    assert exchange.attempt.ack_status.confirmed
+def test_an_ack_may_answer_the_retransmitted_syn() -> None:
+    drawn = DrawnAttempt(timeouts=OBSERVE)
+    drawn.on_timer()
+    drawn.receive("<SEQ=300><ACK=101><CTL=SYN,ACK>", 1010)
+    drawn.receive("<SEQ=301><ACK=101><CTL=ACK>", 1500)
+    assert not drawn.attempt.ack_status.confirmed
+    drawn.receive("<SEQ=301><ACK=101><DATA=5><CTL=ACK>", 1600)
+    assert drawn.attempt.ack_status.confirmed
 
 
-def test_a_syn_ack_that_comes_again_and_again_is_half_open() -> None:
-    # What Linux does whose ACKs are all lost: after 1, 3, 7 s.
-    exchange = opened(WATCHFUL)
-    exchange.hears(AGAIN, 1010)
-    exchange.hears(AGAIN, 3010)
-    assert exchange.said == [
+def test_a_syn_ack_that_is_retransmitted_twice_is_half_open() -> None:
+    # As Linux does if it receives none of our ACKs: after 1, 3, 7 s.
+    drawn = opened(OBSERVE)
+    drawn.receive(AGAIN, 1010)
+    drawn.receive(AGAIN, 3010)
+    assert drawn.sent_lines == [
         "1010 <SEQ=101><ACK=301><CTL=ACK>",
         "3010 <SEQ=101><CTL=RST>",
     ]
-    assert exchange.end == (Verdict.HALF_OPEN, None)
-    assert exchange.attempt.ack_status.again == (1.0, 3.0)
-    assert "came again after 1.0 and 3.0 s" in why(exchange)
+    assert drawn.end == (Verdict.HALF_OPEN, None)
+    assert drawn.attempt.ack_status.again == (1.0, 3.0)
+    assert "came again after 1.0 and 3.0 s" in why(drawn)
 
 
 def test_one_ack_may_be_lost() -> None:
-    exchange = opened(WATCHFUL)
-    exchange.hears(AGAIN, 1010)
-    exchange.waits()
-    exchange.waits()
-    # The peer waits twice as long before it repeats itself again: so do we, and a little more.
-    assert exchange.said[1:] == ["3510 <SEQ=101><ACK=301><CTL=FIN,ACK>"]
-    exchange.hears("<SEQ=301><ACK=102><CTL=FIN,ACK>", 3520)
-    assert exchange.end == (Verdict.OPEN, Close.CLEAN)
+    drawn = opened(OBSERVE)
+    drawn.receive(AGAIN, 1010)
+    drawn.on_timer()
+    drawn.on_timer()
+    # The server doubles its timeout: we wait for that, and a little more.
+    assert drawn.sent_lines[1:] == ["3510 <SEQ=101><ACK=301><CTL=FIN,ACK>"]
+    drawn.receive("<SEQ=301><ACK=102><CTL=FIN,ACK>", 3520)
+    assert drawn.end == (Verdict.OPEN, Close.CLEAN)
 
 
-def test_copies_that_the_network_made_are_no_repetition() -> None:
-    exchange = opened(WATCHFUL)
+def test_copies_made_by_the_network_are_no_retransmissions() -> None:
+    drawn = opened(OBSERVE)
     for at in range(11, 1000, 50):
-        exchange.hears(AGAIN, at)
-    assert exchange.attempt.ack_status.again == ()
-    exchange.waits()
-    assert exchange.said[-1] == "1260 <SEQ=101><ACK=301><CTL=FIN,ACK>"
+        drawn.receive(AGAIN, at)
+    assert drawn.attempt.ack_status.again == ()
+    drawn.on_timer()
+    assert drawn.sent_lines[-1] == "1260 <SEQ=101><ACK=301><CTL=FIN,ACK>"
 
 
-def test_it_may_be_watched_for_longer() -> None:
-    exchange = opened(Timeouts.of(observe=8))
+def test_a_longer_observation() -> None:
+    drawn = opened(Timeouts.of(observe=8))
     for at in (1010, 3010, 7110):
-        exchange.hears(AGAIN, at)
-        assert exchange.said[-1] == f"{at} <SEQ=101><ACK=301><CTL=ACK>"
-    exchange.waits_to_the_end()
-    assert exchange.said[-1] == "8010 <SEQ=101><CTL=RST>"
-    assert exchange.end == (Verdict.HALF_OPEN, None)
+        drawn.receive(AGAIN, at)
+        assert drawn.sent_lines[-1] == f"{at} <SEQ=101><ACK=301><CTL=ACK>"
+    drawn.run_to_end()
+    assert drawn.sent_lines[-1] == "8010 <SEQ=101><CTL=RST>"
+    assert drawn.end == (Verdict.HALF_OPEN, None)
 
 
-def test_our_fin_finds_out_where_nobody_watches() -> None:
-    exchange = opened()
-    exchange.hears(AGAIN, 1010)
-    exchange.waits_to_the_end()
-    assert exchange.end == (Verdict.HALF_OPEN, None)
-    assert [each.partition(" ")[2] for each in exchange.said[-2:]] == [
+def test_without_an_observation_the_fin_finds_out() -> None:
+    drawn = opened()
+    drawn.receive(AGAIN, 1010)
+    drawn.run_to_end()
+    assert drawn.end == (Verdict.HALF_OPEN, None)
+    assert [each.partition(" ")[2] for each in drawn.sent_lines[-2:]] == [
         "<SEQ=101><CTL=RST>",
         "<SEQ=102><CTL=RST>",
     ]
 
 
-def test_the_ack_is_withheld() -> None:
-    exchange = opened(Timeouts.of(observe=8), WITHHELD)
+def test_without_our_ack_the_syn_ack_is_retransmitted() -> None:
+    drawn = opened(Timeouts.of(observe=8), NO_ACK)
     for at in (1010, 3010, 7110):
-        exchange.hears(AGAIN, at)
-    assert exchange.said == []
-    exchange.waits_to_the_end()
-    assert exchange.said == ["8010 <SEQ=101><CTL=RST>"]
-    assert exchange.end == (Verdict.HALF_OPEN, None)
-    assert why(exchange) == (
+        drawn.receive(AGAIN, at)
+    assert drawn.sent_lines == []
+    drawn.run_to_end()
+    assert drawn.sent_lines == ["8010 <SEQ=101><CTL=RST>"]
+    assert drawn.end == (Verdict.HALF_OPEN, None)
+    assert why(drawn) == (
         "the peer answered our SYN, and our ACK was withheld: its SYN+ACK came again after "
         "1.0, 3.0 and 7.1 s"
     )
 
 
-def test_who_keeps_nothing_does_not_repeat_itself() -> None:
-    exchange = opened(Timeouts.of(observe=8), WITHHELD)
-    exchange.waits_to_the_end()
-    assert exchange.end == (Verdict.HALF_OPEN, None)
-    assert why(exchange).endswith(
+def test_a_server_with_syn_cookies_does_not_retransmit() -> None:
+    drawn = opened(Timeouts.of(observe=8), NO_ACK)
+    drawn.run_to_end()
+    assert drawn.end == (Verdict.HALF_OPEN, None)
+    assert why(drawn).endswith(
         "did not come again in 8 s: it seems to keep nothing of it, as with SYN cookies or a SYN "
         "proxy"
     )
@@ -181,20 +181,20 @@ def test_who_keeps_nothing_does_not_repeat_itself() -> None:
         "<SEQ=99999><ACK=101><CTL=ACK>",
     ],
 )
-def test_nothing_makes_us_answer_what_was_to_stay_half_open(text: str) -> None:
-    exchange = opened(Timeouts.of(observe=8), WITHHELD)
-    exchange.hears(text, 20)
-    assert exchange.said == []
+def test_nothing_makes_a_half_open_probe_answer(text: str) -> None:
+    drawn = opened(Timeouts.of(observe=8), NO_ACK)
+    drawn.receive(text, 20)
+    assert drawn.sent_lines == []
 
 
 @pytest.mark.parametrize(
     ("closing", "said"),
     [(CloseMode.RST, ["  10 <SEQ=101><CTL=RST>"]), (CloseMode.NONE, [])],
 )
-def test_other_ways_to_end_it(closing: CloseMode, said: list[str]) -> None:
-    exchange = opened(options=ClientOptions(closing=closing))
-    assert exchange.end == (Verdict.OPEN, None)
-    assert exchange.attempt.done
-    assert why(exchange).endswith("and whether it took our ACK was not watched")
-    del exchange.sent[:2]
-    assert [str(each) for each in exchange.sent] == [each[5:] for each in said]
+def test_close_modes(closing: CloseMode, said: list[str]) -> None:
+    drawn = opened(options=ClientOptions(closing=closing))
+    assert drawn.end == (Verdict.OPEN, None)
+    assert drawn.attempt.done
+    assert why(drawn).endswith("and whether it took our ACK was not watched")
+    del drawn.sent[:2]
+    assert [str(each) for each in drawn.sent] == [each[5:] for each in said]

@@ -1,4 +1,4 @@
-"""What an attempt's headers say, field by field, in every manner that can be asked for."""
+"""The headers that a client builds, field by field, for all options of a probe."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from handshake.prober import ClientOptions
 from handshake.tcp import Flags, Options, Timestamps
 from handshake.tcp import options as opt
 from handshake.tcp.signature import verified
-from tests.endpoint.exchange import Talk
+from tests.endpoint.figure import DrawnAttempt
 
 COOKIE = bytes.fromhex("0123456789abcdef")
 
 
-def names(exchange: Talk, place: int = 0) -> list[str]:
-    return [option.name for option in exchange.sent[place].options]
+def names(drawn: DrawnAttempt, place: int = 0) -> list[str]:
+    return [option.name for option in drawn.sent[place].options]
 
 
 @pytest.mark.parametrize(
@@ -48,14 +48,14 @@ def names(exchange: Talk, place: int = 0) -> list[str]:
         ),
     ],
 )
-def test_the_syn_offers_what_was_asked_for_in_the_order_of_linux(
+def test_the_options_of_the_syn_in_the_order_of_linux(
     options: ClientOptions, expected: list[str]
 ) -> None:
-    assert names(Talk(options=options)) == expected
+    assert names(DrawnAttempt(options=options)) == expected
 
 
 def test_the_fields_of_the_fixed_header() -> None:
-    syn = Talk(
+    syn = DrawnAttempt(
         iss=7,
         options=ClientOptions(mss=536, window=1024, window_scale=3, flags=Flags.SYN | Flags.PSH),
     ).sent[0]
@@ -63,109 +63,109 @@ def test_the_fields_of_the_fixed_header() -> None:
     assert (syn.options.mss, syn.options.window_scale) == (536, 3)
 
 
-def test_a_window_of_ours_is_scaled_once_that_is_agreed_on() -> None:
-    exchange = Talk(options=ClientOptions(window=200_000, window_scale=3))
-    theirs = Options.of(opt.nop(), opt.window_scale(9))
-    exchange.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10, options=theirs)
-    assert [each.window for each in exchange.sent[:2]] == [0xFFFF, 25_000]
+def test_our_window_is_scaled_after_negotiation() -> None:
+    drawn = DrawnAttempt(options=ClientOptions(window=200_000, window_scale=3))
+    peer = Options.of(opt.nop(), opt.window_scale(9))
+    drawn.receive("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10, options=peer)
+    assert [each.window for each in drawn.sent[:2]] == [0xFFFF, 25_000]
 
 
-def test_the_mss_of_the_path_is_named_unless_another_is() -> None:
+def test_the_mss_of_the_path_is_the_default() -> None:
     assert offer_for(1280, 6).mss == 1220
     assert offer_for(1500, 4, ClientOptions(mss=536)).mss == 536
     assert offer_for(1500, 4, ClientOptions(mss=0)).mss is None
     assert offer_for(65536, 4).mss == 65495
 
 
-def test_ecn_is_asked_for_and_not_a_second_time() -> None:
-    # RFC 3168 section 6.1.1.1: what drops such a SYN may let one without pass.
-    exchange = Talk(options=ClientOptions(ecn=True))
-    exchange.waits()
+def test_only_the_first_syn_asks_for_ecn() -> None:
+    # RFC 3168 section 6.1.1.1: a middlebox that drops a SYN with ECN may pass one without.
+    drawn = DrawnAttempt(options=ClientOptions(ecn=True))
+    drawn.on_timer()
     both = Flags.SYN | Flags.ECE | Flags.CWR
-    assert [each.flags for each in exchange.sent] == [both, Flags.SYN]
-    exchange.hears("<SEQ=300><ACK=101><CTL=SYN,ECE,ACK>", 1010)
-    assert exchange.attempt.block.ecn
+    assert [each.flags for each in drawn.sent] == [both, Flags.SYN]
+    drawn.receive("<SEQ=300><ACK=101><CTL=SYN,ECE,ACK>", 1010)
+    assert drawn.attempt.block.ecn
 
 
 @pytest.mark.parametrize(("control", "agreed"), [("SYN,ECE,ACK", True), ("SYN,ACK", False)])
-def test_ecn_is_in_force_where_the_answer_says_so(control: str, agreed: bool) -> None:
-    exchange = Talk(options=ClientOptions(ecn=True))
-    exchange.hears(f"<SEQ=300><ACK=101><CTL={control}>", 10)
-    assert exchange.attempt.block.ecn == agreed
-    assert exchange.sent[1].flags == Flags.ACK
+def test_ecn_is_used_if_the_syn_ack_agrees(control: str, agreed: bool) -> None:
+    drawn = DrawnAttempt(options=ClientOptions(ecn=True))
+    drawn.receive(f"<SEQ=300><ACK=101><CTL={control}>", 10)
+    assert drawn.attempt.block.ecn == agreed
+    assert drawn.sent[1].flags == Flags.ACK
 
 
-def test_a_cookie_lets_the_syn_carry_data() -> None:
-    exchange = Talk(options=ClientOptions(fast_open=COOKIE, data=b"hello"))
-    (syn,) = exchange.sent
+def test_with_a_cookie_the_syn_carries_data() -> None:
+    drawn = DrawnAttempt(options=ClientOptions(fast_open=COOKIE, data=b"hello"))
+    (syn,) = drawn.sent
     assert (syn.options.fast_open, syn.payload) == (COOKIE, b"hello")
-    exchange.hears("<SEQ=300><ACK=106><CTL=SYN,ACK>", 10)
-    assert [str(each) for each in exchange.sent[1:]] == [
+    drawn.receive("<SEQ=300><ACK=106><CTL=SYN,ACK>", 10)
+    assert [str(each) for each in drawn.sent[1:]] == [
         "<SEQ=106><ACK=301><CTL=ACK>",
         "<SEQ=106><ACK=301><CTL=FIN,ACK>",
     ]
 
 
-def test_data_that_the_syn_brought_in_vain_is_said_again() -> None:
-    exchange = Talk(options=ClientOptions(fast_open=COOKIE, data=b"hello"))
-    exchange.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10)
-    assert str(exchange.sent[2]) == "<SEQ=101><ACK=301><DATA=5><CTL=PSH,ACK>"
+def test_data_of_the_syn_that_is_not_acknowledged_is_retransmitted() -> None:
+    drawn = DrawnAttempt(options=ClientOptions(fast_open=COOKIE, data=b"hello"))
+    drawn.receive("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10)
+    assert str(drawn.sent[2]) == "<SEQ=101><ACK=301><DATA=5><CTL=PSH,ACK>"
 
 
-def test_part_of_it_may_be_taken() -> None:
-    exchange = Talk(options=ClientOptions(fast_open=COOKIE, data=b"hello"))
-    exchange.hears("<SEQ=300><ACK=103><CTL=SYN,ACK>", 10)
-    assert exchange.sent[2].payload == b"llo"
+def test_data_of_the_syn_may_be_acknowledged_in_part() -> None:
+    drawn = DrawnAttempt(options=ClientOptions(fast_open=COOKIE, data=b"hello"))
+    drawn.receive("<SEQ=300><ACK=103><CTL=SYN,ACK>", 10)
+    assert drawn.sent[2].payload == b"llo"
 
 
 @pytest.mark.parametrize("mss", [None, 0, 10])
-def test_with_fast_open_a_syn_carries_what_our_path_does(mss: int | None) -> None:
-    exchange = Talk(options=ClientOptions(fast_open=COOKIE, data=bytes(3000), mss=mss))
-    (syn,) = exchange.sent
+def test_data_of_the_syn_is_limited_by_the_path(mss: int | None) -> None:
+    drawn = DrawnAttempt(options=ClientOptions(fast_open=COOKIE, data=bytes(3000), mss=mss))
+    (syn,) = drawn.sent
     assert len(syn.options.raw) + syn.payload_length == 1460
 
 
-def test_a_fast_open_that_is_not_answered_is_no_second_time() -> None:
-    # RFC 7413 section 4.1.3.1: such SYNs, too, are dropped by some.
-    exchange = Talk(options=ClientOptions(fast_open=COOKIE, data=b"hello"))
-    exchange.waits()
-    syn = exchange.sent[1]
+def test_a_retransmitted_syn_has_no_fast_open() -> None:
+    # RFC 7413 section 4.1.3.1: some middleboxes drop SYNs with this option, too.
+    drawn = DrawnAttempt(options=ClientOptions(fast_open=COOKIE, data=b"hello"))
+    drawn.on_timer()
+    syn = drawn.sent[1]
     assert (syn.options.fast_open, syn.payload, int(syn.seq)) == (None, b"", 100)
-    exchange.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 1010)
-    assert exchange.sent[3].payload == b"hello"
+    drawn.receive("<SEQ=300><ACK=101><CTL=SYN,ACK>", 1010)
+    assert drawn.sent[3].payload == b"hello"
 
 
-def test_without_a_cookie_it_asks_for_one_and_the_data_waits() -> None:
-    exchange = Talk(options=ClientOptions(fast_open=b"", data=b"hello"))
-    assert (exchange.sent[0].options.fast_open, exchange.sent[0].payload) == (b"", b"")
-    theirs = Options.of(opt.mss(1460), opt.fast_open(COOKIE))
-    exchange.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10, options=theirs)
-    assert exchange.attempt.block.peer_offered is not None
-    assert exchange.attempt.block.peer_offered.fast_open == COOKIE
-    assert exchange.sent[2].payload == b"hello"
+def test_without_a_cookie_the_syn_requests_one_and_has_no_data() -> None:
+    drawn = DrawnAttempt(options=ClientOptions(fast_open=b"", data=b"hello"))
+    assert (drawn.sent[0].options.fast_open, drawn.sent[0].payload) == (b"", b"")
+    peer = Options.of(opt.mss(1460), opt.fast_open(COOKIE))
+    drawn.receive("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10, options=peer)
+    assert drawn.attempt.block.peer_offered is not None
+    assert drawn.attempt.block.peer_offered.fast_open == COOKIE
+    assert drawn.sent[2].payload == b"hello"
 
 
-def test_the_data_of_a_syn_leaves_room_for_its_options() -> None:
-    exchange = Talk(options=ClientOptions(fast_open=COOKIE, data=bytes(3000)))
-    (syn,) = exchange.sent
+def test_data_of_the_syn_leaves_room_for_its_options() -> None:
+    drawn = DrawnAttempt(options=ClientOptions(fast_open=COOKIE, data=bytes(3000)))
+    (syn,) = drawn.sent
     assert len(syn.options.raw) + len(syn.payload) == 1460
 
 
-def test_every_segment_is_signed_and_what_is_not_is_dropped() -> None:
-    exchange = Talk(options=ClientOptions(md5=b"key", data=b"hello"))
-    exchange.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10)
-    exchange.hears("<SEQ=0><ACK=101><CTL=RST,ACK>", 20)
-    assert exchange.codes == ["bad-signature"]
-    assert len(exchange.sent) == 1
-    assert verified(exchange.sent[0], b"key")
-    assert not verified(exchange.sent[0], b"kex")
+def test_segments_are_signed_and_unsigned_ones_dropped() -> None:
+    drawn = DrawnAttempt(options=ClientOptions(md5=b"key", data=b"hello"))
+    drawn.receive("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10)
+    drawn.receive("<SEQ=0><ACK=101><CTL=RST,ACK>", 20)
+    assert drawn.codes == ["bad-signature"]
+    assert len(drawn.sent) == 1
+    assert verified(drawn.sent[0], b"key")
+    assert not verified(drawn.sent[0], b"kex")
 
 
-def test_a_reset_carries_no_clock() -> None:
-    exchange = Talk(options=ClientOptions())
-    theirs = Options.of(opt.timestamps(7, 0))
-    exchange.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10, options=theirs)
-    assert exchange.sent[1].options.timestamps == Timestamps(10, 7)
+def test_an_ack_echoes_the_timestamp() -> None:
+    drawn = DrawnAttempt(options=ClientOptions())
+    peer = Options.of(opt.timestamps(7, 0))
+    drawn.receive("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10, options=peer)
+    assert drawn.sent[1].options.timestamps == Timestamps(10, 7)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_a_reset_carries_no_clock() -> None:
         (ClientOptions(md5=b"k", fast_open=COOKIE), 44, False),
     ],
 )
-def test_options_without_room_are_refused_before_anything_is_sent(
+def test_options_longer_than_a_header_are_rejected_before_anything_is_sent(
     options: ClientOptions, length: int, timestamps: bool
 ) -> None:
     with pytest.raises(UsageError, match=f"options take {length} octets") as error:
@@ -204,7 +204,7 @@ def test_options_without_room_are_refused_before_anything_is_sent(
         ({"flags": Flags(0), "data": b"x"}, "flags-data", {"flags": "no flags"}),
     ],
 )
-def test_what_no_header_has_room_for_is_refused(
+def test_values_out_of_range_are_rejected(
     wrong: dict[str, object], code: str, values: dict[str, object]
 ) -> None:
     with pytest.raises(UsageError) as error:

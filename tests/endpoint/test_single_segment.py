@@ -1,4 +1,4 @@
-"""What answers a segment that asks for no connection, and what that tells (section 3.10.7)."""
+"""What answers a segment that opens no connection, and what that tells (section 3.10.7)."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ ACK = Flags.ACK
 SYN_FIN = Flags.SYN | Flags.FIN
 
 
-def knocked(flags: Flags, timeouts: Timeouts | None = None) -> tuple[SingleSegmentProbe, Segment]:
+def probed(flags: Flags, timeouts: Timeouts | None = None) -> tuple[SingleSegmentProbe, Segment]:
     how = {"timeouts": timeouts or Timeouts(), "options": ClientOptions(flags=flags)}
     probe = SingleSegmentProbe(A, B, Seq(100), **how)  # type: ignore[arg-type]
     (sent,) = probe.start(0)
     return probe, sent
 
 
-def hear(probe: SingleSegmentProbe, text: str, *, checksum_ok: bool = True) -> tuple[Segment, ...]:
+def receive(
+    probe: SingleSegmentProbe, text: str, *, checksum_ok: bool = True
+) -> tuple[Segment, ...]:
     return probe.receive(Observed(segment(text, by=B), MS, checksum_ok=checksum_ok), MS)
 
 
@@ -37,27 +39,27 @@ def why(probe: SingleSegmentProbe) -> str:
 @pytest.mark.parametrize(
     ("flags", "answer", "verdict"),
     [
-        # Without an ACK the answer acknowledges all that came, SYN and FIN counted.
+        # Without an ACK the RST acknowledges all octets, SYN and FIN included.
         (FIN, "<SEQ=0><ACK=101><CTL=RST,ACK>", Verdict.CLOSED),
         (Flags(0), "<SEQ=0><ACK=100><CTL=RST,ACK>", Verdict.CLOSED),
         (Flags.FIN | Flags.PSH | Flags.URG, "<SEQ=0><ACK=101><CTL=RST,ACK>", Verdict.CLOSED),
         (SYN_FIN, "<SEQ=0><ACK=102><CTL=RST,ACK>", Verdict.CLOSED),
-        # With one it has the number that the ACK asked for.
+        # With an ACK the RST has the sequence number that the ACK expects.
         (ACK, f"<SEQ={2**32 - 101}><CTL=RST>", Verdict.RESET),
         (Flags.SYN | ACK, f"<SEQ={2**32 - 101}><CTL=RST>", Verdict.RESET),
     ],
 )
-def test_a_reset_that_has_the_right_numbers(flags: Flags, answer: str, verdict: Verdict) -> None:
-    probe, sent = knocked(flags)
+def test_a_valid_rst(flags: Flags, answer: str, verdict: Verdict) -> None:
+    probe, sent = probed(flags)
     assert sent.flags == flags
-    assert hear(probe, answer) == ()
+    assert receive(probe, answer) == ()
     assert (probe.done, probe.verdict) == (True, verdict)
-    told = why(probe)
-    assert ("nothing listens on port 80" in told) == (verdict is Verdict.CLOSED)
-    assert ("it does not tell" in told) == (verdict is Verdict.RESET)
-    # Of a SYN, RFC 9293 does not ask that.
+    sentence = why(probe)
+    assert ("nothing listens on port 80" in sentence) == (verdict is Verdict.CLOSED)
+    assert ("it does not tell" in sentence) == (verdict is Verdict.RESET)
+    # RFC 9293 does not require that for a SYN.
     silent = verdict is Verdict.CLOSED and Flags.SYN not in flags
-    assert ("a listener would have dropped it in silence" in told) == silent
+    assert ("a listener would have dropped it in silence" in sentence) == silent
 
 
 @pytest.mark.parametrize(
@@ -71,30 +73,30 @@ def test_a_reset_that_has_the_right_numbers(flags: Flags, answer: str, verdict: 
         (SYN_FIN, "<SEQ=300><ACK=100><CTL=SYN,ACK>"),
     ],
 )
-def test_what_answers_nothing_of_ours_is_ignored(flags: Flags, answer: str) -> None:
-    probe, _ = knocked(flags)
-    assert hear(probe, answer) == ()
+def test_an_invalid_answer_is_ignored(flags: Flags, answer: str) -> None:
+    probe, _ = probed(flags)
+    assert receive(probe, answer) == ()
     assert not probe.done
     assert len(probe.notes) == 1
 
 
 def test_a_bad_checksum_is_dropped() -> None:
-    probe, _ = knocked(FIN)
-    hear(probe, "<SEQ=0><ACK=101><CTL=RST,ACK>", checksum_ok=False)
+    probe, _ = probed(FIN)
+    receive(probe, "<SEQ=0><ACK=101><CTL=RST,ACK>", checksum_ok=False)
     assert not probe.done
 
 
 @pytest.mark.parametrize("acknowledged", [101, 102])
-def test_a_listener_that_takes_a_syn_with_fin_is_reset(acknowledged: int) -> None:
-    probe, _ = knocked(SYN_FIN)
-    (rst,) = hear(probe, f"<SEQ=300><ACK={acknowledged}><CTL=SYN,ACK>")
+def test_a_listener_that_accepts_syn_fin_is_reset(acknowledged: int) -> None:
+    probe, _ = probed(SYN_FIN)
+    (rst,) = receive(probe, f"<SEQ=300><ACK={acknowledged}><CTL=SYN,ACK>")
     assert str(rst) == f"<SEQ={acknowledged}><CTL=RST>"
     assert probe.verdict is Verdict.HALF_OPEN
     assert why(probe) == "SYN+ACK answered our SYN-FIN: a program listens on port 80. We reset it"
 
 
 @pytest.mark.parametrize(
-    ("flags", "says"),
+    ("flags", "words"),
     [
         (FIN, "nothing answered our FIN 3 times in 5.0 s: a program listens on port 80, and drops"),
         (Flags(0), "nothing answered our segment without control bits 3 times"),
@@ -102,28 +104,28 @@ def test_a_listener_that_takes_a_syn_with_fin_is_reset(acknowledged: int) -> Non
         (SYN_FIN, "hosts and firewalls that take it for an attack drop it, listener or not"),
     ],
 )
-def test_silence_means_one_thing_or_another(flags: Flags, says: str) -> None:
-    probe, sent = knocked(flags)
+def test_no_answer(flags: Flags, words: str) -> None:
+    probe, sent = probed(flags)
     times: list[int] = []
-    again: list[Segment] = []
+    retransmitted: list[Segment] = []
     while not probe.done:
         times.append(probe.deadline // MS)
-        again += probe.on_timer(probe.deadline)
+        retransmitted += probe.on_timer(probe.deadline)
     assert times == [1000, 3000, 5000]
-    assert [(each.seq, each.flags) for each in again] == [(sent.seq, sent.flags)] * 2
+    assert [(each.seq, each.flags) for each in retransmitted] == [(sent.seq, sent.flags)] * 2
     assert (probe.verdict, probe.syn_sent) == (Verdict.FILTERED, 3)
-    assert says in why(probe)
+    assert words in why(probe)
 
 
 @pytest.mark.parametrize(("seq", "done"), [(100, True), (99, False)])
 def test_an_icmp_error_must_quote_our_number(seq: int, done: bool) -> None:
-    probe, _ = knocked(FIN)
+    probe, _ = probed(FIN)
     probe.icmp(IcmpError(4, 3, 13, ip_address("203.0.113.1"), A, B, Seq(seq)))
     assert probe.done == done
 
 
-def test_what_was_not_sent_is_a_local_error() -> None:
-    probe, _ = knocked(FIN)
+def test_an_unsent_segment_is_a_local_error() -> None:
+    probe, _ = probed(FIN)
     probe.unsent("a firewall on this machine dropped it")
     assert (probe.verdict, probe.syn_sent) == (Verdict.LOCAL_ERROR, 0)
     assert why(probe) == "this machine did not send our FIN: a firewall on this machine dropped it"

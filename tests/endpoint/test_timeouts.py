@@ -18,13 +18,13 @@ def test_seconds_become_nanoseconds() -> None:
     assert found.retries == 4
 
 
-def test_as_it_is_unless_asked_for_otherwise() -> None:
+def test_the_defaults() -> None:
     assert Timeouts.of() == Timeouts()
     assert Timeouts().observe == 0
 
 
 @pytest.mark.parametrize("seconds", [-1.0, 86_401.0, float("nan"), float("inf")])
 @pytest.mark.parametrize("name", ["timeout", "rto", "hold", "close_timeout", "observe"])
-def test_a_time_that_makes_no_sense(name: str, seconds: float) -> None:
+def test_a_time_out_of_range(name: str, seconds: float) -> None:
     with pytest.raises(UsageError, match="from 0 to 86400 seconds"):
         Timeouts.of(**{name: seconds})  # type: ignore[arg-type]

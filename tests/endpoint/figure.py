@@ -1,4 +1,4 @@
-"""An attempt and the picture of it, drawn as the RFC draws; times in milliseconds."""
+"""A client that is drawn while it runs, as the RFC draws; times in milliseconds."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tests.segments import A, B, segment
 MS = 1_000_000
 
 
-class Talk:
-    """An attempt and the picture of what it hears and sends."""
+class DrawnAttempt:
+    """A client and the figure of what it receives and sends."""
 
     def __init__(
         self, iss: int = 100, timeouts: Timeouts | None = None, options: ClientOptions | None = None
@@ -26,7 +26,7 @@ class Talk:
         self.sent: list[Segment] = []
         self._send(self.attempt.start(0), 0)
 
-    def hears(
+    def receive(
         self,
         text: str,
         at: int,
@@ -40,21 +40,21 @@ class Talk:
         seg = segment(text, by=B, options=options, window=window)
         if data:
             seg = replace(seg, payload=data, payload_length=len(data))
-        heard = Observed(seg, at * MS, checksum_ok=checksum_ok)
+        observed = Observed(seg, at * MS, checksum_ok=checksum_ok)
         self.lines.append("")
-        answers = self.attempt.receive(heard, at * MS)
+        answers = self.attempt.receive(observed, at * MS)
         self.lines[-1] = f"{at:4} {self.attempt.block.state!s:12} <-- {text}"
         self._send(answers, at)
 
-    def waits(self) -> None:
-        """Nothing arrives until the attempt wants to be woken."""
+    def on_timer(self) -> None:
+        """Nothing arrives until the next timer expires."""
         at = self.attempt.deadline
         self._send(self.attempt.on_timer(at), at // MS)
 
-    def waits_to_the_end(self) -> None:
-        """Nothing arrives any more."""
+    def run_to_end(self) -> None:
+        """Nothing arrives until the client is done."""
         while not self.attempt.done:
-            self.waits()
+            self.on_timer()
 
     def _send(self, segments: tuple[Segment, ...], at: int) -> None:
         self.sent += segments
@@ -62,25 +62,25 @@ class Talk:
         self.lines += [f"{at:4} {state!s:12} --> {each}" for each in segments]
 
     @property
-    def said(self) -> list[str]:
-        """What was sent, without the states."""
+    def sent_lines(self) -> list[str]:
+        """The lines of what was sent, without the states."""
         return [f"{line[:4]} {line[22:]}" for line in self.lines if line[18:21] == "-->"]
 
     @property
     def end(self) -> tuple[Verdict | None, Close | None]:
-        """What it concluded."""
+        """The verdict and how the connection was closed."""
         assert self.attempt.done
         return self.attempt.verdict, self.attempt.close
 
     @property
     def codes(self) -> list[str]:
-        """The codes of all that stood out."""
+        """The codes of the notes."""
         return [note.code for note in self.attempt.notes]
 
 
-def opened(timeouts: Timeouts | None = None, options: ClientOptions | None = None) -> Talk:
-    """Return an attempt whose SYN was answered, and forget how."""
-    exchange = Talk(timeouts=timeouts, options=options)
-    exchange.hears("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10)
-    exchange.lines.clear()
-    return exchange
+def opened(timeouts: Timeouts | None = None, options: ClientOptions | None = None) -> DrawnAttempt:
+    """Return a client after the SYN-ACK, with no lines drawn yet."""
+    drawn = DrawnAttempt(timeouts=timeouts, options=options)
+    drawn.receive("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10)
+    drawn.lines.clear()
+    return drawn

@@ -1,7 +1,7 @@
-"""A caller: what every call has, whatever its first segment asks for.
+"""What every client has, whatever its first segment is: addresses, timers, verdict.
 
-It has no clock, no dice and no socket: what arrives, and the time, are handed in; what to send,
-and until when to wait, come out.
+No clock, no random numbers, no sockets: segments and the time come in, segments to send and the
+next deadline come out.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Client:
-    """One call, from its first segment to its end.
+    """The client of one connection, from its first segment to its verdict.
 
     `start`, `receive`, `icmp` and `on_timer` return what to send now; `on_timer` is due at
-    `deadline`. All times are nanoseconds of one clock. When `done`, `verdict` and `close` stand.
+    `deadline`. All times are nanoseconds of one clock. `verdict` and `close` are final when `done`.
     """
 
     local: Endpoint
@@ -34,38 +34,45 @@ class Client:
     iss: Seq
     offer: Offer = LINUX
     ticks: int = 0
-    """What our timestamps clock shows at time 0, in milliseconds."""
+    """Our timestamp clock at time 0, in milliseconds."""
 
     timeouts: Timeouts = field(default_factory=Timeouts)
     options: ClientOptions = field(default_factory=ClientOptions)
     path_mss: int = ETHERNET
-    """What a segment may carry on our side of the path, in octets."""
+    """The largest segment our side of the path carries, in octets of options and data."""
 
     verdict: Verdict | None = field(init=False, default=None)
     close: Close | None = field(init=False, default=None)
     done: bool = field(init=False, default=False)
     answer: Observed | None = field(init=False, default=None)
-    """The segment that decided what became of our first one."""
+    """The first valid answer to our first segment."""
 
     failure: str = field(init=False, default="")
-    """Why this machine did not send our first segment, in words."""
+    """Why this machine did not send our first segment."""
 
     notes: Notes = field(init=False, default_factory=Notes)
-    """What an expert would point at."""
+    """Remarks on what was received."""
 
     _sender: Sender = field(init=False)
     _icmp_errors: IcmpErrors = field(init=False)
     _give_up_at: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
-        numbers = self.iss, self.offer, self.ticks
-        how = self.timeouts, self.options
-        self._sender = Sender(self.local, self.remote, *numbers, *how, self.path_mss)
+        self._sender = Sender(
+            self.local,
+            self.remote,
+            self.iss,
+            self.offer,
+            self.ticks,
+            self.timeouts,
+            self.options,
+            self.path_mss,
+        )
         self._icmp_errors = IcmpErrors(self.notes)
 
     @property
     def block(self) -> ControlBlock:
-        """What our socket would know now."""
+        """The current control block."""
         return self._sender.block
 
     @property
@@ -75,12 +82,12 @@ class Client:
 
     @property
     def error(self) -> IcmpError | None:
-        """The ICMP error that decided what became of our first segment."""
+        """The ICMP error that reports our first segment as undeliverable."""
         return self._icmp_errors.error
 
     @property
     def ignored(self) -> bool:
-        """Whether something came back that is no answer."""
+        """Whether something was received and ignored because it is no valid answer."""
         return self.notes.of_strays
 
     @property
@@ -90,33 +97,35 @@ class Client:
 
     @property
     def crossed(self) -> bool:
-        """Whether the peer called us while we called it."""
+        """Whether this was a simultaneous open: the SYNs crossed."""
         return "simultaneous-open" in self.notes
 
     def clock(self, at: int) -> int:
-        """Return what our timestamps clock shows at a time."""
+        """Return our timestamp clock at a time, in milliseconds."""
         return self._sender.clock(at)
 
     @property
     def deadline(self) -> int:
         """When `on_timer` is due."""
-        again = self._sender.timer.at
-        return self._give_up_at if again is None else min(self._give_up_at, again)
+        retransmit_at = self._sender.timer.at
+        if retransmit_at is None:
+            return self._give_up_at
+        return min(self._give_up_at, retransmit_at)
 
     def start(self, at: int) -> Segments:
-        """Call: return the first segment."""
+        """Start the timers; return the first segment."""
         self._give_up_at = at + self.timeouts.handshake
         self._sender.timer.start(at)
         return self._sender.syn(at)
 
     def abort(self, _: int) -> Segments:
-        """Return what is to be said where all is to end at once: nothing, without a connection."""
+        """End at once; return the RSTs to send: none without a connection."""
         return ()
 
     def unsent(self, why: str) -> None:
-        """Take note that this machine refused to send a segment."""
+        """Record that this machine did not send a segment, and why."""
         if self.verdict is not None or self.syn_sent > 1 or not self._opening:
-            self.notes.add("unsent", f"A segment was not sent: {why}.")
+            self.notes.add("unsent", f"This machine did not send one of our segments: {why}.")
             return
         self.failure = why
         self._sender.syn_sent -= 1
@@ -124,7 +133,7 @@ class Client:
 
     @property
     def _opening(self) -> bool:
-        """Whether no segment but the first was handed out."""
+        """Whether no segment other than the first was sent."""
         return self.answer is None
 
     def _end(self, verdict: Verdict) -> None:
