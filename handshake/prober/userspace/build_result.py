@@ -13,6 +13,7 @@ from handshake.prober.findings import answered_on_path, findings_of
 from handshake.prober.result import Result, failed, hops, round_trip
 from handshake.tcp import Flags, Observed
 from handshake.tracker import Tracker, summarize_end
+from handshake.tracker.findings import ConnectionFindings
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ def build_result(
     seen = None if tracker is None else _own_connection(connection, tracker)
     findings = outcome.findings
     if seen is not None:
-        observed = seen.findings.found()
+        observer = seen.observer(ConnectionFindings)
+        observed = () if observer is None else observer.found()
         findings += tuple(findings_of(connection.segments or (), connection.path_mss, observed))
     findings += tuple(_distance(connection, outcome, ttl))
     duration = (over - connection.begun) / NS_PER_SECOND
