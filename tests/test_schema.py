@@ -16,13 +16,12 @@ from handshake.record import (
     EndRecord,
     Finding,
     HandshakeRecord,
-    NegotiatedRecord,
     Record,
     schema,
     step_record,
 )
 from handshake.replayer import replay
-from handshake.tcp import Offer, State
+from handshake.tcp import Agreement, Offer, State
 from handshake.tcp.icmp import IcmpError
 from handshake.tracker import summarize
 from handshake.tracker.findings import CODES
@@ -67,7 +66,7 @@ NAMED = {
     Finding: "finding",
     HandshakeRecord: "handshake",
     IcmpError: "icmp",
-    NegotiatedRecord: "negotiated",
+    Agreement: "negotiated",
 }
 TYPES = {each.__name__: f"#{name}" for each, name in NAMED.items()}
 
@@ -110,7 +109,7 @@ def of_schema(part: dict[str, Any]) -> set[str]:
         (Record, "record"),
         (EndRecord, "end"),
         (HandshakeRecord, "handshake"),
-        (NegotiatedRecord, "negotiated"),
+        (Agreement, "negotiated"),
         (Offer, "offer"),
     ],
 )
