@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 import sys
@@ -9,11 +10,21 @@ from contextlib import suppress
 from ipaddress import IPv4Address, ip_address
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from handshake.linux.netlink import ask, attribute, attributes, number
 from handshake.linux.sockaddr import family, sockaddr
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from handshake.packet.checksum import Address
+
+# rtnetlink (RFC 3549), which needs no privilege: <linux/netlink.h>.
+_MESSAGE: Final = struct.Struct("=IHHII")
+_ATTRIBUTE: Final = struct.Struct("=HH")
+_NUMBER: Final = struct.Struct("=I")
+
+_REQUEST: Final = 0x1
+_DUMP: Final = 0x300
+_MESSAGE_ERROR, _MESSAGE_DONE = 2, 3
 
 # <linux/rtnetlink.h>, <linux/if_addr.h>, <linux/neighbour.h>, <linux/if.h>
 _GET_LINK, _GET_ADDRESS, _GET_ROUTE, _GET_NEIGHBOUR = 18, 22, 26, 30
@@ -58,18 +69,18 @@ def next_hop(address: Address, source: Address | None = None, interface: str | N
 
     Raises OSError if there is no route, or the kernel does not answer.
     """
-    wanted = attribute(_DESTINATION, address.packed)
+    wanted = _attribute(_DESTINATION, address.packed)
     if source is not None:
-        wanted += attribute(_SOURCE, source.packed)
+        wanted += _attribute(_SOURCE, source.packed)
     scope = sockaddr(address)[-1] if address.version == 6 else 0
     out = socket.if_nametoindex(interface) if interface is not None else int(scope)
     if out:
-        wanted += attribute(_OUT, number(out))
+        wanted += _attribute(_OUT, _number(out))
     bits = 8 * len(address.packed)
     of_source = 0 if source is None else bits
     route = _ROUTE.pack(family(address), bits, of_source, 0, 0, 0, 0, 0, 0)
-    (answer,) = ask(_GET_ROUTE, route + wanted)
-    found = attributes(answer, _ROUTE.size)
+    (answer,) = _ask(_GET_ROUTE, route + wanted)
+    found = _attributes(answer, _ROUTE.size)
     router = None
     if _GATEWAY in found:
         router = ip_address(found[_GATEWAY])
@@ -102,7 +113,7 @@ def unresolved_neighbour(
         neighbour = hop.gateway or address
         index = socket.if_nametoindex(hop.interface)
         request = _NEIGHBOUR.pack(family(neighbour), index, 0, 0, 0)
-        (answer,) = ask(_GET_NEIGHBOUR, request + attribute(_DESTINATION, neighbour.packed))
+        (answer,) = _ask(_GET_NEIGHBOUR, request + _attribute(_DESTINATION, neighbour.packed))
     except OSError:
         return None
     return neighbour if _NEIGHBOUR.unpack_from(answer)[2] & _UNRESOLVED else None
@@ -122,8 +133,8 @@ def is_own_address(address: Address) -> bool:
     does not answer.
     """
     packed = address.packed
-    for answer in ask(_GET_ADDRESS, _ADDRESS.pack(family(address), 0, 0, 0, 0), dump=True):
-        found = attributes(answer, _ADDRESS.size)
+    for answer in _ask(_GET_ADDRESS, _ADDRESS.pack(family(address), 0, 0, 0, 0), dump=True):
+        found = _attributes(answer, _ADDRESS.size)
         if found.get(_LOCAL_ADDRESS, found.get(_PEER_ADDRESS)) == packed:
             return True
     return is_local(address)
@@ -151,7 +162,55 @@ def interfaces_without_carrier() -> list[str]:
 
 def _interface_flags() -> dict[str, int]:
     found = {}
-    for link in ask(_GET_LINK, _LINK.pack(0, 0, 0, 0, 0), dump=True):
-        name = attributes(link, _LINK.size)[_LINK_NAME].rstrip(b"\0").decode("utf-8", "replace")
+    for link in _ask(_GET_LINK, _LINK.pack(0, 0, 0, 0, 0), dump=True):
+        name = _attributes(link, _LINK.size)[_LINK_NAME].rstrip(b"\0").decode("utf-8", "replace")
         found[name] = _LINK.unpack_from(link)[3]
     return found
+
+
+def _ask(kind: int, body: bytes, *, dump: bool = False) -> Iterator[bytes]:
+    """Yield the body of each reply to one request. Raises OSError if the kernel refuses."""
+    flags = _REQUEST | (_DUMP if dump else 0)
+    request = _MESSAGE.pack(_MESSAGE.size + len(body), kind, flags, 0, 0) + body
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as kernel:
+        kernel.sendto(request, (0, 0))
+        while True:
+            octets, at = kernel.recv(0xFFFF), 0
+            while at + _MESSAGE.size <= len(octets):
+                length, answer, *_ = _MESSAGE.unpack_from(octets, at)
+                found = octets[at + _MESSAGE.size : at + length]
+                if answer == _MESSAGE_DONE:
+                    return
+                if answer == _MESSAGE_ERROR:
+                    _raise(found)
+                yield found
+                at += max(_MESSAGE.size, length + -length % 4)
+            if not dump:
+                return
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    """Return an attribute for the body of a request."""
+    length = _ATTRIBUTE.size + len(value)
+    return _ATTRIBUTE.pack(length, kind) + value + bytes(-length % 4)
+
+
+def _number(value: int) -> bytes:
+    """Return a number as an attribute holds it."""
+    return _NUMBER.pack(value)
+
+
+def _attributes(body: bytes, at: int) -> dict[int, bytes]:
+    """Return the attributes in a body, from the offset `at` on, by kind."""
+    found = {}
+    while at + _ATTRIBUTE.size <= len(body):
+        length, kind = _ATTRIBUTE.unpack_from(body, at)
+        found[kind] = body[at + _ATTRIBUTE.size : at + length]
+        at += max(_ATTRIBUTE.size, length + -length % 4)
+    return found
+
+
+def _raise(body: bytes) -> None:
+    (code,) = struct.unpack_from("=i", body)
+    if code:
+        raise OSError(-code, os.strerror(-code))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+import select
 import shlex
 import socket
 import struct
 import sys
+import time
 from collections import OrderedDict
 from contextlib import suppress
 from ipaddress import IPv6Address, ip_address
@@ -19,7 +21,7 @@ from scapy.layers.inet6 import IPv6
 from scapy.supersocket import SuperSocket
 
 from handshake.errors import LocalError, system_error
-from handshake.linux import bpf, timestamping
+from handshake.linux import bpf
 from handshake.linux.route import bind_to_interface
 from handshake.linux.sockaddr import sockaddr
 from handshake.packet.icmp import IcmpError, quoted
@@ -36,13 +38,23 @@ if TYPE_CHECKING:
 
 Received: TypeAlias = Observed | IcmpError
 
+_SO_TIMESTAMPNS: Final = 35
+_TIMESPEC: Final = struct.Struct("@ll")
+_STAMP_ROOM: Final = socket.CMSG_SPACE(_TIMESPEC.size)
+"""Octets of ancillary data for one time stamp."""
+_LOOPBACK: Final = "127.0.0.1"
+_STAMP_TRIALS: Final = 100
+_STAMP_REST: Final = 0.0002
+_LOOPBACK_DELAY: Final = 5
+"""Milliseconds in which a packet arrives over loopback, unless it is filtered."""
+
 _ETH_P_ALL: Final = 0x0003
 _SOCKADDR_LL: Final = struct.Struct("=HHi12x")
 _SOL_PACKET: Final = 263
 _PACKET_AUXDATA: Final = 8
 _AUXDATA: Final = struct.Struct("=III")  # tp_status, tp_len, tp_snaplen; the rest is Ethernet's
 _CHECKSUM_NOT_READY: Final = 0x08  # TP_STATUS_CSUMNOTREADY
-_ROOM: Final = timestamping.ROOM + socket.CMSG_SPACE(20)
+_ROOM: Final = _STAMP_ROOM + socket.CMSG_SPACE(20)
 _FOR_OTHERS: Final = 3  # PACKET_OTHERHOST
 _OUTGOING: Final = 4  # PACKET_OUTGOING
 _IPV6_HDRINCL: Final = 36
@@ -90,7 +102,7 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
 
         self._all_of_ours = all_of_ours
         self._templates = Templates()
-        self._fragments = Fragments()
+        self._fragments: Fragments | None = None
         self._seen: OrderedDict[bytes, str] = OrderedDict()
         # An address on the wire has no scope: it gets the one that we sent to.
         self._known: dict[bytes, Address] = {}
@@ -116,12 +128,12 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
 
     def _listen(self) -> None:
         self.ins.setblocking(False)
-        timestamping.enable(self.ins)
+        self.ins.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self.ins.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
         self.ins.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         self.listen_to(self.ports)
         _bind_everywhere(self.ins)
-        timestamping.wait_for_stamps()
+        _wait_for_stamps()
 
     def listen_to(self, ports: Collection[int]) -> None:
         """Receive the segments of these local ports from now on."""
@@ -201,8 +213,8 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
             return None
         at, status = 0, 0
         for level, name, data in ancillary:
-            if level == socket.SOL_SOCKET and name == timestamping.SO_TIMESTAMPNS:
-                at = timestamping.stamp(data)
+            if level == socket.SOL_SOCKET and name == _SO_TIMESTAMPNS:
+                at = _stamp(data)
             elif level == _SOL_PACKET and name == _PACKET_AUXDATA:
                 status = _AUXDATA.unpack_from(data)[0]
         return Captured(
@@ -263,6 +275,8 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
             return None
         octets = captured.octets
         found = header(octets, 0, len(octets))
+        if self._fragments is None:  # most hosts send none
+            self._fragments = Fragments()
         whole = self._fragments.add(octets, 0, found, (captured.interface,), 0)
         return None if whole is None else captured._replace(octets=whole.octets)
 
@@ -310,3 +324,39 @@ def _with_sudo() -> str:
     if not program.is_file() or program.name == "__main__.py":
         command = [sys.executable, "-m", "handshake"]
     return shlex.join(["sudo", *command, *sys.argv[1:]])
+
+
+def _stamp(data: bytes) -> int:
+    """Return a time stamp as nanoseconds since 1970."""
+    seconds: int
+    nanoseconds: int
+    seconds, nanoseconds = _TIMESPEC.unpack(data)
+    return seconds * NS_PER_SECOND + nanoseconds
+
+
+def _wait_for_stamps() -> None:
+    """Wait until the kernel stamps packets on arrival, after a socket has asked for it.
+
+    Until then they are stamped when read, so that a SYN can seem later than its answer. A
+    datagram over loopback shows when it works; if loopback is filtered, wait as long as it
+    usually takes.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        arrivals = select.poll()
+        arrivals.register(sock, select.POLLIN)
+        with suppress(OSError):
+            sock.bind((_LOOPBACK, 0))
+            for _ in range(_STAMP_TRIALS):
+                sock.sendto(b"", sock.getsockname())
+                if not arrivals.poll(_LOOPBACK_DELAY):
+                    return
+                read = time.time_ns()
+                _, ancillary, *_ = sock.recvmsg(0, _STAMP_ROOM)
+                if any(
+                    _stamp(data) < read for _, name, data in ancillary if name == _SO_TIMESTAMPNS
+                ):
+                    return
+                time.sleep(_STAMP_REST)
+            return
+    time.sleep(_LOOPBACK_DELAY / 1000)

@@ -32,16 +32,14 @@ _LONGEST: Final = NS_PER_SECOND
 def locate_rst_sender(
     result: Result, connection: UserspaceConnection, connections: UserspaceConnections
 ) -> Result:
-    """Return the result, with a finding of which host sent the RST if that can be told.
+    """Return the result of a refused SYN, with a finding of which host sent the RST, if it shows.
 
     If the TTL alone does not tell, one more SYN is sent, with a TTL that takes it as far as the RST
     came: a host there answers it, and a router does not forward it (RFC 1122 section 3.2.1.7).
     """
     ttl = result.ttl
     # For a RST that passed no router no other packet is needed.
-    if result.verdict is not Verdict.CLOSED or ttl is None or not hops(ttl):
-        return result
-    if connection.gateway() is None:
+    if ttl is None or not hops(ttl) or connection.gateway() is None:
         return result
     wait = min(max(4 * round((result.rtt or 0) * NS_PER_SECOND), _SHORTEST), _LONGEST)
     with signals_blocked():

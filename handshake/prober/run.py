@@ -125,7 +125,11 @@ class Probe:
             yield from self._over(connections)
 
     def _over(self, connections: UserspaceConnections) -> Generator[Step, None, None]:
-        from handshake.prober.userspace.build_result import build_result, is_locally_dropped
+        from handshake.prober.userspace.build_result import (
+            build_result,
+            is_locally_dropped,
+            new_tracker,
+        )
 
         with signals_blocked():
             connection = connections.begin(self.target, self.remote)
@@ -133,7 +137,7 @@ class Probe:
             self._result = connection
             return
         self.endpoint = connection.session.take_over()
-        self.tracker = Tracker(client=connection.session.local)
+        self.tracker = new_tracker(connection)
         for _ in Driver(connections).drive(lambda: connection.ended):
             yield from self._steps_of(connection)
         connections.ended.clear()
@@ -141,7 +145,7 @@ class Probe:
         if result.ttl is not None and is_locally_dropped(connection, result.ttl):
             result = replace(result, findings=(*result.findings, dropped_by_local_firewall()))
         # A user who allows a single SYN gets no second one for this either.
-        if self._timeouts.retries:
+        if result.verdict is Verdict.CLOSED and self._timeouts.retries:
             from handshake.prober.rst_origin import locate_rst_sender
 
             result = locate_rst_sender(result, connection, connections)

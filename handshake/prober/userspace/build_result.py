@@ -77,11 +77,16 @@ def build_result(
     )
 
 
+def new_tracker(connection: UserspaceConnection) -> Tracker:
+    """Return a tracker for the segments of the connection, which collects its findings."""
+    return Tracker(client=connection.session.local, observers=(ConnectionFindings,))
+
+
 def tracked(connection: UserspaceConnection) -> Tracker | None:
     """Return a tracker of all segments of the connection; None if none were kept."""
     if connection.segments is None:
         return None
-    tracker = Tracker(client=connection.session.local)
+    tracker = new_tracker(connection)
     for each in connection.segments:
         tracker.feed(each)
     return tracker
