@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from hosts import PORT, THEM, US
 
 from handshake.linux.packet_socket import PacketSocket
-from handshake.linux.rst_guard_pool import RstGuardPool
+from handshake.linux.rst_guard import RstGuardPool
 from handshake.tcp import Flags
 
 _FIELDS = struct.Struct("!12x4s4sHHIIHHHH")

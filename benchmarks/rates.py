@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from bare import Bare
 from hosts import PORT, THEM, US, served
 
-from handshake.linux.rst_guard_pool import RstGuardPool
+from handshake.linux.rst_guard import RstGuardPool
 from handshake.prober import Target, Verdict
 from handshake.prober.run import connect_all, probe_all
 

@@ -19,7 +19,7 @@ from bare import packet
 from hosts import PORT, THEM, US, served, served_from_afar
 
 from handshake.capture.open import read
-from handshake.linux.rst_guard_pool import RstGuardPool
+from handshake.linux.rst_guard import RstGuardPool
 from handshake.packet.decode import Decoder
 from handshake.prober import Target
 from handshake.prober.run import connect, probe_all

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from handshake.endpoint.verdict import Close, Verdict
+from handshake.endpoint.outcome import Close, Verdict
 from handshake.events import Role
 from handshake.record import (
     EndRecord,

@@ -12,10 +12,9 @@ from handshake.endpoint.client import Client
 from handshake.endpoint.close_policy import verdict_of_reset, verdict_of_silence
 from handshake.endpoint.data_phase import DataTransfer
 from handshake.endpoint.options import CloseMode
-from handshake.endpoint.outcome import DataExchange
+from handshake.endpoint.outcome import Close, DataExchange, Verdict
 from handshake.endpoint.rejection import Rejections
 from handshake.endpoint.validation import dropped
-from handshake.endpoint.verdict import Close, Verdict
 from handshake.tcp import ControlBlock, Flags, Segment, Seq, State
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ class Attempt(Client):
     @property
     def data(self) -> DataExchange | None:
         """The data exchanged, if any."""
-        return DataExchange.of(self.transfer, self.block)
+        return self.transfer.exchanged(self.block)
 
     @property
     def deadline(self) -> int:

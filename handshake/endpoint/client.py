@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 
 from handshake.endpoint.ack_monitor import UNKNOWN, AckStatus
 from handshake.endpoint.options import ClientOptions
-from handshake.endpoint.outcome import DataExchange, Negotiated, Notes, Outcome
+from handshake.endpoint.outcome import Close, DataExchange, Negotiated, Notes, Outcome, Verdict
 from handshake.endpoint.segment_builder import ETHERNET, LINUX
 from handshake.endpoint.sender import Segments, Sender
 from handshake.endpoint.timeouts import Timeouts
 from handshake.endpoint.validation import IcmpErrors
-from handshake.endpoint.verdict import Close, Verdict
 
 if TYPE_CHECKING:
     from handshake.messages import Message

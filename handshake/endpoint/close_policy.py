@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from handshake.endpoint.verdict import Close, Verdict
+from handshake.endpoint.outcome import Close, Verdict
 
 if TYPE_CHECKING:
     from handshake.endpoint.timeouts import Timeouts

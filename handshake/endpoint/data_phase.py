@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from handshake.endpoint.ack_monitor import AckStatus, SynAckMonitor
 from handshake.endpoint.close_policy import close_at
+from handshake.endpoint.outcome import DataExchange
 from handshake.endpoint.receive_buffer import ReceiveBuffer
 from handshake.endpoint.send_buffer import SendBuffer
 from handshake.tcp import State
@@ -85,6 +86,15 @@ class DataTransfer:
             awaiting=self.receive_buffer.found_expected is False,
             peer_closed=block.state is State.CLOSE_WAIT,
             observe_until=0 if self.confirmed else self.monitor.until,
+        )
+
+    def exchanged(self, block: ControlBlock) -> DataExchange | None:
+        """Return the data exchanged; None if neither end sent or expected any."""
+        sent, received = self.send_buffer, self.receive_buffer
+        if not (sent or received.octets or received.found_expected is not None):
+            return None
+        return DataExchange(
+            sent.size, sent.acknowledged(block), received.octets, received.found_expected
         )
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from handshake.endpoint.ack_monitor import UNKNOWN, AckStatus
@@ -11,8 +12,6 @@ from handshake.record import Finding, Json
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from handshake.endpoint.data_phase import DataTransfer
-    from handshake.endpoint.verdict import Close, Verdict
     from handshake.messages import Message
     from handshake.tcp import ControlBlock
     from handshake.tcp.icmp import IcmpError
@@ -34,6 +33,63 @@ _IGNORED: Final = frozenset(
     }
 )
 """Codes of notes about what was ignored, because it is no valid answer."""
+
+
+class Verdict(Enum):
+    """The result of a connection attempt."""
+
+    OPEN = "open"
+    """The handshake completed."""
+
+    CLOSED = "closed"
+    """Our SYN was answered by a RST."""
+
+    FILTERED = "filtered"
+    """Nothing answered any of our SYNs."""
+
+    UNREACHABLE = "unreachable"
+    """An ICMP error reports our SYN as undeliverable, or ARP or neighbor discovery failed."""
+
+    HALF_OPEN = "half-open"
+    """The peer answered our SYN, but nothing shows that it accepted our ACK."""
+
+    RESET = "reset"
+    """The peer answered our SYN, but reset the connection before any data."""
+
+    BAD_PEER = "bad-peer"
+    """All answers acknowledged something that we had not sent."""
+
+    LOCAL_ERROR = "local-error"
+    """This machine did not send the SYN: no route, or a local firewall."""
+
+    NAME_ERROR = "name-error"
+    """The name has no address, or only one that cannot be connected to."""
+
+    @property
+    def exit_code(self) -> int:
+        """0: open; 1: not open; 3: not tried."""
+        if self is Verdict.OPEN:
+            return 0
+        return 3 if self in (Verdict.LOCAL_ERROR, Verdict.NAME_ERROR) else 1
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Close(Enum):
+    """How a connection that was open was closed after our FIN."""
+
+    CLEAN = "clean"
+    """Both ends sent a FIN, and both were acknowledged."""
+
+    PEER_KEPT_OPEN = "peer-kept-open"
+    """The peer acknowledged our FIN but sent none before the timeout."""
+
+    RESET = "reset"
+    """The peer sent a RST."""
+
+    def __str__(self) -> str:
+        return self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,19 +155,6 @@ class DataExchange:
 
     expected: bool | None
     """Whether the expected data is among them; None if none was expected."""
-
-    @classmethod
-    def of(cls, transfer: DataTransfer, block: ControlBlock) -> DataExchange | None:
-        """Return what was exchanged; None if neither end sent or expected anything."""
-        send_buffer, receive_buffer = transfer.send_buffer, transfer.receive_buffer
-        if not (send_buffer or receive_buffer.octets or receive_buffer.found_expected is not None):
-            return None
-        return cls(
-            send_buffer.size,
-            send_buffer.acknowledged(block),
-            receive_buffer.octets,
-            receive_buffer.found_expected,
-        )
 
     def as_json(self) -> Json:
         """Return it as a JSON object; received octets that are not text are escaped."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from handshake.endpoint.client import Client
+from handshake.endpoint.outcome import Verdict
 from handshake.endpoint.validation import dropped
-from handshake.endpoint.verdict import Verdict
 from handshake.tcp import ControlBlock, Flags, Segment
 
 if TYPE_CHECKING:

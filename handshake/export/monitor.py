@@ -12,7 +12,7 @@ from enum import IntEnum
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from handshake.endpoint.verdict import Verdict
+from handshake.endpoint.outcome import Verdict
 from handshake.events.base import seconds
 
 if TYPE_CHECKING:

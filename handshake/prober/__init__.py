@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from handshake.endpoint.attempt import Attempt
     from handshake.endpoint.options import ClientOptions, CloseMode
-    from handshake.endpoint.outcome import DataExchange, Negotiated, Outcome
+    from handshake.endpoint.outcome import Close, DataExchange, Negotiated, Outcome, Verdict
     from handshake.endpoint.timeouts import Timeouts
-    from handshake.endpoint.verdict import Close, Verdict
     from handshake.prober.listener import loopback_listener
     from handshake.prober.result import Result, exit_code
     from handshake.prober.run import (
@@ -27,8 +26,7 @@ else:
         "endpoint.attempt": ("Attempt",),
         "endpoint.options": ("CloseMode", "ClientOptions"),
         "endpoint.timeouts": ("Timeouts",),
-        "endpoint.outcome": ("DataExchange", "Negotiated", "Outcome"),
-        "endpoint.verdict": ("Close", "Verdict"),
+        "endpoint.outcome": ("Close", "DataExchange", "Negotiated", "Outcome", "Verdict"),
         "prober.listener": ("loopback_listener",),
         "prober.result": ("Result", "exit_code"),
         "prober.run": ("Probe", "Prober", "connect", "connect_all", "probe_all", "probes"),
@@ -86,8 +84,8 @@ def probe(
     long to watch for a sign that the peer did not receive our ACK. Raises LocalError if this
     machine does not allow it.
     """
+    from handshake.endpoint.outcome import Verdict
     from handshake.endpoint.timeouts import Timeouts
-    from handshake.endpoint.verdict import Verdict
     from handshake.prober.result import Result
     from handshake.prober.run import probes
     from handshake.prober.target import Target

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from handshake.endpoint.verdict import Verdict
+from handshake.endpoint.outcome import Verdict
 from handshake.messages import Message
 from handshake.tcp import Flags
 

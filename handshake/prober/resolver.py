@@ -9,8 +9,8 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
+from handshake.endpoint.outcome import Verdict
 from handshake.endpoint.timeouts import MAX_WAIT
-from handshake.endpoint.verdict import Verdict
 from handshake.errors import ResolveError
 from handshake.prober.explanation import verdict_message
 from handshake.prober.result import Result, failed

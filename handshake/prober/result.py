@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
-from handshake.endpoint.outcome import Outcome
-from handshake.endpoint.verdict import Verdict
+from handshake.endpoint.outcome import Outcome, Verdict
 from handshake.record import EndRecord, Json, icmp_record, rfc3339, segment_record
 from handshake.units import NS_PER_SECOND
 

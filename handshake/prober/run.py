@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from handshake.endpoint.options import ClientOptions
+from handshake.endpoint.outcome import Verdict
 from handshake.endpoint.timeouts import Timeouts
-from handshake.endpoint.verdict import Verdict
 from handshake.prober.driver import CONCURRENCY, Driver
 from handshake.prober.findings import dropped_by_local_firewall
 from handshake.prober.resolver import Resolver, resolve

@@ -21,7 +21,7 @@ PING = ClientOptions(data=b"ping", expect=b"pong")
 
 
 def exchanged(drawn: DrawnAttempt) -> DataExchange | None:
-    return DataExchange.of(drawn.attempt.transfer, drawn.attempt.block)
+    return drawn.attempt.data
 
 
 def test_data_follows_the_ack_and_the_fin_waits_for_its_acknowledgment() -> None:

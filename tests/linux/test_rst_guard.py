@@ -10,8 +10,7 @@ import pytest
 
 from handshake.errors import ConnectError, LocalError
 from handshake.linux import rst_guard as module
-from handshake.linux.rst_guard import METHODS, guard
-from handshake.linux.rst_guard_pool import RstGuardPool
+from handshake.linux.rst_guard import METHODS, RstGuardPool, guard
 from handshake.linux.sockaddr import sockaddr
 
 LOOPBACK = ip_address("127.0.0.1")

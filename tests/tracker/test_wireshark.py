@@ -5,8 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handshake.tracker.coverage import Coverage
-from handshake.tracker.wireshark import Analysis, Direction, Mark
+from handshake.tracker.wireshark import Analysis, Coverage, Direction, Mark
 from tests.segments import segment
 
 M = 2**32

@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Self
 
-from handshake.endpoint.verdict import Verdict
+from handshake.endpoint.outcome import Verdict
 from handshake.errors import ConnectError
 from handshake.linux.connect import SocketOptions, close_socket, connect
 from handshake.linux.netstat import SynChallengeCounter

@@ -6,8 +6,7 @@ import errno
 import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from handshake.endpoint.outcome import Negotiated
-from handshake.endpoint.verdict import Verdict
+from handshake.endpoint.outcome import Negotiated, Verdict
 from handshake.linux.route import send_error
 from handshake.prober.explanation import host_unreachable, verdict_message
 from handshake.tcp import State

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from handshake.endpoint.verdict import Verdict
+from handshake.endpoint.outcome import Verdict
 from handshake.linux.next_hop import unresolved_neighbour
 from handshake.prober.explanation import explain, no_neighbour, verdict_message
 from handshake.prober.findings import answered_on_path, findings_of

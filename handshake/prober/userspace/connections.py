@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
 
 from handshake.endpoint.options import ClientOptions
-from handshake.endpoint.verdict import Verdict
+from handshake.endpoint.outcome import Verdict
 from handshake.errors import ConnectError
 from handshake.linux.packet_socket import PacketSocket
 from handshake.linux.route import send_error

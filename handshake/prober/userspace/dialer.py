@@ -11,7 +11,7 @@ from handshake.endpoint.segment_builder import SegmentBuilder, offer_for, path_m
 from handshake.errors import LocalError
 from handshake.linux.next_hop import gateway
 from handshake.linux.route import route
-from handshake.linux.rst_guard_pool import RstGuardPool
+from handshake.linux.rst_guard import RstGuardPool
 from handshake.linux.sockaddr import sockaddr
 from handshake.packet.template import Templates
 from handshake.prober.clock import Clock, IsnGenerator

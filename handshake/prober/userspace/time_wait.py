@@ -6,7 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from handshake.endpoint.verdict import Close, Verdict
+from handshake.endpoint.outcome import Close, Verdict
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:

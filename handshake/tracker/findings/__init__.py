@@ -9,12 +9,13 @@ from handshake.tracker.findings.capture import CaptureFindings, capture_findings
 from handshake.tracker.findings.codes import CODES, NOTES
 from handshake.tracker.findings.data import DataFindings
 from handshake.tracker.findings.handshake import HandshakeFindings
-from handshake.tracker.findings.icmp import IcmpFindings
 from handshake.tracker.findings.offers import OptionFindings
 from handshake.tracker.findings.path import PathFindings
 from handshake.tracker.findings.resets import ResetFindings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from handshake.events import Step
     from handshake.tcp.icmp import IcmpError
 
@@ -41,7 +42,7 @@ class ConnectionFindings:
             DataFindings(),
             PathFindings(),
         )
-        self._quoted = IcmpFindings()
+        self._quoted = _IcmpFindings()
 
     def observe(self, step: Step) -> None:
         """Take one step into account."""
@@ -59,3 +60,26 @@ class ConnectionFindings:
             # The ICMP error is the answer.
             found = [each for each in found if each.code != "no-answer"]
         return tuple(sorted(found, key=lambda each: each.frame or 0))
+
+
+class _IcmpFindings:
+    """Keeps the first ICMP error that answers the SYN, and the first of each type and code."""
+
+    __slots__ = ("_kept",)
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[int, int] | None, Finding] = {}
+
+    def feed(self, error: IcmpError, *, of_syn: bool) -> None:
+        """Take one ICMP error into account; `of_syn`: it quotes the unanswered SYN."""
+        values = {"sender": error.sender, "destination": error.destination, "error": str(error)}
+        if of_syn and error.unreachable:
+            self._kept.setdefault(None, Finding("unreachable", error.frame, values))
+            return
+        # The quoted numbers prove that its sender saw the segment; what TCP makes of the error
+        # is section 3.9.2.2.
+        self._kept.setdefault((error.type, error.code), Finding("icmp-error", error.frame, values))
+
+    def found(self) -> Iterator[Finding]:
+        """Yield what was found so far."""
+        yield from self._kept.values()
