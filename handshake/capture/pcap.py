@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from handshake.errors import CaptureError
 from handshake.packet import packed_frames
 from handshake.packet.frame import MAX_CAPTURED, Frame
-from handshake.packet.ip import TCP
-from handshake.units import NS_PER_SECOND, SYN_BIT
+from handshake.units import NS_PER_SECOND, SYN_BIT, TCP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ from handshake.endpoint.options import CloseMode
 from handshake.endpoint.rejection import Rejections
 from handshake.endpoint.validation import dropped
 from handshake.endpoint.verdict import Close, Verdict
-from handshake.events.base import octets
+from handshake.messages import number
 from handshake.tcp import ControlBlock, Flags, Segment, Seq, State
 
 if TYPE_CHECKING:
@@ -185,7 +185,8 @@ class Attempt(Client):
         if self.transfer.in_vain:
             return self._abort(Verdict.HALF_OPEN, at)
         if rest := self.transfer.send_buffer.rest(self.block):
-            self.notes.add("data-lost", f"{octets(rest)} of our data not acknowledged in time.")
+            lost = number(rest, "octet")
+            self.notes.add("data-lost", f"{lost} of our data not acknowledged in time.")
             self.transfer.send_buffer.stop(self.block)
         return out + self._close(at)
 

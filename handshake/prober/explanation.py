@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from handshake.endpoint.verdict import Verdict
-from handshake.events.base import octets
+from handshake.messages import number
 from handshake.tcp import Flags
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def _unmet(data: DataExchange | None) -> str:
     if not data.received:
         return ". It said nothing, where something was expected"
     count = len(data.received)
-    return f". What was expected is not in the {octets(count)} that it said"
+    return f". What was expected is not in the {number(count, 'octet')} that it said"
 
 
 def _not_taken(ack_status: AckStatus) -> str:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handshake.packet.ip import TCP, Datagram
+from handshake.packet.ip import Datagram
+from handshake.units import TCP
 
 A4, B4 = bytes((192, 0, 2, 10)), bytes((198, 51, 100, 7))
 A6, B6, C6 = (bytes.fromhex("20010db8") + bytes(11) + bytes((last,)) for last in (1, 2, 3))

@@ -3,8 +3,9 @@
 import struct
 from dataclasses import dataclass, replace
 
-from handshake.packet.checksum import TCP, Address, checksummed, internet_checksum
+from handshake.packet.checksum import Address, checksummed, internet_checksum
 from handshake.tcp import Observed, Segment, Seq
+from handshake.units import TCP
 
 _V4, _V6 = 4, 6
 _ICMP, _ICMPV6, _FRAGMENT = 1, 58, 44

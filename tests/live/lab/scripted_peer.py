@@ -21,8 +21,9 @@ from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import TypeAlias
 
-from handshake.packet.ip import TCP, Datagram
+from handshake.packet.ip import Datagram
 from handshake.tcp import Observed, Segment
+from handshake.units import TCP
 from tests.live.lab.namespaces import Host, pair
 from tests.live.lab.packets import Packet
 
