@@ -95,6 +95,13 @@ def test_strings_and_comments_use_no_banned_word(path: Path) -> None:
     assert [(line, banned(text)) for line, text in texts(path) if banned(text)] == []
 
 
+def test_scripts_and_pages_use_no_banned_word() -> None:
+    root = SOURCE.parent
+    paths = [path for each in ("*.md", "benchmarks/*", "captures/*.md") for path in root.glob(each)]
+    found = {path.name: banned(path.read_text("utf-8")) for path in paths if path.is_file()}
+    assert {name: words for name, words in found.items() if words} == {}
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [

@@ -47,7 +47,7 @@ def calls(dice: Random, count: int) -> Frames:
         module: Any = __import__("generate")
     finally:
         sys.path.pop(0)
-    made = [module.Call(number, dice.randrange(6, 30), 1, dice) for number in range(count)]
+    made = [module.Connection(number, dice.randrange(6, 30), 1, dice) for number in range(count)]
     return sorted((at, frame) for call in made for at, frame in call)
 
 
