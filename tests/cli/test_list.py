@@ -86,13 +86,13 @@ def test_every_form_of_every_capture_has_the_same_rows(path: str) -> None:
 
 
 def test_totals_of_all_captures() -> None:
-    said = run("list", *ALL, "--summary", COLUMNS="80").stdout
-    assert said.startswith("47 connections in 19 captures, 351 segments, ")
-    assert "\nestablished           35   74.5%\nrefused                3    6.4%\n" in said
-    assert re.search(r"\nhandshake rtt  min 0.060  median 10\.\d  p95 \d+\.\d  max 60.7 ms\n", said)
-    assert "\nretransmitted  SYN 7, SYN-ACK " in said
-    assert "\nrefusing       10.77.0.2:81 (2), [fd77::2]:81 (1)\n" in said
-    assert all(len(line) <= 80 for line in said.splitlines())
+    out = run("list", *ALL, "--summary", COLUMNS="80").stdout
+    assert out.startswith("47 connections in 19 captures, 351 segments, ")
+    assert "\nestablished           35   74.5%\nrefused                3    6.4%\n" in out
+    assert re.search(r"\nhandshake rtt  min 0.060  median 10\.\d  p95 \d+\.\d  max 60.7 ms\n", out)
+    assert "\nretransmitted  SYN 7, SYN-ACK " in out
+    assert "\nrefusing       10.77.0.2:81 (2), [fd77::2]:81 (1)\n" in out
+    assert all(len(line) <= 80 for line in out.splitlines())
 
 
 def test_a_scan_is_told_in_one_line_of_the_totals(tmp_path: Path) -> None:
@@ -101,9 +101,9 @@ def test_a_scan_is_told_in_one_line_of_the_totals(tmp_path: Path) -> None:
     scan = [
         (syn[:36] + port.to_bytes(2, "big") + syn[38:], port * 10**6) for port in range(1, 2001)
     ]
-    said = run("list", str(save(tmp_path / "scan.pcap", scan)), "--summary").stdout
-    assert len(re.findall(r"^ ! ", said, re.MULTILINE)) == 1
-    assert " ! Port scan: 2000 connections from 10.77.0.1 to 10.77.0.2" in said
+    out = run("list", str(save(tmp_path / "scan.pcap", scan)), "--summary").stdout
+    assert len(re.findall(r"^ ! ", out, re.MULTILINE)) == 1
+    assert " ! Port scan: 2000 connections from 10.77.0.1 to 10.77.0.2" in out
 
 
 def test_filter_sort_and_problems() -> None:

@@ -167,19 +167,19 @@ def test_both_directions_at_once(ends: Ends) -> None:
     ours, peer, stdin, stdout = ends
     up, down = secrets.token_bytes(MUCH), secrets.token_bytes(MUCH)
     joined = Joined(ours, stdin.reads, stdout.writes)
-    heard: list[bytes] = []
+    received: list[bytes] = []
 
     def give() -> None:
         stdin.write(up)
         stdin.close_writes()
 
-    def say() -> None:
+    def send_data() -> None:
         peer.sendall(down)
 
-    saying = meanwhile(say)
+    saying = meanwhile(send_data)
 
     def listen() -> None:
-        heard.append(receive(peer))
+        received.append(receive(peer))
         saying.join()
         peer.shutdown(socket.SHUT_WR)
 
@@ -193,7 +193,7 @@ def test_both_directions_at_once(ends: Ends) -> None:
         thread.join(PATIENCE)
     assert joined.end() is None
     assert hashlib.sha256(shown).digest() == hashlib.sha256(down).digest()
-    assert hashlib.sha256(heard[0]).digest() == hashlib.sha256(up).digest()
+    assert hashlib.sha256(received[0]).digest() == hashlib.sha256(up).digest()
 
 
 def test_the_end_of_input_is_our_fin_and_the_peer_is_heard_on(ends: Ends) -> None:
@@ -399,8 +399,8 @@ def test_a_file_and_into_a_file(ends: Ends, tmp_path: Path) -> None:
         opened(tmp_path / "out", os.O_WRONLY | os.O_CREAT) as stdout,
     ):
         joined = Joined(ends.ours, stdin, stdout)
-        heard = receive(ends.peer)
-        ends.peer.sendall(heard)
+        received = receive(ends.peer)
+        ends.peer.sendall(received)
         ends.peer.close()
         assert joined.end() is None
     assert (tmp_path / "out").read_bytes() == octets
@@ -553,12 +553,12 @@ def see(running: subprocess.Popen[str], line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "said"), [(signal.SIGINT, "interrupted"), (signal.SIGUSR1, "ended")]
+    ("number", "output"), [(signal.SIGINT, "interrupted"), (signal.SIGUSR1, "ended")]
 )
-def test_a_signal(number: int, said: str) -> None:
+def test_a_signal(number: int, output: str) -> None:
     with alone() as running:
         running.send_signal(number)
-        see(running, said)
+        see(running, output)
         assert running.wait(PATIENCE) == 0
 
 

@@ -42,18 +42,20 @@ def icmp(at: int) -> IcmpError:
     return error
 
 
-def found(heard: Iterable[Observed | IcmpError]) -> list[Packet]:
+def found(received: Iterable[Observed | IcmpError]) -> list[Packet]:
     out = io.BytesIO()
     account = PacketLog(PcapngWriter(out))
-    for each in heard:
+    for each in received:
         account.add(each)
     return packets(out.getvalue())
 
 
 def test_each_packet_says_who_sent_it_what_changed_and_why() -> None:
-    talk = [seen(*each) for each in TALK]
-    written = found(talk)
-    assert [(each.at, each.octets) for each in written] == [(each.at, each.packet) for each in talk]
+    packets = [seen(*each) for each in TALK]
+    written = found(packets)
+    assert [(each.at, each.octets) for each in written] == [
+        (each.at, each.packet) for each in packets
+    ]
     assert [each.direction for each in written] == [
         OUTBOUND if text[0] == ">" else INBOUND for _, text in TALK
     ]
@@ -103,9 +105,11 @@ def test_errors_stand_where_they_came() -> None:
 
 def test_a_clock_that_was_set_back_changes_nothing_in_what_is_said() -> None:
     times = (0, -5000, -4000)
-    talk = [seen(at, text) for at, (_, text) in zip(times, TALK, strict=False)]
-    assert [each.at - AT for each in found(talk)] == [*times]
-    assert [each.comments for each in found(talk)][2][0].startswith("ACK from the client: client E")
+    packets = [seen(at, text) for at, (_, text) in zip(times, TALK, strict=False)]
+    assert [each.at - AT for each in found(packets)] == [*times]
+    assert [each.comments for each in found(packets)][2][0].startswith(
+        "ACK from the client: client E"
+    )
 
 
 def test_who_calls_by_something_else_than_a_syn_is_the_client_too() -> None:

@@ -160,8 +160,8 @@ def test_what_is_measured_again_has_another_label() -> None:
 
 
 def test_an_open_port_that_says_something_else_is_no_success() -> None:
-    told = replace(OPEN, data=DataExchange(4, 4, b"something else", expected=False))
-    text, code = nagios([told])
+    result = replace(OPEN, data=DataExchange(4, 4, b"something else", expected=False))
+    text, code = nagios([result])
     assert code == 2
     assert "open, SYN-ACK after 28.4 ms: the --expect text was not received" in text
 
@@ -172,9 +172,9 @@ def test_without_a_probe_nothing_is_known() -> None:
 
 
 def test_why_nothing_is_known_is_said_in_the_same_form() -> None:
-    said, code = unknown("a|b:\x1b[2J which port?")
-    assert (said, code) == (r"TCP UNKNOWN - a\x7cb:\x1b[2J which port?", 3)
-    assert _LINE.fullmatch(said)
+    output, code = unknown("a|b:\x1b[2J which port?")
+    assert (output, code) == (r"TCP UNKNOWN - a\x7cb:\x1b[2J which port?", 3)
+    assert _LINE.fullmatch(output)
 
 
 def test_nothing_of_a_name_reaches_the_format() -> None:

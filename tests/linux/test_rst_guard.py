@@ -18,13 +18,13 @@ LOOPBACK = ip_address("127.0.0.1")
 
 
 def test_a_guard_holds_a_port_that_nobody_can_call() -> None:
-    with guard(LOOPBACK) as held, socket.socket() as caller:
+    with guard(LOOPBACK) as held, socket.socket() as client:
         assert held.name in METHODS
-        caller.settimeout(0.05)
+        client.settimeout(0.05)
         with pytest.raises(TimeoutError):
-            caller.connect(("127.0.0.1", held.port))
-    with socket.socket() as caller, pytest.raises(ConnectionRefusedError):
-        caller.connect(("127.0.0.1", held.port))
+            client.connect(("127.0.0.1", held.port))
+    with socket.socket() as client, pytest.raises(ConnectionRefusedError):
+        client.connect(("127.0.0.1", held.port))
 
 
 @pytest.mark.parametrize("name", ["filter", "md5", "minttl", "owner"])
@@ -33,11 +33,11 @@ def test_it_counts_what_it_keeps_from_the_kernel(name: str) -> None:
         held = guard(LOOPBACK, names=[name], check=False)
     except LocalError:
         pytest.skip(f"this kernel does not let us have the guard {name}")
-    with held, socket.socket() as caller:
+    with held, socket.socket() as client:
         before = held.dropped
-        caller.settimeout(0.05)
+        client.settimeout(0.05)
         with pytest.raises(TimeoutError):
-            caller.connect(("127.0.0.1", held.port))
+            client.connect(("127.0.0.1", held.port))
         assert (before, held.dropped) == ((None, None) if name == "owner" else (0, 1))
     assert held.dropped is None
 

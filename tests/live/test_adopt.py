@@ -95,7 +95,7 @@ def test_a_banner_that_was_acknowledged_before(target: str, tmp_path: Path) -> N
                 nxt = connection.block.rcv.nxt
                 assert nxt is not None
                 peer.sendall(line)
-                connection.hear_until(nxt + len(line))
+                connection.receive_until(nxt + len(line))
             with connection.adopt() as ours:
                 see(b"220 hello\r\n" + bytes(20_000), ours)
                 echo(ours, peer)
@@ -114,12 +114,12 @@ def test_a_banner_that_nobody_heard_comes_again(when: str, tmp_path: Path) -> No
     ):
         block = connection.block
 
-        def speak() -> None:
+        def send_all() -> None:
             peer.sendall(b"220 hello\r\n")
 
         if when == "before":
-            speak()
-        with connection.adopt(speak if when == "meanwhile" else lambda: None) as ours:
+            send_all()
+        with connection.adopt(send_all if when == "meanwhile" else lambda: None) as ours:
             see(b"220 hello\r\n", ours)
             quietly(ours, peer)
     # Nothing is answered before all is told; then the peer is asked where it stands.
@@ -188,7 +188,7 @@ def test_without_what_the_peer_does_not_offer(option: str, tmp_path: Path) -> No
     with pair() as (client, server):
         for name in names:
             server.sysctl(f"net.ipv4.tcp_{name}", 0)
-        for number, talk in enumerate((quietly, exchange_much)):
+        for number, exchange in enumerate((quietly, exchange_much)):
             path = tmp_path / f"{number}.pcap"
             with capture(server, "eth0", path), opened(client, server) as (connection, peer):
                 block = connection.block
@@ -197,8 +197,8 @@ def test_without_what_the_peer_does_not_offer(option: str, tmp_path: Path) -> No
                 assert bool(block.rcv_shift) is ("window_scaling" not in names)
                 with connection.adopt() as ours:
                     agrees(info(client, block), block)
-                    talk(ours, peer)
-            without_a_fault(path, busy=talk is exchange_much)
+                    exchange(ours, peer)
+            without_a_fault(path, busy=exchange is exchange_much)
 
 
 @pytest.mark.live
@@ -206,14 +206,14 @@ def test_without_what_the_peer_does_not_offer(option: str, tmp_path: Path) -> No
 def test_what_the_kernel_itself_would_not_offer(option: str, tmp_path: Path) -> None:
     with pair() as (client, server):
         client.sysctl(f"net.ipv4.tcp_{option}", 0)
-        for number, talk in enumerate((quietly, exchange_much)):
+        for number, exchange in enumerate((quietly, exchange_much)):
             path = tmp_path / f"{number}.pcap"
             with capture(server, "eth0", path), opened(client, server) as (connection, peer):
                 block = connection.block
                 with connection.adopt() as ours:
                     agrees(info(client, block), block, 0 if option == "timestamps" else 12)
-                    talk(ours, peer)
-            without_a_fault(path, busy=talk is exchange_much)
+                    exchange(ours, peer)
+            without_a_fault(path, busy=exchange is exchange_much)
 
 
 @pytest.mark.live

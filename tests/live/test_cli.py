@@ -38,9 +38,9 @@ def run(
 def shouting(host: Host, address: str = "::") -> AbstractContextManager[None]:
     """Answer everybody in capitals, and close when he does."""
 
-    def treat(caller: socket.socket) -> None:
-        while data := caller.recv(1 << 16):
-            caller.sendall(data.upper())
+    def treat(client_socket: socket.socket) -> None:
+        while data := client_socket.recv(1 << 16):
+            client_socket.sendall(data.upper())
 
     return letting_in(host, treat, 9, address)
 
@@ -256,9 +256,9 @@ def test_the_firewall_in_the_readme() -> None:
         routed() as (client, router, _),
         firewall(router, "forward", "tcp dport 9001", "reject with tcp reset"),
     ):
-        said = run(client, "10.77.1.2:9001").stdout.splitlines()
+        output = run(client, "10.77.1.2:9001").stdout.splitlines()
     assert len(quoted) > 5
     # Each time takes its own time.
     assert quoted[0].startswith("CLOSED  10.77.1.2:9001  RST after ")
-    assert any(line.startswith("CLOSED  10.77.1.2:9001  RST after ") for line in said)
-    assert [line for line in quoted[1:] if line not in said] == []
+    assert any(line.startswith("CLOSED  10.77.1.2:9001  RST after ") for line in output)
+    assert [line for line in quoted[1:] if line not in output] == []

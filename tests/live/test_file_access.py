@@ -75,9 +75,9 @@ CASES: Final = [
 def chattering(host: Host) -> AbstractContextManager[None]:
     """Send whoever calls what no terminal should see, and hang up when he does."""
 
-    def treat(caller: socket.socket) -> None:
-        caller.sendall(b"\x1b[2J\xff\xfe \xea\xb0\x80\n")
-        hang_up(caller)
+    def treat(client_socket: socket.socket) -> None:
+        client_socket.sendall(b"\x1b[2J\xff\xfe \xea\xb0\x80\n")
+        hang_up(client_socket)
 
     return letting_in(host, treat, 8080)
 

@@ -23,7 +23,7 @@ from handshake.replayer import replay
 from handshake.tcp import ControlBlock, Endpoint, State
 from handshake.tracker import summarize
 from tests.live.lab import loss_histories, option_histories  # noqa: F401 - they add histories
-from tests.live.lab.cable import Kernel, Moment, by_hand
+from tests.live.lab.cable import Kernel, Moment, stepwise
 from tests.live.lab.histories import HISTORIES
 from tests.live.lab.inet_diag import Info
 
@@ -134,7 +134,7 @@ def differences(moment: Moment, views: dict[Role, View]) -> Iterator[Difference]
 @pytest.mark.parametrize("name", HISTORIES)
 @pytest.mark.parametrize("version", [4, 6])
 def test_the_tracker_says_what_both_kernels_say(name: str, version: int, tmp_path: Path) -> None:
-    with by_hand(tmp_path, version) as (cable, captures):
+    with stepwise(tmp_path, version) as (cable, captures):
         HISTORIES[name](cable)
     views = {role: View(taken.path, cable.ends) for role, taken in captures.items()}
     found = [each for moment in cable.moments for each in differences(moment, views)]

@@ -35,10 +35,10 @@ with pair() as (client, server):
 
 def greet(client: Host, server: Host, address: str) -> bytes:
     """Return what arrives when the client sends one line to the server."""
-    with server.listen(80) as listener, client.connect(address, 80) as caller:
+    with server.listen(80) as listener, client.connect(address, 80) as client_socket:
         accepted, _ = listener.accept()
         with accepted:
-            caller.sendall(b"hello")
+            client_socket.sendall(b"hello")
             return accepted.recv(100)
 
 
@@ -81,9 +81,9 @@ def test_a_router_forwards(version: str) -> None:
         assert greet(client, server, getattr(server, version)) == b"hello"
         assert rule.packets == 0
         family = {"v4": socket.AF_INET, "v6": socket.AF_INET6}[version]
-        with client.socket(family) as caller:
-            caller.setblocking(False)
-            caller.connect_ex((getattr(server, version), 9001))
+        with client.socket(family) as client_socket:
+            client_socket.setblocking(False)
+            client_socket.connect_ex((getattr(server, version), 9001))
             eventually(lambda: rule.packets == 1, "the router to drop a SYN")
 
 

@@ -144,9 +144,9 @@ def test_it_ends_as_it_was_asked_to(closing: CloseMode, end: str | None) -> None
 def test_a_question_and_its_answer(version: int) -> None:
     asked: list[bytes] = []
 
-    def serve(caller: socket.socket) -> None:
-        asked.append(caller.recv(100))
-        caller.sendall(b"HTTP/1.0 200 OK\r\n\r\nHello.\r\n")
+    def serve(client_socket: socket.socket) -> None:
+        asked.append(client_socket.recv(100))
+        client_socket.sendall(b"HTTP/1.0 200 OK\r\n\r\nHello.\r\n")
 
     with pair() as (client, server), serving(server, serve):
         options = ClientOptions(data=b"GET / HTTP/1.0\r\n\r\n", expect=b" 200 ")
@@ -161,11 +161,11 @@ def test_a_question_and_its_answer(version: int) -> None:
 @pytest.mark.parametrize("version", [4, 6])
 @pytest.mark.parametrize("ours", [None, 536])
 def test_a_peer_that_takes_more_than_our_link_carries(version: int, ours: int | None) -> None:
-    heard = bytearray()
+    observed = bytearray()
 
-    def serve(caller: socket.socket) -> None:
-        while part := caller.recv(0xFFFF):
-            heard.extend(part)
+    def serve(client_socket: socket.socket) -> None:
+        while part := client_socket.recv(0xFFFF):
+            observed.extend(part)
 
     data = bytes(range(256)) * 40
     with pair() as (client, server), serving(server, serve):
@@ -173,7 +173,7 @@ def test_a_peer_that_takes_more_than_our_link_carries(version: int, ours: int | 
         how = ClientOptions(data=data, mss=ours)
         found = call(client, target(server, version), Timeouts.of(timeout=2), how)
     assert (found.verdict, found.close) == (Verdict.OPEN, Close.CLEAN)
-    assert bytes(heard) == data
+    assert bytes(observed) == data
     # What we take does not limit what we send: our link does (section 3.7.1).
     room = 1460 if version == 4 else 1440
     assert max(each.segment.payload_length for each in found.segments) == room - 12
@@ -185,10 +185,10 @@ def test_a_peer_that_takes_more_than_our_link_carries(version: int, ours: int | 
 
 @pytest.mark.live
 def test_of_a_peer_that_talks_without_end_the_beginning_is_kept() -> None:
-    def serve(caller: socket.socket) -> None:
+    def serve(client_socket: socket.socket) -> None:
         with suppress(OSError):
             while True:
-                caller.sendall(bytes(1 << 16))
+                client_socket.sendall(bytes(1 << 16))
 
     with pair() as (client, server), serving(server, serve):
         timeouts = Timeouts.of(hold=2, close_timeout=0.2)
@@ -206,11 +206,11 @@ def test_of_a_peer_that_talks_without_end_the_beginning_is_kept() -> None:
 @pytest.mark.live
 @pytest.mark.parametrize("version", [4, 6])
 def test_more_than_a_segment_over_a_lossy_path(version: int) -> None:
-    heard = bytearray()
+    observed = bytearray()
 
-    def serve(caller: socket.socket) -> None:
-        while part := caller.recv(0xFFFF):
-            heard.extend(part)
+    def serve(client_socket: socket.socket) -> None:
+        while part := client_socket.recv(0xFFFF):
+            observed.extend(part)
 
     data = bytes(range(256)) * 200
     lost = "tcp flags & (syn | fin) == 0x0 numgen inc mod 7 == 3"
@@ -218,7 +218,7 @@ def test_more_than_a_segment_over_a_lossy_path(version: int) -> None:
         timeouts = Timeouts.of(rto=0.2, timeout=9, retries=3, close_timeout=5)
         found = call(client, target(server, version), timeouts, ClientOptions(data=data))
     assert found.verdict is Verdict.OPEN
-    assert bytes(heard) == data
+    assert bytes(observed) == data
     assert found.data is not None
     assert found.data.acknowledged == len(data)
 
@@ -270,8 +270,8 @@ def test_an_address_and_an_interface_of_ours(tmp_path: Path) -> None:
             ClientOptions(interface="eth0"),
         ):
             assert call(client, target(server, 4), options=options).verdict is Verdict.OPEN
-    callers = {str(each.segment.source.address) for each in seen(path) if _asks(each)}
-    assert callers == {"10.77.0.11", "10.77.0.1"}
+    clients = {str(each.segment.source.address) for each in seen(path) if _asks(each)}
+    assert clients == {"10.77.0.11", "10.77.0.1"}
 
 
 def _asks(each: Observed) -> bool:

@@ -23,14 +23,14 @@ def syn(source: Endpoint, destination: Endpoint) -> Segment:
 
 
 def hear(link: PacketSocket, count: int) -> list[Received]:
-    heard: list[Received] = []
+    received: list[Received] = []
 
     def enough() -> bool:
-        heard.extend(link.receive())
-        return len(heard) >= count
+        received.extend(link.receive())
+        return len(received) >= count
 
     eventually(enough, f"{count} packets")
-    return heard
+    return received
 
 
 @pytest.mark.live
@@ -44,8 +44,8 @@ def test_a_guard_of_each_kind_keeps_the_kernel_silent(name: str, address: str) -
             assert held.name == name
             link.transmit(syn(Endpoint(ours, held.port), Endpoint(theirs, 80)))
             # Our SYN, its SYN-ACK, and again after a second: nothing of the kernel's between.
-            heard = hear(link, 3)
-    flags = [str(each.segment.flags) for each in heard if isinstance(each, Observed)]
+            received = hear(link, 3)
+    flags = [str(each.segment.flags) for each in received if isinstance(each, Observed)]
     assert flags == ["SYN", "SYN-ACK", "SYN-ACK"]
 
 
@@ -139,9 +139,9 @@ def test_icmp_errors_are_heard() -> None:
 def test_other_ports_are_not_heard() -> None:
     with Host("alone") as host, host.entered(), PacketSocket([41000]) as link:
         for port in (40999, 41000):
-            with socket.socket() as caller:
-                caller.bind(("127.0.0.1", port))
-                caller.connect_ex(("127.0.0.1", 1))
+            with socket.socket() as client_socket:
+                client_socket.bind(("127.0.0.1", port))
+                client_socket.connect_ex(("127.0.0.1", 1))
         ports = [each.segment.source.port for each in hear(link, 2) if isinstance(each, Observed)]
     assert ports == [41000, 1]
 
@@ -173,9 +173,9 @@ def test_it_is_a_socket_that_scapy_can_sniff_on() -> None:
     with Host("alone") as host, host.entered(), PacketSocket([41000]) as link:
 
         def call() -> None:
-            with host.socket() as caller:
-                caller.bind(("127.0.0.1", 41000))
-                caller.connect_ex(("127.0.0.1", 1))
+            with host.socket() as client_socket:
+                client_socket.bind(("127.0.0.1", 41000))
+                client_socket.connect_ex(("127.0.0.1", 1))
 
         thread = threading.Thread(target=call)
         thread.start()

@@ -199,7 +199,7 @@ def test_conversations_that_nobody_holds(
     seed: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "talks.pcap"
-    traffic.write(path, [sent for talk in traffic.talks(seed, 300) for sent in talk])
+    traffic.write(path, [sent for each in traffic.conversations(seed, 300) for sent in each])
     found = agreement([(ours(path), theirs(tshark.rows(path, ASKED)))])
     with capsys.disabled():
         sys.stdout.write(f"\nrandom conversations as tshark has them: {found}")

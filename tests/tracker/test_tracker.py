@@ -222,8 +222,8 @@ def test_a_fin_into_a_full_window_counts_once_it_is_acknowledged() -> None:
     tracker.feed(Observed(full, 40_000_000))
     fin = tracker.feed(Observed(segment("<SEQ=101><ACK=301><CTL=FIN,ACK>"), 50_000_000))
     taken = segment("<SEQ=301><ACK=102><CTL=ACK>", by=B, window=9000)
-    heard = tracker.feed(Observed(taken, 60_000_000))
-    assert drawn([fin, heard]) == [
+    received = tracker.feed(Observed(taken, 60_000_000))
+    assert drawn([fin, received]) == [
         "FIN-WAIT-1    ESTABLISHED   fin not-acceptable",
         "FIN-WAIT-2    CLOSE-WAIT?   acknowledged",
     ]

@@ -26,10 +26,12 @@ def second(seconds: float) -> str:
     return f"2026-11-22T12:00:{seconds:012.9f}Z"
 
 
-def call(port: int, to: int, *, seconds: float, sent: int, heard: int, **changed: object) -> Record:
+def row(
+    port: int, to: int, *, seconds: float, sent: int, received: int, **changed: object
+) -> Record:
     return record(
         client=replace(CLIENT, port=port, segments=sent),
-        server=replace(SERVER, port=to, segments=heard),
+        server=replace(SERVER, port=to, segments=received),
         start=second(seconds),
         **changed,
     )
@@ -39,16 +41,16 @@ SYN_ACK_AGAIN = replace(OPENING, rtt=0.03, syn_ack_retransmissions=1)
 TWICE = Finding("final-ack-lost", 18)
 
 SAMPLE = [
-    call(49152, 80, seconds=0, sent=6, heard=4),
-    call(49153, 81, stream=1, seconds=1, sent=1, heard=1, outcome="refused", closed=None,
+    row(49152, 80, seconds=0, sent=6, received=4),
+    row(49153, 81, stream=1, seconds=1, sent=1, received=1, outcome="refused", closed=None,
          handshake=CLOSED),
-    call(49154, 8080, stream=2, seconds=2, sent=3, heard=0, outcome="no-answer", closed=None,
+    row(49154, 8080, stream=2, seconds=2, sent=3, received=0, outcome="no-answer", closed=None,
          handshake=replace(CLOSED, syn_retransmissions=2)),
-    call(49155, 443, stream=3, seconds=6, sent=2, heard=2, closed=None, frames=(16, 19),
+    row(49155, 443, stream=3, seconds=6, sent=2, received=2, closed=None, frames=(16, 19),
          handshake=SYN_ACK_AGAIN, findings=(TWICE,)),
-    call(40000, 80, stream=4, seconds=8, sent=1, heard=2, outcome="reset",
+    row(40000, 80, stream=4, seconds=8, sent=1, received=2, outcome="reset",
          closed="rst-by-server", handshake=replace(OPENING, rtt=0.03)),
-    call(5000, 6000, stream=5, seconds=9, sent=2, heard=2, closed=None,
+    row(5000, 6000, stream=5, seconds=9, sent=2, received=2, closed=None,
          handshake=replace(OPENING, rtt=0.03, simultaneous=True)),
 ]  # fmt: skip
 ORIGIN = 1795348800 * 10**9

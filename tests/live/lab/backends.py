@@ -13,7 +13,7 @@ V4 = f"10.77.0.2:{PORT}"
 V6 = f"[fd77::2]:{PORT}"
 
 
-def by_hand(host: Host, *targets: str, **times: Any) -> dict[str, Found]:
+def in_user_space(host: Host, *targets: str, **times: Any) -> dict[str, Found]:
     """Return what the probe by hand says of the same, by target."""
     calls = [Target.parse(text) for text in targets]
     with host.entered():

@@ -109,11 +109,11 @@ class Cable:
 
     # What the two users do.
 
-    def call(self) -> Socket:
+    def start_connect(self) -> Socket:
         """Let the client call."""
-        caller = self.socket(CLIENT)
-        self.do("the client calls", lambda: self.dial(caller, CLIENT))
-        return caller
+        client = self.socket(CLIENT)
+        self.do("the client calls", lambda: self.dial(client, CLIENT))
+        return client
 
     def socket(self, role: Role) -> Socket:
         """Return a new socket of one host."""
@@ -129,9 +129,9 @@ class Cable:
 
     def open(self) -> Ends:
         """Open the connection, each segment a step."""
-        caller = self.call()
+        client = self.start_connect()
         self.settle()
-        return caller, self.accept()
+        return client, self.accept()
 
     def accept(self) -> Socket:
         """Return the listener's end of the connection; no segment shows that."""
@@ -183,7 +183,7 @@ class Cable:
             lambda: all(self.kernel(role).state not in waits for role in Role), "an ACK of the FIN"
         )
 
-    def hear(self, by: Role) -> None:
+    def receive(self, by: Role) -> None:
         """Wait until a clock lets an end send a segment."""
 
         def sent() -> bool:
@@ -259,7 +259,7 @@ def _is_tcp(frame: bytes) -> bool:
 
 
 @contextmanager
-def by_hand(folder: Path, version: int) -> Iterator[tuple[Cable, dict[Role, Capture]]]:
+def stepwise(folder: Path, version: int) -> Iterator[tuple[Cable, dict[Role, Capture]]]:
     """Yield a cable, and the capture that is taken at each of its ends."""
     with ExitStack() as stack:
         hosts = {role: stack.enter_context(Host(str(role))) for role in Role}

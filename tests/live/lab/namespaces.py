@@ -172,15 +172,15 @@ class Host:
     def connect(self, address: str, port: int, *, source_port: int = 0) -> Socket:
         """Return a connected TCP socket."""
         family, place = _place(self, address, port)
-        caller = self.socket(family)
+        client_socket = self.socket(family)
         try:
-            caller.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            caller.bind(("", source_port))
-            caller.connect(place)
+            client_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            client_socket.bind(("", source_port))
+            client_socket.connect(place)
         except BaseException:
-            caller.close()
+            client_socket.close()
             raise
-        return caller
+        return client_socket
 
     def next_interface(self, subnet: int, side: int) -> Interface:
         """Return what the next interface here is called: eth0, eth1 ... (it does not exist yet)."""

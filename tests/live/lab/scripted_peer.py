@@ -101,20 +101,20 @@ class _Actor(threading.Thread):
             if self._stopped in readable:
                 return
             if readable:
-                self._hear()
+                self._receive()
             while self._due and self._due[0][0] <= time.monotonic():
                 self._wire.send(heapq.heappop(self._due)[2])
 
-    def _hear(self) -> None:
+    def _receive(self) -> None:
         frame, (_, _, kind, *_) = self._wire.recvfrom(_FRAME)
         if kind != _TO_US or frame[12:_ETHERNET] not in _KINDS.values():
             return
-        heard = _observed(frame[_ETHERNET:])
-        if heard is None:
+        received = _observed(frame[_ETHERNET:])
+        if received is None:
             return
         now = time.monotonic()
         back = frame[_MAC : 2 * _MAC] + frame[:_MAC]
-        for each in self._script(heard):
+        for each in self._script(received):
             octets = back + _KINDS[each.octets[0] >> 4] + each.octets
             heapq.heappush(self._due, (now + each.after, next(self._numbers), octets))
 

@@ -32,7 +32,7 @@ FIN_ACK = Flags.FIN | Flags.ACK
 
 
 def reply(
-    heard: Observed,
+    received: Observed,
     flags: Flags,
     *,
     seq: int | Seq = ISS + 1,
@@ -43,7 +43,7 @@ def reply(
 
     `fields` are more fields of `Segment`.
     """
-    seg = heard.segment
+    seg = received.segment
     acked = None
     if Flags.ACK in flags:
         acked = seg.end if ack is None else Seq(int(ack))
@@ -51,11 +51,11 @@ def reply(
     return Segment(seg.destination, seg.source, Seq(int(seq)), acked, flags, **fields)
 
 
-def syn_ack(heard: Observed, *more: Flags, **fields: Any) -> Segment:
+def syn_ack(received: Observed, *more: Flags, **fields: Any) -> Segment:
     """Return the SYN,ACK that answers a SYN, with `more` flags, and what else `reply` takes."""
     flags = functools.reduce(Flags.__or__, more, SYN_ACK)
     given: dict[str, Any] = {"seq": ISS, "options": OFFER} | fields
-    return reply(heard, flags, **given)
+    return reply(received, flags, **given)
 
 
 class Listener:
@@ -68,37 +68,37 @@ class Listener:
     def __init__(self, **otherwise: Step) -> None:
         assert otherwise.keys() <= {"syn", "rst", "fin", "ack"}
         self._otherwise = otherwise
-        self._heard: Counter[str] = Counter()
+        self._received: Counter[str] = Counter()
 
-    def __call__(self, heard: Observed) -> Packets:
-        seg = heard.segment
+    def __call__(self, received: Observed) -> Packets:
+        seg = received.segment
         step = "rst" if seg.rst else "syn" if seg.syn else "fin" if seg.fin else "ack"
-        self._heard[step] += 1
+        self._received[step] += 1
         if step in self._otherwise:
-            return self._otherwise[step](self, heard)
+            return self._otherwise[step](self, received)
         correct: Callable[[Observed], Packets] = getattr(self, step)
-        return correct(heard)
+        return correct(received)
 
     def times(self, step: str) -> int:
         """Return how often such a segment has come, this one included."""
-        return self._heard[step]
+        return self._received[step]
 
     # The correct steps.
 
-    def syn(self, heard: Observed) -> Packets:
+    def syn(self, received: Observed) -> Packets:
         """Answer a SYN."""
-        return [packet(syn_ack(heard))]
+        return [packet(syn_ack(received))]
 
-    def ack(self, heard: Observed) -> Packets:
+    def ack(self, received: Observed) -> Packets:
         """Acknowledge data, if there is any."""
-        if not heard.segment.payload_length:
+        if not received.segment.payload_length:
             return []
-        return [packet(reply(heard, ACK))]
+        return [packet(reply(received, ACK))]
 
-    def fin(self, heard: Observed) -> Packets:
+    def fin(self, received: Observed) -> Packets:
         """Close, too: our FIN acknowledges his."""
-        return [packet(reply(heard, FIN_ACK))]
+        return [packet(reply(received, FIN_ACK))]
 
-    def rst(self, heard: Observed) -> Packets:  # noqa: ARG002 - as the other steps
+    def rst(self, received: Observed) -> Packets:  # noqa: ARG002 - as the other steps
         """Say nothing."""
         return []

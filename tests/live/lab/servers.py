@@ -18,12 +18,12 @@ def letting_in(
     def serve() -> None:
         while True:
             try:
-                caller, _ = listener.accept()
+                client, _ = listener.accept()
             except OSError:
                 return
-            caller.settimeout(TIMEOUT)
-            with caller, suppress(OSError):
-                treat(caller)
+            client.settimeout(TIMEOUT)
+            with client, suppress(OSError):
+                treat(client)
 
     with host.listen(port, address) as listener:
         listener.listen(1024)

@@ -10,20 +10,20 @@ Ends = tuple[socket.socket, socket.socket]
 """The two sockets of a connection: the caller's and the listener's."""
 
 
-def dial(caller: socket.socket, source_port: int, there: tuple[str, int]) -> socket.socket:
+def dial(client: socket.socket, source_port: int, there: tuple[str, int]) -> socket.socket:
     """Begin to connect."""
-    caller.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    caller.bind(("", source_port))
-    caller.setblocking(False)
-    caller.connect_ex(there)
-    return caller
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    client.bind(("", source_port))
+    client.setblocking(False)
+    client.connect_ex(there)
+    return client
 
 
 def ask(ends: Ends) -> Ends:
     """Pass a request and its response."""
-    caller, accepted = ends
-    send(REQUEST, caller, accepted)
-    send(RESPONSE, accepted, caller)
+    client, accepted = ends
+    send(REQUEST, client, accepted)
+    send(RESPONSE, accepted, client)
     return ends
 
 

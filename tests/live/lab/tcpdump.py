@@ -96,9 +96,9 @@ def _wait_until_written(tcpdump: subprocess.Popen[str]) -> None:
 def _expect(tcpdump: subprocess.Popen[str], pattern: str) -> tuple[str, ...]:
     """Return the groups of the first line of tcpdump's messages that has the pattern."""
     assert tcpdump.stderr is not None
-    said = []
+    output = []
     for line in tcpdump.stderr:
         if found := re.search(pattern, line):
             return found.groups()
-        said.append(line)
-    raise CommandError(f"tcpdump ended: {''.join(said).strip()}")
+        output.append(line)
+    raise CommandError(f"tcpdump ended: {''.join(output).strip()}")

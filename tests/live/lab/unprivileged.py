@@ -27,8 +27,8 @@ def connected(
     """
     wanted = json.dumps({"targets": targets, "single": single, "options": options})
     argv = [*before, *NO_RIGHT, sys.executable, "-m", __spec__.name]
-    said = host.run(argv, stdin=wanted, timeout=3 * TIMEOUT).stdout
-    capabilities, *results = said.splitlines()
+    output = host.run(argv, stdin=wanted, timeout=3 * TIMEOUT).stdout
+    capabilities, *results = output.splitlines()
     assert int(capabilities, 16) == 0
     return [json.loads(line) for line in results]
 

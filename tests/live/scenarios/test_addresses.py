@@ -42,22 +42,22 @@ def test_14_link_local(many: bool, tmp_path: Path) -> None:
 
 @pytest.mark.live
 @pytest.mark.parametrize(
-    ("scope", "said"),
+    ("scope", "output"),
     [
         ("", f"{LINK_LOCAL} is link-local: name the interface, as in {LINK_LOCAL}%eth0"),
         ("%eth7", f"{LINK_LOCAL}%eth7: no such interface: eth7"),
     ],
 )
-def test_14_link_local_without_a_link(scope: str, said: str, tmp_path: Path) -> None:
+def test_14_link_local_without_a_link(scope: str, output: str, tmp_path: Path) -> None:
     path = tmp_path / "wire.pcap"
     asked = f"[{LINK_LOCAL}{scope}]:{PORT}"
     with pair() as (client, server), answering(server), capture(server, "eth0", path):
         with client.entered(), pytest.raises(UsageError) as raised:
             Target.parse(asked)
         run = client.run([*PROBE, asked, "--json"], check=False)
-    assert str(raised.value) == said
+    assert str(raised.value) == output
     assert (run.returncode, run.stdout) == (2, "")
-    assert said in run.stderr
+    assert output in run.stderr
     assert len(run.stderr.splitlines()) == 1
     assert segments(path) == []
 
@@ -250,5 +250,5 @@ def test_24_every_address_of_ours_is_guarded_while_there_is_a_right_to(
     # The best of all guards, and each was tried.
     assert {each["guard"] for each in found} == {"filter"}
     assert {note["code"] for each in found for note in each["findings"]} == set()
-    callers = {str(each.segment.source.address) for each in segments(tmp_path / "a.pcap")}
-    assert {"fd77::1", "10.77.0.1", "10.77.1.1"} <= callers
+    clients = {str(each.segment.source.address) for each in segments(tmp_path / "a.pcap")}
+    assert {"fd77::1", "10.77.0.1", "10.77.1.1"} <= clients

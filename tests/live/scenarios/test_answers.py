@@ -46,9 +46,9 @@ def test_01_open(way: Way, tmp_path: Path) -> None:
 @pytest.mark.live
 @every_way
 def test_01_an_echo_works(way: Way) -> None:
-    def echo(caller: socket.socket) -> None:
-        while data := caller.recv(100):
-            caller.sendall(data)
+    def echo(client_socket: socket.socket) -> None:
+        while data := client_socket.recv(100):
+            client_socket.sendall(data)
 
     with pair() as (client, server), serving(server, echo):
         options = ClientOptions(data=b"GET / HTTP/1.0\r\n\r\n", expect=b"HTTP/1.0\r\n\r\n")
@@ -175,7 +175,7 @@ def unreachable(
             syns = 3 if code in SOFT[way.version] else 1
             assert rule.packets == syns
         speaker = way.address(who)
-        caller = way.address(client)
+        client_socket = way.address(client)
     assert (result.verdict, result.syn_sent, result.close) == (Verdict.UNREACHABLE, syns, None)
     assert result.duration is not None
     assert result.duration < 2
@@ -184,12 +184,12 @@ def unreachable(
     assert (result.icmp.type, result.icmp.code) == (kind, code)
     assert result.icmp.sender == ip_address(speaker)
     name = "ICMP" if way.version == 4 else "ICMPv6"
-    said = f"says: {words} ({name} {kind}/{code})"
-    assert result.reason == f"{'the host itself' if by == 'host' else speaker} {said}"
+    output = f"says: {words} ({name} {kind}/{code})"
+    assert result.reason == f"{'the host itself' if by == 'host' else speaker} {output}"
     assert result.as_json()["icmp"] == {"type": kind, "code": code, "from": speaker}
     assert codes(result) == set()
     shown = f"<-- {speaker} says {words} ({name} {kind}/{code}) of <SEQ=100>"
-    assert draw(path, caller) == [SYN, shown] * syns
+    assert draw(path, client_socket) == [SYN, shown] * syns
 
 
 @pytest.mark.live

@@ -144,10 +144,10 @@ def test_18_a_firewall_that_lets_answers_in(way: Way, tmp_path: Path) -> None:
         result = way.call(client, server)
         # Nobody gets in who was not called.
         stranger = way.call(server, client, Timeouts.of(timeout=0.3, retries=0))
-        caller = way.address(client)
+        client_socket = way.address(client)
     assert (result.verdict, result.close, result.syn_sent) == (Verdict.OPEN, Close.CLEAN, 1)
     assert stranger.verdict is Verdict.FILTERED
-    assert of_a_kernel(draw(path, caller))[:6] == CLEAN
+    assert of_a_kernel(draw(path, client_socket))[:6] == CLEAN
     assert codes(result) == set()
 
 

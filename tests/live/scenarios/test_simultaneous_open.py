@@ -44,17 +44,17 @@ def test_23_its_syn_is_lost(way: Way, tmp_path: Path) -> None:
         drop(server, "output", ANY_SYN) as rule,
         bound(server, way) as theirs,
     ):
-        caller = way.address(client)
-        theirs.connect_ex((caller, OURS))
+        client_socket = way.address(client)
+        theirs.connect_ex((client_socket, OURS))
         eventually(lambda: rule.packets > 0, "the SYN of the server")
         with capture(server, "eth0", path):
             result = way.call(client, server, KEEPS_OPEN, options=ClientOptions(source_port=OURS))
         # It is ESTABLISHED, too, and has heard our FIN.
-        assert theirs.getpeername()[:2] == (caller, OURS)
+        assert theirs.getpeername()[:2] == (client_socket, OURS)
         assert theirs.recv(1) == b""
     assert (result.verdict, result.close) == (Verdict.OPEN, Close.PEER_KEPT_OPEN)
     assert result.syn_sent == 1
-    assert draw(path, caller) == [
+    assert draw(path, client_socket) == [
         SYN,
         *OPENED,
         "--> <SEQ=101><ACK=301><CTL=FIN,ACK>",
@@ -73,15 +73,15 @@ def test_23_the_calls_cross(way: Way, tmp_path: Path) -> None:
         capture(server, "eth0", path),
         client.entered(),
     ):
-        caller = way.address(client)
+        client_socket = way.address(client)
         target = Target.of(way.address(server), PORT)
         (remote,) = target.endpoints()
         probe = Probe(target, remote, KEEPS_OPEN, ClientOptions(source_port=OURS))
         for step in probe:
             if step.index == 1:
-                theirs.connect_ex((caller, OURS))
+                theirs.connect_ex((client_socket, OURS))
         result = probe.result
-        assert theirs.getpeername()[:2] == (caller, OURS)
+        assert theirs.getpeername()[:2] == (client_socket, OURS)
         assert theirs.recv(1) == b""
     assert (result.verdict, result.close) == (Verdict.OPEN, Close.PEER_KEPT_OPEN)
     assert "simultaneous-open" in codes(result)
@@ -93,7 +93,7 @@ def test_23_the_calls_cross(way: Way, tmp_path: Path) -> None:
     assert probe.attempt is not None
     assert probe.attempt.block == probe.tracker.connections[0].client.block
     assert probe.attempt.block.state is State.FIN_WAIT_2
-    wire = draw(path, caller)
+    wire = draw(path, client_socket)
     # Seen from the server; its SYN has left before ours came.
     assert wire[:4] == [
         "<-- <SEQ=300><CTL=SYN>",
