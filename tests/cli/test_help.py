@@ -22,7 +22,7 @@ COMMANDS = ("probe", "replay", "list", "demo")
 
 
 def run(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the program as a user would, in pipes; its JSON must be as the schema says."""
+    """Run the program as a user would, in pipes; its JSON must match the schema."""
     done = subprocess.run(
         [sys.executable, "-m", "handshake", *args],
         capture_output=True,

@@ -61,7 +61,7 @@ class Pipe:
             octets = octets[os.write(self.writes, octets) :]
 
     def overfill(self) -> None:
-        """Write more than anybody will read, until its reader is gone."""
+        """Write without end, until the reader is gone."""
         with pytest.raises(BrokenPipeError):
             self.write(bytes(64 << 20))
 
@@ -294,7 +294,7 @@ def test_a_hang_up_does_not_keep_it_busy(ends: Ends, hung_up: str) -> None:
         assert len(receive(peer)) == 1 << 20
         peer.close()
     else:
-        # It has said more than anybody reads, and is gone.
+        # It has sent more than is read, and is gone.
         peer.sendall(bytes(1 << 18))
         joined = Joined(ours, stdin.reads, stdout.writes)
         stuck(joined)
@@ -342,7 +342,7 @@ def test_a_reset_after_the_fin_is_none(ends: Ends) -> None:
     peer.shutdown(socket.SHUT_WR)
     joined = Joined(ours, stdin.reads, stdout.writes)
     stuck(joined)
-    # What nobody reads is reset by the kernel.
+    # The kernel sends a RST for unread data.
     peer.close()
     stdin.write(b"one")
     stuck(joined)
@@ -492,7 +492,7 @@ def test_all_is_as_it_was(ends: Ends, timeout: float | None) -> None:
 
 
 def test_descriptors_that_do_not_wait(ends: Ends) -> None:
-    # As they are inherited from somebody who had them so.
+    # As inherited from a parent process that set them so.
     ours, peer, stdin, stdout = ends
     os.set_blocking(stdin.reads, False)
     os.set_blocking(stdout.writes, False)
@@ -532,7 +532,7 @@ finally:
 @contextmanager
 def alone() -> Iterator[subprocess.Popen[str]]:
     """Yield a program that is joined to a peer of its own, and has begun to wait."""
-    # Whoever runs the tests in the background has them started with SIGINT ignored.
+    # A test run in the background is started with SIGINT ignored.
     argv = ["env", "--default-signal=INT,HUP,TERM", sys.executable, "-c", ALONE, ""]
     pipe = subprocess.PIPE
     with subprocess.Popen(argv, stdin=pipe, stdout=pipe, text=True) as running:

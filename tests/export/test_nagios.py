@@ -25,7 +25,7 @@ _LINE = re.compile(r"TCP (OK|WARNING|CRITICAL|UNKNOWN) - ([^|\n]+?)(?: \| ([^|\n
 
 
 def measured(results: list[Result]) -> dict[str, tuple[str, str]]:
-    """What the first line of a plugin's output says was measured: each with its unit."""
+    """The measurements in the first line of a plugin's output, each with its unit."""
     first, *below = nagios(results)[0].split("\n")
     line = _LINE.fullmatch(first)
     assert line is not None

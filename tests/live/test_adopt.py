@@ -50,7 +50,7 @@ def test_the_kernel_carries_it_on(target: str, tmp_path: Path) -> None:
     if block.local.version == 6:
         # One flow label from the first SYN to the last ACK (RFC 6437 section 3).
         assert len({int.from_bytes(each.packet[:4]) & 0xFFFFF for each in ours_sent}) == 1
-    # Not a segment more than it takes, and nothing before we have anything to say.
+    # Not a segment more than it takes, and nothing before we have data to send.
     assert [str(each.segment.flags) for each in found[:4]] == ["SYN", "SYN-ACK", "ACK", "PSH-ACK"]
 
 
@@ -122,7 +122,7 @@ def test_a_banner_that_nobody_heard_comes_again(when: str, tmp_path: Path) -> No
         with connection.adopt(send_all if when == "meanwhile" else lambda: None) as ours:
             see(b"220 hello\r\n", ours)
             quietly(ours, peer)
-    # Nothing is answered before all is told; then the peer is asked where it stands.
+    # Nothing is answered before the kernel has all state; then the peer is probed for its own.
     first = next(each.segment for each in seen(path)[3:] if each.segment.source == block.local)
     assert block.snd.nxt is not None
     assert (first.seq, first.ack, first.length) == (block.snd.nxt - 1, block.rcv.nxt, 0)
@@ -303,7 +303,7 @@ def test_where_it_cannot_hear_itself_it_echoes_nothing_until_the_peer_speaks(
         if each.segment.source == connection.block.local
         and (stamp := each.segment.options.timestamps)
     ]
-    # Its SYN, and the first word: as a kernel does that was told nothing of it.
+    # Its SYN, and the first data: as from a kernel without the connection.
     assert [index for index, value in enumerate(echoes) if not value] == [0, 2]
 
 

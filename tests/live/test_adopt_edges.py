@@ -119,7 +119,7 @@ def test_what_was_received_may_pass_zero() -> None:
 
 
 def syn_ack_and_a_stray(_: Listener, observed: Observed) -> Packets:
-    """Answer a SYN, and call at once from the same port, as if all were forgotten."""
+    """Answer a SYN, and connect at once from the same port, as if all were forgotten."""
     return [packet(syn_ack(observed)), packet(reply(observed, Flags.SYN, seq=7777))]
 
 

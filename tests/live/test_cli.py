@@ -1,4 +1,4 @@
-"""`handshake probe` as it is run: who makes the call, and where goes what came of it."""
+"""`handshake probe` as it is run: which backend connects, and where the output goes."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from handshake.tcp import Flags, Observed
 from handshake.tcp.icmp import IcmpError
 from tests.live.lab.firewall import drop, firewall
 from tests.live.lab.namespaces import TIMEOUT, Host, pair, routed
-from tests.live.lab.servers import answering, letting_in
+from tests.live.lab.servers import accepting_all, answering
 from tests.live.lab.tcpdump import capture
 from tests.live.test_cli_many import PROBE
 from tests.live.test_privileges import NET_RAW_ALONE
@@ -36,16 +36,16 @@ def run(
 
 
 def shouting(host: Host, address: str = "::") -> AbstractContextManager[None]:
-    """Answer everybody in capitals, and close when he does."""
+    """Answer each client in capitals, and close when it does."""
 
     def treat(client_socket: socket.socket) -> None:
         while data := client_socket.recv(1 << 16):
             client_socket.sendall(data.upper())
 
-    return letting_in(host, treat, 9, address)
+    return accepting_all(host, treat, 9, address)
 
 
-# Who makes the call.
+# The backend.
 
 
 @pytest.mark.live
@@ -210,7 +210,7 @@ def test_a_monitor_hears_of_a_port_that_is_silent() -> None:
 
 @pytest.mark.live
 def test_calls_that_are_counted_have_the_number_in_which_they_began() -> None:
-    # Every other SYN is dropped: these calls end after those that began after them.
+    # Every other SYN is dropped: these probes end after those that started after them.
     lost = "tcp flags syn / syn,ack numgen inc mod 2 == 0"
     options = ["--count", "4", "--interval", "0.05", "--timeout", "0.5", "--retries", "0"]
     with pair() as (client, server), answering(server), drop(server, "input", lost):

@@ -33,7 +33,7 @@ def test_each_has_a_line_and_a_summary_follows() -> None:
     assert summary.startswith("5 probes in ")
     assert summary.endswith(": 3 closed, 2 open")
     assert rtt.startswith("rtt min/median/p95/max/stddev = ")
-    # No bar where nobody looks.
+    # No progress bar without a terminal.
     assert (run.returncode, run.stderr) == (1, "")
 
 
@@ -98,7 +98,7 @@ def test_a_bar_on_a_terminal_alone() -> None:
 @pytest.mark.live
 def test_interrupted_it_ends_at_once_and_says_how_far_it_came() -> None:
     with pair() as (client, server), drop(server, "input", "tcp dport 9"):
-        # Whoever runs the tests in the background has them started with SIGINT ignored.
+        # A test run in the background is started with SIGINT ignored.
         heeding = ["env", "--default-signal=INT,HUP,TERM"]
         argv = [*heeding, *PROBE, "10.77.0.2:1,9", "--timeout", "30"]
         pipe = subprocess.PIPE

@@ -1,4 +1,4 @@
-"""The kernel's own connect(), without any right, says what the probe by hand says."""
+"""The kernel's connect(), without privileges, has the same results as the user-space probe."""
 
 import socket
 import threading
@@ -242,7 +242,7 @@ def test_the_host_itself_says_that_the_port_is_unreachable(version: str) -> None
         target = of(getattr(server, version))
         found = connected_to(client, target)
         alike(found, in_user_space(client, target)[target])
-    # The kernel calls that ECONNREFUSED, as it does a RST.
+    # For that the kernel reports ECONNREFUSED, as for a RST.
     assert found["verdict"] == "unreachable"
     assert found["reason"].startswith("the host itself says: port unreachable")
 
@@ -283,7 +283,7 @@ def test_it_is_given_up_while_the_syn_still_waits_to_leave(
 
 @contextmanager
 def answering_wrongly(host: Host) -> Iterator[None]:
-    """Answer each SYN by a SYN,ACK that acknowledges another one."""
+    """Answer each SYN with a SYN-ACK that acknowledges another one."""
     stopped = threading.Event()
 
     def answer() -> None:

@@ -1,4 +1,4 @@
-"""Many calls of the kernel's, to names and addresses, from where they are asked for."""
+"""Many connections by the kernel, to names and addresses, from given sources."""
 
 import subprocess
 import sys
@@ -36,7 +36,7 @@ def test_it_is_called_from_where_it_is_asked_for(version: str, tmp_path: Path) -
         client.ip(f"addr add {source}/{24 if version == 'v4' else 64} dev eth0")
         with capture(server, "eth0", path):
             target = of(getattr(server, version))
-            # One port calls two, and one of them again.
+            # One port connects to two targets, and to one of them again.
             closed = of(getattr(server, version), 1)
             found = connected(client, target, closed, closed, options=options, concurrency=1)
     assert [each["verdict"] for each in found] == ["open", "closed", "closed"]

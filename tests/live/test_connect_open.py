@@ -85,7 +85,7 @@ def test_nothing_acknowledges_our_fin() -> None:
 def test_closed_otherwise_than_by_fin(close: str, last: list[str], tmp_path: Path) -> None:
     path = tmp_path / "a.pcap"
     with pair() as (client, server), server.listen(PORT), capture(server, "eth0", path):
-        # What is left open ends with the run: the second call lasts until then.
+        # What is left open ends with the run: the second connection lasts until then.
         found = connected(client, V4, "10.77.0.9:80", close=close, times={"timeout": 0.5})[0]
     assert (found["verdict"], found["close"]) == ("open", None)
     assert flags(path) == ["SYN", "SYN-ACK", "ACK", *last]
@@ -108,7 +108,7 @@ def test_half_open_where_every_bare_ack_is_lost(tmp_path: Path) -> None:
     assert [each["code"] for each in found["findings"]] == ["syn-ack-again"]
     answers = [each.at / 1e9 for each in seen(path) if each.segment.syn and each.segment.ack]
     assert [round(at - answers[0]) for at in answers] == [0, 1, 3]
-    # It is not left to send again and again to nobody.
+    # It is not left to retransmit without end.
     assert flags(path)[-1] == "RST-ACK"
     assert (hasty["verdict"], hasty["close"]) == ("open", "peer-kept-open")
 

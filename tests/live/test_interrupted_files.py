@@ -25,7 +25,7 @@ FIRST: Final = [
 
 
 def output(found: list[Packet]) -> list[str]:
-    """Return the first line of what is said of each packet."""
+    """Return the first line of each packet's comment."""
     return [each.comments[0].split("\n")[0] for each in found]
 
 
@@ -122,7 +122,7 @@ def test_many_in_flight(tmp_path: Path) -> None:
 
 @pytest.mark.live
 def test_where_the_file_takes_no_more() -> None:
-    # What is wrong with the file is said, and the peer does not have to know of it.
+    # The error of the file is reported, and the peer is not affected.
     with pair() as (client, server), server.listen(PORT):
         words = (f"10.77.0.2:{PORT},{PORT}", "--hold", "30", "-w", "-", "--quiet")
         with started(client, *words) as running:

@@ -49,7 +49,7 @@ def send_datagrams(client: Host, server: Host, count: int) -> None:
 
 
 def namespace() -> Path:
-    """Return what the kernel calls the namespace of this thread."""
+    """Return the kernel's name of this thread's namespace."""
     return Path("/proc/thread-self/ns/net").readlink()
 
 

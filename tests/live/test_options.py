@@ -1,4 +1,4 @@
-"""Calls in every manner that can be asked for, against real kernels, as captured at the server."""
+"""Probes with all options, against real kernels, as captured at the server."""
 
 import socket
 from collections.abc import Iterator

@@ -59,7 +59,7 @@ def test_a_table_of_the_firewall_needs_more() -> None:
 def test_once_the_sockets_are_open_it_has_no_right_left(
     ports: str, sudo: dict[str, str], user: int, tmp_path: Path
 ) -> None:
-    # Nobody else can read the program: what it needs of itself it has read before.
+    # Other users cannot read the program: it has read all that it needs of itself before.
     tmp_path.chmod(0o700)
     assert handshake.__file__ is not None
     shutil.copytree(Path(handshake.__file__).parent, tmp_path / "handshake")
@@ -82,7 +82,7 @@ def test_once_the_sockets_are_open_it_has_no_right_left(
     assert status["NoNewPrivs"] == "1"
     assert (running.returncode, err) == (1, "")
     assert "FILTERED" in out.upper()
-    # All of it was said, to the end.
+    # The output is complete.
     assert "TCP cannot tell which" in " ".join(out.split())
 
 

@@ -1,4 +1,4 @@
-"""Variations on the scenarios: the same calls over longer, slower and stranger ways."""
+"""Variations on the scenarios: the same probes over longer, slower and stranger paths."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -117,7 +117,7 @@ def test_over_a_bridge(way: Way, kind: str, tmp_path: Path) -> None:
 
 
 def acquaint(*hosts: Host) -> None:
-    """Let two hosts know each other's MAC, so that nobody waits for an answer to ARP."""
+    """Let two hosts know each other's MAC, so that no packet waits for ARP."""
     for here, there in (hosts, hosts[::-1]):
         for address in (there.v4, there.v6):
             mac = there.interfaces[0].mac
@@ -171,7 +171,7 @@ def test_every_packet_comes_twice(way: Way, copies: int, tmp_path: Path) -> None
     ):
         with capture(client, "eth0", path):
             # The copies of our last ACK reach a server that has forgotten us, and answers with
-            # RST: the tracker hears that after the attempt has ended.
+            # RST: the tracker sees that after the attempt has ended.
             timeouts = Timeouts.of(hold=0.2)
             result = way.call(client, server, timeouts, port=6000, may_differ=True)
         refused = way.call(client, server, port=6001)

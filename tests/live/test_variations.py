@@ -44,7 +44,7 @@ def test_the_first_syn_and_the_first_syn_ack_are_lost(way: Way, tmp_path: Path) 
         client_socket = way.address(client)
     assert (result.verdict, result.close, result.syn_sent) == (Verdict.OPEN, Close.CLEAN, 3)
     assert of_a_kernel(draw(path, client_socket)) == [SYN, SYN, *CLEAN]
-    # The answer echoes the clock of the second SYN: which one it answers nobody can say.
+    # The answer echoes the clock of the second SYN: it is unknown which one it answers.
     assert result.rtt_ambiguous
 
 
@@ -69,7 +69,7 @@ def test_our_ack_and_our_first_fin_are_lost(way: Way, tmp_path: Path) -> None:
 @pytest.mark.live
 @pytest.mark.parametrize("attentive", [False, True])
 def test_three_of_ten_packets_are_lost_each_way(attentive: bool, tmp_path: Path) -> None:
-    # What a call concludes must be what passed the wire, whatever that was: open where a SYN,ACK
+    # The verdict must follow from what passed the wire, whatever that was: open where a SYN-ACK
     # came, and else silence.
     path = tmp_path / "wire.pcap"
     ports = range(7001, 7021)
@@ -96,7 +96,7 @@ def test_three_of_ten_packets_are_lost_each_way(attentive: bool, tmp_path: Path)
 
 
 def judge(result: Result, wire: list[Observed], timeouts: Timeouts) -> None:
-    """See that a verdict is what follows from all that was heard while the call lasted."""
+    """Check that a verdict follows from all that was received during the probe."""
     there = (result.address, result.port)
     began = next(each.at for each in wire if end_of(each.segment.destination) == there)
     received = [each for each in wire if end_of(each.segment.source) == there]
@@ -113,7 +113,7 @@ def judge(result: Result, wire: list[Observed], timeouts: Timeouts) -> None:
     if result.verdict is Verdict.HALF_OPEN:
         assert not [each for each in taken if each.at < first.at + timeouts.close]
         return
-    # A RST is heard where something of ours comes again to a server that has forgotten us.
+    # A RST arrives if something of ours is retransmitted to a server that has forgotten us.
     assert result.verdict is Verdict.OPEN
     if result.close is Close.CLEAN:
         assert [each for each in received if each.segment.fin]
@@ -172,7 +172,7 @@ def test_the_host_is_unreachable_for_the_first_syn_alone(way: Way) -> None:
 @pytest.mark.live
 @every_way
 def test_a_router_rejects_the_second_syn_alone(way: Way, tmp_path: Path) -> None:
-    # The first one is lost behind it. A RST is a RST, and its hops tell that it came from near.
+    # The first one is lost behind it. A RST is a RST, and its hops show that it came from near.
     path = tmp_path / "wire.pcap"
     with (
         routed() as (client, router, server),
@@ -226,7 +226,7 @@ def ended(listener: Socket, when: Callable[[], bool]) -> Iterator[None]:
 @every_way
 def test_a_rst_overtakes_the_syn_ack_before_it(way: Way, tmp_path: Path) -> None:
     # The peer opened and gave up at once. Alone its RST says nothing: nothing of ours is
-    # acknowledged. Our answer to the SYN,ACK then brings the RST of a host without a connection.
+    # acknowledged. Our answer to the SYN-ACK then brings the RST of a host without a connection.
     def syn(listener: Listener, received: Observed) -> Packets:
         return [packet(reply(received, RST)), *listener.syn(received)]
 

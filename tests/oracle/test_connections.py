@@ -52,7 +52,7 @@ Sides = dict[tuple[str, str], int]
 
 
 class Read(NamedTuple):
-    """What somebody reads in a capture."""
+    """What one program reads in a capture."""
 
     marks: dict[int, tuple[int, Mark]]
     """By frame: its stream, and what it is marked as."""
@@ -119,7 +119,7 @@ def _marks(row: Row) -> Mark:
     for field, mark in FIELDS.items():
         if row[f"analysis.{field}"]:
             found |= mark
-    # tshark calls fast and spurious retransmissions by the general name as well.
+    # tshark marks fast and spurious retransmissions as retransmissions as well.
     if found & (Mark.FAST_RETRANSMISSION | Mark.SPURIOUS_RETRANSMISSION):
         found &= ~Mark.RETRANSMISSION
     return found

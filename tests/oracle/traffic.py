@@ -34,7 +34,7 @@ class Sent(NamedTuple):
 
 @dataclass
 class Talk:
-    """Two ends that send what the dice say, close to what would be right."""
+    """Two ends that send random segments, close to what would be right."""
 
     dice: random.Random
     client: Endpoint

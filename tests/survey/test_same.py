@@ -41,7 +41,7 @@ def save(path: Path, frames: Frames, snap: int) -> Path:
 
 
 def calls(dice: Random, count: int) -> Frames:
-    """Return the frames of some calls that benchmarks/generate.py makes, in order of time."""
+    """Return the frames of some connections of benchmarks/generate.py, in order of time."""
     sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
     try:
         module: Any = __import__("generate")

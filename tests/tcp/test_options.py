@@ -1,4 +1,4 @@
-"""What options say, and what the ECN bits of a SYN and its answer bring into force."""
+"""What options mean, and what the ECN bits of a SYN and its answer negotiate."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def _option(word: str) -> bytes:
 
 
 def observed(line: str, at: int, frame: int) -> Observed:
-    """Return what such a line says was seen."""
+    """Return the segment of such a line as observed."""
     words = line.split()
     if words[0][0].isdigit():
         at = round(float(words.pop(0)) * 1e9)
@@ -85,7 +85,7 @@ def tracked(*lines: str, tracker: Tracker | None = None) -> Tracker:
 
 
 def records(*lines: str) -> list[Record]:
-    """Return the record of each connection; as JSON it is as the schema says."""
+    """Return the record of each connection; as JSON it matches the schema."""
     found = [summarize(each) for each in tracked(*lines).connections]
     for record in found:
         valid(record.as_json(), "record")

@@ -111,7 +111,7 @@ def test_unreachable() -> None:
     [
         # Not the SYN's number: a guess.
         ((SYN,), error(seq=7), "no-answer", "icmp-error"),
-        # A packet that is too big says nothing of whether the host can be reached.
+        # A packet that is too big does not show whether the host can be reached.
         ((SYN,), error(code=4), "no-answer", "icmp-error"),
         ((SYN, SYN_ACK, ACK), error(), "established", "icmp-error"),
     ],

@@ -1,4 +1,4 @@
-"""Conversations as an observer sees them: states of both ends, and what is said of each step."""
+"""Connections as an observer sees them: states of both ends, and the events of each step."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OPEN = (
 
 
 def steps(*conversation: str, tracker: Tracker | None = None, **fields: object) -> list[Step]:
-    """Feed segments 10 ms apart; `A` or `B` before each says who sent it."""
+    """Feed segments 10 ms apart; `A` or `B` before each is its sender."""
     tracker = tracker or Tracker()
     found = []
     for number, line in enumerate(conversation):
@@ -197,7 +197,7 @@ def test_reset_in_mid_stream() -> None:
 
 def test_a_reset_outside_the_window_is_not_believed() -> None:
     found = steps(*OPEN, "B <SEQ=999999><CTL=RST>")
-    # Whoever sent it (a forger, perhaps), the client goes on, and so does who was named.
+    # If it is forged, the client goes on, and so does the end that it names as its sender.
     assert drawn(found)[3:] == ["ESTABLISHED   ESTABLISHED   reset-refused not-acceptable"]
 
 
@@ -469,6 +469,6 @@ def test_an_answer_to_what_was_sent_twice_tells_no_time_unless_it_echoes_a_clock
         seg = segment(line[2:], by=A if by == "A" else B, options=clocks)
         tracker.feed(Observed(seg, number * 10_000_000))
     opening = summarize(tracker.connections[0]).handshake
-    # The SYN,ACK answers the first SYN, though Wireshark counts from the second.
+    # The SYN-ACK answers the first SYN, though Wireshark counts from the second.
     assert (opening.rtt, opening.syn_to_syn_ack, opening.syn_ack_to_ack) == (0.02, 0.02, 0.01)
     assert not opening.rtt_ambiguous

@@ -99,7 +99,7 @@ ONE_ROW: dict[str, tuple[tuple[str, ...], str]] = {
     "FIN and RST in one": (("A <SEQ=100><CTL=FIN,RST>",), "OTH I -"),
 }
 
-# Where Zeek loses patience, one connection is several rows. The last shown speaks for it.
+# After a timeout of Zeek, one connection has several rows; the last one counts.
 MORE_ROWS: dict[str, tuple[tuple[str | int, ...], list[str], str]] = {
     "answered after 5 seconds": (
         (SYN, 1, SYN, 5, SYN, SYN_ACK, ACK),

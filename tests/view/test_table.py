@@ -1,4 +1,4 @@
-"""A list of connections as it looks: what rows say, and what goes where there is no room."""
+"""A list of connections as it looks: its rows, and what is left out on a narrow screen."""
 
 from __future__ import annotations
 

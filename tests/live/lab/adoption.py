@@ -73,7 +73,7 @@ class Opened:
         return self.probe.attempt.ticks + self.connections.clock.now() // 1_000_000
 
     def receive(self, enough: Callable[[], bool]) -> None:
-        """Let the engine go on until it is so, and all that it has heard is known here."""
+        """Let the engine run until the condition holds; take over all that it received."""
         with self.host.entered():
             while not enough() or len(self.steps) < self.probe.tracker.connections[-1].segments:
                 self.steps.append(next(self._steps))
@@ -85,7 +85,7 @@ class Opened:
     def adopt(
         self, meanwhile: Callable[[], object] = lambda: None, *, give_up_guard: bool = True
     ) -> socket.socket:
-        """Let the kernel take it over; something may happen while it knows, and does not hear."""
+        """Hand the connection to the kernel; segments may arrive while it cannot receive."""
 
         def release() -> bool:
             heard = map(
@@ -157,7 +157,7 @@ def echo(ours: socket.socket, peer: socket.socket) -> None:
 
 
 def quietly(ours: socket.socket, peer: socket.socket) -> None:
-    """Say something each way, and close."""
+    """Exchange data each way, and close."""
     echo(ours, peer)
     finish(ours, peer)
 

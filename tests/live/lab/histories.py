@@ -37,7 +37,7 @@ def send_data(cable: Cable, end: Socket, data: bytes = REQUEST) -> None:
 
 def shut(cable: Cable, end: Socket) -> None:
     """End one direction."""
-    cable.do("one end has said all", lambda: end.shutdown(socket.SHUT_WR))
+    cable.do("one end has sent all", lambda: end.shutdown(socket.SHUT_WR))
 
 
 # Closes.
@@ -105,14 +105,14 @@ def refused(cable: Cable) -> None:
 def reset_by_the_client(cable: Cable) -> None:
     client, accepted = cable.open()
     cable.do("the server sends", lambda: accepted.sendall(RESPONSE))
-    cable.do("the client breaks off", lambda: reset(client))
+    cable.do("the client aborts", lambda: reset(client))
     cable.settle()
 
 
 @history
 def reset_by_the_server(cable: Cable) -> None:
     _, accepted = cable.open()
-    cable.do("the server breaks off", lambda: reset(accepted))
+    cable.do("the server aborts", lambda: reset(accepted))
     cable.settle()
 
 
@@ -127,7 +127,7 @@ def reset_for_data_that_nobody_reads(cable: Cable) -> None:
 def reset_of_a_half_open_entry(cable: Cable) -> None:
     client = cable.start_connect()
     cable.carry(CLIENT)
-    # A user that gives up in SYN-SENT sends nothing; its kernel answers the SYN,ACK by a RST.
+    # A user that gives up in SYN-SENT sends nothing; its kernel answers the SYN-ACK with a RST.
     assumed = {(CLIENT, CLIENT): State.SYN_SENT, (SERVER, CLIENT): State.ESTABLISHED}
     cable.do("the client gives up", client.close, assumed)
     cable.settle()
@@ -136,7 +136,7 @@ def reset_of_a_half_open_entry(cable: Cable) -> None:
 @history
 def a_caller_that_forgot_the_connection(cable: Cable) -> None:
     client, _ = cable.open()
-    cable.do("the client breaks off", lambda: reset(client))
+    cable.do("the client aborts", lambda: reset(client))
     cable.lose(CLIENT, {(CLIENT, SERVER): State.CLOSED})
     again = cable.start_connect()  # RFC 9293, figure 9: an ACK, a RST, and the SYN comes again
     cable.settle_until(
@@ -149,11 +149,11 @@ def a_caller_that_forgot_the_connection(cable: Cable) -> None:
 @history
 def no_room_for_another_connection(cable: Cable) -> None:
     first = cable.socket(CLIENT)
-    cable.do("another calls", lambda: dial(first, 40009, cable.place(SERVER)))
+    cable.do("another client connects", lambda: dial(first, 40009, cable.place(SERVER)))
     client = cable.start_connect()
     for role in (CLIENT, CLIENT, SERVER, SERVER, CLIENT):
         cable.carry(role)
-    # The listener's queue is full: its kernel drops the ACK that arrived, and repeats the SYN,ACK.
+    # The accept queue is full: the kernel drops the ACK, and retransmits the SYN-ACK.
     cable.listener.listen(0)
     cable.carry(CLIENT, {(side, SERVER): State.ESTABLISHED for side in (CLIENT, SERVER)})
     cable.do("the server accepts the other", cable.accept)
@@ -187,7 +187,7 @@ def port_reuse_through_time_wait(cable: Cable) -> None:
 def simultaneous_open(cable: Cable) -> None:
     cable.do("the server's listener ends", cable.listener.close)
     for role in (CLIENT, SERVER):
-        cable.do(f"the {role} calls", partial(cable.dial, cable.socket(role), role))
+        cable.do(f"the {role} connects", partial(cable.dial, cable.socket(role), role))
     cable.carry(CLIENT)
     cable.carry(SERVER)
     cable.settle()

@@ -87,7 +87,7 @@ def lost_reset(cable: Cable) -> None:
     cable.lose(CLIENT, {(CLIENT, SERVER): State.CLOSED})
     cable.do("the server goes on", lambda: accepted.sendall(RESPONSE))
     cable.carry(SERVER)
-    # What the server sent proves that it had not heard the RST; now it is told again.
+    # What the server sent proves that it did not receive the RST, so it is sent another one.
     cable.lose(CLIENT, {(CLIENT, SERVER): State.CLOSED})
     cable.receive(SERVER)
     cable.settle()
@@ -111,7 +111,7 @@ def fin_before_the_data_that_was_lost(cable: Cable) -> None:
     cable.lose(CLIENT)
     shut(cable, client)
     # The FIN waits at the server for the data before it. The server's ACK asks for that data, but
-    # it could as well have crossed both: only a later ACK tells.
+    # it could as well have crossed both: only a later ACK shows it.
     assumed = {(CLIENT, SERVER): State.CLOSE_WAIT}
     cable.carry(CLIENT, assumed)
     cable.receive(SERVER)

@@ -19,7 +19,7 @@ def tune(*hosts: Host, **settings: int) -> None:
 
 
 def exchange_data(cable: Cable) -> Info:
-    """Open, say something each way, close; return what the client had in force."""
+    """Open, exchange data each way, close; return what the client negotiated."""
     ends = cable.open()
     send_data(cable, ends[0], REQUEST)
     send_data(cable, ends[1], RESPONSE)
@@ -77,7 +77,7 @@ def no_sack(cable: Cable) -> None:
 @history
 def no_options_at_all(cable: Cable) -> None:
     tune(*cable.hosts.values(), window_scaling=0, timestamps=0, sack=0)
-    for host in cable.hosts.values():  # a kernel cannot be told not to send the last one, the MSS
+    for host in cable.hosts.values():  # a kernel always sends the last one, the MSS
         host.nft(
             "table inet bare { chain out { type filter hook output priority 0;\n"
             "tcp flags syn reset tcp option maxseg\n"
@@ -122,14 +122,14 @@ def fast_open_closed_before_the_last_ack(cable: Cable) -> None:
     accepted = cable.accept()
     see(REQUEST, accepted)
     cable.do("the server answers", lambda: accepted.sendall(RESPONSE))
-    cable.do("the server has said all", accepted.close)
+    cable.do("the server closes", accepted.close)
     cable.settle_fins()
     see(RESPONSE, client)
     finish(cable, client)
 
 
 def get_cookie(cable: Cable) -> None:
-    """Let both use Fast Open, and the client call once: that brings the cookie."""
+    """Enable Fast Open at both ends, and connect once to get the cookie."""
     tune(*cable.hosts.values(), fastopen=3)
     cable.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, 5)
     client = connect_with_data(cable)
@@ -138,7 +138,7 @@ def get_cookie(cable: Cable) -> None:
 
 
 def connect_with_data(cable: Cable) -> Socket:
-    """Let the client call with data in its SYN; without a cookie it goes without the data."""
+    """Connect with data in the SYN; without a cookie the SYN has no data."""
     client = cable.socket(CLIENT)
     client.bind(("", cable.ends[CLIENT].port))
     client.setblocking(False)
@@ -147,5 +147,5 @@ def connect_with_data(cable: Cable) -> Socket:
         with suppress(BlockingIOError):
             client.sendto(REQUEST, socket.MSG_FASTOPEN, cable.place(SERVER))
 
-    cable.do("the client calls with data", connect)
+    cable.do("the client connects with data", connect)
     return client

@@ -66,9 +66,9 @@ def icmp(
     seq: Seq | None = None,
     quoted: int | None = None,
 ) -> Packet:
-    """Return the ICMP error about what was heard, by `sender`: the peer, or a router on the way.
+    """Return the ICMP error about a received segment, by `sender`: the peer or a router.
 
-    It quotes as many octets of the segment as `quoted` says, and `seq` for its number.
+    It quotes `quoted` octets of the segment, with `seq` as its sequence number.
     """
     client = received.segment.source.address
     at = received.packet.index(received.segment.pack()[:8])

@@ -1,7 +1,7 @@
-"""A peer that follows a script: its kernel hears no TCP, and a thread answers in its place.
+"""A peer that follows a script: its kernel receives no TCP, and a thread answers in its place.
 
-    def refuse(heard: Observed) -> list[Packet]:
-        return [packet(reply(heard, Flags.RST | Flags.ACK, seq=0))]
+    def refuse(received: Observed) -> list[Packet]:
+        return [packet(reply(received, Flags.RST | Flags.ACK, seq=0))]
 
     with peer(refuse) as (client, host): ...
 

@@ -1,9 +1,9 @@
-"""A server of a few lines that does all as RFC 9293 says, except at the steps done otherwise.
+"""A small server that follows RFC 9293, except in the steps that a test replaces.
 
-def syn(listener: Listener, heard: Observed) -> Packets:
+def syn(listener: Listener, received: Observed) -> Packets:
     if listener.times("syn") == 1:
-        return [packet(syn_ack(heard, ack=5000))]
-    return listener.syn(heard)
+        return [packet(syn_ack(received, ack=5000))]
+    return listener.syn(received)
 
 with peer(Listener(syn=syn)) as (client, server): ...
 """
@@ -39,7 +39,7 @@ def reply(
     ack: int | Seq | None = None,
     **fields: Any,
 ) -> Segment:
-    """Return a segment back; with ACK it acknowledges all that was heard, unless told otherwise.
+    """Return a reply; with ACK it acknowledges all that was received, unless `ack` is given.
 
     `fields` are more fields of `Segment`.
     """
@@ -52,17 +52,17 @@ def reply(
 
 
 def syn_ack(received: Observed, *more: Flags, **fields: Any) -> Segment:
-    """Return the SYN,ACK that answers a SYN, with `more` flags, and what else `reply` takes."""
+    """Return the SYN-ACK that answers a SYN, with `more` flags and the arguments of `reply`."""
     flags = functools.reduce(Flags.__or__, more, SYN_ACK)
     given: dict[str, Any] = {"seq": ISS, "options": OFFER} | fields
     return reply(received, flags, **given)
 
 
 class Listener:
-    """The script of a correct server: it lets a caller in, and closes when he does.
+    """The script of a correct server: it accepts a connection, and closes when the client does.
 
     A segment is a `syn`, a `rst`, a `fin`, or else an `ack`. Each is the name of a step that
-    may be done `otherwise`.
+    may be replaced, by `otherwise`.
     """
 
     def __init__(self, **otherwise: Step) -> None:
@@ -80,7 +80,7 @@ class Listener:
         return correct(received)
 
     def times(self, step: str) -> int:
-        """Return how often such a segment has come, this one included."""
+        """Return how many such segments were received, this one included."""
         return self._received[step]
 
     # The correct steps.
@@ -96,9 +96,9 @@ class Listener:
         return [packet(reply(received, ACK))]
 
     def fin(self, received: Observed) -> Packets:
-        """Close, too: our FIN acknowledges his."""
+        """Close, too: our FIN acknowledges the client's."""
         return [packet(reply(received, FIN_ACK))]
 
     def rst(self, received: Observed) -> Packets:  # noqa: ARG002 - as the other steps
-        """Say nothing."""
+        """Send nothing."""
         return []

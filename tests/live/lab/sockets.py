@@ -1,4 +1,4 @@
-"""What two real sockets say to each other in tests and recordings."""
+"""What two real sockets exchange in tests and recordings."""
 
 import socket
 import struct
@@ -7,7 +7,7 @@ REQUEST = b"GET /hello HTTP/1.0\r\n\r\n"
 RESPONSE = b"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nHello.\r\n"
 
 Ends = tuple[socket.socket, socket.socket]
-"""The two sockets of a connection: the caller's and the listener's."""
+"""The two sockets of a connection: the client's and the accepted one."""
 
 
 def dial(client: socket.socket, source_port: int, there: tuple[str, int]) -> socket.socket:

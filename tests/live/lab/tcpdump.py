@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.live.lab.namespaces import TIMEOUT, CommandError, Host, eventually
 
 ANSWERS = "tcp or icmp or (icmp6 and ip6[40] < 128)"
-"""TCP, and what ICMP may say of it; not neighbour discovery."""
+"""TCP, and ICMP errors about it; not neighbour discovery."""
 
 _STATISTICS = r"(\d+) packets? captured, (\d+) packets? received by filter, (\d+) packets? dropped"
 _FILE_HEADER = 24

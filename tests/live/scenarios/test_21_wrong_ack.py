@@ -1,4 +1,4 @@
-"""Scenario 21: a SYN,ACK, or an ACK, of what we did not send (RFC 9293 section 3.10.7.3)."""
+"""Scenario 21: a SYN-ACK, or an ACK, of what we did not send (RFC 9293 section 3.10.7.3)."""
 
 from pathlib import Path
 

@@ -25,7 +25,7 @@ def test_22_a_damaged_syn_ack(way: Way, tmp_path: Path) -> None:
     assert found.wire == [SYN, OPENED[0], *CLEAN]
     assert codes(found.result) == {"bad-checksum", "syn-retransmitted"}
     assert found.result.syn_sent == 2
-    # Without time stamps nothing tells which SYN was answered; the damaged answer is not counted.
+    # Without time stamps it is unknown which SYN was answered; the damaged answer is not counted.
     assert found.result.rtt_ambiguous
     assert found.result.rtt is not None
     assert found.result.rtt < 0.1

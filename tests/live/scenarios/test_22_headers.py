@@ -1,4 +1,4 @@
-"""Scenario 22, SYN,ACK segments whose options or lengths are malformed."""
+"""Scenario 22, SYN-ACK segments whose options or lengths are malformed."""
 
 from pathlib import Path
 

@@ -20,7 +20,7 @@ TOO_BIG = {4: (3, 4), 6: (2, 0)}
 """Fragmentation needed, packet too big."""
 
 ROUTER: dict[int, Address] = {4: IPv4Address("192.0.2.1"), 6: IPv6Address("2001:db8::1")}
-"""Somebody on the way."""
+"""A router on the path."""
 
 WORDS = {
     HARD[4]: "port unreachable (ICMP 3/3)",
@@ -94,7 +94,7 @@ def test_22_an_icmp_error_that_quotes_our_syn(
 @pytest.mark.live
 @every_way
 def test_22_a_packet_too_big_does_not_end_a_call(way: Way, tmp_path: Path) -> None:
-    # A SYN is as small as can be: whoever says that it does not fit says nothing of the host.
+    # A SYN is as small as can be: that it is too big says nothing about the host.
     def syn(listener: Listener, received: Observed) -> Packets:
         error = icmp(received, *TOO_BIG[way.version], sender=ROUTER[way.version])
         return [error, *listener.syn(received)]

@@ -219,7 +219,7 @@ def test_22_the_result_says_how_our_own_end_stands(way: Way, what: str, tmp_path
 @pytest.mark.live
 @every_way
 def test_22_a_rst_after_both_fins(way: Way, tmp_path: Path) -> None:
-    # The peer closes, and forgets before it has seen our last ACK: the call was open all the same.
+    # The peer closes, and forgets before it has our last ACK: the connection was open anyway.
     def fin(_: Listener, received: Observed) -> Packets:
         return [packet(reply(received, FIN_ACK)), packet(reply(received, RST_ACK, seq=302))]
 

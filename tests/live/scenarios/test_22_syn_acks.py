@@ -1,4 +1,4 @@
-"""Scenario 22, SYN,ACK segments that come twice, or bring more than they should."""
+"""Scenario 22, SYN-ACK segments that arrive twice, or bring more than they should."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def test_22_a_syn_ack_comes_twice(way: Way, tmp_path: Path) -> None:
     assert found.wire == [
         SYN,
         *OPENED,
-        # Figure 6 once more: the peer's ACK answers all that it heard, and that is no SYN.
+        # Figure 6 once more: the peer's ACK answers all that it received, and that is no SYN.
         "<-- <SEQ=300><ACK=101><CTL=SYN,ACK>",
         AGAIN,
         *CLOSED,
@@ -74,7 +74,7 @@ def test_22_a_storm_of_syn_acks(way: Way, tmp_path: Path) -> None:
 @pytest.mark.live
 @every_way
 def test_22_the_syn_ack_comes_again_after_our_fin(way: Way, tmp_path: Path) -> None:
-    # The peer has heard neither our ACK nor our FIN. The ACK that it gets names both numbers.
+    # The peer has received neither our ACK nor our FIN. The ACK that it gets names both numbers.
     def fin(_: Listener, received: Observed) -> Packets:
         return [packet(syn_ack(received, ack=received.segment.seq))]
 
@@ -153,7 +153,7 @@ def test_22_a_fin_in_a_syn_ack(way: Way, tmp_path: Path) -> None:
     ids=str,
 )
 def test_22_a_syn_ack_with_other_bits(way: Way, more: Flags, tmp_path: Path) -> None:
-    # Who did not ask for ECN does not get it, whatever the answer says (RFC 3168 section 6.1.1).
+    # Without a request there is no ECN, whatever the answer (RFC 3168 section 6.1.1).
     def syn(_: Listener, received: Observed) -> Packets:
         return [packet(syn_ack(received, more, urgent=9))]
 

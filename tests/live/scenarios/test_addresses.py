@@ -76,7 +76,7 @@ def test_15_the_same_host(address: str, many: bool, tmp_path: Path) -> None:
     assert result.findings == ()
     assert result.rtt is not None
     assert result.rtt < 0.5
-    # A mapped address is one of IPv4, and is called so.
+    # A mapped address is an IPv4 address, and is shown as one.
     assert result.address == address.removeprefix("::ffff:")
     flags = [str(each.segment.flags) for each in segments(path) if PORT in ports(each.segment)]
     assert flags[:3] == ["SYN", "SYN-ACK", "ACK"]
@@ -115,7 +115,7 @@ def ask(client: Host, folder: Path, hosts: str, *words: str) -> tuple[int, list[
 @pytest.mark.live
 def test_24_a_name_with_both_families(tmp_path: Path) -> None:
     path = tmp_path / "wire.pcap"
-    # The list has IPv4 first: what is called first is not what happened to be found first.
+    # The list has IPv4 first, but the order of addresses is not the order of the list.
     hosts = "10.77.0.2 both.test\nfd77::2 both.test\n"
     with pair() as (client, server), answering(server), capture(server, "eth0", path):
         code, found = ask(client, tmp_path, hosts, f"both.test:{PORT}")
@@ -180,7 +180,7 @@ def test_24_several_addresses_and_a_name_without_one(tmp_path: Path) -> None:
 )
 def test_24_a_name_of_nobody(address: str, words: list[str], tmp_path: Path) -> None:
     hosts = f"{address} nobody.test\n"
-    # Linux takes the unspecified address for its own: a server here must not be called.
+    # Linux takes the unspecified address for its own: a server here must not be connected to.
     with pair() as (client, _), answering(client), capture(client, "any", tmp_path / "a.pcap"):
         code, found = ask(client, tmp_path, hosts, f"nobody.test:{PORT}", *words)
     result = next(each for each in found if each["target"] == f"nobody.test:{PORT}")
@@ -225,7 +225,7 @@ rst_guard.METHODS.update({name: only_of_root(make) for name, make in rst_guard.M
 from handshake.cli import main
 raise SystemExit(main(["probe", *sys.argv[1:]]))
 """
-"""A probe on a kernel that lets nobody but root make a socket deaf."""
+"""A probe on a kernel where only root may attach the filter."""
 
 
 @pytest.mark.live

@@ -31,7 +31,7 @@ def test_01_open(way: Way, tmp_path: Path) -> None:
     assert result.rtt is not None
     assert 0 < result.rtt < 0.5
     assert result.findings == ()
-    # The SYN,ACK acknowledges ISS + 1; both ends close, and both FINs are acknowledged.
+    # The SYN-ACK acknowledges ISS + 1; both ends close, and both FINs are acknowledged.
     assert of_a_kernel(draw(path, way.address(client))) == CLEAN
     assert result.negotiated is not None
     assert (result.negotiated.sack, result.negotiated.timestamps) == (True, True)
@@ -165,13 +165,13 @@ SOFT = {4: (0, 1), 6: (0, 3)}
 def unreachable(
     way: Way, by: str, answer: str, kind: int, code: int, words: str, path: Path
 ) -> None:
-    """Call through a router that rejects, or a host that does, and see what is made of it."""
+    """Probe through a router that rejects, or a host that does, and check the result."""
     with routed() as (client, router, server):
         who, hook = (router, "forward") if by == "router" else (server, "input")
         with firewall(who, hook, f"tcp dport {PORT}", f"reject with {answer}") as rule:
             with capture(router, "eth0", path):
                 result = way.call(client, server, Timeouts.of(rto=0.1))
-            # What may pass ends the call only where no SYN is left (section 3.9.2.2, MUST-56).
+            # A soft error ends the probe only if no SYN is left (section 3.9.2.2, MUST-56).
             syns = 3 if code in SOFT[way.version] else 1
             assert rule.packets == syns
         speaker = way.address(who)

@@ -20,7 +20,7 @@ _TCP_FASTOPEN = 23
 
 @contextmanager
 def fast_opening(server: Host, observed: list[bytes]) -> Iterator[None]:
-    """Let one caller in, by Fast Open if he knows the cookie, and welcome what he says."""
+    """Accept one client, by Fast Open if it has the cookie, and answer its data."""
     server.sysctl("net.ipv4.tcp_fastopen", 3)
 
     def serve(client_socket: socket.socket) -> None:

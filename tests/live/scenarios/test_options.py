@@ -104,7 +104,7 @@ def test_12_options_that_the_server_does_without(way: Way, absent: str, tmp_path
 @pytest.mark.live
 @every_way
 def test_20_a_server_that_wants_md5_signatures(way: Way, tmp_path: Path) -> None:
-    # What is not signed is dropped without a word (RFC 2385 section 2.0).
+    # Unsigned segments are dropped silently (RFC 2385 section 2.0).
     path = tmp_path / "wire.pcap"
     with (
         pair() as (client, server),

@@ -1,4 +1,4 @@
-"""Scenario 23: both ends call at once (RFC 9293 section 3.5, figure 7)."""
+"""Scenario 23: both ends connect at the same time (RFC 9293 section 3.5, figure 7)."""
 
 import socket
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from tests.live.lab.tcpdump import capture
 from tests.live.test_probe import SYN as ANY_SYN
 
 OURS = 41000
-"""The port that both know before they call."""
+"""The port that both ends know in advance."""
 
 KEEPS_OPEN = Timeouts.of(close_timeout=0.3)
 
@@ -37,7 +37,7 @@ def bound(server: Host, way: Way) -> Iterator[Socket]:
 @pytest.mark.live
 @alone
 def test_23_its_syn_is_lost(way: Way, tmp_path: Path) -> None:
-    # It has called us, and nothing of that arrived: to our SYN it answers with SYN,ACK.
+    # It sent a SYN that did not arrive: it answers ours with a SYN-ACK.
     path = tmp_path / "wire.pcap"
     with (
         pair() as (client, server),
@@ -49,7 +49,7 @@ def test_23_its_syn_is_lost(way: Way, tmp_path: Path) -> None:
         eventually(lambda: rule.packets > 0, "the SYN of the server")
         with capture(server, "eth0", path):
             result = way.call(client, server, KEEPS_OPEN, options=ClientOptions(source_port=OURS))
-        # It is ESTABLISHED, too, and has heard our FIN.
+        # It is ESTABLISHED, too, and has received our FIN.
         assert theirs.getpeername()[:2] == (client_socket, OURS)
         assert theirs.recv(1) == b""
     assert (result.verdict, result.close) == (Verdict.OPEN, Close.PEER_KEPT_OPEN)
