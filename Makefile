@@ -1,47 +1,93 @@
-# The one command for each job: `make run` shows it, `make test` checks it.
+# One command for each job. `make` alone lists them.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+PIP    := python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test test-lowest picture clean
+# Live tests wait for timers more than they compute: two of them for each processor.
+CORES   = $$(nproc 2>/dev/null || echo 1)
+WORKERS = $$(( $(CORES) * 2 ))
+
+UNIT = -m "not live" --ignore tests/live --dist worksteal
+UNIT_WORKERS = $(CORES)
+
+.PHONY: help run check test test-lowest test-all coverage dist test-dist picture clean
+
+help: ## list these commands
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
+	    while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/$(PIP) --upgrade "pip>=25.1"
+	$(BIN)/$(PIP) --editable .
 	touch $@
 
 $(VENV)/.tested: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group test
+	$(BIN)/$(PIP) --group test
+	touch $@
+
+$(VENV)/.covered: $(VENV)/.tested
+	$(BIN)/$(PIP) --group coverage
+	touch $@
+
+$(VENV)/.built: $(VENV)/.installed
+	$(BIN)/$(PIP) --group build
 	touch $@
 
 # A real connection by hand on loopback, then a saved one. Exit code 3 means that
 # this machine does not allow raw sockets; probe has said so in a line.
-run: $(VENV)/.installed
+run: $(VENV)/.installed ## open a real connection on loopback, replay a saved one
 	@$(BIN)/handshake probe || test $$? -eq 3
 	@echo
 	@$(BIN)/handshake replay captures/open-close-v4.pcap
 
-# Live tests wait for timers more than they compute: two of them for each processor.
-WORKERS = $$(( $$(nproc 2>/dev/null || echo 1) * 2 ))
+check: $(VENV)/.tested lint ## quick loop: lint, types, imports, unit tests without live ones
+	$(BIN)/pytest -n $(UNIT_WORKERS) $(UNIT) --ignore tests/oracle --ignore tests/fuzz
 
-test: $(VENV)/.tested
+test: $(VENV)/.tested lint ## check everything: lint, types, imports, all tests (live ones as root)
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal
+
+.PHONY: lint
+lint: $(VENV)/.tested
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
-# The oldest dependencies that pyproject.toml allows, in an environment of their own.
-test-lowest:
+test-lowest: ## all tests with the oldest dependencies that pyproject.toml allows
 	$(PYTHON) -m venv $(VENV)-lowest
-	$(VENV)-lowest/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-	$(VENV)-lowest/bin/python -m pip install --quiet --disable-pip-version-check --group test --editable . \
+	$(VENV)-lowest/bin/$(PIP) --upgrade "pip>=25.1"
+	$(VENV)-lowest/bin/$(PIP) --group test --editable . \
 	    $$(sed -n '/^dependencies/,/^]/s/.*"\(.*\)>=\(.*\)".*/\1==\2/p' pyproject.toml)
 	$(VENV)-lowest/bin/pytest -n $(WORKERS) --dist worksteal
 
-picture: $(VENV)/.installed
+test-all: ## tests without live ones on each Python that is found: 3.11 to 3.14
+	@for version in 3.11 3.12 3.13 3.14; do \
+	    python=$$(.ci/find-python $$version) || { echo "Python $$version: not found, not tested"; continue; }; \
+	    echo "Python $$version: $$python"; venv=$(VENV)-$$version; \
+	    $$python -m venv $$venv && $$venv/bin/$(PIP) --upgrade "pip>=25.1" && \
+	    $$venv/bin/$(PIP) --group test --editable . && \
+	    $$venv/bin/pytest -n $(UNIT_WORKERS) $(UNIT) --ignore tests/oracle || exit 1; \
+	done
+
+coverage: $(VENV)/.covered ## branch coverage of all tests, the programs they start included
+	rm -f .coverage .coverage.*
+	-$(BIN)/coverage run -m pytest -n $(WORKERS) --dist worksteal
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+	$(BIN)/coverage html --quiet
+
+dist: $(VENV)/.built ## build wheel and sdist in dist/
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+
+test-dist: dist ## install the wheel in a clean venv, run its commands and the sdist's tests
+	.ci/test-dist $(PYTHON)
+
+picture: $(VENV)/.installed ## draw the README's picture again
 	$(BIN)/python docs/picture.py
 
-clean:
-	rm -rf $(VENV) $(VENV)-lowest .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean: ## remove all that these commands made
+	rm -rf $(VENV) $(VENV)-* dist build htmlcov .coverage .coverage.* .mypy_cache .ruff_cache \
+	    .pytest_cache .hypothesis .import_linter_cache

@@ -1,4 +1,11 @@
-"""Shows how a TCP connection is made: on a real host, in a saved capture, in a lesson."""
+"""Shows how a TCP connection is made: on a real host, in a saved capture, in a lesson.
+
+What `__all__` lists is the stable Python API, with the public attributes and methods of these
+classes: from version 1.0 on it changes incompatibly in a major version only, before that in a
+minor version, with a line in CHANGELOG.md. So do the codes of verdicts, reasons, events, findings
+and errors, and the keys of JSON and CSV, to which keys may be added; `handshake.record.schema()`
+describes them. Sentences may change at any time: compare codes. Everything else is internal.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +26,7 @@ from handshake.errors import (
 # they need only inside functions.
 from handshake.prober import probe
 from handshake.replayer import replay
+from handshake.version import __version__
 
 if TYPE_CHECKING:
     from handshake.events import Change, Event, Role, Step
@@ -87,6 +95,7 @@ __all__ = [
     "Step",
     "Tracker",
     "UsageError",
+    "__version__",
     "probe",
     "records",
     "replay",

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from handshake.errors import LocalError, UsageError, system_error
+from handshake.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -53,7 +54,7 @@ class PcapngWriter:
     ) -> None:
         self._out = out
         self._name = name
-        application = [(_APPLICATION, _text(f"handshake {_version()}".strip()))]
+        application = [(_APPLICATION, _text(f"handshake {__version__}"))]
         named = [] if interface is None else [(_NAME, _text(interface))]
         self._write(
             _block(_SECTION, struct.pack("<IHHq", _BYTE_ORDER, 1, 0, _UNKNOWN_LENGTH), application)
@@ -163,12 +164,3 @@ def _text(text: str) -> bytes:
     if len(octets) <= MOST:
         return octets
     return octets[:MOST].decode("utf-8", "ignore").encode("utf-8")
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("handshake")
-    except PackageNotFoundError:
-        return ""

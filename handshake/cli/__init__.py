@@ -17,6 +17,7 @@ from handshake.cli.probe import options as probe_options
 from handshake.cli.probe.command import probe
 from handshake.errors import HandshakeError, system_error
 from handshake.messages import text
+from handshake.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,13 +46,7 @@ app.command(cls=Command)(demo.demo)
 def _print_version(wanted: bool) -> None:
     if not wanted:
         return
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        number = version("handshake")
-    except PackageNotFoundError:
-        number = "(not installed)"
-    typer.echo(f"handshake {number}")
+    typer.echo(f"handshake {__version__}")
     raise typer.Exit
 
 

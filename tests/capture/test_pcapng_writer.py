@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import struct
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +15,7 @@ from handshake.capture.pcapng_writer import MOST, PcapngWriter, opened
 from handshake.packet.decode import Decoder
 from handshake.tcp import Observed
 from handshake.tcp.icmp import IcmpError
+from handshake.version import __version__
 from tests.capture.blocks import INBOUND, OUTBOUND, Packet, packets
 from tests.capture.files import PCAPNG_MAGIC, block, interface, option
 from tests.capture.packets import AT, QUOTING, V4, V6, written
@@ -30,7 +30,7 @@ def test_every_octet() -> None:
     writer.packet(b"\x45abcd", AT, outgoing=True, comments=["one", "둘"], original_length=60)
     writer.packet(b"\x45abc", AT + 1, outgoing=None)
     ended = option(0, b"")
-    application = option(4, f"handshake {version('handshake')}".encode())
+    application = option(4, f"handshake {__version__}".encode())
     head = struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)
     flags, comments = option(2, b"\x02\0\0\0"), option(1, b"one") + option(1, "둘".encode())
     stamps = [struct.pack("<III", 0, at >> 32, at & 0xFFFFFFFF) for at in (AT, AT + 1)]

@@ -5,28 +5,23 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
 from handshake.lessons import find_lesson
+from tests.cli import preloaded
 from tests.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    import subprocess
 
 DEMO = ["-m", "handshake", "demo"]
 RIGHT, LEFT, HOME, END = "\x1b[C", "\x1b[D", "\x1b[H", "\x1b[F"
 
 
 def demo(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *DEMO, *args],
-        capture_output=True,
-        text=True,
-        check=False,
-        encoding="utf-8",
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONUTF8": "1", **env},
-    )
+    return preloaded.run(("demo", *args), {**os.environ, "PYTHONIOENCODING": "utf-8", **env})
 
 
 def test_a_pipe_gets_the_whole_lesson_as_text() -> None:

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from handshake import replayer
 from handshake.cli import app, main
+from tests.cli import preloaded
 from tests.errors import says
 from tests.schema import OUTPUTS, valid
 
@@ -23,16 +24,7 @@ COMMANDS = ("probe", "replay", "list", "demo")
 
 def run(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the program as a user would, in pipes; its JSON must match the schema."""
-    done = subprocess.run(
-        [sys.executable, "-m", "handshake", *args],
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        cwd=ROOT,
-        env=os.environ | environment,
-        timeout=60,
-        check=False,
-    )
+    done = preloaded.run(args, os.environ | environment)
     if "--json" in args:
         special = {"--summary": "summary", "--dry-run": "dry_run"}
         name = next((special[each] for each in args if each in special), OUTPUTS[args[0]])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -55,6 +55,14 @@ ODD = (
     "[::1",
     "a" * 5000,
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_command() -> Iterator[None]:
+    """Build the command once, not for each of thousands of values."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.main, "get_command", cache(typer.main.get_command))
+        yield
 
 
 def _options() -> list[str]:
