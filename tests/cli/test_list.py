@@ -95,7 +95,7 @@ def test_totals_of_all_captures() -> None:
     assert all(len(line) <= 80 for line in out.splitlines())
 
 
-def test_a_scan_is_told_in_one_line_of_the_totals(tmp_path: Path) -> None:
+def test_a_scan_is_one_line_of_the_totals(tmp_path: Path) -> None:
     # The same SYN, to two thousand ports.
     syn, _ = packets("refused")[0]
     scan = [
@@ -144,7 +144,7 @@ def test_wrong_usage_is_one_line(args: list[str], error: str) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_what_can_be_read_is_listed_and_the_rest_told_of(tmp_path: Path) -> None:
+def test_readable_files_are_listed_and_the_others_reported(tmp_path: Path) -> None:
     cut = tmp_path / "cut.pcap"
     cut.write_bytes((ROOT / REFUSED).read_bytes()[:-1])
     done = run("list", "README.md", REFUSED, str(cut), "--json")
@@ -268,7 +268,7 @@ def test_a_connection_opens_and_closes_again() -> None:
         assert terminal.end() == 0
 
 
-def test_what_is_gone_meanwhile_is_told_of(tmp_path: Path) -> None:
+def test_a_file_that_vanished_meanwhile_is_reported(tmp_path: Path) -> None:
     path = save(tmp_path / "some.pcap", packets("refused"))
     with opened(str(path), columns=200) as terminal:
         terminal.see("── #1")

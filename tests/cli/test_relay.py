@@ -196,7 +196,7 @@ def test_both_directions_at_once(ends: Ends) -> None:
     assert hashlib.sha256(received[0]).digest() == hashlib.sha256(up).digest()
 
 
-def test_the_end_of_input_is_our_fin_and_the_peer_is_heard_on(ends: Ends) -> None:
+def test_the_end_of_input_is_our_fin_and_receiving_goes_on(ends: Ends) -> None:
     joined = Joined(ends.ours, ends.stdin.reads, ends.stdout.writes)
     ends.stdin.write(b"question\n")
     ends.stdin.close_writes()
@@ -281,7 +281,7 @@ def test_who_sends_waits_for_who_reads(ends: Ends) -> None:
 
 
 @pytest.mark.parametrize("hung_up", ["input", "peer"])
-def test_a_hang_up_does_not_keep_it_busy(ends: Ends, hung_up: str) -> None:
+def test_a_closed_end_does_not_keep_it_busy(ends: Ends, hung_up: str) -> None:
     ours, peer, stdin, stdout = ends
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     if hung_up == "input":
@@ -365,7 +365,7 @@ def test_a_lost_peer_is_named(ends: Ends) -> None:
     giving.join(PATIENCE)
 
 
-def test_nobody_reads_the_output(ends: Ends) -> None:
+def test_a_closed_output(ends: Ends) -> None:
     ends.stdout.close_reads()
     joined = Joined(ends.ours, ends.stdin.reads, ends.stdout.writes)
     ends.peer.sendall(b"hello")
@@ -447,7 +447,7 @@ def test_a_terminal(ends: Ends) -> None:
     os.close(ours)
 
 
-def test_a_terminal_that_hangs_up(ends: Ends) -> None:
+def test_a_closed_terminal(ends: Ends) -> None:
     ours, theirs = pty.openpty()
     joined = Joined(ends.ours, theirs, ends.stdout.writes)
     os.write(ours, b"a line\n")

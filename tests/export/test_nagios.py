@@ -159,7 +159,7 @@ def test_what_is_measured_again_has_another_label() -> None:
     }
 
 
-def test_an_open_port_that_says_something_else_is_no_success() -> None:
+def test_an_open_port_that_sends_something_else_is_no_success() -> None:
     result = replace(OPEN, data=DataExchange(4, 4, b"something else", expected=False))
     text, code = nagios([result])
     assert code == 2
@@ -171,7 +171,7 @@ def test_without_a_probe_nothing_is_known() -> None:
     assert measured([]) == {}
 
 
-def test_why_nothing_is_known_is_said_in_the_same_form() -> None:
+def test_unknown_has_the_same_form() -> None:
     output, code = unknown("a|b:\x1b[2J which port?")
     assert (output, code) == (r"TCP UNKNOWN - a\x7cb:\x1b[2J which port?", 3)
     assert _LINE.fullmatch(output)
@@ -186,5 +186,5 @@ def test_nothing_of_a_name_reaches_the_format() -> None:
 
 
 @given(RESULTS)
-def test_whatever_came_of_them_a_plugin_may_say_it(results: list[Result]) -> None:
+def test_every_result_is_valid_plugin_output(results: list[Result]) -> None:
     measured(results)

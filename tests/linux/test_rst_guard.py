@@ -17,7 +17,7 @@ from handshake.linux.sockaddr import sockaddr
 LOOPBACK = ip_address("127.0.0.1")
 
 
-def test_a_guard_holds_a_port_that_nobody_can_call() -> None:
+def test_a_guard_holds_a_port_that_accepts_no_connection() -> None:
     with guard(LOOPBACK) as held, socket.socket() as client:
         assert held.name in METHODS
         client.settimeout(0.05)
@@ -80,7 +80,7 @@ def test_a_scope_becomes_an_index() -> None:
         sockaddr(IPv6Address("fe80::1%nosuch0"))
 
 
-def test_one_port_serves_all_calls_that_differ_elsewhere() -> None:
+def test_one_port_serves_all_connections_to_different_peers() -> None:
     busy: set[int] = set()
     with RstGuardPool() as guards:
         first = guards.take(LOOPBACK, busy.__contains__)
@@ -124,7 +124,7 @@ def barred(*_: object) -> None:
     raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
 
-def test_a_port_of_our_choice_that_we_have_called_from() -> None:
+def test_a_chosen_port_that_was_used_before() -> None:
     with RstGuardPool() as guards:
         port = guards.take(LOOPBACK, lambda _: False).port
         with pytest.raises(ConnectError) as error:

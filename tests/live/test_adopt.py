@@ -105,7 +105,7 @@ def test_a_banner_that_was_acknowledged_before(target: str, tmp_path: Path) -> N
 
 @pytest.mark.live
 @pytest.mark.parametrize("when", ["before", "meanwhile"])
-def test_a_banner_that_nobody_heard_comes_again(when: str, tmp_path: Path) -> None:
+def test_an_unacknowledged_banner_is_retransmitted(when: str, tmp_path: Path) -> None:
     path = tmp_path / "a.pcap"
     with (
         pair() as (client, server),
@@ -130,7 +130,7 @@ def test_a_banner_that_nobody_heard_comes_again(when: str, tmp_path: Path) -> No
 
 @pytest.mark.live
 @pytest.mark.parametrize("when", ["before", "meanwhile"])
-def test_a_fin_that_nobody_heard_comes_again(when: str) -> None:
+def test_an_unacknowledged_fin_is_retransmitted(when: str) -> None:
     with pair() as (client, server), opened(client, server) as (connection, peer):
         if when == "before":
             peer.shutdown(socket.SHUT_WR)
@@ -145,7 +145,7 @@ def test_a_fin_that_nobody_heard_comes_again(when: str) -> None:
 
 @pytest.mark.live
 @pytest.mark.parametrize("when", ["before", "meanwhile"])
-def test_a_reset_that_nobody_heard_is_found_out(when: str) -> None:
+def test_a_lost_reset_is_noticed(when: str) -> None:
     with pair() as (client, server), opened(client, server) as (connection, peer):
         if when == "before":
             reset(peer)
@@ -283,7 +283,7 @@ def test_with_a_firewall_that_lets_answers_in(tmp_path: Path) -> None:
 
 
 @pytest.mark.live
-def test_where_it_cannot_hear_itself_it_echoes_nothing_until_the_peer_speaks(
+def test_without_its_own_packets_it_echoes_nothing_before_the_peer_sends(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "a.pcap"

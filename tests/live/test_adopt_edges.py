@@ -124,7 +124,7 @@ def syn_ack_and_a_stray(_: Listener, observed: Observed) -> Packets:
 
 
 @pytest.mark.live
-def test_a_stray_syn_keeps_nobody_waiting() -> None:
+def test_a_stray_syn_delays_nothing() -> None:
     # To who follows the wire, it begins another connection.
     timeouts = Timeouts.of(hold=TIMEOUT)
     with peer(Listener(syn=syn_ack_and_a_stray)) as (client, _), client.entered():
@@ -320,7 +320,7 @@ def left(host: Host, before: list[str]) -> list[str]:
 
 
 @pytest.mark.live
-def test_without_the_privilege_it_says_which_and_sends_nothing(tmp_path: Path) -> None:
+def test_without_the_privilege_it_names_it_and_sends_nothing(tmp_path: Path) -> None:
     path = tmp_path / "a.pcap"
     with (
         pair() as (client, server),

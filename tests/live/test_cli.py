@@ -50,7 +50,7 @@ def shouting(host: Host, address: str = "::") -> AbstractContextManager[None]:
 
 @pytest.mark.live
 @pytest.mark.parametrize("target", [V4, V6])
-def test_without_a_right_the_kernel_calls_and_it_says_so(target: str) -> None:
+def test_without_the_privilege_the_kernel_connects_with_a_remark(target: str) -> None:
     with pair() as (client, server), answering(server):
         done = run(client, target, "--json", before=NO_RIGHT)
         asked = run(client, target, "--json", "--connect")
@@ -66,7 +66,7 @@ def test_without_a_right_the_kernel_calls_and_it_says_so(target: str) -> None:
 
 @pytest.mark.live
 @pytest.mark.parametrize("words", [["--raw"], ["--mss", "900"], ["--no-ack"], ["-w", "/dev/null"]])
-def test_who_insists_on_segments_by_hand_is_told_what_they_need(words: list[str]) -> None:
+def test_raw_without_the_privilege_names_it(words: list[str]) -> None:
     with pair() as (client, server), answering(server):
         done = run(client, V4, *words, before=NO_RIGHT)
     assert (done.returncode, done.stdout) == (3, "")
@@ -75,7 +75,7 @@ def test_who_insists_on_segments_by_hand_is_told_what_they_need(words: list[str]
 
 
 @pytest.mark.live
-def test_many_calls_by_the_kernel() -> None:
+def test_many_connections_by_the_kernel() -> None:
     with pair() as (client, server), answering(server):
         done = run(client, f"10.77.0.2:{PORT},1,2", V6, before=NO_RIGHT)
     *lines, summary, _ = done.stdout.splitlines()
@@ -84,7 +84,7 @@ def test_many_calls_by_the_kernel() -> None:
 
 
 @pytest.mark.live
-def test_the_kernel_is_told_what_to_say() -> None:
+def test_the_kernel_sends_our_data() -> None:
     with pair() as (client, server), shouting(server):
         words = ["--connect", "--data", r"hello\n", "--expect", "HELLO", "--json"]
         done = run(client, "10.77.0.2:9", *words)
@@ -129,7 +129,7 @@ def test_what_does_not_open_is_not_adopted() -> None:
 
 
 @pytest.mark.live
-def test_adoption_needs_more_than_a_probe_and_says_so_before_it_calls(tmp_path: Path) -> None:
+def test_adoption_names_the_privilege_it_needs_before_it_connects(tmp_path: Path) -> None:
     path = tmp_path / "wire.pcap"
     with pair() as (client, server), shouting(server), capture(server, "eth0", path):
         done = run(client, "10.77.0.2:9", "--adopt", before=NET_RAW_ALONE)
@@ -198,7 +198,7 @@ def test_a_dry_run_sends_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.live
-def test_a_monitor_hears_of_a_port_that_is_silent() -> None:
+def test_monitoring_output_for_a_port_without_an_answer() -> None:
     with pair() as (client, server), drop(server, "input", "tcp dport 9"):
         words = ["10.77.0.2:9", "--timeout", "0.3", "--retries", "0", "--monitor"]
         nagios, prometheus = (run(client, *words, each) for each in ("nagios", "prometheus"))
@@ -209,7 +209,7 @@ def test_a_monitor_hears_of_a_port_that_is_silent() -> None:
 
 
 @pytest.mark.live
-def test_calls_that_are_counted_have_the_number_in_which_they_began() -> None:
+def test_counted_probes_are_numbered_in_the_order_of_their_start() -> None:
     # Every other SYN is dropped: these probes end after those that started after them.
     lost = "tcp flags syn / syn,ack numgen inc mod 2 == 0"
     options = ["--count", "4", "--interval", "0.05", "--timeout", "0.5", "--retries", "0"]

@@ -131,7 +131,7 @@ def test_the_first_syn_ack_is_lost(timestamps: int) -> None:
 
 
 @pytest.mark.live
-def test_the_round_trip_is_what_tcpdump_says(tmp_path: Path) -> None:
+def test_the_round_trip_is_that_of_tcpdump(tmp_path: Path) -> None:
     path = tmp_path / "a.pcap"
     with (
         pair() as (client, server),
@@ -153,7 +153,7 @@ def test_the_round_trip_is_what_tcpdump_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.live
-def test_both_call_at_once() -> None:
+def test_both_ends_connect_at_once() -> None:
     found: list[Found] = []
 
     def call() -> None:
@@ -236,7 +236,7 @@ def test_the_time_to_live_runs_out(version: str, kind: int) -> None:
 
 @pytest.mark.live
 @pytest.mark.parametrize("version", ["v4", "v6"])
-def test_the_host_itself_says_that_the_port_is_unreachable(version: str) -> None:
+def test_the_host_itself_reports_the_port_as_unreachable(version: str) -> None:
     answer = "reject with icmpx type port-unreachable"
     with pair() as (client, server), firewall(server, "input", f"tcp dport {PORT}", answer):
         target = of(getattr(server, version))
@@ -250,7 +250,7 @@ def test_the_host_itself_says_that_the_port_is_unreachable(version: str) -> None
 @pytest.mark.live
 @pytest.mark.parametrize("target", ["10.77.0.9:80", "[fd77::9]:80"])
 @pytest.mark.parametrize("retries", [0, 2])
-def test_nobody_on_the_link_answers(target: str, retries: int) -> None:
+def test_no_answer_to_arp(target: str, retries: int) -> None:
     with pair() as (client, _):
         found = connected_to(client, target, times={"retries": retries})
         alike(found, in_user_space(client, target)[target])
@@ -397,7 +397,7 @@ def test_a_firewall_of_our_own_rejects_it(version: str, kind: str) -> None:
         (V6, {"interface": "lo"}, "this machine has no route to the address (ENETUNREACH)"),
     ],
 )
-def test_what_cannot_be_called_from(target: str, options: dict[str, Any], reason: str) -> None:
+def test_a_source_that_cannot_be_used(target: str, options: dict[str, Any], reason: str) -> None:
     with pair() as (client, server), answering(server), client.listen(5000):
         found = connected_to(client, target, options=options)
     assert (found["verdict"], found["syn_sent"], found["said"]) == ("local-error", 0, None)
@@ -414,7 +414,7 @@ def test_too_many_sockets_at_once_cannot_be_had() -> None:
 
 
 @pytest.mark.live
-def test_a_port_that_would_call_itself() -> None:
+def test_a_port_that_would_connect_to_itself() -> None:
     with pair() as (client, _):
         found = connected_to(client, "10.77.0.1:5000", options={"source_port": 5000})
         assert found["verdict"] == "local-error"

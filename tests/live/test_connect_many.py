@@ -28,7 +28,7 @@ from tests.schema import valid
 
 @pytest.mark.live
 @pytest.mark.parametrize("version", ["v4", "v6"])
-def test_it_is_called_from_where_it_is_asked_for(version: str, tmp_path: Path) -> None:
+def test_the_source_asked_for_is_used(version: str, tmp_path: Path) -> None:
     path = tmp_path / "a.pcap"
     source = {"v4": "10.77.0.7", "v6": "fd77::7"}[version]
     options = {"source": source, "source_port": 41000, "interface": "eth0", "ttl": 7, "tos": 0x28}
@@ -105,7 +105,7 @@ def test_a_thousand_at_once_or_nearly() -> None:
 
 
 @pytest.mark.live
-def test_calls_begin_at_the_pace_asked_for(tmp_path: Path) -> None:
+def test_connections_start_at_the_rate_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "a.pcap"
     with pair() as (client, server), capture(server, "eth0", path):
         targets = [of(server.v4, port) for port in range(1, 41)]

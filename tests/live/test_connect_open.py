@@ -215,7 +215,7 @@ def test_more_data_than_the_peer_takes() -> None:
 
 
 @pytest.mark.live
-def test_a_flood_of_data_holds_nobody_up() -> None:
+def test_a_flood_of_data_delays_no_other_connection() -> None:
     def flood(client_socket: socket.socket) -> None:
         with suppress(ConnectionError):
             while True:

@@ -50,7 +50,7 @@ def test_a_connection_that_is_held(target: str, number: signal.Signals, tmp_path
 
 
 @pytest.mark.live
-def test_a_call_that_nobody_answers(tmp_path: Path) -> None:
+def test_a_probe_without_an_answer(tmp_path: Path) -> None:
     ours = tmp_path / "x.pcapng"
     with pair() as (client, server), drop(server, "input", "tcp dport 9") as rule:
         words = ("10.77.0.2:9", "--rto", "0.2", "--timeout", "30", "-w", str(ours))

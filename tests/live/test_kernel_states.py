@@ -133,7 +133,7 @@ def differences(moment: Moment, views: dict[Role, View]) -> Iterator[Difference]
 @pytest.mark.live
 @pytest.mark.parametrize("name", HISTORIES)
 @pytest.mark.parametrize("version", [4, 6])
-def test_the_tracker_says_what_both_kernels_say(name: str, version: int, tmp_path: Path) -> None:
+def test_the_tracker_agrees_with_both_kernels(name: str, version: int, tmp_path: Path) -> None:
     with stepwise(tmp_path, version) as (cable, captures):
         HISTORIES[name](cable)
     views = {role: View(taken.path, cable.ends) for role, taken in captures.items()}

@@ -130,7 +130,7 @@ def test_a_capture_can_be_waited_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.live
-def test_a_capture_that_cannot_begin_says_why(tmp_path: Path) -> None:
+def test_a_capture_that_cannot_start_fails_with_a_reason(tmp_path: Path) -> None:
     with (
         Host("alone") as host,
         pytest.raises(CommandError, match="eth7"),
@@ -150,7 +150,7 @@ def test_a_delayed_link_takes_its_time(version: str) -> None:
 
 
 @pytest.mark.live
-def test_commands_run_inside_and_failures_say_why() -> None:
+def test_commands_run_inside_and_failures_have_a_reason() -> None:
     with pair() as (client, server):
         server.sysctl("net.ipv4.tcp_ecn", 0)
         shown = [

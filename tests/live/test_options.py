@@ -184,7 +184,7 @@ def test_a_peer_that_takes_more_than_our_link_carries(version: int, ours: int | 
 
 
 @pytest.mark.live
-def test_of_a_peer_that_talks_without_end_the_beginning_is_kept() -> None:
+def test_of_endless_data_the_beginning_is_kept() -> None:
     def serve(client_socket: socket.socket) -> None:
         with suppress(OSError):
             while True:
@@ -340,7 +340,7 @@ def test_so_it_is_among_many(tmp_path: Path) -> None:
 
 @pytest.mark.live
 @every_way
-def test_a_port_that_somebody_else_has_is_a_local_error(way: Way) -> None:
+def test_a_port_in_use_is_a_local_error(way: Way) -> None:
     with pair() as (client, server), client.listen(4242), answering(server):
         found = way.call(client, server, port=PORT, options=ClientOptions(source_port=4242))
         other = way.call(client, server, port=PORT, options=ClientOptions(source_port=4243))
@@ -362,7 +362,7 @@ def test_a_port_that_a_peer_has_not_let_go_of_is_a_local_error() -> None:
 
 
 @pytest.mark.live
-def test_a_port_that_a_peer_has_let_go_of_calls_it_again() -> None:
+def test_a_port_that_the_peer_released_connects_again() -> None:
     with pair() as (client, server), answering(server), client.entered():
         calls = [Target.parse(target(server, 4))] * 3
         found = list(probe_all(calls, concurrency=1, options=ClientOptions(source_port=4242)))

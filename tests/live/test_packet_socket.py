@@ -51,7 +51,7 @@ def test_a_guard_of_each_kind_keeps_the_kernel_silent(name: str, address: str) -
 
 @pytest.mark.live
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "10.77.0.1", "fd77::1"])
-def test_the_self_check_tells_a_guard_from_none(address: str) -> None:
+def test_the_self_check_notices_a_missing_guard(address: str) -> None:
     with pair() as (client, _), client.entered():
         ours = ip_address(address)
         with guard(ours) as held, module._bound(ours) as unguarded:
@@ -83,7 +83,7 @@ def test_a_guard_is_believed_where_it_cannot_be_tried() -> None:
 
 
 @pytest.mark.live
-def test_what_is_heard_is_whole() -> None:
+def test_received_packets_are_complete() -> None:
     with pair() as (client, _), client.entered():
         ours, theirs = Endpoint.of("10.77.0.1", 41000), Endpoint.of("10.77.0.2", 1)
         with PacketSocket([41000]) as link:
@@ -119,7 +119,7 @@ def test_the_first_packet_is_stamped_like_the_others() -> None:
 
 
 @pytest.mark.live
-def test_icmp_errors_are_heard() -> None:
+def test_icmp_errors_are_received() -> None:
     reject = "reject with icmp type admin-prohibited"
     ours, theirs = Endpoint.of("10.77.0.1", 41000), Endpoint.of("10.77.0.2", 80)
     with (
@@ -136,7 +136,7 @@ def test_icmp_errors_are_heard() -> None:
 
 
 @pytest.mark.live
-def test_other_ports_are_not_heard() -> None:
+def test_other_ports_are_not_received() -> None:
     with Host("alone") as host, host.entered(), PacketSocket([41000]) as link:
         for port in (40999, 41000):
             with socket.socket() as client_socket:

@@ -98,7 +98,7 @@ def test_once_the_sockets_are_open_it_has_no_right_left(
     ],
     ids=lambda sudo: sudo["SUDO_UID"][:12],
 )
-def test_whom_sudo_cannot_have_been_run_by_is_nobody(sudo: dict[str, str]) -> None:
+def test_an_impossible_sudo_user_is_replaced_by_nobody(sudo: dict[str, str]) -> None:
     code = "from handshake.linux.privileges import drop; import os; drop(); "
     code += "print(*os.getresuid(), *os.getresgid(), *os.getgroups())"
     done = subprocess.run(

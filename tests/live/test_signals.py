@@ -132,7 +132,7 @@ def test_while_they_come_and_go(after: float, read: bool) -> None:
 
 @pytest.mark.live
 @pytest.mark.parametrize("words", [(V4,), (V4, f"[fd77::2]:{PORT}", "10.77.0.2:9")], ids=" ".join)
-def test_nobody_reads_any_more(words: tuple[str, ...]) -> None:
+def test_a_reader_that_is_gone(words: tuple[str, ...]) -> None:
     with pair() as (client, server), server.listen(PORT), drop(server, "input", "tcp dport 9"):
         with started(client, *words, "--hold", "1", "--timeout", "30") as running:
             assert running.stdout is not None

@@ -195,9 +195,7 @@ def test_our_own_captures(path: Path) -> None:
 
 @tshark.needed
 @pytest.mark.parametrize("seed", [1, 2])
-def test_conversations_that_nobody_holds(
-    seed: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_random_connections(seed: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "talks.pcap"
     traffic.write(path, [sent for each in traffic.conversations(seed, 300) for sent in each])
     found = agreement([(ours(path), theirs(tshark.rows(path, ASKED)))])

@@ -45,7 +45,7 @@ def test_the_records_are_true(capture: Path) -> None:
     assert actual == truth(capture)
 
 
-def test_the_survey_says_what_the_tracker_says(capture: Path) -> None:
+def test_the_survey_agrees_with_the_tracker(capture: Path) -> None:
     assert by_survey(capture) == by_tracker(capture)
 
 

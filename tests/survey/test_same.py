@@ -98,7 +98,7 @@ MISHAPS = (lose, repeat, overtake, pause, change, connect_again)
     st.lists(st.sampled_from(MISHAPS), max_size=3),
     st.sampled_from((0, 61)),
 )
-def test_whatever_happens_both_say_the_same(
+def test_whatever_happens_both_agree(
     dice: Random, snap: int, mishaps: list[Any], idle: int
 ) -> None:
     frames = calls(dice, 3)

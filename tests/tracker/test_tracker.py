@@ -293,7 +293,7 @@ def test_fins_that_crossed_and_come_again() -> None:
     ]
 
 
-def test_who_repeats_data_has_not_heard_the_reset() -> None:
+def test_repeated_data_shows_that_the_reset_was_lost() -> None:
     data = "B <SEQ=301><ACK=101><DATA=9><CTL=PSH,ACK>"
     found = steps(*OPEN, "A <SEQ=101><ACK=301><CTL=RST,ACK>", data, data)
     # The first may have crossed the RST on its way.
@@ -431,7 +431,7 @@ def test_the_record_of_a_connection() -> None:
     assert record.start == "1970-01-01T00:00:00.000000000Z"
 
 
-def test_what_is_said_of_each_segment_is_what_is_counted() -> None:
+def test_the_events_of_each_segment_are_what_is_counted() -> None:
     tracker = Tracker()
     ack = "B <SEQ=301><ACK=101><CTL=ACK>"
     found = steps(
@@ -455,7 +455,7 @@ def test_what_is_said_of_each_segment_is_what_is_counted() -> None:
     assert (client.bytes, client.retransmissions) == (20, 2)
 
 
-def test_an_answer_to_what_was_sent_twice_tells_no_time_unless_it_echoes_a_clock() -> None:
+def test_the_round_trip_of_a_retransmission_is_unknown_without_a_timestamp() -> None:
     tracker = Tracker()
     steps(OPEN[0], OPEN[0], *OPEN[1:], tracker=tracker)
     opening = summarize(tracker.connections[0]).handshake

@@ -176,7 +176,7 @@ def test_a_field_is_explained_and_marked() -> None:
     assert "".join(marked).split() == ["Window", "64240"]
 
 
-def test_a_small_screen_says_so_in_a_line_and_goes_on_in_words() -> None:
+def test_a_small_screen_has_a_remark_and_text() -> None:
     place = Place(find_lesson("connect"), 3, "1/6", keys=KEYS)
     view = SmallLessonScreen(place, lesson_text("connect", "en"), screen_text("en"), 12)
     assert [line.plain.rstrip() for line in view.lines(60)] == [
@@ -216,7 +216,7 @@ def test_the_keys() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_no_number_is_said_that_nobody_sees(language: str) -> None:
+def test_no_number_is_mentioned_that_is_not_on_the_screen(language: str) -> None:
     lesson, output = find_lesson("connect"), lesson_text("connect", language)
     seen = {"24", "80", "128", "28", "64256"}
     for scene in lesson.scenes:

@@ -82,7 +82,7 @@ def test_rows_on_eighty_columns() -> None:
     ]
 
 
-def test_a_wide_screen_says_how_it_ended_and_what_is_odd() -> None:
+def test_a_wide_screen_shows_outcome_and_findings() -> None:
     assert drawn(Table(SAMPLE, 120, ORIGIN, ASCII))[3:6] == [
         "   3 x no answer   192.0.2.10:49154 198.51.100.7:8080      -    S2    3   2.000",
         (

@@ -117,7 +117,7 @@ def reset_by_the_server(cable: Cable) -> None:
 
 
 @history
-def reset_for_data_that_nobody_reads(cable: Cable) -> None:
+def reset_for_unread_data(cable: Cable) -> None:
     client, accepted = cable.open()
     finish(cable, client)
     send_data(cable, accepted, RESPONSE)
@@ -134,7 +134,7 @@ def reset_of_a_half_open_entry(cable: Cable) -> None:
 
 
 @history
-def a_caller_that_forgot_the_connection(cable: Cable) -> None:
+def a_client_that_forgot_the_connection(cable: Cable) -> None:
     client, _ = cable.open()
     cable.do("the client aborts", lambda: reset(client))
     cable.lose(CLIENT, {(CLIENT, SERVER): State.CLOSED})

@@ -109,7 +109,7 @@ def test_21_a_bare_ack_of_our_syn_every_time(way: Way, tmp_path: Path) -> None:
 
 @pytest.mark.live
 @alone
-def test_21_the_result_says_that_we_are_in_syn_sent(way: Way, tmp_path: Path) -> None:
+def test_21_the_result_has_us_in_syn_sent(way: Way, tmp_path: Path) -> None:
     found = play(way, tmp_path, Listener(syn=acknowledging), QUICK, may_differ=True)
     assert found.result.client is not None
     assert found.result.client.state == "SYN-SENT"

@@ -93,7 +93,7 @@ def test_22_an_icmp_error_that_quotes_our_syn(
 
 @pytest.mark.live
 @every_way
-def test_22_a_packet_too_big_does_not_end_a_call(way: Way, tmp_path: Path) -> None:
+def test_22_a_packet_too_big_does_not_end_a_probe(way: Way, tmp_path: Path) -> None:
     # A SYN is as small as can be: that it is too big says nothing about the host.
     def syn(listener: Listener, received: Observed) -> Packets:
         error = icmp(received, *TOO_BIG[way.version], sender=ROUTER[way.version])

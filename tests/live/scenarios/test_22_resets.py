@@ -199,7 +199,7 @@ def test_22_what_else_is_asked_back_once_it_is_open(way: Way, what: str, tmp_pat
         "ack-of-nothing",
     ],
 )
-def test_22_the_result_says_how_our_own_end_stands(way: Way, what: str, tmp_path: Path) -> None:
+def test_22_the_result_has_the_state_of_our_own_end(way: Way, what: str, tmp_path: Path) -> None:
     def ack(listener: Listener, received: Observed) -> Packets:
         if listener.times("ack") > 1:
             return []
@@ -260,7 +260,7 @@ def test_22_a_rst_after_a_word_of_the_peers(way: Way, tmp_path: Path) -> None:
 @pytest.mark.live
 @every_way
 @pytest.mark.parametrize("observe", [0, 1.25])
-def test_22_a_program_that_hangs_up_at_once(way: Way, observe: float) -> None:
+def test_22_a_program_that_closes_at_once(way: Way, observe: float) -> None:
     with pair() as (client, server), serving(server, reset):
         result = way.call(client, server, Timeouts.of(observe=observe))
     assert (result.verdict, result.close) == (Verdict.RESET, Close.RESET)

@@ -64,7 +64,7 @@ def test_22_an_answer_from_elsewhere_alone(way: Way, stranger: str, tmp_path: Pa
 @every_way
 @pytest.mark.parametrize("traffic_class", [0x01, 0x03, 0xB8, 0xFF])
 @pytest.mark.parametrize("ttl", [1, 255])
-def test_22_whatever_ip_says_of_service_and_hops(
+def test_22_any_type_of_service_and_hop_limit(
     way: Way, traffic_class: int, ttl: int, tmp_path: Path
 ) -> None:
     # The mark of congestion among it: we have not agreed on ECN.

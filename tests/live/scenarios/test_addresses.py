@@ -178,7 +178,9 @@ def test_24_several_addresses_and_a_name_without_one(tmp_path: Path) -> None:
     "address",
     ["0.0.0.0", "::", "224.0.0.1", "ff02::1", "255.255.255.255", "fe80::9", "::ffff:0.0.0.0"],
 )
-def test_24_a_name_of_nobody(address: str, words: list[str], tmp_path: Path) -> None:
+def test_24_a_name_of_the_unspecified_address(
+    address: str, words: list[str], tmp_path: Path
+) -> None:
     hosts = f"{address} nobody.test\n"
     # Linux takes the unspecified address for its own: a server here must not be connected to.
     with pair() as (client, _), answering(client), capture(client, "any", tmp_path / "a.pcap"):
@@ -192,7 +194,7 @@ def test_24_a_name_of_nobody(address: str, words: list[str], tmp_path: Path) -> 
 
 
 @pytest.mark.live
-def test_24_a_name_of_nobody_and_of_a_host(tmp_path: Path) -> None:
+def test_24_a_name_of_the_unspecified_address_and_of_a_host(tmp_path: Path) -> None:
     hosts = ":: some.test\n10.77.0.2 some.test\n"
     with pair() as (client, server), answering(server):
         code, found = ask(client, tmp_path, hosts, f"some.test:{PORT}")
@@ -204,7 +206,7 @@ def test_24_a_name_of_nobody_and_of_a_host(tmp_path: Path) -> None:
 
 
 @pytest.mark.live
-def test_24_no_syn_is_shown_to_a_name_of_nobody(tmp_path: Path) -> None:
+def test_24_no_dry_run_to_the_unspecified_address(tmp_path: Path) -> None:
     with pair() as (client, _):
         argv = [*resolving(tmp_path, "0.0.0.0 no.test\n"), *PROBE, "no.test:1", "--dry-run"]
         run = client.run(argv, check=False)

@@ -203,7 +203,7 @@ NOBODYS = {
     ],
     ids=str,
 )
-def test_16_a_source_that_no_call_of_ours_has(
+def test_16_a_source_that_is_not_ours(
     way: Way, source: str, words: str, lax: bool, tmp_path: Path
 ) -> None:
     with pair() as (client, server):

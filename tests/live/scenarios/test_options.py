@@ -139,7 +139,7 @@ def test_20_a_server_that_gets_md5_signatures(way: Way, key: bytes, verdict: Ver
 
 @pytest.mark.live
 @every_way
-def test_20_a_server_that_speaks_multipath_tcp(way: Way, tmp_path: Path) -> None:
+def test_20_a_server_with_multipath_tcp(way: Way, tmp_path: Path) -> None:
     path = tmp_path / "wire.pcap"
     family = socket.AF_INET if way.version == 4 else socket.AF_INET6
     with pair() as (client, server), server.socket(family, proto=_MPTCP) as listener:

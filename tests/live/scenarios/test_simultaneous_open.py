@@ -64,7 +64,7 @@ def test_23_its_syn_is_lost(way: Way, tmp_path: Path) -> None:
 
 @pytest.mark.live
 @alone
-def test_23_the_calls_cross(way: Way, tmp_path: Path) -> None:
+def test_23_the_syns_cross(way: Way, tmp_path: Path) -> None:
     # Each segment is 50 ms on its way, so that both SYNs are under way at once.
     path = tmp_path / "wire.pcap"
     with (
