@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from handshake.events import Change, Event, Step
-    from handshake.tcp import ControlBlock, Endpoint, Offer, Option, Segment, Seq
+    from handshake.tcp import Agreement, ControlBlock, Endpoint, Offer, Option, Segment, Seq
     from handshake.tcp.icmp import IcmpError
 
 Json: TypeAlias = dict[str, Any]
@@ -96,37 +96,6 @@ class HandshakeRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class NegotiatedRecord:
-    """What the two SYNs negotiated."""
-
-    client_mss: int
-    """The largest payload that the client may send, in octets."""
-
-    server_mss: int
-    client_shift: int
-    """How the client's windows are scaled; 0 where either end did not offer it."""
-
-    server_shift: int
-    sack: bool
-    timestamps: bool
-    ecn: str
-    """`none`, `classic` (RFC 3168) or `accecn` (RFC 9768)."""
-
-    fast_open: str
-    """`none`, `requested`, `cookie`, `data-accepted` or `data-rejected`."""
-
-    mptcp: bool
-    md5: bool
-    """Whether both SYNs have an MD5 signature (RFC 2385)."""
-
-    ao: bool
-    """Whether both are signed by TCP-AO."""
-
-    user_timeout: int | None
-    """The longer of the two user timeouts, in seconds (RFC 5482 section 3.1)."""
-
-
-@dataclass(frozen=True, slots=True)
 class Finding:
     """What an expert would point at: a code, and the values that its sentence names.
 
@@ -185,7 +154,7 @@ class Record:
     frames: tuple[int | None, int | None]
     """The numbers of its first and last frame."""
 
-    negotiated: NegotiatedRecord | None = field(default=None, kw_only=True)
+    negotiated: Agreement | None = field(default=None, kw_only=True)
     """What was negotiated; None where not both SYNs were seen."""
 
     icmp: IcmpError | None = field(default=None, kw_only=True)
@@ -207,7 +176,7 @@ class Record:
         }
 
 
-def _flat(value: EndRecord | HandshakeRecord | NegotiatedRecord | Record) -> Json:
+def _flat(value: EndRecord | HandshakeRecord | Agreement | Record) -> Json:
     # Of a list of many records, dataclasses.asdict would take longer than all the rest.
     return {name: getattr(value, name) for name in value.__slots__}
 

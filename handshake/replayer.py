@@ -20,10 +20,10 @@ class Replay:
     tracker: Tracker
     """Knows the connections seen so far."""
 
-    def __init__(self, capture: Capture) -> None:
+    def __init__(self, capture: Capture, tracker: Tracker | None = None) -> None:
         from handshake.tracker import Tracker
 
-        self.tracker = Tracker()
+        self.tracker = tracker or Tracker()
         self._capture = capture
         self._skipped: list[CaptureError] = []
 
@@ -57,11 +57,14 @@ class Replay:
         self._skipped = decoder.warnings
 
 
-def replay(path: str | Path) -> Replay:
+def replay(path: str | Path, tracker: Tracker | None = None) -> Replay:
     """Return the replay of the capture at `path`; `-` is standard input.
+
+    `tracker` takes the place of a new one: `Tracker(observers=())` spends no time on the findings
+    and on Zeek's reading, which only a record needs.
 
     Raises CaptureError if the file cannot be read or is not a capture.
     """
     from handshake.capture.open import read
 
-    return Replay(read(path))
+    return Replay(read(path), tracker)

@@ -22,15 +22,6 @@ ROOT: Final = Path(handshake.__file__).parent
 
 KNOWN_CYCLES: Final = frozenset(
     {
-        frozenset(
-            {
-                "handshake.tracker.classify",
-                "handshake.tracker.connection",
-                "handshake.tracker.context",
-                "handshake.tracker.data_events",
-                "handshake.tracker.handshake_events",
-            }
-        ),
         frozenset({"handshake.prober.userspace.connections", "handshake.prober.userspace.parting"}),
     }
 )

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from io import BufferedReader
     from types import TracebackType
 
+    from handshake.capture.sink import FrameSink
     from handshake.packet.frame import Frame
-    from handshake.packet.packed_frames import Taken
 
 _UNSUPPORTED: Final = {
     b"\xfd7zXZ\0": "capture.xz",
@@ -47,7 +47,7 @@ class Capture:
         name: str,
         read: Callable[[int], bytes],
         close: Callable[[], None],
-        taken: Taken | None = None,
+        sink: FrameSink | None = None,
     ) -> None:
         self.name = name
         self.warnings = []
@@ -56,7 +56,7 @@ class Capture:
         """Closes the file before the last frame was read."""
 
         stream = Reader(iter(partial(read, PIECE), b""))
-        self._frames = _frames(stream, self.warnings, taken)
+        self._frames = _frames(stream, self.warnings, sink)
 
     @property
     def readable(self) -> bool:
@@ -81,21 +81,21 @@ class Capture:
         self.close()
 
 
-def read(path: str | Path, taken: Taken | None = None) -> Capture:
+def read(path: str | Path, sink: FrameSink | None = None) -> Capture:
     """Return the capture at `path`; `-` is standard input.
 
     Reads pcap, pcapng and snoop, plain or compressed with gzip, zstd or lz4. Raises CaptureError
     if the file cannot be read or is not a capture; one that is damaged later yields its frames,
     then a warning.
 
-    Plain frames between ends in `taken` may be appended there instead of being yielded.
+    `sink` may take plain frames, which are then not yielded.
     """
     if str(path) == "-":
         if sys.stdin.isatty():
             raise CaptureError("capture.terminal")
         # read1 returns what is there, so that a capture still being written is shown as it grows.
         stdin = cast("BufferedReader", sys.stdin.buffer)
-        return _capture("standard input", stdin.read1, lambda: None, taken)
+        return _capture("standard input", stdin.read1, lambda: None, sink)
     name = str(path) if str(path).isprintable() else ascii(str(path))
     try:
         file = Path(path).open("rb", buffering=0)  # noqa: SIM115 - the capture closes it
@@ -110,28 +110,30 @@ def read(path: str | Path, taken: Taken | None = None) -> Capture:
         why = system_error(error) if isinstance(error, OSError) else error
         raise CaptureError("file.unopened", why=why).at(name) from None
     try:
-        return _capture(name, file.read, file.close, taken)
+        return _capture(name, file.read, file.close, sink)
     except CaptureError:
         file.close()
         raise
 
 
 def _capture(
-    name: str, read: Callable[[int], bytes], close: Callable[[], None], taken: Taken | None
+    name: str, read: Callable[[int], bytes], close: Callable[[], None], sink: FrameSink | None
 ) -> Capture:
     try:
-        return Capture(name, read, close, taken)
+        return Capture(name, read, close, sink)
     except CaptureError as error:
         raise error.at(name) from None
 
 
-def _frames(stream: Reader, warnings: list[CaptureError], taken: Taken | None) -> Iterator[Frame]:
+def _frames(
+    stream: Reader, warnings: list[CaptureError], sink: FrameSink | None
+) -> Iterator[Frame]:
     magic = bytes(stream.peek(_MAGIC_OCTETS))
     if (decompress := decompressor(magic)) is not None:
         stream = Reader(decompress(stream.rest()))
         magic = bytes(stream.peek(_MAGIC_OCTETS))
     if magic[:4] in pcap.MAGICS:
-        return pcap.frames(stream, warnings, taken)
+        return pcap.frames(stream, warnings, sink)
     if magic[:4] == pcapng.MAGIC:
         return pcapng.frames(stream, warnings)
     if magic.startswith(snoop.MAGIC):

@@ -5,16 +5,18 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from handshake.capture.sink import SELDOM
 from handshake.errors import CaptureError
 from handshake.packet import packed_frames
 from handshake.packet.frame import MAX_CAPTURED, Frame
+from handshake.packet.layer import IPV4
 from handshake.units import NS_PER_SECOND, SYN_BIT, TCP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from handshake.capture.reader import Reader
-    from handshake.packet.packed_frames import Taken
+    from handshake.capture.sink import FrameSink
 
 HEADER_OCTETS: Final = 24
 
@@ -32,6 +34,19 @@ class _Dialect(NamedTuple):
     """Octets of a record header beyond the four numbers."""
 
 
+class _Headers:
+    """Unpacks a record header and the headers of a plain IPv4 frame in one step.
+
+    For speed, the headers are unpacked in the file's byte order: so are these numbers.
+    """
+
+    def __init__(self, record: str, order: str) -> None:
+        fields = struct.Struct(f"{record}12xHB5xHxB2x12s9xB")
+        self.unpack, self.octets = fields.unpack_from, fields.size
+        (self.ipv4,) = struct.unpack(f"{order}H", IPV4.to_bytes(2, "big"))
+        (self.fragmented,) = struct.unpack(f"{order}H", b"\x3f\xff")
+
+
 MAGICS: Final = {
     b"\xd4\xc3\xb2\xa1": _Dialect("<", 1000),
     b"\xa1\xb2\xc3\xd4": _Dialect(">", 1000),
@@ -45,11 +60,11 @@ MAGICS: Final = {
 
 
 def frames(
-    stream: Reader, warnings: list[CaptureError], taken: Taken | None = None
+    stream: Reader, warnings: list[CaptureError], sink: FrameSink | None = None
 ) -> Iterator[Frame]:
     """Return the frames of a pcap stream. Raises CaptureError for a bad file header.
 
-    Plain frames between ends in `taken` are appended there instead.
+    `sink` may take plain frames, which are then not yielded.
     """
     header = stream.take(HEADER_OCTETS)
     if header is None:
@@ -63,13 +78,13 @@ def frames(
     # (543.0) always does.
     swapped = (major, minor) == (543, 0) or minor < 3
     link &= _LINK_TYPE_BITS
-    return _walk(stream, warnings, taken, dialect, link, swapped, minor == 3)
+    return _walk(stream, warnings, sink, dialect, link, swapped, minor == 3)
 
 
 def _walk(
     stream: Reader,
     warnings: list[CaptureError],
-    taken: Taken | None,
+    sink: FrameSink | None,
     dialect: _Dialect,
     link_type: int,
     swapped: bool,
@@ -78,30 +93,30 @@ def _walk(
     record = struct.Struct(f"{dialect.order}IIII{dialect.extra}x")
     unpack, size, nanoseconds = record.unpack_from, record.size, dialect.nanoseconds
     new = tuple.__new__  # for speed: NamedTuple's own takes twice as long
-    headers = packed_frames.FrameFilter(record.format, dialect.order)
+    headers = _Headers(record.format, dialect.order)
     unpack_headers, whole, pack, most = (
         headers.unpack,
         headers.octets,
         packed_frames.V4.record.pack,
         packed_frames.V4.octets,
     )
-    ipv4, fragmented, seldom = headers.ipv4, headers.fragmented, packed_frames.SELDOM
-    place_of = None if taken is None or link_type != _ETHERNET else taken.get
+    ipv4, fragmented, seldom = headers.ipv4, headers.fragmented, SELDOM
+    buffer_of = None if sink is None or link_type != _ETHERNET else sink.buffer
     number = 0
     while True:
         # The fast path: records that are complete in the buffer.
         ready, offset, at = stream.ready(), stream.offset, 0
         octets = bytes(ready)
         while at + size <= len(octets):
-            if place_of is not None and at + whole <= len(octets):
+            if buffer_of is not None and at + whole <= len(octets):
                 # fmt: off
                 (seconds, fraction, captured, length,
                  layout, first, part, protocol, key, flags) = unpack_headers(octets, at)
                 # fmt: on
-                place = place_of(key)
+                buffer = buffer_of(key)
             else:
                 seconds, fraction, captured, length = unpack(octets, at)
-                place = None
+                buffer = None
             if swapped or (unsure and captured > length):
                 captured, length = length, captured
             begin = at + size
@@ -112,7 +127,7 @@ def _walk(
             number += 1
             time = seconds * NS_PER_SECOND + fraction * nanoseconds
             if (
-                place is not None
+                buffer is not None
                 and layout == ipv4
                 and first == 0x45
                 and protocol == TCP
@@ -120,7 +135,7 @@ def _walk(
                 and packed_frames.PLAIN_OCTETS <= captured <= most
                 and number & seldom
             ):
-                place += pack(time, number, length, captured << 2, octets[begin:end])
+                buffer += pack(time, number, length, captured << 2, octets[begin:end])
                 continue
             yield new(
                 Frame,

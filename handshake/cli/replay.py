@@ -53,8 +53,9 @@ def replay(
 
     from handshake.cli.console import is_interactive, warn
     from handshake.replayer import replay as read
+    from handshake.tracker import Tracker
 
-    source = read(capture)
+    source = read(capture, Tracker(observers=()))
     try:
         if as_json:
             _print_json(source, connection)

@@ -122,6 +122,9 @@ class Step:
     inferred: bool = False
     """Whether the state of either end is inferred, not proven by the packets."""
 
+    marks: int = 0
+    """Wireshark's marks of the segment: a sum of `tracker.wireshark.Mark`."""
+
     @property
     def segment(self) -> Segment:
         """The segment itself."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from handshake.events.base import Event, Role
 
 if TYPE_CHECKING:
-    from handshake.tcp import Seq
+    from handshake.tcp import Agreement, Seq
 
 SOONEST_TIMER: Final = 0.1
 """Seconds before which no timer retransmits a SYN: RFC 6298 starts at 1, and Linux never goes
@@ -87,31 +87,28 @@ class SynAckRetransmitted(Event, code="syn-ack-retransmitted", section="3.8.1"):
 class Negotiated(Event, code="negotiated", section="3.2"):
     """Both offers are known: what they have in common is in force."""
 
-    client_mss: int
-    """Octets the client may send in one segment."""
-
-    server_mss: int
-    """Octets the server may send in one segment."""
-
-    client_shift: int
-    """How the client's windows are scaled; 0 where scaling is not in force."""
-
-    server_shift: int
-    """How the server's windows are scaled."""
+    agreed: Agreement
 
     scaled: bool
     """Whether window scaling is in force: both ends offered it."""
 
-    sack: bool
-    timestamps: bool
-    ecn: bool
-    accecn: bool = False
-    """Whether ECN's feedback is the accurate one (RFC 9768)."""
-
     @property
     def uneven(self) -> bool:
         """Whether the MSS differs by direction."""
-        return self.client_mss != self.server_mss
+        return self.agreed.client_mss != self.agreed.server_mss
+
+    @property
+    def ecn_agreed(self) -> bool:
+        """Whether explicit congestion notification is in force."""
+        return self.agreed.ecn != "none"
+
+    @property
+    def accecn(self) -> bool:
+        """Whether ECN's feedback is the accurate one (RFC 9768)."""
+        return self.agreed.ecn == "accecn"
+
+    def __getitem__(self, name: str) -> object:
+        return getattr(self.agreed if hasattr(self.agreed, name) else self, name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ class PacketLog:
         if self._tracker is None:
             # We are the client, whatever the first segment is.
             ours = isinstance(received, Observed) and received.outgoing and received.segment.source
-            self._tracker = Tracker(client=ours or None)
+            self._tracker = Tracker(client=ours or None, observers=())
         if isinstance(received, Observed):
             comment, outgoing = step_comment(self._tracker.feed(received)), received.outgoing
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.packet.checksum import segment_ok
 from handshake.packet.frame import Frame
@@ -114,28 +114,9 @@ def pack(layout: FrameLayout, frame: Frame, end: int) -> bytes:
     return layout.record.pack(at, number, length, captured << 2 | check, bytes(data))
 
 
-Taken: TypeAlias = dict[bytes, bytearray]
-"""Packed frames by addresses and ports, as in the frame."""
-
 PLAIN: Final = struct.Struct("!12xHBxH2xHxB2x12s8xH").unpack_from
 PLAIN_OCTETS: Final = 54
 """The Ethernet, IPv4 and TCP headers of a frame: the fields that show whether it is plain."""
-
-SELDOM: Final = 0xFFF
-"""One in so many packed frames is yielded all the same, so that timeouts are checked."""
-
-
-class FrameFilter:
-    """Unpacks a pcap record header and the headers of a plain IPv4 frame in one step.
-
-    For speed, the headers are unpacked in the file's byte order: so are these numbers.
-    """
-
-    def __init__(self, record: str, order: str) -> None:
-        fields = struct.Struct(f"{record}12xHB5xHxB2x12s9xB")
-        self.unpack, self.octets = fields.unpack_from, fields.size
-        (self.ipv4,) = struct.unpack(f"{order}H", IPV4.to_bytes(2, "big"))
-        (self.fragmented,) = struct.unpack(f"{order}H", b"\x3f\xff")
 
 
 def sound(layout: FrameLayout, records: bytes | bytearray, base: int, length: int) -> bool:

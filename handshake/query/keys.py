@@ -11,6 +11,7 @@ from types import UnionType
 from typing import TYPE_CHECKING, Any, Final, Union, get_args, get_origin, get_type_hints
 
 from handshake.record import Finding, Record
+from handshake.tcp import Agreement
 from handshake.tcp.icmp import IcmpError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Key:
 
 def _keys(kind: type, path: str = "") -> Iterator[Key]:
     """Yield the keys of a dataclass and of the dataclasses in it."""
-    hints = get_type_hints(kind, localns={"IcmpError": IcmpError})
+    hints = get_type_hints(kind, localns={"Agreement": Agreement, "IcmpError": IcmpError})
     for each in fields(kind):
         yield from _key(hints[each.name], path + each.name)
 

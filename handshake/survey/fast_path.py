@@ -134,22 +134,18 @@ class _State:
         # same reason the usual case is tested before any arithmetic modulo 2**32.
         start, size, tcp, counted = self.start, layout.record.size, layout.tcp, layout.counted
         into, kept, base = HEAD + layout.addresses, layout.octets, (start.syns - 1) * size
-        client_key, timed, ttls, last = start.client_key, start.timed, start.ttls, start.answered
+        client, timed, ttls, last = start.client_key, start.timed, start.ttls, start.answered
         header, plain, usual = _SHAPES[timed]
         nxt, acked, clocks, octets = self.nxt, self.acked, self.clocks, self.octets
-        captures, gaps, sent_ack, sent_data = (
-            self.captures,
-            self.gaps,
-            self.sent_ack,
-            self.sent_data,
-        )
+        captures, gaps = self.captures, self.gaps
+        sent_ack, sent_data = self.sent_ack, self.sent_data
         answers = 0
         # fmt: off
         for (at, _, wire, packed, total, ttl, ends, seq, ack, bits, window, option, clock
              ) in layout.fields.iter_unpack(memoryview(records)[base + size :]):
             # fmt: on
             base += size
-            me = 0 if ends == client_key else 1
+            me = 0 if ends == client else 1
             you = 1 - me
             length = total - counted
             end = tcp + length
@@ -319,17 +315,15 @@ class _State:
         return self.again[me] <= _FEW_TIMES
 
 
-def _history_of_truncated(
-    layout: FrameLayout, records: bytes | bytearray, client_key: bytes
-) -> str:
+def _history_of_truncated(layout: FrameLayout, records: bytes | bytearray, client: bytes) -> str:
     """Return the history if some payloads are truncated and others not: Zeek counts the holes."""
-    zeek = Zeek(int.from_bytes(client_key[-4:-2], "big"), int.from_bytes(client_key[-2:], "big"))
+    zeek = Zeek((int.from_bytes(client[-4:-2], "big"), int.from_bytes(client[-2:], "big")))
     for fields in layout.fields.iter_unpack(records):
         at, _, _, packed, total, _, ends, seq, ack, bits, window, _, _ = fields
         length, header = total - layout.counted, bits >> 10 & 60
         captured = min(length, (packed >> 2) - layout.tcp) - header
         # fmt: off
-        zeek.feed(int(ends != client_key), at, bits & 0x1FF, seq, ack, window, length - header,
+        zeek.feed(int(ends != client), at, bits & 0x1FF, seq, ack, window, length - header,
                   max(captured, 0), layout.tcp - layout.ip + length)
         # fmt: on
     return "" if zeek.main is None else zeek.main.history.text

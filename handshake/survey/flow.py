@@ -10,14 +10,13 @@ if TYPE_CHECKING:
     from handshake.packet.frame import Frame
     from handshake.packet.packed_frames import FrameLayout
     from handshake.tcp import Endpoint
-    from handshake.tracker import Connection, Tracker
+    from handshake.tracker import Connection, PairTracker
 
 
 class Flow:
     """The captured segments of one socket pair, packed or tracked."""
 
     __slots__ = (
-        "connection",
         "keys",
         "layout",
         "looked_at",
@@ -34,15 +33,17 @@ class Flow:
         self.records = bytearray()
         """Its packed frames while all are plain; empty once a tracker follows it."""
 
-        self.tracker: Tracker | None = None
-        self.connection: Connection | None = None
-        """The last connection, if a tracker follows it."""
-
+        self.tracker: PairTracker | None = None
         self.reused: int | None = None
         """The number of the last connection of an earlier flow of this socket pair, now dropped."""
 
         self.looked_at = 0
         """One more than the octets of `records` when it was last found not to have ended."""
+
+    @property
+    def connection(self) -> Connection | None:
+        """The last connection, if a tracker follows it."""
+        return None if self.tracker is None else self.tracker.connection
 
     @property
     def last_number(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import count
+from itertools import chain, count
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from handshake.packet import packed_frames
@@ -11,7 +11,7 @@ from handshake.survey.flow import Flow, is_over, key_of, other_way, was_given_up
 from handshake.survey.handshake_cache import HandshakeCache
 from handshake.survey.parallel import in_halves
 from handshake.tcp import Observed
-from handshake.tracker import Tracker, summarize
+from handshake.tracker import PairTracker, summarize
 from handshake.units import ACK_BIT, NS_PER_SECOND, SYN_BIT
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from handshake.packet.decode import Decoder
     from handshake.packet.frame import Frame
-    from handshake.packet.packed_frames import FrameLayout, Taken
+    from handshake.packet.packed_frames import FrameLayout
     from handshake.record import Record
     from handshake.survey.fast_path import Summary
     from handshake.survey.handshake_cache import Start
@@ -66,8 +66,11 @@ class FlowTable:
         self, decoder: Decoder, *, most_kept: int = MOST_KEPT, every: bool = False
     ) -> None:
         """With `every` a tracker follows every flow, and `records` yields its connections."""
-        self.taken: Taken = {}
-        """Where plain frames of known flows may be put without asking."""
+        self._buffers: dict[bytes, bytearray] = {}
+        """The records of flows that have only plain IPv4 frames, by both directions' keys."""
+
+        self.buffer = self._buffers.get
+        """As `capture.sink.FrameSink` has it: the table is one, at the speed of a dictionary."""
 
         self._decoder = decoder
         self._every = every
@@ -139,11 +142,11 @@ class FlowTable:
         flow.reused = self._dropped.pop(key, None)
         self._dropped.pop(flow.keys[1], None)
         if self._every:
-            flow.tracker = Tracker()
+            flow.tracker = self._tracker(flow)
         for each in flow.keys:
             self._flows[each] = flow
             if flow.tracker is None and flow.reused is None and layout is packed_frames.V4:
-                self.taken[each] = flow.records
+                self._buffers[each] = flow.records
         return flow
 
     def _decode(self, frame: Frame) -> None:
@@ -171,30 +174,23 @@ class FlowTable:
         """Let a tracker follow a flow, from its first segment on."""
         if flow.tracker is not None:
             return
-        flow.tracker = Tracker()
+        flow.tracker = self._tracker(flow)
         records, flow.records = flow.records, bytearray()
         for key in flow.keys:
-            self.taken.pop(key, None)
+            self._buffers.pop(key, None)
         for observed in packed_frames.observed(flow.layout, records, self._decoder):
             self._feed(flow, observed)
 
+    def _tracker(self, flow: Flow) -> PairTracker:
+        return PairTracker(numbers=chain((flow.number,), self._numbers), reused=flow.reused)
+
     def _feed(self, flow: Flow, observed: Observed) -> None:
         assert flow.tracker is not None
-        seg = observed.segment
-        if flow.reused is not None and flow.connection is None:
-            for pair in ((seg.source, seg.destination), (seg.destination, seg.source)):
-                flow.tracker.forgotten[pair] = flow.reused
-        connection = flow.tracker.connection_of(seg)
-        if connection is not flow.connection:
-            if flow.connection is None:
-                connection.number = flow.number
-            else:
-                # The ports were reused: the earlier connection gets no more segments.
-                connection.number = next(self._numbers)
-                self._ready.append(self._record_of(flow.connection))
-            flow.tracker.connections.clear()
-            flow.connection = connection
-        connection.feed(observed)
+        earlier = flow.tracker.connection
+        flow.tracker.feed(observed)
+        if earlier is not None and flow.tracker.connection is not earlier:
+            # The ports were reused: the earlier connection gets no more segments.
+            self._ready.append(self._record_of(earlier))
 
     def _quoted(self, flow: Flow, error: IcmpError) -> None:
         self._follow(flow)
@@ -281,7 +277,7 @@ class FlowTable:
     def _drop(self, flow: Flow) -> None:
         for key in flow.keys:
             del self._flows[key]
-            self.taken.pop(key, None)
+            self._buffers.pop(key, None)
             self._dropped[key] = flow.last_number
         while len(self._dropped) > _REMEMBERED:
             del self._dropped[next(iter(self._dropped))]

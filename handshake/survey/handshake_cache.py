@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from handshake.packet import packed_frames
 from handshake.tcp import Flags
-from handshake.tracker import Tracker, summarize
+from handshake.tracker import PairTracker, summarize
+from handshake.tracker.zeek import Zeek
 from handshake.units import ACK_BIT, MASK, NS_PER_SECOND, PSH_BIT, SYN_BIT
 
 if TYPE_CHECKING:
@@ -130,16 +131,19 @@ class HandshakeCache:
         return None if model is None else _start(model, opening, (clocks[0], clocks[1]), own=True)
 
     def _model(self, layout: FrameLayout, records: bytes | bytearray, count: int) -> Model | None:
-        tracker, history = Tracker(), ""
+        tracker, history, zeek = PairTracker(), "", None
         for observed in packed_frames.observed(
             layout, records[: (count + 1) * layout.record.size], self._decoder
         ):
-            flow = tracker.connections[0].zeek.main if tracker.connections else None
-            history = "" if flow is None else flow.history.text
+            conn = None if zeek is None else zeek.main
+            history = "" if conn is None else conn.history.text
             tracker.feed(observed)
-        connection = tracker.connections[0]
+            zeek = tracker.connection.observer(Zeek) if tracker.connection else None
+        connection = tracker.connection
+        assert connection is not None
+        assert zeek is not None
         record = summarize(connection)
-        single = len(tracker.connections) == len(connection.zeek.conns) == 1
+        single = not connection.number and len(zeek.conns) == 1
         if not single or record.outcome != "established" or record.negotiated is None:
             return None
         if connection.final_ack is not connection.last:

@@ -11,7 +11,7 @@ from handshake.survey.flow_table import FlowTable
 from handshake.survey.source import File, Parts, ReadReport, Source
 from handshake.tcp import Endpoint, Observed
 from handshake.tcp.copy import changed
-from handshake.tracker import Tracker, zeek_records
+from handshake.tracker import PairTracker, zeek_records
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _records(
 
     decoder, readable, found = Decoder(), report.readable, False
     flows = FlowTable(decoder, every=every)
-    for record, connection in flows.records(source.frames(report, flows.taken)):
+    for record, connection in flows.records(source.frames(report, flows)):
         yield changed(record, capture=source.file_of(record.frames[0])), connection
         found = True
     warnings = decoder.warnings
@@ -127,7 +127,7 @@ def _steps(source: Source, record: Record, most: int | None, report: ReadReport)
     )
     # A search for the addresses' octets is far cheaper than decoding every frame.
     wanted = client.address.packed, server.address.packed
-    decoder, tracker, left = Decoder(), Tracker(), most
+    decoder, tracker, left = Decoder(), PairTracker(observers=()), most
     begin, end = record.frames
     for frame in source.frames(report):
         if end is not None and frame.number > end:
@@ -142,7 +142,8 @@ def _steps(source: Source, record: Record, most: int | None, report: ReadReport)
             continue
         # Earlier connections of the socket pair count too: their state is inherited.
         step = tracker.feed(observed)
-        first = tracker.connections[step.stream].first
+        assert tracker.connection is not None
+        first = tracker.connection.first
         if first is None or first.frame != begin:
             continue
         yield step

@@ -13,8 +13,8 @@ from handshake.errors import CaptureError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from handshake.capture.sink import FrameSink
     from handshake.packet.frame import Frame
-    from handshake.packet.packed_frames import Taken
 
 
 @dataclass(slots=True)
@@ -39,10 +39,10 @@ class Source(Protocol):
         """Its name in messages."""
         ...
 
-    def frames(self, report: ReadReport, taken: Taken | None = None) -> Iterator[Frame]:
+    def frames(self, report: ReadReport, sink: FrameSink | None = None) -> Iterator[Frame]:
         """Yield every frame, from the first on, and report what was in the way.
 
-        But plain ones between ends that `taken` has may be put there.
+        `sink` may take plain frames, which are then not yielded.
         """
         ...
 
@@ -58,10 +58,10 @@ class File:
         self._path = path
         self.name = str(path)
 
-    def frames(self, report: ReadReport, taken: Taken | None = None) -> Iterator[Frame]:
-        """Yield every frame that is not taken; none where the file cannot be read."""
+    def frames(self, report: ReadReport, sink: FrameSink | None = None) -> Iterator[Frame]:
+        """Yield every frame that `sink` does not take; none if the file cannot be read."""
         try:
-            capture = read(self._path, taken)
+            capture = read(self._path, sink)
         except CaptureError as error:
             report.errors.append(error)
             return
@@ -94,8 +94,8 @@ class Parts:
 
         self.name = f"{len(paths)} files"
 
-    def frames(self, report: ReadReport, taken: Taken | None = None) -> Iterator[Frame]:  # noqa: ARG002
-        """Yield the frames of all files that can be read. None is taken: all get new numbers."""
+    def frames(self, report: ReadReport, sink: FrameSink | None = None) -> Iterator[Frame]:  # noqa: ARG002
+        """Yield the frames of all readable files. The sink takes none: all get new numbers."""
         self._firsts.clear()
         number = latest = 0
         for file in self._files:

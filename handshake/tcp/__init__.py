@@ -1,5 +1,6 @@
 """The rules of RFC 9293: header, control block, state table; standard library only."""
 
+from handshake.tcp.agreement import Agreement
 from handshake.tcp.control_block import ControlBlock
 from handshake.tcp.option_kinds import Kind
 from handshake.tcp.options import Option, Options, Timestamps
@@ -10,6 +11,7 @@ from handshake.tcp.state import TRANSITIONS, Input, State
 
 __all__ = [
     "TRANSITIONS",
+    "Agreement",
     "ControlBlock",
     "Endpoint",
     "Flags",

@@ -1,25 +1,37 @@
-"""One connection: the current control block of each end, and what was counted."""
+"""One connection: what is kept of it and of each end. Only a step, or an ICMP error, changes it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from handshake.events import Change, Role, Step
+from handshake import events as ev
+from handshake.events import Role
 from handshake.tcp import State
-from handshake.tracker import inference
-from handshake.tracker.classify import classify
-from handshake.tracker.context import SegmentContext
-from handshake.tracker.findings import ConnectionFindings
 from handshake.tracker.wireshark import Analysis, Direction, Mark
-from handshake.tracker.zeek import Zeek
 
 if TYPE_CHECKING:
+    from handshake.events import Change, Event, Step
     from handshake.tcp import ControlBlock, Endpoint, Observed, Segment
     from handshake.tcp.icmp import IcmpError
 
 _RECENT: Final = 8
 """Transmissions remembered of one SYN: a Linux host gives up after seven."""
+
+
+class Observer(Protocol):
+    """Follows one connection, step by step, beside the tracker."""
+
+    def observe(self, step: Step) -> None:
+        """Take the next step into account."""
+        ...
+
+    def quoted(self, error: IcmpError, *, of_syn: bool) -> None:
+        """Take an ICMP error into account that quotes a segment; `of_syn`: the unanswered SYN."""
+        ...
+
+
+_Observer = TypeVar("_Observer", bound=Observer)
 
 
 @dataclass(slots=True)
@@ -52,7 +64,7 @@ class End:
     syn: Transmission | None = None
     syn_ack: Transmission | None = None
     numbers: Direction = field(default_factory=Direction)
-    """The sequence numbers that it sent, as plain integers: what the marks are computed from."""
+    """What it sent, for Wireshark's analysis: not changed by steps, but before each."""
 
     segments: int = 0
     retransmissions: int = 0
@@ -69,14 +81,27 @@ class End:
     expects_challenge_ack: bool = False
     """Whether the last segment that it received requires a challenge ACK."""
 
-    def count(self, marks: int) -> None:
-        """Count the marks of a segment that it sent."""
-        self.retransmissions += bool(marks & Mark.SENT_AGAIN)
-        self.out_of_order += bool(marks & Mark.OUT_OF_ORDER)
-        self.duplicate_acks += bool(marks & Mark.DUPLICATE_ACK)
-        self.zero_windows += bool(marks & Mark.ZERO_WINDOW)
-        self.keep_alives += bool(marks & Mark.KEEP_ALIVE)
-        self.window_updates += bool(marks & Mark.WINDOW_UPDATE)
+    def sent(self, observed: Observed, marks: int) -> None:
+        """Count a segment that it sent, and remember a SYN or SYN-ACK."""
+        seg = observed.segment
+        self.segments += 1
+        self.ttl = observed.ttl if self.ttl is None else self.ttl
+        self.fins += seg.fin
+        self.rsts += seg.rst
+        if marks:
+            self.retransmissions += bool(marks & Mark.SENT_AGAIN)
+            self.out_of_order += bool(marks & Mark.OUT_OF_ORDER)
+            self.duplicate_acks += bool(marks & Mark.DUPLICATE_ACK)
+            self.zero_windows += bool(marks & Mark.ZERO_WINDOW)
+            self.keep_alives += bool(marks & Mark.KEEP_ALIVE)
+            self.window_updates += bool(marks & Mark.WINDOW_UPDATE)
+        if not seg.syn:
+            if seg.ack is not None and not (seg.rst or (marks and marks & Mark.KEEP_ALIVE)):
+                self.expects_challenge_ack = False
+        elif seg.ack is None:
+            self.syn = _transmission(self.syn, observed)
+        else:
+            self.syn_ack = _transmission(self.syn_ack, observed)
 
 
 @dataclass(slots=True)
@@ -94,6 +119,7 @@ class Connection:
     reused: int | None = None
     """The earlier connection between the same endpoints, if there was one."""
 
+    observers: tuple[Observer, ...] = ()
     segments: int = 0
     first: Observed | None = None
     """Its first segment."""
@@ -113,22 +139,17 @@ class Connection:
     simultaneous: bool = False
     """Whether it is a simultaneous open."""
 
-    unreachable: IcmpError | None = None
-    """The ICMP error that answered the SYN."""
-
-    findings: ConnectionFindings = field(default_factory=ConnectionFindings)
     closed: bool = False
     """Whether both FINs were acknowledged."""
 
-    analysis: Analysis = field(init=False)
-    """Wireshark's analysis of its segments."""
+    unreachable: IcmpError | None = None
+    """The ICMP error that answered the SYN."""
 
-    zeek: Zeek = field(init=False)
-    """Zeek's reading of its segments."""
+    analysis: Analysis = field(init=False)
+    """Wireshark's analysis: it marks each segment before the segment is classified."""
 
     def __post_init__(self) -> None:
         self.analysis = Analysis(reused=self.reused is not None)
-        self.zeek = Zeek(self.client.endpoint.port, self.server.endpoint.port)
 
     def end(self, role: Role) -> End:
         """Return one end by its role."""
@@ -138,63 +159,37 @@ class Connection:
         """Return the role of an endpoint."""
         return Role.CLIENT if endpoint == self.client.endpoint else Role.SERVER
 
-    def feed(self, observed: Observed) -> Step:
-        """Return what this segment changed at both ends."""
-        seg = observed.segment
-        sender = self.end(self.role_of(seg.source))
-        receiver = self.end(sender.role.other)
-        marks = self._mark(observed, sender, receiver)
-        before, seen_by = sender.block, receiver.block
-        ready = inference.received(seen_by, seg)
-        sender.block = inference.sent(
-            before,
-            seg,
-            None if receiver.syn is None else receiver.syn.first.segment,
-            None if receiver.syn_ack is None else receiver.syn_ack.first.segment,
-            None if seen_by is None else seen_by.fin,
-        )
-        if seg.rst and before is not None and _is_rejected_reset(ready, seg):
-            # A RST may be spoofed: one with a wrong number proves nothing of the end that it names.
-            # A real sender answers the challenge ACK (RFC 5961).
-            sender.block = before
-        if observed.checksum_ok is False and observed.outgoing is False:
-            # It arrived at this host, which drops it (section 3.1). In a saved capture a bad
-            # checksum proves nothing: with offload the network card fills it in after the capture.
-            ready = seen_by
-        else:
-            receiver.block = None if ready is None else ready.received(seg)
-        if seg.syn and sender.syn is None:
-            self._deliver_crossed_syn(sender, receiver)
+    def observer(self, kind: type[_Observer]) -> _Observer | None:
+        """Return the observer of this kind; None if the connection has none."""
+        return next((each for each in self.observers if isinstance(each, kind)), None)
+
+    def apply(self, step: Step) -> None:
+        """Change the connection and its ends as a step says."""
+        sender, receiver = self.end(step.by), self.end(step.by.other)
+        sender.block, receiver.block = step.sender.after, step.receiver.after
         self.segments += 1
-        self.first = self.first or observed
-        self.last = observed
-        self.zeek.observe(observed, int(sender is self.server))
-        seen = SegmentContext(
-            observed,
-            sender,
-            receiver,
-            Change(before, sender.block),
-            Change(ready, receiver.block),
-            unseen=_unseen(seen_by, ready),
-            marks=marks,
-        )
-        events = tuple(classify(self, seen))
-        self._remember(observed, sender)
-        step = Step(
-            stream=self.number,
-            index=self.segments,
-            observed=observed,
-            since_start=observed.at - self.first.at,
-            by=sender.role,
-            sender=seen.sent,
-            receiver=Change(seen_by, receiver.block),
-            events=events,
-            inferred=any(
-                end.block is not None and end.block.inferred for end in (sender, receiver)
-            ),
-        )
-        self.findings.feed(step)
-        return step
+        self.first = self.first or step.observed
+        self.last = step.observed
+        sender.sent(step.observed, step.marks)
+        for event in step.events:
+            self._apply(event, step, receiver)
+
+    def _apply(self, event: Event, step: Step, receiver: End) -> None:
+        match event:
+            case ev.SimultaneousOpen():
+                self.simultaneous = True
+            case ev.Established():
+                self.final_ack = step.observed
+            case ev.Refused():
+                self.refused = step.observed
+            case ev.Aborted() if is_end(step.receiver):
+                self.reset_by = self.reset_by or step.by
+            case ev.Closed():
+                self.closed = True
+            case ev.Dropped():
+                before, seg = step.receiver.before, step.segment
+                asks = before is not None and before.state.synchronized
+                receiver.expects_challenge_ack = asks and (seg.syn or seg.rst)
 
     def quoted(self, error: IcmpError) -> None:
         """Take an ICMP error that quotes one of its segments into account."""
@@ -207,58 +202,18 @@ class Connection:
         )
         if of_syn and error.unreachable and self.unreachable is None:
             self.unreachable = error
-        self.findings.quoted(error, of_syn=of_syn)
-
-    def _mark(self, observed: Observed, sender: End, receiver: End) -> int:
-        seg = observed.segment
-        marks = self.analysis.take(
-            sender.numbers,
-            receiver.numbers,
-            int(seg.seq),
-            seg.ack_field,
-            seg.payload_length,
-            int(seg.flags),
-            seg.window,
-            observed.at,
-        )
-        if marks:
-            sender.count(marks)
-        return marks
-
-    def _deliver_crossed_syn(self, sender: End, receiver: End) -> None:
-        """Let the sender of this SYN receive the SYN that crossed it on the path."""
-        block, syn = sender.block, receiver.syn
-        if block is None or block.state is not State.SYN_SENT or syn is None:
-            return
-        if receiver.block is not None and receiver.block.state is State.SYN_RECEIVED:
-            sender.block = block.received(syn.first.segment)
-
-    def _remember(self, observed: Observed, sender: End) -> None:
-        seg = observed.segment
-        sender.segments += 1
-        sender.ttl = observed.ttl if sender.ttl is None else sender.ttl
-        sender.fins += seg.fin
-        sender.rsts += seg.rst
-        if not seg.syn:
-            return
-        if seg.ack is None:
-            sender.syn = _transmission(sender.syn, observed, seg)
-        else:
-            sender.syn_ack = _transmission(sender.syn_ack, observed, seg)
+        for each in self.observers:
+            each.quoted(error, of_syn=of_syn)
 
 
-def _is_rejected_reset(block: ControlBlock | None, seg: Segment) -> bool:
-    return block is not None and block.state.synchronized and not block.acceptable(seg)
+def is_end(change: Change) -> bool:
+    """Whether the RST that caused this change at its receiver ended the connection."""
+    before = change.before
+    return before is None or before.state is State.CLOSED or bool(change.changed)
 
 
-def _unseen(known: ControlBlock | None, ready: ControlBlock | None) -> int:
-    if known is None or ready is None or known.snd.nxt is None or ready.snd.nxt is None:
-        return 0
-    return max(0, ready.snd.nxt - known.snd.nxt)
-
-
-def _transmission(known: Transmission | None, observed: Observed, seg: Segment) -> Transmission:
-    if known is None or not known.repeated_by(seg):
+def _transmission(known: Transmission | None, observed: Observed) -> Transmission:
+    if known is None or not known.repeated_by(observed.segment):
         return Transmission(observed, observed, recent=(observed,))
     recent = (*known.recent[1 - _RECENT :], observed)
     return Transmission(known.first, observed, known.again + 1, recent)

@@ -8,12 +8,15 @@ from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from handshake.events import Change, Role
-    from handshake.tcp import Observed, Segment
-    from handshake.tracker.connection import End, Transmission
+    from handshake.tcp import ControlBlock, Observed, Segment
+    from handshake.tracker.connection import Connection, End, Transmission
 
 
 class SegmentContext(NamedTuple):
     """A segment, both ends, and their control blocks before and after it."""
+
+    connection: Connection
+    """As it was before the segment, and so are both ends."""
 
     observed: Observed
     sender: End
@@ -21,9 +24,6 @@ class SegmentContext(NamedTuple):
     sent: Change
     received: Change
     """`before` is the receiver's block with all that can be inferred from this segment."""
-
-    unseen: int
-    """How many acknowledged sequence numbers the capture lacks."""
 
     marks: int
     """Wireshark's marks: a sum of `Mark`."""
@@ -45,9 +45,21 @@ class SegmentContext(NamedTuple):
         )
 
     @property
+    def unseen(self) -> int:
+        """How many acknowledged sequence numbers the capture lacks."""
+        known, ready = self.receiver.block, self.received.before
+        if known is None or ready is None or known.snd.nxt is None or ready.snd.nxt is None:
+            return 0
+        return max(0, ready.snd.nxt - known.snd.nxt)
+
+    @property
     def by(self) -> Role:
         """The end that sent it."""
         return self.sender.role
+
+    def after(self, role: Role) -> ControlBlock | None:
+        """Return the control block of an end after the segment."""
+        return (self.sent if role is self.by else self.received).after
 
     def since(self, transmission: Transmission) -> float:
         """Return the seconds since this SYN or SYN-ACK was last sent."""

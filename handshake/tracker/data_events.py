@@ -33,9 +33,7 @@ def flow(seen: SegmentContext) -> Iterator[ev.Event]:
         # A keep-alive or window probe repeats its sender's last ACK: that acknowledges nothing.
         return
     answers = [] if seen.marks & _NOTHING_NEW else list(_acknowledged(seen))
-    answers = answers or list(_repeated(seen))
-    seen.sender.expects_challenge_ack = False
-    yield from answers
+    yield from answers or _repeated(seen)
 
 
 def _numbers(seen: SegmentContext) -> Iterator[ev.Event]:

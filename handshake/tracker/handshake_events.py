@@ -5,26 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from handshake import events as ev
+from handshake.events import Role
+from handshake.tcp import Agreement
+from handshake.tcp.agreement import accepted_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from handshake.tcp import ControlBlock
-    from handshake.tracker.connection import Connection
     from handshake.tracker.context import SegmentContext
 
 
-def opening(connection: Connection, seen: SegmentContext) -> Iterator[ev.Event]:
+def opening(seen: SegmentContext) -> Iterator[ev.Event]:
     """Yield what a SYN or SYN-ACK did."""
-    yield from _syn(connection, seen) if seen.seg.ack is None else _syn_ack(connection, seen)
+    yield from _syn(seen) if seen.seg.ack is None else _syn_ack(seen)
 
 
-def _syn(connection: Connection, seen: SegmentContext) -> Iterator[ev.Event]:
+def _syn(seen: SegmentContext) -> Iterator[ev.Event]:
     seg, known = seen.seg, seen.sender.syn
     if known is not None and known.repeated_by(seg):
         yield ev.SynRetransmitted(seen.by, known.again + 1, seen.since(known))
-    elif seen.receiver.syn is not None and not connection.simultaneous:
-        connection.simultaneous = True
+    elif seen.receiver.syn is not None and not seen.connection.simultaneous:
         yield ev.SimultaneousOpen(seen.by, seg.seq)
     else:
         yield ev.SynSent(seen.by, seg.seq)
@@ -35,40 +35,27 @@ def _syn(connection: Connection, seen: SegmentContext) -> Iterator[ev.Event]:
         yield ev.FastOpenTried(seen.by, seg.payload_length, cookie is not None)
 
 
-def _syn_ack(connection: Connection, seen: SegmentContext) -> Iterator[ev.Event]:
+def _syn_ack(seen: SegmentContext) -> Iterator[ev.Event]:
     seg, known, syn = seen.seg, seen.sender.syn_ack, seen.receiver.syn
     assert seg.ack is not None
     if known is not None and known.repeated_by(seg):
         asked = syn is not None and syn.last.at > known.last.at
         yield ev.SynAckRetransmitted(seen.by, known.again + 1, seen.since(known), asked)
         return
-    if connection.simultaneous:
+    if seen.connection.simultaneous:
         yield ev.SynAckCrossed(seen.by, seg.ack)
     else:
         yield ev.SynAckSent(seen.by, seg.seq, seg.ack)
     if seg.options.fast_open:
         yield ev.CookieGiven(seen.by, seg.options.fast_open)
-    if syn is not None and syn.first.segment.payload_length:
-        taken = max(0, seg.ack - (syn.first.segment.seq + 1))
-        yield ev.FastOpenAnswered(seen.by, taken, syn.first.segment.payload_length)
-    if seen.receiver.syn_ack is not None:
+    if syn is not None and (carried := syn.first.segment.payload_length):
+        yield ev.FastOpenAnswered(seen.by, accepted_data(syn.first.segment, seg), carried)
+    client, server = seen.after(Role.CLIENT), seen.after(Role.SERVER)
+    if syn is None or client is None or server is None or seen.receiver.syn_ack is not None:
         return
-    client, server = connection.client.block, connection.server.block
-    if client is not None and server is not None and client.agreed and server.agreed:
-        yield _negotiated(client, server)
-
-
-def _negotiated(client: ControlBlock, server: ControlBlock) -> ev.Negotiated:
-    assert client.offered is not None
-    assert server.offered is not None
-    return ev.Negotiated(
-        client_mss=client.mss or 0,
-        server_mss=server.mss or 0,
-        client_shift=client.rcv_shift or 0,
-        server_shift=server.rcv_shift or 0,
-        scaled=client.offered.window_scale is not None and server.offered.window_scale is not None,
-        sack=bool(client.sack),
-        timestamps=bool(client.timestamps),
-        ecn=bool(client.ecn),
-        accecn=bool(client.accecn),
-    )
+    if client.agreed and server.agreed:
+        own = seg if seen.sender.syn is None else seen.sender.syn.first.segment
+        theirs = syn.first.segment
+        offers = (own, theirs) if seen.by is Role.CLIENT else (theirs, own)
+        scaled = all(each.options.window_scale is not None for each in offers)
+        yield ev.Negotiated(Agreement.of(*offers), scaled)

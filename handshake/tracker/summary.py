@@ -5,21 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from handshake.record import EndRecord, HandshakeRecord, Record, rfc3339
-from handshake.tracker.negotiated import fast_open, negotiated
+from handshake.tcp import Agreement
+from handshake.tcp.agreement import accepted_data
+from handshake.tracker.findings import ConnectionFindings
 from handshake.tracker.timing import timing
-from handshake.tracker.zeek import ZeekRecord, conn_state, record
+from handshake.tracker.zeek import Zeek, ZeekRecord, conn_state, record
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
+    from handshake.tcp import Offer
     from handshake.tracker.connection import Connection, End, Transmission
 
 
 def summarize(connection: Connection) -> Record:
-    """Return the record of a connection as far as it was captured."""
+    """Return the record of a connection as far as it was captured.
+
+    Its findings, and what Zeek says, are those of its observers (`tracker.RECORD`).
+    """
     first, last = connection.first, connection.last
     if first is None or last is None:
         raise ValueError("a connection without a segment has no record")
-    flow, outcome = connection.zeek.main, _outcome(connection)
+    zeek, findings = connection.observer(Zeek), connection.observer(ConnectionFindings)
+    conn, outcome = None if zeek is None else zeek.main, _outcome(connection)
     return Record(
         stream=connection.number,
         client=summarize_end(connection.client),
@@ -31,19 +38,23 @@ def summarize(connection: Connection) -> Record:
         closed=_closed(connection),
         handshake=_handshake(connection),
         completeness=connection.analysis.completeness,
-        conn_state=None if flow is None else conn_state(flow),
-        history=None if flow is None else flow.history.text,
+        conn_state=None if conn is None else conn_state(conn),
+        history=None if conn is None else conn.history.text,
         frames=(first.frame, last.frame),
-        negotiated=negotiated(connection),
+        negotiated=_negotiated(connection),
         icmp=connection.unreachable if outcome == "unreachable" else None,
-        findings=connection.findings.found(),
+        findings=() if findings is None else findings.found(),
     )
 
 
 def zeek_records(connection: Connection) -> list[ZeekRecord]:
     """Return the rows of a connection in Zeek's conn.log: one, or more after timeouts."""
-    client, server = connection.client.endpoint, connection.server.endpoint
-    return [record(flow, client, server) for flow in connection.zeek.conns]
+    client, server, zeek = (
+        connection.client.endpoint,
+        connection.server.endpoint,
+        connection.observer(Zeek),
+    )
+    return [] if zeek is None else [record(each, client, server) for each in zeek.conns]
 
 
 def summarize_end(end: End) -> EndRecord:
@@ -72,7 +83,7 @@ def summarize_end(end: End) -> EndRecord:
         fin=end.fins,
         rst=end.rsts,
         accecn=None if offer is None else offer.accecn,
-        fast_open=None if offer is None else fast_open(offer),
+        fast_open=None if offer is None else _fast_open(offer),
         mptcp=None if offer is None else offer.mptcp,
         md5=None if offer is None else offer.md5,
         ao_key=None if offer is None else offer.ao_key,
@@ -123,9 +134,22 @@ def _handshake(connection: Connection) -> HandshakeRecord:
     )
 
 
+def _negotiated(connection: Connection) -> Agreement | None:
+    """Return what was negotiated; None where the SYN or the SYN-ACK was not captured."""
+    client, server = (each.syn or each.syn_ack for each in (connection.client, connection.server))
+    if client is None or server is None:
+        return None
+    return Agreement.of(client.first.segment, server.first.segment)
+
+
+def _fast_open(offer: Offer) -> str | None:
+    if offer.fast_open is None:
+        return None
+    return "cookie" if offer.fast_open else "request"
+
+
 def _took_data(connection: Connection) -> bool:
     syn, syn_ack = connection.client.syn, connection.server.syn_ack
     if syn is None or syn_ack is None:
         return False
-    sent, answer = syn.first.segment, syn_ack.first.segment
-    return answer.ack is not None and sent.seq + 1 < answer.ack <= sent.end
+    return accepted_data(syn.first.segment, syn_ack.first.segment) > 0

@@ -16,7 +16,7 @@ from handshake.errors import HandshakeError
 from handshake.events import Event, Role
 from handshake.messages import Message, table
 from handshake.record import Finding
-from handshake.tcp import Seq
+from handshake.tcp import Agreement, Seq
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +26,32 @@ GOLDEN: Final = Path(__file__).parent / "golden"
 INDENT: Final = " " * 4
 
 CLIENT, SERVER = Role.CLIENT, Role.SERVER
+
+
+def agreement(
+    mss: tuple[int, int],
+    shifts: tuple[int, int],
+    *,
+    sack: bool = True,
+    timestamps: bool = True,
+    ecn: str = "none",
+) -> Agreement:
+    """Return what two SYNs may negotiate."""
+    return Agreement(
+        client_mss=mss[0],
+        server_mss=mss[1],
+        client_shift=shifts[0],
+        server_shift=shifts[1],
+        sack=sack,
+        timestamps=timestamps,
+        ecn=ecn,
+        fast_open="none",
+        mptcp=False,
+        md5=False,
+        ao=False,
+        user_timeout=None,
+    )
+
 
 OUTSIDE: Final = Message(
     "reasons", "unacceptable.reset-outside-window", {"seq": 900, "nxt": Seq(301)}
@@ -40,11 +66,9 @@ EVENTS: Final[tuple[Event, ...]] = (
     ev.SynAckRetransmitted(SERVER, 2, 2.04, asked=False),
     ev.SynAckRetransmitted(SERVER, 1, 0.98, asked=True),
     ev.SynAckRetransmitted(SERVER, 1, 0.0000205, asked=False),
-    ev.Negotiated(1460, 1460, 7, 10, scaled=True, sack=True, timestamps=True, ecn=True),
-    ev.Negotiated(1400, 1460, 0, 0, scaled=False, sack=False, timestamps=False, ecn=False),
-    ev.Negotiated(
-        1460, 1460, 7, 7, scaled=True, sack=True, timestamps=False, ecn=True, accecn=True
-    ),
+    ev.Negotiated(agreement((1460, 1460), (7, 10), ecn="classic"), scaled=True),
+    ev.Negotiated(agreement((1400, 1460), (0, 0), sack=False, timestamps=False), scaled=False),
+    ev.Negotiated(agreement((1460, 1460), (7, 7), timestamps=False, ecn="accecn"), scaled=True),
     ev.Established(0.0284),
     ev.Established(None),
     ev.SimultaneousOpen(SERVER, Seq(5000)),

@@ -8,21 +8,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from handshake import events as ev
 from handshake.tcp import Seq
 from handshake.tcp.icmp import IcmpError
-from handshake.tracker import summarize
+from handshake.tracker import Tracker, summarize
 from tests.segments import A, B
-from tests.tracker.conversation import records, tracked
+from tests.tracker.conversation import observed, records, tracked
 
 if TYPE_CHECKING:
-    from handshake.record import NegotiatedRecord
+    from handshake.tcp import Agreement
 
 SYN = "A <SEQ=100><CTL=SYN>"
 SYN_ACK = "B <SEQ=300><ACK=101><CTL=SYN,ACK>"
 ACK = "A <SEQ=101><ACK=301><CTL=ACK>"
 
 
-def in_force(syn: str, syn_ack: str) -> NegotiatedRecord:
+def in_force(syn: str, syn_ack: str) -> Agreement:
     found = records(syn, syn_ack)[0].negotiated
     assert found is not None
     return found
@@ -47,6 +48,27 @@ def test_all_that_both_offered() -> None:
         "ao": False,
         "user_timeout": None,
     }
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (f"{SYN} opts=mss1300,sack,ws2", f"{SYN_ACK} opts=mss1400,ts1/0,ws3"),
+        (
+            f"{SYN} opts=mss1300,ws2",
+            "B <SEQ=300><CTL=SYN> opts=mss1400,ws3",
+            "B <SEQ=300><ACK=101><CTL=SYN,ACK> opts=mss1400,ws3",
+            "A <SEQ=100><ACK=301><CTL=SYN,ACK> opts=mss1300,ws2",
+        ),
+    ],
+)
+def test_the_event_and_the_record_agree(lines: tuple[str, ...]) -> None:
+    tracker, found = Tracker(), list[ev.Event]()
+    for number, line in enumerate(lines):
+        found += tracker.feed(observed(line, number, number)).events
+    (event,) = (each for each in found if isinstance(each, ev.Negotiated))
+    assert event.agreed == summarize(tracker.connections[0]).negotiated
+    assert (event.agreed.client_mss, event.agreed.server_mss, event.scaled) == (1400, 1300, True)
 
 
 def test_what_only_one_offered_is_not_in_force() -> None:

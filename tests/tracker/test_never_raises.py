@@ -5,10 +5,12 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from handshake.events import Step
 from handshake.record import step_record
 from handshake.tcp import Endpoint, Observed, Segment
 from handshake.tracker import Tracker, summarize
 from tests.segments import A, B
+from tests.tracker.rebuilt import kept, rebuilt
 
 ENDS = [A, B, Endpoint.of("2001:db8::1", 80)]
 
@@ -43,15 +45,18 @@ def headers(draw: st.DrawFn) -> bytes:
 def test_any_segments_at_any_times(
     sent: list[tuple[Endpoint, Endpoint, bytes, int]],
 ) -> None:
-    tracker = Tracker()
+    tracker, steps = Tracker(), list[Step]()
     for source, destination, header, at in sent:
         ports = source.port.to_bytes(2, "big") + destination.port.to_bytes(2, "big")
         raw = ports + header
         seg = Segment.parse(source.address, destination.address, raw, len(raw))
         step = tracker.feed(Observed(seg, at))
         assert step.segment is seg
+        steps.append(step)
         assert step_record(step)["segment"]["source"]["port"] == source.port
     for number, connection in enumerate(tracker.connections):
         record = summarize(connection)
         assert record.stream == number
         assert record.client.segments + record.server.segments == connection.segments
+        alone = rebuilt(connection, [step for step in steps if step.stream == number])
+        assert kept(alone) == kept(connection)

@@ -177,7 +177,7 @@ def test_who_connected_to_whom_and_how_many_ip_octets() -> None:
 
 
 def test_a_keyboard_may_be_silent_for_an_hour() -> None:
-    zeek = Zeek(40000, 22)
+    zeek = Zeek((40000, 22))
     for by, seconds, flags, seq, ack in (
         (0, 0, Flags.SYN, 100, 0),
         (1, 0, Flags.SYN | Flags.ACK, 300, 101),
@@ -231,7 +231,7 @@ SEGMENTS = st.tuples(
 
 @given(st.lists(SEGMENTS, max_size=40))
 def test_any_segments_give_rows(segments: list[tuple[int, int, int, int, int, int]]) -> None:
-    zeek = Zeek(A.port, B.port)
+    zeek = Zeek((A.port, B.port))
     for at, (by, flags, seq, ack, window, length) in enumerate(segments):
         zeek.feed(by, at * 10**9, flags, seq, ack, window, length, length, length + 40)
     found = [record(flow, A, B) for flow in zeek.conns]

@@ -13,6 +13,7 @@ from handshake.prober.findings import hints, too_near
 from handshake.prober.result import Negotiated, Result, failed, hops, round_trip
 from handshake.tcp import Flags, Observed
 from handshake.tracker import summarize_end
+from handshake.tracker.findings import ConnectionFindings
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def outcome(
     seen = None if tracker is None else _tracked(connection, tracker)
     notes = found.notes
     if seen is not None:
-        told = seen.findings.found()
+        found_by = seen.observer(ConnectionFindings)
+        told = () if found_by is None else found_by.found()
         notes += tuple(hints(connection.segments or (), connection.path_mss, told))
     notes += tuple(_nearness(connection, found, ttl))
     return Result(

@@ -43,7 +43,7 @@ class ConnectionFindings:
         )
         self._quoted = IcmpFindings()
 
-    def feed(self, step: Step) -> None:
+    def observe(self, step: Step) -> None:
         """Take one step into account."""
         for part in self._parts:
             part.feed(step)

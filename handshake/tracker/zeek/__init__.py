@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from handshake.events import Role
 from handshake.tracker.zeek.conn import Conn
 from handshake.tracker.zeek.row import ZeekRecord, conn_state, record
 from handshake.units import SYN_BIT
 
 if TYPE_CHECKING:
+    from handshake.events import Step
     from handshake.tcp import Observed
+    from handshake.tcp.icmp import IcmpError
 
 __all__ = ["Conn", "Zeek", "ZeekRecord", "conn_state", "record"]
 
@@ -26,8 +29,8 @@ class Zeek:
 
     conns: list[Conn]
 
-    def __init__(self, first: int, second: int) -> None:
-        self._ports = (first, second)
+    def __init__(self, ports: tuple[int, int] | None = None) -> None:
+        self._ports = ports
         self.conns = []
 
     @property
@@ -57,22 +60,26 @@ class Zeek:
         """
         conn = self.conns[-1] if self.conns else None
         if conn is None or conn.over(at) or (flags & SYN_BIT and conn.reused_by(flags, seq)):
+            assert self._ports is not None
             conn = Conn(at, self._ports, by, flags)
             self.conns.append(conn)
         conn.feed(by, at, flags, seq, ack, window, length, captured, octets)
 
-    def observe(self, observed: Observed, by: int) -> None:
-        """Take an observed segment, sent by the first or the second port (0, 1).
+    def observe(self, step: Step) -> None:
+        """Take the segment of a step; the client's port is the first.
 
         Checksums are ignored, as with `zeek -C`: most that are wrong in a capture were filled in
         later by the network card (offload), or the capture was edited.
         """
-        seg = observed.segment
+        seg, observed = step.segment, step.observed
+        if self._ports is None:
+            ports = (seg.source.port, seg.destination.port)
+            self._ports = ports if step.by is Role.CLIENT else ports[::-1]
         if not 0 <= seg.data_offset * 4 - 20 - len(seg.options.raw) < 4:
             # Zeek ignores a header whose length is wrong or whose end was not captured.
             return
         self.feed(
-            by,
+            int(step.by is Role.SERVER),
             observed.at,
             int(seg.flags),
             int(seg.seq),
@@ -82,6 +89,9 @@ class Zeek:
             len(seg.payload),
             ip_length(observed),
         )
+
+    def quoted(self, error: IcmpError, *, of_syn: bool) -> None:
+        """Ignore an ICMP error, as Zeek does."""
 
 
 def ip_length(observed: Observed) -> int:

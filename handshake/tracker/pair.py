@@ -1,0 +1,187 @@
+"""Tracks one socket pair: from each segment follow a step and the connection's next state."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from handshake.events import Change, Role, Step
+from handshake.tcp import State
+from handshake.tracker import inference
+from handshake.tracker.classify import classify
+from handshake.tracker.connection import Connection, End
+from handshake.tracker.context import SegmentContext
+from handshake.tracker.findings import ConnectionFindings
+from handshake.tracker.zeek import Zeek
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from handshake.tcp import ControlBlock, Endpoint, Observed, Segment
+    from handshake.tcp.icmp import IcmpError
+    from handshake.tracker.connection import Observer
+
+    Observers: TypeAlias = Iterable[Callable[[], Observer]]
+
+RECORD: Final = (ConnectionFindings, Zeek)
+"""The observers that a complete record needs: `findings`, and `conn_state` and `history`."""
+
+
+class PairTracker:
+    """Tracks the connections of one socket pair, one after another.
+
+    It returns for each segment what it changed at both ends, and never raises on what a wire
+    carries. `sockets` are control blocks that are known before the first segment, such as a
+    lesson's listening socket: without them an end is unknown until it sends a segment. `client`
+    is the end that is known to be the client, for a probe whose first segment is no SYN. Each of
+    `observers` makes one that follows one connection. `numbers` are those of the connections,
+    and `reused` is that of an earlier one of which nothing else is known.
+    """
+
+    def __init__(
+        self,
+        sockets: Iterable[ControlBlock] = (),
+        client: Endpoint | None = None,
+        *,
+        observers: Observers = RECORD,
+        numbers: Iterator[int] | None = None,
+        reused: int | None = None,
+    ) -> None:
+        self.connection: Connection | None = None
+        """The last connection."""
+
+        self._sockets = {block.local: block for block in sockets}
+        self._known_client = client
+        self._observers = observers
+        self._numbers = count() if numbers is None else numbers
+        self._reused = reused
+
+    def feed(self, observed: Observed) -> Step:
+        """Return what a segment changed, in its connection."""
+        seg, connection = observed.segment, self.connection
+        if connection is None or _opens_another(connection, seg):
+            connection = self.connection = self._new(seg, connection)
+        step = _step(connection, observed)
+        connection.apply(step)
+        for each in connection.observers:
+            each.observe(step)
+        return step
+
+    def quoted(self, error: IcmpError) -> None:
+        """Take an ICMP error that quotes a segment of the last connection into account."""
+        if self.connection is not None:
+            self.connection.quoted(error)
+
+    def _new(self, seg: Segment, earlier: Connection | None) -> Connection:
+        active, roles = _client(seg)
+        # The sender of a SYN without ACK is a client, even if its peer was the known client.
+        if roles != "syn" and self._known_client in (seg.source, seg.destination):
+            active, roles = self._known_client, "known"
+        passive = seg.destination if active == seg.source else seg.source
+        client = End(active, Role.CLIENT, self._sockets.get(active))
+        server = End(passive, Role.SERVER, self._sockets.get(passive))
+        if earlier is not None:
+            _inherit(server, earlier)
+        return Connection(
+            number=next(self._numbers),
+            client=client,
+            server=server,
+            roles=roles,
+            reused=self._reused if earlier is None else earlier.number,
+            observers=tuple(each() for each in self._observers),
+        )
+
+
+def _opens_another(known: Connection, seg: Segment) -> bool:
+    """Whether this SYN has another number than its sender's ISN, known or assumed."""
+    if not seg.syn or seg.ack is not None:
+        return False
+    base = known.end(known.role_of(seg.source)).numbers.base
+    return base is not None and base != int(seg.seq)
+
+
+def _client(seg: Segment) -> tuple[Endpoint, str]:
+    """Return the client, and how it was identified."""
+    if seg.syn:
+        return (seg.source, "syn") if seg.ack is None else (seg.destination, "syn-ack")
+    # Servers listen on low ports; between equal ports, the first sender is the client.
+    ends = (seg.source, seg.destination)
+    return max(ends, key=lambda end: end.port), "guess"
+
+
+def _inherit(server: End, earlier: Connection) -> None:
+    """Let the server keep a connection that only the client has lost (figure 9)."""
+    block = earlier.end(earlier.role_of(server.endpoint)).block
+    if block is not None and block.state.synchronized and block.state is not State.TIME_WAIT:
+        server.block = block
+
+
+def _step(connection: Connection, observed: Observed) -> Step:
+    """Return what a segment changes: the connection itself, but for the analysis, stays as is."""
+    seg = observed.segment
+    sender = connection.end(connection.role_of(seg.source))
+    receiver = connection.end(sender.role.other)
+    # fmt: off
+    marks = connection.analysis.take(
+        sender.numbers, receiver.numbers, int(seg.seq), seg.ack_field, seg.payload_length,
+        int(seg.flags), seg.window, observed.at,
+    )
+    # fmt: on
+    before = receiver.block
+    ready = inference.received(before, seg)
+    sent = _sent(sender, receiver, ready, seg)
+    if observed.checksum_ok is False and observed.outgoing is False:
+        # It arrived at this host, which drops it (section 3.1). In a saved capture a bad
+        # checksum proves nothing: with offload the network card fills it in after the capture.
+        ready = after = before
+    else:
+        after = None if ready is None else ready.received(seg)
+    if seg.syn and sender.syn is None:
+        sent = _with_crossed_syn(sent, after, receiver)
+    changes = Change(sender.block, sent), Change(ready, after)
+    context = SegmentContext(connection, observed, sender, receiver, *changes, marks)
+    first = connection.first or observed
+    return Step(
+        stream=connection.number,
+        index=connection.segments + 1,
+        observed=observed,
+        since_start=observed.at - first.at,
+        by=sender.role,
+        sender=context.sent,
+        receiver=Change(before, after),
+        events=tuple(classify(context)),
+        inferred=any(block is not None and block.inferred for block in (sent, after)),
+        marks=marks,
+    )
+
+
+def _sent(
+    sender: End, receiver: End, ready: ControlBlock | None, seg: Segment
+) -> ControlBlock | None:
+    """Return the sender's block after it sent a segment to a receiver whose block is `ready`."""
+    if seg.rst and sender.block is not None and _is_rejected_reset(ready, seg):
+        # A RST may be spoofed: one with a wrong number proves nothing of the end that it names.
+        # A real sender answers the challenge ACK (RFC 5961).
+        return sender.block
+    return inference.sent(
+        sender.block,
+        seg,
+        None if receiver.syn is None else receiver.syn.first.segment,
+        None if receiver.syn_ack is None else receiver.syn_ack.first.segment,
+        None if receiver.block is None else receiver.block.fin,
+    )
+
+
+def _with_crossed_syn(
+    sent: ControlBlock | None, after: ControlBlock | None, receiver: End
+) -> ControlBlock | None:
+    """Return the block of a SYN's sender once it received the SYN that crossed it on the path."""
+    if sent is None or sent.state is not State.SYN_SENT or receiver.syn is None:
+        return sent
+    if after is None or after.state is not State.SYN_RECEIVED:
+        return sent
+    return sent.received(receiver.syn.first.segment)
+
+
+def _is_rejected_reset(block: ControlBlock | None, seg: Segment) -> bool:
+    return block is not None and block.state.synchronized and not block.acceptable(seg)
