@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Final
 from hosts import PORT
 
 from handshake.prober import Target, Timeouts, Verdict
-from handshake.prober.connect import connect_all
-from handshake.prober.engine import probe_all
+from handshake.prober.run import connect_all, probe_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

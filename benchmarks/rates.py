@@ -19,8 +19,7 @@ from hosts import PORT, THEM, US, served
 
 from handshake.linux.rst_guard_pool import RstGuardPool
 from handshake.prober import Target, Verdict
-from handshake.prober.connect import connect_all
-from handshake.prober.engine import probe_all
+from handshake.prober.run import connect_all, probe_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -22,8 +22,7 @@ from handshake.capture.open import read
 from handshake.linux.rst_guard_pool import RstGuardPool
 from handshake.packet.decode import Decoder
 from handshake.prober import Target
-from handshake.prober.connect import connect
-from handshake.prober.engine import probe_all
+from handshake.prober.run import connect, probe_all
 from handshake.tcp import Flags, Observed
 from tests.live.lab.tcpdump import capture
 

@@ -20,16 +20,6 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(handshake.__file__).parent
 
-KNOWN_CYCLES: Final = frozenset(
-    {
-        frozenset({"handshake.prober.userspace.connections", "handshake.prober.userspace.parting"}),
-    }
-)
-"""Import cycles still to be removed."""
-
-KNOWN_CLASSES: Final = frozenset({"Negotiated"})
-"""Class names used twice that are still to be made unique."""
-
 KNOWN_MODULES: Final = {
     "cli": {
         "command": "one for the program, one for `probe`, the only command with a package",
@@ -99,8 +89,7 @@ def _twice(names: Mapping[str, list[str]]) -> dict[str, list[str]]:
 
 
 def test_no_import_cycle() -> None:
-    # An entry that is no longer needed fails, too: remove it.
-    assert _cycles(_imports()) == KNOWN_CYCLES
+    assert _cycles(_imports()) == set()
 
 
 @pytest.mark.parametrize(
@@ -137,7 +126,7 @@ def test_class_names_are_unique() -> None:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.ClassDef):
                 places[node.name].append(module)
-    assert _twice(places).keys() == KNOWN_CLASSES, _twice(places)
+    assert _twice(places) == {}
 
 
 def test_module_names_are_unique_in_each_package() -> None:

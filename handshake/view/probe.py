@@ -108,7 +108,7 @@ class ProbeView:
 
     def _reason(self) -> str:
         code = self.result.exit_code
-        return printable(self.result.reason) + (f"  (exit {code})" if code else "")
+        return printable(str(self.result.reason)) + (f"  (exit {code})" if code else "")
 
     def _answer(self, numbers: Numbers) -> Iterator[Text]:
         """Yield the header of the SYN-ACK, a field a line."""

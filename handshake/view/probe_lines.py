@@ -28,8 +28,8 @@ _NOT_LOST: Final = {
 """Probes without an answer that are not counted as lost."""
 
 
-def result_line(result: Result) -> Text:
-    """Return a probe in a line: verdict, target, time and reason."""
+def result_line(result: Result, *, short: bool = False) -> Text:
+    """Return a probe in a line: verdict, target, time and reason; if `short`, without causes."""
     good = result.verdict is Verdict.OPEN
     row = line(
         (f"{str(result.verdict).upper():<{_VERDICT}}", "ok" if good else "bad"),
@@ -43,7 +43,8 @@ def result_line(result: Result) -> Text:
     if good:
         row.append(f"  close: {result.close or 'no answer'}")
     else:
-        row.append(f"  {printable(result.reason)}")
+        reason = str(result.reason)
+        row.append(f"  {printable(reason.partition(': ')[0] if short else reason)}")
     return row
 
 

@@ -17,13 +17,21 @@ from handshake import prober
 from handshake.cli import main
 from handshake.cli.probe.report import LineReport
 from handshake.errors import LocalError
-from handshake.prober import ClientOptions, CloseMode, Result, Target, Timeouts, Verdict
-from handshake.prober.result import DataExchange
+from handshake.prober import (
+    ClientOptions,
+    CloseMode,
+    DataExchange,
+    Result,
+    Target,
+    Timeouts,
+    Verdict,
+)
 from handshake.tcp import Endpoint, Flags
 from handshake.view.probe_lines import result_line
 from handshake.view.theme import THEME
 from tests.cli.test_help import run
 from tests.errors import says
+from tests.reasons import because
 from tests.schema import valid
 from tests.view.test_probe import OPEN, STEPS
 
@@ -83,7 +91,12 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Asked]:
 
 
 CLOSED = Result(
-    "example.org:81", "198.51.100.7", 81, Verdict.CLOSED, "nothing listens on port 81", rtt=0.028
+    target="example.org:81",
+    address="198.51.100.7",
+    port=81,
+    verdict=Verdict.CLOSED,
+    reason=because("nothing listens on port 81"),
+    rtt=0.028,
 )
 
 
@@ -125,7 +138,13 @@ def test_a_port_that_is_not_open_exits_with_one(
 def test_every_address_is_reported_and_one_that_opens_is_enough(
     answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    refused = Result("example.org:80", "2001:db8::7", 80, Verdict.CLOSED, "nothing listens")
+    refused = Result(
+        target="example.org:80",
+        address="2001:db8::7",
+        port=80,
+        verdict=Verdict.CLOSED,
+        reason=because("nothing listens"),
+    )
     answer(Call(refused, []), Call(OPEN, STEPS))
     assert main(["probe", "example.org:80", "--json"]) == 0
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -345,8 +364,12 @@ def test_brief_is_the_line_that_each_of_many_gets(
     assert capsys.readouterr().out.splitlines() == lines
 
 
-REFUSED = replace(CLOSED, reason="RST answered our SYN: nothing listens on port 81, or a firewall")
-SHORT = Result("[::1]:1", "::1", 1, Verdict.OPEN, "", rtt=0.0005)
+REFUSED = replace(
+    CLOSED, reason=because("RST answered our SYN: nothing listens on port 81, or a firewall")
+)
+SHORT = Result(
+    target="[::1]:1", address="::1", port=1, verdict=Verdict.OPEN, reason=because(""), rtt=0.0005
+)
 
 
 @pytest.mark.parametrize(

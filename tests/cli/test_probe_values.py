@@ -13,12 +13,19 @@ import typer
 from handshake import prober
 from handshake.cli import app, main
 from handshake.prober import Result, Verdict
+from tests.reasons import because
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-OPEN = Result("127.0.0.1:9", "127.0.0.1", 9, Verdict.OPEN, "it is open")
+OPEN = Result(
+    target="127.0.0.1:9",
+    address="127.0.0.1",
+    port=9,
+    verdict=Verdict.OPEN,
+    reason=because("it is open"),
+)
 
 ODD = (
     "",

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 
 from handshake.export.monitor import nagios, status, unknown
-from handshake.prober import Result, Verdict, exit_code
-from handshake.prober.result import DataExchange
+from handshake.prober import DataExchange, Result, Verdict, exit_code
 from tests.export.results import NO_ROUTE, OPEN, REFUSED, RESULTS, SILENT, UNKNOWN_NAME
+from tests.reasons import because
 
 _VALUE = r"-?[0-9]+(?:\.[0-9]+)?"
 _LABEL = r"(?:'(?:[^'=|\n]|'')+'|[^'= |\n]+)"
@@ -97,7 +97,9 @@ def test_an_open_port() -> None:
         ),
         # A segment that asks for no connection is answered by RST.
         (
-            replace(OPEN, verdict=Verdict.RESET, reason="RST answered our ACK", duration=None),
+            replace(
+                OPEN, verdict=Verdict.RESET, reason=because("RST answered our ACK"), duration=None
+            ),
             (
                 "TCP CRITICAL - example.org:443 (198.51.100.7) reset, RST after 28.4 ms: "
                 "RST answered our ACK | rtt=0.028400s;;;0 syn_sent=1;;;0"
@@ -178,7 +180,9 @@ def test_unknown_has_the_same_form() -> None:
 
 
 def test_nothing_of_a_name_reaches_the_format() -> None:
-    odd = replace(UNKNOWN_NAME, target="a|b\x1b[2J\n:80", reason="a|b\r\n\u2028\udc80: not known")
+    odd = replace(
+        UNKNOWN_NAME, target="a|b\x1b[2J\n:80", reason=because("a|b\r\n\u2028\udc80: not known")
+    )
     assert nagios([odd]) == (
         r"TCP CRITICAL - a\x7cb\x1b[2J\x0a:80 name-error: a\x7cb\x0d\x0a\x2028\xdc80: not known",
         2,

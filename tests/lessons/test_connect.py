@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from handshake.errors import UsageError
-from handshake.events import Change, Established, Negotiated, SynAckSent, SynSent
+from handshake.events import Change, Established, OptionsNegotiated, SynAckSent, SynSent
 from handshake.lessons import (
     LANGUAGES,
     LESSONS,
@@ -84,7 +84,7 @@ def test_the_tracker_infers_nothing_and_finds_a_clean_handshake() -> None:
     steps = [scene.step for scene in CONNECT.scenes if scene.moment is Moment.LEAVES]
     assert [[type(event) for event in step.events] for step in steps if step] == [
         [SynSent],
-        [SynAckSent, Negotiated],
+        [SynAckSent, OptionsNegotiated],
         [Established],
     ]
     assert not any(step.inferred for step in steps if step)

@@ -12,9 +12,7 @@ import pytest
 from handshake.errors import LocalError
 from handshake.linux.tcp_repair import adopt
 from handshake.prober import Probe, Target, Timeouts, probes
-from handshake.prober.adopt import adopted
 from handshake.prober.clock import IsnGenerator
-from handshake.prober.userspace.connections import UserspaceConnections
 from handshake.tcp import (
     ControlBlock,
     Endpoint,
@@ -130,10 +128,9 @@ def test_a_stray_syn_delays_nothing() -> None:
     with peer(Listener(syn=syn_ack_and_a_stray)) as (client, _), client.entered():
         (probe,) = probes(Target.parse(f"10.77.0.2:{PORT}"), timeouts)
         assert isinstance(probe, Probe)
-        with UserspaceConnections(timeouts, attentive=True) as connections, closing(probe):
-            probe.connections = connections
+        with closing(probe):
             began = time.monotonic()
-            ours = adopted(probe, connections)
+            ours = probe.adopt()
             assert ours is not None
             assert time.monotonic() - began < TIMEOUT / 2
             with ours:

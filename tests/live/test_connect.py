@@ -199,7 +199,7 @@ def test_filtered(linear: int, tmp_path: Path) -> None:
     syns = [each for each in seen(path) if each.segment.flags == Flags.SYN]
     assert len(syns) == len(seen(path)) == found["syn_sent"] == (4 if linear else 3)
     assert (found["verdict"], found["rtt"], found["icmp"]) == ("filtered", None, None)
-    assert f"nothing answered {len(syns)} SYNs in 3.5 s" in found["reason"]
+    assert f"no answer to {len(syns)} SYNs within 3.5 s" in found["reason"]
 
 
 @pytest.mark.live
@@ -244,7 +244,7 @@ def test_the_host_itself_reports_the_port_as_unreachable(version: str) -> None:
         alike(found, in_user_space(client, target)[target])
     # For that the kernel reports ECONNREFUSED, as for a RST.
     assert found["verdict"] == "unreachable"
-    assert found["reason"].startswith("the host itself says: port unreachable")
+    assert found["reason"].startswith("the host itself reports: port unreachable")
 
 
 @pytest.mark.live
@@ -259,16 +259,16 @@ def test_no_answer_to_arp(target: str, retries: int) -> None:
 
 @pytest.mark.live
 @pytest.mark.parametrize(
-    ("target", "whom"),
+    ("target", "missing"),
     [
-        ("10.77.0.9:80", "it"),
-        ("[fd77::9]:80", "it"),
-        ("192.0.2.1:80", "the router on the way, 10.77.0.8"),
+        ("10.77.0.9:80", "ARP for 10.77.0.9"),
+        ("[fd77::9]:80", "neighbour discovery for fd77::9"),
+        ("192.0.2.1:80", "ARP for the gateway 10.77.0.8"),
     ],
 )
 @pytest.mark.parametrize("seconds", [0.7, 1.5])
 def test_it_is_given_up_while_the_syn_still_waits_to_leave(
-    target: str, whom: str, seconds: float
+    target: str, missing: str, seconds: float
 ) -> None:
     times = {"timeout": seconds}
     with pair() as (client, _):
@@ -278,7 +278,7 @@ def test_it_is_given_up_while_the_syn_still_waits_to_leave(
         alone = in_user_space(client, target, **times)[target]
     for each in found, alone:
         assert (each["verdict"], each["syn_sent"], each["icmp"]) == ("unreachable", 0, None)
-        assert each["reason"] == f"nobody on the link answers for {whom}"
+        assert each["reason"].startswith(f"no reply to {missing}: ")
 
 
 @contextmanager
@@ -418,7 +418,7 @@ def test_a_port_that_would_connect_to_itself() -> None:
     with pair() as (client, _):
         found = connected_to(client, "10.77.0.1:5000", options={"source_port": 5000})
         assert found["verdict"] == "local-error"
-        assert "port 5000 would call itself" in found["reason"]
+        assert "port 5000 would connect to itself" in found["reason"]
         # The kernel takes even ports first: chosen by it, the port is chosen again.
         client.sysctl("net.ipv4.ip_local_port_range", "45000 45001")
         found = connected_to(client, "10.77.0.1:45000")

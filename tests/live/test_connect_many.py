@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from handshake.prober import Target, Timeouts
-from handshake.prober.connect import connect_all
+from handshake.prober.run import connect_all
 from handshake.tcp import Endpoint, Flags
 from tests.live.lab.backends import V4, of
 from tests.live.lab.firewall import drop
@@ -163,7 +163,7 @@ def test_memory_stays_flat() -> None:
 
 
 def test_importing_it_loads_no_sockets_of_ours() -> None:
-    code = "import sys, handshake.prober.connect; print(*sys.modules)"
+    code = "import sys, handshake.prober.run; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = run.stdout.split()
     assert "handshake.prober.connect" in loaded

@@ -21,7 +21,7 @@ def call(client: Host, target: str) -> Result:
     with client.entered():
         (probe,) = probes(Target.parse(target))
         assert isinstance(probe, Probe)
-        return probe.result
+        return probe.finish()
 
 
 @pytest.mark.live

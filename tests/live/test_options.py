@@ -22,7 +22,7 @@ from handshake.prober import (
     Verdict,
     probes,
 )
-from handshake.prober.engine import probe_all
+from handshake.prober.run import probe_all
 from handshake.tcp import Flags, Observed
 from tests.live.lab.firewall import drop
 from tests.live.lab.namespaces import Host, eventually, pair
@@ -47,8 +47,8 @@ def call(
     with client.entered():
         (probe,) = probes(Target.parse(target), timeouts, options)
         assert isinstance(probe, Probe)
-        result = probe.result
-    if isinstance(probe.attempt, Attempt):
+        result = probe.finish()
+    if isinstance(probe.endpoint, Attempt):
         assert agree(probe)
     assert "kernel-reset" not in [note.code for note in result.findings]
     return result
@@ -195,7 +195,7 @@ def test_of_endless_data_the_beginning_is_kept() -> None:
         with client.entered():
             (probe,) = probes(Target.parse(target(server, 4)), timeouts)
             assert isinstance(probe, Probe)
-            found = probe.result
+            found = probe.finish()
     assert found.verdict is Verdict.OPEN
     assert sum(len(each.packet) for each in found.segments) < 9 << 20
     assert "segments-left-out" in [note.code for note in found.findings]
@@ -257,7 +257,7 @@ def test_so_it_is_with_the_bits_of_ecn(asked: Flags, verdict: Verdict) -> None:
         timeouts = Timeouts.of(timeout=0.3, retries=0)
         found = call(client, target(server, 4), timeouts, ClientOptions(flags=asked, ecn=True))
     assert (found.verdict, found.syn_sent) == (verdict, 1)
-    assert f"{asked.name}-ECE-CWR" in found.reason
+    assert f"{asked.name}-ECE-CWR" in str(found.reason)
     assert (found.rtt is None) == (verdict is Verdict.FILTERED)
 
 
@@ -291,7 +291,7 @@ def test_an_address_that_is_not_ours_is_a_local_error(source: str, words: str) -
     with pair() as (client, server):
         found = call(client, target(server, 4), options=how)
     assert (found.verdict, found.syn_sent) == (Verdict.LOCAL_ERROR, 0)
-    assert words in found.reason
+    assert words in str(found.reason)
 
 
 @pytest.mark.live
@@ -301,7 +301,7 @@ def test_a_guard_that_does_not_hold_is_noticed(monkeypatch: pytest.MonkeyPatch) 
     with pair() as (client, server), answering(server), client.entered():
         (probe,) = probes(Target.parse(target(server, 4)), Timeouts.of(close_timeout=0.2))
         assert isinstance(probe, Probe)
-        found = probe.result
+        found = probe.finish()
     assert "kernel-reset" in [note.code for note in found.findings]
 
 
@@ -345,8 +345,8 @@ def test_a_port_in_use_is_a_local_error(way: Way) -> None:
         found = way.call(client, server, port=PORT, options=ClientOptions(source_port=4242))
         other = way.call(client, server, port=PORT, options=ClientOptions(source_port=4243))
     assert (found.verdict, found.syn_sent, found.exit_code) == (Verdict.LOCAL_ERROR, 0, 3)
-    assert f"cannot send from port 4242 of {way.address(client)}: it is in use" in found.reason
-    assert "`ss -tanp sport = :4242` shows by which process" in found.reason
+    assert f"cannot send from port 4242 of {way.address(client)}: it is in use" in str(found.reason)
+    assert "`ss -tanp sport = :4242` shows by which process" in str(found.reason)
     assert other.verdict is Verdict.OPEN
 
 
@@ -358,7 +358,7 @@ def test_a_port_that_a_peer_has_not_let_go_of_is_a_local_error() -> None:
         timeouts = Timeouts.of(close_timeout=0.1)
         found = list(probe_all(calls, concurrency=1, timeouts=timeouts, options=how))
     assert [each.verdict for each in found] == [Verdict.OPEN, Verdict.LOCAL_ERROR]
-    assert "port 4242 is in use for this peer, or was recently" in found[1].reason
+    assert "port 4242 is in use for this peer, or was recently" in str(found[1].reason)
 
 
 @pytest.mark.live

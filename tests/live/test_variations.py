@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from handshake.prober import Close, Result, Target, Timeouts, Verdict
-from handshake.prober.engine import probe_all
+from handshake.prober.run import probe_all
 from handshake.tcp import Endpoint, Observed
 from tests.live.lab.exchanges import CLEAN, OPENED, SYN, of_a_kernel
 from tests.live.lab.figures import draw, ours, segments
@@ -148,7 +148,7 @@ def test_an_icmp_error_comes_through_a_nat(way: Way, by: str, tmp_path: Path) ->
     assert result.icmp is not None
     assert str(result.icmp.sender) == speaker
     assert (result.icmp.type, result.icmp.code) == ((3, 13) if way.version == 4 else (1, 1))
-    assert result.reason.startswith("the host itself" if by == "host" else speaker)
+    assert str(result.reason).startswith("the host itself" if by == "host" else speaker)
     assert draw(tmp_path / "wire.pcap", outside)[0] == SYN
 
 

@@ -66,7 +66,7 @@ def test_the_event_and_the_record_agree(lines: tuple[str, ...]) -> None:
     tracker, found = Tracker(), list[ev.Event]()
     for number, line in enumerate(lines):
         found += tracker.feed(observed(line, number, number)).events
-    (event,) = (each for each in found if isinstance(each, ev.Negotiated))
+    (event,) = (each for each in found if isinstance(each, ev.OptionsNegotiated))
     assert event.agreed == summarize(tracker.connections[0]).negotiated
     assert (event.agreed.client_mss, event.agreed.server_mss, event.scaled) == (1400, 1300, True)
 

@@ -49,8 +49,7 @@ class Opened:
         self.steps: list[Step] = []
         with host.entered():
             self.connections = UserspaceConnections(timeouts, attentive=True)
-            self.probe = Probe(found, found.endpoints()[0], timeouts)
-            self.probe.connections = self.connections
+            self.probe = Probe(found, found.endpoints()[0], timeouts, connections=self.connections)
         self._steps = iter(self.probe)
         self.receive(lambda: self.verdict is Verdict.OPEN)
 
@@ -60,17 +59,17 @@ class Opened:
 
     @property
     def verdict(self) -> Verdict | None:
-        return None if self.probe.attempt is None else self.probe.attempt.verdict
+        return None if self.probe.endpoint is None else self.probe.endpoint.verdict
 
     @property
     def block(self) -> ControlBlock:
-        assert self.probe.attempt is not None
-        return self.probe.attempt.block
+        assert self.probe.endpoint is not None
+        return self.probe.endpoint.block
 
     @property
     def clock(self) -> int:
-        assert self.probe.attempt is not None
-        return self.probe.attempt.ticks + self.connections.clock.now() // 1_000_000
+        assert self.probe.endpoint is not None
+        return self.probe.endpoint.ticks + self.connections.clock.now() // 1_000_000
 
     def receive(self, enough: Callable[[], bool]) -> None:
         """Let the engine run until the condition holds; take over all that it received."""
@@ -92,7 +91,7 @@ class Opened:
                 self.connections.packet_socket.decode, self.connections.packet_socket.read()
             )
             missed = any(isinstance(each, Observed) and not each.outgoing for each in heard)
-            self.connections.hand_over()
+            self.connections._silent = True
             if give_up_guard:
                 # The link stays until later: to close it takes a hundred times as long.
                 self.connections._dialer.close()

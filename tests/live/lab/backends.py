@@ -3,7 +3,7 @@
 from typing import Any
 
 from handshake.prober import Result, Target, Timeouts
-from handshake.prober.engine import probe_all
+from handshake.prober.run import probe_all
 from tests.live.lab.namespaces import Host
 from tests.live.lab.unprivileged import Found
 from tests.live.test_probe import PORT

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from handshake.prober import Attempt, ClientOptions, Probe, Result, Target, Timeouts, probes
-from handshake.prober.engine import probe_all
+from handshake.prober.run import probe_all
 from tests.live.lab.figures import draw
 from tests.live.lab.namespaces import Host
 from tests.live.lab.scripted_peer import Script, peer
@@ -101,18 +101,18 @@ def _alone(
 ) -> Result:
     (probe,) = probes(Target.parse(text), timeouts, options)
     assert isinstance(probe, Probe)
-    result = probe.result
-    if isinstance(probe.attempt, Attempt) and not may_differ:
+    result = probe.finish()
+    if isinstance(probe.endpoint, Attempt) and not may_differ:
         assert agree(probe)
     return result
 
 
 def agree(probe: Probe) -> bool:
     """Whether the tracker, which saw the wire alone, knows what our own end knows."""
-    assert probe.attempt is not None
+    assert probe.endpoint is not None
     if not probe.tracker.connections:
         return True
-    ours, tracked = probe.attempt.block, probe.tracker.connections[-1].client.block
+    ours, tracked = probe.endpoint.block, probe.tracker.connections[-1].client.block
     assert tracked is not None
     if ours.ts_recent != tracked.ts_recent:
         # Of segments that came one right after the other, the wire does not show that the first

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from handshake.prober import ClientOptions, CloseMode, Target, Timeouts
-from handshake.prober.connect import connect, connect_all
+from handshake.prober.run import connect, connect_all
 from tests.live.lab.namespaces import TIMEOUT, Host
 
 # Root without any capability, since another user could not read this Python everywhere.

@@ -86,7 +86,7 @@ def test_22_an_icmp_error_that_quotes_our_syn(
     assert (found.result.icmp.type, found.result.icmp.code) == HARD[way.version]
     output = WORDS[HARD[way.version]]
     who = "the host itself" if by == "peer" else str(ROUTER[way.version])
-    assert found.result.reason == f"{who} says: {output}"
+    assert str(found.result.reason) == f"{who} reports: {output}"
     assert len(found.wire) == 2
     assert found.wire[1].endswith(f"says {output} of <SEQ=100>")
 

@@ -116,7 +116,7 @@ def test_20_a_server_that_wants_md5_signatures(way: Way, tmp_path: Path) -> None
         assert unsigned(server) == 3
         client_socket = way.address(client)
     assert (result.verdict, result.syn_sent, result.rtt) == (Verdict.FILTERED, 3, None)
-    assert "nothing answered" in result.reason
+    assert result.reason.code.startswith("filtered.")
     assert draw(path, client_socket) == ours(draw(path, client_socket)) == [SYN] * 3
 
 
@@ -134,7 +134,7 @@ def test_20_a_server_that_gets_md5_signatures(way: Way, key: bytes, verdict: Ver
         assert result.negotiated.md5
         assert result.close is Close.PEER_KEPT_OPEN
     else:
-        assert "another key for us, or with none, drops what is signed in silence" in result.reason
+        assert result.reason.code == "filtered.signed"
 
 
 @pytest.mark.live

@@ -80,7 +80,7 @@ def test_23_the_syns_cross(way: Way, tmp_path: Path) -> None:
         for step in probe:
             if step.index == 1:
                 theirs.connect_ex((client_socket, OURS))
-        result = probe.result
+        result = probe.finish()
         assert theirs.getpeername()[:2] == (client_socket, OURS)
         assert theirs.recv(1) == b""
     assert (result.verdict, result.close) == (Verdict.OPEN, Close.PEER_KEPT_OPEN)
@@ -88,11 +88,11 @@ def test_23_the_syns_cross(way: Way, tmp_path: Path) -> None:
     # The SYN that crossed ours answers nothing: it would say half of it.
     assert result.rtt is not None
     assert 0.1 <= result.rtt < 0.2
-    assert result.reason.endswith("and acknowledged our SYN: nobody listens there")
+    assert result.reason.code == "crossed.open"
     assert (result.syn_sent, result.negotiated is not None) == (1, True)
-    assert probe.attempt is not None
-    assert probe.attempt.block == probe.tracker.connections[0].client.block
-    assert probe.attempt.block.state is State.FIN_WAIT_2
+    assert probe.endpoint is not None
+    assert probe.endpoint.block == probe.tracker.connections[0].client.block
+    assert probe.endpoint.block.state is State.FIN_WAIT_2
     wire = draw(path, client_socket)
     # Seen from the server; its SYN has left before ours came.
     assert wire[:4] == [
