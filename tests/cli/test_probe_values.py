@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 import typer
 
-from handshake import prober
 from handshake.cli import app, main
 from handshake.prober import Result, Verdict
+from tests.cli import fake_prober
 from tests.reasons import because
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     """Let nothing leave this machine, and files be written, if any are, where nobody minds."""
     numbers = partial(socket.getaddrinfo, flags=socket.AI_NUMERICHOST)
     monkeypatch.setattr(socket, "getaddrinfo", numbers)
-    monkeypatch.setattr(prober, "probes", lambda *_: iter([OPEN]))
+    fake_prober.install(monkeypatch, OPEN)
     monkeypatch.chdir(tmp_path)
     with open(os.devnull, encoding="utf-8") as nothing:  # noqa: PTH123
         monkeypatch.setattr("sys.stdin", nothing)
