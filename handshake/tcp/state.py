@@ -84,6 +84,7 @@ TRANSITIONS: Final[dict[State, dict[Input, State]]] = {
         Input.RECV_SYN: State.SYN_RECEIVED,
         Input.ACTIVE_OPEN: State.SYN_SENT,  # SEND on a passive OPEN, in the figure
         Input.CLOSE: State.CLOSED,
+        Input.ABORT: State.CLOSED,
     },
     State.SYN_SENT: {
         Input.RECV_SYN_ACK: State.ESTABLISHED,

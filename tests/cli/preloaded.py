@@ -37,12 +37,18 @@ _LOADED: Final = (
 
 
 def run(
-    args: tuple[str, ...], environment: dict[str, str], timeout: float = 60
+    args: tuple[str, ...],
+    environment: dict[str, str],
+    timeout: float = 60,
+    out: IO[bytes] | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run the program in the project's folder; its input is empty."""
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        code = _server().run(args, environment, out, err, timeout)
-        texts = [_text(each) for each in (out, err)]
+    """Run the program in the project's folder; its input is empty.
+
+    If `out` is given, its output goes there.
+    """
+    with tempfile.TemporaryFile() as own, tempfile.TemporaryFile() as err:
+        code = _server().run(args, environment, out or own, err, timeout)
+        texts = [_text(each) for each in (own, err)]
     return subprocess.CompletedProcess(args, code, *texts)
 
 

@@ -15,6 +15,7 @@ import pytest
 from handshake.query import KEYS
 from handshake.query.problems import is_problem
 from handshake.survey import records
+from tests.cli import preloaded
 from tests.cli.terminal import Terminal
 from tests.cli.test_help import ROOT, run
 from tests.survey.made import packets, save, written
@@ -195,16 +196,10 @@ def test_the_first_line_does_not_wait_for_the_last_packet() -> None:
 def test_a_reader_who_has_enough_ends_it_quietly() -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    with os.fdopen(writer, "w") as nobody:
+    with os.fdopen(writer, "wb") as nobody:
         for form in ("--json", "--csv", "--zeek", "--plain", "--summary"):
-            ended = subprocess.run(
-                [sys.executable, "-m", "handshake", "list", MIXED, form],
-                stdout=nobody,
-                stderr=subprocess.PIPE,
-                cwd=ROOT,
-                check=False,
-            )
-            assert (ended.returncode, ended.stderr) == (1, b"")
+            ended = preloaded.run(("list", MIXED, form), dict(os.environ), out=nobody)
+            assert (ended.returncode, ended.stderr) == (1, "")
 
 
 def opened(*args: str, columns: int = 80, lines: int = 24) -> Terminal:
