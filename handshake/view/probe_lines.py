@@ -7,7 +7,7 @@ from array import array
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from handshake.events.base import seconds
+from handshake import messages
 from handshake.prober import Verdict
 from handshake.view.layout import line
 from handshake.view.notation import count, printable
@@ -67,7 +67,7 @@ class Tally:
         total = self._verdicts.total()
         found = ", ".join(f"{n} {verdict}" for verdict, n in self._verdicts.most_common())
         rate = f", {total / took:.0f} per second" if took >= 1 else ""
-        out = [line(f"{count(total, 'probe')} in {seconds(took)}{rate}: {found or 'none'}")]
+        out = [line(f"{count(total, 'probe')} in {messages.time(took)}{rate}: {found or 'none'}")]
         if self._rtts:
             out.append(line(f"rtt {round_trips(self._rtts)}"))
         return out

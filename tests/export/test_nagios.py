@@ -25,7 +25,7 @@ _LINE = re.compile(r"TCP (OK|WARNING|CRITICAL|UNKNOWN) - ([^|\n]+?)(?: \| ([^|\n
 
 
 def measured(results: list[Result]) -> dict[str, tuple[str, str]]:
-    """What the first line of a plugin's output says was measured: each with its unit."""
+    """The measurements in the first line of a plugin's output, each with its unit."""
     first, *below = nagios(results)[0].split("\n")
     line = _LINE.fullmatch(first)
     assert line is not None
@@ -161,9 +161,9 @@ def test_what_is_measured_again_has_another_label() -> None:
     }
 
 
-def test_an_open_port_that_says_something_else_is_no_success() -> None:
-    told = replace(OPEN, data=DataExchange(4, 4, b"something else", expected=False))
-    text, code = nagios([told])
+def test_an_open_port_that_sends_something_else_is_no_success() -> None:
+    result = replace(OPEN, data=DataExchange(4, 4, b"something else", expected=False))
+    text, code = nagios([result])
     assert code == 2
     assert "open, SYN-ACK after 28.4 ms: the --expect text was not received" in text
 
@@ -173,10 +173,10 @@ def test_without_a_probe_nothing_is_known() -> None:
     assert measured([]) == {}
 
 
-def test_why_nothing_is_known_is_said_in_the_same_form() -> None:
-    said, code = unknown("a|b:\x1b[2J which port?")
-    assert (said, code) == (r"TCP UNKNOWN - a\x7cb:\x1b[2J which port?", 3)
-    assert _LINE.fullmatch(said)
+def test_unknown_has_the_same_form() -> None:
+    output, code = unknown("a|b:\x1b[2J which port?")
+    assert (output, code) == (r"TCP UNKNOWN - a\x7cb:\x1b[2J which port?", 3)
+    assert _LINE.fullmatch(output)
 
 
 def test_nothing_of_a_name_reaches_the_format() -> None:
@@ -190,5 +190,5 @@ def test_nothing_of_a_name_reaches_the_format() -> None:
 
 
 @given(RESULTS)
-def test_whatever_came_of_them_a_plugin_may_say_it(results: list[Result]) -> None:
+def test_every_result_is_valid_plugin_output(results: list[Result]) -> None:
     measured(results)

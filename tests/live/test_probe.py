@@ -181,7 +181,7 @@ def test_the_peer_resets() -> None:
 
 @pytest.mark.live
 @pytest.mark.parametrize("target", ["10.77.0.9:80", "[fd77::9]:80"])
-def test_nobody_on_the_link_answers(target: str) -> None:
+def test_no_answer_to_arp(target: str) -> None:
     with pair() as (client, _):
         _, result = call(client, target)
     assert result.verdict is Verdict.UNREACHABLE
@@ -189,7 +189,7 @@ def test_nobody_on_the_link_answers(target: str) -> None:
 
 
 @pytest.mark.live
-def test_the_round_trip_is_what_tcpdump_says(tmp_path: Path) -> None:
+def test_the_round_trip_is_that_of_tcpdump(tmp_path: Path) -> None:
     errors = []
     with pair() as (client, server):
         for number in range(5):

@@ -147,7 +147,7 @@ def test_what_is_lost_comes_again(hook: str, lost: str, syns: int) -> None:
 
 
 @pytest.mark.live
-def test_calls_begin_at_the_pace_asked_for(tmp_path: Path) -> None:
+def test_connections_start_at_the_rate_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "a.pcap"
     with pair() as (client, server), capture(server, "eth0", path), client.entered():
         calls = [Target.of("10.77.0.2", port) for port in range(1, 41)]

@@ -67,9 +67,13 @@ EVENTS: Final[tuple[Event, ...]] = (
     ev.SynAckRetransmitted(SERVER, 2, 2.04, asked=False),
     ev.SynAckRetransmitted(SERVER, 1, 0.98, asked=True),
     ev.SynAckRetransmitted(SERVER, 1, 0.0000205, asked=False),
-    ev.Negotiated(agreement((1460, 1460), (7, 10), ecn="classic"), scaled=True),
-    ev.Negotiated(agreement((1400, 1460), (0, 0), sack=False, timestamps=False), scaled=False),
-    ev.Negotiated(agreement((1460, 1460), (7, 7), timestamps=False, ecn="accecn"), scaled=True),
+    ev.OptionsNegotiated(agreement((1460, 1460), (7, 10), ecn="classic"), scaled=True),
+    ev.OptionsNegotiated(
+        agreement((1400, 1460), (0, 0), sack=False, timestamps=False), scaled=False
+    ),
+    ev.OptionsNegotiated(
+        agreement((1460, 1460), (7, 7), timestamps=False, ecn="accecn"), scaled=True
+    ),
     ev.Established(0.0284),
     ev.Established(None),
     ev.SimultaneousOpen(SERVER, Seq(5000)),

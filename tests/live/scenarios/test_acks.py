@@ -33,7 +33,7 @@ def test_09_every_bare_ack_dropped(way: Way, tmp_path: Path) -> None:
         result = way.call(client, server, WATCHFUL, resets=True)
         assert rule.packets == 2
     assert (result.verdict, result.close, result.exit_code) == (Verdict.HALF_OPEN, None, 1)
-    # The SYN,ACK comes again after 1 and 3 s, and each time it was answered.
+    # The SYN-ACK is retransmitted after 1 and 3 s, and was acknowledged each time.
     assert [round(each) for each in result.ack_status.again] == [1, 3]
     # The kernel's timer is as late as it likes.
     assert result.reason.code == "half-open.retransmitted"

@@ -31,7 +31,7 @@ def test_01_open(way: Way, tmp_path: Path) -> None:
     assert result.rtt is not None
     assert 0 < result.rtt < 0.5
     assert result.findings == ()
-    # The SYN,ACK acknowledges ISS + 1; both ends close, and both FINs are acknowledged.
+    # The SYN-ACK acknowledges ISS + 1; both ends close, and both FINs are acknowledged.
     assert of_a_kernel(draw(path, way.address(client))) == CLEAN
     assert result.negotiated is not None
     assert (result.negotiated.sack, result.negotiated.timestamps) == (True, True)
@@ -46,9 +46,9 @@ def test_01_open(way: Way, tmp_path: Path) -> None:
 @pytest.mark.live
 @every_way
 def test_01_an_echo_works(way: Way) -> None:
-    def echo(caller: socket.socket) -> None:
-        while data := caller.recv(100):
-            caller.sendall(data)
+    def echo(client_socket: socket.socket) -> None:
+        while data := client_socket.recv(100):
+            client_socket.sendall(data)
 
     with pair() as (client, server), serving(server, echo):
         options = ClientOptions(data=b"GET / HTTP/1.0\r\n\r\n", expect=b"HTTP/1.0\r\n\r\n")
@@ -165,17 +165,17 @@ SOFT = {4: (0, 1), 6: (0, 3)}
 def unreachable(
     way: Way, by: str, answer: str, kind: int, code: int, words: str, path: Path
 ) -> None:
-    """Call through a router that rejects, or a host that does, and see what is made of it."""
+    """Probe through a router that rejects, or a host that does, and check the result."""
     with routed() as (client, router, server):
         who, hook = (router, "forward") if by == "router" else (server, "input")
         with firewall(who, hook, f"tcp dport {PORT}", f"reject with {answer}") as rule:
             with capture(router, "eth0", path):
                 result = way.call(client, server, Timeouts.of(rto=0.1))
-            # What may pass ends the call only where no SYN is left (section 3.9.2.2, MUST-56).
+            # A soft error ends the probe only if no SYN is left (section 3.9.2.2, MUST-56).
             syns = 3 if code in SOFT[way.version] else 1
             assert rule.packets == syns
         speaker = way.address(who)
-        caller = way.address(client)
+        client_socket = way.address(client)
     assert (result.verdict, result.syn_sent, result.close) == (Verdict.UNREACHABLE, syns, None)
     assert result.duration is not None
     assert result.duration < 2
@@ -184,12 +184,12 @@ def unreachable(
     assert (result.icmp.type, result.icmp.code) == (kind, code)
     assert result.icmp.sender == ip_address(speaker)
     name = "ICMP" if way.version == 4 else "ICMPv6"
-    said = f"reports: {words} ({name} {kind}/{code})"
-    assert str(result.reason) == f"{'the host itself' if by == 'host' else speaker} {said}"
+    output = f"reports: {words} ({name} {kind}/{code})"
+    assert str(result.reason) == f"{'the host itself' if by == 'host' else speaker} {output}"
     assert result.as_json()["icmp"] == {"type": kind, "code": code, "from": speaker}
     assert codes(result) == set()
     shown = f"<-- {speaker} says {words} ({name} {kind}/{code}) of <SEQ=100>"
-    assert draw(path, caller) == [SYN, shown] * syns
+    assert draw(path, client_socket) == [SYN, shown] * syns
 
 
 @pytest.mark.live

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 import pytest
@@ -90,7 +90,9 @@ class Both:
             # To be woken too early is no harm, too late is.
             assert self.session.deadline <= self.attempt.deadline
             return
-        assert self.session.outcome() == self.attempt.outcome()
+        # A cached response knows how much data was received, and not which.
+        found = self.session.outcome()
+        assert replace(found, data=None) == replace(self.attempt.outcome(), data=None)
         answer = self.session.answer()
         seen = self.decode(answer) if isinstance(answer, Captured) else answer
         assert seen == self.attempt.answer
