@@ -35,8 +35,8 @@ $(VENV)/.built: $(VENV)/.installed
 	$(BIN)/$(PIP) --group build
 	touch $@
 
-# A real connection by hand on loopback, then a saved one. Exit code 3 means that
-# this machine does not allow raw sockets; probe has said so in a line.
+# A real connection on loopback, then a saved one. Exit code 3: no privileges for raw sockets, as
+# the error of probe explains.
 run: $(VENV)/.installed ## open a real connection on loopback, replay a saved one
 	@$(BIN)/handshake probe || test $$? -eq 3
 	@echo

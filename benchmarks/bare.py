@@ -1,4 +1,4 @@
-"""Connections made by as little as Python can: no rules, no timers, no options, no results."""
+"""The minimal connection in Python: no checks, no timers, no options, no results."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _FIXED = bytes.fromhex("4500 0028 0001 4000 4006 0000")
 _SOURCE, _DESTINATION = ip_address(US).packed, ip_address(THEM).packed
 _PSEUDO_HEADER = _SOURCE + _DESTINATION + bytes((0, 6, 0, 20))
 _WINDOW = 0xFFFF
-# 2**16 is 1 modulo 0xFFFF: a number of any length counts as the sum of its pairs of octets.
+# 2**16 is 1 modulo 0xFFFF: a number of any length counts as the sum of its 16-bit words.
 _SUM = int.from_bytes(_PSEUDO_HEADER, "big") + PORT + _WINDOW
 
 
 def packet(port: int, seq: int, ack: int, flags: int) -> bytes:
-    """Return a packet from this port of ours to the server."""
+    """Return a packet from this local port to the server."""
     bits = 0x5000 | flags
     checksum = 0xFFFF - (_SUM + port + seq + ack + bits) % 0xFFFF
     fields = _FIELDS.pack(_SOURCE, _DESTINATION, port, PORT, seq, ack, bits, _WINDOW, checksum, 0)
@@ -32,27 +32,27 @@ def packet(port: int, seq: int, ack: int, flags: int) -> bytes:
 
 
 class Bare:
-    """Opens and closes connections with a peer that never errs, over a network without loss."""
+    """Opens and closes connections with a peer without errors, over a network without loss."""
 
-    def __init__(self, calls: int, at_once: int) -> None:
-        self.left, self.open = calls, 0
+    def __init__(self, count: int, concurrency: int) -> None:
+        self.left, self.open = count, 0
         self.guards = RstGuardPool()
-        held: set[int] = set()
-        for _ in range(at_once):
-            held.add(self.guards.take(ip_address(US), held.__contains__).port)
-        self.ports = list(held)
-        self.link = PacketSocket(held, all_of_ours=False)
+        ports: set[int] = set()
+        for _ in range(concurrency):
+            ports.add(self.guards.take(ip_address(US), ports.__contains__).port)
+        self.ports = list(ports)
+        self.link = PacketSocket(ports, all_of_ours=False)
         self.sender = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
 
     def send(self, port: int, seq: int, ack: int, flags: int) -> None:
         self.sender.sendto(packet(port, seq, ack, flags), (THEM, 0))
 
-    def call(self, port: int) -> None:
+    def connect(self, port: int) -> None:
         self.left -= 1
         self.open += 1
         self.send(port, secrets.randbits(31), 0, Flags.SYN)
 
-    def hear(self) -> None:
+    def receive(self) -> None:
         for captured in self.link.read():
             if captured.outgoing:
                 continue
@@ -64,19 +64,19 @@ class Bare:
                 self.send(port, ack, seq + 1, Flags.ACK)
                 self.open -= 1
                 if self.left:
-                    self.call(port)
+                    self.connect(port)
 
     async def run(self) -> None:
         loop, done = asyncio.get_running_loop(), asyncio.Event()
 
-        def hear() -> None:
-            self.hear()
+        def receive() -> None:
+            self.receive()
             if not self.open:
                 done.set()
 
-        loop.add_reader(self.link, hear)
+        loop.add_reader(self.link, receive)
         for port in self.ports[: self.left]:
-            self.call(port)
+            self.connect(port)
         await asyncio.wait_for(done.wait(), 60)
         loop.remove_reader(self.link)
         self.link.close()

@@ -1,12 +1,11 @@
-"""Writes a capture of many connections, and beside it the true answers, one JSON line each.
+"""Writes a capture of many connections, and the truth about each as a line of JSON.
 
     python benchmarks/generate.py OUT.pcap [--connections 20000] [--packets 1000000] [--snap 96]
                                            [--seconds 60]
 
-The connections overlap in time, and begin at random within `--seconds`. Each is one of the
-histories below, chosen by a seeded generator, so that the same arguments give the same octets.
-What is true of each connection is known because it was made so, and not because somebody read
-it off the packets.
+The connections overlap, and start at random times within `--seconds`. Each has one of the histories
+below, chosen by a seeded generator: the same arguments give the same octets. The truth is known
+from how the packets are generated, not from reading them.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ HISTORIES = {
 
 @dataclass
 class Truth:
-    """What is true of one connection."""
+    """The truth about one connection."""
 
     client: str
     client_port: int
@@ -56,21 +55,21 @@ class Truth:
     retransmissions: list[int] = field(default_factory=lambda: [0, 0])
 
 
-class Call:
-    """One connection being written: iterating yields each packet with its time."""
+class Connection:
+    """One connection: iterating yields each packet with its time."""
 
-    def __init__(self, number: int, packets: int, seconds: int, dice: random.Random) -> None:
-        self.dice = dice
+    def __init__(self, number: int, packets: int, seconds: int, rng: random.Random) -> None:
+        self.rng = rng
         self.packets = packets
         self.addresses = (0x0A000000 + number % 5000, 0x0A800000 + number % 97)
-        self.ports = (1024 + number % 60000, dice.choice((80, 443, 8080)))
-        self.history = dice.choices(list(HISTORIES), list(HISTORIES.values()))[0]
-        self.at = START + dice.randrange(seconds * 1_000_000) * MICROSECOND
-        self.way = dice.randrange(200, 40_000) * MICROSECOND
-        self.isn = [dice.getrandbits(32), dice.getrandbits(32)]
+        self.ports = (1024 + number % 60000, rng.choice((80, 443, 8080)))
+        self.history = rng.choices(list(HISTORIES), list(HISTORIES.values()))[0]
+        self.at = START + rng.randrange(seconds * 1_000_000) * MICROSECOND
+        self.way = rng.randrange(200, 40_000) * MICROSECOND
+        self.isn = [rng.getrandbits(32), rng.getrandbits(32)]
         self.sent = [0, 0]
-        self.clock = [dice.getrandbits(31), dice.getrandbits(31)]
-        self.told = [0, 0]
+        self.clock = [rng.getrandbits(31), rng.getrandbits(31)]
+        self.sent_clock = [0, 0]
         self.truth = Truth(
             client=dotted(self.addresses[0]),
             client_port=self.ports[0],
@@ -81,13 +80,13 @@ class Call:
     def segment(
         self, side: int, flags: int, length: int = 0, *, offset: int | None = None
     ) -> bytes:
-        """Return one packet, and count it."""
+        """Return one packet and count it."""
         self.truth.segments[side] += 1
         seq = self.isn[side] + (self.sent[side] if offset is None else offset)
         ack = self.isn[1 - side] + self.sent[1 - side] if flags & ACK else 0
         ticks = (self.at - START) // 1_000_000
-        self.told[side] = (self.clock[side] + ticks) & 0xFFFFFFFF
-        stamps = (self.told[side], self.told[1 - side] if flags & ACK else 0)
+        self.sent_clock[side] = (self.clock[side] + ticks) & 0xFFFFFFFF
+        stamps = (self.sent_clock[side], self.sent_clock[1 - side] if flags & ACK else 0)
         return packet(
             self.addresses[side],
             self.addresses[1 - side],
@@ -110,18 +109,18 @@ class Call:
         self.at += self.way
         yield self.at, self.segment(1, SYN | ACK)
         self.sent[1] = 1
-        self.at += self.dice.randrange(5, 90) * MICROSECOND
+        self.at += self.rng.randrange(5, 90) * MICROSECOND
         yield self.at, self.segment(0, ACK)
         self.truth.rtt = (self.at - began) / 1e9
         self.truth.outcome = "established"
 
     def _data(self, room: int) -> Iterator[tuple[int, bytes]]:
-        """Write a request and its answer over and over: in order, each acknowledged."""
+        """Yield requests and responses in order, each acknowledged."""
         while room >= 4:
-            yield from self._send(0, self.dice.randrange(40, 600), again=False)
-            count = min(room - 3, self.dice.randrange(2, 12))
+            yield from self._send(0, self.rng.randrange(40, 600), retransmit=False)
+            count = min(room - 3, self.rng.randrange(2, 12))
             for number in range(count):
-                yield from self._send(1, MSS, again=False)
+                yield from self._send(1, MSS, retransmit=False)
                 if number % 2 and number + 1 < count:
                     self.at += 10 * MICROSECOND
                     yield self.at, self.segment(0, ACK)
@@ -130,10 +129,10 @@ class Call:
             yield self.at, self.segment(0, ACK)
             room -= count + 2
 
-    def _send(self, side: int, length: int, *, again: bool) -> Iterator[tuple[int, bytes]]:
-        self.at += self.dice.randrange(20, 400) * MICROSECOND
+    def _send(self, side: int, length: int, *, retransmit: bool) -> Iterator[tuple[int, bytes]]:
+        self.at += self.rng.randrange(20, 400) * MICROSECOND
         yield self.at, self.segment(side, ACK | PSH, length)
-        if again:
+        if retransmit:
             self.at += 300_000 * MICROSECOND
             yield self.at, self.segment(side, ACK | PSH, length)
             self.truth.retransmissions[side] += 1
@@ -161,7 +160,7 @@ class Call:
     def _retransmission(self) -> Iterator[tuple[int, bytes]]:
         yield from self._open()
         yield from self._data(self.packets // 2)
-        yield from self._send(0, 500, again=True)
+        yield from self._send(0, 500, retransmit=True)
         self.at += self.way
         yield self.at, self.segment(1, ACK)
         yield from self._data(self.packets // 2)
@@ -183,14 +182,14 @@ class Call:
         self.at += self.way
         yield self.at, self.segment(1, SYN | ACK)
         self.at += 1_000_000 * MICROSECOND
-        again = self.at
+        retransmit = self.at
         yield self.at, self.segment(0, SYN, offset=0)
         self.at += 30 * MICROSECOND
         yield self.at, self.segment(1, SYN | ACK)
         self.sent[1] = 1
         self.at += self.way
         yield self.at, self.segment(0, ACK)
-        self.truth.rtt = (self.at - again) / 1e9
+        self.truth.rtt = (self.at - retransmit) / 1e9
         self.truth.outcome = "established"
         self.truth.retransmissions = [1, 1]
         yield from self._data(self.packets - 8)
@@ -231,7 +230,7 @@ class Call:
 
 
 def dotted(address: int) -> str:
-    """Return an IPv4 address as it is written."""
+    """Return an IPv4 address as text."""
     return ".".join(str(address >> shift & 255) for shift in (24, 16, 8, 0))
 
 
@@ -254,7 +253,7 @@ def packet(
     stamps: tuple[int, int],
     length: int,
 ) -> bytes:
-    """Return an Ethernet frame with one segment, whose payload is zeros."""
+    """Return an Ethernet frame with one segment; its payload is zeros."""
     if flags & SYN:
         options = OFFER + struct.pack("!BBII", 8, 10, *stamps) + bytes((1, 3, 3, 7))
     elif flags & RST:
@@ -281,13 +280,15 @@ def write(
     path: Path, *, connections: int, packets: int, snap: int, seconds: int = 60, seed: int = 9293
 ) -> int:
     """Write the capture and `path` + `.truth.jsonl`; return how many packets there are."""
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     each = packets / connections
-    calls = []
+    all_of_them: list[Connection] = []
     for number in range(connections):
-        size = max(6, round(dice.expovariate(1 / max(1.0, each - 6))) + 6)
-        calls.append(Call(number, size, seconds, dice))
-    running = [(at, number, frame, iterator) for number, (at, frame, iterator) in _started(calls)]
+        size = max(6, round(rng.expovariate(1 / max(1.0, each - 6))) + 6)
+        all_of_them.append(Connection(number, size, seconds, rng))
+    running = [
+        (at, number, frame, iterator) for number, (at, frame, iterator) in _started(all_of_them)
+    ]
     heapq.heapify(running)
     written = 0
     with path.open("wb") as out:
@@ -304,22 +305,22 @@ def write(
             else:
                 heapq.heapreplace(running, (following[0], number, following[1], iterator))
     with path.with_suffix(path.suffix + ".truth.jsonl").open("w", encoding="utf-8") as out:
-        for call in calls:
-            out.write(json.dumps(asdict(call.truth)) + "\n")
+        for connection in all_of_them:
+            out.write(json.dumps(asdict(connection.truth)) + "\n")
     return written
 
 
 def _started(
-    calls: list[Call],
+    connections: list[Connection],
 ) -> Iterator[tuple[int, tuple[int, bytes, Iterator[tuple[int, bytes]]]]]:
-    for number, call in enumerate(calls):
-        iterator = iter(call)
+    for number, connection in enumerate(connections):
+        iterator = iter(connection)
         at, frame = next(iterator)
         yield number, (at, frame, iterator)
 
 
 def main() -> None:
-    """Read the arguments and write."""
+    """Parse the arguments and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
     parser.add_argument("--connections", type=int, default=20_000)

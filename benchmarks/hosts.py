@@ -1,4 +1,4 @@
-"""Two hosts in network namespaces: ourselves on one, and a server on the other."""
+"""Two hosts in network namespaces: the client, where we run, and a server."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ listener = socket.create_server(("0.0.0.0", int(sys.argv[1])), backlog=16384)
 listener.setblocking(False)
 ready = select.epoll()
 ready.register(listener, select.EPOLLIN)
-callers = {}
+clients = {}
 print("up", flush=True)
 while True:
     for number, _ in ready.poll():
         if number != listener.fileno():
-            callers.pop(number).close()
+            clients.pop(number).close()
             continue
         try:
             while True:
-                caller, _ = listener.accept()
-                callers[caller.fileno()] = caller
-                ready.register(caller, select.EPOLLIN)
+                client, _ = listener.accept()
+                clients[client.fileno()] = client
+                ready.register(client, select.EPOLLIN)
         except BlockingIOError:
             pass
 """
-"""Lets everybody in, and closes when he does or speaks."""
+"""Accepts all connections; closes one when its client sends data or a FIN."""
 
 
 @contextmanager
 def served() -> Iterator[tuple[Host, Host]]:
-    """Yield us and the server, joined by a veth; the calling thread is on our side."""
+    """Yield client and server, joined by a veth; the calling thread is at the client."""
     with pair() as hosts, _serving(*hosts):
         yield hosts
 
 
 @contextmanager
 def served_from_afar(seconds: float) -> Iterator[tuple[Host, Host]]:
-    """Yield the same, so many seconds apart each way."""
+    """Yield the same over a link with this delay each way."""
     with delayed(seconds) as hosts, _serving(*hosts):
         yield hosts
 

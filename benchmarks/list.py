@@ -1,9 +1,9 @@
-"""Times `handshake list --json` against `tshark -q -z conv,tcp`, and checks what it says.
+"""Times `handshake list --json` against `tshark -q -z conv,tcp`, and checks its records.
 
     python benchmarks/list.py [CAPTURE] [--runs 5] [--connections N] [--packets N] [--seconds N]
 
-Without CAPTURE one is made by `generate.py` in a directory that is removed afterwards. The two
-take turns, so that whatever else the machine does hits both.
+Without CAPTURE, `generate.py` makes one in a temporary directory. The two programs take turns, so
+that other load on the machine affects both.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from generate import write
 
-NO_TRUTH = "no truth file beside it: nothing was checked"
+NO_TRUTH = "no truth file beside it: not checked"
 
 
 class Run(NamedTuple):
@@ -30,11 +30,11 @@ class Run(NamedTuple):
 
     seconds: float
     megabytes: float
-    """The most memory that it, or one process of it, held."""
+    """The peak memory of its largest process."""
 
 
 def main() -> None:
-    """Read the arguments, run, and print."""
+    """Parse the arguments, run, and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("capture", type=Path, nargs="?")
     parser.add_argument("--runs", type=int, default=5)
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def compare(capture: Path, directory: Path, runs: int) -> None:
-    """Run both in turn, and print what came of it."""
+    """Run both programs in turns, and print the results."""
     output = directory / "records.jsonl"
     ours = [sys.executable, "-m", "handshake", "list", str(capture), "--json"]
     tshark = shutil.which("tshark")
@@ -77,7 +77,7 @@ def compare(capture: Path, directory: Path, runs: int) -> None:
 
 
 def run(command: list[str], output: Path) -> Run:
-    """Run a program to its end."""
+    """Run a program until it exits."""
     with output.open("wb") as out:
         began = time.perf_counter()
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL)
@@ -99,7 +99,7 @@ def line(name: str, runs: list[Run]) -> str:
 
 
 def ratios(ours: list[Run], theirs: list[Run]) -> str:
-    """Return how they compare: of the best runs, the medians, and turn by turn."""
+    """Return the ratios of the best runs, of the medians, and of each turn."""
     one, two = ([each.seconds for each in runs] for runs in (ours, theirs))
     turns = ", ".join(f"{a / b:.2f}" for a, b in zip(one, two, strict=True))
     return (
@@ -109,31 +109,31 @@ def ratios(ours: list[Run], theirs: list[Run]) -> str:
 
 
 def check(output: Path, truth: Path) -> str:
-    """Return whether the records say what is true."""
+    """Compare the records with the truth; exit if one is wrong."""
     if not truth.is_file():
         return NO_TRUTH
     with truth.open(encoding="utf-8") as lines:
-        expected = {named(each): each for each in map(json.loads, lines)}
+        expected = {socket_pair(each): each for each in map(json.loads, lines)}
     wrong: list[str] = []
     count = 0
     with output.open(encoding="utf-8") as lines:
         for record in map(json.loads, lines):
             count += 1
-            told = as_truth(record)
-            if told != expected.pop(named(told), None):
+            actual = as_truth(record)
+            if actual != expected.pop(socket_pair(actual), None):
                 wrong.append(f"stream {record['stream']}")
     if wrong or expected:
         raise SystemExit(f"wrong: {', '.join(wrong[:10])}; missing: {len(expected)}")
-    return f"all {count} records say what is true"
+    return f"all {count} records are right"
 
 
-def named(told: dict[str, Any]) -> tuple[Any, ...]:
-    """Return what tells a connection from all others."""
-    return told["client"], told["client_port"], told["server"], told["server_port"]
+def socket_pair(truth: dict[str, Any]) -> tuple[Any, ...]:
+    """Return the addresses and ports of a connection."""
+    return truth["client"], truth["client_port"], truth["server"], truth["server_port"]
 
 
 def as_truth(record: dict[str, Any]) -> dict[str, Any]:
-    """Return of a record what the truth speaks of."""
+    """Return the fields of a record that the truth has."""
     ends = record["client"], record["server"]
     return {
         "client": ends[0]["address"],

@@ -1,4 +1,4 @@
-"""How much memory many targets take, of whom some are open, some closed, and some silent."""
+"""Peak memory with many targets: open, closed, and without an answer."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ import os, resource, subprocess, sys
 subprocess.run(sys.argv[1:])
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024, file=sys.stderr)
 """
-"""Runs a program and says what memory it held at most.
+"""Runs a program and prints its peak memory.
 
-A small process does, since a child's figure begins with what its parent held.
+This must be a small process, since a child inherits the peak of its parent.
 """
 
 RULES = f"""
@@ -40,9 +40,9 @@ table inet scratch {{
 
 
 def measure() -> None:
-    """Print the most memory that was held, for few targets and for many."""
+    """Print the peak memory with few targets and with many."""
     with served() as (us, server):
-        # All of these addresses are the server's.
+        # The server has all of these addresses.
         server.ip("route add local 10.78.0.0/16 dev lo")
         server.nft(RULES)
         us.ip(f"route add 10.78.0.0/16 via {THEM}")
@@ -59,28 +59,28 @@ def show(name: str, few: int, all_of_them: int) -> None:
 
 
 def library(us: Host, kind: str) -> tuple[int, int]:
-    """Return what one process held after few results, and after all of them."""
+    """Return the peak memory of one process after few results and after all."""
     argv = [sys.executable, str(_HERE / "many.py"), kind, str(FEW), str(MANY)]
     few, all_of_them = us.run(argv, env=_ENVIRONMENT, timeout=120).stdout.split()
     return int(few), int(all_of_them)
 
 
 def program(us: Host, count: int) -> int:
-    """Return what `handshake probe` held with a file of so many targets."""
+    """Return the peak memory of `handshake probe` with a file of so many targets."""
     with tempfile.TemporaryDirectory() as folder:
         listed, output = Path(folder) / "targets", Path(folder) / "results"
         listed.write_text("".join(f"{each.text}\n" for each in many.targets(count)))
         argv = [
             *(sys.executable, "-I", "-S", "-c", _RUN),
             *(sys.executable, "-m", "handshake", "probe", "--file", str(listed), "--json"),
-            *("--concurrency", str(many.AT_ONCE), "--rate", "1000000"),
+            *("--concurrency", str(many.CONCURRENCY), "--rate", "1000000"),
             *("--timeout", str(many.TIMEOUT), "--retries", str(many.RETRIES)),
             *("--rto", str(many.RTO)),
         ]
         with output.open("w") as out:
             running = us.popen(argv, stdout=out, stderr=subprocess.PIPE, env=_ENVIRONMENT)
-            _, said = running.communicate(timeout=120)
+            _, printed = running.communicate(timeout=120)
         with output.open() as lines:
             results = [json.loads(each) for each in lines]
         many.check(Counter((each["port"], each["verdict"]) for each in results), count)
-        return int(said.split()[-1])
+        return int(printed.split()[-1])

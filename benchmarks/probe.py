@@ -1,8 +1,8 @@
 """Measures `handshake probe` in network namespaces: round trips, handshakes a second, memory.
 
-    sudo python benchmarks/probe.py [--only rtt|rate|memory] [--calls 20000] [--rounds 3]
+    sudo python benchmarks/probe.py [--only rtt|rate|memory] [--connections 20000] [--rounds 3]
 
-`README.md` says how to read what it prints. No packet leaves this machine.
+`README.md` explains the output. No packet leaves this machine.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ import rtt
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", choices=("rtt", "rate", "memory"))
-    parser.add_argument("--calls", type=int, default=20_000, help="for each handshakes a second")
-    parser.add_argument("--rounds", type=int, default=3, help="of handshakes a second")
+    parser.add_argument("--connections", type=int, default=20_000, help="per rate and round")
+    parser.add_argument("--rounds", type=int, default=3, help="of each rate")
     given = parser.parse_args()
-    # Every call under way may have a port of its own.
+    # Each connection in flight may have its own port.
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     parts = {
         "rtt": rtt.measure,
-        "rate": lambda: rates.measure(given.calls, given.rounds),
+        "rate": lambda: rates.measure(given.connections, given.rounds),
         "memory": memory.measure,
     }
     for name, measure in parts.items():

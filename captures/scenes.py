@@ -1,4 +1,4 @@
-"""What `record` records: one function a capture."""
+"""The captures that `record` makes: one function each."""
 
 import socket
 from functools import partial
@@ -28,8 +28,8 @@ SYN = "tcp flags syn / syn,ack"
 SYN_ACK = "tcp flags syn,ack / syn,ack"
 ACK = "tcp flags ack / syn,ack"
 
-# Both ends' timers of one second are rounded up to a tick of 32 or 64 ms. Over a distance, the SYN
-# mostly comes again before the server's timer adds a SYN-ACK; `record` tries until it does.
+# The one-second timers of both ends are rounded up to a tick of 32 or 64 ms. With this delay, the
+# SYN is mostly retransmitted before the SYN-ACK; `record` tries until it is.
 FAR = partial(delayed, 0.03)
 
 
@@ -49,16 +49,16 @@ def open_close_v6(stage: Stage) -> None:
 
 @scene()
 def refused(stage: Stage) -> None:
-    """Nobody listens on the port: RST answers the SYN."""
+    """The port is closed: a RST answers the SYN."""
     with stage.tape(stage.client, 2):
         stage.refused(stage.server.v4, 81, 40001)
 
 
 @scene()
 def no_answer(stage: Stage) -> None:
-    """A firewall drops every SYN: it comes again after 1, 3 and 7 seconds."""
+    """A firewall drops every SYN: it is retransmitted after 1, 3 and 7 seconds."""
     with drop(stage.server, "input", SYN), stage.tape(stage.client, 4):
-        stage.call(stage.server.v4, PORT, 40001)
+        stage.start_connect(stage.server.v4, PORT, 40001)
 
 
 @scene()
@@ -72,27 +72,27 @@ def unreachable(stage: Stage) -> None:
 
 @scene(link=FAR)
 def lost_syn_ack(stage: Stage) -> None:
-    """The first SYN-ACK is lost on its way: SYN and SYN-ACK come again."""
+    """The first SYN-ACK is lost: SYN and SYN-ACK are retransmitted."""
     with drop_first(stage.client, "input", SYN_ACK), stage.tape(stage.server, 11):
         close(*ask(stage.open(stage.server.v4, 40001)))
 
 
 @scene()
 def half_open(stage: Stage) -> None:
-    """No ACK of the client arrives: the SYN-ACK comes again after 1 and 3 seconds."""
+    """No ACK of the client arrives: the SYN-ACK is retransmitted after 1 and 3 seconds."""
     with drop(stage.client, "output", ACK), stage.tape(stage.server, 4):
-        stage.call(stage.server.v4, PORT, 40001)
+        stage.start_connect(stage.server.v4, PORT, 40001)
 
 
 @scene()
 def simultaneous_open(stage: Stage) -> None:
-    """Both ends call, and their SYNs cross."""
+    """Both ends connect, and their SYNs cross."""
     with stage.tape(stage.client, 13):
-        close(*ask(meet(stage, 40001)))
+        close(*ask(open_both(stage, 40001)))
 
 
-def meet(stage: Stage, port: int) -> Ends:
-    """Open a connection from both ends at once."""
+def open_both(stage: Stage, port: int) -> Ends:
+    """Open a connection from both ends at the same time."""
     left, right = stage.keep(stage.client.socket()), stage.keep(stage.server.socket())
     dial(left, port, (stage.server.v4, port))
     dial(right, port, (stage.client.v4, port))
@@ -103,7 +103,7 @@ def meet(stage: Stage, port: int) -> Ends:
 
 @scene()
 def simultaneous_close(stage: Stage) -> None:
-    """Both ends close at once, and their FINs cross: FIN-WAIT-1, CLOSING, TIME-WAIT."""
+    """Both ends close at the same time, and their FINs cross: FIN-WAIT-1, CLOSING, TIME-WAIT."""
     with stage.tape(stage.client, 11):
         for end in (ends := ask(stage.open(stage.server.v4, 40001))):
             end.shutdown(socket.SHUT_WR)
@@ -113,36 +113,36 @@ def simultaneous_close(stage: Stage) -> None:
 
 @scene()
 def half_close(stage: Stage) -> None:
-    """The client has said all and sends FIN; the server goes on sending, then closes."""
+    """The client sends its request and a FIN; the server keeps sending, then closes."""
     with stage.tape(stage.client, 12):
-        caller, accepted = stage.open(stage.server.v4, 40001)
-        send(REQUEST, caller, accepted)
-        caller.shutdown(socket.SHUT_WR)
+        client, accepted = stage.open(stage.server.v4, 40001)
+        send(REQUEST, client, accepted)
+        client.shutdown(socket.SHUT_WR)
         see_fin(accepted)
         for _ in range(2):
-            send(RESPONSE, accepted, caller)
-        close(accepted, caller)
+            send(RESPONSE, accepted, client)
+        close(accepted, client)
 
 
 @scene()
 def rst_mid_stream(stage: Stage) -> None:
-    """The client breaks off while data is under way: RST, and RST again for what still comes."""
+    """The client aborts with data in flight: RST, and another RST when that arrives."""
     with stage.tape(stage.client, 10):
-        caller, accepted = ask(stage.open(stage.server.v4, 40001))
+        client, accepted = ask(stage.open(stage.server.v4, 40001))
         accepted.sendall(RESPONSE)
-        reset(caller)
+        reset(client)
 
 
 @scene()
 def reset_after_accept(stage: Stage) -> None:
-    """The server accepts and breaks off at once."""
+    """The server accepts and aborts at once."""
     with stage.tape(stage.client, 4):
         reset(stage.open(stage.server.v4, 40001)[1])
 
 
 @scene()
 def no_window_scaling(stage: Stage) -> None:
-    """The server does not scale windows: what the client offers does not count."""
+    """The server does not scale windows: the client's offer has no effect."""
     stage.server.sysctl("net.ipv4.tcp_window_scaling", 0)
     with stage.tape(stage.client, 10):
         close(*ask(stage.open(stage.server.v4, 40001)))
@@ -150,7 +150,7 @@ def no_window_scaling(stage: Stage) -> None:
 
 @scene()
 def ecn(stage: Stage) -> None:
-    """The client asks for ECN: one connection has it, in the next the server declines."""
+    """The client asks for ECN twice: the server agrees, then declines."""
     stage.client.sysctl("net.ipv4.tcp_ecn", 1)
     with stage.tape(stage.client, 20) as tape:
         for wanted, source_port, packets in ((2, 40001, 10), (0, 40002, 20)):
@@ -161,21 +161,21 @@ def ecn(stage: Stage) -> None:
 
 @scene(nano=True)
 def fast_open(stage: Stage) -> None:
-    """The client gets a Fast Open cookie, then comes again with it and with data in its SYN."""
+    """The client gets a Fast Open cookie, then connects with it and with data in the SYN."""
     stage.server.sysctl("net.ipv4.tcp_fastopen", 2)
     stage.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, 5)
     with stage.tape(stage.client, 16) as tape:
-        # Without a cookie, only a socket that blocks sends its data when the connection is open.
+        # Without a cookie, only a blocking socket sends its data once the connection is open.
         for source_port, blocking, packets in ((40001, True, 8), (40002, False, 16)):
-            caller = stage.keep(stage.client.socket())
-            caller.bind(("", source_port))
-            caller.setblocking(blocking)
-            caller.sendto(REQUEST, socket.MSG_FASTOPEN, (stage.server.v4, PORT))
+            client = stage.keep(stage.client.socket())
+            client.bind(("", source_port))
+            client.setblocking(blocking)
+            client.sendto(REQUEST, socket.MSG_FASTOPEN, (stage.server.v4, PORT))
             accepted = stage.keep(stage.listener.accept()[0])
             see(REQUEST, accepted)
-            caller.settimeout(TIMEOUT)
-            send(RESPONSE, accepted, caller)
-            close(caller, accepted)
+            client.settimeout(TIMEOUT)
+            send(RESPONSE, accepted, client)
+            close(client, accepted)
             tape.wait(packets)
 
 
@@ -184,21 +184,21 @@ def port_reuse(stage: Stage) -> None:
     """Two connections, one after the other, between the same addresses and ports."""
     with stage.tape(stage.client, 20) as tape:
         for packets in (10, 20):
-            caller, accepted = ask(stage.open(stage.server.v4, 40001))
-            close(accepted, caller)  # the server is left in TIME-WAIT, so the client is free
+            client, accepted = ask(stage.open(stage.server.v4, 40001))
+            close(accepted, client)  # the server is left in TIME-WAIT, so the client is free
             tape.wait(packets)
 
 
 @scene()
 def one_side_only(stage: Stage) -> None:
-    """A clean connection of which only what the client sent was recorded."""
+    """A clean connection of which only the client's packets were recorded."""
     with stage.tape(stage.client, 6, f"tcp and src host {stage.client.v4}"):
         close(*ask(stage.open(stage.server.v4, 40001)))
 
 
 @scene(link=pair)
 def checksum_offload(stage: Stage) -> None:
-    """No checksum is right, as nobody computes it for a veth; and nothing is wrong."""
+    """Checksums are not computed on a veth: none is right, and nothing is wrong."""
     with stage.tape(stage.client, 10):
         close(*ask(stage.open(stage.server.v4, 40001)))
 
@@ -218,34 +218,34 @@ def mixed(stage: Stage) -> None:
             close(*reversed(ask(stage.open(v4, 41002))))
             tape.wait(packets)
         for address in (v4, v6):
-            stage.call(address, 9, 41009)
+            stage.start_connect(address, 9, 41009)
             stage.refused(address, 81, 41081)
             stage.refused(address, 13, 41013)
-        second_try = stage.call(v4, PORT, 41001)
-        talks = stage.open_together([(v4, 41010 + n) for n in range(8)])
+        second_try = stage.start_connect(v4, PORT, 41001)
+        opened = stage.open_together([(v4, 41010 + n) for n in range(8)])
         stage.client.sysctl("net.ipv4.tcp_ecn", 1)
-        talks += stage.open_together([(v6, 41020 + n) for n in range(6)])
-        crowd([*talks, before])
-        for ends in talks[:3]:
+        opened += stage.open_together([(v6, 41020 + n) for n in range(6)])
+        exchange_all([*opened, before])
+        for ends in opened[:3]:
             close(*ends)
-        for ends in talks[8:11]:
+        for ends in opened[8:11]:
             close(*reversed(ends))
-        reset(talks[3][0])
-        reset(talks[4][1])
-        reset(talks[11][1])
-        talks[5][0].shutdown(socket.SHUT_WR)
-        see_fin(talks[5][1])
-        ask(meet(stage, 41030))
+        reset(opened[3][0])
+        reset(opened[4][1])
+        reset(opened[11][1])
+        opened[5][0].shutdown(socket.SHUT_WR)
+        see_fin(opened[5][1])
+        ask(open_both(stage, 41030))
         second_try.settimeout(TIMEOUT)
         close(*ask((second_try, stage.keep(stage.listener.accept()[0]))))
 
 
-def crowd(talks: list[Ends]) -> None:
-    """Pass a request and its response on many connections at a time."""
-    for caller, _ in talks:
-        caller.sendall(REQUEST)
-    for _, accepted in talks:
+def exchange_all(opened: list[Ends]) -> None:
+    """Exchange request and response on many connections at a time."""
+    for client, _ in opened:
+        client.sendall(REQUEST)
+    for _, accepted in opened:
         see(REQUEST, accepted)
         accepted.sendall(RESPONSE)
-    for caller, _ in talks:
-        see(RESPONSE, caller)
+    for client, _ in opened:
+        see(RESPONSE, client)

@@ -1,4 +1,4 @@
-"""The stage of a recording: two hosts, a server that listens, a tape that counts packets."""
+"""The setup of a recording: two hosts, a listening server, and a packet count."""
 
 import errno
 import socket
@@ -13,7 +13,7 @@ from tests.live.lab.sockets import Ends, dial
 from tests.live.lab.tcpdump import Capture, capture
 
 PORT = 80
-"""Where the server of every scene listens."""
+"""The server's port in all scenes."""
 
 REFUSALS = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.EACCES)
 
@@ -21,13 +21,13 @@ Play = Callable[["Stage"], None]
 Link = Callable[[], AbstractContextManager[tuple[Host, Host]]]
 
 SCENES: dict[str, Callable[[Path], None]] = {}
-"""What can be recorded: the name of each file, and what writes it."""
+"""The function that records each file, by name."""
 
 NEAR: Link = partial(delayed, 0.005)
 
 
 class TakeError(Exception):
-    """The packets were not those that the scene is meant to show."""
+    """The packets are not those that the scene should show."""
 
 
 class Stage:
@@ -46,12 +46,12 @@ class Stage:
             self.refused(address, 1)
 
     def keep(self, made: socket.socket) -> socket.socket:
-        """Close the socket when the recording is over, if it still is open then."""
+        """Close the socket at the end of the recording."""
         return self.open_at_the_end.enter_context(made)
 
     @contextmanager
     def tape(self, at: Host, packets: int, only: str = "tcp") -> Iterator[Capture]:
-        """Record at one end until so many packets have passed, and see that no more did."""
+        """Record at one end until exactly so many packets have passed."""
         with capture(at, "eth0", self.path, only=only, nano=self.nano) as tape:
             yield tape
             tape.wait(packets)
@@ -60,29 +60,31 @@ class Stage:
 
     def open(self, address: str, source_port: int) -> Ends:
         """Open a connection to the server."""
-        caller = self.keep(self.client.connect(address, PORT, source_port=source_port))
-        return caller, self.keep(self.listener.accept()[0])
+        client = self.keep(self.client.connect(address, PORT, source_port=source_port))
+        return client, self.keep(self.listener.accept()[0])
 
     def open_together(self, sources: list[tuple[str, int]]) -> list[Ends]:
-        """Open connections, given address and source port of each, whose handshakes overlap."""
-        callers = [self.call(address, PORT, source_port) for address, source_port in sources]
+        """Open connections, by address and source port, with overlapping handshakes."""
+        clients = [
+            self.start_connect(address, PORT, source_port) for address, source_port in sources
+        ]
         accepted = {}
-        for _ in callers:
+        for _ in clients:
             end, peer = self.listener.accept()
             accepted[peer[1]] = self.keep(end)
-        for caller in callers:
-            caller.settimeout(TIMEOUT)
-        return [(caller, accepted[caller.getsockname()[1]]) for caller in callers]
+        for client in clients:
+            client.settimeout(TIMEOUT)
+        return [(client, accepted[client.getsockname()[1]]) for client in clients]
 
-    def call(self, address: str, port: int, source_port: int) -> socket.socket:
-        """Send a SYN and wait for nothing."""
-        caller = self.keep(
+    def start_connect(self, address: str, port: int, source_port: int) -> socket.socket:
+        """Send a SYN and do not wait for the answer."""
+        client = self.keep(
             self.client.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
         )
-        return dial(caller, source_port, (address, port))
+        return dial(client, source_port, (address, port))
 
     def refused(self, address: str, port: int, source_port: int = 0) -> None:
-        """Try to open a connection where that must fail."""
+        """Try to open a connection; that must fail."""
         try:
             self.client.connect(address, port, source_port=source_port).close()
         except OSError as error:
@@ -93,7 +95,7 @@ class Stage:
 
 
 def scene(*, nano: bool = False, link: Link = NEAR) -> Callable[[Play], Play]:
-    """Make a recording of a function's play; its name is the file's."""
+    """Register a function as a scene; the file has its name."""
 
     def register(play: Play) -> Play:
         def record(path: Path) -> None:

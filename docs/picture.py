@@ -17,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 CAPTURE = HERE.parent / "captures" / "lost-syn-ack.pcap"
 WIDTH, HEIGHT, STEP = 120, 34, 3
 
-# Rich's own template names a font on the web: a picture in a README must need nothing.
+# Rich's own template links a font on the web; a picture in a README must not need it.
 TEMPLATE = """\
 <svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
 <style>

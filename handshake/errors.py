@@ -6,7 +6,7 @@ import errno
 import os
 from typing import Self
 
-from handshake.messages import text
+from handshake.messages import Message, text
 
 
 class HandshakeError(Exception):
@@ -41,6 +41,11 @@ class HandshakeError(Exception):
         """Put a place before those the error has; return the error."""
         self.place = f"{place}: {self.place}" if self.place else place
         return self
+
+    @property
+    def message(self) -> Message:
+        """The sentence as a value, without the place."""
+        return Message("errors", self.code, self.values)
 
     def __str__(self) -> str:
         sentence = text("errors", self.code, self.values)

@@ -112,10 +112,13 @@ class Finding:
     variant: str = ""
     """Which of its code's sentences fits; empty where there is only one."""
 
+    family: str = field(default="findings", kw_only=True)
+    """The table of its sentence: `findings` of an observer, or `notes` of a probe."""
+
     @property
     def text(self) -> str:
         """What it is, in English: what the packets prove, and what they only suggest."""
-        return messages.text("findings", self.code, self.values, variant=self.variant)
+        return messages.text(self.family, self.code, self.values, variant=self.variant)
 
     def as_json(self) -> Json:
         """Return it as one JSON object."""

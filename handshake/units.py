@@ -1,4 +1,4 @@
-"""Units and numbers that every part uses: nanoseconds, sequence space, control bits as integers."""
+"""Units and numbers that every part uses: nanoseconds, sequence space, TCP's numbers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ MODULUS: Final = 2**32
 
 MASK: Final = MODULUS - 1
 """`x & MASK` is `x % MODULUS`, faster."""
+
+TCP: Final = 6
+"""The protocol number in IP headers."""
 
 # `tcp.Flags` as plain integers, for loops that run once a segment: a set of flags would make an
 # object of each result.

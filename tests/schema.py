@@ -21,7 +21,7 @@ def _validator(name: str) -> Any:
 
 
 def valid(found: object, name: str) -> None:
-    """Fail where `found`, written as JSON, is not what the schema says of `name`."""
+    """Fail if `found`, written as JSON, does not match the schema's `name`."""
     errors = [
         f"{error.json_path}: {error.message[:200]}"
         for error in _validator(name).iter_errors(json.loads(json.dumps(found)))

@@ -8,7 +8,7 @@ from handshake.tcp import Endpoint, Flags, Options, Segment, Seq
 from handshake.tcp import options as opt
 
 A = Endpoint.of("192.0.2.10", 49152)
-"""TCP Peer A: the one that calls, in most figures."""
+"""TCP Peer A: the client, in most figures."""
 
 B = Endpoint.of("198.51.100.7", 80)
 """TCP Peer B: the one that listens, in most figures."""

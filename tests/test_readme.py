@@ -1,4 +1,4 @@
-"""What the README says is true today."""
+"""The examples of the README are true."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def test_the_output_in_the_readme(
 
     monkeypatch.chdir(ROOT)
     assert main(command) == 0
-    said = capsys.readouterr().out.splitlines()
+    output = capsys.readouterr().out.splitlines()
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     block = readme.split(f"    $ handshake {' '.join(command)}\n")[1].splitlines()
     quoted = list(takewhile(lambda line: not line.startswith("    $"), block))
     quoted = list(takewhile(lambda line: line.startswith("    ") or not line, quoted))
     assert len(quoted) > 5
-    assert all(line[4:] in said for line in quoted if line.strip() not in ("", "..."))
+    assert all(line[4:] in output for line in quoted if line.strip() not in ("", "..."))

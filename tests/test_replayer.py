@@ -60,7 +60,7 @@ def test_what_is_no_capture_is_refused_at_once(tmp_path: Path) -> None:
         replay(tmp_path / "missing.pcap")
 
 
-def test_what_an_icmp_error_says_of_a_segment_is_told(file: Path) -> None:
+def test_an_icmp_error_about_a_segment_is_reported(file: Path) -> None:
     error = IP(src="203.0.113.1", dst=str(A.address)) / ICMP(type=3, code=13)
     packets = [scapy_codec.packet(HANDSHAKE[0]), error / scapy_codec.packet(HANDSHAKE[0])]
     file.write_bytes(

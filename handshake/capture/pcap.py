@@ -9,9 +9,8 @@ from handshake.capture.sink import SELDOM
 from handshake.errors import CaptureError
 from handshake.packet import packed_frames
 from handshake.packet.frame import MAX_CAPTURED, Frame
-from handshake.packet.ip import TCP
 from handshake.packet.layer import IPV4
-from handshake.units import NS_PER_SECOND, SYN_BIT
+from handshake.units import NS_PER_SECOND, SYN_BIT, TCP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

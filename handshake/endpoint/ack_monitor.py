@@ -33,6 +33,10 @@ class AckStatus(NamedTuple):
     """Whether we sent no ACK on purpose."""
 
 
+UNKNOWN: Final = AckStatus(confirmed=False, watched=0)
+"""Of a connection that did not open."""
+
+
 class SynAckMonitor:
     """Measure when one server retransmits its SYN-ACK; all times in nanoseconds."""
 

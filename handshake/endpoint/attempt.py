@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from handshake.endpoint.client import Client
+from handshake.endpoint.close_policy import verdict_of_reset, verdict_of_silence
 from handshake.endpoint.data_phase import DataTransfer
 from handshake.endpoint.options import CloseMode
+from handshake.endpoint.outcome import DataExchange
 from handshake.endpoint.rejection import Rejections
 from handshake.endpoint.validation import dropped
 from handshake.endpoint.verdict import Close, Verdict
-from handshake.events.base import octets
 from handshake.tcp import ControlBlock, Flags, Segment, Seq, State
 
 if TYPE_CHECKING:
@@ -50,6 +51,11 @@ class Attempt(Client):
         return self.transfer.ack_status
 
     @property
+    def data(self) -> DataExchange | None:
+        """The data exchanged, if any."""
+        return DataExchange.of(self.transfer, self.block)
+
+    @property
     def deadline(self) -> int:
         """When `on_timer` is due."""
         soonest = super().deadline
@@ -79,14 +85,11 @@ class Attempt(Client):
             self.answer = observed
             self._icmp_errors.answered()
             if self.syn_sent > 1:
-                self.notes.add(
-                    "syn-retransmitted",
-                    f"Our SYN was sent {self.syn_sent} times before a valid answer arrived.",
-                )
+                self.notes.add("syn-retransmitted", count=self.syn_sent)
         if seg.rst:
             return self._reset(before, seg)
         if self.block.state is State.SYN_RECEIVED:
-            self.notes.add("simultaneous-open", "Simultaneous open: the SYNs of both ends crossed.")
+            self.notes.add("simultaneous-open")
             self._sender.timer.start(at)
             return self._sender.send(Flags.SYN | Flags.ACK, at, seq=self.iss)
         if not before.state.synchronized:
@@ -185,7 +188,7 @@ class Attempt(Client):
         if self.transfer.in_vain:
             return self._abort(Verdict.HALF_OPEN, at)
         if rest := self.transfer.send_buffer.rest(self.block):
-            self.notes.add("data-lost", f"{octets(rest)} of our data not acknowledged in time.")
+            self.notes.add("data-lost", count=rest)
             self.transfer.send_buffer.stop(self.block)
         return out + self._close(at)
 
@@ -225,8 +228,7 @@ class Attempt(Client):
         self._confirm(seg)
         # A RST before any data, or before any sign that our ACK was accepted: no application used
         # the connection. An ACK of our FIN proves nothing: the peer's TCP sends it by itself.
-        used = self.transfer.confirmed and self.transfer.used
-        self._end(Verdict.OPEN if used else Verdict.RESET)
+        self._end(verdict_of_reset(used=self.transfer.confirmed and self.transfer.used))
         return ()
 
     def _reject(self, observed: Observed, at: int) -> Segments:
@@ -238,9 +240,7 @@ class Attempt(Client):
         if not self.options.answer and self.block.state.synchronized:
             return ()
         if repeated:
-            self.notes.add(
-                "syn-ack-again", "The SYN-ACK was retransmitted: our ACK was late or was lost."
-            )
+            self.notes.add("syn-ack-again")
             if self.transfer.in_vain and at >= self.transfer.until(self.block):
                 return self._abort(Verdict.HALF_OPEN, at)
         answer = self._rejections.answer(self.block, seg, at)
@@ -265,15 +265,15 @@ class Attempt(Client):
             return ()
         if not self.options.answer:
             return self._abort(Verdict.HALF_OPEN, at)
-        # The peer has our FIN (section 3.6, case 1) and may stay in CLOSE-WAIT as long as its
-        # application likes: no reason for a RST.
-        if self._fin_acknowledged:
-            self.close = Close.PEER_KEPT_OPEN
-        else:
-            self.notes.add("no-answer-to-fin", "Our FIN was not acknowledged.")
-            if not self.transfer.confirmed:
-                return self._abort(Verdict.HALF_OPEN, at)
-        self._end(Verdict.OPEN)
+        fin_acknowledged = self._fin_acknowledged
+        if not fin_acknowledged:
+            self.notes.add("no-answer-to-fin")
+        verdict, self.close = verdict_of_silence(
+            fin_acknowledged=fin_acknowledged, confirmed=self.transfer.confirmed
+        )
+        if verdict is Verdict.HALF_OPEN:
+            return self._abort(verdict, at)
+        self._end(verdict)
         return ()
 
     @property

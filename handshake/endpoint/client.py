@@ -9,15 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from handshake.endpoint.ack_monitor import UNKNOWN, AckStatus
 from handshake.endpoint.options import ClientOptions
+from handshake.endpoint.outcome import DataExchange, Negotiated, Notes, Outcome
 from handshake.endpoint.segment_builder import ETHERNET, LINUX
 from handshake.endpoint.sender import Segments, Sender
 from handshake.endpoint.timeouts import Timeouts
 from handshake.endpoint.validation import IcmpErrors
-from handshake.endpoint.verdict import Close, Notes, Verdict
+from handshake.endpoint.verdict import Close, Verdict
 
 if TYPE_CHECKING:
-    from handshake.tcp import ControlBlock, Endpoint, Flags, Observed, Offer, Seq
+    from handshake.messages import Message
+    from handshake.tcp import ControlBlock, Endpoint, Observed, Offer, Seq
     from handshake.tcp.icmp import IcmpError
 
 
@@ -47,7 +50,7 @@ class Client:
     answer: Observed | None = field(init=False, default=None)
     """The first valid answer to our first segment."""
 
-    failure: str = field(init=False, default="")
+    failure: Message | None = field(init=False, default=None)
     """Why this machine did not send our first segment."""
 
     notes: Notes = field(init=False, default_factory=Notes)
@@ -86,19 +89,29 @@ class Client:
         return self._icmp_errors.error
 
     @property
-    def ignored(self) -> bool:
-        """Whether something was received and ignored because it is no valid answer."""
-        return self.notes.of_strays
+    def ack_status(self) -> AckStatus:
+        """What is known about whether the server accepted our ACK."""
+        return UNKNOWN
 
     @property
-    def asked(self) -> Flags:
-        """The control bits of our first segment."""
-        return self.options.asked
+    def data(self) -> DataExchange | None:
+        """The data exchanged, if any."""
+        return None
 
-    @property
-    def crossed(self) -> bool:
-        """Whether this was a simultaneous open: the SYNs crossed."""
-        return "simultaneous-open" in self.notes
+    def outcome(self) -> Outcome:
+        """Return what became of the connection, once it is `done`."""
+        assert self.verdict is not None, "the connection has not ended"
+        return Outcome(
+            verdict=self.verdict,
+            close=self.close,
+            icmp=self.error,
+            failure=self.failure,
+            syn_sent=self.syn_sent,
+            negotiated=Negotiated.of(self.block),
+            ack_status=self.ack_status,
+            data=self.data,
+            findings=tuple(self.notes),
+        )
 
     def clock(self, at: int) -> int:
         """Return our timestamp clock at a time, in milliseconds."""
@@ -122,10 +135,10 @@ class Client:
         """End at once; return the RSTs to send: none without a connection."""
         return ()
 
-    def unsent(self, why: str) -> None:
+    def unsent(self, why: Message) -> None:
         """Record that this machine did not send a segment, and why."""
         if self.verdict is not None or self.syn_sent > 1 or not self._opening:
-            self.notes.add("unsent", f"This machine did not send one of our segments: {why}.")
+            self.notes.add("unsent", why=why)
             return
         self.failure = why
         self._sender.syn_sent -= 1

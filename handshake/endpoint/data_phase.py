@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from handshake.endpoint.ack_monitor import AckStatus, SynAckMonitor
+from handshake.endpoint.close_policy import close_at
 from handshake.endpoint.receive_buffer import ReceiveBuffer
 from handshake.endpoint.send_buffer import SendBuffer
 from handshake.tcp import State
@@ -37,8 +38,7 @@ class DataTransfer:
 
         self._withheld = not options.answer
         self._timeouts = timeouts
-        self._hold_until = 0
-        self._data_deadline = 0
+        self._opened_at = 0
 
     def begin(self, at: int, block: ControlBlock, arrived: int) -> None:
         """Start at the SYN-ACK, processed `at` and captured at `arrived`."""
@@ -46,8 +46,7 @@ class DataTransfer:
         self._syn_ack_ack = block.snd.una
         self.receive_buffer.begin(block.rcv.irs)
         self.monitor.begin(at, self._timeouts.observe, arrived)
-        self._hold_until = at + self._timeouts.hold
-        self._data_deadline = at + self._timeouts.handshake
+        self._opened_at = at
 
     def shows(self, seg: Segment, *, syn_again: bool) -> bool:
         """Whether an acceptable segment proves that the server accepted our ACK, or data after it.
@@ -79,14 +78,13 @@ class DataTransfer:
 
     def until(self, block: ControlBlock) -> int:
         """Return when we may close, unless a segment arrives before."""
-        rest = self.send_buffer.rest(block)
-        if block.state is State.CLOSE_WAIT:  # the peer sends no more
-            return self._data_deadline if rest else 0
-        waiting = rest or self.receive_buffer.found_expected is False
-        return max(
-            self._hold_until,
-            self._data_deadline if waiting else 0,
-            0 if self.confirmed else self.monitor.until,
+        return close_at(
+            self._opened_at,
+            self._timeouts,
+            unsent=bool(self.send_buffer.rest(block)),
+            awaiting=self.receive_buffer.found_expected is False,
+            peer_closed=block.state is State.CLOSE_WAIT,
+            observe_until=0 if self.confirmed else self.monitor.until,
         )
 
     @property

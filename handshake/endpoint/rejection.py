@@ -8,7 +8,7 @@ from handshake.tcp import Flags, Seq, State
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from handshake.endpoint.verdict import Notes
+    from handshake.endpoint.outcome import Notes
     from handshake.tcp import ControlBlock, Segment
 
 ANSWER_INTERVAL: Final = NS_PER_SECOND // 2
@@ -50,27 +50,18 @@ class Rejections:
         match block.state:
             case State.SYN_SENT if seg.ack is not None and not block.acknowledges_new(seg):
                 what = "SYN-ACK" if seg.syn else "ACK"
-                self._notes.add(
-                    "wrong-ack",
-                    f"The {what} acknowledges {seg.ack}; our SYN needs {self._iss + 1}.",
-                )
+                self._notes.add("wrong-ack", what=what, ack=seg.ack, expected=self._iss + 1)
                 return Rejection(Flags.RST, seg.ack)
             case State.SYN_SENT:
                 if seg.ack is not None:
-                    self._notes.add(
-                        "bare-ack",
-                        "An ACK of our SYN arrived without a SYN, which opens no connection (RFC "
-                        "9293 section 3.10.7.3).",
-                    )
+                    self._notes.add("bare-ack")
                 return None
             case State.SYN_RECEIVED if _wrong_ack(block, seg):
                 return Rejection(Flags.RST, seg.ack)
         return Rejection(Flags.ACK)
 
     def _rst(self, block: ControlBlock, seg: Segment) -> Rejection | None:
-        self._notes.add(
-            "rst-ignored", f"A RST that answers none of our segments was ignored: {seg}."
-        )
+        self._notes.add("rst-ignored", segment=seg)
         # In the window, but not at RCV.NXT: send a challenge ACK (RFC 5961 section 3.2).
         if block.state.synchronized and block.in_window(seg):
             return Rejection(Flags.ACK)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from handshake.endpoint.ack_monitor import AckStatus
 from handshake.endpoint.client import Client
 from handshake.endpoint.validation import dropped
 from handshake.endpoint.verdict import Verdict
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 class SingleSegmentProbe(Client):
     """Send one segment, retransmit it, and judge the first valid answer (section 3.10.7)."""
 
-    ack_status: AckStatus = field(init=False, default=AckStatus(confirmed=False, watched=0))
-    transfer: None = field(init=False, default=None)
     _first: Segment = field(init=False)
 
     @property
@@ -42,9 +39,7 @@ class SingleSegmentProbe(Client):
             return ()
         sent = self._first
         if seg.rst and not _answers(seg, sent):
-            self.notes.add(
-                "rst-ignored", f"A RST that answers none of our segments was ignored: {seg}."
-            )
+            self.notes.add("rst-ignored", segment=seg)
             return ()
         if seg.rst:
             self.answer = observed
@@ -56,7 +51,7 @@ class SingleSegmentProbe(Client):
             self.answer = observed
             self._end(Verdict.HALF_OPEN)
             return self._sender.send(Flags.RST, at, seq=seg.ack)
-        self.notes.add("stray", f"A segment that answers none of ours was ignored: {seg}.")
+        self.notes.add("stray", segment=seg)
         return ()
 
     def icmp(self, error: IcmpError) -> None:

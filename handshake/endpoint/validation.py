@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from handshake.tcp.signature import verified
 
 if TYPE_CHECKING:
-    from handshake.endpoint.verdict import Notes
+    from handshake.endpoint.outcome import Notes
     from handshake.tcp import Observed
     from handshake.tcp.icmp import IcmpError
 
@@ -16,14 +16,11 @@ def dropped(observed: Observed, key: bytes, notes: Notes) -> bool:
     """Whether to drop a damaged or unsigned segment; `key` is the MD5 key, empty for none."""
     seg = observed.segment
     if observed.checksum_ok is False:
-        notes.add("bad-checksum", f"A segment with a wrong checksum was dropped: {seg}.")
+        notes.add("bad-checksum", segment=seg)
     elif seg.unreadable:
-        notes.add("unreadable", f"A segment with an unreadable header was dropped: {seg}.")
+        notes.add("unreadable", segment=seg)
     elif key and not verified(seg, key):
-        notes.add(
-            "bad-signature",
-            f"A segment without a valid MD5 signature was dropped (RFC 2385): {seg}.",
-        )
+        notes.add("bad-signature", segment=seg)
     else:
         return False
     return True
@@ -46,14 +43,10 @@ class IcmpErrors:
         error ends nothing before the `last` retransmission of the SYN (section 3.9.2.2).
         """
         if not ours:
-            self._notes.add(
-                "foreign-icmp",
-                f"{error.sender} sent an ICMP error that quotes none of our segments; ignored: "
-                f"{error}.",
-            )
+            self._notes.add("foreign-icmp", sender=error.sender, error=error)
             return False
         if not waiting or not error.unreachable:
-            self._notes.add("icmp", f"{error.sender} reported: {error}.")
+            self._notes.add("icmp", sender=error.sender, error=error, answered=False)
             return False
         self.error = error
         return last or not error.soft
@@ -62,5 +55,5 @@ class IcmpErrors:
         """Record that an answer arrived after all."""
         if self.error is not None:
             sender, error = self.error.sender, self.error
-            self._notes.add("icmp", f"{sender} reported: {error}. An answer arrived later.")
+            self._notes.add("icmp", sender=sender, error=error, answered=True)
             self.error = None

@@ -1,12 +1,8 @@
-"""The verdict of a probe, how its connection was closed, and notes on what was received."""
+"""The verdict of a probe, and how its connection was closed."""
 
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Final, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class Verdict(Enum):
@@ -64,52 +60,3 @@ class Close(Enum):
 
     def __str__(self) -> str:
         return self.value
-
-
-class Note(NamedTuple):
-    """A remark on what was received."""
-
-    code: str
-    """A stable name for programs."""
-
-    text: str
-
-
-_IGNORED: Final = frozenset(
-    {
-        "bad-checksum",
-        "bad-signature",
-        "bare-ack",
-        "foreign-icmp",
-        "icmp",
-        "rst-ignored",
-        "stray",
-        "unreadable",
-        "wrong-ack",
-    }
-)
-
-
-class Notes:
-    """The first note of each code: a peer must not be able to fill our memory."""
-
-    def __init__(self) -> None:
-        self._by_code: dict[str, Note] = {}
-
-    def add(self, code: str, text: str) -> None:
-        """Add a note, unless there is one with this code."""
-        self._by_code.setdefault(code, Note(code, text))
-
-    @property
-    def of_strays(self) -> bool:
-        """Whether a note is about something that was ignored because it is no answer."""
-        return not _IGNORED.isdisjoint(self._by_code)
-
-    def __contains__(self, code: str) -> bool:
-        return code in self._by_code
-
-    def __iter__(self) -> Iterator[Note]:
-        return iter(self._by_code.values())
-
-    def __len__(self) -> int:
-        return len(self._by_code)

@@ -24,7 +24,7 @@ from handshake.events.fast_open import (
 )
 from handshake.events.handshake import (
     Established,
-    Negotiated,
+    OptionsNegotiated,
     Refused,
     SimultaneousOpen,
     SynAckCrossed,
@@ -68,7 +68,7 @@ __all__ = [
     "KeepAliveAck",
     "Malformed",
     "MidStream",
-    "Negotiated",
+    "OptionsNegotiated",
     "PortReused",
     "Refused",
     "ResetRefused",

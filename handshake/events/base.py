@@ -149,13 +149,3 @@ class Step:
     def section(self) -> str | None:
         """The section of its first event; None where it has no event."""
         return self.events[0].section if self.events else None
-
-
-def octets(count: int) -> str:
-    """Return a count of octets in words."""
-    return messages.number(count, "octet")
-
-
-def seconds(value: float) -> str:
-    """Return a time in the unit that reads best: `0.0205 ms`, `28.4 ms`, `1.02 s`."""
-    return messages.time(value)

@@ -84,7 +84,7 @@ class SynAckRetransmitted(Event, code="syn-ack-retransmitted", section="3.8.1"):
 
 
 @dataclass(frozen=True, slots=True)
-class Negotiated(Event, code="negotiated", section="3.2"):
+class OptionsNegotiated(Event, code="negotiated", section="3.2"):
     """Both offers are known: what they have in common is in force."""
 
     agreed: Agreement

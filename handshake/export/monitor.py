@@ -12,8 +12,8 @@ from enum import IntEnum
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from handshake import messages
 from handshake.endpoint.verdict import Verdict
-from handshake.events.base import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -95,7 +95,7 @@ def _summary(result: Result) -> str:
     text = f"{_target(result)} {result.verdict}"
     if result.rtt is not None:
         guess = " (unclear which SYN was answered)" if result.rtt_ambiguous else ""
-        text += f", {_answer(result)} after {seconds(result.rtt)}{guess}"
+        text += f", {_answer(result)} after {messages.time(result.rtt)}{guess}"
     if result.succeeded:
         return text
     unmet = result.verdict is Verdict.OPEN

@@ -23,11 +23,11 @@ from handshake.linux import bpf, timestamping
 from handshake.linux.route import bind_to_interface
 from handshake.linux.sockaddr import sockaddr
 from handshake.packet.icmp import IcmpError, quoted
-from handshake.packet.ip import TCP, Datagram, header
+from handshake.packet.ip import Datagram, header
 from handshake.packet.reassembly import Fragments
 from handshake.packet.template import Templates
 from handshake.tcp import Observed, Segment
-from handshake.units import NS_PER_SECOND
+from handshake.units import NS_PER_SECOND, TCP
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -147,11 +147,6 @@ def send_error(error: OSError) -> ConnectError:
     return ConnectError(code, errno=name, down=interfaces_down() if name == "ENETUNREACH" else ())
 
 
-def explain(error: OSError) -> str:
-    """Return why the kernel did not send, as a sentence."""
-    return str(send_error(error))
-
-
 def bind_error(error: OSError, source: str, port: int = 0) -> ConnectError:
     """Return why the kernel does not let us send from a source: an address, a port, an interface.
 

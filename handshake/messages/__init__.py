@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-FAMILIES: Final = ("errors", "events", "findings", "reasons")
+FAMILIES: Final = ("errors", "events", "findings", "notes", "reasons", "verdicts")
 
 ENGLISH: Final = "en"
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from handshake.units import TCP
+
 if TYPE_CHECKING:
     from handshake.tcp import Segment
 
 Address: TypeAlias = IPv4Address | IPv6Address
-
-TCP: Final = 6
 
 _ONES: Final = 0xFFFF
 

@@ -23,10 +23,11 @@ from typing import TYPE_CHECKING, Final
 from handshake.errors import CaptureError
 from handshake.packet.checksum import checksum
 from handshake.packet.dot11 import EncryptedError
-from handshake.packet.ip import TCP, CutError
+from handshake.packet.ip import CutError
 from handshake.packet.layer import IPV4, IPV6, UnknownLinkError
 from handshake.packet.layer_parser import LayerParser, ShortError
 from handshake.tcp import Observed, Segment
+from handshake.units import TCP
 
 if TYPE_CHECKING:
     from handshake.packet.frame import Frame

@@ -5,9 +5,10 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import Final
 
-from handshake.packet.ip import TCP, Datagram, header
+from handshake.packet.ip import Datagram, header
 from handshake.tcp import Endpoint, Seq
 from handshake.tcp.icmp import IcmpError
+from handshake.units import TCP
 
 __all__ = ["PROTOCOLS", "IcmpError", "quoted"]
 

@@ -11,7 +11,6 @@ from handshake.packet.checksum import checksum, internet_checksum
 if TYPE_CHECKING:
     from handshake.packet.layer import Octets
 
-TCP: Final = 6
 ICMPV6: Final = 58
 
 _HOP_BY_HOP, _ROUTING, _FRAGMENT, _AUTHENTICATION, _DESTINATION = 0, 43, 44, 51, 60

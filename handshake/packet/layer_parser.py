@@ -6,9 +6,10 @@ import struct
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from handshake.packet import dot11, icmp, ip, link_layers, tunnels
-from handshake.packet.ip import TCP, Datagram
+from handshake.packet.ip import Datagram
 from handshake.packet.layer import IP, IPV4, IPV6, UnknownLinkError
 from handshake.packet.reassembly import Fragments
+from handshake.units import TCP
 
 if TYPE_CHECKING:
     from handshake.packet.frame import Frame

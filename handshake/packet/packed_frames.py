@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.packet.checksum import segment_ok
 from handshake.packet.frame import Frame
-from handshake.packet.ip import TCP
 from handshake.packet.layer import IPV4, IPV6
 from handshake.tcp import Observed
+from handshake.units import TCP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,8 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from handshake.packet.checksum import TCP, segment_ok, words_sum
+from handshake.packet.checksum import segment_ok, words_sum
+from handshake.units import TCP
 
 if TYPE_CHECKING:
     from handshake.tcp import Endpoint

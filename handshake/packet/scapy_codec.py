@@ -10,7 +10,7 @@ from scapy.layers.inet import ICMP, IP, TCP, IPerror
 from scapy.layers.inet6 import IPerror6, IPv6, _ICMPv6
 from scapy.packet import NoPayload
 
-from handshake.packet import ip as network
+from handshake import units
 from handshake.packet.ip import Datagram
 from handshake.tcp import Segment
 from handshake.tcp.options import MAX_OCTETS
@@ -26,7 +26,7 @@ def segment(packet: Any) -> Segment:
     """Return the innermost segment of a Scapy packet. Raises ValueError if it has none."""
     for layer in reversed(list(ip_layers(packet))):
         datagram = Datagram.parse(bytes(layer))
-        if datagram.protocol == network.TCP and not datagram.fragment:
+        if datagram.protocol == units.TCP and not datagram.fragment:
             return _parsed(datagram)
     raise ValueError("no TCP segment in this packet")
 

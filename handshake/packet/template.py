@@ -8,8 +8,9 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from handshake.packet import scapy_codec
-from handshake.packet.checksum import TCP, complement, words_sum
+from handshake.packet.checksum import complement, words_sum
 from handshake.tcp.option_kinds import Kind
+from handshake.units import TCP
 
 if TYPE_CHECKING:
     from handshake.tcp import Segment

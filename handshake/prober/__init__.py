@@ -1,4 +1,4 @@
-"""Opens a connection by hand, closes it again, and says what happened."""
+"""Probes: opens TCP connections, closes them again, and explains what happened."""
 
 from __future__ import annotations
 
@@ -6,25 +6,32 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from handshake.endpoint.attempt import Attempt
     from handshake.endpoint.options import ClientOptions, CloseMode
+    from handshake.endpoint.outcome import DataExchange, Negotiated, Outcome
     from handshake.endpoint.timeouts import Timeouts
-    from handshake.endpoint.verdict import Close, Note, Verdict
+    from handshake.endpoint.verdict import Close, Verdict
     from handshake.prober.listener import loopback_listener
-    from handshake.prober.result import Negotiated, Result, exit_code
-    from handshake.prober.run import Probe
+    from handshake.prober.result import Result, exit_code
+    from handshake.prober.run import (
+        Probe,
+        Prober,
+        connect,
+        connect_all,
+        probe_all,
+        probes,
+    )
     from handshake.prober.target import Target, targets
 else:
     _HOMES = {
         "endpoint.attempt": ("Attempt",),
         "endpoint.options": ("CloseMode", "ClientOptions"),
         "endpoint.timeouts": ("Timeouts",),
-        "endpoint.verdict": ("Close", "Note", "Verdict"),
+        "endpoint.outcome": ("DataExchange", "Negotiated", "Outcome"),
+        "endpoint.verdict": ("Close", "Verdict"),
         "prober.listener": ("loopback_listener",),
-        "prober.result": ("Negotiated", "Result", "exit_code"),
-        "prober.run": ("Probe",),
+        "prober.result": ("Result", "exit_code"),
+        "prober.run": ("Probe", "Prober", "connect", "connect_all", "probe_all", "probes"),
         "prober.target": ("Target", "targets"),
     }
 
@@ -41,16 +48,21 @@ __all__ = [
     "ClientOptions",
     "Close",
     "CloseMode",
+    "DataExchange",
     "Negotiated",
-    "Note",
+    "Outcome",
     "Probe",
+    "Prober",
     "Result",
     "Target",
     "Timeouts",
     "Verdict",
+    "connect",
+    "connect_all",
     "exit_code",
     "loopback_listener",
     "probe",
+    "probe_all",
     "probes",
     "targets",
 ]
@@ -67,15 +79,17 @@ def probe(
     close_timeout: float = 2.0,
     options: ClientOptions | None = None,
 ) -> Result:
-    """Return what became of a call to `host`, which may be a whole target such as `[::1]:80`.
+    """Connect to `host`, close the connection, and return the result.
 
-    Of several addresses it is the first that is open, or the first of all where none is.
-    Times are in seconds; for so long it is observed whether the peer took our ACK (see
-    `Timeouts.observe`). Raises LocalError where this machine does not let us.
+    `host` may be a whole target such as `[::1]:80`. Of several addresses the result is that of the
+    first that is open, or of the first of all if none is. Times are in seconds; `observe` is how
+    long to watch for a sign that the peer did not receive our ACK. Raises LocalError if this
+    machine does not allow it.
     """
     from handshake.endpoint.timeouts import Timeouts
     from handshake.endpoint.verdict import Verdict
     from handshake.prober.result import Result
+    from handshake.prober.run import probes
     from handshake.prober.target import Target
 
     target = Target.parse(host) if port is None else Target.of(host, port)
@@ -84,27 +98,7 @@ def probe(
     )
     results = []
     for each in probes(target, timeouts, options):
-        results.append(each if isinstance(each, Result) else each.result)
+        results.append(each if isinstance(each, Result) else each.finish())
         if results[-1].verdict is Verdict.OPEN:
             return results[-1]
     return results[0]
-
-
-def probes(
-    target: Target, timeouts: Timeouts | None = None, options: ClientOptions | None = None
-) -> Iterator[Probe | Result]:
-    """Yield a probe for each address of the target, not yet begun; a result where it has none."""
-    from handshake.endpoint.verdict import Verdict
-    from handshake.prober.lookup import endpoints
-    from handshake.prober.resolver import entry
-    from handshake.prober.result import Result, failed
-    from handshake.prober.run import Probe
-
-    try:
-        found = endpoints(target)
-    except LookupError as error:
-        yield failed(target, Verdict.NAME_ERROR, str(error))
-        return
-    for remote in found:
-        called = entry(target, remote)
-        yield called if isinstance(called, Result) else Probe(*called, timeouts, options)

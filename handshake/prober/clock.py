@@ -1,4 +1,4 @@
-"""Clocks: the time as packets are stamped with, and the numbers that a connection begins with."""
+"""The clock of packet time stamps, and initial sequence numbers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Final
 from handshake.units import MODULUS
 
 _ISN_TICK: Final = 4_000
-"""Nanoseconds in which our ISS moves on by one (section 3.4.1)."""
+"""Nanoseconds in which the initial sequence number advances by one (section 3.4.1)."""
 
 
 class Clock:
-    """The time as the kernel stamps packets, but never set back."""
+    """The clock that the kernel stamps packets with, but monotonic."""
 
     def __init__(self) -> None:
         self._since = time.time_ns() - time.monotonic_ns()
@@ -25,21 +25,21 @@ class Clock:
 
 
 class IsnGenerator:
-    """Chooses what a connection begins with: nobody else can guess it, and it always moves on.
+    """Generates initial sequence numbers that cannot be guessed and always advance (RFC 6528).
 
-    So a peer that still remembers the last connection between two ports knows the next one for
-    newer (section 3.4.1; RFC 7323 section 5.4).
+    So a peer that still remembers the previous connection between two sockets recognizes the next
+    one as newer (section 3.4.1); likewise its timestamps clock (RFC 7323 section 5.4).
     """
 
     def __init__(self) -> None:
         self._secret = secrets.token_bytes(16)
 
     def iss(self, ends: bytes, now: int) -> int:
-        """Return the ISS between these addresses and ports at this time."""
+        """Return the ISS of a connection between these addresses and ports, at a time."""
         return (self._digest(ends) + now // _ISN_TICK) % MODULUS
 
     def ticks(self, addresses: bytes) -> int:
-        """Return what our clock shows these two hosts at time 0."""
+        """Return the offset of the timestamps clock between two hosts, in milliseconds."""
         return self._digest(addresses)
 
     def _digest(self, octets: bytes) -> int:

@@ -1,4 +1,4 @@
-"""A call that is not made: the SYN that it would begin with."""
+"""The dry run: the SYN that a connection would begin with; nothing is sent."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from handshake.endpoint.options import ClientOptions
 
 _LIKELY: Final = range(32768, 61000)
-"""The ports that Linux gives to its own calls (net.ipv4.ip_local_port_range)."""
+"""The ports that Linux gives to its own connections (net.ipv4.ip_local_port_range)."""
 
 
 def syn(remote: Endpoint, options: ClientOptions) -> Observed:
     """Return the SYN that would leave for the remote end, in its packet. Needs no privilege.
 
-    The kernel is asked for the way, and nothing is sent. What is drawn anew for each call, the
-    port and the number, is drawn. Raises LocalError where there is no way.
+    The kernel is asked for the route. The source port and the ISS are random, as for a real
+    connection. Raises LocalError if there is no route.
     """
     from handshake.linux.route import route
     from handshake.packet.checksum import internet_checksum
@@ -33,18 +33,18 @@ def syn(remote: Endpoint, options: ClientOptions) -> Observed:
     if (why := unusable(address)) is not None:
         raise LocalError(why.code, **why.values)
     try:
-        way = route(address, options.source, options.interface)
+        path = route(address, options.source, options.interface)
     except ConnectError as error:
         raise LocalError("no-syn", address=address, why=error) from error
-    local = Endpoint(way.source, options.source_port or secrets.choice(_LIKELY))
+    local = Endpoint(path.source, options.source_port or secrets.choice(_LIKELY))
     iss = Seq(secrets.randbits(32) if options.iss is None else options.iss)
     version = address.version
-    offer, room = offer_for(way.mtu, version, options), path_mss(way.mtu, version)
+    offer, room = offer_for(path.mtu, version, options), path_mss(path.mtu, version)
     headers = SegmentBuilder(offer, options, room)
     segment = headers.opening(local, remote, iss, secrets.randbits(32))
     packet = Templates().packet(segment, options.ttl, options.tos)
     if version == 4:
-        # On its way out the kernel fills this one in.
+        # The kernel fills in the header checksum when it sends.
         packet = packet[:10] + internet_checksum(packet[:20]).to_bytes(2, "big") + packet[12:]
     datagram = Datagram.parse(packet)
     whole = Segment.parse(local.address, address, datagram.payload, datagram.length)

@@ -1,258 +1,175 @@
-"""The reason of a verdict, in English: what was seen that it follows from."""
+"""Explains a verdict: the code and values of the sentence that says what it follows from."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from handshake.endpoint.verdict import Verdict
-from handshake.events.base import octets
+from handshake.messages import Message
 from handshake.tcp import Flags
 
 if TYPE_CHECKING:
     from handshake.endpoint.ack_monitor import AckStatus
+    from handshake.endpoint.outcome import DataExchange, Outcome
     from handshake.packet.checksum import Address
-    from handshake.prober.result import DataExchange
     from handshake.tcp import Endpoint
     from handshake.tcp.icmp import IcmpError
 
 
-_SOONEST: Final = 1.0
-"""Seconds before which no SYN,ACK need come again (RFC 6298 section 2)."""
+_FIRST_RTO: Final = 1.0
+"""Seconds before which no SYN-ACK need be retransmitted (RFC 6298 section 2)."""
 
 
-class Concluded(Protocol):
-    """What a reason is made of."""
-
-    local: Endpoint
-    remote: Endpoint
-
-    @property
-    def asked(self) -> Flags:
-        """The control bits of our first segment."""
-
-    @property
-    def verdict(self) -> Verdict | None:
-        """What was concluded."""
-
-    @property
-    def error(self) -> IcmpError | None:
-        """The ICMP error that decided it."""
-
-    @property
-    def failure(self) -> str:
-        """Why this machine did not send our SYN."""
-
-    @property
-    def syn_sent(self) -> int:
-        """How many times our SYN was sent."""
-
-    @property
-    def ignored(self) -> bool:
-        """Whether something came back that is no answer."""
-
-    @property
-    def crossed(self) -> bool:
-        """Whether the peer called us while we called it."""
-
-    @property
-    def ack_status(self) -> AckStatus:
-        """What is known of whether the peer took our ACK."""
+def verdict_message(code: str, **values: Any) -> Message:
+    """Return a sentence of `messages/en/verdicts.toml`."""
+    return Message("verdicts", code, values)
 
 
-def reason(
-    attempt: Concluded, seconds: float, data: DataExchange | None = None, *, signed: bool = False
-) -> str:
-    """Return why the attempt ended as it did, in English.
+def explain(
+    outcome: Outcome,
+    local: Endpoint,
+    remote: Endpoint,
+    seconds: float,
+    *,
+    asked: Flags = Flags.SYN,
+    signed: bool = False,
+) -> Message:
+    """Return why the connection between two endpoints has its verdict after so many seconds.
 
-    `data` is what was said on the connection, and `signed` whether our segments were.
+    `asked` are the control bits of our first segment; `signed` whether our segments were.
     """
-    port, syns = attempt.remote.port, _syns(attempt.syn_sent)
-    knocked = Flags.SYN not in attempt.asked or attempt.asked & (Flags.FIN | Flags.ACK)
-    if knocked and (found := _knocked(attempt, seconds)) is not None:
+    port, count = remote.port, outcome.syn_sent
+    request = Flags.SYN in asked and not asked & (Flags.FIN | Flags.ACK)
+    found = None if request else _segment(outcome, asked, port, seconds)
+    if found is None and outcome.crossed:
+        found = _crossed(outcome.verdict, port)
+    if found is not None:
         return found
-    if attempt.crossed and (found := _crossed(attempt)) is not None:
-        return found
-    match attempt.verdict:
+    ack = outcome.ack_status
+    match outcome.verdict:
         case Verdict.OPEN:
-            return (
-                f"a program listens on port {port}: its answer acknowledges our SYN, "
-                f"{_taken(attempt.ack_status)}{_unmet(data)}"
-            )
+            values = {"ack": _accepted(ack), "missing": _missing(outcome.data)}
+            return verdict_message("open", port=port, **values)
         case Verdict.CLOSED:
-            return (
-                f"RST answered our SYN: nothing listens on port {port}, or a firewall says so in "
-                f"the host's name"
-            )
+            return verdict_message("closed", port=port)
         case Verdict.FILTERED:
-            if attempt.ignored:
-                return (
-                    f"nothing that came back in {seconds:.1f} s is an answer to {syns}: what it "
-                    f"was, and why it was ignored, is noted"
-                )
-            if signed:
-                return (
-                    f"nothing answered {syns} in {seconds:.1f} s: a host with another key for us, "
-                    f"or with none, drops what is signed in silence (RFC 2385), as a firewall "
-                    f"does; or it is down or too busy"
-                )
-            return (
-                f"nothing answered {syns} in {seconds:.1f} s: a firewall drops it, or the host is "
-                f"down or too busy; TCP cannot tell which"
-            )
+            code = "ignored" if outcome.ignored else "signed" if signed else "silent"
+            return verdict_message(f"filtered.{code}", count=count, seconds=seconds)
         case Verdict.UNREACHABLE:
-            return _unreachable(attempt)
+            return _unreachable(outcome, local, remote)
         case Verdict.HALF_OPEN:
-            return f"the peer answered our SYN, {_not_taken(attempt.ack_status)}"
+            return _half_open(ack)
         case Verdict.RESET:
-            hung_up = _hung_up(attempt.ack_status)
-            return f"the peer answered our SYN, and then reset the connection{hung_up}"
+            return verdict_message("reset", accepted=ack.confirmed)
         case Verdict.BAD_PEER:
-            return f"{syns} brought only answers that acknowledge what we did not send"
+            return verdict_message("bad-peer", count=count)
         case Verdict.LOCAL_ERROR:
-            return f"this machine did not send our SYN: {attempt.failure}"
-    raise ValueError("an attempt that is not done has no reason yet")
+            return verdict_message("unsent.segment", asked=asked, why=outcome.failure)
+    raise ValueError("no connection was made: there is nothing to explain")
 
 
-def nobody_answers(who: Address, called: Address) -> str:
-    """Return why nothing leaves for who is called, where somebody on our link does not answer."""
-    whom = "it" if who.packed == called.packed else f"the router on the way, {who}"
-    return f"nobody on the link answers for {whom}"
-
-
-def _unreachable(attempt: Concluded) -> str:
-    error = attempt.error
-    if error is None:
-        return attempt.failure
-    if error.sender.packed == attempt.local.address.packed:
-        host_unreachable = (1, 3) if error.version == 6 else (3, 1)
-        if (error.type, error.code) == host_unreachable:
-            # What the kernel says to itself when nobody answers its ARP or solicitations.
-            return f"{error}: nobody on the link answers for it, or for the router on the way"
-        return f"{error}: a rule on this machine rejects it"
-    who = (
-        "the host itself" if error.sender.packed == attempt.remote.address.packed else error.sender
+def no_neighbour(neighbour: Address, remote: Address) -> Message:
+    """Return why nothing leaves for the remote address: the neighbour on our link is silent."""
+    gateway = neighbour.packed != remote.packed
+    return verdict_message(
+        "unreachable.neighbour",
+        protocol=_resolution(remote.version),
+        gateway=gateway,
+        address=neighbour,
     )
-    return f"{who} says: {error}"
 
 
-def _taken(ack_status: AckStatus) -> str:
-    if ack_status.confirmed:
-        return "and it has taken our ACK"
-    if ack_status.again:
-        often = "once" if len(ack_status.again) == 1 else f"{len(ack_status.again)} times"
-        return f"came again {often}, and then no more: it seems to have taken our last ACK"
-    if ack_status.watched > _SOONEST:
-        # SYN cookies keep nothing: whether our ACK came or not, they are as silent.
-        return (
-            f"and did not come again in {ack_status.watched:.3g} s: it seems to have taken our "
-            f"ACK, unless it keeps nothing before that, as with SYN cookies"
-        )
-    if ack_status.watched:
-        return (
-            f"and did not come again in {ack_status.watched:.3g} s: too soon to tell whether it "
-            f"took our ACK"
-        )
-    return "and whether it took our ACK was not watched"
+def _resolution(version: int) -> str:
+    return "ARP" if version == 4 else "neighbour discovery"
 
 
-def _unmet(data: DataExchange | None) -> str:
+def _unreachable(outcome: Outcome, local: Endpoint, remote: Endpoint) -> Message:
+    error = outcome.icmp
+    if error is None:
+        assert outcome.failure is not None
+        return outcome.failure
+    if error.sender.packed == local.address.packed:
+        if host_unreachable(error):
+            # What the kernel reports to itself when ARP or neighbour discovery fails.
+            protocol = _resolution(error.version)
+            values = {"protocol": protocol, "address": remote.address}
+            return verdict_message("unreachable.no-reply", error=error, **values)
+        return verdict_message("unreachable.rejected", error=error)
+    if error.sender.packed == remote.address.packed:
+        return verdict_message("unreachable.host", error=error)
+    return verdict_message("unreachable.router", sender=error.sender, error=error)
+
+
+def host_unreachable(error: IcmpError) -> bool:
+    """Whether the error says that a host, or a neighbour, does not answer on its link."""
+    return (error.type, error.code) == ((1, 3) if error.version == 6 else (3, 1))
+
+
+def _accepted(ack: AckStatus) -> Message:
+    if ack.confirmed:
+        return verdict_message("ack.accepted")
+    if ack.again:
+        return verdict_message("ack.retransmitted", count=len(ack.again), once=len(ack.again) == 1)
+    if ack.watched:
+        code = "silent" if ack.watched > _FIRST_RTO else "too-soon"
+        return verdict_message(f"ack.{code}", watched=ack.watched)
+    return verdict_message("ack.unobserved")
+
+
+def _missing(data: DataExchange | None) -> Message | str:
     if data is None or data.expected is not False:
         return ""
     if not data.received:
-        return ". It said nothing, where something was expected"
-    count = len(data.received)
-    return f". What was expected is not in the {octets(count)} that it said"
+        return verdict_message("missing.no-data")
+    return verdict_message("missing.other-data", count=len(data.received))
 
 
-def _not_taken(ack_status: AckStatus) -> str:
-    times = [f"{each:.1f}" for each in ack_status.again]
-    again = f"its SYN+ACK did not come again in {ack_status.watched:.3g} s"
-    if times:
-        often = " and ".join(filter(None, (", ".join(times[:-1]), times[-1])))
-        again = f"its SYN+ACK came again after {often} s"
-    if ack_status.withheld:
-        stateless = ": it seems to keep nothing of it, as with SYN cookies or a SYN proxy"
-        told = not times and ack_status.watched > _SOONEST
-        return f"and our ACK was withheld: {again}{stateless if told else ''}"
-    if len(times) > 1:
-        return (
-            f"but never took our answer to that: {again}. Our ACKs are lost on the way, or the "
-            f"server waits for data before it accepts, or its queue of connections to accept is "
-            f"full"
-        )
-    return (
-        "and acknowledged nothing that we sent after it: whether it took our ACK, nothing shows. "
-        "What we send may be lost on the way, or the server's queue of connections to accept is "
-        "full"
-    )
+def _half_open(ack: AckStatus) -> Message:
+    after = [f"{each:.1f}" for each in ack.again]
+    if ack.withheld and after:
+        return verdict_message("half-open.withheld", after=after)
+    if ack.withheld:
+        stateless = ack.watched > _FIRST_RTO
+        values = {"watched": ack.watched, "stateless": stateless}
+        return verdict_message("half-open.withheld-silent", **values)
+    if len(after) > 1:
+        return verdict_message("half-open.retransmitted", after=after)
+    return verdict_message("half-open.unacknowledged")
 
 
-def _hung_up(ack_status: AckStatus) -> str:
-    took = ", although it had taken our ACK" if ack_status.confirmed else ""
-    return (
-        f" before a word was said on it{took}: a program there hangs up on us at once, or the "
-        f"server's queue of connections to accept is full, or a firewall breaks it off"
-    )
-
-
-def _crossed(attempt: Concluded) -> str | None:
-    """Return why, where the peer's SYN came before it could have answered ours."""
-    called = f"the peer called us from port {attempt.remote.port} while we called it"
-    match attempt.verdict:
+def _crossed(verdict: Verdict, port: int) -> Message | None:
+    """Return why, if the SYNs of both ends crossed."""
+    match verdict:
         case Verdict.OPEN:
-            return f"{called}, and acknowledged our SYN: nobody listens there"
+            return verdict_message("crossed.open", port=port)
         case Verdict.CLOSED | Verdict.RESET:
-            return f"{called}, and then reset the connection"
+            return verdict_message("crossed.reset", port=port)
         case Verdict.HALF_OPEN:
-            return f"{called}, and acknowledged nothing of ours"
+            return verdict_message("crossed.half-open", port=port)
     return None
 
 
-def _knocked(attempt: Concluded, seconds: float) -> str | None:
-    """Return why, where it is not why an attempt would have ended so."""
-    port, asked = attempt.remote.port, attempt.asked
-    what = f"our {asked}" if asked else "our segment without control bits"
-    times = "" if attempt.syn_sent == 1 else f" {attempt.syn_sent} times"
-    match attempt.verdict:
+def _segment(outcome: Outcome, asked: Flags, port: int, seconds: float) -> Message | None:
+    """Return why, if the first segment was no connection request and that makes a difference."""
+    count = outcome.syn_sent
+    what = asked or verdict_message("segment.none")
+    waited = {"count": count, "many": count > 1, "seconds": seconds, "port": port}
+    match outcome.verdict:
         case Verdict.RESET:
-            return (
-                f"RST answered {what}, as it does wherever there is no such connection: the host "
-                f"is there, or a firewall speaks for it. Whether a program listens on port {port}, "
-                f"it does not tell"
-            )
-        # What a listener does with a SYN that carries a FIN, systems do not agree on.
+            return verdict_message("segment.reset", asked=what, port=port)
+        # Systems differ in what a listening socket does with a SYN that carries a FIN.
         case Verdict.CLOSED if Flags.SYN in asked:
-            return (
-                f"RST answered {what}: nothing listens on port {port}, or a firewall says so in "
-                f"the host's name"
-            )
+            return verdict_message("segment.closed-syn", asked=what, port=port)
         case Verdict.CLOSED:
-            return (
-                f"RST answered {what}: nothing listens on port {port}, where a listener would have "
-                f"dropped it in silence, or a firewall says so in the host's name; some systems "
-                f"answer so from any port"
-            )
+            return verdict_message("segment.closed", asked=what, port=port)
         case Verdict.HALF_OPEN:
-            return f"SYN+ACK answered {what}: a program listens on port {port}. We reset it"
+            return verdict_message("segment.open", asked=what, port=port)
         case Verdict.FILTERED if Flags.ACK in asked:
-            return (
-                f"nothing answered {what}{times} in {seconds:.1f} s: a firewall drops what belongs "
-                f"to no connection, or the host is down"
-            )
+            return verdict_message("segment.filtered-ack", asked=what, **waited)
         case Verdict.FILTERED if Flags.SYN in asked:
-            return (
-                f"nothing answered {what}{times} in {seconds:.1f} s: hosts and firewalls that take "
-                f"it for an attack drop it, listener or not, or the host is down"
-            )
+            return verdict_message("segment.filtered-syn", asked=what, **waited)
         case Verdict.FILTERED:
-            return (
-                f"nothing answered {what}{times} in {seconds:.1f} s: a program listens on port "
-                f"{port}, and drops it as RFC 9293 asks, or a firewall does, or the host is down"
-            )
+            return verdict_message("segment.filtered", asked=what, **waited)
         case Verdict.LOCAL_ERROR:
-            return f"this machine did not send {what}: {attempt.failure}"
+            return verdict_message("unsent.segment", asked=what, why=outcome.failure)
     return None
-
-
-def _syns(count: int) -> str:
-    return "one SYN" if count == 1 else f"{count} SYNs"

@@ -1,10 +1,11 @@
-"""Hints: what an expert would point at in what came back, none of it more than a sign."""
+"""What an expert would point at in the answer to a probe; none of it is more than a sign."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from handshake.endpoint.verdict import Note
+from handshake.endpoint.outcome import note
 from handshake.tcp import Offer
 
 if TYPE_CHECKING:
@@ -38,20 +39,20 @@ _OF_THE_TRACKER: Final = frozenset(
         "ttl-varies",
     }
 )
-"""What the tracker finds in a capture that means the same to who made the call himself."""
+"""Codes of the tracker's findings that mean the same to the end that made the connection."""
 
 
-def hints(
-    segments: Sequence[Observed], path_mss: int, findings: Sequence[Finding]
-) -> Iterator[Note]:
-    """Yield what stands out in a call's segments.
+def findings_of(
+    segments: Sequence[Observed], path_mss: int, observed: Sequence[Finding]
+) -> Iterator[Finding]:
+    """Yield the findings of a connection's segments.
 
-    `path_mss` is what a segment may carry on our side of the path, and `findings` are those of
-    a tracker that has heard the same.
+    `path_mss` is what a segment may carry on our side of the path; `observed` are the findings of
+    a tracker that has seen the same segments.
     """
-    for each in findings:
+    for each in observed:
         if each.code in _OF_THE_TRACKER:
-            yield Note(each.code, each.text)
+            yield replace(each, frame=None)
     syn = next((each for each in segments if each.outgoing and each.segment.syn), None)
     answer = next(
         (e for e in segments if not e.outgoing and e.segment.syn and e.segment.ack is not None),
@@ -64,40 +65,23 @@ def hints(
     yield from _proxy(answer, [each for each in segments if not each.outgoing])
 
 
-def too_near(answer: str, ttl: int, address: Address, gateway: Address) -> Note:
-    """Return the note that an answer passed no router, although the target is behind one.
+def answered_on_path(answer: str, ttl: int, address: Address, gateway: Address) -> Finding:
+    """Return the finding that an answer passed no router, although the target is behind one.
 
-    `answer` is what answered our SYN, in a word.
+    `answer` is what answered our SYN: `RST` or `SYN-ACK`.
     """
-    behind = (
-        f"it passed no router, and {address} lies behind {gateway}, from where {ttl - 1} at most "
-        f"arrives."
-    )
+    values = {"ttl": ttl, "address": address, "gateway": gateway, "most": ttl - 1}
     if answer == "RST":
-        return Note(
-            REFUSED,
-            f"The RST's TTL ({ttl}) is not the target's: {behind} A firewall on the way answered "
-            f"in its name, unless the host has a shorter way back.",
-        )
-    return Note(
-        "answered-on-the-way",
-        f"The {answer}'s TTL ({ttl}) is not the target's: {behind} Something on the way answered "
-        f"in its name, such as a SYN proxy or a box that takes calls over, unless {address} is an "
-        f"address of {gateway} itself, or the host has a shorter way back.",
-    )
+        return note(REFUSED, "near", **values)
+    return note("answered-on-the-way", answer=answer, **values)
 
 
-def kept_out() -> Note:
-    """Return the note that the answer was on the wire, and never got to TCP."""
-    return Note(
-        "own-firewall",
-        "The answer came to this machine, but no further than its own firewall, which drops what "
-        "comes in, or its reverse path filter. What is told here is what passed on the wire: any "
-        "other program of this machine may get no answer.",
-    )
+def dropped_by_local_firewall() -> Finding:
+    """Return the finding that the answer was on the wire but did not reach TCP."""
+    return note("own-firewall")
 
 
-def _options(ours: Offer, theirs: Offer) -> Iterator[Note]:
+def _options(ours: Offer, theirs: Offer) -> Iterator[Finding]:
     offered = [
         (name, accepted)
         for name, offers, accepted in (
@@ -111,54 +95,25 @@ def _options(ours: Offer, theirs: Offer) -> Iterator[Note]:
     if not missing:
         return
     if len(offered) > 1 and len(missing) == len(offered):
-        yield Note(
-            "options-stripped",
-            f"Nothing that our SYN offered ({_and(missing)}) is in the SYN+ACK: a box on the way "
-            f"took the options away from one or the other, or the server is old or simple, or "
-            f"under attack: SYN cookies without timestamps keep none of them.",
-        )
+        yield note("options-stripped", missing=missing)
     else:
-        yield Note(
-            "options-refused",
-            f"Our SYN offered {_and(missing)}, and the SYN+ACK does not: the server does not use "
-            f"{'it' if len(missing) == 1 else 'them'}, or a box on the way took that away.",
-        )
+        yield note("options-refused", missing=missing, one=len(missing) == 1)
 
 
-def _mss(theirs: Offer, path_mss: int, version: int) -> Iterator[Note]:
+def _mss(theirs: Offer, path_mss: int, version: int) -> Iterator[Finding]:
     if theirs.mss is None:
-        yield Note(
-            "no-mss",
-            f"The SYN+ACK names no MSS, so that no segment to it may carry more than "
-            f"{536 if version == 4 else 1220} octets (section 3.7.1): a box on the way took the "
-            f"option away, or the server is a very simple one.",
-        )
+        yield note("no-mss", default=536 if version == 4 else 1220)
     elif theirs.mss < path_mss:
-        yield Note(
-            "mss-low",
-            f"The SYN+ACK's MSS is {theirs.mss}, {path_mss - theirs.mss} less than our side of the "
-            f"path carries ({path_mss}): a tunnel or a small link on the way whose router clamps "
-            f"it, or the server's own link carries no more.",
-        )
+        yield note("mss-low", mss=theirs.mss, below=path_mss - theirs.mss, path=path_mss)
 
 
-def _proxy(answer: Observed, heard: Sequence[Observed]) -> Iterator[Note]:
-    """Yield a note where a SYN proxy seems to have answered: it has no room until a server has."""
+def _proxy(answer: Observed, received: Sequence[Observed]) -> Iterator[Finding]:
+    """Yield a finding if a SYN proxy seems to have answered: its window is zero at first."""
     if answer.segment.window:
         return
-    later = [each for each in heard if not each.segment.syn and not each.segment.rst]
-    what = "and room came only later"
-    if not any(each.segment.window for each in later):
-        what = "and none came later, so that the server behind it may not be there"
+    later = [each for each in received if not each.segment.syn and not each.segment.rst]
     ttls = sorted({each.ttl for each in later if each.ttl is not None} - {answer.ttl})
-    elsewhere = f" with TTL {answer.ttl}, and what followed with {_and(ttls)}" if ttls else ""
-    yield Note(
-        "syn-proxy",
-        f"The SYN+ACK gave us no room (window 0){elsewhere}, {what}: a SYN proxy answers so, which "
-        f"completes the handshake before it calls the server.",
-    )
-
-
-def _and(words: Sequence[object]) -> str:
-    *most, last = map(str, words)
-    return f"{', '.join(most)} and {last}" if most else last
+    if any(each.segment.window for each in later):
+        yield note("syn-proxy", "opened", ttl=answer.ttl, ttls=ttls)
+    else:
+        yield note("syn-proxy", "never-opened", ttl=answer.ttl, ttls=ttls)

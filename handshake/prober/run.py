@@ -1,36 +1,40 @@
-"""The probe: one call, driven to its end, with each step as it passes."""
+"""Probes: of one address, with each step as it passes, or of many targets at once."""
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
+from handshake.endpoint.options import ClientOptions
 from handshake.endpoint.timeouts import Timeouts
-from handshake.prober.findings import kept_out
+from handshake.endpoint.verdict import Verdict
+from handshake.prober.driver import CONCURRENCY, Driver
+from handshake.prober.findings import dropped_by_local_firewall
+from handshake.prober.resolver import Resolver, resolve
 from handshake.prober.result import Result
 from handshake.prober.signals import signals_blocked
-from handshake.prober.userspace.drive import driven
 from handshake.tracker import Tracker
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    import socket
+    from collections.abc import Callable, Generator, Iterable, Iterator
+    from types import TracebackType
 
     from handshake.endpoint.attempt import Attempt
-    from handshake.endpoint.options import ClientOptions
     from handshake.endpoint.single_segment import SingleSegmentProbe
     from handshake.events import Step
+    from handshake.prober.kernel.connections import KernelConnections
     from handshake.prober.target import Target
-    from handshake.prober.userspace.connection import UserspaceConnection
+    from handshake.prober.userspace.connection import PacketObserver, UserspaceConnection
     from handshake.prober.userspace.connections import UserspaceConnections
     from handshake.tcp import Endpoint
 
 
 class Probe:
-    """A call to one address. Iterating yields each step as it passes; then `result` stands.
+    """A connection to one address in user space. Iterating yields each step as it passes.
 
-    What is due is sent before a step is yielded, and nothing while the caller looks at it: who
-    takes a second for a step makes the peer wait for it. All sockets are closed when the
+    What is due is sent before a step is yielded, and nothing while the caller holds it: a caller
+    that takes a second delays the next segment by a second. All sockets are closed when the
     iteration ends, is closed or is interrupted.
     """
 
@@ -40,18 +44,19 @@ class Probe:
         remote: Endpoint,
         timeouts: Timeouts | None = None,
         options: ClientOptions | None = None,
+        connections: UserspaceConnections | None = None,
     ) -> None:
+        """Prepare it. It opens sockets of its own unless it shares the `connections` of others."""
         self.target = target
         self.remote = remote
         self.tracker = Tracker()
-        self.attempt: Attempt | SingleSegmentProbe | None = None
-        """What our own end knows; None until its first SYN is about to leave."""
+        self.endpoint: Attempt | SingleSegmentProbe | None = None
+        """Our end of the connection; None until its first SYN is about to leave."""
 
         self._timeouts = timeouts or Timeouts()
         self._options = options
-        self.connections: UserspaceConnections | None = None
-        """What to make the call over, for those who make several; by itself it opens its own."""
-
+        self._connections = connections
+        self._shared = connections is not None
         self._result: Result | None = None
         self._steps = self._run()
 
@@ -60,54 +65,240 @@ class Probe:
 
     @property
     def result(self) -> Result:
-        """What became of it: where it has not ended, it is brought to its end first."""
+        """The result, once the iteration has ended."""
+        assert self._result is not None, "the probe has not ended: call finish()"
+        return self._result
+
+    def finish(self) -> Result:
+        """Run it to its end; return the result."""
         for _ in self._steps:
             pass
-        assert self._result is not None, "the probe was broken off"
-        return self._result
+        return self.result
+
+    def adopt(self) -> socket.socket | None:
+        """Return a kernel socket that continues the connection as soon as it is open.
+
+        None if it does not open; then `result` is set. Raises LocalError if the kernel refuses to
+        take it over. The probe must own its sockets and hold the connection (`Timeouts.hold`).
+        """
+        from handshake.linux.connect import SocketOptions, set_ip_options
+        from handshake.linux.tcp_repair import acknowledged, adopt
+
+        seen = []
+        for step in self._steps:
+            seen.append(step.observed)
+            endpoint, connections = self.endpoint, self._connections
+            assert endpoint is not None
+            assert connections is not None
+            opened = endpoint.verdict is Verdict.OPEN and not endpoint.done
+            # Only when all that the endpoint has received has a step is nothing of it lost.
+            if opened and len(seen) == self.explained:
+                break
+        else:
+            return None
+        sock = adopt(
+            endpoint.block,
+            clock=endpoint.clock(connections.clock.now()),
+            release=connections.release,
+            received=acknowledged(endpoint.block, seen),
+        )
+        options = connections.options
+        set_ip_options(sock, SocketOptions(ttl=options.ttl, tos=options.tos))
+        return sock
 
     @property
     def explained(self) -> int:
-        """How many segments have a step so far: those of one wake are all made at once."""
+        """How many segments the tracker has processed: those of one round all at once."""
         # To a tracker, a stray SYN begins another connection.
         return sum(each.segments for each in self.tracker.connections)
 
     def close(self) -> None:
-        """Break it off."""
+        """Abort it, unless it has ended."""
         self._steps.close()
 
     def _run(self) -> Generator[Step, None, None]:
-        # Scapy and the sockets, only now: who imports this module may want nothing but --help.
-        from handshake.prober.userspace.connections import UserspaceConnections
-        from handshake.prober.userspace.outcome import is_kept_out, outcome
+        if self._connections is not None:
+            yield from self._over(self._connections)
+            return
+        with _userspace_connections(self._timeouts, self._options, attentive=True) as connections:
+            self._connections = connections
+            yield from self._over(connections)
 
-        shared = self.connections
-        with (
-            UserspaceConnections(self._timeouts, self._options, attentive=True)
-            if shared is None
-            else nullcontext(shared) as connections
-        ):
-            with signals_blocked():
-                connection = connections.begin(self.target, self.remote)
-            if isinstance(connection, Result):
-                self._result = connection
-                return
-            self.attempt = connection.session.attempt
-            self.tracker = Tracker(client=connection.session.local)
-            for _ in driven(connection, connections):
-                yield from self._steps_of(connection)
-            result = outcome(connection, connections.packet_socket.decode, self.tracker)
-            if result.ttl is not None and is_kept_out(connection, result.ttl):
-                result = replace(result, findings=(*result.findings, kept_out()))
-            if self._timeouts.retries:
-                # Whoever allows one SYN alone gets no second one for this either.
-                from handshake.prober.rst_origin import locate_rst_sender
+    def _over(self, connections: UserspaceConnections) -> Generator[Step, None, None]:
+        from handshake.prober.userspace.build_result import build_result, is_locally_dropped
 
-                result = locate_rst_sender(result, connection, connections)
-            self._result = result
+        with signals_blocked():
+            connection = connections.begin(self.target, self.remote)
+        if isinstance(connection, Result):
+            self._result = connection
+            return
+        self.endpoint = connection.session.take_over()
+        self.tracker = Tracker(client=connection.session.local)
+        for _ in Driver(connections).drive(lambda: connection.ended):
+            yield from self._steps_of(connection)
+        connections.ended.clear()
+        result = build_result(connection, connections.packet_socket.decode, self.tracker)
+        if result.ttl is not None and is_locally_dropped(connection, result.ttl):
+            result = replace(result, findings=(*result.findings, dropped_by_local_firewall()))
+        # A user who allows a single SYN gets no second one for this either.
+        if self._timeouts.retries:
+            from handshake.prober.rst_origin import locate_rst_sender
+
+            result = locate_rst_sender(result, connection, connections)
+        self._result = result
 
     def _steps_of(self, connection: UserspaceConnection) -> Iterator[Step]:
-        """Yield what the segments changed that came by since the last time."""
+        """Yield the steps of the segments that have passed since the last time."""
         assert connection.segments is not None
-        heard = connection.segments[self.explained :]
-        yield from [self.tracker.feed(each) for each in heard]
+        new = connection.segments[self.explained :]
+        # All at once: what is still to be explained must be known, however long a step is held.
+        yield from [self.tracker.feed(each) for each in new]
+
+
+class Prober:
+    """Probes the addresses of targets in user space, over sockets that they share.
+
+    `opened` is called as soon as the sockets are open. `observer` is called for each connection,
+    and what it returns for each packet of the connection as it passes.
+    """
+
+    def __init__(
+        self,
+        timeouts: Timeouts | None = None,
+        options: ClientOptions | None = None,
+        *,
+        opened: Callable[[], None] | None = None,
+        observer: Callable[[], PacketObserver] | None = None,
+    ) -> None:
+        self._timeouts = timeouts or Timeouts()
+        self._options = options
+        self._connections = _userspace_connections(
+            self._timeouts, options, attentive=True, opened=opened, observer=observer
+        )
+
+    def __enter__(self) -> Self:
+        self._connections.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self._connections.__exit__(kind, error, at)
+
+    def probes(self, target: Target) -> Iterator[Probe | Result]:
+        """Yield a probe of each address of the target; a result if it has none.
+
+        Once privileges are dropped no sockets can be opened: so all are guarded beforehand.
+        """
+        entries = resolve(target)
+        self._connections.prepare(each[1] for each in entries if not isinstance(each, Result))
+        for each in entries:
+            if isinstance(each, Result):
+                yield each
+            else:
+                yield Probe(*each, self._timeouts, self._options, self._connections)
+
+
+def probes(
+    target: Target, timeouts: Timeouts | None = None, options: ClientOptions | None = None
+) -> Iterator[Probe | Result]:
+    """Yield a probe of each address of the target, not yet begun; a result if it has none.
+
+    Each probe has sockets of its own.
+    """
+    for each in resolve(target):
+        yield each if isinstance(each, Result) else Probe(*each, timeouts, options)
+
+
+def probe_all(
+    targets: Iterable[Target],
+    *,
+    concurrency: int = CONCURRENCY,
+    rate: float | None = None,
+    timeouts: Timeouts | None = None,
+    options: ClientOptions | None = None,
+    attentive: bool = False,
+    opened: Callable[[], None] | None = None,
+    observer: Callable[[], PacketObserver] | None = None,
+) -> Generator[Result, None, None]:
+    """Probe many targets at once in user space; yield the result of each address as it ends.
+
+    Targets are taken as they are needed, of a name IPv6 first; nothing is kept of a connection that
+    has ended. `rate` is how many connections start each second, None for no limit. With `attentive`
+    every segment is kept and explained, which costs about a millisecond a connection. `opened` is
+    called as soon as the sockets are open. With `attentive`, `observer` is called for each
+    connection, and what it returns for each packet as it passes. Raises LocalError if this machine
+    does not allow it.
+    """
+    connections = _userspace_connections(
+        timeouts or Timeouts(), options, attentive=attentive, opened=opened, observer=observer
+    )
+    with connections, Resolver(targets) as resolver:
+        yield from Driver(connections).results(resolver, concurrency, rate)
+
+
+def connect_all(
+    targets: Iterable[Target],
+    *,
+    concurrency: int = CONCURRENCY,
+    rate: float | None = None,
+    timeouts: Timeouts | None = None,
+    options: ClientOptions | None = None,
+) -> Generator[Result, None, None]:
+    """Probe many targets at once by the kernel's connect(): `probe_all` without privileges.
+
+    What the kernel does not tell is None: the TTL of the answer, and every segment. The kernel
+    decides when to retransmit a SYN: `Timeouts.rto` is not used, and `Timeouts.retries` is what it
+    aims at. `Result.rtt` is the kernel's, but that of a refusal is measured here. Raises LocalError
+    if there are too many sockets.
+    """
+    connections = _kernel_connections(timeouts, options)
+    with connections, Resolver(targets) as resolver:
+        yield from Driver(connections).results(resolver, concurrency, rate)
+
+
+def connect(
+    target: Target,
+    remote: Endpoint,
+    *,
+    timeouts: Timeouts | None = None,
+    options: ClientOptions | None = None,
+) -> Result:
+    """Probe one address of a target: the kernel makes the connection."""
+    with _kernel_connections(timeouts, options) as connections:
+        with signals_blocked():
+            found = connections.begin(target, remote)
+        if isinstance(found, Result):
+            return found
+        for _ in Driver(connections).drive(lambda: bool(connections.ended)):
+            pass
+        (result,) = connections.results()
+        return result
+
+
+def _userspace_connections(
+    timeouts: Timeouts,
+    options: ClientOptions | None,
+    *,
+    attentive: bool,
+    opened: Callable[[], None] | None = None,
+    observer: Callable[[], PacketObserver] | None = None,
+) -> UserspaceConnections:
+    # Scapy and the sockets, only now: importing this module must stay cheap for --help.
+    from handshake.prober.userspace.connections import UserspaceConnections
+
+    return UserspaceConnections(
+        timeouts, options, attentive=attentive, opened=opened, observer=observer
+    )
+
+
+def _kernel_connections(
+    timeouts: Timeouts | None, options: ClientOptions | None
+) -> KernelConnections:
+    # As above.
+    from handshake.prober.kernel.connections import KernelConnections
+
+    return KernelConnections(timeouts or Timeouts(), options or ClientOptions())

@@ -1,4 +1,4 @@
-"""The timers of all calls that are under way."""
+"""The timers of all connections in progress: a heap of deadlines."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ if TYPE_CHECKING:
 
 
 class Timed(Protocol):
-    """A call, as far as its timer goes."""
+    """A connection, as far as its timer goes."""
 
     due: int | None
-    """When it will be woken."""
+    """When its timer expires, in nanoseconds; None if it is not set."""
 
     slot: list[Self | None]
-    """How those find it that would wake it: empty once it has ended."""
+    """The cell by which the queue refers to it: emptied when it ends."""
 
 
-CallT = TypeVar("CallT", bound=Timed)
+TimedT = TypeVar("TimedT", bound=Timed)
 
 
-class TimerQueue(Generic[CallT]):
-    """Knows which calls are to be woken, the earliest first. Times are in nanoseconds."""
+class TimerQueue(Generic[TimedT]):
+    """Orders connections by the expiry of their timers. Times are in nanoseconds."""
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[int, int, list[CallT | None]]] = []
+        self._waiting: list[tuple[int, int, list[TimedT | None]]] = []
         self._pushed = 0
 
     @property
     def next(self) -> int | None:
-        """When the first one is due."""
+        """When the first timer expires."""
         return self._waiting[0][0] if self._waiting else None
 
-    def set(self, call: CallT, due: int) -> None:
-        """Wake the call by then at the latest."""
-        if call.due is None or due < call.due:
-            call.due = due
+    def set(self, connection: TimedT, due: int) -> None:
+        """Let the timer expire by then at the latest."""
+        if connection.due is None or due < connection.due:
+            connection.due = due
             self._pushed += 1
-            heapq.heappush(self._waiting, (due, self._pushed, call.slot))
+            heapq.heappush(self._waiting, (due, self._pushed, connection.slot))
 
-    def due(self, now: int) -> Iterator[CallT]:
-        """Yield the calls that are due, each once: who is due again at once waits for his turn."""
+    def due(self, now: int) -> Iterator[TimedT]:
+        """Yield each connection that is due once; one set again for now waits for the next call."""
         slots = []
         while self._waiting and self._waiting[0][0] <= now:
             slots.append(heapq.heappop(self._waiting)[2])
-        for (call,) in slots:
+        for (connection,) in slots:
             # One that was pushed twice, since it became due sooner, is yielded at the first.
-            if call is not None and call.due is not None and call.due <= now:
-                call.due = None
-                yield call
+            if connection is not None and connection.due is not None and connection.due <= now:
+                connection.due = None
+                yield connection

@@ -12,7 +12,7 @@ from handshake.packet.packed_frames import HEAD, WRONG, last_number
 from handshake.tcp import State
 from handshake.tcp.state import Input, after
 from handshake.tracker.zeek import Zeek
-from handshake.units import ACK_BIT, FIN_BIT, MASK, PSH_BIT, RST_BIT
+from handshake.units import ACK_BIT, FIN_BIT, MASK, PSH_BIT, RST_BIT, TCP
 
 if TYPE_CHECKING:
     from handshake.packet.packed_frames import FrameLayout
@@ -40,7 +40,6 @@ _OVER: Final = frozenset((State.CLOSED, State.TIME_WAIT))
 _AGAIN_AT: Final = frozenset(10**power for power in range(12))
 _WHOLE, _CUT, _MIXED = 1, 2, 3
 _CAPTURED: Final = (_CUT, _WHOLE)
-_TCP: Final = 6
 _ACKS, _DATA, _FINS, _RSTS, _GAPS, _REPEATED = "Aa", "Dd", "Ff", "Rr", "Gg", "Tt"
 """Zeek's letters, the client's first."""
 
@@ -157,7 +156,7 @@ class _State:
                 summed = records[base + into : base + HEAD + end]
                 if length & 1:
                     summed += b"\0"
-                if (int.from_bytes(summed, "big") + length + _TCP) % 0xFFFF:
+                if (int.from_bytes(summed, "big") + length + TCP) % 0xFFFF:
                     return False
             answers += me
             payload = length - header

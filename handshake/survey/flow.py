@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from handshake.packet import packed_frames
@@ -13,32 +14,22 @@ if TYPE_CHECKING:
     from handshake.tracker import Connection, PairTracker
 
 
+@dataclass(eq=False, slots=True)
 class Flow:
     """The captured segments of one socket pair, packed or tracked."""
 
-    __slots__ = (
-        "keys",
-        "layout",
-        "looked_at",
-        "number",
-        "records",
-        "reused",
-        "tracker",
-    )
+    number: int
+    keys: tuple[bytes, bytes]
+    layout: FrameLayout
+    reused: int | None = None
+    """The number of the last connection of an earlier flow of this socket pair, now dropped."""
 
-    def __init__(self, number: int, keys: tuple[bytes, bytes], layout: FrameLayout) -> None:
-        self.number = number
-        self.keys = keys
-        self.layout = layout
-        self.records = bytearray()
-        """Its packed frames while all are plain; empty once a tracker follows it."""
+    records: bytearray = field(default_factory=bytearray)
+    """Its packed frames while all are plain; empty once a tracker follows it."""
 
-        self.tracker: PairTracker | None = None
-        self.reused: int | None = None
-        """The number of the last connection of an earlier flow of this socket pair, now dropped."""
-
-        self.looked_at = 0
-        """One more than the octets of `records` when it was last found not to have ended."""
+    tracker: PairTracker | None = None
+    looked_at: int = 0
+    """One more than the octets of `records` when it was last found not to have ended."""
 
     @property
     def connection(self) -> Connection | None:

@@ -138,8 +138,8 @@ class FlowTable:
         """
         if key in self._dropped and not opens:
             return None
-        flow = Flow(next(self._numbers), (key, other_way(key)), layout)
-        flow.reused = self._dropped.pop(key, None)
+        keys, reused = (key, other_way(key)), self._dropped.pop(key, None)
+        flow = Flow(next(self._numbers), keys, layout, reused)
         self._dropped.pop(flow.keys[1], None)
         if self._every:
             flow.tracker = self._tracker(flow)

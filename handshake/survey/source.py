@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, TypeAlias
 
 from handshake.capture.open import read
 from handshake.errors import CaptureError
@@ -31,26 +31,6 @@ class ReadReport:
     """How many files could be read, at least in part."""
 
 
-class Source(Protocol):
-    """The frames of one capture, in one or more files."""
-
-    @property
-    def name(self) -> str:
-        """Its name in messages."""
-        ...
-
-    def frames(self, report: ReadReport, sink: FrameSink | None = None) -> Iterator[Frame]:
-        """Yield every frame, from the first on, and report what was in the way.
-
-        `sink` may take plain frames, which are then not yielded.
-        """
-        ...
-
-    def file_of(self, frame: int | None) -> str:
-        """Return the name of the file that holds a frame."""
-        ...
-
-
 class File:
     """One capture file."""
 
@@ -59,7 +39,7 @@ class File:
         self.name = str(path)
 
     def frames(self, report: ReadReport, sink: FrameSink | None = None) -> Iterator[Frame]:
-        """Yield every frame that `sink` does not take; none if the file cannot be read."""
+        """Yield every frame that `sink` does not take, and report what is wrong with the file."""
         try:
             capture = read(self._path, sink)
         except CaptureError as error:
@@ -112,6 +92,10 @@ class Parts:
     def file_of(self, frame: int | None) -> str:
         """Return the name of the file that holds a frame, by its number over all files."""
         return self._files[bisect_right(self._firsts, frame or 1) - 1].name
+
+
+Source: TypeAlias = File | Parts
+"""The frames of one capture."""
 
 
 def _begins(path: str | Path) -> float:

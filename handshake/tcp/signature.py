@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Final
 from handshake.tcp.option_kinds import Kind
 from handshake.tcp.options import MD5_OCTETS, Options, md5
 from handshake.tcp.segment import HEADER
+from handshake.units import TCP
 
 if TYPE_CHECKING:
     from handshake.tcp.segment import Segment
-
-_TCP: Final = 6
 
 _PSEUDO: Final = {4: struct.Struct("!4s4sxBH"), 6: struct.Struct("!16s16sI3xB")}
 """The pseudo-header, by the version of IP: RFC 9293 section 3.1, RFC 8200 section 8.1."""
@@ -42,7 +41,7 @@ def digest(segment: Segment, key: bytes) -> bytes:
     """
     source, destination = segment.source.address.packed, segment.destination.address.packed
     length = segment.data_offset * 4 + segment.payload_length
-    numbers = (_TCP, length) if segment.source.version == 4 else (length, _TCP)
+    numbers = (TCP, length) if segment.source.version == 4 else (length, TCP)
     pseudo = _PSEUDO[segment.source.version].pack(source, destination, *numbers)
     fixed = replace(segment, checksum=0).pack()[: HEADER.size]
     # No choice of ours: RFC 2385 has MD5 in its name.

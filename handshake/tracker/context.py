@@ -36,13 +36,7 @@ class SegmentContext(NamedTuple):
     @property
     def rejected_reset(self) -> bool:
         """Whether it is a RST that is not acceptable to a synchronized receiver."""
-        block = self.received.before
-        return (
-            self.seg.rst
-            and block is not None
-            and block.state.synchronized
-            and not block.acceptable(self.seg)
-        )
+        return is_rejected_reset(self.received.before, self.seg)
 
     @property
     def unseen(self) -> int:
@@ -64,3 +58,10 @@ class SegmentContext(NamedTuple):
     def since(self, transmission: Transmission) -> float:
         """Return the seconds since this SYN or SYN-ACK was last sent."""
         return (self.observed.at - transmission.last.at) / NS_PER_SECOND
+
+
+def is_rejected_reset(block: ControlBlock | None, seg: Segment) -> bool:
+    """Whether it is a RST that is not acceptable to a synchronized receiver."""
+    if not seg.rst or block is None or not block.state.synchronized:
+        return False
+    return not block.acceptable(seg)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Final
 
 from handshake.units import FIN_BIT, MASK, RST_BIT, SYN_BIT
@@ -12,26 +13,24 @@ _HOLES: Final = 256
 """Gaps remembered; the oldest are dropped first."""
 
 
+@dataclass(eq=False, slots=True)
 class Coverage:
     """The octets that one end sent, captured or missing, and what its last segment added."""
 
-    __slots__ = ("_holes", "_top", "ahead", "count", "filled", "gap")
+    count: int = 0
+    """Unique octets of payload."""
 
-    def __init__(self) -> None:
-        self.count = 0
-        """Unique octets of payload."""
+    ahead: int = 0
+    """Of the last segment: octets beyond the highest captured so far."""
 
-        self.ahead = 0
-        """Of the last segment: octets beyond the highest captured so far."""
+    filled: int = 0
+    """Of the last segment: octets that fill gaps."""
 
-        self.filled = 0
-        """Of the last segment: octets that fill gaps."""
+    gap: int = 0
+    """Between the highest octet captured and the last segment: missing octets."""
 
-        self.gap = 0
-        """Between the highest octet captured and the last segment: missing octets."""
-
-        self._top: int | None = None
-        self._holes: list[tuple[int, int]] = []
+    _top: int | None = None
+    _holes: list[tuple[int, int]] = field(default_factory=list)
 
     def take(self, seq: int, length: int, flags: int) -> None:
         """Add a segment. The payload of a RST is no part of the stream (section 3.5.3)."""

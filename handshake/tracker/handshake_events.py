@@ -58,4 +58,4 @@ def _syn_ack(seen: SegmentContext) -> Iterator[ev.Event]:
         theirs = syn.first.segment
         offers = (own, theirs) if seen.by is Role.CLIENT else (theirs, own)
         scaled = all(each.options.window_scale is not None for each in offers)
-        yield ev.Negotiated(Agreement.of(*offers), scaled)
+        yield ev.OptionsNegotiated(Agreement.of(*offers), scaled)

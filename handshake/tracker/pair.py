@@ -10,7 +10,7 @@ from handshake.tcp import State
 from handshake.tracker import inference
 from handshake.tracker.classify import classify
 from handshake.tracker.connection import Connection, End
-from handshake.tracker.context import SegmentContext
+from handshake.tracker.context import SegmentContext, is_rejected_reset
 from handshake.tracker.findings import ConnectionFindings
 from handshake.tracker.zeek import Zeek
 
@@ -159,7 +159,7 @@ def _sent(
     sender: End, receiver: End, ready: ControlBlock | None, seg: Segment
 ) -> ControlBlock | None:
     """Return the sender's block after it sent a segment to a receiver whose block is `ready`."""
-    if seg.rst and sender.block is not None and _is_rejected_reset(ready, seg):
+    if sender.block is not None and is_rejected_reset(ready, seg):
         # A RST may be spoofed: one with a wrong number proves nothing of the end that it names.
         # A real sender answers the challenge ACK (RFC 5961).
         return sender.block
@@ -181,7 +181,3 @@ def _with_crossed_syn(
     if after is None or after.state is not State.SYN_RECEIVED:
         return sent
     return sent.received(receiver.syn.first.segment)
-
-
-def _is_rejected_reset(block: ControlBlock | None, seg: Segment) -> bool:
-    return block is not None and block.state.synchronized and not block.acceptable(seg)

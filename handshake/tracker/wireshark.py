@@ -7,6 +7,7 @@ can be marked quickly. 0 means "not known yet", as it does in Wireshark.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from enum import IntFlag
 from typing import Final
 
@@ -62,49 +63,37 @@ _GAP: Final = int(Mark.GAP)
 _ACK_OF_UNSEEN: Final = int(Mark.ACK_OF_UNSEEN)
 
 
+@dataclass(eq=False, slots=True)
 class Direction:
     """What one end of a connection has sent so far."""
 
-    __slots__ = (
-        "ack",
-        "ack_at",
-        "base",
-        "marks",
-        "nxt",
-        "nxt_at",
-        "octets",
-        "repeats",
-        "whole",
-        "window",
-    )
+    base: int | None = None
+    """Its initial sequence number, known or assumed."""
 
-    def __init__(self) -> None:
-        self.base: int | None = None
-        """Its initial sequence number, known or assumed."""
+    nxt: int = 0
+    """The highest sequence number expected next."""
 
-        self.nxt = 0
-        """The highest sequence number expected next."""
+    nxt_at: int = 0
+    """When a segment reached it, in nanoseconds."""
 
-        self.nxt_at = 0
-        """When a segment reached it, in nanoseconds."""
+    whole: int = 0
+    """The number up to which nothing is missing: the highest that an ACK can have."""
 
-        self.whole = 0
-        """The number up to which nothing is missing: the highest that an ACK can have."""
+    ack: int = 0
+    ack_at: int = 0
+    """The acknowledgment field of its last segment, and when that was sent."""
 
-        self.ack = self.ack_at = 0
-        """The acknowledgment field of its last segment, and when that was sent."""
+    window: int = -1
+    """The window field of its last segment, not scaled."""
 
-        self.window = -1
-        """The window field of its last segment, not scaled."""
+    repeats: int = 0
+    """Its duplicate ACKs in a row; -1 counts as many: an ACK of unseen data was marked."""
 
-        self.repeats = 0
-        """Its duplicate ACKs in a row; -1 counts as many: an ACK of unseen data was marked."""
+    marks: int = 0
+    """The marks of its last segment."""
 
-        self.marks = 0
-        """The marks of its last segment."""
-
-        self.octets = Coverage()
-        """Which octets of payload were captured."""
+    octets: Coverage = field(default_factory=Coverage)
+    """Which octets of payload were captured."""
 
 
 class Analysis:

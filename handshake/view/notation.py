@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from handshake import events as ev
-from handshake.events.base import octets
+from handshake.messages import number
 from handshake.units import NS_PER_MS, NS_PER_SECOND
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def headline(step: Step) -> str:
     seg = step.segment
     name = str(seg.flags)
     if seg.payload_length and not (seg.syn or seg.fin or seg.rst):
-        name = f"data, {octets(seg.payload_length)}"
+        name = f"data, {number(seg.payload_length, 'octet')}"
     if any(isinstance(event, ev.KeepAlive) for event in step.events):
         name = "keep-alive"
     again = any(isinstance(event, _RETRANSMISSIONS) for event in step.events)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from handshake import messages
 from handshake.events import Role
-from handshake.events.base import seconds
 from handshake.prober import Close, Verdict
 from handshake.prober.result import hops
 from handshake.tcp import Flags
@@ -108,7 +108,7 @@ class ProbeView:
 
     def _reason(self) -> str:
         code = self.result.exit_code
-        return printable(self.result.reason) + (f"  (exit {code})" if code else "")
+        return printable(str(self.result.reason)) + (f"  (exit {code})" if code else "")
 
     def _answer(self, numbers: Numbers) -> Iterator[Text]:
         """Yield the header of the SYN-ACK, a field a line."""
@@ -181,10 +181,10 @@ def time_to_answer(result: Result) -> str | None:
     if result.rtt is None:
         return None
     # From the last SYN it may be too short, from the first too long.
-    took = seconds(result.rtt) + ("?" if result.rtt_ambiguous else "")
+    took = messages.time(result.rtt) + ("?" if result.rtt_ambiguous else "")
     if result.syn_sent < 2 or result.waited is None:
         return took
-    return f"{seconds(result.waited)}, {took} after SYN {result.syn_sent}"
+    return f"{messages.time(result.waited)}, {took} after SYN {result.syn_sent}"
 
 
 def target_text(target: str, address: str | None) -> str:

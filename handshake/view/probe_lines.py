@@ -7,7 +7,7 @@ from array import array
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from handshake.events.base import seconds
+from handshake import messages
 from handshake.prober import Verdict
 from handshake.view.layout import line
 from handshake.view.notation import count, printable
@@ -28,8 +28,8 @@ _NOT_LOST: Final = {
 """Probes without an answer that are not counted as lost."""
 
 
-def result_line(result: Result) -> Text:
-    """Return a probe in a line: verdict, target, time and reason."""
+def result_line(result: Result, *, short: bool = False) -> Text:
+    """Return a probe in a line: verdict, target, time and reason; if `short`, without causes."""
     good = result.verdict is Verdict.OPEN
     row = line(
         (f"{str(result.verdict).upper():<{_VERDICT}}", "ok" if good else "bad"),
@@ -43,7 +43,8 @@ def result_line(result: Result) -> Text:
     if good:
         row.append(f"  close: {result.close or 'no answer'}")
     else:
-        row.append(f"  {printable(result.reason)}")
+        reason = str(result.reason)
+        row.append(f"  {printable(reason.partition(': ')[0] if short else reason)}")
     return row
 
 
@@ -66,7 +67,7 @@ class Tally:
         total = self._verdicts.total()
         found = ", ".join(f"{n} {verdict}" for verdict, n in self._verdicts.most_common())
         rate = f", {total / took:.0f} per second" if took >= 1 else ""
-        out = [line(f"{count(total, 'probe')} in {seconds(took)}{rate}: {found or 'none'}")]
+        out = [line(f"{count(total, 'probe')} in {messages.time(took)}{rate}: {found or 'none'}")]
         if self._rtts:
             out.append(line(f"rtt {round_trips(self._rtts)}"))
         return out

@@ -34,7 +34,7 @@ def blocks(octets: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def options(octets: bytes) -> list[tuple[int, bytes]]:
-    """Return the options at the end of a block: there are none, or the last says that it is."""
+    """Return the options at the end of a block: none, or ended by an end-of-options option."""
     found: list[tuple[int, bytes]] = []
     at = 0
     while at < len(octets):

@@ -103,7 +103,9 @@ def test_frames_come_before_the_writer_is_done() -> None:
     (b"\x1f\x8b\x08", "unreadable"),
     (b"\x1f\x8bnonsense" * 9, "unreadable"),
 ])  # fmt: skip
-def test_a_file_that_is_no_capture_is_told_what_it_is(file: Path, octets: bytes, code: str) -> None:
+def test_a_file_that_is_no_capture_is_named_by_its_kind(
+    file: Path, octets: bytes, code: str
+) -> None:
     file.write_bytes(octets)
     error = refusal(file)
     assert (error.place, error.code) == (str(file), f"capture.{code}")

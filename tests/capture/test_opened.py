@@ -1,4 +1,4 @@
-"""Where packets are written to: what may be opened, and what is said where it may not."""
+"""Which output files may be opened, and the errors for those that may not."""
 
 from __future__ import annotations
 

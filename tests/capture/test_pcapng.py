@@ -102,7 +102,7 @@ def test_each_interface_of_each_section_has_its_own_link_type() -> None:
     assert warnings == []
 
 
-def test_blocks_that_nobody_knows_are_passed_over() -> None:
+def test_unknown_blocks_are_skipped() -> None:
     unknown = block(0x77, bytes(3000))
     octets = unknown.join([section(), interface(), enhanced(b"a"), enhanced(b"b"), b""])
     assert data(octets) == [b"a", b"b"]
@@ -163,7 +163,7 @@ def test_a_first_block_without_a_byte_order() -> None:
     (struct.pack("<III", 6, 0xFFFFFFF0, 0), "block-length", {"length": 4294967280}),
     (enhanced(b"x")[:-4] + b"\xff\0\0\0", "lengths", {}),
 ])  # fmt: skip
-def test_damage_ends_the_reading_and_says_where(
+def test_damage_ends_the_reading_with_an_offset(
     broken: bytes, code: str, values: dict[str, int]
 ) -> None:
     good = section() + interface() + enhanced(b"one")

@@ -38,7 +38,7 @@ def opened(file: Path, octets: bytes) -> Capture:
     return read(file)
 
 
-def test_what_a_record_says(file: Path) -> None:
+def test_the_fields_of_a_record(file: Path) -> None:
     capture = opened(file, header() + record(b"first", length=500) + record(b"second", pad=0))
     frames = list(capture)
     assert [bytes(frame.data) for frame in frames] == [b"first", b"second"]

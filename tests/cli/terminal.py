@@ -36,7 +36,7 @@ class Terminal:
         for name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "PAGER"):
             env.pop(name, None)
         self.process = subprocess.Popen(
-            # As from a shell, whoever started the tests.
+            # As from a shell, however the tests were started.
             ["env", "--default-signal=INT,HUP,TERM", sys.executable, *args],
             stdin=self._theirs,
             stdout=self._theirs,
@@ -66,7 +66,7 @@ class Terminal:
         fcntl.ioctl(self._theirs, termios.TIOCSWINSZ, size)
 
     def resize(self, columns: int, lines: int) -> None:
-        """Change the size, and tell the program as a terminal does."""
+        """Change the size, and signal the program as a terminal does."""
         self._size(columns, lines)
         self.process.send_signal(signal.SIGWINCH)
 
@@ -95,9 +95,9 @@ class Terminal:
         return bool(octets)
 
     def end(self) -> int:
-        """Wait for the program's end, read what it still says, return its exit code."""
+        """Wait until the program exits, read the rest of its output, return its exit code."""
         deadline = time.monotonic() + PATIENCE
-        # A program blocks on a terminal that nobody reads.
+        # A program blocks on a terminal that is not read.
         while self.process.poll() is None:
             self._read(0.05)
             assert time.monotonic() < deadline, "the program goes on"

@@ -88,16 +88,16 @@ def test_json_is_one_object_a_step() -> None:
 
 
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("args", "printed"),
     [
         (["tls"], "error: unknown lesson 'tls'; available: connect\n"),
         (["--lang", "fr"], "error: --lang fr: must be en, ko or both\n"),
         (["--step", "10"], "error: --step 10: lesson connect has 9 steps\n"),
     ],
 )
-def test_a_wrong_request_is_answered_in_one_line(args: list[str], said: str) -> None:
+def test_a_wrong_request_is_answered_in_one_line(args: list[str], printed: str) -> None:
     found = demo(*args)
-    assert (found.returncode, found.stdout, found.stderr) == (2, "", said)
+    assert (found.returncode, found.stdout, found.stderr) == (2, "", printed)
 
 
 def test_keys_lead_through_the_lesson() -> None:

@@ -23,7 +23,7 @@ COMMANDS = ("probe", "replay", "list", "demo")
 
 
 def run(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the program as a user would, in pipes; its JSON must be as the schema says."""
+    """Run the program as a user would, in pipes; its JSON must match the schema."""
     done = preloaded.run(args, os.environ | environment)
     if "--json" in args:
         special = {"--summary": "summary", "--dry-run": "dry_run"}
@@ -126,7 +126,7 @@ def test_wrong_usage_is_one_line(args: list[str], error: str) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_without_a_command_it_says_which_there_are() -> None:
+def test_without_a_command_it_lists_the_commands() -> None:
     done = run()
     assert (done.returncode, done.stdout) == (2, "")
     assert "Commands:" in done.stderr

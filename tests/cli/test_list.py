@@ -87,24 +87,24 @@ def test_every_form_of_every_capture_has_the_same_rows(path: str) -> None:
 
 
 def test_totals_of_all_captures() -> None:
-    said = run("list", *ALL, "--summary", COLUMNS="80").stdout
-    assert said.startswith("47 connections in 19 captures, 351 segments, ")
-    assert "\nestablished           35   74.5%\nrefused                3    6.4%\n" in said
-    assert re.search(r"\nhandshake rtt  min 0.060  median 10\.\d  p95 \d+\.\d  max 60.7 ms\n", said)
-    assert "\nretransmitted  SYN 7, SYN-ACK " in said
-    assert "\nrefusing       10.77.0.2:81 (2), [fd77::2]:81 (1)\n" in said
-    assert all(len(line) <= 80 for line in said.splitlines())
+    out = run("list", *ALL, "--summary", COLUMNS="80").stdout
+    assert out.startswith("47 connections in 19 captures, 351 segments, ")
+    assert "\nestablished           35   74.5%\nrefused                3    6.4%\n" in out
+    assert re.search(r"\nhandshake rtt  min 0.060  median 10\.\d  p95 \d+\.\d  max 60.7 ms\n", out)
+    assert "\nretransmitted  SYN 7, SYN-ACK " in out
+    assert "\nrefusing       10.77.0.2:81 (2), [fd77::2]:81 (1)\n" in out
+    assert all(len(line) <= 80 for line in out.splitlines())
 
 
-def test_a_scan_is_told_in_one_line_of_the_totals(tmp_path: Path) -> None:
+def test_a_scan_is_one_line_of_the_totals(tmp_path: Path) -> None:
     # The same SYN, to two thousand ports.
     syn, _ = packets("refused")[0]
     scan = [
         (syn[:36] + port.to_bytes(2, "big") + syn[38:], port * 10**6) for port in range(1, 2001)
     ]
-    said = run("list", str(save(tmp_path / "scan.pcap", scan)), "--summary").stdout
-    assert len(re.findall(r"^ ! ", said, re.MULTILINE)) == 1
-    assert " ! Port scan: 2000 connections from 10.77.0.1 to 10.77.0.2" in said
+    out = run("list", str(save(tmp_path / "scan.pcap", scan)), "--summary").stdout
+    assert len(re.findall(r"^ ! ", out, re.MULTILINE)) == 1
+    assert " ! Port scan: 2000 connections from 10.77.0.1 to 10.77.0.2" in out
 
 
 def test_filter_sort_and_problems() -> None:
@@ -145,7 +145,7 @@ def test_wrong_usage_is_one_line(args: list[str], error: str) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_what_can_be_read_is_listed_and_the_rest_told_of(tmp_path: Path) -> None:
+def test_readable_files_are_listed_and_the_others_reported(tmp_path: Path) -> None:
     cut = tmp_path / "cut.pcap"
     cut.write_bytes((ROOT / REFUSED).read_bytes()[:-1])
     done = run("list", "README.md", REFUSED, str(cut), "--json")
@@ -263,7 +263,7 @@ def test_a_connection_opens_and_closes_again() -> None:
         assert terminal.end() == 0
 
 
-def test_what_is_gone_meanwhile_is_told_of(tmp_path: Path) -> None:
+def test_a_file_that_vanished_meanwhile_is_reported(tmp_path: Path) -> None:
     path = save(tmp_path / "some.pcap", packets("refused"))
     with opened(str(path), columns=200) as terminal:
         terminal.see("── #1")

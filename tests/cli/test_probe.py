@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from io import StringIO
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -17,80 +17,54 @@ from handshake import prober
 from handshake.cli import main
 from handshake.cli.probe.report import LineReport
 from handshake.errors import LocalError
-from handshake.prober import ClientOptions, CloseMode, Result, Target, Timeouts, Verdict
-from handshake.prober.result import DataExchange
-from handshake.tcp import Endpoint, Flags
+from handshake.prober import (
+    ClientOptions,
+    CloseMode,
+    DataExchange,
+    Result,
+    Timeouts,
+    Verdict,
+)
+from handshake.tcp import Flags
 from handshake.view.probe_lines import result_line
 from handshake.view.theme import THEME
+from tests.cli import fake_prober
+from tests.cli.fake_prober import Asked, FakeProbe
 from tests.cli.test_help import run
 from tests.errors import says
+from tests.reasons import because
 from tests.schema import valid
 from tests.view.test_probe import OPEN, STEPS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
-
-    from handshake.events import Step
-
-
-class Call:
-    """A call whose steps and result are known beforehand."""
-
-    def __init__(self, result: Result, steps: list[Step], error: Exception | None = None) -> None:
-        self.target = Target.parse(result.target)
-        self.remote = Endpoint.of(result.address or "", result.port)
-        self.result = result
-        self.steps = steps
-        self.error = error
-        self.closed = False
-
-    def __iter__(self) -> Iterator[Step]:
-        if self.error is not None:
-            raise self.error
-        yield from self.steps
-
-    def close(self) -> None:
-        self.closed = True
-
-
-@dataclass
-class Asked:
-    """How the prober was to call."""
-
-    timeouts: list[Timeouts] = field(default_factory=list)
-    options: list[ClientOptions] = field(default_factory=list)
 
 
 @pytest.fixture
 def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Asked]:
     """Let every target be answered by these calls; return how the prober was to call."""
 
-    def install(*calls: Call | Result) -> Asked:
-        asked = Asked()
-
-        def probes(
-            _: Target, timeouts: Timeouts, options: ClientOptions
-        ) -> Iterator[Call | Result]:
-            asked.timeouts.append(timeouts)
-            asked.options.append(options)
-            yield from calls
-
-        monkeypatch.setattr(prober, "probes", probes)
-        return asked
+    def install(*calls: FakeProbe | Result) -> Asked:
+        return fake_prober.install(monkeypatch, *calls)
 
     return install
 
 
 CLOSED = Result(
-    "example.org:81", "198.51.100.7", 81, Verdict.CLOSED, "nothing listens on port 81", rtt=0.028
+    target="example.org:81",
+    address="198.51.100.7",
+    port=81,
+    verdict=Verdict.CLOSED,
+    reason=because("nothing listens on port 81"),
+    rtt=0.028,
 )
 
 
 def test_a_call_is_shown_segment_by_segment_and_then_summed_up(
     answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    call = Call(OPEN, STEPS)
+    call = FakeProbe(OPEN, STEPS)
     asked = answer(call)
     assert main(["probe", "example.org:80", "--timeout", "2.5", "--retries", "1"]) == 0
     assert asked.timeouts == [Timeouts.of(timeout=2.5, retries=1, observe=1.25)]
@@ -114,7 +88,7 @@ def test_a_call_is_shown_segment_by_segment_and_then_summed_up(
 def test_a_port_that_is_not_open_exits_with_one(
     answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answer(Call(CLOSED, []))
+    answer(FakeProbe(CLOSED, []))
     assert main(["probe", "example.org", "81"]) == 1
     assert capsys.readouterr().out.splitlines() == [
         "CLOSED  example.org:81 (198.51.100.7)  RST after 28 ms",
@@ -125,8 +99,14 @@ def test_a_port_that_is_not_open_exits_with_one(
 def test_every_address_is_reported_and_one_that_opens_is_enough(
     answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    refused = Result("example.org:80", "2001:db8::7", 80, Verdict.CLOSED, "nothing listens")
-    answer(Call(refused, []), Call(OPEN, STEPS))
+    refused = Result(
+        target="example.org:80",
+        address="2001:db8::7",
+        port=80,
+        verdict=Verdict.CLOSED,
+        reason=because("nothing listens"),
+    )
+    answer(FakeProbe(refused, []), FakeProbe(OPEN, STEPS))
     assert main(["probe", "example.org:80", "--json"]) == 0
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     for each in found:
@@ -138,7 +118,7 @@ def test_every_address_is_reported_and_one_that_opens_is_enough(
 def test_without_the_right_to_send_it_says_what_to_do_and_nothing_else(
     answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    call = Call(OPEN, STEPS, LocalError("no-cap-net-raw", command="sudo x"))
+    call = FakeProbe(OPEN, STEPS, LocalError("no-cap-net-raw", command="sudo x"))
     answer(call)
     assert main(["probe", "example.org:80"]) == 3
     said = capsys.readouterr()
@@ -152,7 +132,7 @@ def test_without_the_right_to_send_it_says_what_to_do_and_nothing_else(
 def test_all_targets_are_understood_before_the_first_is_called(
     answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = answer(Call(OPEN, STEPS))
+    asked = answer(FakeProbe(OPEN, STEPS))
     assert main(["probe", "example.org:80", "example.org:none"]) == 2
     assert asked == Asked()
     assert capsys.readouterr().out == ""
@@ -199,7 +179,7 @@ def test_a_name_that_does_not_exist_could_not_be_tried() -> None:
 def test_an_option_is_a_manner(
     words: str, options: ClientOptions, answer: Callable[..., Asked]
 ) -> None:
-    asked = answer(Call(OPEN, []))
+    asked = answer(FakeProbe(OPEN, []))
     assert main(["probe", "example.org:80", *words.split()]) == 0
     assert asked.options == [options]
 
@@ -219,7 +199,7 @@ def test_an_option_is_a_manner(
     ],
 )
 def test_how_patient_it_is(words: str, timeouts: Timeouts, answer: Callable[..., Asked]) -> None:
-    asked = answer(Call(OPEN, []))
+    asked = answer(FakeProbe(OPEN, []))
     assert main(["probe", "example.org:80", *words.split()]) == 0
     assert asked.timeouts == [timeouts]
 
@@ -297,7 +277,7 @@ def test_how_patient_it_is(words: str, timeouts: Timeouts, answer: Callable[...,
 def test_what_makes_no_sense_is_refused_before_anything_is_sent(
     words: str, error: str, answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answer(Call(OPEN, [], AssertionError("called")))
+    answer(FakeProbe(OPEN, [], AssertionError("called")))
     assert main(["probe", "example.org:80", *words.split()]) == 2
     said = capsys.readouterr()
     assert said.out == ""
@@ -308,7 +288,7 @@ def test_what_makes_no_sense_is_refused_before_anything_is_sent(
 def test_data_goes_with_a_cookie_even_where_our_ack_is_withheld(
     answer: Callable[..., Asked],
 ) -> None:
-    asked = answer(Call(OPEN, []))
+    asked = answer(FakeProbe(OPEN, []))
     cookie = "--fast-open=01234567"
     assert main(["probe", "example.org:80", "--no-ack", "--data", "x", cookie]) == 0
     assert asked.options == [
@@ -339,14 +319,18 @@ def test_a_file_that_is_no_text_says_so(tmp_path: Path, capsys: pytest.CaptureFi
 def test_brief_is_the_line_that_each_of_many_gets(
     answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answer(Call(OPEN, STEPS), Call(CLOSED, []))
+    answer(FakeProbe(OPEN, STEPS), FakeProbe(CLOSED, []))
     assert main(["probe", "example.org:80", "--brief"]) == 1
     lines = [result_line(each).plain for each in (OPEN, CLOSED)]
     assert capsys.readouterr().out.splitlines() == lines
 
 
-REFUSED = replace(CLOSED, reason="RST answered our SYN: nothing listens on port 81, or a firewall")
-SHORT = Result("[::1]:1", "::1", 1, Verdict.OPEN, "", rtt=0.0005)
+REFUSED = replace(
+    CLOSED, reason=because("RST answered our SYN: nothing listens on port 81, or a firewall")
+)
+SHORT = Result(
+    target="[::1]:1", address="::1", port=1, verdict=Verdict.OPEN, reason=because(""), rtt=0.0005
+)
 
 
 @pytest.mark.parametrize(
@@ -409,7 +393,7 @@ def test_lines_of_many_are_as_long_as_there_is_room_for(
 def test_quiet_says_nothing_but_by_its_exit_code(
     answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answer(Call(CLOSED, STEPS))
+    answer(FakeProbe(CLOSED, STEPS))
     assert main(["probe", "example.org", "81", "--quiet"]) == 1
     assert capsys.readouterr() == ("", "")
 
@@ -431,7 +415,7 @@ def test_a_monitoring_system_reads_it(
     answer: Callable[..., Asked],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    answer(Call(result, STEPS))
+    answer(FakeProbe(result, STEPS))
     assert main(["probe", "example.org:80", "--monitor", kind]) == code
     assert capsys.readouterr().out.startswith(begin)
 
@@ -471,10 +455,10 @@ def test_where_nagios_cannot_be_told_the_log_is() -> None:
 def test_who_cannot_call_tells_nagios_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise LocalError("no-cap-net-raw", command="sudo x")
 
-    monkeypatch.setattr(prober, "probes", fail)
+    monkeypatch.setattr(prober, "Prober", fail)
     assert main(["probe", "example.org:80", "--monitor", "nagios"]) == 3
     said = capsys.readouterr()
     assert said.out == "TCP UNKNOWN - sending raw packets needs CAP_NET_RAW: run sudo x\n"
@@ -495,7 +479,7 @@ def test_what_was_expected_and_did_not_come_is_no_success(
     answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = DataExchange(4, 4, b"something else", expected=False)
-    answer(Call(replace(OPEN, data=said), STEPS))
+    answer(FakeProbe(replace(OPEN, data=said), STEPS))
     assert main(["probe", "example.org:80", "--expect", "pong"]) == 1
     assert "OPEN  example.org:80" in capsys.readouterr().out
 

@@ -10,15 +10,22 @@ from typing import TYPE_CHECKING
 import pytest
 import typer
 
-from handshake import prober
 from handshake.cli import app, main
 from handshake.prober import Result, Verdict
+from tests.cli import fake_prober
+from tests.reasons import because
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-OPEN = Result("127.0.0.1:9", "127.0.0.1", 9, Verdict.OPEN, "it is open")
+OPEN = Result(
+    target="127.0.0.1:9",
+    address="127.0.0.1",
+    port=9,
+    verdict=Verdict.OPEN,
+    reason=because("it is open"),
+)
 
 ODD = (
     "",
@@ -95,7 +102,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     """Let nothing leave this machine, and files be written, if any are, where nobody minds."""
     numbers = partial(socket.getaddrinfo, flags=socket.AI_NUMERICHOST)
     monkeypatch.setattr(socket, "getaddrinfo", numbers)
-    monkeypatch.setattr(prober, "probes", lambda *_: iter([OPEN]))
+    fake_prober.install(monkeypatch, OPEN)
     monkeypatch.chdir(tmp_path)
     with open(os.devnull, encoding="utf-8") as nothing:  # noqa: PTH123
         monkeypatch.setattr("sys.stdin", nothing)

@@ -61,7 +61,7 @@ class Pipe:
             octets = octets[os.write(self.writes, octets) :]
 
     def overfill(self) -> None:
-        """Write more than anybody will read, until its reader is gone."""
+        """Write without end, until the reader is gone."""
         with pytest.raises(BrokenPipeError):
             self.write(bytes(64 << 20))
 
@@ -167,19 +167,19 @@ def test_both_directions_at_once(ends: Ends) -> None:
     ours, peer, stdin, stdout = ends
     up, down = secrets.token_bytes(MUCH), secrets.token_bytes(MUCH)
     joined = Joined(ours, stdin.reads, stdout.writes)
-    heard: list[bytes] = []
+    received: list[bytes] = []
 
     def give() -> None:
         stdin.write(up)
         stdin.close_writes()
 
-    def say() -> None:
+    def send_data() -> None:
         peer.sendall(down)
 
-    saying = meanwhile(say)
+    saying = meanwhile(send_data)
 
     def listen() -> None:
-        heard.append(receive(peer))
+        received.append(receive(peer))
         saying.join()
         peer.shutdown(socket.SHUT_WR)
 
@@ -193,10 +193,10 @@ def test_both_directions_at_once(ends: Ends) -> None:
         thread.join(PATIENCE)
     assert joined.end() is None
     assert hashlib.sha256(shown).digest() == hashlib.sha256(down).digest()
-    assert hashlib.sha256(heard[0]).digest() == hashlib.sha256(up).digest()
+    assert hashlib.sha256(received[0]).digest() == hashlib.sha256(up).digest()
 
 
-def test_the_end_of_input_is_our_fin_and_the_peer_is_heard_on(ends: Ends) -> None:
+def test_the_end_of_input_is_our_fin_and_receiving_goes_on(ends: Ends) -> None:
     joined = Joined(ends.ours, ends.stdin.reads, ends.stdout.writes)
     ends.stdin.write(b"question\n")
     ends.stdin.close_writes()
@@ -281,7 +281,7 @@ def test_who_sends_waits_for_who_reads(ends: Ends) -> None:
 
 
 @pytest.mark.parametrize("hung_up", ["input", "peer"])
-def test_a_hang_up_does_not_keep_it_busy(ends: Ends, hung_up: str) -> None:
+def test_a_closed_end_does_not_keep_it_busy(ends: Ends, hung_up: str) -> None:
     ours, peer, stdin, stdout = ends
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     if hung_up == "input":
@@ -294,7 +294,7 @@ def test_a_hang_up_does_not_keep_it_busy(ends: Ends, hung_up: str) -> None:
         assert len(receive(peer)) == 1 << 20
         peer.close()
     else:
-        # It has said more than anybody reads, and is gone.
+        # It has sent more than is read, and is gone.
         peer.sendall(bytes(1 << 18))
         joined = Joined(ours, stdin.reads, stdout.writes)
         stuck(joined)
@@ -342,7 +342,7 @@ def test_a_reset_after_the_fin_is_none(ends: Ends) -> None:
     peer.shutdown(socket.SHUT_WR)
     joined = Joined(ours, stdin.reads, stdout.writes)
     stuck(joined)
-    # What nobody reads is reset by the kernel.
+    # The kernel sends a RST for unread data.
     peer.close()
     stdin.write(b"one")
     stuck(joined)
@@ -365,7 +365,7 @@ def test_a_lost_peer_is_named(ends: Ends) -> None:
     giving.join(PATIENCE)
 
 
-def test_nobody_reads_the_output(ends: Ends) -> None:
+def test_a_closed_output(ends: Ends) -> None:
     ends.stdout.close_reads()
     joined = Joined(ends.ours, ends.stdin.reads, ends.stdout.writes)
     ends.peer.sendall(b"hello")
@@ -399,8 +399,8 @@ def test_a_file_and_into_a_file(ends: Ends, tmp_path: Path) -> None:
         opened(tmp_path / "out", os.O_WRONLY | os.O_CREAT) as stdout,
     ):
         joined = Joined(ends.ours, stdin, stdout)
-        heard = receive(ends.peer)
-        ends.peer.sendall(heard)
+        received = receive(ends.peer)
+        ends.peer.sendall(received)
         ends.peer.close()
         assert joined.end() is None
     assert (tmp_path / "out").read_bytes() == octets
@@ -447,7 +447,7 @@ def test_a_terminal(ends: Ends) -> None:
     os.close(ours)
 
 
-def test_a_terminal_that_hangs_up(ends: Ends) -> None:
+def test_a_closed_terminal(ends: Ends) -> None:
     ours, theirs = pty.openpty()
     joined = Joined(ends.ours, theirs, ends.stdout.writes)
     os.write(ours, b"a line\n")
@@ -492,7 +492,7 @@ def test_all_is_as_it_was(ends: Ends, timeout: float | None) -> None:
 
 
 def test_descriptors_that_do_not_wait(ends: Ends) -> None:
-    # As they are inherited from somebody who had them so.
+    # As inherited from a parent process that set them so.
     ours, peer, stdin, stdout = ends
     os.set_blocking(stdin.reads, False)
     os.set_blocking(stdout.writes, False)
@@ -532,7 +532,7 @@ finally:
 @contextmanager
 def alone() -> Iterator[subprocess.Popen[str]]:
     """Yield a program that is joined to a peer of its own, and has begun to wait."""
-    # Whoever runs the tests in the background has them started with SIGINT ignored.
+    # A test run in the background is started with SIGINT ignored.
     argv = ["env", "--default-signal=INT,HUP,TERM", sys.executable, "-c", ALONE, ""]
     pipe = subprocess.PIPE
     with subprocess.Popen(argv, stdin=pipe, stdout=pipe, text=True) as running:
@@ -553,12 +553,12 @@ def see(running: subprocess.Popen[str], line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "said"), [(signal.SIGINT, "interrupted"), (signal.SIGUSR1, "ended")]
+    ("number", "output"), [(signal.SIGINT, "interrupted"), (signal.SIGUSR1, "ended")]
 )
-def test_a_signal(number: int, said: str) -> None:
+def test_a_signal(number: int, output: str) -> None:
     with alone() as running:
         running.send_signal(number)
-        see(running, said)
+        see(running, output)
         assert running.wait(PATIENCE) == 0
 
 

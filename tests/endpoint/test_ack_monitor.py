@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 
 from handshake.prober import ClientOptions, Close, CloseMode, Timeouts, Verdict
-from handshake.prober.explanation import reason
 from tests.endpoint.figure import DrawnAttempt, opened
+from tests.reasons import codes, explained
 
 AGAIN = "<SEQ=300><ACK=101><CTL=SYN,ACK>"
 OBSERVE = Timeouts.of(observe=1.25)
 NO_ACK = ClientOptions(answer=False)
 
 
-def why(drawn: DrawnAttempt) -> str:
-    return reason(drawn.attempt, 0)
+def why(drawn: DrawnAttempt) -> list[str]:
+    return codes(explained(drawn.attempt))
 
 
 def test_the_close_waits_for_the_observation() -> None:
@@ -29,19 +29,19 @@ def test_silence_suggests_that_the_ack_was_accepted() -> None:
     drawn = opened(OBSERVE, ClientOptions(closing=CloseMode.NONE))
     drawn.run_to_end()
     assert (drawn.end, drawn.sent_lines) == ((Verdict.OPEN, None), [])
-    assert why(drawn).endswith(
-        "and did not come again in 1.25 s: it seems to have taken our ACK, unless it keeps nothing "
-        "before that, as with SYN cookies"
-    )
+    assert why(drawn) == ["open", "ack.silent"]
+    assert drawn.attempt.ack_status.watched == 1.25
 
 
 def test_a_short_silence_proves_nothing() -> None:
     drawn = opened(Timeouts.of(observe=0.5), ClientOptions(closing=CloseMode.NONE))
     drawn.run_to_end()
-    assert why(drawn).endswith("again in 0.5 s: too soon to tell whether it took our ACK")
+    assert why(drawn) == ["open", "ack.too-soon"]
     drawn = opened(Timeouts.of(observe=0.5), NO_ACK)
     drawn.run_to_end()
-    assert why(drawn).endswith("our ACK was withheld: its SYN+ACK did not come again in 0.5 s")
+    reason = explained(drawn.attempt)
+    assert (reason.code, reason.values["watched"]) == ("half-open.withheld-silent", 0.5)
+    assert not reason.values["stateless"]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_any_other_segment_is_proof_and_ends_the_observation(text: str) -> None:
     assert drawn.sent_lines[-1].startswith("  20 <SEQ=101><ACK=3")
     assert drawn.sent_lines[-1].endswith("<CTL=FIN,ACK>")
     drawn.receive("<SEQ=306><ACK=102><CTL=FIN,ACK>", 30)
-    assert why(drawn).endswith("and it has taken our ACK")
+    assert why(drawn) == ["open", "ack.accepted"]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_with_fast_open_an_ack_of_later_octets_is_proof() -> None:
     assert drawn.sent_lines[-1] == "1260 <SEQ=104><ACK=306><CTL=FIN,ACK>"
     drawn.receive("<SEQ=306><ACK=105><CTL=FIN,ACK>", 1270)
     assert drawn.end == (Verdict.OPEN, Close.CLEAN)
-    assert why(drawn).endswith("and it has taken our ACK")
+    assert why(drawn) == ["open", "ack.accepted"]
 
 
 def test_an_ack_may_answer_the_retransmitted_syn() -> None:
@@ -105,7 +105,8 @@ def test_a_syn_ack_that_is_retransmitted_twice_is_half_open() -> None:
     ]
     assert drawn.end == (Verdict.HALF_OPEN, None)
     assert drawn.attempt.ack_status.again == (1.0, 3.0)
-    assert "came again after 1.0 and 3.0 s" in why(drawn)
+    reason = explained(drawn.attempt)
+    assert (reason.code, reason.values["after"]) == ("half-open.retransmitted", ["1.0", "3.0"])
 
 
 def test_one_ack_may_be_lost() -> None:
@@ -157,20 +158,17 @@ def test_without_our_ack_the_syn_ack_is_retransmitted() -> None:
     drawn.run_to_end()
     assert drawn.sent_lines == ["8010 <SEQ=101><CTL=RST>"]
     assert drawn.end == (Verdict.HALF_OPEN, None)
-    assert why(drawn) == (
-        "the peer answered our SYN, and our ACK was withheld: its SYN+ACK came again after "
-        "1.0, 3.0 and 7.1 s"
-    )
+    reason = explained(drawn.attempt)
+    assert (reason.code, reason.values["after"]) == ("half-open.withheld", ["1.0", "3.0", "7.1"])
 
 
 def test_a_server_with_syn_cookies_does_not_retransmit() -> None:
     drawn = opened(Timeouts.of(observe=8), NO_ACK)
     drawn.run_to_end()
     assert drawn.end == (Verdict.HALF_OPEN, None)
-    assert why(drawn).endswith(
-        "did not come again in 8 s: it seems to keep nothing of it, as with SYN cookies or a SYN "
-        "proxy"
-    )
+    reason = explained(drawn.attempt)
+    assert (reason.code, reason.values["watched"]) == ("half-open.withheld-silent", 8)
+    assert reason.values["stateless"]
 
 
 @pytest.mark.parametrize(
@@ -195,6 +193,6 @@ def test_close_modes(closing: CloseMode, said: list[str]) -> None:
     drawn = opened(options=ClientOptions(closing=closing))
     assert drawn.end == (Verdict.OPEN, None)
     assert drawn.attempt.done
-    assert why(drawn).endswith("and whether it took our ACK was not watched")
+    assert why(drawn) == ["open", "ack.unobserved"]
     del drawn.sent[:2]
     assert [str(each) for each in drawn.sent] == [each[5:] for each in said]

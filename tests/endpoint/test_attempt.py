@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from handshake.packet.icmp import IcmpError
 from handshake.prober import Attempt, ClientOptions, Close, Timeouts, Verdict
-from handshake.prober.explanation import reason
 from handshake.tcp import Endpoint, Options, Seq, State, Timestamps
 from handshake.tcp import options as opt
 from tests.endpoint.figure import MS, DrawnAttempt, opened
+from tests.reasons import because, explained
 from tests.segments import A, B
 
 
@@ -134,20 +134,21 @@ def test_reset_before_any_other_segment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "accepted"),
     [
-        ("<SEQ=301><CTL=RST>", "before a word was said on it: a program there"),
-        ("<SEQ=301><ACK=101><CTL=RST,ACK>", "before a word was said on it: a program there"),
-        ("<SEQ=301><ACK=102><CTL=RST,ACK>", "said on it, although it had taken our ACK: a"),
-        ("<SEQ=301><ACK=102><DATA=5><CTL=RST,ACK>", "although it had taken our ACK: a"),
+        ("<SEQ=301><CTL=RST>", False),
+        ("<SEQ=301><ACK=101><CTL=RST,ACK>", False),
+        ("<SEQ=301><ACK=102><CTL=RST,ACK>", True),
+        ("<SEQ=301><ACK=102><DATA=5><CTL=RST,ACK>", True),
     ],
 )
-def test_reset_behind_our_fin(text: str, words: str) -> None:
+def test_reset_behind_our_fin(text: str, accepted: bool) -> None:
     # Our FIN follows the ACK at once: the peer's TCP acknowledges it without its application.
     drawn = opened()
     drawn.receive(text, 20)
     assert drawn.end == (Verdict.RESET, Close.RESET)
-    assert words in reason(drawn.attempt, 0)
+    reason = explained(drawn.attempt)
+    assert (reason.code, reason.values["accepted"]) == ("reset", accepted)
 
 
 def test_reset_when_our_fin_was_acknowledged() -> None:
@@ -300,10 +301,8 @@ def test_simultaneous_open() -> None:
     assert drawn.attempt.answer is not None
     assert drawn.attempt.answer.at == 20 * MS
     drawn.receive("<SEQ=301><ACK=102><CTL=FIN,ACK>", 30)
-    assert reason(drawn.attempt, 0) == (
-        "the peer called us from port 80 while we called it, and acknowledged our SYN: nobody "
-        "listens there"
-    )
+    reason = explained(drawn.attempt)
+    assert (reason.code, reason.values) == ("crossed.open", {"port": 80})
 
 
 def test_a_simultaneous_open_that_is_not_completed() -> None:
@@ -314,7 +313,7 @@ def test_a_simultaneous_open_that_is_not_completed() -> None:
     drawn.run_to_end()
     assert drawn.end == (Verdict.HALF_OPEN, None)
     assert drawn.attempt.answer is None
-    assert reason(drawn.attempt, 0).endswith("we called it, and acknowledged nothing of ours")
+    assert explained(drawn.attempt).code == "crossed.half-open"
 
 
 def test_a_simultaneous_open_that_is_reset() -> None:
@@ -322,14 +321,14 @@ def test_a_simultaneous_open_that_is_reset() -> None:
     drawn.receive("<SEQ=300><CTL=SYN>", 10)
     drawn.receive("<SEQ=301><CTL=RST>", 20)
     assert drawn.end == (Verdict.CLOSED, None)
-    assert reason(drawn.attempt, 0).endswith("we called it, and then reset the connection")
+    assert explained(drawn.attempt).code == "crossed.reset"
 
 
 def test_an_unsent_rst_does_not_end_the_attempt() -> None:
     # As with a firewall rule against the RSTs of our own kernel.
     drawn = DrawnAttempt()
     drawn.receive("<SEQ=300><ACK=5000><CTL=SYN,ACK>", 10)
-    drawn.attempt.unsent("a firewall on this machine dropped it (EPERM)")
+    drawn.attempt.unsent(because("a firewall on this machine dropped it (EPERM)"))
     assert not drawn.attempt.done
     drawn.receive("<SEQ=300><ACK=101><CTL=SYN,ACK>", 20)
     assert drawn.attempt.verdict is Verdict.OPEN
@@ -421,9 +420,10 @@ def test_an_icmp_error_does_not_end_an_open_connection() -> None:
 
 def test_an_unsent_syn_is_a_local_error() -> None:
     drawn = DrawnAttempt()
-    drawn.attempt.unsent("no route")
+    why = because("no route")
+    drawn.attempt.unsent(why)
     assert drawn.end == (Verdict.LOCAL_ERROR, None)
-    assert (drawn.attempt.syn_sent, drawn.attempt.failure) == (0, "no route")
+    assert (drawn.attempt.syn_sent, drawn.attempt.failure) == (0, why)
 
 
 def test_options_are_used_if_both_ends_offered_them() -> None:

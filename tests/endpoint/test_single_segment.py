@@ -9,8 +9,8 @@ import pytest
 from handshake.endpoint.single_segment import SingleSegmentProbe
 from handshake.packet.icmp import IcmpError
 from handshake.prober import ClientOptions, Timeouts, Verdict
-from handshake.prober.explanation import reason
 from handshake.tcp import Flags, Observed, Segment, Seq
+from tests.reasons import because, explained
 from tests.segments import A, B, segment
 
 MS = 1_000_000
@@ -32,10 +32,6 @@ def receive(
     return probe.receive(Observed(segment(text, by=B), MS, checksum_ok=checksum_ok), MS)
 
 
-def why(probe: SingleSegmentProbe) -> str:
-    return reason(probe, 5)
-
-
 @pytest.mark.parametrize(
     ("flags", "answer", "verdict"),
     [
@@ -54,12 +50,10 @@ def test_a_valid_rst(flags: Flags, answer: str, verdict: Verdict) -> None:
     assert sent.flags == flags
     assert receive(probe, answer) == ()
     assert (probe.done, probe.verdict) == (True, verdict)
-    sentence = why(probe)
-    assert ("nothing listens on port 80" in sentence) == (verdict is Verdict.CLOSED)
-    assert ("it does not tell" in sentence) == (verdict is Verdict.RESET)
-    # RFC 9293 does not require that for a SYN.
-    silent = verdict is Verdict.CLOSED and Flags.SYN not in flags
-    assert ("a listener would have dropped it in silence" in sentence) == silent
+    code = "reset" if verdict is Verdict.RESET else "closed"
+    # RFC 9293 does not require that a listening socket drops a SYN.
+    syn = verdict is Verdict.CLOSED and Flags.SYN in flags
+    assert explained(probe).code == f"segment.{code}{'-syn' if syn else ''}"
 
 
 @pytest.mark.parametrize(
@@ -92,19 +86,20 @@ def test_a_listener_that_accepts_syn_fin_is_reset(acknowledged: int) -> None:
     (rst,) = receive(probe, f"<SEQ=300><ACK={acknowledged}><CTL=SYN,ACK>")
     assert str(rst) == f"<SEQ={acknowledged}><CTL=RST>"
     assert probe.verdict is Verdict.HALF_OPEN
-    assert why(probe) == "SYN+ACK answered our SYN-FIN: a program listens on port 80. We reset it"
+    reason = explained(probe)
+    assert (reason.code, reason.values) == ("segment.open", {"asked": SYN_FIN, "port": 80})
 
 
 @pytest.mark.parametrize(
-    ("flags", "words"),
+    ("flags", "code"),
     [
-        (FIN, "nothing answered our FIN 3 times in 5.0 s: a program listens on port 80, and drops"),
-        (Flags(0), "nothing answered our segment without control bits 3 times"),
-        (ACK, "a firewall drops what belongs to no connection"),
-        (SYN_FIN, "hosts and firewalls that take it for an attack drop it, listener or not"),
+        (FIN, "filtered"),
+        (Flags(0), "filtered"),
+        (ACK, "filtered-ack"),
+        (SYN_FIN, "filtered-syn"),
     ],
 )
-def test_no_answer(flags: Flags, words: str) -> None:
+def test_no_answer(flags: Flags, code: str) -> None:
     probe, sent = probed(flags)
     times: list[int] = []
     retransmitted: list[Segment] = []
@@ -114,7 +109,9 @@ def test_no_answer(flags: Flags, words: str) -> None:
     assert times == [1000, 3000, 5000]
     assert [(each.seq, each.flags) for each in retransmitted] == [(sent.seq, sent.flags)] * 2
     assert (probe.verdict, probe.syn_sent) == (Verdict.FILTERED, 3)
-    assert words in why(probe)
+    reason = explained(probe, 5)
+    assert (reason.code, reason.values["count"]) == (f"segment.{code}", 3)
+    assert ("our segment without control bits" in str(reason)) == (not flags)
 
 
 @pytest.mark.parametrize(("seq", "done"), [(100, True), (99, False)])
@@ -126,6 +123,6 @@ def test_an_icmp_error_must_quote_our_number(seq: int, done: bool) -> None:
 
 def test_an_unsent_segment_is_a_local_error() -> None:
     probe, _ = probed(FIN)
-    probe.unsent("a firewall on this machine dropped it")
+    probe.unsent(because("a firewall on this machine dropped it"))
     assert (probe.verdict, probe.syn_sent) == (Verdict.LOCAL_ERROR, 0)
-    assert why(probe) == "this machine did not send our FIN: a firewall on this machine dropped it"
+    assert explained(probe).code == "unsent.segment"

@@ -7,13 +7,14 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from handshake.prober import Result, Verdict
+from tests.reasons import because
 
 OPEN = Result(
     target="example.org:443",
     address="198.51.100.7",
     port=443,
     verdict=Verdict.OPEN,
-    reason="a program listens on port 443",
+    reason=because("a program listens on port 443"),
     rtt=0.0284,
     syn_sent=1,
     ttl=52,
@@ -23,16 +24,28 @@ SILENT = replace(
     OPEN,
     address="2001:db8::7",
     verdict=Verdict.FILTERED,
-    reason="nothing answered 3 SYNs in 5.0 s",
+    reason=because("nothing answered 3 SYNs in 5.0 s"),
     rtt=None,
     syn_sent=3,
     ttl=None,
     duration=5.0,
 )
-REFUSED = replace(OPEN, verdict=Verdict.CLOSED, reason="RST answered our SYN", rtt=0.000031)
-UNKNOWN_NAME = Result("a.example:80", None, 80, Verdict.NAME_ERROR, "a.example: not known")
+REFUSED = replace(
+    OPEN, verdict=Verdict.CLOSED, reason=because("RST answered our SYN"), rtt=0.000031
+)
+UNKNOWN_NAME = Result(
+    target="a.example:80",
+    address=None,
+    port=80,
+    verdict=Verdict.NAME_ERROR,
+    reason=because("a.example: not known"),
+)
 NO_ROUTE = Result(
-    "203.0.113.9:80", "203.0.113.9", 80, Verdict.LOCAL_ERROR, "this machine did not send our SYN"
+    target="203.0.113.9:80",
+    address="203.0.113.9",
+    port=80,
+    verdict=Verdict.LOCAL_ERROR,
+    reason=because("this machine did not send our SYN"),
 )
 
 TEXT = st.text(max_size=8)

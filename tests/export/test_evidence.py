@@ -42,18 +42,20 @@ def icmp(at: int) -> IcmpError:
     return error
 
 
-def found(heard: Iterable[Observed | IcmpError]) -> list[Packet]:
+def found(received: Iterable[Observed | IcmpError]) -> list[Packet]:
     out = io.BytesIO()
     account = PacketLog(PcapngWriter(out))
-    for each in heard:
+    for each in received:
         account.add(each)
     return packets(out.getvalue())
 
 
-def test_each_packet_says_who_sent_it_what_changed_and_why() -> None:
-    talk = [seen(*each) for each in TALK]
-    written = found(talk)
-    assert [(each.at, each.octets) for each in written] == [(each.at, each.packet) for each in talk]
+def test_each_packet_has_a_comment_on_sender_change_and_reason() -> None:
+    packets = [seen(*each) for each in TALK]
+    written = found(packets)
+    assert [(each.at, each.octets) for each in written] == [
+        (each.at, each.packet) for each in packets
+    ]
     assert [each.direction for each in written] == [
         OUTBOUND if text[0] == ">" else INBOUND for _, text in TALK
     ]
@@ -101,14 +103,16 @@ def test_errors_stand_where_they_came() -> None:
     )
 
 
-def test_a_clock_that_was_set_back_changes_nothing_in_what_is_said() -> None:
+def test_a_clock_set_back_changes_no_comment() -> None:
     times = (0, -5000, -4000)
-    talk = [seen(at, text) for at, (_, text) in zip(times, TALK, strict=False)]
-    assert [each.at - AT for each in found(talk)] == [*times]
-    assert [each.comments for each in found(talk)][2][0].startswith("ACK from the client: client E")
+    packets = [seen(at, text) for at, (_, text) in zip(times, TALK, strict=False)]
+    assert [each.at - AT for each in found(packets)] == [*times]
+    assert [each.comments for each in found(packets)][2][0].startswith(
+        "ACK from the client: client E"
+    )
 
 
-def test_who_calls_by_something_else_than_a_syn_is_the_client_too() -> None:
+def test_the_sender_of_a_first_segment_that_is_no_syn_is_the_client() -> None:
     asked, refused = found(
         [seen(0, "><SEQ=1000><ACK=5000><CTL=SYN,ACK>"), seen(1, "<<SEQ=5000><CTL=RST>")]
     )
@@ -116,13 +120,13 @@ def test_who_calls_by_something_else_than_a_syn_is_the_client_too() -> None:
     assert refused.comments[0].startswith("RST from the server: ")
 
 
-def test_what_has_no_octets_is_heard_and_not_written() -> None:
+def test_a_packet_without_octets_is_tracked_and_not_written() -> None:
     syn, *rest = [seen(*each) for each in TALK]
     written = found([replace(syn, packet=b""), replace(icmp(0), packet=b""), *rest])
     assert written == found([syn, *rest])[1:]
 
 
-def test_several_calls_in_one_file_know_nothing_of_each_other() -> None:
+def test_several_probes_in_one_file_are_independent() -> None:
     out = io.BytesIO()
     writer = PcapngWriter(out)
     for _ in range(2):

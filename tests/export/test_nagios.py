@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 
 from handshake.export.monitor import nagios, status, unknown
-from handshake.prober import Result, Verdict, exit_code
-from handshake.prober.result import DataExchange
+from handshake.prober import DataExchange, Result, Verdict, exit_code
 from tests.export.results import NO_ROUTE, OPEN, REFUSED, RESULTS, SILENT, UNKNOWN_NAME
+from tests.reasons import because
 
 _VALUE = r"-?[0-9]+(?:\.[0-9]+)?"
 _LABEL = r"(?:'(?:[^'=|\n]|'')+'|[^'= |\n]+)"
@@ -25,7 +25,7 @@ _LINE = re.compile(r"TCP (OK|WARNING|CRITICAL|UNKNOWN) - ([^|\n]+?)(?: \| ([^|\n
 
 
 def measured(results: list[Result]) -> dict[str, tuple[str, str]]:
-    """What the first line of a plugin's output says was measured: each with its unit."""
+    """The measurements in the first line of a plugin's output, each with its unit."""
     first, *below = nagios(results)[0].split("\n")
     line = _LINE.fullmatch(first)
     assert line is not None
@@ -97,7 +97,9 @@ def test_an_open_port() -> None:
         ),
         # A segment that asks for no connection is answered by RST.
         (
-            replace(OPEN, verdict=Verdict.RESET, reason="RST answered our ACK", duration=None),
+            replace(
+                OPEN, verdict=Verdict.RESET, reason=because("RST answered our ACK"), duration=None
+            ),
             (
                 "TCP CRITICAL - example.org:443 (198.51.100.7) reset, RST after 28.4 ms: "
                 "RST answered our ACK | rtt=0.028400s;;;0 syn_sent=1;;;0"
@@ -159,9 +161,9 @@ def test_what_is_measured_again_has_another_label() -> None:
     }
 
 
-def test_an_open_port_that_says_something_else_is_no_success() -> None:
-    told = replace(OPEN, data=DataExchange(4, 4, b"something else", expected=False))
-    text, code = nagios([told])
+def test_an_open_port_that_sends_something_else_is_no_success() -> None:
+    result = replace(OPEN, data=DataExchange(4, 4, b"something else", expected=False))
+    text, code = nagios([result])
     assert code == 2
     assert "open, SYN-ACK after 28.4 ms: the --expect text was not received" in text
 
@@ -171,14 +173,16 @@ def test_without_a_probe_nothing_is_known() -> None:
     assert measured([]) == {}
 
 
-def test_why_nothing_is_known_is_said_in_the_same_form() -> None:
-    said, code = unknown("a|b:\x1b[2J which port?")
-    assert (said, code) == (r"TCP UNKNOWN - a\x7cb:\x1b[2J which port?", 3)
-    assert _LINE.fullmatch(said)
+def test_unknown_has_the_same_form() -> None:
+    output, code = unknown("a|b:\x1b[2J which port?")
+    assert (output, code) == (r"TCP UNKNOWN - a\x7cb:\x1b[2J which port?", 3)
+    assert _LINE.fullmatch(output)
 
 
 def test_nothing_of_a_name_reaches_the_format() -> None:
-    odd = replace(UNKNOWN_NAME, target="a|b\x1b[2J\n:80", reason="a|b\r\n\u2028\udc80: not known")
+    odd = replace(
+        UNKNOWN_NAME, target="a|b\x1b[2J\n:80", reason=because("a|b\r\n\u2028\udc80: not known")
+    )
     assert nagios([odd]) == (
         r"TCP CRITICAL - a\x7cb\x1b[2J\x0a:80 name-error: a\x7cb\x0d\x0a\x2028\xdc80: not known",
         2,
@@ -186,5 +190,5 @@ def test_nothing_of_a_name_reaches_the_format() -> None:
 
 
 @given(RESULTS)
-def test_whatever_came_of_them_a_plugin_may_say_it(results: list[Result]) -> None:
+def test_every_result_is_valid_plugin_output(results: list[Result]) -> None:
     measured(results)

@@ -46,7 +46,7 @@ def test_one_probe_as_metrics() -> None:
 
 
 def values(text: str) -> dict[str, dict[str, float]]:
-    """Return the value of each metric by the address that was called."""
+    """Return the value of each metric by the target address."""
     return {
         name: {dict(labels)["address"]: value for labels, value in family.samples.items()}
         for name, family in parse(text).items()

@@ -87,7 +87,7 @@ def test_an_empty_log_is_a_log() -> None:
     ]
 
 
-def test_a_name_tells_connections_apart_and_is_the_same_in_every_run() -> None:
+def test_a_uid_is_unique_and_the_same_in_every_run() -> None:
     assert uid(CALL) == uid(replace(CALL, history="S"))
     assert len({uid(CALL), uid(SINGLE), uid(replace(CALL, ts=CALL.ts + 1))}) == 3
     assert uid(CALL).isalnum()

@@ -1,4 +1,4 @@
-"""A short run of the fuzzer; CONTRIBUTING.md tells of the long one."""
+"""A short run of the fuzzer; for the long one see CONTRIBUTING.md."""
 
 from __future__ import annotations
 

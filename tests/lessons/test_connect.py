@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from handshake.errors import UsageError
-from handshake.events import Change, Established, Negotiated, SynAckSent, SynSent
+from handshake.events import Change, Established, OptionsNegotiated, SynAckSent, SynSent
 from handshake.lessons import (
     LANGUAGES,
     LESSONS,
@@ -23,14 +23,14 @@ from handshake.tcp import ControlBlock
 CONNECT = find_lesson("connect")
 
 
-def told(change: Change) -> str:
+def text(change: Change) -> str:
     block = change.after
     assert isinstance(block, ControlBlock)
     return f"{block.state} {block.remote or 'nobody'} {block.snd.nxt} {block.rcv.nxt}"
 
 
 def test_the_two_sockets_step_by_step() -> None:
-    assert [(scene.name, told(scene.client), told(scene.server)) for scene in CONNECT.scenes] == [
+    assert [(scene.name, text(scene.client), text(scene.server)) for scene in CONNECT.scenes] == [
         ("socket", "CLOSED nobody None None", "CLOSED nobody None None"),
         ("listen", "CLOSED nobody None None", "LISTEN nobody None None"),
         ("connect", "CLOSED 198.51.100.7:80 None None", "LISTEN nobody None None"),
@@ -84,7 +84,7 @@ def test_the_tracker_infers_nothing_and_finds_a_clean_handshake() -> None:
     steps = [scene.step for scene in CONNECT.scenes if scene.moment is Moment.LEAVES]
     assert [[type(event) for event in step.events] for step in steps if step] == [
         [SynSent],
-        [SynAckSent, Negotiated],
+        [SynAckSent, OptionsNegotiated],
         [Established],
     ]
     assert not any(step.inferred for step in steps if step)

@@ -71,7 +71,7 @@ ELSE = TCP(sport=80, dport=PORT + 1)
         (IP(options=b"\x01\x01\x01\x01") / TO_US, True),
         (IP() / ELSE, False),
         (IP() / UDP(sport=80, dport=PORT), False),
-        # Whose segment it is part of, only the first part tells.
+        # Only the first fragment has the ports.
         (IP(frag=5, proto=6) / bytes(TO_US), True),
         (IP(frag=5, proto=1) / bytes(TO_US), True),
         (IP(frag=5, proto=17) / bytes(TO_US), False),

@@ -35,7 +35,7 @@ TOO_BIG = bytes.fromhex("5a000000 01 00 00 00 dc050000 00000000" + "00" * 16)
 TOO_BIG6 = bytes.fromhex("5a000000 01 00 00 00 dc050000 00000000" + "00" * 28)
 
 
-def test_an_error_says_who_what_and_which_segment() -> None:
+def test_an_error_has_sender_meaning_and_segment() -> None:
     found = parse(PROHIBITED, SYN, HERE, THERE, 5)
     assert (found.number, found.mtu) == (errno.EHOSTUNREACH, None)
     error = found.icmp

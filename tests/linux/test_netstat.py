@@ -25,9 +25,7 @@ def test_it_stands_under_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert challenges.count() is None
 
 
-def test_where_it_cannot_be_read_nobody_knows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unreadable_counter_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(netstat, "_PLACE", str(tmp_path / "none"))
     with SynChallengeCounter() as challenges:
         assert challenges.count() is None

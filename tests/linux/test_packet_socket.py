@@ -22,7 +22,7 @@ def refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("refused")
-def test_without_the_privilege_it_says_which_command_to_run(
+def test_without_the_privilege_it_names_the_command_to_run(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     program = tmp_path / "my programs" / "handshake"

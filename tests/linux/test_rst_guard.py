@@ -17,14 +17,14 @@ from handshake.linux.sockaddr import sockaddr
 LOOPBACK = ip_address("127.0.0.1")
 
 
-def test_a_guard_holds_a_port_that_nobody_can_call() -> None:
-    with guard(LOOPBACK) as held, socket.socket() as caller:
+def test_a_guard_holds_a_port_that_accepts_no_connection() -> None:
+    with guard(LOOPBACK) as held, socket.socket() as client:
         assert held.name in METHODS
-        caller.settimeout(0.05)
+        client.settimeout(0.05)
         with pytest.raises(TimeoutError):
-            caller.connect(("127.0.0.1", held.port))
-    with socket.socket() as caller, pytest.raises(ConnectionRefusedError):
-        caller.connect(("127.0.0.1", held.port))
+            client.connect(("127.0.0.1", held.port))
+    with socket.socket() as client, pytest.raises(ConnectionRefusedError):
+        client.connect(("127.0.0.1", held.port))
 
 
 @pytest.mark.parametrize("name", ["filter", "md5", "minttl", "owner"])
@@ -33,11 +33,11 @@ def test_it_counts_what_it_keeps_from_the_kernel(name: str) -> None:
         held = guard(LOOPBACK, names=[name], check=False)
     except LocalError:
         pytest.skip(f"this kernel does not let us have the guard {name}")
-    with held, socket.socket() as caller:
+    with held, socket.socket() as client:
         before = held.dropped
-        caller.settimeout(0.05)
+        client.settimeout(0.05)
         with pytest.raises(TimeoutError):
-            caller.connect(("127.0.0.1", held.port))
+            client.connect(("127.0.0.1", held.port))
         assert (before, held.dropped) == ((None, None) if name == "owner" else (0, 1))
     assert held.dropped is None
 
@@ -80,7 +80,7 @@ def test_a_scope_becomes_an_index() -> None:
         sockaddr(IPv6Address("fe80::1%nosuch0"))
 
 
-def test_one_port_serves_all_calls_that_differ_elsewhere() -> None:
+def test_one_port_serves_all_connections_to_different_peers() -> None:
     busy: set[int] = set()
     with RstGuardPool() as guards:
         first = guards.take(LOOPBACK, busy.__contains__)
@@ -124,7 +124,7 @@ def barred(*_: object) -> None:
     raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
 
-def test_a_port_of_our_choice_that_we_have_called_from() -> None:
+def test_a_chosen_port_that_was_used_before() -> None:
     with RstGuardPool() as guards:
         port = guards.take(LOOPBACK, lambda _: False).port
         with pytest.raises(ConnectError) as error:

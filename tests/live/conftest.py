@@ -1,4 +1,4 @@
-"""Live tests run where root, namespaces and the tools are; elsewhere they say what is missing."""
+"""Live tests need root, namespaces and tools; without them they are skipped with a reason."""
 
 import functools
 import os
@@ -28,7 +28,7 @@ def allow() -> None:
 
 @functools.cache
 def missing() -> str:
-    """Say what live tests would need and do not have here; empty if they can run."""
+    """Return what live tests need and do not have here; empty if they can run."""
     if os.geteuid() != 0:
         return "root"
     if absent := [tool for tool in TOOLS if shutil.which(tool) is None]:

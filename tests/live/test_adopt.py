@@ -50,7 +50,7 @@ def test_the_kernel_carries_it_on(target: str, tmp_path: Path) -> None:
     if block.local.version == 6:
         # One flow label from the first SYN to the last ACK (RFC 6437 section 3).
         assert len({int.from_bytes(each.packet[:4]) & 0xFFFFF for each in ours_sent}) == 1
-    # Not a segment more than it takes, and nothing before we have anything to say.
+    # Not a segment more than it takes, and nothing before we have data to send.
     assert [str(each.segment.flags) for each in found[:4]] == ["SYN", "SYN-ACK", "ACK", "PSH-ACK"]
 
 
@@ -95,7 +95,7 @@ def test_a_banner_that_was_acknowledged_before(target: str, tmp_path: Path) -> N
                 nxt = connection.block.rcv.nxt
                 assert nxt is not None
                 peer.sendall(line)
-                connection.hear_until(nxt + len(line))
+                connection.receive_until(nxt + len(line))
             with connection.adopt() as ours:
                 see(b"220 hello\r\n" + bytes(20_000), ours)
                 echo(ours, peer)
@@ -105,7 +105,7 @@ def test_a_banner_that_was_acknowledged_before(target: str, tmp_path: Path) -> N
 
 @pytest.mark.live
 @pytest.mark.parametrize("when", ["before", "meanwhile"])
-def test_a_banner_that_nobody_heard_comes_again(when: str, tmp_path: Path) -> None:
+def test_an_unacknowledged_banner_is_retransmitted(when: str, tmp_path: Path) -> None:
     path = tmp_path / "a.pcap"
     with (
         pair() as (client, server),
@@ -114,15 +114,15 @@ def test_a_banner_that_nobody_heard_comes_again(when: str, tmp_path: Path) -> No
     ):
         block = connection.block
 
-        def speak() -> None:
+        def send_all() -> None:
             peer.sendall(b"220 hello\r\n")
 
         if when == "before":
-            speak()
-        with connection.adopt(speak if when == "meanwhile" else lambda: None) as ours:
+            send_all()
+        with connection.adopt(send_all if when == "meanwhile" else lambda: None) as ours:
             see(b"220 hello\r\n", ours)
             quietly(ours, peer)
-    # Nothing is answered before all is told; then the peer is asked where it stands.
+    # Nothing is answered before the kernel has all state; then the peer is probed for its own.
     first = next(each.segment for each in seen(path)[3:] if each.segment.source == block.local)
     assert block.snd.nxt is not None
     assert (first.seq, first.ack, first.length) == (block.snd.nxt - 1, block.rcv.nxt, 0)
@@ -130,7 +130,7 @@ def test_a_banner_that_nobody_heard_comes_again(when: str, tmp_path: Path) -> No
 
 @pytest.mark.live
 @pytest.mark.parametrize("when", ["before", "meanwhile"])
-def test_a_fin_that_nobody_heard_comes_again(when: str) -> None:
+def test_an_unacknowledged_fin_is_retransmitted(when: str) -> None:
     with pair() as (client, server), opened(client, server) as (connection, peer):
         if when == "before":
             peer.shutdown(socket.SHUT_WR)
@@ -145,7 +145,7 @@ def test_a_fin_that_nobody_heard_comes_again(when: str) -> None:
 
 @pytest.mark.live
 @pytest.mark.parametrize("when", ["before", "meanwhile"])
-def test_a_reset_that_nobody_heard_is_found_out(when: str) -> None:
+def test_a_lost_reset_is_noticed(when: str) -> None:
     with pair() as (client, server), opened(client, server) as (connection, peer):
         if when == "before":
             reset(peer)
@@ -188,7 +188,7 @@ def test_without_what_the_peer_does_not_offer(option: str, tmp_path: Path) -> No
     with pair() as (client, server):
         for name in names:
             server.sysctl(f"net.ipv4.tcp_{name}", 0)
-        for number, talk in enumerate((quietly, exchange_much)):
+        for number, exchange in enumerate((quietly, exchange_much)):
             path = tmp_path / f"{number}.pcap"
             with capture(server, "eth0", path), opened(client, server) as (connection, peer):
                 block = connection.block
@@ -197,8 +197,8 @@ def test_without_what_the_peer_does_not_offer(option: str, tmp_path: Path) -> No
                 assert bool(block.rcv_shift) is ("window_scaling" not in names)
                 with connection.adopt() as ours:
                     agrees(info(client, block), block)
-                    talk(ours, peer)
-            without_a_fault(path, busy=talk is exchange_much)
+                    exchange(ours, peer)
+            without_a_fault(path, busy=exchange is exchange_much)
 
 
 @pytest.mark.live
@@ -206,14 +206,14 @@ def test_without_what_the_peer_does_not_offer(option: str, tmp_path: Path) -> No
 def test_what_the_kernel_itself_would_not_offer(option: str, tmp_path: Path) -> None:
     with pair() as (client, server):
         client.sysctl(f"net.ipv4.tcp_{option}", 0)
-        for number, talk in enumerate((quietly, exchange_much)):
+        for number, exchange in enumerate((quietly, exchange_much)):
             path = tmp_path / f"{number}.pcap"
             with capture(server, "eth0", path), opened(client, server) as (connection, peer):
                 block = connection.block
                 with connection.adopt() as ours:
                     agrees(info(client, block), block, 0 if option == "timestamps" else 12)
-                    talk(ours, peer)
-            without_a_fault(path, busy=talk is exchange_much)
+                    exchange(ours, peer)
+            without_a_fault(path, busy=exchange is exchange_much)
 
 
 @pytest.mark.live
@@ -283,7 +283,7 @@ def test_with_a_firewall_that_lets_answers_in(tmp_path: Path) -> None:
 
 
 @pytest.mark.live
-def test_where_it_cannot_hear_itself_it_echoes_nothing_until_the_peer_speaks(
+def test_without_its_own_packets_it_echoes_nothing_before_the_peer_sends(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "a.pcap"
@@ -303,7 +303,7 @@ def test_where_it_cannot_hear_itself_it_echoes_nothing_until_the_peer_speaks(
         if each.segment.source == connection.block.local
         and (stamp := each.segment.options.timestamps)
     ]
-    # Its SYN, and the first word: as a kernel does that was told nothing of it.
+    # Its SYN, and the first data: as from a kernel without the connection.
     assert [index for index, value in enumerate(echoes) if not value] == [0, 2]
 
 

@@ -12,9 +12,7 @@ import pytest
 from handshake.errors import LocalError
 from handshake.linux.tcp_repair import adopt
 from handshake.prober import Probe, Target, Timeouts, probes
-from handshake.prober.adopt import adopted
 from handshake.prober.clock import IsnGenerator
-from handshake.prober.userspace.connections import UserspaceConnections
 from handshake.tcp import (
     ControlBlock,
     Endpoint,
@@ -118,22 +116,21 @@ def test_what_was_received_may_pass_zero() -> None:
             assert ours.recv(100) == octets
 
 
-def syn_ack_and_a_stray(_: Listener, heard: Observed) -> Packets:
-    """Answer a SYN, and call at once from the same port, as if all were forgotten."""
-    return [packet(syn_ack(heard)), packet(reply(heard, Flags.SYN, seq=7777))]
+def syn_ack_and_a_stray(_: Listener, observed: Observed) -> Packets:
+    """Answer a SYN, and connect at once from the same port, as if all were forgotten."""
+    return [packet(syn_ack(observed)), packet(reply(observed, Flags.SYN, seq=7777))]
 
 
 @pytest.mark.live
-def test_a_stray_syn_keeps_nobody_waiting() -> None:
+def test_a_stray_syn_delays_nothing() -> None:
     # To who follows the wire, it begins another connection.
     timeouts = Timeouts.of(hold=TIMEOUT)
     with peer(Listener(syn=syn_ack_and_a_stray)) as (client, _), client.entered():
         (probe,) = probes(Target.parse(f"10.77.0.2:{PORT}"), timeouts)
         assert isinstance(probe, Probe)
-        with UserspaceConnections(timeouts, attentive=True) as connections, closing(probe):
-            probe.connections = connections
+        with closing(probe):
             began = time.monotonic()
-            ours = adopted(probe, connections)
+            ours = probe.adopt()
             assert ours is not None
             assert time.monotonic() - began < TIMEOUT / 2
             with ours:
@@ -180,8 +177,8 @@ def test_joined_without_any_privilege(end: str) -> None:
             elif end == "a reset":
                 reset(peer)
         out, err = running.communicate(timeout=TIMEOUT)
-    said = "ConnectionLostError connection reset by the peer\n"
-    assert (running.returncode, out, err) == (0, said if end == "a reset" else "", "")
+    output = "ConnectionLostError connection reset by the peer\n"
+    assert (running.returncode, out, err) == (0, output if end == "a reset" else "", "")
 
 
 # Where it cannot be.
@@ -255,7 +252,7 @@ def test_interrupted_it_goes_without_a_word(error: BaseException, tmp_path: Path
 def test_a_connection_that_the_peer_has_closed() -> None:
     with pair() as (client, server), opened(client, server) as (connection, peer):
         peer.shutdown(socket.SHUT_WR)
-        connection.hear(lambda: connection.block.state is not State.ESTABLISHED)
+        connection.receive(lambda: connection.block.state is not State.ESTABLISHED)
         with pytest.raises(LocalError, match="cannot hand the connection over"):
             connection.adopt()
         block = changed(connection.block, state=State.CLOSE_WAIT)
@@ -320,7 +317,7 @@ def left(host: Host, before: list[str]) -> list[str]:
 
 
 @pytest.mark.live
-def test_without_the_privilege_it_says_which_and_sends_nothing(tmp_path: Path) -> None:
+def test_without_the_privilege_it_names_it_and_sends_nothing(tmp_path: Path) -> None:
     path = tmp_path / "a.pcap"
     with (
         pair() as (client, server),
@@ -328,9 +325,9 @@ def test_without_the_privilege_it_says_which_and_sends_nothing(tmp_path: Path) -
         capture(server, "eth0", path),
     ):
         argv = [*NET_RAW_ALONE, sys.executable, "-c", VICTIM, ""]
-        said = client.run(argv, check=False).stderr
+        output = client.run(argv, check=False).stderr
         listener.accept()[0].close()
-    last = said.splitlines()[-1]
+    last = output.splitlines()[-1]
     assert last.startswith("handshake.errors.LocalError: ")
     assert "(TCP_REPAIR) needs CAP_NET_ADMIN" in last
     ours = [each for each in seen(path) if str(each.segment.source.address) == OURS]

@@ -1,4 +1,4 @@
-"""`handshake probe` as it is run: who makes the call, and where goes what came of it."""
+"""`handshake probe` as it is run: which backend connects, and where the output goes."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from handshake.tcp import Flags, Observed
 from handshake.tcp.icmp import IcmpError
 from tests.live.lab.firewall import drop, firewall
 from tests.live.lab.namespaces import TIMEOUT, Host, pair, routed
-from tests.live.lab.servers import answering, letting_in
+from tests.live.lab.servers import accepting_all, answering
 from tests.live.lab.tcpdump import capture
 from tests.live.test_cli_many import PROBE
 from tests.live.test_privileges import NET_RAW_ALONE
@@ -36,21 +36,21 @@ def run(
 
 
 def shouting(host: Host, address: str = "::") -> AbstractContextManager[None]:
-    """Answer everybody in capitals, and close when he does."""
+    """Answer each client in capitals, and close when it does."""
 
-    def treat(caller: socket.socket) -> None:
-        while data := caller.recv(1 << 16):
-            caller.sendall(data.upper())
+    def treat(client_socket: socket.socket) -> None:
+        while data := client_socket.recv(1 << 16):
+            client_socket.sendall(data.upper())
 
-    return letting_in(host, treat, 9, address)
+    return accepting_all(host, treat, 9, address)
 
 
-# Who makes the call.
+# The backend.
 
 
 @pytest.mark.live
 @pytest.mark.parametrize("target", [V4, V6])
-def test_without_a_right_the_kernel_calls_and_it_says_so(target: str) -> None:
+def test_without_the_privilege_the_kernel_connects_with_a_remark(target: str) -> None:
     with pair() as (client, server), answering(server):
         done = run(client, target, "--json", before=NO_RIGHT)
         asked = run(client, target, "--json", "--connect")
@@ -66,7 +66,7 @@ def test_without_a_right_the_kernel_calls_and_it_says_so(target: str) -> None:
 
 @pytest.mark.live
 @pytest.mark.parametrize("words", [["--raw"], ["--mss", "900"], ["--no-ack"], ["-w", "/dev/null"]])
-def test_who_insists_on_segments_by_hand_is_told_what_they_need(words: list[str]) -> None:
+def test_raw_without_the_privilege_names_it(words: list[str]) -> None:
     with pair() as (client, server), answering(server):
         done = run(client, V4, *words, before=NO_RIGHT)
     assert (done.returncode, done.stdout) == (3, "")
@@ -75,7 +75,7 @@ def test_who_insists_on_segments_by_hand_is_told_what_they_need(words: list[str]
 
 
 @pytest.mark.live
-def test_many_calls_by_the_kernel() -> None:
+def test_many_connections_by_the_kernel() -> None:
     with pair() as (client, server), answering(server):
         done = run(client, f"10.77.0.2:{PORT},1,2", V6, before=NO_RIGHT)
     *lines, summary, _ = done.stdout.splitlines()
@@ -84,7 +84,7 @@ def test_many_calls_by_the_kernel() -> None:
 
 
 @pytest.mark.live
-def test_the_kernel_is_told_what_to_say() -> None:
+def test_the_kernel_sends_our_data() -> None:
     with pair() as (client, server), shouting(server):
         words = ["--connect", "--data", r"hello\n", "--expect", "HELLO", "--json"]
         done = run(client, "10.77.0.2:9", *words)
@@ -129,7 +129,7 @@ def test_what_does_not_open_is_not_adopted() -> None:
 
 
 @pytest.mark.live
-def test_adoption_needs_more_than_a_probe_and_says_so_before_it_calls(tmp_path: Path) -> None:
+def test_adoption_names_the_privilege_it_needs_before_it_connects(tmp_path: Path) -> None:
     path = tmp_path / "wire.pcap"
     with pair() as (client, server), shouting(server), capture(server, "eth0", path):
         done = run(client, "10.77.0.2:9", "--adopt", before=NET_RAW_ALONE)
@@ -198,7 +198,7 @@ def test_a_dry_run_sends_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.live
-def test_a_monitor_hears_of_a_port_that_is_silent() -> None:
+def test_monitoring_output_for_a_port_without_an_answer() -> None:
     with pair() as (client, server), drop(server, "input", "tcp dport 9"):
         words = ["10.77.0.2:9", "--timeout", "0.3", "--retries", "0", "--monitor"]
         nagios, prometheus = (run(client, *words, each) for each in ("nagios", "prometheus"))
@@ -209,8 +209,8 @@ def test_a_monitor_hears_of_a_port_that_is_silent() -> None:
 
 
 @pytest.mark.live
-def test_calls_that_are_counted_have_the_number_in_which_they_began() -> None:
-    # Every other SYN is dropped: these calls end after those that began after them.
+def test_counted_probes_are_numbered_in_the_order_of_their_start() -> None:
+    # Every other SYN is dropped: these probes end after those that started after them.
     lost = "tcp flags syn / syn,ack numgen inc mod 2 == 0"
     options = ["--count", "4", "--interval", "0.05", "--timeout", "0.5", "--retries", "0"]
     with pair() as (client, server), answering(server), drop(server, "input", lost):
@@ -256,9 +256,9 @@ def test_the_firewall_in_the_readme() -> None:
         routed() as (client, router, _),
         firewall(router, "forward", "tcp dport 9001", "reject with tcp reset"),
     ):
-        said = run(client, "10.77.1.2:9001").stdout.splitlines()
+        output = run(client, "10.77.1.2:9001").stdout.splitlines()
     assert len(quoted) > 5
     # Each time takes its own time.
     assert quoted[0].startswith("CLOSED  10.77.1.2:9001  RST after ")
-    assert any(line.startswith("CLOSED  10.77.1.2:9001  RST after ") for line in said)
-    assert [line for line in quoted[1:] if line not in said] == []
+    assert any(line.startswith("CLOSED  10.77.1.2:9001  RST after ") for line in output)
+    assert [line for line in quoted[1:] if line not in output] == []

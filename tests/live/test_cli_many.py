@@ -33,7 +33,7 @@ def test_each_has_a_line_and_a_summary_follows() -> None:
     assert summary.startswith("5 probes in ")
     assert summary.endswith(": 3 closed, 2 open")
     assert rtt.startswith("rtt min/median/p95/max/stddev = ")
-    # No bar where nobody looks.
+    # No progress bar without a terminal.
     assert (run.returncode, run.stderr) == (1, "")
 
 
@@ -66,7 +66,7 @@ def test_a_list_of_targets_as_json(source: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.live
-def test_called_again_and_again_as_ping_does() -> None:
+def test_repeated_probes_as_ping_does() -> None:
     # Every other SYN is dropped, and none is sent again.
     lost = "tcp flags syn / syn,ack numgen inc mod 2 == 0"
     with pair() as (client, server), answering(server), drop(server, "input", lost):
@@ -96,9 +96,9 @@ def test_a_bar_on_a_terminal_alone() -> None:
 
 
 @pytest.mark.live
-def test_interrupted_it_ends_at_once_and_says_how_far_it_came() -> None:
+def test_interrupted_it_ends_at_once_with_its_statistics() -> None:
     with pair() as (client, server), drop(server, "input", "tcp dport 9"):
-        # Whoever runs the tests in the background has them started with SIGINT ignored.
+        # A test run in the background is started with SIGINT ignored.
         heeding = ["env", "--default-signal=INT,HUP,TERM"]
         argv = [*heeding, *PROBE, "10.77.0.2:1,9", "--timeout", "30"]
         pipe = subprocess.PIPE

@@ -1,4 +1,4 @@
-"""The kernel's own connect(), without any right, says what the probe by hand says."""
+"""The kernel's connect(), without privileges, has the same results as the user-space probe."""
 
 import socket
 import threading
@@ -12,7 +12,7 @@ import pytest
 
 from handshake.packet.checksum import checksummed
 from handshake.tcp import Endpoint, Flags, Segment, Seq, State
-from tests.live.lab.backends import V4, V6, alike, by_hand, of
+from tests.live.lab.backends import V4, V6, alike, in_user_space, of
 from tests.live.lab.delayed_link import delayed
 from tests.live.lab.firewall import drop, drop_first, firewall
 from tests.live.lab.inet_diag import Table
@@ -51,7 +51,7 @@ def test_open(target: str, tmp_path: Path) -> None:
     with pair() as (client, server), answering(server):
         with capture(server, "eth0", path):
             found = connected_to(client, target)
-        alike(found, by_hand(client, target)[target])
+        alike(found, in_user_space(client, target)[target])
     assert (found["verdict"], found["close"], found["syn_sent"]) == ("open", "clean", 1)
     assert found["negotiated"]["mss"] == (1460 if "." in target else 1440)
     assert found["said"] is None
@@ -75,7 +75,7 @@ def test_an_option_that_the_server_does_not_take(setting: str, key: str, target:
     with pair() as (client, server), answering(server):
         server.sysctl(f"net.ipv4.{setting}", 0)
         found = connected_to(client, target)
-        alike(found, by_hand(client, target)[target])
+        alike(found, in_user_space(client, target)[target])
     assert not found["negotiated"][key]
     others = {"timestamps", "sack", "snd_shift"} - {key}
     assert all(found["negotiated"][each] for each in others)
@@ -96,7 +96,7 @@ def test_a_smaller_mss() -> None:
     with pair() as (client, server), answering(server):
         server.ip(f"route replace 10.77.0.0/24 dev eth0 src {server.v4} advmss 1000")
         found = connected_to(client, V4)
-        alike(found, by_hand(client, V4)[V4])
+        alike(found, in_user_space(client, V4)[V4])
     assert found["negotiated"]["mss"] == 1000
 
 
@@ -131,7 +131,7 @@ def test_the_first_syn_ack_is_lost(timestamps: int) -> None:
 
 
 @pytest.mark.live
-def test_the_round_trip_is_what_tcpdump_says(tmp_path: Path) -> None:
+def test_the_round_trip_is_that_of_tcpdump(tmp_path: Path) -> None:
     path = tmp_path / "a.pcap"
     with (
         pair() as (client, server),
@@ -146,14 +146,14 @@ def test_the_round_trip_is_what_tcpdump_says(tmp_path: Path) -> None:
         if seg.source.port in truth and (seg.syn or seg.rst):
             truth[seg.source.port].append((each.at - asked[seg.destination.port]) / 1e9)
     for port, limit in ((PORT, 30e-6), (1, 150e-6)):
-        said = [each["rtt"] for each in found if each["port"] == port]
-        errors = sorted(abs(ours - real) for ours, real in zip(said, truth[port], strict=True))
+        output = [each["rtt"] for each in found if each["port"] == port]
+        errors = sorted(abs(ours - real) for ours, real in zip(output, truth[port], strict=True))
         # The median, since a busy machine is late now and then.
         assert errors[10] < limit
 
 
 @pytest.mark.live
-def test_both_call_at_once() -> None:
+def test_both_ends_connect_at_once() -> None:
     found: list[Found] = []
 
     def call() -> None:
@@ -165,11 +165,11 @@ def test_both_call_at_once() -> None:
         peer.bind((server.v4, PORT))
         peer.setblocking(False)
         table = Table(client, 4)
-        caller = threading.Thread(target=call)
-        caller.start()
+        client_socket = threading.Thread(target=call)
+        client_socket.start()
         eventually(lambda: [each.state for each in table.read()] == [State.SYN_SENT], "the call")
         peer.connect_ex((client.v4, 41000))
-        caller.join(TIMEOUT)
+        client_socket.join(TIMEOUT)
         table.close()
         assert peer.getpeername() == (client.v4, 41000)
     assert [(each["verdict"], each["close"]) for each in found] == [("open", "peer-kept-open")]
@@ -183,7 +183,7 @@ def test_both_call_at_once() -> None:
 def test_closed(target: str) -> None:
     with pair() as (client, _):
         found = connected_to(client, target)
-        alike(found, by_hand(client, target)[target])
+        alike(found, in_user_space(client, target)[target])
     assert (found["verdict"], found["syn_sent"], found["said"]) == ("closed", 1, None)
     assert 0 < found["rtt"] < 0.5
 
@@ -199,7 +199,7 @@ def test_filtered(linear: int, tmp_path: Path) -> None:
     syns = [each for each in seen(path) if each.segment.flags == Flags.SYN]
     assert len(syns) == len(seen(path)) == found["syn_sent"] == (4 if linear else 3)
     assert (found["verdict"], found["rtt"], found["icmp"]) == ("filtered", None, None)
-    assert f"nothing answered {len(syns)} SYNs in 3.5 s" in found["reason"]
+    assert f"no answer to {len(syns)} SYNs within 3.5 s" in found["reason"]
 
 
 @pytest.mark.live
@@ -213,12 +213,12 @@ def test_unreachable(version: str, codes: dict[str, int]) -> None:
         targets = [of(getattr(server, version), port) for port in ports.values()]
         found = {each["target"]: each for each in connected(client, *targets)}
         # By hand a soft error does not end it while a SYN is left (section 3.9.2.2).
-        for target, other in by_hand(client, *targets, retries=0).items():
+        for target, other in in_user_space(client, *targets, retries=0).items():
             alike(found[target], other)
-        said = {each["port"]: each["icmp"] for each in found.values()}
+        output = {each["port"]: each["icmp"] for each in found.values()}
         sender = getattr(router, version)
     kind = 3 if version == "v4" else 1
-    assert said == {
+    assert output == {
         ports[name]: {"type": kind, "code": code, "from": sender} for name, code in codes.items()
     }
     assert {each["verdict"] for each in found.values()} == {"unreachable"}
@@ -236,54 +236,54 @@ def test_the_time_to_live_runs_out(version: str, kind: int) -> None:
 
 @pytest.mark.live
 @pytest.mark.parametrize("version", ["v4", "v6"])
-def test_the_host_itself_says_that_the_port_is_unreachable(version: str) -> None:
+def test_the_host_itself_reports_the_port_as_unreachable(version: str) -> None:
     answer = "reject with icmpx type port-unreachable"
     with pair() as (client, server), firewall(server, "input", f"tcp dport {PORT}", answer):
         target = of(getattr(server, version))
         found = connected_to(client, target)
-        alike(found, by_hand(client, target)[target])
-    # The kernel calls that ECONNREFUSED, as it does a RST.
+        alike(found, in_user_space(client, target)[target])
+    # For that the kernel reports ECONNREFUSED, as for a RST.
     assert found["verdict"] == "unreachable"
-    assert found["reason"].startswith("the host itself says: port unreachable")
+    assert found["reason"].startswith("the host itself reports: port unreachable")
 
 
 @pytest.mark.live
 @pytest.mark.parametrize("target", ["10.77.0.9:80", "[fd77::9]:80"])
 @pytest.mark.parametrize("retries", [0, 2])
-def test_nobody_on_the_link_answers(target: str, retries: int) -> None:
+def test_no_answer_to_arp(target: str, retries: int) -> None:
     with pair() as (client, _):
         found = connected_to(client, target, times={"retries": retries})
-        alike(found, by_hand(client, target)[target])
+        alike(found, in_user_space(client, target)[target])
     assert (found["verdict"], found["syn_sent"]) == ("unreachable", 0)
 
 
 @pytest.mark.live
 @pytest.mark.parametrize(
-    ("target", "whom"),
+    ("target", "missing"),
     [
-        ("10.77.0.9:80", "it"),
-        ("[fd77::9]:80", "it"),
-        ("192.0.2.1:80", "the router on the way, 10.77.0.8"),
+        ("10.77.0.9:80", "ARP for 10.77.0.9"),
+        ("[fd77::9]:80", "neighbour discovery for fd77::9"),
+        ("192.0.2.1:80", "ARP for the gateway 10.77.0.8"),
     ],
 )
 @pytest.mark.parametrize("seconds", [0.7, 1.5])
 def test_it_is_given_up_while_the_syn_still_waits_to_leave(
-    target: str, whom: str, seconds: float
+    target: str, missing: str, seconds: float
 ) -> None:
     times = {"timeout": seconds}
     with pair() as (client, _):
         client.ip("route add default via 10.77.0.8")
         found = connected_to(client, target, times=times)
         client.ip("neigh flush dev eth0")
-        alone = by_hand(client, target, **times)[target]
+        alone = in_user_space(client, target, **times)[target]
     for each in found, alone:
         assert (each["verdict"], each["syn_sent"], each["icmp"]) == ("unreachable", 0, None)
-        assert each["reason"] == f"nobody on the link answers for {whom}"
+        assert each["reason"].startswith(f"no reply to {missing}: ")
 
 
 @contextmanager
 def answering_wrongly(host: Host) -> Iterator[None]:
-    """Answer each SYN by a SYN,ACK that acknowledges another one."""
+    """Answer each SYN with a SYN-ACK that acknowledges another one."""
     stopped = threading.Event()
 
     def answer() -> None:
@@ -322,7 +322,7 @@ def answering_wrongly(host: Host) -> Iterator[None]:
 def test_a_peer_that_acknowledges_what_was_not_sent() -> None:
     with pair() as (client, server), answering_wrongly(server):
         found = connected_to(client, V4, times={"timeout": 1.5})
-        other = by_hand(client, V4, timeout=1.5)[V4]
+        other = in_user_space(client, V4, timeout=1.5)[V4]
     assert found["verdict"] == other["verdict"] == "bad-peer"
 
 
@@ -337,7 +337,7 @@ def test_no_way_there(route: str | None, target: str, tmp_path: Path) -> None:
         if route is not None:
             client.ip(f"route add {route} {target.rpartition(':')[0].strip('[]')}")
         found = connected_to(client, target)
-        alike(found, {**by_hand(client, target)[target], "guard": "none"})
+        alike(found, {**in_user_space(client, target)[target], "guard": "none"})
     assert (found["verdict"], found["syn_sent"]) == ("local-error", 0)
     assert seen(tmp_path / "a.pcap") == []
 
@@ -348,7 +348,7 @@ def test_the_link_is_down(target: str) -> None:
     with pair() as (client, _):
         client.ip("link set eth0 down")
         found = connected_to(client, target)
-        alike(found, by_hand(client, target)[target])
+        alike(found, in_user_space(client, target)[target])
     assert found["verdict"] == "local-error"
 
 
@@ -357,7 +357,7 @@ def test_the_link_is_down(target: str) -> None:
 def test_a_firewall_of_our_own_drops_it(target: str) -> None:
     with pair() as (client, _), drop(client, "output", f"tcp dport {PORT}") as rule:
         found = connected_to(client, target)
-        other = by_hand(client, target)[target]
+        other = in_user_space(client, target)[target]
         assert rule.packets > 1
     assert (found["verdict"], found["syn_sent"]) == ("local-error", 0)
     assert other["verdict"] == "local-error"
@@ -372,7 +372,7 @@ def test_a_firewall_of_our_own_rejects_it(version: str, kind: str) -> None:
     with pair() as (client, server), firewall(client, "output", f"tcp dport {PORT}", answer):
         target = of(getattr(server, version))
         found = connected_to(client, target)
-        other = by_hand(client, target)[target]
+        other = in_user_space(client, target)[target]
         sender = getattr(client, version)
     assert found["verdict"] == other["verdict"] == "local-error"
     assert (found["syn_sent"], found["icmp"]["from"]) == (0, sender)
@@ -397,7 +397,7 @@ def test_a_firewall_of_our_own_rejects_it(version: str, kind: str) -> None:
         (V6, {"interface": "lo"}, "this machine has no route to the address (ENETUNREACH)"),
     ],
 )
-def test_what_cannot_be_called_from(target: str, options: dict[str, Any], reason: str) -> None:
+def test_a_source_that_cannot_be_used(target: str, options: dict[str, Any], reason: str) -> None:
     with pair() as (client, server), answering(server), client.listen(5000):
         found = connected_to(client, target, options=options)
     assert (found["verdict"], found["syn_sent"], found["said"]) == ("local-error", 0, None)
@@ -414,11 +414,11 @@ def test_too_many_sockets_at_once_cannot_be_had() -> None:
 
 
 @pytest.mark.live
-def test_a_port_that_would_call_itself() -> None:
+def test_a_port_that_would_connect_to_itself() -> None:
     with pair() as (client, _):
         found = connected_to(client, "10.77.0.1:5000", options={"source_port": 5000})
         assert found["verdict"] == "local-error"
-        assert "port 5000 would call itself" in found["reason"]
+        assert "port 5000 would connect to itself" in found["reason"]
         # The kernel takes even ports first: chosen by it, the port is chosen again.
         client.sysctl("net.ipv4.ip_local_port_range", "45000 45001")
         found = connected_to(client, "10.77.0.1:45000")

@@ -1,4 +1,4 @@
-"""Many calls of the kernel's, to names and addresses, from where they are asked for."""
+"""Many connections by the kernel, to names and addresses, from given sources."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from handshake.prober import Target, Timeouts
-from handshake.prober.connect import connect_all
+from handshake.prober.run import connect_all
 from handshake.tcp import Endpoint, Flags
 from tests.live.lab.backends import V4, of
 from tests.live.lab.firewall import drop
@@ -28,7 +28,7 @@ from tests.schema import valid
 
 @pytest.mark.live
 @pytest.mark.parametrize("version", ["v4", "v6"])
-def test_it_is_called_from_where_it_is_asked_for(version: str, tmp_path: Path) -> None:
+def test_the_source_asked_for_is_used(version: str, tmp_path: Path) -> None:
     path = tmp_path / "a.pcap"
     source = {"v4": "10.77.0.7", "v6": "fd77::7"}[version]
     options = {"source": source, "source_port": 41000, "interface": "eth0", "ttl": 7, "tos": 0x28}
@@ -36,7 +36,7 @@ def test_it_is_called_from_where_it_is_asked_for(version: str, tmp_path: Path) -
         client.ip(f"addr add {source}/{24 if version == 'v4' else 64} dev eth0")
         with capture(server, "eth0", path):
             target = of(getattr(server, version))
-            # One port calls two, and one of them again.
+            # One port connects to two targets, and to one of them again.
             closed = of(getattr(server, version), 1)
             found = connected(client, target, closed, closed, options=options, concurrency=1)
     assert [each["verdict"] for each in found] == ["open", "closed", "closed"]
@@ -105,7 +105,7 @@ def test_a_thousand_at_once_or_nearly() -> None:
 
 
 @pytest.mark.live
-def test_calls_begin_at_the_pace_asked_for(tmp_path: Path) -> None:
+def test_connections_start_at_the_rate_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "a.pcap"
     with pair() as (client, server), capture(server, "eth0", path):
         targets = [of(server.v4, port) for port in range(1, 41)]
@@ -163,7 +163,7 @@ def test_memory_stays_flat() -> None:
 
 
 def test_importing_it_loads_no_sockets_of_ours() -> None:
-    code = "import sys, handshake.prober.connect; print(*sys.modules)"
+    code = "import sys, handshake.prober.run; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = run.stdout.split()
     assert "handshake.prober.connect" in loaded

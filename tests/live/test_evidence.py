@@ -1,4 +1,4 @@
-"""Real probes, written down: what Wireshark and tcpdump have to say of the same packets."""
+"""Real probes, written to a file: what Wireshark and tcpdump show of the same packets."""
 
 import json
 import subprocess
@@ -21,7 +21,7 @@ def call(client: Host, target: str) -> Result:
     with client.entered():
         (probe,) = probes(Target.parse(target))
         assert isinstance(probe, Probe)
-        return probe.result
+        return probe.finish()
 
 
 @pytest.mark.live
@@ -64,7 +64,7 @@ def test_what_is_written_is_what_passed(tmp_path: Path) -> None:
 
 
 def _compare(path: Path, results: list[Result]) -> None:
-    """Let tshark read the file: every packet is well-formed, and says what we say of it."""
+    """Let tshark read the file: every packet is well-formed, and shows what we show."""
     fields = ["frame.time_epoch", "frame.comment", "tcp.flags", "icmp.code", "icmpv6.code"]
     program = [str(tshark.PROGRAM), "-n", "-r", str(path), "-T", "json"]
     program += [word for field in (*fields, "_ws.malformed") for word in ("-e", field)]

@@ -16,7 +16,7 @@ import pytest
 from tests.cli.terminal import Terminal
 from tests.live.lab.firewall import drop, firewall
 from tests.live.lab.namespaces import TIMEOUT, Host, eventually, pair
-from tests.live.lab.servers import letting_in
+from tests.live.lab.servers import accepting_all
 from tests.live.test_probe import hang_up
 
 LATE: Final = """
@@ -32,7 +32,7 @@ raise SystemExit(main())
 """Runs the program, and writes down what it loads and opens when it has no rights any more."""
 
 _FOR_ALL: Final = re.compile(r"(open|os\.listdir) (/etc/|/proc/|/dev/|\d+$)")
-"""What everybody may read: it is no file of Python's, of a package or of ours."""
+"""World-readable files that do not belong to Python, a package or us."""
 
 OPEN, CLOSED, FILTERED = "10.77.0.2:8080", "10.77.0.2:9", "10.77.0.2:11"
 PROHIBITED, REJECTED = "10.77.0.2:12", "10.77.0.2:13"
@@ -73,13 +73,13 @@ CASES: Final = [
 
 
 def chattering(host: Host) -> AbstractContextManager[None]:
-    """Send whoever calls what no terminal should see, and hang up when he does."""
+    """Send each client what no terminal should see, and close when it does."""
 
-    def treat(caller: socket.socket) -> None:
-        caller.sendall(b"\x1b[2J\xff\xfe \xea\xb0\x80\n")
-        hang_up(caller)
+    def treat(client_socket: socket.socket) -> None:
+        client_socket.sendall(b"\x1b[2J\xff\xfe \xea\xb0\x80\n")
+        hang_up(client_socket)
 
-    return letting_in(host, treat, 8080)
+    return accepting_all(host, treat, 8080)
 
 
 @pytest.fixture(scope="module")
@@ -95,12 +95,12 @@ def client() -> Iterator[Host]:
 
 
 def late(path: Path) -> list[str]:
-    """Return what was read that not everybody may read."""
+    """Return the files read that are not world-readable."""
     return [line for line in path.read_text().splitlines() if not _FOR_ALL.match(line)]
 
 
 def words(case: tuple[str, ...], folder: Path) -> list[str]:
-    # The names are looked up one after another, the last of them when the first call has begun.
+    # The names are looked up one after another, the last of them when the first probe has started.
     names = [f"localhost:{port}\n" for port in range(1, 20)]
     (folder / "names").write_text("".join([*names, "b\u00fccher.invalid:1\n"]))
     return [word.format(folder) if "{}" in word else word for word in case]

@@ -24,8 +24,8 @@ FIRST: Final = [
 ]
 
 
-def said(found: list[Packet]) -> list[str]:
-    """Return the first line of what is said of each packet."""
+def output(found: list[Packet]) -> list[str]:
+    """Return the first line of each packet's comment."""
     return [each.comments[0].split("\n")[0] for each in found]
 
 
@@ -45,12 +45,12 @@ def test_a_connection_that_is_held(target: str, number: signal.Signals, tmp_path
             left(running, number)
         wire.wait(4)
     found = packets(ours.read_bytes())
-    assert said(found) == FIRST
+    assert output(found) == FIRST
     assert [each.octets for each in found] == [each.packet for each in seen(path)]
 
 
 @pytest.mark.live
-def test_a_call_that_nobody_answers(tmp_path: Path) -> None:
+def test_a_probe_without_an_answer(tmp_path: Path) -> None:
     ours = tmp_path / "x.pcapng"
     with pair() as (client, server), drop(server, "input", "tcp dport 9") as rule:
         words = ("10.77.0.2:9", "--rto", "0.2", "--timeout", "30", "-w", str(ours))
@@ -58,7 +58,7 @@ def test_a_call_that_nobody_answers(tmp_path: Path) -> None:
             eventually(lambda: rule.packets == 3, "three SYNs")
             left(running, signal.SIGINT)
     found = packets(ours.read_bytes())
-    assert [each.split(":")[0] for each in said(found)] == ["SYN from the client"] * 3
+    assert [each.split(":")[0] for each in output(found)] == ["SYN from the client"] * 3
 
 
 @pytest.mark.live
@@ -87,7 +87,7 @@ def test_many_of_which_some_are_filtered(number: signal.Signals, tmp_path: Path)
     # What is no segment is the ICMP error.
     (error,) = [each for each in found if each.octets not in set(wire)]
     assert error.comments[0].startswith("10.77.0.2 reports: ")
-    assert sorted(said(found)).count(FIRST[-1]) == 2
+    assert sorted(output(found)).count(FIRST[-1]) == 2
 
 
 @pytest.mark.live
@@ -101,7 +101,7 @@ def test_it_is_there_before_it_is_over(tmp_path: Path) -> None:
         eventually(lambda: len(packets(ours.read_bytes())) == 3, "the handshake")
         running.kill()
         running.wait(TIMEOUT)
-    assert said(packets(ours.read_bytes())) == FIRST[:3]
+    assert output(packets(ours.read_bytes())) == FIRST[:3]
 
 
 @pytest.mark.live
@@ -117,12 +117,12 @@ def test_many_in_flight(tmp_path: Path) -> None:
         eventually(lambda: not known(server), "all to be gone", 0.5)
     found = packets(ours.read_bytes())
     assert in_order(found)
-    assert sorted(said(found)) == sorted(FIRST * 100)
+    assert sorted(output(found)) == sorted(FIRST * 100)
 
 
 @pytest.mark.live
 def test_where_the_file_takes_no_more() -> None:
-    # What is wrong with the file is said, and the peer does not have to know of it.
+    # The error of the file is reported, and the peer is not affected.
     with pair() as (client, server), server.listen(PORT):
         words = (f"10.77.0.2:{PORT},{PORT}", "--hold", "30", "-w", "-", "--quiet")
         with started(client, *words) as running:

@@ -1,14 +1,14 @@
-"""What the tracker says of both ends, held to what their kernels say, after each step.
+"""The tracker's states of both ends against those of their kernels, after each step.
 
 Segments pass one at a time, a capture is taken at the interface of each host, and after each
 step both kernels are asked. Then the tracker reads what each capture had by that step:
 
-- Of the host at whose side a capture was taken, it must say what the kernel says, always.
+- For the host where a capture was taken, it must always agree with the kernel.
 - Of the other host too, unless something is on its way or was lost before it came here.
-- Else a history says what must be assumed, and then that and nothing else must be said.
+- Otherwise a history lists what must be assumed, and the tracker must agree with that.
 
-Where a kernel knows no connection, the tracker says CLOSED, or nothing of an end that has not
-spoken: whether anyone listens there no wire can tell. It says LISTEN only of a listener.
+If a kernel has no connection, the tracker has CLOSED, or nothing for an end that has not sent: no
+capture can show whether a port is listening. It has LISTEN only for a listener.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from handshake.replayer import replay
 from handshake.tcp import ControlBlock, Endpoint, State
 from handshake.tracker import summarize
 from tests.live.lab import loss_histories, option_histories  # noqa: F401 - they add histories
-from tests.live.lab.cable import Kernel, Moment, by_hand
+from tests.live.lab.cable import Kernel, Moment, stepwise
 from tests.live.lab.histories import HISTORIES
 from tests.live.lab.inet_diag import Info
 
@@ -34,7 +34,7 @@ TIMESTAMPS = 12
 
 
 KNOWN = {
-    # RFC 7323 section 2.2: the window in a SYN is never scaled. Linux scales that of a SYN,ACK
+    # RFC 7323 section 2.2: the window in a SYN is never scaled. Linux scales that of a SYN-ACK
     # which comes in SYN-RECEIVED, until the next segment.
     "simultaneous_open": {"snd_wnd"},
     # Linux takes the octets of the timestamps off when it leaves SYN-RECEIVED for ESTABLISHED, and
@@ -80,7 +80,7 @@ class Difference:
 
 
 def agrees(block: ControlBlock | None, kernel: Kernel) -> bool:
-    """Whether the tracker says of an end what its kernel says."""
+    """Whether the tracker agrees with the kernel about an end."""
     if kernel.entry is None:
         if block is None or block.state is State.CLOSED:
             return True
@@ -125,7 +125,7 @@ def differences(moment: Moment, views: dict[Role, View]) -> Iterator[Difference]
                     yield differs("state", tracker=says(block), kernel=str(kernel.state))
                 elif block is not None and kernel.info is not None:
                     for what, (ours, theirs) in agreed(block, kernel.info).items():
-                        # Whether a window arrived, a repeated segment does not tell.
+                        # A repeated segment does not show whether a window arrived.
                         if ours != theirs and (at is end or what != "snd_wnd"):
                             yield differs(what, tracker=ours, kernel=theirs)
 
@@ -133,8 +133,8 @@ def differences(moment: Moment, views: dict[Role, View]) -> Iterator[Difference]
 @pytest.mark.live
 @pytest.mark.parametrize("name", HISTORIES)
 @pytest.mark.parametrize("version", [4, 6])
-def test_the_tracker_says_what_both_kernels_say(name: str, version: int, tmp_path: Path) -> None:
-    with by_hand(tmp_path, version) as (cable, captures):
+def test_the_tracker_agrees_with_both_kernels(name: str, version: int, tmp_path: Path) -> None:
+    with stepwise(tmp_path, version) as (cable, captures):
         HISTORIES[name](cable)
     views = {role: View(taken.path, cable.ends) for role, taken in captures.items()}
     found = [each for moment in cable.moments for each in differences(moment, views)]

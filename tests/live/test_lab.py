@@ -35,10 +35,10 @@ with pair() as (client, server):
 
 def greet(client: Host, server: Host, address: str) -> bytes:
     """Return what arrives when the client sends one line to the server."""
-    with server.listen(80) as listener, client.connect(address, 80) as caller:
+    with server.listen(80) as listener, client.connect(address, 80) as client_socket:
         accepted, _ = listener.accept()
         with accepted:
-            caller.sendall(b"hello")
+            client_socket.sendall(b"hello")
             return accepted.recv(100)
 
 
@@ -49,7 +49,7 @@ def send_datagrams(client: Host, server: Host, count: int) -> None:
 
 
 def namespace() -> Path:
-    """Return what the kernel calls the namespace of this thread."""
+    """Return the kernel's name of this thread's namespace."""
     return Path("/proc/thread-self/ns/net").readlink()
 
 
@@ -81,9 +81,9 @@ def test_a_router_forwards(version: str) -> None:
         assert greet(client, server, getattr(server, version)) == b"hello"
         assert rule.packets == 0
         family = {"v4": socket.AF_INET, "v6": socket.AF_INET6}[version]
-        with client.socket(family) as caller:
-            caller.setblocking(False)
-            caller.connect_ex((getattr(server, version), 9001))
+        with client.socket(family) as client_socket:
+            client_socket.setblocking(False)
+            client_socket.connect_ex((getattr(server, version), 9001))
             eventually(lambda: rule.packets == 1, "the router to drop a SYN")
 
 
@@ -130,7 +130,7 @@ def test_a_capture_can_be_waited_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.live
-def test_a_capture_that_cannot_begin_says_why(tmp_path: Path) -> None:
+def test_a_capture_that_cannot_start_fails_with_a_reason(tmp_path: Path) -> None:
     with (
         Host("alone") as host,
         pytest.raises(CommandError, match="eth7"),
@@ -150,7 +150,7 @@ def test_a_delayed_link_takes_its_time(version: str) -> None:
 
 
 @pytest.mark.live
-def test_commands_run_inside_and_failures_say_why() -> None:
+def test_commands_run_inside_and_failures_have_a_reason() -> None:
     with pair() as (client, server):
         server.sysctl("net.ipv4.tcp_ecn", 0)
         shown = [

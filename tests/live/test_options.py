@@ -1,4 +1,4 @@
-"""Calls in every manner that can be asked for, against real kernels, as captured at the server."""
+"""Probes with all options, against real kernels, as captured at the server."""
 
 import socket
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from handshake.prober import (
     Verdict,
     probes,
 )
-from handshake.prober.engine import probe_all
+from handshake.prober.run import probe_all
 from handshake.tcp import Flags, Observed
 from tests.live.lab.firewall import drop
 from tests.live.lab.namespaces import Host, eventually, pair
@@ -47,8 +47,8 @@ def call(
     with client.entered():
         (probe,) = probes(Target.parse(target), timeouts, options)
         assert isinstance(probe, Probe)
-        result = probe.result
-    if isinstance(probe.attempt, Attempt):
+        result = probe.finish()
+    if isinstance(probe.endpoint, Attempt):
         assert agree(probe)
     assert "kernel-reset" not in [note.code for note in result.findings]
     return result
@@ -144,9 +144,9 @@ def test_it_ends_as_it_was_asked_to(closing: CloseMode, end: str | None) -> None
 def test_a_question_and_its_answer(version: int) -> None:
     asked: list[bytes] = []
 
-    def serve(caller: socket.socket) -> None:
-        asked.append(caller.recv(100))
-        caller.sendall(b"HTTP/1.0 200 OK\r\n\r\nHello.\r\n")
+    def serve(client_socket: socket.socket) -> None:
+        asked.append(client_socket.recv(100))
+        client_socket.sendall(b"HTTP/1.0 200 OK\r\n\r\nHello.\r\n")
 
     with pair() as (client, server), serving(server, serve):
         options = ClientOptions(data=b"GET / HTTP/1.0\r\n\r\n", expect=b" 200 ")
@@ -161,11 +161,11 @@ def test_a_question_and_its_answer(version: int) -> None:
 @pytest.mark.parametrize("version", [4, 6])
 @pytest.mark.parametrize("ours", [None, 536])
 def test_a_peer_that_takes_more_than_our_link_carries(version: int, ours: int | None) -> None:
-    heard = bytearray()
+    observed = bytearray()
 
-    def serve(caller: socket.socket) -> None:
-        while part := caller.recv(0xFFFF):
-            heard.extend(part)
+    def serve(client_socket: socket.socket) -> None:
+        while part := client_socket.recv(0xFFFF):
+            observed.extend(part)
 
     data = bytes(range(256)) * 40
     with pair() as (client, server), serving(server, serve):
@@ -173,7 +173,7 @@ def test_a_peer_that_takes_more_than_our_link_carries(version: int, ours: int | 
         how = ClientOptions(data=data, mss=ours)
         found = call(client, target(server, version), Timeouts.of(timeout=2), how)
     assert (found.verdict, found.close) == (Verdict.OPEN, Close.CLEAN)
-    assert bytes(heard) == data
+    assert bytes(observed) == data
     # What we take does not limit what we send: our link does (section 3.7.1).
     room = 1460 if version == 4 else 1440
     assert max(each.segment.payload_length for each in found.segments) == room - 12
@@ -184,18 +184,18 @@ def test_a_peer_that_takes_more_than_our_link_carries(version: int, ours: int | 
 
 
 @pytest.mark.live
-def test_of_a_peer_that_talks_without_end_the_beginning_is_kept() -> None:
-    def serve(caller: socket.socket) -> None:
+def test_of_endless_data_the_beginning_is_kept() -> None:
+    def serve(client_socket: socket.socket) -> None:
         with suppress(OSError):
             while True:
-                caller.sendall(bytes(1 << 16))
+                client_socket.sendall(bytes(1 << 16))
 
     with pair() as (client, server), serving(server, serve):
         timeouts = Timeouts.of(hold=2, close_timeout=0.2)
         with client.entered():
             (probe,) = probes(Target.parse(target(server, 4)), timeouts)
             assert isinstance(probe, Probe)
-            found = probe.result
+            found = probe.finish()
     assert found.verdict is Verdict.OPEN
     assert sum(len(each.packet) for each in found.segments) < 9 << 20
     assert "segments-left-out" in [note.code for note in found.findings]
@@ -206,11 +206,11 @@ def test_of_a_peer_that_talks_without_end_the_beginning_is_kept() -> None:
 @pytest.mark.live
 @pytest.mark.parametrize("version", [4, 6])
 def test_more_than_a_segment_over_a_lossy_path(version: int) -> None:
-    heard = bytearray()
+    observed = bytearray()
 
-    def serve(caller: socket.socket) -> None:
-        while part := caller.recv(0xFFFF):
-            heard.extend(part)
+    def serve(client_socket: socket.socket) -> None:
+        while part := client_socket.recv(0xFFFF):
+            observed.extend(part)
 
     data = bytes(range(256)) * 200
     lost = "tcp flags & (syn | fin) == 0x0 numgen inc mod 7 == 3"
@@ -218,7 +218,7 @@ def test_more_than_a_segment_over_a_lossy_path(version: int) -> None:
         timeouts = Timeouts.of(rto=0.2, timeout=9, retries=3, close_timeout=5)
         found = call(client, target(server, version), timeouts, ClientOptions(data=data))
     assert found.verdict is Verdict.OPEN
-    assert bytes(heard) == data
+    assert bytes(observed) == data
     assert found.data is not None
     assert found.data.acknowledged == len(data)
 
@@ -257,7 +257,7 @@ def test_so_it_is_with_the_bits_of_ecn(asked: Flags, verdict: Verdict) -> None:
         timeouts = Timeouts.of(timeout=0.3, retries=0)
         found = call(client, target(server, 4), timeouts, ClientOptions(flags=asked, ecn=True))
     assert (found.verdict, found.syn_sent) == (verdict, 1)
-    assert f"{asked.name}-ECE-CWR" in found.reason
+    assert f"{asked.name}-ECE-CWR" in str(found.reason)
     assert (found.rtt is None) == (verdict is Verdict.FILTERED)
 
 
@@ -270,8 +270,8 @@ def test_an_address_and_an_interface_of_ours(tmp_path: Path) -> None:
             ClientOptions(interface="eth0"),
         ):
             assert call(client, target(server, 4), options=options).verdict is Verdict.OPEN
-    callers = {str(each.segment.source.address) for each in seen(path) if _asks(each)}
-    assert callers == {"10.77.0.11", "10.77.0.1"}
+    clients = {str(each.segment.source.address) for each in seen(path) if _asks(each)}
+    assert clients == {"10.77.0.11", "10.77.0.1"}
 
 
 def _asks(each: Observed) -> bool:
@@ -291,7 +291,7 @@ def test_an_address_that_is_not_ours_is_a_local_error(source: str, words: str) -
     with pair() as (client, server):
         found = call(client, target(server, 4), options=how)
     assert (found.verdict, found.syn_sent) == (Verdict.LOCAL_ERROR, 0)
-    assert words in found.reason
+    assert words in str(found.reason)
 
 
 @pytest.mark.live
@@ -301,7 +301,7 @@ def test_a_guard_that_does_not_hold_is_noticed(monkeypatch: pytest.MonkeyPatch) 
     with pair() as (client, server), answering(server), client.entered():
         (probe,) = probes(Target.parse(target(server, 4)), Timeouts.of(close_timeout=0.2))
         assert isinstance(probe, Probe)
-        found = probe.result
+        found = probe.finish()
     assert "kernel-reset" in [note.code for note in found.findings]
 
 
@@ -340,13 +340,13 @@ def test_so_it_is_among_many(tmp_path: Path) -> None:
 
 @pytest.mark.live
 @every_way
-def test_a_port_that_somebody_else_has_is_a_local_error(way: Way) -> None:
+def test_a_port_in_use_is_a_local_error(way: Way) -> None:
     with pair() as (client, server), client.listen(4242), answering(server):
         found = way.call(client, server, port=PORT, options=ClientOptions(source_port=4242))
         other = way.call(client, server, port=PORT, options=ClientOptions(source_port=4243))
     assert (found.verdict, found.syn_sent, found.exit_code) == (Verdict.LOCAL_ERROR, 0, 3)
-    assert f"cannot send from port 4242 of {way.address(client)}: it is in use" in found.reason
-    assert "`ss -tanp sport = :4242` shows by which process" in found.reason
+    assert f"cannot send from port 4242 of {way.address(client)}: it is in use" in str(found.reason)
+    assert "`ss -tanp sport = :4242` shows by which process" in str(found.reason)
     assert other.verdict is Verdict.OPEN
 
 
@@ -358,11 +358,11 @@ def test_a_port_that_a_peer_has_not_let_go_of_is_a_local_error() -> None:
         timeouts = Timeouts.of(close_timeout=0.1)
         found = list(probe_all(calls, concurrency=1, timeouts=timeouts, options=how))
     assert [each.verdict for each in found] == [Verdict.OPEN, Verdict.LOCAL_ERROR]
-    assert "port 4242 is in use for this peer, or was recently" in found[1].reason
+    assert "port 4242 is in use for this peer, or was recently" in str(found[1].reason)
 
 
 @pytest.mark.live
-def test_a_port_that_a_peer_has_let_go_of_calls_it_again() -> None:
+def test_a_port_that_the_peer_released_connects_again() -> None:
     with pair() as (client, server), answering(server), client.entered():
         calls = [Target.parse(target(server, 4))] * 3
         found = list(probe_all(calls, concurrency=1, options=ClientOptions(source_port=4242)))

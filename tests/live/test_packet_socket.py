@@ -23,14 +23,14 @@ def syn(source: Endpoint, destination: Endpoint) -> Segment:
 
 
 def hear(link: PacketSocket, count: int) -> list[Received]:
-    heard: list[Received] = []
+    received: list[Received] = []
 
     def enough() -> bool:
-        heard.extend(link.receive())
-        return len(heard) >= count
+        received.extend(link.receive())
+        return len(received) >= count
 
     eventually(enough, f"{count} packets")
-    return heard
+    return received
 
 
 @pytest.mark.live
@@ -44,14 +44,14 @@ def test_a_guard_of_each_kind_keeps_the_kernel_silent(name: str, address: str) -
             assert held.name == name
             link.transmit(syn(Endpoint(ours, held.port), Endpoint(theirs, 80)))
             # Our SYN, its SYN-ACK, and again after a second: nothing of the kernel's between.
-            heard = hear(link, 3)
-    flags = [str(each.segment.flags) for each in heard if isinstance(each, Observed)]
+            received = hear(link, 3)
+    flags = [str(each.segment.flags) for each in received if isinstance(each, Observed)]
     assert flags == ["SYN", "SYN-ACK", "SYN-ACK"]
 
 
 @pytest.mark.live
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "10.77.0.1", "fd77::1"])
-def test_the_self_check_tells_a_guard_from_none(address: str) -> None:
+def test_the_self_check_notices_a_missing_guard(address: str) -> None:
     with pair() as (client, _), client.entered():
         ours = ip_address(address)
         with guard(ours) as held, module._bound(ours) as unguarded:
@@ -83,7 +83,7 @@ def test_a_guard_is_believed_where_it_cannot_be_tried() -> None:
 
 
 @pytest.mark.live
-def test_what_is_heard_is_whole() -> None:
+def test_received_packets_are_complete() -> None:
     with pair() as (client, _), client.entered():
         ours, theirs = Endpoint.of("10.77.0.1", 41000), Endpoint.of("10.77.0.2", 1)
         with PacketSocket([41000]) as link:
@@ -119,7 +119,7 @@ def test_the_first_packet_is_stamped_like_the_others() -> None:
 
 
 @pytest.mark.live
-def test_icmp_errors_are_heard() -> None:
+def test_icmp_errors_are_received() -> None:
     reject = "reject with icmp type admin-prohibited"
     ours, theirs = Endpoint.of("10.77.0.1", 41000), Endpoint.of("10.77.0.2", 80)
     with (
@@ -136,12 +136,12 @@ def test_icmp_errors_are_heard() -> None:
 
 
 @pytest.mark.live
-def test_other_ports_are_not_heard() -> None:
+def test_other_ports_are_not_received() -> None:
     with Host("alone") as host, host.entered(), PacketSocket([41000]) as link:
         for port in (40999, 41000):
-            with socket.socket() as caller:
-                caller.bind(("127.0.0.1", port))
-                caller.connect_ex(("127.0.0.1", 1))
+            with socket.socket() as client_socket:
+                client_socket.bind(("127.0.0.1", port))
+                client_socket.connect_ex(("127.0.0.1", 1))
         ports = [each.segment.source.port for each in hear(link, 2) if isinstance(each, Observed)]
     assert ports == [41000, 1]
 
@@ -173,9 +173,9 @@ def test_it_is_a_socket_that_scapy_can_sniff_on() -> None:
     with Host("alone") as host, host.entered(), PacketSocket([41000]) as link:
 
         def call() -> None:
-            with host.socket() as caller:
-                caller.bind(("127.0.0.1", 41000))
-                caller.connect_ex(("127.0.0.1", 1))
+            with host.socket() as client_socket:
+                client_socket.bind(("127.0.0.1", 41000))
+                client_socket.connect_ex(("127.0.0.1", 1))
 
         thread = threading.Thread(target=call)
         thread.start()

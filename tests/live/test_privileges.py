@@ -59,7 +59,7 @@ def test_a_table_of_the_firewall_needs_more() -> None:
 def test_once_the_sockets_are_open_it_has_no_right_left(
     ports: str, sudo: dict[str, str], user: int, tmp_path: Path
 ) -> None:
-    # Nobody else can read the program: what it needs of itself it has read before.
+    # Other users cannot read the program: it has read all that it needs of itself before.
     tmp_path.chmod(0o700)
     assert handshake.__file__ is not None
     shutil.copytree(Path(handshake.__file__).parent, tmp_path / "handshake")
@@ -82,7 +82,7 @@ def test_once_the_sockets_are_open_it_has_no_right_left(
     assert status["NoNewPrivs"] == "1"
     assert (running.returncode, err) == (1, "")
     assert "FILTERED" in out.upper()
-    # All of it was said, to the end.
+    # The output is complete.
     assert "TCP cannot tell which" in " ".join(out.split())
 
 
@@ -98,7 +98,7 @@ def test_once_the_sockets_are_open_it_has_no_right_left(
     ],
     ids=lambda sudo: sudo["SUDO_UID"][:12],
 )
-def test_whom_sudo_cannot_have_been_run_by_is_nobody(sudo: dict[str, str]) -> None:
+def test_an_impossible_sudo_user_is_replaced_by_nobody(sudo: dict[str, str]) -> None:
     code = "from handshake.linux.privileges import drop; import os; drop(); "
     code += "print(*os.getresuid(), *os.getresgid(), *os.getgroups())"
     done = subprocess.run(

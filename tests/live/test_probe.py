@@ -74,8 +74,8 @@ def call(client: Host, target: str, timeouts: Timeouts | None = None) -> tuple[P
     with client.entered():
         (probe,) = probes(Target.parse(target), timeouts)
         assert isinstance(probe, Probe)
-        result = probe.result
-    if probe.attempt is not None:
+        result = probe.finish()
+    if probe.endpoint is not None:
         assert agree(probe)
     assert "kernel-reset" not in [note.code for note in result.findings]
     resets = [each for each in result.segments if each.outgoing and each.segment.rst]
@@ -118,7 +118,8 @@ def test_a_listener_of_our_own() -> None:
         for _ in range(2):
             (probe,) = probes(target)
             assert isinstance(probe, Probe)
-            assert (probe.result.verdict, probe.result.close) == (Verdict.OPEN, Close.CLEAN)
+            result = probe.finish()
+            assert (result.verdict, result.close) == (Verdict.OPEN, Close.CLEAN)
 
 
 @pytest.mark.live
@@ -156,8 +157,8 @@ def test_the_peer_closes_first() -> None:
     with pair() as (client, server), serving(server, lambda _: None):
         probe, result = call(client, f"{server.v4}:{PORT}", Timeouts.of(hold=5))
     assert (result.verdict, result.close) == (Verdict.OPEN, Close.CLEAN)
-    assert probe.attempt is not None
-    assert probe.attempt.block.state is State.CLOSED
+    assert probe.endpoint is not None
+    assert probe.endpoint.block.state is State.CLOSED
 
 
 @pytest.mark.live
@@ -167,8 +168,8 @@ def test_the_peer_keeps_it_open(tmp_path: Path) -> None:
         probe, result = call(client, f"{server.v4}:{PORT}", Timeouts.of(close_timeout=0.5))
     assert (result.verdict, result.close) == (Verdict.OPEN, Close.PEER_KEPT_OPEN)
     assert flags(path) == ["SYN", "SYN-ACK", "ACK", "FIN-ACK", "ACK"]
-    assert probe.attempt is not None
-    assert probe.attempt.block.state is State.FIN_WAIT_2
+    assert probe.endpoint is not None
+    assert probe.endpoint.block.state is State.FIN_WAIT_2
 
 
 @pytest.mark.live
@@ -180,15 +181,15 @@ def test_the_peer_resets() -> None:
 
 @pytest.mark.live
 @pytest.mark.parametrize("target", ["10.77.0.9:80", "[fd77::9]:80"])
-def test_nobody_on_the_link_answers(target: str) -> None:
+def test_no_answer_to_arp(target: str) -> None:
     with pair() as (client, _):
         _, result = call(client, target)
     assert result.verdict is Verdict.UNREACHABLE
-    assert "nobody on the link answers" in result.reason
+    assert result.reason.code == "unreachable.neighbour"
 
 
 @pytest.mark.live
-def test_the_round_trip_is_what_tcpdump_says(tmp_path: Path) -> None:
+def test_the_round_trip_is_that_of_tcpdump(tmp_path: Path) -> None:
     errors = []
     with pair() as (client, server):
         for number in range(5):

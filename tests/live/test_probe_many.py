@@ -1,16 +1,16 @@
 """Many calls at once: the same verdicts as one at a time, on one link, and at a pace."""
 
-import asyncio
 import time
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from handshake.prober import Close, Result, Target, Timeouts, Verdict, probe
-from handshake.prober.engine import Engine, probe_all
+from handshake.prober.run import probe_all
 from handshake.prober.userspace import connections
 from tests.live.lab.firewall import drop, drop_first
 from tests.live.lab.namespaces import pair
@@ -147,7 +147,7 @@ def test_what_is_lost_comes_again(hook: str, lost: str, syns: int) -> None:
 
 
 @pytest.mark.live
-def test_calls_begin_at_the_pace_asked_for(tmp_path: Path) -> None:
+def test_connections_start_at_the_rate_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "a.pcap"
     with pair() as (client, server), capture(server, "eth0", path), client.entered():
         calls = [Target.of("10.77.0.2", port) for port in range(1, 41)]
@@ -160,17 +160,12 @@ def test_calls_begin_at_the_pace_asked_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.live
-def test_in_an_event_loop_of_the_callers_own() -> None:
-    async def first() -> Result:
-        engine = Engine(timeouts=Timeouts.of(timeout=1))
-        results = engine.run(targets("10.77.0.2:9", "10.77.0.2:1"))
-        async for each in results:
-            return each
-        raise AssertionError
-
+def test_a_run_that_is_left_early_does_not_wait() -> None:
     with pair() as (client, server), drop(server, "input", "tcp dport 9"), client.entered():
         began = time.monotonic()
-        assert asyncio.run(first()).verdict is Verdict.CLOSED
+        timeouts = Timeouts.of(timeout=1)
+        with closing(probe_all(targets("10.77.0.2:9", "10.77.0.2:1"), timeouts=timeouts)) as found:
+            assert next(found).verdict is Verdict.CLOSED
         # It was left early, and did not wait for the other.
         assert time.monotonic() - began < 0.9
 

@@ -1,4 +1,4 @@
-"""A probe that is told to leave at once: nothing of it is left at the peer, and it says nothing."""
+"""A probe ended by a signal: it leaves nothing at the peer, and prints nothing."""
 
 import signal
 import socket
@@ -20,7 +20,7 @@ from tests.live.lab.servers import answering
 from tests.live.lab.tcpdump import capture
 from tests.live.test_probe import PORT, flags, seen
 
-# Whoever runs the tests in the background has them started with SIGINT ignored.
+# A test run in the background is started with SIGINT ignored.
 PROBE: Final = ["env", "--default-signal=INT,HUP,TERM", sys.executable, "-m", "handshake", "probe"]
 CODES: Final = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 EACH: Final = pytest.mark.parametrize("number", CODES, ids=lambda number: number.name)
@@ -30,9 +30,9 @@ HALF: Final = (State.SYN_RECEIVED, State.ESTABLISHED)
 
 
 def known(server: Host) -> list[State]:
-    """Return the states of what the server's kernel knows of callers."""
+    """Return the states of the client connections in the server's kernel."""
     found = []
-    for version in (4, 6):  # callers by IPv4 whom a socket of IPv6 let in stand with its own
+    for version in (4, 6):  # IPv4 connections of an IPv6 socket are listed with IPv6
         with closing(Table(server, version)) as table:
             found += table.read()
     return [
@@ -120,7 +120,7 @@ def test_while_they_come_and_go(after: float, read: bool) -> None:
     ports = ",".join([str(PORT)] * 3000)
     with pair() as (client, server), answering(server):
         many = ("--concurrency", "200", "--rate", "3000", "--timeout", "30")
-        # Where nobody reads, it soon waits for somebody to do so.
+        # Without a reader it soon blocks.
         out = subprocess.DEVNULL if read else subprocess.PIPE
         with started(client, f"10.77.0.2:{ports}", *many, stdout=out) as running:
             eventually(lambda: bool(known(server)), "the first")
@@ -132,7 +132,7 @@ def test_while_they_come_and_go(after: float, read: bool) -> None:
 
 @pytest.mark.live
 @pytest.mark.parametrize("words", [(V4,), (V4, f"[fd77::2]:{PORT}", "10.77.0.2:9")], ids=" ".join)
-def test_nobody_reads_any_more(words: tuple[str, ...]) -> None:
+def test_a_reader_that_is_gone(words: tuple[str, ...]) -> None:
     with pair() as (client, server), server.listen(PORT), drop(server, "input", "tcp dport 9"):
         with started(client, *words, "--hold", "1", "--timeout", "30") as running:
             assert running.stdout is not None
@@ -163,7 +163,7 @@ def test_a_terminal_is_left_as_it_was(number: signal.Signals) -> None:
             terminal.see("0/3")
             eventually(lambda: opened(server, 3, State.ESTABLISHED), "the connections")
             terminal.process.send_signal(number)
-            # A window that is closed hangs up twice.
+            # A closed terminal window sends SIGHUP twice.
             terminal.process.send_signal(number)
             assert terminal.end() == CODES[number]
         eventually(lambda: not known(server), "all to be gone", 0.5)
@@ -192,7 +192,7 @@ def test_while_a_name_is_looked_up(
 @EACH
 @pytest.mark.parametrize("module", ["typer", "handshake.cli.list", "rich.console", "scapy."])
 def test_while_its_modules_are_loaded(module: str, number: signal.Signals) -> None:
-    # Python says of each what it has loaded, and how long it took.
+    # Python lists each module that it loads, and how long that took.
     argv = [
         "env",
         "--default-signal=INT,HUP,TERM",
@@ -230,7 +230,7 @@ def test_a_signal_that_is_ignored_stays_so() -> None:
 LIBRARY: Final = """
 import sys
 from handshake.prober import Target, Timeouts
-from handshake.prober.{module} import {name}
+from handshake.prober import {name}
 try:
     list({name}([Target.parse(sys.argv[1])] * 2, timeouts=Timeouts.of(hold=60)))
 except KeyboardInterrupt:
@@ -239,10 +239,10 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.live
-@pytest.mark.parametrize(("module", "name"), [("engine", "probe_all"), ("connect", "connect_all")])
-def test_another_program_is_interrupted(module: str, name: str) -> None:
+@pytest.mark.parametrize("name", ["probe_all", "connect_all"])
+def test_another_program_is_interrupted(name: str) -> None:
     # Python's own handler is in place there, and nothing is handled for SIGTERM.
-    code = LIBRARY.format(module=module, name=name)
+    code = LIBRARY.format(name=name)
     argv = ["env", "--default-signal=INT,HUP,TERM", sys.executable, "-c", code, V4]
     with pair() as (client, server), server.listen(PORT):
         running = client.popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

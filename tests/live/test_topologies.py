@@ -1,4 +1,4 @@
-"""Variations on the scenarios: the same calls over longer, slower and stranger ways."""
+"""Variations on the scenarios: the same probes over longer, slower and stranger paths."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -29,10 +29,10 @@ def test_behind_two_routers(way: Way, tmp_path: Path) -> None:
     ):
         result = way.call(client, server, port=444)
         refused = way.call(client, server, port=445)
-        caller = way.address(client)
+        client_socket = way.address(client)
     assert (result.verdict, result.close, result.ttl) == (Verdict.OPEN, Close.CLEAN, 62)
     assert (refused.verdict, refused.ttl) == (Verdict.CLOSED, 62)
-    assert of_a_kernel(draw(path, caller))[:6] == CLEAN
+    assert of_a_kernel(draw(path, client_socket))[:6] == CLEAN
 
 
 @pytest.mark.live
@@ -46,10 +46,13 @@ def test_answers_come_another_way(way: Way, tmp_path: Path) -> None:
     ):
         result = way.call(client, server, port=2222)
         refused = way.call(client, server, port=2223)
-        caller = way.address(client)
+        client_socket = way.address(client)
     assert (result.verdict, result.close, result.ttl) == (Verdict.OPEN, Close.CLEAN, 63)
     assert refused.verdict is Verdict.CLOSED
-    went, came = draw(tmp_path / "there.pcap", caller), draw(tmp_path / "back.pcap", caller)
+    went, came = (
+        draw(tmp_path / "there.pcap", client_socket),
+        draw(tmp_path / "back.pcap", client_socket),
+    )
     assert went == ours(went)
     assert ours(came) == []
     # Alone, one more SYN makes sure that it was the host itself that refused.
@@ -90,7 +93,7 @@ VIA = {"vlan": {("vlan 7",)}, "vxlan": {("vxlan 7",)}, "macvlan": {()}}
 def test_over_a_bridge(way: Way, kind: str, tmp_path: Path) -> None:
     # Each packet passes two interfaces of ours, and counts once.
     path = tmp_path / "wire.pcap"
-    caller, called = UPPER_ADDRESSES[way.version]
+    client_socket, called = UPPER_ADDRESSES[way.version]
     with ExitStack() as stack:
         try:
             client, _, server = stack.enter_context(switched(kind))
@@ -105,7 +108,7 @@ def test_over_a_bridge(way: Way, kind: str, tmp_path: Path) -> None:
     assert (result.verdict, result.close, result.ttl) == (Verdict.OPEN, Close.CLEAN, 64)
     assert (result.syn_sent, refused.syn_sent) == (1, 1)
     assert refused.verdict is Verdict.CLOSED
-    wire = draw(path, caller)
+    wire = draw(path, client_socket)
     assert of_a_kernel(wire) == CLEAN
     assert {each.via for each in segments(path)} == VIA[kind]
     if not way.many:
@@ -114,7 +117,7 @@ def test_over_a_bridge(way: Way, kind: str, tmp_path: Path) -> None:
 
 
 def acquaint(*hosts: Host) -> None:
-    """Let two hosts know each other's MAC, so that nobody waits for an answer to ARP."""
+    """Let two hosts know each other's MAC, so that no packet waits for ARP."""
     for here, there in (hosts, hosts[::-1]):
         for address in (there.v4, there.v6):
             mac = there.interfaces[0].mac
@@ -130,9 +133,9 @@ def test_three_tenths_of_a_second_each_way(way: Way, tmp_path: Path) -> None:
     with delayed(0.3) as (client, server), answering(server, 33), capture(client, "eth0", path):
         acquaint(client, server)
         result = way.call(client, server, port=33)
-        caller = way.address(client)
+        client_socket = way.address(client)
     assert (result.verdict, result.close, result.syn_sent) == (Verdict.OPEN, Close.CLEAN, 1)
-    assert of_a_kernel(draw(path, caller)) == CLEAN
+    assert of_a_kernel(draw(path, client_socket)) == CLEAN
     assert result.rtt == pytest.approx(0.6, abs=0.15)
     assert not result.rtt_ambiguous
     assert codes(result) == set()
@@ -147,10 +150,10 @@ def test_a_path_that_is_longer_than_the_rto(way: Way, tmp_path: Path) -> None:
         acquaint(client, server)
         timeouts = Timeouts.of(rto=0.25, close_timeout=3)
         result = way.call(client, server, timeouts, port=33)
-        caller = way.address(client)
+        client_socket = way.address(client)
     assert (result.verdict, result.close, result.syn_sent) == (Verdict.OPEN, Close.CLEAN, 2)
     assert result.rtt_ambiguous
-    lines = ours(draw(path, caller))
+    lines = ours(draw(path, client_socket))
     assert lines[:2] == [SYN, SYN]
     assert not [each for each in lines if "RST" in each]
     # The first answer to the second SYN comes when the connection is open: it gets an ACK.
@@ -168,16 +171,16 @@ def test_every_packet_comes_twice(way: Way, copies: int, tmp_path: Path) -> None
     ):
         with capture(client, "eth0", path):
             # The copies of our last ACK reach a server that has forgotten us, and answers with
-            # RST: the tracker hears that after the attempt has ended.
+            # RST: the tracker sees that after the attempt has ended.
             timeouts = Timeouts.of(hold=0.2)
             result = way.call(client, server, timeouts, port=6000, may_differ=True)
         refused = way.call(client, server, port=6001)
-        caller = way.address(client)
+        client_socket = way.address(client)
     assert (result.verdict, result.close, result.syn_sent) == (Verdict.OPEN, Close.CLEAN, 1)
     assert (refused.verdict, refused.close, refused.syn_sent) == (Verdict.CLOSED, None, 1)
     assert not result.rtt_ambiguous
     assert codes(result) == {"syn-ack-again"}
-    wire = draw(path, caller)
+    wire = draw(path, client_socket)
     # Both ends answer the copies, and we not every one of them.
     assert wire.count("<-- <SEQ=300><ACK=101><CTL=SYN,ACK>") >= 2 * copies
     assert ours(wire) == [SYN, AGAIN, AGAIN, *ours(CLOSED)]

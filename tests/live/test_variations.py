@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from handshake.prober import Close, Result, Target, Timeouts, Verdict
-from handshake.prober.engine import probe_all
+from handshake.prober.run import probe_all
 from handshake.tcp import Endpoint, Observed
 from tests.live.lab.exchanges import CLEAN, OPENED, SYN, of_a_kernel
 from tests.live.lab.figures import draw, ours, segments
@@ -41,10 +41,10 @@ def test_the_first_syn_and_the_first_syn_ack_are_lost(way: Way, tmp_path: Path) 
     ):
         result = way.call(client, server, QUICK, port=1)
         assert (there.packets, back.packets) == (1, 1)
-        caller = way.address(client)
+        client_socket = way.address(client)
     assert (result.verdict, result.close, result.syn_sent) == (Verdict.OPEN, Close.CLEAN, 3)
-    assert of_a_kernel(draw(path, caller)) == [SYN, SYN, *CLEAN]
-    # The answer echoes the clock of the second SYN: which one it answers nobody can say.
+    assert of_a_kernel(draw(path, client_socket)) == [SYN, SYN, *CLEAN]
+    # The answer echoes the clock of the second SYN: it is unknown which one it answers.
     assert result.rtt_ambiguous
 
 
@@ -60,16 +60,16 @@ def test_our_ack_and_our_first_fin_are_lost(way: Way, tmp_path: Path) -> None:
     ):
         result = way.call(client, server, QUICK, port=65535)
         assert rule.packets == 2
-        caller = way.address(client)
+        client_socket = way.address(client)
     assert (result.verdict, result.close, result.syn_sent) == (Verdict.OPEN, Close.CLEAN, 1)
     # The FIN that comes again completes the handshake, too, and closes.
-    assert of_a_kernel(draw(path, caller)) == [*CLEAN[:4], *CLEAN[3:]]
+    assert of_a_kernel(draw(path, client_socket)) == [*CLEAN[:4], *CLEAN[3:]]
 
 
 @pytest.mark.live
 @pytest.mark.parametrize("attentive", [False, True])
 def test_three_of_ten_packets_are_lost_each_way(attentive: bool, tmp_path: Path) -> None:
-    # What a call concludes must be what passed the wire, whatever that was: open where a SYN,ACK
+    # The verdict must follow from what passed the wire, whatever that was: open where a SYN-ACK
     # came, and else silence.
     path = tmp_path / "wire.pcap"
     ports = range(7001, 7021)
@@ -96,25 +96,27 @@ def test_three_of_ten_packets_are_lost_each_way(attentive: bool, tmp_path: Path)
 
 
 def judge(result: Result, wire: list[Observed], timeouts: Timeouts) -> None:
-    """See that a verdict is what follows from all that was heard while the call lasted."""
+    """Check that a verdict follows from all that was received during the probe."""
     there = (result.address, result.port)
     began = next(each.at for each in wire if end_of(each.segment.destination) == there)
-    heard = [each for each in wire if end_of(each.segment.source) == there]
-    answers = [each for each in heard if each.segment.syn and each.at < began + timeouts.handshake]
+    received = [each for each in wire if end_of(each.segment.source) == there]
+    answers = [
+        each for each in received if each.segment.syn and each.at < began + timeouts.handshake
+    ]
     if result.verdict is Verdict.FILTERED:
         assert answers == []
         return
     first = answers[0]
     syn_acked = first.segment.ack
     assert syn_acked is not None
-    taken = [each for each in heard if each.segment.ack and syn_acked < each.segment.ack]
+    taken = [each for each in received if each.segment.ack and syn_acked < each.segment.ack]
     if result.verdict is Verdict.HALF_OPEN:
         assert not [each for each in taken if each.at < first.at + timeouts.close]
         return
-    # A RST is heard where something of ours comes again to a server that has forgotten us.
+    # A RST arrives if something of ours is retransmitted to a server that has forgotten us.
     assert result.verdict is Verdict.OPEN
     if result.close is Close.CLEAN:
-        assert [each for each in heard if each.segment.fin]
+        assert [each for each in received if each.segment.fin]
     if result.close is not None:
         assert taken
 
@@ -146,7 +148,7 @@ def test_an_icmp_error_comes_through_a_nat(way: Way, by: str, tmp_path: Path) ->
     assert result.icmp is not None
     assert str(result.icmp.sender) == speaker
     assert (result.icmp.type, result.icmp.code) == ((3, 13) if way.version == 4 else (1, 1))
-    assert result.reason.startswith("the host itself" if by == "host" else speaker)
+    assert str(result.reason).startswith("the host itself" if by == "host" else speaker)
     assert draw(tmp_path / "wire.pcap", outside)[0] == SYN
 
 
@@ -170,7 +172,7 @@ def test_the_host_is_unreachable_for_the_first_syn_alone(way: Way) -> None:
 @pytest.mark.live
 @every_way
 def test_a_router_rejects_the_second_syn_alone(way: Way, tmp_path: Path) -> None:
-    # The first one is lost behind it. A RST is a RST, and its hops tell that it came from near.
+    # The first one is lost behind it. A RST is a RST, and its hops show that it came from near.
     path = tmp_path / "wire.pcap"
     with (
         routed() as (client, router, server),
@@ -181,10 +183,10 @@ def test_a_router_rejects_the_second_syn_alone(way: Way, tmp_path: Path) -> None
     ):
         result = way.call(client, server, QUICK, port=9200)
         assert (lost.packets, rule.packets) == (1, 1)
-        caller = way.address(client)
+        client_socket = way.address(client)
     assert (result.verdict, result.close, result.syn_sent) == (Verdict.CLOSED, None, 2)
     assert result.ttl == 64
-    assert draw(path, caller) == [SYN, SYN, "<-- <SEQ=0><ACK=101><CTL=RST,ACK>"]
+    assert draw(path, client_socket) == [SYN, SYN, "<-- <SEQ=0><ACK=101><CTL=RST,ACK>"]
 
 
 @pytest.mark.live
@@ -200,9 +202,9 @@ def test_the_port_is_closed_after_the_first_syn(way: Way, tmp_path: Path) -> Non
         ended(listener, lambda: rule.packets > 0),
     ):
         result = way.call(client, server, Timeouts.of(rto=0.7), port=9400)
-        caller = way.address(client)
+        client_socket = way.address(client)
     assert (result.verdict, result.close, result.syn_sent) == (Verdict.CLOSED, None, 2)
-    assert draw(path, caller) == [SYN, SYN, "<-- <SEQ=0><ACK=101><CTL=RST,ACK>"]
+    assert draw(path, client_socket) == [SYN, SYN, "<-- <SEQ=0><ACK=101><CTL=RST,ACK>"]
 
 
 @contextmanager
@@ -224,13 +226,13 @@ def ended(listener: Socket, when: Callable[[], bool]) -> Iterator[None]:
 @every_way
 def test_a_rst_overtakes_the_syn_ack_before_it(way: Way, tmp_path: Path) -> None:
     # The peer opened and gave up at once. Alone its RST says nothing: nothing of ours is
-    # acknowledged. Our answer to the SYN,ACK then brings the RST of a host without a connection.
-    def syn(listener: Listener, heard: Observed) -> Packets:
-        return [packet(reply(heard, RST)), *listener.syn(heard)]
+    # acknowledged. Our answer to the SYN-ACK then brings the RST of a host without a connection.
+    def syn(listener: Listener, received: Observed) -> Packets:
+        return [packet(reply(received, RST)), *listener.syn(received)]
 
-    def gone(_: Listener, heard: Observed) -> Packets:
-        assert heard.segment.ack is not None
-        return [packet(reply(heard, RST, seq=heard.segment.ack))]
+    def gone(_: Listener, received: Observed) -> Packets:
+        assert received.segment.ack is not None
+        return [packet(reply(received, RST, seq=received.segment.ack))]
 
     listener = Listener(syn=syn, ack=gone, fin=gone)
     found = play(way, tmp_path, listener, Timeouts.of(hold=0.3), port=9500)
@@ -249,9 +251,9 @@ def test_a_rst_overtakes_the_syn_ack_before_it(way: Way, tmp_path: Path) -> None
 def test_the_syn_ack_overtakes_a_rst_for_the_same_syn(way: Way, tmp_path: Path) -> None:
     # A firewall refuses in the host's name, too late: the number 0 of its RST lies outside the
     # window of what is open by then.
-    def syn(listener: Listener, heard: Observed) -> Packets:
-        late = packet(reply(heard, RST_ACK, seq=0))
-        return [*listener.syn(heard), late]
+    def syn(listener: Listener, received: Observed) -> Packets:
+        late = packet(reply(received, RST_ACK, seq=0))
+        return [*listener.syn(received), late]
 
     found = play(way, tmp_path, Listener(syn=syn), port=9500)
     assert (found.result.verdict, found.result.close) == (Verdict.OPEN, Close.CLEAN)
@@ -264,9 +266,9 @@ def test_the_syn_ack_overtakes_a_rst_for_the_same_syn(way: Way, tmp_path: Path) 
 def test_the_fin_overtakes_the_data_before_it(way: Way, tmp_path: Path) -> None:
     # What comes ahead is kept, and asked for by the number that is missing (RFC 9293 section
     # 3.10.7.4, seventh step): the FIN counts once all before it is there.
-    def fin(_: Listener, heard: Observed) -> Packets:
-        data = packet(reply(heard, ACK, payload=b"hello"))
-        return [packet(reply(heard, FIN_ACK, seq=306)), data]
+    def fin(_: Listener, received: Observed) -> Packets:
+        data = packet(reply(received, ACK, payload=b"hello"))
+        return [packet(reply(received, FIN_ACK, seq=306)), data]
 
     found = play(way, tmp_path, Listener(fin=fin), port=9600)
     assert (found.result.verdict, found.result.close) == (Verdict.OPEN, Close.CLEAN)

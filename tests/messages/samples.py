@@ -12,6 +12,7 @@ from textwrap import TextWrapper
 from typing import TYPE_CHECKING, Final
 
 from handshake import events as ev
+from handshake.endpoint.outcome import note
 from handshake.errors import HandshakeError
 from handshake.events import Event, Role
 from handshake.messages import Message, table
@@ -66,9 +67,13 @@ EVENTS: Final[tuple[Event, ...]] = (
     ev.SynAckRetransmitted(SERVER, 2, 2.04, asked=False),
     ev.SynAckRetransmitted(SERVER, 1, 0.98, asked=True),
     ev.SynAckRetransmitted(SERVER, 1, 0.0000205, asked=False),
-    ev.Negotiated(agreement((1460, 1460), (7, 10), ecn="classic"), scaled=True),
-    ev.Negotiated(agreement((1400, 1460), (0, 0), sack=False, timestamps=False), scaled=False),
-    ev.Negotiated(agreement((1460, 1460), (7, 7), timestamps=False, ecn="accecn"), scaled=True),
+    ev.OptionsNegotiated(agreement((1460, 1460), (7, 10), ecn="classic"), scaled=True),
+    ev.OptionsNegotiated(
+        agreement((1400, 1460), (0, 0), sack=False, timestamps=False), scaled=False
+    ),
+    ev.OptionsNegotiated(
+        agreement((1460, 1460), (7, 7), timestamps=False, ecn="accecn"), scaled=True
+    ),
     ev.Established(0.0284),
     ev.Established(None),
     ev.SimultaneousOpen(SERVER, Seq(5000)),
@@ -242,6 +247,120 @@ REASONS: Final[tuple[Message, ...]] = (
 )
 
 
+_SEGMENT: Final = "<SEQ=301><ACK=7><CTL=RST,ACK>"
+_SENDER: Final = ip_address("203.0.113.9")
+_PATH: Final = {
+    "ttl": 64,
+    "most": 63,
+    "address": ip_address("198.51.100.7"),
+    "gateway": ip_address("192.0.2.1"),
+}
+
+NOTES: Final[tuple[Finding, ...]] = (
+    note("bad-checksum", segment=_SEGMENT),
+    note("unreadable", segment=_SEGMENT),
+    note("bad-signature", segment=_SEGMENT),
+    note("foreign-icmp", **_ICMP),
+    note("icmp", **_ICMP, answered=False),
+    note("icmp", **_ICMP, answered=True),
+    note("rst-ignored", segment=_SEGMENT),
+    note("stray", segment=_SEGMENT),
+    note("wrong-ack", what="SYN-ACK", ack=Seq(7), expected=Seq(101)),
+    note("bare-ack"),
+    note("syn-retransmitted", count=2),
+    note("simultaneous-open"),
+    note("syn-ack-again"),
+    note("data-lost", count=5),
+    note("data-lost", count=None),
+    note("no-answer-to-fin"),
+    note("unsent", why="a firewall on this machine dropped the packet (EPERM)"),
+    note("segments-left-out", count=4096),
+    note("kernel-reset", guard="filter", segment=_SEGMENT),
+    note("own-firewall"),
+    note("refused-by-firewall", "near", **_PATH),
+    note("refused-by-firewall", "beyond", ttl=62, routers=2, sender=_SENDER),
+    note("answered-on-the-way", answer="SYN-ACK", **_PATH),
+    note("refused-by-host", routers=1),
+    note("options-stripped", missing=["SACK", "timestamps", "window scaling"]),
+    note("options-refused", missing=["SACK"], one=True),
+    note("options-refused", missing=["SACK", "timestamps"], one=False),
+    note("no-mss", default=536),
+    note("mss-low", mss=1380, below=80, path=1460),
+    note("syn-proxy", "opened", ttl=64, ttls=[63]),
+    note("syn-proxy", "opened", ttl=64, ttls=[]),
+    note("syn-proxy", "never-opened", ttl=64, ttls=[62, 63]),
+    note("syn-proxy", "never-opened", ttl=64, ttls=[]),
+)
+
+_ERROR: Final = "host unreachable (ICMP 3/1)"
+_ANSWERED: Final[dict[str, object]] = {"asked": "FIN", "port": 80}
+
+
+def _verdict(code: str, **values: object) -> Message:
+    return Message("verdicts", code, values)
+
+
+_ACKS: Final = (
+    _verdict("ack.accepted"),
+    _verdict("ack.retransmitted", count=1, once=True),
+    _verdict("ack.retransmitted", count=2, once=False),
+    _verdict("ack.silent", watched=1.25),
+    _verdict("ack.too-soon", watched=0.5),
+    _verdict("ack.unobserved"),
+)
+_MISSING: Final = (_verdict("missing.no-data"), _verdict("missing.other-data", count=15))
+
+VERDICTS: Final[tuple[Message, ...]] = (
+    *_ACKS,
+    *_MISSING,
+    *(_verdict("open", port=80, ack=each, missing="") for each in _ACKS),
+    *(_verdict("open", port=80, ack=_ACKS[0], missing=each) for each in _MISSING),
+    _verdict("closed", port=81),
+    _verdict("filtered.silent", count=3, seconds=5.0),
+    _verdict("filtered.signed", count=1, seconds=5.0),
+    _verdict("filtered.ignored", count=3, seconds=5.0),
+    _verdict("unreachable.neighbour", protocol="ARP", gateway=False, address="192.0.2.9"),
+    _verdict(
+        "unreachable.neighbour", protocol="neighbour discovery", gateway=True, address="fe80::1"
+    ),
+    _verdict("unreachable.no-reply", protocol="ARP", address="192.0.2.9", error=_ERROR),
+    _verdict("unreachable.rejected", error="administratively prohibited (ICMP 3/13)"),
+    _verdict("unreachable.host", error="port unreachable (ICMP 3/3)"),
+    _verdict("unreachable.router", sender=_SENDER, error=_ERROR),
+    _verdict("half-open.retransmitted", after=["1.0", "3.0"]),
+    _verdict("half-open.unacknowledged"),
+    _verdict("half-open.withheld", after=["1.0", "3.0", "7.1"]),
+    _verdict("half-open.withheld-silent", watched=8.0, stateless=True),
+    _verdict("half-open.withheld-silent", watched=0.5, stateless=False),
+    _verdict("reset", accepted=True),
+    _verdict("reset", accepted=False),
+    _verdict("bad-peer", count=3),
+    _verdict("crossed.open", port=80),
+    _verdict("crossed.reset", port=80),
+    _verdict("crossed.half-open", port=80),
+    _verdict("segment.none"),
+    *(_verdict(f"segment.{code}", **_ANSWERED) for code in ("reset", "closed-syn", "closed")),
+    _verdict("segment.open", **_ANSWERED),
+    *(
+        _verdict(f"segment.{code}", **_ANSWERED, seconds=5.0, count=count, many=count > 1)
+        for code in ("filtered-ack", "filtered-syn", "filtered")
+        for count in (1, 3)
+    ),
+    _verdict("unsent.segment", asked="SYN", why=_verdict("unsent.queued")),
+    _verdict("unsent.not-seen"),
+    _verdict("unsent.dropped"),
+    _verdict("unsent.queued"),
+    _verdict("unsent.rejected", error="administratively prohibited (ICMP 3/13)"),
+    _verdict("unsent.itself", port=5000),
+    *(
+        _verdict(
+            "unusable", host="a.example", why=f"{each} is not unicast", unspecified=unspecified
+        )
+        for each, unspecified in (("0.0.0.0", True), ("224.0.0.1", False))
+    ),
+)
+
+
 _ERROR_VALUES: Final[dict[str, object]] = {
     "address": "192.0.2.9",
     "bracket": "(",
@@ -398,11 +517,13 @@ ERRORS: Final = tuple(
 def samples(family: str) -> Iterator[tuple[str, str]]:
     """Yield the entry of each sample in its table, and the sentence."""
     match family:
-        case "events" | "findings":
-            for each in EVENTS if family == "events" else FINDINGS:
+        case "events" | "findings" | "notes":
+            own: dict[str, tuple[Event | Finding, ...]]
+            own = {"events": EVENTS, "findings": FINDINGS, "notes": NOTES}
+            for each in own[family]:
                 yield f"{each.code}.{each.variant}" if each.variant else each.code, each.text
-        case "reasons":
-            for reason in REASONS:
+        case "reasons" | "verdicts":
+            for reason in REASONS if family == "reasons" else VERDICTS:
                 yield reason.code, str(reason)
         case "errors":
             for error in sorted(ERRORS, key=lambda each: each.code):
@@ -417,7 +538,7 @@ def golden(family: str) -> str:
     return "\n".join(f"{key}\n{wrap.fill(text)}\n" for key, text in samples(family))
 
 
-FAMILIES: Final = ("events", "findings", "reasons", "errors")
+FAMILIES: Final = ("events", "findings", "notes", "reasons", "verdicts", "errors")
 
 
 if __name__ == "__main__":

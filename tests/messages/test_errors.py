@@ -87,7 +87,7 @@ def test_what_a_caller_may_catch() -> None:
     assert (LocalError.exit_code, CaptureError.exit_code) == (3, 2)
 
 
-def test_what_the_system_says() -> None:
+def test_the_message_of_the_system() -> None:
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert system_error(full) == "no space left on device (ENOSPC)"
     assert system_error(OSError("unnamed")) == "unnamed"

@@ -46,7 +46,7 @@ from handshake.messages import Message
         ("{share:.0%}", {"share": 0.25}, "25%"),
     ],
 )
-def test_a_value_is_written_as_its_format_says(
+def test_a_value_is_written_in_its_format(
     sentence: str, values: dict[str, object], expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(messages, "table", lambda *_: {"code": sentence})

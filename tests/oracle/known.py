@@ -1,4 +1,4 @@
-"""Where tshark 4.0 says something else of connections, and why we do not follow: all there is."""
+"""All differences from tshark 4.0 in connections, and why we differ."""
 
 from __future__ import annotations
 

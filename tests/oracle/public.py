@@ -1,4 +1,4 @@
-"""Captures that others recorded, and what tshark 4.0 says of every segment in them."""
+"""Captures that others recorded, and what tshark 4.0 shows of every segment in them."""
 
 from __future__ import annotations
 

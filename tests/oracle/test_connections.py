@@ -52,7 +52,7 @@ Sides = dict[tuple[str, str], int]
 
 
 class Read(NamedTuple):
-    """What somebody reads in a capture."""
+    """What one program reads in a capture."""
 
     marks: dict[int, tuple[int, Mark]]
     """By frame: its stream, and what it is marked as."""
@@ -119,7 +119,7 @@ def _marks(row: Row) -> Mark:
     for field, mark in FIELDS.items():
         if row[f"analysis.{field}"]:
             found |= mark
-    # tshark calls fast and spurious retransmissions by the general name as well.
+    # tshark marks fast and spurious retransmissions as retransmissions as well.
     if found & (Mark.FAST_RETRANSMISSION | Mark.SPURIOUS_RETRANSMISSION):
         found &= ~Mark.RETRANSMISSION
     return found
@@ -195,11 +195,9 @@ def test_our_own_captures(path: Path) -> None:
 
 @tshark.needed
 @pytest.mark.parametrize("seed", [1, 2])
-def test_conversations_that_nobody_holds(
-    seed: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_random_connections(seed: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "talks.pcap"
-    traffic.write(path, [sent for talk in traffic.talks(seed, 300) for sent in talk])
+    traffic.write(path, [sent for each in traffic.conversations(seed, 300) for sent in each])
     found = agreement([(ours(path), theirs(tshark.rows(path, ASKED)))])
     with capsys.disabled():
         sys.stdout.write(f"\nrandom conversations as tshark has them: {found}")

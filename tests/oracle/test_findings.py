@@ -126,13 +126,13 @@ FINDINGS: Final[dict[str, list[str]]] = {
     "tls-12-amazon-rds.pcap": ["0: mss-low@2"],
     "wikipedia.pcap": ["0: mid-stream@6"],
 }
-"""By capture: each stream of which something is said, and what, as `code@frame`."""
+"""By capture: the findings of each stream that has any, as `code@frame`."""
 
 MANY: Final[dict[str, dict[str, int]]] = {
     "ndpi-synscan.pcap": {"no-answer": 1986, "refused": 5, "half-open": 3},
     "cisco-fabric-path.pcap": {"no-answer": 16, "seen-twice": 16},
 }
-"""Captures of many connections: how often each code is said."""
+"""Captures of many connections: how often each code occurs."""
 
 
 def records(path: Path) -> list[Record]:

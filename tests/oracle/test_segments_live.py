@@ -39,7 +39,7 @@ KNOWN: Final = {
 
 
 def theirs(path: Path) -> dict[int, dict[str, str]]:
-    """What tshark says of each frame that is a segment, of the innermost header in it."""
+    """What tshark shows of each frame with a segment, of the innermost header in it."""
     names = [_NAMES.get(field, f"tcp.{field}") for field in FIELDS if field not in _ADDRESSES]
     names += [name for pair in _ADDRESSES.values() for name in pair]
     names += ["frame.number", "frame.protocols"]

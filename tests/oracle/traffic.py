@@ -34,7 +34,7 @@ class Sent(NamedTuple):
 
 @dataclass
 class Talk:
-    """Two ends that send what the dice say, close to what would be right."""
+    """Two ends that send random segments, close to what would be right."""
 
     dice: random.Random
     client: Endpoint
@@ -62,10 +62,10 @@ class Talk:
             self.at += int(self.dice.choice((1, 10, 30)) * 1e6)
         for _ in range(self.dice.randrange(40)):
             self.at += int(self.dice.choice(PAUSES) * 1e6)
-            self.say_something(self.dice.randrange(2))
+            self.send_something(self.dice.randrange(2))
         return self.sent
 
-    def say_something(self, by: int) -> None:
+    def send_something(self, by: int) -> None:
         """Let one end send data, data again or too early, an ACK, or something odd."""
         dice, flags, length = self.dice, Flags.ACK, 0
         seq, ack = self.nxt[by], self.nxt[1 - by]
@@ -113,12 +113,12 @@ class Talk:
         self.sent.append(Sent(self.at, seg))
 
 
-def talks(seed: int, count: int) -> list[list[Sent]]:
+def conversations(seed: int, count: int) -> list[list[Sent]]:
     """Return as many conversations, each from a port of its own."""
     dice = random.Random(seed)
     server = Endpoint(IPv4Address("198.51.100.7"), 80)
-    caller = IPv4Address("192.0.2.10")
-    return [Talk(dice, Endpoint(caller, 1024 + n), server).hold() for n in range(count)]
+    client_socket = IPv4Address("192.0.2.10")
+    return [Talk(dice, Endpoint(client_socket, 1024 + n), server).hold() for n in range(count)]
 
 
 def write(path: Path, sent: list[Sent]) -> None:

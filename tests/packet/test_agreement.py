@@ -16,10 +16,11 @@ from scapy.layers.l2 import CookedLinux, CookedLinuxV2, Ether
 from handshake.capture.open import read
 from handshake.packet.decode import Decoder, _address, observed
 from handshake.packet.frame import Frame
-from handshake.packet.ip import TCP, Datagram
+from handshake.packet.ip import Datagram
 from handshake.packet.layer_parser import LayerParser
 from handshake.packet.scapy_codec import ip_layers
 from handshake.tcp import Observed, Segment
+from handshake.units import TCP
 from tests.oracle import public
 from tests.packet import wrapped
 

@@ -94,7 +94,7 @@ def test_the_padding_of_ethernet_is_no_payload() -> None:
     assert observed.checksum_ok is True
 
 
-def test_a_wrong_checksum_is_told() -> None:
+def test_a_wrong_checksum_is_reported() -> None:
     octets = bytearray(bytes(Ether() / V4))
     octets[-1] ^= 1
     observed, _ = seen(bytes(octets))
@@ -165,7 +165,7 @@ def test_warnings_count() -> None:
     ]
 
 
-def test_a_malformed_ip_header_is_told() -> None:
+def test_a_malformed_ip_header_is_reported() -> None:
     observed, warnings = seen(Ether() / IP(ihl=4, proto=6) / TCP())
     assert observed is None
     assert warnings == [skipped("malformed", "inconsistent lengths in the IP header")]
@@ -185,7 +185,7 @@ def test_a_segment_quoted_in_an_icmp_error_is_named(error: Any) -> None:
     assert warnings == []
 
 
-def test_frames_that_nobody_can_read_are_counted() -> None:
+def test_unreadable_frames_are_counted() -> None:
     observed, warnings = seen(Dot11(type=2, FCfield="protected") / LLC() / SNAP() / V4, 105)
     assert observed is None
     assert warnings == [skipped("encrypted")]
@@ -198,7 +198,7 @@ def test_scapy_finds_the_packet_where_a_link_is_rare() -> None:
     assert (observed.packet, warnings) == (bytes(V4), [])
 
 
-def test_nobody_wraps_without_end() -> None:
+def test_the_depth_of_tunnels_is_limited() -> None:
     tags = b"\x81\0\0\x05" * 40
     observed, warnings = seen(bytes(12) + tags + bytes.fromhex("0800") + bytes(V4))
     assert observed is None

@@ -22,7 +22,7 @@ def parse(packet: IP | IPv6, cut: int | None = None) -> IcmpError | None:
     return quoted(Datagram.parse(bytes(packet)[:cut]), 5)
 
 
-def test_an_error_says_who_what_and_which_segment() -> None:
+def test_an_error_has_sender_meaning_and_segment() -> None:
     error = parse(ROUTER / ICMP(type=3, code=13) / bytes(QUOTED))
     assert error is not None
     assert (error.version, error.type, error.code, str(error.sender)) == (4, 3, 13, "203.0.113.1")

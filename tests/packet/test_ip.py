@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handshake.packet.ip import TCP, Datagram
+from handshake.packet.ip import Datagram
+from handshake.units import TCP
 
 A4, B4 = bytes((192, 0, 2, 10)), bytes((198, 51, 100, 7))
 A6, B6, C6 = (bytes.fromhex("20010db8") + bytes(11) + bytes((last,)) for last in (1, 2, 3))
@@ -29,7 +30,7 @@ def v6(payload: bytes, protocol: int = TCP, length: int | None = None) -> bytes:
     return struct.pack("!IHBB", 0x60000000, length, protocol, 64) + A6 + B6 + payload
 
 
-def test_what_an_ipv4_header_says() -> None:
+def test_the_fields_of_an_ipv4_header() -> None:
     packet = v4(b"payload", words=7)
     assert Datagram.parse(packet + b"padding of the frame") == Datagram(
         packet=packet,
@@ -43,7 +44,7 @@ def test_what_an_ipv4_header_says() -> None:
     )
 
 
-def test_what_an_ipv6_header_says() -> None:
+def test_the_fields_of_an_ipv6_header() -> None:
     packet = v6(b"payload")
     assert Datagram.parse(packet + bytes(6)) == Datagram(
         packet=packet,

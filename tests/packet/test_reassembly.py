@@ -84,7 +84,7 @@ def test_packets_in_parts_may_cross() -> None:
     assert warnings == []
 
 
-def test_parts_that_the_capture_cut_still_say_how_long_they_are() -> None:
+def test_truncated_fragments_have_their_full_length() -> None:
     (observed,), warnings = seen(PARTS4, captured=100)
     assert observed.segment.payload_length == 4000
     assert observed.segment.payload == DATA.payload[:60]

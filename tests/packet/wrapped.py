@@ -116,7 +116,7 @@ TUNNELS: Final[list[tuple[Any, tuple[str, ...]]]] = [
     (IP(proto=97) / Raw(b"\x30\0") / ETHER, ("etherip",)),
     (IP(proto=137) / MPLS(label=16, s=1), ("mpls 16",)),
 ]  # fmt: skip
-"""What stands before a packet of either version, and what it is called."""
+"""What precedes a packet of either version, and its name."""
 
 IN_IP: Final[list[Wrapped]] = [
     (1, ETHER / OUTER / V4, ("ipip",)),

@@ -33,7 +33,7 @@ CLOSED = replace(OPENING, rtt=None, syn_to_syn_ack=None, syn_ack_to_ack=None)
 
 
 def record(**changed: Any) -> Record:
-    """Return the record of a clean connection, but for what is said."""
+    """Return the record of a clean connection with the changes given."""
     known: dict[str, Any] = {
         "capture": "sample.pcap",
         "stream": 0,

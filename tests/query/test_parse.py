@@ -193,11 +193,11 @@ def test_whatever_is_typed_is_a_test_or_one_clear_line(expression: str) -> None:
     try:
         test = parse(expression)
     except UsageError as error:
-        said = str(error)
+        output = str(error)
     else:
-        said = ""
+        output = ""
         assert all(test(each) in (True, False) for each in ALL)
-    assert said.startswith(("filter, column ", "the filter ends too early: ")) or not said
+    assert output.startswith(("filter, column ", "the filter ends too early: ")) or not output
 
 
 @given(st.sampled_from(sorted(KEYS)), st.sampled_from(["==", "!=", "<", "<=", ">", ">="]))

@@ -59,7 +59,7 @@ def test_a_scan_is_named_once_with_its_capture() -> None:
     assert (capture, finding.code) == ("sample.pcap", "port-scan")
 
 
-def test_what_somebody_should_look_at() -> None:
+def test_what_to_look_at() -> None:
     assert not is_problem(record())
     assert not is_problem(record(closed=None))
     assert not is_problem(record(outcome="mid-stream"))

@@ -38,12 +38,14 @@ def test_the_records_are_true(capture: Path) -> None:
         module: Any = __import__("list")
     finally:
         sys.path.pop(0)
-    told = [module.as_truth(json.loads(json.dumps(each.as_json()))) for each in by_survey(capture)]
-    told.sort(key=lambda each: (each["client"], each["client_port"]))
-    assert told == truth(capture)
+    actual = [
+        module.as_truth(json.loads(json.dumps(each.as_json()))) for each in by_survey(capture)
+    ]
+    actual.sort(key=lambda each: (each["client"], each["client_port"]))
+    assert actual == truth(capture)
 
 
-def test_the_survey_says_what_the_tracker_says(capture: Path) -> None:
+def test_the_survey_agrees_with_the_tracker(capture: Path) -> None:
     assert by_survey(capture) == by_tracker(capture)
 
 
@@ -53,13 +55,13 @@ def test_the_truth_is_what_tshark_reads(capture: Path) -> None:
     command = ["tshark", "-2", "-r", str(capture), "-T", "fields"]
     command += [part for field in fields for part in ("-e", field)]
     rows = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-    callers: dict[str, tuple[str, int]] = {}
+    clients: dict[str, tuple[str, int]] = {}
     read: dict[tuple[str, int], tuple[int, float | None]] = {}
     for row in rows:
         stream, source, port, completeness, rtt = row.split("\t")
-        caller = callers.setdefault(stream, (source, int(port)))
-        known = read.get(caller, (0, None))[1]
-        read[caller] = int(completeness), float(rtt) if rtt else known
+        client = clients.setdefault(stream, (source, int(port)))
+        known = read.get(client, (0, None))[1]
+        read[client] = int(completeness), float(rtt) if rtt else known
     expected = {
         (each["client"], each["client_port"]): (each["completeness"], each["rtt"])
         for each in truth(capture)

@@ -58,14 +58,14 @@ def test_what_is_over_comes_once_it_has_been_quiet(tmp_path: Path) -> None:
     assert [each.stream for each in found] == [1, 0, 2]
 
 
-def test_a_call_that_nobody_completed_in_so_long_is_over(tmp_path: Path) -> None:
+def test_a_syn_without_an_answer_times_out(tmp_path: Path) -> None:
     still_open = packets("open-close-v6", since=0)[:3]
     given_up, next_one = packets("half-open", since=1), packets("refused", since=200)
     found = records(save(tmp_path / "long.pcap", still_open + given_up + next_one))
     assert [each.stream for each in found] == [1, 0, 2]
 
 
-def test_what_comes_later_than_that_is_told_of(tmp_path: Path) -> None:
+def test_later_segments_are_reported(tmp_path: Path) -> None:
     over, other = packets("open-close-v4", since=0), packets("open-close-v6", since=200)
     data, _ = over[-1]
     path = save(tmp_path / "late.pcap", [*over, *other, (data, 300 * 10**9)])
@@ -110,7 +110,7 @@ def test_parts_in_any_order_are_the_whole(cuts: list[int], dice: Random) -> None
         assert merged.warnings == []
 
 
-def test_parts_that_overlap_are_told_of(tmp_path: Path) -> None:
+def test_overlapping_parts_are_reported(tmp_path: Path) -> None:
     frames = packets("mixed")
     one, two = save(tmp_path / "1.pcap", frames[::2]), save(tmp_path / "2.pcap", frames[1::2])
     merged = records(two, one, merge=True)
@@ -148,7 +148,7 @@ def test_where_nothing_can_be_read_it_is_an_error(tmp_path: Path) -> None:
     assert [str(each) for each in found.errors] == [f"{tmp_path / 'none'}: no such file"]
 
 
-def test_a_capture_without_a_connection_is_told_of(tmp_path: Path) -> None:
+def test_a_capture_without_a_connection_is_reported(tmp_path: Path) -> None:
     empty = save(tmp_path / "empty.pcap", [])
     found = records(empty)
     assert list(found) == []

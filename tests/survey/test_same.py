@@ -41,13 +41,13 @@ def save(path: Path, frames: Frames, snap: int) -> Path:
 
 
 def calls(dice: Random, count: int) -> Frames:
-    """Return the frames of some calls that benchmarks/generate.py makes, in order of time."""
+    """Return the frames of some connections of benchmarks/generate.py, in order of time."""
     sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
     try:
         module: Any = __import__("generate")
     finally:
         sys.path.pop(0)
-    made = [module.Call(number, dice.randrange(6, 30), 1, dice) for number in range(count)]
+    made = [module.Connection(number, dice.randrange(6, 30), 1, dice) for number in range(count)]
     return sorted((at, frame) for call in made for at, frame in call)
 
 
@@ -81,14 +81,14 @@ def change(dice: Random, frames: Frames) -> None:
         frames[at] = time, changed
 
 
-def call_again(dice: Random, frames: Frames) -> None:
+def connect_again(dice: Random, frames: Frames) -> None:
     """Use two ports again, from another number."""
     time, syn = dice.choice([each for each in frames if each[1][47] == 2] or frames)
     later = time + dice.choice((1, 10, 200)) * NS_PER_SECOND
     frames.append((later, syn[:38] + bytes((syn[38] ^ 0x40,)) + syn[39:]))
 
 
-MISHAPS = (lose, repeat, overtake, pause, change, call_again)
+MISHAPS = (lose, repeat, overtake, pause, change, connect_again)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -98,7 +98,7 @@ MISHAPS = (lose, repeat, overtake, pause, change, call_again)
     st.lists(st.sampled_from(MISHAPS), max_size=3),
     st.sampled_from((0, 61)),
 )
-def test_whatever_happens_both_say_the_same(
+def test_whatever_happens_both_agree(
     dice: Random, snap: int, mishaps: list[Any], idle: int
 ) -> None:
     frames = calls(dice, 3)
@@ -110,8 +110,8 @@ def test_whatever_happens_both_say_the_same(
         frames.sort(key=lambda each: each[0])
     with TemporaryDirectory() as directory:
         path = save(Path(directory) / "made.pcap", frames, snap)
-        told = by_survey(path)
-        assert told == by_tracker(path)
+        actual = by_survey(path)
+        assert actual == by_tracker(path)
 
 
 @pytest.mark.parametrize("path", sorted(CAPTURES.glob("*.pcap")), ids=lambda path: path.stem)

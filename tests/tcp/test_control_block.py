@@ -12,7 +12,7 @@ from tests.segments import A, B, segment
 
 
 def connected(*, shift: int | None = None) -> ControlBlock:
-    """Return A's block once its call to B was answered; both offered timestamps."""
+    """Return A's block once its SYN to B was answered; both offered timestamps."""
     offered = [opt.mss(1460), opt.timestamps(1000)]
     if shift is not None:
         offered.append(opt.window_scale(shift))

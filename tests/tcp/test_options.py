@@ -1,4 +1,4 @@
-"""What options say, and what the ECN bits of a SYN and its answer bring into force."""
+"""What options mean, and what the ECN bits of a SYN and its answer negotiate."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SYN, SYN_ACK = "<SEQ=100><CTL=SYN>", "<SEQ=300><ACK=101><CTL=SYN,ACK>"
 
 
 @pytest.mark.parametrize(
-    ("octets", "said"),
+    ("octets", "output"),
     [
         ("02 04 05b4", "MSS 1460"),
         ("03 03 07", "WScale 7"),
@@ -48,8 +48,8 @@ SYN, SYN_ACK = "<SEQ=100><CTL=SYN>", "<SEQ=300><ACK=101><CTL=SYN,ACK>"
         ("ac 04 0001", "AccECN0 malformed"),
     ],
 )
-def test_each_option_in_words(octets: str, said: str) -> None:
-    assert [option_text(option) for option in Options(bytes.fromhex(octets))] == [said]
+def test_each_option_in_words(octets: str, output: str) -> None:
+    assert [option_text(option) for option in Options(bytes.fromhex(octets))] == [output]
 
 
 def test_what_an_offer_takes_from_its_options() -> None:

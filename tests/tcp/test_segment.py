@@ -1,4 +1,4 @@
-"""A header is read and written bit for bit, whatever it says."""
+"""A header is read and written bit for bit, whatever its values."""
 
 from __future__ import annotations
 

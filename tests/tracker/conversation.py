@@ -47,22 +47,22 @@ def _option(word: str) -> bytes:
 
 
 def observed(line: str, at: int, frame: int) -> Observed:
-    """Return what such a line says was seen."""
+    """Return the segment of such a line as observed."""
     words = line.split()
     if words[0][0].isdigit():
         at = round(float(words.pop(0)) * 1e9)
     by, text, *rest = words
-    said = dict(word.partition("=")[::2] for word in rest)
-    seg = segment(text, by=A if by == "A" else B, window=int(said.get("win", 65535)))
-    wanted = said.get("opts", MODERN if seg.syn else "")
+    output = dict(word.partition("=")[::2] for word in rest)
+    seg = segment(text, by=A if by == "A" else B, window=int(output.get("win", 65535)))
+    wanted = output.get("opts", MODERN if seg.syn else "")
     options = Options.of(*(_option(word) for word in wanted.split(",") if word))
     flags = seg.flags
-    for each in filter(None, said.get("ecn", "").split(",")):
+    for each in filter(None, output.get("ecn", "").split(",")):
         flags |= _ECN[each]
-    problems = (said["problem"].replace("_", " "),) if "problem" in said else ()
-    ttl = int(said.get("ttl", 64 if by == "A" else 52))
-    packet = b"\x45\x00\x00\x28" + int(said["id"]).to_bytes(2, "big") if "id" in said else b""
-    ok = False if "bad" in said else True if "good" in said else None
+    problems = (output["problem"].replace("_", " "),) if "problem" in output else ()
+    ttl = int(output.get("ttl", 64 if by == "A" else 52))
+    packet = b"\x45\x00\x00\x28" + int(output["id"]).to_bytes(2, "big") if "id" in output else b""
+    ok = False if "bad" in output else True if "good" in output else None
     return Observed(
         replace(seg, options=options, flags=flags, problems=problems),
         at,
@@ -85,7 +85,7 @@ def tracked(*lines: str, tracker: Tracker | None = None) -> Tracker:
 
 
 def records(*lines: str) -> list[Record]:
-    """Return the record of each connection; as JSON it is as the schema says."""
+    """Return the record of each connection; as JSON it matches the schema."""
     found = [summarize(each) for each in tracked(*lines).connections]
     for record in found:
         valid(record.as_json(), "record")

@@ -51,7 +51,7 @@ class Wire:
         return [each.code for each in self.findings]
 
 
-def told(finding: Finding) -> dict[str, object]:
+def described(finding: Finding) -> dict[str, object]:
     """Return what a finding holds, its outcomes as they are written."""
     outcomes = listed(finding.values["outcomes"], "and")  # type: ignore[arg-type]
     return {**finding.values, "outcomes": outcomes}
@@ -65,7 +65,7 @@ def test_a_port_scan_is_one_finding() -> None:
     wire.call("10.0.0.1", "10.0.0.2", 80, SYN, SYN_ACK, ACK)
     (found,) = wire.findings
     assert (found.code, found.frame) == ("port-scan", 4)
-    assert told(found) == {
+    assert described(found) == {
         "client": "10.0.0.1",
         "server": "10.0.0.2",
         "total": 31,
@@ -104,7 +104,7 @@ def test_a_scan_for_hosts() -> None:
         wire.call("10.0.0.1", address(256 + number), 22, SYN)
     (found,) = wire.findings
     assert (found.code, found.frame) == ("host-scan", 1)
-    assert told(found) == {
+    assert described(found) == {
         "client": "10.0.0.1",
         "port": 22,
         "total": SCAN,
@@ -121,7 +121,7 @@ def test_a_flood_from_many_addresses() -> None:
     wire.call("10.0.0.1", "10.0.0.2", 80, SYN, SYN_ACK, ACK)
     (found,) = wire.findings
     assert (found.code, found.frame, found.variant) == ("syn-flood", 1, "many")
-    assert told(found) == {
+    assert described(found) == {
         "server": "10.0.0.2",
         "port": 80,
         "hanging": FLOOD,

@@ -109,7 +109,7 @@ def act(network: Network, what: str, octets: int) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(isns, isns, actions, st.booleans())
-# The first of two crossing SYNs is lost, and a SYN,ACK passes before the other SYN is repeated.
+# The first of two crossing SYNs is lost, and a SYN-ACK passes before the other SYN is repeated.
 @example(
     iss_a=0,
     iss_b=0,

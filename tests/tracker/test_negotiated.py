@@ -66,7 +66,7 @@ def test_the_event_and_the_record_agree(lines: tuple[str, ...]) -> None:
     tracker, found = Tracker(), list[ev.Event]()
     for number, line in enumerate(lines):
         found += tracker.feed(observed(line, number, number)).events
-    (event,) = (each for each in found if isinstance(each, ev.Negotiated))
+    (event,) = (each for each in found if isinstance(each, ev.OptionsNegotiated))
     assert event.agreed == summarize(tracker.connections[0]).negotiated
     assert (event.agreed.client_mss, event.agreed.server_mss, event.scaled) == (1400, 1300, True)
 
@@ -133,7 +133,7 @@ def test_unreachable() -> None:
     [
         # Not the SYN's number: a guess.
         ((SYN,), error(seq=7), "no-answer", "icmp-error"),
-        # A packet that is too big says nothing of whether the host can be reached.
+        # A packet that is too big does not show whether the host can be reached.
         ((SYN,), error(code=4), "no-answer", "icmp-error"),
         ((SYN, SYN_ACK, ACK), error(), "established", "icmp-error"),
     ],

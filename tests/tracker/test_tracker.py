@@ -1,4 +1,4 @@
-"""Conversations as an observer sees them: states of both ends, and what is said of each step."""
+"""Connections as an observer sees them: states of both ends, and the events of each step."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OPEN = (
 
 
 def steps(*conversation: str, tracker: Tracker | None = None, **fields: object) -> list[Step]:
-    """Feed segments 10 ms apart; `A` or `B` before each says who sent it."""
+    """Feed segments 10 ms apart; `A` or `B` before each is its sender."""
     tracker = tracker or Tracker()
     found = []
     for number, line in enumerate(conversation):
@@ -197,7 +197,7 @@ def test_reset_in_mid_stream() -> None:
 
 def test_a_reset_outside_the_window_is_not_believed() -> None:
     found = steps(*OPEN, "B <SEQ=999999><CTL=RST>")
-    # Whoever sent it (a forger, perhaps), the client goes on, and so does who was named.
+    # If it is forged, the client goes on, and so does the end that it names as its sender.
     assert drawn(found)[3:] == ["ESTABLISHED   ESTABLISHED   reset-refused not-acceptable"]
 
 
@@ -222,8 +222,8 @@ def test_a_fin_into_a_full_window_counts_once_it_is_acknowledged() -> None:
     tracker.feed(Observed(full, 40_000_000))
     fin = tracker.feed(Observed(segment("<SEQ=101><ACK=301><CTL=FIN,ACK>"), 50_000_000))
     taken = segment("<SEQ=301><ACK=102><CTL=ACK>", by=B, window=9000)
-    heard = tracker.feed(Observed(taken, 60_000_000))
-    assert drawn([fin, heard]) == [
+    received = tracker.feed(Observed(taken, 60_000_000))
+    assert drawn([fin, received]) == [
         "FIN-WAIT-1    ESTABLISHED   fin not-acceptable",
         "FIN-WAIT-2    CLOSE-WAIT?   acknowledged",
     ]
@@ -293,7 +293,7 @@ def test_fins_that_crossed_and_come_again() -> None:
     ]
 
 
-def test_who_repeats_data_has_not_heard_the_reset() -> None:
+def test_repeated_data_shows_that_the_reset_was_lost() -> None:
     data = "B <SEQ=301><ACK=101><DATA=9><CTL=PSH,ACK>"
     found = steps(*OPEN, "A <SEQ=101><ACK=301><CTL=RST,ACK>", data, data)
     # The first may have crossed the RST on its way.
@@ -431,7 +431,7 @@ def test_the_record_of_a_connection() -> None:
     assert record.start == "1970-01-01T00:00:00.000000000Z"
 
 
-def test_what_is_said_of_each_segment_is_what_is_counted() -> None:
+def test_the_events_of_each_segment_are_what_is_counted() -> None:
     tracker = Tracker()
     ack = "B <SEQ=301><ACK=101><CTL=ACK>"
     found = steps(
@@ -455,7 +455,7 @@ def test_what_is_said_of_each_segment_is_what_is_counted() -> None:
     assert (client.bytes, client.retransmissions) == (20, 2)
 
 
-def test_an_answer_to_what_was_sent_twice_tells_no_time_unless_it_echoes_a_clock() -> None:
+def test_the_round_trip_of_a_retransmission_is_unknown_without_a_timestamp() -> None:
     tracker = Tracker()
     steps(OPEN[0], OPEN[0], *OPEN[1:], tracker=tracker)
     opening = summarize(tracker.connections[0]).handshake
@@ -469,6 +469,6 @@ def test_an_answer_to_what_was_sent_twice_tells_no_time_unless_it_echoes_a_clock
         seg = segment(line[2:], by=A if by == "A" else B, options=clocks)
         tracker.feed(Observed(seg, number * 10_000_000))
     opening = summarize(tracker.connections[0]).handshake
-    # The SYN,ACK answers the first SYN, though Wireshark counts from the second.
+    # The SYN-ACK answers the first SYN, though Wireshark counts from the second.
     assert (opening.rtt, opening.syn_to_syn_ack, opening.syn_ack_to_ack) == (0.02, 0.02, 0.01)
     assert not opening.rtt_ambiguous

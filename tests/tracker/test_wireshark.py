@@ -164,7 +164,7 @@ spans = st.lists(st.tuples(st.integers(0, 400), st.integers(0, 80)), max_size=30
 def test_each_octet_is_counted_once(sent: list[tuple[int, int]], base: int) -> None:
     coverage, seen, top = Coverage(), set[int](), None
     for start, length in sent:
-        # Numbers before the first ones seen belong to nobody knows what.
+        # Numbers before the first ones seen belong to unknown data.
         if top is None:
             base, top = (base - start) % M, start
             lowest = start

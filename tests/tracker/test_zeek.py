@@ -99,7 +99,7 @@ ONE_ROW: dict[str, tuple[tuple[str, ...], str]] = {
     "FIN and RST in one": (("A <SEQ=100><CTL=FIN,RST>",), "OTH I -"),
 }
 
-# Where Zeek loses patience, one connection is several rows. The last shown speaks for it.
+# After a timeout of Zeek, one connection has several rows; the last one counts.
 MORE_ROWS: dict[str, tuple[tuple[str | int, ...], list[str], str]] = {
     "answered after 5 seconds": (
         (SYN, 1, SYN, 5, SYN, SYN_ACK, ACK),
@@ -161,7 +161,7 @@ def test_one_connection_is_one_row(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MORE_ROWS)
-def test_where_zeek_loses_patience(name: str) -> None:
+def test_after_a_timeout_of_zeek(name: str) -> None:
     conversation, expected, main = MORE_ROWS[name]
     found = connections(*conversation)
     assert rows(found) == expected
@@ -169,7 +169,7 @@ def test_where_zeek_loses_patience(name: str) -> None:
     assert f"{last.conn_state} {last.history}" == main
 
 
-def test_who_called_whom_and_how_much_ip_there_was() -> None:
+def test_who_connected_to_whom_and_how_many_ip_octets() -> None:
     (row,) = zeek_records(connections(SYN_ACK, ACK, ASK)[0])
     assert (row.orig_h, row.orig_p, row.resp_h, row.resp_p) == (A.address, 49152, B.address, 80)
     assert (row.orig_pkts, row.orig_ip_bytes, row.resp_pkts, row.resp_ip_bytes) == (2, 85, 1, 40)

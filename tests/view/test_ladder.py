@@ -88,7 +88,7 @@ def test_rows_keep_to_the_width_and_drop_what_matters_least() -> None:
     assert "── PSH-ACK seq=4294967295 len=1448 ───────▶" in row
 
 
-def test_long_connections_are_told_in_seconds() -> None:
+def test_long_connections_are_shown_in_seconds() -> None:
     seen = steps((0, "><SEQ=1><CTL=SYN>"), (200_000, "><SEQ=1><CTL=SYN>"))
     assert [line[:10] for line in drawn(Ladder(seen, Numbers.of(seen)))] == [
         "        s ",

@@ -132,16 +132,19 @@ def test_both_languages_at_120_columns() -> None:
 def test_every_scene_and_every_field_fits_the_screen(
     lesson: Lesson, index: int, language: str, glyphs: Glyphs
 ) -> None:
-    text, say = lesson_text(lesson.name, language), screen_text(language)
+    text, labels = lesson_text(lesson.name, language), screen_text(language)
     others = [each for each in LANGUAGES if each != language]
-    both = ((text, say), *((lesson_text(lesson.name, each), screen_text(each)) for each in others))
-    fields = [None, *say.fields] if lesson.scenes[index].segment else [None]
+    both = (
+        (text, labels),
+        *((lesson_text(lesson.name, each), screen_text(each)) for each in others),
+    )
+    fields = [None, *labels.fields] if lesson.scenes[index].segment else [None]
     for chosen in fields:
         place = Place(lesson, index, "1/6", chosen=chosen, keys=KEYS)
         views = (
-            (LessonScreen(place, text, say, 24, glyphs), 80, 24),
-            (LessonScreen(place, text, say, 30, glyphs), 99, 30),
-            (WideLessonScreen(place, ((text, say),), 40, glyphs), 120, 40),
+            (LessonScreen(place, text, labels, 24, glyphs), 80, 24),
+            (LessonScreen(place, text, labels, 30, glyphs), 99, 30),
+            (WideLessonScreen(place, ((text, labels),), 40, glyphs), 120, 40),
             (WideLessonScreen(place, both, 40, glyphs), 120, 40),
         )
         for view, width, height in views:
@@ -173,7 +176,7 @@ def test_a_field_is_explained_and_marked() -> None:
     assert "".join(marked).split() == ["Window", "64240"]
 
 
-def test_a_small_screen_says_so_in_a_line_and_goes_on_in_words() -> None:
+def test_a_small_screen_has_a_remark_and_text() -> None:
     place = Place(find_lesson("connect"), 3, "1/6", keys=KEYS)
     view = SmallLessonScreen(place, lesson_text("connect", "en"), screen_text("en"), 12)
     assert [line.plain.rstrip() for line in view.lines(60)] == [
@@ -213,8 +216,8 @@ def test_the_keys() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_no_number_is_said_that_nobody_sees(language: str) -> None:
-    lesson, said = find_lesson("connect"), lesson_text("connect", language)
+def test_no_number_is_mentioned_that_is_not_on_the_screen(language: str) -> None:
+    lesson, output = find_lesson("connect"), lesson_text("connect", language)
     seen = {"24", "80", "128", "28", "64256"}
     for scene in lesson.scenes:
         if scene.segment is not None:
@@ -229,11 +232,11 @@ def test_no_number_is_said_that_nobody_sees(language: str) -> None:
                     *(scene.segment.options.timestamps or ()),
                 )
             )
-    for name, step in said.steps.items():
+    for name, step in output.steps.items():
         parts = [step.why, *step.notes.values(), *step.inside.values()]
         for number in re.findall(r"\d{2,}", " ".join(parts)):
             assert number in seen, (name, number)
-    for pane in said.panes:
+    for pane in output.panes:
         for number in re.findall(
             r"\d{2,}", " ".join(f"{left} {right}" for left, right in pane.rows)
         ):

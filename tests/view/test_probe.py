@@ -7,12 +7,13 @@ from ipaddress import ip_address
 
 import pytest
 
-from handshake.prober import Close, Negotiated, Note, Result, Verdict
-from handshake.prober.result import DataExchange
+from handshake.endpoint.outcome import note
+from handshake.prober import Close, DataExchange, Negotiated, Result, Verdict
 from handshake.tcp import Observed
 from handshake.tcp.icmp import IcmpError
 from handshake.tracker import Tracker
 from handshake.view.probe import ProbeView
+from tests.reasons import because
 from tests.segments import LINUX, A, B, segment
 
 TALK = (
@@ -46,7 +47,7 @@ OPEN = Result(
     address="198.51.100.7",
     port=80,
     verdict=Verdict.OPEN,
-    reason="a program listens on port 80: its SYN-ACK acknowledges our SYN",
+    reason=because("a program listens on port 80: its SYN-ACK acknowledges our SYN"),
     rtt=0.0284,
     syn_sent=1,
     ttl=52,
@@ -112,7 +113,9 @@ def test_a_cookie_is_shown_with_how_to_use_it() -> None:
 
 
 def test_no_answer_says_so_and_what_it_exits_with() -> None:
-    silent = replace(OPEN, verdict=Verdict.FILTERED, rtt=None, close=None, reason="no answer")
+    silent = replace(
+        OPEN, verdict=Verdict.FILTERED, rtt=None, close=None, reason=because("no answer")
+    )
     lines = drawn(ProbeView(silent, STEPS[:1]))
     assert lines[:2] == [
         "NO ANSWER (filtered)  example.org:80 (198.51.100.7)",
@@ -122,7 +125,13 @@ def test_no_answer_says_so_and_what_it_exits_with() -> None:
 
 
 def test_a_name_without_an_address_has_no_ladder() -> None:
-    unknown = Result("a\x1b[2Jb:80", None, 80, Verdict.NAME_ERROR, "a\x1b[2Jb: unknown")
+    unknown = Result(
+        target="a\x1b[2Jb:80",
+        address=None,
+        port=80,
+        verdict=Verdict.NAME_ERROR,
+        reason=because("a\x1b[2Jb: unknown"),
+    )
     assert drawn(ProbeView(unknown, [])) == [
         "NAME ERROR  a\\x1b[2Jb:80",
         "  a\\x1b[2Jb: unknown (exit 3)",
@@ -130,10 +139,12 @@ def test_a_name_without_an_address_has_no_ladder() -> None:
 
 
 def test_an_ambiguous_time_and_a_note_are_spelled_out() -> None:
-    told = replace(OPEN, rtt_ambiguous=True, findings=(Note("x", "something odd " * 8),))
+    told = replace(OPEN, rtt_ambiguous=True, findings=(note("unsent", why="something odd " * 8),))
     lines = drawn(ProbeView(told, STEPS))
     assert lines[0].endswith("after 28.4 ms? (unclear which SYN was answered)")
-    assert lines[-2].startswith("  note     something odd")
+    assert lines[-3].startswith(
+        "  note     This machine did not send one of our segments: something odd"
+    )
     assert lines[-1].startswith("           something odd")
 
 

@@ -4,10 +4,33 @@ import pytest
 
 from handshake.prober import Close, Result, Verdict
 from handshake.view.probe_lines import Series, Tally, result_line
+from tests.reasons import because
 
-OPEN = Result("10.0.0.1:80", "10.0.0.1", 80, Verdict.OPEN, "", rtt=0.00042, close=Close.CLEAN)
-GUESS = Result("10.0.0.1:80", "10.0.0.1", 80, Verdict.OPEN, "", rtt=1.5, rtt_ambiguous=True)
-SILENT = Result("a.example:80", "10.0.0.2", 80, Verdict.FILTERED, "nothing\x1b[2J answered")
+OPEN = Result(
+    target="10.0.0.1:80",
+    address="10.0.0.1",
+    port=80,
+    verdict=Verdict.OPEN,
+    reason=because(""),
+    rtt=0.00042,
+    close=Close.CLEAN,
+)
+GUESS = Result(
+    target="10.0.0.1:80",
+    address="10.0.0.1",
+    port=80,
+    verdict=Verdict.OPEN,
+    reason=because(""),
+    rtt=1.5,
+    rtt_ambiguous=True,
+)
+SILENT = Result(
+    target="a.example:80",
+    address="10.0.0.2",
+    port=80,
+    verdict=Verdict.FILTERED,
+    reason=because("nothing\x1b[2J answered"),
+)
 
 
 @pytest.mark.parametrize(
@@ -25,7 +48,16 @@ def test_a_result_is_a_line(result: Result, shown: str) -> None:
 def test_what_many_add_up_to() -> None:
     tally = Tally()
     for rtt in (0.001, 0.003, 0.002):
-        tally.add(Result("a:1", "192.0.2.1", 1, Verdict.OPEN, "", rtt=rtt))
+        tally.add(
+            Result(
+                target="a:1",
+                address="192.0.2.1",
+                port=1,
+                verdict=Verdict.OPEN,
+                reason=because(""),
+                rtt=rtt,
+            )
+        )
     tally.add(GUESS)
     tally.add(SILENT)
     assert [each.plain for each in tally.lines(2.5)] == [
@@ -39,7 +71,16 @@ def test_a_series_is_summed_up_as_ping_does() -> None:
     series = Series("10.0.0.1:80")
     for number in range(1, 101):
         rtt = None if number > 98 else number / 1000
-        series.add(Result("10.0.0.1:80", "10.0.0.1", 80, Verdict.OPEN, "", rtt=rtt))
+        series.add(
+            Result(
+                target="10.0.0.1:80",
+                address="10.0.0.1",
+                port=80,
+                verdict=Verdict.OPEN,
+                reason=because(""),
+                rtt=rtt,
+            )
+        )
     assert [each.plain for each in series.lines()] == [
         "",
         "--- 10.0.0.1:80 ---",
@@ -68,5 +109,14 @@ def test_what_was_not_sent_or_is_unreachable_was_not_lost(verdicts: str, shown: 
     series = Series("10.0.0.1:80")
     for each in verdicts.split():
         rtt = 0.001 if each == "open" else None
-        series.add(Result("10.0.0.1:80", "10.0.0.1", 80, Verdict(each), "", rtt=rtt))
+        series.add(
+            Result(
+                target="10.0.0.1:80",
+                address="10.0.0.1",
+                port=80,
+                verdict=Verdict(each),
+                reason=because(""),
+                rtt=rtt,
+            )
+        )
     assert series.lines()[2].plain == shown

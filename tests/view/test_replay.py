@@ -92,7 +92,7 @@ def test_a_screen_fills_the_terminal_and_no_more(size: tuple[int, int], octets: 
             assert max(map(len, lines)) <= width
 
 
-def test_a_transcript_says_which_connection_it_is_and_wraps_long_names(
+def test_a_transcript_names_its_connection_and_wraps_long_names(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     record, seen = lost_syn_ack()

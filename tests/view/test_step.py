@@ -54,7 +54,7 @@ def test_trouble_is_marked_without_colour() -> None:
     ]
 
 
-def test_a_picture_says_in_what_two_segments_differ() -> None:
+def test_a_picture_marks_how_two_segments_differ() -> None:
     seen = steps(*HANDSHAKE)
     picture = plain(Explanation(seen[2], Numbers.of(seen), seen[1], seen[1], pictured=True), 120)
     assert "Compared with segment 2" in picture[1]

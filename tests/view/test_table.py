@@ -1,4 +1,4 @@
-"""A list of connections as it looks: what rows say, and what goes where there is no room."""
+"""A list of connections as it looks: its rows, and what is left out on a narrow screen."""
 
 from __future__ import annotations
 
@@ -26,10 +26,12 @@ def second(seconds: float) -> str:
     return f"2026-11-22T12:00:{seconds:012.9f}Z"
 
 
-def call(port: int, to: int, *, seconds: float, sent: int, heard: int, **changed: object) -> Record:
+def row(
+    port: int, to: int, *, seconds: float, sent: int, received: int, **changed: object
+) -> Record:
     return record(
         client=replace(CLIENT, port=port, segments=sent),
-        server=replace(SERVER, port=to, segments=heard),
+        server=replace(SERVER, port=to, segments=received),
         start=second(seconds),
         **changed,
     )
@@ -39,16 +41,16 @@ SYN_ACK_AGAIN = replace(OPENING, rtt=0.03, syn_ack_retransmissions=1)
 TWICE = Finding("final-ack-lost", 18)
 
 SAMPLE = [
-    call(49152, 80, seconds=0, sent=6, heard=4),
-    call(49153, 81, stream=1, seconds=1, sent=1, heard=1, outcome="refused", closed=None,
+    row(49152, 80, seconds=0, sent=6, received=4),
+    row(49153, 81, stream=1, seconds=1, sent=1, received=1, outcome="refused", closed=None,
          handshake=CLOSED),
-    call(49154, 8080, stream=2, seconds=2, sent=3, heard=0, outcome="no-answer", closed=None,
+    row(49154, 8080, stream=2, seconds=2, sent=3, received=0, outcome="no-answer", closed=None,
          handshake=replace(CLOSED, syn_retransmissions=2)),
-    call(49155, 443, stream=3, seconds=6, sent=2, heard=2, closed=None, frames=(16, 19),
+    row(49155, 443, stream=3, seconds=6, sent=2, received=2, closed=None, frames=(16, 19),
          handshake=SYN_ACK_AGAIN, findings=(TWICE,)),
-    call(40000, 80, stream=4, seconds=8, sent=1, heard=2, outcome="reset",
+    row(40000, 80, stream=4, seconds=8, sent=1, received=2, outcome="reset",
          closed="rst-by-server", handshake=replace(OPENING, rtt=0.03)),
-    call(5000, 6000, stream=5, seconds=9, sent=2, heard=2, closed=None,
+    row(5000, 6000, stream=5, seconds=9, sent=2, received=2, closed=None,
          handshake=replace(OPENING, rtt=0.03, simultaneous=True)),
 ]  # fmt: skip
 ORIGIN = 1795348800 * 10**9
@@ -80,7 +82,7 @@ def test_rows_on_eighty_columns() -> None:
     ]
 
 
-def test_a_wide_screen_says_how_it_ended_and_what_is_odd() -> None:
+def test_a_wide_screen_shows_outcome_and_findings() -> None:
     assert drawn(Table(SAMPLE, 120, ORIGIN, ASCII))[3:6] == [
         "   3 x no answer   192.0.2.10:49154 198.51.100.7:8080      -    S2    3   2.000",
         (

@@ -59,8 +59,6 @@ def _opened(
 ) -> Iterator[socket]:
     """Yield a socket for each address that opens; print the result of each."""
     from handshake.prober import Result, probes
-    from handshake.prober.adopt import adopted
-    from handshake.prober.userspace.connections import UserspaceConnections
     from handshake.view.probe_lines import result_line
 
     def report(text: str) -> None:
@@ -72,16 +70,11 @@ def _opened(
             results.append(probe)
             report(result_line(probe).plain)
             continue
-        connections = UserspaceConnections(timeouts, options, attentive=True)
-        probe.connections = connections
-        try:
-            with closing(probe):
-                sock = adopted(probe, connections)
-                if sock is None:
-                    results.append(probe.result)
-                    report(result_line(probe.result).plain)
-                    continue
-                report(f"OPEN  {probe.target.text}: handed over to the kernel")
-                yield sock
-        finally:
-            connections.close()
+        with closing(probe):
+            sock = probe.adopt()
+            if sock is None:
+                results.append(probe.result)
+                report(result_line(probe.result).plain)
+                continue
+            report(f"OPEN  {probe.target.text}: handed over to the kernel")
+            yield sock

@@ -32,10 +32,10 @@ def show_syns(targets: Sequence[Target], options: ClientOptions, output: Output)
 
 def _syns(targets: Sequence[Target], options: ClientOptions) -> Iterator[tuple[Target, Observed]]:
     from handshake.prober.dry_run import syn
-    from handshake.prober.lookup import endpoints
+    from handshake.prober.resolver import lookup
 
     for target in targets:
-        for remote in endpoints(target):
+        for remote in lookup(target):
             yield target, syn(remote, options)
 
 

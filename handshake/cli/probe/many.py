@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from handshake.errors import UsageError, system_error
 from handshake.prober import exit_code
-from handshake.prober.engine import probe_all
+from handshake.prober.run import connect_all, probe_all
 from handshake.prober.target import read_targets
 
 if TYPE_CHECKING:
@@ -84,8 +84,6 @@ class ManyProbes:
         self, targets: Iterable[Target], rate: float, evidence: Evidence
     ) -> Generator[Result, None, None]:
         if self.opened is None:
-            from handshake.prober.connect import connect_all
-
             return connect_all(
                 targets,
                 concurrency=self.concurrency,
@@ -101,7 +99,7 @@ class ManyProbes:
             options=self.options,
             attentive=self.output.attentive,
             opened=self.opened,
-            witness=evidence.witness,
+            observer=evidence.observer,
         )
 
     def _shown(

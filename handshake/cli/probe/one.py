@@ -7,9 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterable
 
-    from handshake.cli.probe.report import Evidence, Output
+    from handshake.cli.probe.report import Output
     from handshake.events import Step
     from handshake.prober import ClientOptions, Probe, Result, Target, Timeouts
 
@@ -26,68 +26,36 @@ def show_one(
     `opened` is called once the sockets are open; without it, the kernel makes the connections.
     """
     from handshake.cli.console import console
-    from handshake.prober import exit_code
+    from handshake.prober import Prober, exit_code
 
     report = output.report(console(plain=output.plain))
     in_full = output.as_text and not output.brief
     screen = ProbeScreen(plain=output.plain, ascii_only=output.ascii_only) if in_full else None
 
     def results() -> Generator[Result, None, None]:
-        with output.evidence() as evidence:
-            probes = (
-                kernel_results(target, timeouts, options)
-                if opened is None
-                else userspace_probes(target, timeouts, options, opened, evidence)
-            )
-            with closing(probes):
-                for probe in probes:
-                    result = _result(probe) if screen is None else screen.show(probe)
-                    if screen is None:
-                        report.show(result)
-                    yield result
+        with output.evidence() as evidence, ExitStack() as stack:
+            probes: Iterable[Probe | Result]
+            if opened is None:
+                probes = stack.enter_context(closing(kernel_results(target, timeouts, options)))
+            else:
+                observer = evidence.observer
+                prober = Prober(timeouts, options, opened=opened, observer=observer)
+                probes = stack.enter_context(prober).probes(target)
+            for probe in probes:
+                result = _result(probe) if screen is None else screen.show(probe)
+                if screen is None:
+                    report.show(result)
+                yield result
 
     with closing(results()) as found:
         return report.end(exit_code(found))
-
-
-def userspace_probes(
-    target: Target,
-    timeouts: Timeouts,
-    options: ClientOptions,
-    opened: Callable[[], None],
-    evidence: Evidence,
-) -> Generator[Probe | Result, None, None]:
-    """Yield a probe of each address of the target; all use the same sockets.
-
-    Once privileges are dropped, no others can be opened.
-    """
-    from handshake.prober import Result, probes
-
-    with ExitStack() as stack:
-        connections = None
-        found = list(probes(target, timeouts, options))
-        for probe in found:
-            if not isinstance(probe, Result):
-                if connections is None:
-                    from handshake.prober.userspace.connections import UserspaceConnections
-
-                    sockets = UserspaceConnections(
-                        timeouts, options, attentive=True, opened=opened, witness=evidence.witness
-                    )
-                    connections = stack.enter_context(sockets)
-                    connections.prepare(
-                        each.remote for each in found if not isinstance(each, Result)
-                    )
-                probe.connections = connections
-            yield probe
 
 
 def kernel_results(
     target: Target, timeouts: Timeouts, options: ClientOptions
 ) -> Generator[Probe | Result, None, None]:
     """Yield the result of a connect() to each address of the target."""
-    from handshake.prober import Result, probes
-    from handshake.prober.connect import connect
+    from handshake.prober import Result, connect, probes
 
     for probe in probes(target, timeouts, options):
         if isinstance(probe, Result):
@@ -102,7 +70,7 @@ def _result(probe: Probe | Result) -> Result:
     if isinstance(probe, Result):
         return probe
     with closing(probe):
-        return probe.result
+        return probe.finish()
 
 
 class ProbeScreen:
@@ -131,7 +99,7 @@ class ProbeScreen:
         else:
             with closing(probe):
                 self._follow(probe, steps)
-                result = probe.result
+                result = probe.finish()
         if steps:
             self._print([line()])
         self._print(ProbeView(result, steps, self._glyphs).lines(self._console.width))

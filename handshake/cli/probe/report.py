@@ -56,7 +56,7 @@ class LineReport:
         row = result_line(result)
         if self.console.is_terminal and row.cell_len > width:
             # The first clause says what happened; the causes are shown with a single target.
-            row = result_line(replace(result, reason=result.reason.partition(": ")[0]))
+            row = result_line(result, short=True)
         self.statistics([row])
 
     def statistics(self, lines: Sequence[Text]) -> None:
@@ -193,7 +193,7 @@ class Evidence:
         self._failed = False
 
     @property
-    def witness(self) -> Callable[[], PacketObserver] | None:
+    def observer(self) -> Callable[[], PacketObserver] | None:
         """Makes an observer for each connection that writes its packets; None without a file."""
         return None if self._writer is None else self._packet_writer
 

@@ -1,1 +1,1 @@
-"""Calls that the kernel makes, for those without the right to send segments of their own."""
+"""Connections that the kernel makes by connect(), without any privilege."""

@@ -1,4 +1,4 @@
-"""Whether the peer took our ACK: the kernel calls a connection open before anybody can know."""
+"""Detects whether the server accepted our ACK of a connection that the kernel made."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from handshake.linux.tcp_info import TcpInfo
 
 TICK: Final = NS_PER_SECOND // 20
-"""Between two looks at a connection for a SYN,ACK that came again: no event tells of it."""
+"""How often to check for a retransmitted SYN-ACK: no event reports it."""
 
 _PAST_SYN_RECEIVED: Final = (
     State.FIN_WAIT_2,
@@ -21,27 +21,27 @@ _PAST_SYN_RECEIVED: Final = (
     State.LAST_ACK,
     State.TIME_WAIT,
 )
-"""What our own state is once the peer has acknowledged our FIN, or has sent one."""
+"""Our states after the peer has acknowledged our FIN or sent its own."""
 
 
 class KernelAckMonitor:
-    """What speaks for it on one connection, and what against. Times are in nanoseconds."""
+    """What the kernel shows of one connection, for and against. Times are in nanoseconds."""
 
     def __init__(self, info: TcpInfo, now: int, observe: int, longest_round_trip: int) -> None:
         self.confirmed = False
-        """Whether the peer has shown that it took it."""
+        """Whether the server has shown that it did."""
 
-        self.watch = SynAckMonitor()
-        """The SYN,ACKs that came which a peer that took our last ACK would not have sent."""
+        self.monitor = SynAckMonitor()
+        """The SYN-ACKs that a server which had accepted our last ACK would not have sent."""
 
-        self.watch.begin(now, observe, now)
+        self.monitor.begin(now, observe, now)
         self._segs_in = info.segs_in or 0
         self._last_answer = now
-        # One that left before our ACK can have arrived proves nothing.
+        # One that was sent before our ACK can have arrived proves nothing.
         self._least = longest_round_trip + 2 * TICK
 
     def see(self, info: TcpInfo) -> None:
-        """See what the kernel tells now."""
+        """Process what the kernel reports now."""
         self.confirmed = (
             self.confirmed
             or bool(info.data_segs_in)
@@ -51,29 +51,29 @@ class KernelAckMonitor:
         )
 
     def unexplained(self, info: TcpInfo) -> int:
-        """Return how many segments came in since the last time that showed nothing new."""
+        """Return how many segments arrived since the last time that show nothing new."""
         self.see(info)
         if info.segs_in is None:
             return 0
-        came, self._segs_in = info.segs_in - self._segs_in, info.segs_in
-        return 0 if self.confirmed else came
+        arrived, self._segs_in = info.segs_in - self._segs_in, info.segs_in
+        return 0 if self.confirmed else arrived
 
     def answered_again(self, now: int) -> None:
-        """Take note that the SYN,ACK came again."""
+        """Record that the SYN-ACK was retransmitted."""
         since, self._last_answer = now - self._last_answer, now
         if since > self._least:
-            self.watch.repeated(now, now)
+            self.monitor.repeated(now, now)
 
     @property
     def until(self) -> int:
-        """From when on silence tells that our ACK was taken; 0 where that is known."""
-        return 0 if self.confirmed else self.watch.until
+        """From when on silence suggests that our ACK was accepted; 0 if that is known."""
+        return 0 if self.confirmed else self.monitor.until
 
     @property
     def in_vain(self) -> bool:
-        """Whether the peer has taken none of our answers to its SYN,ACK.
+        """Whether the server accepted none of our ACKs of its SYN-ACK.
 
-        The kernel acknowledges the first repetition, so that one lost ACK brings no second. And a
-        server that waits for data (TCP_DEFER_ACCEPT) repeats it once.
+        The kernel acknowledges the first retransmission, so that one lost ACK causes no second. And
+        a server that waits for data (TCP_DEFER_ACCEPT) retransmits it once.
         """
-        return self.watch.in_vain and not self.confirmed
+        return self.monitor.in_vain and not self.confirmed

@@ -1,4 +1,4 @@
-"""A call that the kernel makes: what its socket shows of it, and what that comes to."""
+"""One connection of the kernel: what its socket shows, and what follows from that."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from handshake.endpoint.ack_monitor import AckStatus
+from handshake.endpoint.ack_monitor import UNKNOWN, AckStatus
+from handshake.endpoint.close_policy import close_at, verdict_of_reset, verdict_of_silence
 from handshake.endpoint.options import CloseMode
-from handshake.endpoint.verdict import Close, Notes, Verdict
+from handshake.endpoint.outcome import DataExchange, Notes, Outcome
+from handshake.endpoint.verdict import Close, Verdict
 from handshake.linux.connect import close_socket, local_end, remote_end
 from handshake.linux.error_queue import queued
 from handshake.linux.next_hop import unresolved_neighbour
 from handshake.linux.tcp_info import tcp_info
-from handshake.prober.explanation import nobody_answers, reason
+from handshake.prober.explanation import explain, no_neighbour, verdict_message
 from handshake.prober.kernel.ack_monitor import KernelAckMonitor
 from handshake.prober.kernel.handshake import (
     RESETS,
@@ -24,25 +26,26 @@ from handshake.prober.kernel.handshake import (
     syn_outcome,
 )
 from handshake.prober.kernel.stream import KernelStream
-from handshake.prober.result import DataExchange, Result
-from handshake.tcp import Flags, State
+from handshake.prober.result import Result
+from handshake.tcp import State
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from handshake.endpoint.options import ClientOptions
+    from handshake.endpoint.outcome import Negotiated
     from handshake.endpoint.timeouts import Timeouts
     from handshake.linux.tcp_info import TcpInfo
-    from handshake.prober.result import Negotiated
+    from handshake.messages import Message
     from handshake.prober.target import Target
     from handshake.tcp import Endpoint
     from handshake.tcp.icmp import IcmpError
 
 _CHECK: Final = NS_PER_SECOND // 2
-"""Between two looks at a SYN that nobody answers: no event tells that it did not leave."""
+"""How often to check on an unanswered SYN: no event reports that it did not leave."""
 
 
 class KernelConnection:
-    """One call: `poll` it when its socket has something to tell, and when `deadline` has come."""
+    """One connection: `poll` it when its socket is ready, and when `deadline` has come."""
 
     def __init__(
         self,
@@ -58,27 +61,27 @@ class KernelConnection:
         self.remote = remote
         self.sock = sock
         self.due: int | None = None
-        """When it will be woken."""
+        """When its timer expires."""
 
         self.verdict: Verdict | None = None
         self.error: IcmpError | None = None
-        self.failure = ""
+        self.failure: Message | None = None
         self.syn_sent = 0
         self.done = False
         self.slot: list[KernelConnection | None] = [self]
-        """How those find it that would wake it: empty once it has ended."""
+        """The cell by which the timer queue refers to it: emptied when it ends."""
 
         self.reached_itself = False
-        """Whether the port that it was given is the one that it calls."""
+        """Whether it connected to itself: the kernel chose the destination port as its source."""
 
         self.again = False
-        """Whether it is then to be made again, from another."""
+        """Whether to connect again then, from another port."""
 
         self._timeouts = timeouts
         self._closes_by = options.closing
         self._interface = options.interface
         self._stream = KernelStream(options)
-        self._begun = now
+        self._began = now
         self._over = now
         self._check_at = now + _CHECK
         self._give_up_at = now + timeouts.handshake
@@ -92,9 +95,9 @@ class KernelConnection:
         self._notes = Notes()
         self._watch: KernelAckMonitor | None = None
         self._acknowledged: int | None = None
-        self._heard = False
+        self._peer_sent = False
 
-    # When it is to be moved.
+    # Its timer.
 
     @property
     def deadline(self) -> int:
@@ -106,31 +109,31 @@ class KernelConnection:
         return self._give_up_at if self._closing else self._close_at(self._opened_at)
 
     def _close_at(self, opened_at: int) -> int:
-        stream, timeouts = self._stream, self._timeouts
-        # Our FIN stands behind what the kernel has taken, and waits for what it has not.
-        waiting = stream.sent < stream.size or (
-            stream.found_expected is False and not stream.finished
+        stream = self._stream
+        return close_at(
+            opened_at,
+            self._timeouts,
+            # Our FIN follows what the kernel has accepted, and waits for what it has not.
+            unsent=stream.sent < stream.size,
+            awaiting=stream.found_expected is False,
+            peer_closed=stream.finished,
+            observe_until=0 if self._watch is None else self._watch.until,
         )
-        until = opened_at + (timeouts.handshake if waiting else 0)
-        if stream.finished:
-            return until
-        watched = 0 if self._watch is None else self._watch.until
-        return max(until, opened_at + timeouts.hold, watched)
 
     def poll(self, now: int) -> None:
-        """Look at the socket, and do what follows from it and from the time."""
-        # Before the queue: to take an error off that may clear it.
+        """Examine the socket, and do what follows from it and from the time."""
+        # Before the error queue: reading that may clear it.
         number = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         error = self._queued(now)
         if self.verdict is None:
-            self._look(number, error, now)
+            self._examine_syn(number, error, now)
         elif error is not None:
             self._note(error)
         if self._watch is not None and self._opened_at is not None and not self.done:
-            self._go_on(self._watch, self._opened_at, number, now)
+            self._advance(self._watch, self._opened_at, number, now)
 
     def _queued(self, now: int) -> IcmpError | None:
-        """Return the first ICMP error that is fatal to a SYN; take note of all others."""
+        """Return the first ICMP error that is fatal to a SYN; note all others."""
         found: IcmpError | None = None
         for each in queued(self.sock, self.local.address, self.remote.address, now):
             if each.icmp is None:
@@ -142,11 +145,11 @@ class KernelConnection:
         return found
 
     def _note(self, error: IcmpError) -> None:
-        self._notes.add("icmp", f"{error.sender} says: {error}.")
+        self._notes.add("icmp", sender=error.sender, error=error, answered=False)
 
     # The connection opens.
 
-    def _look(self, number: int, error: IcmpError | None, now: int) -> None:
+    def _examine_syn(self, number: int, error: IcmpError | None, now: int) -> None:
         info = tcp_info(self.sock)
         given_up = now >= self._give_up_at
         self._check_at = now + _CHECK
@@ -154,10 +157,11 @@ class KernelConnection:
         if found is None:
             return
         if found.verdict in (Verdict.FILTERED, Verdict.LOCAL_ERROR) and given_up:
-            # What waits for a neighbour to answer the kernel counts as sent, or as in a queue.
-            who = unresolved_neighbour(self.remote.address, self.local.address, self._interface)
-            if who is not None:
-                failure = nobody_answers(who, self.remote.address)
+            # What waits for the reply of a neighbour the kernel counts as sent, or as queued.
+            local, remote = self.local.address, self.remote.address
+            neighbour = unresolved_neighbour(remote, local, self._interface)
+            if neighbour is not None:
+                failure = no_neighbour(neighbour, remote)
                 found = SynOutcome(Verdict.UNREACHABLE, 0, failure)
         if found.verdict is Verdict.OPEN:
             if error is not None:
@@ -166,16 +170,16 @@ class KernelConnection:
             return
         self.error, self.failure, self.syn_sent = found.error, found.failure, found.syn_sent
         if found.verdict is Verdict.CLOSED:
-            self._waited = (now - self._begun) / NS_PER_SECOND
+            self._waited = (now - self._began) / NS_PER_SECOND
             self._rtt = self._waited if found.syn_sent == 1 else None
         self._end(found.verdict, now)
 
     def _open(self, found: SynOutcome, info: TcpInfo, now: int) -> None:
         self.syn_sent = found.syn_sent
         if remote_end(self.sock) == self.local:
-            # Both ends called at once, and both are ours: nobody listens.
+            # A simultaneous open with itself: nothing listens there.
             self.reached_itself = True
-            self.failure = f"port {self.local.port} would call itself; choose another to call from"
+            self.failure = verdict_message("unsent.itself", port=self.local.port)
             self.syn_sent = 0
             self._end(Verdict.LOCAL_ERROR, now)
             return
@@ -183,34 +187,33 @@ class KernelConnection:
         self._rtt, self._rtt_ambiguous = round_trip(info)
         self.verdict = Verdict.OPEN
         self._opened_at = now
-        self._waited = (now - self._begun) / NS_PER_SECOND
+        self._waited = (now - self._began) / NS_PER_SECOND
         measured = (
             None if self._rtt_ambiguous or self._rtt is None else round(self._rtt * NS_PER_SECOND)
         )
-        longest = now - self._begun if measured is None else measured
+        longest = now - self._began if measured is None else measured
         self._watch = KernelAckMonitor(info, now, self._timeouts.observe, longest)
 
     # It is open.
 
-    def _go_on(self, watch: KernelAckMonitor, opened_at: int, number: int, now: int) -> None:
+    def _advance(self, watch: KernelAckMonitor, opened_at: int, number: int, now: int) -> None:
         stream = self._stream
-        refused = stream.go_on(self.sock)
+        refused = stream.transfer(self.sock)
         info = tcp_info(self.sock)
         watch.see(info)
-        # After a RST there is an end to be read too, and nobody sent a FIN.
+        # After a RST the end of the stream is read, too, without a FIN.
         if stream.octets or (stream.finished and number != errno.ECONNRESET):
-            self._heard = watch.confirmed = True
+            self._peer_sent = watch.confirmed = True
         if info.bytes_acked is not None:
             # The SYN counts for one, and so does the FIN.
             self._acknowledged = min(max(0, info.bytes_acked - 1), stream.sent)
         if number not in RESETS:
-            # It may have come in since: a RST leaves the same state as the last ACK.
+            # It may have arrived since: a RST leaves the same state as the last ACK.
             number = refused or self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if number in RESETS:
             self._close = Close.RESET
-            # An ACK of our FIN is the peer's TCP's doing, and no program's.
-            used = self._heard or self._acknowledged or info.data_segs_in
-            self._end(Verdict.OPEN if used else Verdict.RESET, now)
+            used = bool(self._peer_sent or self._acknowledged or info.data_segs_in)
+            self._end(verdict_of_reset(used=used), now)
         elif info.state is State.CLOSED and self._closing and stream.finished:
             self._close = Close.CLEAN
             self._end(Verdict.OPEN, now)
@@ -231,42 +234,42 @@ class KernelConnection:
         self._closing = True
         self._stream.stop()
         self._give_up_at = now + self._timeouts.close
-        with suppress(OSError):  # reset already: the next look shows it
+        with suppress(OSError):  # reset already: the next poll shows it
             self.sock.shutdown(socket.SHUT_WR)
 
     def _give_up(self, watch: KernelAckMonitor, state: State, now: int) -> None:
-        if state is State.FIN_WAIT_2:
-            self._close = Close.PEER_KEPT_OPEN
-        elif self._closing:
-            self._notes.add("no-answer-to-fin", "Nothing acknowledged our FIN.")
-        else:
-            self._notes.add("data-lost", "What we said was not acknowledged in time.")
-        confirmed = watch.confirmed or state is State.FIN_WAIT_2
-        self._end(Verdict.OPEN if confirmed else Verdict.HALF_OPEN, now)
+        fin_acknowledged = state is State.FIN_WAIT_2
+        if not fin_acknowledged and self._closing:
+            self._notes.add("no-answer-to-fin")
+        elif not fin_acknowledged:
+            self._notes.add("data-lost", count=None)
+        verdict, self._close = verdict_of_silence(
+            fin_acknowledged=fin_acknowledged, confirmed=watch.confirmed
+        )
+        self._end(verdict, now)
 
-    # It is watched for a SYN,ACK that comes again.
+    # It is watched for a retransmitted SYN-ACK.
 
     @property
     def watched(self) -> bool:
-        """Whether it is open, and the peer has not shown yet that it took our ACK."""
+        """Whether it is open, and the server has not shown yet that it accepted our ACK."""
         if self._watch is None or self.done or self._watch.confirmed:
             return False
         return self._closing or self._timeouts.observe > 0
 
     def unexplained(self) -> int:
-        """Return how many segments came in since the last time that showed nothing new."""
+        """Return how many segments arrived since the last time that show nothing new."""
         assert self._watch is not None
         return self._watch.unexplained(tcp_info(self.sock))
 
     def answered_again(self, now: int) -> None:
-        """Take note that the SYN,ACK came again."""
+        """Record that the SYN-ACK was retransmitted."""
         watch = self._watch
         assert watch is not None
         watch.answered_again(now)
-        if watch.watch.again:
-            what = "The SYN+ACK came again: our ACK was late, or was lost."
-            self._notes.add("syn-ack-again", what)
-        # Our FIN is a last chance to open it, and so to say for sure.
+        if watch.monitor.again:
+            self._notes.add("syn-ack-again")
+        # Our FIN carries an ACK, too: the last chance for the server to accept it.
         if watch.in_vain and not self._closing and now >= watch.until:
             self._end(Verdict.HALF_OPEN, now)
 
@@ -279,68 +282,58 @@ class KernelConnection:
 
     @property
     def stays(self) -> bool:
-        """Whether it is to be left open."""
+        """Whether it stays open until the end."""
         return self._closes_by is CloseMode.NONE and self.verdict is Verdict.OPEN
 
     def close_socket(self) -> None:
-        """Close the socket; by RST where the kernel would go on sending for minutes."""
+        """Close the socket; by a RST if the kernel would go on retransmitting for minutes."""
         settled = self._close is not None
         close_socket(self.sock, reset=self._opened_at is not None and not settled)
 
-    @property
-    def asked(self) -> Flags:
-        """The control bits of the first segment."""
-        return Flags.SYN
+    def outcome(self) -> Outcome:
+        """Return what became of it, once it is `done`."""
+        assert self.verdict is not None
+        return Outcome(
+            verdict=self.verdict,
+            close=self._close,
+            icmp=self.error,
+            failure=self.failure,
+            syn_sent=self.syn_sent,
+            negotiated=self._negotiated,
+            ack_status=self._ack_status(),
+            data=self._data(),
+            findings=tuple(self._notes),
+        )
 
-    @property
-    def ignored(self) -> bool:
-        """Whether something came back that is no answer, as far as the kernel tells."""
-        return self._notes.of_strays
-
-    @property
-    def crossed(self) -> bool:
-        """Whether the peer called us while we called it: the kernel does not tell."""
-        return False
-
-    @property
-    def ack_status(self) -> AckStatus:
-        """What is known of whether the peer took our ACK."""
-        watched = max(self._timeouts.observe, self._timeouts.hold) / NS_PER_SECOND
+    def _ack_status(self) -> AckStatus:
         if self._watch is None:
-            return AckStatus(confirmed=False, watched=0)
-        again = tuple(each / NS_PER_SECOND for each in self._watch.watch.again)
+            return UNKNOWN
+        watched = max(self._timeouts.observe, self._timeouts.hold) / NS_PER_SECOND
+        again = tuple(each / NS_PER_SECOND for each in self._watch.monitor.again)
         return AckStatus(self._watch.confirmed, watched, again)
 
-    def _said(self) -> DataExchange | None:
+    def _data(self) -> DataExchange | None:
         stream = self._stream
         if self._opened_at is None or not (
             stream.size or stream.octets or stream.found_expected is not None
         ):
             return None
-        return DataExchange(
-            stream.size, self._acknowledged or 0, stream.octets, stream.found_expected
-        )
+        acknowledged = self._acknowledged or 0
+        return DataExchange(stream.size, acknowledged, stream.octets, stream.found_expected)
 
     def result(self) -> Result:
-        """Return what became of it."""
-        assert self.verdict is not None
-        data = self._said()
-        return Result(
+        """Return its result, once it is `done`."""
+        outcome = self.outcome()
+        duration = (self._over - self._began) / NS_PER_SECOND
+        return Result.of(
+            outcome,
             target=self.target.text,
             address=str(self.remote.address),
             port=self.remote.port,
-            verdict=self.verdict,
-            reason=reason(self, (self._over - self._begun) / NS_PER_SECOND, data),
-            icmp=self.error,
+            reason=explain(outcome, self.local, self.remote, duration),
             rtt=self._rtt,
             rtt_ambiguous=self._rtt_ambiguous,
             waited=self._waited,
-            syn_sent=self.syn_sent,
-            negotiated=self._negotiated,
-            close=self._close,
             guard="none",
-            findings=tuple(self._notes),
-            duration=(self._over - self._begun) / NS_PER_SECOND,
-            syn_ack_again=self.ack_status.again,
-            data=data,
+            duration=duration,
         )

@@ -1,7 +1,7 @@
-"""The calls that the kernel makes for us, all that are under way; waits for nothing itself.
+"""All connections of the kernel in progress: they wait for nothing themselves.
 
-Whoever drives it waits until `fileno` can be read or `deadline` has come, and then lets it
-`receive` and `on_timer`, as an exchange of hand-built segments is driven.
+The driver waits until `fileno` is readable or `deadline` has come, and then calls `receive` and
+`on_timer`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from handshake.units import NS_PER_MS
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Iterator
     from types import TracebackType
 
     from handshake.endpoint.options import ClientOptions
@@ -32,17 +33,17 @@ if TYPE_CHECKING:
     from handshake.tcp import Endpoint
 
 
-# At each edge: that our FIN was acknowledged moves the socket, and leaves it as ready as before.
+# Edge-triggered: an ACK of our FIN is an event, but leaves the socket as ready as before.
 _EVENTS: Final = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 
 
 class KernelConnections:
-    """The calls under way, and the sockets that they have."""
+    """The connections in progress, and their sockets."""
 
     def __init__(self, timeouts: Timeouts, options: ClientOptions) -> None:
         self.clock = Clock()
         self.ended: deque[KernelConnection | Result] = deque()
-        """Calls that are over, for whoever drives it to take away."""
+        """Connections that have ended, and whose results have not been taken."""
 
         self._timeouts = timeouts
         self._options = options
@@ -54,7 +55,7 @@ class KernelConnections:
         self._kept: list[socket.socket] = []
         self._challenges = SynChallengeCounter()
         self._counted: int | None = None
-        """How many SYN,ACKs had come again when the watched calls were looked at last."""
+        """How many SYN-ACKs had been retransmitted to this machine at the last tick."""
 
         self._tick_at: int | None = None
 
@@ -67,11 +68,11 @@ class KernelConnections:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
-        # Left early by its caller, it says good-bye; interrupted, it leaves nothing to wait for.
+        # Left early by its user, connections are closed; interrupted, they are reset.
         self.close(reset=not isinstance(error, GeneratorExit | None))
 
     def close(self, *, reset: bool = False) -> None:
-        """Close every socket; `reset` what is still under way."""
+        """Close every socket; with `reset`, abort the connections in progress."""
         for connection in self._connections.values():
             close_socket(connection.sock, reset=reset)
         for sock in self._kept:
@@ -83,9 +84,9 @@ class KernelConnections:
 
     @property
     def active(self) -> int:
-        """How many calls are under way, or have ended and wait to be taken away.
+        """Connections in progress, plus results not yet taken.
 
-        Else who begins one whenever one has ended would never come to do anything else.
+        Counting the latter keeps targets that fail at once from starving the others.
         """
         return len(self._connections) + len(self.ended)
 
@@ -96,25 +97,31 @@ class KernelConnections:
         return min(times, default=None)
 
     def fileno(self) -> int:
-        """Return what can be read when there is something to hear."""
+        """Return the descriptor that is readable when a socket is ready."""
         return self._epoll.fileno()
 
-    # A call begins.
+    def results(self) -> Iterator[Result]:
+        """Yield the result of each connection that has ended since the last time."""
+        while self.ended:
+            over = self.ended.popleft()
+            yield over if isinstance(over, Result) else over.result()
+
+    # A connection begins.
 
     def begin(self, target: Target, remote: Endpoint) -> KernelConnection | Result:
-        """Let the kernel call; return the result where it cannot even be tried."""
-        # The time of a refusal is that of this look: who begins many must not let them wait.
+        """Let the kernel connect; return the result if it cannot even be tried."""
+        # A refusal is timed when its socket is examined: do so while many are started, too.
         self.receive()
         return self._begin(target, remote, again=self._options.source_port == 0)
 
     def _begin(self, target: Target, remote: Endpoint, *, again: bool) -> KernelConnection | Result:
-        """Let the kernel call, `again` where the port that it chooses should be the one called."""
+        """Let the kernel connect, and `again` if it chooses the destination port as the source."""
         try:
             timeouts = self._timeouts
             most = timeouts.handshake // NS_PER_MS
             sock = connect(remote, self._socket_options, timeouts.retries, most)
         except ConnectError as error:
-            return replace(failed(target, Verdict.LOCAL_ERROR, str(error), remote), guard="none")
+            return replace(failed(target, Verdict.LOCAL_ERROR, error.message, remote), guard="none")
         try:
             now = self.clock.now()
             connection = KernelConnection(target, remote, sock, self._timeouts, self._options, now)
@@ -127,10 +134,10 @@ class KernelConnections:
         self._after(connection, now)
         return connection
 
-    # Something happens, or time passes.
+    # Events and timers.
 
     def receive(self) -> None:
-        """Look at the calls to which something has happened."""
+        """Process the sockets that are ready."""
         now = self.clock.now()
         for number, _ in self._epoll.poll(0):
             connection = self._connections[number]
@@ -148,16 +155,16 @@ class KernelConnections:
             self._tick(now)
 
     def _tick(self, now: int) -> None:
-        """Look for SYN,ACKs that came again, and see whether there are as many as it seems."""
+        """Look for retransmitted SYN-ACKs, and check their number against the kernel's counter."""
         watched = [connection for connection in self._connections.values() if connection.watched]
-        # Counted before the calls are looked at and after: what comes in between counts twice
+        # Counted before the sockets are examined and after: what arrives in between counts twice
         # rather than not at all.
         before, last = self._challenges.count(), self._counted
         found = [(connection, connection.unexplained()) for connection in watched]
         suspects = [(connection, came) for connection, came in found if came]
         if suspects and last is not None:
             counted = self._challenges.count()
-            # A keep-alive is no SYN: if the kernel counted fewer, nobody knows whose they were.
+            # A keep-alive is no SYN: if the kernel counted fewer, it is unknown whose they were.
             if counted is not None and sum(came for _, came in suspects) <= counted - last:
                 for connection, _ in suspects:
                     connection.answered_again(now)
@@ -168,7 +175,7 @@ class KernelConnections:
             self._counted = None
 
     def _after(self, connection: KernelConnection, now: int) -> None:
-        """See whether the call is over, and when it is to be woken."""
+        """End the connection if it is over; else set its timer."""
         if connection.done:
             self._end(connection)
             return
@@ -181,7 +188,7 @@ class KernelConnections:
     def _end(self, connection: KernelConnection) -> None:
         connection.slot[0] = None
         del self._connections[connection.sock.fileno()]
-        # By the number that it had, so that nothing is heard of it in the name of another.
+        # Before it is closed: its descriptor may be reused by another connection.
         self._epoll.unregister(connection.sock)
         if connection.reached_itself and connection.again:
             # While the port is taken, another is chosen.

@@ -1,4 +1,4 @@
-"""What became of a SYN that the kernel sent, by what its socket shows."""
+"""What became of a SYN that the kernel sent, by the state of its socket."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import errno
 import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from handshake.endpoint.outcome import Negotiated
 from handshake.endpoint.verdict import Verdict
-from handshake.linux.route import explain
-from handshake.prober.result import Negotiated
+from handshake.linux.route import send_error
+from handshake.prober.explanation import host_unreachable, verdict_message
 from handshake.tcp import State
 
 if TYPE_CHECKING:
     from handshake.linux.tcp_info import TcpInfo
+    from handshake.messages import Message
     from handshake.tcp import Endpoint
     from handshake.tcp.icmp import IcmpError
 
@@ -31,16 +33,13 @@ _TIMESTAMPS: Final = 12
 _DEFAULT_MSS: Final = 536
 """A window that is no larger may be filled by one segment."""
 
-_DROPPED: Final = "a firewall on this machine drops it, or the link takes nothing"
-_QUEUED: Final = "it still waits to leave; is the link up?"
-
 
 class SynOutcome(NamedTuple):
     """What became of our SYN."""
 
     verdict: Verdict
     syn_sent: int
-    failure: str = ""
+    failure: Message | None = None
     error: IcmpError | None = None
 
 
@@ -52,9 +51,9 @@ def syn_outcome(
     *,
     given_up: bool,
 ) -> SynOutcome | None:
-    """Return what became of it; None while that is open.
+    """Return what became of it; None while that is not known.
 
-    `number` is SO_ERROR, `error` the ICMP error that was queued, `ends` our own and the peer's.
+    `number` is SO_ERROR, `error` the queued ICMP error, `ends` our endpoint and the peer's.
     """
     syns = info.total_retrans + 1
     if number in RESETS or info.state not in (*_OPENING, State.CLOSED):
@@ -65,18 +64,19 @@ def syn_outcome(
     if number == errno.ECONNREFUSED:
         return SynOutcome(Verdict.CLOSED, syns)
     if number and number != errno.ETIMEDOUT and info.state is State.CLOSED:
-        return SynOutcome(Verdict.LOCAL_ERROR, 0, explain(OSError(number, os.strerror(number))))
+        why = send_error(OSError(number, os.strerror(number))).message
+        return SynOutcome(Verdict.LOCAL_ERROR, 0, why)
     if number == errno.ETIMEDOUT or given_up:
         return _unanswered(info)
-    # The kernel tells nobody that its firewall dropped a SYN. But a segment sent again that got
-    # past it counts as `retrans`. A full queue may lose one: only two are believed.
+    # The kernel does not report that its firewall dropped a SYN. But a retransmission that got past
+    # it counts as `retrans`. A full queue may lose one: only two are believed.
     if info.state is State.SYN_SENT and info.total_retrans > 1 and not info.retrans:
-        return SynOutcome(Verdict.LOCAL_ERROR, 0, _DROPPED)
+        return SynOutcome(Verdict.LOCAL_ERROR, 0, verdict_message("unsent.dropped"))
     return None
 
 
 def negotiated(info: TcpInfo) -> Negotiated:
-    """Return what both SYNs brought into force."""
+    """Return what both SYNs negotiated."""
     return Negotiated(
         mss=_mss(info),
         rcv_mss=info.advmss + (_TIMESTAMPS if info.timestamps else 0),
@@ -89,7 +89,7 @@ def negotiated(info: TcpInfo) -> Negotiated:
 
 
 def _mss(info: TcpInfo) -> int | None:
-    """Return the peer's MSS, or what the path leaves of it; None where that does not show."""
+    """Return the peer's MSS, or what the path leaves of it; None if that does not show."""
     # Linux sends no more at a time than half of the peer's largest window, so that of a small one
     # it is the window that shows. Over loopback half of any window is less than the MSS.
     window = info.snd_wnd
@@ -99,11 +99,11 @@ def _mss(info: TcpInfo) -> int | None:
 
 
 def round_trip(info: TcpInfo) -> tuple[float | None, bool]:
-    """Return the seconds that the opening took, and whether that is a guess.
+    """Return the round trip of the handshake in seconds, and whether that is ambiguous.
 
-    The kernel measures from the SYN whose clock is echoed, in milliseconds if there were several,
-    and not at all without clocks. A server that repeats its answer echoes the first clock, and
-    then the wait for the second SYN is in it too.
+    The kernel measures from the SYN whose timestamp is echoed, in milliseconds if there were
+    several, and not at all without timestamps. A server that retransmits its SYN-ACK echoes the
+    first timestamp, and then the wait for the second SYN is included.
     """
     found = info.rtt / _MICROSECONDS if info.rtt else None
     if not info.total_retrans:
@@ -115,13 +115,11 @@ def _unreachable(info: TcpInfo, error: IcmpError, ends: tuple[Endpoint, Endpoint
     local, remote = (end.address.packed for end in ends)
     if error.sender.packed != local or local == remote:
         return SynOutcome(Verdict.UNREACHABLE, info.total_retrans + 1, error=error)
-    host_unreachable = (1, 3) if error.version == 6 else (3, 1)
-    # A rule of our own rejects it while connect() runs, and so does not end that.
-    if (error.type, error.code) != host_unreachable or info.state is State.SYN_SENT:
-        return SynOutcome(
-            Verdict.LOCAL_ERROR, 0, f"a firewall on this machine rejects it: {error}", error
-        )
-    # The SYN that nobody on the link could be found for never left.
+    # A firewall rule of our own rejects the SYN while connect() runs, and so does not end it.
+    if not host_unreachable(error) or info.state is State.SYN_SENT:
+        why = verdict_message("unsent.rejected", error=error)
+        return SynOutcome(Verdict.LOCAL_ERROR, 0, why, error)
+    # A SYN whose neighbour does not answer never left.
     return SynOutcome(Verdict.UNREACHABLE, info.total_retrans, error=error)
 
 
@@ -130,11 +128,11 @@ def _unanswered(info: TcpInfo) -> SynOutcome:
     if info.state is State.SYN_RECEIVED:
         return SynOutcome(Verdict.HALF_OPEN, syns)
     if info.segs_in:
-        # The kernel answers what acknowledges another number by RST, and goes on waiting.
+        # The kernel answers a wrong ACK number by a RST, and goes on waiting.
         return SynOutcome(Verdict.BAD_PEER, syns)
     if info.retransmits and not info.total_retrans:
-        # What lies in a queue of this machine is not sent again.
-        return SynOutcome(Verdict.LOCAL_ERROR, 0, _QUEUED)
+        # What is in a queue of this machine is not retransmitted.
+        return SynOutcome(Verdict.LOCAL_ERROR, 0, verdict_message("unsent.queued"))
     if info.total_retrans and not info.retrans:
-        return SynOutcome(Verdict.LOCAL_ERROR, 0, _DROPPED)
+        return SynOutcome(Verdict.LOCAL_ERROR, 0, verdict_message("unsent.dropped"))
     return SynOutcome(Verdict.FILTERED, syns)

@@ -1,4 +1,4 @@
-"""What is said and heard on a socket of the kernel's that is open."""
+"""Sends and receives data on an open socket of the kernel."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ if TYPE_CHECKING:
 
 _PIECE: Final = 1 << 16
 _MOST: Final = 64
-"""Pieces read at a time: whoever sends without end must not hold up the other calls."""
+"""Reads in a row: a peer that sends without end must not hold up the other connections."""
 
 
 class KernelStream:
-    """Says what is to be said, as the socket takes it, and reads what the peer says."""
+    """Sends the data as the socket accepts it, and reads what the peer sends."""
 
     def __init__(self, options: ClientOptions) -> None:
         self._left = memoryview(options.data)
         self._expected = options.expect
         self.size = len(options.data)
-        """How many octets are to be said."""
+        """Octets to send."""
 
         self.sent = 0
-        """How many of them the kernel has taken."""
+        """How many of them the kernel has accepted."""
 
         self.octets = b""
-        """The first octets that the peer said."""
+        """The first octets that the peer sent."""
 
         self.finished = False
-        """Whether the peer's FIN was read: it sends nothing more."""
+        """Whether the peer's FIN was read: it sends no more."""
 
         self.more = False
         """Whether there is more to read at once."""
 
     @property
     def found_expected(self) -> bool | None:
-        """Whether what was expected has come; None where nothing was."""
+        """Whether the expected data was received; None if none is expected."""
         return self._expected in self.octets if self._expected else None
 
-    def go_on(self, sock: socket.socket) -> int:
-        """Send and read what can be; return the errno where the kernel refuses, or else 0."""
+    def transfer(self, sock: socket.socket) -> int:
+        """Read and send without blocking; return the errno of an error, or 0."""
         try:
             self._read(sock)
             self._send(sock)
@@ -54,7 +54,7 @@ class KernelStream:
         return 0
 
     def stop(self) -> None:
-        """Send nothing more: our FIN stands behind what the kernel has taken."""
+        """Send no more: our FIN follows what the kernel has accepted."""
         self._left = memoryview(b"")
 
     def _send(self, sock: socket.socket) -> None:

@@ -1,4 +1,4 @@
-"""A call: the course of one connection, and what was seen of it."""
+"""One connection in user space: its session, and the packets seen of it."""
 
 from __future__ import annotations
 
@@ -9,40 +9,39 @@ from handshake.units import RST_BIT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from handshake.endpoint.outcome import Outcome
     from handshake.linux.packet_socket import Captured
     from handshake.linux.rst_guard import RstGuard
     from handshake.packet.checksum import Address
     from handshake.prober.target import Target
-    from handshake.prober.userspace.conclusion import Conclusion
     from handshake.prober.userspace.session import Session
     from handshake.tcp import Observed
     from handshake.tcp.icmp import IcmpError
 
 
 FLAGS: Final = {4: 33, 6: 53}
-"""Where the control bits stand in a packet of ours, by the version of IP."""
+"""The offset of the control bits in a packet of ours, by IP version."""
 
 
 _ERRORS: Final = 64
-"""ICMP errors kept of one call: whoever sends more says nothing new."""
+"""ICMP errors kept of one connection."""
 
 _ROOM: Final = 8 << 20
-"""Octets of a call's packets that are kept: more of them tell nothing new of how it opens."""
+"""Octets of a connection's packets that are kept: how it opens and closes needs no more."""
 
 _LEAST: Final = 2048
-"""Octets that a segment takes at least, however short: all that is known of it is kept, too."""
+"""Octets counted for a kept segment, however short: its header fields take memory, too."""
 
 
 PacketObserver: TypeAlias = "Callable[[Observed | IcmpError], None]"
-"""Takes what is seen of one call, as it passes."""
+"""Takes each packet of one connection as it passes."""
 
 
 class UserspaceConnection:
-    """One call that is under way, or over."""
+    """One connection, in progress or ended."""
 
     __slots__ = (
         "begun",
-        "conclusion",
         "dropped",
         "due",
         "errors",
@@ -50,6 +49,8 @@ class UserspaceConnection:
         "guard",
         "incoming",
         "last",
+        "observer",
+        "outcome",
         "outgoing",
         "over",
         "path_mss",
@@ -62,7 +63,6 @@ class UserspaceConnection:
         "target",
         "to",
         "unseen",
-        "witness",
     )
 
     def __init__(
@@ -86,39 +86,39 @@ class UserspaceConnection:
         """Addresses and ports of what we send, as they stand in a packet."""
 
         self.incoming = incoming
-        """Addresses and ports of what the peer sends us."""
+        """Addresses and ports of what the peer sends us, likewise."""
 
         self.to = to
         self.path_mss = path_mss
         """What a segment may carry on our side of the path, in octets."""
 
         self.gateway = gateway
-        """Asks the kernel for the router on the way to the peer; None where there is none."""
+        """Returns the gateway on the way to the peer; None for a peer on our link."""
 
         self.begun = begun
         self.dropped = guard.dropped if attentive else None
-        """What the guard had kept from the kernel before it; None where nobody will ask."""
+        """The packets that the guard had dropped before; None if every segment is not kept."""
 
         self.over: int | None = None
-        """When there was nothing more to send."""
+        """When there was nothing more to send, in nanoseconds."""
 
         self.due: int | None = None
-        """When it will be woken."""
+        """When its timer expires."""
 
         self.slot: list[UserspaceConnection | None] = [self]
-        """How those find it that would wake it: empty once it has ended."""
+        """The cell by which the timer queue refers to it: emptied when it ends."""
 
         self.syns: list[Captured | Observed] = []
         """Our SYNs as they left."""
 
         self.segments: list[Observed] | None = [] if attentive else None
-        """The segments of it that were seen; None where nobody will look at them."""
+        """The segments seen; None if they are not kept."""
 
         self.room = _ROOM
-        """Octets that there is room for among them."""
+        """Octets left for segments."""
 
         self.errors: list[IcmpError] = []
-        """The ICMP errors that quoted it, where its segments are kept."""
+        """The ICMP errors that quoted it, if its segments are kept."""
 
         self.resets: set[int] = set()
         """The sequence numbers of the RSTs that we sent: any other is the kernel's."""
@@ -127,16 +127,21 @@ class UserspaceConnection:
         """The last packet that we sent."""
 
         self.unseen = 0
-        """Segments that were sent and not seen yet."""
+        """Packets that were sent and have not been seen on the interface."""
 
-        self.witness: PacketObserver | None = None
-        """Who is told of each packet that is kept."""
+        self.observer: PacketObserver | None = None
+        """Called for each packet that is kept."""
 
-        self.conclusion: Conclusion | None = None
-        """What it came to; None while it is under way."""
+        self.outcome: Outcome | None = None
+        """What became of it; None while it is in progress."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended."""
+        return self.outcome is not None
 
     def sent(self, packet: bytes) -> None:
-        """Take note that this packet is on its way out."""
+        """Record a packet that was handed to the interface."""
         self.unseen += 1
         self.last = packet
         at = FLAGS[packet[0] >> 4]
@@ -144,38 +149,31 @@ class UserspaceConnection:
             self.resets.add(int.from_bytes(packet[at - 9 : at - 5], "big"))
 
     def keep(self, observed: Observed) -> None:
-        """Keep a segment that was seen, while there is room for it."""
+        """Keep a segment that was seen, while there is room."""
         if self.segments is None:
             return
         self.room -= max(_LEAST, len(observed.packet))
         if self.room >= 0:
             self.segments.append(observed)
-            if self.witness is not None:
-                self.witness(observed)
+            if self.observer is not None:
+                self.observer(observed)
             return
-        self.session.attempt.notes.add(
-            "segments-left-out",
-            f"So much was said that only the first {len(self.segments)} segments are shown.",
-        )
+        self.session.take_over().notes.add("segments-left-out", count=len(self.segments))
 
     def quoted(self, error: IcmpError) -> None:
-        """Keep an ICMP error that quotes it, while there are not too many."""
+        """Keep an ICMP error that quotes it, up to a number."""
         if self.segments is None or len(self.errors) >= _ERRORS:
             return
         self.errors.append(error)
-        if self.witness is not None:
-            self.witness(error)
+        if self.observer is not None:
+            self.observer(error)
 
     def passed(self, observed: Observed) -> None:
-        """Take note that a segment in our name was seen on the wire."""
+        """Record a segment with our addresses that was seen leaving."""
         self.unseen -= 1
-        segment, attempt = observed.segment, self.session.attempt
+        segment, session = observed.segment, self.session
         if segment.rst and int(segment.seq) not in self.resets:
-            attempt.notes.add(
-                "kernel-reset",
-                f"Our own kernel sent a RST in our name, although the guard ({self.guard.name}) "
-                f"was to keep it silent: {segment}.",
-            )
-        elif segment.flags == attempt.asked or (segment.syn and segment.ack is None):
-            # Our first segment, which may ask for less when it is sent again.
+            session.take_over().notes.add("kernel-reset", guard=self.guard.name, segment=segment)
+        elif segment.flags == session.asked or (segment.syn and segment.ack is None):
+            # Our first segment, which may ask for less when it is retransmitted.
             self.syns.append(observed)

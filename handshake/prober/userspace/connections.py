@@ -1,7 +1,7 @@
-"""The exchange: all calls that are under way, over one link; it waits for nothing itself.
+"""All connections in progress over one packet socket: demultiplexing, timers, and the end.
 
-Whoever drives it waits until `fileno` can be read or `deadline` has come, and then lets it
-`receive` and `on_timer`: an event loop for thousands of calls, or a plain poll for one.
+The driver waits until `fileno` is readable or `deadline` has come, and then calls `receive` and
+`on_timer`.
 """
 
 from __future__ import annotations
@@ -16,23 +16,22 @@ from handshake.endpoint.options import ClientOptions
 from handshake.endpoint.verdict import Verdict
 from handshake.errors import ConnectError
 from handshake.linux.packet_socket import PacketSocket
-from handshake.linux.route import explain
+from handshake.linux.route import send_error
 from handshake.linux.sockaddr import sockaddr
 from handshake.packet.quick_parse import checksum_ok, ends, peek
 from handshake.prober.clock import Clock
 from handshake.prober.result import Result, failed
 from handshake.prober.signals import signals_blocked
 from handshake.prober.timer_queue import TimerQueue
-from handshake.prober.userspace.conclusion import Conclusion
+from handshake.prober.userspace.build_result import build_result, tracked
 from handshake.prober.userspace.connection import FLAGS
 from handshake.prober.userspace.dialer import Dialer
-from handshake.prober.userspace.parting import part
 from handshake.prober.userspace.time_wait import TimeWait
 from handshake.tcp import Flags, Observed
 from handshake.units import FIN_BIT, NS_PER_MS, NS_PER_SECOND, SYN_BIT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
 
     from handshake.endpoint.timeouts import Timeouts
@@ -43,14 +42,17 @@ if TYPE_CHECKING:
     from handshake.tcp.icmp import IcmpError
 
 _LAST_LOOK: Final = NS_PER_SECOND // 20
-"""How long to wait for our own last segments to be seen on the wire."""
+"""How long to wait for our own last segments to appear on the interface, in nanoseconds."""
+
+_ABORT_TIME: Final = NS_PER_SECOND
+"""How long aborting all connections may take, and then waiting for their RSTs to appear."""
 
 _FULL: Final = (errno.ENOBUFS, errno.EAGAIN)
 _SYN_ACK: Final = int(Flags.SYN | Flags.ACK)
 
 
 class UserspaceConnections:
-    """The calls under way, and the sockets and ports that they share."""
+    """The connections in progress, and the sockets and ports that they share."""
 
     def __init__(
         self,
@@ -59,24 +61,24 @@ class UserspaceConnections:
         *,
         attentive: bool = False,
         opened: Callable[[], None] | None = None,
-        witness: Callable[[], PacketObserver] | None = None,
+        observer: Callable[[], PacketObserver] | None = None,
     ) -> None:
-        """Make it. An `attentive` one keeps and explains every segment.
+        """Prepare it. With `attentive` every segment is kept.
 
-        `opened` is called once, as soon as the sockets are open; `witness` for each call, and
-        what comes back is told of each packet that is kept, as it passes.
+        `opened` is called once, as soon as the sockets are open; `observer` for each connection,
+        and what it returns for each packet that is kept, as it passes.
         """
         self.options = options or ClientOptions()
-        """How calls are made, unless one is to be made otherwise."""
+        """The options of each connection, unless it has its own."""
 
         self.clock = Clock()
         self.ended: deque[UserspaceConnection] = deque()
-        """Calls that are over, for whoever drives it to take away."""
+        """Connections that have ended, and whose results have not been taken."""
 
-        # What is no SYN is measured, too, and the filter lets only SYNs of ours through.
+        # The filter lets only SYNs of ours through: other first segments need all of them.
         self._attentive = attentive or not self.options.opens
         self._opened = opened
-        self._witness = witness
+        self._observer = observer
         self._packet_socket: PacketSocket | None = None
         self._dialer = Dialer(timeouts, self.options, self.clock, attentive=self._attentive)
         self._to_us: dict[bytes, UserspaceConnection] = {}
@@ -84,7 +86,7 @@ class UserspaceConnections:
         self._timers: TimerQueue[UserspaceConnection] = TimerQueue()
         self._time_wait = TimeWait()
         self._silent = False
-        """Whether nothing more is to be said for the calls under way."""
+        """Whether to send nothing more, not even RSTs at the end."""
 
     def __enter__(self) -> Self:
         return self
@@ -100,15 +102,13 @@ class UserspaceConnections:
         self.close()
 
     def close(self) -> None:
-        """Close every socket; of calls that are under way, nothing is left at the peers."""
+        """Abort the connections in progress, and close every socket."""
         try:
             if self._to_us and not self._silent:
                 self._silent = True
-                with (
-                    signals_blocked(),
-                    suppress(OSError),
-                ):  # a link that is down carries no good-bye
-                    part(self, self._to_us)
+                # A link that is down carries no RST.
+                with signals_blocked(), suppress(OSError):
+                    self._abort_all()
         finally:
             if self._packet_socket is not None:
                 self._packet_socket.close()
@@ -116,7 +116,7 @@ class UserspaceConnections:
 
     @property
     def active(self) -> int:
-        """How many calls are under way."""
+        """How many connections are in progress."""
         return len(self._to_us)
 
     @property
@@ -124,23 +124,24 @@ class UserspaceConnections:
         """When `on_timer` is due."""
         return self._timers.next
 
-    @property
-    def lingers_until(self) -> int:
-        """Until when a peer may still send its FIN again."""
-        return self._time_wait.until
-
     def fileno(self) -> int:
-        """Return what can be read when there is something to hear."""
+        """Return the descriptor that is readable when packets have arrived."""
         number: int = self.packet_socket.fileno()
         return number
 
     @property
     def packet_socket(self) -> PacketSocket:
-        """What all calls are heard on; it is opened with the first call."""
-        assert self._packet_socket is not None, "no call has begun"
+        """The socket of all connections; it is opened with the first of them."""
+        assert self._packet_socket is not None, "no connection was begun"
         return self._packet_socket
 
-    # A call begins.
+    def results(self) -> Iterator[Result]:
+        """Yield the result of each connection that has ended since the last time."""
+        while self.ended:
+            connection = self.ended.popleft()
+            yield build_result(connection, self._decode, tracked(connection))
+
+    # A connection begins.
 
     def begin(
         self,
@@ -149,9 +150,9 @@ class UserspaceConnections:
         timeouts: Timeouts | None = None,
         options: ClientOptions | None = None,
     ) -> UserspaceConnection | Result:
-        """Send the SYN of another call; return its result where it cannot even be tried.
+        """Send the SYN of another connection; return the result if it cannot even be tried.
 
-        This one may be made with a patience and in a manner of its own.
+        It may have timeouts and options of its own.
         """
         try:
             ports = self._taken, self._recently_used
@@ -159,24 +160,24 @@ class UserspaceConnections:
                 target, remote, *ports, self._decode, timeouts, options
             )
         except ConnectError as error:
-            return failed(target, Verdict.LOCAL_ERROR, str(error), remote)
+            return failed(target, Verdict.LOCAL_ERROR, error.message, remote)
         except OSError as error:
-            return failed(target, Verdict.LOCAL_ERROR, explain(error), remote)
-        if self._witness is not None:
-            connection.witness = self._witness()
+            return failed(target, Verdict.LOCAL_ERROR, send_error(error).message, remote)
+        if self._observer is not None:
+            connection.observer = self._observer()
         self._time_wait.begin(connection.incoming)
         self._listen(connection.guard.port)
         self.packet_socket.know(connection.session.local.address, remote.address)
         self._from_us[connection.outgoing] = self._to_us[connection.incoming] = connection
-        by_rules = self._attentive or not self.options.ordinary
+        cached = not self._attentive and self.options.ordinary
         # Sockets and filters take their time: the timer runs from when our SYN leaves.
         connection.begun = self.clock.now()
-        self._send(connection, connection.session.start(connection.begun, by_rules=by_rules))
+        self._send(connection, connection.session.start(connection.begun, cached=cached))
         self._after(connection, connection.begun)
         return connection
 
     def prepare(self, remotes: Iterable[Endpoint]) -> None:
-        """Guard what calls to these remote ends will need, while there is a right to do so."""
+        """Guard ports for connections to these remote ends, while we have the privileges."""
         self._dialer.prepare(remotes)
 
     def _taken(self, incoming: bytes) -> bool:
@@ -199,10 +200,10 @@ class UserspaceConnections:
         elif port not in self._packet_socket.ports:
             self._packet_socket.listen_to(self._dialer.guards.ports)
 
-    # Packets come in, and go out.
+    # Packets are received and sent.
 
     def receive(self) -> None:
-        """Answer what has arrived since the last time."""
+        """Process the packets that have arrived since the last time."""
         now = self.clock.now()
         for captured in self.packet_socket.read():
             octets = captured.octets
@@ -220,7 +221,7 @@ class UserspaceConnections:
             if captured.outgoing or connection.segments is not None:
                 self._receive_parsed(connection, captured, now)
             elif (
-                # Whatever is odd about it is for the rules to judge.
+                # The endpoint judges what is odd about a segment.
                 tcp + 20 <= data <= end <= len(octets)
                 and (captured.unfinished or checksum_ok(octets, found))
             ):
@@ -234,40 +235,40 @@ class UserspaceConnections:
                 self._receive_parsed(connection, captured, now)
 
     def _receive_late_fin(self, captured: Captured, incoming: bytes, now: int) -> None:
-        """Answer a FIN that comes again after the connection has ended for us."""
+        """Acknowledge a FIN that is retransmitted after the connection has ended for us."""
         packet = self._time_wait.answer(incoming, now)
         if packet is None:
             return
         found = self.packet_socket.decode(captured)
         if isinstance(found, Observed):
-            with suppress(OSError):  # who no longer has a way to the peer has done what he could
+            with suppress(OSError):  # the route to the peer may be gone
                 to = sockaddr(found.segment.source.address)
                 self.packet_socket.pass_on(packet, found.segment.source.version, to)
 
-    def hand_over(self) -> None:
-        """Say nothing more for the calls under way, not even at the end: others carry them on."""
-        self._silent = True
-
     def release(self) -> bool:
-        """Give all ports up without another word; return whether a peer has spoken meanwhile."""
-        received = map(self.packet_socket.decode, self.packet_socket.read())
-        spoke = any(isinstance(each, Observed) and not each.outgoing for each in received)
-        # The link stays for now: to close it takes a hundred times as long.
+        """Close the guards and send nothing more: the kernel takes the connections over.
+
+        Return whether a segment of a peer arrived in the meantime.
+        """
+        received = map(self._decode, self.packet_socket.read())
+        arrived = any(isinstance(each, Observed) and not each.outgoing for each in received)
+        # The packet socket stays open for now: closing it takes a hundred times as long.
         self._dialer.close()
-        self.hand_over()
-        return spoke
+        self._silent = True
+        return arrived
 
     def linger(self) -> None:
-        """Answer for a moment the FINs that come again, since nobody will do so afterwards."""
-        arrivals = select.poll()
-        if self._packet_socket is not None:
-            arrivals.register(self._packet_socket, select.POLLIN)
-        while (left := self.lingers_until - self.clock.now()) > 0:
-            arrivals.poll(-(-left // NS_PER_MS))
+        """Acknowledge for a moment the FINs that are retransmitted: the kernel would reset them."""
+        if self._packet_socket is None:
+            return
+        poll = select.poll()
+        poll.register(self, select.POLLIN)
+        while (left := self._time_wait.until - self.clock.now()) > 0:
+            poll.poll(-(-left // NS_PER_MS))
             self.receive()
 
     def _receive_other(self, captured: Captured, now: int) -> None:
-        """Hear an ICMP error, or a segment in an uncommon packet."""
+        """Process an ICMP error, or a segment in an uncommon packet."""
         found = self.packet_socket.decode(captured)
         if isinstance(found, Observed):
             segment = found.segment
@@ -310,17 +311,36 @@ class UserspaceConnections:
             try:
                 self.packet_socket.pass_on(packet, version, connection.to)
             except OSError as error:
-                # A full queue loses a packet like any other on the way: it is sent again.
+                # A full queue loses a packet as the path may: it is retransmitted.
                 if error.errno not in _FULL:
-                    connection.session.unsent(explain(error))
+                    connection.session.unsent(send_error(error).message)
             else:
                 connection.sent(packet)
 
-    def abort(self, connection: UserspaceConnection) -> bool:
-        """End a call at once; return whether there was anything to say to the peer."""
-        packets = connection.session.abort(self.clock.now())
-        self._send(connection, packets)
-        return bool(packets)
+    def _abort_all(self) -> None:
+        """Reset the connections in progress, as many as there is time for."""
+        now = self.clock.now
+        poll = select.poll()
+        poll.register(self, select.POLLIN)
+        # A SYN-ACK that has arrived already has opened a connection, too.
+        until = now() + _LAST_LOOK
+        while self._to_us and now() < until and poll.poll(0):
+            self.receive()
+        aborted = []
+        until = now() + _ABORT_TIME
+        for connection in tuple(self._to_us.values()):
+            if now() >= until:
+                break
+            packets = connection.session.abort(now())
+            self._send(connection, packets)
+            if packets and connection.segments is not None:
+                aborted.append(connection)
+        # To see and write down a segment takes longer than to send it.
+        until = now() + _ABORT_TIME
+        while any(connection.unseen > 0 for connection in aborted) and now() < until:
+            if not poll.poll(_LAST_LOOK // NS_PER_MS):
+                break
+            self.receive()
 
     # Time passes.
 
@@ -333,7 +353,7 @@ class UserspaceConnections:
             self._after(connection, now)
 
     def _after(self, connection: UserspaceConnection, now: int) -> None:
-        """See whether the call is over, and when it is to be woken."""
+        """End the connection if it is over; else set its timer."""
         due = connection.session.deadline
         if connection.session.done:
             if connection.over is None:
@@ -345,11 +365,11 @@ class UserspaceConnections:
         self._timers.set(connection, due)
 
     def _end(self, connection: UserspaceConnection) -> None:
-        if connection.conclusion is not None:
+        if connection.ended:
             return
         connection.slot[0] = None
         del self._to_us[connection.incoming], self._from_us[connection.outgoing]
-        connection.conclusion = Conclusion(connection.session)
+        connection.outcome = connection.session.outcome()
         self._time_wait.end(connection, connection.over or 0)
         self.ended.append(connection)
 

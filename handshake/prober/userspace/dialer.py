@@ -1,4 +1,4 @@
-"""The dialer: what a call needs before its SYN can leave. A way, a port, and numbers."""
+"""The dialer: prepares a connection. A route, a guarded port, an ISS and a clock."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ if TYPE_CHECKING:
 
 _PORTS: Final = struct.Struct("!HH")
 
-_LASTS: Final = NS_PER_SECOND
-"""How long the kernel is not asked again for the way to an address."""
+_ROUTE_LIFETIME: Final = NS_PER_SECOND
+"""How long a route to an address is cached, in nanoseconds."""
 
 
 class _Path(NamedTuple):
-    """What is known of the way to an address."""
+    """What is known of the path to an address."""
 
     source: Address
     """Our address on it."""
 
     responses: ResponseCache
-    """How calls on such a way went before."""
+    """The cached responses of connections on such a path."""
 
     gateway: Callable[[], Address | None]
-    """Asks for the router that it begins with."""
+    """Returns its first gateway."""
 
 
 class Dialer:
-    """Prepares calls; the ports that they are made from are guarded until it is closed."""
+    """Prepares connections; their source ports are guarded until it is closed."""
 
     def __init__(
         self, timeouts: Timeouts, options: ClientOptions, clock: Clock, *, attentive: bool
@@ -62,7 +62,7 @@ class Dialer:
         self._clock = clock
         self._attentive = attentive
         self._templates = Templates()
-        self._beginnings = IsnGenerator()
+        self._isns = IsnGenerator()
         self._responses: dict[tuple[int, Offer, int], ResponseCache] = {}
         self._paths: dict[Address, _Path] = {}
         self._paths_until = 0
@@ -106,8 +106,8 @@ class Dialer:
             Endpoint(source, guard.port),
             remote,
             outgoing,
-            self._beginnings.iss(outgoing, now) if iss is None else iss,
-            self._beginnings.ticks(here + there),
+            self._isns.iss(outgoing, now) if iss is None else iss,
+            self._isns.ticks(here + there),
             decode,
         )
         to = sockaddr(remote.address)
@@ -118,9 +118,9 @@ class Dialer:
         )
 
     def prepare(self, remotes: Iterable[Endpoint]) -> None:
-        """Guard a port on each address of ours that these remote ends will be called from.
+        """Guard a port on each address of ours that connects to one of these remote endpoints.
 
-        What cannot be guarded, or has no way, is told of when it is called.
+        An error is reported when the connection is made.
         """
         port = self._options.source_port
         for remote in remotes:
@@ -128,15 +128,15 @@ class Dialer:
                 self.guards.take(self._path(remote.address).source, lambda _: False, port)
 
     def close(self) -> None:
-        """Give all ports back."""
+        """Close all guards."""
         self.guards.close()
 
     def _path(self, address: Address) -> _Path:
-        """Return what is known of the way there: for a second the kernel is not asked again."""
+        """Return the path to an address, cached for a second."""
         now = self._clock.now()
         if now >= self._paths_until:
             self._paths.clear()
-            self._paths_until = now + _LASTS
+            self._paths_until = now + _ROUTE_LIFETIME
         known = self._paths.get(address)
         if known is None:
             options, version = self._options, address.version
@@ -148,7 +148,7 @@ class Dialer:
                 responses = self._responses[version, offer, room] = ResponseCache(
                     version, offer, *how
                 )
-                # Scapy takes its time for the first of a kind: not when a SYN's timer runs.
+                # Scapy is slow with the first packet of a kind: not while the timer of a SYN runs.
                 ends = Endpoint(path.source, 1), Endpoint(address, 1)
                 responses.packet(
                     SegmentBuilder(offer, options, room).opening(*ends, Seq(0), clock=0)

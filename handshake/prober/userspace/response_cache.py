@@ -1,9 +1,9 @@
-"""Precedents: what an attempt did that heard the same, so that its rules need not be asked again.
+"""Cached responses: what an endpoint did that received the same, so that it is not asked again.
 
-An attempt's rules know numbers by their distances alone: had all of one end's sequence numbers,
-or all clocks, been larger, it would have sent the same segments with larger numbers. So what is
-done for a first call stands for all that hear the same. It is learnt from the attempt itself,
-twice, with numbers that have nothing in common; only where both times agree is it a precedent.
+The rules of an endpoint know numbers by their distances alone: had all sequence numbers of one
+end, or all timestamps, been larger, it would have sent the same segments with larger numbers. So
+what is done for a first connection is right for all that receive the same. It is learnt from the
+endpoint itself, twice, with numbers that have nothing in common; it is cached only if both agree.
 """
 
 from __future__ import annotations
@@ -15,28 +15,26 @@ from handshake.endpoint.attempt import Attempt
 from handshake.endpoint.options import ClientOptions
 from handshake.endpoint.segment_builder import ETHERNET
 from handshake.packet.template import Templates, bits, stamp_at
-from handshake.prober.result import Negotiated
 from handshake.tcp import Endpoint, Flags, Observed, Segment, Seq
 from handshake.tcp.segment import HEADER
 from handshake.units import MODULUS, NS_PER_MS
 
 if TYPE_CHECKING:
-    from handshake.endpoint.ack_monitor import AckStatus
+    from handshake.endpoint.outcome import Outcome
     from handshake.endpoint.timeouts import Timeouts
-    from handshake.endpoint.verdict import Close, Verdict
     from handshake.packet.template import Template
     from handshake.tcp import Offer
 
 
 ResponseKey: TypeAlias = tuple[int, int, int, int, bytes, int]
-"""A segment without what differs from call to call: its number from the peer's first one, its
-acknowledgment from our ISS, data offset and flags, window, options with clocks at 0, length."""
+"""A segment without what differs between connections: its sequence number relative to the IRS, its
+ACK number to our ISS, data offset and flags, window, options with timestamps at 0, length."""
 
 _MOST: Final = 512
-"""Precedents kept: peers that answer each in a way of its own must not fill our memory."""
+"""Responses cached: peers that each answer differently must not fill our memory."""
 
 _LONGEST: Final = 16
-"""Segments after which there is no precedent: all that came before is heard anew for each."""
+"""Segments after which nothing is cached: for each, all before it are simulated again."""
 
 _ENDS: Final = {
     4: (Endpoint.of("192.0.2.1", 50000), Endpoint.of("192.0.2.2", 80)),
@@ -45,57 +43,51 @@ _ENDS: Final = {
 
 
 class CachedSegment(NamedTuple):
-    """A segment to send, without what differs from call to call."""
+    """A segment to send, without what differs between connections."""
 
     template: Template
     seq: int
-    """Its number from our ISS."""
+    """Its sequence number, relative to our ISS."""
 
     ack: int | None
-    """What it acknowledges, from the peer's first number; None where it does not."""
+    """Its ACK number, relative to the IRS; None without ACK."""
 
     bits: int
     window: int
     echo: int
-    """Whose clock it echoes, by the place in what was heard; -1 where it echoes none."""
-
-
-class CachedResult(NamedTuple):
-    """What was concluded."""
-
-    verdict: Verdict
-    close: Close | None
-    answer: int
-    """Which segment answered our SYN, by its place in what was heard."""
-
-    negotiated: Negotiated | None
-    ack_status: AckStatus
+    """The index of the received segment whose timestamp it echoes; -1 for none."""
 
 
 class CachedResponse:
-    """What an attempt did when it had heard segments of these shapes, in this order."""
+    """What an endpoint did after it had received segments with these keys, in this order."""
 
-    __slots__ = ("ending", "following", "received", "segments", "wait")
+    __slots__ = ("answer", "following", "outcome", "received", "segments", "wait")
 
     def __init__(
         self,
         received: tuple[ResponseKey, ...],
         segments: tuple[CachedSegment, ...],
         wait: int,
-        ending: CachedResult | None,
+        outcome: Outcome | None,
+        answer: int,
     ) -> None:
         self.received = received
         self.segments = segments
         self.wait = wait
-        """How long after the last of them it wants to be woken, or sooner."""
+        """How long after the last of them its timer expires, or sooner."""
 
-        self.ending = ending
+        self.outcome = outcome
+        """What became of the connection; None while it goes on."""
+
+        self.answer = answer
+        """The index of the received segment that answered our SYN; -1 while there is none."""
+
         self.following: dict[ResponseKey, CachedResponse | None] = {}
-        """By what is heard next; None where the rules are to be asked."""
+        """By what is received next; None if the endpoint must decide."""
 
 
 class _Numbers(NamedTuple):
-    """The numbers of a rehearsal. No two that matter are alike, so that each shows its origin."""
+    """The numbers of a simulation. No two that matter are alike, so that each shows its origin."""
 
     iss: int
     irs: int
@@ -110,7 +102,7 @@ _SECOND: Final = _Numbers(0xFFFF_FFFF, 0x0BAD_CAFE, MODULUS - 3, 0xFFFF_FFF0, 5,
 
 
 class ResponseCache:
-    """All precedents of attempts with one offer, as they are learnt."""
+    """The cached responses of endpoints with one offer, learnt as they are needed."""
 
     def __init__(
         self,
@@ -131,36 +123,36 @@ class ResponseCache:
 
     @cached_property
     def root(self) -> CachedResponse:
-        """What is done at first: the SYN."""
+        """What is done at first: the SYN is sent."""
         root = self._learnt(())
         assert root is not None
         return root
 
     def packet(self, segment: Segment) -> bytes:
-        """Return the octets of any segment of such an attempt."""
+        """Return the packet of any segment of such an endpoint."""
         return self.templates.packet(segment, self.options.ttl, self.options.tos)
 
-    def after(self, cached: CachedResponse, shape: ResponseKey) -> CachedResponse | None:
-        """Return what was done when this was heard next; None where the rules are to be asked."""
+    def after(self, cached: CachedResponse, key: ResponseKey) -> CachedResponse | None:
+        """Return the response to a further segment; None if the endpoint must decide."""
         if self._known >= _MOST or len(cached.received) >= _LONGEST:
             return None
         self._known += 1
-        found = cached.following[shape] = self._learnt((*cached.received, shape))
+        found = cached.following[key] = self._learnt((*cached.received, key))
         return found
 
     def _learnt(self, received: tuple[ResponseKey, ...]) -> CachedResponse | None:
         first, second = (self._simulate(received, numbers) for numbers in (_FIRST, _SECOND))
         if first is None or second is None or first[:-1] != second[:-1]:
             return None
-        segments, ending, wait = first
-        # A wait that was measured from an earlier segment is not the same in both. The shorter
-        # one is never too late: to be woken for nothing does no harm.
-        return CachedResponse(received, segments, min(wait, second[-1]), ending)
+        segments, outcome, answer, wait = first
+        # A wait that was measured from an earlier segment differs between the two. The shorter is
+        # never too late: a timer that expires early does no harm.
+        return CachedResponse(received, segments, min(wait, second[-1]), outcome, answer)
 
     def _simulate(
         self, received: tuple[ResponseKey, ...], numbers: _Numbers
-    ) -> tuple[tuple[CachedSegment, ...], CachedResult | None, int] | None:
-        """Return what an attempt with these numbers does in the end; None if that is its own."""
+    ) -> tuple[tuple[CachedSegment, ...], Outcome | None, int, int] | None:
+        """Return what an endpoint with these numbers does; None if that cannot be cached."""
         local, remote = _ENDS[self._version]
         how = self.timeouts, self.options, self.path_mss
         attempt = Attempt(local, remote, Seq(numbers.iss), self.offer, numbers.ticks, *how)
@@ -169,10 +161,10 @@ class ResponseCache:
         clocks: list[int] = []
         answer = -1
         base = numbers.irs if received and received[0][2] & Flags.SYN else 0
-        for place, shape in enumerate(received):
+        for place, key in enumerate(received):
             at += numbers.gap
             clocks.append((numbers.clock + numbers.tick * place) % MODULUS)
-            seg = _segment(shape, remote, local, base, numbers.iss, clocks[-1])
+            seg = _segment(key, remote, local, base, numbers.iss, clocks[-1])
             sent = attempt.receive(Observed(seg, at, checksum_ok=True), at)
             if answer < 0 and attempt.answer is not None:
                 answer = place
@@ -196,21 +188,15 @@ class ResponseCache:
                     echo=clocks.index(stamps.echo) if stamps is not None and stamps.echo else -1,
                 )
             )
-        ending = None
-        if attempt.done:
-            assert attempt.verdict is not None
-            negotiated = Negotiated.of(attempt.block)
-            ending = CachedResult(
-                attempt.verdict, attempt.close, answer, negotiated, attempt.ack_status
-            )
-        return tuple(segments), ending, attempt.deadline - at
+        outcome = attempt.outcome() if attempt.done else None
+        return tuple(segments), outcome, answer, attempt.deadline - at
 
 
 def _segment(
-    shape: ResponseKey, source: Endpoint, destination: Endpoint, base: int, iss: int, clock: int
+    key: ResponseKey, source: Endpoint, destination: Endpoint, base: int, iss: int, clock: int
 ) -> Segment:
-    """Return a segment of this shape."""
-    seq, ack, what, window, options, length = shape
+    """Return a segment with this key."""
+    seq, ack, what, window, options, length = key
     stamp = stamp_at(options)
     if stamp >= 0:
         options = options[:stamp] + clock.to_bytes(4, "big") + options[stamp + 4 :]
@@ -218,5 +204,5 @@ def _segment(
     seq = (seq + base) % MODULUS
     header = HEADER.pack(source.port, destination.port, seq, acked, what, window, 0, 0)
     octets = header + options
-    # Of the payload an attempt counts the octets, and reads none.
+    # Of a payload the endpoint only counts the octets.
     return Segment.parse(source.address, destination.address, octets, len(octets) + length)

@@ -1,4 +1,4 @@
-"""The course of one call: packets in, packets out, by precedents or by an attempt of its own."""
+"""The session of one connection: packets in, packets out, by cached responses or by an endpoint."""
 
 from __future__ import annotations
 
@@ -14,28 +14,25 @@ from handshake.units import ACK_BIT, MODULUS, NS_PER_MS, SYN_BIT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from handshake.endpoint.outcome import Outcome
     from handshake.endpoint.sender import Segments
     from handshake.linux.packet_socket import Captured, Received
-    from handshake.prober.userspace.response_cache import (
-        CachedResponse,
-        CachedResult,
-        ResponseCache,
-    )
+    from handshake.messages import Message
+    from handshake.prober.userspace.response_cache import CachedResponse, ResponseCache
     from handshake.tcp.icmp import IcmpError
 
 _HALF: Final = 2**31
 _CLEAR: Final = bytes(8)
 
-# Plain numbers: a set of flags would be made of each result.
-
 Packets = list[bytes]
 
 
 class Session:
-    """What one call sends, and when it wants to be woken.
+    """What one connection sends, and when its timer expires.
 
-    While all goes as it went before, precedents tell what to send. As soon as there is none, an
-    attempt is let hear what was heard so far, and goes on from there: it alone has the rules.
+    While a connection goes as others did before, cached responses tell what to send. As soon as
+    there is none, an endpoint receives all that was received so far and decides from then on: it
+    alone has the rules.
     """
 
     __slots__ = (
@@ -48,11 +45,11 @@ class Session:
         "_first_clock",
         "_irs",
         "_last_clock",
+        "_outcome",
         "_received",
         "_responses",
         "_started",
         "deadline",
-        "ending",
         "iss",
         "local",
         "remote",
@@ -76,12 +73,12 @@ class Session:
         self.deadline = 0
         """When `on_timer` is due, or a little later."""
 
-        self.ending: CachedResult | None = None
+        self._outcome: Outcome | None = None
         self._ends = ends
         self._ends_sum = words_sum(ends)
         self._responses = responses
         self._cached: CachedResponse | None = None
-        """What was done so far, as it was done before; None while nothing is known to have been."""
+        """The cached response to all that was received so far."""
 
         self._decode = decode
         self._received: list[tuple[Captured, int]] = []
@@ -97,11 +94,10 @@ class Session:
         """Whether it is over."""
         if self._attempt is not None:
             return self._attempt.done
-        return self.ending is not None
+        return self._outcome is not None
 
-    @property
-    def attempt(self) -> Attempt | SingleSegmentProbe:
-        """An attempt that has heard all that was heard: asked for, it takes over."""
+    def take_over(self) -> Attempt | SingleSegmentProbe:
+        """Return an endpoint that has received all that was received, and decides from now on."""
         if self._attempt is None:
             attempt = self._attempt = self._new_attempt()
             attempt.start(self._started)
@@ -110,7 +106,7 @@ class Session:
                 assert isinstance(found, Observed)
                 attempt.receive(found, at)
             self._received.clear()
-            self.ending = None
+            self._outcome = None
             self.deadline = attempt.deadline
         return self._attempt
 
@@ -121,19 +117,23 @@ class Session:
 
     @property
     def signed(self) -> bool:
-        """Whether our segments are signed with a key."""
+        """Whether our segments are signed with an MD5 key."""
         return bool(self._responses.options.md5)
 
     @property
     def interface(self) -> str | None:
-        """What our segments are to leave by; None for the kernel's choice."""
+        """The outgoing interface; None for the kernel's choice."""
         return self._responses.options.interface
 
     def answer(self) -> Captured | Observed | None:
-        """Return what answered our SYN."""
-        if self.ending is not None:
-            return self._received[self.ending.answer][0]
-        return self.attempt.answer
+        """Return the segment that answered our SYN."""
+        if self._outcome is not None and self._cached is not None:
+            return self._received[self._cached.answer][0]
+        return self.take_over().answer
+
+    def outcome(self) -> Outcome:
+        """Return what became of the connection, once it is `done`."""
+        return self.take_over().outcome() if self._outcome is None else self._outcome
 
     def _new_attempt(self) -> Attempt | SingleSegmentProbe:
         known = self._responses
@@ -141,10 +141,10 @@ class Session:
         kind = Attempt if known.options.opens else SingleSegmentProbe
         return kind(self.local, self.remote, Seq(self.iss), known.offer, self.ticks, *how)
 
-    def start(self, at: int, *, by_rules: bool = False) -> Packets:
-        """Call: return the SYN. No precedent is asked for if it is to go `by_rules` throughout."""
+    def start(self, at: int, *, cached: bool = True) -> Packets:
+        """Return the SYN. If not `cached`, an endpoint decides from the start."""
         self._started = at
-        if by_rules:
+        if not cached:
             self._attempt = self._new_attempt()
             return self._packets(self._attempt.start(at))
         self._cached = self._responses.root
@@ -162,44 +162,44 @@ class Session:
         length: int,
         at: int,
     ) -> Packets:
-        """Return the answers to a segment whose checksum is right, or is not there yet."""
-        # What is overdue comes first, and only the rules know what that is.
+        """Return the answers to a segment whose checksum is right, or not filled in yet."""
+        # What is overdue comes first, and only the endpoint knows what that is.
         if self._attempt is None and at < self.deadline:
             cached = self._next(seq, ack, bits, window, options, length)
             if cached is not None:
                 self._cached = cached
                 self._received.append((captured, at))
-                self.ending = cached.ending
+                self._outcome = cached.outcome
                 self.deadline = min(self.deadline, at + cached.wait)
                 return self._filled(cached, at) if cached.segments else []
         found = self._decode(captured)
         return self.observed(found, at) if isinstance(found, Observed) else []
 
     def observed(self, observed: Observed, at: int) -> Packets:
-        """Return the answers to any segment of the peer's, by the rules."""
-        return self._packets(self.attempt.receive(observed, at))
+        """Return the answers to a segment, as the endpoint decides."""
+        return self._packets(self.take_over().receive(observed, at))
 
     def icmp(self, error: IcmpError) -> None:
-        """Take note of an ICMP error that quotes us."""
-        self.attempt.icmp(error)
+        """Process an ICMP error that quotes a segment of ours."""
+        self.take_over().icmp(error)
 
-    def unsent(self, why: str) -> None:
-        """Take note that this machine refused to send a segment."""
-        self.attempt.unsent(why)
+    def unsent(self, why: Message) -> None:
+        """Record that this machine did not send a segment, and why."""
+        self.take_over().unsent(why)
 
     def on_timer(self, at: int) -> Packets:
-        """Return what is to be sent now that time has passed."""
-        return self._packets(self.attempt.on_timer(at))
+        """Return what to send now that the timer has expired."""
+        return self._packets(self.take_over().on_timer(at))
 
     def abort(self, at: int) -> Packets:
-        """Return what ends it for the peer, too, where all is to end at once."""
-        # Whoever has heard nothing need not ask the rules: the peer has not answered.
+        """End the connection at once; return the RSTs to send."""
+        # Without an answer of the peer there is nothing to reset.
         if self.done or (self._attempt is None and not self._received):
             return []
-        return self._packets(self.attempt.abort(at))
+        return self._packets(self.take_over().abort(at))
 
     def _packets(self, segments: Segments) -> Packets:
-        attempt = self.attempt
+        attempt = self.take_over()
         if not attempt.done:
             self.deadline = attempt.deadline
         return [self._responses.packet(each) for each in segments]
@@ -214,7 +214,7 @@ class Session:
                 clock = int.from_bytes(options[stamp : stamp + 4], "big")
                 if self._first_clock is None:
                     self._first_clock = clock
-                # A clock that runs backwards is for the rules to judge (RFC 7323 section 5.3).
+                # A clock that runs backwards is for the endpoint to judge (RFC 7323 section 5.3).
                 since = (clock - self._first_clock) % MODULUS
                 if not self._last_clock <= since < _HALF:
                     return None
@@ -223,7 +223,7 @@ class Session:
         if not self._clocks and bits & SYN_BIT:
             self._irs = seq
         self._clocks.append(clock)
-        shape = (
+        key = (
             (seq - self._irs) % MODULUS,
             (ack - self.iss) % MODULUS if bits & ACK_BIT else 0,
             bits,
@@ -233,9 +233,9 @@ class Session:
         )
         assert self._cached is not None
         try:
-            return self._cached.following[shape]
+            return self._cached.following[key]
         except KeyError:
-            return self._responses.after(self._cached, shape)
+            return self._responses.after(self._cached, key)
 
     def _filled(self, cached: CachedResponse, at: int) -> Packets:
         clock = (self.ticks + at // NS_PER_MS) % MODULUS

@@ -1,4 +1,4 @@
-"""Connections that are over for us, and that a peer may not have forgotten (section 3.6.1)."""
+"""TIME-WAIT: connections that have ended for us but perhaps not for the peer (section 3.6.1)."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ if TYPE_CHECKING:
     from handshake.prober.userspace.connection import UserspaceConnection
 
 LINGER: Final = NS_PER_SECOND // 4
-"""How long a peer is given to send its FIN again, whose ACK was lost: Linux does after 0.2 s.
+"""How long to wait for a peer to retransmit a FIN whose ACK was lost: Linux does after 0.2 s.
 
-TIME-WAIT is longer, 2 MSL. But whoever waits for a prompt waits for this.
+TIME-WAIT proper is longer, 2 MSL, but the user waits for this.
 """
 
 _MOST: Final = 4096
-"""Connections remembered, and remote ends."""
+"""Connections remembered, and remote endpoints."""
 
 _PORT: Final = 2
-"""Octets of our port, which stands last."""
+"""Octets of our port, which comes last."""
 
 _ANSWERS: Final = 8
-"""How often a FIN is answered: a peer that sends it on and on does not listen."""
+"""How often a retransmitted FIN is answered."""
 
 _SOONEST: Final = NS_PER_SECOND // 10
-"""A FIN that comes sooner is a copy that the network made: no timer repeats one so fast."""
+"""A FIN that arrives sooner is a copy by the network: no timer retransmits so fast."""
 
-_RESTING: Final = 128
-"""Ports of ours that rest after a call to one remote end: the last ones that called it."""
+_PORTS_KEPT: Final = 128
+"""Recently used ports remembered for one remote endpoint."""
 
-_RESTS: Final = 60 * NS_PER_SECOND
-"""How long they do, unless others come after them: as long as Linux is in TIME-WAIT."""
+_AVOIDED: Final = 60 * NS_PER_SECOND
+"""How long they are avoided: as long as Linux stays in TIME-WAIT."""
 
 _FORGOTTEN: Final = (Close.CLEAN, Close.RESET)
 
@@ -51,37 +51,37 @@ class _Last:
 
 
 class TimeWait:
-    """Remembers each connection, by the peer's end and ours as they stand in a packet."""
+    """Remembers connections, by the peer's endpoint and ours as they stand in a packet."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[bytes, None] = OrderedDict()
         self._last: OrderedDict[bytes, _Last] = OrderedDict()
-        # A dict keeps its order, too, and takes a third of the room.
-        self._resting: OrderedDict[bytes, dict[bytes, int]] = OrderedDict()
+        # A dict keeps its order, too, and takes a third of the memory.
+        self._used_ports: OrderedDict[bytes, dict[bytes, int]] = OrderedDict()
         self.until = 0
-        """Until when a peer may send a FIN again that was answered."""
+        """Until when a peer may retransmit a FIN that was acknowledged."""
 
     def __contains__(self, incoming: bytes) -> bool:
-        """Whether the peer may hold on to it, and would take another SYN for a stray one."""
+        """Whether the peer may still have the connection, and would reject another SYN."""
         return incoming in self._kept
 
     def recently_used(self, incoming: bytes, now: int) -> bool:
-        """Whether a call between these ends is over since a moment ago.
+        """Whether a connection between these endpoints ended less than a minute ago.
 
-        The peer, or a firewall on the way, may still have something of it: another port is better.
+        The peer, or a firewall on the path, may still have state of it: another port is better.
         """
-        ports = self._resting.get(incoming[:-_PORT])
+        ports = self._used_ports.get(incoming[:-_PORT])
         ended = None if ports is None else ports.get(incoming[-_PORT:])
-        return ended is not None and now < ended + _RESTS
+        return ended is not None and now < ended + _AVOIDED
 
     def begin(self, incoming: bytes) -> None:
-        """Forget what was before: another connection begins between these ends."""
+        """Forget the previous connection: another one begins between these endpoints."""
         self._last.pop(incoming, None)
 
     def end(self, connection: UserspaceConnection, now: int) -> None:
-        """Take in a call that has ended."""
-        assert connection.conclusion is not None
-        verdict, close = connection.conclusion.verdict, connection.conclusion.close
+        """Remember a connection that has ended."""
+        assert connection.outcome is not None
+        verdict, close = connection.outcome.verdict, connection.outcome.close
         if close is Close.CLEAN:
             self.until = now + LINGER
             self._last[connection.incoming] = _Last(connection.last, now)
@@ -91,21 +91,21 @@ class TimeWait:
             self._kept[connection.incoming] = None
             if len(self._kept) > _MOST:
                 self._kept.popitem(last=False)
-        self._rest(connection.incoming, now)
+        self._remember_port(connection.incoming, now)
 
-    def _rest(self, incoming: bytes, now: int) -> None:
+    def _remember_port(self, incoming: bytes, now: int) -> None:
         remote, port = incoming[:-_PORT], incoming[-_PORT:]
-        ports = self._resting.setdefault(remote, {})
+        ports = self._used_ports.setdefault(remote, {})
         ports.pop(port, None)
         ports[port] = now
-        if len(ports) > _RESTING:
+        if len(ports) > _PORTS_KEPT:
             del ports[next(iter(ports))]
-        self._resting.move_to_end(remote)
-        if len(self._resting) > _MOST:
-            self._resting.popitem(last=False)
+        self._used_ports.move_to_end(remote)
+        if len(self._used_ports) > _MOST:
+            self._used_ports.popitem(last=False)
 
     def answer(self, incoming: bytes, now: int) -> bytes | None:
-        """Return the packet that answers a FIN that comes again; None where nothing does."""
+        """Return the ACK of a retransmitted FIN; None if it is not to be answered."""
         last = self._last.get(incoming)
         if last is None or now - last.at < _SOONEST or not last.left:
             return None

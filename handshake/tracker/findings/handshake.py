@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from handshake import events as ev
@@ -17,57 +18,37 @@ if TYPE_CHECKING:
     from handshake.tcp import Observed
 
 
+@dataclass(eq=False, slots=True)
 class HandshakeFindings:
     """Follows SYN, SYN-ACK and what answers them."""
 
-    __slots__ = (
-        "_abandoned",
-        "_acked",
-        "_again",
-        "_answer",
-        "_done",
-        "_established",
-        "_final_ack",
-        "_first",
-        "_isns",
-        "_kept",
-        "_last",
-        "_refused",
-        "_simultaneous",
-        "_syn_ack",
-        "_syn_ack_lost",
-        "_syn_acks",
-        "_syns",
-    )
+    _kept: list[Finding] = field(default_factory=list)
+    """Findings that are certain at once."""
 
-    def __init__(self) -> None:
-        self._kept: list[Finding] = []
-        """Findings that are certain at once."""
+    _first: Observed | None = None
+    _last: Observed | None = None
+    """The client's SYNs."""
 
-        self._first: Observed | None = None
-        self._last: Observed | None = None
-        """The client's SYNs."""
+    _again: Observed | None = None
+    """The first SYN that was retransmitted before an answer was seen."""
 
-        self._again: Observed | None = None
-        """The first SYN that was retransmitted before an answer was seen."""
+    _syns: int = 0
+    _answer: Observed | None = None
+    """The last segment of the server."""
 
-        self._syns = 0
-        self._answer: Observed | None = None
-        """The last segment of the server."""
+    _syn_ack_lost: Observed | None = None
+    _syn_ack: Observed | None = None
+    _syn_acks: int = 0
+    _isns: list[int] = field(default_factory=list)
+    _final_ack: Observed | None = None
+    _refused: list[Observed] = field(default_factory=list)
+    _simultaneous: Observed | None = None
+    _established: Observed | None = None
+    _abandoned: Observed | None = None
+    _acked: bool = False
+    """Whether the client has acknowledged any SYN-ACK."""
 
-        self._syn_ack_lost: Observed | None = None
-        self._syn_ack: Observed | None = None
-        self._syn_acks = 0
-        self._isns: list[int] = []
-        self._final_ack: Observed | None = None
-        self._refused: list[Observed] = []
-        self._simultaneous: Observed | None = None
-        self._established: Observed | None = None
-        self._abandoned: Observed | None = None
-        self._acked = False
-        """Whether the client has acknowledged any SYN-ACK."""
-
-        self._done = False
+    _done: bool = False
 
     def feed(self, step: Step) -> None:
         """Take one step into account."""

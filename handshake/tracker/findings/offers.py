@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from handshake import events as ev
@@ -29,36 +30,25 @@ NetBSD writes 4 before its timestamps."""
 _ECN_BITS: Final = 0x1C0
 
 
+@dataclass(eq=False, slots=True)
 class OptionFindings:
     """Follows the options of SYN and SYN-ACK, and whether both ends keep to what was negotiated."""
 
-    __slots__ = (
-        "_answer",
-        "_asked",
-        "_fallback",
-        "_first",
-        "_kept",
-        "_opened",
-        "_round_trip",
-        "_timed",
-    )
+    _kept: dict[str, Finding] = field(default_factory=dict)
+    _first: Observed | None = None
+    """The client's first SYN."""
 
-    def __init__(self) -> None:
-        self._kept: dict[str, Finding] = {}
-        self._first: Observed | None = None
-        """The client's first SYN."""
+    _asked: Observed | None = None
+    """Its last SYN before the answer."""
 
-        self._asked: Observed | None = None
-        """Its last SYN before the answer."""
+    _answer: Observed | None = None
+    _opened: bool = False
+    _round_trip: float | None = None
+    _timed: bool = False
+    """Whether timestamps are in force."""
 
-        self._answer: Observed | None = None
-        self._opened = False
-        self._round_trip: float | None = None
-        self._timed = False
-        """Whether timestamps are in force."""
-
-        self._fallback: Observed | None = None
-        """The first SYN that was retransmitted without the ECN bits of the one before."""
+    _fallback: Observed | None = None
+    """The first SYN that was retransmitted without the ECN bits of the one before."""
 
     def feed(self, step: Step) -> None:
         """Take one step into account."""

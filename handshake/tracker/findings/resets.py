@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from handshake import events as ev
@@ -21,27 +22,25 @@ IDLE: Final = 60.0
 load balancers and firewalls. RFC 5382 requires 2 h 4 min of a NAT, and many keep less."""
 
 
+@dataclass(eq=False, slots=True)
 class ResetFindings:
     """Follows which end resets a connection, when, and whether the other end must accept it."""
 
-    __slots__ = ("_active", "_gap", "_kept", "_last_at", "_opened", "_over", "_sent")
+    _kept: dict[str, Finding] = field(default_factory=dict)
+    _opened: int | None = None
+    """When both ends were ESTABLISHED."""
 
-    def __init__(self) -> None:
-        self._kept: dict[str, Finding] = {}
-        self._opened: int | None = None
-        """When both ends were ESTABLISHED."""
+    _last_at: int | None = None
+    _gap: int = 0
+    """The last time of at least `IDLE` without traffic, in nanoseconds."""
 
-        self._last_at: int | None = None
-        self._gap = 0
-        """The last time of at least `IDLE` without traffic, in nanoseconds."""
+    _active: set[Role] = field(default_factory=set)
+    """The ends that have sent anything since then."""
 
-        self._active: set[Role] = set()
-        """The ends that have sent anything since then."""
+    _sent: set[Role] = field(default_factory=set)
+    """The ends that have sent data or FIN."""
 
-        self._sent: set[Role] = set()
-        """The ends that have sent data or FIN."""
-
-        self._over = False
+    _over: bool = False
 
     def feed(self, step: Step) -> None:
         """Take one step into account."""

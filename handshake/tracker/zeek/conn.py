@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from handshake.tracker.zeek.endpoint import (
@@ -33,23 +34,9 @@ _CONTROL: Final = SYN_BIT | FIN_BIT | RST_BIT
 _UNSIGNED: Final = 2**64 - 1
 
 
+@dataclass(init=False, eq=False, slots=True)
 class Conn:
     """Zeek's state of a connection, from its first segment until Zeek removes it."""
-
-    __slots__ = (
-        "_end_waits",
-        "_ends",
-        "_removal",
-        "from_the_middle",
-        "history",
-        "last",
-        "missed",
-        "opened",
-        "orig",
-        "resp",
-        "start",
-        "timeout",
-    )
 
     start: int
     """When its first segment was seen, in nanoseconds."""
@@ -72,6 +59,9 @@ class Conn:
 
     orig: Side
     resp: Side
+    _ends: tuple[Side, Side]
+    _end_waits: bool
+    _removal: int | None
 
     def __init__(self, at: int, ports: tuple[int, int], by: int, flags: int) -> None:
         """Begin with a segment that the first or the second of two `ports` (0, 1) sent."""
@@ -80,7 +70,7 @@ class Conn:
         self.missed = 0
         self.from_the_middle = self._end_waits = False
         self.timeout = SILENCE
-        self._removal: int | None = None
+        self._removal = None
         self._ends = (Side(ports[0], originator=not by), Side(ports[1], originator=bool(by)))
         self.orig, self.resp = self._ends[by], self._ends[not by]
         self.opened = flags & (SYN_BIT | ACK_BIT) == SYN_BIT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
@@ -46,81 +47,50 @@ def ahead(seq: int, other: int) -> int:
     return ((seq - other + _HALF) & _MASK) - _HALF
 
 
+@dataclass(eq=False, slots=True)
 class Side:
     """One side: `last` and `acked` are not reduced modulo 2**32."""
-
-    __slots__ = (
-        "acked",
-        "before",
-        "closed",
-        "fin_end",
-        "fins",
-        "gaps",
-        "iss",
-        "last",
-        "last_fin",
-        "last_rst",
-        "last_syn",
-        "octets",
-        "originator",
-        "packets",
-        "port",
-        "repeated",
-        "seen",
-        "state",
-        "stream",
-        "windows_closed",
-    )
 
     port: int
     originator: bool
     """Whether Zeek takes it for the originator."""
 
-    state: SideState
-    before: SideState
+    state: SideState = INACTIVE
+    before: SideState = INACTIVE
     """Its state before this one."""
 
-    iss: int
+    iss: int = 0
     """The number of its SYN, or the one before its first octet if no SYN was captured."""
 
-    last: int
+    last: int = 0
     """The number after the last octet that it sent."""
 
-    acked: int
+    acked: int = 0
     """The highest acknowledgment of its numbers."""
 
-    closed: bool
+    closed: bool = False
     """Whether its end was noted: a FIN or RST, and all octets before it."""
 
-    fins: int
-    fin_end: int
+    fins: int = 0
+    fin_end: int = 0
     """The number after its last FIN, counted from its SYN."""
 
-    last_syn: int
-    last_fin: int
-    last_rst: int
+    last_syn: int = 0
+    last_fin: int = 0
+    last_rst: int = 0
     """The numbers of its last SYN, FIN and RST: a retransmission gets no letter."""
 
-    seen: int
+    seen: int = 0
     """The letters already written, of those that are written once: a bit for each."""
 
-    repeated: int
-    windows_closed: int
-    gaps: int
-    packets: int
-    octets: int
+    repeated: int = 0
+    windows_closed: int = 0
+    gaps: int = 0
+    packets: int = 0
+    octets: int = 0
     """Octets of its IP packets, headers included."""
 
-    def __init__(self, port: int, *, originator: bool) -> None:
-        self.port = port
-        self.originator = originator
-        self.state = self.before = INACTIVE
-        self.iss = self.last = self.acked = 0
-        self.closed = False
-        self.fins = self.fin_end = self.last_syn = self.last_fin = self.last_rst = 0
-        self.seen = self.repeated = self.windows_closed = self.gaps = 0
-        self.packets = self.octets = 0
-        self.stream = Stream()
+    stream: Stream = field(default_factory=Stream)
 
     @property
     def clean(self) -> bool:

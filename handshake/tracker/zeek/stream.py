@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Final
 
 MAX_UNACKNOWLEDGED: Final = 16384
@@ -11,30 +12,24 @@ MAX_HELD: Final = 10 * 1024 * 1024
 """Unacknowledged octets that Zeek holds before it gives the stream up."""
 
 
+@dataclass(eq=False, slots=True)
 class Stream:
     """The octets of one direction, counted from 1 as if a SYN had number 0."""
 
-    __slots__ = ("above", "delivered", "ended", "freed", "given_up")
-
-    delivered: int
+    delivered: int = 1
     """The number after the last octet that was delivered in order."""
 
-    freed: int
+    freed: int = 1
     """The number up to which octets were acknowledged, and are no longer held."""
 
-    above: list[tuple[int, int]]
+    above: list[tuple[int, int]] = field(default_factory=list)
     """Data after a hole: disjoint ranges in order, the end excluded."""
 
-    given_up: bool
+    given_up: bool = False
     """Whether Zeek no longer looks for holes in it."""
 
-    ended: bool
+    ended: bool = False
     """Whether all octets before its FIN or RST were delivered."""
-
-    def __init__(self) -> None:
-        self.delivered = self.freed = 1
-        self.above = []
-        self.given_up = self.ended = False
 
     @property
     def holds(self) -> bool:

@@ -49,10 +49,9 @@ class Opened:
         self.steps: list[Step] = []
         with host.entered():
             self.connections = UserspaceConnections(timeouts, attentive=True)
-            self.probe = Probe(found, found.endpoints()[0], timeouts)
-            self.probe.connections = self.connections
+            self.probe = Probe(found, found.endpoints()[0], timeouts, connections=self.connections)
         self._steps = iter(self.probe)
-        self.hear(lambda: self.verdict is Verdict.OPEN)
+        self.receive(lambda: self.verdict is Verdict.OPEN)
 
     def close(self) -> None:
         self.probe.close()
@@ -60,39 +59,39 @@ class Opened:
 
     @property
     def verdict(self) -> Verdict | None:
-        return None if self.probe.attempt is None else self.probe.attempt.verdict
+        return None if self.probe.endpoint is None else self.probe.endpoint.verdict
 
     @property
     def block(self) -> ControlBlock:
-        assert self.probe.attempt is not None
-        return self.probe.attempt.block
+        assert self.probe.endpoint is not None
+        return self.probe.endpoint.block
 
     @property
     def clock(self) -> int:
-        assert self.probe.attempt is not None
-        return self.probe.attempt.ticks + self.connections.clock.now() // 1_000_000
+        assert self.probe.endpoint is not None
+        return self.probe.endpoint.ticks + self.connections.clock.now() // 1_000_000
 
-    def hear(self, enough: Callable[[], bool]) -> None:
-        """Let the engine go on until it is so, and all that it has heard is known here."""
+    def receive(self, enough: Callable[[], bool]) -> None:
+        """Let the engine run until the condition holds; take over all that it received."""
         with self.host.entered():
             while not enough() or len(self.steps) < self.probe.tracker.connections[-1].segments:
                 self.steps.append(next(self._steps))
 
-    def hear_until(self, nxt: Seq) -> None:
+    def receive_until(self, nxt: Seq) -> None:
         """Let the engine take all octets before this number."""
-        self.hear(lambda: self.block.rcv.nxt == nxt)
+        self.receive(lambda: self.block.rcv.nxt == nxt)
 
     def adopt(
         self, meanwhile: Callable[[], object] = lambda: None, *, give_up_guard: bool = True
     ) -> socket.socket:
-        """Let the kernel take it over; something may happen while it knows, and does not hear."""
+        """Hand the connection to the kernel; segments may arrive while it cannot receive."""
 
         def release() -> bool:
             heard = map(
                 self.connections.packet_socket.decode, self.connections.packet_socket.read()
             )
             missed = any(isinstance(each, Observed) and not each.outgoing for each in heard)
-            self.connections.hand_over()
+            self.connections._silent = True
             if give_up_guard:
                 # The link stays until later: to close it takes a hundred times as long.
                 self.connections._dialer.close()
@@ -157,7 +156,7 @@ def echo(ours: socket.socket, peer: socket.socket) -> None:
 
 
 def quietly(ours: socket.socket, peer: socket.socket) -> None:
-    """Say something each way, and close."""
+    """Exchange data each way, and close."""
     echo(ours, peer)
     finish(ours, peer)
 
@@ -175,10 +174,10 @@ def finish(first: socket.socket, second: socket.socket) -> None:
 def exchange_much(ours: socket.socket, peer: socket.socket) -> None:
     """Send several megabytes each way at once, close, and compare what came."""
     both = (ours, peer)
-    said = [secrets.token_bytes(SEVERAL_MEGABYTES) for _ in both]
+    output = [secrets.token_bytes(SEVERAL_MEGABYTES) for _ in both]
     heard: dict[socket.socket, str] = {}
 
-    def speak(end: socket.socket, data: bytes) -> None:
+    def send_all(end: socket.socket, data: bytes) -> None:
         end.sendall(data)
         end.shutdown(socket.SHUT_WR)
 
@@ -189,14 +188,14 @@ def exchange_much(ours: socket.socket, peer: socket.socket) -> None:
         heard[end] = digest.hexdigest()
 
     threads = [
-        *(threading.Thread(target=speak, args=each) for each in zip(both, said, strict=True)),
+        *(threading.Thread(target=send_all, args=each) for each in zip(both, output, strict=True)),
         *(threading.Thread(target=listen, args=(end,)) for end in both),
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(TIMEOUT)
-    wanted = [hashlib.sha256(data).hexdigest() for data in said]
+    wanted = [hashlib.sha256(data).hexdigest() for data in output]
     assert [heard.get(peer), heard.get(ours)] == wanted
 
 

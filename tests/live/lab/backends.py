@@ -1,9 +1,9 @@
-"""What both ways of probing say of the same: by hand, and by the kernel's connect()."""
+"""The results of both backends for the same target: user space, and the kernel's connect()."""
 
 from typing import Any
 
 from handshake.prober import Result, Target, Timeouts
-from handshake.prober.engine import probe_all
+from handshake.prober.run import probe_all
 from tests.live.lab.namespaces import Host
 from tests.live.lab.unprivileged import Found
 from tests.live.test_probe import PORT
@@ -13,8 +13,8 @@ V4 = f"10.77.0.2:{PORT}"
 V6 = f"[fd77::2]:{PORT}"
 
 
-def by_hand(host: Host, *targets: str, **times: Any) -> dict[str, Found]:
-    """Return what the probe by hand says of the same, by target."""
+def in_user_space(host: Host, *targets: str, **times: Any) -> dict[str, Found]:
+    """Return the results of user-space probes, by target."""
     calls = [Target.parse(text) for text in targets]
     with host.entered():
         found: list[Result] = list(probe_all(calls, timeouts=Timeouts.of(**times)))

@@ -36,7 +36,7 @@ PATIENT = "rto_min 1s"
 Assumed = Mapping[tuple[Role, Role], State]
 """What the capture at a host's side (the first) takes an end (the second) for, against the fact.
 
-A capture cannot show that a segment was lost behind it, or what a kernel did without a word: so
+A capture cannot show that a segment was lost behind it, or what a kernel did without sending: so
 it is assumed, and must be, until that capture shows another segment or it has come true.
 """
 
@@ -51,7 +51,7 @@ class Kernel:
     """Its row in the table; None where it knows no such connection."""
 
     listening: bool
-    """Whether a socket waits for calls on this port."""
+    """Whether a socket listens on this port."""
 
     @property
     def state(self) -> State:
@@ -60,7 +60,7 @@ class Kernel:
 
     @property
     def info(self) -> Info | None:
-        """What came into force, once both ends are synchronized and the kernel tells."""
+        """What came into force, once both ends are synchronized and the kernel reports it."""
         return self.entry.info if self.entry is not None and self.state.synchronized else None
 
 
@@ -109,11 +109,11 @@ class Cable:
 
     # What the two users do.
 
-    def call(self) -> Socket:
-        """Let the client call."""
-        caller = self.socket(CLIENT)
-        self.do("the client calls", lambda: self.dial(caller, CLIENT))
-        return caller
+    def start_connect(self) -> Socket:
+        """Let the client send its SYN."""
+        client = self.socket(CLIENT)
+        self.do("the client connects", lambda: self.dial(client, CLIENT))
+        return client
 
     def socket(self, role: Role) -> Socket:
         """Return a new socket of one host."""
@@ -129,9 +129,9 @@ class Cable:
 
     def open(self) -> Ends:
         """Open the connection, each segment a step."""
-        caller = self.call()
+        client = self.start_connect()
         self.settle()
-        return caller, self.accept()
+        return client, self.accept()
 
     def accept(self) -> Socket:
         """Return the listener's end of the connection; no segment shows that."""
@@ -183,7 +183,7 @@ class Cable:
             lambda: all(self.kernel(role).state not in waits for role in Role), "an ACK of the FIN"
         )
 
-    def hear(self, by: Role) -> None:
+    def receive(self, by: Role) -> None:
         """Wait until a clock lets an end send a segment."""
 
         def sent() -> bool:
@@ -194,7 +194,7 @@ class Cable:
         self._note(f"the {by} sends again")
 
     def kernel(self, role: Role) -> Kernel:
-        """Return what a host's kernel says now."""
+        """Return the current state of a host's kernel."""
         local, remote = self.ends[role], self.ends[role.other]
         rows = self._tables[role].read()
         known = [row for row in rows if (row.local, row.remote) == (local, remote)]
@@ -259,7 +259,7 @@ def _is_tcp(frame: bytes) -> bool:
 
 
 @contextmanager
-def by_hand(folder: Path, version: int) -> Iterator[tuple[Cable, dict[Role, Capture]]]:
+def stepwise(folder: Path, version: int) -> Iterator[tuple[Cable, dict[Role, Capture]]]:
     """Yield a cable, and the capture that is taken at each of its ends."""
     with ExitStack() as stack:
         hosts = {role: stack.enter_context(Host(str(role))) for role in Role}

@@ -12,7 +12,7 @@ CLOSED = [
     "--> <SEQ=102><ACK=302><CTL=ACK>",
 ]
 CLEAN = [SYN, *OPENED, *CLOSED]
-"""A call that opens and is closed from both sides."""
+"""A connection that opens and is closed by both ends."""
 
 _EARLY = "<-- <SEQ=301><ACK=102><CTL=ACK>"
 

@@ -25,16 +25,16 @@ def segments(path: Path) -> list[Observed]:
     return [each for each in packets(path) if isinstance(each, Observed)]
 
 
-def draw(path: Path, caller: str) -> list[str]:
+def draw(path: Path, client: str) -> list[str]:
     """Return a line for each packet between the caller, who is at this address, and others.
 
     His numbers are drawn as if his SYN had 100, those of the others as if theirs had 300; where
     there is no SYN, as they are.
     """
     seen = packets(path)
-    iss = _first(seen, caller, ours=True)
-    irs = _first(seen, caller, ours=False)
-    return [_line(each, caller, iss, irs) for each in seen]
+    iss = _first(seen, client, ours=True)
+    irs = _first(seen, client, ours=False)
+    return [_line(each, client, iss, irs) for each in seen]
 
 
 def ours(lines: Iterable[str]) -> list[str]:
@@ -56,22 +56,22 @@ def on_time(measured: Sequence[float], wanted: Sequence[float]) -> bool:
     )
 
 
-def _first(seen: Iterable[Observed | IcmpError], caller: str, *, ours: bool) -> int | None:
+def _first(seen: Iterable[Observed | IcmpError], client: str, *, ours: bool) -> int | None:
     for each in seen:
         if isinstance(each, IcmpError) or not each.segment.syn:
             continue
-        if _is(each.segment.source, caller) == ours:
+        if _is(each.segment.source, client) == ours:
             return int(each.segment.seq)
     return None
 
 
-def _line(found: Observed | IcmpError, caller: str, iss: int | None, irs: int | None) -> str:
+def _line(found: Observed | IcmpError, client: str, iss: int | None, irs: int | None) -> str:
     if isinstance(found, IcmpError):
-        arrow, base = ("<--", iss) if _is(found.source, caller) else ("-->", irs)
+        arrow, base = ("<--", iss) if _is(found.source, client) else ("-->", irs)
         quoted = _shifted(found.seq, base, ISS if arrow == "<--" else IRS)
         return f"{arrow} {found.sender} says {found} of <SEQ={quoted}>"
     seg = found.segment
-    if _is(seg.source, caller):
+    if _is(seg.source, client):
         return f"--> {_renumbered(seg, iss, ISS, irs, IRS)}"
     return f"<-- {_renumbered(seg, irs, IRS, iss, ISS)}"
 

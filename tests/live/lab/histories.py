@@ -29,7 +29,7 @@ def finish(cable: Cable, *ends: Socket) -> None:
         cable.settle_fins()
 
 
-def say(cable: Cable, end: Socket, data: bytes = REQUEST) -> None:
+def send_data(cable: Cable, end: Socket, data: bytes = REQUEST) -> None:
     """Send data and let all that follows at once arrive."""
     cable.do("one end sends", lambda: end.sendall(data))
     cable.settle()
@@ -37,7 +37,7 @@ def say(cable: Cable, end: Socket, data: bytes = REQUEST) -> None:
 
 def shut(cable: Cable, end: Socket) -> None:
     """End one direction."""
-    cable.do("one end has said all", lambda: end.shutdown(socket.SHUT_WR))
+    cable.do("one end has sent all", lambda: end.shutdown(socket.SHUT_WR))
 
 
 # Closes.
@@ -46,8 +46,8 @@ def shut(cable: Cable, end: Socket) -> None:
 @history
 def close_by_the_client(cable: Cable) -> None:
     ends = cable.open()
-    say(cable, ends[0])
-    say(cable, ends[1], RESPONSE)
+    send_data(cable, ends[0])
+    send_data(cable, ends[1], RESPONSE)
     for end, data in zip(ends, (RESPONSE, REQUEST), strict=True):
         see(data, end)  # what is not read would make a RST of the close
     finish(cable, *ends)
@@ -55,10 +55,10 @@ def close_by_the_client(cable: Cable) -> None:
 
 @history
 def close_by_the_server(cable: Cable) -> None:
-    caller, accepted = cable.open()
-    say(cable, accepted, RESPONSE)
-    see(RESPONSE, caller)
-    finish(cable, accepted, caller)
+    client, accepted = cable.open()
+    send_data(cable, accepted, RESPONSE)
+    see(RESPONSE, client)
+    finish(cable, accepted, client)
 
 
 @history
@@ -73,22 +73,22 @@ def simultaneous_close(cable: Cable) -> None:
 
 @history
 def half_close_with_data_after(cable: Cable) -> None:
-    caller, accepted = cable.open()
-    shut(cable, caller)
+    client, accepted = cable.open()
+    shut(cable, client)
     cable.settle_fins()
-    say(cable, accepted, RESPONSE)
-    say(cable, accepted, RESPONSE)
-    finish(cable, accepted, caller)
+    send_data(cable, accepted, RESPONSE)
+    send_data(cable, accepted, RESPONSE)
+    finish(cable, accepted, client)
 
 
 @history
 def fin_with_the_last_data(cable: Cable) -> None:
-    caller, accepted = cable.open()
-    cable.do("the client holds back", lambda: caller.send(REQUEST, socket.MSG_MORE))
-    shut(cable, caller)
+    client, accepted = cable.open()
+    cable.do("the client holds back", lambda: client.send(REQUEST, socket.MSG_MORE))
+    shut(cable, client)
     cable.settle_fins()
     see(REQUEST, accepted)
-    finish(cable, accepted, caller)
+    finish(cable, accepted, client)
 
 
 # Refusals and resets.
@@ -97,48 +97,48 @@ def fin_with_the_last_data(cable: Cable) -> None:
 @history
 def refused(cable: Cable) -> None:
     cable.do("the server's listener ends", cable.listener.close)
-    cable.call()
+    cable.start_connect()
     cable.settle()
 
 
 @history
 def reset_by_the_client(cable: Cable) -> None:
-    caller, accepted = cable.open()
+    client, accepted = cable.open()
     cable.do("the server sends", lambda: accepted.sendall(RESPONSE))
-    cable.do("the client breaks off", lambda: reset(caller))
+    cable.do("the client aborts", lambda: reset(client))
     cable.settle()
 
 
 @history
 def reset_by_the_server(cable: Cable) -> None:
     _, accepted = cable.open()
-    cable.do("the server breaks off", lambda: reset(accepted))
+    cable.do("the server aborts", lambda: reset(accepted))
     cable.settle()
 
 
 @history
-def reset_for_data_that_nobody_reads(cable: Cable) -> None:
-    caller, accepted = cable.open()
-    finish(cable, caller)
-    say(cable, accepted, RESPONSE)
+def reset_for_unread_data(cable: Cable) -> None:
+    client, accepted = cable.open()
+    finish(cable, client)
+    send_data(cable, accepted, RESPONSE)
 
 
 @history
 def reset_of_a_half_open_entry(cable: Cable) -> None:
-    caller = cable.call()
+    client = cable.start_connect()
     cable.carry(CLIENT)
-    # A user that gives up in SYN-SENT sends nothing; its kernel answers the SYN,ACK by a RST.
+    # A user that gives up in SYN-SENT sends nothing; its kernel answers the SYN-ACK with a RST.
     assumed = {(CLIENT, CLIENT): State.SYN_SENT, (SERVER, CLIENT): State.ESTABLISHED}
-    cable.do("the client gives up", caller.close, assumed)
+    cable.do("the client gives up", client.close, assumed)
     cable.settle()
 
 
 @history
-def a_caller_that_forgot_the_connection(cable: Cable) -> None:
-    caller, _ = cable.open()
-    cable.do("the client breaks off", lambda: reset(caller))
+def a_client_that_forgot_the_connection(cable: Cable) -> None:
+    client, _ = cable.open()
+    cable.do("the client aborts", lambda: reset(client))
     cable.lose(CLIENT, {(CLIENT, SERVER): State.CLOSED})
-    again = cable.call()  # RFC 9293, figure 9: an ACK, a RST, and the SYN comes again
+    again = cable.start_connect()  # RFC 9293, figure 9: an ACK, a RST, and the SYN comes again
     cable.settle_until(
         lambda: cable.kernel(CLIENT).state is State.ESTABLISHED, "the second connection"
     )
@@ -149,34 +149,34 @@ def a_caller_that_forgot_the_connection(cable: Cable) -> None:
 @history
 def no_room_for_another_connection(cable: Cable) -> None:
     first = cable.socket(CLIENT)
-    cable.do("another calls", lambda: dial(first, 40009, cable.place(SERVER)))
-    caller = cable.call()
+    cable.do("another client connects", lambda: dial(first, 40009, cable.place(SERVER)))
+    client = cable.start_connect()
     for role in (CLIENT, CLIENT, SERVER, SERVER, CLIENT):
         cable.carry(role)
-    # The listener's queue is full: its kernel drops the ACK that arrived, and repeats the SYN,ACK.
+    # The accept queue is full: the kernel drops the ACK, and retransmits the SYN-ACK.
     cable.listener.listen(0)
     cable.carry(CLIENT, {(side, SERVER): State.ESTABLISHED for side in (CLIENT, SERVER)})
     cable.do("the server accepts the other", cable.accept)
-    cable.hear(SERVER)
+    cable.receive(SERVER)
     cable.settle()
-    finish(cable, caller, cable.accept())
+    finish(cable, client, cable.accept())
 
 
 @history
 def syn_cookies(cable: Cable) -> None:
     cable.hosts[SERVER].sysctl("net.ipv4.tcp_syncookies", 2)
-    caller = cable.call()
+    client = cable.start_connect()
     # The server answers and remembers nothing: all it must know is in its ISN and its timestamp.
     cable.carry(CLIENT, {(SERVER, SERVER): State.SYN_RECEIVED})
     cable.carry(SERVER, {(CLIENT, SERVER): State.ESTABLISHED})
     cable.settle()
-    finish(cable, caller, cable.accept())
+    finish(cable, client, cable.accept())
 
 
 @history
 def port_reuse_through_time_wait(cable: Cable) -> None:
-    caller, accepted = cable.open()
-    finish(cable, accepted, caller)
+    client, accepted = cable.open()
+    finish(cable, accepted, client)
     finish(cable, *cable.open())
 
 
@@ -187,7 +187,7 @@ def port_reuse_through_time_wait(cable: Cable) -> None:
 def simultaneous_open(cable: Cable) -> None:
     cable.do("the server's listener ends", cable.listener.close)
     for role in (CLIENT, SERVER):
-        cable.do(f"the {role} calls", partial(cable.dial, cable.socket(role), role))
+        cable.do(f"the {role} connects", partial(cable.dial, cable.socket(role), role))
     cable.carry(CLIENT)
     cable.carry(SERVER)
     cable.settle()
@@ -197,9 +197,9 @@ def simultaneous_open(cable: Cable) -> None:
 @history
 def zero_window_and_its_reopening(cable: Cable) -> None:
     cable.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    caller, accepted = cable.open()
+    client, accepted = cable.open()
     left = 32768
-    cable.do("the client sends much", lambda: caller.sendall(bytes(left)))
+    cable.do("the client sends much", lambda: client.sendall(bytes(left)))
 
     def read_all() -> bool:
         nonlocal left
@@ -208,12 +208,12 @@ def zero_window_and_its_reopening(cable: Cable) -> None:
         return not left
 
     cable.settle_until(lambda: cable.info(CLIENT).snd_wnd == 0, "the window to close")
-    cable.hear(CLIENT)  # a probe
+    cable.receive(CLIENT)  # a probe
     cable.settle()
     cable.do("the server reads", read_all)
     cable.settle_until(read_all, "the rest")
     assert cable.info(CLIENT).snd_wnd > 0
-    finish(cable, caller, accepted)
+    finish(cable, client, accepted)
 
 
 @history
@@ -221,6 +221,6 @@ def keep_alive(cable: Cable) -> None:
     ends = cable.open()
     ends[0].setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 1)
     ends[0].setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    cable.hear(CLIENT)
+    cable.receive(CLIENT)
     cable.settle()
     finish(cable, *ends)

@@ -1,4 +1,4 @@
-"""What a kernel says of its TCP sockets: state and options, read through NETLINK_SOCK_DIAG."""
+"""A kernel's TCP sockets: state and options, read through NETLINK_SOCK_DIAG."""
 
 import socket
 import struct
@@ -41,7 +41,7 @@ STATES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """What TCP_INFO says came into force; the kernel gives it of whole sockets only."""
+    """What TCP_INFO reports as negotiated; the kernel reports it for full sockets only."""
 
     timestamps: bool
     sack: bool

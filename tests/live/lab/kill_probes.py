@@ -17,7 +17,7 @@ from pathlib import Path
 
 from handshake.linux.rst_guard import METHODS
 from handshake.prober import Target, Timeouts
-from handshake.prober.engine import probe_all
+from handshake.prober.run import probe_all
 from handshake.prober.userspace.connections import UserspaceConnections
 from tests.live.lab.namespaces import Host, pair
 from tests.live.lab.servers import answering

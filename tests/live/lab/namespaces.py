@@ -15,7 +15,7 @@ from typing import Any, Self, TypeAlias
 TIMEOUT = 10.0
 """Seconds after which a socket, a command or a wait of ours gives up."""
 
-# Host has a method of the name, so its signatures cannot say socket.socket.
+# Host has a method of this name, so its signatures cannot use socket.socket.
 Socket: TypeAlias = socket.socket
 
 _CLONE_NEWNET = 0x40000000
@@ -30,7 +30,7 @@ _SETTINGS = {
 
 
 class CommandError(RuntimeError):
-    """A command in a namespace failed; says which, where, and what it wrote to stderr."""
+    """A command in a namespace failed: which, where, and what it wrote to stderr."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class Host:
             yield
 
     def popen(self, argv: Sequence[str], **options: Any) -> subprocess.Popen[str]:
-        """Start a command; it is killed with this host, or with the thread that called."""
+        """Start a command; it is killed with this host, or with the calling thread."""
         # A process left behind would keep the namespace alive: the kernel must end it with us.
         with self.entered():
             child = subprocess.Popen(
@@ -172,18 +172,18 @@ class Host:
     def connect(self, address: str, port: int, *, source_port: int = 0) -> Socket:
         """Return a connected TCP socket."""
         family, place = _place(self, address, port)
-        caller = self.socket(family)
+        client_socket = self.socket(family)
         try:
-            caller.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            caller.bind(("", source_port))
-            caller.connect(place)
+            client_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            client_socket.bind(("", source_port))
+            client_socket.connect(place)
         except BaseException:
-            caller.close()
+            client_socket.close()
             raise
-        return caller
+        return client_socket
 
     def next_interface(self, subnet: int, side: int) -> Interface:
-        """Return what the next interface here is called: eth0, eth1 ... (it does not exist yet)."""
+        """Return the next interface of this host: eth0, eth1 ... (it does not exist yet)."""
         return Interface.numbered(f"eth{len(self.interfaces)}", subnet, side)
 
     def bring_up(self, interface: Interface) -> None:
@@ -242,7 +242,7 @@ def routed() -> Iterator[tuple[Host, Host, Host]]:
 
 
 def eventually(condition: Callable[[], bool], what: str, timeout: float = TIMEOUT) -> None:
-    """Wait until the condition holds; raise TimeoutError that says what did not come."""
+    """Wait until the condition holds; raise TimeoutError with `what` if it does not."""
     deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > deadline:
@@ -258,7 +258,7 @@ def _place(host: Host, address: str, port: int) -> tuple[socket.AddressFamily, A
 
 
 def _ready(host: Host) -> bool:
-    """Say whether every link is up and no IPv6 address waits for it."""
+    """Whether every link is up and no IPv6 address is tentative."""
     output = host.run(["ip", "-oneline", "addr"]).stdout
     links = host.run(["ip", "-oneline", "link"]).stdout
     return "tentative" not in output and "state DOWN" not in links

@@ -3,8 +3,9 @@
 import struct
 from dataclasses import dataclass, replace
 
-from handshake.packet.checksum import TCP, Address, checksummed, internet_checksum
+from handshake.packet.checksum import Address, checksummed, internet_checksum
 from handshake.tcp import Observed, Segment, Seq
+from handshake.units import TCP
 
 _V4, _V6 = 4, 6
 _ICMP, _ICMPV6, _FRAGMENT = 1, 58, 44
@@ -57,7 +58,7 @@ def packet(
 
 
 def icmp(
-    heard: Observed,
+    received: Observed,
     kind: int,
     code: int,
     *,
@@ -65,24 +66,24 @@ def icmp(
     seq: Seq | None = None,
     quoted: int | None = None,
 ) -> Packet:
-    """Return the ICMP error about what was heard, by `sender`: the peer, or a router on the way.
+    """Return the ICMP error about a received segment, by `sender`: the peer or a router.
 
-    It quotes as many octets of the segment as `quoted` says, and `seq` for its number.
+    It quotes `quoted` octets of the segment, with `seq` as its sequence number.
     """
-    caller = heard.segment.source.address
-    at = heard.packet.index(heard.segment.pack()[:8])
-    octets = heard.packet[: _QUOTED[caller.version]]
+    client = received.segment.source.address
+    at = received.packet.index(received.segment.pack()[:8])
+    octets = received.packet[: _QUOTED[client.version]]
     if quoted is not None:
         octets = octets[: at + quoted]
     if seq is not None:
         octets = octets[: at + 4] + int(seq).to_bytes(4, "big") + octets[at + 8 :]
     body = struct.pack("!BBHI", kind, code, 0, 0) + octets
     protocol, pseudo = _ICMP, b""
-    if caller.version == _V6:
+    if client.version == _V6:
         protocol = _ICMPV6
-        pseudo = sender.packed + caller.packed + struct.pack("!II", len(body), protocol)
+        pseudo = sender.packed + client.packed + struct.pack("!II", len(body), protocol)
     found = internet_checksum(pseudo + body)
-    return Packet(_ip(sender, caller, protocol, body[:2] + found.to_bytes(2, "big") + body[4:]))
+    return Packet(_ip(sender, client, protocol, body[:2] + found.to_bytes(2, "big") + body[4:]))
 
 
 def fragments(whole: Packet, size: int = 24) -> list[Packet]:

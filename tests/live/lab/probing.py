@@ -1,4 +1,4 @@
-"""Calls as `handshake probe` makes them: one, with every segment kept, or one among many."""
+"""Probes as `handshake probe` runs them: one, with every segment kept, or one among many."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from handshake.prober import Attempt, ClientOptions, Probe, Result, Target, Timeouts, probes
-from handshake.prober.engine import probe_all
+from handshake.prober.run import probe_all
 from tests.live.lab.figures import draw
 from tests.live.lab.namespaces import Host
 from tests.live.lab.scripted_peer import Script, peer
@@ -18,7 +18,7 @@ PORT = 8080
 
 
 class Way(NamedTuple):
-    """Over which version of IP, and by which engine a call is made."""
+    """The version of IP, and whether it is one probe or one among many."""
 
     version: int
     many: bool = False
@@ -40,7 +40,7 @@ class Way(NamedTuple):
         port: int = PORT,
         **options: Any,
     ) -> Result:
-        """Call a host, or an address; `options` are those of `call`."""
+        """Probe a host or an address; `options` are those of `call`."""
         address = server if isinstance(server, str) else self.address(server)
         return call(client, target(address, port), timeouts, many=self.many, **options)
 
@@ -74,10 +74,10 @@ def call(
     resets: bool = False,
     may_differ: bool = False,
 ) -> Result:
-    """Probe one address to the end; no RST leaves unless the call may send `resets`.
+    """Probe one address to the end; no RST leaves unless the probe may send `resets`.
 
     What the attempt knows of the connection, and what the tracker concludes, must agree unless
-    they `may_differ`; and whatever comes out must be what the schema says.
+    they `may_differ`; and the JSON must match the schema.
     """
     with client.entered():
         if many:
@@ -101,18 +101,18 @@ def _alone(
 ) -> Result:
     (probe,) = probes(Target.parse(text), timeouts, options)
     assert isinstance(probe, Probe)
-    result = probe.result
-    if isinstance(probe.attempt, Attempt) and not may_differ:
+    result = probe.finish()
+    if isinstance(probe.endpoint, Attempt) and not may_differ:
         assert agree(probe)
     return result
 
 
 def agree(probe: Probe) -> bool:
     """Whether the tracker, which saw the wire alone, knows what our own end knows."""
-    assert probe.attempt is not None
+    assert probe.endpoint is not None
     if not probe.tracker.connections:
         return True
-    ours, tracked = probe.attempt.block, probe.tracker.connections[-1].client.block
+    ours, tracked = probe.endpoint.block, probe.tracker.connections[-1].client.block
     assert tracked is not None
     if ours.ts_recent != tracked.ts_recent:
         # Of segments that came one right after the other, the wire does not show that the first
@@ -124,7 +124,7 @@ def agree(probe: Probe) -> bool:
 
 
 class Played(NamedTuple):
-    """What a call to a scripted peer came to."""
+    """The result of a probe of a scripted peer."""
 
     result: Result
     wire: list[str]
@@ -137,7 +137,7 @@ class Played(NamedTuple):
 def play(
     way: Way, folder: Path, script: Script, timeouts: Timeouts | None = None, **options: Any
 ) -> Played:
-    """Call a peer that follows a script."""
+    """Probe a peer that follows a script."""
     path = folder / "wire.pcap"
     # No filter: tcpdump's would miss what has extension headers, or is a fragment.
     with peer(script) as (client, server), capture(server, "eth0", path, only=""):

@@ -1,7 +1,7 @@
-"""A peer that follows a script: its kernel hears no TCP, and a thread answers in its place.
+"""A peer that follows a script: its kernel receives no TCP, and a thread answers in its place.
 
-    def refuse(heard: Observed) -> list[Packet]:
-        return [packet(reply(heard, Flags.RST | Flags.ACK, seq=0))]
+    def refuse(received: Observed) -> list[Packet]:
+        return [packet(reply(received, Flags.RST | Flags.ACK, seq=0))]
 
     with peer(refuse) as (client, host): ...
 
@@ -21,8 +21,9 @@ from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import TypeAlias
 
-from handshake.packet.ip import TCP, Datagram
+from handshake.packet.ip import Datagram
 from handshake.tcp import Observed, Segment
+from handshake.units import TCP
 from tests.live.lab.namespaces import Host, pair
 from tests.live.lab.packets import Packet
 
@@ -100,20 +101,20 @@ class _Actor(threading.Thread):
             if self._stopped in readable:
                 return
             if readable:
-                self._hear()
+                self._receive()
             while self._due and self._due[0][0] <= time.monotonic():
                 self._wire.send(heapq.heappop(self._due)[2])
 
-    def _hear(self) -> None:
+    def _receive(self) -> None:
         frame, (_, _, kind, *_) = self._wire.recvfrom(_FRAME)
         if kind != _TO_US or frame[12:_ETHERNET] not in _KINDS.values():
             return
-        heard = _observed(frame[_ETHERNET:])
-        if heard is None:
+        received = _observed(frame[_ETHERNET:])
+        if received is None:
             return
         now = time.monotonic()
         back = frame[_MAC : 2 * _MAC] + frame[:_MAC]
-        for each in self._script(heard):
+        for each in self._script(received):
             octets = back + _KINDS[each.octets[0] >> 4] + each.octets
             heapq.heappush(self._due, (now + each.after, next(self._numbers), octets))
 

@@ -1,9 +1,9 @@
-"""A server of a few lines that does all as RFC 9293 says, except at the steps done otherwise.
+"""A small server that follows RFC 9293, except in the steps that a test replaces.
 
-def syn(listener: Listener, heard: Observed) -> Packets:
+def syn(listener: Listener, received: Observed) -> Packets:
     if listener.times("syn") == 1:
-        return [packet(syn_ack(heard, ack=5000))]
-    return listener.syn(heard)
+        return [packet(syn_ack(received, ack=5000))]
+    return listener.syn(received)
 
 with peer(Listener(syn=syn)) as (client, server): ...
 """
@@ -32,18 +32,18 @@ FIN_ACK = Flags.FIN | Flags.ACK
 
 
 def reply(
-    heard: Observed,
+    received: Observed,
     flags: Flags,
     *,
     seq: int | Seq = ISS + 1,
     ack: int | Seq | None = None,
     **fields: Any,
 ) -> Segment:
-    """Return a segment back; with ACK it acknowledges all that was heard, unless told otherwise.
+    """Return a reply; with ACK it acknowledges all that was received, unless `ack` is given.
 
     `fields` are more fields of `Segment`.
     """
-    seg = heard.segment
+    seg = received.segment
     acked = None
     if Flags.ACK in flags:
         acked = seg.end if ack is None else Seq(int(ack))
@@ -51,54 +51,54 @@ def reply(
     return Segment(seg.destination, seg.source, Seq(int(seq)), acked, flags, **fields)
 
 
-def syn_ack(heard: Observed, *more: Flags, **fields: Any) -> Segment:
-    """Return the SYN,ACK that answers a SYN, with `more` flags, and what else `reply` takes."""
+def syn_ack(received: Observed, *more: Flags, **fields: Any) -> Segment:
+    """Return the SYN-ACK that answers a SYN, with `more` flags and the arguments of `reply`."""
     flags = functools.reduce(Flags.__or__, more, SYN_ACK)
     given: dict[str, Any] = {"seq": ISS, "options": OFFER} | fields
-    return reply(heard, flags, **given)
+    return reply(received, flags, **given)
 
 
 class Listener:
-    """The script of a correct server: it lets a caller in, and closes when he does.
+    """The script of a correct server: it accepts a connection, and closes when the client does.
 
     A segment is a `syn`, a `rst`, a `fin`, or else an `ack`. Each is the name of a step that
-    may be done `otherwise`.
+    may be replaced, by `otherwise`.
     """
 
     def __init__(self, **otherwise: Step) -> None:
         assert otherwise.keys() <= {"syn", "rst", "fin", "ack"}
         self._otherwise = otherwise
-        self._heard: Counter[str] = Counter()
+        self._received: Counter[str] = Counter()
 
-    def __call__(self, heard: Observed) -> Packets:
-        seg = heard.segment
+    def __call__(self, received: Observed) -> Packets:
+        seg = received.segment
         step = "rst" if seg.rst else "syn" if seg.syn else "fin" if seg.fin else "ack"
-        self._heard[step] += 1
+        self._received[step] += 1
         if step in self._otherwise:
-            return self._otherwise[step](self, heard)
+            return self._otherwise[step](self, received)
         correct: Callable[[Observed], Packets] = getattr(self, step)
-        return correct(heard)
+        return correct(received)
 
     def times(self, step: str) -> int:
-        """Return how often such a segment has come, this one included."""
-        return self._heard[step]
+        """Return how many such segments were received, this one included."""
+        return self._received[step]
 
     # The correct steps.
 
-    def syn(self, heard: Observed) -> Packets:
+    def syn(self, received: Observed) -> Packets:
         """Answer a SYN."""
-        return [packet(syn_ack(heard))]
+        return [packet(syn_ack(received))]
 
-    def ack(self, heard: Observed) -> Packets:
+    def ack(self, received: Observed) -> Packets:
         """Acknowledge data, if there is any."""
-        if not heard.segment.payload_length:
+        if not received.segment.payload_length:
             return []
-        return [packet(reply(heard, ACK))]
+        return [packet(reply(received, ACK))]
 
-    def fin(self, heard: Observed) -> Packets:
-        """Close, too: our FIN acknowledges his."""
-        return [packet(reply(heard, FIN_ACK))]
+    def fin(self, received: Observed) -> Packets:
+        """Close, too: our FIN acknowledges the client's."""
+        return [packet(reply(received, FIN_ACK))]
 
-    def rst(self, heard: Observed) -> Packets:  # noqa: ARG002 - as the other steps
-        """Say nothing."""
+    def rst(self, received: Observed) -> Packets:  # noqa: ARG002 - as the other steps
+        """Send nothing."""
         return []

@@ -1,4 +1,4 @@
-"""Servers that let everybody in."""
+"""Servers that accept all connections."""
 
 import socket
 import threading
@@ -10,20 +10,20 @@ from tests.live.test_probe import PORT, hang_up
 
 
 @contextmanager
-def letting_in(
+def accepting_all(
     host: Host, treat: Callable[[socket.socket], None], port: int = PORT, address: str = "::"
 ) -> Iterator[None]:
-    """Let everybody in, one after another, and treat him so."""
+    """Accept connections one after another, and treat each so."""
 
     def serve() -> None:
         while True:
             try:
-                caller, _ = listener.accept()
+                client, _ = listener.accept()
             except OSError:
                 return
-            caller.settimeout(TIMEOUT)
-            with caller, suppress(OSError):
-                treat(caller)
+            client.settimeout(TIMEOUT)
+            with client, suppress(OSError):
+                treat(client)
 
     with host.listen(port, address) as listener:
         listener.listen(1024)
@@ -37,5 +37,5 @@ def letting_in(
 
 
 def answering(host: Host, port: int = PORT) -> AbstractContextManager[None]:
-    """Let everybody in, and close when he does."""
-    return letting_in(host, hang_up, port)
+    """Accept all connections, and close each when its client does."""
+    return accepting_all(host, hang_up, port)

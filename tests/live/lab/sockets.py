@@ -1,4 +1,4 @@
-"""What two real sockets say to each other in tests and recordings."""
+"""What two real sockets exchange in tests and recordings."""
 
 import socket
 import struct
@@ -7,23 +7,23 @@ REQUEST = b"GET /hello HTTP/1.0\r\n\r\n"
 RESPONSE = b"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nHello.\r\n"
 
 Ends = tuple[socket.socket, socket.socket]
-"""The two sockets of a connection: the caller's and the listener's."""
+"""The two sockets of a connection: the client's and the accepted one."""
 
 
-def dial(caller: socket.socket, source_port: int, there: tuple[str, int]) -> socket.socket:
+def dial(client: socket.socket, source_port: int, there: tuple[str, int]) -> socket.socket:
     """Begin to connect."""
-    caller.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    caller.bind(("", source_port))
-    caller.setblocking(False)
-    caller.connect_ex(there)
-    return caller
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    client.bind(("", source_port))
+    client.setblocking(False)
+    client.connect_ex(there)
+    return client
 
 
 def ask(ends: Ends) -> Ends:
     """Pass a request and its response."""
-    caller, accepted = ends
-    send(REQUEST, caller, accepted)
-    send(RESPONSE, accepted, caller)
+    client, accepted = ends
+    send(REQUEST, client, accepted)
+    send(RESPONSE, accepted, client)
     return ends
 
 

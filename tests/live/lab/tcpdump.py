@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.live.lab.namespaces import TIMEOUT, CommandError, Host, eventually
 
 ANSWERS = "tcp or icmp or (icmp6 and ip6[40] < 128)"
-"""TCP, and what ICMP may say of it; not neighbour discovery."""
+"""TCP, and ICMP errors about it; not neighbour discovery."""
 
 _STATISTICS = r"(\d+) packets? captured, (\d+) packets? received by filter, (\d+) packets? dropped"
 _FILE_HEADER = 24
@@ -96,9 +96,9 @@ def _wait_until_written(tcpdump: subprocess.Popen[str]) -> None:
 def _expect(tcpdump: subprocess.Popen[str], pattern: str) -> tuple[str, ...]:
     """Return the groups of the first line of tcpdump's messages that has the pattern."""
     assert tcpdump.stderr is not None
-    said = []
+    output = []
     for line in tcpdump.stderr:
         if found := re.search(pattern, line):
             return found.groups()
-        said.append(line)
-    raise CommandError(f"tcpdump ended: {''.join(said).strip()}")
+        output.append(line)
+    raise CommandError(f"tcpdump ended: {''.join(output).strip()}")

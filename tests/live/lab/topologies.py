@@ -11,7 +11,7 @@ UPPER = {
     "vxlan": "vxlan id 7 local {here} remote {there} dstport 4789",
     "macvlan": "macvlan mode bridge",
 }
-"""What stands on a cable, in the words of ip: packets pass both, and are heard on both."""
+"""What stands on a cable, in the words of ip: packets pass both, and can be captured on both."""
 
 UPPER_ADDRESSES = {4: ("10.88.7.1", "10.88.7.2"), 6: ("fd88:7::1", "fd88:7::2")}
 """The addresses of client and server, by the version of IP."""

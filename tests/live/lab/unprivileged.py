@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from handshake.prober import ClientOptions, CloseMode, Target, Timeouts
-from handshake.prober.connect import connect, connect_all
+from handshake.prober.run import connect, connect_all
 from tests.live.lab.namespaces import TIMEOUT, Host
 
 # Root without any capability, since another user could not read this Python everywhere.
@@ -21,20 +21,20 @@ Found = dict[str, Any]
 def connected(
     host: Host, *targets: str, before: Sequence[str] = (), single: bool = False, **options: Any
 ) -> list[Found]:
-    """Return the results of calls from this host; `options` are those of `_asked`.
+    """Return the results of probes from this host; `options` are those of `_asked`.
 
-    `before` is a command that the program is run by. A `single` call is made by `connect`.
+    `before` is a command that the program is run by. A `single` probe is made by `connect`.
     """
     wanted = json.dumps({"targets": targets, "single": single, "options": options})
     argv = [*before, *NO_RIGHT, sys.executable, "-m", __spec__.name]
-    said = host.run(argv, stdin=wanted, timeout=3 * TIMEOUT).stdout
-    capabilities, *results = said.splitlines()
+    output = host.run(argv, stdin=wanted, timeout=3 * TIMEOUT).stdout
+    capabilities, *results = output.splitlines()
     assert int(capabilities, 16) == 0
     return [json.loads(line) for line in results]
 
 
 def connected_to(host: Host, target: str, **options: Any) -> Found:
-    """Return the result of one call."""
+    """Return the result of one probe."""
     (found,) = connected(host, target, single=True, **options)
     return found
 
@@ -48,7 +48,7 @@ def _asked(
     close: str = "fin",
     **others: Any,
 ) -> dict[str, Any]:
-    """Return what the calls are to be told: those of `Timeouts.of` are `times`."""
+    """Return the arguments of the probes: those of `Timeouts.of` are `times`."""
     source = (options or {}).get("source")
     address = None if source is None else ip_address(source)
     return {

@@ -1,4 +1,4 @@
-"""Scenario 21: a SYN,ACK, or an ACK, of what we did not send (RFC 9293 section 3.10.7.3)."""
+"""Scenario 21: a SYN-ACK, or an ACK, of what we did not send (RFC 9293 section 3.10.7.3)."""
 
 from pathlib import Path
 
@@ -16,10 +16,10 @@ QUICK = Timeouts.of(timeout=1.5, rto=0.2)
 
 
 def listener_that_is_wrong(ahead: int, *, always: bool) -> Listener:
-    def syn(listener: Listener, heard: Observed) -> Packets:
+    def syn(listener: Listener, received: Observed) -> Packets:
         if listener.times("syn") == 1 or always:
-            return [packet(syn_ack(heard, ack=heard.segment.seq + ahead))]
-        return listener.syn(heard)
+            return [packet(syn_ack(received, ack=received.segment.seq + ahead))]
+        return listener.syn(received)
 
     return Listener(syn=syn)
 
@@ -51,7 +51,7 @@ def test_21_wrong_ack_always(way: Way, ahead: int, tmp_path: Path) -> None:
     found = play(way, tmp_path, listener, QUICK, resets=True)
     assert (found.result.verdict, found.result.close) == (Verdict.BAD_PEER, None)
     assert found.result.verdict.exit_code == 1
-    assert "acknowledge what we did not send" in found.result.reason
+    assert found.result.reason.code == "bad-peer"
     assert codes(found.result) == {"wrong-ack"}
     assert found.result.syn_sent == 3
     assert found.wire.count(SYN) == 3
@@ -65,10 +65,10 @@ def test_21_wrong_ack_always(way: Way, ahead: int, tmp_path: Path) -> None:
 @every_way
 def test_21_a_bare_ack_of_what_we_did_not_send(way: Way, tmp_path: Path) -> None:
     # Figure 9: the peer still has an older connection on these ports. Our reset frees it.
-    def syn(listener: Listener, heard: Observed) -> Packets:
+    def syn(listener: Listener, received: Observed) -> Packets:
         if listener.times("syn") == 1:
-            return [packet(reply(heard, ACK, seq=ISS, ack=heard.segment.seq - 40))]
-        return listener.syn(heard)
+            return [packet(reply(received, ACK, seq=ISS, ack=received.segment.seq - 40))]
+        return listener.syn(received)
 
     found = play(way, tmp_path, Listener(syn=syn), QUICK, resets=True)
     assert (found.result.verdict, found.result.close) == (Verdict.OPEN, Close.CLEAN)
@@ -85,16 +85,16 @@ def test_21_a_bare_ack_of_what_we_did_not_send(way: Way, tmp_path: Path) -> None
 @every_way
 def test_21_a_bare_ack_of_our_syn(way: Way, tmp_path: Path) -> None:
     # "If neither of the SYN or RST bits is set, then drop the segment" (fifth step).
-    def syn(listener: Listener, heard: Observed) -> Packets:
-        return [packet(reply(heard, ACK, seq=ISS)), *listener.syn(heard)]
+    def syn(listener: Listener, received: Observed) -> Packets:
+        return [packet(reply(received, ACK, seq=ISS)), *listener.syn(received)]
 
     found = play(way, tmp_path, Listener(syn=syn), may_differ=True)
     assert (found.result.verdict, found.result.close) == (Verdict.OPEN, Close.CLEAN)
     assert found.wire == [SYN, "<-- <SEQ=300><ACK=101><CTL=ACK>", *CLEAN[1:]]
 
 
-def acknowledging(_: Listener, heard: Observed) -> Packets:
-    return [packet(reply(heard, ACK, seq=ISS))]
+def acknowledging(_: Listener, received: Observed) -> Packets:
+    return [packet(reply(received, ACK, seq=ISS))]
 
 
 @pytest.mark.live
@@ -104,12 +104,12 @@ def test_21_a_bare_ack_of_our_syn_every_time(way: Way, tmp_path: Path) -> None:
     found = play(way, tmp_path, Listener(syn=acknowledging), QUICK, may_differ=True)
     assert found.wire == [SYN, "<-- <SEQ=300><ACK=101><CTL=ACK>"] * 3
     assert found.result.verdict is not Verdict.OPEN
-    assert "nothing answered" not in found.result.reason or codes(found.result)
+    assert found.result.reason.code != "filtered.silent"
 
 
 @pytest.mark.live
 @alone
-def test_21_the_result_says_that_we_are_in_syn_sent(way: Way, tmp_path: Path) -> None:
+def test_21_the_result_has_us_in_syn_sent(way: Way, tmp_path: Path) -> None:
     found = play(way, tmp_path, Listener(syn=acknowledging), QUICK, may_differ=True)
     assert found.result.client is not None
     assert found.result.client.state == "SYN-SENT"

@@ -17,15 +17,15 @@ QUICK = Timeouts.of(timeout=0.9, rto=0.2)
 @pytest.mark.live
 @every_way
 def test_22_a_damaged_syn_ack(way: Way, tmp_path: Path) -> None:
-    def syn(listener: Listener, heard: Observed) -> Packets:
-        return [packet(syn_ack(heard), spoiled=listener.times("syn") == 1)]
+    def syn(listener: Listener, received: Observed) -> Packets:
+        return [packet(syn_ack(received), spoiled=listener.times("syn") == 1)]
 
     found = play(way, tmp_path, Listener(syn=syn), QUICK)
     assert (found.result.verdict, found.result.close) == (Verdict.OPEN, Close.CLEAN)
     assert found.wire == [SYN, OPENED[0], *CLEAN]
     assert codes(found.result) == {"bad-checksum", "syn-retransmitted"}
     assert found.result.syn_sent == 2
-    # Without time stamps nothing tells which SYN was answered; the damaged answer is not counted.
+    # Without time stamps it is unknown which SYN was answered; the damaged answer is not counted.
     assert found.result.rtt_ambiguous
     assert found.result.rtt is not None
     assert found.result.rtt < 0.1
@@ -35,8 +35,8 @@ def test_22_a_damaged_syn_ack(way: Way, tmp_path: Path) -> None:
 @every_way
 @pytest.mark.parametrize("name", ["syn-ack", "rst"])
 def test_22_a_damaged_answer_every_time(way: Way, name: str, tmp_path: Path) -> None:
-    def syn(_: Listener, heard: Observed) -> Packets:
-        answer = syn_ack(heard) if name == "syn-ack" else reply(heard, RST_ACK, seq=0)
+    def syn(_: Listener, received: Observed) -> Packets:
+        answer = syn_ack(received) if name == "syn-ack" else reply(received, RST_ACK, seq=0)
         return [packet(answer, spoiled=True)]
 
     found = play(way, tmp_path, Listener(syn=syn), QUICK)
@@ -48,8 +48,8 @@ def test_22_a_damaged_answer_every_time(way: Way, name: str, tmp_path: Path) -> 
 @pytest.mark.live
 @every_way
 def test_22_a_damaged_rst_once_it_is_open(way: Way, tmp_path: Path) -> None:
-    def ack(_: Listener, heard: Observed) -> Packets:
-        return [packet(reply(heard, RST), spoiled=True)]
+    def ack(_: Listener, received: Observed) -> Packets:
+        return [packet(reply(received, RST), spoiled=True)]
 
     found = play(way, tmp_path, Listener(ack=ack), Timeouts.of(hold=0.2))
     assert (found.result.verdict, found.result.close) == (Verdict.OPEN, Close.CLEAN)
@@ -63,13 +63,13 @@ def test_22_a_damaged_rst_once_it_is_open(way: Way, tmp_path: Path) -> None:
 def test_22_a_damaged_ip_header(way: Way, name: str, tmp_path: Path) -> None:
     # "MUST verify the IP header checksum on every received datagram and silently discard" those
     # that have a bad one (RFC 1122 section 3.2.1.2). IPv6 has none.
-    def syn(listener: Listener, heard: Observed) -> Packets:
-        answer = syn_ack(heard) if name == "syn-ack" else reply(heard, RST_ACK, seq=0)
+    def syn(listener: Listener, received: Observed) -> Packets:
+        answer = syn_ack(received) if name == "syn-ack" else reply(received, RST_ACK, seq=0)
         if listener.times("syn") == 1:
             octets = packet(answer).octets
             # Of the type of service the TCP checksum knows nothing.
             return [packet(answer).with_octets(octets[:1] + b"\x20" + octets[2:])]
-        return listener.syn(heard)
+        return listener.syn(received)
 
     found = play(way, tmp_path, Listener(syn=syn), QUICK)
     assert (found.result.verdict, found.result.close) == (Verdict.OPEN, Close.CLEAN)

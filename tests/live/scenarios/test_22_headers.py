@@ -1,4 +1,4 @@
-"""Scenario 22, SYN,ACK segments whose options or lengths are malformed."""
+"""Scenario 22, SYN-ACK segments whose options or lengths are malformed."""
 
 from pathlib import Path
 
@@ -16,8 +16,8 @@ MSS = opt.mss(1400)
 
 
 def listener_with(raw: bytes) -> Listener:
-    def syn(_: Listener, heard: Observed) -> Packets:
-        return [packet(syn_ack(heard, options=Options(raw)))]
+    def syn(_: Listener, received: Observed) -> Packets:
+        return [packet(syn_ack(received, options=Options(raw)))]
 
     return Listener(syn=syn)
 
@@ -87,10 +87,10 @@ BAD_LENGTH = {"offset-0": 0, "offset-4": 4, "offset-15": 15}
 def test_22_an_impossible_data_offset(way: Way, name: str, tmp_path: Path) -> None:
     # No header has fewer than five words, or ends behind its segment (section 3.1): there is
     # nothing to be read, and every kernel drops it. The next one is in order.
-    def syn(listener: Listener, heard: Observed) -> Packets:
+    def syn(listener: Listener, received: Observed) -> Packets:
         if listener.times("syn") == 1:
-            return [packet(syn_ack(heard, data_offset=BAD_LENGTH[name]))]
-        return listener.syn(heard)
+            return [packet(syn_ack(received, data_offset=BAD_LENGTH[name]))]
+        return listener.syn(received)
 
     found = play(way, tmp_path, Listener(syn=syn), Timeouts.of(rto=0.2))
     assert (found.result.verdict, found.result.close) == (Verdict.OPEN, Close.CLEAN)

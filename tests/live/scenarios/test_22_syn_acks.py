@@ -1,4 +1,4 @@
-"""Scenario 22, SYN,ACK segments that come twice, or bring more than they should."""
+"""Scenario 22, SYN-ACK segments that arrive twice, or bring more than they should."""
 
 from pathlib import Path
 
@@ -25,15 +25,15 @@ def opens(found: Played) -> None:
 def test_22_a_syn_ack_comes_twice(way: Way, tmp_path: Path) -> None:
     # Not acceptable any more: "send an acknowledgment in reply" (RFC 9293 section 3.10.7.4,
     # first step). The peer needs it, if the first one was lost.
-    def ack(listener: Listener, heard: Observed) -> Packets:
-        return [packet(syn_ack(heard))] if listener.times("ack") == 1 else []
+    def ack(listener: Listener, received: Observed) -> Packets:
+        return [packet(syn_ack(received))] if listener.times("ack") == 1 else []
 
     found = play(way, tmp_path, Listener(ack=ack), Timeouts.of(hold=0.3))
     opens(found)
     assert found.wire == [
         SYN,
         *OPENED,
-        # Figure 6 once more: the peer's ACK answers all that it heard, and that is no SYN.
+        # Figure 6 once more: the peer's ACK answers all that it received, and that is no SYN.
         "<-- <SEQ=300><ACK=101><CTL=SYN,ACK>",
         AGAIN,
         *CLOSED,
@@ -45,8 +45,8 @@ def test_22_a_syn_ack_comes_twice(way: Way, tmp_path: Path) -> None:
 @every_way
 def test_22_a_syn_ack_comes_twice_at_once(way: Way, tmp_path: Path) -> None:
     # A network that doubles packets: both are there before anything of ours is.
-    def syn(listener: Listener, heard: Observed) -> Packets:
-        return [*listener.syn(heard), *listener.syn(heard)]
+    def syn(listener: Listener, received: Observed) -> Packets:
+        return [*listener.syn(received), *listener.syn(received)]
 
     found = play(way, tmp_path, Listener(syn=syn), Timeouts.of(hold=0.3))
     opens(found)
@@ -57,10 +57,10 @@ def test_22_a_syn_ack_comes_twice_at_once(way: Way, tmp_path: Path) -> None:
 @every_way
 def test_22_a_storm_of_syn_acks(way: Way, tmp_path: Path) -> None:
     # Each of two eager programs would answer the other for ever: twice a second is enough.
-    def ack(listener: Listener, heard: Observed) -> Packets:
+    def ack(listener: Listener, received: Observed) -> Packets:
         if listener.times("ack") > 1:
             return []
-        return [packet(syn_ack(heard)).later(0.004 * number) for number in range(300)]
+        return [packet(syn_ack(received)).later(0.004 * number) for number in range(300)]
 
     found = play(way, tmp_path, Listener(ack=ack), Timeouts.of(hold=1.5))
     opens(found)
@@ -74,12 +74,12 @@ def test_22_a_storm_of_syn_acks(way: Way, tmp_path: Path) -> None:
 @pytest.mark.live
 @every_way
 def test_22_the_syn_ack_comes_again_after_our_fin(way: Way, tmp_path: Path) -> None:
-    # The peer has heard neither our ACK nor our FIN. The ACK that it gets names both numbers.
-    def fin(_: Listener, heard: Observed) -> Packets:
-        return [packet(syn_ack(heard, ack=heard.segment.seq))]
+    # The peer has received neither our ACK nor our FIN. The ACK that it gets names both numbers.
+    def fin(_: Listener, received: Observed) -> Packets:
+        return [packet(syn_ack(received, ack=received.segment.seq))]
 
-    def ack(listener: Listener, heard: Observed) -> Packets:
-        return [packet(reply(heard, FIN_ACK))] if listener.times("ack") == 2 else []
+    def ack(listener: Listener, received: Observed) -> Packets:
+        return [packet(reply(received, FIN_ACK))] if listener.times("ack") == 2 else []
 
     found = play(way, tmp_path, Listener(fin=fin, ack=ack))
     opens(found)
@@ -97,15 +97,15 @@ def test_22_the_syn_ack_comes_again_after_our_fin(way: Way, tmp_path: Path) -> N
 def test_22_a_syn_ack_with_data(way: Way, tmp_path: Path) -> None:
     # Its data is either taken and acknowledged at once, or left for the peer to send again, as
     # Linux does: section 3.10.7.3 lets both be, and the connection opens.
-    def syn(_: Listener, heard: Observed) -> Packets:
-        return [packet(syn_ack(heard, payload=b"hello"))]
+    def syn(_: Listener, received: Observed) -> Packets:
+        return [packet(syn_ack(received, payload=b"hello"))]
 
-    def ack(_: Listener, heard: Observed) -> Packets:
-        taken = heard.segment.ack is not None and int(heard.segment.ack) >= 306
-        return [] if taken else [packet(reply(heard, ACK | Flags.PSH, payload=b"hello"))]
+    def ack(_: Listener, received: Observed) -> Packets:
+        taken = received.segment.ack is not None and int(received.segment.ack) >= 306
+        return [] if taken else [packet(reply(received, ACK | Flags.PSH, payload=b"hello"))]
 
-    def fin(_: Listener, heard: Observed) -> Packets:
-        return [packet(reply(heard, FIN_ACK, seq=306))]
+    def fin(_: Listener, received: Observed) -> Packets:
+        return [packet(reply(received, FIN_ACK, seq=306))]
 
     found = play(way, tmp_path, Listener(syn=syn, ack=ack, fin=fin))
     opens(found)
@@ -121,15 +121,15 @@ def test_22_a_syn_ack_with_data(way: Way, tmp_path: Path) -> None:
 @every_way
 def test_22_a_fin_in_a_syn_ack(way: Way, tmp_path: Path) -> None:
     # Either it is taken (3.10.7.3 goes on at the sixth step), or the peer sends it again.
-    def syn(_: Listener, heard: Observed) -> Packets:
-        return [packet(syn_ack(heard, Flags.FIN))]
+    def syn(_: Listener, received: Observed) -> Packets:
+        return [packet(syn_ack(received, Flags.FIN))]
 
-    def ack(_: Listener, heard: Observed) -> Packets:
-        again = heard.segment.ack is not None and int(heard.segment.ack) == 301
-        return [packet(reply(heard, FIN_ACK))] if again else []
+    def ack(_: Listener, received: Observed) -> Packets:
+        again = received.segment.ack is not None and int(received.segment.ack) == 301
+        return [packet(reply(received, FIN_ACK))] if again else []
 
-    def fin(_: Listener, heard: Observed) -> Packets:
-        return [packet(reply(heard, ACK, seq=302))]
+    def fin(_: Listener, received: Observed) -> Packets:
+        return [packet(reply(received, ACK, seq=302))]
 
     found = play(way, tmp_path, Listener(syn=syn, ack=ack, fin=fin))
     opens(found)
@@ -153,9 +153,9 @@ def test_22_a_fin_in_a_syn_ack(way: Way, tmp_path: Path) -> None:
     ids=str,
 )
 def test_22_a_syn_ack_with_other_bits(way: Way, more: Flags, tmp_path: Path) -> None:
-    # Who did not ask for ECN does not get it, whatever the answer says (RFC 3168 section 6.1.1).
-    def syn(_: Listener, heard: Observed) -> Packets:
-        return [packet(syn_ack(heard, more, urgent=9))]
+    # Without a request there is no ECN, whatever the answer (RFC 3168 section 6.1.1).
+    def syn(_: Listener, received: Observed) -> Packets:
+        return [packet(syn_ack(received, more, urgent=9))]
 
     found = play(way, tmp_path, Listener(syn=syn))
     opens(found)
@@ -169,8 +169,8 @@ def test_22_a_syn_ack_with_other_bits(way: Way, more: Flags, tmp_path: Path) -> 
 @pytest.mark.parametrize("reserved", [1, 7])
 def test_22_a_syn_ack_with_reserved_bits(way: Way, reserved: int, tmp_path: Path) -> None:
     # "Must be ignored in received segments" (section 3.1).
-    def syn(_: Listener, heard: Observed) -> Packets:
-        return [packet(syn_ack(heard, reserved=reserved))]
+    def syn(_: Listener, received: Observed) -> Packets:
+        return [packet(syn_ack(received, reserved=reserved))]
 
     found = play(way, tmp_path, Listener(syn=syn))
     opens(found)
@@ -184,13 +184,13 @@ def test_22_a_syn_ack_with_reserved_bits(way: Way, reserved: int, tmp_path: Path
 def test_22_a_syn_ack_with_a_closed_window(way: Way, tmp_path: Path) -> None:
     # It opens all the same. Our FIN takes a number, for which there is no room: the peer answers
     # what it cannot take (section 3.10.7.4, first step), and takes it when it comes again.
-    def syn(_: Listener, heard: Observed) -> Packets:
-        return [packet(syn_ack(heard, window=0))]
+    def syn(_: Listener, received: Observed) -> Packets:
+        return [packet(syn_ack(received, window=0))]
 
-    def fin(listener: Listener, heard: Observed) -> Packets:
+    def fin(listener: Listener, received: Observed) -> Packets:
         if listener.times("fin") == 1:
-            return [packet(reply(heard, ACK, ack=heard.segment.seq, window=0))]
-        return listener.fin(heard)
+            return [packet(reply(received, ACK, ack=received.segment.seq, window=0))]
+        return listener.fin(received)
 
     found = play(way, tmp_path, Listener(syn=syn, fin=fin), Timeouts.of(rto=0.2))
     opens(found)

@@ -42,22 +42,22 @@ def test_14_link_local(many: bool, tmp_path: Path) -> None:
 
 @pytest.mark.live
 @pytest.mark.parametrize(
-    ("scope", "said"),
+    ("scope", "output"),
     [
         ("", f"{LINK_LOCAL} is link-local: name the interface, as in {LINK_LOCAL}%eth0"),
         ("%eth7", f"{LINK_LOCAL}%eth7: no such interface: eth7"),
     ],
 )
-def test_14_link_local_without_a_link(scope: str, said: str, tmp_path: Path) -> None:
+def test_14_link_local_without_a_link(scope: str, output: str, tmp_path: Path) -> None:
     path = tmp_path / "wire.pcap"
     asked = f"[{LINK_LOCAL}{scope}]:{PORT}"
     with pair() as (client, server), answering(server), capture(server, "eth0", path):
         with client.entered(), pytest.raises(UsageError) as raised:
             Target.parse(asked)
         run = client.run([*PROBE, asked, "--json"], check=False)
-    assert str(raised.value) == said
+    assert str(raised.value) == output
     assert (run.returncode, run.stdout) == (2, "")
-    assert said in run.stderr
+    assert output in run.stderr
     assert len(run.stderr.splitlines()) == 1
     assert segments(path) == []
 
@@ -76,7 +76,7 @@ def test_15_the_same_host(address: str, many: bool, tmp_path: Path) -> None:
     assert result.findings == ()
     assert result.rtt is not None
     assert result.rtt < 0.5
-    # A mapped address is one of IPv4, and is called so.
+    # A mapped address is an IPv4 address, and is shown as one.
     assert result.address == address.removeprefix("::ffff:")
     flags = [str(each.segment.flags) for each in segments(path) if PORT in ports(each.segment)]
     assert flags[:3] == ["SYN", "SYN-ACK", "ACK"]
@@ -115,7 +115,7 @@ def ask(client: Host, folder: Path, hosts: str, *words: str) -> tuple[int, list[
 @pytest.mark.live
 def test_24_a_name_with_both_families(tmp_path: Path) -> None:
     path = tmp_path / "wire.pcap"
-    # The list has IPv4 first: what is called first is not what happened to be found first.
+    # The list has IPv4 first, but the order of addresses is not the order of the list.
     hosts = "10.77.0.2 both.test\nfd77::2 both.test\n"
     with pair() as (client, server), answering(server), capture(server, "eth0", path):
         code, found = ask(client, tmp_path, hosts, f"both.test:{PORT}")
@@ -178,9 +178,11 @@ def test_24_several_addresses_and_a_name_without_one(tmp_path: Path) -> None:
     "address",
     ["0.0.0.0", "::", "224.0.0.1", "ff02::1", "255.255.255.255", "fe80::9", "::ffff:0.0.0.0"],
 )
-def test_24_a_name_of_nobody(address: str, words: list[str], tmp_path: Path) -> None:
+def test_24_a_name_of_the_unspecified_address(
+    address: str, words: list[str], tmp_path: Path
+) -> None:
     hosts = f"{address} nobody.test\n"
-    # Linux takes the unspecified address for its own: a server here must not be called.
+    # Linux takes the unspecified address for its own: a server here must not be connected to.
     with pair() as (client, _), answering(client), capture(client, "any", tmp_path / "a.pcap"):
         code, found = ask(client, tmp_path, hosts, f"nobody.test:{PORT}", *words)
     result = next(each for each in found if each["target"] == f"nobody.test:{PORT}")
@@ -192,7 +194,7 @@ def test_24_a_name_of_nobody(address: str, words: list[str], tmp_path: Path) -> 
 
 
 @pytest.mark.live
-def test_24_a_name_of_nobody_and_of_a_host(tmp_path: Path) -> None:
+def test_24_a_name_of_the_unspecified_address_and_of_a_host(tmp_path: Path) -> None:
     hosts = ":: some.test\n10.77.0.2 some.test\n"
     with pair() as (client, server), answering(server):
         code, found = ask(client, tmp_path, hosts, f"some.test:{PORT}")
@@ -204,7 +206,7 @@ def test_24_a_name_of_nobody_and_of_a_host(tmp_path: Path) -> None:
 
 
 @pytest.mark.live
-def test_24_no_syn_is_shown_to_a_name_of_nobody(tmp_path: Path) -> None:
+def test_24_no_dry_run_to_the_unspecified_address(tmp_path: Path) -> None:
     with pair() as (client, _):
         argv = [*resolving(tmp_path, "0.0.0.0 no.test\n"), *PROBE, "no.test:1", "--dry-run"]
         run = client.run(argv, check=False)
@@ -225,7 +227,7 @@ rst_guard.METHODS.update({name: only_of_root(make) for name, make in rst_guard.M
 from handshake.cli import main
 raise SystemExit(main(["probe", *sys.argv[1:]]))
 """
-"""A probe on a kernel that lets nobody but root make a socket deaf."""
+"""A probe on a kernel where only root may attach the filter."""
 
 
 @pytest.mark.live
@@ -250,5 +252,5 @@ def test_24_every_address_of_ours_is_guarded_while_there_is_a_right_to(
     # The best of all guards, and each was tried.
     assert {each["guard"] for each in found} == {"filter"}
     assert {note["code"] for each in found for note in each["findings"]} == set()
-    callers = {str(each.segment.source.address) for each in segments(tmp_path / "a.pcap")}
-    assert {"fd77::1", "10.77.0.1", "10.77.1.1"} <= callers
+    clients = {str(each.segment.source.address) for each in segments(tmp_path / "a.pcap")}
+    assert {"fd77::1", "10.77.0.1", "10.77.1.1"} <= clients

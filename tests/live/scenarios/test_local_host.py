@@ -12,7 +12,7 @@ import pytest
 
 from handshake.linux.rst_guard import METHODS
 from handshake.prober import ClientOptions, Close, Result, Target, Timeouts, Verdict
-from handshake.prober.engine import probe_all
+from handshake.prober.run import probe_all
 from tests.live.lab.exchanges import CLEAN, of_a_kernel
 from tests.live.lab.figures import draw, segments
 from tests.live.lab.firewall import drop
@@ -36,7 +36,7 @@ def refused(
     folder: Path,
     options: ClientOptions | None = None,
 ) -> Result:
-    """Call where no packet can leave, and see that none did, and that nobody waited for one."""
+    """Probe where no packet can leave; check that none did, and that none was waited for."""
     with capture(on_the_wire, "eth0", folder / "wire.pcap"):
         began = time.monotonic()
         result = way.call(client, address, port=80, options=options)
@@ -66,7 +66,7 @@ def test_16_no_way_there(way: Way, route: str | None, words: str, tmp_path: Path
         if route is not None:
             client.ip(f"route add {route} {address}")
         result = refused(way, client, address, client, tmp_path)
-    assert words in result.reason
+    assert words in str(result.reason)
 
 
 @pytest.mark.live
@@ -108,7 +108,7 @@ def test_16_the_link_that_is_down_is_named(way: Way, tmp_path: Path) -> None:
     with pair() as (client, server):
         client.ip("link set eth0 down")
         result = refused(way, client, way.address(server), server, tmp_path)
-    assert "down" in result.reason
+    assert "down" in str(result.reason)
 
 
 @pytest.mark.live
@@ -117,7 +117,7 @@ def test_16_the_cable_is_out(way: Way, tmp_path: Path) -> None:
     with pair() as (client, server):
         server.ip("link set eth0 down")
         result = refused(way, client, way.address(server), client, tmp_path)
-    assert "down" in result.reason
+    assert "down" in str(result.reason)
 
 
 @pytest.mark.live
@@ -126,7 +126,7 @@ def test_17_a_firewall_of_our_own(way: Way, tmp_path: Path) -> None:
     with pair() as (client, server), drop(client, "output", "tcp dport 80") as rule:
         result = refused(way, client, way.address(server), server, tmp_path)
         assert rule.packets == 1
-    assert "a firewall on this machine dropped the packet (EPERM)" in result.reason
+    assert "a firewall on this machine dropped the packet (EPERM)" in str(result.reason)
 
 
 @pytest.mark.live
@@ -142,12 +142,12 @@ def test_18_a_firewall_that_lets_answers_in(way: Way, tmp_path: Path) -> None:
             "}; }"
         )
         result = way.call(client, server)
-        # Nobody gets in who was not called.
+        # Packets from other hosts do not get in.
         stranger = way.call(server, client, Timeouts.of(timeout=0.3, retries=0))
-        caller = way.address(client)
+        client_socket = way.address(client)
     assert (result.verdict, result.close, result.syn_sent) == (Verdict.OPEN, Close.CLEAN, 1)
     assert stranger.verdict is Verdict.FILTERED
-    assert of_a_kernel(draw(path, caller))[:6] == CLEAN
+    assert of_a_kernel(draw(path, client_socket))[:6] == CLEAN
     assert codes(result) == set()
 
 
@@ -203,7 +203,7 @@ NOBODYS = {
     ],
     ids=str,
 )
-def test_16_a_source_that_no_call_of_ours_has(
+def test_16_a_source_that_is_not_ours(
     way: Way, source: str, words: str, lax: bool, tmp_path: Path
 ) -> None:
     with pair() as (client, server):
@@ -212,7 +212,7 @@ def test_16_a_source_that_no_call_of_ours_has(
             client.sysctl("net.ipv6.ip_nonlocal_bind", 1)
         options = ClientOptions(source=ip_address(source))
         result = refused(way, client, way.address(server), client, tmp_path, options)
-    assert words in result.reason
+    assert words in str(result.reason)
 
 
 OURS = [
@@ -286,10 +286,10 @@ def test_17_a_firewall_of_ours_that_drops_the_answers(
         result = way.call(client, server, Timeouts.of(close_timeout=0.2), port=port)
         # A table of our own comes first.
         assert bool(rule.packets) == (kind != "owner")
-    # What passes on the wire is told as it is.
+    # What passes on the wire is reported as it is.
     assert result.verdict is (Verdict.OPEN if port == PORT else Verdict.CLOSED)
     assert result.guard == kind
-    # Where the firewall itself is our guard, nobody counts what it lets through.
+    # Where the firewall itself is our guard, there is no count of what passes.
     assert codes(result) == (set() if kind == "owner" else {"own-firewall"})
 
 

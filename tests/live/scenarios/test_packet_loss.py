@@ -54,9 +54,9 @@ def test_08_first_syn_ack_lost(way: Way, stamped: bool, tmp_path: Path) -> None:
         # We ask again before the peer repeats its answer by itself, after a second.
         result = way.call(client, server, Timeouts.of(rto=0.4))
         assert rule.packets == 1
-        caller = way.address(client)
+        client_socket = way.address(client)
     assert (result.verdict, result.close, result.syn_sent) == (Verdict.OPEN, Close.CLEAN, 2)
-    assert of_a_kernel(draw(path, caller)) == [SYN, *CLEAN]
+    assert of_a_kernel(draw(path, client_socket)) == [SYN, *CLEAN]
     # It echoes the clock of the first SYN, if any, and may answer either (RFC 6298 section 3).
     assert result.rtt_ambiguous
     assert result.rtt is not None

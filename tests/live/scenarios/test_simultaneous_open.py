@@ -1,4 +1,4 @@
-"""Scenario 23: both ends call at once (RFC 9293 section 3.5, figure 7)."""
+"""Scenario 23: both ends connect at the same time (RFC 9293 section 3.5, figure 7)."""
 
 import socket
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from tests.live.lab.tcpdump import capture
 from tests.live.test_probe import SYN as ANY_SYN
 
 OURS = 41000
-"""The port that both know before they call."""
+"""The port that both ends know in advance."""
 
 KEEPS_OPEN = Timeouts.of(close_timeout=0.3)
 
@@ -37,24 +37,24 @@ def bound(server: Host, way: Way) -> Iterator[Socket]:
 @pytest.mark.live
 @alone
 def test_23_its_syn_is_lost(way: Way, tmp_path: Path) -> None:
-    # It has called us, and nothing of that arrived: to our SYN it answers with SYN,ACK.
+    # It sent a SYN that did not arrive: it answers ours with a SYN-ACK.
     path = tmp_path / "wire.pcap"
     with (
         pair() as (client, server),
         drop(server, "output", ANY_SYN) as rule,
         bound(server, way) as theirs,
     ):
-        caller = way.address(client)
-        theirs.connect_ex((caller, OURS))
+        client_socket = way.address(client)
+        theirs.connect_ex((client_socket, OURS))
         eventually(lambda: rule.packets > 0, "the SYN of the server")
         with capture(server, "eth0", path):
             result = way.call(client, server, KEEPS_OPEN, options=ClientOptions(source_port=OURS))
-        # It is ESTABLISHED, too, and has heard our FIN.
-        assert theirs.getpeername()[:2] == (caller, OURS)
+        # It is ESTABLISHED, too, and has received our FIN.
+        assert theirs.getpeername()[:2] == (client_socket, OURS)
         assert theirs.recv(1) == b""
     assert (result.verdict, result.close) == (Verdict.OPEN, Close.PEER_KEPT_OPEN)
     assert result.syn_sent == 1
-    assert draw(path, caller) == [
+    assert draw(path, client_socket) == [
         SYN,
         *OPENED,
         "--> <SEQ=101><ACK=301><CTL=FIN,ACK>",
@@ -64,7 +64,7 @@ def test_23_its_syn_is_lost(way: Way, tmp_path: Path) -> None:
 
 @pytest.mark.live
 @alone
-def test_23_the_calls_cross(way: Way, tmp_path: Path) -> None:
+def test_23_the_syns_cross(way: Way, tmp_path: Path) -> None:
     # Each segment is 50 ms on its way, so that both SYNs are under way at once.
     path = tmp_path / "wire.pcap"
     with (
@@ -73,27 +73,27 @@ def test_23_the_calls_cross(way: Way, tmp_path: Path) -> None:
         capture(server, "eth0", path),
         client.entered(),
     ):
-        caller = way.address(client)
+        client_socket = way.address(client)
         target = Target.of(way.address(server), PORT)
         (remote,) = target.endpoints()
         probe = Probe(target, remote, KEEPS_OPEN, ClientOptions(source_port=OURS))
         for step in probe:
             if step.index == 1:
-                theirs.connect_ex((caller, OURS))
-        result = probe.result
-        assert theirs.getpeername()[:2] == (caller, OURS)
+                theirs.connect_ex((client_socket, OURS))
+        result = probe.finish()
+        assert theirs.getpeername()[:2] == (client_socket, OURS)
         assert theirs.recv(1) == b""
     assert (result.verdict, result.close) == (Verdict.OPEN, Close.PEER_KEPT_OPEN)
     assert "simultaneous-open" in codes(result)
     # The SYN that crossed ours answers nothing: it would say half of it.
     assert result.rtt is not None
     assert 0.1 <= result.rtt < 0.2
-    assert result.reason.endswith("and acknowledged our SYN: nobody listens there")
+    assert result.reason.code == "crossed.open"
     assert (result.syn_sent, result.negotiated is not None) == (1, True)
-    assert probe.attempt is not None
-    assert probe.attempt.block == probe.tracker.connections[0].client.block
-    assert probe.attempt.block.state is State.FIN_WAIT_2
-    wire = draw(path, caller)
+    assert probe.endpoint is not None
+    assert probe.endpoint.block == probe.tracker.connections[0].client.block
+    assert probe.endpoint.block.state is State.FIN_WAIT_2
+    wire = draw(path, client_socket)
     # Seen from the server; its SYN has left before ours came.
     assert wire[:4] == [
         "<-- <SEQ=300><CTL=SYN>",

@@ -77,7 +77,7 @@ def test_what_left_before_our_ack_can_have_come_proves_nothing(
     found = ack_status(rtt)
     for each in times:
         found.answered_again(round(each * NS_PER_SECOND))
-    assert (len(found.watch.again), found.in_vain) == (repeats, repeats > 1)
+    assert (len(found.monitor.again), found.in_vain) == (repeats, repeats > 1)
 
 
 def test_who_has_shown_that_he_took_it_is_believed() -> None:

@@ -34,7 +34,7 @@ def test_data_is_sent_as_the_peer_takes_it(ends: Ends) -> None:
     exchange = KernelStream(ClientOptions(data=data))
     got = b""
     while len(got) < len(data):
-        assert exchange.go_on(ours) == 0
+        assert exchange.transfer(ours) == 0
         got += theirs.recv(1 << 20)
     assert got == data
     assert exchange.sent == len(data)
@@ -45,11 +45,11 @@ def test_after_our_fin_nothing_is_sent(ends: Ends) -> None:
     data = bytes(65_000)
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     exchange = KernelStream(ClientOptions(data=data))
-    assert exchange.go_on(ours) == 0
+    assert exchange.transfer(ours) == 0
     sent = exchange.sent
     exchange.stop()
     ours.shutdown(socket.SHUT_WR)
-    assert exchange.go_on(ours) == 0
+    assert exchange.transfer(ours) == 0
     got = 0
     while piece := theirs.recv(1 << 20):
         got += len(piece)
@@ -70,14 +70,14 @@ def test_what_is_expected_may_come_in_pieces(pieces: list[bytes], found: bool, e
     exchange = KernelStream(ClientOptions(expect=b"hello"))
     for piece in pieces:
         theirs.sendall(piece)
-        assert exchange.go_on(ours) == 0
+        assert exchange.transfer(ours) == 0
     assert (exchange.found_expected, exchange.octets) == (found, b"".join(pieces))
 
 
 def test_where_nothing_is_expected_nothing_is_missed(ends: Ends) -> None:
     exchange = KernelStream(ClientOptions())
     ends[1].sendall(b"hello")
-    assert exchange.go_on(ends[0]) == 0
+    assert exchange.transfer(ends[0]) == 0
     assert (exchange.found_expected, exchange.octets) == (None, b"hello")
 
 
@@ -88,7 +88,7 @@ def test_of_a_peer_that_talks_without_end_no_more_is_kept(ends: Ends) -> None:
     for _ in range(20):
         with suppress(BlockingIOError):
             theirs.sendall(bytes(1 << 16))
-        assert exchange.go_on(ours) == 0
+        assert exchange.transfer(ours) == 0
     assert len(exchange.octets) == KEPT
 
 
@@ -98,11 +98,11 @@ def test_the_end_of_what_the_peer_sends(ends: Ends) -> None:
     theirs.sendall(b"bye")
     theirs.shutdown(socket.SHUT_WR)
     for _ in range(2):
-        assert exchange.go_on(ours) == 0
+        assert exchange.transfer(ours) == 0
         assert (exchange.finished, exchange.octets, exchange.more) == (True, b"bye", False)
 
 
 def test_what_the_kernel_refuses_is_its_errno(ends: Ends) -> None:
     ours, theirs = ends
     theirs.close()
-    assert KernelStream(ClientOptions(data=b"hello")).go_on(ours) == errno.EPIPE
+    assert KernelStream(ClientOptions(data=b"hello")).transfer(ours) == errno.EPIPE

@@ -1,4 +1,4 @@
-"""What a precedent tells to send is what an attempt sends: the same packets, octet by octet."""
+"""A cached response is what the endpoint would send: the same packets, octet by octet."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from handshake.packet.checksum import internet_checksum
 from handshake.packet.quick_parse import ends, peek
 from handshake.packet.template import Templates
 from handshake.prober import Close, Timeouts, Verdict
-from handshake.prober.userspace.conclusion import Conclusion
 from handshake.prober.userspace.response_cache import CachedResponse, ResponseCache
 from handshake.prober.userspace.session import Session
 from handshake.tcp import Endpoint, Flags, Observed, Options, Segment, Seq
 from handshake.tcp import options as opt
 from handshake.tcp.icmp import IcmpError
+from tests.reasons import because
 
 MS = 1_000_000
-PATIENCE = Timeouts.of(timeout=3, retries=1, hold=0)
+TIMEOUTS = Timeouts.of(timeout=3, retries=1, hold=0)
 ENDS = {
     4: (Endpoint.of("192.0.2.10", 49152), Endpoint.of("198.51.100.7", 80)),
     6: (Endpoint.of("2001:db8::10", 49152), Endpoint.of("2001:db8::7", 80)),
@@ -90,12 +90,7 @@ class Both:
             # To be woken too early is no harm, too late is.
             assert self.session.deadline <= self.attempt.deadline
             return
-        found = Conclusion(self.session)
-        assert found.verdict is self.attempt.verdict
-        assert found.close is self.attempt.close
-        assert found.notes == tuple(self.attempt.notes)
-        assert found.syn_sent == self.attempt.syn_sent
-        assert found.error == self.attempt.error
+        assert self.session.outcome() == self.attempt.outcome()
         answer = self.session.answer()
         seen = self.decode(answer) if isinstance(answer, Captured) else answer
         assert seen == self.attempt.answer
@@ -151,7 +146,7 @@ NUMBER = st.integers(0, 2**32 - 1)
 @pytest.fixture(scope="module")
 def responses() -> dict[int, ResponseCache]:
     """Those of all tests: what one has taught, another is held to."""
-    return {each: ResponseCache(each, LINUX, PATIENCE, Templates()) for each in (4, 6)}
+    return {each: ResponseCache(each, LINUX, TIMEOUTS, Templates()) for each in (4, 6)}
 
 
 @settings(max_examples=300)
@@ -191,24 +186,24 @@ def test_what_is_sent_is_the_same(
         both.on_timer(at)
 
 
-def test_what_was_heard_before_is_not_asked_of_the_rules(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = ResponseCache(4, LINUX, PATIENCE, Templates())
-    conclusions = []
+def test_a_cached_response_does_not_ask_the_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = ResponseCache(4, LINUX, TIMEOUTS, Templates())
+    outcomes = []
     for number in range(2):
         both = Both(known, 4, 1000 + number, 5)
         for place, said in enumerate(CLEAN):
             both.hear(said.segment(*ENDS[4], 1000 + number, 7), place * MS, checksum_ok=True)
-        conclusions.append(Conclusion(both.session))
-        # The second time there is nobody to ask.
+        outcomes.append(both.session.outcome())
+        # The second time the cache must not ask.
         monkeypatch.setattr(ResponseCache, "after", lambda *_: pytest.fail("asked"))
-    assert [(each.verdict, each.close) for each in conclusions] == [(Verdict.OPEN, Close.CLEAN)] * 2
-    assert conclusions[1].negotiated == conclusions[0].negotiated
-    assert conclusions[1].negotiated is not None
-    assert conclusions[1].negotiated.mss == 1400
+    assert [(each.verdict, each.close) for each in outcomes] == [(Verdict.OPEN, Close.CLEAN)] * 2
+    assert outcomes[1].negotiated == outcomes[0].negotiated
+    assert outcomes[1].negotiated is not None
+    assert outcomes[1].negotiated.mss == 1400
 
 
 def test_strange_peers_do_not_fill_our_memory() -> None:
-    known = ResponseCache(4, LINUX, PATIENCE, Templates())
+    known = ResponseCache(4, LINUX, TIMEOUTS, Templates())
     for window in range(2000):
         both = Both(known, 4, 1, 1)
         both.hear(
@@ -217,9 +212,9 @@ def test_strange_peers_do_not_fill_our_memory() -> None:
     assert len(known.root.following) <= 512
 
 
-def test_who_talks_on_and_on_is_no_precedent() -> None:
-    # Each one is learnt by hearing all that came before: that of a long talk would take seconds.
-    known = ResponseCache(4, LINUX, PATIENCE, Templates())
+def test_a_long_connection_is_not_cached() -> None:
+    # To learn a response, all segments before it are simulated: for a long connection, seconds.
+    known = ResponseCache(4, LINUX, TIMEOUTS, Templates())
     node: CachedResponse | None = known.root
     depth = 0
     answer = (5 << 12) | int(Flags.SYN | Flags.ACK)
@@ -234,15 +229,16 @@ def test_who_talks_on_and_on_is_no_precedent() -> None:
     assert 4 < depth < 20
 
 
-def test_icmp_and_what_could_not_be_sent_are_for_the_rules() -> None:
-    known = ResponseCache(4, LINUX, PATIENCE, Templates())
+def test_the_endpoint_decides_on_icmp_and_unsent_segments() -> None:
+    known = ResponseCache(4, LINUX, TIMEOUTS, Templates())
     both = Both(known, 4, 77, 1)
     error = IcmpError(4, 3, 1, ip_address("203.0.113.1"), *ENDS[4], Seq(77))
     both.session.icmp(error)
     both.attempt.icmp(error)
     both.expect([], ())
     both = Both(known, 4, 77, 1)
-    both.session.unsent("no route")
-    both.attempt.unsent("no route")
+    why = because("no route")
+    both.session.unsent(why)
+    both.attempt.unsent(why)
     both.expect([], ())
-    assert Conclusion(both.session).failure == "no route"
+    assert both.session.outcome().failure == why

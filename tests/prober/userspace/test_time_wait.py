@@ -19,10 +19,10 @@ REMOTE, OTHER = bytes(8) + b"\x00\x50", bytes(8) + b"\x00\x51"
 
 def ended(remote: bytes, port: int, verdict: Verdict, close: Close | None) -> UserspaceConnection:
     """Return as much of a call as is remembered."""
-    conclusion = SimpleNamespace(verdict=verdict, close=close)
+    outcome = SimpleNamespace(verdict=verdict, close=close)
     incoming = remote + port.to_bytes(2, "big")
     return cast(
-        "UserspaceConnection", SimpleNamespace(conclusion=conclusion, incoming=incoming, last=b"")
+        "UserspaceConnection", SimpleNamespace(outcome=outcome, incoming=incoming, last=b"")
     )
 
 

@@ -1,0 +1,184 @@
+"""What became of a connection, as the client knows it: one type for every kind of client."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from handshake.endpoint.ack_monitor import UNKNOWN, AckStatus
+from handshake.record import Finding, Json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from handshake.endpoint.data_phase import DataTransfer
+    from handshake.endpoint.verdict import Close, Verdict
+    from handshake.messages import Message
+    from handshake.tcp import ControlBlock
+    from handshake.tcp.icmp import IcmpError
+
+_SHOWN: Final = 1024
+"""Octets of received data in the JSON form."""
+
+_IGNORED: Final = frozenset(
+    {
+        "bad-checksum",
+        "bad-signature",
+        "bare-ack",
+        "foreign-icmp",
+        "icmp",
+        "rst-ignored",
+        "stray",
+        "unreadable",
+        "wrong-ack",
+    }
+)
+"""Codes of notes about what was ignored, because it is no valid answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Negotiated:
+    """What both SYNs negotiated. A field is None if it is not known."""
+
+    mss: int | None
+    """The largest payload we may send, in octets."""
+
+    rcv_mss: int | None
+    """The largest payload that the peer may send us, by our SYN."""
+
+    snd_shift: int | None
+    """The shift of the peer's windows."""
+
+    rcv_shift: int | None
+    """The shift of our windows."""
+
+    sack: bool | None
+    timestamps: bool | None
+    ecn: bool | None
+    fast_open: str | None = None
+    """The Fast Open cookie that the peer gave us, in hexadecimal digits."""
+
+    mptcp: bool = False
+    """Whether both SYNs carried the same Multipath TCP option."""
+
+    md5: bool = False
+    """Whether every segment is signed (RFC 2385)."""
+
+    @classmethod
+    def of(cls, block: ControlBlock) -> Negotiated | None:
+        """Return what was negotiated; None before both SYNs are known."""
+        ours, theirs = block.offered, block.peer_offered
+        if ours is None or theirs is None:
+            return None
+        return cls(
+            block.mss,
+            ours.mss,
+            block.snd_shift,
+            block.rcv_shift,
+            block.sack,
+            block.timestamps,
+            block.ecn,
+            None if not theirs.fast_open else theirs.fast_open.hex(),
+            ours.mptcp is not None and ours.mptcp == theirs.mptcp,
+            ours.md5 and theirs.md5,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DataExchange:
+    """The data sent and received while the connection was open."""
+
+    sent: int
+    """Octets that we were to send."""
+
+    acknowledged: int
+    """How many of them the peer acknowledged."""
+
+    received: bytes
+    """The first octets that the peer sent."""
+
+    expected: bool | None
+    """Whether the expected data is among them; None if none was expected."""
+
+    @classmethod
+    def of(cls, transfer: DataTransfer, block: ControlBlock) -> DataExchange | None:
+        """Return what was exchanged; None if neither end sent or expected anything."""
+        send_buffer, receive_buffer = transfer.send_buffer, transfer.receive_buffer
+        if not (send_buffer or receive_buffer.octets or receive_buffer.found_expected is not None):
+            return None
+        return cls(
+            send_buffer.size,
+            send_buffer.acknowledged(block),
+            receive_buffer.octets,
+            receive_buffer.found_expected,
+        )
+
+    def as_json(self) -> Json:
+        """Return it as a JSON object; received octets that are not text are escaped."""
+        return {
+            "sent": self.sent,
+            "acknowledged": self.acknowledged,
+            "received": len(self.received),
+            "text": self.received[:_SHOWN].decode("utf-8", "backslashreplace"),
+            "expected": self.expected,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one connection: what its client concluded, in user space or in the kernel."""
+
+    verdict: Verdict
+    close: Close | None = None
+    icmp: IcmpError | None = None
+    """The ICMP error that decided the verdict."""
+
+    failure: Message | None = None
+    """Why this machine did not send our first segment."""
+
+    syn_sent: int = 0
+    """How many times our first segment was sent."""
+
+    negotiated: Negotiated | None = None
+    ack_status: AckStatus = UNKNOWN
+    data: DataExchange | None = None
+    """The data exchanged, if any."""
+
+    findings: tuple[Finding, ...] = ()
+    """Remarks on what was received."""
+
+    @property
+    def ignored(self) -> bool:
+        """Whether something was received that is no valid answer."""
+        return any(each.code in _IGNORED for each in self.findings)
+
+    @property
+    def crossed(self) -> bool:
+        """Whether the SYNs of both ends crossed (simultaneous open)."""
+        return any(each.code == "simultaneous-open" for each in self.findings)
+
+
+class Notes:
+    """The first note of each code: a peer must not be able to fill our memory."""
+
+    def __init__(self) -> None:
+        self._by_code: dict[str, Finding] = {}
+
+    def add(self, code: str, **values: object) -> None:
+        """Add a note, unless there is one with this code."""
+        if code not in self._by_code:
+            self._by_code[code] = note(code, **values)
+
+    def __contains__(self, code: str) -> bool:
+        return code in self._by_code
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self._by_code.values())
+
+    def __len__(self) -> int:
+        return len(self._by_code)
+
+
+def note(code: str, variant: str = "", /, **values: object) -> Finding:
+    """Return a remark of a client; its sentence stands in `messages/en/notes.toml`."""
+    return Finding(code, None, values, variant, family="notes")
