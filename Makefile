@@ -42,8 +42,11 @@ run: $(VENV)/.installed ## open a real connection on loopback, replay a saved on
 	@echo
 	@$(BIN)/handshake replay captures/open-close-v4.pcap
 
-check: $(VENV)/.tested lint ## quick loop: lint, types, imports, unit tests without live ones
-	$(BIN)/pytest -n $(UNIT_WORKERS) $(UNIT) --ignore tests/oracle --ignore tests/fuzz
+# What starts programs, reads many captures or waits is left to `make test`.
+SLOW = tests/cli tests/fuzz tests/oracle tests/test_platforms.py
+
+check: $(VENV)/.tested lint ## quick loop: lint, types, imports, unit tests that start no program
+	$(BIN)/pytest -n $(UNIT_WORKERS) $(UNIT) $(SLOW:%=--ignore %)
 
 test: $(VENV)/.tested lint ## check everything: lint, types, imports, all tests (live ones as root)
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal

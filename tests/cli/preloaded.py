@@ -13,27 +13,21 @@ import socket
 import subprocess
 import sys
 import tempfile
+from contextlib import redirect_stdout
 from functools import cache
-from importlib import import_module
-from io import BufferedReader, BufferedWriter, FileIO, TextIOWrapper
+from io import BufferedReader, BufferedWriter, FileIO, StringIO, TextIOWrapper
 from pathlib import Path
 from typing import IO, Any, Final
 
 _ROOT: Final = Path(__file__).parents[2]
-_LOADED: Final = (
-    "handshake.cli.browse",
-    "handshake.cli.console",
-    "handshake.export.csv",
-    "handshake.export.zeek",
-    "handshake.lessons",
-    "handshake.query.problems",
-    "handshake.query.totals",
-    "handshake.replayer",
-    "handshake.survey",
-    "handshake.view.replay",
-    "handshake.view.table",
-    "handshake.view.totals_page",
+_REHEARSED: Final = (
+    ("list", "captures/mixed.pcap"),
+    ("list", "captures/mixed.pcap", "--summary", "--json"),
+    ("replay", "captures/refused.pcap"),
+    ("demo",),
+    ("probe", "127.0.0.1:9", "--dry-run"),
 )
+"""What the process runs before it forks: it loads what these need."""
 
 
 def run(
@@ -136,13 +130,12 @@ def _standard_streams() -> None:
 
 def _main() -> int:
     with socket.socket(fileno=int(sys.argv[1])) as link:
-        from handshake import messages
         from handshake.__main__ import main
+        from handshake.cli import main as rehearse
 
-        import_module("handshake.cli")
-        for name in _LOADED:
-            import_module(name)
-        messages.load()
+        with redirect_stdout(StringIO()):
+            for args in _REHEARSED:
+                rehearse(args)
         gc.freeze()
         asked = _serve(link)
     if asked is None:

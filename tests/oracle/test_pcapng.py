@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import pytest
 
+from handshake.version import __version__
 from tests.capture.blocks import INBOUND, OUTBOUND, Packet
 from tests.capture.packets import AT, QUOTING, V4, V6, written
 from tests.oracle import tshark
@@ -71,7 +71,7 @@ def test_capinfos_reads_the_same(tmp_path: Path) -> None:
         "File timestamp precision": "nanoseconds (9)",
         "Number of packets": "3",
         "Capture duration": "1.000000002 seconds",
-        "Capture application": f"handshake {version('handshake')}",
+        "Capture application": f"handshake {__version__}",
         "Number of interfaces in file": "1",
     }
     assert {name: found[name] for name in expected} == expected
