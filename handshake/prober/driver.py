@@ -35,7 +35,7 @@ class Connections(Protocol):
 
     @property
     def active(self) -> int:
-        """How many connections are in progress."""
+        """Connections in progress, plus results not yet taken."""
 
     @property
     def deadline(self) -> int | None:
@@ -107,7 +107,9 @@ class Driver:
                     connections.on_timer()
                 found = list(connections.results())
                 until = None
-                while connections.active < concurrency:
+                # Results count until they are taken: that may take longer than a round trip, which
+                # would then be measured wrong.
+                while connections.active + len(found) < concurrency:
                     if interval:
                         now = connections.clock.now()
                         if now < next_at:
@@ -122,10 +124,11 @@ class Driver:
                             next_at = max(next_at, now - _BURST) + interval
                         begun = connections.begin(*entry)
                     if isinstance(begun, Result):
-                        # One at a time: many that fail at once must not hold up the others.
                         found.append(begun)
-                        break
+                        continue
                     self._register()
+                # A connection whose SYN cannot be sent ends as it begins.
+                found += connections.results()
             yield from found
             if found:
                 continue

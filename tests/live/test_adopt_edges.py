@@ -218,7 +218,7 @@ def test_nothing_is_left_of_a_step_that_fails(
         assert sockets(client) == before
         peer.shutdown(socket.SHUT_WR)
         with client.entered():
-            assert str(connection.probe.result.close) == "clean"
+            assert str(connection.probe.finish().close) == "clean"
         see_fin(peer)
     without_a_fault(path)
 

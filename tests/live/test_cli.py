@@ -203,7 +203,7 @@ def test_monitoring_output_for_a_port_without_an_answer() -> None:
         words = ["10.77.0.2:9", "--timeout", "0.3", "--retries", "0", "--monitor"]
         nagios, prometheus = (run(client, *words, each) for each in ("nagios", "prometheus"))
     assert nagios.returncode == 2
-    assert nagios.stdout.startswith("TCP CRITICAL - 10.77.0.2:9 filtered: nothing answered one SYN")
+    assert nagios.stdout.startswith("TCP CRITICAL - 10.77.0.2:9 filtered: no answer to 1 SYN")
     assert prometheus.returncode == 1
     assert 'probe_success{target="10.77.0.2:9",address="10.77.0.2",port="9"} 0' in prometheus.stdout
 

@@ -185,7 +185,8 @@ def test_no_answer_to_arp(target: str) -> None:
     with pair() as (client, _):
         _, result = call(client, target)
     assert result.verdict is Verdict.UNREACHABLE
-    assert result.reason.code == "unreachable.neighbour"
+    # By an ICMP error of our own kernel, which sends only a few each second.
+    assert result.reason.code in ("unreachable.no-reply", "unreachable.neighbour")
 
 
 @pytest.mark.live

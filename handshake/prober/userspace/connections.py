@@ -116,8 +116,8 @@ class UserspaceConnections:
 
     @property
     def active(self) -> int:
-        """How many connections are in progress."""
-        return len(self._to_us)
+        """Connections in progress, plus results not yet taken, which take memory, too."""
+        return len(self._to_us) + len(self.ended)
 
     @property
     def deadline(self) -> int | None:
