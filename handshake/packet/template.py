@@ -46,6 +46,7 @@ class Template:
         stamp = stamp_at(segment.options.raw)
         clocks = len(octets) if stamp < 0 else tcp + 20 + stamp
         self._parts = (octets[:begin], octets[tcp + 18 : clocks], octets[clocks + 8 :])
+        self._head, self._tail = octets[:4], octets[6:begin]  # around the identification
         ends = tcp + 4 - begin
         middle, rest = (len(part) for part in self._parts[1:])
         # Unfragmented packets need none (RFC 6864 section 4.1), but Linux sets it.
@@ -84,7 +85,7 @@ class Template:
         first, middle, rest = self._parts
         if self._identification is not None:
             number = next(self._identification) % 0xFFFF + 1
-            first = first[:4] + number.to_bytes(2, "big") + first[6:]
+            first = b"%b%b%b" % (self._head, number.to_bytes(2, "big"), self._tail)
         else:
             # As in Linux, all packets of a connection have the same label (RFC 6437 section 3).
             label = flow_label(ends_sum)

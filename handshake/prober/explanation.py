@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from handshake.endpoint.outcome import Verdict
@@ -48,8 +49,8 @@ def explain(
     ack = outcome.ack_status
     match outcome.verdict:
         case Verdict.OPEN:
-            values = {"ack": _accepted(ack), "missing": _missing(outcome.data)}
-            return verdict_message("open", port=port, **values)
+            missing = _missing(outcome.data)
+            return verdict_message("open", port=port, ack=_accepted(ack), missing=missing)
         case Verdict.CLOSED:
             return verdict_message("closed", port=port)
         case Verdict.FILTERED:
@@ -105,6 +106,7 @@ def host_unreachable(error: IcmpError) -> bool:
     return (error.type, error.code) == ((1, 3) if error.version == 6 else (3, 1))
 
 
+@lru_cache
 def _accepted(ack: AckStatus) -> Message:
     if ack.confirmed:
         return verdict_message("ack.accepted")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from handshake.endpoint.outcome import Outcome, Verdict
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
     from handshake.prober.target import Target
     from handshake.tcp import Endpoint, Observed
     from handshake.tcp.icmp import IcmpError
-
-
-_FIRST_TTLS: Final = (64, 128, 255)
-"""The initial TTLs that systems use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +65,7 @@ class Result(Outcome):
 
         A number of SYNs that were seen may replace one of those sent, for instance.
         """
-        return cls(**{name: getattr(outcome, name) for name in _CONCLUDED} | others)
+        return cls(**dict(zip(_CONCLUDED, _concluded(outcome), strict=True)) | others)
 
     @property
     def succeeded(self) -> bool:
@@ -116,11 +113,12 @@ class Result(Outcome):
 
 
 _CONCLUDED: Final = tuple(each.name for each in fields(Outcome))
+_concluded = attrgetter(*_CONCLUDED)
 
 
 def hops(ttl: int) -> int:
-    """Return how often a TTL was decremented, if it began at the next usual value."""
-    return next(first for first in _FIRST_TTLS if ttl <= first) - ttl
+    """Return how often a TTL was decremented, if it began at the next usual value: 64, 128, 255."""
+    return (64 if ttl <= 64 else 128 if ttl <= 128 else 255) - ttl
 
 
 def failed(

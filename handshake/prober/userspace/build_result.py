@@ -52,7 +52,8 @@ def build_result(
         observer = seen.observer(ConnectionFindings)
         observed = () if observer is None else observer.found()
         findings += tuple(findings_of(connection.segments or (), connection.path_mss, observed))
-    findings += tuple(_distance(connection, outcome, ttl))
+    if ttl is not None and not hops(ttl):
+        findings += tuple(_distance(connection, outcome, ttl))
     duration = (over - connection.begun) / NS_PER_SECOND
     asked, signed = session.asked, session.signed
     return Result.of(
@@ -105,12 +106,10 @@ def _not_seen(connection: UserspaceConnection) -> Result:
     return failed(connection.target, Verdict.LOCAL_ERROR, why, remote)
 
 
-def _distance(
-    connection: UserspaceConnection, outcome: Outcome, ttl: int | None
-) -> Iterator[Finding]:
-    """Yield a finding if the answer came from nearer than the target is."""
+def _distance(connection: UserspaceConnection, outcome: Outcome, ttl: int) -> Iterator[Finding]:
+    """Yield a finding if the target is farther away than the answer, which passed no router."""
     # A SYN that crossed ours is no answer, and a RST to another segment does not concern the port.
-    if ttl is None or hops(ttl) or outcome.crossed or Flags.SYN not in connection.session.asked:
+    if outcome.crossed or Flags.SYN not in connection.session.asked:
         return
     if (gateway := connection.gateway()) is not None:
         answer = "RST" if outcome.verdict is Verdict.CLOSED else "SYN-ACK"

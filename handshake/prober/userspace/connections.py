@@ -47,6 +47,9 @@ _LAST_LOOK: Final = NS_PER_SECOND // 20
 _ABORT_TIME: Final = NS_PER_SECOND
 """How long aborting all connections may take, and then waiting for their RSTs to appear."""
 
+_PORTS_AHEAD: Final = 64
+"""Ports that the packet filter lets through before they are used."""
+
 _FULL: Final = (errno.ENOBUFS, errno.EAGAIN)
 _SYN_ACK: Final = int(Flags.SYN | Flags.ACK)
 
@@ -77,6 +80,7 @@ class UserspaceConnections:
 
         # The filter lets only SYNs of ours through: other first segments need all of them.
         self._attentive = attentive or not self.options.opens
+        self._cached = not self._attentive and self.options.ordinary
         self._opened = opened
         self._observer = observer
         self._packet_socket: PacketSocket | None = None
@@ -169,10 +173,9 @@ class UserspaceConnections:
         self._listen(connection.guard.port)
         self.packet_socket.know(connection.session.local.address, remote.address)
         self._from_us[connection.outgoing] = self._to_us[connection.incoming] = connection
-        cached = not self._attentive and self.options.ordinary
         # Sockets and filters take their time: the timer runs from when our SYN leaves.
         connection.begun = self.clock.now()
-        self._send(connection, connection.session.start(connection.begun, cached=cached))
+        self._send(connection, connection.session.start(connection.begun, cached=self._cached))
         self._after(connection, connection.begun)
         return connection
 
@@ -198,7 +201,9 @@ class UserspaceConnections:
             if self._opened is not None:
                 self._opened()
         elif port not in self._packet_socket.ports:
-            self._packet_socket.listen_to(self._dialer.guards.ports)
+            # Ports are taken one after another: the filter is written once for many of them.
+            ahead = range(port, min(port + _PORTS_AHEAD, 0x10000))
+            self._packet_socket.listen_to(self._dialer.guards.ports | set(ahead))
 
     # Packets are received and sent.
 

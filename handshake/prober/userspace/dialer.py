@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from contextlib import suppress
 from functools import cache, partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from handshake.endpoint.segment_builder import SegmentBuilder, offer_for, path_mss
 from handshake.errors import LocalError
@@ -39,6 +39,9 @@ _ROUTE_LIFETIME: Final = NS_PER_SECOND
 
 class _Path(NamedTuple):
     """What is known of the path to an address."""
+
+    to: tuple[Any, ...]
+    """The address, as socket calls expect it."""
 
     source: Address
     """Our address on it."""
@@ -110,8 +113,7 @@ class Dialer:
             self._isns.ticks(here + there),
             decode,
         )
-        to = sockaddr(remote.address)
-        ends = outgoing, incoming, to
+        ends = outgoing, incoming, path.to
         attentive = self._attentive
         return UserspaceConnection(
             target, session, guard, *ends, room, now, path.gateway, attentive=attentive
@@ -154,5 +156,5 @@ class Dialer:
                     SegmentBuilder(offer, options, room).opening(*ends, Seq(0), clock=0)
                 )
             router = cache(partial(gateway, address, path.source, options.interface))
-            known = self._paths[address] = _Path(path.source, responses, router)
+            known = self._paths[address] = _Path(sockaddr(address), path.source, responses, router)
         return known
