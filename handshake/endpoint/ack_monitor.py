@@ -53,6 +53,12 @@ class SynAckMonitor:
         self._first_arrived, self._last_at = arrived, at
         self._until = self._earliest = at + observe
 
+    def postpone(self, late: int) -> None:
+        """Begin so many nanoseconds later: a SYN-ACK from before our ACK left proves nothing."""
+        self._last_at += late
+        self._until += late
+        self._earliest += late
+
     def repeated(self, at: int, arrived: int) -> None:
         """Record a retransmission; a busy program processes it later than it arrived."""
         if self._first_arrived is None:

@@ -126,6 +126,13 @@ class Attempt(Client):
             return self._sender.retransmit(self.transfer.send_buffer, at)
         return ()
 
+    def postpone(self, late: int) -> None:
+        """Let all timers run later: what was to leave at once left so many nanoseconds late."""
+        super().postpone(late)
+        self.transfer.postpone(late)
+        if self._advance_at is not None:
+            self._advance_at += late
+
     def abort(self, at: int) -> Segments:
         """End at once; return the RSTs that abort the connection, if the peer may have one."""
         if (

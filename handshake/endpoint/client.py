@@ -130,6 +130,11 @@ class Client:
         self._sender.timer.start(at)
         return self._sender.syn(at)
 
+    def postpone(self, late: int) -> None:
+        """Let all timers run later: what was to leave at once left so many nanoseconds late."""
+        self._give_up_at += late
+        self._sender.timer.postpone(late)
+
     def abort(self, _: int) -> Segments:
         """End at once; return the RSTs to send: none without a connection."""
         return ()

@@ -49,6 +49,11 @@ class DataTransfer:
         self.monitor.begin(at, self._timeouts.observe, arrived)
         self._opened_at = at
 
+    def postpone(self, late: int) -> None:
+        """Let all time limits end so many nanoseconds later."""
+        self._opened_at += late
+        self.monitor.postpone(late)
+
     def shows(self, seg: Segment, *, syn_again: bool) -> bool:
         """Whether an acceptable segment proves that the server accepted our ACK, or data after it.
 

@@ -39,6 +39,11 @@ class RetransmissionTimer:
         self._left -= 1
         self._arm(now)
 
+    def postpone(self, late: int) -> None:
+        """Expire so many nanoseconds later, if it runs."""
+        if self.at is not None:
+            self.at += late
+
     def stop(self) -> None:
         """Turn it off."""
         self.at = None

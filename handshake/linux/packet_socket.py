@@ -103,6 +103,9 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
         self._all_of_ours = all_of_ours
         self._templates = Templates()
         self._fragments: Fragments | None = None
+        self.drained = True
+        """Whether the last `read` returned all packets that had arrived."""
+
         self._seen: OrderedDict[bytes, str] = OrderedDict()
         # An address on the wire has no scope: it gets the one that we sent to.
         self._known: dict[bytes, Address] = {}
@@ -178,12 +181,17 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
         return [found for each in self.read() if (found := self.decode(each)) is not None]
 
     def read(self) -> list[Captured]:
-        """Return the packets since the last call, not decoded; `receive` would drop some."""
+        """Return the packets since the last call, not decoded; `receive` would drop some.
+
+        There may be more: `drained` tells.
+        """
         read = []
+        self.drained = False
         for _ in range(_AT_ONCE):
             try:
                 captured = self._read()
             except BlockingIOError:
+                self.drained = True
                 break
             if captured is not None:
                 read.append(captured)

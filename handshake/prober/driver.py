@@ -47,11 +47,11 @@ class Connections(Protocol):
     def begin(self, target: Target, remote: Endpoint) -> object:
         """Start another connection; return its result if it cannot even be tried."""
 
-    def receive(self) -> None:
-        """Process what has arrived."""
+    def receive(self) -> int:
+        """Process what has arrived; return the time up to which all of it is processed."""
 
-    def on_timer(self) -> None:
-        """Do what is due."""
+    def on_timer(self, now: int) -> None:
+        """Do what is due by a time."""
 
     def results(self) -> Iterator[Result]:
         """Yield the results of the connections that have ended since the last time."""
@@ -84,8 +84,7 @@ class Driver:
         while not ended():
             self.wait()
             with signals_blocked():
-                self._connections.receive()
-                self._connections.on_timer()
+                self._connections.on_timer(self._connections.receive())
             yield
 
     def results(
@@ -103,8 +102,7 @@ class Driver:
         while True:
             with signals_blocked():
                 if self._registered:
-                    connections.receive()
-                    connections.on_timer()
+                    connections.on_timer(connections.receive())
                 found = list(connections.results())
                 until = None
                 # Results count until they are taken: that may take longer than a round trip, which

@@ -136,17 +136,17 @@ class KernelConnections:
 
     # Events and timers.
 
-    def receive(self) -> None:
-        """Process the sockets that are ready."""
+    def receive(self) -> int:
+        """Process the sockets that are ready; return the time."""
         now = self.clock.now()
         for number, _ in self._epoll.poll(0):
             connection = self._connections[number]
             connection.poll(now)
             self._after(connection, now)
+        return now
 
-    def on_timer(self) -> None:
-        """Do what is due."""
-        now = self.clock.now()
+    def on_timer(self, now: int) -> None:
+        """Do what is due by a time."""
         for connection in self._timers.due(now):
             if connection.deadline <= now:
                 connection.poll(now)

@@ -1,1 +1,1 @@
-"""Calls that are made by hand: over one link, with all that has to be kept of each."""
+"""Connections that we make ourselves, over a packet socket."""

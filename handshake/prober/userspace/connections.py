@@ -47,6 +47,9 @@ _LAST_LOOK: Final = NS_PER_SECOND // 20
 _ABORT_TIME: Final = NS_PER_SECOND
 """How long aborting all connections may take, and then waiting for their RSTs to appear."""
 
+_LATE: Final = NS_PER_SECOND // 10
+"""A delay between a decision to send and the departure that no timer need notice."""
+
 _PORTS_AHEAD: Final = 64
 """Ports that the packet filter lets through before they are used."""
 
@@ -175,7 +178,11 @@ class UserspaceConnections:
         self._from_us[connection.outgoing] = self._to_us[connection.incoming] = connection
         # Sockets and filters take their time: the timer runs from when our SYN leaves.
         connection.begun = self.clock.now()
-        self._send(connection, connection.session.start(connection.begun, cached=self._cached))
+        self._send(
+            connection,
+            connection.session.start(connection.begun, cached=self._cached),
+            connection.begun,
+        )
         self._after(connection, connection.begun)
         return connection
 
@@ -207,10 +214,16 @@ class UserspaceConnections:
 
     # Packets are received and sent.
 
-    def receive(self) -> None:
-        """Process the packets that have arrived since the last time."""
+    def receive(self) -> int:
+        """Process the packets that have arrived; return the time up to which all are processed.
+
+        What is due by then is due in spite of all that arrived before: a program that was stopped
+        for longer than a timeout finds the answers in the queue.
+        """
         now = self.clock.now()
-        for captured in self.packet_socket.read():
+        read = self.packet_socket.read()
+        complete = now if self.packet_socket.drained or not read else min(now, read[-1].at)
+        for captured in read:
             octets = captured.octets
             found = peek(octets)
             if found is None:
@@ -234,10 +247,11 @@ class UserspaceConnections:
                 packets = connection.session.received(
                     captured, seq, ack, bits, window, options, end - data, now
                 )
-                self._send(connection, packets)
+                self._send(connection, packets, now)
                 self._after(connection, now)
             else:
                 self._receive_parsed(connection, captured, now)
+        return complete
 
     def _receive_late_fin(self, captured: Captured, incoming: bytes, now: int) -> None:
         """Acknowledge a FIN that is retransmitted after the connection has ended for us."""
@@ -306,11 +320,12 @@ class UserspaceConnections:
         if observed.outgoing:
             connection.passed(observed)
         else:
-            self._send(connection, connection.session.observed(observed, now))
+            self._send(connection, connection.session.observed(observed, now), now)
         connection.keep(observed)
         self._after(connection, now)
 
-    def _send(self, connection: UserspaceConnection, packets: Iterable[bytes]) -> None:
+    def _send(self, connection: UserspaceConnection, packets: list[bytes], now: int) -> None:
+        """Send packets that were due at a time."""
         version = connection.session.remote.version
         for packet in packets:
             try:
@@ -321,6 +336,9 @@ class UserspaceConnections:
                     connection.session.unsent(send_error(error).message)
             else:
                 connection.sent(packet)
+        # A program that was stopped sends late: its timers must not run from before that.
+        if packets and (late := self.clock.now() - now) > _LATE:
+            connection.session.postpone(late)
 
     def _abort_all(self) -> None:
         """Reset the connections in progress, as many as there is time for."""
@@ -336,8 +354,9 @@ class UserspaceConnections:
         for connection in tuple(self._to_us.values()):
             if now() >= until:
                 break
-            packets = connection.session.abort(now())
-            self._send(connection, packets)
+            at = now()
+            packets = connection.session.abort(at)
+            self._send(connection, packets, at)
             if packets and connection.segments is not None:
                 aborted.append(connection)
         # To see and write down a segment takes longer than to send it.
@@ -349,12 +368,11 @@ class UserspaceConnections:
 
     # Time passes.
 
-    def on_timer(self) -> None:
-        """Do what is due."""
-        now = self.clock.now()
+    def on_timer(self, now: int) -> None:
+        """Do what is due by a time up to which all packets are processed."""
         for connection in self._timers.due(now):
             if not connection.session.done and connection.session.deadline <= now:
-                self._send(connection, connection.session.on_timer(now))
+                self._send(connection, connection.session.on_timer(now), now)
             self._after(connection, now)
 
     def _after(self, connection: UserspaceConnection, now: int) -> None:

@@ -187,6 +187,13 @@ class Session:
         """Record that this machine did not send a segment, and why."""
         self.take_over().unsent(why)
 
+    def postpone(self, late: int) -> None:
+        """Let all timers run later: our packets left so many nanoseconds late."""
+        endpoint = self.take_over()
+        if not endpoint.done:
+            endpoint.postpone(late)
+            self.deadline = endpoint.deadline
+
     def on_timer(self, at: int) -> Packets:
         """Return what to send now that the timer has expired."""
         return self._packets(self.take_over().on_timer(at))
