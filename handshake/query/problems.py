@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from handshake.tracker.findings.codes import NOTES
+from handshake.tracker.findings.codes import HARMLESS
 
 if TYPE_CHECKING:
     from handshake.record import Finding, Record
@@ -25,4 +25,4 @@ def is_problem(record: Record) -> bool:
 
 def is_wrong(finding: Finding) -> bool:
     """Whether a finding is a problem and not just a note."""
-    return finding.code not in NOTES
+    return finding.code not in HARMLESS

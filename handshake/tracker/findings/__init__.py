@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from handshake.record import Finding
 from handshake.tracker.findings.capture import CaptureFindings, capture_findings
-from handshake.tracker.findings.codes import CODES, NOTES
+from handshake.tracker.findings.codes import CODES, HARMLESS
 from handshake.tracker.findings.data import DataFindings
 from handshake.tracker.findings.handshake import HandshakeFindings
 from handshake.tracker.findings.offers import OptionFindings
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CODES",
-    "NOTES",
+    "HARMLESS",
     "CaptureFindings",
     "ConnectionFindings",
     "Finding",

@@ -69,7 +69,7 @@ CODES: Final[dict[str, str]] = {
     "syn-flood": "many connections to one port were not completed",
 }
 
-NOTES: Final = frozenset(
+HARMLESS: Final = frozenset(
     {
         "challenge-ack",
         "checksum-offload",
