@@ -6,6 +6,7 @@ import errno
 import os
 from typing import Self
 
+from handshake.escape import printable
 from handshake.messages import Message, text
 
 
@@ -35,11 +36,18 @@ class HandshakeError(Exception):
         """What the sentence names."""
 
         self.place = ""
-        """Where it is wrong: a file, a line of it; empty for no place."""
+        """Where it is wrong: a file, a line of it, printable; empty for no place."""
 
     def at(self, place: str) -> Self:
-        """Put a place before those the error has; return the error."""
-        self.place = f"{place}: {self.place}" if self.place else place
+        """Put a place before those the error has; return the error.
+
+        What cannot be printed in it is escaped, and it is quoted then: a file name may hold
+        anything, or nothing.
+        """
+        shown = printable(place)
+        if not shown or shown != place:
+            shown = f"'{shown}'"
+        self.place = f"{shown}: {self.place}" if self.place else shown
         return self
 
     @property

@@ -29,7 +29,7 @@ class Replay:
 
     @property
     def name(self) -> str:
-        """The file's name, printable."""
+        """The file's name as it was given; `handshake.escape` makes it printable."""
         return self._capture.name
 
     @property

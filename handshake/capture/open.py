@@ -34,7 +34,7 @@ class Capture:
     """The frames of one capture, read once and in order."""
 
     name: str
-    """The file's name, printable."""
+    """The file's name as it was given, which may hold characters that cannot be printed."""
 
     warnings: list[CaptureError]
     """What is wrong with the file; complete only after the last frame."""
@@ -96,7 +96,7 @@ def read(path: str | Path, sink: FrameSink | None = None) -> Capture:
         # read1 returns what is there, so that a capture still being written is shown as it grows.
         stdin = cast("BufferedReader", sys.stdin.buffer)
         return _capture("standard input", stdin.read1, lambda: None, sink)
-    name = str(path) if str(path).isprintable() else ascii(str(path))
+    name = str(path)
     try:
         file = Path(path).open("rb", buffering=0)  # noqa: SIM115 - the capture closes it
     except FileNotFoundError:

@@ -106,11 +106,10 @@ def opened(name: str, *, interface: str | None = None) -> Iterator[PcapngWriter]
         _refuse_terminal(sys.stdout.buffer, "standard output")
         yield PcapngWriter(sys.stdout.buffer, interface=interface, name="standard output")
         return
-    shown = name if name and name.isprintable() else ascii(name)
-    file = _open(name, shown)
+    file = _open(name)
     try:
-        _refuse_terminal(file, shown)
-        yield PcapngWriter(file, interface=interface, name=shown)
+        _refuse_terminal(file, name)
+        yield PcapngWriter(file, interface=interface, name=name)
     except BaseException:
         with suppress(OSError):  # report the first error
             file.close()
@@ -119,29 +118,29 @@ def opened(name: str, *, interface: str | None = None) -> Iterator[PcapngWriter]
         file.close()
     except OSError as error:
         # A network file system may report only now that it is full.
-        raise LocalError("file.unwritten", why=system_error(error)).at(shown) from error
+        raise LocalError("file.unwritten", why=system_error(error)).at(name) from error
 
 
-def _open(name: str, shown: str) -> BinaryIO:
+def _open(name: str) -> BinaryIO:
     try:
         return open(name, "wb")  # noqa: PTH123 - a name, as it was given; `opened` closes it
     except FileNotFoundError:
-        raise UsageError("file.no-parent").at(shown) from None
+        raise UsageError("file.no-parent").at(name) from None
     except IsADirectoryError:
-        raise UsageError("file.directory").at(shown) from None
+        raise UsageError("file.directory").at(name) from None
     except NotADirectoryError:
-        raise UsageError("file.parent-no-directory").at(shown) from None
+        raise UsageError("file.parent-no-directory").at(name) from None
     except PermissionError:
-        raise LocalError("file.permission").at(shown) from None
+        raise LocalError("file.permission").at(name) from None
     except ValueError as error:  # a file name cannot contain NUL
-        raise UsageError("file.unopened", why=error).at(shown) from None
+        raise UsageError("file.unopened", why=error).at(name) from None
     except OSError as error:
-        raise LocalError("file.unopened", why=system_error(error)).at(shown) from None
+        raise LocalError("file.unopened", why=system_error(error)).at(name) from None
 
 
-def _refuse_terminal(file: BinaryIO, shown: str) -> None:
+def _refuse_terminal(file: BinaryIO, name: str) -> None:
     if file.isatty():
-        raise UsageError("file.terminal").at(shown)
+        raise UsageError("file.terminal").at(name)
 
 
 def _block(layout: int, body: bytes, options: Iterable[tuple[int, bytes]]) -> bytes:

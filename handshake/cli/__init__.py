@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +17,7 @@ from handshake.cli.list import list_connections
 from handshake.cli.probe import options as probe_options
 from handshake.cli.probe.command import probe
 from handshake.errors import HandshakeError, system_error
+from handshake.escape import printable
 from handshake.messages import text
 from handshake.version import __version__
 
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["app", "main"]
 
 _INTERRUPTED: Final = 130
+
+_SIZE: Final = re.compile("0*[1-9][0-9]{0,3}")
+"""A number of columns or lines: rich takes any that Python calls digits, also of no number."""
 
 _Misused: Final = cast("type[Exception]", typer.BadParameter.__mro__[2])
 """The base of typer's own errors, which typer does not export."""
@@ -72,6 +77,7 @@ def main(args: Sequence[str] | None = None) -> int:
     failed = _unknown if _is_plugin(given) else _failed
     try:
         _make_output_safe()
+        _forget_unusable_size()
         code = app(args=given, standalone_mode=False)
         sys.stdout.flush()
     except HandshakeError as error:
@@ -87,7 +93,7 @@ def main(args: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _failed(text("errors", "output", {"why": system_error(error)}), 3)
     except Exception as error:
-        why = f"{type(error).__name__}: {error}"
+        why = " ".join(f"{type(error).__name__}: {error}".split())
         return failed(text("errors", "internal", {"why": why}), 3)
     return code if isinstance(code, int) else 0
 
@@ -124,6 +130,13 @@ def _make_output_safe() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def _forget_unusable_size() -> None:
+    """Remove a size of the screen from the environment that is no number, or absurd."""
+    for name in ("COLUMNS", "LINES"):
+        if _SIZE.fullmatch(os.environ.get(name, "1")) is None:
+            del os.environ[name]
+
+
 def _misuse(error: Exception) -> str:
     """Return typer's error as one of our own lines."""
     message = " ".join(getattr(error, "format_message", lambda: str(error))().split())
@@ -136,7 +149,7 @@ def _unknown(message: str, _: int) -> int:
     """Print an error as a Nagios plugin: UNKNOWN, since 2 would mean that the service is down."""
     from handshake.export.monitor import unknown
 
-    output, code = unknown(" ".join(message.split()))
+    output, code = unknown(message)
     try:
         print(output, flush=True)  # noqa: T201
     except OSError:
@@ -151,7 +164,5 @@ def _discard_output() -> None:
 
 
 def _failed(message: str, code: int) -> int:
-    from handshake.view.notation import printable
-
-    print(f"error: {printable(' '.join(message.split()))}", file=sys.stderr)  # noqa: T201
+    print(f"error: {printable(message)}", file=sys.stderr)  # noqa: T201
     return code

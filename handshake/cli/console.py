@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 
 from handshake.view.glyphs import ASCII, UNICODE, Glyphs
-from handshake.view.notation import printable
+from handshake.view.layout import folded
 from handshake.view.theme import THEME
 
 if TYPE_CHECKING:
@@ -43,10 +43,14 @@ def console(*, plain: bool = False) -> Console:
 
 
 def show(out: Console, lines: Iterable[Text]) -> None:
-    """Print lines as they come; into a pipe as plain text, which is faster."""
+    """Print lines as they come; into a pipe as plain text, which is faster.
+
+    On a terminal a line that is too long goes on in the next, instead of being cut.
+    """
     for each in lines:
         if out.is_terminal:
-            out.print(each)
+            for part in folded(each, out.width):
+                out.print(part)
         else:
             out.file.write(f"{each.plain.rstrip()}\n")
     out.file.flush()
@@ -66,4 +70,4 @@ def glyphs(*, ascii_only: bool = False) -> Glyphs:
 def warn(warnings: Iterable[CaptureError]) -> None:
     """Print warnings on standard error, a line each."""
     for each in warnings:
-        print(f"warning: {printable(str(each))}", file=sys.stderr)  # noqa: T201
+        print(f"warning: {each}", file=sys.stderr)  # noqa: T201

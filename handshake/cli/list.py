@@ -7,13 +7,13 @@ import json
 import sys
 from enum import Enum
 from itertools import chain, islice
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from handshake.cli.parameters import Ascii, Json, Plain  # noqa: TC001 - typer reads them
 from handshake.errors import UsageError
+from handshake.escape import printable
 from handshake.record import nanoseconds
 from handshake.units import NS_PER_SECOND
 
@@ -153,7 +153,7 @@ class _Style:
 
         self.console = console(plain=plain)
         self.glyphs = glyphs(ascii_only=ascii_only)
-        self.capture = max(map(len, captures)) if len(captures) > 1 else 0
+        self.capture = max(len(printable(each)) for each in captures) if len(captures) > 1 else 0
         """The width of the column with the capture's name; 0 for one capture."""
 
 
@@ -243,7 +243,7 @@ def _browse(source: Records, selection: _Selection, captures: Sequence[str], sty
     from handshake.cli.browse import ListBrowser
     from handshake.cli.tui import run
 
-    with style.console.status(Text(f"reading {' '.join(captures)}")):
+    with style.console.status(Text(printable(f"reading {' '.join(captures)}"))):
         found = list(source)
     if not found:
         return
@@ -261,9 +261,10 @@ def _browse(source: Records, selection: _Selection, captures: Sequence[str], sty
 
 def _title(records: Sequence[Record], captures: Sequence[str]) -> str:
     """Return the title: the capture and what is in it."""
+    from handshake.view.columns import file_name
     from handshake.view.notation import count
 
-    name = PurePath(captures[0]).name if len(captures) == 1 else f"{len(captures)} captures"
+    name = file_name(captures[0]) if len(captures) == 1 else f"{len(captures)} captures"
     packets = sum(each.client.segments + each.server.segments for each in records)
     begin = min(nanoseconds(each.start) for each in records)
     end = max(nanoseconds(each.start) / NS_PER_SECOND + each.duration for each in records)
@@ -276,8 +277,7 @@ def _title(records: Sequence[Record], captures: Sequence[str]) -> str:
 def _report(source: Records) -> None:
     """Print warnings and errors on standard error, a line each."""
     from handshake.cli.console import warn
-    from handshake.view.notation import printable
 
     warn(source.warnings)
     for error in source.errors:
-        print(f"error: {printable(str(error))}", file=sys.stderr)  # noqa: T201
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201

@@ -120,10 +120,11 @@ def _play(source: Replay, connection: int | None, speed: float | None, *, ascii_
 
     from handshake.cli.console import console, glyphs
     from handshake.cli.tui import run
+    from handshake.escape import printable
     from handshake.tracker import summarize
 
     # Thousands of packets take seconds: show that it is at work.
-    with console().status(Text(f"reading {source.name}")):
+    with console().status(Text(printable(f"reading {source.name}"))):
         connections = _connections(source, connection)
     if connections:
         found = [

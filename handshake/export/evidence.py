@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from handshake.escape import printable
 from handshake.tcp import Observed
 from handshake.tcp.control_block import state_text
 from handshake.tracker import Tracker
@@ -43,15 +44,20 @@ class PacketLog:
 def step_comment(step: Step) -> str:
     """Return a step in two lines: `ACK from the client: client SYN-SENT, server ?`, and why."""
     ends = f"client {_states(step.client)}, server {_states(step.server)}"
-    return "\n".join(filter(None, (f"{step.segment.flags} from the {step.by}: {ends}", step.why)))
+    return _lines(f"{step.segment.flags} from the {step.by}: {ends}", step.why)
 
 
 def icmp_comment(error: IcmpError) -> str:
     """Return an ICMP error in two lines: sender and meaning, and the quoted segment."""
-    return (
-        f"{error.sender} reports: {error}\n"
-        f"Quotes the segment with SEQ={error.seq} from {error.source} to {error.destination}."
+    return _lines(
+        f"{error.sender} reports: {error}",
+        f"Quotes the segment with SEQ={error.seq} from {error.source} to {error.destination}.",
     )
+
+
+def _lines(*lines: str) -> str:
+    # The scope of an address is the name of an interface, which may contain nearly anything.
+    return "\n".join(printable(each) for each in lines if each)
 
 
 def _states(change: Change) -> str:

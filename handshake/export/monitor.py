@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake import messages
 from handshake.endpoint.outcome import Verdict
+from handshake.escape import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -98,8 +99,8 @@ def _summary(result: Result) -> str:
         text += f", {_answer(result)} after {messages.time(result.rtt)}{guess}"
     if result.succeeded:
         return text
-    unmet = result.verdict is Verdict.OPEN
-    return f"{text}: {'the --expect text was not received' if unmet else result.reason}"
+    why = result.unmet if result.verdict is Verdict.OPEN else None
+    return f"{text}: {why or result.reason}"
 
 
 def _target(result: Result) -> str:
@@ -147,9 +148,7 @@ def _label(result: Result) -> str:
 
 def _plain(text: str) -> str:
     """Return text in one line, with characters escaped that the format gives a meaning."""
-    return "".join(
-        char if char.isprintable() and char != "|" else f"\\x{ord(char):02x}" for char in text
-    )
+    return printable(text).replace("|", r"\x7c")
 
 
 # For Prometheus.
@@ -203,6 +202,15 @@ METRICS: Final = (
         lambda _: 1,
         lambda result: {"verdict": str(result.verdict)},
     ),
+    Metric(
+        "probe_tcp_expect_success",
+        "Whether the text of --expect was received.",
+        lambda result: (
+            None
+            if result.data is None or result.data.expected is None
+            else int(result.data.expected)
+        ),
+    ),
 )
 """All metrics, with the names of blackbox_exporter where it has the same."""
 
@@ -240,6 +248,5 @@ def _labels(result: Result, metric: Metric) -> str:
 
 
 def _escaped(value: str) -> str:
-    # An argument that is not UTF-8 contains surrogates, which the format does not allow.
-    whole = value.encode("utf-8", "backslashreplace").decode("utf-8")
-    return whole.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+    # The format allows control characters, but not lone surrogates; terminals suffer from both.
+    return printable(value).replace("\\", r"\\").replace('"', r"\"")

@@ -19,6 +19,7 @@ write them:
 
 A table may nest: the code `filtered` with the variant `signed` is the entry `filtered.signed`.
 A code has variants where its sentences differ as a whole; a clause more or less is `{...:?A|}`.
+What a value brings that cannot be printed is escaped (`handshake.escape`).
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from functools import cache
 from operator import attrgetter
 from string import Formatter
 from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from handshake.escape import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -60,7 +63,8 @@ def text(
     family: str, code: str, values: Values, language: str = ENGLISH, *, variant: str = ""
 ) -> str:
     """Return the sentence of a code. Raises KeyError for a code or value that is not there."""
-    return _written(table(family, language)[f"{code}.{variant}" if variant else code], values)
+    sentence = table(family, language)[f"{code}.{variant}" if variant else code]
+    return printable(_written(sentence, values))
 
 
 @cache

@@ -7,13 +7,13 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from handshake.endpoint.outcome import Outcome, Verdict
+from handshake.messages import Message
 from handshake.record import EndRecord, Json, icmp_record, rfc3339, segment_record
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from handshake.messages import Message
     from handshake.prober.target import Target
     from handshake.tcp import Endpoint, Observed
     from handshake.tcp.icmp import IcmpError
@@ -70,8 +70,17 @@ class Result(Outcome):
     @property
     def succeeded(self) -> bool:
         """Whether it opened and the expected data was received."""
-        unmet = self.data is not None and self.data.expected is False
-        return self.verdict is Verdict.OPEN and not unmet
+        return self.verdict is Verdict.OPEN and self.unmet is None
+
+    @property
+    def unmet(self) -> Message | None:
+        """Why the expected data was not received; None if it was, or none was expected."""
+        if self.data is None or self.data.expected is not False:
+            return None
+        received = len(self.data.received)
+        if not received:
+            return Message("verdicts", "unmet.no-data")
+        return Message("verdicts", "unmet.other-data", {"count": received})
 
     @property
     def exit_code(self) -> int:

@@ -94,11 +94,13 @@ class Browser:
         if room >= _PREVIEW + _FEWEST and records:
             left = height - 3 - len(lines)
             lines += self._preview(records[self.selected], width, left)[:left]
-        lines += [line()] * (height - 3 - len(lines))
-        foot = (
-            line((f" {self.problem}", "bad")) if self.problem else summary_line(self.totals, width)
-        )
-        lines += [line((glyphs.rule(width), "rule")), foot]
+        foot = [summary_line(self.totals, width)]
+        if self.problem:
+            # It says what is wrong and what to write instead: it takes the room it needs.
+            foot = _problem(self.problem, width, "bad")
+        room = max(0, height - 2 - len(foot))
+        lines = lines[:room] + [line()] * (room - len(lines))
+        lines += [line((glyphs.rule(width), "rule")), *foot]
         lines.append(line((fit(f" {self.keys}", width, glyphs.ellipsis), "key")))
         for each in lines:
             each.truncate(width)
@@ -126,7 +128,7 @@ class Browser:
                 line((f" {each}", "title")) for each in wrap(name, max(_NARROWEST, width - 2))
             ]
         if self.preview.problem:
-            return [*lines, line((f" {self.preview.problem}", "warn"))]
+            return [*lines, *_problem(self.preview.problem, width, "warn")]
         found = _findings(record, width)
         room = max(1, height - len(lines) - _LADDER)
         if len(found) > room:
@@ -141,6 +143,10 @@ class Browser:
                 ladder = [*ladder[: room - 1], line((f"{'':10}{hidden} more", "dim"))]
             lines += ladder
         return [*lines, *found]
+
+
+def _problem(text: str, width: int, style: str) -> list[Text]:
+    return [line((f" {each}", style)) for each in wrap(text, max(_NARROWEST, width - 2))]
 
 
 def _findings(record: Record, width: int) -> list[Text]:

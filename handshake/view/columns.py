@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
+from handshake.escape import printable
 from handshake.query.problems import is_problem, is_wrong
 from handshake.record import nanoseconds
 from handshake.units import NS_PER_SECOND
@@ -99,8 +100,8 @@ def capture(record: Record) -> str:
 
 
 def file_name(path: str | None) -> str:
-    """Return the last part of a path."""
-    return PurePath(path or "").name
+    """Return the last part of a path, printable."""
+    return printable(PurePath(path or "").name)
 
 
 def start(record: Record, origin: int) -> str:

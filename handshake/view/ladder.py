@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from handshake.escape import printable
 from handshake.events import Role
 from handshake.tcp.control_block import state_text
 from handshake.view.glyphs import UNICODE, Glyphs
-from handshake.view.layout import fit, line
+from handshake.view.layout import fit, line, wrap
 from handshake.view.notation import TimeColumn, is_trouble
 from handshake.view.theme import style_of
 
@@ -61,7 +62,14 @@ class Ladder:
         current = 0 if self.current is None else rows.index(self.current)
         first = max(0, min(current - above, len(rows) - room))
         shown = rows[first : first + room]
-        return [self._heading(width, clock), *(self._row(each, width, clock) for each in shown)]
+        lines = [self._heading(width, clock)]
+        for each in shown:
+            lines += (
+                [self._row(each, width, clock)]
+                if isinstance(each, int)
+                else self._error(each, width, clock)
+            )
+        return lines
 
     def _rows(self) -> list[int | IcmpError]:
         """Return the rows in the order of time: indexes of steps, and errors."""
@@ -73,18 +81,27 @@ class Ladder:
             rows.append(at)
         return [*rows, *reversed(errors)]
 
-    def _error(self, error: IcmpError, width: int, clock: TimeColumn) -> Text:
-        """Return the row of an ICMP error, whose sender is somewhere on the path."""
+    def _error(self, error: IcmpError, width: int, clock: TimeColumn) -> list[Text]:
+        """Return the rows of an ICMP error, whose sender is somewhere on the path.
+
+        It stands in one row if it fits, else its text goes on below the arrow: none is cut.
+        """
         start = self.steps[0].observed.at if self.steps else error.at
         row = line((f"{clock.show(error.at - start):>{_TIME}}", "dim"), ("!", "warn"))
         row.append(" " * _STATE)
         room = max(0, width - _ARROW_AT - 1 - _STATE)
         name = "ICMP" if error.version == 4 else "ICMPv6"
-        label = f"{name} {error.type}/{error.code} from {error.sender}: {error.meaning}"
-        label = label[: max(0, room - 6)]
+        number = f"{name} {error.type}/{error.code}"
+        label = printable(f"{number} from {error.sender}: {error.meaning}")
+        below: list[Text] = []
+        if len(label) > room - 6:
+            indent = min(_ARROW_AT + 1, width // 4)
+            text = wrap(f"from {error.sender}: {error.meaning}", max(1, width - indent))
+            below = [line(" " * indent, (each, "bad")) for each in text]
+            label = number
         rest = max(1, room - 4 - len(label))
         row.append(f"{self.glyphs.left_arrow(rest)} {label} {self.glyphs.horizontal * 2}", "bad")
-        return row
+        return [row, *below]
 
     def _heading(self, width: int, clock: TimeColumn) -> Text:
         return line(
@@ -94,9 +111,7 @@ class Ladder:
             ("SERVER", "server"),
         )
 
-    def _row(self, at: int | IcmpError, width: int, clock: TimeColumn) -> Text:
-        if not isinstance(at, int):
-            return self._error(at, width, clock)
+    def _row(self, at: int, width: int, clock: TimeColumn) -> Text:
         step = self.steps[at]
         selected, trouble = at == self.current, is_trouble(step)
         row = line((f"{clock.show(step.since_start):>{_TIME}}", "title" if selected else "dim"))

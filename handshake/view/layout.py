@@ -1,4 +1,7 @@
-"""Fits text into columns: a Hangul syllable takes two, so `len` is not the width."""
+"""Fits text into columns: a Hangul syllable takes two, so `len` is not the width.
+
+What cannot be printed is escaped before it is measured: screens show text from outside.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,15 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
+from handshake.escape import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
 def fit(text: str, width: int, ellipsis: str = "…") -> str:
     """Return text exactly `width` columns wide: padded with spaces, or cut with an ellipsis."""
+    text = printable(text)
     if cell_len(text) <= width:
         return text + " " * (width - cell_len(text))
     if width <= cell_len(ellipsis):
@@ -22,6 +28,7 @@ def fit(text: str, width: int, ellipsis: str = "…") -> str:
 
 def centre(text: str, width: int, ellipsis: str = "…") -> str:
     """Return text centred in `width` columns."""
+    text = printable(text)
     spare = max(0, width - cell_len(text))
     return fit(" " * (spare // 2) + text, width, ellipsis)
 
@@ -31,9 +38,10 @@ def wrap(text: str, width: int, first: int = 0) -> list[str]:
 
     Breaks at spaces. A word wider than a line is broken at the end of the line.
     """
+    width = max(1, width)
     lines: list[str] = []
     line, room = "", width - first
-    for word in text.split():
+    for word in printable(text.replace("\n", " ")).split():
         while True:
             joined = f"{line} {word}" if line else word
             if cell_len(joined) <= room:
@@ -52,7 +60,50 @@ def wrap(text: str, width: int, first: int = 0) -> list[str]:
 
 def line(*parts: str | tuple[str, str] | Text) -> Text:
     """Return one line of pieces, each plain or with a style; it never wraps."""
-    return Text.assemble(*parts, no_wrap=True, overflow="crop")
+    return Text.assemble(*map(_escaped, parts), no_wrap=True, overflow="crop")
+
+
+def _escaped(part: str | tuple[str, str] | Text) -> str | tuple[str, str] | Text:
+    match part:
+        case str():
+            return printable(part)
+        case (text, style):
+            return printable(text), style
+    return part
+
+
+def folded(row: Text, width: int, indent: int = 4) -> list[Text]:
+    """Return a line in lines of at most `width` columns, all but the first indented.
+
+    Breaks at spaces, and a word wider than a line at the end of the line, as `wrap` does.
+    """
+    if row.cell_len <= width:
+        return [row]
+    indent = max(0, min(indent, width // 2))
+    lines: list[Text] = []
+    rest, begin = row, 0
+    while rest.cell_len > width - begin:
+        at = _break(rest.plain, max(1, width - begin))
+        lines.append(line(" " * begin, rest[:at]))
+        rest = rest[at + len(rest.plain[at:]) - len(rest.plain[at:].lstrip(" ")) :]
+        begin = indent
+    if rest.plain:
+        lines.append(line(" " * begin, rest))
+    for each in lines:
+        each.rstrip()
+    return lines
+
+
+def _break(text: str, width: int) -> int:
+    """Return where to break a text that is wider than `width` columns."""
+    fits = taken = 0
+    for char in text:
+        taken += cell_len(char)
+        if taken > width:
+            break
+        fits += 1
+    at = text.rfind(" ", 0, fits + 1)
+    return at if text[: max(0, at)].strip() else max(1, fits)
 
 
 def cropped(lines: Iterable[Text], width: int) -> list[Text]:

@@ -1,4 +1,4 @@
-"""How steps, times, endpoints, counts and text from outside are written."""
+"""How steps, times, endpoints and counts are written."""
 
 from __future__ import annotations
 
@@ -59,14 +59,6 @@ def cited(section: str | None) -> str:
     if section is None:
         return ""
     return section if section.startswith("RFC") else f"RFC 9293 {section}"
-
-
-def printable(text: str) -> str:
-    """Return text from outside with control and invisible characters escaped."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
-        for char in text
-    )
 
 
 def endpoint(end: EndRecord) -> str:

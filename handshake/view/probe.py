@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from rich.cells import cell_len
+
 from handshake import messages
+from handshake.escape import printable
 from handshake.events import Role
 from handshake.prober import Close, Verdict
 from handshake.prober.result import hops
@@ -13,7 +16,7 @@ from handshake.tcp import Flags
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.ladder import Ladder
 from handshake.view.layout import line, wrap
-from handshake.view.notation import count, printable
+from handshake.view.notation import count
 from handshake.view.numbers import Numbers
 
 if TYPE_CHECKING:
@@ -49,7 +52,7 @@ _NO_CONNECTION: Final = (
 """The note on a first segment that is not a SYN."""
 
 _QUOTED: Final = 44
-"""Characters of received data that fit on a line."""
+"""Columns for received data on a line."""
 
 _LABEL: Final = 9
 _VALUE: Final = 8
@@ -88,7 +91,7 @@ class ProbeView:
     def _title(self) -> Text:
         result = self.result
         name = _NAMES.get(result.verdict, str(result.verdict).replace("-", " ").upper())
-        good = result.verdict is Verdict.OPEN
+        good = result.succeeded
         row = line(
             (name, "ok" if good else "bad"),
             "  ",
@@ -108,7 +111,7 @@ class ProbeView:
 
     def _reason(self) -> str:
         code = self.result.exit_code
-        return printable(str(self.result.reason)) + (f"  (exit {code})" if code else "")
+        return str(self.result.reason) + (f"  (exit {code})" if code else "")
 
     def _answer(self, numbers: Numbers) -> Iterator[Text]:
         """Yield the header of the SYN-ACK, a field a line."""
@@ -155,9 +158,7 @@ class ProbeView:
             yield _row("sent", str(data.sent), f"{_octets_word(data.sent)}, {took}")
         if data.received:
             length = len(data.received)
-            text = printable(data.received[:_QUOTED].decode("utf-8", "replace"))
-            if length > _QUOTED or len(text) > _QUOTED:
-                text = f"{text[:_QUOTED]} ..."
+            text = _quoted(data.received)
             yield _row("received", str(length), f"{_octets_word(length)}: {text}")
         if data.expected is not None:
             found = "received" if data.expected else "not received (exit 1)"
@@ -189,13 +190,26 @@ def time_to_answer(result: Result) -> str | None:
 
 def target_text(target: str, address: str | None) -> str:
     """Return the target as the user wrote it, and its address."""
-    text = printable(target)
-    return text if address is None or address in text else f"{text} ({address})"
+    shown = target if address is None or address in target else f"{target} ({address})"
+    return printable(shown)
 
 
 def heading(target: str, address: str) -> Text:
     """Return the heading of a probe."""
     return line("PROBE  ", (target_text(target, address), "title"))
+
+
+def _quoted(received: bytes) -> str:
+    """Return the beginning of received data that fits on a line; no escape is cut."""
+    text = received[:_QUOTED].decode("utf-8", "replace")
+    shown, room = "", _QUOTED
+    for char in text:
+        escaped = printable(char)
+        room -= cell_len(escaped)
+        if room < 0:
+            return f"{shown} ..."
+        shown += escaped
+    return f"{shown} ..." if len(received) > _QUOTED else shown
 
 
 def _options_in_use(agreed: Negotiated) -> str:

@@ -8,9 +8,10 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from handshake import messages
+from handshake.escape import printable
 from handshake.prober import Verdict
-from handshake.view.layout import line
-from handshake.view.notation import count, printable
+from handshake.view.layout import folded, line
+from handshake.view.notation import count
 from handshake.view.probe import target_text, time_to_answer
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 _VERDICT: int = max(len(str(verdict)) for verdict in Verdict)
 
+_ROOM: Final = 60
+"""Columns from which on the lines below the first begin below its target."""
+
 _NOT_LOST: Final = {
     Verdict.UNREACHABLE: "unreachable",
     Verdict.LOCAL_ERROR: "not sent",
@@ -28,11 +32,16 @@ _NOT_LOST: Final = {
 """Probes without an answer that are not counted as lost."""
 
 
-def result_line(result: Result, *, short: bool = False) -> Text:
-    """Return a probe in a line: verdict, target, time and reason; if `short`, without causes."""
-    good = result.verdict is Verdict.OPEN
+def result_lines(result: Result, width: int) -> list[Text]:
+    """Return a probe in lines of at most `width` columns: nothing of the reason is cut."""
+    # Below the target, where there is room: the verdicts then stand alone.
+    return folded(result_line(result), width, _VERDICT + 2 if width >= _ROOM else 2)
+
+
+def result_line(result: Result) -> Text:
+    """Return a probe in a line: verdict, target, time and reason."""
     row = line(
-        (f"{str(result.verdict).upper():<{_VERDICT}}", "ok" if good else "bad"),
+        (f"{str(result.verdict).upper():<{_VERDICT}}", "ok" if result.succeeded else "bad"),
         "  ",
         (target_text(result.target, result.address), "title"),
     )
@@ -40,11 +49,12 @@ def result_line(result: Result, *, short: bool = False) -> Text:
         row.append(f"  {waited}")
     if result.ttl is not None:
         row.append(f"  ttl {result.ttl}")
-    if good:
-        row.append(f"  close: {result.close or 'no answer'}")
-    else:
-        reason = str(result.reason)
-        row.append(f"  {printable(reason.partition(': ')[0] if short else reason)}")
+    if result.verdict is not Verdict.OPEN:
+        row.append(f"  {printable(str(result.reason))}")
+        return row
+    row.append(f"  close: {result.close or 'no answer'}")
+    if result.unmet is not None:
+        row.append(f"  {result.unmet}", "bad")
     return row
 
 
@@ -53,11 +63,13 @@ class Tally:
 
     def __init__(self) -> None:
         self._verdicts: Counter[Verdict] = Counter()
+        self._unmet = 0
         self._rtts = array("d")
 
     def add(self, result: Result) -> None:
         """Count one result."""
         self._verdicts[result.verdict] += 1
+        self._unmet += result.unmet is not None
         # A round trip that may belong to another SYN is no measurement (RFC 6298 section 3).
         if result.rtt is not None and not result.rtt_ambiguous:
             self._rtts.append(result.rtt)
@@ -66,6 +78,7 @@ class Tally:
         """Return the counts by verdict, and the round-trip times."""
         total = self._verdicts.total()
         found = ", ".join(f"{n} {verdict}" for verdict, n in self._verdicts.most_common())
+        found += _without(self._unmet)
         rate = f", {total / took:.0f} per second" if took >= 1 else ""
         out = [line(f"{count(total, 'probe')} in {messages.time(took)}{rate}: {found or 'none'}")]
         if self._rtts:
@@ -81,6 +94,7 @@ class Series:
         self._count = 0
         self._answered = 0
         self._retransmitted = 0
+        self._unmet = 0
         self._rtts = array("d")
         self._not_lost: Counter[str] = Counter()
 
@@ -89,6 +103,7 @@ class Series:
         self._count += 1
         self._answered += result.rtt is not None
         self._retransmitted += max(0, result.syn_sent - 1)
+        self._unmet += result.unmet is not None
         if result.rtt is not None and not result.rtt_ambiguous:
             self._rtts.append(result.rtt)
         if result.rtt is None and result.verdict in _NOT_LOST:
@@ -100,7 +115,7 @@ class Series:
         resent = (
             f", {count(self._retransmitted, 'SYN')} retransmitted" if self._retransmitted else ""
         )
-        answered = f"{self._answered} answered{self._lost()}{resent}"
+        answered = f"{self._answered} answered{self._lost()}{resent}{_without(self._unmet)}"
         out = [
             line(),
             line(f"--- {self._name} ---"),
@@ -118,6 +133,11 @@ class Series:
             f", {many} {each}" for each, many in sorted(self._not_lost.items()) if many
         )
         return others if others and not lost else f"{others}, {100 * lost / sent:.3g}% loss"
+
+
+def _without(unmet: int) -> str:
+    """Return how many probes did not receive what they expected."""
+    return f", {unmet} without the --expect text" if unmet else ""
 
 
 def round_trips(rtts: array[float]) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import chain, pairwise
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Group
 
+from handshake.view.columns import file_name
 from handshake.view.fields import Fields
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.hexdump import HexDump
@@ -148,7 +148,7 @@ class Screen:
 
     def _title(self, width: int, *, wide: bool) -> Text:
         first, last = self.record.frames
-        where = f"  {PurePath(self.name).name} packets {first}-{last}" if wide else ""
+        where = f"  {file_name(self.name)} packets {first}-{last}" if wide else ""
         place = f"step {self.at + 1}/{len(self.steps)}"
         mark = "! " if is_trouble(self._step) else ""
         right = f"{place}  {mark}{headline(self._step)} "

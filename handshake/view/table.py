@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from handshake.escape import printable
 from handshake.view import columns
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.layout import fit, line
@@ -229,4 +230,4 @@ class RecordLines:
 
 
 def _capture(record: Record) -> str:
-    return record.capture or ""
+    return printable(record.capture or "")

@@ -8,13 +8,15 @@ import sys
 from dataclasses import replace
 from io import StringIO
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from handshake import prober
 from handshake.cli import main
+from handshake.cli.console import show
 from handshake.cli.probe.report import LineReport
 from handshake.errors import LocalError
 from handshake.prober import (
@@ -26,7 +28,11 @@ from handshake.prober import (
     Verdict,
 )
 from handshake.tcp import Flags
-from handshake.view.probe_lines import result_line
+from handshake.tcp.icmp import IcmpError
+from handshake.view.ladder import Ladder
+from handshake.view.numbers import Numbers
+from handshake.view.probe import ProbeView
+from handshake.view.probe_lines import Tally, result_line
 from handshake.view.theme import THEME
 from tests.cli import fake_prober
 from tests.cli.fake_prober import Asked, FakeProbe
@@ -345,14 +351,28 @@ SHORT = Result(
                 "OPEN         [::1]:1         0.5 ms  close: no answer",
             ],
         ),
-        # Where it has no room, what it may mean gives way.
+        # Where it has no room, it goes on below its target: its causes are not cut.
         (
             True,
             80,
             14,
             [
-                "CLOSED       example.org:81 (198.51.100.7)  28 ms  RST answered our SYN",
+                "CLOSED       example.org:81 (198.51.100.7)  28 ms  RST answered our SYN: nothing",
+                "             listens on port 81, or a firewall",
                 "OPEN         [::1]:1         0.5 ms  close: no answer",
+            ],
+        ),
+        (
+            True,
+            40,
+            14,
+            [
+                "CLOSED       example.org:81",
+                "  (198.51.100.7)  28 ms  RST answered",
+                "  our SYN: nothing listens on port 81,",
+                "  or a firewall",
+                "OPEN         [::1]:1  0.5 ms  close: no",
+                "  answer",
             ],
         ),
         # Nor is it aligned, where names would take most of the line.
@@ -361,7 +381,8 @@ SHORT = Result(
             80,
             50,
             [
-                "CLOSED       example.org:81 (198.51.100.7)  28 ms  RST answered our SYN",
+                "CLOSED       example.org:81 (198.51.100.7)  28 ms  RST answered our SYN: nothing",
+                "             listens on port 81, or a firewall",
                 "OPEN         [::1]:1  0.5 ms  close: no answer",
             ],
         ),
@@ -482,6 +503,79 @@ def test_what_was_expected_and_did_not_come_is_no_success(
     answer(FakeProbe(replace(OPEN, data=said), STEPS))
     assert main(["probe", "example.org:80", "--expect", "pong"]) == 1
     assert "OPEN  example.org:80" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("received", "cause"),
+    [
+        (b"", "the server sent no data"),
+        (b"something else", "it is not in the 14 octets that the server sent"),
+    ],
+)
+def test_what_was_expected_and_did_not_come_is_seen_in_every_form(
+    answer: Callable[..., Asked],
+    capsys: pytest.CaptureFixture[str],
+    received: bytes,
+    cause: str,
+) -> None:
+    data = DataExchange(4, 4, received, expected=False)
+    sentence = f"the --expect text was not received: {cause}"
+
+    def said(*form: str, code: int = 1) -> str:
+        answer(FakeProbe(replace(OPEN, data=data), STEPS))
+        assert main(["probe", "example.org:80", "--expect", "pong", *form]) == code
+        return capsys.readouterr().out
+
+    assert "the --expect text was not received (exit 1)" in said()
+    assert sentence in said("--brief")
+    found = json.loads(said("--json"))
+    assert (found["verdict"], found["said"]["expected"]) == ("open", False)
+    nagios = said("--monitor", "nagios", code=2)
+    assert nagios.startswith("TCP CRITICAL - ")
+    assert f": {sentence} | " in nagios
+    metrics = [line.rpartition("} ") for line in said("--monitor", "prometheus").splitlines()]
+    values = {whom.partition("{")[0]: value for whom, _, value in metrics}
+    assert (values["probe_success"], values["probe_tcp_expect_success"]) == ("0", "0")
+    out = StringIO()
+    console = Console(file=out, width=40, force_terminal=True, color_system=None, theme=THEME)
+    show(console, ProbeView(replace(OPEN, data=data), STEPS).lines(40))
+    assert "the --expect text was not received (exit 1)" in " ".join(out.getvalue().split())
+    tally = Tally()
+    tally.add(replace(OPEN, data=data))
+    assert tally.lines(1)[0].plain.endswith(": 1 open, 1 without the --expect text")
+
+
+NEVER: Final = replace(
+    REFUSED,
+    target="[2001:db8:85a3:8d3:1319:8a2e:370:7348]:443",
+    address="2001:db8:85a3:8d3:1319:8a2e:370:7348",
+)
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 120, 300])
+@pytest.mark.parametrize("names", [0, 14, 42])
+def test_no_line_is_cut(width: int, names: int) -> None:
+    for result in (REFUSED, NEVER, replace(NEVER, target="한글.example:443")):
+        out = StringIO()
+        console = Console(
+            file=out, width=width, force_terminal=True, color_system=None, theme=THEME
+        )
+        LineReport(console, names).show(result)
+        lines = out.getvalue().splitlines()
+        assert all(cell_len(each) <= width for each in lines)
+        whole = "".join(result_line(result).plain.split())
+        assert "".join("".join(lines).split()) == whole
+
+
+def test_an_icmp_error_is_whole_in_the_ladder() -> None:
+    router = ip_address("2001:db8:85a3:8d3:1319:8a2e:370:7348")
+    seg = STEPS[0].segment
+    error = IcmpError(6, 1, 1, router, seg.source, seg.destination, seg.seq, STEPS[0].observed.at)
+    for width in (40, 80, 120):
+        rows = Ladder(STEPS, Numbers.of(STEPS), errors=[error]).lines(width)
+        assert width < 60 or all(each.cell_len <= width for each in rows)
+        shown = "".join("".join(each.plain for each in rows).split())
+        assert "".join(f"{router}: {error.meaning}".split()) in shown
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost"])

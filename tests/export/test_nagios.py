@@ -184,7 +184,7 @@ def test_nothing_of_a_name_reaches_the_format() -> None:
         UNKNOWN_NAME, target="a|b\x1b[2J\n:80", reason=because("a|b\r\n\u2028\udc80: not known")
     )
     assert nagios([odd]) == (
-        r"TCP CRITICAL - a\x7cb\x1b[2J\x0a:80 name-error: a\x7cb\x0d\x0a\x2028\xdc80: not known",
+        r"TCP CRITICAL - a\x7cb\x1b[2J\n:80 name-error: a\x7cb\r\n\u2028\udc80: not known",
         2,
     )
 

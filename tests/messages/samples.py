@@ -313,6 +313,8 @@ _MISSING: Final = (_verdict("missing.no-data"), _verdict("missing.other-data", c
 VERDICTS: Final[tuple[Message, ...]] = (
     *_ACKS,
     *_MISSING,
+    _verdict("unmet.no-data"),
+    _verdict("unmet.other-data", count=15),
     *(_verdict("open", port=80, ack=each, missing="") for each in _ACKS),
     *(_verdict("open", port=80, ack=_ACKS[0], missing=each) for each in _MISSING),
     _verdict("closed", port=81),

@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from handshake.escape import printable
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
@@ -76,5 +77,5 @@ def _opened(
                 results.append(probe.result)
                 report(result_line(probe.result).plain)
                 continue
-            report(f"OPEN  {probe.target.text}: handed over to the kernel")
+            report(f"OPEN  {printable(probe.target.text)}: handed over to the kernel")
             yield sock

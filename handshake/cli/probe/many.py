@@ -46,6 +46,8 @@ class ManyProbes:
         """Probe all targets; return the exit code."""
         if (self.count or 1) > _MAX_COUNT:
             raise UsageError("at-most", option="--count", value=self.count, most=_MAX_COUNT)
+        from rich.cells import cell_len
+
         from handshake.cli.console import console
         from handshake.view.probe_lines import Tally
 
@@ -57,7 +59,7 @@ class ManyProbes:
         rounds = self.count or 1
         probes = iter(targets) if self.count is None else _numbered(targets, self.count)
         out = console(plain=self.output.plain)
-        widest = max(len(each.text) for each in targets)
+        widest = max(cell_len(each.text) for each in targets)
         if self.count is not None:
             widest += len(f"{_NUMBER_SIGN}{self.count}")
         report = self.output.report(out, widest)
@@ -184,7 +186,6 @@ def read_files(names: Sequence[str]) -> list[Target]:
 
 
 def _read_file(name: str) -> list[Target]:
-    shown = name or "''"
     try:
         if name == "-":
             found = list(read_targets(sys.stdin))
@@ -193,12 +194,12 @@ def _read_file(name: str) -> list[Target]:
                 found = list(read_targets(lines))
     except (OSError, UnicodeDecodeError) as error:
         if not isinstance(error, OSError):
-            raise UsageError("file.not-utf-8").at(shown) from error
-        raise UsageError("file.unopened", why=system_error(error)).at(shown) from error
+            raise UsageError("file.not-utf-8").at(name) from error
+        raise UsageError("file.unopened", why=system_error(error)).at(name) from error
     except UsageError as error:
-        raise error.at(shown) from None
+        raise error.at(name) from None
     if not found:
-        raise UsageError("probe.no-target").at(shown)
+        raise UsageError("probe.no-target").at(name)
     return found
 
 

@@ -40,24 +40,26 @@ class ProbeReport(Protocol):
 
 @dataclass(frozen=True)
 class LineReport:
-    """Prints a line per result; on a terminal aligned, and cut to one line if possible."""
+    """Prints a line per result; on a terminal aligned, and in as many lines as it needs."""
 
     console: Console
     name_width: int = 0
     """The width of the longest target."""
 
     def show(self, result: Result) -> None:
-        """Print a result in a line."""
-        from handshake.view.probe_lines import result_line
+        """Print a result in a line, which nothing cuts; a terminal gets it in several."""
+        from rich.cells import cell_len
 
+        from handshake.view.probe_lines import result_line, result_lines
+
+        if not self.console.is_terminal:
+            self.statistics([result_line(result)])
+            return
         width = self.console.width
-        if self.console.is_terminal and self.name_width <= width // 3:
-            result = replace(result, target=result.target.ljust(self.name_width))
-        row = result_line(result)
-        if self.console.is_terminal and row.cell_len > width:
-            # The first clause says what happened; the causes are shown with a single target.
-            row = result_line(result, short=True)
-        self.statistics([row])
+        if self.name_width <= width // 3:
+            spare = self.name_width - cell_len(result.target)
+            result = replace(result, target=result.target + " " * spare)
+        self.statistics(result_lines(result, width))
 
     def statistics(self, lines: Sequence[Text]) -> None:
         """Print the lines."""
