@@ -22,6 +22,11 @@ def printable(text: str) -> str:
     return "".join(char if _is_seen(char) else _escaped(char) for char in text)
 
 
+def printable_lines(text: str) -> str:
+    """Return text of several lines likewise: its line feeds stay."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def _is_seen(char: str) -> bool:
     return char.isprintable() or unicodedata.category(char) == _SPACES
 

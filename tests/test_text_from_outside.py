@@ -234,7 +234,7 @@ def test_other_outputs_of_probe() -> None:
     for results in ([ODD], [ODD, replace(ODD, port=81)]):
         text, _ = nagios(results)
         assert SHOWN in harmless(text)
-        assert SHOWN.replace("\\", "\\\\") in harmless(prometheus(results))
+        assert SHOWN.replace("\\", "\\\\").replace(r"\\n", r"\n") in harmless(prometheus(results))
     assert "\n" not in harmless(unknown(EVIL)[0])
     assert harmless(icmp_comment(ERROR)).count("\n") == 1
     assert json.loads(json.dumps(ODD.as_json()))["target"] == EVIL

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from typing import TYPE_CHECKING, Any, Final
 
-from handshake.escape import printable
+from handshake.escape import printable_lines
 from handshake.query import KEYS
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def rows(records: Iterable[Record]) -> Iterator[str]:
     """Yield the header row, then a row per record, without line ends.
 
     Unknown values are empty; `true` and `false` are written as in JSON. What cannot be printed is
-    escaped; all else stays, since a cell is data.
+    escaped but for line feeds; all else stays, since a cell is data.
     """
     line = _Line()
     writer = csv.writer(line, lineterminator="")
@@ -50,4 +50,4 @@ def _cell(value: Any) -> str | float | None:
     if isinstance(value, list | tuple):
         return SEPARATOR.join("" if each is None else str(_cell(each)) for each in value)
     assert isinstance(value, str | int | float)
-    return printable(value) if isinstance(value, str) else value
+    return printable_lines(value) if isinstance(value, str) else value

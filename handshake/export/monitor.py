@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake import messages
 from handshake.endpoint.outcome import Verdict
-from handshake.escape import printable
+from handshake.escape import printable, printable_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -148,7 +148,8 @@ def _label(result: Result) -> str:
 
 def _plain(text: str) -> str:
     """Return text in one line, with characters escaped that the format gives a meaning."""
-    return printable(text).replace("|", r"\x7c")
+    # Plugins are read in ASCII, too: of the spaces only the usual one is used.
+    return re.sub(r"\s", " ", printable(text)).replace("|", r"\x7c")
 
 
 # For Prometheus.
@@ -249,4 +250,5 @@ def _labels(result: Result, metric: Metric) -> str:
 
 def _escaped(value: str) -> str:
     # The format allows control characters, but not lone surrogates; terminals suffer from both.
-    return printable(value).replace("\\", r"\\").replace('"', r"\"")
+    shown = printable_lines(value).replace("\\", r"\\").replace('"', r"\"")
+    return shown.replace("\n", r"\n")

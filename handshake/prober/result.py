@@ -7,13 +7,14 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from handshake.endpoint.outcome import Outcome, Verdict
-from handshake.messages import Message
+from handshake.prober.explanation import verdict_message
 from handshake.record import EndRecord, Json, icmp_record, rfc3339, segment_record
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from handshake.messages import Message
     from handshake.prober.target import Target
     from handshake.tcp import Endpoint, Observed
     from handshake.tcp.icmp import IcmpError
@@ -79,8 +80,8 @@ class Result(Outcome):
             return None
         received = len(self.data.received)
         if not received:
-            return Message("verdicts", "unmet.no-data")
-        return Message("verdicts", "unmet.other-data", {"count": received})
+            return verdict_message("unmet.no-data")
+        return verdict_message("unmet.other-data", count=received)
 
     @property
     def exit_code(self) -> int:

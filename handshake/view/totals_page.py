@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _LABEL: Final = 15
 
+_JOINT: Final = "\u2800"
+"""A blank pattern of Braille: it looks like a space, but no line is broken at it."""
+
 _SHORT: Final = {"established": "open", "no-answer": "no answer"}
 
 
@@ -99,5 +102,6 @@ def _servers(label: str, found: Counter[tuple[str, int]], width: int) -> Iterato
 
 def _labelled(label: str, text: str, width: int) -> Iterator[Text]:
     # Do not break a line between a name and its count.
-    for at, each in enumerate(wrap(text.replace(" (", "\0("), width - _LABEL)):
-        yield line(((label if not at else "").ljust(_LABEL), "dim"), each.replace("\0", " "))
+    joined = text.replace(" (", f"{_JOINT}(")
+    for at, each in enumerate(wrap(joined, width - _LABEL)):
+        yield line(((label if not at else "").ljust(_LABEL), "dim"), each.replace(_JOINT, " "))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 
+from handshake.escape import printable_lines
 from handshake.export.monitor import prometheus
 from tests.export.exposition import parse
 from tests.export.results import OPEN, REFUSED, RESULTS, SILENT, UNKNOWN_NAME
@@ -86,8 +87,7 @@ def test_whatever_came_of_them_prometheus_can_read_it(results: list[Result]) -> 
     last = {(each.target, each.address, each.port): each for each in results}
     success = found["probe_success"].samples if results else {}
     assert [tuple(dict(labels).values()) for labels in success] == [
-        (target.encode("utf-8", "backslashreplace").decode(), address or "", str(port))
-        for target, address, port in last
+        (printable_lines(target), address or "", str(port)) for target, address, port in last
     ]
     assert list(success.values()) == [each.succeeded for each in last.values()]
 

@@ -88,7 +88,7 @@ def test_what_was_said_is_summed_up() -> None:
     said = DataExchange(18, 18, b"HTTP/1.0 200 OK\r\n" + bytes(90), expected=True)
     assert drawn(ProbeView(replace(OPEN, data=said), STEPS))[-5:] == [
         "  sent     18       octets, all acknowledged",
-        "  received 107      octets: HTTP/1.0 200 OK\\r\\n\\x00\\x00\\x00\\x00\\x00\\x00\\ ...",
+        "  received 107      octets: HTTP/1.0 200 OK\\r\\n\\x00\\x00\\x00\\x00\\x00\\x00 ...",
         "  expected yes      the --expect text was received",
         "  close    clean    both ends sent a FIN, and both were acknowledged",
         "  guard    filter   kept the local kernel from resetting the connection",
@@ -225,9 +225,10 @@ def test_where_syns_were_sent_again_both_times_are_told() -> None:
 def test_an_icmp_error_has_a_row() -> None:
     error = IcmpError(4, 3, 13, ip_address("192.0.2.9"), A, B, STEPS[0].segment.seq, at=14 * 10**6)
     lines = drawn(ProbeView(replace(OPEN, errors=(error,)), STEPS[:2]))
-    assert lines[4:7] == [
+    assert lines[4:8] == [
         "    0.000 SYN-SENT     ── SYN seq=0 win=65160 mss=1460 ws=7 ─────▶ ?",
-        "   14.000!             ◀─ ICMP 3/13 from 192.0.2.9: communicati ──",
+        "   14.000!             ◀───────────────────────────── ICMP 3/13 ──",
+        (" " * 20) + "from 192.0.2.9: communication administratively prohibited",
         "   28.000 ESTABLISHED  ◀───────── SYN-ACK seq=0 ack=1 win=65160 ── SYN-RECEIVED",
     ]
 
