@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -50,6 +51,27 @@ def segment_ok(octets: bytes, length: int) -> bool:
     it, so the pseudo-header needs no copy.
     """
     return (words_sum(octets) + TCP + length) % _ONES == 0
+
+
+class Sum(Enum):
+    """What is in the checksum field of TCP or UDP."""
+
+    RIGHT = "right"
+    PARTIAL = "partial"
+    """The sum of the pseudo-header alone: the network card is to complete it."""
+
+    WRONG = "wrong"
+
+
+def judged(addresses: bytes, protocol: int, octets: bytes, field: int) -> Sum:
+    """Return what is in the checksum field at this offset of a segment or datagram."""
+    pseudo = words_sum(addresses) + protocol
+    if (pseudo + len(octets) + words_sum(octets)) % _ONES == 0:
+        return Sum.RIGHT
+    found = int.from_bytes(octets[field : field + 2], "big")
+    # For a packet that the card also splits, some systems leave out the length.
+    lengths = (len(octets), 0)
+    return Sum.PARTIAL if any((pseudo + n - found) % _ONES == 0 for n in lengths) else Sum.WRONG
 
 
 def checksummed(segment: Segment) -> Segment:
