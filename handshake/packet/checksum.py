@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from handshake.tcp.checksum import Checksum, is_partial
 from handshake.units import TCP
 
 if TYPE_CHECKING:
@@ -53,25 +53,14 @@ def segment_ok(octets: bytes, length: int) -> bool:
     return (words_sum(octets) + TCP + length) % _ONES == 0
 
 
-class Sum(Enum):
-    """What is in the checksum field of TCP or UDP."""
-
-    RIGHT = "right"
-    PARTIAL = "partial"
-    """The sum of the pseudo-header alone: the network card is to complete it."""
-
-    WRONG = "wrong"
-
-
-def judged(addresses: bytes, protocol: int, octets: bytes, field: int) -> Sum:
+def judged(addresses: bytes, protocol: int, octets: bytes, field: int) -> Checksum:
     """Return what is in the checksum field at this offset of a segment or datagram."""
-    pseudo = words_sum(addresses) + protocol
-    if (pseudo + len(octets) + words_sum(octets)) % _ONES == 0:
-        return Sum.RIGHT
+    length = len(octets)
+    if (words_sum(addresses) + protocol + length + words_sum(octets)) % _ONES == 0:
+        return Checksum.RIGHT
     found = int.from_bytes(octets[field : field + 2], "big")
-    # For a packet that the card also splits, some systems leave out the length.
-    lengths = (len(octets), 0)
-    return Sum.PARTIAL if any((pseudo + n - found) % _ONES == 0 for n in lengths) else Sum.WRONG
+    partial = is_partial(addresses, protocol, length, found)
+    return Checksum.PARTIAL if partial else Checksum.WRONG
 
 
 def checksummed(segment: Segment) -> Segment:

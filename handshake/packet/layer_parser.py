@@ -6,7 +6,7 @@ import struct
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from handshake.packet import dot11, icmp, ip, link_layers, tunnels
-from handshake.packet.checksum import Sum, judged
+from handshake.packet.checksum import judged
 from handshake.packet.ip import Datagram
 from handshake.packet.layer import (
     GRE,
@@ -19,6 +19,7 @@ from handshake.packet.layer import (
 )
 from handshake.packet.reassembly import Fragments
 from handshake.packet.tags import WITHOUT_IP
+from handshake.tcp.checksum import Checksum
 from handshake.units import TCP
 
 if TYPE_CHECKING:
@@ -187,16 +188,16 @@ def _fields(
 def _is_damaged(octets: Octets, header: ip.Header, outer_octets: Octets, outer: ip.Header) -> bool:
     """Whether the checksum of the UDP datagram around a segment is wrong."""
     field = bytes(outer_octets[outer.at + 6 : outer.at + 8])
-    if field == b"\0\0" or _judged(outer_octets, outer, _UDP, 6) is not Sum.WRONG:
+    if field == b"\0\0" or _judged(outer_octets, outer, _UDP, 6) is not Checksum.WRONG:
         return False
     # The network card that fills in both changes what the outer one covers.
-    return _judged(octets, header, TCP, 16) is not Sum.PARTIAL
+    return _judged(octets, header, TCP, 16) is not Checksum.PARTIAL
 
 
-def _judged(octets: Octets, header: ip.Header, protocol: int, field: int) -> Sum | None:
+def _judged(octets: Octets, header: ip.Header, protocol: int, field: int) -> Checksum:
     covered = bytes(octets[header.at : header.end])
     if len(covered) < header.end - header.at:
-        return None
+        return Checksum.UNKNOWN
     return judged(header.source + header.destination, protocol, covered, field)
 
 

@@ -23,6 +23,7 @@ from handshake.packet.checksum import words_sum
 from handshake.packet.decode import Decoder
 from handshake.packet.frame import Frame
 from handshake.tcp import Observed, Segment
+from handshake.tcp.checksum import Checksum, kind
 from handshake.tcp.icmp import IcmpError
 from tests.errors import coded
 from tests.packet import wrapped
@@ -108,6 +109,31 @@ def test_a_wrong_checksum_is_reported() -> None:
     observed, _ = seen(bytes(octets))
     assert observed is not None
     assert observed.checksum_ok is False
+
+
+@pytest.mark.parametrize("packet", [V4, V6], ids=["IPv4", "IPv6"])
+def test_the_kinds_of_a_checksum(packet: Any) -> None:
+    observed, _ = seen(packet, 101)
+    assert observed is not None
+    tcp = len(packet) - len(packet[TCP])
+    seg = observed.segment
+    ends = seg.source.address.packed + seg.destination.address.packed
+    partial = partial_sum(ends, 6, len(packet[TCP]))
+    for field, expected in {
+        seg.checksum: Checksum.RIGHT,
+        partial % 0xFFFF: Checksum.PARTIAL,
+        (partial - len(packet[TCP])) % 0xFFFF: Checksum.PARTIAL,
+        0: Checksum.PARTIAL,
+        (partial + 1) % 0xFFFF: Checksum.WRONG,
+    }.items():
+        octets = bytearray(bytes(packet))
+        octets[tcp + 16 : tcp + 18] = field.to_bytes(2, "big")
+        changed, _ = seen(bytes(octets), 101)
+        assert changed is not None
+        assert kind(changed) is expected
+    cut, _ = seen(packet, 101, captured=len(packet) - 1)
+    assert cut is not None
+    assert kind(cut) is Checksum.UNKNOWN
 
 
 @pytest.mark.parametrize("captured", [14 + 20 + 20, 14 + 20 + 23])
@@ -242,9 +268,9 @@ def test_a_cut_tunnel_has_no_verdict_on_its_checksum() -> None:
     assert seen(packet, captured=len(bytes(packet)) - 1)[1] == []
 
 
-@pytest.mark.parametrize(("flags", "kind"), [(0x0C, 0x0800), (0, 0x0800), (8, 0x0806), (8, 1)])
-def test_another_protocol_on_the_port_of_linux_is_no_tunnel(flags: int, kind: int) -> None:
-    payload = VXLAN(flags=flags, vni=5) / Ether(type=kind) / V4
+@pytest.mark.parametrize(("flags", "number"), [(0x0C, 0x0800), (0, 0x0800), (8, 0x0806), (8, 1)])
+def test_another_protocol_on_the_port_of_linux_is_no_tunnel(flags: int, number: int) -> None:
+    payload = VXLAN(flags=flags, vni=5) / Ether(type=number) / V4
     assert seen(Ether() / OUTER / UDP(sport=49999, dport=8472) / payload) == (None, [])
 
 
