@@ -6,6 +6,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from handshake.tcp.checksum import Checksum, is_partial
 from handshake.units import TCP
 
 if TYPE_CHECKING:
@@ -50,6 +51,16 @@ def segment_ok(octets: bytes, length: int) -> bool:
     it, so the pseudo-header needs no copy.
     """
     return (words_sum(octets) + TCP + length) % _ONES == 0
+
+
+def judged(addresses: bytes, protocol: int, octets: bytes, field: int) -> Checksum:
+    """Return what is in the checksum field at this offset of a segment or datagram."""
+    length = len(octets)
+    if (words_sum(addresses) + protocol + length + words_sum(octets)) % _ONES == 0:
+        return Checksum.RIGHT
+    found = int.from_bytes(octets[field : field + 2], "big")
+    partial = is_partial(addresses, protocol, length, found)
+    return Checksum.PARTIAL if partial else Checksum.WRONG
 
 
 def checksummed(segment: Segment) -> Segment:

@@ -23,8 +23,9 @@ from handshake.errors import CaptureError
 from handshake.packet.checksum import checksum
 from handshake.packet.dot11 import EncryptedError
 from handshake.packet.ip import CutError
-from handshake.packet.layer import IPV4, IPV6, UnknownLinkError
+from handshake.packet.layer import IPV4, IPV6, UnknownLinkError, UnknownTypeError
 from handshake.packet.layer_parser import LayerParser, ShortError
+from handshake.packet.tags import NAMES
 from handshake.tcp import Observed, Segment
 from handshake.tcp.address import ip_address
 from handshake.units import TCP
@@ -47,15 +48,16 @@ _ORDINARY_6_OCTETS: Final = 74
 _MIN_HEADER: Final = 20
 
 _NAMES: Final = {
-    6: "Token Ring",
-    10: "FDDI",
-    107: "Frame Relay",
-    147: "private use",
+    143: "DOCSIS",
+    **dict.fromkeys(range(147, 163), "private use"),
+    177: "LAPD",
     187: "Bluetooth",
     189: "USB",
+    197: "ERF",
     201: "Bluetooth",
     220: "USB",
     227: "CAN",
+    247: "InfiniBand",
     249: "USB",
     252: "upper PDUs of Wireshark",
 }
@@ -101,6 +103,13 @@ class Decoder:
         except UnknownLinkError as error:
             name = _NAMES.get(error.link_type)
             why = "link-type", f"{error.link_type} ({name})" if name else str(error.link_type)
+        except UnknownTypeError as error:
+            name = NAMES.get(error.kind)
+            number = f"0x{error.kind:04x}"
+            why = (
+                "gre-type" if error.in_gre else "ether-type",
+                f"{number} ({name})" if name else number,
+            )
         except EncryptedError:
             why = "encrypted", ""
         except ShortError:
@@ -131,6 +140,9 @@ class Decoder:
         count, first = self._parser.fragments.left
         if count:
             found.append(CaptureError("skipped.fragments", count=count, first=first))
+        if self._parser.damaged:
+            count, first = self._parser.damaged, self._parser.first_damaged
+            found.append(CaptureError("tunnel.udp-checksum", count=count, first=first))
         return found
 
 

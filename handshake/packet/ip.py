@@ -19,7 +19,11 @@ _HOST_IDENTITY, _SHIM6 = 139, 140
 _EXTENSIONS: Final = frozenset(
     (_HOP_BY_HOP, _ROUTING, _FRAGMENT, _AUTHENTICATION, _DESTINATION, _HOST_IDENTITY, _SHIM6)
 )
-_SEGMENT_ROUTING: Final = 4
+_SOURCE_ROUTE, _MOBILE, _COMPRESSED, _SEGMENT_ROUTING = 0, 2, 3, 4
+"""Types of routing headers: RFC 8200's predecessor, RFC 6275, RFC 6554, RFC 8754."""
+
+_LOOSE, _STRICT = 131, 137
+"""IPv4 options with a source route (RFC 791)."""
 
 _LEAST: Final = 20
 
@@ -61,7 +65,10 @@ class Header(NamedTuple):
     """The address: 4 or 16 octets."""
 
     destination: bytes
-    """The final destination, which may be in a routing header."""
+    """The final destination, which may be in a routing header or in a source route.
+
+    The TCP checksum covers it (RFC 9293 section 3.1, RFC 8200 section 8.1).
+    """
 
     ttl: int
     """Time to live, or hop limit."""
@@ -104,6 +111,8 @@ def _v4(octets: Octets, at: int, limit: int) -> Header:
     if payload < at + 20 or 0 < total < payload - at:
         raise ValueError("inconsistent lengths in the IP header")
     end = _end(at, total, limit)
+    if payload > at + 20:
+        destination = _route_end(bytes(octets[at + 20 : payload])) or destination
     fragment = None
     if fragmentation & 0x3FFF:
         offset, more = (fragmentation & 0x1FFF) * 8, bool(fragmentation & 0x2000)
@@ -119,7 +128,7 @@ def _v6(octets: Octets, at: int, limit: int) -> Header:
     total, protocol, ttl, source, destination = _V6(octets, at)
     payload, fragment = at + 40, None
     if protocol in _EXTENSIONS:
-        protocol, payload, final, fragment = _walk(octets, protocol, payload, at + 6)
+        protocol, payload, final, fragment = _walk(octets, protocol, payload, at + 6, destination)
         destination = final or destination
     end = _end(at, total and total + 40, limit)
     if payload > end:
@@ -134,7 +143,7 @@ def _end(at: int, total: int, limit: int) -> int:
 
 
 def _walk(
-    octets: Octets, protocol: int, at: int, named: int
+    octets: Octets, protocol: int, at: int, named: int, reached: bytes = b""
 ) -> tuple[int, int, bytes, Fragment | None]:
     """Return protocol and offset after the extension headers, final destination and fragment.
 
@@ -158,7 +167,7 @@ def _walk(
         else:
             begin, at = at, at + (octets[at + 1] + 1) * 8
             if protocol == _ROUTING and octets[begin + 3]:
-                final = _final_destination(bytes(octets[begin:at]))
+                final = _final_destination(bytes(octets[begin:at]), reached)
         protocol, named = following, begin
     return protocol, at, final, None
 
@@ -233,9 +242,38 @@ class Datagram:
         return checksum(self.source, self.destination, self.payload) == 0
 
 
-def _final_destination(routing: bytes) -> bytes:
-    """Return the final destination in a routing header; empty if it has none."""
-    if len(routing) < 24:
+def _final_destination(routing: bytes, reached: bytes) -> bytes:
+    """Return the final destination in a routing header; empty if it has none.
+
+    `reached` is the destination in the IP header: that of the next node on the route.
+    """
+    kind, at = routing[2], 8
+    if kind in (_SOURCE_ROUTE, _MOBILE):
+        at = len(routing) - 16
+    elif kind == _COMPRESSED and reached:
+        # The last address lacks the octets that it has in common with the others.
+        common, padding = routing[4] & 0xF, routing[5] >> 4
+        last = routing[8 : len(routing) - padding][common - 16 :]
+        return reached[:common] + last if len(last) == 16 - common else b""
+    elif kind != _SEGMENT_ROUTING:
         return b""
     # Segment routing lists the segments in reverse order (RFC 8754 section 2).
-    return routing[8:24] if routing[2] == _SEGMENT_ROUTING else routing[-16:]
+    return routing[at : at + 16] if 8 <= at <= len(routing) - 16 else b""
+
+
+def _route_end(options: bytes) -> bytes:
+    """Return the last address of an IPv4 source route; empty without one, or at its end."""
+    at = 0
+    while at < len(options) and (kind := options[at]):
+        if kind == 1:  # no operation
+            at += 1
+            continue
+        length = options[at + 1] if at + 1 < len(options) else 0
+        if length < 2 or at + length > len(options):
+            break
+        if kind in (_LOOSE, _STRICT):
+            # The pointer is behind the last address when the route is at its end.
+            on_its_way = length >= 7 and 4 <= options[at + 2] <= length - 3
+            return options[at + length - 4 : at + length] if on_its_way else b""
+        at += length
+    return b""

@@ -18,7 +18,11 @@ ERSPAN_3: Final = 0x22EB
 """Kinds that are EtherTypes."""
 
 IP, LLC, GRE, HDLC, FAMILY, COOKED, COOKED_2, DOT11, RADIOTAP, NFLOG, PKTAP, ETHERIP = range(1, 13)
+FDDI, TOKEN_RING, FRAME_RELAY, IPOIB, PFLOG, ENC = range(13, 19)
 """Kinds without an EtherType: EtherTypes begin at 0x600."""
+
+LEAST_TYPE: Final = 0x600
+"""A smaller number in place of an EtherType is a length (IEEE 802.3)."""
 
 u16: Final = struct.Struct("!H").unpack_from
 u32: Final = struct.Struct("!I").unpack_from
@@ -45,6 +49,21 @@ Layer: TypeAlias = Callable[[Octets, int, int], Next | None]
 
 May raise IndexError or struct.error if the header is truncated.
 """
+
+
+def ether_type(octets: Octets, at: int) -> int:
+    """Return the EtherType at an offset; 0 if the number there is too small to be one."""
+    (kind,) = u16(octets, at)
+    return int(kind) if kind >= LEAST_TYPE else 0
+
+
+class UnknownTypeError(Exception):
+    """The EtherType, or the protocol type of GRE, is not supported."""
+
+    def __init__(self, kind: int, *, in_gre: bool = False) -> None:
+        super().__init__(kind)
+        self.kind = kind
+        self.in_gre = in_gre
 
 
 class UnknownLinkError(Exception):

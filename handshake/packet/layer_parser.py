@@ -6,9 +6,20 @@ import struct
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from handshake.packet import dot11, icmp, ip, link_layers, tunnels
+from handshake.packet.checksum import judged
 from handshake.packet.ip import Datagram
-from handshake.packet.layer import IP, IPV4, IPV6, UnknownLinkError
+from handshake.packet.layer import (
+    GRE,
+    IP,
+    IPV4,
+    IPV6,
+    LEAST_TYPE,
+    UnknownLinkError,
+    UnknownTypeError,
+)
 from handshake.packet.reassembly import Fragments
+from handshake.packet.tags import WITHOUT_IP
+from handshake.tcp.checksum import Checksum
 from handshake.units import TCP
 
 if TYPE_CHECKING:
@@ -64,12 +75,16 @@ class LayerParser:
 
     def __init__(self) -> None:
         self.fragments = Fragments()
+        self.damaged = 0
+        """How many segments were in a UDP datagram with a wrong checksum."""
+
+        self.first_damaged = 0
 
     def parse(self, frame: Frame) -> Fields | IcmpError | None:
         """Return the innermost segment, or the ICMP error that quotes one; None without either.
 
-        Raises ValueError, IndexError, struct.error, UnknownLinkError or EncryptedError if a layer
-        cannot be parsed.
+        Raises ValueError, IndexError, struct.error, UnknownLinkError, UnknownTypeError or
+        EncryptedError if a layer cannot be parsed.
         """
         octets: Octets = frame.data
         whole: bytes | None = None
@@ -82,6 +97,7 @@ class LayerParser:
             octets = whole = _by_scapy(frame)
             kind, limit = IP if whole else 0, len(whole)
         via: tuple[str, ...] = ()
+        before, outer = 0, None
         for _ in range(_DEEPEST):
             if kind in (IPV4, IPV6):
                 header = ip.header(octets, at, limit)
@@ -94,7 +110,11 @@ class LayerParser:
                     header = ip.header(octets, at, limit)
                 protocol = header.protocol
                 if protocol == TCP:
-                    return _fields(octets, at, header, whole, via)
+                    found = _fields(octets, at, header, whole, via)
+                    if outer is not None and _is_damaged(octets, header, *outer):
+                        self.first_damaged = self.first_damaged or frame.number
+                        self.damaged += 1
+                    return found
                 if protocol in icmp.PROTOCOLS:
                     packet = Datagram.parse(bytes(octets[at:limit]), limit - len(octets))
                     return icmp.quoted(packet, frame.time, frame.number)
@@ -104,8 +124,10 @@ class LayerParser:
                     after = tunnels.udp(octets, header.at, header.end)
                     if after is None:
                         return None
+                    before, outer = kind, (octets, header)
                     kind, at, limit, name = after
                 else:
+                    before = kind
                     kind = tunnels.PROTOCOLS.get(protocol, 0)
                     name = _IP_IN_IP.get((len(header.source), kind), "")
                     at, limit = header.at, header.end
@@ -118,9 +140,12 @@ class LayerParser:
                 after = layer(octets, at, limit)
                 if after is None:
                     return None
+                before = kind
                 kind, at, limit, name = after
-            else:
+            elif kind < LEAST_TYPE or kind in WITHOUT_IP:
                 return None
+            else:
+                raise UnknownTypeError(kind, in_gre=before == GRE)
             if name:
                 via += (name,)
         raise ValueError(f"more than {_DEEPEST} nested layers")
@@ -158,6 +183,22 @@ def _fields(
         whole,
         via,
     )
+
+
+def _is_damaged(octets: Octets, header: ip.Header, outer_octets: Octets, outer: ip.Header) -> bool:
+    """Whether the checksum of the UDP datagram around a segment is wrong."""
+    field = bytes(outer_octets[outer.at + 6 : outer.at + 8])
+    if field == b"\0\0" or _judged(outer_octets, outer, _UDP, 6) is not Checksum.WRONG:
+        return False
+    # The network card that fills in both changes what the outer one covers.
+    return _judged(octets, header, TCP, 16) is not Checksum.PARTIAL
+
+
+def _judged(octets: Octets, header: ip.Header, protocol: int, field: int) -> Checksum:
+    covered = bytes(octets[header.at : header.end])
+    if len(covered) < header.end - header.at:
+        return Checksum.UNKNOWN
+    return judged(header.source + header.destination, protocol, covered, field)
 
 
 class ShortError(Exception):

@@ -5,27 +5,37 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final
 
+from handshake.packet import tags
 from handshake.packet.layer import (
     COOKED,
     COOKED_2,
     DOT11,
+    ENC,
     ETHERNET,
     FAMILY,
+    FDDI,
+    FRAME_RELAY,
     HDLC,
     IP,
+    IPOIB,
     IPV4,
     IPV6,
+    LEAST_TYPE,
     LLC,
     MPLS,
     NFLOG,
+    PFLOG,
     PKTAP,
     PPP,
     RADIOTAP,
+    TOKEN_RING,
     Next,
     UnknownLinkError,
+    ether_type,
     u16,
     u32,
 )
+from handshake.packet.tags import typed
 
 if TYPE_CHECKING:
     from handshake.packet.layer import Layer, Octets
@@ -35,20 +45,27 @@ _PPPOE: Final = 0x8864
 LINKS: Final = {
     0: FAMILY,
     1: ETHERNET,
+    6: TOKEN_RING,
     9: PPP,
+    10: FDDI,
     12: IP,
     14: IP,
     50: PPP,
     51: _PPPOE,
+    100: LLC,
     101: IP,
     104: HDLC,
     105: DOT11,
+    107: FRAME_RELAY,
     108: FAMILY,
+    109: ENC,
     113: COOKED,
+    117: PFLOG,
     127: RADIOTAP,
     228: IPV4,
     229: IPV6,
     239: NFLOG,
+    242: IPOIB,
     258: PKTAP,
     276: COOKED_2,
 }
@@ -59,9 +76,9 @@ _FAMILIES: Final = {2: IPV4, 10: IPV6, 24: IPV6, 28: IPV6, 30: IPV6}
 
 _PPP_PROTOCOLS: Final = {0x21: IPV4, 0x57: IPV6, 0x281: MPLS}
 _NLPIDS: Final = {0xCC: IPV4, 0x8E: IPV6}
-
-_LEAST_TYPE: Final = 0x600
-"""A smaller number in place of an EtherType is a length (IEEE 802.3)."""
+_NLPID_SNAP: Final = 0x80
+_UNNUMBERED: Final = 0x03
+"""The control field of frames without a sequence number."""
 
 _MOST_LABELS: Final = 16
 _NETLINK: Final = 824
@@ -70,40 +87,61 @@ _PAYLOAD: Final = 9
 _PACKET: Final = 1
 
 
-def _typed(kind: int, at: int, limit: int, via: str = "") -> Next:
-    if kind < _LEAST_TYPE:
-        return Next(LLC, at, min(limit, at + kind), via)
-    return Next(kind, at, limit, via)
-
-
 def _ethernet(octets: Octets, at: int, limit: int) -> Next:
-    return _typed(u16(octets, at + 12)[0], at + 14, limit)
-
-
-def _vlan(octets: Octets, at: int, limit: int) -> Next:
-    tag, kind = struct.unpack_from("!HH", octets, at)
-    # VLAN 0 is only a priority tag (IEEE 802.1Q).
-    number = tag & 0xFFF
-    return _typed(kind, at + 4, limit, f"vlan {number}" if number else "")
-
-
-def _fabric_path(_: Octets, at: int, limit: int) -> Next:
-    return Next(ETHERNET, at + 2, limit, "fabricpath")
-
-
-def _provider_backbone(octets: Octets, at: int, limit: int) -> Next:
-    return Next(ETHERNET, at + 4, limit, f"pbb {u32(octets, at)[0] & 0xFFFFFF}")
+    return typed(u16(octets, at + 12)[0], at + 14, limit)
 
 
 def _llc(octets: Octets, at: int, limit: int) -> Next | None:
     saps = bytes(octets[at : at + 3])
     if saps == b"\xaa\xaa\x03" and bytes(octets[at + 3 : at + 6]) in (b"\0\0\0", b"\0\0\xf8"):
-        return Next(u16(octets, at + 6)[0], at + 8, limit)
+        return Next(ether_type(octets, at + 6), at + 8, limit)
     if saps == b"\x06\x06\x03":
         return Next(IPV4, at + 3, limit)
     if saps == b"\xfe\xfe\x03":
-        return Next(_NLPIDS.get(octets[at + 3], 0), at + 4, limit)
+        return _nlpid(octets, at + 3, limit)
     return None
+
+
+def _nlpid(octets: Octets, at: int, limit: int) -> Next:
+    # RFC 2427: 0x80 is the SNAP header, with an EtherType or a bridged frame.
+    if octets[at] != _NLPID_SNAP:
+        return Next(_NLPIDS.get(octets[at], 0), at + 1, limit)
+    kind = {b"\0\0\0": ether_type(octets, at + 4), b"\0\x80\xc2": ETHERNET}
+    return Next(kind.get(bytes(octets[at + 1 : at + 4]), 0), at + 6, limit)
+
+
+def _fddi(octets: Octets, at: int, limit: int) -> Next | None:
+    return Next(LLC, at + 13, limit) if octets[at] & 0x30 == 0x10 else None
+
+
+def _token_ring(octets: Octets, at: int, limit: int) -> Next | None:
+    if octets[at + 1] & 0xC0 != 0x40:
+        return None
+    routing = octets[at + 14] & 0x1F if octets[at + 8] & 0x80 else 0
+    return Next(LLC, at + 14 + routing, limit)
+
+
+def _frame_relay(octets: Octets, at: int, limit: int) -> Next:
+    # The lowest bit ends the address. Cisco's own encapsulation puts an EtherType after it.
+    while not octets[at] & 1:
+        at += 1
+    at += 1
+    if octets[at] != _UNNUMBERED:
+        return Next(ether_type(octets, at), at + 2, limit)
+    return _nlpid(octets, at + 1 if octets[at + 1] else at + 2, limit)
+
+
+def _infiniband(octets: Octets, at: int, limit: int) -> Next:
+    return Next(ether_type(octets, at + 40), at + 44, limit)
+
+
+def _pflog(octets: Octets, at: int, limit: int) -> Next:
+    size = octets[at]
+    return Next(_FAMILIES.get(octets[at + 1], 0), at + size + -size % 4, limit)
+
+
+def _enc(_: Octets, at: int, limit: int) -> Next:
+    return Next(IP, at + 12, limit)
 
 
 def _mpls(octets: Octets, at: int, limit: int) -> Next | None:
@@ -123,7 +161,7 @@ def _below_mpls(octets: Octets, at: int, limit: int, via: str) -> Next | None:
     if version in (4, 6):
         return Next(IP, at, limit, via)
     for begin in (at + 4, at) if version == 0 else (at,):
-        if begin + 14 <= limit and u16(octets, begin + 12)[0] in _IN_ETHERNET:
+        if begin + 14 <= limit and u16(octets, begin + 12)[0] in IN_ETHERNET:
             return Next(ETHERNET, begin, limit, via)
     return None
 
@@ -147,7 +185,7 @@ def _ppp(octets: Octets, at: int, limit: int) -> Next:
 
 
 def _hdlc(octets: Octets, at: int, limit: int) -> Next:
-    return _typed(u16(octets, at + 2)[0], at + 4, limit)
+    return typed(u16(octets, at + 2)[0], at + 4, limit)
 
 
 def _family(octets: Octets, at: int, limit: int) -> Next:
@@ -172,7 +210,7 @@ def _cooked_2(octets: Octets, at: int, limit: int) -> Next | None:
 def _cooked_as(hardware: int, protocol: int, at: int, limit: int) -> Next | None:
     if hardware == _NETLINK:
         return None
-    if protocol < _LEAST_TYPE:
+    if protocol < LEAST_TYPE:
         return Next(LLC, at, limit) if protocol == _802_2 else None
     return Next(protocol, at, limit)
 
@@ -204,13 +242,7 @@ def _pktap(octets: Octets, at: int, limit: int) -> Next | None:
 
 LAYERS: Final[dict[int, tuple[int, Layer]]] = {
     ETHERNET: (14, _ethernet),
-    0x8100: (4, _vlan),
-    0x88A8: (4, _vlan),
-    # QinQ before 802.1ad assigned a tag.
-    0x9100: (4, _vlan),
-    0x9200: (4, _vlan),
-    0x8903: (2, _fabric_path),
-    0x88E7: (4, _provider_backbone),
+    **tags.LAYERS,
     MPLS: (5, _mpls),
     0x8848: (5, _mpls),
     _PPPOE: (6, _pppoe),
@@ -223,7 +255,14 @@ LAYERS: Final[dict[int, tuple[int, Layer]]] = {
     COOKED_2: (20, _cooked_2),
     NFLOG: (4, _nflog),
     PKTAP: (12, _pktap),
+    FDDI: (13, _fddi),
+    TOKEN_RING: (15, _token_ring),
+    FRAME_RELAY: (4, _frame_relay),
+    IPOIB: (44, _infiniband),
+    PFLOG: (4, _pflog),
+    ENC: (12, _enc),
 }
 """The reader of each kind, and the fewest octets of its header."""
 
-_IN_ETHERNET: Final = frozenset((IPV4, IPV6, *(kind for kind in LAYERS if kind >= _LEAST_TYPE)))
+IN_ETHERNET: Final = frozenset((IPV4, IPV6, *(kind for kind in LAYERS if kind >= LEAST_TYPE)))
+"""EtherTypes of frames that may carry an IP packet."""

@@ -6,6 +6,7 @@ import struct
 from typing import TYPE_CHECKING, Final
 
 from handshake.packet.layer import (
+    DOT11,
     ERSPAN,
     ERSPAN_3,
     ETHERIP,
@@ -14,12 +15,15 @@ from handshake.packet.layer import (
     IP,
     IPV4,
     IPV6,
+    LEAST_TYPE,
     MPLS,
     PPP,
     Next,
     u16,
     u32,
 )
+from handshake.packet.link_layers import IN_ETHERNET
+from handshake.packet.tags import NSH_PAYLOADS
 
 if TYPE_CHECKING:
     from handshake.packet.layer import Layer, Octets
@@ -29,10 +33,12 @@ PROTOCOLS: Final = {4: IPV4, 41: IPV6, 47: GRE, 97: ETHERIP, 137: MPLS, 143: ETH
 
 _CHECKSUM, _ROUTING, _KEY, _SEQUENCE, _ACKNOWLEDGMENT = 0x8000, 0x4000, 0x2000, 0x1000, 0x0080
 _WCCP: Final = 0x883E
+_EOIP: Final = 0x6400
+_ARUBA: Final = range(0x8200, 0x8400, 0x10)
+"""GRE protocol types of Aruba's access points: the payload is an 802.11 frame."""
 
 _L2TP_CONTROL, _L2TP_LENGTH, _L2TP_SEQUENCE, _L2TP_OFFSET = 0x8000, 0x4000, 0x0800, 0x0200
 
-_GPE: Final = {1: IPV4, 2: IPV6, 3: ETHERNET}
 _G_PDU: Final = 255
 
 
@@ -43,6 +49,8 @@ def _gre(octets: Octets, at: int, limit: int) -> Next | None:
         at += 4
     key = u32(octets, at)[0] if flags & _KEY else None
     at += 4 * (bool(flags & _KEY) + bool(flags & _SEQUENCE))
+    if flags & 7 == 1 and kind == _EOIP:  # MikroTik: the key is a length and a tunnel id
+        return Next(ETHERNET, at, limit, f"eoip {int.from_bytes(octets[at - 2 : at], 'little')}")
     if flags & 7 == 1:  # PPTP (RFC 2637): the key is a length and a call id
         if key is None or not key >> 16:
             return None
@@ -60,6 +68,10 @@ def _gre(octets: Octets, at: int, limit: int) -> Next | None:
     if kind == _WCCP:
         # Version 2 puts a header of four octets before the redirected packet.
         return Next(IPV4, at if octets[at] >> 4 == 4 else at + 4, limit, "wccp")
+    if kind in _ARUBA:
+        kind = DOT11
+    elif kind < LEAST_TYPE:
+        kind = 0
     return Next(kind, at, limit, "gre" if key is None else f"gre {key}")
 
 
@@ -86,10 +98,19 @@ def _vxlan(octets: Octets, at: int, limit: int) -> Next | None:
     return Next(ETHERNET, at + 8, limit, f"vxlan {u32(octets, at + 4)[0] >> 8}")
 
 
+def _vxlan_linux(octets: Octets, at: int, limit: int) -> Next | None:
+    # The port is not reserved for VXLAN: the reserved bits and the EtherType must agree.
+    first, network, kind = struct.unpack_from("!II12xH", octets, at)
+    group = first & 0x8000_0000  # the group policy extension uses more of the bits
+    if first & (0x77B7_0000 if group else 0xF7FF_FFFF) or network & 0xFF:
+        return None
+    return _vxlan(octets, at, limit) if kind in IN_ETHERNET else None
+
+
 def _vxlan_gpe(octets: Octets, at: int, limit: int) -> Next | None:
     if octets[at] & 0x0C != 0x0C:
         return None
-    kind = _GPE.get(octets[at + 3], 0)
+    kind = NSH_PAYLOADS.get(octets[at + 3], 0)
     return Next(kind, at + 8, limit, f"vxlan {u32(octets, at + 4)[0] >> 8}")
 
 
@@ -149,6 +170,7 @@ _IN_UDP: Final[dict[int, tuple[int, Layer]]] = {
     4789: (8, _vxlan),
     4790: (8, _vxlan_gpe),
     6081: (8, _geneve),
+    8472: (22, _vxlan_linux),
 }
 _MPLS_IN_UDP: Final = 6635
 _EPHEMERAL: Final = 1024

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from handshake.packet.ip import Datagram
 from handshake.units import TCP
 
-A4, B4 = bytes((192, 0, 2, 10)), bytes((198, 51, 100, 7))
+A4, B4, C4 = bytes((192, 0, 2, 10)), bytes((198, 51, 100, 7)), bytes((203, 0, 113, 5))
 A6, B6, C6 = (bytes.fromhex("20010db8") + bytes(11) + bytes((last,)) for last in (1, 2, 3))
 
 
@@ -113,11 +113,48 @@ def test_an_authentication_header_over_ipv4() -> None:
     assert (datagram.protocol, datagram.payload) == (TCP, b"payload")
 
 
+def test_a_compressed_routing_header_lacks_what_the_addresses_have_in_common() -> None:
+    # RFC 6554: 15 octets are those of the next node; seven octets of padding follow.
+    routing = bytes((TCP, 1, 3, 1, 0xFF, 0x70, 0, 0)) + C6[15:] + bytes(7)
+    assert Datagram.parse(v6(routing + b"payload", protocol=43)).destination == C6
+
+
+LOOSE, STRICT = 131, 137
+
+
+def source_route(kind: int, pointer: int, *stops: bytes) -> bytes:
+    return bytes((kind, 3 + 4 * len(stops), pointer)) + b"".join(stops)
+
+
+@pytest.mark.parametrize(("options", "destination"), [
+    (source_route(LOOSE, 4, C4), C4),
+    (source_route(STRICT, 4, A4, C4), C4),
+    (source_route(STRICT, 8, A4, C4), C4),
+    (b"\x01" + source_route(LOOSE, 4, C4), C4),
+    (b"\x94\x04\0\0" + source_route(LOOSE, 4, C4), C4),
+    (source_route(LOOSE, 8, C4), B4),  # at its end
+    (source_route(STRICT, 12, A4, C4), B4),
+    (source_route(7, 4, C4), B4),  # a record of the route
+    (b"\0" + source_route(LOOSE, 4, C4), B4),  # after the end of the list
+    (source_route(LOOSE, 4), B4),
+    (source_route(LOOSE, 0, C4), B4),
+    (b"\x94\0" + source_route(LOOSE, 4, C4), B4),
+    (bytes((LOOSE, 40, 4)) + C4, B4),  # longer than the header
+])  # fmt: skip
+def test_a_source_route_knows_where_it_goes_in_the_end(options: bytes, destination: bytes) -> None:
+    options += bytes(-len(options) % 4)
+    packet = bytearray(v4(options + b"payload"))
+    packet[0] += len(options) // 4
+    datagram = Datagram.parse(bytes(packet))
+    assert (datagram.destination, datagram.payload) == (destination, b"payload")
+
+
 @pytest.mark.parametrize(("kind", "left", "stops", "destination"), [
     (0, 2, [C6, A6], A6),
     (0, 0, [C6, A6], B6),
     (2, 1, [C6], C6),
     (4, 1, [C6, B6], C6),
+    (253, 1, [C6], B6),  # unknown
     (0, 1, [], B6),
 ])  # fmt: skip
 def test_a_routing_header_knows_where_it_goes_in_the_end(
