@@ -35,14 +35,14 @@ def timing(connection: Connection) -> Timing:
     end = ack or connection.refused
     syn, certain = _answered(client.syn, answer)
     to_ack = _between(answer, ack)
-    if connection.stepped and client.syn and ack and ack.at >= client.syn.last.at and syn is None:
-        # The clock that stamped SYN and ACK is not that of the answer.
+    if connection.stepped and client.syn and ack and ack.at >= client.syn.last.at:
+        # The clock that stamped SYN and ACK may not be that of the answer.
         to_ack = None
     initial = connection.analysis.round_trip
     return Timing(
-        rtt=_between(_latest(client.syn, answer or end), end),
+        rtt=None if connection.stepped else _between(_latest(client.syn, answer or end), end),
         initial_rtt=initial / NS_PER_SECOND if initial else None,
-        syn_to_syn_ack=_between(syn, answer),
+        syn_to_syn_ack=None if connection.stepped else _between(syn, answer),
         syn_ack_to_ack=to_ack,
         ambiguous=not (sure and certain),
     )

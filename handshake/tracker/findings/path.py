@@ -179,8 +179,9 @@ class PathFindings:
             before, after = self._first_back
             values = {"count": self._backwards, "back": (before.at - after.at) / NS_PER_SECOND}
             yield Finding("clock-step", after.frame, values)
-        if self._late_syn is not None:
-            yield Finding("answer-first", self._late_syn.frame)
+        late = self._late_syn
+        if late is not None and not (self._first_back and self._first_back[1] is late):
+            yield Finding("answer-first", late.frame)
         if self._copy is not None:
             yield self._twice(*self._copy)
 
