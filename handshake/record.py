@@ -77,7 +77,12 @@ class HandshakeRecord:
     """How long the handshake took, in seconds, and what delayed it."""
 
     rtt: float | None
-    """From the last SYN to the first ACK after it: Wireshark's initial RTT."""
+    """From the last SYN before its answer to the ACK that ends the handshake, or to the RST that
+    refused it; None where their order or their times are in doubt."""
+
+    initial_rtt: float | None = field(default=None, kw_only=True)
+    """Wireshark's initial RTT: from the last SYN to the first ACK after it, whatever that answers;
+    0 counts as not known."""
 
     rtt_ambiguous: bool = field(default=False, kw_only=True)
     """Whether something was sent twice, and no timestamp shows which copy was answered."""
@@ -139,8 +144,8 @@ class Record:
     start: str
     """When its first segment was seen: RFC 3339 with nanoseconds."""
 
-    duration: float
-    """Seconds from its first segment to its last."""
+    duration: float | None
+    """Seconds from its first segment to its last; None where the clock stepped back between."""
 
     outcome: str
     closed: str | None

@@ -266,7 +266,7 @@ def _title(records: Sequence[Record], captures: Sequence[str]) -> str:
     name = PurePath(captures[0]).name if len(captures) == 1 else f"{len(captures)} captures"
     packets = sum(each.client.segments + each.server.segments for each in records)
     begin = min(nanoseconds(each.start) for each in records)
-    end = max(nanoseconds(each.start) / NS_PER_SECOND + each.duration for each in records)
+    end = max(nanoseconds(each.start) / NS_PER_SECOND + (each.duration or 0) for each in records)
     seconds = f"{end - begin / NS_PER_SECOND:.1f} s"
     return (
         f"list  {name}  {count(packets, 'packet')}, {count(len(records), 'connection')}, {seconds}"

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from enum import IntEnum
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake import messages
 from handshake.endpoint.outcome import Verdict
+from handshake.tcp.address import ip_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -6,10 +6,10 @@ import errno
 import socket
 import struct
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from handshake.tcp import Endpoint, Seq
+from handshake.tcp.address import ip_address
 from handshake.tcp.icmp import IcmpError
 
 if TYPE_CHECKING:

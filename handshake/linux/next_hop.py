@@ -7,10 +7,11 @@ import socket
 import struct
 import sys
 from contextlib import suppress
-from ipaddress import IPv4Address, ip_address
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.linux.sockaddr import family, sockaddr
+from handshake.tcp.address import ip_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ import sys
 import time
 from collections import OrderedDict
 from contextlib import suppress
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
@@ -29,6 +29,7 @@ from handshake.packet.ip import Datagram, header
 from handshake.packet.reassembly import Fragments
 from handshake.packet.template import Templates
 from handshake.tcp import Observed, Segment
+from handshake.tcp.address import ip_address
 from handshake.units import NS_PER_SECOND, TCP
 
 if TYPE_CHECKING:

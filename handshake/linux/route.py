@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from contextlib import suppress
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.errors import ConnectError, system_error
@@ -18,6 +18,7 @@ from handshake.linux.next_hop import (
     next_hop,
 )
 from handshake.linux.sockaddr import family, sockaddr
+from handshake.tcp.address import ip_address
 
 if TYPE_CHECKING:
     from handshake.packet.checksum import Address

@@ -17,7 +17,6 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from functools import lru_cache
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from handshake.errors import CaptureError
@@ -28,6 +27,7 @@ from handshake.packet.layer import IPV4, IPV6, UnknownLinkError, UnknownTypeErro
 from handshake.packet.layer_parser import LayerParser, ShortError
 from handshake.packet.tags import NAMES
 from handshake.tcp import Observed, Segment
+from handshake.tcp.address import ip_address
 from handshake.units import TCP
 
 if TYPE_CHECKING:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import Final
 
 from handshake.packet.ip import Datagram, header
 from handshake.tcp import Endpoint, Seq
+from handshake.tcp.address import ip_address
 from handshake.tcp.icmp import IcmpError
 from handshake.units import TCP
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from scapy.layers.inet import ICMP, IP, TCP, IPerror
@@ -13,6 +12,7 @@ from scapy.packet import NoPayload
 from handshake import units
 from handshake.packet.ip import Datagram
 from handshake.tcp import Segment
+from handshake.tcp.address import ip_address
 from handshake.tcp.options import MAX_OCTETS
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ import os
 import threading
 from collections import deque
 from contextlib import suppress
+from functools import lru_cache
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
@@ -21,6 +22,8 @@ from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from handshake.packet.checksum import Address
 
 _AT_ONCE: Final = 16
 """Names looked up at once."""
@@ -145,8 +148,16 @@ def _entries(target: Target, found: _Found) -> list[Entry]:
     return [_entry(target, remote) for remote in found]
 
 
+@lru_cache(1024)  # thousands of ports may have one address
+def _global(address: Address) -> bool:
+    """Whether a connection to the address is possible, through whatever interface."""
+    return not address.is_link_local and unusable(address) is None
+
+
 def _entry(target: Target, remote: Endpoint) -> Entry:
     """Return an address of a target, or the result if no connection to it is possible."""
+    if _global(remote.address):
+        return target, remote
     why = unusable(remote.address)
     if why is None:
         return target, remote

@@ -7,12 +7,13 @@ import socket
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from handshake.errors import ResolveError, UsageError
 from handshake.tcp import Endpoint
+from handshake.tcp.address import ip_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

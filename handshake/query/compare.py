@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import operator
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TYPE_CHECKING, Any, Final
+
+from handshake.tcp.address import ip_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

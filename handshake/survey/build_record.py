@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from handshake.record import HandshakeRecord, rfc3339
+from handshake.tcp.address import ip_address
 from handshake.tcp.copy import changed
 from handshake.units import NS_PER_SECOND
 
@@ -74,8 +74,10 @@ _text = lru_cache(65536)(lambda packed: str(ip_address(packed)))
 
 
 def _handshake(start: Start, summary: Summary) -> HandshakeRecord:
+    rtt = (summary.final_ack_at - start.syn_at) / NS_PER_SECOND
     return HandshakeRecord(
-        rtt=(summary.final_ack_at - start.syn_at) / NS_PER_SECOND or None,
+        rtt=rtt,
+        initial_rtt=rtt,
         syn_to_syn_ack=(start.answered - start.syn_at) / NS_PER_SECOND,
         syn_ack_to_ack=(summary.final_ack_at - start.answered) / NS_PER_SECOND,
         syn_retransmissions=0,

@@ -49,6 +49,10 @@ def _shape(header: int) -> tuple[int, frozenset[int], frozenset[int]]:
     return header, plain, plain | {bits | FIN_BIT for bits in plain}
 
 
+_RESETS: Final = 0xF << 12 | RST_BIT
+_RESET: Final = 5 << 12 | RST_BIT
+"""Data offset and RST, and what they are in a RST without options."""
+
 _SHAPES: Final = (_shape(20), _shape(32))
 """Header length without and with timestamps, and the control bits without and with FIN."""
 
@@ -83,12 +87,12 @@ class Summary(NamedTuple):
 def summarize(layout: FrameLayout, records: bytes | bytearray, start: Start) -> Summary | None:
     """Return the summary of a connection that opened so; None if it is not ordinary."""
     state, records = _State(start), bytes(records)
-    if not state.follow(layout, records):
+    if not state.follow(layout, records) or not state.timed:
         return None
     if _MIXED in state.captures:
         state.history = _history_of_truncated(layout, records, start.client_key)
     return Summary(
-        final_ack_at=state.final_ack_at,
+        final_ack_at=state.last if state.final_ack_at is None else state.final_ack_at,
         last_at=state.last,
         last_frame=last_number(layout, records),
         segments=state.segments,
@@ -121,12 +125,20 @@ class _State:
         """Whether the history has an ACK, and data, of each end."""
 
         self.fins, self.states = [False, False], [State.ESTABLISHED, State.ESTABLISHED]
-        self.ending = 0
-        """When the first FIN or a RST was seen; 0 before."""
+        self.ending: int | None = None
+        """When the first FIN or a RST was seen."""
 
         self.reset_by: int | None = None
         self.history, self.completeness = start.model.history, 3
-        self.last, self.final_ack_at = start.answered, 0
+        self.last = start.answered
+        self.final_ack_at: int | None = None
+
+    @property
+    def timed(self) -> bool:
+        """Whether the handshake took any time: else Wireshark waits for a later ACK."""
+        if self.start.own:
+            return self.start.model.record.handshake.initial_rtt is not None
+        return self.final_ack_at != self.start.syn_at
 
     def follow(self, layout: FrameLayout, records: bytes | bytearray) -> bool:
         """Take all segments after the SYN-ACK; return whether they are ordinary."""
@@ -170,7 +182,7 @@ class _State:
                         if (clock - clocks[me]) & _SIGN:
                             return False
                         clocks[me] = clock
-            elif not bits & RST_BIT:
+            elif bits & _RESETS != _RESET:
                 return False
             gain = 0
             if ack != acked[me]:
@@ -178,7 +190,7 @@ class _State:
                 if gain > (nxt[you] - acked[me]) & MASK:
                     return False
             whole = captured >= end
-            if bits not in plain or seq != nxt[me] or self.ending:
+            if bits not in plain or seq != nxt[me] or self.ending is not None:
                 # fmt: off
                 if not self._special(me, seq, gain, bits & _EXACT, length, at, at - last,
                                      whole=whole):
@@ -222,7 +234,8 @@ class _State:
             self.history += _ACKS[me]
             self.completeness |= 4
         # The first ACK of all is that of the SYN-ACK.
-        self.final_ack_at = self.final_ack_at or at
+        if self.final_ack_at is None:
+            self.final_ack_at = at
 
     def _special(
         self,
@@ -267,7 +280,8 @@ class _State:
             self.fins[me] = True
             self.states[me] = after(self.states[me], Input.CLOSE)
             self.states[you] = after(self.states[you], Input.RECV_FIN)
-        self.ending = self.ending or at
+        if self.ending is None:
+            self.ending = at
         return at - self.ending < _LONG
 
     def _acknowledged(self, me: int, gain: int, due: int) -> None:
@@ -288,7 +302,7 @@ class _State:
         if (
             seq != self.nxt[me]
             or flags != RST_BIT | ACK_BIT
-            or self.ending
+            or self.ending is not None
             or length != 20
             or silent
         ):
@@ -306,7 +320,12 @@ class _State:
         it may be a copy. A single octet is a keep-alive.
         """
         known = payload > 1 and (seq + payload) & MASK == self.nxt[me]
-        if not known or self.ending or silence < _SOONEST or (seq - self.acked[1 - me]) & _SIGN:
+        if (
+            not known
+            or self.ending is not None
+            or silence < _SOONEST
+            or (seq - self.acked[1 - me]) & _SIGN
+        ):
             return False
         self.again[me] += 1
         if self.again[me] == 1:

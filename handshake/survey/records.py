@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from handshake.errors import CaptureError
 from handshake.survey.flow_table import FlowTable
 from handshake.survey.source import File, Parts, ReadReport, Source
 from handshake.tcp import Endpoint, Observed
+from handshake.tcp.address import ip_address
 from handshake.tcp.copy import changed
 from handshake.tracker import PairTracker, zeek_records
 from handshake.units import NS_PER_SECOND

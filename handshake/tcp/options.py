@@ -132,6 +132,10 @@ def _found(raw: bytes) -> Iterator[Option]:
         at += length
 
 
+_DSS: Final = 2
+"""The subtype of the data sequence signal (RFC 8684 section 3.3)."""
+
+
 class Options:
     """All options of one header. Iterating gives each `Option` in the order found."""
 
@@ -235,6 +239,17 @@ class Options:
     def mptcp(self) -> str | None:
         """The subtype of the first Multipath TCP option, by name; None where there is none."""
         return next((each.subtype for each in self if each.subtype and not each.problem), None)
+
+    @property
+    def mptcp_signals(self) -> int:
+        """The Multipath TCP operations in it, but for the DSS of data and ACKs: a bit for each."""
+        if Kind.MPTCP not in self.raw:
+            return 0
+        found = 0
+        for each in self:
+            if each.kind == Kind.MPTCP and each.data and each.data[0] >> 4 != _DSS:
+                found |= 1 << (each.data[0] >> 4)
+        return found
 
     @property
     def ao(self) -> KeyIds | None:

@@ -6,12 +6,15 @@ import struct
 from dataclasses import dataclass, field
 from enum import IntFlag
 from functools import cached_property
-from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from handshake.tcp.address import ip_address
 from handshake.tcp.options import Options
 from handshake.tcp.seq import Seq
 from handshake.units import ACK_BIT, FIN_BIT, RST_BIT, SYN_BIT
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
 
 HEADER: Final = struct.Struct("!HHIIHHHH")
 """The fixed 20 octets of figure 1."""
@@ -19,6 +22,8 @@ HEADER: Final = struct.Struct("!HHIIHHHH")
 RESERVED_BITS_SET: Final = "reserved bits are set"
 """The problem of a header whose reserved bits are not zero."""
 
+_LEAST_OFFSET: Final = 5
+_OFFSET: Final = "data offset"
 _FLAG_BITS: Final = 0x1FF
 _RESERVED_BITS: Final = 0xE00
 
@@ -165,10 +170,10 @@ class Segment:
         problems = []
         header_length = data_offset * 4
         if header_length < HEADER.size:
-            problems.append(f"data offset {data_offset} is below 5")
+            problems.append(f"{_OFFSET} {data_offset} is below {_LEAST_OFFSET}")
             header_length = HEADER.size
         elif header_length > length:
-            problems.append(f"data offset {data_offset} points beyond the end of the segment")
+            problems.append(f"{_OFFSET} {data_offset} points beyond the end of the segment")
             header_length = length
         elif header_length > len(octets):
             problems.append("the options are cut off by the capture")
@@ -217,6 +222,17 @@ class Segment:
         return self.data_offset * 4 != HEADER.size + len(self.options.raw)
 
     @property
+    def bogus(self) -> bool:
+        """Whether the data offset is impossible: every receiver drops it, whatever it says.
+
+        Below 5 the header would end in its fixed part, and beyond the segment it was cut before it
+        was sent: the fields are not those of its sender.
+        """
+        if self.data_offset < _LEAST_OFFSET:
+            return True
+        return bool(self.problems) and any(map(_is_impossible, self.problems))
+
+    @property
     def length(self) -> int:
         """SEG.LEN: the octets of sequence space it takes, SYN and FIN counted (section 3.4)."""
         bits = int(self.flags)
@@ -252,6 +268,10 @@ class Segment:
         if self.flags:
             parts.append(f"<CTL={','.join(self.flags.names)}>")
         return "".join(parts)
+
+
+def _is_impossible(problem: str) -> bool:
+    return problem.startswith(_OFFSET)
 
 
 def differing_fields(one: Segment, other: Segment) -> frozenset[str]:

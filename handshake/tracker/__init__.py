@@ -157,7 +157,7 @@ def _opens_another(known: Connection, seg: Segment) -> bool:
 
 def _client(seg: Segment) -> tuple[Endpoint, str]:
     """Return the client, and how it was identified."""
-    if seg.syn:
+    if seg.syn and not seg.bogus:
         return (seg.source, "syn") if seg.ack is None else (seg.destination, "syn-ack")
     # Servers listen on low ports; between equal ports, the first sender is the client.
     ends = (seg.source, seg.destination)
@@ -176,15 +176,20 @@ def _step(connection: Connection, observed: Observed) -> Step:
     seg = observed.segment
     sender = connection.end(connection.role_of(seg.source))
     receiver = connection.end(sender.role.other)
+    before = receiver.block
+    if seg.bogus:
+        return _dropped(connection, observed, sender, receiver)
     # fmt: off
     marks = connection.analysis.take(
         sender.numbers, receiver.numbers, int(seg.seq), seg.ack_field, seg.payload_length,
-        int(seg.flags), seg.window, observed.at,
+        int(seg.flags), seg.window, observed.at, seg.options.mptcp_signals,
     )
     # fmt: on
-    before = receiver.block
-    ready = inference.received(before, seg)
-    sent = _sent(sender, receiver, ready, seg)
+    if connection.is_stray(sender, seg):
+        ready, sent = before, sender.block
+    else:
+        ready = inference.received(before, seg)
+        sent = _sent(sender, receiver, ready, seg)
     if observed.checksum_ok is False and observed.outgoing is False:
         # It arrived at this host, which drops it (section 3.1). In a saved capture a bad
         # checksum proves nothing: with offload the network card fills it in after the capture.
@@ -207,6 +212,28 @@ def _step(connection: Connection, observed: Observed) -> Step:
         events=tuple(classify(context)),
         inferred=any(block is not None and block.inferred for block in (sent, after)),
         marks=marks,
+    )
+
+
+def _dropped(connection: Connection, observed: Observed, sender: End, receiver: End) -> Step:
+    """Return the step of a segment that every receiver drops: nothing in its header is believed."""
+    first = connection.first or observed
+    sent, received = (
+        Change(sender.block, sender.block),
+        Change(receiver.block, receiver.block),
+    )
+    context = SegmentContext(connection, observed, sender, receiver, sent, received, 0)
+    return Step(
+        stream=connection.number,
+        index=connection.segments + 1,
+        observed=observed,
+        since_start=observed.at - first.at,
+        by=sender.role,
+        sender=sent,
+        receiver=received,
+        events=tuple(classify(context)),
+        inferred=any(end.block is not None and end.block.inferred for end in (sender, receiver)),
+        marks=0,
     )
 
 

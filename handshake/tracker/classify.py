@@ -26,18 +26,29 @@ def classify(seen: SegmentContext) -> Iterator[ev.Event]:
     if not connection.segments:
         if connection.reused is not None:
             yield ev.PortReused(connection.reused)
-        if not seg.syn:
+        if not (seg.syn or seg.bogus):
             yield ev.MidStream(connection.roles == "guess")
+    if seg.bogus:
+        yield from _unreadable(seen)
+        return
     if seg.rst:
         aborted = yield from _reset(seen)
     elif seg.syn:
-        yield from opening(seen)
+        if not connection.is_stray(seen.sender, seg):
+            yield from opening(seen)
     else:
         yield from flow(seen)
     yield from _dropped(seen)
     yield from _milestones(seen, aborted=aborted)
-    if seg.problems:
-        yield ev.Malformed(seg.problems)
+    yield from _unreadable(seen)
+
+
+def _unreadable(seen: SegmentContext) -> Iterator[ev.Event]:
+    """Yield what is wrong with the octets of a segment."""
+    if seen.seg.bogus:
+        yield ev.Dropped(seen.by, unacceptable.impossible_header())
+    if seen.seg.problems:
+        yield ev.Malformed(seen.seg.problems)
     if seen.observed.checksum_ok is False:
         yield ev.BadChecksum()
 
@@ -68,6 +79,9 @@ def _dropped(seen: SegmentContext) -> Iterator[ev.Event]:
     block, seg = seen.received.before, seen.seg
     if block is None or block.acceptable(seg):
         return
+    if seg.syn and seg.ack is None and not seg.rst and block.state is State.CLOSED:
+        # Whether a program listens there, only an answer tells.
+        return
     if unacceptable.old(block, seg) or (seg.rst and block.state is State.CLOSED):
         # A duplicate is no attack: an ACK answers it or nothing, and other events already tell so.
         return
@@ -87,7 +101,8 @@ def _milestones(seen: SegmentContext, *, aborted: bool) -> Iterator[ev.Event]:
         and opened is not None
         and all(state.synchronized for state in states)
     ):
-        yield ev.Established(None if syn is None else seen.since(syn))
+        timed = syn is not None and seen.observed.at >= syn.last.at
+        yield ev.Established(seen.since(syn) if syn is not None and timed else None)
     before = seen.sent.before
     first = before is None or before.fin is None
     if State.CLOSING in states and seen.seg.fin and first:

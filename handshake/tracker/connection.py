@@ -81,11 +81,13 @@ class End:
     expects_challenge_ack: bool = False
     """Whether the last segment that it received requires a challenge ACK."""
 
-    def sent(self, observed: Observed, marks: int) -> None:
-        """Count a segment that it sent, and remember a SYN or SYN-ACK."""
+    def sent(self, observed: Observed, marks: int, *, stray: bool = False) -> None:
+        """Count a segment that it sent, and remember a SYN or SYN-ACK that is not `stray`."""
         seg = observed.segment
         self.segments += 1
         self.ttl = observed.ttl if self.ttl is None else self.ttl
+        if seg.bogus:
+            return
         self.fins += seg.fin
         self.rsts += seg.rst
         if marks:
@@ -98,6 +100,8 @@ class End:
         if not seg.syn:
             if seg.ack is not None and not (seg.rst or (marks and marks & Mark.KEEP_ALIVE)):
                 self.expects_challenge_ack = False
+        elif stray or seg.rst:
+            return
         elif seg.ack is None:
             self.syn = _transmission(self.syn, observed)
         else:
@@ -139,6 +143,9 @@ class Connection:
     simultaneous: bool = False
     """Whether it is a simultaneous open."""
 
+    stepped: bool = False
+    """Whether a time stamp lay before the one before it while it opened."""
+
     closed: bool = False
     """Whether both FINs were acknowledged."""
 
@@ -163,14 +170,35 @@ class Connection:
         """Return the observer of this kind; None if the connection has none."""
         return next((each for each in self.observers if isinstance(each, kind)), None)
 
+    def is_stray(self, sender: End, seg: Segment) -> bool:
+        """Whether a SYN or SYN-ACK comes after the opening, and changes nothing of it any more.
+
+        What its sender has sent since then proves that the opening was over for it.
+        """
+        block = sender.block
+        if not seg.syn or self.final_ack is None or block is None or block.last_ack_sent is None:
+            return False
+        if seg.rst or seg.fin:
+            return True
+        if seg.ack is None:
+            return sender.syn is not None or block.fin is not None
+        if block.snd.iss is None:
+            return False
+        if block.snd.iss != seg.seq:
+            return not (self.closed or self.reset_by)
+        return block.last_ack_sent > seg.ack
+
     def apply(self, step: Step) -> None:
         """Change the connection and its ends as a step says."""
         sender, receiver = self.end(step.by), self.end(step.by.other)
+        stray = self.is_stray(sender, step.segment)
         sender.block, receiver.block = step.sender.after, step.receiver.after
         self.segments += 1
         self.first = self.first or step.observed
+        if self.final_ack is None and self.last is not None and step.observed.at < self.last.at:
+            self.stepped = True
         self.last = step.observed
-        sender.sent(step.observed, step.marks)
+        sender.sent(step.observed, step.marks, stray=stray)
         for event in step.events:
             self._apply(event, step, receiver)
 
@@ -186,7 +214,7 @@ class Connection:
                 self.reset_by = self.reset_by or step.by
             case ev.Closed():
                 self.closed = True
-            case ev.Dropped():
+            case ev.Dropped() if not step.segment.bogus:
                 before, seg = step.receiver.before, step.segment
                 asks = before is not None and before.state.synchronized
                 receiver.expects_challenge_ack = asks and (seg.syn or seg.rst)

@@ -56,8 +56,8 @@ class SegmentContext(NamedTuple):
         return (self.sent if role is self.by else self.received).after
 
     def since(self, transmission: Transmission) -> float:
-        """Return the seconds since this SYN or SYN-ACK was last sent."""
-        return (self.observed.at - transmission.last.at) / NS_PER_SECOND
+        """Return the seconds since this SYN or SYN-ACK was last sent; 0 if the clock went back."""
+        return max(0, self.observed.at - transmission.last.at) / NS_PER_SECOND
 
 
 def is_rejected_reset(block: ControlBlock | None, seg: Segment) -> bool:

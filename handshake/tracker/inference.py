@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from handshake.tcp import ControlBlock, Input, ReceiveSpace, SendSpace, State
+from handshake.tcp import ControlBlock, Input, Offer, ReceiveSpace, SendSpace, State
 
 if TYPE_CHECKING:
     from handshake.tcp import Segment, Seq
@@ -39,7 +39,7 @@ def sent(
     `syn` and `syn_ack` are the peer's, and `fin` its number, where they were seen: what the
     sender may have received.
     """
-    if seg.syn:
+    if seg.syn and not seg.rst:
         return _sent_syn(block, seg, syn, syn_ack)
     if block is None:
         block = _mid_stream(seg)
@@ -68,6 +68,9 @@ def _sent_syn(
         return answered if syn_ack is None else answered.received(syn_ack)
     gone = block is None or block.state in (State.CLOSED, State.LISTEN)
     if block is not None and block.snd.iss == seg.seq and not gone:
+        if block.offered is None:
+            # Its answer was captured before it: that proves no loss.
+            return replace(block, offered=Offer.of(seg)).sent(seg)
         return _answer_lost(block, seg).sent(seg)
     if seg.ack is None:
         if block is None or block.state is State.CLOSED:
@@ -217,6 +220,8 @@ def received(block: ControlBlock | None, seg: Segment) -> ControlBlock | None:
     if block.state is State.CLOSED and seg.syn and seg.ack is None:
         # That a SYN was refused once does not tell whether a program listens now.
         return None
+    if seg.syn and seg.ack is None and block.peer_offered is None and block.rcv.irs == seg.seq:
+        return replace(block, peer_offered=Offer.of(seg))
     if seg.rst or seg.syn or seg.ack is None:
         return block
     if block.state is State.SYN_SENT and block.acknowledges_new(seg):

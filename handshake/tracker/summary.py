@@ -33,7 +33,7 @@ def summarize(connection: Connection) -> Record:
         server=summarize_end(connection.server),
         roles=connection.roles,
         start=rfc3339(first.at),
-        duration=(last.at - first.at) / NS_PER_SECOND,
+        duration=None if last.at < first.at else (last.at - first.at) / NS_PER_SECOND,
         outcome=outcome,
         closed=_closed(connection),
         handshake=_handshake(connection),
@@ -116,7 +116,8 @@ def _closed(connection: Connection) -> str | None:
         return f"rst-by-{connection.reset_by}"
     if connection.closed:
         return "fin"
-    fins = [end for end in (connection.client, connection.server) if end.fins]
+    ends = (connection.client, connection.server)
+    fins = [each for each in ends if each.fins and each.block and each.block.fin is not None]
     return "half-closed" if len(fins) == 1 else None
 
 
@@ -124,6 +125,7 @@ def _handshake(connection: Connection) -> HandshakeRecord:
     times = timing(connection)
     return HandshakeRecord(
         rtt=times.rtt,
+        initial_rtt=times.initial_rtt,
         rtt_ambiguous=times.ambiguous,
         syn_to_syn_ack=times.syn_to_syn_ack,
         syn_ack_to_ack=times.syn_ack_to_ack,

@@ -15,6 +15,10 @@ class Timing(NamedTuple):
     """The round-trip time of a handshake and its two parts, in seconds; None where not seen."""
 
     rtt: float | None
+    """From the last SYN before its answer to the ACK that ends the handshake, or to the RST that
+    refused it: no other segment, such as a RST of the client, answers anything."""
+
+    initial_rtt: float | None
     """Wireshark's initial RTT: from the last SYN to the first ACK after it."""
 
     syn_to_syn_ack: float | None
@@ -28,12 +32,18 @@ def timing(connection: Connection) -> Timing:
     client, server = connection.client, connection.server
     ack = connection.final_ack
     answer, sure = _answered(server.syn_ack or server.syn, ack)
+    end = ack or connection.refused
     syn, certain = _answered(client.syn, answer)
-    rtt = connection.analysis.round_trip
+    to_ack = _between(answer, ack)
+    if connection.stepped and client.syn and ack and ack.at >= client.syn.last.at:
+        # The clock that stamped SYN and ACK may not be that of the answer.
+        to_ack = None
+    initial = connection.analysis.round_trip
     return Timing(
-        rtt=rtt / NS_PER_SECOND if rtt else None,
-        syn_to_syn_ack=_between(syn, answer),
-        syn_ack_to_ack=_between(answer, ack),
+        rtt=None if connection.stepped else _between(_latest(client.syn, answer or end), end),
+        initial_rtt=initial / NS_PER_SECOND if initial else None,
+        syn_to_syn_ack=None if connection.stepped else _between(syn, answer),
+        syn_ack_to_ack=to_ack,
         ambiguous=not (sure and certain),
     )
 
@@ -61,6 +71,13 @@ def _answered(
         if len(named) == 1:
             return named[0], True
     return (before[-1] if before else None), len(transmission.recent) < 2
+
+
+def _latest(transmission: Transmission | None, by: Observed | None) -> Observed | None:
+    """Return the last transmission before `by`; None if none was captured before it."""
+    if transmission is None or by is None:
+        return None
+    return next((each for each in reversed(transmission.recent) if each.at <= by.at), None)
 
 
 def _between(earlier: Observed | None, later: Observed | None) -> float | None:

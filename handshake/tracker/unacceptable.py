@@ -20,6 +20,11 @@ def old(block: ControlBlock, seg: Segment) -> bool:
     return block.rcv.nxt is not None and seg.end <= block.rcv.nxt and seg.ack is not None
 
 
+def impossible_header() -> Message:
+    """Return why no end accepts a segment whose data offset is impossible."""
+    return _because("impossible-header")
+
+
 def why_not(block: ControlBlock, seg: Segment) -> Message:
     """Return why `seg` is not acceptable to `block`."""
     if seg.rst:

@@ -157,6 +157,9 @@ class Direction:
     window: int = -1
     """The window field of its last segment, not scaled."""
 
+    signals: int = 0
+    """The Multipath TCP operations of its last segment, as `Options.mptcp_signals` has them."""
+
     repeats: int = 0
     """Its duplicate ACKs in a row; -1 counts as many: an ACK of unseen data was marked."""
 
@@ -195,6 +198,7 @@ class Analysis:
         flags: int,
         window: int,
         at: int,
+        signals: int = 0,
     ) -> int:
         """Return the marks of a segment that `fwd` sent to `rev`: a sum of `Mark`."""
         first = fwd.base is None and rev.base is None
@@ -209,6 +213,12 @@ class Analysis:
         if rev.base is None and flags & ACK_BIT:
             rev.base = (ack - 1) & MASK
         marks = _alone(fwd, rev, seq, ack, length, flags, window)
+        if signals != fwd.signals:
+            fwd.signals = signals
+            if marks & _DUPLICATE_ACK:
+                # It repeats an ACK to tell something else (RFC 8684 section 3).
+                marks &= ~_DUPLICATE_ACK
+                fwd.repeats -= 1
         if ack != fwd.ack:
             fwd.repeats = 0
         if flags & ACK_BIT and rev.whole and (rev.whole - ack) & _SIGN:

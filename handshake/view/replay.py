@@ -82,7 +82,9 @@ class Transcript:
         parts = [f"tcp.stream == {record.stream}", record.outcome]
         if record.closed is not None:
             parts.append(_CLOSED[record.closed])
-        parts += [count(len(self.steps), "segment"), f"{record.duration:.3f} s"]
+        parts.append(count(len(self.steps), "segment"))
+        if record.duration is not None:
+            parts.append(f"{record.duration:.3f} s")
         return ", ".join(parts)
 
 

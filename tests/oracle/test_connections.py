@@ -74,7 +74,7 @@ def ours(path: Path) -> Read:
     connections = {}
     for connection in replayed.tracker.connections:
         record = summarize(connection)
-        rtt = record.handshake.rtt
+        rtt = record.handshake.initial_rtt
         sides = {
             (end.address, str(end.port)): end.segments
             for end in (record.client, record.server)

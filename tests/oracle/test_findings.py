@@ -51,7 +51,7 @@ FINDINGS: Final[dict[str, list[str]]] = {
     "suricata-verify-tlpw-tcp-tfo-data-on-syn-nack.pcap": [
         "0: syn-data-rejected@2 mss-low@2 reset-out-of-window@27"
     ],
-    "suricata-verify-tls_DER-incomplete-header.pcap": ["0: checksum-offload@1"],
+    "suricata-verify-tls_DER-incomplete-header.pcap": ["0: checksum-offload@1 clock-step@2"],
     "tcp-authopt-test-cisco2.pcap": [
         "0: mid-stream@1",
         "1: mss-low@9 mss-low@10 reset-after-accept@13",
@@ -68,7 +68,7 @@ FINDINGS: Final[dict[str, list[str]]] = {
     "zeek-get-to-ssh-server.pcap": ["0: checksum-offload@1"],
     "zeek-hrr.pcap": ["0: mss-low@2"],
     "zeek-ipv6-http-atomic-frag.pcap": [
-        "0: capture-gap@6 bad-checksum@7",
+        "0: clock-step@4 capture-gap@6 bad-checksum@7",
         "1: no-mss@13 no-window-scaling@14 bad-checksum@18",
         "2: no-mss@23 no-window-scaling@24 bad-checksum@28",
         "3: no-mss@33 no-window-scaling@34 bad-checksum@38",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import re
 import socket
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Final
 
 from handshake.errors import UsageError
+from handshake.tcp.address import ip_address
 
 if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
+
     from handshake.prober import CloseMode
     from handshake.tcp import Flags
 

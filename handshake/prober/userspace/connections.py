@@ -162,9 +162,15 @@ class UserspaceConnections:
         It may have timeouts and options of its own.
         """
         try:
-            ports = self._taken, self._recently_used
+            now = self.clock.now()
             connection = self._dialer.connection(
-                target, remote, *ports, self._decode, timeouts, options
+                target,
+                remote,
+                self._taken,
+                lambda incoming: self._time_wait.recently_used(incoming, now),
+                self._decode,
+                timeouts,
+                options,
             )
         except ConnectError as error:
             return failed(target, Verdict.LOCAL_ERROR, error.message, remote)
@@ -177,13 +183,9 @@ class UserspaceConnections:
         self.packet_socket.know(connection.session.local.address, remote.address)
         self._from_us[connection.outgoing] = self._to_us[connection.incoming] = connection
         # Sockets and filters take their time: the timer runs from when our SYN leaves.
-        connection.begun = self.clock.now()
-        self._send(
-            connection,
-            connection.session.start(connection.begun, cached=self._cached),
-            connection.begun,
-        )
-        self._after(connection, connection.begun)
+        connection.begun = now = self.clock.now()
+        self._send(connection, connection.session.start(now, cached=self._cached), now)
+        self._after(connection, now)
         return connection
 
     def prepare(self, remotes: Iterable[Endpoint]) -> None:
@@ -192,9 +194,6 @@ class UserspaceConnections:
 
     def _taken(self, incoming: bytes) -> bool:
         return incoming in self._to_us or incoming in self._time_wait
-
-    def _recently_used(self, incoming: bytes) -> bool:
-        return self._time_wait.recently_used(incoming, self.clock.now())
 
     def _decode(self, captured: Captured) -> Received | None:
         return self.packet_socket.decode(captured)

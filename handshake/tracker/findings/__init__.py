@@ -42,11 +42,14 @@ class ConnectionFindings:
             DataFindings(),
             PathFindings(),
         )
+        """The last one looks at packets, the others at what their headers say."""
+
         self._quoted = _IcmpFindings()
 
     def observe(self, step: Step) -> None:
         """Take one step into account."""
-        for part in self._parts:
+        parts = self._parts[-1:] if step.segment.bogus else self._parts
+        for part in parts:
             part.feed(step)
 
     def quoted(self, error: IcmpError, *, of_syn: bool) -> None:

@@ -60,6 +60,8 @@ CODES: Final[dict[str, str]] = {
     "bad-checksum": "a segment has a wrong checksum",
     "malformed": "a header is malformed",
     "reserved-bits": "reserved bits of the header are set",
+    "answer-first": "the SYN-ACK was captured before the SYN that it answers",
+    "clock-step": "a packet has an earlier time stamp than the one before it",
     "seen-twice": "packets were captured twice",
     "capture-gap": "segments are missing from the capture",
     "one-sided": "only one direction is in the capture",

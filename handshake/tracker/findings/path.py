@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from handshake import events as ev
 from handshake.events import Role
 from handshake.events.handshake import SOONEST_TIMER
 from handshake.record import Finding
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 TTLS: Final = 8
 """Different TTLs remembered of one end: more of them prove nothing more."""
+
+STEP: Final = 1_000_000
+"""Nanoseconds that a time stamp must lie before the one before it to matter after the opening."""
 
 ENOUGH: Final = 3
 """Segments with the same TTL from which it counts as the end's own."""
@@ -51,7 +55,17 @@ class _Ttls:
 class PathFindings:
     """Follows what the path did to the packets, as far as their headers show it."""
 
-    __slots__ = ("_copies", "_copy", "_ends", "_kept")
+    __slots__ = (
+        "_backwards",
+        "_copies",
+        "_copy",
+        "_ends",
+        "_first_back",
+        "_kept",
+        "_last",
+        "_late_syn",
+        "_open",
+    )
 
     def __init__(self) -> None:
         self._kept: dict[str, Finding] = {}
@@ -59,6 +73,15 @@ class PathFindings:
         self._copies = 0
         self._copy: tuple[Observed, Observed] | None = None
         """The first packet that was captured twice."""
+
+        self._last: Observed | None = None
+        self._open = False
+        self._late_syn: Observed | None = None
+        """The SYN, if its answer was captured before it."""
+
+        self._backwards = 0
+        self._first_back: tuple[Observed, Observed] | None = None
+        """The first packet with an earlier time stamp than the one before it, after that one."""
 
     def feed(self, step: Step) -> None:
         """Take one step into account."""
@@ -70,6 +93,9 @@ class PathFindings:
             mine.first_bad = mine.first_bad or observed
         if step.segment.problems:
             self._malformed(observed)
+        self._clock(step)
+        if step.segment.bogus:
+            return
         before, mine.last = mine.last, observed
         if before is not None and _copied(before, observed):
             self._copies += 1
@@ -81,6 +107,18 @@ class PathFindings:
 
     def _keep(self, code: str, observed: Observed, **values: object) -> None:
         self._kept.setdefault(code, Finding(code, observed.frame, values))
+
+    def _clock(self, step: Step) -> None:
+        """Note a time stamp before that of the packet before."""
+        before, self._last = self._last, step.observed
+        back = 0 if before is None else before.at - step.observed.at
+        # Several queues of a network card are read in turn, and disorder a little.
+        if before is not None and back >= (STEP if self._open else 1):
+            self._backwards += 1
+            self._first_back = self._first_back or (before, step.observed)
+        if not self._open:
+            self._late_syn = self._late_syn or _answered_before(step)
+            self._open = any(isinstance(event, ev.Established) for event in step.events)
 
     def _malformed(self, observed: Observed) -> None:
         problems = [each for each in observed.segment.problems if each != RESERVED_BITS_SET]
@@ -137,6 +175,13 @@ class PathFindings:
         for role, mine in self._ends.items():
             yield from _ways(role, mine)
         yield from self._checksums()
+        if self._first_back is not None:
+            before, after = self._first_back
+            values = {"count": self._backwards, "back": (before.at - after.at) / NS_PER_SECOND}
+            yield Finding("clock-step", after.frame, values)
+        late = self._late_syn
+        if late is not None and not (self._first_back and self._first_back[1] is late):
+            yield Finding("answer-first", late.frame)
         if self._copy is not None:
             yield self._twice(*self._copy)
 
@@ -154,6 +199,13 @@ class PathFindings:
             if not mine.unfilled:
                 values = {"by": role, "bad": mine.bad, "checked": mine.checked}
                 yield Finding("bad-checksum", _frame(mine.first_bad), values)
+
+
+def _answered_before(step: Step) -> Observed | None:
+    """Return a SYN that is captured after its answer."""
+    seg, block = step.segment, step.sender.before
+    late = seg.syn and seg.ack is None and block is not None and block.snd.iss == seg.seq
+    return step.observed if late and block is not None and block.offered is None else None
 
 
 def _offloaded(ends: list[tuple[Role, _Ttls]]) -> Finding:

@@ -37,10 +37,13 @@ class Zeek:
     def main(self) -> Conn | None:
         """The row that stands for the connection: the last that began with a SYN, or the first.
 
-        This skips unanswered SYNs before it, and what came after its timeout.
+        This skips unanswered SYNs before it, a stray SYN after it, and what came after its timeout.
         """
-        opened = (conn for conn in reversed(self.conns) if conn.opened)
-        return next(opened, self.conns[0] if self.conns else None)
+        best: Conn | None = None
+        for conn in self.conns:
+            if best is None or (conn.opened and (conn.answered or not best.answered)):
+                best = conn
+        return best
 
     def feed(
         self,

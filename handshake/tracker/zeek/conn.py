@@ -82,6 +82,11 @@ class Conn:
         """Which of the two ports is the originator's: 0 or 1."""
         return int(self._ends[1].originator)
 
+    @property
+    def answered(self) -> bool:
+        """Whether both sides have sent something."""
+        return bool(self.orig.packets and self.resp.packets)
+
     def over(self, at: int) -> bool:
         """Whether Zeek has removed it by then, so that a segment begins another connection."""
         if self._removal is not None and at >= self._removal:
