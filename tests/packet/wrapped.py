@@ -99,11 +99,9 @@ LINKS: Final[list[Wrapped]] = [
     (1, _TYPED / Raw(b"\x89\x3f\x10\0\0\xd3\0\x01\x08\0") / V4, ("e-tag 16595",)),
     (1, _TYPED / Raw(b"\x89\x26\0\x01\0\x02\x86\xdd") / V6, ("vn-tag",)),
     (1, _TYPED / Raw(b"\x89\x09\x01\x01\0\x01\0\x02\x08\0") / V4, ("sgt 2",)),
-    (1, _TYPED / Raw(b"\x89\x09\x01\x02\0\x01\0\x02\0\0\0\0\x08\0") / V4, ("sgt 2",)),
     (1, _TYPED / Raw(b"\x89\x09\x01\x01\0\x01\0\x02\x81\0\0\x05\x08\0") / V4, ("sgt 2", "vlan 5")),
     (1, _TYPED / Raw(b"\x89\x2f\0\x34\0\x01\x08\0") / V4, ()),
     (1, _TYPED / Raw(b"\xf1\xc1\0\0\0\x01\x86\xdd") / V6, ()),
-    (1, _TYPED / Raw(b"\x22\xe9\0\x01\x08\0") / V4, ()),
     (1, _TYPED / Raw(b"\x88\xe5\0\0\0\0\0\x01\x08\0") / V4, ("macsec",)),
     (1, _TYPED / Raw(b"\x88\xe5\x20\0\0\0\0\x01" + bytes(8) + b"\x08\0") / V4, ("macsec",)),
     (1, _TYPED / Raw(b"\x22\xf3\0\x45\0\x01\0\x02" + bytes(4)) / ETHER / V4, ("trill",)),
@@ -111,10 +109,6 @@ LINKS: Final[list[Wrapped]] = [
     (1, _TYPED / Raw(b"\x89\x4f\x0f\xc2\x02\x03\0\0\x09\xff") / ETHER / V6, ("nsh 9",)),
     (1, _TYPED / Raw(b"\x24\x52") / Dot11(type=2, FCfield=1) / LLC() / SNAP() / V4, ()),
     (1, _TYPED / Raw(b"\x88\x70") / LLC() / SNAP() / V4, ()),
-    *(
-        (105, Dot11(type=2, FCfield=0x41) / Raw(vector) / LLC() / SNAP() / V4, ())
-        for vector in (b"", b"\x73\xd2\x17\0", b"\x73\xd2\0\x20" + bytes(4))
-    ),
     (6, Raw(b"\x10\x40" + bytes(12)) / LLC() / SNAP() / V4, ()),
     (
         6,
@@ -155,10 +149,6 @@ TUNNELS: Final[list[tuple[Any, tuple[str, ...]]]] = [
     (OUTER / GRE(proto=0x22EB, seqnum_present=1) / _V3 / ETHER, ("gre", "erspan 7")),
     (OUTER / UDP(sport=49999, dport=4789) / VXLAN(vni=5) / ETHER, ("vxlan 5",)),
     (OUTER6 / UDP(sport=49999, dport=4789) / VXLAN(vni=5) / ETHER, ("vxlan 5",)),
-    (OUTER / UDP(sport=49999, dport=8472) / VXLAN(flags=8, vni=5) / ETHER, ("vxlan 5",)),
-    (OUTER6 / UDP(sport=8472, dport=8472, chksum=0) / VXLAN(flags=8, vni=5) / ETHER, ("vxlan 5",)),
-    (OUTER / UDP(sport=49999, dport=8472) / VXLAN(flags=0x88, gpid=7, vni=5) / ETHER
-     / Dot1Q(vlan=6), ("vxlan 5", "vlan 6")),
     (OUTER / GRE(proto=0x8200) / Dot11(type=2, FCfield=1) / LLC() / SNAP(), ("gre",)),
     (OUTER / GRE(proto=0x8310) / Dot11(type=2, subtype=8, FCfield=1) / Dot11QoS() / LLC() / SNAP(),
      ("gre",)),
@@ -214,9 +204,28 @@ EXTENDED: Final[list[Wrapped]] = [
         (1, ETHER / IP(src=OUTER.src, dst=OUTER.dst, options=[route]) / V4.payload, ())
         for route in _ROUTES
     ),
-    *((1, ETHER / OUTER6 / between / V6.payload, ()) for between in _ON_ITS_WAY),
     *((1, ETHER / OUTER6 / between / V6.payload, ()) for between in _BETWEEN),
 ]
 """Headers between IP and TCP."""
 
-ALL: Final = [*LINKS, *IN_TUNNELS, *IN_IP, *EXTENDED]
+_BEYOND_TUNNELS: Final[list[tuple[Any, tuple[str, ...]]]] = [
+    (OUTER / UDP(sport=49999, dport=8472) / VXLAN(flags=8, vni=5) / ETHER, ("vxlan 5",)),
+    (OUTER6 / UDP(sport=8472, dport=8472, chksum=0) / VXLAN(flags=8, vni=5) / ETHER, ("vxlan 5",)),
+    (OUTER / UDP(sport=49999, dport=8472) / VXLAN(flags=0x88, gpid=7, vni=5) / ETHER
+     / Dot1Q(vlan=6), ("vxlan 5", "vlan 6")),
+]  # fmt: skip
+
+BEYOND: Final[list[Wrapped]] = [
+    (1, _TYPED / Raw(b"\x89\x09\x01\x02\0\x01\0\x02\0\0\0\0\x08\0") / V4, ("sgt 2",)),
+    (1, _TYPED / Raw(b"\x22\xe9\0\x01\x08\0") / V4, ()),
+    *(
+        (105, Dot11(type=2, FCfield=0x41) / Raw(vector) / LLC() / SNAP() / V4, ())
+        for vector in (b"", b"\x73\xd2\x17\0", b"\x73\xd2\0\x20" + bytes(4))
+    ),
+    *((1, ETHER / OUTER6 / between / V6.payload, ()) for between in _ON_ITS_WAY),
+    *((1, ETHER / tunnel / inner, via) for tunnel, via in _BEYOND_TUNNELS for inner in (V4, V6)),
+]
+"""What tshark 4.0 does not read, or reads with the next node as the destination."""
+
+READ_BY_TSHARK: Final = [*LINKS, *IN_TUNNELS, *IN_IP, *EXTENDED]
+ALL: Final = [*READ_BY_TSHARK, *BEYOND]
