@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.errors import UsageError
+from handshake.escape import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,7 @@ class Token(NamedTuple):
         if not self.text and not self.quoted:
             return error.at("the filter ends too early")
         shown = self.text if len(self.text) <= _SHOWN else f"{self.text[:_SHOWN]}.."
-        return error.at(f"filter, column {self.column}, '{shown}'")
+        return error.at(f"filter, column {self.column}, '{printable(shown)}'")
 
 
 def tokens(text: str) -> Iterator[Token]:
