@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from tests.live.lab.namespaces import TIMEOUT, eventually, pair
+from tests.live.lab.servers import accepting_all
 from tests.live.test_probe import hang_up
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.live.lab.namespaces import Host
 
 PORT: Final = 8080
@@ -65,7 +61,7 @@ MOMENTS: Final = [
 @pytest.mark.live
 @pytest.mark.parametrize("targets", [1, 5])
 def test_a_probe_that_was_stopped(targets: int) -> None:
-    with pair() as (client, server), closing_in_threads(server):
+    with pair() as (client, server), accepting_all(server, hang_up, PORT, at_once=True):
         running = {
             moment: start(client, moment, [f"10.77.0.2:{PORT}"] * targets) for moment in MOMENTS
         }
@@ -80,32 +76,6 @@ def test_a_probe_that_was_stopped(targets: int) -> None:
             results = [json.loads(line) for line in out.splitlines()]
             found[moment] = [(each["verdict"], each["close"]) for each in results]
     assert found == dict.fromkeys(MOMENTS, [("open", "clean")] * targets)
-
-
-@contextmanager
-def closing_in_threads(host: Host) -> Iterator[None]:
-    """Close each connection when its client does: one that is stopped must not delay the others."""
-
-    def close(client: socket.socket) -> None:
-        with client, suppress(OSError):
-            hang_up(client)
-
-    def serve() -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = listener.accept()
-                threading.Thread(target=close, args=(client,), daemon=True).start()
-
-    with host.listen(PORT, "::") as listener:
-        listener.settimeout(None)
-        listener.listen(1024)
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join(TIMEOUT)
 
 
 def start(client: Host, moment: tuple[str, str, int], targets: list[str]) -> subprocess.Popen[str]:

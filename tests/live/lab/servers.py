@@ -11,9 +11,22 @@ from tests.live.test_probe import PORT, hang_up
 
 @contextmanager
 def accepting_all(
-    host: Host, treat: Callable[[socket.socket], None], port: int = PORT, address: str = "::"
+    host: Host,
+    treat: Callable[[socket.socket], None],
+    port: int = PORT,
+    address: str = "::",
+    *,
+    at_once: bool = False,
 ) -> Iterator[None]:
-    """Accept connections one after another, and treat each so."""
+    """Accept connections and treat each so: one after another, or all `at_once` in threads.
+
+    Without a connection for TIMEOUT seconds it stops accepting, unless they are treated at once.
+    """
+
+    def handle(client: socket.socket) -> None:
+        client.settimeout(TIMEOUT)
+        with client, suppress(OSError):
+            treat(client)
 
     def serve() -> None:
         while True:
@@ -21,11 +34,14 @@ def accepting_all(
                 client, _ = listener.accept()
             except OSError:
                 return
-            client.settimeout(TIMEOUT)
-            with client, suppress(OSError):
-                treat(client)
+            if at_once:
+                threading.Thread(target=handle, args=(client,), daemon=True).start()
+            else:
+                handle(client)
 
     with host.listen(port, address) as listener:
+        if at_once:
+            listener.settimeout(None)
         listener.listen(1024)
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
