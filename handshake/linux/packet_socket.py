@@ -10,7 +10,6 @@ import socket
 import struct
 import sys
 import time
-from collections import OrderedDict
 from contextlib import suppress
 from ipaddress import IPv6Address
 from pathlib import Path
@@ -65,6 +64,7 @@ _AT_ONCE: Final = 64
 """Packets read per call: a flood must not keep our caller from its timers."""
 
 _REMEMBERED: Final = 1024
+"""The latest packets that are remembered at least, to recognize copies."""
 
 
 class Captured(NamedTuple):
@@ -107,7 +107,8 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
         self.drained = True
         """Whether the last `read` returned all packets that had arrived."""
 
-        self._seen: OrderedDict[bytes, str] = OrderedDict()
+        self._seen: dict[bytes, str] = {}
+        self._seen_before: dict[bytes, str] = {}
         # An address on the wire has no scope: it gets the one that we sent to.
         self._known: dict[bytes, Address] = {}
         self._senders: dict[int, socket.socket] = {}
@@ -240,9 +241,12 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
 
     def _is_copy(self, octets: bytes, interface: str) -> bool:
         """Whether it is the same packet seen again, on a bridge, a bond or a VLAN."""
-        first = self._seen.setdefault(octets, interface)
-        if len(self._seen) > _REMEMBERED:
-            self._seen.popitem(last=False)
+        if len(self._seen) >= _REMEMBERED:
+            # To forget them all at once, but not the latest, is cheaper than one for each packet.
+            self._seen_before, self._seen = self._seen, {}
+        first = self._seen_before.get(octets)
+        if first is None:
+            first = self._seen.setdefault(octets, interface)
         return first != interface
 
     def decode(self, captured: Captured) -> Received | None:

@@ -142,8 +142,10 @@ class UserspaceConnection:
 
     def sent(self, packet: bytes) -> None:
         """Record a packet that was handed to the interface."""
-        self.unseen += 1
         self.last = packet
+        if self.segments is None:
+            return
+        self.unseen += 1
         at = FLAGS[packet[0] >> 4]
         if packet[at] & RST_BIT:
             self.resets.add(int.from_bytes(packet[at - 9 : at - 5], "big"))
