@@ -49,14 +49,14 @@ class Template:
         stamp = stamp_at(segment.options.raw)
         clocks = len(octets) if stamp < 0 else tcp + 20 + stamp
         self._middle, self._rest = octets[tcp + 18 : clocks], octets[clocks + 8 :]
-        self._head, self._label = octets[:4], int.from_bytes(octets[:4], "big")
+        # In the third half word IPv6 has the length, and IPv4 the identification.
+        self._head, self._tail = octets[:4], octets[6:begin]
+        self._length = int.from_bytes(octets[4:6], "big")
         # Unfragmented packets need none (RFC 6864 section 4.1), but Linux sets it.
         self._identification = count(secrets.randbits(16)) if version == 4 else None
-        self._tail = octets[4 if self._identification is None else 6 : begin]
-        fields = "!I" if self._identification is None else "!4sH"
-        fields += f"{len(self._tail)}s{tcp + 4 - begin}sIIHHH{len(self._middle)}s"
-        self._pack = struct.Struct(fields).pack
-        self._pack_stamped = struct.Struct(f"{fields}II{len(self._rest)}s").pack
+        numbers = f"II{len(self._rest)}s" if stamp >= 0 else ""
+        form = f"!4sH{begin - 6}s{tcp + 4 - begin}sIIHHH{len(self._middle)}s{numbers}"
+        self._pack = struct.Struct(form).pack
         self.stamped = stamp >= 0
         """Whether it has timestamps to replace."""
 
@@ -86,16 +86,29 @@ class Template:
         if self.stamped:
             total += (value + echo) * self._turn
         checksum = complement(total)
-        start: tuple[bytes | int, ...]
+        head, third, tail, middle = self._head, self._length, self._tail, self._middle
         if self._identification is not None:
-            start = self._head, next(self._identification) % 0xFFFF + 1, self._tail
+            third = next(self._identification) % 0xFFFF + 1
         else:
             # As in Linux, all packets of a connection have the same label (RFC 6437 section 3).
-            start = self._label | flow_label(ends_sum), self._tail
-        fields = ends, seq, ack, bits, window, checksum, self._middle
+            head = (int.from_bytes(head, "big") | flow_label(ends_sum)).to_bytes(4, "big")
         if not self.stamped:
-            return self._pack(*start, *fields)
-        return self._pack_stamped(*start, *fields, value, echo, self._rest)
+            return self._pack(head, third, tail, ends, seq, ack, bits, window, checksum, middle)
+        return self._pack(
+            head,
+            third,
+            tail,
+            ends,
+            seq,
+            ack,
+            bits,
+            window,
+            checksum,
+            middle,
+            value,
+            echo,
+            self._rest,
+        )
 
     def filled(self, segment: Segment) -> bytes:
         """Return the packet of this segment, which must have the same shape."""

@@ -76,7 +76,7 @@ def build_result(
         findings=findings,
         segments=tuple(connection.segments or ()),
         duration=duration,
-        errors=tuple(connection.errors),
+        errors=connection.errors,
     )
 
 

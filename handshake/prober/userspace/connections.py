@@ -171,7 +171,8 @@ class UserspaceConnections:
             connection.observer = self._observer()
         self._time_wait.begin(connection.incoming)
         self._listen(connection.guard.port)
-        self.packet_socket.know(connection.session.local.address, remote.address)
+        if remote.address.version == 6:
+            self.packet_socket.know(connection.session.local.address, remote.address)
         self._from_us[connection.outgoing] = self._to_us[connection.incoming] = connection
         # Sockets and filters take their time: the timer runs from when our SYN leaves.
         connection.begun = now = self.clock.now()
@@ -190,7 +191,10 @@ class UserspaceConnections:
         if self._packet_socket is None:
             interface = self.options.interface
             self._packet_socket = PacketSocket(
-                [port], all_of_ours=self._attentive, interface=interface
+                [port],
+                all_of_ours=self._attentive,
+                interface=interface,
+                ring=not self._attentive,
             )
             if self._opened is not None:
                 self._opened()
@@ -215,11 +219,10 @@ class UserspaceConnections:
             if peeked is None:
                 self._receive_other(captured, now)
                 continue
-            both, _, _, bits, *_ = peeked
-            outgoing = captured.outgoing
+            both, outgoing = peeked[0], captured.outgoing
             connection = (self._from_us if outgoing else self._to_us).get(both)
             if connection is None:
-                if bits & FIN_BIT and not outgoing:
+                if peeked[3] & FIN_BIT and not outgoing:
                     self._receive_late_fin(captured, both, now)
             elif connection.segments is not None:
                 found = self.packet_socket.decode(captured)
@@ -229,7 +232,7 @@ class UserspaceConnections:
                 packets = connection.session.received(captured, peeked, now)
                 self._send(connection, packets, now)
                 self._after(connection, now)
-            elif bits & _SYN_ACK == SYN_BIT:
+            elif peeked[3] & _SYN_ACK == SYN_BIT:
                 connection.syns.append(captured)
         return complete
 
@@ -297,10 +300,11 @@ class UserspaceConnections:
         """Send packets that were due at a time."""
         if not packets:
             return
-        version = connection.session.remote.version
+        version, to = packets[0][0] >> 4, connection.to
+        pass_on = self.packet_socket.pass_on
         for packet in packets:
             try:
-                self.packet_socket.pass_on(packet, version, connection.to)
+                pass_on(packet, version, to)
             except OSError as error:
                 # A full queue loses a packet as the path may: it is retransmitted.
                 if error.errno not in _FULL:

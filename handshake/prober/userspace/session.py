@@ -249,16 +249,13 @@ class Session:
 
     def _filled(self, cached: CachedResponse, at: int) -> Packets:
         clock = (self.ticks + at // NS_PER_MS) % MODULUS
-        return [
-            template.fill(
-                self._ends,
-                self._ends_sum,
-                (self.iss + seq) % MODULUS,
-                0 if ack is None else (self._irs + ack) % MODULUS,
-                bits,
-                window,
-                clock,
-                self._clocks[echo] if echo >= 0 else 0,
+        ends, ends_sum, iss, irs = self._ends, self._ends_sum, self.iss, self._irs
+        packets = []
+        for template, seq, ack, bits, window, echo in cached.segments:
+            number = (iss + seq) % MODULUS
+            acked = 0 if ack is None else (irs + ack) % MODULUS
+            echoed = self._clocks[echo] if echo >= 0 else 0
+            packets.append(
+                template.fill(ends, ends_sum, number, acked, bits, window, clock, echoed)
             )
-            for template, seq, ack, bits, window, echo in cached.segments
-        ]
+        return packets
