@@ -7,13 +7,15 @@ It saves the two system calls and the objects that `recvmsg` takes for each pack
 from __future__ import annotations
 
 import mmap
-import socket
 import struct
 from contextlib import suppress
 from fcntl import ioctl
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from handshake.units import NS_PER_SECOND
+
+if TYPE_CHECKING:
+    import socket
 
 _SOL_PACKET: Final = 263
 _RX_RING, _COPY_THRESHOLD, _VERSION = 5, 7, 10

@@ -23,7 +23,7 @@ from handshake.errors import LocalError, system_error
 from handshake.linux import bpf
 from handshake.linux.packet_ring import PacketRing
 from handshake.linux.route import bind_to_interface
-from handshake.linux.sockaddr import sockaddr
+from handshake.linux.sockaddr import LINK, sockaddr
 from handshake.packet.icmp import IcmpError, quoted
 from handshake.packet.ip import Datagram, header
 from handshake.packet.reassembly import Fragments
@@ -35,6 +35,7 @@ from handshake.units import NS_PER_SECOND, TCP
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from handshake.linux.policy_route import PolicyRoute
     from handshake.packet.checksum import Address
 
 Received: TypeAlias = Observed | IcmpError
@@ -101,8 +102,8 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
     ) -> None:
         """Open it for these local ports; of our segments, receive SYNs only unless `all_of_ours`.
 
-        What we send leaves through `interface` if one is given. A `ring` receives thousands of
-        packets a second with less work, and takes 30 ms more to open and to close.
+        What we send leaves through `interface` if one is given. With a `ring` thousands of packets
+        a second take less work, but opening and closing takes 30 ms more, and Scapy cannot sniff.
         """
         self.iface = None
         self.ports = frozenset(ports)
@@ -131,6 +132,8 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
                 _make_non_blocking(sender)
                 if interface is not None:
                     bind_to_interface(sender, interface)
+            self._senders[LINK] = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
+            _make_non_blocking(self._senders[LINK])
         except PermissionError as error:
             self.close()
             raise LocalError("no-cap-net-raw", command=_with_sudo()) from error
@@ -181,9 +184,15 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
             if isinstance(each, IPv6Address) and each.scope_id:
                 self._known[each.packed] = each
 
-    def pass_on(self, octets: bytes, version: int, to: tuple[Any, ...]) -> None:
-        """Send a packet unchanged. Raises OSError if the kernel refuses."""
-        self._senders[version].sendto(octets, to)
+    def pass_on(self, octets: bytes, version: int, to: tuple[Any, ...] | PolicyRoute) -> None:
+        """Send a packet unchanged. Raises OSError if the kernel refuses.
+
+        The kernel looks up the route to the address `to` alone; a `PolicyRoute` tells it more.
+        """
+        if isinstance(to, tuple):
+            self._senders[version].sendto(octets, to)
+        else:
+            to.send(octets, self._senders)
 
     def send(self, packet: Any, to: Address | None = None) -> int:
         """Send a Scapy packet that begins with its IP header; return its length in octets."""
@@ -200,14 +209,11 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
 
         There may be more: `drained` tells.
         """
-        read = []
         if self._ring is not None:
             frames = self._ring.read(_AT_ONCE)
             self.drained = len(frames) < _AT_ONCE
-            for frame in frames:
-                if (captured := self._captured(*frame)) is not None:
-                    read.append(captured)
-            return read
+            return [each for frame in frames if (each := self._captured(*frame)) is not None]
+        read = []
         self.drained = False
         for _ in range(_AT_ONCE):
             try:
