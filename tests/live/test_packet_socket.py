@@ -249,7 +249,7 @@ def test_a_full_ring_loses_the_last_packets_and_goes_on() -> None:
         for _ in range(3):
             for _ in range(700):  # and as many RSTs
                 link.transmit(syn(ours, theirs))
-            found = []
+            found: list[Captured] = []
             while not link.drained or not found:
                 found += link.read()
             assert len(found) == 1024
