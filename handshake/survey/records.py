@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from handshake.diagnosis import Others
 from handshake.errors import CaptureError
 from handshake.survey.flow_table import FlowTable
 from handshake.survey.source import File, Parts, ReadReport, Source
@@ -99,7 +100,7 @@ def _records(
     from handshake.packet.decode import Decoder
 
     decoder, readable, found = Decoder(), report.readable, False
-    flows = FlowTable(decoder, every=every)
+    flows = FlowTable(decoder, every=every, others=Others())
     for record, connection in flows.records(source.frames(report, flows)):
         yield changed(record, capture=source.file_of(record.frames[0])), connection
         found = True
