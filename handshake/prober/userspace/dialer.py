@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import struct
 from contextlib import suppress
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
     from handshake.prober.target import Target
     from handshake.prober.userspace.time_wait import TimeWait
     from handshake.tcp import Offer
-
-_PORTS: Final = struct.Struct("!HH")
 
 _Departure: TypeAlias = (
     "tuple[tuple[Any, ...] | PolicyRoute, Selector, Callable[[], Address | None]]"
@@ -119,21 +116,22 @@ class Dialer:
         if timeouts is not None or options is not None:
             how = timeouts or self._timeouts, self._templates, options or self._options
             responses = ResponseCache(remote.version, responses.offer, *how, room)
-        here, there, port = path.ours, path.theirs, remote.port
-        hosts = there + here
+        port = remote.port.to_bytes(2, "big")
+        known = path.theirs + path.ours + port
         in_progress, time_wait = self._in_progress, self._time_wait
 
         def in_use(ours: int) -> bool:
-            incoming = hosts + _PORTS.pack(port, ours)
+            incoming = known + ours.to_bytes(2, "big")
             return incoming in in_progress or incoming in time_wait
 
-        def recently_used(ours: int) -> bool:
-            return time_wait.recently_used(hosts + _PORTS.pack(port, ours), now)
-
-        wanted = self._options.source_port
-        guard = self.guards.take(source, in_use, wanted, recently_used=recently_used)
-        incoming = hosts + _PORTS.pack(port, guard.port)
-        outgoing = here + there + _PORTS.pack(guard.port, port)
+        guard = self.guards.take(
+            source,
+            in_use,
+            self._options.source_port,
+            recently_used=time_wait.recently_used(known, now),
+        )
+        ours = guard.port.to_bytes(2, "big")
+        incoming, outgoing = known + ours, path.ours + path.theirs + ours + port
         iss = self._options.iss
         session = Session(
             responses,
