@@ -63,9 +63,17 @@ class FlowTable:
     """The shortest inactivity, in nanoseconds, after which a connection was taken for ended."""
 
     def __init__(
-        self, decoder: Decoder, *, most_kept: int = MOST_KEPT, every: bool = False
+        self,
+        decoder: Decoder,
+        *,
+        most_kept: int = MOST_KEPT,
+        every: bool = False,
+        dedup: bool = False,
     ) -> None:
-        """With `every` a tracker follows every flow, and `records` yields its connections."""
+        """With `every` a tracker follows every flow, and `records` yields its connections.
+
+        With `dedup` packets that were captured before are dropped.
+        """
         self._buffers: dict[bytes, bytearray] = {}
         """The records of flows that have only plain IPv4 frames, by both directions' keys."""
 
@@ -74,6 +82,7 @@ class FlowTable:
 
         self._decoder = decoder
         self._every = every
+        self._dedup = dedup
         self._starts = HandshakeCache(decoder)
         self._flows: dict[bytes, Flow] = {}
         """By addresses and ports, as either direction has them."""
@@ -187,6 +196,8 @@ class FlowTable:
     def _feed(self, flow: Flow, observed: Observed) -> None:
         assert flow.tracker is not None
         earlier = flow.tracker.connection
+        if self._dedup and flow.tracker.drop_copy(observed):
+            return
         flow.tracker.feed(observed)
         if earlier is not None and flow.tracker.connection is not earlier:
             # The ports were reused: the earlier connection gets no more segments.
