@@ -23,7 +23,7 @@ from scapy.supersocket import SuperSocket
 from handshake.errors import LocalError, system_error
 from handshake.linux import bpf
 from handshake.linux.route import bind_to_interface
-from handshake.linux.sockaddr import sockaddr
+from handshake.linux.sockaddr import LINK, sockaddr
 from handshake.packet.icmp import IcmpError, quoted
 from handshake.packet.ip import Datagram, header
 from handshake.packet.reassembly import Fragments
@@ -35,6 +35,7 @@ from handshake.units import NS_PER_SECOND, TCP
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from handshake.linux.policy_route import PolicyRoute
     from handshake.packet.checksum import Address
 
 Received: TypeAlias = Observed | IcmpError
@@ -122,6 +123,8 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
                 _make_non_blocking(sender)
                 if interface is not None:
                     bind_to_interface(sender, interface)
+            self._senders[LINK] = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
+            _make_non_blocking(self._senders[LINK])
         except PermissionError as error:
             self.close()
             raise LocalError("no-cap-net-raw", command=_with_sudo()) from error
@@ -167,9 +170,15 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
             if isinstance(each, IPv6Address) and each.scope_id:
                 self._known[each.packed] = each
 
-    def pass_on(self, octets: bytes, version: int, to: tuple[Any, ...]) -> None:
-        """Send a packet unchanged. Raises OSError if the kernel refuses."""
-        self._senders[version].sendto(octets, to)
+    def pass_on(self, octets: bytes, version: int, to: tuple[Any, ...] | PolicyRoute) -> None:
+        """Send a packet unchanged. Raises OSError if the kernel refuses.
+
+        The kernel looks up the route to the address `to` alone; a `PolicyRoute` tells it more.
+        """
+        if isinstance(to, tuple):
+            self._senders[version].sendto(octets, to)
+        else:
+            to.send(octets, self._senders)
 
     def send(self, packet: Any, to: Address | None = None) -> int:
         """Send a Scapy packet that begins with its IP header; return its length in octets."""

@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from handshake.diagnosis import Others
 from handshake.errors import CaptureError
 from handshake.survey.flow_table import FlowTable
 from handshake.survey.source import File, Parts, ReadReport, Source
@@ -117,7 +118,7 @@ def _records(
 
     decoder, readable, found = Decoder(), report.readable, False
     copies = back = 0
-    flows = FlowTable(decoder, every=every, dedup=dedup)
+    flows = FlowTable(decoder, every=every, dedup=dedup, others=Others())
     for record, connection in flows.records(source.frames(report, flows)):
         yield changed(record, capture=source.file_of(record.frames[0])), connection
         found = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from handshake.diagnosis import Facts
 from handshake.events import Change, Role, Step
 from handshake.tcp import State
 from handshake.tracker import inference
@@ -12,7 +13,13 @@ from handshake.tracker.classify import classify
 from handshake.tracker.connection import Connection, End, Observer
 from handshake.tracker.context import SegmentContext, is_rejected_reset
 from handshake.tracker.findings import ConnectionFindings
-from handshake.tracker.summary import summarize, summarize_end, zeek_records
+from handshake.tracker.summary import (
+    learn_connection,
+    summarize,
+    summarize_all,
+    summarize_end,
+    zeek_records,
+)
 from handshake.tracker.zeek import Zeek
 
 if TYPE_CHECKING:
@@ -32,13 +39,15 @@ __all__ = [
     "Observer",
     "PairTracker",
     "Tracker",
+    "learn_connection",
     "summarize",
+    "summarize_all",
     "summarize_end",
     "zeek_records",
 ]
 
-RECORD: Final = (ConnectionFindings, Zeek)
-"""The observers that a complete record needs: `findings`, and `conn_state` and `history`."""
+RECORD: Final = (ConnectionFindings, Facts, Zeek)
+"""The observers that a complete record needs: `findings`, `diagnosis`, `conn_state`, `history`."""
 
 
 class Tracker:

@@ -94,6 +94,16 @@ def findings(record: Record) -> str:
     return ", ".join(dict.fromkeys(each.code for each in found))
 
 
+def diagnosis(record: Record) -> str:
+    """Return the code of the diagnosis; nothing if it went well."""
+    return "" if record.diagnosis is None else record.diagnosis.code
+
+
+def diagnosis_and_findings(record: Record) -> str:
+    """Return the code of the diagnosis, then those of the findings."""
+    return ", ".join(filter(None, (diagnosis(record), findings(record))))
+
+
 def capture(record: Record) -> str:
     """Return the capture's file name without its directory."""
     return file_name(record.capture)

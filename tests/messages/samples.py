@@ -18,6 +18,7 @@ from handshake.events import Event, Role
 from handshake.messages import Message, table
 from handshake.record import Finding
 from handshake.tcp import Agreement, Seq
+from tests.messages.diagnoses import DIAGNOSES, RULED_OUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -539,6 +540,12 @@ def samples(family: str) -> Iterator[tuple[str, str]]:
         case "reasons" | "verdicts":
             for reason in REASONS if family == "reasons" else VERDICTS:
                 yield reason.code, str(reason)
+        case "diagnosis":
+            for diagnosis in DIAGNOSES:
+                yield f"{diagnosis.code}.text", diagnosis.text
+                yield f"{diagnosis.code}.next", diagnosis.next
+            for ruled_out in RULED_OUT:
+                yield f"ruled-out.{ruled_out.code}", ruled_out.text
         case "errors":
             for error in sorted(ERRORS, key=lambda each: each.code):
                 yield error.code, str(error)
@@ -552,7 +559,7 @@ def golden(family: str) -> str:
     return "\n".join(f"{key}\n{wrap.fill(text)}\n" for key, text in samples(family))
 
 
-FAMILIES: Final = ("events", "findings", "notes", "reasons", "verdicts", "errors")
+FAMILIES: Final = ("diagnosis", "events", "findings", "notes", "reasons", "verdicts", "errors")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from handshake.errors import CaptureError
 from handshake.replayer import replay
 from handshake.survey import records
-from handshake.tracker import summarize
+from handshake.tracker import summarize_all
 from tests.errors import coded
 from tests.survey.made import CAPTURES, packets, save
 
@@ -30,7 +30,8 @@ def test_the_records_are_those_of_replay(path: Path) -> None:
     source = replay(path)
     for _ in source:
         pass
-    whole = [replace(summarize(each), capture=str(path)) for each in source.tracker.connections]
+    told = summarize_all(source.tracker.connections)
+    whole = [replace(each, capture=str(path)) for each in told]
     found = records(path)
     assert list(found) == whole
     assert list(found) == whole  # and again

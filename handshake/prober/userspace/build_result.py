@@ -95,10 +95,9 @@ def tracked(connection: UserspaceConnection) -> Tracker | None:
 
 def _not_seen(connection: UserspaceConnection) -> Result:
     """Return the result if none of our SYNs appeared on the interface."""
-    session = connection.session
-    local, remote = session.local, session.remote
+    remote = connection.session.remote
     # The kernel would report it by an ICMP error, too, but it sends few of them each second.
-    neighbour = unresolved_neighbour(remote.address, local.address, session.interface)
+    neighbour = unresolved_neighbour(remote.address, connection.flow)
     if neighbour is not None:
         why = no_neighbour(neighbour, remote.address)
         return failed(connection.target, Verdict.UNREACHABLE, why, remote)

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from handshake.endpoint.outcome import Outcome
+    from handshake.linux.next_hop import Selector
     from handshake.linux.packet_socket import Captured
+    from handshake.linux.policy_route import PolicyRoute
     from handshake.linux.rst_guard import RstGuard
     from handshake.packet.checksum import Address
     from handshake.prober.target import Target
@@ -45,6 +47,7 @@ class UserspaceConnection:
         "dropped",
         "due",
         "errors",
+        "flow",
         "gateway",
         "guard",
         "incoming",
@@ -72,7 +75,8 @@ class UserspaceConnection:
         guard: RstGuard,
         outgoing: bytes,
         incoming: bytes,
-        to: tuple[Any, ...],
+        to: tuple[Any, ...] | PolicyRoute,
+        flow: Selector,
         path_mss: int,
         begun: int,
         gateway: Callable[[], Address | None],
@@ -89,6 +93,11 @@ class UserspaceConnection:
         """Addresses and ports of what the peer sends us, likewise."""
 
         self.to = to
+        """Where our packets are sent: the address, or a route that is not found by it alone."""
+
+        self.flow = flow
+        """What the kernel chooses the route by, other than the address."""
+
         self.path_mss = path_mss
         """What a segment may carry on our side of the path, in octets."""
 

@@ -17,7 +17,6 @@ from handshake.endpoint.outcome import Verdict
 from handshake.errors import ConnectError
 from handshake.linux.packet_socket import PacketSocket
 from handshake.linux.route import send_error
-from handshake.linux.sockaddr import sockaddr
 from handshake.packet.quick_parse import checksum_ok, ends, peek
 from handshake.prober.clock import Clock
 from handshake.prober.result import Result, failed
@@ -254,13 +253,13 @@ class UserspaceConnections:
 
     def _receive_late_fin(self, captured: Captured, incoming: bytes, now: int) -> None:
         """Acknowledge a FIN that is retransmitted after the connection has ended for us."""
-        packet = self._time_wait.answer(incoming, now)
-        if packet is None:
+        answer = self._time_wait.answer(incoming, now)
+        if answer is None:
             return
+        packet, to = answer
         found = self.packet_socket.decode(captured)
         if isinstance(found, Observed):
             with suppress(OSError):  # the route to the peer may be gone
-                to = sockaddr(found.segment.source.address)
                 self.packet_socket.pass_on(packet, found.segment.source.version, to)
 
     def release(self) -> bool:

@@ -120,11 +120,6 @@ class Session:
         """Whether our segments are signed with an MD5 key."""
         return bool(self._responses.options.md5)
 
-    @property
-    def interface(self) -> str | None:
-        """The outgoing interface; None for the kernel's choice."""
-        return self._responses.options.interface
-
     def answer(self) -> Captured | Observed | None:
         """Return the segment that answered our SYN."""
         if self._outcome is not None and self._cached is not None:
