@@ -70,11 +70,13 @@ class FlowTable:
         *,
         most_kept: int = MOST_KEPT,
         every: bool = False,
+        dedup: bool = False,
         others: Others | None = None,
     ) -> None:
         """With `every` a tracker follows every flow, and `records` yields its connections.
 
-        With `others` a diagnosis takes into account what other connections show of a host.
+        With `dedup` packets that were captured before are dropped; with `others` a diagnosis takes
+        into account what other connections show of a host.
         """
         self._buffers: dict[bytes, bytearray] = {}
         """The records of flows that have only plain IPv4 frames, by both directions' keys."""
@@ -84,6 +86,7 @@ class FlowTable:
 
         self._decoder = decoder
         self._every = every
+        self._dedup = dedup
         self._others = others
         self._starts = HandshakeCache(decoder)
         self._flows: dict[bytes, Flow] = {}
@@ -199,6 +202,8 @@ class FlowTable:
     def _feed(self, flow: Flow, observed: Observed) -> None:
         assert flow.tracker is not None
         earlier = flow.tracker.connection
+        if self._dedup and flow.tracker.drop_copy(observed):
+            return
         flow.tracker.feed(observed)
         if earlier is not None and flow.tracker.connection is not earlier:
             # The ports were reused: the earlier connection gets no more segments.

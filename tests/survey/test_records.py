@@ -132,12 +132,10 @@ def test_what_cannot_be_read_does_not_stop_the_rest(tmp_path: Path) -> None:
             str(tmp_path / "none"): "file.not-found",
             str(text): "capture.text",
         }
-        last = found.warnings[-1]
-        assert (last.place, last.code, last.values["offset"]) == (
-            str(cut),
-            "capture.truncated",
-            114,
-        )
+        cuts = [each for each in found.warnings if each.code == "capture.truncated"]
+        assert [(each.place, each.values["offset"]) for each in cuts] == [(str(cut), 114)]
+        # The parts of one capture are read as one: the second has packets of the first again.
+        assert ("copies" in [each.code for each in found.warnings]) is merge
 
 
 def test_where_nothing_can_be_read_it_is_an_error(tmp_path: Path) -> None:
