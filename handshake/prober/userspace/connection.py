@@ -78,9 +78,9 @@ class UserspaceConnection:
         "room",
         "segments",
         "session",
-        "slot",
         "syns",
         "target",
+        "timer",
         "unseen",
     )
 
@@ -118,8 +118,8 @@ class UserspaceConnection:
         self.due: int | None = None
         """When its timer expires."""
 
-        self.slot: list[UserspaceConnection | None] = [self]
-        """The cell by which the timer queue refers to it: emptied when it ends."""
+        self.timer = 0
+        """The number of its timer."""
 
         self.syns: list[Captured | Observed] = []
         """Our SYNs as they left."""

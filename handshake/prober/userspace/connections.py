@@ -210,9 +210,9 @@ class UserspaceConnections:
         What is due by then is due in spite of all that arrived before: a program that was stopped
         for longer than a timeout finds the answers in the queue.
         """
-        now = self.clock.now()
-        read = self.packet_socket.read()
-        complete = now if self.packet_socket.drained or not read else min(now, read[-1].at)
+        now, packet_socket = self.clock.now(), self.packet_socket
+        read = packet_socket.read()
+        complete = now if packet_socket.drained or not read else min(now, read[-1].at)
         for captured in read:
             peeked = peek(captured.octets)
             if peeked is None:
@@ -224,7 +224,7 @@ class UserspaceConnections:
                 if peeked[3] & FIN_BIT and not outgoing:
                     self._receive_late_fin(captured, both, now)
             elif connection.segments is not None:
-                found = self.packet_socket.decode(captured)
+                found = packet_socket.decode(captured)
                 if isinstance(found, Observed):
                     self._observe(connection, found, now)
             elif not outgoing:
@@ -368,7 +368,7 @@ class UserspaceConnections:
     def _end(self, connection: UserspaceConnection) -> None:
         if connection.ended:
             return
-        connection.slot[0] = None
+        self._timers.cancel(connection)
         del self._to_us[connection.incoming], self._from_us[connection.outgoing]
         connection.outcome = connection.session.outcome()
         self._time_wait.end(connection, connection.over or 0)
