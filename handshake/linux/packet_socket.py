@@ -210,9 +210,9 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
         There may be more: `drained` tells.
         """
         if self._ring is not None:
-            frames = self._ring.read(_AT_ONCE)
-            self.drained = len(frames) < _AT_ONCE
-            return [each for frame in frames if (each := self._captured(*frame)) is not None]
+            found = self._ring.read(_AT_ONCE, self._captured)
+            self.drained = self._ring.drained
+            return found
         read = []
         self.drained = False
         for _ in range(_AT_ONCE):

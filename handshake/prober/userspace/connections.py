@@ -300,7 +300,8 @@ class UserspaceConnections:
         if not packets:
             return
         version, to = packets[0][0] >> 4, connection.departure.to
-        pass_on = self.packet_socket.pass_on
+        assert self._packet_socket is not None
+        pass_on = self._packet_socket.pass_on
         for packet in packets:
             try:
                 pass_on(packet, version, to)
