@@ -143,11 +143,13 @@ def _outcome(connection: Connection) -> str:
     client, server = connection.client, connection.server
     if connection.final_ack is not None:
         return "established"
-    if connection.refused is not None:
+    if connection.refused is not None and server.syn_ack is None:
         return "refused"
     if connection.unreachable is not None and not server.segments:
         return "unreachable"
     if client.syn is None and client.syn_ack is None and server.syn_ack is None:
+        if connection.cleared:
+            return "no-answer" if connection.reset_by is None else "reset"
         return "mid-stream"
     if connection.reset_by is not None:
         return "reset"
