@@ -49,7 +49,7 @@ ONE_ROW: dict[str, tuple[tuple[str, ...], str]] = {
         ("A <SEQ=100><ACK=301><CTL=SYN,ACK>", "B <SEQ=300><CTL=SYN>"),
         "S1 Hs^ 0/0",
     ),
-    # A's port is no server's that Zeek knows: what follows the SYN-ACK shows that it is none's scan.
+    # Zeek does not know A's port for a server's: what follows shows that its SYN-ACK is no scan.
     "SYN-ACK of an unknown port, then an ACK": (
         ("A <SEQ=100><ACK=301><CTL=SYN,ACK>", "B <SEQ=301><ACK=101><CTL=ACK>"),
         "S1 ^hA 0/0",
