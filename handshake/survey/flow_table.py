@@ -45,10 +45,14 @@ _MUCH: Final = 50_000 * packed_frames.V4.record.size
 _LOOK: Final = 30 * NS_PER_SECOND
 """How often, by the capture's clock, the table is searched for ended connections."""
 
+_AGREE: Final = 16
+"""How many frames in a row must be as late as a time before it is believed to have come."""
+
 _REMEMBERED: Final = 16384
 """Dropped flows that are remembered, so that late segments are recognised."""
 
 _V4_KEY: Final = 12
+_NEVER: Final = 2**63
 _SOON: Final = NS_PER_SECOND
 """Nanoseconds of inactivity after which an ended connection is dropped if memory is short."""
 
@@ -87,6 +91,9 @@ class FlowTable:
         self._kept = self._counted = 0
         """How many octets were kept at the last count, and at which frame that was."""
 
+        self._now = 0
+        """The time that the last frames agree has come."""
+
         self.late = 0
         self.waited = QUIET
 
@@ -96,11 +103,17 @@ class FlowTable:
         They come in the order of their numbers, except those that ended long before.
         """
         look_at = 0
+        agreeing, earliest = 0, _NEVER
         for frame in frames:
             self._take(frame)
-            if frame.time >= look_at:
-                look_at = frame.time + _LOOK
-                yield from self._release(frame.time, QUIET)
+            # A wrong time stamp must not end connections that go on.
+            agreeing += 1
+            earliest = min(earliest, frame.time)
+            if agreeing == _AGREE:
+                self._now, agreeing, earliest = earliest, 0, _NEVER
+                if self._now >= look_at:
+                    look_at = self._now + _LOOK
+                    yield from self._release(QUIET)
             if self._may_keep(frame.number) > self._most_kept:
                 yield from self._make_room(frame)
             if self._ready:
@@ -227,12 +240,12 @@ class FlowTable:
         found = None if start is None else fast_path.summarize(flow.layout, flow.records, start)
         return None if start is None or found is None else (start, found)
 
-    def _release(self, now: int, quiet: int) -> Iterator[_Ended]:
+    def _release(self, quiet: int) -> Iterator[_Ended]:
         """Drop flows that ended more than `quiet` nanoseconds ago; yield their records."""
         flows = [
             flow
             for flow in self._all()
-            if now - flow.last_at > quiet and flow.looked_at != len(flow.records) + 1
+            if self._now - flow.last_at > quiet and flow.looked_at != len(flow.records) + 1
         ]
         over = self._over if quiet >= QUIET else self._surely_over
 
@@ -288,7 +301,7 @@ class FlowTable:
             self._kept, self._counted = self._octets(), frame.number
             if self._kept <= self._most_kept * 3 // 4:
                 return
-            yield from self._release(frame.time, quiet)
+            yield from self._release(quiet)
         for flow in sorted(self._all(), key=lambda flow: len(flow.records), reverse=True):
             self._kept = self._octets()
             if self._kept <= self._most_kept * 3 // 4:
