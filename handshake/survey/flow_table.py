@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from itertools import chain, count
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
@@ -45,14 +46,13 @@ _MUCH: Final = 50_000 * packed_frames.V4.record.size
 _LOOK: Final = 30 * NS_PER_SECOND
 """How often, by the capture's clock, the table is searched for ended connections."""
 
-_AGREE: Final = 16
+_AGREE: Final = 4
 """How many frames in a row must be as late as a time before it is believed to have come."""
 
 _REMEMBERED: Final = 16384
 """Dropped flows that are remembered, so that late segments are recognised."""
 
 _V4_KEY: Final = 12
-_NEVER: Final = 2**63
 _SOON: Final = NS_PER_SECOND
 """Nanoseconds of inactivity after which an ended connection is dropped if memory is short."""
 
@@ -103,18 +103,16 @@ class FlowTable:
         They come in the order of their numbers, except those that ended long before.
         """
         look_at = 0
-        agreeing, earliest = 0, _NEVER
+        recent = deque([0] * _AGREE, _AGREE)
         for frame in frames:
             self._take(frame)
             # A wrong time stamp must not end connections that go on.
-            agreeing += 1
-            earliest = min(earliest, frame.time)
-            if agreeing == _AGREE:
-                self._now, agreeing, earliest = earliest, 0, _NEVER
-                if self._now >= look_at:
-                    look_at = self._now + _LOOK
-                    yield from self._release(QUIET)
+            recent.append(frame.time)
+            if frame.time >= look_at and (now := min(recent)) >= look_at:
+                self._now, look_at = now, now + _LOOK
+                yield from self._release(QUIET)
             if self._may_keep(frame.number) > self._most_kept:
+                self._now = min(recent)
                 yield from self._make_room(frame)
             if self._ready:
                 yield from self._ready
