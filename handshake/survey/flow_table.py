@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from itertools import chain, count
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
@@ -45,9 +44,6 @@ _MUCH: Final = 50_000 * packed_frames.V4.record.size
 
 _LOOK: Final = 30 * NS_PER_SECOND
 """How often, by the capture's clock, the table is searched for ended connections."""
-
-_AGREE: Final = 4
-"""How many frames in a row must be as late as a time before it is believed to have come."""
 
 _REMEMBERED: Final = 16384
 """Dropped flows that are remembered, so that late segments are recognised."""
@@ -92,7 +88,7 @@ class FlowTable:
         """How many octets were kept at the last count, and at which frame that was."""
 
         self._now = 0
-        """The time that the last frames agree has come."""
+        """The time that the last two frames agree has come."""
 
         self.late = 0
         self.waited = QUIET
@@ -102,17 +98,15 @@ class FlowTable:
 
         They come in the order of their numbers, except those that ended long before.
         """
-        look_at = 0
-        recent = deque([0] * _AGREE, _AGREE)
+        look_at = before = 0
         for frame in frames:
             self._take(frame)
-            # A wrong time stamp must not end connections that go on.
-            recent.append(frame.time)
-            if frame.time >= look_at and (now := min(recent)) >= look_at:
-                self._now, look_at = now, now + _LOOK
+            # A wrong time stamp must not end connections that go on: two must agree.
+            self._now, before = min(before, frame.time), frame.time
+            if self._now >= look_at:
+                look_at = self._now + _LOOK
                 yield from self._release(QUIET)
             if self._may_keep(frame.number) > self._most_kept:
-                self._now = min(recent)
                 yield from self._make_room(frame)
             if self._ready:
                 yield from self._ready
