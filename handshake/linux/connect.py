@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from handshake.errors import ConnectError, LocalError
 from handshake.linux.error_queue import report_errors
+from handshake.linux.next_hop import Selector
 from handshake.linux.route import bind_error, bind_to_interface, route, send_error
 from handshake.linux.sockaddr import family, sockaddr
 from handshake.tcp import Endpoint
@@ -151,7 +152,9 @@ def _connect(sock: socket.socket, remote: Endpoint, options: SocketOptions) -> N
     if number in _IN_PROGRESS:
         return
     # Without a port the kernel says more precisely why there is no route.
-    route(remote.address, options.source, options.interface)
+    tos = options.tos or 0
+    flow = Selector(options.source, options.interface, options.source_port, remote.port, tos)
+    route(remote.address, flow)
     if number == errno.EADDRNOTAVAIL:
         if options.source_port:
             raise ConnectError(

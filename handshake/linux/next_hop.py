@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.linux.sockaddr import family, sockaddr
 from handshake.tcp.address import ip_address
+from handshake.units import TCP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,16 +25,25 @@ _ATTRIBUTE: Final = struct.Struct("=HH")
 _NUMBER: Final = struct.Struct("=I")
 
 _REQUEST: Final = 0x1
-_DUMP: Final = 0x300
+_ACKNOWLEDGE, _DUMP, _CREATE = 0x4, 0x300, 0x400
 _MESSAGE_ERROR, _MESSAGE_DONE = 2, 3
 
 # <linux/rtnetlink.h>, <linux/if_addr.h>, <linux/neighbour.h>, <linux/if.h>
-_GET_LINK, _GET_ADDRESS, _GET_ROUTE, _GET_NEIGHBOUR = 18, 22, 26, 30
+_GET_LINK, _GET_ADDRESS, _GET_ROUTE, _GET_NEIGHBOUR, _GET_RULE = 18, 22, 26, 30, 34
+_NEW_NEIGHBOUR: Final = 28
 
 _ROUTE: Final = struct.Struct("=BBBBBBBBI")
 _ROUTE_KIND: Final = 7
 _LOCAL, _BROADCAST = 2, 3  # RTN_LOCAL, RTN_BROADCAST
-_DESTINATION, _SOURCE, _OUT, _GATEWAY, _VIA = 1, 2, 4, 5, 18
+_DESTINATION, _SOURCE, _OUT, _GATEWAY, _PREFERRED_SOURCE, _METRICS, _VIA = 1, 2, 4, 5, 7, 8, 18
+_USER, _PROTOCOL, _SOURCE_PORT, _DESTINATION_PORT = 25, 27, 28, 29
+_METRIC_MTU: Final = 2
+_TOS: Final = {4: 0x1C, 6: 0xFF}
+"""The bits of the type of service by which a route can be chosen, by version of IP."""
+
+# <linux/fib_rules.h>: every system has rules that name a table only.
+_PLAIN: Final = frozenset({1, 6, 14, 15, 18, 21})  # destination, priority, table, its author
+_BY_USER, _BY_PROTOCOL, _BY_SOURCE_PORT, _BY_PORT = 20, 22, 23, 24
 
 _ADDRESS: Final = struct.Struct("=BBBBI")
 _PEER_ADDRESS, _LOCAL_ADDRESS = 1, 2
@@ -41,12 +51,34 @@ _PEER_ADDRESS, _LOCAL_ADDRESS = 1, 2
 
 _NEIGHBOUR: Final = struct.Struct("=BxxxiHBB")
 _UNRESOLVED: Final = 0x01 | 0x20  # NUD_INCOMPLETE, NUD_FAILED
+_NEIGHBOUR_MAC: Final = 2
+_USE: Final = 0x01  # NTF_USE
 
 _LINK: Final = struct.Struct("=BxHiII")
 _LINK_NAME: Final = 3
 _UP, _NO_ARP, _LOWER_UP = 0x1, 0x80, 0x10000
 
 _LIMITED_BROADCAST: Final = IPv4Address(0xFFFFFFFF)
+
+
+class Selector(NamedTuple):
+    """What a policy rule can select packets of ours by, other than their destination."""
+
+    source: Address | None = None
+    """Our address; None before it is chosen."""
+
+    interface: str | None = None
+    """The outgoing interface that the socket is bound to."""
+
+    source_port: int = 0
+    port: int = 0
+    """The destination port. 0 stands for one that is not known yet, as it does for the kernel."""
+
+    tos: int = 0
+    """The type of service, or traffic class."""
+
+    user: int | None = None
+    """The user whose socket it is; None for the current one."""
 
 
 class Hop(NamedTuple):
@@ -64,22 +96,48 @@ class Hop(NamedTuple):
     broadcast: bool
     """Whether the address is a broadcast address of a link."""
 
+    source: Address | None = None
+    """The source address that the kernel prefers; None if one was given."""
 
-def next_hop(address: Address, source: Address | None = None, interface: str | None = None) -> Hop:
-    """Return the next hop of packets to this address.
+    mtu: int | None = None
+    """The MTU that the route itself has, in octets; None if it is that of the interface."""
+
+
+class Rules(NamedTuple):
+    """What the policy rules of this machine select by (ip-rule(8))."""
+
+    plain: bool
+    """Whether they depend on the destination alone, as without any rules of the administrator."""
+
+    user: bool
+    """Whether one depends on the user."""
+
+    transport: bool
+    """Whether one depends on the protocol above IP, or on ports."""
+
+
+def next_hop(address: Address, flow: Selector = Selector()) -> Hop:  # noqa: B008 - it is immutable
+    """Return the next hop of TCP segments to this address.
 
     Raises OSError if there is no route, or the kernel does not answer.
     """
-    wanted = _attribute(_DESTINATION, address.packed)
+    source = flow.source
+    wanted = _attribute(_DESTINATION, address.packed) + _attribute(_PROTOCOL, bytes((TCP,)))
     if source is not None:
         wanted += _attribute(_SOURCE, source.packed)
     scope = sockaddr(address)[-1] if address.version == 6 else 0
-    out = socket.if_nametoindex(interface) if interface is not None else int(scope)
+    out = int(scope) if flow.interface is None else socket.if_nametoindex(flow.interface)
     if out:
         wanted += _attribute(_OUT, _number(out))
+    if flow.user is not None:
+        wanted += _attribute(_USER, _number(flow.user))
+    for kind, port in ((_SOURCE_PORT, flow.source_port), (_DESTINATION_PORT, flow.port)):
+        if port:
+            wanted += _attribute(kind, port.to_bytes(2, "big"))
     bits = 8 * len(address.packed)
     of_source = 0 if source is None else bits
-    route = _ROUTE.pack(family(address), bits, of_source, 0, 0, 0, 0, 0, 0)
+    tos = flow.tos & _TOS[address.version]
+    route = _ROUTE.pack(family(address), bits, of_source, tos, 0, 0, 0, 0, 0)
     (answer,) = _ask(_GET_ROUTE, route + wanted)
     found = _attributes(answer, _ROUTE.size)
     router = None
@@ -90,34 +148,93 @@ def next_hop(address: Address, source: Address | None = None, interface: str | N
     index = int.from_bytes(found.get(_OUT, b""), sys.byteorder)
     kind = _ROUTE.unpack_from(answer)[_ROUTE_KIND]
     name = socket.if_indextoname(index) if index else ""
-    return Hop(router, name, kind == _LOCAL, kind == _BROADCAST)
+    preferred = found.get(_PREFERRED_SOURCE)
+    metrics = _attributes(found.get(_METRICS, b""), 0)
+    return Hop(
+        router,
+        name,
+        kind == _LOCAL,
+        kind == _BROADCAST,
+        None if preferred is None else ip_address(preferred),
+        int.from_bytes(metrics.get(_METRIC_MTU, b""), sys.byteorder) or None,
+    )
 
 
-def gateway(address: Address, source: Address, interface: str | None = None) -> Address | None:
+def gateway(address: Address, flow: Selector) -> Address | None:
     """Return the router that packets to this address are sent to; None if none is known."""
     try:
-        return next_hop(address, source, interface).gateway
+        return next_hop(address, flow).gateway
     except OSError:  # the route is gone, or the kernel does not answer
         return None
 
 
-def unresolved_neighbour(
-    address: Address, source: Address | None = None, interface: str | None = None
-) -> Address | None:
+def rules(version: int) -> Rules:
+    """Return what the policy rules of an IP version select by.
+
+    Where the kernel does not answer, or has no such rules, they are plain.
+    """
+    of = socket.AF_INET if version == 4 else socket.AF_INET6
+    kinds: set[int] = set()
+    plain = True
+    with suppress(OSError):
+        for each in _ask(_GET_RULE, _ROUTE.pack(of, 0, 0, 0, 0, 0, 0, 0, 0), dump=True):
+            _, _, _, tos, *_ = _ROUTE.unpack_from(each)
+            found = _attributes(each, _ROUTE.size)
+            plain = plain and not tos and _PLAIN.issuperset(found)
+            kinds.update(found)
+    transport = not kinds.isdisjoint((_BY_PROTOCOL, _BY_SOURCE_PORT, _BY_PORT))
+    return Rules(plain, _BY_USER in kinds, transport)
+
+
+def unresolved_neighbour(address: Address, flow: Selector) -> Address | None:
     """Return the neighbour that does not answer ARP or neighbour discovery (RFC 826, RFC 4861).
 
     It is the address itself, or the gateway to it. None if it is resolved, if the kernel has not
     tried to resolve it, or does not answer.
     """
     try:
-        hop = next_hop(address, source, interface)
+        hop = next_hop(address, flow)
         neighbour = hop.gateway or address
-        index = socket.if_nametoindex(hop.interface)
-        request = _NEIGHBOUR.pack(family(neighbour), index, 0, 0, 0)
-        (answer,) = _ask(_GET_NEIGHBOUR, request + _attribute(_DESTINATION, neighbour.packed))
+        state, _ = _neighbour(neighbour, hop.interface)
     except OSError:
         return None
-    return neighbour if _NEIGHBOUR.unpack_from(answer)[2] & _UNRESOLVED else None
+    return neighbour if state & _UNRESOLVED else None
+
+
+def neighbour_mac(neighbour: Address, interface: str) -> bytes | None:
+    """Return the link-layer address of a neighbour; None if it is not resolved.
+
+    It is empty on a link that has no such addresses. Raises OSError if there is no such interface.
+    """
+    if _interface_flags()[interface] & _NO_ARP:
+        return b""
+    try:
+        state, mac = _neighbour(neighbour, interface)
+    except OSError:  # the kernel has not tried to resolve it
+        return None
+    return mac if mac and not state & _UNRESOLVED else None
+
+
+def resolve(neighbour: Address, interface: str) -> bool:
+    """Let the kernel resolve a neighbour; return whether it does, which needs CAP_NET_ADMIN."""
+    index = socket.if_nametoindex(interface)
+    request = _NEIGHBOUR.pack(family(neighbour), index, 0, _USE, 0)
+    try:
+        wanted = request + _attribute(_DESTINATION, neighbour.packed)
+        for _ in _ask(_NEW_NEIGHBOUR, wanted, flags=_ACKNOWLEDGE | _CREATE):
+            pass
+    except OSError:
+        return False
+    return True
+
+
+def _neighbour(neighbour: Address, interface: str) -> tuple[int, bytes]:
+    """Return the state of a neighbour, and its link-layer address if there is one."""
+    index = socket.if_nametoindex(interface)
+    request = _NEIGHBOUR.pack(family(neighbour), index, 0, 0, 0)
+    (answer,) = _ask(_GET_NEIGHBOUR, request + _attribute(_DESTINATION, neighbour.packed))
+    mac = _attributes(answer, _NEIGHBOUR.size).get(_NEIGHBOUR_MAC, b"")
+    return _NEIGHBOUR.unpack_from(answer)[2], mac
 
 
 def is_local(address: Address) -> bool:
@@ -169,9 +286,9 @@ def _interface_flags() -> dict[str, int]:
     return found
 
 
-def _ask(kind: int, body: bytes, *, dump: bool = False) -> Iterator[bytes]:
+def _ask(kind: int, body: bytes, *, dump: bool = False, flags: int = 0) -> Iterator[bytes]:
     """Yield the body of each reply to one request. Raises OSError if the kernel refuses."""
-    flags = _REQUEST | (_DUMP if dump else 0)
+    flags |= _REQUEST | (_DUMP if dump else 0)
     request = _MESSAGE.pack(_MESSAGE.size + len(body), kind, flags, 0, 0) + body
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as kernel:
         kernel.sendto(request, (0, 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from contextlib import suppress
 from ipaddress import IPv6Address
@@ -10,12 +11,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.errors import ConnectError, system_error
 from handshake.linux.next_hop import (
+    Selector,
     interfaces_down,
     interfaces_without_carrier,
     is_local,
     is_own_address,
     is_valid_source,
     next_hop,
+    rules,
 )
 from handshake.linux.sockaddr import family, sockaddr
 from handshake.tcp.address import ip_address
@@ -51,6 +54,12 @@ _BIND_ERRORS: Final = {
 """What the kernel means when it does not bind."""
 
 
+def by_policy(version: int, flow: Selector) -> bool:
+    """Whether the route depends on more than addresses and interface."""
+    told = rules(version)
+    return told.transport or told.user or bool(flow.tos and not told.plain)
+
+
 class Route(NamedTuple):
     """How packets to an address leave."""
 
@@ -61,12 +70,13 @@ class Route(NamedTuple):
     """The largest packet on this path, in octets."""
 
 
-def route(address: Address, source: Address | None = None, interface: str | None = None) -> Route:
-    """Return the route to this address, from our `source` or through our `interface` if given.
+def route(address: Address, flow: Selector = Selector()) -> Route:  # noqa: B008 - it is immutable
+    """Return the route of a flow to this address, as connect() would find it.
 
     Sends nothing. Raises ConnectError if there is no route.
     """
-    _check_carrier(address, source, interface)
+    source, interface = flow.source, flow.interface
+    _check_carrier(address, flow)
     # Connecting a UDP socket looks the route up and sends nothing.
     with socket.socket(family(address), socket.SOCK_DGRAM) as probe:
         try:
@@ -74,9 +84,15 @@ def route(address: Address, source: Address | None = None, interface: str | None
                 bind_to_interface(probe, interface)
             if source is not None:
                 _bind(probe, source, address)
+            if by_policy(address.version, flow):
+                from handshake.linux.policy_route import policy_route
+
+                _check_destination(address, flow)
+                found = policy_route(address, flow)
+                return Route(found.source, found.mtu)
             probe.connect(sockaddr(address, _DISCARD))
         except OSError as error:
-            raise _no_route(error, address, source, interface) from error
+            raise _no_route(error, address, flow) from error
         host, *rest = probe.getsockname()
         if address.version == 4:
             return Route(ip_address(host), probe.getsockopt(socket.IPPROTO_IP, _IP_MTU))
@@ -85,28 +101,36 @@ def route(address: Address, source: Address | None = None, interface: str | None
         return Route(ip_address(host + scope), mtu)
 
 
-def _check_carrier(address: Address, source: Address | None, interface: str | None) -> None:
+def _check_carrier(address: Address, flow: Selector) -> None:
     """Raise ConnectError where packets would only queue: the interface has no carrier."""
     if not (dead := interfaces_without_carrier()):
         return
     try:
-        out = next_hop(address, source, interface).interface
+        out = next_hop(address, flow).interface
     except OSError:  # no route: `route` finds out, and says so
         return
     if out in dead:
         raise ConnectError("send.no-carrier", interface=out)
 
 
-def _no_route(
-    error: OSError, address: Address, source: Address | None, interface: str | None
-) -> ConnectError:
+def _check_destination(address: Address, flow: Selector) -> None:
+    """Raise the OSError that connecting a socket would, and that a lookup alone does not."""
+    scope = address.scope_id if isinstance(address, IPv6Address) else None
+    if flow.interface and scope and scope != flow.interface:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    if address.version == 4 and next_hop(address, flow).broadcast:
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def _no_route(error: OSError, address: Address, flow: Selector) -> ConnectError:
     """Return why there is no route; some errors mean something else here than in general."""
     scope = address.scope_id if isinstance(address, IPv6Address) else None
+    interface = flow.interface
     if error.errno == errno.EINVAL and interface and scope and scope != interface:
         return ConnectError("send.other-link", address=address, interface=interface)
     if error.errno == errno.EACCES:
         with suppress(OSError):  # a prohibited route has no next hop
-            if next_hop(address, source, interface).broadcast:
+            if next_hop(address, flow).broadcast:
                 return ConnectError("send.broadcast", address=address)
     return send_error(error)
 

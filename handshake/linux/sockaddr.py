@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import socket
 from ipaddress import IPv6Address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from handshake.packet.checksum import Address
+
+LINK: Final = 0
+"""The key of the socket that hands packets to an interface, beside the versions of IP."""
 
 
 def sockaddr(address: Address, port: int = 0) -> tuple[str, int] | tuple[str, int, int, int]:

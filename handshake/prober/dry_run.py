@@ -24,6 +24,7 @@ def syn(remote: Endpoint, options: ClientOptions) -> Observed:
     The kernel is asked for the route. The source port and the ISS are random, as for a real
     connection. Raises LocalError if there is no route.
     """
+    from handshake.linux.next_hop import Selector
     from handshake.linux.route import route
     from handshake.packet.checksum import internet_checksum
     from handshake.packet.ip import Datagram
@@ -33,7 +34,10 @@ def syn(remote: Endpoint, options: ClientOptions) -> Observed:
     if (why := unusable(address)) is not None:
         raise LocalError(why.code, **why.values)
     try:
-        path = route(address, options.source, options.interface)
+        flow = Selector(
+            options.source, options.interface, options.source_port, remote.port, options.tos
+        )
+        path = route(address, flow)
     except ConnectError as error:
         raise LocalError("no-syn", address=address, why=error) from error
     local = Endpoint(path.source, options.source_port or secrets.choice(_LIKELY))

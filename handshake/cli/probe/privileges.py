@@ -11,6 +11,7 @@ _NEEDED: Final = (
     "handshake.cli.relay",
     "handshake.export.evidence",
     "handshake.export.monitor",
+    "handshake.linux.policy_route",
     "handshake.prober.rst_origin",
     "handshake.record",
     "handshake.view.step",

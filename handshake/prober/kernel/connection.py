@@ -13,7 +13,7 @@ from handshake.endpoint.options import CloseMode
 from handshake.endpoint.outcome import Close, DataExchange, Notes, Outcome, Verdict
 from handshake.linux.connect import close_socket, local_end, remote_end
 from handshake.linux.error_queue import queued
-from handshake.linux.next_hop import unresolved_neighbour
+from handshake.linux.next_hop import Selector, unresolved_neighbour
 from handshake.linux.tcp_info import tcp_info
 from handshake.prober.explanation import explain, no_neighbour, verdict_message
 from handshake.prober.kernel.ack_monitor import KernelAckMonitor
@@ -157,8 +157,9 @@ class KernelConnection:
             return
         if found.verdict in (Verdict.FILTERED, Verdict.LOCAL_ERROR) and given_up:
             # What waits for the reply of a neighbour the kernel counts as sent, or as queued.
-            local, remote = self.local.address, self.remote.address
-            neighbour = unresolved_neighbour(remote, local, self._interface)
+            local, remote = self.local, self.remote.address
+            flow = Selector(local.address, self._interface, local.port, self.remote.port)
+            neighbour = unresolved_neighbour(remote, flow)
             if neighbour is not None:
                 failure = no_neighbour(neighbour, remote)
                 found = SynOutcome(Verdict.UNREACHABLE, 0, failure)

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from handshake.endpoint.outcome import Outcome
+    from handshake.linux.next_hop import Selector
     from handshake.linux.packet_socket import Captured
+    from handshake.linux.policy_route import PolicyRoute
     from handshake.linux.rst_guard import RstGuard
     from handshake.packet.checksum import Address
     from handshake.prober.target import Target
@@ -45,6 +47,7 @@ class UserspaceConnection:
         "dropped",
         "due",
         "errors",
+        "flow",
         "gateway",
         "guard",
         "incoming",
@@ -72,7 +75,8 @@ class UserspaceConnection:
         guard: RstGuard,
         outgoing: bytes,
         incoming: bytes,
-        to: tuple[Any, ...],
+        to: tuple[Any, ...] | PolicyRoute,
+        flow: Selector,
         path_mss: int,
         begun: int,
         gateway: Callable[[], Address | None],
@@ -89,6 +93,11 @@ class UserspaceConnection:
         """Addresses and ports of what the peer sends us, likewise."""
 
         self.to = to
+        """Where our packets are sent: the address, or a route that is not found by it alone."""
+
+        self.flow = flow
+        """What the kernel chooses the route by, other than the address."""
+
         self.path_mss = path_mss
         """What a segment may carry on our side of the path, in octets."""
 
@@ -117,10 +126,10 @@ class UserspaceConnection:
         self.room = _ROOM
         """Octets left for segments."""
 
-        self.errors: list[IcmpError] = []
+        self.errors: tuple[IcmpError, ...] = ()
         """The ICMP errors that quoted it, if its segments are kept."""
 
-        self.resets: set[int] = set()
+        self.resets: frozenset[int] = frozenset()
         """The sequence numbers of the RSTs that we sent: any other is the kernel's."""
 
         self.last = b""
@@ -142,11 +151,13 @@ class UserspaceConnection:
 
     def sent(self, packet: bytes) -> None:
         """Record a packet that was handed to the interface."""
-        self.unseen += 1
         self.last = packet
+        if self.segments is None:
+            return
+        self.unseen += 1
         at = FLAGS[packet[0] >> 4]
         if packet[at] & RST_BIT:
-            self.resets.add(int.from_bytes(packet[at - 9 : at - 5], "big"))
+            self.resets |= {int.from_bytes(packet[at - 9 : at - 5], "big")}
 
     def keep(self, observed: Observed) -> None:
         """Keep a segment that was seen, while there is room."""
@@ -164,7 +175,7 @@ class UserspaceConnection:
         """Keep an ICMP error that quotes it, up to a number."""
         if self.segments is None or len(self.errors) >= _ERRORS:
             return
-        self.errors.append(error)
+        self.errors += (error,)
         if self.observer is not None:
             self.observer(error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from contextlib import suppress
 from functools import cache, partial
@@ -9,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from handshake.endpoint.segment_builder import SegmentBuilder, offer_for, path_mss
 from handshake.errors import LocalError
-from handshake.linux.next_hop import gateway
-from handshake.linux.route import route
+from handshake.linux.next_hop import Rules, Selector, gateway, rules
+from handshake.linux.route import route, send_error
 from handshake.linux.rst_guard import RstGuardPool
 from handshake.linux.sockaddr import sockaddr
 from handshake.packet.template import Templates
@@ -22,13 +23,15 @@ from handshake.tcp import Endpoint, Seq
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Container, Iterable
 
     from handshake.endpoint.options import ClientOptions
     from handshake.endpoint.timeouts import Timeouts
     from handshake.linux.packet_socket import Captured, Received
+    from handshake.linux.policy_route import PolicyRoute
     from handshake.packet.checksum import Address
     from handshake.prober.target import Target
+    from handshake.prober.userspace.time_wait import TimeWait
     from handshake.tcp import Offer
 
 _PORTS: Final = struct.Struct("!HH")
@@ -42,6 +45,12 @@ class _Path(NamedTuple):
 
     to: tuple[Any, ...]
     """The address, as socket calls expect it."""
+
+    flow: Selector
+    """What the route was found by, other than the address."""
+
+    told: bool
+    """Whether a socket must be told more than the address to use this route."""
 
     source: Address
     """Our address on it."""
@@ -57,52 +66,66 @@ class Dialer:
     """Prepares connections; their source ports are guarded until it is closed."""
 
     def __init__(
-        self, timeouts: Timeouts, options: ClientOptions, clock: Clock, *, attentive: bool
+        self,
+        timeouts: Timeouts,
+        options: ClientOptions,
+        clock: Clock,
+        in_progress: Container[bytes],
+        time_wait: TimeWait,
+        *,
+        attentive: bool,
     ) -> None:
+        """Prepare it; what is `in_progress` is known by the ends of the packets that arrive."""
         self.guards = RstGuardPool()
         self._timeouts = timeouts
         self._options = options
         self._clock = clock
+        self._in_progress = in_progress
+        self._time_wait = time_wait
         self._attentive = attentive
         self._templates = Templates()
         self._isns = IsnGenerator()
         self._responses: dict[tuple[int, Offer, int], ResponseCache] = {}
-        self._paths: dict[Address, _Path] = {}
+        self._user = os.geteuid()  # of the sockets, whatever becomes of our privileges
+        self._rules: dict[int, Rules] = {}
+        self._paths: dict[tuple[Address, int], _Path] = {}
         self._paths_until = 0
 
     def connection(
         self,
         target: Target,
         remote: Endpoint,
-        in_use: Callable[[bytes], bool],
-        recently_used: Callable[[bytes], bool],
         decode: Callable[[Captured], Received | None],
         timeouts: Timeouts | None = None,
         options: ClientOptions | None = None,
     ) -> UserspaceConnection:
-        """Return a connection in CLOSED, from a port not `in_use` nor `recently_used` for the peer.
+        """Return a connection in CLOSED, from a port that the peer knows no connection of.
 
         Timeouts or options of its own disable the shared response cache. Raises ConnectError if
         there is no route to the remote end or the requested port cannot be bound, and LocalError
         if no port of ours can be guarded.
         """
-        path = self._path(remote.address)
+        path = self._path(remote)
         source, responses = path.source, path.responses
         room = responses.path_mss
         if timeouts is not None or options is not None:
             how = timeouts or self._timeouts, self._templates, options or self._options
             responses = ResponseCache(remote.version, responses.offer, *how, room)
         here, there, port = source.packed, remote.address.packed, remote.port
-        incoming = there + here
-        guard = self.guards.take(
-            source,
-            lambda ours: in_use(incoming + _PORTS.pack(port, ours)),
-            self._options.source_port,
-            recently_used=lambda ours: recently_used(incoming + _PORTS.pack(port, ours)),
-        )
-        incoming += _PORTS.pack(port, guard.port)
+        hosts, now = there + here, self._clock.now()
+        in_progress, time_wait = self._in_progress, self._time_wait
+
+        def in_use(ours: int) -> bool:
+            incoming = hosts + _PORTS.pack(port, ours)
+            return incoming in in_progress or incoming in time_wait
+
+        def recently_used(ours: int) -> bool:
+            return time_wait.recently_used(hosts + _PORTS.pack(port, ours), now)
+
+        wanted = self._options.source_port
+        guard = self.guards.take(source, in_use, wanted, recently_used=recently_used)
+        incoming = hosts + _PORTS.pack(port, guard.port)
         outgoing = here + there + _PORTS.pack(guard.port, port)
-        now = self._clock.now()
         iss = self._options.iss
         session = Session(
             responses,
@@ -113,10 +136,10 @@ class Dialer:
             self._isns.ticks(here + there),
             decode,
         )
-        ends = outgoing, incoming, path.to
-        attentive = self._attentive
+        to, flow, router = self._departure(path, remote.address, guard.port)
+        ends, attentive = (outgoing, incoming, to, flow), self._attentive
         return UserspaceConnection(
-            target, session, guard, *ends, room, now, path.gateway, attentive=attentive
+            target, session, guard, *ends, room, now, router, attentive=attentive
         )
 
     def prepare(self, remotes: Iterable[Endpoint]) -> None:
@@ -127,34 +150,60 @@ class Dialer:
         port = self._options.source_port
         for remote in remotes:
             with suppress(OSError, LocalError):
-                self.guards.take(self._path(remote.address).source, lambda _: False, port)
+                self.guards.take(self._path(remote).source, lambda _: False, port)
 
     def close(self) -> None:
         """Close all guards."""
         self.guards.close()
 
-    def _path(self, address: Address) -> _Path:
-        """Return the path to an address, cached for a second."""
-        now = self._clock.now()
+    def _departure(
+        self, path: _Path, address: Address, port: int
+    ) -> tuple[tuple[Any, ...] | PolicyRoute, Selector, Callable[[], Address | None]]:
+        """Return where packets from our port are sent, what that is found by, and the gateway."""
+        flow = path.flow._replace(source=path.source)
+        if not path.told:
+            return path.to, flow, path.gateway
+        from handshake.linux.policy_route import policy_route
+
+        try:
+            found = policy_route(address, path.flow, port)
+        except OSError as error:
+            raise send_error(error) from error
+        return found, flow._replace(source_port=port), lambda: found.hop.gateway
+
+    def _path(self, remote: Endpoint) -> _Path:
+        """Return the path to a remote end, cached for a second."""
+        now, address = self._clock.now(), remote.address
         if now >= self._paths_until:
             self._paths.clear()
+            self._rules.clear()
             self._paths_until = now + _ROUTE_LIFETIME
-        known = self._paths.get(address)
+        version = address.version
+        told = self._rules.get(version)
+        if told is None:
+            told = self._rules[version] = rules(version)
+        # A rule may tell ports apart.
+        port = remote.port if told.transport else 0
+        known = self._paths.get((address, port))
         if known is None:
-            options, version = self._options, address.version
-            path = route(address, options.source, options.interface)
-            offer, room = offer_for(path.mtu, version, options), path_mss(path.mtu, version)
-            responses = self._responses.get((version, offer, room))
-            if responses is None:
-                how = self._timeouts, self._templates, options, room
-                responses = self._responses[version, offer, room] = ResponseCache(
-                    version, offer, *how
-                )
-                # Scapy is slow with the first packet of a kind: not while the timer of a SYN runs.
-                ends = Endpoint(path.source, 1), Endpoint(address, 1)
-                responses.packet(
-                    SegmentBuilder(offer, options, room).opening(*ends, Seq(0), clock=0)
-                )
-            router = cache(partial(gateway, address, path.source, options.interface))
-            known = self._paths[address] = _Path(sockaddr(address), path.source, responses, router)
+            known = self._paths[address, port] = self._new_path(address, port, told)
         return known
+
+    def _new_path(self, address: Address, port: int, told: Rules) -> _Path:
+        options, version = self._options, address.version
+        flow = Selector(
+            options.source, options.interface, options.source_port, port, options.tos, self._user
+        )
+        path = route(address, flow)
+        offer, room = offer_for(path.mtu, version, options), path_mss(path.mtu, version)
+        responses = self._responses.get((version, offer, room))
+        if responses is None:
+            how = self._timeouts, self._templates, options, room
+            responses = self._responses[version, offer, room] = ResponseCache(version, offer, *how)
+            # Scapy is slow with the first packet of a kind: not while the timer of a SYN runs.
+            ends = Endpoint(path.source, 1), Endpoint(address, 1)
+            responses.packet(SegmentBuilder(offer, options, room).opening(*ends, Seq(0), clock=0))
+        # Of a source that was asked for, a raw socket must be told: the header does not count.
+        more = not told.plain or options.source is not None
+        router = cache(partial(gateway, address, flow._replace(source=path.source)))
+        return _Path(sockaddr(address), flow, more, path.source, responses, router)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from handshake.endpoint.outcome import Close, Verdict
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
+    from handshake.linux.policy_route import PolicyRoute
     from handshake.prober.userspace.connection import UserspaceConnection
 
 LINGER: Final = NS_PER_SECOND // 4
@@ -44,6 +45,9 @@ class _Last:
     """The last ACK of a connection."""
 
     packet: bytes
+    to: tuple[Any, ...] | PolicyRoute
+    """Where it was sent."""
+
     at: int
     """When it was sent."""
 
@@ -84,7 +88,7 @@ class TimeWait:
         verdict, close = connection.outcome.verdict, connection.outcome.close
         if close is Close.CLEAN:
             self.until = now + LINGER
-            self._last[connection.incoming] = _Last(connection.last, now)
+            self._last[connection.incoming] = _Last(connection.last, connection.to, now)
             if len(self._last) > _MOST:
                 self._last.popitem(last=False)
         if verdict is not Verdict.CLOSED and close not in _FORGOTTEN:
@@ -104,11 +108,13 @@ class TimeWait:
         if len(self._used_ports) > _MOST:
             self._used_ports.popitem(last=False)
 
-    def answer(self, incoming: bytes, now: int) -> bytes | None:
-        """Return the ACK of a retransmitted FIN; None if it is not to be answered."""
+    def answer(
+        self, incoming: bytes, now: int
+    ) -> tuple[bytes, tuple[Any, ...] | PolicyRoute] | None:
+        """Return the ACK of a retransmitted FIN, and where it goes; None for no answer."""
         last = self._last.get(incoming)
         if last is None or now - last.at < _SOONEST or not last.left:
             return None
         last.at = now
         last.left -= 1
-        return last.packet
+        return last.packet, last.to
