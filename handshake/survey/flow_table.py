@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from heapq import nlargest
 from itertools import chain, count
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
@@ -101,9 +102,6 @@ class FlowTable:
         self._kept = self._counted = 0
         """How many octets were kept at the last count, and at which frame that was."""
 
-        self._now = 0
-        """The time that the last two frames agree has come."""
-
         self.late = 0
         self.waited = QUIET
 
@@ -115,10 +113,9 @@ class FlowTable:
         look_at = before = 0
         for frame in frames:
             self._take(frame)
-            # A wrong time stamp must not end connections that go on: two must agree.
-            self._now, before = min(before, frame.time), frame.time
-            if self._now >= look_at:
-                look_at = self._now + _LOOK
+            now, before = min(before, frame.time), frame.time
+            if now >= look_at:
+                look_at = now + _LOOK
                 yield from self._release(QUIET)
             if self._may_keep(frame.number) > self._most_kept:
                 yield from self._make_room(frame)
@@ -259,10 +256,11 @@ class FlowTable:
 
     def _release(self, quiet: int) -> Iterator[_Ended]:
         """Drop flows that ended more than `quiet` nanoseconds ago; yield their records."""
+        now = self._now()
         flows = [
             flow
             for flow in self._all()
-            if self._now - flow.last_at > quiet and flow.looked_at != len(flow.records) + 1
+            if now - flow.last_at > quiet and flow.looked_at != len(flow.records) + 1
         ]
         over = self._over if quiet >= QUIET else self._surely_over
         self._learn(flows)
@@ -280,6 +278,11 @@ class FlowTable:
             self._drop(flow)
             self.waited = min(self.waited, quiet)
             yield from ended
+
+    def _now(self) -> int:
+        """Return a time that two flows show has come: one time stamp alone may be wrong."""
+        latest = nlargest(2, (flow.last_at for flow in self._all()))
+        return latest[1] if len(latest) == 2 else 0
 
     def _shared(self, work: Callable[[Flow], _Result], flows: list[Flow]) -> Iterator[_Result]:
         """Yield the result of `work` for each flow, with two processes if there is much to do."""
