@@ -50,6 +50,19 @@ class EndRecord:
     zero_windows: int
     keep_alives: int = field(default=0, kw_only=True)
     window_updates: int = field(default=0, kw_only=True)
+    copies: int = field(default=0, kw_only=True)
+    """How many of its segments are copies: packets that were captured more than once. Wireshark's
+    counters take them for segments that were sent."""
+
+    resent: int = field(default=0, kw_only=True)
+    """As `retransmissions`, without copies."""
+
+    reordered: int = field(default=0, kw_only=True)
+    """As `out_of_order`, without copies."""
+
+    repeated_acks: int = field(default=0, kw_only=True)
+    """As `duplicate_acks`, without copies."""
+
     fin: int
     rst: int
     accecn: bool | None = None

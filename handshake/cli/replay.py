@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from handshake.cli.parameters import Ascii, Json, Plain  # noqa: TC001 - typer reads them
+from handshake.cli.parameters import Ascii, Dedup, Json, Plain, Reorder  # noqa: TC001
 from handshake.errors import CaptureError, UsageError
 from handshake.units import NS_PER_SECOND
 
@@ -39,6 +39,8 @@ def replay(
         float | None,
         typer.Option(metavar="X", help="Play in real time, X times faster."),
     ] = None,
+    dedup: Dedup = False,
+    reorder: Reorder = False,
     as_json: Json = False,
     plain: Plain = False,
     ascii_only: Ascii = False,
@@ -56,7 +58,8 @@ def replay(
     from handshake.replayer import replay as read
     from handshake.tracker import Tracker
 
-    source = read(capture, Tracker(observers=() if as_json else (Facts,)))
+    observers = () if as_json else (Facts,)
+    source = read(capture, Tracker(observers=observers), dedup=dedup, reorder=reorder)
     try:
         if as_json:
             _print_json(source, connection)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import struct
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from handshake.packet import scapy_codec
 from handshake.packet.checksum import complement, words_sum
@@ -13,6 +13,8 @@ from handshake.tcp.option_kinds import Kind
 from handshake.units import TCP
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from handshake.tcp import Segment
 
 _HEADER: Final = {4: 20, 6: 40}
@@ -27,9 +29,20 @@ _SPREAD: Final = 0x9E37
 
 _PORTS: Final = struct.Struct("!HH")
 _STAMP_ALONE: Final = bytes((Kind.NOP, Kind.NOP, Kind.TIMESTAMPS, 10))
+_MSS: Final = bytes((Kind.MSS, 4))
+_STAMP_THIRD: Final = bytes((Kind.SACK_PERMITTED, 2, Kind.TIMESTAMPS, 10))
+_SCALE_LAST: Final = bytes((Kind.NOP, Kind.WINDOW_SCALE, 3))
 
 _SHAPES: Final = 256
 """Templates kept: options that always differ must not exhaust memory."""
+
+
+Filler: TypeAlias = "Callable[[bytes, int, int, int, int, int], bytes]"
+"""Returns a packet with its TCP checksum; the kernel fills in that of the IPv4 header.
+
+Takes both addresses and both ports, and their `words_sum`; sequence and ACK number; the value and
+the echo of the timestamps, which count only if the template is `stamped`.
+"""
 
 
 class Template:
@@ -45,71 +58,71 @@ class Template:
         begin, tcp = _ADDRESSES[version], _HEADER[version]
         stamp = stamp_at(segment.options.raw)
         clocks = len(octets) if stamp < 0 else tcp + 20 + stamp
-        self._parts = (octets[:begin], octets[tcp + 18 : clocks], octets[clocks + 8 :])
-        self._head, self._tail = octets[:4], octets[6:begin]  # around the identification
-        ends = tcp + 4 - begin
-        middle, rest = (len(part) for part in self._parts[1:])
+        self._middle, self._rest = octets[tcp + 18 : clocks], octets[clocks + 8 :]
+        # In the third half word IPv6 has the length, and IPv4 the identification.
+        self._head, self._tail = octets[:4], octets[6:begin]
+        self._length = int.from_bytes(octets[4:6], "big")
         # Unfragmented packets need none (RFC 6864 section 4.1), but Linux sets it.
         self._identification = count(secrets.randbits(16)) if version == 4 else None
-        self._pack = struct.Struct(f"!{begin}s{ends}sIIHHH{middle}s{rest}s").pack
-        self._pack_stamped = struct.Struct(f"!{begin}s{ends}sIIHHH{middle}sII{rest}s").pack
+        numbers = f"II{len(self._rest)}s" if stamp >= 0 else ""
+        form = f"!4sH{begin - 6}s{tcp + 4 - begin}sIIHHH{len(self._middle)}s{numbers}"
+        self._pack = struct.Struct(form).pack
         self.stamped = stamp >= 0
         """Whether it has timestamps to replace."""
 
         # A number at an odd offset counts with its octets swapped (RFC 1071).
         self._turn = 256 if stamp % 2 else 1
-        fixed = bytes(18) + octets[tcp + 18 : clocks] + bytes(8 * self.stamped) + self._parts[2]
+        fixed = bytes(18) + octets[tcp + 18 : clocks] + bytes(8 * self.stamped) + self._rest
         self._sum = TCP + len(octets) - tcp + words_sum(fixed)
 
-    def fill(
-        self,
-        ends: bytes,
-        ends_sum: int,
-        seq: int,
-        ack: int,
-        bits: int,
-        window: int,
-        value: int = 0,
-        echo: int = 0,
-    ) -> bytes:
-        """Return the packet with its TCP checksum; the kernel fills in that of the IPv4 header.
+    def filler(self, bits: int, window: int) -> Filler:
+        """Return what fills in the rest: `bits` are data offset, reserved bits and flags.
 
-        `ends` are both addresses and both ports, `ends_sum` is their `words_sum`; `bits` are data
-        offset, reserved bits and flags. Timestamps are used only if it is `stamped`.
+        A connection needs it four times: a function of its own has at hand what is the same.
         """
-        # 2**16 is 1 modulo 2**16 - 1: a 32-bit number counts as the sum of its halves.
-        total = self._sum + ends_sum + seq + ack + bits + window
-        if self.stamped:
-            total += (value + echo) * self._turn
-        checksum = complement(total)
-        first, middle, rest = self._parts
-        if self._identification is not None:
-            number = next(self._identification) % 0xFFFF + 1
-            first = b"%b%b%b" % (self._head, number.to_bytes(2, "big"), self._tail)
-        else:
-            # As in Linux, all packets of a connection have the same label (RFC 6437 section 3).
-            label = flow_label(ends_sum)
-            first = (int.from_bytes(first[:4], "big") | label).to_bytes(4, "big") + first[4:]
-        if not self.stamped:
-            return self._pack(first, ends, seq, ack, bits, window, checksum, middle, rest)
-        return self._pack_stamped(
-            first, ends, seq, ack, bits, window, checksum, middle, value, echo, rest
-        )
+        pack, fixed, turn = self._pack, self._sum + bits + window, self._turn
+        first, length, tail = self._head, self._length, self._tail
+        middle, rest = self._middle, self._rest
+        stamped, identification = self.stamped, self._identification
+
+        def fill(ends: bytes, ends_sum: int, seq: int, ack: int, value: int, echo: int) -> bytes:
+            # 2**16 is 1 modulo 2**16 - 1: a 32-bit number counts as the sum of its halves.
+            total = fixed + ends_sum + seq + ack
+            head, third = first, length
+            if identification is not None:
+                third = next(identification) % 0xFFFF + 1
+            else:
+                # As in Linux, all packets of a connection have one label (RFC 6437 section 3).
+                head = (int.from_bytes(head, "big") | flow_label(ends_sum)).to_bytes(4, "big")
+            if not stamped:
+                checksum = complement(total)
+                return pack(head, third, tail, ends, seq, ack, bits, window, checksum, middle)
+            checksum = complement(total + (value + echo) * turn)
+            return pack(
+                head,
+                third,
+                tail,
+                ends,
+                seq,
+                ack,
+                bits,
+                window,
+                checksum,
+                middle,
+                value,
+                echo,
+                rest,
+            )
+
+        return fill
 
     def filled(self, segment: Segment) -> bytes:
         """Return the packet of this segment, which must have the same shape."""
         ends = segment.source.address.packed + segment.destination.address.packed
         ends += _PORTS.pack(segment.source.port, segment.destination.port)
-        stamps = (segment.options.timestamps or ()) if self.stamped else ()
-        return self.fill(
-            ends,
-            words_sum(ends),
-            int(segment.seq),
-            segment.ack_field,
-            bits(segment),
-            segment.window,
-            *stamps,
-        )
+        value, echo = (segment.options.timestamps if self.stamped else None) or (0, 0)
+        fill = self.filler(bits(segment), segment.window)
+        return fill(ends, words_sum(ends), int(segment.seq), segment.ack_field, value, echo)
 
 
 class Templates:
@@ -156,6 +169,13 @@ def stamp_at(options: bytes) -> int:
     """
     if options[:4] == _STAMP_ALONE and len(options) == 12:  # all segments but SYNs
         return 4
+    if (  # the SYNs of Linux
+        options[4:8] == _STAMP_THIRD
+        and options[:2] == _MSS
+        and options[16:19] == _SCALE_LAST
+        and len(options) == 20
+    ):
+        return 8
     at, found = 0, -1
     while at < len(options):
         kind = options[at]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
-from operator import attrgetter
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from handshake.endpoint.outcome import Outcome, Verdict
@@ -12,7 +11,7 @@ from handshake.record import EndRecord, Json, icmp_record, rfc3339, segment_reco
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from handshake.messages import Message
     from handshake.prober.target import Target
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from handshake.tcp.icmp import IcmpError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Result(Outcome):
     """The result of a probe of one address: its outcome, and what was measured."""
 
@@ -61,12 +60,16 @@ class Result(Outcome):
     """The ICMP errors that quoted it, if every segment was kept."""
 
     @classmethod
-    def of(cls, outcome: Outcome, **others: Any) -> Result:
+    def of(cls, outcome: Outcome, others: Mapping[str, Any]) -> Result:
         """Return the result of an outcome; the `others` are the fields it does not have, or not so.
 
         A number of SYNs that were seen may replace one of those sent, for instance.
         """
-        return cls(**dict(zip(_CONCLUDED, _concluded(outcome), strict=True)) | others)
+        result = cls.__new__(cls)
+        # Setting all fields at once takes a tenth of the time of a frozen dataclass's `__init__`.
+        vars(result).update({**_DEFAULTS, **vars(outcome), **others})
+        assert len(vars(result)) == _FIELDS, "an unknown field, or one is missing"
+        return result
 
     @property
     def succeeded(self) -> bool:
@@ -122,8 +125,10 @@ class Result(Outcome):
         }
 
 
-_CONCLUDED: Final = tuple(each.name for each in fields(Outcome))
-_concluded = attrgetter(*_CONCLUDED)
+_FIELDS: Final = len(fields(Result))
+_DEFAULTS: Final = {
+    each.name: each.default for each in fields(Result) if each.default is not MISSING
+}
 
 
 def hops(ttl: int) -> int:

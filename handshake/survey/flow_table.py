@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from heapq import nlargest
 from itertools import chain, count
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
@@ -70,11 +71,13 @@ class FlowTable:
         *,
         most_kept: int = MOST_KEPT,
         every: bool = False,
+        dedup: bool = False,
         others: Others | None = None,
     ) -> None:
         """With `every` a tracker follows every flow, and `records` yields its connections.
 
-        With `others` a diagnosis takes into account what other connections show of a host.
+        With `dedup` packets that were captured before are dropped; with `others` a diagnosis takes
+        into account what other connections show of a host.
         """
         self._buffers: dict[bytes, bytearray] = {}
         """The records of flows that have only plain IPv4 frames, by both directions' keys."""
@@ -84,6 +87,7 @@ class FlowTable:
 
         self._decoder = decoder
         self._every = every
+        self._dedup = dedup
         self._others = others
         self._starts = HandshakeCache(decoder)
         self._flows: dict[bytes, Flow] = {}
@@ -106,12 +110,13 @@ class FlowTable:
 
         They come in the order of their numbers, except those that ended long before.
         """
-        look_at = 0
+        look_at = before = 0
         for frame in frames:
             self._take(frame)
-            if frame.time >= look_at:
-                look_at = frame.time + _LOOK
-                yield from self._release(frame.time, QUIET)
+            now, before = min(before, frame.time), frame.time
+            if now >= look_at:
+                look_at = now + _LOOK
+                yield from self._release(QUIET)
             if self._may_keep(frame.number) > self._most_kept:
                 yield from self._make_room(frame)
             if self._ready:
@@ -199,6 +204,8 @@ class FlowTable:
     def _feed(self, flow: Flow, observed: Observed) -> None:
         assert flow.tracker is not None
         earlier = flow.tracker.connection
+        if self._dedup and flow.tracker.drop_copy(observed):
+            return
         flow.tracker.feed(observed)
         if earlier is not None and flow.tracker.connection is not earlier:
             # The ports were reused: the earlier connection gets no more segments.
@@ -246,8 +253,9 @@ class FlowTable:
         found = None if start is None else fast_path.summarize(flow.layout, flow.records, start)
         return None if start is None or found is None else (start, found)
 
-    def _release(self, now: int, quiet: int) -> Iterator[_Ended]:
+    def _release(self, quiet: int) -> Iterator[_Ended]:
         """Drop flows that ended more than `quiet` nanoseconds ago; yield their records."""
+        now = self._now()
         flows = [
             flow
             for flow in self._all()
@@ -269,6 +277,11 @@ class FlowTable:
             self._drop(flow)
             self.waited = min(self.waited, quiet)
             yield from ended
+
+    def _now(self) -> int:
+        """Return a time that two flows show has come: one time stamp alone may be wrong."""
+        latest = nlargest(2, (flow.last_at for flow in self._all()))
+        return latest[1] if len(latest) == 2 else 0
 
     def _shared(self, work: Callable[[Flow], _Result], flows: list[Flow]) -> Iterator[_Result]:
         """Yield the result of `work` for each flow, with two processes if there is much to do."""
@@ -308,7 +321,7 @@ class FlowTable:
             self._kept, self._counted = self._octets(), frame.number
             if self._kept <= self._most_kept * 3 // 4:
                 return
-            yield from self._release(frame.time, quiet)
+            yield from self._release(quiet)
         for flow in sorted(self._all(), key=lambda flow: len(flow.records), reverse=True):
             self._kept = self._octets()
             if self._kept <= self._most_kept * 3 // 4:

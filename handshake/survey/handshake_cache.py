@@ -153,7 +153,9 @@ class HandshakeCache:
         single = not connection.number and len(zeek.conns) == 1
         if not single or record.outcome != "established" or record.negotiated is None:
             return None
-        if connection.final_ack is not connection.last:
+        if connection.final_ack is not connection.last or record.client.copies:
+            return None
+        if record.server.copies:
             return None
         return Model(record, history)
 

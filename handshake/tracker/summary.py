@@ -72,11 +72,11 @@ def _record(connection: Connection) -> Record:
         server=summarize_end(connection.server),
         roles=connection.roles,
         start=rfc3339(first.at),
-        duration=None if last.at < first.at else (last.at - first.at) / NS_PER_SECOND,
+        duration=_duration(connection),
         outcome=outcome,
         closed=_closed(connection),
         handshake=_handshake(connection),
-        completeness=connection.analysis.completeness,
+        completeness=connection.wire.completeness,
         conn_state=None if conn is None else conn_state(conn),
         history=None if conn is None else conn.history.text,
         frames=(first.frame, last.frame),
@@ -119,6 +119,10 @@ def summarize_end(end: End) -> EndRecord:
         zero_windows=end.zero_windows,
         keep_alives=end.keep_alives,
         window_updates=end.window_updates,
+        copies=end.copies,
+        resent=end.resent,
+        reordered=end.reordered,
+        repeated_acks=end.repeated_acks,
         fin=end.fins,
         rst=end.rsts,
         accecn=None if offer is None else offer.accecn,
@@ -129,6 +133,14 @@ def summarize_end(end: End) -> EndRecord:
         user_timeout=None if offer is None else offer.user_timeout,
         ttl=end.ttl,
     )
+
+
+def _duration(connection: Connection) -> float | None:
+    """Return the seconds from the first segment to the last that is no copy."""
+    first, last = connection.first, connection.last_sent or connection.last
+    if first is None or last is None or last.at < first.at:
+        return None
+    return (last.at - first.at) / NS_PER_SECOND
 
 
 def _again(transmission: Transmission | None) -> int:

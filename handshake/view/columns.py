@@ -68,7 +68,7 @@ def retries(record: Record) -> str:
 def retransmissions(record: Record) -> str:
     """Return the retransmissions after the handshake."""
     handshake = record.handshake
-    total = record.client.retransmissions + record.server.retransmissions
+    total = record.client.resent + record.server.resent
     data = total - handshake.syn_retransmissions - handshake.syn_ack_retransmissions
     return str(data) if data > 0 else ""
 

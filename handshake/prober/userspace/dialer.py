@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import struct
 from contextlib import suppress
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from handshake.endpoint.segment_builder import SegmentBuilder, offer_for, path_mss
 from handshake.errors import LocalError
@@ -23,7 +22,7 @@ from handshake.tcp import Endpoint, Seq
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Container, Iterable
 
     from handshake.endpoint.options import ClientOptions
     from handshake.endpoint.timeouts import Timeouts
@@ -31,9 +30,13 @@ if TYPE_CHECKING:
     from handshake.linux.policy_route import PolicyRoute
     from handshake.packet.checksum import Address
     from handshake.prober.target import Target
+    from handshake.prober.userspace.time_wait import TimeWait
     from handshake.tcp import Offer
 
-_PORTS: Final = struct.Struct("!HH")
+_Departure: TypeAlias = (
+    "tuple[tuple[Any, ...] | PolicyRoute, Selector, Callable[[], Address | None]]"
+)
+"""Where packets are sent, what that is found by, and what returns the first gateway."""
 
 _ROUTE_LIFETIME: Final = NS_PER_SECOND
 """How long a route to an address is cached, in nanoseconds."""
@@ -42,9 +45,7 @@ _ROUTE_LIFETIME: Final = NS_PER_SECOND
 class _Path(NamedTuple):
     """What is known of the path to an address."""
 
-    to: tuple[Any, ...]
-    """The address, as socket calls expect it."""
-
+    departure: _Departure
     flow: Selector
     """What the route was found by, other than the address."""
 
@@ -54,23 +55,37 @@ class _Path(NamedTuple):
     source: Address
     """Our address on it."""
 
+    ours: bytes
+    """Our address, as it stands in a packet."""
+
+    theirs: bytes
     responses: ResponseCache
     """The cached responses of connections on such a path."""
 
-    gateway: Callable[[], Address | None]
-    """Returns its first gateway."""
+    ticks: int
+    """The offset of our timestamps clock towards the address."""
 
 
 class Dialer:
     """Prepares connections; their source ports are guarded until it is closed."""
 
     def __init__(
-        self, timeouts: Timeouts, options: ClientOptions, clock: Clock, *, attentive: bool
+        self,
+        timeouts: Timeouts,
+        options: ClientOptions,
+        clock: Clock,
+        in_progress: Container[bytes],
+        time_wait: TimeWait,
+        *,
+        attentive: bool,
     ) -> None:
+        """Prepare it; what is `in_progress` is known by the ends of the packets that arrive."""
         self.guards = RstGuardPool()
         self._timeouts = timeouts
         self._options = options
         self._clock = clock
+        self._in_progress = in_progress
+        self._time_wait = time_wait
         self._attentive = attentive
         self._templates = Templates()
         self._isns = IsnGenerator()
@@ -84,35 +99,39 @@ class Dialer:
         self,
         target: Target,
         remote: Endpoint,
-        in_use: Callable[[bytes], bool],
-        recently_used: Callable[[bytes], bool],
         decode: Callable[[Captured], Received | None],
         timeouts: Timeouts | None = None,
         options: ClientOptions | None = None,
     ) -> UserspaceConnection:
-        """Return a connection in CLOSED, from a port not `in_use` nor `recently_used` for the peer.
+        """Return a connection in CLOSED, from a port that the peer knows no connection of.
 
         Timeouts or options of its own disable the shared response cache. Raises ConnectError if
         there is no route to the remote end or the requested port cannot be bound, and LocalError
         if no port of ours can be guarded.
         """
-        path = self._path(remote)
+        now = self._clock.now()
+        path = self._path(remote, now)
         source, responses = path.source, path.responses
         room = responses.path_mss
         if timeouts is not None or options is not None:
             how = timeouts or self._timeouts, self._templates, options or self._options
             responses = ResponseCache(remote.version, responses.offer, *how, room)
-        here, there, port = source.packed, remote.address.packed, remote.port
-        incoming = there + here
+        port = remote.port.to_bytes(2, "big")
+        known = path.theirs + path.ours + port
+        in_progress, time_wait = self._in_progress, self._time_wait
+
+        def in_use(ours: int) -> bool:
+            incoming = known + ours.to_bytes(2, "big")
+            return incoming in in_progress or incoming in time_wait
+
         guard = self.guards.take(
             source,
-            lambda ours: in_use(incoming + _PORTS.pack(port, ours)),
+            in_use,
             self._options.source_port,
-            recently_used=lambda ours: recently_used(incoming + _PORTS.pack(port, ours)),
+            recently_used=time_wait.recently_used(known, now),
         )
-        incoming += _PORTS.pack(port, guard.port)
-        outgoing = here + there + _PORTS.pack(guard.port, port)
-        now = self._clock.now()
+        ours = guard.port.to_bytes(2, "big")
+        incoming, outgoing = known + ours, path.ours + path.theirs + ours + port
         iss = self._options.iss
         session = Session(
             responses,
@@ -120,7 +139,7 @@ class Dialer:
             remote,
             outgoing,
             self._isns.iss(outgoing, now) if iss is None else iss,
-            self._isns.ticks(here + there),
+            path.ticks,
             decode,
         )
         to, flow, router = self._departure(path, remote.address, guard.port)
@@ -137,30 +156,29 @@ class Dialer:
         port = self._options.source_port
         for remote in remotes:
             with suppress(OSError, LocalError):
-                self.guards.take(self._path(remote).source, lambda _: False, port)
+                source = self._path(remote, self._clock.now()).source
+                self.guards.take(source, lambda _: False, port)
 
     def close(self) -> None:
         """Close all guards."""
         self.guards.close()
 
-    def _departure(
-        self, path: _Path, address: Address, port: int
-    ) -> tuple[tuple[Any, ...] | PolicyRoute, Selector, Callable[[], Address | None]]:
-        """Return where packets from our port are sent, what that is found by, and the gateway."""
-        flow = path.flow._replace(source=path.source)
+    def _departure(self, path: _Path, address: Address, port: int) -> _Departure:
+        """Return how packets from our port leave."""
         if not path.told:
-            return path.to, flow, path.gateway
+            return path.departure
         from handshake.linux.policy_route import policy_route
 
         try:
             found = policy_route(address, path.flow, port)
         except OSError as error:
             raise send_error(error) from error
-        return found, flow._replace(source_port=port), lambda: found.hop.gateway
+        flow = path.flow._replace(source=path.source, source_port=port)
+        return found, flow, lambda: found.hop.gateway
 
-    def _path(self, remote: Endpoint) -> _Path:
+    def _path(self, remote: Endpoint, now: int) -> _Path:
         """Return the path to a remote end, cached for a second."""
-        now, address = self._clock.now(), remote.address
+        address = remote.address
         if now >= self._paths_until:
             self._paths.clear()
             self._rules.clear()
@@ -192,5 +210,8 @@ class Dialer:
             responses.packet(SegmentBuilder(offer, options, room).opening(*ends, Seq(0), clock=0))
         # Of a source that was asked for, a raw socket must be told: the header does not count.
         more = not told.plain or options.source is not None
-        router = cache(partial(gateway, address, flow._replace(source=path.source)))
-        return _Path(sockaddr(address), flow, more, path.source, responses, router)
+        ours, theirs = path.source.packed, address.packed
+        whole = flow._replace(source=path.source)
+        departure = sockaddr(address), whole, cache(partial(gateway, address, whole))
+        ticks = self._isns.ticks(ours + theirs)
+        return _Path(departure, flow, more, path.source, ours, theirs, responses, ticks)
