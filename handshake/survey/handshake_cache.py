@@ -76,6 +76,12 @@ class Start(NamedTuple):
     timed: bool
     """Whether timestamps were negotiated."""
 
+    unscaled: bool
+    """Whether window scaling is not in force."""
+
+    window: int
+    """The window of the SYN-ACK."""
+
 
 class HandshakeCache:
     """The handshakes seen so far, by flags and options."""
@@ -174,6 +180,8 @@ def _start(model: Model, opening: Sequence[Fields], clocks: tuple[int, int], *, 
         ttls=(syn[5], answers[0][5]),
         clocks=clocks,
         timed=model.record.negotiated.timestamps,
+        unscaled=None in (model.record.client.window_scale, model.record.server.window_scale),
+        window=answers[-1][10],
     )
 
 

@@ -44,11 +44,19 @@ def summarize_all(connections: Sequence[Connection]) -> list[Record]:
 
 
 def learn_connection(others: Others, connection: Connection) -> None:
-    """Remember the first answer of a connection's server, for the diagnoses of others."""
+    """Remember what a connection shows of its hosts, for the diagnoses of others."""
     facts = connection.observer(Facts)
-    if facts is not None and connection.server.segments:
-        refused = connection.refused is not None
-        others.add(connection.server.endpoint, facts.segments, refused=refused)
+    if facts is None:
+        return
+    client, server = connection.client, connection.server
+    names = str(client.endpoint.address), str(server.endpoint.address)
+    segments = facts.segments
+    if server.segments:
+        others.add(server.endpoint, segments, refused=connection.refused is not None)
+    if connection.final_ack is None and client.syn is not None:
+        hanging = connection.refused is None
+        others.failed(*names, server.endpoint.port, hanging=hanging)
+    others.learn(*names, segments)
 
 
 def _record(connection: Connection) -> Record:
