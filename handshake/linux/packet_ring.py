@@ -26,8 +26,8 @@ _FRAME: Final = 2048
 """Octets of the ring for one packet and what the kernel writes before it."""
 
 _BLOCK: Final = 1 << 16
-_SIZE: Final = 2 << 20
-"""Octets of the ring: room for 1024 packets."""
+_SIZE: Final = 4 << 20
+"""Octets of the ring: room for 2048 packets."""
 
 _REQUEST: Final = struct.pack("=IIII", _BLOCK, _SIZE // _BLOCK, _FRAME, _SIZE // _FRAME)
 

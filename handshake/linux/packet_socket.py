@@ -53,7 +53,8 @@ _LOOPBACK_DELAY: Final = 5
 _ETH_P_ALL: Final = 0x0003
 _SOCKADDR_LL: Final = struct.Struct("=HHi12x")
 _SOL_PACKET: Final = 263
-_PACKET_AUXDATA: Final = 8
+_PACKET_STATISTICS, _PACKET_AUXDATA = 6, 8
+_STATISTICS: Final = struct.Struct("=II")  # tp_packets, tp_drops
 _AUXDATA: Final = struct.Struct("=III")  # tp_status, tp_len, tp_snaplen; the rest is Ethernet's
 _CHECKSUM_NOT_READY: Final = 0x08  # TP_STATUS_CSUMNOTREADY
 _ROOM: Final = _STAMP_ROOM + socket.CMSG_SPACE(20)
@@ -224,6 +225,11 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
             if captured is not None:
                 read.append(captured)
         return read
+
+    def lost(self) -> int:
+        """Return how many packets the full queue has lost since the last call."""
+        found = self.ins.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, _STATISTICS.size)
+        return int(_STATISTICS.unpack(found)[1])
 
     def recv_raw(self, x: int = 0xFFFF) -> tuple[Any, bytes | None, float | None]:
         """Return layer, octets and time of one packet, as Scapy expects of a socket."""

@@ -70,6 +70,7 @@ class UserspaceConnection:
         "guard",
         "incoming",
         "last",
+        "missed",
         "observer",
         "outcome",
         "outgoing",
@@ -141,6 +142,9 @@ class UserspaceConnection:
 
         self.unseen = 0
         """Packets that were sent and have not been seen on the interface."""
+
+        self.missed = False
+        """Whether our SYNs may have left unseen: packets were lost before they were read."""
 
         self.observer: PacketObserver | None = None
         """Called for each packet that is kept."""

@@ -91,6 +91,9 @@ class UserspaceConnections:
         self._time_wait = TimeWait()
         what = timeouts, self.options, self.clock, self._to_us, self._time_wait
         self._dialer = Dialer(*what, attentive=self._attentive)
+        self._lost_at = 0
+        """When it was last found that packets had been lost."""
+
         self._silent = False
         """Whether to send nothing more, not even RSTs at the end."""
 
@@ -372,5 +375,13 @@ class UserspaceConnections:
         self._timers.cancel(connection)
         del self._to_us[connection.incoming], self._from_us[connection.outgoing]
         connection.outcome = connection.session.outcome()
+        if not connection.syns:
+            connection.missed = self._lost_since(connection.begun)
         self._time_wait.end(connection, connection.over or 0)
         self.ended.append(connection)
+
+    def _lost_since(self, at: int) -> bool:
+        """Whether packets may have been lost since a time: the queue of the socket was full."""
+        if self.packet_socket.lost():
+            self._lost_at = self.clock.now()
+        return self._lost_at >= at
