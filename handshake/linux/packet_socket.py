@@ -5,14 +5,11 @@ from __future__ import annotations
 import ctypes
 import os
 import select
-import shlex
 import socket
 import struct
-import sys
 import time
 from contextlib import suppress
 from ipaddress import IPv6Address
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from scapy.layers.inet import IP
@@ -137,7 +134,9 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
             _make_non_blocking(self._senders[LINK])
         except PermissionError as error:
             self.close()
-            raise LocalError("no-cap-net-raw", command=_with_sudo()) from error
+            from handshake.linux.privileges import with_sudo
+
+            raise LocalError("no-cap-net-raw", command=with_sudo()) from error
         except (AttributeError, OSError) as error:
             self.close()
             why = system_error(error) if isinstance(error, OSError) else error
@@ -360,16 +359,6 @@ def _raw_v6() -> socket.socket:
     raw = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW)
     raw.setsockopt(socket.IPPROTO_IPV6, _IPV6_HDRINCL, 1)
     return raw
-
-
-def _with_sudo() -> str:
-    """Return the current command with sudo before it, quoted for a shell."""
-    program = Path(sys.argv[0]).absolute()
-    # sudo's PATH does not include a virtual environment's programs.
-    command = [str(program)]
-    if not program.is_file() or program.name == "__main__.py":
-        command = [sys.executable, "-m", "handshake"]
-    return shlex.join(["sudo", *command, *sys.argv[1:]])
 
 
 def _stamp(data: bytes) -> int:
