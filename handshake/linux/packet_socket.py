@@ -147,6 +147,17 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
         self.ports = frozenset(ports)
         bpf.attach(self.ins, bpf.segments(self.ports, all_of_ours=self._all_of_ours))
 
+    def confine(self, ports: Collection[int]) -> None:
+        """Receive the segments of these local ports, and of no others ever: for good.
+
+        A program that has taken control of this process reads nothing else by these sockets.
+        """
+        self.listen_to(ports)
+        # Without a filter, binding this one would be enough to read everything.
+        bpf.attach(self._senders[LINK], bpf.NOTHING)
+        for sock in (self.ins, self._senders[LINK]):
+            bpf.lock(sock)
+
     def close(self) -> None:
         """Close every socket."""
         for sender in self._senders.values():

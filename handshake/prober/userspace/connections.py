@@ -17,6 +17,7 @@ from handshake.endpoint.outcome import Verdict
 from handshake.errors import ConnectError
 from handshake.linux.packet_socket import PacketSocket
 from handshake.linux.route import send_error
+from handshake.linux.rst_guard import FURTHER_PORTS
 from handshake.packet.quick_parse import checksum_ok, ends, peek
 from handshake.prober.clock import Clock
 from handshake.prober.result import Result, failed
@@ -70,7 +71,8 @@ class UserspaceConnections:
     ) -> None:
         """Prepare it. With `attentive` every segment is kept.
 
-        `opened` is called once, as soon as the sockets are open; `observer` for each connection,
+        `opened` is called once, as soon as the sockets are open and receive segments to guarded and
+        further ports only, for good; `observer` for each connection,
         and what it returns for each packet that is kept, as it passes.
         """
         self.options = options or ClientOptions()
@@ -204,6 +206,9 @@ class UserspaceConnections:
                 [port], all_of_ours=self._attentive, interface=interface
             )
             if self._opened is not None:
+                guards = self._dialer.guards
+                self._packet_socket.confine(guards.ports | set(FURTHER_PORTS))
+                guards.confined = True
                 self._opened()
         elif port not in self._packet_socket.ports:
             # Ports are taken one after another: the filter is written once for many of them.
