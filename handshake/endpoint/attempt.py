@@ -36,6 +36,9 @@ class Attempt(Client):
     transfer: DataTransfer = field(init=False)
     """Data sent and received, and the observation of our ACK."""
 
+    _reset_late: bool = field(init=False, default=False)
+    """Whether a SYN-ACK that came after the RST was answered."""
+
     _rejections: Rejections = field(init=False)
     _advance_at: int | None = field(init=False, default=None)
 
@@ -74,7 +77,9 @@ class Attempt(Client):
     def receive(self, observed: Observed, at: int) -> Segments:
         """Process a received segment; return the segments to send."""
         seg = observed.segment
-        if self.done or dropped(observed, self.options.md5, self.notes):
+        if self.done:
+            return self._receive_late(observed, at)
+        if dropped(observed, self.options.md5, self.notes):
             return ()
         if not self.block.acceptable(seg):
             return self._reject(observed, at)
@@ -95,6 +100,16 @@ class Attempt(Client):
             return self._established(before, observed, at)
         self._confirm(seg)
         return self._after(before, seg, at) if self.options.answer else ()
+
+    def _receive_late(self, observed: Observed, at: int) -> Segments:
+        """Reset a connection that the peer opens after a RST in its name (section 3.10.7.1)."""
+        seg = observed.segment
+        late = self.verdict is Verdict.CLOSED and seg.syn and not seg.rst and not self._reset_late
+        silent = not self.options.answer or self.options.closing is CloseMode.NONE
+        if not late or silent or seg.ack != self.iss + 1 or observed.checksum_ok is False:
+            return ()
+        self._reset_late = True
+        return self._sender.send(Flags.RST, at, seq=seg.ack)
 
     def icmp(self, error: IcmpError) -> None:
         """Process an ICMP error; it ends the attempt only if it quotes our unanswered SYN."""

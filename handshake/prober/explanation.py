@@ -34,10 +34,12 @@ def explain(
     *,
     asked: Flags = Flags.SYN,
     signed: bool = False,
+    against: str = "",
 ) -> Message:
     """Return why the connection between two endpoints has its verdict after so many seconds.
 
     `asked` are the control bits of our first segment; `signed` whether our segments were.
+    `against` is the code of the note that contradicts the RST that refused it; empty for none.
     """
     port, count = remote.port, outcome.syn_sent
     request = Flags.SYN in asked and not asked & (Flags.FIN | Flags.ACK)
@@ -52,7 +54,7 @@ def explain(
             missing = _missing(outcome.data)
             return verdict_message("open", port=port, ack=_accepted(ack), missing=missing)
         case Verdict.CLOSED:
-            return verdict_message("closed", port=port)
+            return _refused(against, port)
         case Verdict.FILTERED:
             code = "ignored" if outcome.ignored else "signed" if signed else "silent"
             return verdict_message(f"filtered.{code}", count=count, seconds=seconds)
@@ -67,6 +69,13 @@ def explain(
         case Verdict.LOCAL_ERROR:
             return verdict_message("unsent.segment", asked=asked, why=outcome.failure)
     raise ValueError("no connection was made: there is nothing to explain")
+
+
+def _refused(against: str, port: int) -> Message:
+    if not against:
+        return verdict_message("closed", port=port)
+    code = "contradicted" if against == "reset-and-syn-ack" else "several"
+    return verdict_message(f"refused.{code}", port=port)
 
 
 def no_neighbour(neighbour: Address, remote: Address) -> Message:

@@ -68,7 +68,7 @@ def _reset(seen: SegmentContext) -> Generator[ev.Event, None, bool]:
         yield ev.Refused(seen.by, seen.since(syn))
         return False
     if seen.rejected_reset:
-        yield ev.ResetRefused(seen.by)
+        yield ev.ResetRefused(seen.by, bool(seen.observed.outgoing))
         return False
     yield ev.Aborted(seen.by)
     return is_end(seen.received)

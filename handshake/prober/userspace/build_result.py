@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from handshake.endpoint.outcome import Verdict
 from handshake.linux.next_hop import unresolved_neighbour
 from handshake.prober.explanation import explain, no_neighbour, verdict_message
-from handshake.prober.findings import answered_on_path, findings_of
+from handshake.prober.findings import answered_on_path, contradictions, findings_of
 from handshake.prober.result import Result, failed, hops, round_trip
 from handshake.tcp import Flags, Observed
 from handshake.tracker import Tracker, summarize_end
@@ -54,6 +54,8 @@ def build_result(
         findings += tuple(findings_of(connection.segments or (), connection.path_mss, observed))
     if ttl is not None and not hops(ttl):
         findings += tuple(_distance(connection, outcome, ttl))
+    against = tuple(_against(connection, outcome))
+    findings += against
     duration = (over - connection.begun) / NS_PER_SECOND
     asked, signed = session.asked, session.signed
     return Result.of(
@@ -61,7 +63,15 @@ def build_result(
         target=connection.target.text,
         address=str(remote.address),
         port=remote.port,
-        reason=explain(outcome, session.local, remote, duration, asked=asked, signed=signed),
+        reason=explain(
+            outcome,
+            session.local,
+            remote,
+            duration,
+            asked=asked,
+            signed=signed,
+            against=against[0].code if against else "",
+        ),
         rtt=rtt,
         rtt_ambiguous=ambiguous,
         waited=_waited(connection, answer),
@@ -76,6 +86,12 @@ def build_result(
         duration=duration,
         errors=tuple(connection.errors),
     )
+
+
+def _against(connection: UserspaceConnection, outcome: Outcome) -> Iterator[Finding]:
+    """Yield what contradicts the RST that refused the connection."""
+    if outcome.verdict is Verdict.CLOSED and connection.segments is not None:
+        yield from contradictions(connection.segments)
 
 
 def new_tracker(connection: UserspaceConnection) -> Tracker:

@@ -44,6 +44,12 @@ if TYPE_CHECKING:
 _LAST_LOOK: Final = NS_PER_SECOND // 20
 """How long to wait for our own last segments to appear on the interface, in nanoseconds."""
 
+_SECOND_ANSWER: Final = NS_PER_SECOND // 4
+"""How long after a RST a SYN-ACK is waited for that contradicts it, in nanoseconds.
+
+A device that injects RSTs is nearer than the target, whose own answer comes a little later.
+"""
+
 _ABORT_TIME: Final = NS_PER_SECOND
 """How long aborting all connections may take, and then waiting for their RSTs to appear."""
 
@@ -323,7 +329,10 @@ class UserspaceConnections:
         if observed.outgoing:
             connection.passed(observed)
         else:
-            self._send(connection, connection.session.observed(observed, now), now)
+            packets = connection.session.observed(observed, now)
+            self._send(connection, packets, now)
+            if packets and connection.over is not None:
+                connection.over = now  # it is over when that has been seen, too
         connection.keep(observed)
         self._after(connection, now)
 
@@ -384,8 +393,9 @@ class UserspaceConnections:
         if connection.session.done:
             if connection.over is None:
                 connection.over = now
-            due = connection.over + _LAST_LOOK
-            if connection.segments is None or connection.unseen <= 0 or due <= now:
+            due = connection.over + (_SECOND_ANSWER if connection.refused else _LAST_LOOK)
+            complete = connection.unseen <= 0 and not connection.refused
+            if connection.segments is None or complete or due <= now:
                 self._end(connection)
                 return
         self._timers.set(connection, due)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from handshake.endpoint.attempt import Attempt
+from handshake.endpoint.outcome import Verdict
 from handshake.endpoint.single_segment import SingleSegmentProbe
 from handshake.packet.checksum import words_sum
 from handshake.packet.template import stamp_at
@@ -95,6 +96,12 @@ class Session:
         if self._attempt is not None:
             return self._attempt.done
         return self._outcome is not None
+
+    @property
+    def refused(self) -> bool:
+        """Whether our connection request was answered by a RST, as an endpoint has decided."""
+        attempt = self._attempt
+        return isinstance(attempt, Attempt) and attempt.verdict is Verdict.CLOSED
 
     def take_over(self) -> Attempt | SingleSegmentProbe:
         """Return an endpoint that has received all that was received, and decides from now on."""
