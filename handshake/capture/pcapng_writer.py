@@ -89,8 +89,6 @@ class PcapngWriter:
         try:
             self._out.write(blocks)
             self._out.flush()
-        except BrokenPipeError:  # the reader has closed the pipe
-            raise
         except OSError as error:
             raise LocalError("file.unwritten", why=system_error(error)).at(self._name) from error
 

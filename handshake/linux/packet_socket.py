@@ -66,6 +66,8 @@ _AT_ONCE: Final = 64
 """Packets read per call: a flood must not keep our caller from its timers."""
 
 _REMEMBERED: Final = 1024
+_COPIED: Final = NS_PER_SECOND // 10
+"""Nanoseconds within which the same packet on another interface is a copy."""
 
 
 class Captured(NamedTuple):
@@ -108,7 +110,7 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
         self.drained = True
         """Whether the last `read` returned all packets that had arrived."""
 
-        self._seen: OrderedDict[bytes, str] = OrderedDict()
+        self._seen: OrderedDict[bytes, tuple[str, int]] = OrderedDict()
         # An address on the wire has no scope: it gets the one that we sent to.
         self._known: dict[bytes, Address] = {}
         self._senders: dict[int, socket.socket] = {}
@@ -238,7 +240,7 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
             if kind == _OUTGOING:
                 return None
             kind = _OUTGOING if self._is_ours(octets) else 0
-        if kind == _FOR_OTHERS or not octets or self._is_copy(octets, interface):
+        if kind == _FOR_OTHERS or not octets:
             return None
         at, status = 0, 0
         for level, name, data in ancillary:
@@ -246,6 +248,8 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
                 at = _stamp(data)
             elif level == _SOL_PACKET and name == _PACKET_AUXDATA:
                 status = _AUXDATA.unpack_from(data)[0]
+        if self._is_copy(octets, interface, at):
+            return None
         return Captured(
             octets, at, interface, kind == _OUTGOING, bool(status & _CHECKSUM_NOT_READY)
         )
@@ -258,12 +262,19 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
         ports = octets[found.at : found.at + 2]
         return found.protocol == TCP and int.from_bytes(ports, "big") in self.ports
 
-    def _is_copy(self, octets: bytes, interface: str) -> bool:
-        """Whether it is the same packet seen again, on a bridge, a bond or a VLAN."""
-        first = self._seen.setdefault(octets, interface)
+    def _is_copy(self, octets: bytes, interface: str, at: int) -> bool:
+        """Whether it is the same packet seen again, on a bridge, a bond or a VLAN.
+
+        A retransmission may be equal and come by another interface, but no timer is so short.
+        """
+        first, seen_at = self._seen.setdefault(octets, (interface, at))
         if len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)
-        return first != interface
+        if first != interface and abs(at - seen_at) < _COPIED:
+            return True
+        if at != seen_at:
+            self._seen[octets] = interface, at
+        return False
 
     def decode(self, captured: Captured) -> Received | None:
         """Return the segment or ICMP error in a packet; None for others and for fragments."""

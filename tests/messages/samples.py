@@ -286,6 +286,8 @@ NOTES: Final[tuple[Finding, ...]] = (
     note("refused-by-firewall", "beyond", ttl=62, routers=2, sender=_SENDER),
     note("answered-on-the-way", answer="SYN-ACK", **_PATH),
     note("refused-by-host", routers=1),
+    note("smaller-segments", mtu=1400, **_ICMP),
+    note("uninvited-signature", segment=_SEGMENT),
     note("reset-and-syn-ack", reset=64, ttl=50, gap=0.05, later=True, same=False),
     note("reset-and-syn-ack", reset=64, ttl=64, gap=0.002, later=False, same=True),
     note("resets-differ", ttls=[57, 64]),
@@ -435,6 +437,7 @@ _ERROR_VALUES: Final[dict[str, object]] = {
 _OWN_VALUES: Final[dict[str, dict[str, object]]] = {
     "at-most": {"option": "--count", "value": 10**15 + 1, "most": 10**15},
     "bind.interface": {"source": "eth7", "errno": "EPERM"},
+    "bind.itself": {"port": 5000, "errno": "EADDRINUSE"},
     "bind.no-free-port": {"source": "10.77.0.1"},
     "bind.no-interface": {"source": "eth7", "errno": "ENODEV"},
     "bind.not-local": {"source": "192.0.2.77", "errno": "EADDRNOTAVAIL"},

@@ -79,7 +79,7 @@ def build_result(
         ttl=ttl,
         negotiated=_in_force(connection, outcome.negotiated),
         client=None if seen is None else _our_end(connection, seen),
-        server=None if seen is None else summarize_end(seen.server),
+        server=None if seen is None else _their_end(connection, seen),
         guard=connection.guard.name,
         findings=findings,
         segments=tuple(connection.segments or ()),
@@ -171,6 +171,22 @@ def _our_end(connection: UserspaceConnection, seen: Connection) -> EndRecord:
         segments=len(sent),
         fin=sum(each.fin for each in sent),
         rst=sum(each.rst for each in sent),
+    )
+
+
+def _their_end(connection: UserspaceConnection, seen: Connection) -> EndRecord:
+    """Return the peer's end, with what that SYN of its offered that we accepted."""
+    block, found = connection.session.take_over().block, summarize_end(seen.server)
+    theirs, irs = block.peer_offered, block.rcv.irs
+    if theirs is None or irs is None or found.iss == int(irs):
+        return found
+    return replace(
+        found,
+        iss=int(irs),
+        mss=theirs.mss,
+        window_scale=theirs.window_scale,
+        sack_permitted=theirs.sack_permitted,
+        timestamps=theirs.timestamps,
     )
 
 

@@ -231,8 +231,12 @@ class UserspaceConnections:
         """
         now = self.clock.now()
         read = self.packet_socket.read()
-        complete = now if self.packet_socket.drained or not read else min(now, read[-1].at)
-        for captured in read:
+        complete = now
+        for each in read:
+            at = self.clock.stamped(each.at, now)
+            captured = each if at == each.at else each._replace(at=at)
+            if not self.packet_socket.drained:
+                complete = min(now, at)
             octets = captured.octets
             found = peek(octets)
             if found is None:
@@ -311,7 +315,7 @@ class UserspaceConnections:
         connection = self._from_us.get(ends(error.source, error.destination))
         if connection is not None:
             connection.quoted(error)
-            connection.session.icmp(error)
+            self._send(connection, connection.session.icmp(error, now), now)
             self._after(connection, now)
 
     def _receive_parsed(

@@ -9,7 +9,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from handshake.endpoint.segment_builder import SegmentBuilder, offer_for, path_mss
-from handshake.errors import LocalError
+from handshake.errors import ConnectError, LocalError
 from handshake.linux.next_hop import Rules, Selector, gateway, rules
 from handshake.linux.route import route, send_error
 from handshake.linux.rst_guard import RstGuardPool
@@ -103,10 +103,13 @@ class Dialer:
             how = timeouts or self._timeouts, self._templates, options or self._options
             responses = ResponseCache(remote.version, responses.offer, *how, room)
         here, there, port = source.packed, remote.address.packed, remote.port
+        itself = port if here == there else None
+        if itself is not None and itself == self._options.source_port:
+            raise ConnectError("bind.itself", port=port, errno="EADDRINUSE")
         incoming = there + here
         guard = self.guards.take(
             source,
-            lambda ours: in_use(incoming + _PORTS.pack(port, ours)),
+            lambda ours: ours == itself or in_use(incoming + _PORTS.pack(port, ours)),
             self._options.source_port,
             recently_used=lambda ours: recently_used(incoming + _PORTS.pack(port, ours)),
         )

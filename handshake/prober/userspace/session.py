@@ -181,9 +181,9 @@ class Session:
         """Return the answers to a segment, as the endpoint decides."""
         return self._packets(self.take_over().receive(observed, at))
 
-    def icmp(self, error: IcmpError) -> None:
-        """Process an ICMP error that quotes a segment of ours."""
-        self.take_over().icmp(error)
+    def icmp(self, error: IcmpError, at: int | None = None) -> Packets:
+        """Process an ICMP error that quotes a segment of ours; return the answers."""
+        return self._packets(self.take_over().icmp(error, at))
 
     def unsent(self, why: Message) -> None:
         """Record that this machine did not send a segment, and why."""
