@@ -50,6 +50,19 @@ class EndRecord:
     zero_windows: int
     keep_alives: int = field(default=0, kw_only=True)
     window_updates: int = field(default=0, kw_only=True)
+    copies: int = field(default=0, kw_only=True)
+    """How many of its segments are copies: packets that were captured more than once. Wireshark's
+    counters take them for segments that were sent."""
+
+    resent: int = field(default=0, kw_only=True)
+    """As `retransmissions`, without copies."""
+
+    reordered: int = field(default=0, kw_only=True)
+    """As `out_of_order`, without copies."""
+
+    repeated_acks: int = field(default=0, kw_only=True)
+    """As `duplicate_acks`, without copies."""
+
     fin: int
     rst: int
     accecn: bool | None = None
@@ -131,6 +144,66 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class RuledOut:
+    """A cause that a diagnosis rules out, and the frame that does."""
+
+    code: str
+    frame: int | None
+    values: Mapping[str, object] = field(default_factory=dict, hash=False)
+
+    @property
+    def text(self) -> str:
+        """Why it is ruled out, in English."""
+        values = {**self.values, "frame": self.frame}
+        return messages.text("diagnosis", f"ruled-out.{self.code}", values)
+
+    def as_json(self) -> Json:
+        """Return it as one JSON object."""
+        return {"code": self.code, "frame": self.frame, "text": self.text}
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """Why a connection did not go well: a cause, and how certain it is.
+
+    The sentences stand in `messages/en/diagnosis.toml`.
+    """
+
+    code: str
+    """A name that programs may rely on; `diagnosis.CODES` lists them."""
+
+    certainty: str
+    """`proven` by the evidence, `likely`, or `possible`: one of several causes."""
+
+    evidence: tuple[int, ...]
+    """The frames that show it; of a probe, the numbers of its segments, from 1."""
+
+    ruled_out: tuple[RuledOut, ...] = ()
+    values: Mapping[str, object] = field(default_factory=dict, hash=False)
+
+    @property
+    def text(self) -> str:
+        """What happened and the likely cause, in English."""
+        return messages.text("diagnosis", self.code, self.values, variant="text")
+
+    @property
+    def next(self) -> str:
+        """The step that would tell more, in English."""
+        return messages.text("diagnosis", self.code, self.values, variant="next")
+
+    def as_json(self) -> Json:
+        """Return it as one JSON object."""
+        return {
+            "code": self.code,
+            "certainty": self.certainty,
+            "text": self.text,
+            "evidence": list(self.evidence),
+            "ruled_out": [each.as_json() for each in self.ruled_out],
+            "next": self.next,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """A connection, summed up."""
 
@@ -169,6 +242,8 @@ class Record:
     """The ICMP error that answered the SYN."""
 
     findings: tuple[Finding, ...] = field(default=(), kw_only=True)
+    diagnosis: Diagnosis | None = field(default=None, kw_only=True)
+    """Why it did not go well; None if it went well."""
 
     def as_json(self) -> Json:
         """Return it as one JSON object."""
@@ -180,6 +255,7 @@ class Record:
             "handshake": _flat(self.handshake),
             "negotiated": None if self.negotiated is None else _flat(self.negotiated),
             "findings": [each.as_json() for each in self.findings],
+            "diagnosis": None if self.diagnosis is None else self.diagnosis.as_json(),
             "icmp": flat["icmp"] and icmp_record(self.icmp),
         }
 

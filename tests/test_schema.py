@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from handshake.diagnosis import CODES as DIAGNOSES
 from handshake.endpoint.outcome import Close, Verdict
 from handshake.events import Role
 from handshake.record import (
+    Diagnosis,
     EndRecord,
     Finding,
     HandshakeRecord,
@@ -65,6 +67,7 @@ NAMED = {
     EndRecord: "end",
     Finding: "finding",
     HandshakeRecord: "handshake",
+    Diagnosis: "diagnosis",
     IcmpError: "icmp",
     Agreement: "negotiated",
 }
@@ -159,3 +162,4 @@ def check(path: Path) -> None:
         record = summarize(connection)
         valid(record.as_json(), "record")
         assert {each.code for each in record.findings} <= set(CODES)
+        assert record.diagnosis is None or record.diagnosis.code in DIAGNOSES

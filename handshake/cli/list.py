@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from handshake.cli.parameters import Ascii, Json, Plain  # noqa: TC001 - typer reads them
+from handshake.cli.parameters import Ascii, Dedup, Json, Plain, Reorder  # noqa: TC001
 from handshake.errors import UsageError
 from handshake.escape import printable
 from handshake.record import nanoseconds
@@ -66,6 +66,8 @@ def list_connections(
     summary: Annotated[
         bool, typer.Option("--summary", help="Print totals instead of rows.")
     ] = False,
+    dedup: Dedup = False,
+    reorder: Reorder = False,
     as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one column per key.")] = False,
     as_zeek: Annotated[bool, typer.Option("--zeek", help="Print a conn.log like Zeek's.")] = False,
@@ -84,7 +86,7 @@ def list_connections(
     gc.set_threshold(100_000, 50, 50)
     form = _form(as_json=as_json, as_csv=as_csv, as_zeek=as_zeek, summary=summary)
     selection = _Selection(wanted, sort, problems=problems)
-    source = records(*captures, merge=merge)
+    source = records(*captures, merge=merge, dedup=dedup, reorder=reorder)
     style = _Style(plain=plain, ascii_only=ascii_only, captures=captures)
     try:
         if summary:

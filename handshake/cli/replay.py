@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from handshake.cli.parameters import Ascii, Json, Plain  # noqa: TC001 - typer reads them
+from handshake.cli.parameters import Ascii, Dedup, Json, Plain, Reorder  # noqa: TC001
 from handshake.errors import CaptureError, UsageError
 from handshake.units import NS_PER_SECOND
 
@@ -39,6 +39,8 @@ def replay(
         float | None,
         typer.Option(metavar="X", help="Play in real time, X times faster."),
     ] = None,
+    dedup: Dedup = False,
+    reorder: Reorder = False,
     as_json: Json = False,
     plain: Plain = False,
     ascii_only: Ascii = False,
@@ -52,10 +54,12 @@ def replay(
         raise UsageError("replay.speed", speed=f"{speed:g}")
 
     from handshake.cli.console import is_interactive, warn
+    from handshake.diagnosis import Facts
     from handshake.replayer import replay as read
     from handshake.tracker import Tracker
 
-    source = read(capture, Tracker(observers=()))
+    observers = () if as_json else (Facts,)
+    source = read(capture, Tracker(observers=observers), dedup=dedup, reorder=reorder)
     try:
         if as_json:
             _print_json(source, connection)
@@ -102,16 +106,18 @@ def _print_json(source: Replay, connection: int | None) -> None:
 
 def _print_text(source: Replay, connection: int | None, *, plain: bool, ascii_only: bool) -> None:
     from handshake.cli.console import console, glyphs, show
-    from handshake.tracker import summarize
+    from handshake.tracker import summarize_all
     from handshake.view.layout import line
     from handshake.view.numbers import Numbers
     from handshake.view.replay import Transcript
 
     out, signs = console(plain=plain), glyphs(ascii_only=ascii_only)
-    for number, steps in enumerate(_connections(source, connection)):
+    found = _connections(source, connection)
+    records = summarize_all(source.tracker.connections)
+    for number, steps in enumerate(found):
         if number:
             show(out, [line()])
-        record = summarize(source.tracker.connections[steps[0].stream])
+        record = records[steps[0].stream]
         show(out, Transcript(record, steps, Numbers.of(steps), signs).lines(out.width))
 
 
@@ -121,15 +127,14 @@ def _play(source: Replay, connection: int | None, speed: float | None, *, ascii_
     from handshake.cli.console import console, glyphs
     from handshake.cli.tui import run
     from handshake.escape import printable
-    from handshake.tracker import summarize
+    from handshake.tracker import summarize_all
 
     # Thousands of packets take seconds: show that it is at work.
     with console().status(Text(printable(f"reading {source.name}"))):
         connections = _connections(source, connection)
     if connections:
-        found = [
-            (summarize(source.tracker.connections[each[0].stream]), each) for each in connections
-        ]
+        records = summarize_all(source.tracker.connections)
+        found = [(records[each[0].stream], each) for each in connections]
         run(Player(source.name, found, speed, glyphs(ascii_only=ascii_only)), console())
 
 

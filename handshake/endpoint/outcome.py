@@ -168,7 +168,7 @@ class DataExchange:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What became of one connection: what its client concluded, in user space or in the kernel."""
 

@@ -1,6 +1,6 @@
 """What a segment did: the step, the two changes, and the events, each citing its section."""
 
-from handshake.events.base import Change, Event, Role, Step
+from handshake.events.base import Change, Copy, Event, Role, Step
 from handshake.events.closing import Aborted, Closed, FinSent, ResetRefused, SimultaneousClose
 from handshake.events.data import (
     AckedAgain,
@@ -36,6 +36,7 @@ from handshake.events.handshake import (
 from handshake.events.trouble import (
     BadChecksum,
     ChallengeAck,
+    Copied,
     Dropped,
     Malformed,
     MidStream,
@@ -54,6 +55,8 @@ __all__ = [
     "Closed",
     "CookieGiven",
     "CookieRequested",
+    "Copied",
+    "Copy",
     "DataSent",
     "Dropped",
     "DuplicateAck",

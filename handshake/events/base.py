@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 from handshake import messages
 
@@ -98,6 +98,14 @@ def _flat(block: object, prefix: str = "") -> Iterator[tuple[str, object]]:
             yield prefix + each.name, value
 
 
+class Copy(NamedTuple):
+    """What a packet is a copy of."""
+
+    original: Observed
+    replayed: bool
+    """Whether an earlier part of the capture was played again: its time is not that of a path."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One segment of a connection, and what it changed at both ends."""
@@ -124,6 +132,12 @@ class Step:
 
     marks: int = 0
     """Wireshark's marks of the segment: a sum of `tracker.wireshark.Mark`."""
+
+    own_marks: int = 0
+    """The same where copies are left out: those that Wireshark takes for retransmissions."""
+
+    copy: Copy | None = None
+    """What it is a copy of; None for a segment that was sent."""
 
     @property
     def segment(self) -> Segment:

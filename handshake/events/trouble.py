@@ -24,6 +24,39 @@ class BadChecksum(Event, code="bad-checksum", section="3.1"):
 
 
 @dataclass(frozen=True, slots=True)
+class Copied(Event, code="copy", section="RFC 791 2.3"):
+    """The capture has the same packet again: it was sent once."""
+
+    by: Role
+    frame: int | None
+    """The packet that it is a copy of."""
+
+    after: float
+    """Seconds since that packet; less than 0 where the file is not in order."""
+
+    hops: int = 0
+    """How many hops later on the path it was captured; less than 0: earlier."""
+
+    replayed: bool = False
+    """Whether an earlier part of the capture was played again."""
+
+    @property
+    def variant(self) -> str:
+        """Where the copy comes from."""
+        return "replayed" if self.replayed else "elsewhere" if self.hops else "here"
+
+    @property
+    def gap(self) -> float:
+        """Seconds between both."""
+        return abs(self.after)
+
+    @property
+    def distance(self) -> int:
+        """Hops between the two points of the capture."""
+        return abs(self.hops)
+
+
+@dataclass(frozen=True, slots=True)
 class MidStream(Event, code="mid-stream", section="3.3.2"):
     """The first segment captured of a connection was not its first."""
 

@@ -35,7 +35,7 @@ from handshake.escape import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-FAMILIES: Final = ("errors", "events", "findings", "notes", "reasons", "verdicts")
+FAMILIES: Final = ("diagnosis", "errors", "events", "findings", "notes", "reasons", "verdicts")
 
 ENGLISH: Final = "en"
 

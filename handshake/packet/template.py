@@ -27,6 +27,9 @@ _SPREAD: Final = 0x9E37
 
 _PORTS: Final = struct.Struct("!HH")
 _STAMP_ALONE: Final = bytes((Kind.NOP, Kind.NOP, Kind.TIMESTAMPS, 10))
+_MSS: Final = bytes((Kind.MSS, 4))
+_STAMP_THIRD: Final = bytes((Kind.SACK_PERMITTED, 2, Kind.TIMESTAMPS, 10))
+_SCALE_LAST: Final = bytes((Kind.NOP, Kind.WINDOW_SCALE, 3))
 
 _SHAPES: Final = 256
 """Templates kept: options that always differ must not exhaust memory."""
@@ -45,20 +48,21 @@ class Template:
         begin, tcp = _ADDRESSES[version], _HEADER[version]
         stamp = stamp_at(segment.options.raw)
         clocks = len(octets) if stamp < 0 else tcp + 20 + stamp
-        self._parts = (octets[:begin], octets[tcp + 18 : clocks], octets[clocks + 8 :])
-        self._head, self._tail = octets[:4], octets[6:begin]  # around the identification
-        ends = tcp + 4 - begin
-        middle, rest = (len(part) for part in self._parts[1:])
+        self._middle, self._rest = octets[tcp + 18 : clocks], octets[clocks + 8 :]
+        # In the third half word IPv6 has the length, and IPv4 the identification.
+        self._head, self._tail = octets[:4], octets[6:begin]
+        self._length = int.from_bytes(octets[4:6], "big")
         # Unfragmented packets need none (RFC 6864 section 4.1), but Linux sets it.
         self._identification = count(secrets.randbits(16)) if version == 4 else None
-        self._pack = struct.Struct(f"!{begin}s{ends}sIIHHH{middle}s{rest}s").pack
-        self._pack_stamped = struct.Struct(f"!{begin}s{ends}sIIHHH{middle}sII{rest}s").pack
+        numbers = f"II{len(self._rest)}s" if stamp >= 0 else ""
+        form = f"!4sH{begin - 6}s{tcp + 4 - begin}sIIHHH{len(self._middle)}s{numbers}"
+        self._pack = struct.Struct(form).pack
         self.stamped = stamp >= 0
         """Whether it has timestamps to replace."""
 
         # A number at an odd offset counts with its octets swapped (RFC 1071).
         self._turn = 256 if stamp % 2 else 1
-        fixed = bytes(18) + octets[tcp + 18 : clocks] + bytes(8 * self.stamped) + self._parts[2]
+        fixed = bytes(18) + octets[tcp + 18 : clocks] + bytes(8 * self.stamped) + self._rest
         self._sum = TCP + len(octets) - tcp + words_sum(fixed)
 
     def fill(
@@ -82,18 +86,28 @@ class Template:
         if self.stamped:
             total += (value + echo) * self._turn
         checksum = complement(total)
-        first, middle, rest = self._parts
+        head, third, tail, middle = self._head, self._length, self._tail, self._middle
         if self._identification is not None:
-            number = next(self._identification) % 0xFFFF + 1
-            first = b"%b%b%b" % (self._head, number.to_bytes(2, "big"), self._tail)
+            third = next(self._identification) % 0xFFFF + 1
         else:
             # As in Linux, all packets of a connection have the same label (RFC 6437 section 3).
-            label = flow_label(ends_sum)
-            first = (int.from_bytes(first[:4], "big") | label).to_bytes(4, "big") + first[4:]
+            head = (int.from_bytes(head, "big") | flow_label(ends_sum)).to_bytes(4, "big")
         if not self.stamped:
-            return self._pack(first, ends, seq, ack, bits, window, checksum, middle, rest)
-        return self._pack_stamped(
-            first, ends, seq, ack, bits, window, checksum, middle, value, echo, rest
+            return self._pack(head, third, tail, ends, seq, ack, bits, window, checksum, middle)
+        return self._pack(
+            head,
+            third,
+            tail,
+            ends,
+            seq,
+            ack,
+            bits,
+            window,
+            checksum,
+            middle,
+            value,
+            echo,
+            self._rest,
         )
 
     def filled(self, segment: Segment) -> bytes:
@@ -156,6 +170,13 @@ def stamp_at(options: bytes) -> int:
     """
     if options[:4] == _STAMP_ALONE and len(options) == 12:  # all segments but SYNs
         return 4
+    if (  # the SYNs of Linux
+        options[4:8] == _STAMP_THIRD
+        and options[:2] == _MSS
+        and options[16:19] == _SCALE_LAST
+        and len(options) == 20
+    ):
+        return 8
     at, found = 0, -1
     while at < len(options):
         kind = options[at]

@@ -60,7 +60,7 @@ class IsnGenerator:
     """
 
     def __init__(self) -> None:
-        self._secret = secrets.token_bytes(16)
+        self._keyed = hashlib.blake2b(digest_size=4, key=secrets.token_bytes(16))
 
     def iss(self, ends: bytes, now: int) -> int:
         """Return the ISS of a connection between these addresses and ports, at a time."""
@@ -71,5 +71,6 @@ class IsnGenerator:
         return self._digest(addresses)
 
     def _digest(self, octets: bytes) -> int:
-        found = hashlib.blake2b(octets, digest_size=4, key=self._secret).digest()
-        return int.from_bytes(found, "big")
+        digest = self._keyed.copy()
+        digest.update(octets)
+        return int.from_bytes(digest.digest(), "big")

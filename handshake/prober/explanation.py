@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from handshake.endpoint.outcome import Verdict
 from handshake.messages import Message
 from handshake.tcp import Flags
+from handshake.units import ACK_BIT, FIN_BIT, SYN_BIT
 
 if TYPE_CHECKING:
     from handshake.endpoint.ack_monitor import AckStatus
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 _FIRST_RTO: Final = 1.0
 """Seconds before which no SYN-ACK need be retransmitted (RFC 6298 section 2)."""
+
+_REQUEST: Final = SYN_BIT | FIN_BIT | ACK_BIT
+"""The control bits that tell a connection request from other segments."""
 
 
 def verdict_message(code: str, **values: Any) -> Message:
@@ -42,7 +46,7 @@ def explain(
     `against` is the code of the note that contradicts the RST that refused it; empty for none.
     """
     port, count = remote.port, outcome.syn_sent
-    request = Flags.SYN in asked and not asked & (Flags.FIN | Flags.ACK)
+    request = int(asked) & _REQUEST == SYN_BIT
     found = None if request else _segment(outcome, asked, port, seconds)
     if found is None and outcome.crossed:
         found = _crossed(outcome.verdict, port)
@@ -51,8 +55,7 @@ def explain(
     ack = outcome.ack_status
     match outcome.verdict:
         case Verdict.OPEN:
-            missing = _missing(outcome.data)
-            return verdict_message("open", port=port, ack=_accepted(ack), missing=missing)
+            return _open(port, ack, _missing(outcome.data))
         case Verdict.CLOSED:
             return _refused(against, port)
         case Verdict.FILTERED:
@@ -76,6 +79,11 @@ def _refused(against: str, port: int) -> Message:
         return verdict_message("closed", port=port)
     code = "contradicted" if against == "reset-and-syn-ack" else "several"
     return verdict_message(f"refused.{code}", port=port)
+
+
+@lru_cache
+def _open(port: int, ack: AckStatus, missing: Message | str) -> Message:
+    return verdict_message("open", port=port, ack=_accepted(ack), missing=missing)
 
 
 def no_neighbour(neighbour: Address, remote: Address) -> Message:
@@ -115,7 +123,6 @@ def host_unreachable(error: IcmpError) -> bool:
     return (error.type, error.code) == ((1, 3) if error.version == 6 else (3, 1))
 
 
-@lru_cache
 def _accepted(ack: AckStatus) -> Message:
     if ack.confirmed:
         return verdict_message("ack.accepted")

@@ -74,13 +74,15 @@ class Resolver:
 
         Raises what went wrong in a lookup, unless it is a ResolveError: that is a result.
         """
-        self._take_answers()
+        if self._pending:
+            self._take_answers()
         while not self._ready and not self._taken_all and self._pending < _AT_ONCE:
             target = next(self._targets, None)
             if target is None:
                 self._taken_all = True
             elif target.is_address:
-                self._ready.extend(_entries(target, target.endpoints()))
+                (remote,) = target.endpoints()
+                self._ready.append(_entry(target, remote))
             else:
                 self._pending += 1
                 # A daemon: a name server that does not answer must not delay the end.
@@ -95,8 +97,6 @@ class Resolver:
                 os.eventfd_write(self._event, 1)
 
     def _take_answers(self) -> None:
-        if not self._pending:
-            return
         with self._lock:
             answers = tuple(self._answers)
             if answers:

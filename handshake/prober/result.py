@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
-from operator import attrgetter
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from handshake.endpoint.outcome import Outcome, Verdict
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from handshake.tcp.icmp import IcmpError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Result(Outcome):
     """The result of a probe of one address: its outcome, and what was measured."""
 
@@ -66,7 +65,10 @@ class Result(Outcome):
 
         A number of SYNs that were seen may replace one of those sent, for instance.
         """
-        return cls(**dict(zip(_CONCLUDED, _concluded(outcome), strict=True)) | others)
+        result = cls.__new__(cls)
+        # Setting all fields at once takes a tenth of the time of a frozen dataclass's `__init__`.
+        vars(result).update(_DEFAULTS | vars(outcome) | others)
+        return result
 
     @property
     def succeeded(self) -> bool:
@@ -122,8 +124,9 @@ class Result(Outcome):
         }
 
 
-_CONCLUDED: Final = tuple(each.name for each in fields(Outcome))
-_concluded = attrgetter(*_CONCLUDED)
+_DEFAULTS: Final = {
+    each.name: each.default for each in fields(Result) if each.default is not MISSING
+}
 
 
 def hops(ttl: int) -> int:

@@ -76,7 +76,7 @@ class Target:
         if not host or not host.isprintable() or any(sign in host for sign in " /@[]"):
             raise UsageError("target.no-host", target=text or host)
         literal = _literal(host)
-        if literal is not None and (error := unusable(_plain(literal))) is not None:
+        if literal is not None and (error := unusable(literal)) is not None:
             raise error
         shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         return cls(host, port, text or shown)
@@ -133,7 +133,7 @@ class Target:
         """
         literal = _literal(self.host)
         if literal is not None:
-            return (Endpoint(_plain(literal), self.port),)
+            return (Endpoint(literal, self.port),)
         try:
             found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
         except (OSError, ValueError) as error:  # UnicodeError, a ValueError: not a host name
@@ -276,8 +276,9 @@ def _service(name: str) -> int | None:
 
 @lru_cache(1024)
 def _literal(host: str) -> IPv4Address | IPv6Address | None:
+    """Return the address in this text; None for a name."""
     try:
-        return ip_address(host)
+        return _plain(ip_address(host))
     except ValueError:
         return None
 

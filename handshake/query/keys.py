@@ -10,7 +10,7 @@ from operator import attrgetter
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Final, Union, get_args, get_origin, get_type_hints
 
-from handshake.record import Finding, Record
+from handshake.record import Diagnosis, Finding, Record
 from handshake.tcp import Agreement
 from handshake.tcp.icmp import IcmpError
 
@@ -58,6 +58,16 @@ def _key(hint: Any, name: str) -> Iterator[Key]:
         yield Key(f"{name}.type", float, _getter(f"{name}.type"))
         yield Key(f"{name}.code", float, _getter(f"{name}.code"))
         yield Key(f"{name}.from", str, lambda record: _text(_getter(f"{name}.sender")(record)))
+    elif hint is Diagnosis:
+        for each in ("code", "certainty", "text", "next"):
+            yield Key(f"{name}.{each}", str, _getter(f"{name}.{each}"))
+        evidence, ruled_out = _getter(f"{name}.evidence"), _getter(f"{name}.ruled_out")
+        of_evidence = partial(_of_all, evidence, int)
+        yield Key(f"{name}.evidence", float, of_evidence, many=True)
+        for each in ("code", "frame", "text"):
+            of_all = partial(_of_all, ruled_out, attrgetter(each))
+            kind = float if each == "frame" else str
+            yield Key(f"{name}.ruled_out.{each}", kind, of_all, many=True)
     elif is_dataclass(hint):
         yield from _keys(hint, f"{name}.")  # type: ignore[arg-type]
     elif isinstance(get_origin(hint), type) and issubclass(get_origin(hint), Sequence):
@@ -107,7 +117,11 @@ def _kind(hint: Any) -> type:
 
 KEYS: Final = {each.name: each for each in _keys(Record)}
 
-SHORT: Final = {"findings": KEYS["findings.code"], "icmp": KEYS["icmp.type"]}
+SHORT: Final = {
+    "diagnosis": KEYS["diagnosis.code"],
+    "findings": KEYS["findings.code"],
+    "icmp": KEYS["icmp.type"],
+}
 """Keys of objects, and the key that a filter takes for each."""
 
 

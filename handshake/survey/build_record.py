@@ -48,6 +48,7 @@ def record(number: int, start: Start, summary: Summary) -> Record:
             segments=summary.segments[at],
             bytes=summary.octets[at],
             retransmissions=end.retransmissions + summary.again[at],
+            resent=end.resent + summary.again[at],
             fin=int(fins[at]),
             rst=int(summary.reset_by == at),
             ttl=start.ttls[at],

@@ -9,14 +9,16 @@ from handshake.packet import packed_frames
 from handshake.survey import build_record, fast_path
 from handshake.survey.flow import Flow, is_over, key_of, other_way, was_given_up
 from handshake.survey.handshake_cache import HandshakeCache
+from handshake.survey.learn import learn
 from handshake.survey.parallel import in_halves
 from handshake.tcp import Observed
-from handshake.tracker import PairTracker, summarize
+from handshake.tracker import PairTracker, learn_connection, summarize
 from handshake.units import ACK_BIT, NS_PER_SECOND, SYN_BIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from handshake.diagnosis import Others
     from handshake.packet.decode import Decoder
     from handshake.packet.frame import Frame
     from handshake.packet.packed_frames import FrameLayout
@@ -63,9 +65,19 @@ class FlowTable:
     """The shortest inactivity, in nanoseconds, after which a connection was taken for ended."""
 
     def __init__(
-        self, decoder: Decoder, *, most_kept: int = MOST_KEPT, every: bool = False
+        self,
+        decoder: Decoder,
+        *,
+        most_kept: int = MOST_KEPT,
+        every: bool = False,
+        dedup: bool = False,
+        others: Others | None = None,
     ) -> None:
-        """With `every` a tracker follows every flow, and `records` yields its connections."""
+        """With `every` a tracker follows every flow, and `records` yields its connections.
+
+        With `dedup` packets that were captured before are dropped; with `others` a diagnosis takes
+        into account what other connections show of a host.
+        """
         self._buffers: dict[bytes, bytearray] = {}
         """The records of flows that have only plain IPv4 frames, by both directions' keys."""
 
@@ -74,6 +86,8 @@ class FlowTable:
 
         self._decoder = decoder
         self._every = every
+        self._dedup = dedup
+        self._others = others
         self._starts = HandshakeCache(decoder)
         self._flows: dict[bytes, Flow] = {}
         """By addresses and ports, as either direction has them."""
@@ -107,6 +121,7 @@ class FlowTable:
                 yield from self._ready
                 self._ready.clear()
         flows = sorted(self._all(), key=lambda flow: flow.last_number)
+        self._learn(flows)
         for ended in self._shared(lambda flow: self._with_earlier(self._ended(flow)), flows):
             yield from ended
 
@@ -187,9 +202,13 @@ class FlowTable:
     def _feed(self, flow: Flow, observed: Observed) -> None:
         assert flow.tracker is not None
         earlier = flow.tracker.connection
+        if self._dedup and flow.tracker.drop_copy(observed):
+            return
         flow.tracker.feed(observed)
         if earlier is not None and flow.tracker.connection is not earlier:
             # The ports were reused: the earlier connection gets no more segments.
+            if self._others is not None:
+                learn_connection(self._others, earlier)
             self._ready.append(self._record_of(earlier))
 
     def _quoted(self, flow: Flow, error: IcmpError) -> None:
@@ -219,7 +238,13 @@ class FlowTable:
         return [*earlier, ended]
 
     def _record_of(self, connection: Connection) -> _Ended:
-        return summarize(connection), connection if self._every else None
+        return summarize(connection, self._others), connection if self._every else None
+
+    def _learn(self, flows: list[Flow]) -> None:
+        """Learn what these flows show of the servers, before the first of them is judged."""
+        if self._others is not None:
+            for flow in flows:
+                learn(self._others, flow)
 
     def _summary(self, flow: Flow) -> tuple[Start, Summary] | None:
         """Return the summary of an ordinary flow; None if a tracker must follow it."""
@@ -235,6 +260,7 @@ class FlowTable:
             if now - flow.last_at > quiet and flow.looked_at != len(flow.records) + 1
         ]
         over = self._over if quiet >= QUIET else self._surely_over
+        self._learn(flows)
 
         def work(flow: Flow) -> list[_Ended] | None:
             ended = over(flow)

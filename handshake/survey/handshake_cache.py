@@ -104,8 +104,9 @@ class HandshakeCache:
             if len(self._models) >= _MOST_MODELS:
                 self._models.clear()
             model = self._model(layout, records, 2)
-            # Its findings may depend on its times and numbers.
-            self._models[shape] = None if model is None or model.record.findings else model
+            # Its findings and its diagnosis may depend on its times and numbers.
+            told = model is None or model.record.findings or model.record.diagnosis
+            self._models[shape] = None if told else model
         known = self._models[shape]
         if known is None or first[2][0] - first[0][0] >= _LONG:
             return self._slow(layout, records)
@@ -146,7 +147,9 @@ class HandshakeCache:
         single = not connection.number and len(zeek.conns) == 1
         if not single or record.outcome != "established" or record.negotiated is None:
             return None
-        if connection.final_ack is not connection.last:
+        if connection.final_ack is not connection.last or record.client.copies:
+            return None
+        if record.server.copies:
             return None
         return Model(record, history)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from handshake.diagnosis import Others
 from handshake.errors import CaptureError
 from handshake.survey.flow_table import FlowTable
 from handshake.survey.source import File, Parts, ReadReport, Source
@@ -30,11 +32,22 @@ class Records:
     capture does: they come as soon as that is certain, also while the file still grows.
     """
 
-    def __init__(self, paths: Iterable[str | Path], *, merge: bool = False) -> None:
+    def __init__(
+        self,
+        paths: Iterable[str | Path],
+        *,
+        merge: bool = False,
+        dedup: bool = False,
+        reorder: bool = False,
+    ) -> None:
         self._paths = list(paths)
         self._merge = merge
+        self._dedup = dedup
+        self._reorder = reorder
         self._sources: list[Source] = (
-            [Parts(self._paths)] if merge else [File(path) for path in self._paths]
+            [Parts(self._paths, reorder=reorder)]
+            if merge
+            else [File(path, reorder=reorder) for path in self._paths]
         )
         self._report = ReadReport()
 
@@ -61,7 +74,7 @@ class Records:
     def _read(self, *, every: bool) -> Iterator[tuple[Record, Connection | None]]:
         self._report = ReadReport()
         for source in self._sources:
-            yield from _records(source, self._report, every=every)
+            yield from _records(source, self._report, every=every, dedup=self._dedup)
         if not self._report.readable and self._report.errors:
             raise self._report.errors.pop()
 
@@ -77,33 +90,45 @@ class Records:
             if any(_is_read_once(each) for each in files):
                 raise CaptureError("list.read-once").at(record.capture or "")
             report = ReadReport()
-            if found := list(_steps(source, record, most, report)):
-                return found
+            found = _steps(source, record, report, dedup=self._dedup, stop=not self._reorder)
+            if steps := list(islice(found, most)):
+                return steps
             if report.errors:
                 raise report.errors[-1]
         raise CaptureError("list.changed").at(record.capture or "")
 
 
-def records(*paths: str | Path, merge: bool = False) -> Records:
+def records(
+    *paths: str | Path, merge: bool = False, dedup: bool = False, reorder: bool = False
+) -> Records:
     """Return the records of the captures at `paths`; `-` is standard input.
 
-    With `merge` the files are the parts of one capture, in which connections may go on from
-    one file to the next. Iterating raises CaptureError where no file could be read.
+    With `merge` the files are the parts of one capture, in which connections may go on from one
+    file to the next. With `dedup` packets that were captured before are dropped; with `reorder`
+    the packets are sorted by time, for which all must be read first. Iterating raises CaptureError
+    where no file could be read.
     """
-    return Records(paths, merge=merge)
+    return Records(paths, merge=merge, dedup=dedup, reorder=reorder)
 
 
 def _records(
-    source: Source, report: ReadReport, *, every: bool
+    source: Source, report: ReadReport, *, every: bool, dedup: bool
 ) -> Iterator[tuple[Record, Connection | None]]:
     from handshake.packet.decode import Decoder
 
     decoder, readable, found = Decoder(), report.readable, False
-    flows = FlowTable(decoder, every=every)
+    copies = back = 0
+    flows = FlowTable(decoder, every=every, dedup=dedup, others=Others())
     for record, connection in flows.records(source.frames(report, flows)):
         yield changed(record, capture=source.file_of(record.frames[0])), connection
         found = True
+        copies += record.client.copies + record.server.copies
+        back += any(each.code == "clock-step" for each in record.findings)
     warnings = decoder.warnings
+    if copies:
+        warnings.append(CaptureError("copies", count=copies, dropped=dedup))
+    if back:
+        warnings.append(CaptureError("list.clock-steps", count=back))
     if report.readable > readable and not found:
         warnings.append(CaptureError("list.no-tcp"))
     if flows.late:
@@ -119,7 +144,10 @@ def _is_read_once(path: str | Path) -> bool:
     return str(path) == "-" or (Path(path).exists() and not Path(path).is_file())
 
 
-def _steps(source: Source, record: Record, most: int | None, report: ReadReport) -> Iterator[Step]:
+def _steps(
+    source: Source, record: Record, report: ReadReport, *, dedup: bool, stop: bool
+) -> Iterator[Step]:
+    """Yield the steps of a connection; `stop`: the frames come in the order of their numbers."""
     from handshake.packet.decode import Decoder
 
     client, server = (
@@ -127,10 +155,10 @@ def _steps(source: Source, record: Record, most: int | None, report: ReadReport)
     )
     # A search for the addresses' octets is far cheaper than decoding every frame.
     wanted = client.address.packed, server.address.packed
-    decoder, tracker, left = Decoder(), PairTracker(observers=()), most
+    decoder, tracker = Decoder(), PairTracker(observers=())
     begin, end = record.frames
     for frame in source.frames(report):
-        if end is not None and frame.number > end:
+        if stop and end is not None and frame.number > end:
             return
         octets = bytes(frame.data)
         if not all(each in octets for each in wanted):
@@ -140,6 +168,8 @@ def _steps(source: Source, record: Record, most: int | None, report: ReadReport)
             continue
         if {observed.segment.source, observed.segment.destination} != {client, server}:
             continue
+        if dedup and tracker.drop_copy(observed):
+            continue
         # Earlier connections of the socket pair count too: their state is inherited.
         step = tracker.feed(observed)
         assert tracker.connection is not None
@@ -147,6 +177,3 @@ def _steps(source: Source, record: Record, most: int | None, report: ReadReport)
         if first is None or first.frame != begin:
             continue
         yield step
-        left = None if left is None else left - 1
-        if left == 0:
-            return

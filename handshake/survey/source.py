@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from handshake.capture.open import read
+from handshake.capture.order import in_order
 from handshake.errors import CaptureError
 
 if TYPE_CHECKING:
@@ -34,20 +35,22 @@ class ReadReport:
 class File:
     """One capture file."""
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, reorder: bool = False) -> None:
+        """With `reorder` the frames are sorted by time."""
         self._path = path
+        self._reorder = reorder
         self.name = str(path)
 
     def frames(self, report: ReadReport, sink: FrameSink | None = None) -> Iterator[Frame]:
         """Yield every frame that `sink` does not take, and report what is wrong with the file."""
         try:
-            capture = read(self._path, sink)
+            capture = read(self._path, None if self._reorder else sink)
         except CaptureError as error:
             report.errors.append(error)
             return
         self.name = capture.name
         with capture:
-            yield from capture
+            yield from in_order(capture) if self._reorder else capture
         found = [each.at(self.name) for each in capture.warnings]
         if capture.readable:
             report.readable += 1
@@ -67,7 +70,8 @@ class Parts:
     the next, as `mergecap -a` joins them.
     """
 
-    def __init__(self, paths: Sequence[str | Path]) -> None:
+    def __init__(self, paths: Sequence[str | Path], *, reorder: bool = False) -> None:
+        self._reorder = reorder
         self._files = [File(path) for path in sorted(paths, key=_begins)]
         self._firsts = [1]
         """The number of each file's first frame."""
@@ -76,6 +80,10 @@ class Parts:
 
     def frames(self, report: ReadReport, sink: FrameSink | None = None) -> Iterator[Frame]:  # noqa: ARG002
         """Yield the frames of all readable files. The sink takes none: all get new numbers."""
+        frames = self._numbered(report)
+        yield from in_order(frames) if self._reorder else frames
+
+    def _numbered(self, report: ReadReport) -> Iterator[Frame]:
         self._firsts.clear()
         number = latest = 0
         for file in self._files:

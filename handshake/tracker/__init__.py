@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from handshake.diagnosis import Facts
 from handshake.events import Change, Role, Step
 from handshake.tcp import State
 from handshake.tracker import inference
@@ -12,14 +13,22 @@ from handshake.tracker.classify import classify
 from handshake.tracker.connection import Connection, End, Observer
 from handshake.tracker.context import SegmentContext, is_rejected_reset
 from handshake.tracker.findings import ConnectionFindings
-from handshake.tracker.summary import summarize, summarize_end, zeek_records
+from handshake.tracker.summary import (
+    learn_connection,
+    summarize,
+    summarize_all,
+    summarize_end,
+    zeek_records,
+)
 from handshake.tracker.zeek import Zeek
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from handshake.events import Copy
     from handshake.tcp import ControlBlock, Endpoint, Observed, Segment
     from handshake.tcp.icmp import IcmpError
+    from handshake.tracker.wireshark import Analysis, Direction
 
     Observers: TypeAlias = Iterable[Callable[[], Observer]]
 
@@ -30,13 +39,15 @@ __all__ = [
     "Observer",
     "PairTracker",
     "Tracker",
+    "learn_connection",
     "summarize",
+    "summarize_all",
     "summarize_end",
     "zeek_records",
 ]
 
-RECORD: Final = (ConnectionFindings, Zeek)
-"""The observers that a complete record needs: `findings`, and `conn_state` and `history`."""
+RECORD: Final = (ConnectionFindings, Facts, Zeek)
+"""The observers that a complete record needs: `findings`, `diagnosis`, `conn_state`, `history`."""
 
 
 class Tracker:
@@ -72,6 +83,11 @@ class Tracker:
             assert pair.connection is not None
             self.connections.append(pair.connection)
         return step
+
+    def drop_copy(self, observed: Observed) -> bool:
+        """Whether it is a copy: then only that is counted. Ask before each `feed`."""
+        pair = self._pairs.get((observed.segment.source, observed.segment.destination))
+        return pair is not None and pair.drop_copy(observed)
 
     def quoted(self, error: IcmpError) -> Connection | None:
         """Return the connection whose segment this ICMP error quotes; None where none is known."""
@@ -121,6 +137,19 @@ class PairTracker:
         for each in connection.observers:
             each.observe(step)
         return step
+
+    def drop_copy(self, observed: Observed) -> bool:
+        """Whether it is a copy: then only that is counted. Ask before each `feed`."""
+        connection = self.connection
+        if connection is None or _opens_another(connection, observed.segment):
+            return False
+        sender = connection.end(connection.role_of(observed.segment.source))
+        copy = _copy(connection, observed, sender, connection.end(sender.role.other))
+        if copy is None:
+            return False
+        connection.copies.remember(sender.role, observed, copy)
+        sender.copies += 1
+        return True
 
     def quoted(self, error: IcmpError) -> None:
         """Take an ICMP error that quotes a segment of the last connection into account."""
@@ -178,13 +207,15 @@ def _step(connection: Connection, observed: Observed) -> Step:
     receiver = connection.end(sender.role.other)
     before = receiver.block
     if seg.bogus:
-        return _dropped(connection, observed, sender, receiver)
-    # fmt: off
-    marks = connection.analysis.take(
-        sender.numbers, receiver.numbers, int(seg.seq), seg.ack_field, seg.payload_length,
-        int(seg.flags), seg.window, observed.at, seg.options.mptcp_signals,
-    )
-    # fmt: on
+        return _unchanged(connection, observed, sender, receiver)
+    copy = _copy(connection, observed, sender, receiver)
+    if copy is not None:
+        connection.split()
+        marks = _marks(connection.wire, sender.wire, receiver.wire, observed)
+        return _unchanged(connection, observed, sender, receiver, copy, marks)
+    own_marks = marks = _marks(connection.analysis, sender.numbers, receiver.numbers, observed)
+    if connection.wire is not connection.analysis:
+        marks = _marks(connection.wire, sender.wire, receiver.wire, observed)
     if connection.is_stray(sender, seg):
         ready, sent = before, sender.block
     else:
@@ -199,7 +230,7 @@ def _step(connection: Connection, observed: Observed) -> Step:
     if seg.syn and sender.syn is None:
         sent = _with_crossed_syn(sent, after, receiver)
     changes = Change(sender.block, sent), Change(ready, after)
-    context = SegmentContext(connection, observed, sender, receiver, *changes, marks)
+    context = SegmentContext(connection, observed, sender, receiver, *changes, own_marks)
     first = connection.first or observed
     return Step(
         stream=connection.number,
@@ -212,17 +243,48 @@ def _step(connection: Connection, observed: Observed) -> Step:
         events=tuple(classify(context)),
         inferred=any(block is not None and block.inferred for block in (sent, after)),
         marks=marks,
+        own_marks=own_marks,
     )
 
 
-def _dropped(connection: Connection, observed: Observed, sender: End, receiver: End) -> Step:
-    """Return the step of a segment that every receiver drops: nothing in its header is believed."""
+def _copy(connection: Connection, observed: Observed, sender: End, receiver: End) -> Copy | None:
+    """Return what a packet is a copy of; None if it is none."""
+    if observed.segment.bogus:
+        return None
+    opened = connection.final_ack is not None
+    numbers = sender.numbers, receiver.numbers
+    return connection.copies.find(sender.role, observed, *numbers, opened=opened)
+
+
+def _marks(analysis: Analysis, fwd: Direction, rev: Direction, observed: Observed) -> int:
+    """Return Wireshark's marks of a segment, and take it into account."""
+    seg = observed.segment
+    # fmt: off
+    return analysis.take(
+        fwd, rev, int(seg.seq), seg.ack_field, seg.payload_length, int(seg.flags), seg.window,
+        observed.at, seg.options.mptcp_signals,
+    )
+    # fmt: on
+
+
+def _unchanged(
+    connection: Connection,
+    observed: Observed,
+    sender: End,
+    receiver: End,
+    copy: Copy | None = None,
+    marks: int = 0,
+) -> Step:
+    """Return the step of a segment that changes nothing.
+
+    It is a copy, or every receiver drops it: nothing in its header is believed.
+    """
     first = connection.first or observed
     sent, received = (
         Change(sender.block, sender.block),
         Change(receiver.block, receiver.block),
     )
-    context = SegmentContext(connection, observed, sender, receiver, sent, received, 0)
+    context = SegmentContext(connection, observed, sender, receiver, sent, received, 0, copy)
     return Step(
         stream=connection.number,
         index=connection.segments + 1,
@@ -233,7 +295,8 @@ def _dropped(connection: Connection, observed: Observed, sender: End, receiver: 
         receiver=received,
         events=tuple(classify(context)),
         inferred=any(end.block is not None and end.block.inferred for end in (sender, receiver)),
-        marks=0,
+        marks=marks,
+        copy=copy,
     )
 
 

@@ -9,12 +9,15 @@ from handshake.events import Role
 from handshake.tcp import State
 from handshake.tracker import unacceptable
 from handshake.tracker.connection import is_end
+from handshake.tracker.copies import hops
 from handshake.tracker.data_events import flow
 from handshake.tracker.handshake_events import opening
+from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
+    from handshake.events import Copy
     from handshake.tracker.context import SegmentContext
 
 _OVER = (State.CLOSED, State.TIME_WAIT)
@@ -31,6 +34,9 @@ def classify(seen: SegmentContext) -> Iterator[ev.Event]:
     if seg.bogus:
         yield from _unreadable(seen)
         return
+    if seen.copy is not None:
+        yield _copied(seen, seen.copy)
+        return
     if seg.rst:
         aborted = yield from _reset(seen)
     elif seg.syn:
@@ -41,6 +47,12 @@ def classify(seen: SegmentContext) -> Iterator[ev.Event]:
     yield from _dropped(seen)
     yield from _milestones(seen, aborted=aborted)
     yield from _unreadable(seen)
+
+
+def _copied(seen: SegmentContext, copy: Copy) -> ev.Copied:
+    original, observed = copy.original, seen.observed
+    after = (observed.at - original.at) / NS_PER_SECOND
+    return ev.Copied(seen.by, original.frame, after, hops(original, observed), copy.replayed)
 
 
 def _unreadable(seen: SegmentContext) -> Iterator[ev.Event]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from copy import copy, deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from handshake import events as ev
 from handshake.events import Role
 from handshake.tcp import State
+from handshake.tracker.copies import CopyFinder
 from handshake.tracker.wireshark import Analysis, Direction, Mark
 
 if TYPE_CHECKING:
@@ -64,7 +66,10 @@ class End:
     syn: Transmission | None = None
     syn_ack: Transmission | None = None
     numbers: Direction = field(default_factory=Direction)
-    """What it sent, for Wireshark's analysis: not changed by steps, but before each."""
+    """What it sent, without copies: not changed by steps, but before each."""
+
+    wire: Direction = field(init=False)
+    """The same with copies, for Wireshark's analysis; the same object until a copy comes."""
 
     segments: int = 0
     retransmissions: int = 0
@@ -73,6 +78,12 @@ class End:
     zero_windows: int = 0
     keep_alives: int = 0
     window_updates: int = 0
+    copies: int = 0
+    """How many of its segments are copies, and what Wireshark's counters are without them."""
+
+    resent: int = 0
+    reordered: int = 0
+    repeated_acks: int = 0
     fins: int = 0
     rsts: int = 0
     ttl: int | None = None
@@ -81,8 +92,12 @@ class End:
     expects_challenge_ack: bool = False
     """Whether the last segment that it received requires a challenge ACK."""
 
-    def sent(self, observed: Observed, marks: int, *, stray: bool = False) -> None:
+    def __post_init__(self) -> None:
+        self.wire = self.numbers
+
+    def sent(self, step: Step, *, stray: bool = False) -> None:
         """Count a segment that it sent, and remember a SYN or SYN-ACK that is not `stray`."""
+        observed, marks, own = step.observed, step.marks, step.own_marks
         seg = observed.segment
         self.segments += 1
         self.ttl = observed.ttl if self.ttl is None else self.ttl
@@ -97,8 +112,15 @@ class End:
             self.zero_windows += bool(marks & Mark.ZERO_WINDOW)
             self.keep_alives += bool(marks & Mark.KEEP_ALIVE)
             self.window_updates += bool(marks & Mark.WINDOW_UPDATE)
+        if step.copy:
+            self.copies += 1
+            return
+        if own:
+            self.resent += bool(own & Mark.SENT_AGAIN)
+            self.reordered += bool(own & Mark.OUT_OF_ORDER)
+            self.repeated_acks += bool(own & Mark.DUPLICATE_ACK)
         if not seg.syn:
-            if seg.ack is not None and not (seg.rst or (marks and marks & Mark.KEEP_ALIVE)):
+            if seg.ack is not None and not (seg.rst or (own and own & Mark.KEEP_ALIVE)):
                 self.expects_challenge_ack = False
         elif stray or seg.rst:
             return
@@ -131,6 +153,9 @@ class Connection:
     last: Observed | None = None
     """Its last segment so far."""
 
+    last_sent: Observed | None = None
+    """Its last segment so far that is no copy."""
+
     final_ack: Observed | None = None
     """The segment with which both ends became ESTABLISHED."""
 
@@ -152,11 +177,22 @@ class Connection:
     unreachable: IcmpError | None = None
     """The ICMP error that answered the SYN."""
 
+    copies: CopyFinder = field(default_factory=CopyFinder)
     analysis: Analysis = field(init=False)
-    """Wireshark's analysis: it marks each segment before the segment is classified."""
+    """Wireshark's analysis without copies: it marks each segment before it is classified."""
+
+    wire: Analysis = field(init=False)
+    """The same with copies: the same object until a copy comes."""
 
     def __post_init__(self) -> None:
-        self.analysis = Analysis(reused=self.reused is not None)
+        self.analysis = self.wire = Analysis(reused=self.reused is not None)
+
+    def split(self) -> None:
+        """Keep Wireshark's analysis apart from here on: it takes copies for segments."""
+        if self.wire is self.analysis:
+            self.wire = copy(self.analysis)
+            for end in (self.client, self.server):
+                end.wire = deepcopy(end.numbers)
 
     def end(self, role: Role) -> End:
         """Return one end by its role."""
@@ -195,10 +231,15 @@ class Connection:
         sender.block, receiver.block = step.sender.after, step.receiver.after
         self.segments += 1
         self.first = self.first or step.observed
-        if self.final_ack is None and self.last is not None and step.observed.at < self.last.at:
-            self.stepped = True
         self.last = step.observed
-        sender.sent(step.observed, step.marks, stray=stray)
+        sender.sent(step, stray=stray)
+        if not step.segment.bogus:
+            self.copies.remember(step.by, step.observed, step.copy)
+        if step.copy is not None:
+            return
+        before, self.last_sent = self.last_sent, step.observed
+        if self.final_ack is None and before is not None and step.observed.at < before.at:
+            self.stepped = True
         for event in step.events:
             self._apply(event, step, receiver)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from handshake.events import Change, Role
+    from handshake.events import Change, Copy, Role
     from handshake.tcp import ControlBlock, Observed, Segment
     from handshake.tracker.connection import Connection, End, Transmission
 
@@ -26,7 +26,9 @@ class SegmentContext(NamedTuple):
     """`before` is the receiver's block with all that can be inferred from this segment."""
 
     marks: int
-    """Wireshark's marks: a sum of `Mark`."""
+    """Wireshark's marks, copies left out: a sum of `Mark`."""
+
+    copy: Copy | None = None
 
     @property
     def seg(self) -> Segment:

@@ -4,24 +4,55 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from handshake.diagnosis import Facts, Others, diagnose
 from handshake.record import EndRecord, HandshakeRecord, Record, rfc3339
 from handshake.tcp import Agreement
 from handshake.tcp.agreement import accepted_data
+from handshake.tcp.copy import changed
 from handshake.tracker.findings import ConnectionFindings
 from handshake.tracker.timing import timing
-from handshake.tracker.zeek import Zeek, ZeekRecord, conn_state, record
+from handshake.tracker.zeek import Zeek, ZeekRecord, conn_state
+from handshake.tracker.zeek import record as zeek_record
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from handshake.tcp import Offer
     from handshake.tracker.connection import Connection, End, Transmission
 
 
-def summarize(connection: Connection) -> Record:
+def summarize(connection: Connection, others: Others | None = None) -> Record:
     """Return the record of a connection as far as it was captured.
 
-    Its findings, and what Zeek says, are those of its observers (`tracker.RECORD`).
+    Its findings, its diagnosis and what Zeek says are those of its observers (`tracker.RECORD`);
+    `others` is what the rest of the capture shows, for the diagnosis.
     """
+    record, facts = _record(connection), connection.observer(Facts)
+    if facts is None:
+        return record
+    diagnosis = diagnose(record, connection.client.endpoint, facts, others)
+    return record if diagnosis is None else changed(record, diagnosis=diagnosis)
+
+
+def summarize_all(connections: Sequence[Connection]) -> list[Record]:
+    """Return the records of all connections of a capture: each diagnosis knows of the others."""
+    others = Others()
+    for each in connections:
+        learn_connection(others, each)
+    return [summarize(each, others) for each in connections]
+
+
+def learn_connection(others: Others, connection: Connection) -> None:
+    """Remember the first answer of a connection's server, for the diagnoses of others."""
+    facts = connection.observer(Facts)
+    if facts is not None and connection.server.segments:
+        refused = connection.refused is not None
+        others.add(connection.server.endpoint, facts.segments, refused=refused)
+
+
+def _record(connection: Connection) -> Record:
+    """Return the record without a diagnosis."""
     first, last = connection.first, connection.last
     if first is None or last is None:
         raise ValueError("a connection without a segment has no record")
@@ -33,11 +64,11 @@ def summarize(connection: Connection) -> Record:
         server=summarize_end(connection.server),
         roles=connection.roles,
         start=rfc3339(first.at),
-        duration=None if last.at < first.at else (last.at - first.at) / NS_PER_SECOND,
+        duration=_duration(connection),
         outcome=outcome,
         closed=_closed(connection),
         handshake=_handshake(connection),
-        completeness=connection.analysis.completeness,
+        completeness=connection.wire.completeness,
         conn_state=None if conn is None else conn_state(conn),
         history=None if conn is None else conn.history.text,
         frames=(first.frame, last.frame),
@@ -54,7 +85,7 @@ def zeek_records(connection: Connection) -> list[ZeekRecord]:
         connection.server.endpoint,
         connection.observer(Zeek),
     )
-    return [] if zeek is None else [record(each, client, server) for each in zeek.conns]
+    return [] if zeek is None else [zeek_record(each, client, server) for each in zeek.conns]
 
 
 def summarize_end(end: End) -> EndRecord:
@@ -80,6 +111,10 @@ def summarize_end(end: End) -> EndRecord:
         zero_windows=end.zero_windows,
         keep_alives=end.keep_alives,
         window_updates=end.window_updates,
+        copies=end.copies,
+        resent=end.resent,
+        reordered=end.reordered,
+        repeated_acks=end.repeated_acks,
         fin=end.fins,
         rst=end.rsts,
         accecn=None if offer is None else offer.accecn,
@@ -90,6 +125,14 @@ def summarize_end(end: End) -> EndRecord:
         user_timeout=None if offer is None else offer.user_timeout,
         ttl=end.ttl,
     )
+
+
+def _duration(connection: Connection) -> float | None:
+    """Return the seconds from the first segment to the last that is no copy."""
+    first, last = connection.first, connection.last_sent or connection.last
+    if first is None or last is None or last.at < first.at:
+        return None
+    return (last.at - first.at) / NS_PER_SECOND
 
 
 def _again(transmission: Transmission | None) -> int:

@@ -38,7 +38,7 @@ def timing(connection: Connection) -> Timing:
     if connection.stepped and client.syn and ack and ack.at >= client.syn.last.at:
         # The clock that stamped SYN and ACK may not be that of the answer.
         to_ack = None
-    initial = connection.analysis.round_trip
+    initial = connection.wire.round_trip
     return Timing(
         rtt=None if connection.stepped else _between(_latest(client.syn, answer or end), end),
         initial_rtt=initial / NS_PER_SECOND if initial else None,

@@ -9,6 +9,7 @@ from rich.console import Group
 
 from handshake.query.problems import is_wrong
 from handshake.view.columns import capture
+from handshake.view.diagnosis import diagnosis_lines
 from handshake.view.ladder import Ladder
 from handshake.view.layout import fit, line, wrap
 from handshake.view.numbers import Numbers
@@ -150,8 +151,8 @@ def _problem(text: str, width: int, style: str) -> list[Text]:
 
 
 def _findings(record: Record, width: int) -> list[Text]:
-    """Return the findings, problems first."""
-    found: list[Text] = []
+    """Return the diagnosis, then the findings, problems first."""
+    found = [] if record.diagnosis is None else diagnosis_lines(record.diagnosis, width)
     for each in sorted(record.findings, key=lambda each: not is_wrong(each)):
         mark = ("!", "warn") if is_wrong(each) else " "
         first, *rest = wrap(each.text, max(_NARROWEST, width - 4))

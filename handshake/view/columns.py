@@ -68,7 +68,7 @@ def retries(record: Record) -> str:
 def retransmissions(record: Record) -> str:
     """Return the retransmissions after the handshake."""
     handshake = record.handshake
-    total = record.client.retransmissions + record.server.retransmissions
+    total = record.client.resent + record.server.resent
     data = total - handshake.syn_retransmissions - handshake.syn_ack_retransmissions
     return str(data) if data > 0 else ""
 
@@ -92,6 +92,16 @@ def findings(record: Record) -> str:
     """Return the codes of the findings, problems first."""
     found = sorted(record.findings, key=lambda each: not is_wrong(each))
     return ", ".join(dict.fromkeys(each.code for each in found))
+
+
+def diagnosis(record: Record) -> str:
+    """Return the code of the diagnosis; nothing if it went well."""
+    return "" if record.diagnosis is None else record.diagnosis.code
+
+
+def diagnosis_and_findings(record: Record) -> str:
+    """Return the code of the diagnosis, then those of the findings."""
+    return ", ".join(filter(None, (diagnosis(record), findings(record))))
 
 
 def capture(record: Record) -> str:

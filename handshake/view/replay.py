@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Group
 
 from handshake.view.columns import file_name
+from handshake.view.diagnosis import diagnosis_lines
 from handshake.view.fields import Fields
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.hexdump import HexDump
@@ -76,6 +77,10 @@ class Transcript:
             assert step is not None
             explanation = Explanation(step, self.numbers, before, glyphs=self.glyphs)
             yield from explanation.lines(width)
+        if self.record.diagnosis is not None:
+            yield line()
+            yield rule("diagnosis", width, self.glyphs)
+            yield from diagnosis_lines(self.record.diagnosis, width)
 
     def _summary(self) -> str:
         record = self.record

@@ -27,6 +27,9 @@ _COMFORT: Final = 21
 
 _CAPTURE: Final = 22
 
+_DIAGNOSIS: Final = 14
+"""The room for a diagnosis at first."""
+
 _LEAST: Final = 14
 """The least room for a column of findings."""
 
@@ -91,7 +94,8 @@ class Table:
                 found.append(column)
         spare = self._room - _total(found) - client - server - 1
         if spare >= _LEAST:
-            found.append(Column(" findings", spare, columns.findings, right=False))
+            told = columns.diagnosis_and_findings
+            found.append(Column(" diagnosis, findings", spare, told, right=False))
         return found
 
     def _usual(self) -> list[Column]:
@@ -203,6 +207,7 @@ class RecordLines:
             Column("packets", 7, columns.packets),
             Column("octets", 8, columns.octets),
             Column("closed", 13, columns.closed, right=False),
+            Column("diagnosis", _DIAGNOSIS, columns.diagnosis, right=False),
             Column("findings", 0, columns.findings, right=False),
         ]
         self._widths = [each.width for each in self._columns]

@@ -141,7 +141,7 @@ def test_the_version_is_a_line() -> None:
 def test_even_a_mistake_of_ours_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **_options: object) -> None:
         raise ZeroDivisionError("no\nreason \x1b[2J")
 
     monkeypatch.setattr(replayer, "replay", fail)
@@ -153,7 +153,7 @@ def test_even_a_mistake_of_ours_is_one_line(
 def test_an_interrupt_ends_quietly(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupt(*_: object) -> None:
+    def interrupt(*_: object, **_options: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(replayer, "replay", interrupt)

@@ -38,20 +38,24 @@ def test_a_pipe_gets_an_aligned_line_each() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
         (
-            "start                          # ok outcome     client                server      "
-            "            rtt_ms retry  resent packets   octets closed        findings"
+            "start                          # ok outcome     client                server  "
+            "                rtt_ms retry  resent packets   octets closed        "
+            "diagnosis      findings"
         ),
         (
             "2026-11-22T11:58:28.399240Z    3 ✗  no-answer   10.77.0.1:41009       10.77.0.2:9 "
-            "                 - S1          -       2        0 -             no-answer"
+            "                 - S1          -       2        0 -             "
+            "silent-filter  no-answer"
         ),
         (
             "2026-11-22T11:58:28.442909Z    9 !  established 10.77.0.1:41001       10.77.0.2:80"
-            "              10.7 S1          -      11       76 fin           syn-lost"
+            "              10.7 S1          -      11       76 fin           "
+            "-              syn-lost"
         ),
         (
             "2026-11-22T11:58:28.475820Z   24 ·  mid-stream  10.77.0.1:41000       10.77.0.2:80"
-            "                 - -           -       4       76 -             mid-stream"
+            "                 - -           -       4       76 -             "
+            "-              mid-stream"
         ),
     ]
 
@@ -61,7 +65,7 @@ def test_lines_of_several_captures_name_them_and_can_be_counted() -> None:
     assert done.stdout.isascii()
     lines = done.stdout.splitlines()
     assert len(lines) == 1 + 47
-    assert {len(line.split()) for line in lines} == {14}
+    assert {len(line.split()) for line in lines} == {15}
     assert [line.split()[1] for line in lines[1:4]] == [ALL[0], ALL[1], ALL[1]]
     assert run("list", *ALL, PYTHONIOENCODING="ascii").stdout == done.stdout
     assert run("list", *ALL, FORCE_COLOR="1").stdout == run("list", *ALL).stdout

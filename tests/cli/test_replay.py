@@ -38,11 +38,12 @@ def test_a_pipe_gets_the_ladder_and_each_segment_explained() -> None:
         "    T SYN-SENT     ── SYN seq=0 win=64240 mss=1460 ws=10 ────▶ ?",
         "   T!CLOSED       ◀───────────── RST-ACK seq=0 ack=1 win=0 ── CLOSED?",
     ]
-    assert [line.split(",")[0] for line in lines if line.startswith("── ")] == [
+    assert [line.split(",")[0].rstrip(" ─") for line in lines if line.startswith("── ")] == [
         "── SYN from the client",
         "── RST-ACK from the server",
+        "── diagnosis",
     ]
-    assert lines[-3].startswith(" ! Connection refused: a RST came back")
+    assert any(line.startswith(" ! Connection refused: a RST came back") for line in lines)
 
 
 @pytest.mark.parametrize("path", sorted(CAPTURES.glob("*.pcap")), ids=lambda path: path.stem)

@@ -10,7 +10,7 @@ from scapy.sendrecv import sniff
 
 from handshake.linux import bpf
 from handshake.linux import rst_guard as module
-from handshake.linux.packet_socket import PacketSocket, Received
+from handshake.linux.packet_socket import Captured, PacketSocket, Received
 from handshake.linux.rst_guard import METHODS, guard
 from handshake.linux.sockaddr import LINK, family, sockaddr
 from handshake.packet.checksum import checksummed
@@ -91,10 +91,11 @@ def test_a_guard_is_believed_where_it_cannot_be_tried() -> None:
 
 
 @pytest.mark.live
-def test_received_packets_are_complete() -> None:
+@pytest.mark.parametrize("ring", [False, True])
+def test_received_packets_are_complete(ring: bool) -> None:
     with pair() as (client, _), client.entered():
         ours, theirs = Endpoint.of("10.77.0.1", 41000), Endpoint.of("10.77.0.2", 1)
-        with PacketSocket([41000]) as link:
+        with PacketSocket([41000], ring=ring) as link:
             link.transmit(syn(ours, theirs), ttl=77)
             sent, refused, *_ = hear(link, 2)
     assert isinstance(sent, Observed)
@@ -110,12 +111,13 @@ def test_received_packets_are_complete() -> None:
 
 
 @pytest.mark.live
-def test_the_first_packet_is_stamped_like_the_others() -> None:
+@pytest.mark.parametrize("ring", [False, True])
+def test_the_first_packet_is_stamped_like_the_others(ring: bool) -> None:
     spans = []
     with pair() as (client, server), client.entered(), server.listen(80):
         ours, theirs = Endpoint.of("10.77.0.1", 41000), Endpoint.of("10.77.0.2", 80)
         for _ in range(9):
-            with guard(ours.address, ours.port), PacketSocket([ours.port]) as link:
+            with guard(ours.address, ours.port), PacketSocket([ours.port], ring=ring) as link:
                 link.transmit(syn(ours, theirs))
                 first, second, *_ = hear(link, 2)
             assert isinstance(first, Observed)
@@ -127,14 +129,15 @@ def test_the_first_packet_is_stamped_like_the_others() -> None:
 
 
 @pytest.mark.live
-def test_icmp_errors_are_received() -> None:
+@pytest.mark.parametrize("ring", [False, True])
+def test_icmp_errors_are_received(ring: bool) -> None:
     reject = "reject with icmp type admin-prohibited"
     ours, theirs = Endpoint.of("10.77.0.1", 41000), Endpoint.of("10.77.0.2", 80)
     with (
         pair() as (client, server),
         firewall(server, "input", "tcp dport 80", reject),
         client.entered(),
-        PacketSocket([41000]) as link,
+        PacketSocket([41000], ring=ring) as link,
     ):
         link.transmit(syn(ours, theirs))
         _, error = hear(link, 2)
@@ -144,8 +147,9 @@ def test_icmp_errors_are_received() -> None:
 
 
 @pytest.mark.live
-def test_other_ports_are_not_received() -> None:
-    with Host("alone") as host, host.entered(), PacketSocket([41000]) as link:
+@pytest.mark.parametrize("ring", [False, True])
+def test_other_ports_are_not_received(ring: bool) -> None:
+    with Host("alone") as host, host.entered(), PacketSocket([41000], ring=ring) as link:
         for port in (40999, 41000):
             with socket.socket() as client_socket:
                 client_socket.bind(("127.0.0.1", port))
@@ -155,7 +159,8 @@ def test_other_ports_are_not_received() -> None:
 
 
 @pytest.mark.live
-def test_a_bridge_does_not_double_what_passes() -> None:
+@pytest.mark.parametrize("ring", [False, True])
+def test_a_bridge_does_not_double_what_passes(ring: bool) -> None:
     with pair() as (client, server), server.listen(80):
         client.ip(
             "link add br0 type bridge",
@@ -167,7 +172,7 @@ def test_a_bridge_does_not_double_what_passes() -> None:
         with (
             client.entered(),
             guard(ip_address("10.77.0.1")) as held,
-            PacketSocket([held.port]) as link,
+            PacketSocket([held.port], ring=ring) as link,
         ):
             link.transmit(syn(Endpoint.of("10.77.0.1", held.port), Endpoint.of("10.77.0.2", 80)))
             flags = [
@@ -194,12 +199,71 @@ def test_it_is_a_socket_that_scapy_can_sniff_on() -> None:
 
 
 @pytest.mark.live
-def test_nothing_is_left_open() -> None:
+@pytest.mark.parametrize("ring", [False, True])
+def test_nothing_is_left_open(ring: bool) -> None:
     with Host("alone") as host, host.entered():
         before = len(list(Path("/proc/self/fd").iterdir()))
-        with guard(ip_address("127.0.0.1")) as held, PacketSocket([held.port]):
+        with guard(ip_address("127.0.0.1")) as held, PacketSocket([held.port], ring=ring):
             pass
         assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def filled(link: PacketSocket, data: int) -> list[Captured]:
+    """Return the packets up to the one with the last of so many octets of data."""
+    found: list[Captured] = []
+
+    def enough() -> bool:
+        found.extend(link.read())
+        return sum(len(each.octets) - 52 for each in found) >= data
+
+    eventually(enough, f"{data} octets")
+    return found
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_ring_holds_what_other_sockets_receive(version: int) -> None:
+    size = 4 << 20  # in packets of up to 64 KB, which are longer than the frames of the ring
+    with pair() as (client, server), server.entered():
+        address = server.v4 if version == 4 else server.v6
+        listener = socket.create_server((address, 80), family=family(ip_address(address)))
+        with listener, client.entered():
+            there = socket.create_connection((address, 80))
+            port = there.getsockname()[1]
+            here, _ = listener.accept()
+            with (
+                there,
+                here,
+                PacketSocket([port], ring=True) as ring,
+                PacketSocket([port]) as queue,
+            ):
+                there.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                for _ in range(size >> 16):
+                    here.sendall(bytes(1 << 16))
+                    there.recv(1 << 16, socket.MSG_WAITALL)
+                    found, expected = filled(ring, 1 << 16), filled(queue, 1 << 16)
+                    for one, other in zip(found, expected, strict=False):
+                        # What the peer's kernel sent is stamped by each socket in turn.
+                        assert abs(one.at - other.at) < 10_000_000
+                        assert one._replace(at=0) == other._replace(at=0)
+                    ring.read()
+                    queue.read()
+
+
+@pytest.mark.live
+def test_a_full_ring_loses_the_last_packets_and_goes_on() -> None:
+    ours, theirs = Endpoint.of("10.77.0.1", 41000), Endpoint.of("10.77.0.2", 1)
+    with pair() as (client, _), client.entered(), PacketSocket([41000], ring=True) as link:
+        for _ in range(3):
+            for _ in range(700):  # and as many RSTs
+                link.transmit(syn(ours, theirs))
+            found: list[Captured] = []
+            while not link.drained or not found:
+                found += link.read()
+            assert len(found) == 1024
+            assert link.read() == []
+        link.transmit(syn(ours, theirs))
+        assert len(hear(link, 2)) == 2
 
 
 @pytest.mark.live

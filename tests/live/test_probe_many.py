@@ -175,7 +175,7 @@ def test_an_answer_counts_though_our_syn_was_not_seen_leaving(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # As where the queue of our own link was full in that moment.
-    monkeypatch.setattr(connections, "_is_syn", lambda _: False)
+    monkeypatch.setattr(connections, "_SYN_ACK", 0)  # no segment of ours is taken for a SYN
     with pair() as (client, server), answering(server), client.entered():
         (found,) = probe_all([Target.of(server.v4, PORT)])
     assert (found.verdict, found.close) == (Verdict.OPEN, Close.CLEAN)

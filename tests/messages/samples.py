@@ -18,6 +18,7 @@ from handshake.events import Event, Role
 from handshake.messages import Message, table
 from handshake.record import Finding
 from handshake.tcp import Agreement, Seq
+from tests.messages.diagnoses import DIAGNOSES, RULED_OUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,6 +119,9 @@ EVENTS: Final[tuple[Event, ...]] = (
     ev.StrayReset(CLIENT),
     ev.Dropped(SERVER, OUTSIDE),
     ev.ChallengeAck(SERVER),
+    ev.Copied(CLIENT, 1, 0.000007),
+    ev.Copied(SERVER, None, 0.000003, hops=1),
+    ev.Copied(CLIENT, 4, 10.0, replayed=True),
     ev.Malformed(("data offset 4 is below 5", "option mss: length 3, must be 4")),
     ev.BadChecksum(),
     ev.MidStream(guessed=False),
@@ -215,8 +219,9 @@ FINDINGS: Final[tuple[Finding, ...]] = (
     Finding("answer-first", 2),
     Finding("clock-step", 2, {"count": 1, "back": 8.36}),
     Finding("clock-step", 2, {"count": 3, "back": 3413.0}),
-    Finding("seen-twice", 5, {"count": 1, "gap": 0.001, "hops": 0}),
-    Finding("seen-twice", 5, {"count": 16, "gap": 0.0000205, "hops": 1}),
+    Finding("seen-twice", 5, {"count": 1, "gap": 0.001, "hops": 0}, "points"),
+    Finding("seen-twice", 5, {"count": 16, "gap": 0.0000205, "hops": 1}, "points"),
+    Finding("seen-twice", 11, {"count": 20, "gap": 10.0, "hops": 0}, "replayed"),
     Finding("capture-gap", 4, {"count": 500}),
     Finding("one-sided", 4, {"by": CLIENT}),
     Finding("port-scan", 1, {**_FLOOD, "total": 31}),
@@ -450,6 +455,7 @@ _OWN_VALUES: Final[dict[str, dict[str, object]]] = {
     "capture.unreadable": {"why": "the gzip data ends early"},
     "capture.version": {"format": "snoop"},
     "choice": {"option": "--close", "value": "maybe"},
+    "copies": {"count": 20, "dropped": False},
     "conflict.connect": {"others": ["--mss", "--ecn"]},
     "conflict.md5": {"others": ["--timestamps"]},
     "conflict.monitor": {"others": ["--count"]},
@@ -519,6 +525,7 @@ _MORE_ERRORS: Final[tuple[tuple[str, dict[str, object]], ...]] = (
     ("options.too-long", {"timestamps": False}),
     ("target.no-port", {"colon": True, "target": "a.example:"}),
     ("capture.truncated", {"packet": 0, "why": ""}),
+    ("copies", {"count": 1, "dropped": True}),
     ("list.late", {"count": 3, "one": False}),
     ("replay.connection", {"count": 0}),
     ("probe.positive", {"option": "--rate", "value": "0", "most": ""}),
@@ -542,6 +549,12 @@ def samples(family: str) -> Iterator[tuple[str, str]]:
         case "reasons" | "verdicts":
             for reason in REASONS if family == "reasons" else VERDICTS:
                 yield reason.code, str(reason)
+        case "diagnosis":
+            for diagnosis in DIAGNOSES:
+                yield f"{diagnosis.code}.text", diagnosis.text
+                yield f"{diagnosis.code}.next", diagnosis.next
+            for ruled_out in RULED_OUT:
+                yield f"ruled-out.{ruled_out.code}", ruled_out.text
         case "errors":
             for error in sorted(ERRORS, key=lambda each: each.code):
                 yield error.code, str(error)
@@ -555,7 +568,7 @@ def golden(family: str) -> str:
     return "\n".join(f"{key}\n{wrap.fill(text)}\n" for key, text in samples(family))
 
 
-FAMILIES: Final = ("events", "findings", "notes", "reasons", "verdicts", "errors")
+FAMILIES: Final = ("diagnosis", "events", "findings", "notes", "reasons", "verdicts", "errors")
 
 
 if __name__ == "__main__":

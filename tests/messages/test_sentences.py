@@ -16,6 +16,7 @@ import pytest
 
 from handshake import events as ev
 from handshake import messages
+from handshake.diagnosis import CODES as DIAGNOSES
 from handshake.tracker.findings import CODES
 from handshake.tracker.findings.capture import _COUNTED
 from tests.messages.samples import EVENTS, FAMILIES, FINDINGS, GOLDEN, golden, samples
@@ -171,6 +172,18 @@ def test_the_sentences_of_verdicts_are_those_that_the_source_names() -> None:
             case code:
                 named |= possible(code, function)
     assert named == set(messages.table("verdicts"))
+
+
+def test_the_sentences_of_diagnoses_are_those_that_the_source_names() -> None:
+    claimed = {
+        code for function, call in calls("Claim") for code in possible(call.args[0], function)
+    }
+    ruled_out = {
+        code for function, call in calls("RuledOut") for code in possible(call.args[0], function)
+    }
+    assert claimed == set(DIAGNOSES)
+    named = {f"{code}.{each}" for code in claimed for each in ("text", "next")}
+    assert named | {f"ruled-out.{code}" for code in ruled_out} == set(messages.table("diagnosis"))
 
 
 def test_a_finding_is_a_value() -> None:

@@ -67,9 +67,9 @@ def ours(path: Path) -> Read:
     for step in replayed:
         end = replayed.tracker.connections[step.stream].end(step.by)
         assert step.observed.frame is not None
-        marks[step.observed.frame] = (step.stream, Mark(end.numbers.marks))
+        marks[step.observed.frame] = (step.stream, Mark(end.wire.marks))
         counted.setdefault(step.stream, Counter()).update(
-            f"{step.by} {mark.name}" for mark in Mark if end.numbers.marks & mark
+            f"{step.by} {mark.name}" for mark in Mark if end.wire.marks & mark
         )
     connections = {}
     for connection in replayed.tracker.connections:

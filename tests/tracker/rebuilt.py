@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from handshake.events import Step
 
-_BESIDE: Final = {"analysis", "numbers", "observers", "unreachable"}
+_BESIDE: Final = {"analysis", "wire", "numbers", "observers", "unreachable"}
 """What steps do not change: Wireshark's analysis comes before them, an ICMP error is no step."""
 
 

@@ -22,13 +22,18 @@ OPEN = (
 
 
 def steps(*conversation: str, tracker: Tracker | None = None, **fields: object) -> list[Step]:
-    """Feed segments 10 ms apart; `A` or `B` before each is its sender."""
+    """Feed segments 10 ms apart; `A` or `B` before each is its sender.
+
+    Each is a packet of its own, with another identification: no copy of one before.
+    """
     tracker = tracker or Tracker()
     found = []
     for number, line in enumerate(conversation):
         by, text = line.split(" ", 1)
         seg = segment(text, by=A if by == "A" else B, **fields)  # type: ignore[arg-type]
-        found.append(tracker.feed(Observed(seg, number * 10_000_000, frame=number + 1)))
+        packet = b"\x45\x00\x00\x28" + (number + 1).to_bytes(2, "big")
+        at = number * 10_000_000
+        found.append(tracker.feed(Observed(seg, at, frame=number + 1, packet=packet)))
     return found
 
 

@@ -135,7 +135,7 @@ def test_lines_grow_with_what_they_hold() -> None:
     before = lines.row(SAMPLE[0])
     assert " ".join(before.split()) == (
         "2026-11-22T12:00:00.000000Z sample.pcap 1 ✓ established 192.0.2.10:49152 198.51.100.7:80 "
-        "28.4 - - 10 0 fin -"
+        "28.4 - - 10 0 fin - -"
     )
     lines.row(V6[0])
     after = lines.row(SAMPLE[3])

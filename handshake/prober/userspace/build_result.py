@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from handshake.endpoint.outcome import Negotiated, Outcome
     from handshake.linux.packet_socket import Captured, Received
+    from handshake.packet.checksum import Address
     from handshake.prober.userspace.connection import UserspaceConnection
     from handshake.record import EndRecord, Finding
     from handshake.tracker import Connection
@@ -45,15 +46,16 @@ def build_result(
     if outcome.verdict is Verdict.FILTERED and not connection.syns:
         return _not_seen(connection)
     answer = session.answer()
-    rtt, ambiguous, ttl = _measured(connection, answer, decode)
+    waited = _waited(connection, answer)
+    rtt, ambiguous, ttl = _measured(connection, answer, waited, decode)
     seen = None if tracker is None else _own_connection(connection, tracker)
     findings = outcome.findings
     if seen is not None:
         observer = seen.observer(ConnectionFindings)
         observed = () if observer is None else observer.found()
         findings += tuple(findings_of(connection.segments or (), connection.path_mss, observed))
-    if ttl is not None and not hops(ttl):
-        findings += tuple(_distance(connection, outcome, ttl))
+    if ttl is not None and not hops(ttl) and (gateway := connection.gateway()) is not None:
+        findings += tuple(_distance(connection, outcome, ttl, gateway))
     against = tuple(_against(connection, outcome))
     findings += against
     duration = (over - connection.begun) / NS_PER_SECOND
@@ -74,7 +76,7 @@ def build_result(
         ),
         rtt=rtt,
         rtt_ambiguous=ambiguous,
-        waited=_waited(connection, answer),
+        waited=waited,
         syn_sent=len(connection.syns),
         ttl=ttl,
         negotiated=_in_force(connection, outcome.negotiated),
@@ -84,7 +86,7 @@ def build_result(
         findings=findings,
         segments=tuple(connection.segments or ()),
         duration=duration,
-        errors=tuple(connection.errors),
+        errors=connection.errors,
     )
 
 
@@ -121,12 +123,12 @@ def _not_seen(connection: UserspaceConnection) -> Result:
     return failed(connection.target, Verdict.LOCAL_ERROR, why, remote)
 
 
-def _distance(connection: UserspaceConnection, outcome: Outcome, ttl: int) -> Iterator[Finding]:
-    """Yield a finding if the target is farther away than the answer, which passed no router."""
+def _distance(
+    connection: UserspaceConnection, outcome: Outcome, ttl: int, gateway: Address
+) -> Iterator[Finding]:
+    """Yield a finding of an answer that passed no router, although the target is behind one."""
     # A SYN that crossed ours is no answer, and a RST to another segment does not concern the port.
-    if outcome.crossed or Flags.SYN not in connection.session.asked:
-        return
-    if (gateway := connection.gateway()) is not None:
+    if not outcome.crossed and Flags.SYN in connection.session.asked:
         answer = "RST" if outcome.verdict is Verdict.CLOSED else "SYN-ACK"
         yield answered_on_path(answer, ttl, connection.session.remote.address, gateway)
 
@@ -200,6 +202,7 @@ def _waited(connection: UserspaceConnection, answer: Captured | Observed | None)
 def _measured(
     connection: UserspaceConnection,
     answer: Captured | Observed | None,
+    waited: float | None,
     decode: Callable[[Captured], Received | None],
 ) -> tuple[float | None, bool, int | None]:
     """Return the round trip, whether it is ambiguous, and the answer's TTL."""
@@ -208,7 +211,7 @@ def _measured(
     if not isinstance(answer, Observed) and len(connection.syns) == 1:
         octets = answer.octets
         ttl = octets[8] if octets[0] >> 4 == 4 else octets[7]
-        return _waited(connection, answer), False, ttl
+        return waited, False, ttl
 
     def whole(seen: Captured | Observed) -> Observed:
         found = seen if isinstance(seen, Observed) else decode(seen)

@@ -126,10 +126,10 @@ class UserspaceConnection:
         self.room = _ROOM
         """Octets left for segments."""
 
-        self.errors: list[IcmpError] = []
+        self.errors: tuple[IcmpError, ...] = ()
         """The ICMP errors that quoted it, if its segments are kept."""
 
-        self.resets: set[int] = set()
+        self.resets: frozenset[int] = frozenset()
         """The sequence numbers of the RSTs that we sent: any other is the kernel's."""
 
         self.last = b""
@@ -158,11 +158,13 @@ class UserspaceConnection:
 
     def sent(self, packet: bytes) -> None:
         """Record a packet that was handed to the interface."""
-        self.unseen += 1
         self.last = packet
+        if self.segments is None:
+            return
+        self.unseen += 1
         at = FLAGS[packet[0] >> 4]
         if packet[at] & RST_BIT:
-            self.resets.add(int.from_bytes(packet[at - 9 : at - 5], "big"))
+            self.resets |= {int.from_bytes(packet[at - 9 : at - 5], "big")}
 
     def keep(self, observed: Observed) -> None:
         """Keep a segment that was seen, while there is room."""
@@ -180,7 +182,7 @@ class UserspaceConnection:
         """Keep an ICMP error that quotes it, up to a number."""
         if self.segments is None or len(self.errors) >= _ERRORS:
             return
-        self.errors.append(error)
+        self.errors += (error,)
         if self.observer is not None:
             self.observer(error)
 

@@ -18,13 +18,12 @@ from handshake.errors import ConnectError
 from handshake.linux.packet_socket import PacketSocket
 from handshake.linux.route import send_error
 from handshake.linux.rst_guard import FURTHER_PORTS
-from handshake.packet.quick_parse import checksum_ok, ends, peek
+from handshake.packet.quick_parse import ends, peek
 from handshake.prober.clock import Clock
 from handshake.prober.result import Result, failed
 from handshake.prober.signals import signals_blocked
 from handshake.prober.timer_queue import TimerQueue
 from handshake.prober.userspace.build_result import build_result, tracked
-from handshake.prober.userspace.connection import FLAGS
 from handshake.prober.userspace.dialer import Dialer
 from handshake.prober.userspace.time_wait import TimeWait
 from handshake.tcp import Flags, Observed
@@ -94,11 +93,12 @@ class UserspaceConnections:
         self._opened = opened
         self._observer = observer
         self._packet_socket: PacketSocket | None = None
-        self._dialer = Dialer(timeouts, self.options, self.clock, attentive=self._attentive)
         self._to_us: dict[bytes, UserspaceConnection] = {}
         self._from_us: dict[bytes, UserspaceConnection] = {}
         self._timers: TimerQueue[UserspaceConnection] = TimerQueue()
         self._time_wait = TimeWait()
+        what = timeouts, self.options, self.clock, self._to_us, self._time_wait
+        self._dialer = Dialer(*what, attentive=self._attentive)
         self._silent = False
         """Whether to send nothing more, not even RSTs at the end."""
 
@@ -169,16 +169,7 @@ class UserspaceConnections:
         It may have timeouts and options of its own.
         """
         try:
-            now = self.clock.now()
-            connection = self._dialer.connection(
-                target,
-                remote,
-                self._taken,
-                lambda incoming: self._time_wait.recently_used(incoming, now),
-                self._decode,
-                timeouts,
-                options,
-            )
+            connection = self._dialer.connection(target, remote, self._decode, timeouts, options)
         except ConnectError as error:
             return failed(target, Verdict.LOCAL_ERROR, error.message, remote)
         except OSError as error:
@@ -187,7 +178,8 @@ class UserspaceConnections:
             connection.observer = self._observer()
         self._time_wait.begin(connection.incoming)
         self._listen(connection.guard.port)
-        self.packet_socket.know(connection.session.local.address, remote.address)
+        if remote.address.version == 6:
+            self.packet_socket.know(connection.session.local.address, remote.address)
         self._from_us[connection.outgoing] = self._to_us[connection.incoming] = connection
         # Sockets and filters take their time: the timer runs from when our SYN leaves.
         connection.begun = now = self.clock.now()
@@ -199,9 +191,6 @@ class UserspaceConnections:
         """Guard ports for connections to these remote ends, while we have the privileges."""
         self._dialer.prepare(remotes)
 
-    def _taken(self, incoming: bytes) -> bool:
-        return incoming in self._to_us or incoming in self._time_wait
-
     def _decode(self, captured: Captured) -> Received | None:
         return self.packet_socket.decode(captured)
 
@@ -209,7 +198,10 @@ class UserspaceConnections:
         if self._packet_socket is None:
             interface = self.options.interface
             self._packet_socket = PacketSocket(
-                [port], all_of_ours=self._attentive, interface=interface
+                [port],
+                all_of_ours=self._attentive,
+                interface=interface,
+                ring=not self._attentive,
             )
             if self._opened is not None:
                 guards = self._dialer.guards
@@ -237,33 +229,25 @@ class UserspaceConnections:
             captured = each if at == each.at else each._replace(at=at)
             if not self.packet_socket.drained:
                 complete = min(now, at)
-            octets = captured.octets
-            found = peek(octets)
-            if found is None:
+            peeked = peek(captured.octets)
+            if peeked is None:
                 self._receive_other(captured, now)
                 continue
-            connection = (self._from_us if captured.outgoing else self._to_us).get(found.ends)
+            both, outgoing = peeked[0], captured.outgoing
+            connection = (self._from_us if outgoing else self._to_us).get(both)
             if connection is None:
-                if found.bits & FIN_BIT and not captured.outgoing:
-                    self._receive_late_fin(captured, found.ends, now)
-                continue
-            _, seq, ack, bits, window, tcp, end = found
-            data = tcp + (bits >> 10 & 0x3C)
-            if captured.outgoing or connection.segments is not None:
-                self._receive_parsed(connection, captured, now)
-            elif (
-                # The endpoint judges what is odd about a segment.
-                tcp + 20 <= data <= end <= len(octets)
-                and (captured.unfinished or checksum_ok(octets, found))
-            ):
-                options = octets[tcp + 20 : data]
-                packets = connection.session.received(
-                    captured, seq, ack, bits, window, options, end - data, now
-                )
+                if peeked[3] & FIN_BIT and not outgoing:
+                    self._receive_late_fin(captured, both, now)
+            elif connection.segments is not None:
+                found = self.packet_socket.decode(captured)
+                if isinstance(found, Observed):
+                    self._observe(connection, found, now)
+            elif not outgoing:
+                packets = connection.session.received(captured, peeked, now)
                 self._send(connection, packets, now)
                 self._after(connection, now)
-            else:
-                self._receive_parsed(connection, captured, now)
+            elif peeked[3] & _SYN_ACK == SYN_BIT:
+                connection.syns.append(captured)
         return complete
 
     def _receive_late_fin(self, captured: Captured, incoming: bytes, now: int) -> None:
@@ -318,17 +302,6 @@ class UserspaceConnections:
             self._send(connection, connection.session.icmp(error, now), now)
             self._after(connection, now)
 
-    def _receive_parsed(
-        self, connection: UserspaceConnection, captured: Captured, now: int
-    ) -> None:
-        if captured.outgoing and connection.segments is None:
-            if _is_syn(captured.octets):
-                connection.syns.append(captured)
-            return
-        found = self.packet_socket.decode(captured)
-        if isinstance(found, Observed):
-            self._observe(connection, found, now)
-
     def _observe(self, connection: UserspaceConnection, observed: Observed, now: int) -> None:
         if observed.outgoing:
             connection.passed(observed)
@@ -342,10 +315,13 @@ class UserspaceConnections:
 
     def _send(self, connection: UserspaceConnection, packets: list[bytes], now: int) -> None:
         """Send packets that were due at a time."""
-        version = connection.session.remote.version
+        if not packets:
+            return
+        version, to = packets[0][0] >> 4, connection.to
+        pass_on = self.packet_socket.pass_on
         for packet in packets:
             try:
-                self.packet_socket.pass_on(packet, version, connection.to)
+                pass_on(packet, version, to)
             except OSError as error:
                 # A full queue loses a packet as the path may: it is retransmitted.
                 if error.errno not in _FULL:
@@ -353,7 +329,7 @@ class UserspaceConnections:
             else:
                 connection.sent(packet)
         # A program that was stopped sends late: its timers must not run from before that.
-        if packets and (late := self.clock.now() - now) > _LATE:
+        if (late := self.clock.now() - now) > _LATE:
             connection.session.postpone(late)
 
     def _abort_all(self) -> None:
@@ -393,8 +369,9 @@ class UserspaceConnections:
 
     def _after(self, connection: UserspaceConnection, now: int) -> None:
         """End the connection if it is over; else set its timer."""
-        due = connection.session.deadline
-        if connection.session.done:
+        session = connection.session
+        due = session.deadline
+        if session.done:
             if connection.over is None:
                 connection.over = now
             due = connection.over + (_SECOND_ANSWER if connection.refused else _LAST_LOOK)
@@ -402,7 +379,8 @@ class UserspaceConnections:
             if connection.segments is None or complete or due <= now:
                 self._end(connection)
                 return
-        self._timers.set(connection, due)
+        if connection.due is None or due < connection.due:
+            self._timers.set(connection, due)
 
     def _end(self, connection: UserspaceConnection) -> None:
         if connection.ended:
@@ -412,7 +390,3 @@ class UserspaceConnections:
         connection.outcome = connection.session.outcome()
         self._time_wait.end(connection, connection.over or 0)
         self.ended.append(connection)
-
-
-def _is_syn(octets: bytes) -> bool:
-    return octets[FLAGS[octets[0] >> 4]] & _SYN_ACK == SYN_BIT

@@ -23,7 +23,7 @@ from handshake.tcp import Endpoint, Seq
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Container, Iterable
 
     from handshake.endpoint.options import ClientOptions
     from handshake.endpoint.timeouts import Timeouts
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from handshake.linux.policy_route import PolicyRoute
     from handshake.packet.checksum import Address
     from handshake.prober.target import Target
+    from handshake.prober.userspace.time_wait import TimeWait
     from handshake.tcp import Offer
 
 _PORTS: Final = struct.Struct("!HH")
@@ -65,12 +66,22 @@ class Dialer:
     """Prepares connections; their source ports are guarded until it is closed."""
 
     def __init__(
-        self, timeouts: Timeouts, options: ClientOptions, clock: Clock, *, attentive: bool
+        self,
+        timeouts: Timeouts,
+        options: ClientOptions,
+        clock: Clock,
+        in_progress: Container[bytes],
+        time_wait: TimeWait,
+        *,
+        attentive: bool,
     ) -> None:
+        """Prepare it; what is `in_progress` is known by the ends of the packets that arrive."""
         self.guards = RstGuardPool()
         self._timeouts = timeouts
         self._options = options
         self._clock = clock
+        self._in_progress = in_progress
+        self._time_wait = time_wait
         self._attentive = attentive
         self._templates = Templates()
         self._isns = IsnGenerator()
@@ -84,13 +95,11 @@ class Dialer:
         self,
         target: Target,
         remote: Endpoint,
-        in_use: Callable[[bytes], bool],
-        recently_used: Callable[[bytes], bool],
         decode: Callable[[Captured], Received | None],
         timeouts: Timeouts | None = None,
         options: ClientOptions | None = None,
     ) -> UserspaceConnection:
-        """Return a connection in CLOSED, from a port not `in_use` nor `recently_used` for the peer.
+        """Return a connection in CLOSED, from a port that the peer knows no connection of.
 
         Timeouts or options of its own disable the shared response cache. Raises ConnectError if
         there is no route to the remote end or the requested port cannot be bound, and LocalError
@@ -106,16 +115,20 @@ class Dialer:
         itself = port if here == there else None
         if itself is not None and itself == self._options.source_port:
             raise ConnectError("bind.itself", port=port, errno="EADDRINUSE")
-        incoming = there + here
-        guard = self.guards.take(
-            source,
-            lambda ours: ours == itself or in_use(incoming + _PORTS.pack(port, ours)),
-            self._options.source_port,
-            recently_used=lambda ours: recently_used(incoming + _PORTS.pack(port, ours)),
-        )
-        incoming += _PORTS.pack(port, guard.port)
+        hosts, now = there + here, self._clock.now()
+        in_progress, time_wait = self._in_progress, self._time_wait
+
+        def in_use(ours: int) -> bool:
+            incoming = hosts + _PORTS.pack(port, ours)
+            return ours == itself or incoming in in_progress or incoming in time_wait
+
+        def recently_used(ours: int) -> bool:
+            return time_wait.recently_used(hosts + _PORTS.pack(port, ours), now)
+
+        wanted = self._options.source_port
+        guard = self.guards.take(source, in_use, wanted, recently_used=recently_used)
+        incoming = hosts + _PORTS.pack(port, guard.port)
         outgoing = here + there + _PORTS.pack(guard.port, port)
-        now = self._clock.now()
         iss = self._options.iss
         session = Session(
             responses,

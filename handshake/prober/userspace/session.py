@@ -8,6 +8,7 @@ from handshake.endpoint.attempt import Attempt
 from handshake.endpoint.outcome import Verdict
 from handshake.endpoint.single_segment import SingleSegmentProbe
 from handshake.packet.checksum import words_sum
+from handshake.packet.quick_parse import options_of
 from handshake.packet.template import stamp_at
 from handshake.tcp import Endpoint, Flags, Observed, Seq
 from handshake.units import ACK_BIT, MODULUS, NS_PER_MS, SYN_BIT
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from handshake.endpoint.sender import Segments
     from handshake.linux.packet_socket import Captured, Received
     from handshake.messages import Message
+    from handshake.packet.quick_parse import Peeked
     from handshake.prober.userspace.response_cache import CachedResponse, ResponseCache
     from handshake.tcp.icmp import IcmpError
 
@@ -156,23 +158,20 @@ class Session:
     def received(
         self,
         captured: Captured,
-        seq: int,
-        ack: int,
-        bits: int,
-        window: int,
-        options: bytes,
-        length: int,
+        peeked: Peeked,
         at: int,
     ) -> Packets:
-        """Return the answers to a segment whose checksum is right, or not filled in yet."""
+        """Return the answers to a segment in a plain packet."""
         # What is overdue comes first, and only the endpoint knows what that is.
         if self._attempt is None and at < self.deadline:
-            cached = self._next(seq, ack, bits, window, options, length)
+            cached = self._next(captured, peeked)
             if cached is not None:
                 self._cached = cached
                 self._received.append((captured, at))
                 self._outcome = cached.outcome
-                self.deadline = min(self.deadline, at + cached.wait)
+                due = at + cached.wait
+                if due < self.deadline:
+                    self.deadline = due
                 return self._filled(cached, at) if cached.segments else []
         found = self._decode(captured)
         return self.observed(found, at) if isinstance(found, Observed) else []
@@ -213,9 +212,13 @@ class Session:
             self.deadline = attempt.deadline
         return [self._responses.packet(each) for each in segments]
 
-    def _next(
-        self, seq: int, ack: int, bits: int, window: int, options: bytes, length: int
-    ) -> CachedResponse | None:
+    def _next(self, captured: Captured, peeked: Peeked) -> CachedResponse | None:
+        """Return the response to a segment; None if the endpoint must decide."""
+        octets = captured.octets
+        options = options_of(octets, peeked, unfinished=captured.unfinished)
+        if options is None:
+            return None
+        _, seq, ack, bits, window, tcp, end = peeked
         clock = 0
         if options:
             stamp = stamp_at(options)
@@ -238,7 +241,7 @@ class Session:
             bits,
             window,
             options,
-            length,
+            end - tcp - (bits >> 10 & 0x3C),
         )
         assert self._cached is not None
         try:
@@ -248,16 +251,13 @@ class Session:
 
     def _filled(self, cached: CachedResponse, at: int) -> Packets:
         clock = (self.ticks + at // NS_PER_MS) % MODULUS
-        return [
-            template.fill(
-                self._ends,
-                self._ends_sum,
-                (self.iss + seq) % MODULUS,
-                0 if ack is None else (self._irs + ack) % MODULUS,
-                bits,
-                window,
-                clock,
-                self._clocks[echo] if echo >= 0 else 0,
+        ends, ends_sum, iss, irs = self._ends, self._ends_sum, self.iss, self._irs
+        packets = []
+        for template, seq, ack, bits, window, echo in cached.segments:
+            number = (iss + seq) % MODULUS
+            acked = 0 if ack is None else (irs + ack) % MODULUS
+            echoed = self._clocks[echo] if echo >= 0 else 0
+            packets.append(
+                template.fill(ends, ends_sum, number, acked, bits, window, clock, echoed)
             )
-            for template, seq, ack, bits, window, echo in cached.segments
-        ]
+        return packets

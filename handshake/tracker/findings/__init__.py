@@ -48,7 +48,7 @@ class ConnectionFindings:
 
     def observe(self, step: Step) -> None:
         """Take one step into account."""
-        parts = self._parts[-1:] if step.segment.bogus else self._parts
+        parts = self._parts[-1:] if step.segment.bogus or step.copy else self._parts
         for part in parts:
             part.feed(step)
 

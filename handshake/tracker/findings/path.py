@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from handshake import events as ev
 from handshake.events import Role
-from handshake.events.handshake import SOONEST_TIMER
 from handshake.record import Finding
 from handshake.tcp import Offer
 from handshake.tcp.segment import RESERVED_BITS_SET
@@ -16,8 +15,8 @@ from handshake.units import NS_PER_SECOND
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from handshake.events import Step
-    from handshake.tcp import Observed, Segment
+    from handshake.events import Copy, Step
+    from handshake.tcp import Observed
 
 TTLS: Final = 8
 """Different TTLs remembered of one end: more of them prove nothing more."""
@@ -65,6 +64,7 @@ class PathFindings:
         "_last",
         "_late_syn",
         "_open",
+        "_replayed",
     )
 
     def __init__(self) -> None:
@@ -72,7 +72,9 @@ class PathFindings:
         self._ends = {Role.CLIENT: _Ttls(), Role.SERVER: _Ttls()}
         self._copies = 0
         self._copy: tuple[Observed, Observed] | None = None
-        """The first packet that was captured twice."""
+        """The first packet that was captured twice, and its copy."""
+
+        self._replayed = False
 
         self._last: Observed | None = None
         self._open = False
@@ -86,6 +88,9 @@ class PathFindings:
     def feed(self, step: Step) -> None:
         """Take one step into account."""
         observed, mine = step.observed, self._ends[step.by]
+        if step.copy is not None:
+            self._copied(step, step.copy)
+            return
         if observed.checksum_ok is not None:
             mine.checked += 1
         if observed.checksum_ok is False:
@@ -96,14 +101,17 @@ class PathFindings:
         self._clock(step)
         if step.segment.bogus:
             return
-        before, mine.last = mine.last, observed
-        if before is not None and _copied(before, observed):
-            self._copies += 1
-            self._copy = self._copy or (before, observed)
-            if step.segment.syn:
-                self._rewritten(step.by, before, observed)
-        elif observed.ttl is not None:
+        mine.last = observed
+        if observed.ttl is not None:
             self._ttl(step, mine, observed.ttl)
+
+    def _copied(self, step: Step, copy: Copy) -> None:
+        """Note a packet that was captured twice: no path changed what a replay changed."""
+        self._copies += 1
+        self._copy = self._copy or (copy.original, step.observed)
+        self._replayed = self._replayed or copy.replayed
+        if step.segment.syn and not copy.replayed:
+            self._rewritten(step.by, copy.original, step.observed)
 
     def _keep(self, code: str, observed: Observed, **values: object) -> None:
         self._kept.setdefault(code, Finding(code, observed.frame, values))
@@ -189,7 +197,9 @@ class PathFindings:
     def _twice(self, before: Observed, after: Observed) -> Finding:
         hops = 0 if before.ttl is None or after.ttl is None else abs(before.ttl - after.ttl)
         gap = abs(after.at - before.at) / NS_PER_SECOND
-        return Finding("seen-twice", after.frame, {"count": self._copies, "gap": gap, "hops": hops})
+        values = {"count": self._copies, "gap": gap, "hops": hops}
+        variant = "replayed" if self._replayed else "points"
+        return Finding("seen-twice", after.frame, values, variant)
 
     def _checksums(self) -> Iterator[Finding]:
         wrong = [(role, mine) for role, mine in self._ends.items() if mine.bad]
@@ -222,32 +232,6 @@ def _offloaded(ends: list[tuple[Role, _Ttls]]) -> Finding:
 
 def _frame(observed: Observed | None) -> int | None:
     return None if observed is None else observed.frame
-
-
-def _copied(before: Observed, after: Observed) -> bool:
-    """Whether both are one packet, captured twice."""
-    if abs(after.at - before.at) >= SOONEST_TIMER * NS_PER_SECOND:
-        return False
-    one, two = before.segment, after.segment
-    if one.seq != two.seq or _name(one) != _name(two):
-        return False
-    ident = _identification(before)
-    # Without an identification only a SYN is known to be a copy: equal ACKs may well follow each
-    # other, but no host sends a SYN twice so soon.
-    return ident == _identification(after) if ident else one.syn
-
-
-def _name(seg: Segment) -> tuple[int, int, int]:
-    return seg.ack_field, int(seg.flags) & 0x3F, seg.payload_length
-
-
-def _identification(observed: Observed) -> int:
-    """Return the identification of the IPv4 header; 0, which many senders write, if there is none.
-
-    A sender gives each packet a different one (RFC 791): two with the same are one packet.
-    """
-    octets = observed.packet
-    return int.from_bytes(octets[4:6], "big") if octets[:1] and octets[0] >> 4 == 4 else 0
 
 
 def _ways(role: Role, mine: _Ttls) -> Iterator[Finding]:

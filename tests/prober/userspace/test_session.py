@@ -110,9 +110,7 @@ class Both:
         found = peek(octets)
         assert found is not None
         if checksum_ok:
-            data = found.tcp + (found.bits >> 10 & 0x3C)
-            options = octets[found.tcp + 20 : data]
-            packets = self.session.received(captured, *found[1:5], options, found.end - data, at)
+            packets = self.session.received(captured, found, at)
         else:
             packets = self.session.observed(observed, at)
         self.expect(packets, answers)

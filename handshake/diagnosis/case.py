@@ -1,0 +1,122 @@
+"""A connection that did not go well, as the rules of a diagnosis look at it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from handshake.diagnosis.seen import distance
+from handshake.record import Diagnosis, RuledOut
+from handshake.units import NS_PER_SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from handshake.diagnosis.others import Others
+    from handshake.diagnosis.seen import Seen
+    from handshake.record import Record
+    from handshake.tcp import Endpoint
+    from handshake.tcp.icmp import IcmpError
+
+
+class Claim(NamedTuple):
+    """What a rule concludes: a code, how certain it is, and the segments that show it."""
+
+    code: str
+    certainty: str
+    """`proven`, `likely` or `possible`."""
+
+    evidence: Sequence[Seen]
+    values: Mapping[str, object]
+    """What its sentences name."""
+
+    ruled_out: Sequence[RuledOut] = ()
+
+    def diagnosis(self) -> Diagnosis:
+        """Return it as the record has it."""
+        frames = sorted({each.frame for each in self.evidence if each.frame is not None})
+        return Diagnosis(
+            self.code, self.certainty, tuple(frames), tuple(self.ruled_out), dict(self.values)
+        )
+
+
+@dataclass
+class Case:
+    """One connection: its record so far, and what was kept of its segments."""
+
+    record: Record
+    client: Endpoint
+    kept: Sequence[Seen]
+    complete: bool
+    """Whether every segment was kept."""
+
+    icmp: Sequence[IcmpError]
+    others: Others
+
+    @cached_property
+    def segments(self) -> list[Seen]:
+        """The segments that were kept, without copies of those before."""
+        found: list[Seen] = []
+        for each in self.kept:
+            if not any(each.is_copy_of(earlier) for earlier in found[-6:]):
+                found.append(each)
+        return found
+
+    def by_client(self, seen: Seen) -> bool:
+        """Whether the client sent it."""
+        return seen.source == self.client
+
+    @cached_property
+    def sent(self) -> list[Seen]:
+        """What the client sent."""
+        return [each for each in self.segments if self.by_client(each)]
+
+    @cached_property
+    def answers(self) -> list[Seen]:
+        """What the server sent."""
+        return [each for each in self.segments if not self.by_client(each)]
+
+    @cached_property
+    def syns(self) -> list[Seen]:
+        """The client's SYNs."""
+        return [each for each in self.sent if each.syn]
+
+    @cached_property
+    def syn_acks(self) -> list[Seen]:
+        """The server's SYN-ACKs."""
+        return [each for each in self.answers if each.syn_ack]
+
+    @property
+    def port(self) -> int:
+        """The server's port."""
+        return self.record.server.port
+
+    def place(self, seen: Seen) -> int:
+        """Return where it stands among the segments."""
+        return next(at for at, each in enumerate(self.segments) if each is seen)
+
+    def after(self, seen: Seen) -> list[Seen]:
+        """Return the segments that were captured after it."""
+        return self.segments[self.place(seen) + 1 :]
+
+    def final_ack(self) -> Seen | None:
+        """Return the client's first segment that acknowledges a SYN-ACK."""
+        isns = {each.seq for each in self.syn_acks}
+        plain = (each for each in self.sent if not (each.rst or each.syn or each.syn_ack))
+        return next((each for each in plain if _acknowledges(each, isns)), None)
+
+
+def _acknowledges(seen: Seen, isns: Iterable[int]) -> bool:
+    ack = seen.ack
+    return ack is not None and any(distance(isn, ack) > 0 for isn in isns)
+
+
+def seconds(first: Seen, last: Seen) -> float:
+    """Return the seconds between two segments; 0 where the clock stepped back."""
+    return max(0, last.at - first.at) / NS_PER_SECOND
+
+
+def ttls(seen: Iterable[Seen]) -> Iterator[int]:
+    """Yield each TTL once."""
+    return iter(dict.fromkeys(each.ttl for each in seen if each.ttl is not None))

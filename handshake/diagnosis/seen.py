@@ -1,0 +1,163 @@
+"""A segment in brief: what a diagnosis may look at of it, in a few numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from handshake.tcp.checksum import Checksum, kind
+from handshake.units import ACK_BIT, FIN_BIT, MASK, RST_BIT, SYN_BIT
+
+if TYPE_CHECKING:
+    from handshake.tcp import Endpoint, Observed
+
+SOONEST: Final = 100_000_000
+"""Nanoseconds before which no timer retransmits a SYN: RFC 6298 starts at 1 s, and Linux never goes
+below 0.2."""
+
+_ECN: Final = 0xC0
+_HALF: Final = 1 << 31
+
+
+def distance(begin: int, end: int) -> int:
+    """Return how far `end` lies behind `begin` in the sequence space; negative if before it."""
+    found = (end - begin) & MASK
+    return found - (MASK + 1) if found >= _HALF else found
+
+
+class Seen(NamedTuple):
+    """A segment as it was captured; of its options, what an opening or a diagnosis depends on."""
+
+    frame: int | None
+    at: int
+    """When, in nanoseconds since 1970."""
+
+    source: Endpoint
+    destination: Endpoint
+    seq: int
+    ack: int | None
+    """None where the ACK bit is clear."""
+
+    flags: int
+    window: int
+    """As the header has it, not scaled."""
+
+    length: int
+    """Octets of payload."""
+
+    ttl: int | None
+    ident: int | None
+    """The identification of the IPv4 header; None in IPv6."""
+
+    checksum: Checksum
+    cut: bool
+    """Whether the snap length cut off options: what is not here may have been sent."""
+
+    mss: int | None
+    scale: int | None
+    sack_permitted: bool
+    cookie: bytes | None
+    """The Fast Open cookie; empty where one is requested."""
+
+    stamp: int | None
+    """TSval."""
+
+    echo: int | None
+    """TSecr."""
+
+    sack: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def of(cls, observed: Observed, ends: tuple[Endpoint, Endpoint] | None = None) -> Seen:
+        """Return an observed segment in brief; `ends` are its endpoints, if they are shared."""
+        seg, options = observed.segment, observed.segment.options
+        octets, stamps, raw = observed.packet, None, options.raw
+        if raw:
+            stamps = options.timestamps
+        syn = seg.syn and bool(raw)
+        return cls(
+            observed.frame,
+            observed.at,
+            *(ends or (seg.source, seg.destination)),
+            int(seg.seq),
+            None if seg.ack is None else int(seg.ack),
+            int(seg.flags),
+            seg.window,
+            seg.payload_length,
+            observed.ttl,
+            int.from_bytes(octets[4:6], "big") if octets and octets[0] >> 4 == 4 else None,
+            Checksum.RIGHT if observed.checksum_ok else kind(observed),
+            any(each.startswith("the options are cut") for each in seg.problems),
+            options.mss if syn else None,
+            options.window_scale if syn else None,
+            options.sack_permitted if syn else False,
+            options.fast_open if syn else None,
+            None if stamps is None else stamps.value,
+            None if stamps is None else stamps.echo,
+            tuple((int(a), int(b)) for a, b in options.sack) if raw and not seg.syn else (),
+        )
+
+    @property
+    def syn(self) -> bool:
+        """Whether it is a SYN without ACK: it asks for a connection."""
+        return self.flags & (SYN_BIT | ACK_BIT | RST_BIT) == SYN_BIT
+
+    @property
+    def syn_ack(self) -> bool:
+        """Whether it is a SYN-ACK."""
+        return self.flags & (SYN_BIT | ACK_BIT | RST_BIT) == SYN_BIT | ACK_BIT
+
+    @property
+    def rst(self) -> bool:
+        """Whether it is a RST."""
+        return bool(self.flags & RST_BIT)
+
+    @property
+    def fin(self) -> bool:
+        """Whether it has a FIN."""
+        return bool(self.flags & FIN_BIT)
+
+    @property
+    def bare_ack(self) -> bool:
+        """Whether it is an ACK without SYN, FIN, RST and data."""
+        return self.flags & (SYN_BIT | FIN_BIT | RST_BIT | ACK_BIT) == ACK_BIT and not self.length
+
+    @property
+    def ecn(self) -> bool:
+        """Whether ECE and CWR are set, as in a SYN that requests ECN."""
+        return self.flags & _ECN == _ECN
+
+    @property
+    def end(self) -> int:
+        """The number after its last."""
+        return (self.seq + self.length + bool(self.flags & (SYN_BIT | FIN_BIT))) & MASK
+
+    def answers(self, other: Seen) -> bool:
+        """Whether it goes from the receiver of another segment to its sender."""
+        return self.source == other.destination and self.destination == other.source
+
+    def same_way(self, other: Seen) -> bool:
+        """Whether it has the source and the destination of another segment."""
+        return self.source == other.source and self.destination == other.destination
+
+    def acknowledges_syn(self, syn: Seen) -> bool:
+        """Whether it acknowledges a SYN, and no more than was sent with it."""
+        if self.ack is None:
+            return False
+        return 0 < ((self.ack - syn.seq) & MASK) <= syn.length + 1
+
+    def repeats(self, other: Seen) -> bool:
+        """Whether it has the numbers, flags and length of another segment of its sender."""
+        return self.same_way(other) and (self.seq, self.ack, self.flags, self.length) == (
+            other.seq,
+            other.ack,
+            other.flags,
+            other.length,
+        )
+
+    def is_copy_of(self, other: Seen) -> bool:
+        """Whether both are most likely one packet that was captured twice."""
+        if not self.repeats(other) or self.at - other.at >= SOONEST:
+            return False
+        if self.ident and other.ident:
+            return self.ident == other.ident and self.stamp == other.stamp
+        return bool(self.flags & SYN_BIT) and self.stamp == other.stamp

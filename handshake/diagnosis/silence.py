@@ -1,0 +1,45 @@
+"""Why a SYN got no answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from handshake.diagnosis.case import Claim, seconds
+from handshake.record import RuledOut
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from handshake.diagnosis.case import Case
+    from handshake.diagnosis.seen import Seen
+
+
+def unanswered(case: Case) -> Claim | None:
+    """No answer to any SYN: what else the capture shows of the host decides what it may be."""
+    if case.answers or not case.syns or case.icmp:
+        return None
+    syns = case.syns
+    values = {
+        "count": len(syns),
+        "more": len(syns) > 1,
+        "span": seconds(syns[0], syns[-1]),
+        "port": case.port,
+        "server": case.record.server.address,
+    }
+    host = case.others.host(case.record.server.address)
+    if host is None:
+        return Claim("no-answer", "possible", syns, values)
+    answers = host.answers
+    same = [each for each in answers if each.port == case.port]
+    elsewhere = same or answers
+    seen = max(elsewhere, key=lambda each: -abs(each.at - syns[0].at))
+    ruled_out = [RuledOut("host-down", seen.frame, {"port": seen.port, "refused": seen.refused})]
+    values |= {"other": seen.port, "refused": seen.refused}
+    if same and not seen.refused:
+        return Claim("unanswered-by-listener", "possible", syns, values, ruled_out)
+    return Claim("silent-filter", "likely", syns, values, ruled_out)
+
+
+def is_unanswered(evidence: Sequence[Seen]) -> bool:
+    """Whether the evidence is SYNs of one end alone."""
+    return bool(evidence) and all(each.syn and each.same_way(evidence[0]) for each in evidence)

@@ -1,0 +1,1 @@
+"""Captures of situations that are easily explained wrongly, and what they prove."""

@@ -1,0 +1,99 @@
+"""What each capture of ../shared/cases proves: outcome, codes and numbers of its connections.
+
+They stay where they are, with their own licences; beside each kind the tests of its package make
+captures of their own. A key of the record may be written with dots.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import pytest
+
+from handshake.survey import records
+
+FOLDER: Final = Path(__file__).parents[3] / "shared" / "cases"
+
+Expected: TypeAlias = dict[str, Any]
+
+COPIES: Final = {
+    "outcome": "established",
+    "closed": "fin",
+    "duration": 0.1201,
+    "handshake.rtt": 0.0201,
+    "handshake.rtt_ambiguous": False,
+    "handshake.syn_retransmissions": 0,
+    "handshake.syn_ack_retransmissions": 0,
+    "client.resent": 0,
+    "server.resent": 0,
+    "client.repeated_acks": 0,
+}
+"""A connection of ten segments, whatever the capture has twice."""
+
+CASES: Final[dict[str, list[Expected]]] = {
+    "11-syn-twice-at-once.pcap": [
+        {"outcome": "established", "client.copies": 0, "findings": []},
+    ],
+    "23-pktmon-three-copies.pcapng": [
+        COPIES | {"client.copies": 12, "server.copies": 8, "findings": ["seen-twice@2"]},
+    ],
+    "24-span-both-sides-of-router.pcap": [
+        COPIES | {"client.copies": 6, "server.copies": 4, "findings": ["seen-twice@2"]},
+    ],
+    "27-answers-stamped-an-hour-earlier.pcap": [
+        {"outcome": "established", "handshake.rtt": None, "findings": ["clock-step@2"]},
+    ],
+    "29-replayed-three-times.pcap": [
+        COPIES
+        | {
+            "client.copies": 12,
+            "server.copies": 8,
+            "client.state": "TIME-WAIT",
+            "server.state": "CLOSED",
+            "findings": ["seen-twice@11"],
+        },
+    ],
+    "70-zeek-handshake-reorder.pcap": [
+        {
+            "handshake.rtt": None,
+            "handshake.syn_ack_to_ack": 0.000294,
+            "findings": ["answer-first@2"],
+        },
+    ],
+    "76-suricata-detect-ipopts.pcap": [
+        {"outcome": "no-answer", "client.copies": 0, "findings": ["no-answer@8"]},
+        {"outcome": "no-answer", "client.copies": 0, "findings": ["no-answer@2"]},
+        {"outcome": "no-answer", "client.copies": 0, "findings": ["no-answer@7"]},
+    ],
+    "ipv4-source-route.pcap": [
+        {"outcome": "no-answer", "client.copies": 0, "findings": ["no-answer@1"]},
+        {"outcome": "no-answer", "client.copies": 0, "findings": ["no-answer@2"]},
+    ],
+}
+
+
+@cache
+def listed(name: str) -> list[dict[str, Any]]:
+    found = sorted(records(FOLDER / name), key=lambda each: each.stream)
+    return [each.as_json() for each in found]
+
+
+def value(record: dict[str, Any], key: str) -> Any:
+    if key == "findings":
+        return [f"{each['code']}@{each['frame']}" for each in record["findings"]]
+    found: Any = record
+    for part in key.split("."):
+        found = found[part]
+    return pytest.approx(found) if isinstance(found, float) else found
+
+
+@pytest.mark.skipif(not FOLDER.is_dir(), reason=f"the captures are not at {FOLDER}")
+@pytest.mark.parametrize("name", CASES)
+def test_what_each_capture_proves(name: str) -> None:
+    found, expected = listed(name), CASES[name]
+    assert len(found) == len(expected)
+    for record, wanted in zip(found, expected, strict=True):
+        actual = {key: value(record, key) for key in wanted}
+        assert actual == wanted, record["stream"]

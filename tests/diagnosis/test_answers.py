@@ -1,0 +1,57 @@
+"""A SYN answered by something that opens no connection, and what only looks like it."""
+
+from __future__ import annotations
+
+from tests.diagnosis.made import codes, down, only, up
+
+SYN = up(0, "S", 100)
+OPEN = [SYN, down(0.02, "SA", 900, 101), up(0.021, "A", 101, 901)]
+
+
+def test_a_connection_that_goes_well_has_no_diagnosis() -> None:
+    assert only(OPEN) is None
+
+
+def test_a_syn_ack_that_acknowledges_the_isn_itself() -> None:
+    found = only([SYN, down(0.01, "SA", 900, 100), up(0.0101, "R", 100)])
+    assert found is not None
+    assert (found.code, found.certainty, found.evidence) == (
+        "wrong-acknowledgment",
+        "proven",
+        (1, 2, 3),
+    )
+
+
+def test_a_wrong_acknowledgment_across_the_end_of_the_sequence_space() -> None:
+    assert codes([up(0, "S", 2**32 - 1), down(0.01, "SA", 900, 1)]) == ["wrong-acknowledgment"]
+    assert codes([up(0, "S", 2**32 - 1), down(0.01, "SA", 900, 0)]) == ["syn-ack-unanswered"]
+
+
+def test_a_syn_ack_that_takes_part_of_the_data_is_right() -> None:
+    asked = up(0, "S", 100, length=18)
+    assert codes([asked, down(0.01, "SA", 900, 111)]) == ["syn-ack-unanswered"]
+    assert codes([asked, down(0.01, "SA", 900, 120)]) == ["wrong-acknowledgment"]
+
+
+def test_an_old_connection_answers_until_it_is_reset() -> None:
+    stale = [
+        SYN,
+        down(0.001, "A", 5000, 777),
+        up(0.0011, "R", 777),
+        up(1, "S", 100),
+        down(1.001, "SA", 900, 101),
+        up(1.002, "A", 101, 901),
+    ]
+    found = only(stale)
+    assert found is not None
+    assert (found.code, found.evidence) == ("stale-connection", (1, 2, 3, 5))
+    assert [(each.code, each.frame) for each in found.ruled_out] == [("syn-ack-lost", 5)]
+
+
+def test_an_ack_of_the_syn_without_syn_opens_nothing() -> None:
+    assert codes([SYN, down(0.02, "A", 900, 101), up(1, "S", 100)]) == ["ack-without-syn"]
+
+
+def test_a_split_handshake_is_no_missing_syn() -> None:
+    split = [SYN, down(0.02, "A", 900, 101), down(0.03, "S", 899), up(0.031, "SA", 100, 900)]
+    assert codes([*split, down(0.05, "A", 900, 101)]) == [None]

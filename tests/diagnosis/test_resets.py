@@ -1,0 +1,88 @@
+"""RSTs: of the host, of a firewall, of an injector."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.diagnosis.made import Packet, between, codes, down, found, later, only, up
+
+SYN = up(0, "S", 100)
+REFUSED = [SYN, down(0.02, "RA", 0, 101, ttl=57, window=0)]
+OPENED = between(
+    [up(0.5, "S", 5000), down(0.52, "SA", 900, 5001, ttl=57), up(0.521, "A", 5001, 901)],
+    server=("192.0.2.10", 443),
+)
+
+
+def test_a_refused_syn_alone_tells_not_who_refused_it() -> None:
+    found = only(REFUSED)
+    assert found is not None
+    assert (found.code, found.certainty, found.evidence) == ("refused", "possible", (1, 2))
+
+
+@pytest.mark.parametrize("first", [REFUSED, OPENED], ids=["before", "after"])
+def test_the_ttl_of_the_hosts_other_answers_tells_that_it_refused(first: list[Packet]) -> None:
+    rest = OPENED if first is REFUSED else later(REFUSED, 1)
+    told = [each.diagnosis for each in found([*first, *rest])]
+    (diagnosis,) = [each for each in told if each is not None]
+    assert (diagnosis.code, diagnosis.certainty) == ("refused-by-host", "likely")
+
+
+@pytest.mark.parametrize(
+    ("ttl", "code"),
+    [(62, "refused-by-firewall"), (57, "refused-by-host"), (248, "refused"), (121, "refused")],
+)
+def test_another_ttl_is_another_device_unless_only_its_start_differs(ttl: int, code: str) -> None:
+    assert codes([SYN, replace(REFUSED[1], ttl=ttl), *OPENED])[0] == code
+
+
+def test_a_client_that_asks_again_although_refused() -> None:
+    packets = [*REFUSED, *later(REFUSED, 0.52), *later(REFUSED, 1.04)]
+    diagnosis = only(packets)
+    assert diagnosis is not None
+    assert diagnosis.code == "refused"
+    assert "3 times" in diagnosis.text
+
+
+SYN_ACK = down(0.18, "SA", 900, 101, ttl=48)
+
+
+def test_a_rst_before_the_hosts_own_syn_ack() -> None:
+    diagnosis = only([*REFUSED, SYN_ACK, up(0.181, "R", 101)])
+    assert diagnosis is not None
+    assert (diagnosis.code, diagnosis.certainty, diagnosis.evidence) == (
+        "injected-reset",
+        "proven",
+        (1, 2, 3),
+    )
+    assert [each.code for each in diagnosis.ruled_out] == ["port-closed"]
+
+
+def test_a_syn_ack_with_the_same_ttl_does_not_prove_another_device() -> None:
+    diagnosis = only([*REFUSED, replace(SYN_ACK, ttl=57)])
+    assert diagnosis is not None
+    assert (diagnosis.code, diagnosis.certainty) == ("injected-reset", "likely")
+
+
+def test_a_program_that_begins_to_listen_is_no_injector() -> None:
+    packets = [*REFUSED, up(0.52, "S", 100), down(0.54, "SA", 900, 101, ttl=57)]
+    assert codes([*packets, up(0.541, "A", 101, 901)]) != ["injected-reset"]
+
+
+OPEN = [SYN, down(0.18, "SA", 900, 101, ttl=48), up(0.181, "A", 101, 901)]
+ASKED = [*OPEN, up(0.19, "PA", 101, 901, 19)]
+
+
+def test_a_rst_after_which_the_server_answers_all_the_same() -> None:
+    forged = down(0.2, "RA", 901, 120, ttl=57, window=229)
+    answer = down(0.37, "A", 901, 120, ttl=48)
+    diagnosis = only([*ASKED, forged, answer, down(0.38, "PA", 901, 120, 19, ttl=48)])
+    assert diagnosis is not None
+    assert (diagnosis.code, diagnosis.certainty) == ("injected-reset", "proven")
+
+
+def test_data_that_the_rst_overtook_does_not_make_it_forged() -> None:
+    data = down(0.2001, "PA", 901, 120, 19, ttl=48)
+    assert codes([*ASKED, down(0.2, "RA", 920, 120, ttl=48), data]) != ["injected-reset"]
