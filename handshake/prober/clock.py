@@ -20,7 +20,7 @@ _ISN_TICK: Final = 4_000
 
 
 class Clock:
-    """The clock that the kernel stamps packets with, but monotonic: nobody sets it."""
+    """The clock that the kernel stamps packets with, but monotonic: it is never set."""
 
     def __init__(self) -> None:
         self._since = _wall_minus_monotonic()
