@@ -262,7 +262,9 @@ class RstGuardPool:
         LocalError if the kernel cannot be kept from sending RSTs or there is no free port, and
         ConnectError if the address or the requested port cannot be bound, or the port is `in_use`.
         """
-        known = self._by_address.setdefault(address, deque())
+        known = self._by_address.get(address)
+        if known is None:
+            known = self._by_address[address] = deque()
         for _ in range(min(len(known), len(known) if port else _EXAMINED)):
             known.rotate(-1)
             held = known[-1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import struct
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from handshake.packet import scapy_codec
 from handshake.packet.checksum import complement, words_sum
@@ -13,6 +13,8 @@ from handshake.tcp.option_kinds import Kind
 from handshake.units import TCP
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from handshake.tcp import Segment
 
 _HEADER: Final = {4: 20, 6: 40}
@@ -33,6 +35,14 @@ _SCALE_LAST: Final = bytes((Kind.NOP, Kind.WINDOW_SCALE, 3))
 
 _SHAPES: Final = 256
 """Templates kept: options that always differ must not exhaust memory."""
+
+
+Filler: TypeAlias = "Callable[[bytes, int, int, int, int, int], bytes]"
+"""Returns a packet with its TCP checksum; the kernel fills in that of the IPv4 header.
+
+Takes both addresses and both ports, and their `words_sum`; sequence and ACK number; the value and
+the echo of the timestamps, which count only if the template is `stamped`.
+"""
 
 
 class Template:
@@ -65,65 +75,54 @@ class Template:
         fixed = bytes(18) + octets[tcp + 18 : clocks] + bytes(8 * self.stamped) + self._rest
         self._sum = TCP + len(octets) - tcp + words_sum(fixed)
 
-    def fill(
-        self,
-        ends: bytes,
-        ends_sum: int,
-        seq: int,
-        ack: int,
-        bits: int,
-        window: int,
-        value: int = 0,
-        echo: int = 0,
-    ) -> bytes:
-        """Return the packet with its TCP checksum; the kernel fills in that of the IPv4 header.
+    def filler(self, bits: int, window: int) -> Filler:
+        """Return what fills in the rest: `bits` are data offset, reserved bits and flags.
 
-        `ends` are both addresses and both ports, `ends_sum` is their `words_sum`; `bits` are data
-        offset, reserved bits and flags. Timestamps are used only if it is `stamped`.
+        A connection needs it four times: a function of its own has at hand what is the same.
         """
-        # 2**16 is 1 modulo 2**16 - 1: a 32-bit number counts as the sum of its halves.
-        total = self._sum + ends_sum + seq + ack + bits + window
-        if self.stamped:
-            total += (value + echo) * self._turn
-        checksum = complement(total)
-        head, third, tail, middle = self._head, self._length, self._tail, self._middle
-        if self._identification is not None:
-            third = next(self._identification) % 0xFFFF + 1
-        else:
-            # As in Linux, all packets of a connection have the same label (RFC 6437 section 3).
-            head = (int.from_bytes(head, "big") | flow_label(ends_sum)).to_bytes(4, "big")
-        if not self.stamped:
-            return self._pack(head, third, tail, ends, seq, ack, bits, window, checksum, middle)
-        return self._pack(
-            head,
-            third,
-            tail,
-            ends,
-            seq,
-            ack,
-            bits,
-            window,
-            checksum,
-            middle,
-            value,
-            echo,
-            self._rest,
-        )
+        pack, fixed, turn = self._pack, self._sum + bits + window, self._turn
+        first, length, tail = self._head, self._length, self._tail
+        middle, rest = self._middle, self._rest
+        stamped, identification = self.stamped, self._identification
+
+        def fill(ends: bytes, ends_sum: int, seq: int, ack: int, value: int, echo: int) -> bytes:
+            # 2**16 is 1 modulo 2**16 - 1: a 32-bit number counts as the sum of its halves.
+            total = fixed + ends_sum + seq + ack
+            head, third = first, length
+            if identification is not None:
+                third = next(identification) % 0xFFFF + 1
+            else:
+                # As in Linux, all packets of a connection have one label (RFC 6437 section 3).
+                head = (int.from_bytes(head, "big") | flow_label(ends_sum)).to_bytes(4, "big")
+            if not stamped:
+                checksum = complement(total)
+                return pack(head, third, tail, ends, seq, ack, bits, window, checksum, middle)
+            checksum = complement(total + (value + echo) * turn)
+            return pack(
+                head,
+                third,
+                tail,
+                ends,
+                seq,
+                ack,
+                bits,
+                window,
+                checksum,
+                middle,
+                value,
+                echo,
+                rest,
+            )
+
+        return fill
 
     def filled(self, segment: Segment) -> bytes:
         """Return the packet of this segment, which must have the same shape."""
         ends = segment.source.address.packed + segment.destination.address.packed
         ends += _PORTS.pack(segment.source.port, segment.destination.port)
-        stamps = (segment.options.timestamps or ()) if self.stamped else ()
-        return self.fill(
-            ends,
-            words_sum(ends),
-            int(segment.seq),
-            segment.ack_field,
-            bits(segment),
-            segment.window,
-            *stamps,
-        )
+        value, echo = (segment.options.timestamps if self.stamped else None) or (0, 0)
+        fill = self.filler(bits(segment), segment.window)
+        return fill(ends, words_sum(ends), int(segment.seq), segment.ack_field, value, echo)
 
 
 class Templates:

@@ -11,7 +11,7 @@ from handshake.record import EndRecord, Json, icmp_record, rfc3339, segment_reco
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from handshake.messages import Message
     from handshake.prober.target import Target
@@ -60,14 +60,15 @@ class Result(Outcome):
     """The ICMP errors that quoted it, if every segment was kept."""
 
     @classmethod
-    def of(cls, outcome: Outcome, **others: Any) -> Result:
+    def of(cls, outcome: Outcome, others: Mapping[str, Any]) -> Result:
         """Return the result of an outcome; the `others` are the fields it does not have, or not so.
 
         A number of SYNs that were seen may replace one of those sent, for instance.
         """
         result = cls.__new__(cls)
         # Setting all fields at once takes a tenth of the time of a frozen dataclass's `__init__`.
-        vars(result).update(_DEFAULTS | vars(outcome) | others)
+        vars(result).update({**_DEFAULTS, **vars(outcome), **others})
+        assert len(vars(result)) == _FIELDS, "an unknown field, or one is missing"
         return result
 
     @property
@@ -124,6 +125,7 @@ class Result(Outcome):
         }
 
 
+_FIELDS: Final = len(fields(Result))
 _DEFAULTS: Final = {
     each.name: each.default for each in fields(Result) if each.default is not MISSING
 }

@@ -327,13 +327,15 @@ class KernelConnection:
         duration = (self._over - self._began) / NS_PER_SECOND
         return Result.of(
             outcome,
-            target=self.target.text,
-            address=str(self.remote.address),
-            port=self.remote.port,
-            reason=explain(outcome, self.local, self.remote, duration),
-            rtt=self._rtt,
-            rtt_ambiguous=self._rtt_ambiguous,
-            waited=self._waited,
-            guard="none",
-            duration=duration,
+            {
+                "target": self.target.text,
+                "address": str(self.remote.address),
+                "port": self.remote.port,
+                "reason": explain(outcome, self.local, self.remote, duration),
+                "rtt": self._rtt,
+                "rtt_ambiguous": self._rtt_ambiguous,
+                "waited": self._waited,
+                "guard": "none",
+                "duration": duration,
+            },
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from handshake.endpoint.outcome import Verdict
@@ -31,6 +32,9 @@ _DELIVERY: Final = 0.05
 
 _UNTOUCHED: Final = 255
 """A TTL that no router has decremented."""
+
+
+_text = lru_cache(1024)(str)  # an address is written slowly
 
 
 def build_result(
@@ -62,31 +66,33 @@ def build_result(
     asked, signed = session.asked, session.signed
     return Result.of(
         outcome,
-        target=connection.target.text,
-        address=str(remote.address),
-        port=remote.port,
-        reason=explain(
-            outcome,
-            session.local,
-            remote,
-            duration,
-            asked=asked,
-            signed=signed,
-            against=against[0].code if against else "",
-        ),
-        rtt=rtt,
-        rtt_ambiguous=ambiguous,
-        waited=waited,
-        syn_sent=len(connection.syns),
-        ttl=ttl,
-        negotiated=_in_force(connection, outcome.negotiated),
-        client=None if seen is None else _our_end(connection, seen),
-        server=None if seen is None else _their_end(connection, seen),
-        guard=connection.guard.name,
-        findings=findings,
-        segments=tuple(connection.segments or ()),
-        duration=duration,
-        errors=connection.errors,
+        {
+            "target": connection.target.text,
+            "address": _text(remote.address),
+            "port": remote.port,
+            "reason": explain(
+                outcome,
+                session.local,
+                remote,
+                duration,
+                asked=asked,
+                signed=signed,
+                against=against[0].code if against else "",
+            ),
+            "rtt": rtt,
+            "rtt_ambiguous": ambiguous,
+            "waited": waited,
+            "syn_sent": len(connection.syns),
+            "ttl": ttl,
+            "negotiated": _in_force(connection, outcome.negotiated),
+            "client": None if seen is None else _our_end(connection, seen),
+            "server": None if seen is None else _their_end(connection, seen),
+            "guard": connection.guard.name,
+            "findings": findings,
+            "segments": tuple(connection.segments or ()),
+            "duration": duration,
+            "errors": connection.errors,
+        },
     )
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import struct
 from contextlib import suppress
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from handshake.endpoint.segment_builder import SegmentBuilder, offer_for, path_mss
 from handshake.errors import ConnectError, LocalError
@@ -34,7 +33,10 @@ if TYPE_CHECKING:
     from handshake.prober.userspace.time_wait import TimeWait
     from handshake.tcp import Offer
 
-_PORTS: Final = struct.Struct("!HH")
+_Departure: TypeAlias = (
+    "tuple[tuple[Any, ...] | PolicyRoute, Selector, Callable[[], Address | None]]"
+)
+"""Where packets are sent, what that is found by, and what returns the first gateway."""
 
 _ROUTE_LIFETIME: Final = NS_PER_SECOND
 """How long a route to an address is cached, in nanoseconds."""
@@ -43,9 +45,7 @@ _ROUTE_LIFETIME: Final = NS_PER_SECOND
 class _Path(NamedTuple):
     """What is known of the path to an address."""
 
-    to: tuple[Any, ...]
-    """The address, as socket calls expect it."""
-
+    departure: _Departure
     flow: Selector
     """What the route was found by, other than the address."""
 
@@ -55,11 +55,15 @@ class _Path(NamedTuple):
     source: Address
     """Our address on it."""
 
+    ours: bytes
+    """Our address, as it stands in a packet."""
+
+    theirs: bytes
     responses: ResponseCache
     """The cached responses of connections on such a path."""
 
-    gateway: Callable[[], Address | None]
-    """Returns its first gateway."""
+    ticks: int
+    """The offset of our timestamps clock towards the address."""
 
 
 class Dialer:
@@ -105,30 +109,32 @@ class Dialer:
         there is no route to the remote end or the requested port cannot be bound, and LocalError
         if no port of ours can be guarded.
         """
-        path = self._path(remote)
+        now = self._clock.now()
+        path = self._path(remote, now)
         source, responses = path.source, path.responses
         room = responses.path_mss
         if timeouts is not None or options is not None:
             how = timeouts or self._timeouts, self._templates, options or self._options
             responses = ResponseCache(remote.version, responses.offer, *how, room)
-        here, there, port = source.packed, remote.address.packed, remote.port
-        itself = port if here == there else None
+        port = remote.port.to_bytes(2, "big")
+        itself = remote.port if path.theirs == path.ours else None
         if itself is not None and itself == self._options.source_port:
-            raise ConnectError("bind.itself", port=port, errno="EADDRINUSE")
-        hosts, now = there + here, self._clock.now()
+            raise ConnectError("bind.itself", port=itself, errno="EADDRINUSE")
+        known = path.theirs + path.ours + port
         in_progress, time_wait = self._in_progress, self._time_wait
 
         def in_use(ours: int) -> bool:
-            incoming = hosts + _PORTS.pack(port, ours)
+            incoming = known + ours.to_bytes(2, "big")
             return ours == itself or incoming in in_progress or incoming in time_wait
 
-        def recently_used(ours: int) -> bool:
-            return time_wait.recently_used(hosts + _PORTS.pack(port, ours), now)
-
-        wanted = self._options.source_port
-        guard = self.guards.take(source, in_use, wanted, recently_used=recently_used)
-        incoming = hosts + _PORTS.pack(port, guard.port)
-        outgoing = here + there + _PORTS.pack(guard.port, port)
+        guard = self.guards.take(
+            source,
+            in_use,
+            self._options.source_port,
+            recently_used=time_wait.recently_used(known, now),
+        )
+        ours = guard.port.to_bytes(2, "big")
+        incoming, outgoing = known + ours, path.ours + path.theirs + ours + port
         iss = self._options.iss
         session = Session(
             responses,
@@ -136,7 +142,7 @@ class Dialer:
             remote,
             outgoing,
             self._isns.iss(outgoing, now) if iss is None else iss,
-            self._isns.ticks(here + there),
+            path.ticks,
             decode,
         )
         to, flow, router = self._departure(path, remote.address, guard.port)
@@ -153,30 +159,29 @@ class Dialer:
         port = self._options.source_port
         for remote in remotes:
             with suppress(OSError, LocalError):
-                self.guards.take(self._path(remote).source, lambda _: False, port)
+                source = self._path(remote, self._clock.now()).source
+                self.guards.take(source, lambda _: False, port)
 
     def close(self) -> None:
         """Close all guards."""
         self.guards.close()
 
-    def _departure(
-        self, path: _Path, address: Address, port: int
-    ) -> tuple[tuple[Any, ...] | PolicyRoute, Selector, Callable[[], Address | None]]:
-        """Return where packets from our port are sent, what that is found by, and the gateway."""
-        flow = path.flow._replace(source=path.source)
+    def _departure(self, path: _Path, address: Address, port: int) -> _Departure:
+        """Return how packets from our port leave."""
         if not path.told:
-            return path.to, flow, path.gateway
+            return path.departure
         from handshake.linux.policy_route import policy_route
 
         try:
             found = policy_route(address, path.flow, port)
         except OSError as error:
             raise send_error(error) from error
-        return found, flow._replace(source_port=port), lambda: found.hop.gateway
+        flow = path.flow._replace(source=path.source, source_port=port)
+        return found, flow, lambda: found.hop.gateway
 
-    def _path(self, remote: Endpoint) -> _Path:
+    def _path(self, remote: Endpoint, now: int) -> _Path:
         """Return the path to a remote end, cached for a second."""
-        now, address = self._clock.now(), remote.address
+        address = remote.address
         if now >= self._paths_until:
             self._paths.clear()
             self._rules.clear()
@@ -208,5 +213,8 @@ class Dialer:
             responses.packet(SegmentBuilder(offer, options, room).opening(*ends, Seq(0), clock=0))
         # Of a source that was asked for, a raw socket must be told: the header does not count.
         more = not told.plain or options.source is not None
-        router = cache(partial(gateway, address, flow._replace(source=path.source)))
-        return _Path(sockaddr(address), flow, more, path.source, responses, router)
+        ours, theirs = path.source.packed, address.packed
+        whole = flow._replace(source=path.source)
+        departure = sockaddr(address), whole, cache(partial(gateway, address, whole))
+        ticks = self._isns.ticks(ours + theirs)
+        return _Path(departure, flow, more, path.source, ours, theirs, responses, ticks)

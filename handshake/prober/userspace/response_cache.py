@@ -61,7 +61,7 @@ class CachedSegment(NamedTuple):
 class CachedResponse:
     """What an endpoint did after it had received segments with these keys, in this order."""
 
-    __slots__ = ("answer", "following", "outcome", "received", "segments", "wait")
+    __slots__ = ("answer", "fillers", "following", "outcome", "received", "wait")
 
     def __init__(
         self,
@@ -72,7 +72,12 @@ class CachedResponse:
         answer: int,
     ) -> None:
         self.received = received
-        self.segments = segments
+        self.fillers = tuple(
+            (each.template.filler(each.bits, each.window), each.seq, each.ack, each.echo)
+            for each in segments
+        )
+        """What fills in each segment to send, with what stands in `CachedSegment`."""
+
         self.wait = wait
         """How long after the last of them its timer expires, or sooner."""
 

@@ -172,7 +172,7 @@ class Session:
                 due = at + cached.wait
                 if due < self.deadline:
                     self.deadline = due
-                return self._filled(cached, at) if cached.segments else []
+                return self._filled(cached, at) if cached.fillers else []
         found = self._decode(captured)
         return self.observed(found, at) if isinstance(found, Observed) else []
 
@@ -253,11 +253,8 @@ class Session:
         clock = (self.ticks + at // NS_PER_MS) % MODULUS
         ends, ends_sum, iss, irs = self._ends, self._ends_sum, self.iss, self._irs
         packets = []
-        for template, seq, ack, bits, window, echo in cached.segments:
-            number = (iss + seq) % MODULUS
+        for fill, seq, ack, echo in cached.fillers:
             acked = 0 if ack is None else (irs + ack) % MODULUS
             echoed = self._clocks[echo] if echo >= 0 else 0
-            packets.append(
-                template.fill(ends, ends_sum, number, acked, bits, window, clock, echoed)
-            )
+            packets.append(fill(ends, ends_sum, (iss + seq) % MODULUS, acked, clock, echoed))
         return packets

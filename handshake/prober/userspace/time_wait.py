@@ -10,6 +10,8 @@ from handshake.endpoint.outcome import Close, Verdict
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from handshake.linux.policy_route import PolicyRoute
     from handshake.prober.userspace.connection import UserspaceConnection
 
@@ -61,7 +63,7 @@ class TimeWait:
         self._kept: OrderedDict[bytes, None] = OrderedDict()
         self._last: OrderedDict[bytes, _Last] = OrderedDict()
         # A dict keeps its order, too, and takes a third of the memory.
-        self._used_ports: OrderedDict[bytes, dict[bytes, int]] = OrderedDict()
+        self._used_ports: OrderedDict[bytes, dict[int, int]] = OrderedDict()
         self.until = 0
         """Until when a peer may retransmit a FIN that was acknowledged."""
 
@@ -69,14 +71,14 @@ class TimeWait:
         """Whether the peer may still have the connection, and would reject another SYN."""
         return incoming in self._kept
 
-    def recently_used(self, incoming: bytes, now: int) -> bool:
-        """Whether a connection between these endpoints ended less than a minute ago.
+    def recently_used(self, remote: bytes, now: int) -> Callable[[int], bool]:
+        """Return whether a connection from a port of ours ended less than a minute ago.
 
-        The peer, or a firewall on the path, may still have state of it: another port is better.
+        `remote` is an incoming packet's ends without our port. The peer, or a firewall on the path,
+        may still have state of the connection: another port is better.
         """
-        ports = self._used_ports.get(incoming[:-_PORT])
-        ended = None if ports is None else ports.get(incoming[-_PORT:])
-        return ended is not None and now < ended + _AVOIDED
+        ended, since = self._used_ports.get(remote, {}), now - _AVOIDED
+        return lambda ours: ended.get(ours, since) > since
 
     def begin(self, incoming: bytes) -> None:
         """Forget the previous connection: another one begins between these endpoints."""
@@ -98,7 +100,7 @@ class TimeWait:
         self._remember_port(connection.incoming, now)
 
     def _remember_port(self, incoming: bytes, now: int) -> None:
-        remote, port = incoming[:-_PORT], incoming[-_PORT:]
+        remote, port = incoming[:-_PORT], int.from_bytes(incoming[-_PORT:], "big")
         ports = self._used_ports.setdefault(remote, {})
         ports.pop(port, None)
         ports[port] = now
