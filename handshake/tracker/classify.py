@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from handshake.events import Copy
+    from handshake.tracker.connection import Connection
     from handshake.tracker.context import SegmentContext
 
 _OVER = (State.CLOSED, State.TIME_WAIT)
@@ -86,6 +87,14 @@ def _reset(seen: SegmentContext) -> Generator[ev.Event, None, bool]:
     return is_end(seen.received)
 
 
+def _answered(connection: Connection, at: int) -> float | None:
+    """Return the seconds from the SYN to the SYN-ACK, if it passed between the SYN and `at`."""
+    syn, syn_ack = connection.client.syn, connection.server.syn_ack
+    if syn is None or syn_ack is None or not syn.last.at <= syn_ack.last.at <= at:
+        return None
+    return (syn_ack.last.at - syn.last.at) / NS_PER_SECOND
+
+
 def _dropped(seen: SegmentContext) -> Iterator[ev.Event]:
     """Yield why the receiver must not act on the segment, where its rules forbid it."""
     block, seg = seen.received.before, seen.seg
@@ -114,7 +123,10 @@ def _milestones(seen: SegmentContext, *, aborted: bool) -> Iterator[ev.Event]:
         and all(state.synchronized for state in states)
     ):
         timed = syn is not None and seen.observed.at >= syn.last.at
-        yield ev.Established(seen.since(syn) if syn is not None and timed else None)
+        if syn is None or not timed:
+            yield ev.Established(None)
+        else:
+            yield ev.Established(seen.since(syn), _answered(connection, seen.observed.at))
     before = seen.sent.before
     first = before is None or before.fin is None
     if State.CLOSING in states and seen.seg.fin and first:

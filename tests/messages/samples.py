@@ -76,6 +76,7 @@ EVENTS: Final[tuple[Event, ...]] = (
         agreement((1460, 1460), (7, 7), timestamps=False, ecn="accecn"), scaled=True
     ),
     ev.Established(0.0284),
+    ev.Established(0.0284, 0.028),
     ev.Established(None),
     ev.SimultaneousOpen(SERVER, Seq(5000)),
     ev.Refused(SERVER, 0.0284),
@@ -333,6 +334,7 @@ VERDICTS: Final[tuple[Message, ...]] = (
     *(_verdict("open", port=80, ack=each, missing="") for each in _ACKS),
     *(_verdict("open", port=80, ack=_ACKS[0], missing=each) for each in _MISSING),
     _verdict("closed", port=81),
+    _verdict("lossy", lost=4, sent=13, share=4 / 13),
     _verdict("refused.contradicted", port=81),
     _verdict("refused.several", port=81),
     _verdict("filtered.silent", count=3, seconds=5.0),
