@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from heapq import nlargest
 from itertools import chain, count
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
@@ -109,12 +110,13 @@ class FlowTable:
 
         They come in the order of their numbers, except those that ended long before.
         """
-        look_at = 0
+        look_at = before = 0
         for frame in frames:
             self._take(frame)
-            if frame.time >= look_at:
-                look_at = frame.time + _LOOK
-                yield from self._release(frame.time, QUIET)
+            now, before = min(before, frame.time), frame.time
+            if now >= look_at:
+                look_at = now + _LOOK
+                yield from self._release(QUIET)
             if self._may_keep(frame.number) > self._most_kept:
                 yield from self._make_room(frame)
             if self._ready:
@@ -243,8 +245,7 @@ class FlowTable:
     def _learn(self, flows: list[Flow]) -> None:
         """Learn what these flows show of the servers, before the first of them is judged."""
         if self._others is not None:
-            for flow in flows:
-                learn(self._others, flow)
+            learn(self._others, flows, self._decoder)
 
     def _summary(self, flow: Flow) -> tuple[Start, Summary] | None:
         """Return the summary of an ordinary flow; None if a tracker must follow it."""
@@ -252,8 +253,9 @@ class FlowTable:
         found = None if start is None else fast_path.summarize(flow.layout, flow.records, start)
         return None if start is None or found is None else (start, found)
 
-    def _release(self, now: int, quiet: int) -> Iterator[_Ended]:
+    def _release(self, quiet: int) -> Iterator[_Ended]:
         """Drop flows that ended more than `quiet` nanoseconds ago; yield their records."""
+        now = self._now()
         flows = [
             flow
             for flow in self._all()
@@ -275,6 +277,11 @@ class FlowTable:
             self._drop(flow)
             self.waited = min(self.waited, quiet)
             yield from ended
+
+    def _now(self) -> int:
+        """Return a time that two flows show has come: one time stamp alone may be wrong."""
+        latest = nlargest(2, (flow.last_at for flow in self._all()))
+        return latest[1] if len(latest) == 2 else 0
 
     def _shared(self, work: Callable[[Flow], _Result], flows: list[Flow]) -> Iterator[_Result]:
         """Yield the result of `work` for each flow, with two processes if there is much to do."""
@@ -314,7 +321,7 @@ class FlowTable:
             self._kept, self._counted = self._octets(), frame.number
             if self._kept <= self._most_kept * 3 // 4:
                 return
-            yield from self._release(frame.time, quiet)
+            yield from self._release(quiet)
         for flow in sorted(self._all(), key=lambda flow: len(flow.records), reverse=True):
             self._kept = self._octets()
             if self._kept <= self._most_kept * 3 // 4:

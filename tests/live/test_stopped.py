@@ -61,7 +61,7 @@ MOMENTS: Final = [
 @pytest.mark.live
 @pytest.mark.parametrize("targets", [1, 5])
 def test_a_probe_that_was_stopped(targets: int) -> None:
-    with pair() as (client, server), accepting_all(server, hang_up, PORT, at_once=True):
+    with pair() as (client, server), accepting_all(server, hang_up):
         running = {
             moment: start(client, moment, [f"10.77.0.2:{PORT}"] * targets) for moment in MOMENTS
         }

@@ -17,7 +17,7 @@ from handshake.replayer import replay
 from handshake.survey import records
 from handshake.tracker import summarize_all
 from tests.errors import coded
-from tests.survey.made import CAPTURES, packets, save
+from tests.survey.made import CAPTURES, Packet, packets, save
 
 if TYPE_CHECKING:
     from random import Random
@@ -52,26 +52,47 @@ def test_the_steps_of_a_connection_are_those_of_replay(path: Path) -> None:
         assert len(found.steps(record, 2)) == min(2, len(whole))
 
 
+def later(*, since: int) -> list[Packet]:
+    """Return SYNs of so many ports that the time of their stamps is believed."""
+    (syn, at), *_ = packets("refused", since=since)
+    assert syn[12:14] == b"\x08\x00"
+    return [(syn[:34] + port.to_bytes(2, "big") + syn[36:], at) for port in range(5000, 5002)]
+
+
 def test_what_is_over_comes_once_it_has_been_quiet(tmp_path: Path) -> None:
     still_open = packets("open-close-v4", since=0)[:3]
-    over, next_one = packets("open-close-v6", since=1), packets("refused", since=200)
-    found = records(save(tmp_path / "long.pcap", still_open + over + next_one))
-    assert [each.stream for each in found] == [1, 0, 2]
+    over = packets("open-close-v6", since=1)
+    found = records(save(tmp_path / "long.pcap", still_open + over + later(since=200)))
+    assert [each.stream for each in found][:3] == [1, 0, 2]
 
 
 def test_a_syn_without_an_answer_times_out(tmp_path: Path) -> None:
     still_open = packets("open-close-v6", since=0)[:3]
-    given_up, next_one = packets("half-open", since=1), packets("refused", since=200)
-    found = records(save(tmp_path / "long.pcap", still_open + given_up + next_one))
-    assert [each.stream for each in found] == [1, 0, 2]
+    given_up = packets("half-open", since=1)
+    found = records(save(tmp_path / "long.pcap", still_open + given_up + later(since=200)))
+    assert [each.stream for each in found][:3] == [1, 0, 2]
+
+
+@pytest.mark.parametrize("wrong", range(1, 10))
+@pytest.mark.parametrize("ahead", [130, 86_400, 2**31])
+def test_a_wrong_time_stamp_ends_no_connection(tmp_path: Path, wrong: int, ahead: int) -> None:
+    """Every frame of the file in turn is stamped too late: no segment is lost for it."""
+    given = packets("open-close-v4", since=0)
+    data, at = given[wrong]
+    given[wrong] = (data, at + ahead * 10**9)
+    found = records(save(tmp_path / "wrong.pcap", [*given, *packets("refused", since=1)]))
+    assert [each.client.segments + each.server.segments for each in found] == [len(given), 2]
+    assert "list.late" not in [warning.code for warning in found.warnings]
 
 
 def test_later_segments_are_reported(tmp_path: Path) -> None:
-    over, other = packets("open-close-v4", since=0), packets("open-close-v6", since=200)
+    over = packets("open-close-v4", since=0)
+    others = later(since=200)
     data, _ = over[-1]
-    path = save(tmp_path / "late.pcap", [*over, *other, (data, 300 * 10**9)])
+    path = save(tmp_path / "late.pcap", [*over, *others, (data, 300 * 10**9)])
     found = records(path)
-    assert [each.frames for each in found] == [(1, 10), (11, 20)]
+    assert next(each.frames for each in found) == (1, len(over))
+    assert sum(each.client.segments + each.server.segments for each in found) == len(over + others)
     assert coded(found.warnings) == [("list.late", {"count": 1, "seconds": 120, "one": True})]
     assert found.warnings[0].place == str(path)
 

@@ -49,6 +49,27 @@ ONE_ROW: dict[str, tuple[tuple[str, ...], str]] = {
         ("A <SEQ=100><ACK=301><CTL=SYN,ACK>", "B <SEQ=300><CTL=SYN>"),
         "S1 Hs^ 0/0",
     ),
+    # Zeek does not know A's port for a server's: what follows shows that its SYN-ACK is no scan.
+    "SYN-ACK of an unknown port, then an ACK": (
+        ("A <SEQ=100><ACK=301><CTL=SYN,ACK>", "B <SEQ=301><ACK=101><CTL=ACK>"),
+        "S1 ^hA 0/0",
+    ),
+    "SYN-ACK of an unknown port, then data of the other side": (
+        ("A <SEQ=100><ACK=301><CTL=SYN,ACK>", "B <SEQ=301><ACK=101><DATA=5><CTL=PSH,ACK>"),
+        "S1 ^hD 5/0",
+    ),
+    "SYN-ACK of an unknown port, then data of its own": (
+        ("A <SEQ=100><ACK=301><CTL=SYN,ACK>", ASK),
+        "OTH ^hd 0/5",
+    ),
+    "SYN-ACK of an unknown port, then a RST: a scan": (
+        ("A <SEQ=100><ACK=301><CTL=SYN,ACK>", "B <SEQ=301><CTL=RST>"),
+        "REJ Hr 0/0",
+    ),
+    "SYN-ACK of an unknown port, then a FIN": (
+        ("A <SEQ=100><ACK=301><CTL=SYN,ACK>", "B <SEQ=301><ACK=101><CTL=FIN,ACK>"),
+        "S3 Hf 0/0",
+    ),
     "data in the SYN": (
         # Zeek knows the number after a SYN at once, so that its data seem to come again.
         ("A <SEQ=100><DATA=5><CTL=SYN>", "B <SEQ=300><ACK=106><CTL=SYN,ACK>"),

@@ -127,6 +127,8 @@ class Conn:
 
         Of the payload's `length` octets, `captured` are there; `octets` is the IP packet's length.
         """
+        if self.history.text == "H" and not flags & _CONTROL and (length or flags & ACK_BIT):
+            self._recognize_answer()
         side = self._ends[by]
         peer = self._ends[not by]
         history = self.history
@@ -293,6 +295,13 @@ class Conn:
         side.closed = True
         if side.state is RESET or peer.closed or peer.state is INACTIVE:
             self._removal = self.last + CLOSE
+
+    def _recognize_answer(self) -> None:
+        """Flip a connection that began with a SYN-ACK: an ACK or data follow, so it is no scan."""
+        self.flip()
+        self.history.text = "^h"
+        self.resp.become(ESTABLISHED)
+        self.from_the_middle = False
 
     def flip(self) -> None:
         """Swap originator and responder."""

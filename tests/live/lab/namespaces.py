@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeAlias
 
-TIMEOUT = 10.0
+TIMEOUT = 30.0
 """Seconds after which a socket, a command or a wait of ours gives up."""
 
 # Host has a method of this name, so its signatures cannot use socket.socket.

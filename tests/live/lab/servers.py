@@ -15,13 +15,8 @@ def accepting_all(
     treat: Callable[[socket.socket], None],
     port: int = PORT,
     address: str = "::",
-    *,
-    at_once: bool = False,
 ) -> Iterator[None]:
-    """Accept connections and treat each so: one after another, or all `at_once` in threads.
-
-    Without a connection for TIMEOUT seconds it stops accepting, unless they are treated at once.
-    """
+    """Accept connections and treat each so, in a thread of its own: none waits for another."""
 
     def handle(client: socket.socket) -> None:
         client.settimeout(TIMEOUT)
@@ -34,14 +29,10 @@ def accepting_all(
                 client, _ = listener.accept()
             except OSError:
                 return
-            if at_once:
-                threading.Thread(target=handle, args=(client,), daemon=True).start()
-            else:
-                handle(client)
+            threading.Thread(target=handle, args=(client,), daemon=True).start()
 
     with host.listen(port, address) as listener:
-        if at_once:
-            listener.settimeout(None)
+        listener.settimeout(None)
         listener.listen(1024)
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
