@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from handshake.diagnosis import answers, resets, silence
+from handshake.diagnosis import across, answers, data, opening, resets, silence
 from handshake.diagnosis.case import Case
 from handshake.diagnosis.facts import Facts
 from handshake.diagnosis.others import Others
@@ -39,28 +39,85 @@ CODES: Final[dict[str, Cause]] = {
     "unanswered-by-listener": Cause(
         "a port that answers others did not answer", silence.is_unanswered
     ),
+    "timestamps-behind": Cause("the SYN's timestamp is behind another's", across.has_timestamps),
+    "translation-undone": Cause("another address answers the SYN", across.is_translation_undone),
+    "port-scan": Cause("one of many ports that a client tries", silence.is_unanswered),
+    "syn-flood": Cause("one of many connections that hang", across.is_hanging),
+    "host-down": Cause("a router reports that the host does not answer", silence.is_unanswered),
+    "rejected-by-firewall": Cause("an ICMP error of a firewall", silence.is_unanswered),
+    "no-route": Cause("another ICMP error answered the SYN", silence.is_unanswered),
     # An answer that opens nothing.
     "wrong-acknowledgment": Cause(
         "the SYN-ACK acknowledges a number that was not sent", answers.is_wrong_acknowledgment
     ),
+    "wrong-checksum": Cause("every SYN-ACK has a wrong checksum", opening.is_wrong_checksum),
     "stale-connection": Cause("the server still has an older connection", answers.is_stale),
     "ack-without-syn": Cause("an ACK without SYN answered the SYN", answers.is_bare_ack),
     "syn-ack-unanswered": Cause("no answer to the SYN-ACK", answers.is_unacknowledged),
+    "syn-turned-ack": Cause("a SYN whose flag was changed to ACK", opening.is_syn_turned_ack),
+    "two-servers": Cause("two hosts answered one SYN", opening.is_two_servers),
+    "self-connect": Cause("a socket connected to itself", across.is_itself),
+    "one-sided-capture": Cause("one direction is not in the capture", data.is_one_sided),
+    # A handshake that is not finished, or late.
+    "accept-queue-full": Cause("the server ignores the ACK and the data", opening.is_accept_queue),
+    "deferred-accept": Cause("the SYN-ACK comes again after the ACK", opening.is_deferred),
+    "late-accept": Cause("likewise, and then the server goes on", opening.is_late_accept),
+    "fast-open-fallback": Cause(
+        "only a SYN without data is answered", opening.is_fast_open_fallback
+    ),
+    "ecn-fallback": Cause("only a SYN without ECN is answered", opening.is_ecn_fallback),
+    "slow-path": Cause("the round trip is longer than the SYN's timer", opening.is_slow_path),
+    "syn-lost": Cause("the SYN had to be sent again", opening.is_delayed),
     # RSTs.
     "injected-reset": Cause("another device sent a RST in the server's name", resets.is_injected),
     "refused": Cause("a RST answered the SYN", resets.is_refused),
     "refused-by-host": Cause("likewise, with the TTL of the host", resets.is_refused),
     "refused-by-firewall": Cause("likewise, with another TTL", resets.is_refused),
+    "hand-made-syn": Cause("a tool's SYN, and the RST of its own kernel", resets.is_hand_made),
+    "client-gave-up": Cause("the SYN-ACK came too late", resets.is_by_client),
+    "reset-by-client": Cause("the client answered the SYN-ACK with a RST", resets.is_by_client),
+    "unexpected-syn-ack": Cause("likewise, and its SYN was not seen", resets.is_by_client),
+    "closed-at-once": Cause("the server reset it without data", resets.is_after_accept),
+    "reset-by-other-device": Cause("likewise, with another TTL", resets.is_after_accept),
+    "unknown-to-server": Cause("the server does not know the connection", resets.is_stateless),
+    "idle-reset": Cause("a RST after a long silence", resets.is_idle_reset),
+    # Data.
+    "path-mtu": Cause("large segments are lost, small ones arrive", data.is_path_mtu),
+    "window-overrun": Cause("data beyond the receiver's window", data.is_window_overrun),
+    "sack-not-translated": Cause("a SACK block of what was never sent", data.is_broken_sack),
+    "idle-timeout": Cause("no answer after a long silence", data.is_idle),
+    "peer-silent": Cause("no answer any more", data.is_stalled),
 }
 """Every cause by its code: what programs may rely on."""
 
 RULES: Final[tuple[Callable[[Case], Claim | None], ...]] = (
+    across.itself,
+    opening.syn_turned_ack,
+    across.translation_undone,
     answers.wrong_acknowledgment,
+    opening.wrong_checksum,
     resets.injected,
+    opening.two_servers,
     answers.bare_ack,
     resets.refused,
+    silence.unreachable,
+    data.one_sided,
+    resets.by_client,
+    resets.after_idle,
+    resets.after_accept,
+    data.window_overrun,
+    data.broken_sack,
+    opening.unfinished,
+    data.path_mtu,
+    data.silent_peer,
+    across.timestamps_behind,
+    across.flood,
+    across.scan,
     silence.unanswered,
     answers.unacknowledged,
+    opening.fast_open_fallback,
+    opening.ecn_fallback,
+    opening.delayed,
 )
 
 _NOTHING: Final = Others()

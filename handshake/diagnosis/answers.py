@@ -105,7 +105,7 @@ def unacknowledged(case: Case) -> Claim | None:
     if not case.syn_acks or case.record.outcome != "half-open":
         return None
     first, last = case.syn_acks[0], case.syn_acks[-1]
-    if case.final_ack() is not None or any(each.rst for each in case.sent):
+    if case.final_ack is not None or any(each.rst for each in case.sent):
         return None
     count = len(case.syn_acks)
     values = {

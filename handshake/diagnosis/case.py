@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.diagnosis.seen import distance
 from handshake.record import Diagnosis, RuledOut
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from handshake.record import Record
     from handshake.tcp import Endpoint
     from handshake.tcp.icmp import IcmpError
+
+
+_FAR: Final = 1 << 24
+"""Octets that no server sends before its SYN-ACK is acknowledged."""
 
 
 class Claim(NamedTuple):
@@ -100,16 +104,22 @@ class Case:
         """Return the segments that were captured after it."""
         return self.segments[self.place(seen) + 1 :]
 
+    @cached_property
     def final_ack(self) -> Seen | None:
-        """Return the client's first segment that acknowledges a SYN-ACK."""
-        isns = {each.seq for each in self.syn_acks}
-        plain = (each for each in self.sent if not (each.rst or each.syn or each.syn_ack))
-        return next((each for each in plain if _acknowledges(each, isns)), None)
+        """The client's first segment that acknowledges a SYN-ACK which was seen before it."""
+        isns: set[int] = set()
+        for each in self.segments:
+            if not self.by_client(each):
+                if each.syn_ack:
+                    isns.add(each.seq)
+            elif not (each.rst or each.syn or each.syn_ack) and _acknowledges(each, isns):
+                return each
+        return None
 
 
 def _acknowledges(seen: Seen, isns: Iterable[int]) -> bool:
     ack = seen.ack
-    return ack is not None and any(distance(isn, ack) > 0 for isn in isns)
+    return ack is not None and any(0 < distance(isn, ack) < _FAR for isn in isns)
 
 
 def seconds(first: Seen, last: Seen) -> float:

@@ -1,21 +1,30 @@
-"""What the rest of a capture shows of the hosts of a connection, in a bounded table."""
+"""What the rest of a capture shows of the hosts of a connection, in bounded tables."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from handshake.diagnosis.seen import Seen
     from handshake.tcp import Endpoint
 
 HOSTS: Final = 4096
-"""Hosts that are remembered; the oldest are dropped first."""
+"""Entries of a table; the oldest are dropped first."""
 
-_PORTS: Final = 64
-"""Ports of a host that are remembered."""
+PORTS: Final = 1024
+"""Ports, or clients, that are told apart of one host."""
+
+_ANSWERS: Final = 64
+"""Ports of a host whose answers are remembered."""
+
+_STAMPS: Final = 16
+"""Timestamps remembered of a pair of hosts."""
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 
 class Answer(NamedTuple):
@@ -32,6 +41,14 @@ class Answer(NamedTuple):
     """Nanoseconds after the SYN."""
 
 
+class Stamp(NamedTuple):
+    """A timestamp of a client that a server accepted."""
+
+    frame: int | None
+    at: int
+    value: int
+
+
 @dataclass(slots=True)
 class Host:
     """The first and the last answer of each port of a host."""
@@ -46,14 +63,29 @@ class Host:
                 min(known[0], answer, key=lambda each: each.at),
                 max(known[1], answer, key=lambda each: each.at),
             )
-        elif len(self.ports) < _PORTS:
+        elif len(self.ports) < _ANSWERS:
             self.ports[answer.port] = answer, answer
 
     @property
     def answers(self) -> list[Answer]:
         """All that are remembered, in the order of time."""
         found = {answer for pair in self.ports.values() for answer in pair}
-        return sorted(found, key=lambda each: each.at)
+        return sorted(found, key=lambda each: (each.at, each.frame or 0))
+
+
+@dataclass(slots=True)
+class Failures:
+    """Connections to one port that got no further than SYN or SYN-ACK, or all of one client."""
+
+    count: int = 0
+    names: set[object] = field(default_factory=set)
+    """The clients, or the ports."""
+
+    def add(self, name: object) -> None:
+        """Count one."""
+        self.count += 1
+        if len(self.names) < PORTS:
+            self.names.add(name)
 
 
 class Others:
@@ -61,19 +93,84 @@ class Others:
 
     def __init__(self) -> None:
         self._hosts: dict[str, Host] = {}
+        self._stamps: dict[tuple[str, str], list[Stamp]] = {}
+        self._unasked: dict[tuple[str, int, int], list[Seen]] = {}
+        """SYN-ACKs to a client that sent no SYN to their sender."""
+
+        self._asked: dict[tuple[str, int, int], list[Seen]] = {}
+        """SYNs that got no answer from where they went, by what acknowledges them."""
+
+        self._tried: dict[tuple[str, str], Failures] = {}
+        self._hanging: dict[tuple[str, int], Failures] = {}
 
     def host(self, address: str) -> Host | None:
         """Return what is known of a host; None if it never answered."""
         return self._hosts.get(address)
 
+    def stamps(self, client: str, server: str) -> Sequence[Stamp]:
+        """Return timestamps of connections that one host opened to another."""
+        return self._stamps.get((client, server), ())
+
+    def tried(self, client: str, server: str) -> Failures | None:
+        """Return what failed from one host to another, by port."""
+        return self._tried.get((client, server))
+
+    def hanging(self, server: str, port: int) -> Failures | None:
+        """Return what was not completed to a port, by client."""
+        return self._hanging.get((server, port))
+
+    def answers_from_elsewhere(self, syn: Seen) -> list[Seen]:
+        """Return the SYN-ACKs of other hosts that acknowledge exactly this SYN."""
+        found = self._unasked.get(_key(syn.source, syn.end), ())
+        return [each for each in found if each.source != syn.destination]
+
+    def asked_elsewhere(self, syn_ack: Seen) -> list[Seen]:
+        """Return the SYNs to other hosts that exactly this SYN-ACK acknowledges."""
+        found = self._asked.get(_key(syn_ack.destination, syn_ack.ack), ())
+        return [each for each in found if each.destination != syn_ack.source]
+
+    @property
+    def has_unasked(self) -> bool:
+        """Whether there was a SYN-ACK without a SYN."""
+        return bool(self._unasked)
+
     def answered(self, address: str, answer: Answer) -> None:
         """Remember that a host answered."""
-        host = self._hosts.get(address)
-        if host is None:
-            if len(self._hosts) >= HOSTS:
-                del self._hosts[next(iter(self._hosts))]
-            host = self._hosts[address] = Host()
-        host.add(answer)
+        _of(self._hosts, address, Host).add(answer)
+
+    def accepted(self, client: str, server: str, stamp: Stamp) -> None:
+        """Remember a timestamp of a connection that opened."""
+        known: list[Stamp] = _of(self._stamps, (client, server), list)
+        known.append(stamp)
+        del known[:-_STAMPS]
+
+    def unasked(self, syn_ack: Seen) -> None:
+        """Remember a SYN-ACK whose receiver sent no SYN to its sender."""
+        _few(_of(self._unasked, _key(syn_ack.destination, syn_ack.ack), list), syn_ack)
+
+    def asked(self, syn: Seen) -> None:
+        """Remember a SYN that got no answer."""
+        _few(_of(self._asked, _key(syn.source, syn.end), list), syn)
+
+    def failed(self, client: str, server: str, port: int, *, hanging: bool) -> None:
+        """Count a connection that did not open; `hanging`: nor was it refused."""
+        _of(self._tried, (client, server), Failures).add(port)
+        if hanging:
+            _of(self._hanging, (server, port), Failures).add(client)
+
+    def learn(self, client: str, server: str, segments: Sequence[Seen]) -> None:
+        """Remember how a connection began: with an answer without a SYN, or with none."""
+        if not segments:
+            return
+        first = segments[0]
+        if first.syn_ack:
+            self.unasked(first)
+        elif first.syn and all(each.same_way(first) for each in segments):
+            self.asked(first)
+        elif len(segments) > 2 and segments[1].syn_ack:
+            final = segments[2]
+            if final.same_way(first) and final.stamp is not None and not final.syn:
+                self.accepted(client, server, Stamp(final.frame, final.at, final.stamp))
 
     def add(self, server: Endpoint, segments: Iterable[Seen], *, refused: bool) -> None:
         """Remember the first answer of a connection's server, by what was kept of it."""
@@ -87,3 +184,22 @@ class Others:
             answer = Answer(each.frame, each.at, each.ttl, server.port, each.rst, took)
             self.answered(str(server.address), answer)
             return
+
+
+def _key(client: Endpoint, ack: int | None) -> tuple[str, int, int]:
+    return str(client.address), client.port, -1 if ack is None else ack
+
+
+def _few(known: list[Seen], seen: Seen) -> None:
+    if len(known) < _STAMPS:
+        known.append(seen)
+
+
+def _of(table: dict[_Key, _Value], key: _Key, new: type[_Value]) -> _Value:
+    """Return the entry of a key, a new one if there is none."""
+    found = table.get(key)
+    if found is None:
+        if len(table) >= HOSTS:
+            del table[next(iter(table))]
+        found = table[key] = new()
+    return found

@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 _INITIAL: Final = (32, 64, 128, 255)
 """Values at which systems begin a TTL."""
 
+IDLE: Final = 60_000_000_000
+"""Nanoseconds without traffic after which a middlebox may have forgotten a connection."""
+
+_GAVE_UP: Final = 3_000_000_000
+"""Nanoseconds after its last SYN from which a program may have given up: few wait less."""
+
+_AT_ONCE: Final = 100_000_000
+"""Nanoseconds within which several RSTs belong together."""
+
 _LATE: Final = 1_000_000
 """Nanoseconds after a RST from which a segment of its sender is not just out of order."""
 
@@ -36,6 +45,7 @@ def injected(case: Case) -> Claim | None:
         evidence = [each for each in (syn, rst, later) if each is not None]
         values = {
             "port": case.port,
+            "series": False,
             "opening": opening,
             "other": other,
             "ttl": rst.ttl,
@@ -61,9 +71,9 @@ def _between(case: Case, first: Seen, last: Seen) -> list[Seen]:
 
 
 def is_injected(evidence: Sequence[Seen]) -> bool:
-    """Whether a RST, and what its sender sent after it all the same."""
+    """Whether a RST, and what its sender sent after it all the same; or several RSTs at once."""
     *_, rst, later = evidence
-    return rst.rst and _goes_on(rst, later)
+    return (rst.rst and _goes_on(rst, later)) or (len(evidence) > 3 and _shows_series(evidence))
 
 
 def refused(case: Case) -> Claim | None:
@@ -105,6 +115,161 @@ def refused(case: Case) -> Claim | None:
 def hops(ttl: int) -> int:
     """Return how often a TTL was decremented, if it began at the next usual value."""
     return next(initial for initial in _INITIAL if ttl <= initial) - ttl
+
+
+def by_client(case: Case) -> Claim | None:
+    """The client answers the SYN-ACK with a RST: a scan, a tool's SYN, or it had given up."""
+    rst = next((each for each in case.sent if each.rst), None)
+    syn_ack = next(iter(case.syn_acks), None)
+    if rst is None or syn_ack is None or rst.at < syn_ack.at or not _follows(rst, syn_ack):
+        return None
+    final = case.final_ack
+    later = [each for each in case.after(rst) if each.source == rst.source and not each.rst]
+    values = {
+        "port": case.port,
+        "after": seconds(syn_ack, rst),
+        "client": case.record.client.address,
+    }
+    syns = [each for each in case.syns if each.at <= syn_ack.at]
+    evidence = [*syns[:1], syn_ack, rst]
+    on = next((each for each in later if each.ack is not None and not each.syn_ack), None)
+    if syns and on is not None and (final is None or final.at > rst.at):
+        gone = [RuledOut("gave-up", on.frame)]
+        return Claim("hand-made-syn", "likely", [*evidence, on], values, gone)
+    if final is not None:
+        return None
+    if not syns:
+        return Claim("unexpected-syn-ack", "possible", evidence, values)
+    values["waited"] = seconds(syns[0], syn_ack)
+    if syn_ack.at - syns[-1].at >= _GAVE_UP:
+        return Claim("client-gave-up", "likely", evidence, values)
+    return Claim("reset-by-client", "possible", evidence, values)
+
+
+def _follows(rst: Seen, syn_ack: Seen) -> bool:
+    """Whether a RST has the number that the SYN-ACK acknowledges: it answers, or aborts, it."""
+    return rst.answers(syn_ack) and rst.seq == syn_ack.ack
+
+
+def is_by_client(evidence: Sequence[Seen]) -> bool:
+    """Whether a SYN-ACK and the RST of its receiver, perhaps after the SYN."""
+    *syn, syn_ack, rst = evidence
+    return (
+        syn_ack.syn_ack
+        and rst.rst
+        and _follows(rst, syn_ack)
+        and all(each.syn and syn_ack.acknowledges_syn(each) for each in syn)
+    )
+
+
+def is_hand_made(evidence: Sequence[Seen]) -> bool:
+    """Whether the client went on with a connection that its own RST had ended."""
+    *opening, later = evidence
+    rst = opening[-1]
+    return is_by_client(opening) and later.same_way(rst) and not later.rst and later.at > rst.at
+
+
+def after_accept(case: Case) -> Claim | None:
+    """The server accepted the connection, and reset it without having sent data."""
+    final = case.final_ack
+    rst = next((each for each in case.answers if each.rst), None)
+    if final is None or rst is None or not case.syn_acks or rst.at < final.at:
+        return None
+    before = [each for each in case.answers if each.at < rst.at]
+    if any(each.length or each.fin for each in before if not each.syn_ack) or case.client == (
+        case.segments[0].destination
+    ):
+        return None
+    if any(each.fin or each.rst for each in case.sent if each.at < rst.at):
+        return None
+    syn_ack = case.syn_acks[0]
+    values = {
+        "port": case.port,
+        "after": seconds(final, rst),
+        "server": case.record.server.address,
+        "ttl": rst.ttl,
+        "own": syn_ack.ttl,
+    }
+    evidence = [syn_ack, final, rst]
+    beyond = [each for each in case.answers if each.rst and _is_series(rst, each)]
+    if beyond and rst.ttl != syn_ack.ttl:
+        values |= {"series": True, "other": True, "opening": False}
+        return Claim("injected-reset", "likely", [*evidence, *beyond[:3]], values)
+    # A host with the connection sends a RST with ACK; one without it repeats SEG.ACK.
+    if rst.ack is None and rst.seq == final.ack and not rst.window and rst.ttl == syn_ack.ttl:
+        return Claim("unknown-to-server", "possible", evidence, values)
+    if rst.ttl != syn_ack.ttl and None not in (rst.ttl, syn_ack.ttl):
+        return Claim("reset-by-other-device", "possible", evidence, values)
+    return Claim("closed-at-once", "possible", evidence, values)
+
+
+def _is_series(rst: Seen, later: Seen) -> bool:
+    """Whether a second RST at once has a higher number, though no data lies between.
+
+    An injector tries several numbers, since it does not know which one is expected.
+    """
+    return 0 < later.at - rst.at < _AT_ONCE and distance(rst.seq, later.seq) > 0
+
+
+def _shows_series(evidence: Sequence[Seen]) -> bool:
+    """Whether a connection was accepted, and RSTs at once with different numbers follow."""
+    syn_ack, final, rst, *rest = evidence
+    return (
+        is_after_accept([syn_ack, final, rst])
+        and rst.ttl != syn_ack.ttl
+        and bool(rest)
+        and all(each.rst and each.same_way(rst) and _is_series(rst, each) for each in rest)
+    )
+
+
+def is_after_accept(evidence: Sequence[Seen]) -> bool:
+    """Whether a SYN-ACK, the ACK of it, and a RST of the server."""
+    syn_ack, final, rst = evidence
+    return (
+        syn_ack.syn_ack
+        and final.answers(syn_ack)
+        and final.ack is not None
+        and distance(syn_ack.seq, final.ack) > 0
+        and rst.rst
+        and rst.same_way(syn_ack)
+    )
+
+
+def is_stateless(evidence: Sequence[Seen]) -> bool:
+    """Likewise, where the RST is that of a host without the connection (section 3.5.2)."""
+    _, final, rst = evidence
+    return is_after_accept(evidence) and rst.ack is None and rst.seq == final.ack
+
+
+def after_idle(case: Case) -> Claim | None:
+    """A RST after a long silence: something on the path, or an end, had forgotten it."""
+    for rst in (each for each in case.segments if each.rst):
+        place = case.place(rst)
+        quiet = [
+            (a, b)
+            for a, b in zip(case.segments[:place], case.segments[1 : place + 1], strict=True)
+            if b.at - a.at >= IDLE
+        ]
+        if not quiet or rst.at - quiet[-1][1].at > IDLE:
+            continue
+        last, first = quiet[-1]
+        woke = [each for each in case.segments[:place] if each.at >= first.at]
+        if any(each.source == rst.source for each in woke) or last.syn or last.syn_ack:
+            continue
+        values = {
+            "idle": seconds(last, first),
+            "by": "client" if case.by_client(rst) else "server",
+            "at_once": first is rst,
+        }
+        evidence = [last, first] if first is rst else [last, first, rst]
+        return Claim("idle-reset", "possible", evidence, values)
+    return None
+
+
+def is_idle_reset(evidence: Sequence[Seen]) -> bool:
+    """Whether a long silence, and then a RST, at once or as an answer."""
+    last, first, *rest = evidence
+    return first.at - last.at >= IDLE and [*rest, first][0].rst
 
 
 def is_refused(evidence: Sequence[Seen]) -> bool:

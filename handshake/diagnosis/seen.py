@@ -15,6 +15,9 @@ SOONEST: Final = 100_000_000
 below 0.2."""
 
 _ECN: Final = 0xC0
+_MSS: Final = b"\x02\x04"
+"""How an MSS option begins: outside of a SYN it should not stand."""
+
 _HALF: Final = 1 << 31
 
 
@@ -87,7 +90,7 @@ class Seen(NamedTuple):
             int.from_bytes(octets[4:6], "big") if octets and octets[0] >> 4 == 4 else None,
             Checksum.RIGHT if observed.checksum_ok else kind(observed),
             any(each.startswith("the options are cut") for each in seg.problems),
-            options.mss if syn else None,
+            options.mss if syn or raw[:2] == _MSS else None,
             options.window_scale if syn else None,
             options.sack_permitted if syn else False,
             options.fast_open if syn else None,

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from handshake.diagnosis.case import Claim, seconds
 from handshake.record import RuledOut
+
+_DOWN: Final = frozenset({(4, 1), (4, 7), (6, 3)})
+"""IP version and ICMP code: no answer to ARP or neighbour discovery on the last link."""
+
+_REJECTED: Final = frozenset({(4, 3), (4, 9), (4, 10), (4, 13), (6, 1), (6, 4), (6, 5)})
+"""Likewise: prohibited, or a port that only a firewall calls unreachable (TCP would send a RST)."""
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +44,28 @@ def unanswered(case: Case) -> Claim | None:
     if same and not seen.refused:
         return Claim("unanswered-by-listener", "possible", syns, values, ruled_out)
     return Claim("silent-filter", "likely", syns, values, ruled_out)
+
+
+def unreachable(case: Case) -> Claim | None:
+    """An ICMP error that answers the SYN: its code says what could not be reached."""
+    if case.answers or not case.syns or not case.icmp:
+        return None
+    error = next((each for each in case.icmp if each.unreachable), None)
+    if error is None:
+        return None
+    values = {
+        "sender": error.sender,
+        "error": str(error),
+        "server": case.record.server.address,
+        "port": case.port,
+        "itself": str(error.sender) == case.record.server.address,
+    }
+    kind = (error.version, error.code)
+    if kind in _DOWN:
+        return Claim("host-down", "likely", case.syns, values)
+    if kind in _REJECTED:
+        return Claim("rejected-by-firewall", "likely", case.syns, values)
+    return Claim("no-route", "likely", case.syns, values)
 
 
 def is_unanswered(evidence: Sequence[Seen]) -> bool:

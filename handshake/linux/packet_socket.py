@@ -271,9 +271,16 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
             if kind == _OUTGOING:
                 return None
             kind = _OUTGOING if self._is_ours(octets) else 0
-        if kind == _FOR_OTHERS or not octets:
-            return None
-        if self._is_copy(octets, interface, at):
+        if len(self._seen) >= _REMEMBERED:
+            # To forget them all at once, but not the latest, is cheaper than one for each packet.
+            self._seen_before, self._seen = self._seen, {}
+        # The same packet is seen again on a bridge, a bond or a VLAN. A retransmission may be equal
+        # and come by another interface, but no timer is so short.
+        first = self._seen.get(octets) or self._seen_before.get(octets)
+        copied = first is not None and first[0] != interface and abs(at - first[1]) < _COPIED
+        if not copied:
+            self._seen[octets] = interface, at
+        if kind == _FOR_OTHERS or copied or not octets:
             return None
         return Captured(
             octets, at, interface, kind == _OUTGOING, bool(status & _CHECKSUM_NOT_READY)
@@ -286,20 +293,6 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
             return False
         ports = octets[found.at : found.at + 2]
         return found.protocol == TCP and int.from_bytes(ports, "big") in self.ports
-
-    def _is_copy(self, octets: bytes, interface: str, at: int) -> bool:
-        """Whether it is the same packet seen again, on a bridge, a bond or a VLAN.
-
-        A retransmission may be equal and come by another interface, but no timer is so short.
-        """
-        if len(self._seen) >= _REMEMBERED:
-            # To forget them all at once, but not the latest, is cheaper than one for each packet.
-            self._seen_before, self._seen = self._seen, {}
-        first = self._seen.get(octets) or self._seen_before.get(octets)
-        if first is not None and first[0] != interface and abs(at - first[1]) < _COPIED:
-            return True
-        self._seen[octets] = interface, at
-        return False
 
     def decode(self, captured: Captured) -> Received | None:
         """Return the segment or ICMP error in a packet; None for others and for fragments."""

@@ -115,6 +115,9 @@ class _State:
         self.acked = [start.iss[1], self.nxt[0]]
         """The last acknowledgment number of each end."""
 
+        self.edges = [self.acked[0], (self.acked[1] + start.window) & MASK]
+        """The highest number that each end's window allowed; followed only if none is scaled."""
+
         self.clocks = list(start.clocks)
         self.segments = list(start.segments)
         self.octets, self.gaps, self.again = [0, 0], [0, 0], [0, 0]
@@ -151,6 +154,7 @@ class _State:
         nxt, acked, clocks, octets = self.nxt, self.acked, self.clocks, self.octets
         captures, gaps = self.captures, self.gaps
         sent_ack, sent_data = self.sent_ack, self.sent_data
+        edges, limited = self.edges, start.unscaled
         answers = 0
         # fmt: off
         for (at, _, wire, packed, total, ttl, ends, seq, ack, bits, window, option, clock
@@ -184,6 +188,12 @@ class _State:
                         clocks[me] = clock
             elif bits & _RESETS != _RESET:
                 return False
+            if limited:
+                if payload > 0 and not (edges[you] - seq - payload + 1) & MASK < _SIGN:
+                    return False
+                edge = (ack + window) & MASK
+                if not (edge - edges[me]) & _SIGN:
+                    edges[me] = edge
             gain = 0
             if ack != acked[me]:
                 gain = (ack - acked[me]) & MASK

@@ -245,8 +245,7 @@ class FlowTable:
     def _learn(self, flows: list[Flow]) -> None:
         """Learn what these flows show of the servers, before the first of them is judged."""
         if self._others is not None:
-            for flow in flows:
-                learn(self._others, flow)
+            learn(self._others, flows, self._decoder)
 
     def _summary(self, flow: Flow) -> tuple[Start, Summary] | None:
         """Return the summary of an ordinary flow; None if a tracker must follow it."""

@@ -76,6 +76,12 @@ class Start(NamedTuple):
     timed: bool
     """Whether timestamps were negotiated."""
 
+    unscaled: bool
+    """Whether window scaling is not in force."""
+
+    window: int
+    """The window of the SYN-ACK."""
+
 
 class HandshakeCache:
     """The handshakes seen so far, by flags and options."""
@@ -129,6 +135,9 @@ class HandshakeCache:
                 return None
             clocks[fields[6] != opening[0][6]] = found[1] or 0
         model = self._model(layout, records, len(opening) - 1)
+        if model is not None and model.record.handshake.syn_retransmissions and any(clocks):
+            # Which SYN was answered may depend on later round trips.
+            return None
         return None if model is None else _start(model, opening, (clocks[0], clocks[1]), own=True)
 
     def _model(self, layout: FrameLayout, records: bytes | bytearray, count: int) -> Model | None:
@@ -171,6 +180,8 @@ def _start(model: Model, opening: Sequence[Fields], clocks: tuple[int, int], *, 
         ttls=(syn[5], answers[0][5]),
         clocks=clocks,
         timed=model.record.negotiated.timestamps,
+        unscaled=None in (model.record.client.window_scale, model.record.server.window_scale),
+        window=answers[-1][10],
     )
 
 

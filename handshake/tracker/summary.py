@@ -44,11 +44,19 @@ def summarize_all(connections: Sequence[Connection]) -> list[Record]:
 
 
 def learn_connection(others: Others, connection: Connection) -> None:
-    """Remember the first answer of a connection's server, for the diagnoses of others."""
+    """Remember what a connection shows of its hosts, for the diagnoses of others."""
     facts = connection.observer(Facts)
-    if facts is not None and connection.server.segments:
-        refused = connection.refused is not None
-        others.add(connection.server.endpoint, facts.segments, refused=refused)
+    if facts is None:
+        return
+    client, server = connection.client, connection.server
+    names = str(client.endpoint.address), str(server.endpoint.address)
+    segments = facts.segments
+    if server.segments:
+        others.add(server.endpoint, segments, refused=connection.refused is not None)
+    if connection.final_ack is None and client.syn is not None:
+        hanging = connection.refused is None
+        others.failed(*names, server.endpoint.port, hanging=hanging)
+    others.learn(*names, segments)
 
 
 def _record(connection: Connection) -> Record:
@@ -143,11 +151,13 @@ def _outcome(connection: Connection) -> str:
     client, server = connection.client, connection.server
     if connection.final_ack is not None:
         return "established"
-    if connection.refused is not None:
+    if connection.refused is not None and server.syn_ack is None:
         return "refused"
     if connection.unreachable is not None and not server.segments:
         return "unreachable"
     if client.syn is None and client.syn_ack is None and server.syn_ack is None:
+        if connection.cleared:
+            return "no-answer" if connection.reset_by is None else "reset"
         return "mid-stream"
     if connection.reset_by is not None:
         return "reset"

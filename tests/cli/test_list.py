@@ -50,7 +50,7 @@ def test_a_pipe_gets_an_aligned_line_each() -> None:
         (
             "2026-11-22T11:58:28.442909Z    9 !  established 10.77.0.1:41001       10.77.0.2:80"
             "              10.7 S1          -      11       76 fin           "
-            "-              syn-lost"
+            "syn-lost       syn-lost"
         ),
         (
             "2026-11-22T11:58:28.475820Z   24 ·  mid-stream  10.77.0.1:41000       10.77.0.2:80"

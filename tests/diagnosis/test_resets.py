@@ -86,3 +86,44 @@ def test_a_rst_after_which_the_server_answers_all_the_same() -> None:
 def test_data_that_the_rst_overtook_does_not_make_it_forged() -> None:
     data = down(0.2001, "PA", 901, 120, 19, ttl=48)
     assert codes([*ASKED, down(0.2, "RA", 920, 120, ttl=48), data]) != ["injected-reset"]
+
+
+def test_several_resets_at_once_with_different_numbers() -> None:
+    packets = [*ASKED, down(0.2, "R", 901, ttl=21), down(0.201, "R", 901 + 12503, ttl=21)]
+    diagnosis = only(packets)
+    assert diagnosis is not None
+    assert (diagnosis.code, diagnosis.certainty) == ("injected-reset", "likely")
+    same = [replace(each, ttl=48) for each in packets[-2:]]
+    assert codes([*ASKED, *same]) != ["injected-reset"]
+
+
+def test_a_tool_goes_on_after_the_reset_of_its_own_kernel() -> None:
+    opening = [SYN, SYN_ACK, up(0.1801, "R", 101)]
+    diagnosis = only([*opening, up(0.3, "A", 101, 901), down(0.48, "R", 901, ttl=48)])
+    assert diagnosis is not None
+    assert (diagnosis.code, diagnosis.certainty) == ("hand-made-syn", "likely")
+    assert codes(opening) == ["reset-by-client"]
+
+
+def test_an_answer_that_came_too_late() -> None:
+    late = replace(SYN_ACK, at=8)
+    assert codes([SYN, late, up(8.001, "R", 101)]) == ["client-gave-up"]
+    assert codes([late, up(8.001, "R", 101)]) == ["unexpected-syn-ack"]
+
+
+def test_a_server_that_resets_at_once() -> None:
+    assert codes([*ASKED, down(0.4, "RA", 901, 120, ttl=48)]) == ["closed-at-once"]
+    assert codes([*ASKED, down(0.4, "RA", 901, 120, ttl=57)]) == ["reset-by-other-device"]
+    assert codes([*ASKED, down(0.4, "R", 901, ttl=48, window=0)]) == ["unknown-to-server"]
+
+
+def test_a_reset_after_data_is_no_failure_to_serve() -> None:
+    served = [*ASKED, down(0.4, "PA", 901, 120, 20, ttl=48), up(0.41, "A", 120, 921)]
+    assert codes([*served, down(0.5, "RA", 921, 120, ttl=48)]) == [None]
+
+
+def test_a_reset_after_a_long_silence() -> None:
+    served = [*ASKED, down(0.4, "PA", 901, 120, 20, ttl=48), up(0.41, "A", 120, 921)]
+    woke = [up(400, "PA", 120, 921, 5), down(400.1, "R", 921, ttl=48)]
+    assert codes([*served, *woke]) == ["idle-reset"]
+    assert codes([*served, *later(woke, -370)]) == [None]

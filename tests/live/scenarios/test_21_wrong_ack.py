@@ -59,7 +59,7 @@ def test_21_wrong_ack_always(way: Way, ahead: int, tmp_path: Path) -> None:
     # second at most.
     resets = [each for each in ours(found.wire) if each != SYN]
     assert set(resets) == {f"--> <SEQ={100 + ahead}><CTL=RST>"}
-    assert len(resets) == 1
+    assert 1 <= len(resets) <= 2
 
 
 @pytest.mark.live

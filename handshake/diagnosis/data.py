@@ -1,0 +1,272 @@
+"""Diagnoses of data that does not get through an open connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from handshake.diagnosis.case import Claim, seconds
+from handshake.diagnosis.seen import SOONEST, distance
+from handshake.record import RuledOut
+from handshake.units import MASK
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from handshake.diagnosis.case import Case
+    from handshake.diagnosis.seen import Seen
+    from handshake.tcp import Endpoint
+
+_AGAIN: Final = 3
+"""Retransmissions of one segment that make it a stall: fewer may be a lossy path."""
+
+_FIRST: Final = 32
+"""Segments from the beginning between which none was left out."""
+
+_LARGE: Final = 1000
+"""Octets from which a segment may be too large for a tunnel; the least MTU of IPv6 is 1280."""
+
+_FAR: Final = 1 << 24
+"""Octets beyond a window that no sender has under way: the numbers are another connection's."""
+
+_SLACK: Final = 1
+"""Octets beyond a window that a window probe may have."""
+
+IDLE: Final = 60_000_000_000
+"""Nanoseconds without traffic after which a middlebox may have forgotten a connection."""
+
+
+def stalled(case: Case) -> list[Seen]:
+    """Return the transmissions of a segment that was sent again to the end, and never answered."""
+    for end in (case.answers, case.sent):
+        data = [each for each in end if each.length and not (each.syn or each.syn_ack or each.rst)]
+        if not data:
+            continue
+        last = data[-1]
+        again = [each for each in data if each.seq == last.seq and each.length == last.length]
+        if len(again) <= _AGAIN or again[-1].at - again[0].at < SOONEST:
+            continue
+        if any(_acknowledges(each, last) for each in case.segments):
+            continue
+        return again
+    return []
+
+
+def _acknowledges(seen: Seen, data: Seen) -> bool:
+    return seen.answers(data) and seen.ack is not None and distance(data.seq, seen.ack) > 0
+
+
+def path_mtu(case: Case) -> Claim | None:
+    """A large segment that is lost each time, while smaller ones arrive in the same direction."""
+    again = stalled(case)
+    if not again or again[0].length < _LARGE:
+        return None
+    large = again[0]
+    sent = [each for each in case.segments if each.same_way(large) and each.length]
+    if any(each.length >= large.length and _delivered(case, each) for each in sent):
+        return None
+    small = next((each for each in case.segments if _shows_delivery(case, large, each)), None)
+    earlier = next(
+        (each for each in sent if each.length < large.length and _delivered(case, each)), None
+    )
+    proof = small or earlier
+    if proof is None:
+        return None
+    values = {
+        "by": _name(case, large),
+        "octets": large.length,
+        "times": len(again),
+        "span": seconds(again[0], again[-1]),
+        "while": small is not None,
+    }
+    later = (each for each in case.after(large) if each.answers(large) and not each.rst)
+    answer = next(later, None)
+    gone = [] if answer is None else [RuledOut("path-down", answer.frame)]
+    certainty = "likely" if small is not None else "possible"
+    return Claim("path-mtu", certainty, _ordered([*again[:8], proof]), values, gone)
+
+
+def _delivered(case: Case, data: Seen) -> bool:
+    return any(_acknowledges(each, data) and each.at >= data.at for each in case.segments)
+
+
+def _shows_delivery(case: Case, large: Seen, seen: Seen) -> bool:
+    """Whether it shows that a smaller segment after the large one arrived: a duplicate ACK."""
+    if not seen.answers(large) or not seen.bare_ack or seen.at <= large.at:
+        return False
+    later = any(
+        each.same_way(large)
+        and 0 < each.length < large.length
+        and distance(large.seq, each.seq) > 0
+        and each.at < seen.at
+        for each in case.segments
+    )
+    return later and seen.ack is not None and distance(large.seq, seen.ack) <= 0
+
+
+def is_path_mtu(evidence: Sequence[Seen]) -> bool:
+    """Whether a large segment, sent again more than once and never acknowledged."""
+    large = [each for each in evidence if each.length >= _LARGE]
+    return (
+        len(large) > _AGAIN
+        and all(each.repeats(large[0]) or each.seq == large[0].seq for each in large)
+        and not any(_acknowledges(each, large[0]) for each in evidence)
+    )
+
+
+def silent_peer(case: Case) -> Claim | None:
+    """Data that was sent again to the end, and the other end sends nothing more at all."""
+    again = stalled(case)
+    if not again:
+        return None
+    first = again[0]
+    later = [each for each in case.after(first) if each.answers(first)]
+    if later:
+        return None
+    before = [each for each in case.segments if each.at < first.at]
+    idle = first.at - before[-1].at if before else 0
+    heard = [each for each in before if each.answers(first) and not each.syn_ack and not each.syn]
+    values = {
+        "by": _name(case, first),
+        "times": len(again),
+        "span": seconds(first, again[-1]),
+        "idle": idle / 1e9,
+    }
+    evidence = again[:8]
+    if idle >= IDLE and heard:
+        return Claim("idle-timeout", "possible", [before[-1], *evidence], values)
+    return Claim("peer-silent", "possible", evidence, values)
+
+
+def is_stalled(evidence: Sequence[Seen]) -> bool:
+    """Whether the same data, sent again more than once."""
+    last = evidence[-1]
+    same = [each for each in evidence if each.length and each.seq == last.seq]
+    return len(same) > _AGAIN and all(each.same_way(last) for each in same)
+
+
+def is_idle(evidence: Sequence[Seen]) -> bool:
+    """Whether a long silence between the first segment and the second, and data or a RST then."""
+    before, first, *rest = evidence
+    return first.at - before.at >= IDLE and (first.rst or is_stalled([first, *rest]))
+
+
+def _name(case: Case, seen: Seen) -> str:
+    return "client" if case.by_client(seen) else "server"
+
+
+def _ordered(found: Sequence[Seen]) -> list[Seen]:
+    return sorted(dict.fromkeys(found), key=lambda each: (each.frame or 0, each.at))
+
+
+def window_overrun(case: Case) -> Claim | None:
+    """Data beyond every window that its receiver offered, where no window is scaled."""
+    syns = [each for each in case.segments if each.syn or each.syn_ack]
+    ends = {each.source: each for each in syns}
+    if len(ends) < 2 or any(each.cut for each in syns):
+        return None
+    if all(each.scale is not None for each in ends.values()):
+        return None
+    if any(each.seq != ends[each.source].seq for each in syns):
+        return None
+    opened: dict[object, tuple[int, Seen]] = {}
+    for seen in case.segments if case.complete else case.segments[:_FIRST]:
+        if seen.rst or seen.ack is None:
+            continue
+        offered = opened.get(seen.destination)
+        if offered is not None and seen.length and not seen.syn_ack:
+            beyond = distance(offered[0], (seen.seq + seen.length) & MASK)
+            if _SLACK < beyond < _FAR and distance(offered[1].ack or 0, seen.seq) >= 0:
+                return _overrun(case, ends, offered, seen)
+        edge = (seen.ack + seen.window) & MASK
+        known = opened.get(seen.source)
+        if known is None or distance(known[0], edge) >= 0:
+            opened[seen.source] = edge, seen
+    return None
+
+
+def _overrun(
+    case: Case, ends: dict[Endpoint, Seen], offered: tuple[int, Seen], first: Seen
+) -> Claim:
+    edge, window = offered
+    beyond = [
+        each
+        for each in case.after(first)
+        if each.same_way(first) and distance(edge, each.end) > 0 and each.length
+    ]
+    most = max((distance(edge, each.end) for each in [first, *beyond[:32]]), default=0)
+    values = {
+        "by": _name(case, first),
+        "other": _name(case, window),
+        "window": window.window,
+        "flight": window.window + most,
+        "shift": ends[window.source].scale,
+        "unscaled": ends[window.source].scale is None,
+    }
+    return Claim("window-overrun", "proven", [window, first], values)
+
+
+def is_window_overrun(evidence: Sequence[Seen]) -> bool:
+    """Whether data beyond the window, not scaled, of the segment before it."""
+    window, data = evidence
+    if window.ack is None or not data.answers(window) or not data.length:
+        return False
+    edge = (window.ack + window.window) & MASK
+    return _SLACK < distance(edge, (data.seq + data.length) & MASK) < _FAR
+
+
+def one_sided(case: Case) -> Claim | None:
+    """One end acknowledges what the other sent, and nothing of the other is in the capture."""
+    ends = (case.sent, case.answers)
+    if not any(ends) or all(ends):
+        return None
+    (mine,) = [each for each in ends if each]
+    first = mine[0]
+    advancing = [each for each in mine if each.ack and not each.rst]
+    if len({each.ack for each in advancing}) < 2 and not (
+        first.syn and any(each.bare_ack or each.length for each in advancing)
+    ):
+        return None
+    if first.source == first.destination or len(advancing) < 2:
+        return None
+    values = {
+        "by": _name(case, first),
+        "other": "server" if case.by_client(first) else "client",
+        "count": len(mine),
+    }
+    gone = [RuledOut("unanswered", advancing[-1].frame)]
+    return Claim("one-sided-capture", "likely", [first, *advancing[:4]], values, gone)
+
+
+def is_one_sided(evidence: Sequence[Seen]) -> bool:
+    """Whether segments of one end that acknowledge what the other end sent."""
+    first, *acks = evidence
+    return bool(acks) and all(each.same_way(first) and each.ack for each in acks)
+
+
+def broken_sack(case: Case) -> Claim | None:
+    """Selective acknowledgments of octets that were never sent: numbers rewritten on the path."""
+    if not case.complete:
+        return None
+    for seen in case.segments:
+        if not seen.sack or seen.ack is None:
+            continue
+        other = [each for each in case.segments if each.answers(seen) and each.at <= seen.at]
+        syn = next((each for each in other if each.syn or each.syn_ack), None)
+        if syn is None:
+            continue
+        most = max((distance(syn.seq, each.end) for each in other), default=0)
+        edges = [distance(syn.seq, edge) for block in seen.sack for edge in block]
+        if all(0 <= edge <= most for edge in edges):
+            continue
+        last = max(other, key=lambda each: distance(syn.seq, each.end))
+        values = {"by": _name(case, seen), "other": _name(case, syn), "edge": seen.sack[0][0]}
+        return Claim("sack-not-translated", "likely", [syn, last, seen], values)
+    return None
+
+
+def is_broken_sack(evidence: Sequence[Seen]) -> bool:
+    """Whether a SACK block outside of what the other end had sent by then."""
+    syn, last, seen = evidence
+    most = distance(syn.seq, last.end)
+    edges = [distance(syn.seq, edge) for block in seen.sack for edge in block]
+    return seen.answers(syn) and any(not 0 <= edge <= most for edge in edges)
