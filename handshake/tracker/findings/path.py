@@ -132,7 +132,8 @@ class PathFindings:
             known = dict(mine.ttls)
             if mine.syn_ttl is not None:
                 known.setdefault(mine.syn_ttl, 1)
-            if known and ttl not in known:
+            # One that was seen leaving is of the machine that captured it, whatever its TTL.
+            if known and ttl not in known and not observed.outgoing:
                 others = sorted(known)
                 self._keep("reset-by-other-ttl", observed, by=step.by, ttl=ttl, others=others)
             elif not known:
