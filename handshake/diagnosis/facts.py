@@ -50,8 +50,8 @@ class Facts:
     def observe(self, step: Step) -> None:
         """Take one step into account."""
         seg = step.segment
-        if seg.bogus:
-            return  # no receiver believes it
+        if seg.bogus or step.copy is not None:
+            return  # no receiver believes it, or it is one packet, captured twice
         if self._ends is None:
             ends = seg.source, seg.destination
             self._by, self._ends = step.by, (ends, ends[::-1])

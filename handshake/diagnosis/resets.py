@@ -66,7 +66,7 @@ def _goes_on(rst: Seen, later: Seen) -> bool:
     return later.at - rst.at >= _LATE and distance(rst.seq, later.seq) >= 0
 
 
-def _between(case: Case, first: Seen, last: Seen) -> list[Seen]:
+def _between(case: Case, first: Seen, last: Seen) -> Sequence[Seen]:
     return case.segments[case.place(first) + 1 : case.place(last)]
 
 

@@ -152,7 +152,7 @@ def _outcome(connection: Connection) -> str:
     if connection.final_ack is not None:
         return "established"
     if connection.refused is not None:
-        return "refused"
+        return "refused" if not _went_on(connection) else "reset" if client.rsts else "half-open"
     if connection.unreachable is not None and not server.segments:
         return "unreachable"
     if client.syn is None and client.syn_ack is None and server.syn_ack is None:
@@ -160,6 +160,14 @@ def _outcome(connection: Connection) -> str:
     if connection.reset_by is not None:
         return "reset"
     return "no-answer" if server.syn_ack is None and server.syn is None else "half-open"
+
+
+def _went_on(connection: Connection) -> bool:
+    """Whether the server's SYN-ACK followed a RST that had answered the SYN in its name."""
+    refused, syn_ack = connection.refused, connection.server.syn_ack
+    if refused is None or syn_ack is None:
+        return False
+    return syn_ack.last.at >= refused.at and syn_ack.last.segment.ack == refused.segment.ack
 
 
 def _closed(connection: Connection) -> str | None:

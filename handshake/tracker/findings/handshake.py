@@ -48,6 +48,9 @@ class HandshakeFindings:
     _acked: bool = False
     """Whether the client has acknowledged any SYN-ACK."""
 
+    _went_on: bool = False
+    """Whether a SYN-ACK followed a RST that had answered the SYN."""
+
     _done: bool = False
 
     def feed(self, step: Step) -> None:
@@ -82,7 +85,8 @@ class HandshakeFindings:
             case ev.SynAckRetransmitted() if event.waited >= SOONEST_TIMER:
                 self._syn_acks += 1
                 self._syn_ack = observed
-                if self._established is not None and not event.asked:
+                unasked = not event.asked and self._syn_acks > self._syns
+                if self._established is not None and unasked:
                     self._final_ack = self._final_ack or observed
             case ev.Established():
                 self._established = observed
@@ -108,8 +112,15 @@ class HandshakeFindings:
         self._syns += 1
         if self._answer is None:
             self._again = self._again or observed
-        elif not self._answer.segment.rst:
+        elif self._acceptable(observed):
             self._syn_ack_lost = self._syn_ack_lost or observed
+
+    def _acceptable(self, syn: Observed) -> bool:
+        """Whether a SYN-ACK was seen that acknowledges this SYN, and no RST after it."""
+        answer, last = self._syn_ack, self._answer
+        if answer is None or last is None or last.segment.rst or answer.segment.ack is None:
+            return False
+        return syn.segment.seq < answer.segment.ack <= syn.segment.end
 
     def _bare(self, observed: Observed) -> None:
         """Note an ACK that answers the SYN but does not acknowledge it."""
@@ -120,6 +131,8 @@ class HandshakeFindings:
             self._keep("ack-answers-syn", observed)
 
     def _answered(self, observed: Observed) -> None:
+        if self._answer is not None and self._answer.segment.rst:
+            self._went_on = True
         self._syn_acks += 1
         self._syn_ack = observed
         iss = int(observed.segment.seq)
@@ -134,7 +147,8 @@ class HandshakeFindings:
         yield from self._kept
         yield from self._unanswered()
         yield from self._half_open()
-        if self._refused:
+        # A host that goes on with a SYN-ACK has not refused anything.
+        if self._refused and not self._went_on:
             yield self._refusal()
         if self._simultaneous is not None:
             yield self._two_syns(self._simultaneous)

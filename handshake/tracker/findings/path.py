@@ -34,6 +34,9 @@ class _Ttls:
     """How many segments had each TTL, without RSTs and the SYN."""
 
     syn_ttl: int | None = None
+    syn_ttls: set[int] = field(default_factory=set)
+    """Those of its SYNs and SYN-ACKs."""
+
     changed: Observed | None = None
     """The first segment after the SYN that had another TTL than one before it."""
 
@@ -138,15 +141,15 @@ class PathFindings:
     def _ttl(self, step: Step, mine: _Ttls, ttl: int) -> None:
         seg, observed = step.segment, step.observed
         if seg.rst:
-            known = dict(mine.ttls)
-            if mine.syn_ttl is not None:
-                known.setdefault(mine.syn_ttl, 1)
+            known = mine.syn_ttls | mine.ttls.keys()
             if known and ttl not in known:
                 others = sorted(known)
                 self._keep("reset-by-other-ttl", observed, by=step.by, ttl=ttl, others=others)
             return
         if seg.syn:
             mine.syn_ttl = ttl if mine.syn_ttl is None else mine.syn_ttl
+            if len(mine.syn_ttls) < TTLS:
+                mine.syn_ttls.add(ttl)
             return
         if mine.ttls and ttl not in mine.ttls:
             mine.changed = mine.changed or observed
