@@ -39,6 +39,7 @@ CODES: Final[dict[str, Cause]] = {
     "unanswered-by-listener": Cause(
         "a port that answers others did not answer", silence.is_unanswered
     ),
+    "listener-overloaded": Cause("a port answers some SYNs and not others", silence.is_unanswered),
     "timestamps-behind": Cause("the SYN's timestamp is behind another's", across.has_timestamps),
     "translation-undone": Cause("another address answers the SYN", across.is_translation_undone),
     "port-scan": Cause("one of many ports that a client tries", silence.is_unanswered),
@@ -57,8 +58,14 @@ CODES: Final[dict[str, Cause]] = {
     "syn-turned-ack": Cause("a SYN whose flag was changed to ACK", opening.is_syn_turned_ack),
     "two-servers": Cause("two hosts answered one SYN", opening.is_two_servers),
     "self-connect": Cause("a socket connected to itself", across.is_itself),
+    "timestamp-mangled": Cause(
+        "the SYN-ACK echoes no SYN's timestamp", answers.is_timestamp_mangled
+    ),
+    "unexplained": Cause("it did not open, and nothing shows why", answers.is_anything),
     "one-sided-capture": Cause("one direction is not in the capture", data.is_one_sided),
+    "asymmetric-path": Cause("likewise, though the capture sees that host", data.is_one_sided),
     # A handshake that is not finished, or late.
+    "syn-proxy": Cause("a window of zero that never opens", opening.is_syn_proxy),
     "accept-queue-full": Cause("the server ignores the ACK and the data", opening.is_accept_queue),
     "deferred-accept": Cause("the SYN-ACK comes again after the ACK", opening.is_deferred),
     "late-accept": Cause("likewise, and then the server goes on", opening.is_late_accept),
@@ -80,6 +87,7 @@ CODES: Final[dict[str, Cause]] = {
     "closed-at-once": Cause("the server reset it without data", resets.is_after_accept),
     "reset-by-other-device": Cause("likewise, with another TTL", resets.is_after_accept),
     "unknown-to-server": Cause("the server does not know the connection", resets.is_stateless),
+    "syn-cookies": Cause("likewise, and its SYN-ACK kept no option", resets.is_stateless),
     "idle-reset": Cause("a RST after a long silence", resets.is_idle_reset),
     # Data.
     "path-mtu": Cause("large segments are lost, small ones arrive", data.is_path_mtu),
@@ -96,6 +104,7 @@ RULES: Final[tuple[Callable[[Case], Claim | None], ...]] = (
     across.translation_undone,
     answers.wrong_acknowledgment,
     opening.wrong_checksum,
+    answers.timestamp_mangled,
     resets.injected,
     opening.two_servers,
     answers.bare_ack,
@@ -104,6 +113,7 @@ RULES: Final[tuple[Callable[[Case], Claim | None], ...]] = (
     data.one_sided,
     resets.by_client,
     resets.after_idle,
+    opening.syn_proxy,
     resets.after_accept,
     data.window_overrun,
     data.broken_sack,
@@ -118,6 +128,7 @@ RULES: Final[tuple[Callable[[Case], Claim | None], ...]] = (
     opening.fast_open_fallback,
     opening.ecn_fallback,
     opening.delayed,
+    answers.unexplained,
 )
 
 _NOTHING: Final = Others()

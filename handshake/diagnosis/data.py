@@ -202,12 +202,16 @@ def _overrun(
         "shift": ends[window.source].scale,
         "unscaled": ends[window.source].scale is None,
     }
-    return Claim("window-overrun", "proven", [window, first], values)
+    told = next((each for each in case.after(first) if each.answers(first) and each.ack), None)
+    kept = told is not None and distance(edge, ((told.ack or 0) + told.window) & MASK) <= 0
+    # An ACK that opened the window may not have been captured, unless the next one shows it shut.
+    evidence = [window, first, told] if kept and told is not None else [window, first]
+    return Claim("window-overrun", "proven" if kept else "likely", evidence, values)
 
 
 def is_window_overrun(evidence: Sequence[Seen]) -> bool:
     """Whether data beyond the window, not scaled, of the segment before it."""
-    window, data = evidence
+    window, data, *_ = evidence
     if window.ack is None or not data.answers(window) or not data.length:
         return False
     edge = (window.ack + window.window) & MASK
@@ -234,7 +238,14 @@ def one_sided(case: Case) -> Claim | None:
         "count": len(mine),
     }
     gone = [RuledOut("unanswered", advancing[-1].frame)]
-    return Claim("one-sided-capture", "likely", [first, *advancing[:4]], values, gone)
+    evidence = [first, *advancing[:4]]
+    silent = case.record.server if case.by_client(first) else case.record.client
+    host = case.others.host(silent.address)
+    if host is not None:
+        # The capture does see its answers to others.
+        gone.append(RuledOut("capture-filter", host.answers[0].frame))
+        return Claim("asymmetric-path", "likely", evidence, values, gone)
+    return Claim("one-sided-capture", "likely", evidence, values, gone)
 
 
 def is_one_sided(evidence: Sequence[Seen]) -> bool:

@@ -23,6 +23,30 @@ _ALIKE: Final = 0.2
 """The share by which two times may differ and still count as the same."""
 
 
+def syn_proxy(case: Case) -> Claim | None:
+    """A SYN-ACK with a window of zero that never opens: a proxy answered, no server."""
+    final, syn_ack = case.final_ack, next(iter(case.syn_acks), None)
+    if final is None or syn_ack is None or syn_ack.window or not case.syns:
+        return None
+    if any(each.window and not each.rst for each in case.answers):
+        return None
+    rst = next((each for each in case.answers if each.rst), None)
+    waited = seconds(final, case.segments[-1])
+    if rst is None and waited < 1:
+        return None
+    values = {"port": case.port, "server": case.record.server.address, "waited": waited}
+    values["rst"] = rst is not None
+    evidence = [syn_ack, final, *([] if rst is None else [rst])]
+    return Claim("syn-proxy", "likely", evidence, values)
+
+
+def is_syn_proxy(evidence: Sequence[Seen]) -> bool:
+    """Whether a SYN-ACK with a window of zero, the ACK of it, and perhaps a RST."""
+    syn_ack, final, *rest = evidence
+    zero = syn_ack.syn_ack and not syn_ack.window
+    return zero and _finishes(syn_ack, final) and all(each.rst for each in rest)
+
+
 def unfinished(case: Case) -> Claim | None:
     """The client finished the handshake, and the server did not: its accept queue, or a wait."""
     final = case.final_ack

@@ -197,10 +197,20 @@ def after_accept(case: Case) -> Claim | None:
         return Claim("injected-reset", "likely", [*evidence, *beyond[:3]], values)
     # A host with the connection sends a RST with ACK; one without it repeats SEG.ACK.
     if rst.ack is None and rst.seq == final.ack and not rst.window and rst.ttl == syn_ack.ttl:
+        syn = next(iter(case.syns), None)
+        if syn is not None and _is_bare(syn, syn_ack):
+            return Claim("syn-cookies", "possible", evidence, values)
         return Claim("unknown-to-server", "possible", evidence, values)
     if rst.ttl != syn_ack.ttl and None not in (rst.ttl, syn_ack.ttl):
         return Claim("reset-by-other-device", "possible", evidence, values)
     return Claim("closed-at-once", "possible", evidence, values)
+
+
+def _is_bare(syn: Seen, syn_ack: Seen) -> bool:
+    """Whether a SYN-ACK has none of the options that the SYN offered, as with SYN cookies."""
+    offered = syn.scale is not None and syn.sack_permitted
+    refused = syn_ack.scale is None and not syn_ack.sack_permitted and syn_ack.stamp is None
+    return offered and refused and not (syn.cut or syn_ack.cut)
 
 
 def _is_series(rst: Seen, later: Seen) -> bool:

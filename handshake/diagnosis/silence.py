@@ -6,6 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 from handshake.diagnosis.case import Claim, seconds
 from handshake.record import RuledOut
+from handshake.units import NS_PER_SECOND
+
+_NEAR: Final = 120 * NS_PER_SECOND
+"""Nanoseconds from a SYN within which an answer shows that the host was up."""
+
+_SEVERAL: Final = 3
+"""Connections that one listener leaves unanswered while it answers others."""
 
 _DOWN: Final = frozenset({(4, 1), (4, 7), (6, 3)})
 """IP version and ICMP code: no answer to ARP or neighbour discovery on the last link."""
@@ -33,17 +40,28 @@ def unanswered(case: Case) -> Claim | None:
         "server": case.record.server.address,
     }
     host = case.others.host(case.record.server.address)
-    if host is None:
+    begin, end = syns[0].at - _NEAR, syns[-1].at + _NEAR
+    answers = [] if host is None else [each for each in host.answers if begin <= each.at <= end]
+    if not answers:
         return Claim("no-answer", "possible", syns, values)
-    answers = host.answers
     same = [each for each in answers if each.port == case.port]
-    elsewhere = same or answers
-    seen = max(elsewhere, key=lambda each: -abs(each.at - syns[0].at))
+    seen = min(same or answers, key=lambda each: abs(each.at - syns[0].at))
     ruled_out = [RuledOut("host-down", seen.frame, {"port": seen.port, "refused": seen.refused})]
     values |= {"other": seen.port, "refused": seen.refused}
-    if same and not seen.refused:
-        return Claim("unanswered-by-listener", "possible", syns, values, ruled_out)
-    return Claim("silent-filter", "likely", syns, values, ruled_out)
+    if not same:
+        return Claim("silent-filter", "likely", syns, values, ruled_out)
+    if seen.refused:
+        return Claim("no-answer", "possible", syns, values, ruled_out)
+    hanging = case.others.hanging(case.record.server.address, case.port)
+    around = same[0].at < syns[0].at and same[-1].at > syns[-1].at
+    if around and hanging is not None and hanging.count >= _SEVERAL:
+        values["hanging"] = hanging.count
+        ruled_out = [
+            RuledOut("host-down", each.frame, {"port": each.port, "refused": False})
+            for each in (same[0], same[-1])
+        ]
+        return Claim("listener-overloaded", "possible", syns, values, ruled_out)
+    return Claim("unanswered-by-listener", "possible", syns, values, ruled_out)
 
 
 def unreachable(case: Case) -> Claim | None:

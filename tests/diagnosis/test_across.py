@@ -81,5 +81,12 @@ def test_a_socket_that_connects_to_itself() -> None:
 
 
 def test_what_an_earlier_connection_showed_is_not_forgotten() -> None:
-    late = later(between(SYNS, client=OTHER), 400)
-    assert codes([*answered(40001, 0, 900000), *late])[-1] == "unanswered-by-listener"
+    closed = between(
+        [up(0.1, "FA", 101, 901), down(0.11, "FA", 901, 102), up(0.12, "A", 102, 902)],
+        client=("10.0.0.1", 40001),
+    )
+    stuck = later(between(SYNS, client=OTHER), 60)
+    # Its record is given while the file goes on.
+    noise = [up(at, "S", 5, server=("192.0.2.99", 9)) for at in (130, 165, 170)]
+    first = [*answered(40001, 0, 900000), *closed]
+    assert codes([*first, *stuck, *noise])[:2] == [None, "unanswered-by-listener"]

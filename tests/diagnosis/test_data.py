@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.diagnosis.made import codes, down, later, only, up
+from tests.diagnosis.made import between, codes, down, later, only, up
 
 OPEN = [
     up(0, "S", 100, mss=1460, scale=7, sack_permitted=True),
@@ -55,9 +55,13 @@ def test_data_beyond_the_window_where_none_is_scaled() -> None:
     assert diagnosis is not None
     assert (diagnosis.code, diagnosis.certainty, diagnosis.evidence) == (
         "window-overrun",
-        "proven",
+        "likely",
         (4, 8),
     )
+    shut = up(0.08, "A", 109, 901 + 1448 * 2, window=4096 - 1448 * 2)
+    diagnosis = only([*opening, *flight, shut])
+    assert diagnosis is not None
+    assert (diagnosis.certainty, diagnosis.evidence) == ("proven", (4, 8, 12))
     assert codes([*opening, *flight[:2]]) == [None]
     scaled = [OPEN[0], OPEN[1], *[replace(each, window=502) for each in OPEN[2:]]]
     assert codes([*scaled, *flight]) == [None]
@@ -76,6 +80,14 @@ def test_a_capture_of_one_direction() -> None:
     assert diagnosis is not None
     assert (diagnosis.code, diagnosis.certainty) == ("one-sided-capture", "likely")
     assert codes([OPEN[0], replace(OPEN[0], at=1)]) == ["no-answer"]
+
+
+def test_a_direction_that_takes_another_path() -> None:
+    mine = [*(each for each in OPEN if not each.back), up(0.06, "A", 109, 2349)]
+    other = between(OPEN, client=("10.0.0.1", 40001))
+    assert codes([*mine, *later(other, 1)]) == ["asymmetric-path", None]
+    elsewhere = between(other, server=("192.0.2.11", 80))
+    assert codes([*mine, *later(elsewhere, 1)]) == ["one-sided-capture", None]
 
 
 def test_selective_acknowledgments_of_what_was_never_sent() -> None:

@@ -142,3 +142,9 @@ def test_two_hosts_answer_one_syn() -> None:
     assert (diagnosis.code, diagnosis.certainty) == ("two-servers", "likely")
     # The numbers of both directions differ: one capture on both sides of a firewall.
     assert codes([*OPEN, down(0.02, "SA", 77000, 4101)]) != ["two-servers"]
+
+
+def test_a_syn_proxy_without_a_server_behind_it() -> None:
+    zero = [SYN, replace(SYN_ACK, window=0), ACK]
+    assert codes([*zero, *again(1.5)]) == ["syn-proxy"]
+    assert codes([*zero, down(0.04, "A", 901, 101), *again(0.05)]) == [None]
