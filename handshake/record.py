@@ -90,8 +90,8 @@ class HandshakeRecord:
     """How long the handshake took, in seconds, and what delayed it."""
 
     rtt: float | None
-    """From the last SYN before its answer to the ACK that ends the handshake, or to the RST that
-    refused it; None where their order or their times are in doubt."""
+    """From the SYN that was answered (by its timestamp, or else the last one) to the ACK that ends
+    the handshake, or to the RST that refused it; None where their order or times are in doubt."""
 
     initial_rtt: float | None = field(default=None, kw_only=True)
     """Wireshark's initial RTT: from the last SYN to the first ACK after it, whatever that answers;

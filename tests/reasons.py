@@ -19,7 +19,7 @@ def because(why: str) -> Message:
 def explained(client: Client, seconds: float = 0, *, signed: bool = False) -> Message:
     """Return why a client has its verdict."""
     how = {"asked": client.options.asked, "signed": signed}
-    return explain(client.outcome(), client.local, client.remote, seconds, **how)  # type: ignore[arg-type]
+    return explain(client.outcome(), client.local.address, client.remote, seconds, **how)  # type: ignore[arg-type]
 
 
 def codes(reason: Message) -> list[str]:

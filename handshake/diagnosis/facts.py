@@ -51,7 +51,7 @@ class Facts:
         """Take one step into account."""
         seg = step.segment
         if seg.bogus or step.copy is not None:
-            return  # no receiver believes it, or it is one packet, captured twice
+            return  # no receiver believes it, or it was sent once
         if self._ends is None:
             ends = seg.source, seg.destination
             self._by, self._ends = step.by, (ends, ends[::-1])

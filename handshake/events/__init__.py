@@ -42,6 +42,7 @@ from handshake.events.trouble import (
     MidStream,
     PortReused,
     StrayReset,
+    SynCleared,
     UnseenAcknowledged,
 )
 
@@ -84,6 +85,7 @@ __all__ = [
     "SynAckCrossed",
     "SynAckRetransmitted",
     "SynAckSent",
+    "SynCleared",
     "SynRetransmitted",
     "SynSent",
     "UnseenAcknowledged",

@@ -65,6 +65,13 @@ class MidStream(Event, code="mid-stream", section="3.3.2"):
 
 
 @dataclass(frozen=True, slots=True)
+class SynCleared(Event, code="syn-cleared", section="3.2"):
+    """A connection began with a SYN whose flag was changed on the way."""
+
+    by: Role
+
+
+@dataclass(frozen=True, slots=True)
 class PortReused(Event, code="port-reused", section="3.4.3"):
     """A SYN with a new number opened another connection between the same two sockets."""
 

@@ -257,7 +257,12 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
             if kind == _OUTGOING:
                 return None
             kind = _OUTGOING if self._is_ours(octets) else 0
-        if kind == _FOR_OTHERS or not octets or self._is_copy(octets, interface):
+        if len(self._seen) >= _REMEMBERED:
+            # To forget them all at once, but not the latest, is cheaper than one for each packet.
+            self._seen_before, self._seen = self._seen, {}
+        # The same packet is seen again on a bridge, a bond or a VLAN.
+        first = self._seen_before.get(octets) or self._seen.setdefault(octets, interface)
+        if kind == _FOR_OTHERS or first != interface or not octets:
             return None
         return Captured(
             octets, at, interface, kind == _OUTGOING, bool(status & _CHECKSUM_NOT_READY)
@@ -270,16 +275,6 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
             return False
         ports = octets[found.at : found.at + 2]
         return found.protocol == TCP and int.from_bytes(ports, "big") in self.ports
-
-    def _is_copy(self, octets: bytes, interface: str) -> bool:
-        """Whether it is the same packet seen again, on a bridge, a bond or a VLAN."""
-        if len(self._seen) >= _REMEMBERED:
-            # To forget them all at once, but not the latest, is cheaper than one for each packet.
-            self._seen_before, self._seen = self._seen, {}
-        first = self._seen_before.get(octets)
-        if first is None:
-            first = self._seen.setdefault(octets, interface)
-        return first != interface
 
     def decode(self, captured: Captured) -> Received | None:
         """Return the segment or ICMP error in a packet; None for others and for fragments."""

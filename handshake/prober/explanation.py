@@ -32,14 +32,14 @@ def verdict_message(code: str, **values: Any) -> Message:
 
 def explain(
     outcome: Outcome,
-    local: Endpoint,
+    source: Address,
     remote: Endpoint,
     seconds: float,
     *,
     asked: Flags = Flags.SYN,
     signed: bool = False,
 ) -> Message:
-    """Return why the connection between two endpoints has its verdict after so many seconds.
+    """Return why the connection from a source address has its verdict after so many seconds.
 
     `asked` are the control bits of our first segment; `signed` whether our segments were.
     """
@@ -60,7 +60,7 @@ def explain(
             code = "ignored" if outcome.ignored else "signed" if signed else "silent"
             return verdict_message(f"filtered.{code}", count=count, seconds=seconds)
         case Verdict.UNREACHABLE:
-            return _unreachable(outcome, local, remote)
+            return _unreachable(outcome, source, remote)
         case Verdict.HALF_OPEN:
             return _half_open(ack)
         case Verdict.RESET:
@@ -92,12 +92,12 @@ def _resolution(version: int) -> str:
     return "ARP" if version == 4 else "neighbour discovery"
 
 
-def _unreachable(outcome: Outcome, local: Endpoint, remote: Endpoint) -> Message:
+def _unreachable(outcome: Outcome, source: Address, remote: Endpoint) -> Message:
     error = outcome.icmp
     if error is None:
         assert outcome.failure is not None
         return outcome.failure
-    if error.sender.packed == local.address.packed:
+    if error.sender.packed == source.packed:
         if host_unreachable(error):
             # What the kernel reports to itself when ARP or neighbour discovery fails.
             protocol = _resolution(error.version)

@@ -80,9 +80,8 @@ class Resolver:
             target = next(self._targets, None)
             if target is None:
                 self._taken_all = True
-            elif target.is_address:
-                (remote,) = target.endpoints()
-                self._ready.append(_entry(target, remote))
+            elif (remote := target.endpoint) is not None:
+                return _entry(target, remote)
             else:
                 self._pending += 1
                 # A daemon: a name server that does not answer must not delay the end.
@@ -120,8 +119,8 @@ def lookup(target: Target) -> tuple[Endpoint, ...]:
 
     A thread asks: while a name server does not answer, signals are still handled.
     """
-    if target.is_address:
-        return target.endpoints()
+    if target.endpoint is not None:
+        return (target.endpoint,)
     answers: SimpleQueue[_Found] = SimpleQueue()
     start_thread(lambda: answers.put(_lookup(target)))
     while True:

@@ -38,7 +38,7 @@ def locate_rst_sender(
     """
     ttl = result.ttl
     # For a RST that passed no router no other packet is needed.
-    if ttl is None or not hops(ttl) or connection.gateway() is None:
+    if ttl is None or not hops(ttl) or connection.departure.gateway() is None:
         return result
     wait = min(max(4 * round((result.rtt or 0) * NS_PER_SECOND), _SHORTEST), _LONGEST)
     with signals_blocked():

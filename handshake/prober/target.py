@@ -122,18 +122,18 @@ class Target:
         return cls.of((host or "").replace("%25", "%"), port, text)
 
     @property
-    def is_address(self) -> bool:
-        """Whether the host is an address, so that no name is looked up."""
-        return _literal(self.host) is not None
+    def endpoint(self) -> Endpoint | None:
+        """The remote end, if the host is an address; None if it is a name to look up."""
+        literal = _literal(self.host)
+        return None if literal is None else Endpoint(literal, self.port)
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Return every address of the host, IPv6 first. Raises ResolveError if it has none.
 
         Only names are looked up. `unusable` tells whether a connection to an address is possible.
         """
-        literal = _literal(self.host)
-        if literal is not None:
-            return (Endpoint(literal, self.port),)
+        if (literal := self.endpoint) is not None:
+            return (literal,)
         try:
             found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
         except (OSError, ValueError) as error:  # UnicodeError, a ValueError: not a host name

@@ -135,6 +135,9 @@ class HandshakeCache:
                 return None
             clocks[fields[6] != opening[0][6]] = found[1] or 0
         model = self._model(layout, records, len(opening) - 1)
+        if model is not None and model.record.handshake.syn_retransmissions and any(clocks):
+            # Which SYN was answered may depend on later round trips.
+            return None
         return None if model is None else _start(model, opening, (clocks[0], clocks[1]), own=True)
 
     def _model(self, layout: FrameLayout, records: bytes | bytearray, count: int) -> Model | None:

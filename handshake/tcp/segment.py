@@ -233,6 +233,19 @@ class Segment:
         return bool(self.problems) and any(map(_is_impossible, self.problems))
 
     @property
+    def syn_cleared(self) -> bool:
+        """Whether it looks like a SYN whose flag was changed on the way.
+
+        It has options that only a SYN may carry, acknowledges 0 and carries nothing.
+        """
+        if self.flags & 0x3F & ~ACK_BIT or self.ack_field or self.payload_length:
+            return False
+        options = self.options
+        return bool(options.raw) and (
+            options.mss is not None or options.window_scale is not None or options.sack_permitted
+        )
+
+    @property
     def length(self) -> int:
         """SEG.LEN: the octets of sequence space it takes, SYN and FIN counted (section 3.4)."""
         bits = int(self.flags)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from handshake.diagnosis import Facts
 from handshake.events import Change, Role, Step
 from handshake.tcp import State
+from handshake.tcp.checksum import Checksum, kind
 from handshake.tracker import inference
 from handshake.tracker.classify import classify
 from handshake.tracker.connection import Connection, End, Observer
@@ -188,6 +189,8 @@ def _client(seg: Segment) -> tuple[Endpoint, str]:
     """Return the client, and how it was identified."""
     if seg.syn and not seg.bogus:
         return (seg.source, "syn") if seg.ack is None else (seg.destination, "syn-ack")
+    if seg.syn_cleared and not seg.bogus:
+        return seg.source, "syn"
     # Servers listen on low ports; between equal ports, the first sender is the client.
     ends = (seg.source, seg.destination)
     return max(ends, key=lambda end: end.port), "guess"
@@ -222,8 +225,11 @@ def _step(connection: Connection, observed: Observed) -> Step:
         ready = inference.received(before, seg)
         sent = _sent(sender, receiver, ready, seg)
     if observed.checksum_ok is False and observed.outgoing is False:
-        # It arrived at this host, which drops it (section 3.1). In a saved capture a bad
-        # checksum proves nothing: with offload the network card fills it in after the capture.
+        # It arrived at this host, which drops it (section 3.1). In a saved capture a partial sum
+        # proves nothing: with offload the network card completes it after the capture.
+        ready = after = before
+    elif seg.syn and seg.ack is not None and kind(observed) is Checksum.WRONG:
+        # Nor does a client take such an answer, until its ACK proves the opposite.
         ready = after = before
     else:
         after = None if ready is None else ready.received(seg)
@@ -308,6 +314,11 @@ def _sent(
         # A RST may be spoofed: one with a wrong number proves nothing of the end that it names.
         # A real sender answers the challenge ACK (RFC 5961).
         return sender.block
+    if sender.block is None and receiver.block is not None and not (seg.syn or seg.length):
+        peer = receiver.block
+        if peer.state is State.SYN_SENT and seg.ack == peer.snd.nxt and not seg.rst:
+            # An ACK without SYN answers a SYN: whatever sent it is connected to nothing.
+            return None
     return inference.sent(
         sender.block,
         seg,

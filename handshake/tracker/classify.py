@@ -29,7 +29,9 @@ def classify(seen: SegmentContext) -> Iterator[ev.Event]:
     if not connection.segments:
         if connection.reused is not None:
             yield ev.PortReused(connection.reused)
-        if not (seg.syn or seg.bogus):
+        if seg.syn_cleared and not seg.bogus:
+            yield ev.SynCleared(seen.by)
+        elif not (seg.syn or seg.bogus):
             yield ev.MidStream(connection.roles == "guess")
     if seg.bogus:
         yield from _unreadable(seen)

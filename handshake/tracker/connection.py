@@ -10,6 +10,7 @@ from handshake import events as ev
 from handshake.events import Role
 from handshake.tcp import State
 from handshake.tracker.copies import CopyFinder
+from handshake.tracker.round_trips import RoundTrips
 from handshake.tracker.wireshark import Analysis, Direction, Mark
 
 if TYPE_CHECKING:
@@ -159,6 +160,9 @@ class Connection:
     final_ack: Observed | None = None
     """The segment with which both ends became ESTABLISHED."""
 
+    cleared: bool = False
+    """Whether it began with a SYN whose flag was changed on the way."""
+
     refused: Observed | None = None
     """The RST that answered the SYN."""
 
@@ -178,6 +182,7 @@ class Connection:
     """The ICMP error that answered the SYN."""
 
     copies: CopyFinder = field(default_factory=CopyFinder)
+    round_trips: RoundTrips = field(default_factory=RoundTrips)
     analysis: Analysis = field(init=False)
     """Wireshark's analysis without copies: it marks each segment before it is classified."""
 
@@ -238,6 +243,12 @@ class Connection:
         if step.copy is not None:
             return
         before, self.last_sent = self.last_sent, step.observed
+        if self.client.syn is not None and self.client.syn.again:
+            if step.by is Role.CLIENT:
+                again = bool(step.own_marks & Mark.SENT_AGAIN)
+                self.round_trips.sent(step.observed, again=again)
+            else:
+                self.round_trips.received(step.observed)
         if self.final_ack is None and before is not None and step.observed.at < before.at:
             self.stepped = True
         for event in step.events:
@@ -245,6 +256,8 @@ class Connection:
 
     def _apply(self, event: Event, step: Step, receiver: End) -> None:
         match event:
+            case ev.SynCleared():
+                self.cleared = True
             case ev.SimultaneousOpen():
                 self.simultaneous = True
             case ev.Established():

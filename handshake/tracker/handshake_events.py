@@ -8,6 +8,7 @@ from handshake import events as ev
 from handshake.events import Role
 from handshake.tcp import Agreement
 from handshake.tcp.agreement import accepted_data
+from handshake.tracker.timing import answers_again
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +44,10 @@ def _syn_ack(seen: SegmentContext) -> Iterator[ev.Event]:
     seg, known, syn = seen.seg, seen.sender.syn_ack, seen.receiver.syn
     assert seg.ack is not None
     if known is not None and known.repeated_by(seg):
-        asked = syn is not None and syn.last.at > known.last.at
+        asked = syn is not None and (
+            syn.last.at > known.last.at
+            or (bool(syn.again) and answers_again(syn, known, seen.observed))
+        )
         yield ev.SynAckRetransmitted(seen.by, known.again + 1, seen.since(known), asked)
         return
     if seen.connection.simultaneous:

@@ -224,8 +224,9 @@ def received(block: ControlBlock | None, seg: Segment) -> ControlBlock | None:
         return replace(block, peer_offered=Offer.of(seg))
     if seg.rst or seg.syn or seg.ack is None:
         return block
-    if block.state is State.SYN_SENT and block.acknowledges_new(seg):
-        # The peer is connected: its SYN-ACK was not captured.
+    if block.state is State.SYN_SENT and seg.length and block.acknowledges_new(seg):
+        # The peer sends data, so it is connected: its SYN-ACK was not captured. An ACK alone may
+        # be of an older connection, and opens nothing (section 3.10.7.3).
         return replace(
             block,
             state=State.ESTABLISHED,

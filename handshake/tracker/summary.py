@@ -151,23 +151,17 @@ def _outcome(connection: Connection) -> str:
     client, server = connection.client, connection.server
     if connection.final_ack is not None:
         return "established"
-    if connection.refused is not None:
-        return "refused" if not _went_on(connection) else "reset" if client.rsts else "half-open"
+    if connection.refused is not None and server.syn_ack is None:
+        return "refused"
     if connection.unreachable is not None and not server.segments:
         return "unreachable"
     if client.syn is None and client.syn_ack is None and server.syn_ack is None:
+        if connection.cleared:
+            return "no-answer" if connection.reset_by is None else "reset"
         return "mid-stream"
     if connection.reset_by is not None:
         return "reset"
     return "no-answer" if server.syn_ack is None and server.syn is None else "half-open"
-
-
-def _went_on(connection: Connection) -> bool:
-    """Whether the server's SYN-ACK followed a RST that had answered the SYN in its name."""
-    refused, syn_ack = connection.refused, connection.server.syn_ack
-    if refused is None or syn_ack is None:
-        return False
-    return syn_ack.last.at >= refused.at and syn_ack.last.segment.ack == refused.segment.ack
 
 
 def _closed(connection: Connection) -> str | None:

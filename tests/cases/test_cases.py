@@ -33,6 +33,64 @@ COPIES: Final = {
 """A connection of ten segments, whatever the capture has twice."""
 
 CASES: Final[dict[str, list[Expected]]] = {
+    "01-old-ack-answers-new-syn.pcap": [
+        {"outcome": "established", "closed": "fin"},
+        {
+            "outcome": "established",
+            "handshake.rtt": 0.04,
+            "handshake.syn_to_syn_ack": 0.0005,
+            "findings": [
+                "port-reuse@11",
+                "ack-answers-syn@12",
+                "challenge-ack@14",
+                "no-window-scaling@16",
+            ],
+        },
+    ],
+    "06-synack-bad-checksum-never-accepted.pcap": [
+        {
+            "outcome": "half-open",
+            "client.state": "SYN-SENT",
+            "server.state": "SYN-RECEIVED",
+            "findings": ["syn-ack-damaged@2", "bad-checksum@2"],
+        }
+    ],
+    "06c-partial-sums-of-the-other-end.pcap": [
+        {"outcome": "established", "findings": ["checksum-offload@2"]},
+    ],
+    "12-rtt-above-rto-client-side.pcap": [
+        {
+            "outcome": "established",
+            "handshake.rtt": 1.6001,
+            "handshake.rtt_ambiguous": False,
+            "handshake.initial_rtt": 0.6001,
+            "findings": ["syn-answered-late@2"],
+        }
+    ],
+    "13-syn-turned-into-ack.pcap": [
+        {"outcome": "reset", "roles": "syn", "findings": ["syn-cleared@1"]},
+    ],
+    "15-rst-injected-before-synack.pcap": [
+        {"outcome": "half-open", "findings": ["reset-by-other-ttl@2"]},
+    ],
+    "45-syn-answered-by-ack-without-syn.pcap": [
+        {
+            "outcome": "no-answer",
+            "client.state": "SYN-SENT",
+            "server.state": None,
+            "handshake.rtt": None,
+            "findings": ["ack-without-syn@2"],
+        }
+    ],
+    "49-challenge-ack-rst-then-open-v6.pcap": [
+        {"outcome": "established", "handshake.rtt": 0.0004, "findings": ["ack-answers-syn@2"]},
+    ],
+    "58-synack-acks-isn-not-isn-plus-1.pcap": [
+        {"outcome": "half-open", "client.state": "SYN-SENT", "findings": ["half-open@8"]},
+    ],
+    "84-live-port4.pcapng": [
+        {"outcome": "no-answer", "client.state": "SYN-SENT", "findings": ["ack-without-syn@2"]},
+    ],
     "11-syn-twice-at-once.pcap": [
         {"outcome": "established", "client.copies": 0, "findings": []},
     ],

@@ -74,7 +74,7 @@ OUTCOMES: Final[dict[str, list[str]]] = {
     "05-windows-syn-after-rst.pcap": ["refused"],
     "07-synack-from-other-address.pcap": ["no-answer", "reset"],
     "10-second-synack-wrong-ack.pcap": ["half-open"],
-    "15-rst-injected-before-synack.pcap": ["reset"],
+    "15-rst-injected-before-synack.pcap": ["half-open"],
     "15b-rst-injected-after-request.pcap": ["established"],
     "58-synack-acks-isn-not-isn-plus-1.pcap": ["half-open"],
 }

@@ -36,7 +36,7 @@ def test_names_are_looked_up_at_once_and_addresses_do_not_wait(
     both = threading.Barrier(2)
 
     def endpoints(target: Target) -> tuple[Endpoint, ...]:
-        if target.is_address:
+        if target.endpoint is not None:
             return (Endpoint.of(target.host, target.port),)
         both.wait(10)  # neither gets on without the other
         if target.host == "none.example":

@@ -2,6 +2,8 @@
 
     "0.5 A <SEQ=100><CTL=SYN> ttl=64 win=0 opts=mss1460,ws7 bad"
 
+A checksum is `good`, `bad` (0, as offload may leave it) or `wrong`.
+
 A line without a time comes 10 ms after the one before. A SYN without `opts` offers what a plain
 modern host does, so that it gives nothing to point at.
 """
@@ -62,7 +64,8 @@ def observed(line: str, at: int, frame: int) -> Observed:
     problems = (output["problem"].replace("_", " "),) if "problem" in output else ()
     ttl = int(output.get("ttl", 64 if by == "A" else 52))
     packet = b"\x45\x00\x00\x28" + int(output["id"]).to_bytes(2, "big") if "id" in output else b""
-    ok = False if "bad" in output else True if "good" in output else None
+    ok = False if {"bad", "wrong"} & output.keys() else True if "good" in output else None
+    seg = replace(seg, checksum=0x1234 if "wrong" in output else 0)
     return Observed(
         replace(seg, options=options, flags=flags, problems=problems),
         at,

@@ -40,6 +40,10 @@ CASES: dict[str, tuple[tuple[str, ...], list[str]]] = {
     "half-open": ((SYN, SYN_ACK, f"1 {SYN_ACK}", f"3 {SYN_ACK}"), ["half-open@4"]),
     "not yet half-open": ((SYN, SYN_ACK), []),
     "refused": ((SYN, "B <SEQ=0><ACK=101><CTL=RST,ACK>"), ["refused@2"]),
+    "reset by another host, and then answered": (
+        (SYN, "B <SEQ=0><ACK=101><CTL=RST,ACK> ttl=60", SYN_ACK, "A <SEQ=101><CTL=RST>"),
+        ["reset-by-other-ttl@2"],
+    ),
     "refused and called again": (
         (SYN, "B <SEQ=0><ACK=101><CTL=RST,ACK>", f"1 {SYN}", "B <SEQ=0><ACK=101><CTL=RST,ACK>"),
         ["refused@2"],
@@ -89,6 +93,56 @@ CASES: dict[str, tuple[tuple[str, ...], list[str]]] = {
     "port reuse": (
         (SYN, "B <SEQ=0><ACK=101><CTL=RST,ACK>", "A <SEQ=900><CTL=SYN>", ANSWER),
         ["port-reuse@3", "ack-answers-syn@4"],
+    ),
+    "a SYN without its flag": (
+        (
+            "A <SEQ=100><ACK=0><CTL=ACK> opts=mss1460,sack,ws7",
+            "B <SEQ=0><CTL=RST>",
+            "1 A <SEQ=100><ACK=0><CTL=ACK> opts=mss1460,sack,ws7",
+        ),
+        ["syn-cleared@1"],
+    ),
+    "an ACK of 0 without a SYN's options": (
+        ("A <SEQ=100><ACK=0><CTL=ACK>", "B <SEQ=0><CTL=RST>"),
+        ["mid-stream@1"],
+    ),
+    "an ACK without SYN answers": (
+        (SYN, "B <SEQ=7777><ACK=101><CTL=ACK>", f"1 {SYN}", "B <SEQ=7777><ACK=101><CTL=ACK>"),
+        ["ack-without-syn@2"],
+    ),
+    "the SYN,ACK was captured after the data": (
+        (SYN, "B <SEQ=301><ACK=101><DATA=5><CTL=ACK>", SYN_ACK, ACK),
+        [],
+    ),
+    "a SYN,ACK that names the first SYN": (
+        (
+            f"{SYN} opts=mss1460,ts7/0,sack,ws7",
+            f"1 {SYN} opts=mss1460,ts1007/0,sack,ws7",
+            f"1.2 {SYN_ACK} opts=mss1460,ts9/7,sack,ws7",
+            f"{ACK} opts=ts1300/9",
+        ),
+        ["syn-answered-late@2"],
+    ),
+    "a SYN,ACK that names the second SYN": (
+        (
+            f"{SYN} opts=mss1460,ts7/0,sack,ws7",
+            f"1 {SYN} opts=mss1460,ts1007/0,sack,ws7",
+            f"1.2 {SYN_ACK} opts=mss1460,ts9/1007,sack,ws7",
+            f"{ACK} opts=ts1300/9",
+        ),
+        ["syn-lost@2"],
+    ),
+    "a damaged SYN,ACK": (
+        (f"{SYN} good", f"{SYN_ACK} wrong", f"1 {SYN} good", f"{SYN_ACK} wrong"),
+        ["syn-ack-damaged@2", "bad-checksum@2"],
+    ),
+    "a damaged SYN,ACK, and one that is not": (
+        (f"{SYN} good", f"{SYN_ACK} wrong", f"1 {SYN} good", f"{SYN_ACK} good", f"{ACK} good"),
+        ["bad-checksum@2"],
+    ),
+    "wrong checksums that are accepted": (
+        (f"{SYN} wrong", f"{SYN_ACK} wrong", f"{ACK} wrong"),
+        ["checksum-accepted@1", "checksum-accepted@2"],
     ),
     "from the middle": ((DATA, ACKED), ["mid-stream@1"]),
     "data in the SYN was refused": (

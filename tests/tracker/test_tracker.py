@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from handshake import events as ev
 from handshake.events import Role
 from handshake.tcp import ControlBlock, Observed, Options, State
 from handshake.tcp import options as opt
 from handshake.tracker import Tracker, summarize
 from tests.segments import LINUX, A, B, segment
+from tests.tracker.conversation import records
 
 if TYPE_CHECKING:
     from handshake.events import Step
@@ -474,6 +477,41 @@ def test_the_round_trip_of_a_retransmission_is_unknown_without_a_timestamp() -> 
         seg = segment(line[2:], by=A if by == "A" else B, options=clocks)
         tracker.feed(Observed(seg, number * 10_000_000))
     opening = summarize(tracker.connections[0]).handshake
-    # The SYN-ACK answers the first SYN, though Wireshark counts from the second.
-    assert (opening.rtt, opening.syn_to_syn_ack, opening.syn_ack_to_ack) == (0.02, 0.02, 0.01)
-    assert not opening.rtt_ambiguous
+    # The SYN-ACK names the first SYN, though Wireshark counts from the second. Linux names the
+    # first in every SYN-ACK, and an earlier one may have been lost: more would have to tell.
+    assert (opening.rtt, opening.syn_to_syn_ack, opening.syn_ack_to_ack) == (0.03, 0.02, 0.01)
+    assert opening.initial_rtt == 0.02
+    assert opening.rtt_ambiguous
+
+
+SLOW = (
+    "0 A <SEQ=100><CTL=SYN> opts=mss1460,ts1000/0",
+    "1 A <SEQ=100><CTL=SYN> opts=mss1460,ts2000/0",
+    "1.6 B <SEQ=300><ACK=101><CTL=SYN,ACK> opts=mss1460,ts5000/1000",
+    "1.61 A <SEQ=101><ACK=301><CTL=ACK> opts=ts2610/5000",
+)
+SECOND_ANSWER = "2.6 B <SEQ=300><ACK=101><CTL=SYN,ACK> opts=mss1460,ts6000/1000"
+DATA = "2 A <SEQ=101><ACK=301><DATA=5><CTL=ACK> opts=ts3000/5000"
+
+
+@pytest.mark.parametrize(
+    ("more", "rtt", "ambiguous", "found"),
+    [
+        ((), 1.61, True, ["syn-answered-late@2"]),
+        # The later SYN is answered too: the path takes as long as it seems.
+        ((SECOND_ANSWER,), 1.61, False, ["syn-answered-late@2"]),
+        ((DATA, "3.6 B <SEQ=301><ACK=106><CTL=ACK> opts=ts7/3000"), 1.61, False, None),
+        # It is far shorter: the first SYN-ACK was lost, and Linux names the first SYN again.
+        ((DATA, "2.6 B <SEQ=301><ACK=106><CTL=ACK> opts=ts7/3000"), 0.61, True, None),
+    ],
+)
+def test_a_timestamp_names_the_syn_that_was_answered(
+    more: tuple[str, ...], rtt: float, ambiguous: bool, found: list[str] | None
+) -> None:
+    (record,) = records(*SLOW, *more)
+    assert (record.handshake.rtt, record.handshake.rtt_ambiguous) == (rtt, ambiguous)
+    assert record.handshake.initial_rtt == 0.61
+    codes = [f"{each.code}@{each.frame}" for each in record.findings]
+    assert "syn-answered-late@2" in codes
+    assert not {each.code for each in record.findings} & {"syn-lost", "final-ack-lost"}
+    assert found is None or [each for each in codes if "window" not in each] == found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from handshake.endpoint.outcome import Verdict
@@ -34,9 +33,6 @@ _UNTOUCHED: Final = 255
 """A TTL that no router has decremented."""
 
 
-_text = lru_cache(1024)(str)  # an address is written slowly
-
-
 def build_result(
     connection: UserspaceConnection,
     decode: Callable[[Captured], Received | None],
@@ -44,7 +40,7 @@ def build_result(
 ) -> Result:
     """Return the result of a connection; `tracker` has seen its segments, if they were kept."""
     session, remote = connection.session, connection.session.remote
-    outcome, over = connection.outcome, connection.over
+    outcome, over, departure = connection.outcome, connection.over, connection.departure
     assert outcome is not None
     assert over is not None
     if outcome.verdict is Verdict.FILTERED and not connection.syns:
@@ -57,8 +53,8 @@ def build_result(
     if seen is not None:
         observer = seen.observer(ConnectionFindings)
         observed = () if observer is None else observer.found()
-        findings += tuple(findings_of(connection.segments or (), connection.path_mss, observed))
-    if ttl is not None and not hops(ttl) and (gateway := connection.gateway()) is not None:
+        findings += tuple(findings_of(connection.segments or (), departure.path_mss, observed))
+    if ttl is not None and not hops(ttl) and (gateway := departure.gateway()) is not None:
         findings += tuple(_distance(connection, outcome, ttl, gateway))
     duration = (over - connection.begun) / NS_PER_SECOND
     asked, signed = session.asked, session.signed
@@ -66,9 +62,11 @@ def build_result(
         outcome,
         {
             "target": connection.target.text,
-            "address": _text(remote.address),
+            "address": departure.text,
             "port": remote.port,
-            "reason": explain(outcome, session.local, remote, duration, asked=asked, signed=signed),
+            "reason": explain(
+                outcome, session.source, remote, duration, asked=asked, signed=signed
+            ),
             "rtt": rtt,
             "rtt_ambiguous": ambiguous,
             "waited": waited,
@@ -105,7 +103,7 @@ def _not_seen(connection: UserspaceConnection) -> Result:
     """Return the result if none of our SYNs appeared on the interface."""
     remote = connection.session.remote
     # The kernel would report it by an ICMP error, too, but it sends few of them each second.
-    neighbour = unresolved_neighbour(remote.address, connection.flow)
+    neighbour = unresolved_neighbour(remote.address, connection.departure.selector)
     if neighbour is not None:
         why = no_neighbour(neighbour, remote.address)
         return failed(connection.target, Verdict.UNREACHABLE, why, remote)
@@ -143,9 +141,10 @@ def is_locally_dropped(connection: UserspaceConnection, ttl: int) -> bool:
 
 def _in_force(connection: UserspaceConnection, negotiated: Negotiated | None) -> Negotiated | None:
     """Return what was negotiated, with the MSS that our side of the path can carry."""
-    if negotiated is None or negotiated.mss is None or negotiated.mss <= connection.path_mss:
+    room = connection.departure.path_mss
+    if negotiated is None or negotiated.mss is None or negotiated.mss <= room:
         return negotiated
-    return replace(negotiated, mss=connection.path_mss)
+    return replace(negotiated, mss=room)
 
 
 def _own_connection(connection: UserspaceConnection, tracker: Tracker) -> Connection | None:

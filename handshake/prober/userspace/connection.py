@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from handshake.units import RST_BIT
 
@@ -39,16 +39,34 @@ PacketObserver: TypeAlias = "Callable[[Observed | IcmpError], None]"
 """Takes each packet of one connection as it passes."""
 
 
+class Departure(NamedTuple):
+    """How packets to a remote address leave."""
+
+    to: tuple[Any, ...] | PolicyRoute
+    """Where they are sent: the address, or a route that is not found by it alone."""
+
+    selector: Selector
+    """What the kernel chooses the route by, other than the address."""
+
+    gateway: Callable[[], Address | None]
+    """Returns the gateway on the way to the address; None for an address on our link."""
+
+    path_mss: int
+    """What a segment may carry on our side of the path, in octets."""
+
+    text: str
+    """The address, as it is written."""
+
+
 class UserspaceConnection:
     """One connection, in progress or ended."""
 
     __slots__ = (
         "begun",
+        "departure",
         "dropped",
         "due",
         "errors",
-        "flow",
-        "gateway",
         "guard",
         "incoming",
         "last",
@@ -56,7 +74,6 @@ class UserspaceConnection:
         "outcome",
         "outgoing",
         "over",
-        "path_mss",
         "resets",
         "room",
         "segments",
@@ -64,7 +81,6 @@ class UserspaceConnection:
         "slot",
         "syns",
         "target",
-        "to",
         "unseen",
     )
 
@@ -75,11 +91,8 @@ class UserspaceConnection:
         guard: RstGuard,
         outgoing: bytes,
         incoming: bytes,
-        to: tuple[Any, ...] | PolicyRoute,
-        flow: Selector,
-        path_mss: int,
+        departure: Departure,
         begun: int,
-        gateway: Callable[[], Address | None],
         *,
         attentive: bool,
     ) -> None:
@@ -92,17 +105,8 @@ class UserspaceConnection:
         self.incoming = incoming
         """Addresses and ports of what the peer sends us, likewise."""
 
-        self.to = to
-        """Where our packets are sent: the address, or a route that is not found by it alone."""
-
-        self.flow = flow
-        """What the kernel chooses the route by, other than the address."""
-
-        self.path_mss = path_mss
-        """What a segment may carry on our side of the path, in octets."""
-
-        self.gateway = gateway
-        """Returns the gateway on the way to the peer; None for a peer on our link."""
+        self.departure = departure
+        """How our packets leave."""
 
         self.begun = begun
         self.dropped = guard.dropped if attentive else None
@@ -150,10 +154,7 @@ class UserspaceConnection:
         return self.outcome is not None
 
     def sent(self, packet: bytes) -> None:
-        """Record a packet that was handed to the interface."""
-        self.last = packet
-        if self.segments is None:
-            return
+        """Expect a packet that was handed to the interface to be seen there."""
         self.unseen += 1
         at = FLAGS[packet[0] >> 4]
         if packet[at] & RST_BIT:

@@ -171,7 +171,7 @@ class UserspaceConnections:
         self._time_wait.begin(connection.incoming)
         self._listen(connection.guard.port)
         if remote.address.version == 6:
-            self.packet_socket.know(connection.session.local.address, remote.address)
+            self.packet_socket.know(connection.session.source, remote.address)
         self._from_us[connection.outgoing] = self._to_us[connection.incoming] = connection
         # Sockets and filters take their time: the timer runs from when our SYN leaves.
         connection.begun = now = self.clock.now()
@@ -299,7 +299,7 @@ class UserspaceConnections:
         """Send packets that were due at a time."""
         if not packets:
             return
-        version, to = packets[0][0] >> 4, connection.to
+        version, to = packets[0][0] >> 4, connection.departure.to
         pass_on = self.packet_socket.pass_on
         for packet in packets:
             try:
@@ -309,7 +309,9 @@ class UserspaceConnections:
                 if error.errno not in _FULL:
                     connection.session.unsent(send_error(error).message)
             else:
-                connection.sent(packet)
+                connection.last = packet
+                if connection.segments is not None:
+                    connection.sent(packet)
         # A program that was stopped sends late: its timers must not run from before that.
         if (late := self.clock.now() - now) > _LATE:
             connection.session.postpone(late)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.endpoint.segment_builder import SegmentBuilder, offer_for, path_mss
 from handshake.errors import LocalError
@@ -15,7 +15,7 @@ from handshake.linux.rst_guard import RstGuardPool
 from handshake.linux.sockaddr import sockaddr
 from handshake.packet.template import Templates
 from handshake.prober.clock import Clock, IsnGenerator
-from handshake.prober.userspace.connection import UserspaceConnection
+from handshake.prober.userspace.connection import Departure, UserspaceConnection
 from handshake.prober.userspace.response_cache import ResponseCache
 from handshake.prober.userspace.session import Session
 from handshake.tcp import Endpoint, Seq
@@ -27,16 +27,10 @@ if TYPE_CHECKING:
     from handshake.endpoint.options import ClientOptions
     from handshake.endpoint.timeouts import Timeouts
     from handshake.linux.packet_socket import Captured, Received
-    from handshake.linux.policy_route import PolicyRoute
     from handshake.packet.checksum import Address
     from handshake.prober.target import Target
     from handshake.prober.userspace.time_wait import TimeWait
     from handshake.tcp import Offer
-
-_Departure: TypeAlias = (
-    "tuple[tuple[Any, ...] | PolicyRoute, Selector, Callable[[], Address | None]]"
-)
-"""Where packets are sent, what that is found by, and what returns the first gateway."""
 
 _ROUTE_LIFETIME: Final = NS_PER_SECOND
 """How long a route to an address is cached, in nanoseconds."""
@@ -45,7 +39,7 @@ _ROUTE_LIFETIME: Final = NS_PER_SECOND
 class _Path(NamedTuple):
     """What is known of the path to an address."""
 
-    departure: _Departure
+    departure: Departure
     flow: Selector
     """What the route was found by, other than the address."""
 
@@ -135,17 +129,17 @@ class Dialer:
         iss = self._options.iss
         session = Session(
             responses,
-            Endpoint(source, guard.port),
+            source,
+            guard.port,
             remote,
             outgoing,
             self._isns.iss(outgoing, now) if iss is None else iss,
             path.ticks,
             decode,
         )
-        to, flow, router = self._departure(path, remote.address, guard.port)
-        ends, attentive = (outgoing, incoming, to, flow), self._attentive
+        departure, attentive = self._departure(path, remote.address, guard.port), self._attentive
         return UserspaceConnection(
-            target, session, guard, *ends, room, now, router, attentive=attentive
+            target, session, guard, outgoing, incoming, departure, now, attentive=attentive
         )
 
     def prepare(self, remotes: Iterable[Endpoint]) -> None:
@@ -163,7 +157,7 @@ class Dialer:
         """Close all guards."""
         self.guards.close()
 
-    def _departure(self, path: _Path, address: Address, port: int) -> _Departure:
+    def _departure(self, path: _Path, address: Address, port: int) -> Departure:
         """Return how packets from our port leave."""
         if not path.told:
             return path.departure
@@ -173,8 +167,11 @@ class Dialer:
             found = policy_route(address, path.flow, port)
         except OSError as error:
             raise send_error(error) from error
-        flow = path.flow._replace(source=path.source, source_port=port)
-        return found, flow, lambda: found.hop.gateway
+        return path.departure._replace(
+            to=found,
+            selector=path.flow._replace(source=path.source, source_port=port),
+            gateway=lambda: found.hop.gateway,
+        )
 
     def _path(self, remote: Endpoint, now: int) -> _Path:
         """Return the path to a remote end, cached for a second."""
@@ -212,6 +209,7 @@ class Dialer:
         more = not told.plain or options.source is not None
         ours, theirs = path.source.packed, address.packed
         whole = flow._replace(source=path.source)
-        departure = sockaddr(address), whole, cache(partial(gateway, address, whole))
+        router = cache(partial(gateway, address, whole))
+        departure = Departure(sockaddr(address), whole, router, room, str(address))
         ticks = self._isns.ticks(ours + theirs)
         return _Path(departure, flow, more, path.source, ours, theirs, responses, ticks)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from handshake.endpoint.sender import Segments
     from handshake.linux.packet_socket import Captured, Received
     from handshake.messages import Message
+    from handshake.packet.checksum import Address
     from handshake.packet.quick_parse import Peeked
     from handshake.prober.userspace.response_cache import CachedResponse, ResponseCache
     from handshake.tcp.icmp import IcmpError
@@ -48,27 +49,29 @@ class Session:
         "_irs",
         "_last_clock",
         "_outcome",
+        "_port",
         "_received",
         "_responses",
         "_started",
         "deadline",
         "iss",
-        "local",
         "remote",
+        "source",
         "ticks",
     )
 
     def __init__(
         self,
         responses: ResponseCache,
-        local: Endpoint,
+        source: Address,
+        port: int,
         remote: Endpoint,
         ends: bytes,
         iss: int,
         ticks: int,
         decode: Callable[[Captured], Received | None],
     ) -> None:
-        self.local = local
+        self.source = source
         self.remote = remote
         self.iss = iss
         self.ticks = ticks
@@ -76,6 +79,7 @@ class Session:
         """When `on_timer` is due, or a little later."""
 
         self._outcome: Outcome | None = None
+        self._port = port
         self._ends = ends
         self._ends_sum = words_sum(ends)
         self._responses = responses
@@ -90,6 +94,11 @@ class Session:
         self._irs = 0
         self._started = 0
         self._attempt: Attempt | SingleSegmentProbe | None = None
+
+    @property
+    def local(self) -> Endpoint:
+        """Our end."""
+        return Endpoint(self.source, self._port)
 
     @property
     def done(self) -> bool:

@@ -90,7 +90,7 @@ class TimeWait:
         verdict, close = connection.outcome.verdict, connection.outcome.close
         if close is Close.CLEAN:
             self.until = now + LINGER
-            self._last[connection.incoming] = _Last(connection.last, connection.to, now)
+            self._last[connection.incoming] = _Last(connection.last, connection.departure.to, now)
             if len(self._last) > _MOST:
                 self._last.popitem(last=False)
         if verdict is not Verdict.CLOSED and close not in _FORGOTTEN:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from handshake import events as ev
 from handshake.events import Role
 from handshake.events.handshake import SOONEST_TIMER
 from handshake.record import Finding
+from handshake.tcp.checksum import Checksum, kind
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
     from handshake.events import Event, Step
     from handshake.tcp import Observed
+
+
+_SYNS: Final = 8
+"""Timestamps remembered of the client's SYNs."""
 
 
 @dataclass(eq=False, slots=True)
@@ -36,6 +41,21 @@ class HandshakeFindings:
     _answer: Observed | None = None
     """The last segment of the server."""
 
+    _offer: Observed | None = None
+    """The last SYN-ACK that the client had to accept, for all that was seen of it."""
+
+    _damaged: list[Observed] = field(default_factory=list)
+    """The first SYN-ACK with a wrong checksum."""
+
+    _whole: bool = False
+    """Whether a SYN-ACK had no wrong checksum."""
+
+    _clocks: dict[int, Observed] = field(default_factory=dict)
+    """The client's first SYN with each timestamp."""
+
+    _early: tuple[Observed, Observed] | None = None
+    """The SYN that a SYN-ACK names by its timestamp, and the first that was sent after it."""
+
     _syn_ack_lost: Observed | None = None
     _syn_ack: Observed | None = None
     _syn_acks: int = 0
@@ -47,9 +67,6 @@ class HandshakeFindings:
     _abandoned: Observed | None = None
     _acked: bool = False
     """Whether the client has acknowledged any SYN-ACK."""
-
-    _went_on: bool = False
-    """Whether a SYN-ACK followed a RST that had answered the SYN."""
 
     _done: bool = False
 
@@ -72,6 +89,9 @@ class HandshakeFindings:
         elif seg.syn and seg.ack is None:
             self._first = self._first or step.observed
             self._last = step.observed
+            clock = seg.options.timestamps
+            if clock is not None and len(self._clocks) < _SYNS:
+                self._clocks.setdefault(clock.value, step.observed)
 
     def _event(self, step: Step, event: Event) -> None:
         observed = step.observed
@@ -82,9 +102,11 @@ class HandshakeFindings:
                 self._repeated(observed, event)
             case ev.SynAckSent() | ev.SynAckCrossed():
                 self._answered(observed)
+                self._judged(step)
             case ev.SynAckRetransmitted() if event.waited >= SOONEST_TIMER:
                 self._syn_acks += 1
                 self._syn_ack = observed
+                self._judged(step)
                 unasked = not event.asked and self._syn_acks > self._syns
                 if self._established is not None and unasked:
                     self._final_ack = self._final_ack or observed
@@ -97,6 +119,9 @@ class HandshakeFindings:
                 self._simultaneous = observed
             case ev.PortReused():
                 self._keep("port-reuse", observed, before=event.before)
+            case ev.SynCleared():
+                self._done = True
+                self._keep("syn-cleared", observed, by=event.by)
             case ev.MidStream():
                 self._done = True
                 self._keep("mid-stream", observed, guessed=event.guessed)
@@ -110,17 +135,28 @@ class HandshakeFindings:
         if event.waited < SOONEST_TIMER:
             return
         self._syns += 1
-        if self._answer is None:
-            self._again = self._again or observed
-        elif self._acceptable(observed):
+        if self._offer is not None:
             self._syn_ack_lost = self._syn_ack_lost or observed
+        elif self._answer is None:
+            self._again = self._again or observed
 
-    def _acceptable(self, syn: Observed) -> bool:
-        """Whether a SYN-ACK was seen that acknowledges this SYN, and no RST after it."""
-        answer, last = self._syn_ack, self._answer
-        if answer is None or last is None or last.segment.rst or answer.segment.ack is None:
-            return False
-        return syn.segment.seq < answer.segment.ack <= syn.segment.end
+    def _judged(self, step: Step) -> None:
+        """Note whether a client can accept a SYN-ACK, and which SYN it names."""
+        observed = step.observed
+        if kind(observed) is Checksum.WRONG:
+            self._damaged = self._damaged or [observed]
+            return
+        self._whole = True
+        if any(isinstance(event, ev.Dropped) for event in step.events):
+            return
+        self._offer = observed
+        echoed = observed.segment.options.timestamps
+        named = None if echoed is None else self._clocks.get(echoed.echo)
+        again = self._again
+        if named is None or again is None or named is self._last or self._early is not None:
+            return
+        if named.at < again.at:
+            self._early = named, again
 
     def _bare(self, observed: Observed) -> None:
         """Note an ACK that answers the SYN but does not acknowledge it."""
@@ -129,10 +165,10 @@ class HandshakeFindings:
             return
         if seg.ack is not None and seg.ack != self._last.segment.end:
             self._keep("ack-answers-syn", observed)
+        elif seg.ack is not None and not seg.length:
+            self._keep("ack-without-syn", observed)
 
     def _answered(self, observed: Observed) -> None:
-        if self._answer is not None and self._answer.segment.rst:
-            self._went_on = True
         self._syn_acks += 1
         self._syn_ack = observed
         iss = int(observed.segment.seq)
@@ -147,8 +183,8 @@ class HandshakeFindings:
         yield from self._kept
         yield from self._unanswered()
         yield from self._half_open()
-        # A host that goes on with a SYN-ACK has not refused anything.
-        if self._refused and not self._went_on:
+        if self._refused and not self._isns:
+            # Else a SYN-ACK shows that the port is open, whatever sent the RST.
             yield self._refusal()
         if self._simultaneous is not None:
             yield self._two_syns(self._simultaneous)
@@ -164,6 +200,10 @@ class HandshakeFindings:
         if self._answer is None and self._established is None:
             values = {"count": self._syns, "span": (last.at - first.at) / NS_PER_SECOND}
             yield Finding("no-answer", last.frame, values, "many" if self._syns > 1 else "one")
+        elif self._early is not None:
+            named, later = self._early
+            values = {"after": (later.at - named.at) / NS_PER_SECOND}
+            yield Finding("syn-answered-late", later.frame, values)
         elif again is not None:
             values = {"after": (again.at - first.at) / NS_PER_SECOND}
             yield Finding("syn-lost", again.frame, values)
@@ -172,6 +212,11 @@ class HandshakeFindings:
 
     def _half_open(self) -> Iterator[Finding]:
         over = self._established or self._abandoned or self._acked
+        if self._damaged and not (self._established or self._acked or self._whole):
+            (first,) = self._damaged
+            values = {"count": self._syn_acks, "ttl": first.ttl}
+            yield Finding("syn-ack-damaged", first.frame, values)
+            return
         if over or self._syn_ack is None or self._syn_acks < 2:
             return
         yield Finding("half-open", self._syn_ack.frame, {"count": self._syn_acks})

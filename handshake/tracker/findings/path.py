@@ -10,6 +10,7 @@ from handshake.events import Role
 from handshake.record import Finding
 from handshake.tcp import Offer
 from handshake.tcp.segment import RESERVED_BITS_SET
+from handshake.tracker.findings.checksums import ChecksumFindings
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
@@ -40,18 +41,9 @@ class _Ttls:
     changed: Observed | None = None
     """The first segment after the SYN that had another TTL than one before it."""
 
-    checked: int = 0
-    bad: int = 0
-    first_bad: Observed | None = None
     last: Observed | None = None
-
-    @property
-    def unfilled(self) -> bool:
-        """Whether so many checksums are wrong that damage cannot explain it.
-
-        A host whose card fills in checksums may still compute that of a RST or an ACK itself.
-        """
-        return self.bad > 1 and 2 * self.bad > self.checked
+    early_rst: Observed | None = None
+    """Its first RST, if it came before all else of this end."""
 
 
 class PathFindings:
@@ -68,6 +60,7 @@ class PathFindings:
         "_late_syn",
         "_open",
         "_replayed",
+        "_sums",
     )
 
     def __init__(self) -> None:
@@ -78,6 +71,7 @@ class PathFindings:
         """The first packet that was captured twice, and its copy."""
 
         self._replayed = False
+        self._sums = ChecksumFindings()
 
         self._last: Observed | None = None
         self._open = False
@@ -94,11 +88,7 @@ class PathFindings:
         if step.copy is not None:
             self._copied(step, step.copy)
             return
-        if observed.checksum_ok is not None:
-            mine.checked += 1
-        if observed.checksum_ok is False:
-            mine.bad += 1
-            mine.first_bad = mine.first_bad or observed
+        self._sums.feed(step)
         if step.segment.problems:
             self._malformed(observed)
         self._clock(step)
@@ -145,6 +135,8 @@ class PathFindings:
             if known and ttl not in known:
                 others = sorted(known)
                 self._keep("reset-by-other-ttl", observed, by=step.by, ttl=ttl, others=others)
+            elif not known:
+                mine.early_rst = mine.early_rst or observed
             return
         if seg.syn:
             mine.syn_ttl = ttl if mine.syn_ttl is None else mine.syn_ttl
@@ -185,7 +177,9 @@ class PathFindings:
         yield from self._kept.values()
         for role, mine in self._ends.items():
             yield from _ways(role, mine)
-        yield from self._checksums()
+            if "reset-by-other-ttl" not in self._kept:
+                yield from _early(role, mine)
+        yield from self._sums.found()
         if self._first_back is not None:
             before, after = self._first_back
             values = {"count": self._backwards, "back": (before.at - after.at) / NS_PER_SECOND}
@@ -203,16 +197,6 @@ class PathFindings:
         variant = "replayed" if self._replayed else "points"
         return Finding("seen-twice", after.frame, values, variant)
 
-    def _checksums(self) -> Iterator[Finding]:
-        wrong = [(role, mine) for role, mine in self._ends.items() if mine.bad]
-        unfilled = [(role, mine) for role, mine in wrong if mine.unfilled]
-        if unfilled:
-            yield _offloaded(unfilled)
-        for role, mine in wrong:
-            if not mine.unfilled:
-                values = {"by": role, "bad": mine.bad, "checked": mine.checked}
-                yield Finding("bad-checksum", _frame(mine.first_bad), values)
-
 
 def _answered_before(step: Step) -> Observed | None:
     """Return a SYN that is captured after its answer."""
@@ -221,19 +205,17 @@ def _answered_before(step: Step) -> Observed | None:
     return step.observed if late and block is not None and block.offered is None else None
 
 
-def _offloaded(ends: list[tuple[Role, _Ttls]]) -> Finding:
-    values = {
-        "by": ends[0][0],
-        "bad": sum(mine.bad for _, mine in ends),
-        "checked": sum(mine.checked for _, mine in ends),
-    }
-    values["all"] = values["bad"] == values["checked"]
-    variant = "one-end" if len(ends) == 1 else "both-ends"
-    return Finding("checksum-offload", _frame(ends[0][1].first_bad), values, variant)
-
-
 def _frame(observed: Observed | None) -> int | None:
     return None if observed is None else observed.frame
+
+
+def _early(role: Role, mine: _Ttls) -> Iterator[Finding]:
+    """Yield that a RST had another TTL than all that its sender sent after it."""
+    rst, others = mine.early_rst, set(mine.ttls)
+    others |= set() if mine.syn_ttl is None else {mine.syn_ttl}
+    if rst is not None and others and rst.ttl not in others:
+        values = {"by": role, "ttl": rst.ttl, "others": sorted(others)}
+        yield Finding("reset-by-other-ttl", rst.frame, values)
 
 
 def _ways(role: Role, mine: _Ttls) -> Iterator[Finding]:

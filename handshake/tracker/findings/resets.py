@@ -22,6 +22,11 @@ IDLE: Final = 60.0
 load balancers and firewalls. RFC 5382 requires 2 h 4 min of a NAT, and many keep less."""
 
 
+def _rejects(step: Step) -> bool:
+    """Whether a RST answers a segment that does not belong to the connection (section 3.5.2)."""
+    return any(isinstance(event, ev.StrayReset) for event in step.events)
+
+
 @dataclass(eq=False, slots=True)
 class ResetFindings:
     """Follows which end resets a connection, when, and whether the other end must accept it."""
@@ -72,7 +77,7 @@ class ResetFindings:
                     self._opened = step.observed.at
                 case ev.ChallengeAck():
                     self._keep("challenge-ack", step.observed, by=event.by)
-                case ev.Dropped() if step.segment.rst:
+                case ev.Dropped() if step.segment.rst and not _rejects(step):
                     self._dropped(step, event)
                 case ev.Aborted():
                     self._aborted(step, event.by)

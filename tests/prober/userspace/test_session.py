@@ -74,7 +74,16 @@ class Both:
             self.local, self.remote, Seq(iss), responses.offer, ticks, responses.timeouts
         )
         both = ends(self.local, self.remote)
-        self.session = Session(responses, self.local, self.remote, both, iss, ticks, self.decode)
+        self.session = Session(
+            responses,
+            self.local.address,
+            self.local.port,
+            self.remote,
+            both,
+            iss,
+            ticks,
+            self.decode,
+        )
         self.expect(self.session.start(0), self.attempt.start(0))
 
     def decode(self, captured: Captured) -> Observed:

@@ -22,7 +22,10 @@ def ended(remote: bytes, port: int, verdict: Verdict, close: Close | None) -> Us
     outcome = SimpleNamespace(verdict=verdict, close=close)
     incoming = remote + port.to_bytes(2, "big")
     return cast(
-        "UserspaceConnection", SimpleNamespace(outcome=outcome, incoming=incoming, last=b"", to=())
+        "UserspaceConnection",
+        SimpleNamespace(
+            outcome=outcome, incoming=incoming, last=b"", departure=SimpleNamespace(to=())
+        ),
     )
 
 

@@ -1,0 +1,127 @@
+"""Findings in the checksums: left to the network card, damaged, or changed after they were sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from handshake.events import Role
+from handshake.record import Finding
+from handshake.tcp.checksum import Checksum, kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from handshake.events import Step
+    from handshake.tcp import Observed, Seq
+
+PENDING: Final = 8
+"""Segments with a wrong checksum remembered of one end, until they are acknowledged."""
+
+
+@dataclass(slots=True)
+class _Sums:
+    """The checksums of one end."""
+
+    checked: int = 0
+    partial: int = 0
+    zero: int = 0
+    """Those of the partial ones that are 0, as a damaged one may be."""
+
+    wrong: int = 0
+    first_partial: Observed | None = None
+    first_wrong: Observed | None = None
+    accepted: int = 0
+    """Segments with a wrong checksum that the other end acknowledged, and that came once."""
+
+    pending: list[tuple[Seq, Seq]] = field(default_factory=list)
+    """The numbers of those that are not acknowledged yet."""
+
+    @property
+    def bad(self) -> int:
+        """How many are not right."""
+        return self.partial + self.wrong
+
+    @property
+    def unfilled(self) -> bool:
+        """Whether so many are partial sums that damage cannot explain it.
+
+        A host whose card completes checksums may still compute that of a RST or an ACK itself.
+        """
+        if self.partial and self.partial == self.bad and not self.zero:
+            return True
+        return self.bad > 1 and self.partial >= self.wrong and 2 * self.bad > self.checked
+
+    def sent(self, observed: Observed, sum_kind: Checksum) -> None:
+        """Take a segment of this end into account."""
+        seg = observed.segment
+        if sum_kind is Checksum.WRONG:
+            if seg.length and len(self.pending) < PENDING:
+                self.pending.append((seg.seq, seg.end))
+        elif self.pending:
+            # Sent again, undamaged: only this one may be what is acknowledged.
+            self.pending = [
+                each for each in self.pending if not (seg.seq <= each[0] and each[1] <= seg.end)
+            ]
+
+    def acknowledged(self, ack: Seq) -> None:
+        """Note what the other end acknowledges."""
+        left = [each for each in self.pending if ack < each[1]]
+        self.accepted += len(self.pending) - len(left)
+        self.pending = left
+
+
+class ChecksumFindings:
+    """Counts the checksums of one connection by their kind."""
+
+    __slots__ = ("_ends",)
+
+    def __init__(self) -> None:
+        self._ends = {Role.CLIENT: _Sums(), Role.SERVER: _Sums()}
+
+    def feed(self, step: Step) -> None:
+        """Take one step into account."""
+        observed, mine, other = step.observed, self._ends[step.by], self._ends[step.by.other]
+        if observed.checksum_ok is not None:
+            mine.checked += 1
+        if other.pending and step.segment.ack is not None and not step.segment.rst:
+            other.acknowledged(step.segment.ack)
+        if observed.checksum_ok is not False:
+            if mine.pending:
+                mine.sent(observed, Checksum.RIGHT)
+            return
+        found = kind(observed)
+        if found is Checksum.PARTIAL:
+            mine.partial += 1
+            mine.zero += not step.segment.checksum
+            mine.first_partial = mine.first_partial or observed
+        else:
+            mine.wrong += 1
+            mine.first_wrong = mine.first_wrong or observed
+        mine.sent(observed, found)
+
+    def found(self) -> Iterator[Finding]:
+        """Yield what was found so far."""
+        unfilled = [(role, mine) for role, mine in self._ends.items() if mine.unfilled]
+        if unfilled:
+            yield _offloaded(unfilled)
+        for role, mine in self._ends.items():
+            if not mine.bad or mine.unfilled:
+                continue
+            first = mine.first_wrong or mine.first_partial
+            values = {"by": role, "bad": mine.bad, "checked": mine.checked}
+            values["all"] = mine.bad == mine.checked
+            code = "checksum-accepted" if mine.accepted else "bad-checksum"
+            yield Finding(code, None if first is None else first.frame, values)
+
+
+def _offloaded(ends: list[tuple[Role, _Sums]]) -> Finding:
+    first = ends[0][1].first_partial
+    values = {
+        "by": ends[0][0],
+        "bad": sum(mine.bad for _, mine in ends),
+        "checked": sum(mine.checked for _, mine in ends),
+    }
+    values["all"] = values["bad"] == values["checked"]
+    variant = "one-end" if len(ends) == 1 else "both-ends"
+    return Finding("checksum-offload", None if first is None else first.frame, values, variant)
