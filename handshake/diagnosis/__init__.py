@@ -43,9 +43,11 @@ CODES: Final[dict[str, Cause]] = {
     "timestamps-behind": Cause("the SYN's timestamp is behind another's", across.has_timestamps),
     "translation-undone": Cause("another address answers the SYN", across.is_translation_undone),
     "port-scan": Cause("one of many ports that a client tries", silence.is_unanswered),
+    "host-scan": Cause("one of many hosts that a client tries", silence.is_unanswered),
     "syn-flood": Cause("one of many connections that hang", across.is_hanging),
     "host-down": Cause("a router reports that the host does not answer", silence.is_unanswered),
     "rejected-by-firewall": Cause("an ICMP error of a firewall", silence.is_unanswered),
+    "routing-loop": Cause("the SYN passed too many routers", silence.is_unanswered),
     "no-route": Cause("another ICMP error answered the SYN", silence.is_unanswered),
     # An answer that opens nothing.
     "wrong-acknowledgment": Cause(
@@ -74,6 +76,7 @@ CODES: Final[dict[str, Cause]] = {
     ),
     "ecn-fallback": Cause("only a SYN without ECN is answered", opening.is_ecn_fallback),
     "slow-path": Cause("the round trip is longer than the SYN's timer", opening.is_slow_path),
+    "syn-ack-lost": Cause("the SYN was sent again after its answer", opening.is_answer_lost),
     "syn-lost": Cause("the SYN had to be sent again", opening.is_delayed),
     # RSTs.
     "injected-reset": Cause("another device sent a RST in the server's name", resets.is_injected),
@@ -91,6 +94,7 @@ CODES: Final[dict[str, Cause]] = {
     "idle-reset": Cause("a RST after a long silence", resets.is_idle_reset),
     # Data.
     "path-mtu": Cause("large segments are lost, small ones arrive", data.is_path_mtu),
+    "missing-large": Cause("a hole in the data never closes", data.is_missing),
     "window-overrun": Cause("data beyond the receiver's window", data.is_window_overrun),
     "sack-not-translated": Cause("a SACK block of what was never sent", data.is_broken_sack),
     "idle-timeout": Cause("no answer after a long silence", data.is_idle),
@@ -119,6 +123,7 @@ RULES: Final[tuple[Callable[[Case], Claim | None], ...]] = (
     data.broken_sack,
     opening.unfinished,
     data.path_mtu,
+    data.missing_large,
     data.silent_peer,
     across.timestamps_behind,
     across.flood,
@@ -128,6 +133,7 @@ RULES: Final[tuple[Callable[[Case], Claim | None], ...]] = (
     opening.fast_open_fallback,
     opening.ecn_fallback,
     opening.delayed,
+    opening.answer_lost,
     answers.unexplained,
 )
 

@@ -68,8 +68,9 @@ def unreachable(case: Case) -> Claim | None:
     """An ICMP error that answers the SYN: its code says what could not be reached."""
     if case.answers or not case.syns or not case.icmp:
         return None
-    error = next((each for each in case.icmp if each.unreachable), None)
-    if error is None:
+    error = next((each for each in case.icmp if each.unreachable), case.icmp[0])
+    exceeded = (error.version, error.type, error.code) in ((4, 11, 0), (6, 3, 0))
+    if not (error.unreachable or exceeded):
         return None
     values = {
         "sender": error.sender,
@@ -78,6 +79,8 @@ def unreachable(case: Case) -> Claim | None:
         "port": case.port,
         "itself": str(error.sender) == case.record.server.address,
     }
+    if exceeded:
+        return Claim("routing-loop", "possible", case.syns, values)
     kind = (error.version, error.code)
     if kind in _DOWN:
         return Claim("host-down", "likely", case.syns, values)

@@ -90,3 +90,9 @@ def test_what_an_earlier_connection_showed_is_not_forgotten() -> None:
     noise = [up(at, "S", 5, server=("192.0.2.99", 9)) for at in (130, 165, 170)]
     first = [*answered(40001, 0, 900000), *closed]
     assert codes([*first, *stuck, *noise])[:2] == [None, "unanswered-by-listener"]
+
+
+def test_a_scan_of_many_hosts_for_one_port() -> None:
+    syns = [up(at / 100, "S", 100, server=(f"192.0.2.{at}", 22)) for at in range(1, 26)]
+    assert set(codes(syns)) == {"host-scan"}
+    assert set(codes(syns[:10])) == {"no-answer"}

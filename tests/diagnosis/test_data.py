@@ -97,3 +97,17 @@ def test_selective_acknowledgments_of_what_was_never_sent() -> None:
     assert codes([*OPEN, gap, replace(broken, sack=((2349, 3797),))]) == [None]
     # A second SYN-ACK is reported as a duplicate (RFC 2883).
     assert codes([*OPEN, gap, replace(broken, sack=((900, 901),))]) == [None]
+
+
+def test_a_large_segment_that_never_reaches_the_receiver() -> None:
+    small = replace(SMALL, seq=2349)
+    gone = up(60, "FA", 109, 901)
+    assert codes([*OPEN, small, DUPLICATE, gone]) == ["missing-large"]
+    # It comes after all; or the capture ends too soon to tell.
+    assert codes([*OPEN, small, DUPLICATE, LARGE[1], up(0.3, "A", 109, 2649), gone]) == [None]
+    assert codes([*OPEN, small, DUPLICATE]) == [None]
+
+
+def test_a_hole_that_the_receiver_does_not_have_is_one_of_the_capture() -> None:
+    small = replace(SMALL, seq=2349)
+    assert codes([*OPEN, small, up(0.07, "A", 109, 2649), up(60, "FA", 109, 2649)]) == [None]

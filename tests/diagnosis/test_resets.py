@@ -136,3 +136,13 @@ def test_a_syn_cookie_that_the_server_does_not_know_any_more() -> None:
     assert codes([asked, answer, *rest]) == ["syn-cookies"]
     kept = replace(answer, scale=7, sack_permitted=True)
     assert codes([asked, kept, *rest]) == ["unknown-to-server"]
+
+
+def test_a_rst_in_the_clients_name() -> None:
+    forged = up(0.3, "R", 120, ttl=12)
+    on = [down(0.4, "PA", 901, 120, 20, ttl=48), up(0.41, "A", 120, 921)]
+    diagnosis = only([*ASKED, forged, *on])
+    assert diagnosis is not None
+    assert (diagnosis.code, diagnosis.certainty) == ("injected-reset", "proven")
+    assert "client" in diagnosis.text
+    assert codes([*ASKED, replace(forged, ttl=64), *on]) != ["injected-reset"]
