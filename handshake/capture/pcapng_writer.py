@@ -104,12 +104,12 @@ def opened(name: str, *, interface: str | None = None) -> Iterator[PcapngWriter]
     """
     if name == "-":
         _refuse_terminal(sys.stdout.buffer, "standard output")
-        yield PcapngWriter(sys.stdout.buffer, interface=interface, name="standard output")
+        yield _begun(sys.stdout.buffer, interface, "standard output")
         return
     file = _open(name)
     try:
         _refuse_terminal(file, name)
-        yield PcapngWriter(file, interface=interface, name=name)
+        yield _begun(file, interface, name)
     except BaseException:
         with suppress(OSError):  # report the first error
             file.close()
@@ -118,6 +118,13 @@ def opened(name: str, *, interface: str | None = None) -> Iterator[PcapngWriter]
         file.close()
     except OSError as error:
         # A network file system may report only now that it is full.
+        raise LocalError("file.unwritten", why=system_error(error)).at(name) from error
+
+
+def _begun(file: BinaryIO, interface: str | None, name: str) -> PcapngWriter:
+    try:
+        return PcapngWriter(file, interface=interface, name=name)
+    except BrokenPipeError as error:
         raise LocalError("file.unwritten", why=system_error(error)).at(name) from error
 
 

@@ -81,7 +81,7 @@ def main(args: Sequence[str] | None = None) -> int:
         code = app(args=given, standalone_mode=False)
         sys.stdout.flush()
     except HandshakeError as error:
-        return failed(str(error), error.exit_code)
+        return _ended(failed(str(error), error.exit_code))  # output may be what failed
     except _Misused as error:
         return failed(_misuse(error), 2)
     except (KeyboardInterrupt, typer.Abort):

@@ -16,6 +16,7 @@ from handshake.endpoint.outcome import Close, DataExchange, Verdict
 from handshake.endpoint.rejection import Rejections
 from handshake.endpoint.validation import dropped
 from handshake.tcp import ControlBlock, Flags, Segment, Seq, State
+from handshake.units import NS_PER_MS
 
 if TYPE_CHECKING:
     from handshake.endpoint.ack_monitor import AckStatus
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from handshake.tcp.icmp import IcmpError
 
 _FIN_ACK: Final = Flags.FIN | Flags.ACK
+
+AGAIN_AT_ONCE: Final = 8 * NS_PER_MS
+"""How soon a SYN is sent again after a wrong ACK: TCP_TIMEOUT_MIN of Linux, two ticks of 250 Hz."""
 
 _NOTHING_TO_ABORT: Final = (State.CLOSED, State.LISTEN, State.SYN_SENT, State.TIME_WAIT)
 """The states in which the peer has no connection with us that a RST could abort."""
@@ -35,6 +39,9 @@ class Attempt(Client):
 
     transfer: DataTransfer = field(init=False)
     """Data sent and received, and the observation of our ACK."""
+
+    _reset_late: bool = field(init=False, default=False)
+    """Whether a SYN-ACK that came after the RST was answered."""
 
     _rejections: Rejections = field(init=False)
     _advance_at: int | None = field(init=False, default=None)
@@ -74,7 +81,9 @@ class Attempt(Client):
     def receive(self, observed: Observed, at: int) -> Segments:
         """Process a received segment; return the segments to send."""
         seg = observed.segment
-        if self.done or dropped(observed, self.options.md5, self.notes):
+        if self.done:
+            return self._receive_late(observed, at)
+        if dropped(observed, self.options.md5, self.notes):
             return ()
         if not self.block.acceptable(seg):
             return self._reject(observed, at)
@@ -96,10 +105,29 @@ class Attempt(Client):
         self._confirm(seg)
         return self._after(before, seg, at) if self.options.answer else ()
 
-    def icmp(self, error: IcmpError) -> None:
-        """Process an ICMP error; it ends the attempt only if it quotes our unanswered SYN."""
+    def _receive_late(self, observed: Observed, at: int) -> Segments:
+        """Reset a connection that the peer opens after a RST in its name (section 3.10.7.1)."""
+        seg = observed.segment
+        late = self.verdict is Verdict.CLOSED and seg.syn and not seg.rst and not self._reset_late
+        silent = not self.options.answer or self.options.closing is CloseMode.NONE
+        if not late or silent or seg.ack != self.iss + 1 or observed.checksum_ok is False:
+            return ()
+        self._reset_late = True
+        return self._sender.send(Flags.RST, at, seq=seg.ack)
+
+    def icmp(self, error: IcmpError, at: int | None = None) -> Segments:
+        """Process an ICMP error, by default when it arrived; return the segments to send.
+
+        It ends the attempt only if it quotes our unanswered SYN. One that says that our data was
+        too big for a link has it sent again in smaller segments (RFC 1191, RFC 8201).
+        """
         if self.done:
-            return
+            return ()
+        smaller = error.too_big and self.block.state.synchronized and self._in_flight(error.seq)
+        if smaller and self._sender.shrink(error.mtu):
+            self.notes.add("smaller-segments", sender=error.sender, error=error, mtu=error.mtu)
+            self.transfer.send_buffer.rewind(self.block)
+            return self._sender.data(self.transfer.send_buffer, error.at if at is None else at)
         ends = self._icmp_errors.receive(
             error,
             ours=error.seq == self.iss or self._in_flight(error.seq),
@@ -108,6 +136,7 @@ class Attempt(Client):
         )
         if ends:
             self._end(Verdict.UNREACHABLE)
+        return ()
 
     def _in_flight(self, seq: Seq) -> bool:
         """Whether this sequence number is sent and not yet acknowledged."""
@@ -250,6 +279,10 @@ class Attempt(Client):
             if self.transfer.in_vain and at >= self.transfer.until(self.block):
                 return self._abort(Verdict.HALF_OPEN, at)
         answer = self._rejections.answer(self.block, seg, at)
+        wrong = self.block.state is State.SYN_SENT and seg.ack is not None and not seg.rst
+        if wrong and self.syn_sent == 1 and not self.block.acknowledges_new(seg):
+            # Our RST frees what the peer remembers, or a firewall drops it: as Linux, try again.
+            self._sender.timer.hasten(at + AGAIN_AT_ONCE)
         if answer is None:
             return ()
         return self._sender.send(answer.flags, at, seq=answer.seq)

@@ -28,6 +28,7 @@ _IGNORED: Final = frozenset(
         "icmp",
         "rst-ignored",
         "stray",
+        "uninvited-signature",
         "unreadable",
         "wrong-ack",
     }

@@ -23,6 +23,9 @@ LINUX: Final = Offer(mss=ETHERNET, window_scale=7, sack_permitted=True, timestam
 
 _FIXED: Final = 20
 _LARGEST: Final = 0xFFFF
+_SMALLEST: Final = 48
+"""The smallest MSS that is obeyed, as Linux does: a peer must not make us send tiny segments."""
+
 _ECN_BITS: Final = ECN | Flags.AE
 
 _PLACEHOLDER: Final = Endpoint.of("192.0.2.1", 1)
@@ -124,7 +127,8 @@ class SegmentBuilder:
     def payload(self, block: ControlBlock) -> int:
         """Return how many octets of data a segment may carry (section 3.7.1, RFC 6691)."""
         options = len(Options.of(self._negotiated(block, Flags.ACK, 0)).raw)
-        return max(1, min(block.mss or self.path_mss, self.path_mss) - options)
+        size = min(block.mss or self.path_mss, self.path_mss)
+        return max(_SMALLEST, size) - options
 
     def _signed(self, segment: Segment) -> Segment:
         return signed(segment, self.options.md5) if self.options.md5 else segment

@@ -74,6 +74,11 @@ class SendBuffer:
         # Zero-window probing: one octet (section 3.8.6.1).
         return seq, self._octets(seq, min(size, block.snd.wnd or 1))
 
+    def rewind(self, block: ControlBlock) -> None:
+        """Send again what is not acknowledged: none of it arrived."""
+        assert block.snd.una is not None
+        self._next = max(block.snd.una, self._first)
+
     def _octets(self, seq: Seq, count: int) -> bytes:
         start = seq - self._first
         return self._data[start : start + count]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from handshake.endpoint.segment_builder import SegmentBuilder
+from handshake.endpoint.segment_builder import SegmentBuilder, path_mss
 from handshake.tcp import ControlBlock, Endpoint, Flags, Offer, Segment, Seq, State
 from handshake.units import NS_PER_MS
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 
 Segments: TypeAlias = tuple[Segment, ...]
+
+
+_LEAST_MTU: Final = {4: (68, 576), 6: (1280, 1280)}
+"""The smallest MTU of a link, and of a path whose MTU is unknown, by version of IP (RFC 791)."""
 
 
 class RetransmissionTimer:
@@ -43,6 +48,11 @@ class RetransmissionTimer:
         """Expire so many nanoseconds later, if it runs."""
         if self.at is not None:
             self.at += late
+
+    def hasten(self, at: int) -> None:
+        """Expire at a time already, if it runs."""
+        if self.at is not None:
+            self.at = min(self.at, at)
 
     def stop(self) -> None:
         """Turn it off."""
@@ -117,6 +127,19 @@ class Sender:
             return self.send(Flags.PSH | Flags.ACK, at, seq=found[0], data=found[1])
         fin = self.block.fin
         return () if fin is None else self.send(Flags.FIN | Flags.ACK, at, seq=fin)
+
+    def shrink(self, mtu: int) -> bool:
+        """Send smaller segments from now on, for a path with this MTU; return whether they are.
+
+        Old routers do not report the MTU, 0: then it is the least that hosts can receive whole.
+        """
+        version = self._remote.version
+        least = _LEAST_MTU[version]
+        room = path_mss(max(mtu, least[0]) if mtu else least[1], version)
+        if room >= self._builder.path_mss:
+            return False
+        self._builder = replace(self._builder, path_mss=room)
+        return True
 
     @property
     def _size(self) -> int:

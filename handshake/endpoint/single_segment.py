@@ -54,13 +54,14 @@ class SingleSegmentProbe(Client):
         self.notes.add("stray", segment=seg)
         return ()
 
-    def icmp(self, error: IcmpError) -> None:
+    def icmp(self, error: IcmpError, _: int | None = None) -> Segments:
         """Process an ICMP error; it ends the probe only if it quotes our segment."""
         if self.done:
-            return
+            return ()
         ours, last = error.seq == self.iss, self._sender.timer.at is None
         if self._icmp_errors.receive(error, ours=ours, waiting=True, last=last):
             self._end(Verdict.UNREACHABLE)
+        return ()
 
     def on_timer(self, at: int) -> Segments:
         """Process expired timers; return the segments to send."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from handshake.tcp.option_kinds import Kind
 from handshake.tcp.signature import verified
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ def dropped(observed: Observed, key: bytes, notes: Notes) -> bool:
         notes.add("unreadable", segment=seg)
     elif key and not verified(seg, key):
         notes.add("bad-signature", segment=seg)
+    elif not key and seg.options.data(Kind.MD5) is not None:
+        notes.add("uninvited-signature", segment=seg)
     else:
         return False
     return True

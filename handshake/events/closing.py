@@ -44,6 +44,13 @@ class ResetRefused(Event, code="reset-refused", section="RFC 5961 3"):
     """A RST came that its receiver must not accept."""
 
     by: Role
+    ours: bool = False
+    """Whether it was seen leaving: the machine that captured it did send it."""
+
+    @property
+    def variant(self) -> str:
+        """Whether its sender is known."""
+        return "sent" if self.ours else "received"
 
 
 @dataclass(frozen=True, slots=True)

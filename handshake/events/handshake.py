@@ -123,10 +123,20 @@ class Established(Event, code="established", section="3.5"):
     round_trip: float | None
     """Seconds from the SYN to the segment that completed the handshake; None where unseen."""
 
+    answered: float | None = None
+    """Seconds of it until the SYN-ACK passed; None where that is not between the two."""
+
+    @property
+    def rest(self) -> float:
+        """Seconds from the SYN-ACK to the segment that completed the handshake."""
+        return (self.round_trip or 0) - (self.answered or 0)
+
     @property
     def variant(self) -> str:
-        """Whether the SYN was seen."""
-        return "untimed" if self.round_trip is None else "timed"
+        """What was seen of the SYN and the SYN-ACK."""
+        if self.round_trip is None:
+            return "untimed"
+        return "timed" if self.answered is None else "shared"
 
 
 @dataclass(frozen=True, slots=True)

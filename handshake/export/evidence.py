@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from handshake.escape import printable
+from handshake.prober.findings import contradictions
 from handshake.tcp import Observed
 from handshake.tcp.control_block import state_text
 from handshake.tracker import Tracker
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from handshake.capture.pcapng_writer import PcapngWriter
     from handshake.events import Change, Step
     from handshake.tcp.icmp import IcmpError
+
+
+_FIRST: Final = 32
+"""Packets of a connection among which contradictory answers to its SYN are looked for."""
 
 
 class PacketLog:
@@ -25,6 +30,8 @@ class PacketLog:
     def __init__(self, writer: PcapngWriter) -> None:
         self._writer = writer
         self._tracker: Tracker | None = None
+        self._first: list[Observed] = []
+        self._contradicted = False
 
     def add(self, received: Observed | IcmpError) -> None:
         """Write the next packet."""
@@ -34,11 +41,21 @@ class PacketLog:
             self._tracker = Tracker(client=ours or None, observers=())
         if isinstance(received, Observed):
             comment, outgoing = step_comment(self._tracker.feed(received)), received.outgoing
+            comment = _lines(*comment.split("\n"), self._contradiction(received))
         else:
             self._tracker.quoted(received)
             comment, outgoing = icmp_comment(received), False
         if received.packet:
             self._writer.packet(received.packet, received.at, outgoing, [comment])
+
+    def _contradiction(self, received: Observed) -> str:
+        """Return what the packet says against an earlier refusal, once; else nothing."""
+        if self._contradicted or len(self._first) >= _FIRST:
+            return ""
+        self._first.append(received)
+        found = next(contradictions(self._first), None)
+        self._contradicted = found is not None
+        return "" if found is None else found.text
 
 
 def step_comment(step: Step) -> str:

@@ -12,6 +12,7 @@ from handshake.units import SYN_BIT
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+SO_LOCK_FILTER: Final = 44
 _SO_ATTACH_FILTER: Final = 26
 
 # Operation codes, as linux/bpf_common.h composes them.
@@ -161,3 +162,8 @@ def attach(sock: socket.socket, program: bytes) -> None:
     # struct sock_fprog: count and address; the kernel copies the program before it returns.
     found = struct.pack("HP", count, ctypes.addressof(octets))
     sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, found)
+
+
+def lock(sock: socket.socket) -> None:
+    """Forbid this process, and all that it becomes, to change the socket's filter (Linux 3.9)."""
+    sock.setsockopt(socket.SOL_SOCKET, SO_LOCK_FILTER, 1)

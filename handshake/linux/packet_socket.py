@@ -68,6 +68,9 @@ _AT_ONCE: Final = 64
 _REMEMBERED: Final = 1024
 """The latest packets that are remembered at least, to recognize copies."""
 
+_COPIED: Final = NS_PER_SECOND // 10
+"""Nanoseconds within which the same packet on another interface is a copy."""
+
 
 class Captured(NamedTuple):
     """A packet as the kernel hands it over, from its IP header on."""
@@ -115,8 +118,8 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
         self.drained = True
         """Whether the last `read` returned all packets that had arrived."""
 
-        self._seen: dict[bytes, str] = {}
-        self._seen_before: dict[bytes, str] = {}
+        self._seen: dict[bytes, tuple[str, int]] = {}
+        self._seen_before: dict[bytes, tuple[str, int]] = {}
         # An address on the wire has no scope: it gets the one that we sent to.
         self._known: dict[bytes, Address] = {}
         self._senders: dict[int, socket.socket] = {}
@@ -158,6 +161,17 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
         """Receive the segments of these local ports from now on."""
         self.ports = frozenset(ports)
         bpf.attach(self.ins, bpf.segments(self.ports, all_of_ours=self._all_of_ours))
+
+    def confine(self, ports: Collection[int]) -> None:
+        """Receive the segments of these local ports, and of no others ever: for good.
+
+        A program that has taken control of this process reads nothing else by these sockets.
+        """
+        self.listen_to(ports)
+        # Without a filter, binding this one would be enough to read everything.
+        bpf.attach(self._senders[LINK], bpf.NOTHING)
+        for sock in (self.ins, self._senders[LINK]):
+            bpf.lock(sock)
 
     def close(self) -> None:
         """Close every socket."""
@@ -260,9 +274,13 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
         if len(self._seen) >= _REMEMBERED:
             # To forget them all at once, but not the latest, is cheaper than one for each packet.
             self._seen_before, self._seen = self._seen, {}
-        # The same packet is seen again on a bridge, a bond or a VLAN.
-        first = self._seen_before.get(octets) or self._seen.setdefault(octets, interface)
-        if kind == _FOR_OTHERS or first != interface or not octets:
+        # The same packet is seen again on a bridge, a bond or a VLAN. A retransmission may be equal
+        # and come by another interface, but no timer is so short.
+        first = self._seen.get(octets) or self._seen_before.get(octets)
+        copied = first is not None and first[0] != interface and abs(at - first[1]) < _COPIED
+        if not copied:
+            self._seen[octets] = interface, at
+        if kind == _FOR_OTHERS or copied or not octets:
             return None
         return Captured(
             octets, at, interface, kind == _OUTGOING, bool(status & _CHECKSUM_NOT_READY)

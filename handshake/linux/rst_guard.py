@@ -53,6 +53,9 @@ _FIRST_PORT: Final = 61000
 
 _LAST_PORT: Final = 0xFFFF
 
+FURTHER_PORTS: Final = range(_FIRST_PORT, _LAST_PORT + 1)
+"""All further ports."""
+
 
 def _filter(sock: socket.socket, _: Address) -> None:
     """Drop every packet before TCP sees it."""
@@ -242,6 +245,9 @@ class RstGuardPool:
         self.ports: set[int] = set()
         """Every port that is guarded."""
 
+        self.confined = False
+        """Whether to take further ports only, unless one is requested."""
+
     def take(
         self,
         address: Address,
@@ -280,23 +286,28 @@ class RstGuardPool:
 
     def _open(self, address: Address, port: int) -> RstGuard:
         name = self._names.get(address)
-        if name is None:
-            # Only the first one is tested: the kernel treats the others the same.
-            held = guard(address, port)
+        # Only the first one is tested: the kernel treats the others the same.
+        check = name is None
+        if port or (check and not self.confined):
+            held = guard(address, port, self._methods(name), check=check)
             self._names[address] = held.name
             return held
-        names = (name, *(each for each in METHODS if each != name))
-        if port:
-            return guard(address, port, names, check=False)
         for _ in range(_ATTEMPTS):
             try:
-                return guard(address, self._next, names, check=False)
+                held = guard(address, self._next, self._methods(name), check=check)
+                self._names[address] = held.name
+                return held
             except ConnectError as error:
                 if error.code != "bind.in-use":
                     raise
             finally:
                 self._next = _FIRST_PORT if self._next >= _LAST_PORT else self._next + 1
         raise LocalError("bind.no-free-port", source=address)
+
+    @staticmethod
+    def _methods(first: str | None) -> tuple[str, ...]:
+        """Return the names of all methods, with one first that is known to work."""
+        return tuple(sorted(METHODS, key=lambda each: each != first))
 
     def close(self) -> None:
         """Release all ports."""

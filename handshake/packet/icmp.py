@@ -32,6 +32,7 @@ def quoted(datagram: Datagram, at: int = 0, frame: int | None = None) -> IcmpErr
     ports_and_seq = octets[inner.at : inner.end]
     if len(ports_and_seq) < 8:
         return None
+    big = octets[0] == 2 if version == 6 else octets[:2] == b"\x03\x04"
     return IcmpError(
         version=version,
         type=octets[0],
@@ -40,6 +41,7 @@ def quoted(datagram: Datagram, at: int = 0, frame: int | None = None) -> IcmpErr
         source=_endpoint(inner.source, ports_and_seq[0:2]),
         destination=_endpoint(inner.destination, ports_and_seq[2:4]),
         seq=Seq(int.from_bytes(ports_and_seq[4:8], "big")),
+        mtu=int.from_bytes(octets[6:8] if version == 4 else octets[4:8], "big") if big else 0,
         at=at,
         frame=frame,
         packet=datagram.packet,

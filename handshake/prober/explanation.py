@@ -38,10 +38,12 @@ def explain(
     *,
     asked: Flags = Flags.SYN,
     signed: bool = False,
+    against: str = "",
 ) -> Message:
     """Return why the connection from a source address has its verdict after so many seconds.
 
     `asked` are the control bits of our first segment; `signed` whether our segments were.
+    `against` is the code of the note that contradicts the RST that refused it; empty for none.
     """
     port, count = remote.port, outcome.syn_sent
     request = int(asked) & _REQUEST == SYN_BIT
@@ -55,7 +57,7 @@ def explain(
         case Verdict.OPEN:
             return _open(port, ack, _missing(outcome.data))
         case Verdict.CLOSED:
-            return verdict_message("closed", port=port)
+            return _refused(against, port)
         case Verdict.FILTERED:
             code = "ignored" if outcome.ignored else "signed" if signed else "silent"
             return verdict_message(f"filtered.{code}", count=count, seconds=seconds)
@@ -70,6 +72,13 @@ def explain(
         case Verdict.LOCAL_ERROR:
             return verdict_message("unsent.segment", asked=asked, why=outcome.failure)
     raise ValueError("no connection was made: there is nothing to explain")
+
+
+def _refused(against: str, port: int) -> Message:
+    if not against:
+        return verdict_message("closed", port=port)
+    code = "contradicted" if against == "reset-and-syn-ack" else "several"
+    return verdict_message(f"refused.{code}", port=port)
 
 
 @lru_cache

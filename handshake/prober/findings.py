@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from handshake.endpoint.outcome import note
 from handshake.tcp import Offer
+from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -63,6 +64,29 @@ def findings_of(
     yield from _options(Offer.of(syn.segment), Offer.of(answer.segment))
     yield from _mss(Offer.of(answer.segment), path_mss, answer.segment.source.version)
     yield from _proxy(answer, [each for each in segments if not each.outgoing])
+
+
+def contradictions(segments: Sequence[Observed]) -> Iterator[Finding]:
+    """Yield what speaks against a RST that refused our SYN: a SYN-ACK, or a RST with another TTL.
+
+    `segments` are those of the connection, sent and received.
+    """
+    received = [each for each in segments if not each.outgoing and each.checksum_ok is not False]
+    sent = {each.segment.end for each in segments if each.outgoing and each.segment.syn}
+    answers = [each for each in received if each.segment.ack in sent]
+    resets = [each for each in answers if each.segment.rst]
+    syn_ack = next((e for e in answers if e.segment.syn and not e.segment.rst), None)
+    if not resets:
+        return
+    first = resets[0]
+    if syn_ack is not None:
+        gap = (syn_ack.at - first.at) / NS_PER_SECOND
+        values = {"reset": first.ttl, "ttl": syn_ack.ttl, "gap": abs(gap), "later": gap >= 0}
+        yield note("reset-and-syn-ack", **values, same=first.ttl == syn_ack.ttl)
+        return
+    ttls = sorted({each.ttl for each in resets if each.ttl is not None})
+    if len(ttls) > 1:
+        yield note("resets-differ", ttls=ttls)
 
 
 def answered_on_path(answer: str, ttl: int, address: Address, gateway: Address) -> Finding:

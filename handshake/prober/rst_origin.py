@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from handshake.endpoint.outcome import Verdict, note
 from handshake.endpoint.timeouts import Timeouts
 from handshake.prober.driver import Driver
-from handshake.prober.findings import REFUSED
+from handshake.prober.findings import REFUSED, contradictions
 from handshake.prober.result import Result, hops
 from handshake.prober.signals import signals_blocked
 from handshake.tcp import Observed
@@ -37,6 +37,9 @@ def locate_rst_sender(
     came: a host there answers it, and a router does not forward it (RFC 1122 section 3.2.1.7).
     """
     ttl = result.ttl
+    # Where answers contradict each other, one more proves nothing.
+    if any(True for _ in contradictions(result.segments)):
+        return result
     # For a RST that passed no router no other packet is needed.
     if ttl is None or not hops(ttl) or connection.departure.gateway() is None:
         return result
@@ -57,7 +60,8 @@ def locate_rst_sender(
         segments=(*result.segments, *(second.segments or ())),
         errors=(*result.errors, *second.errors),
     )
-    finding = _finding(second, ttl)
+    against = next(contradictions(found.segments), None)
+    finding = _finding(second, ttl) if against is None else against
     return found if finding is None else replace(found, findings=(*found.findings, finding))
 
 

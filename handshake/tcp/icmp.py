@@ -30,6 +30,8 @@ _UNREACHABLE_V4: Final = (
     "precedence cutoff in effect",
 )
 
+_TOO_BIG_V4: Final = 4
+
 _UNREACHABLE_V6: Final = (
     "no route to destination",
     "communication administratively prohibited",
@@ -69,6 +71,9 @@ class IcmpError:
     seq: Seq
     """SEG.SEQ of the quoted segment: a host that did not see it can hardly guess it."""
 
+    mtu: int = 0
+    """The MTU of the link that the segment was too big for; 0 where none is reported."""
+
     at: int = 0
     """When it arrived, in nanoseconds since 1970."""
 
@@ -80,10 +85,22 @@ class IcmpError:
 
     @property
     def unreachable(self) -> bool:
-        """Whether the quoted segment was dropped, and a smaller one would be, too."""
+        """Whether the quoted segment was dropped, and a smaller one would be, too.
+
+        Like Linux, ignore unknown codes of ICMP, and that a router did not reassemble fragments.
+        """
         if self.version == 4:
-            return self.type in (11, 12) or (self.type == 3 and self.code != 4)
+            if self.type == 3:
+                return self.code != _TOO_BIG_V4 and self.code < len(_UNREACHABLE_V4)
+            return self.type == 12 or (self.type == 11 and self.code == 0)
         return self.type in (1, 3, 4)
+
+    @property
+    def too_big(self) -> bool:
+        """Whether the quoted segment was too big for a link of the path (RFC 1191, RFC 8201)."""
+        return (self.version, self.type, self.code) == (4, 3, _TOO_BIG_V4) or (
+            (self.version, self.type) == (6, 2)
+        )
 
     @property
     def soft(self) -> bool:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from handshake.events import Copy
+    from handshake.tracker.connection import Connection
     from handshake.tracker.context import SegmentContext
 
 _OVER = (State.CLOSED, State.TIME_WAIT)
@@ -82,10 +83,18 @@ def _reset(seen: SegmentContext) -> Generator[ev.Event, None, bool]:
         yield ev.Refused(seen.by, seen.since(syn))
         return False
     if seen.rejected_reset:
-        yield ev.ResetRefused(seen.by)
+        yield ev.ResetRefused(seen.by, bool(seen.observed.outgoing))
         return False
     yield ev.Aborted(seen.by)
     return is_end(seen.received)
+
+
+def _answered(connection: Connection, at: int) -> float | None:
+    """Return the seconds from the SYN to the SYN-ACK, if it passed between the SYN and `at`."""
+    syn, syn_ack = connection.client.syn, connection.server.syn_ack
+    if syn is None or syn_ack is None or not syn.last.at <= syn_ack.last.at <= at:
+        return None
+    return (syn_ack.last.at - syn.last.at) / NS_PER_SECOND
 
 
 def _dropped(seen: SegmentContext) -> Iterator[ev.Event]:
@@ -116,7 +125,10 @@ def _milestones(seen: SegmentContext, *, aborted: bool) -> Iterator[ev.Event]:
         and all(state.synchronized for state in states)
     ):
         timed = syn is not None and seen.observed.at >= syn.last.at
-        yield ev.Established(seen.since(syn) if syn is not None and timed else None)
+        if syn is None or not timed:
+            yield ev.Established(None)
+        else:
+            yield ev.Established(seen.since(syn), _answered(connection, seen.observed.at))
     before = seen.sent.before
     first = before is None or before.fin is None
     if State.CLOSING in states and seen.seg.fin and first:

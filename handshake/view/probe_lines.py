@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from handshake import messages
 from handshake.escape import printable
 from handshake.prober import Verdict
+from handshake.prober.explanation import verdict_message
 from handshake.view.layout import folded, line
 from handshake.view.notation import count
 from handshake.view.probe import target_text, time_to_answer
@@ -96,6 +97,16 @@ class Series:
         self._retransmitted = 0
         self._unmet = 0
         self._rtts = array("d")
+        self._unclear = 0
+        """Answers of which it is unclear which SYN they answer."""
+
+        self._timers = array("d")
+        """Seconds that an answer came later than its round trip, since SYNs were retransmitted."""
+
+        self._syns = 0
+        self._unanswered = 0
+        """SYNs sent, and those without an answer, where it is clear which were answered."""
+
         self._not_lost: Counter[str] = Counter()
 
     def add(self, result: Result) -> None:
@@ -104,10 +115,19 @@ class Series:
         self._answered += result.rtt is not None
         self._retransmitted += max(0, result.syn_sent - 1)
         self._unmet += result.unmet is not None
-        if result.rtt is not None and not result.rtt_ambiguous:
-            self._rtts.append(result.rtt)
         if result.rtt is None and result.verdict in _NOT_LOST:
             self._not_lost[_NOT_LOST[result.verdict]] += 1
+            return
+        if result.rtt_ambiguous:
+            self._unclear += 1
+            return
+        self._syns += result.syn_sent
+        self._unanswered += max(0, result.syn_sent - (result.rtt is not None))
+        if result.rtt is None:
+            return
+        self._rtts.append(result.rtt)
+        if result.syn_sent > 1 and result.waited is not None:
+            self._timers.append(result.waited - result.rtt)
 
     def lines(self) -> list[Text]:
         """Return loss and round trips, as ping does."""
@@ -122,8 +142,25 @@ class Series:
             line(f"{count(self._count, 'probe')}, {answered}"),
         ]
         if self._rtts:
-            out.append(line(f"rtt {round_trips(self._rtts)}"))
+            of = f", of {count(len(self._rtts), 'probe')}" if self._unclear else ""
+            out.append(line(f"rtt {round_trips(self._rtts)}{of}"))
+        if self._unclear:
+            out.append(line(f"{count(self._unclear, 'answer')}: unclear which SYN was answered"))
+        if self._timers:
+            out.append(line(f"retransmission timers: {self._late()}"))
+        if self._unanswered and self._rtts:
+            values = {"lost": self._unanswered, "sent": self._syns}
+            share = self._unanswered / self._syns
+            out.append(
+                line(("LOSSY", "bad"), f"  {verdict_message('lossy', **values, share=share)}")
+            )
         return out
+
+    def _late(self) -> str:
+        """Return how much later than its round trip an answer came, if its SYN was sent again."""
+        least, most = (messages.time(each) for each in (min(self._timers), max(self._timers)))
+        span = least if least == most else f"{least} to {most}"
+        return f"{count(len(self._timers), 'answer')} came {span} later than a round trip"
 
     def _lost(self) -> str:
         """Return the probes without an answer; ICMP errors and unsent probes are not losses."""

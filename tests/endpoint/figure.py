@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from handshake.endpoint.segment_builder import offer_for
 from handshake.prober import Attempt, ClientOptions, Close, Timeouts, Verdict
 from handshake.tcp import Observed, Options, Segment, Seq
 from tests.segments import A, B, segment
+
+if TYPE_CHECKING:
+    from handshake.tcp.icmp import IcmpError
 
 MS = 1_000_000
 
@@ -45,6 +49,10 @@ class DrawnAttempt:
         answers = self.attempt.receive(observed, at * MS)
         self.lines[-1] = f"{at:4} {self.attempt.block.state!s:12} <-- {text}"
         self._send(answers, at)
+
+    def icmp(self, error: IcmpError, at: int) -> None:
+        """An ICMP error arrives."""
+        self._send(self.attempt.icmp(error, at * MS), at)
 
     def on_timer(self) -> None:
         """Nothing arrives until the next timer expires."""

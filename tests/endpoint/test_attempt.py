@@ -236,17 +236,35 @@ def test_a_wrong_ack_is_reset_and_the_syn_retransmitted() -> None:
     drawn = DrawnAttempt()
     drawn.receive("<SEQ=300><ACK=5000><CTL=SYN,ACK>", 10)
     drawn.on_timer()
-    drawn.receive("<SEQ=700><ACK=101><CTL=SYN,ACK>", 1010)
+    drawn.receive("<SEQ=700><ACK=101><CTL=SYN,ACK>", 28)
     assert drawn.lines[:6] == [
         "   0 SYN-SENT     --> <SEQ=100><CTL=SYN>",
         "  10 SYN-SENT     <-- <SEQ=300><ACK=5000><CTL=SYN,ACK>",
         "  10 SYN-SENT     --> <SEQ=5000><CTL=RST>",
-        "1000 SYN-SENT     --> <SEQ=100><CTL=SYN>",
-        "1010 FIN-WAIT-1   <-- <SEQ=700><ACK=101><CTL=SYN,ACK>",
-        "1010 FIN-WAIT-1   --> <SEQ=101><ACK=701><CTL=ACK>",
+        # Two ticks later, as Linux (tcp_rcv_synsent_state_process).
+        "  18 SYN-SENT     --> <SEQ=100><CTL=SYN>",
+        "  28 FIN-WAIT-1   <-- <SEQ=700><ACK=101><CTL=SYN,ACK>",
+        "  28 FIN-WAIT-1   --> <SEQ=101><ACK=701><CTL=ACK>",
     ]
     assert drawn.attempt.verdict is Verdict.OPEN
     assert drawn.codes == ["wrong-ack", "syn-retransmitted"]
+
+
+def test_a_wrong_ack_hastens_the_first_retransmission_only() -> None:
+    drawn = DrawnAttempt(timeouts=Timeouts.of(retries=2))
+    drawn.receive("<SEQ=300><ACK=5000><CTL=SYN,ACK>", 10)
+    drawn.on_timer()
+    drawn.receive("<SEQ=300><ACK=5000><CTL=SYN,ACK>", 20)
+    drawn.run_to_end()
+    syns = [each for each in drawn.sent_lines if "SYN" in each]
+    assert [each[:4] for each in syns] == ["   0", "  18", "2018"]
+
+
+def test_who_allows_a_single_syn_gets_no_second_one_after_a_wrong_ack() -> None:
+    drawn = DrawnAttempt(timeouts=Timeouts.of(retries=0))
+    drawn.receive("<SEQ=300><ACK=5000><CTL=SYN,ACK>", 10)
+    drawn.run_to_end()
+    assert len([each for each in drawn.sent_lines if "SYN" in each]) == 1
 
 
 def test_a_half_open_connection_is_discovered() -> None:
@@ -362,6 +380,70 @@ def test_an_icmp_error_that_quotes_our_syn_ends_it() -> None:
 
 
 HOST_UNREACHABLE = icmp(100, 3, 1)
+
+
+@pytest.mark.parametrize(("kind", "code"), [(3, 16), (3, 255), (11, 1), (11, 7)])
+def test_what_linux_ignores_ends_nothing(kind: int, code: int) -> None:
+    drawn = DrawnAttempt(timeouts=Timeouts.of(retries=0))
+    drawn.attempt.icmp(icmp(100, kind, code))
+    assert not drawn.attempt.done
+    drawn.run_to_end()
+    assert drawn.end == (Verdict.FILTERED, None)
+    assert drawn.codes == ["icmp"]
+
+
+def with_data(count: int, mss: int = 1000) -> DrawnAttempt:
+    """Return an attempt whose data has just left, in segments of this size."""
+    drawn = DrawnAttempt(options=ClientOptions(data=bytes(count), timestamps=False))
+    drawn.receive("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10, options=Options.of(opt.mss(mss)))
+    return drawn
+
+
+def sizes(drawn: DrawnAttempt) -> list[tuple[int, int]]:
+    return [(int(each.seq), each.payload_length) for each in drawn.sent if each.payload_length]
+
+
+@pytest.mark.parametrize(("mtu", "size"), [(640, 600), (0, 536), (60, 48), (20, 48)])
+def test_data_that_is_too_big_is_sent_again_in_smaller_segments(mtu: int, size: int) -> None:
+    drawn = with_data(2000)
+    assert sizes(drawn) == [(101, 1000), (1101, 1000)]
+    error = IcmpError(4, 3, 4, ip_address("203.0.113.1"), A, B, Seq(101), mtu)
+    drawn.icmp(error, 20)
+    again = sizes(drawn)[2:]
+    assert [each for each, _ in again[:3]] == [101, 101 + size, 101 + 2 * size]
+    assert {length for _, length in again[:-1]} == {size}
+    assert "smaller-segments" in drawn.codes
+
+
+@pytest.mark.parametrize("seq", [100, 2101, 5000])
+def test_too_big_is_heeded_of_what_is_in_flight_only(seq: int) -> None:
+    drawn = with_data(2000)
+    error = IcmpError(4, 3, 4, ip_address("203.0.113.1"), A, B, Seq(seq), 600)
+    assert drawn.attempt.icmp(error, 20 * MS) == ()
+    assert len(sizes(drawn)) == 2
+
+
+def test_a_larger_mtu_makes_nothing_larger() -> None:
+    drawn = with_data(2000)
+    error = IcmpError(4, 3, 4, ip_address("203.0.113.1"), A, B, Seq(101), 9000)
+    assert drawn.attempt.icmp(error, 20 * MS) == ()
+
+
+@pytest.mark.parametrize("mss", [1, 12, 47, 48])
+def test_segments_are_never_tiny(mss: int) -> None:
+    drawn = with_data(100, mss)
+    assert sizes(drawn)[0] == (101, 48)
+
+
+def test_a_signature_that_nobody_asked_for_is_dropped() -> None:
+    # As Linux, which has no key either (TCPMD5UNEXPECTED).
+    drawn = DrawnAttempt(timeouts=Timeouts.of(retries=0))
+    signed = Options.of(opt.nop(), opt.nop(), opt.md5(bytes(16)))
+    drawn.receive("<SEQ=300><ACK=101><CTL=SYN,ACK>", 10, options=signed)
+    assert drawn.attempt.verdict is None
+    drawn.run_to_end()
+    assert drawn.end == (Verdict.FILTERED, None)
+    assert drawn.codes == ["uninvited-signature"]
 
 
 def test_a_soft_error_ends_nothing_before_the_last_syn() -> None:

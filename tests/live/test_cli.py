@@ -119,6 +119,26 @@ def test_adopted_it_is_joined_to_our_streams(target: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.live
+def test_once_adopted_no_packet_is_read_any_more() -> None:
+    pipe = subprocess.PIPE
+    with pair() as (client, server), shouting(server):
+        argv = [*PROBE, "10.77.0.2:9", "--adopt"]
+        running = client.popen(argv, stdin=pipe, stdout=pipe, stderr=pipe)
+        assert running.stderr is not None
+        assert "handed over" in running.stderr.readline()
+        # Its own sockets alone are in this namespace: a line for each, after the heading.
+        tables = [
+            Path(f"/proc/{running.pid}/net/{table}").read_text().splitlines()[1:]
+            for table in ("packet", "raw", "raw6")
+        ]
+        listening = client.run(["ss", "-Htln"]).stdout
+        stdout, _ = running.communicate("hello\n", timeout=TIMEOUT)
+    assert (running.returncode, stdout) == (0, "HELLO\n")
+    assert tables == [[], [], []]
+    assert listening == ""
+
+
+@pytest.mark.live
 def test_what_does_not_open_is_not_adopted() -> None:
     with pair() as (client, _):
         done = run(client, "10.77.0.2:9", "--adopt", stdin="hello")

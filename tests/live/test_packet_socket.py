@@ -1,5 +1,6 @@
 import socket
 import threading
+from collections import Counter
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -7,15 +8,22 @@ import pytest
 from scapy.layers.inet import IP, TCP
 from scapy.sendrecv import sniff
 
+from handshake.linux import bpf
 from handshake.linux import rst_guard as module
 from handshake.linux.packet_socket import Captured, PacketSocket, Received
 from handshake.linux.rst_guard import METHODS, guard
-from handshake.linux.sockaddr import family, sockaddr
+from handshake.linux.sockaddr import LINK, family, sockaddr
 from handshake.packet.checksum import checksummed
 from handshake.packet.icmp import IcmpError
+from handshake.prober import Target, Timeouts, Verdict
+from handshake.prober.driver import Driver
+from handshake.prober.resolver import Resolver
+from handshake.prober.userspace.connections import UserspaceConnections
 from handshake.tcp import Endpoint, Flags, Observed, Segment, Seq
 from tests.live.lab.firewall import drop, firewall
 from tests.live.lab.namespaces import Host, eventually, pair
+
+_SO_DETACH_FILTER = 27
 
 
 def syn(source: Endpoint, destination: Endpoint) -> Segment:
@@ -200,6 +208,20 @@ def test_nothing_is_left_open(ring: bool) -> None:
         assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
+@pytest.mark.live
+def test_a_copy_comes_within_moments() -> None:
+    octets = b"\x45" + bytes(39)
+    with pair() as (client, _), client.entered(), PacketSocket([80]) as link:
+
+        def taken(at: float, interface: str) -> bool:
+            found = link._captured(octets, 10**18 + round(at * 10**9), interface, 0, 0)
+            return found is not None
+
+        # On a bridge it is seen twice, and a retransmission may come by another interface.
+        times = [(0, "eth0"), (0.001, "br0"), (1, "br0"), (1.001, "eth0"), (1.3, "br0")]
+        assert [taken(*each) for each in times] == [True, False, True, False, True]
+
+
 def filled(link: PacketSocket, data: int) -> list[Captured]:
     """Return the packets up to the one with the last of so many octets of data."""
     found: list[Captured] = []
@@ -256,3 +278,40 @@ def test_a_full_ring_loses_the_last_packets_and_goes_on() -> None:
             assert link.read() == []
         link.transmit(syn(ours, theirs))
         assert len(hear(link, 2)) == 2
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("target", ["10.77.0.2", "fd77::2"])
+def test_once_it_is_open_to_us_alone_its_filter_is_locked(target: str) -> None:
+    with pair() as (client, server), client.entered(), server.listen(80):
+        ours = ip_address("fd77::1" if ":" in target else "10.77.0.1")
+        with guard(ours) as held, PacketSocket([]) as link:
+            link.confine([held.port])
+            for sock in (link.ins, link._senders[LINK]):
+                with pytest.raises(PermissionError):
+                    bpf.attach(sock, bpf.NOTHING)
+                with pytest.raises(PermissionError):
+                    sock.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
+                with pytest.raises(PermissionError):
+                    sock.setsockopt(socket.SOL_SOCKET, bpf.SO_LOCK_FILTER, 0)
+            link.transmit(syn(Endpoint(ours, held.port), Endpoint(ip_address(target), 80)))
+            received = hear(link, 2)
+    flags = [str(each.segment.flags) for each in received if isinstance(each, Observed)]
+    assert flags == ["SYN", "SYN-ACK"]
+
+
+@pytest.mark.live
+def test_a_prober_that_drops_privileges_is_confined_to_its_ports() -> None:
+    # More connections than were guarded before, from addresses that were not in use before.
+    targets = [f"10.77.0.2:{port}" for port in range(8000, 8150)]
+    targets += [f"[fd77::2]:{port}" for port in range(8000, 8150)]
+    locked = []
+    with pair() as (client, server), server.listen(8080), client.entered():
+        connections = UserspaceConnections(
+            Timeouts.of(observe=0), opened=lambda: locked.append(connections.packet_socket.ins)
+        )
+        with connections, Resolver(map(Target.parse, targets)) as resolver:
+            results = list(Driver(connections).results(resolver, 100, None))
+            locks = [each.getsockopt(socket.SOL_SOCKET, bpf.SO_LOCK_FILTER) for each in locked]
+    assert locks == [1]
+    assert Counter(each.verdict for each in results) == {Verdict.OPEN: 2, Verdict.CLOSED: 298}

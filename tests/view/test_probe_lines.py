@@ -89,6 +89,54 @@ def test_a_series_is_summed_up_as_ping_does() -> None:
     ]
 
 
+def probed(rtt: float | None, syns: int = 1, waited: float | None = None, **more: bool) -> Result:
+    """Return a probe that sent so many SYNs and was answered after `rtt`, if at all."""
+    return Result(
+        target="a:1",
+        address="192.0.2.1",
+        port=1,
+        verdict=Verdict.FILTERED if rtt is None else Verdict.OPEN,
+        reason=because(""),
+        rtt=rtt,
+        syn_sent=syns,
+        waited=waited,
+        rtt_ambiguous=more.get("unclear", False),
+    )
+
+
+def test_a_lossy_path_has_a_verdict() -> None:
+    series = Series("a:1")
+    for each in (
+        *(probed(0.002) for _ in range(8)),
+        probed(0.002, syns=2, waited=1.002),
+        probed(0.004, syns=3, waited=3.004),
+        probed(None, syns=3),
+        # Slow, and not lost: it counts neither as a round trip nor as a loss.
+        probed(0.3, syns=2, waited=1.3, unclear=True),
+    ):
+        series.add(each)
+    *lines, verdict = (each.plain for each in series.lines()[2:])
+    assert verdict.startswith(
+        "LOSSY  6 of 16 SYNs (38%) were not answered by a target that answers"
+    )
+    assert lines == [
+        "12 probes, 11 answered, 8.33% loss, 6 SYNs retransmitted",
+        "rtt min/median/p95/max/stddev = 2.000/2.000/4.000/4.000/0.600 ms, of 10 probes",
+        "1 answer: unclear which SYN was answered",
+        "retransmission timers: 2 answers came 1 s to 3 s later than a round trip",
+    ]
+
+
+@pytest.mark.parametrize(
+    "results", [[probed(None, 3), probed(None, 3)], [probed(0.1), probed(0.2)]]
+)
+def test_what_is_filtered_or_whole_is_not_lossy(results: list[Result]) -> None:
+    series = Series("a:1")
+    for each in results:
+        series.add(each)
+    assert not [each for each in series.lines() if "LOSSY" in each.plain]
+
+
 @pytest.mark.parametrize(
     ("verdicts", "shown"),
     [

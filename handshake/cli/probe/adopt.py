@@ -73,9 +73,10 @@ def _opened(
             continue
         with closing(probe):
             sock = probe.adopt()
-            if sock is None:
-                results.append(probe.result)
-                report(result_line(probe.result).plain)
-                continue
-            report(f"OPEN  {printable(probe.target.text)}: handed over to the kernel")
-            yield sock
+        # Its packet and raw sockets are closed: whatever the peer sends, it finds none of them.
+        if sock is None:
+            results.append(probe.result)
+            report(result_line(probe.result).plain)
+            continue
+        report(f"OPEN  {printable(probe.target.text)}: handed over to the kernel")
+        yield sock

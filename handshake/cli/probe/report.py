@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from handshake.errors import LocalError, UsageError
+from handshake.errors import LocalError, UsageError, system_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -184,14 +184,16 @@ class Output:
         from handshake.capture.pcapng_writer import opened
 
         with opened(self.write) as writer:
-            yield Evidence(writer)
+            name = "standard output" if self.write == "-" else self.write
+            yield Evidence(writer, name)
 
 
 class Evidence:
     """Writes packets to a file as they pass, so that an interrupted run loses none."""
 
-    def __init__(self, writer: PcapngWriter | None) -> None:
+    def __init__(self, writer: PcapngWriter | None, name: str = "") -> None:
         self._writer = writer
+        self._name = name
         self._failed = False
 
     @property
@@ -210,9 +212,12 @@ class Evidence:
                 return
             try:
                 log.add(received)
-            except (LocalError, OSError):
+            except (LocalError, OSError) as error:
                 # Raise only once: the rest of the run must still close its connections.
                 self._failed = True
+                if isinstance(error, BrokenPipeError):
+                    why = system_error(error)
+                    raise LocalError("file.unwritten", why=why).at(self._name) from error
                 raise
 
         return add

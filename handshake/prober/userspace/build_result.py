@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from handshake.endpoint.outcome import Verdict
 from handshake.linux.next_hop import unresolved_neighbour
 from handshake.prober.explanation import explain, no_neighbour, verdict_message
-from handshake.prober.findings import answered_on_path, findings_of
+from handshake.prober.findings import answered_on_path, contradictions, findings_of
 from handshake.prober.result import Result, failed, hops, round_trip
 from handshake.tcp import Flags, Observed
 from handshake.tracker import Tracker, summarize_end
@@ -56,6 +56,8 @@ def build_result(
         findings += tuple(findings_of(connection.segments or (), departure.path_mss, observed))
     if ttl is not None and not hops(ttl) and (gateway := departure.gateway()) is not None:
         findings += tuple(_distance(connection, outcome, ttl, gateway))
+    against = tuple(_against(connection, outcome))
+    findings += against
     duration = (over - connection.begun) / NS_PER_SECOND
     asked, signed = session.asked, session.signed
     return Result.of(
@@ -65,7 +67,13 @@ def build_result(
             "address": departure.text,
             "port": remote.port,
             "reason": explain(
-                outcome, session.source, remote, duration, asked=asked, signed=signed
+                outcome,
+                session.source,
+                remote,
+                duration,
+                asked=asked,
+                signed=signed,
+                against=against[0].code if against else "",
             ),
             "rtt": rtt,
             "rtt_ambiguous": ambiguous,
@@ -74,7 +82,7 @@ def build_result(
             "ttl": ttl,
             "negotiated": _in_force(connection, outcome.negotiated),
             "client": None if seen is None else _our_end(connection, seen),
-            "server": None if seen is None else summarize_end(seen.server),
+            "server": None if seen is None else _their_end(connection, seen),
             "guard": connection.guard.name,
             "findings": findings,
             "segments": tuple(connection.segments or ()),
@@ -82,6 +90,12 @@ def build_result(
             "errors": connection.errors,
         },
     )
+
+
+def _against(connection: UserspaceConnection, outcome: Outcome) -> Iterator[Finding]:
+    """Yield what contradicts the RST that refused the connection."""
+    if outcome.verdict is Verdict.CLOSED and connection.segments is not None:
+        yield from contradictions(connection.segments)
 
 
 def new_tracker(connection: UserspaceConnection) -> Tracker:
@@ -162,6 +176,22 @@ def _our_end(connection: UserspaceConnection, seen: Connection) -> EndRecord:
         segments=len(sent),
         fin=sum(each.fin for each in sent),
         rst=sum(each.rst for each in sent),
+    )
+
+
+def _their_end(connection: UserspaceConnection, seen: Connection) -> EndRecord:
+    """Return the peer's end, with what that SYN of its offered that we accepted."""
+    block, found = connection.session.take_over().block, summarize_end(seen.server)
+    theirs, irs = block.peer_offered, block.rcv.irs
+    if theirs is None or irs is None or found.iss == int(irs):
+        return found
+    return replace(
+        found,
+        iss=int(irs),
+        mss=theirs.mss,
+        window_scale=theirs.window_scale,
+        sack_permitted=theirs.sack_permitted,
+        timestamps=theirs.timestamps,
     )
 
 

@@ -149,6 +149,13 @@ class UserspaceConnection:
         """What became of it; None while it is in progress."""
 
     @property
+    def refused(self) -> bool:
+        """Whether a RST has refused it, and nothing that is kept contradicts that."""
+        if not self.segments or not self.session.refused:
+            return False
+        return not any(e.segment.syn and not e.outgoing for e in self.segments)
+
+    @property
     def ended(self) -> bool:
         """Whether it has ended."""
         return self.outcome is not None

@@ -17,6 +17,7 @@ from handshake.endpoint.outcome import Verdict
 from handshake.errors import ConnectError
 from handshake.linux.packet_socket import PacketSocket
 from handshake.linux.route import send_error
+from handshake.linux.rst_guard import FURTHER_PORTS
 from handshake.packet.quick_parse import ends, peek
 from handshake.prober.clock import Clock
 from handshake.prober.result import Result, failed
@@ -41,6 +42,12 @@ if TYPE_CHECKING:
 
 _LAST_LOOK: Final = NS_PER_SECOND // 20
 """How long to wait for our own last segments to appear on the interface, in nanoseconds."""
+
+_SECOND_ANSWER: Final = NS_PER_SECOND // 4
+"""How long after a RST a SYN-ACK is waited for that contradicts it, in nanoseconds.
+
+A device that injects RSTs is nearer than the target, whose own answer comes a little later.
+"""
 
 _ABORT_TIME: Final = NS_PER_SECOND
 """How long aborting all connections may take, and then waiting for their RSTs to appear."""
@@ -69,7 +76,8 @@ class UserspaceConnections:
     ) -> None:
         """Prepare it. With `attentive` every segment is kept.
 
-        `opened` is called once, as soon as the sockets are open; `observer` for each connection,
+        `opened` is called once, as soon as the sockets are open and receive segments to guarded and
+        further ports only, for good; `observer` for each connection,
         and what it returns for each packet that is kept, as it passes.
         """
         self.options = options or ClientOptions()
@@ -196,6 +204,9 @@ class UserspaceConnections:
                 ring=not self._attentive,
             )
             if self._opened is not None:
+                guards = self._dialer.guards
+                self._packet_socket.confine(guards.ports | set(FURTHER_PORTS))
+                guards.confined = True
                 self._opened()
         elif port not in self._packet_socket.ports:
             # Ports are taken one after another: the filter is written once for many of them.
@@ -212,8 +223,12 @@ class UserspaceConnections:
         """
         now = self.clock.now()
         read = self.packet_socket.read()
-        complete = now if self.packet_socket.drained or not read else min(now, read[-1].at)
-        for captured in read:
+        complete = now
+        for each in read:
+            at = self.clock.stamped(each.at, now)
+            captured = each if at == each.at else each._replace(at=at)
+            if not self.packet_socket.drained:
+                complete = min(now, at)
             peeked = peek(captured.octets)
             if peeked is None:
                 self._receive_other(captured, now)
@@ -284,14 +299,17 @@ class UserspaceConnections:
         connection = self._from_us.get(ends(error.source, error.destination))
         if connection is not None:
             connection.quoted(error)
-            connection.session.icmp(error)
+            self._send(connection, connection.session.icmp(error, now), now)
             self._after(connection, now)
 
     def _observe(self, connection: UserspaceConnection, observed: Observed, now: int) -> None:
         if observed.outgoing:
             connection.passed(observed)
         else:
-            self._send(connection, connection.session.observed(observed, now), now)
+            packets = connection.session.observed(observed, now)
+            self._send(connection, packets, now)
+            if packets and connection.over is not None:
+                connection.over = now  # it is over when that has been seen, too
         connection.keep(observed)
         self._after(connection, now)
 
@@ -358,8 +376,9 @@ class UserspaceConnections:
         if session.done:
             if connection.over is None:
                 connection.over = now
-            due = connection.over + _LAST_LOOK
-            if connection.segments is None or connection.unseen <= 0 or due <= now:
+            due = connection.over + (_SECOND_ANSWER if connection.refused else _LAST_LOOK)
+            complete = connection.unseen <= 0 and not connection.refused
+            if connection.segments is None or complete or due <= now:
                 self._end(connection)
                 return
         if connection.due is None or due < connection.due:

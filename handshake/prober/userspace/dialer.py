@@ -8,7 +8,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.endpoint.segment_builder import SegmentBuilder, offer_for, path_mss
-from handshake.errors import LocalError
+from handshake.errors import ConnectError, LocalError
 from handshake.linux.next_hop import Rules, Selector, gateway, rules
 from handshake.linux.route import route, send_error
 from handshake.linux.rst_guard import RstGuardPool
@@ -111,12 +111,15 @@ class Dialer:
             how = timeouts or self._timeouts, self._templates, options or self._options
             responses = ResponseCache(remote.version, responses.offer, *how, room)
         port = remote.port.to_bytes(2, "big")
+        itself = remote.port if path.theirs == path.ours else None
+        if itself is not None and itself == self._options.source_port:
+            raise ConnectError("bind.itself", port=itself, errno="EADDRINUSE")
         known = path.theirs + path.ours + port
         in_progress, time_wait = self._in_progress, self._time_wait
 
         def in_use(ours: int) -> bool:
             incoming = known + ours.to_bytes(2, "big")
-            return incoming in in_progress or incoming in time_wait
+            return ours == itself or incoming in in_progress or incoming in time_wait
 
         guard = self.guards.take(
             source,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from handshake.endpoint.attempt import Attempt
+from handshake.endpoint.outcome import Verdict
 from handshake.endpoint.single_segment import SingleSegmentProbe
 from handshake.packet.checksum import words_sum
 from handshake.packet.quick_parse import options_of
@@ -107,6 +108,12 @@ class Session:
             return self._attempt.done
         return self._outcome is not None
 
+    @property
+    def refused(self) -> bool:
+        """Whether our connection request was answered by a RST, as an endpoint has decided."""
+        attempt = self._attempt
+        return isinstance(attempt, Attempt) and attempt.verdict is Verdict.CLOSED
+
     def take_over(self) -> Attempt | SingleSegmentProbe:
         """Return an endpoint that has received all that was received, and decides from now on."""
         if self._attempt is None:
@@ -182,9 +189,9 @@ class Session:
         """Return the answers to a segment, as the endpoint decides."""
         return self._packets(self.take_over().receive(observed, at))
 
-    def icmp(self, error: IcmpError) -> None:
-        """Process an ICMP error that quotes a segment of ours."""
-        self.take_over().icmp(error)
+    def icmp(self, error: IcmpError, at: int | None = None) -> Packets:
+        """Process an ICMP error that quotes a segment of ours; return the answers."""
+        return self._packets(self.take_over().icmp(error, at))
 
     def unsent(self, why: Message) -> None:
         """Record that this machine did not send a segment, and why."""

@@ -132,7 +132,8 @@ class PathFindings:
         seg, observed = step.segment, step.observed
         if seg.rst:
             known = mine.syn_ttls | mine.ttls.keys()
-            if known and ttl not in known:
+            # One that was seen leaving is of the machine that captured it, whatever its TTL.
+            if known and ttl not in known and not observed.outgoing:
                 others = sorted(known)
                 self._keep("reset-by-other-ttl", observed, by=step.by, ttl=ttl, others=others)
             elif not known:

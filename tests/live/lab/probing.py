@@ -1,5 +1,6 @@
 """Probes as `handshake probe` runs them: one, with every segment kept, or one among many."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,6 +9,7 @@ import pytest
 
 from handshake.prober import Attempt, ClientOptions, Probe, Result, Target, Timeouts, probes
 from handshake.prober.run import probe_all
+from tests.live.lab import agreement
 from tests.live.lab.figures import draw
 from tests.live.lab.namespaces import Host
 from tests.live.lab.scripted_peer import Script, peer
@@ -40,9 +42,22 @@ class Way(NamedTuple):
         port: int = PORT,
         **options: Any,
     ) -> Result:
-        """Probe a host or an address; `options` are those of `call`."""
+        """Probe a host or an address; `options` are those of `call`.
+
+        In a scenario, a capture at the host must tell the same by `list`.
+        """
         address = server if isinstance(server, str) else self.address(server)
-        return call(client, target(address, port), timeouts, many=self.many, **options)
+        text = target(address, port)
+        if isinstance(server, str) or "/scenarios/" not in os.environ["PYTEST_CURRENT_TEST"]:
+            return call(client, text, timeouts, many=self.many, **options)
+        itself = server is client
+        with (
+            agreement.witnessed(server, loopback=itself) as at_server,
+            agreement.witnessed(client, loopback=itself) as at_client,
+        ):
+            result = call(client, text, timeouts, many=self.many, **options)
+        agreement.check(result, at_server, at_client)
+        return result
 
 
 _LITTLE = {"options-refused", "options-stripped", "no-mss"}

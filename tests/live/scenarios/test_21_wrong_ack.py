@@ -29,7 +29,7 @@ def listener_that_is_wrong(ahead: int, *, always: bool) -> Listener:
 @pytest.mark.parametrize("ahead", [0, 2, 5000, -1])
 def test_21_wrong_ack_once(way: Way, ahead: int, tmp_path: Path) -> None:
     # "If SEG.ACK =< ISS or SEG.ACK > SND.NXT, send a reset": <SEQ=SEG.ACK><CTL=RST>, and no ACK.
-    # The connection stays in SYN-SENT, and our SYN is sent again when its time has come.
+    # The connection stays in SYN-SENT, and our SYN is sent again at once, as Linux does.
     listener = listener_that_is_wrong(ahead, always=False)
     found = play(way, tmp_path, listener, QUICK, resets=True)
     assert (found.result.verdict, found.result.close) == (Verdict.OPEN, Close.CLEAN)
@@ -55,10 +55,11 @@ def test_21_wrong_ack_always(way: Way, ahead: int, tmp_path: Path) -> None:
     assert codes(found.result) == {"wrong-ack"}
     assert found.result.syn_sent == 3
     assert found.wire.count(SYN) == 3
-    # The second answer comes 0.2 s after the first, and a reset is sent twice a second at most.
+    # The second SYN leaves at once, as Linux's, and the third after 0.4 s: a reset is sent twice a
+    # second at most.
     resets = [each for each in ours(found.wire) if each != SYN]
     assert set(resets) == {f"--> <SEQ={100 + ahead}><CTL=RST>"}
-    assert len(resets) == 2
+    assert 1 <= len(resets) <= 2
 
 
 @pytest.mark.live

@@ -1,0 +1,146 @@
+"""Verdicts on a starved machine: 3,000 targets beside four busy loops. Run it as root.
+
+    python -m tests.live.lab.many_targets 3
+
+2,700 of the targets listen, and a firewall drops the SYNs to 300. The probe runs at a low priority
+(nice 15), and takes 400 at once. It exits with 1 where a verdict is wrong.
+"""
+
+import contextlib
+import itertools
+import json
+import os
+import resource
+import selectors
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.live.lab.firewall import drop
+from tests.live.lab.namespaces import Host, pair
+
+FIRST, LISTENING, DROPPED = 10_000, 2_700, 300
+LOOPS = 4
+_LIMIT = 300.0
+"""Seconds after which a run gives up."""
+
+Count = Counter[tuple[str, str]]
+"""How many targets there are, by whether they listen and by verdict."""
+
+RIGHT: Count = Counter({("listening", "open"): LISTENING, ("dropped", "filtered"): DROPPED})
+
+
+def run(words: tuple[str, ...], version: int = 4) -> tuple[Count, float]:
+    """Probe all targets once; return how many have which verdict, and the seconds it took."""
+    with pair() as (client, server), _listening(server), _busy():
+        last = FIRST + LISTENING + DROPPED - 1
+        with drop(server, "input", f"tcp dport {FIRST + LISTENING}-{last}"):
+            address = server.v4 if version == 4 else f"[{server.v6}]"
+            probe = [sys.executable, "-m", "handshake", "probe", f"{address}:{FIRST}-{last}"]
+            limits = ["--concurrency", "400", "--rate", "5000"]
+            began = time.monotonic()
+            done = client.run(
+                ["nice", "-n", "15", *probe, *limits, *words], check=False, timeout=_LIMIT
+            )
+            took = time.monotonic() - began
+    found: Count = Counter()
+    for line in done.stdout.splitlines():
+        if "--json" in words:
+            result = json.loads(line)
+            port, verdict = result["port"], result["verdict"]
+        else:
+            verdict, target, *_ = line.split()
+            if ":" not in target:  # the statistics
+                continue
+            port = int(target.rpartition(":")[2])
+        found["listening" if port < FIRST + LISTENING else "dropped", verdict.lower()] += 1
+    return found, took
+
+
+@contextmanager
+def _listening(server: Host) -> Iterator[None]:
+    """Accept connections on all ports that listen, and close each when its client does."""
+    with server.entered(), _forked(_serve) as ready:
+        assert os.read(ready, 1) == b"\n"
+        yield
+
+
+def _serve(ready: int) -> None:
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    watched = selectors.EpollSelector()
+    for port in range(FIRST, FIRST + LISTENING):
+        listener = socket.create_server(
+            ("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=64
+        )
+        watched.register(listener, selectors.EVENT_READ, data=True)
+    os.write(ready, b"\n")
+    while True:
+        for key, _ in watched.select():
+            sock = key.fileobj
+            assert isinstance(sock, socket.socket)
+            if key.data:
+                with contextlib.suppress(OSError):
+                    watched.register(sock.accept()[0], selectors.EVENT_READ, data=False)
+                continue
+            with contextlib.suppress(OSError):
+                if sock.recv(4096):
+                    continue
+            watched.unregister(sock)
+            sock.close()
+
+
+@contextmanager
+def _busy() -> Iterator[None]:
+    """Keep the machine busy."""
+    loops = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(LOOPS)]
+    try:
+        yield
+    finally:
+        for each in loops:
+            each.kill()
+            each.wait()
+
+
+@contextmanager
+def _forked(task: "object") -> Iterator[int]:
+    """Run a task in a process of its own; yield what reads its signs of life."""
+    assert callable(task)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        try:
+            task(writing)
+        finally:
+            os._exit(1)
+    os.close(writing)
+    try:
+        yield reading
+    finally:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+        os.close(reading)
+
+
+def main() -> int:
+    """Run it as often as asked for; print what is wrong."""
+    wrong = 0
+    ways = itertools.cycle([((), 4), (("--json",), 4), ((), 6)])
+    for (words, version), number in zip(ways, range(int(sys.argv[1])), strict=False):
+        found, took = run(words, version)
+        wrong += found != RIGHT
+        told = "right" if found == RIGHT else f"WRONG: {dict(found)}"
+        sys.stdout.write(
+            f"run {number + 1}, IPv{version} {' '.join(words)}: {took:.0f} s, {told}\n"
+        )
+        sys.stdout.flush()
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
