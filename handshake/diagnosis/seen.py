@@ -89,7 +89,7 @@ class Seen(NamedTuple):
             observed.ttl,
             int.from_bytes(octets[4:6], "big") if octets and octets[0] >> 4 == 4 else None,
             Checksum.RIGHT if observed.checksum_ok else kind(observed),
-            any(each.startswith("the options are cut") for each in seg.problems),
+            seg.cut,
             options.mss if syn or raw[:2] == _MSS else None,
             options.window_scale if syn else None,
             options.sack_permitted if syn else False,
@@ -156,11 +156,3 @@ class Seen(NamedTuple):
             other.flags,
             other.length,
         )
-
-    def is_copy_of(self, other: Seen) -> bool:
-        """Whether both are most likely one packet that was captured twice."""
-        if not self.repeats(other) or self.at - other.at >= SOONEST:
-            return False
-        if self.ident and other.ident:
-            return self.ident == other.ident and self.stamp == other.stamp
-        return bool(self.flags & SYN_BIT) and self.stamp == other.stamp
