@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from handshake.diagnosis.case import Claim, seconds
-from handshake.diagnosis.seen import distance
+from handshake.diagnosis.seen import IDLE, distance
 from handshake.record import RuledOut
 
 if TYPE_CHECKING:
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
 _INITIAL: Final = (32, 64, 128, 255)
 """Values at which systems begin a TTL."""
-
-IDLE: Final = 60_000_000_000
-"""Nanoseconds without traffic after which a middlebox may have forgotten a connection."""
 
 _GAVE_UP: Final = 3_000_000_000
 """Nanoseconds after its last SYN from which a program may have given up: few wait less."""
