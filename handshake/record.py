@@ -84,6 +84,9 @@ class EndRecord:
     ttl: int | None = None
     """Time to live, or hop limit, of its first packet where it was captured."""
 
+    options_cut: bool | None = None
+    """Whether the snap length cut off options of its SYN: null is then not known, not absent."""
+
 
 @dataclass(frozen=True, slots=True)
 class HandshakeRecord:
@@ -330,7 +333,7 @@ def segment_record(seg: Segment) -> Json:
         "length": seg.payload_length,
         "mss": seg.options.mss,
         "window_scale": seg.options.window_scale,
-        "sack_permitted": seg.options.sack_permitted,
+        "sack_permitted": seg.options.sack_permitted or (None if seg.cut else False),
         "timestamps": None if stamps is None else {"value": stamps.value, "echo": stamps.echo},
         "sack": [[int(first), int(end)] for first, end in seg.options.sack],
         "fast_open": _hex(seg.options.fast_open),

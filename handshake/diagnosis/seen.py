@@ -92,7 +92,7 @@ class Seen(NamedTuple):
             observed.ttl,
             int.from_bytes(octets[4:6], "big") if octets and octets[0] >> 4 == 4 else None,
             Checksum.RIGHT if observed.checksum_ok else kind(observed),
-            any(each.startswith("the options are cut") for each in seg.problems),
+            seg.cut,
             options.mss if syn or raw[:2] == _MSS else None,
             options.window_scale if syn else None,
             options.sack_permitted if syn else False,

@@ -19,6 +19,11 @@ class Malformed(Event, code="malformed", section="3.1"):
 
 
 @dataclass(frozen=True, slots=True)
+class OptionsCut(Event, code="options-cut", section="3.1"):
+    """The end of the header was not captured: what its options say is not known."""
+
+
+@dataclass(frozen=True, slots=True)
 class BadChecksum(Event, code="bad-checksum", section="3.1"):
     """The checksum does not match the octets."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.packet.checksum import checksum, internet_checksum
+from handshake.units import TCP
 
 if TYPE_CHECKING:
     from handshake.packet.layer import Octets
@@ -86,11 +87,14 @@ class Header(NamedTuple):
     """The fragment; None for a whole packet."""
 
 
-def header(octets: Octets, at: int, limit: int) -> Header:
+def header(octets: Octets, at: int, limit: int, *, cut: bool = False) -> Header:
     """Parse the IP header at an offset; its packet ends at `limit` at the latest.
 
-    Raises ValueError if it is malformed.
+    With `cut` the frame may have been longer than `limit`: some writers of captures lose the
+    original length. Then a sound header tells it. Raises ValueError if it is malformed.
     """
+    if cut:
+        limit = max(limit, _told(octets, at))
     if at + _LEAST > len(octets):
         raise CutError("the packet is truncated in its header")
     version = octets[at] >> 4
@@ -134,6 +138,22 @@ def _v6(octets: Octets, at: int, limit: int) -> Header:
     if payload > end:
         raise ValueError("the IP headers are longer than the packet")
     return Header(source, destination, ttl, protocol, payload, end, fragment)
+
+
+def _told(octets: Octets, at: int) -> int:
+    """Return where a packet ends by its own header; 0 if that is not sound."""
+    if at + 40 > len(octets):
+        return 0
+    first = octets[at]
+    if first >> 4 == 6:
+        # This header has no checksum. If TCP's is right, the packet is complete.
+        source, target = bytes(octets[at + 8 : at + 24]), bytes(octets[at + 24 : at + 40])
+        whole = octets[at + 6] != TCP or not checksum(source, target, bytes(octets[at + 40 :]))
+        return 0 if whole else at + 40 + int.from_bytes(octets[at + 4 : at + 6], "big")
+    size = (first & 0xF) * 4
+    if first >> 4 != 4 or size < 20 or internet_checksum(bytes(octets[at : at + size])):
+        return 0
+    return at + int.from_bytes(octets[at + 2 : at + 4], "big")
 
 
 def _end(at: int, total: int, limit: int) -> int:

@@ -97,10 +97,13 @@ class LayerParser:
             octets = whole = _by_scapy(frame)
             kind, limit = IP if whole else 0, len(whole)
         via: tuple[str, ...] = ()
-        before, outer = 0, None
+        before, outer, headers = 0, None, 0
         for _ in range(_DEEPEST):
             if kind in (IPV4, IPV6):
-                header = ip.header(octets, at, limit)
+                # Only the outermost header tells the length of a frame.
+                cut = frame.length == len(octets) and whole is None and not headers
+                headers += 1
+                header = ip.header(octets, at, limit, cut=cut)
                 if header.fragment is not None:
                     joined = self.fragments.add(octets, at, header, via, frame.number)
                     if joined is None:

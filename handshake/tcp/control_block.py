@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 MAX_SHIFT: Final = 14
 """A larger window shift counts as this (RFC 7323 section 2.3)."""
 
+_IN_FLAGS: Final = ("ecn", "accecn")
+"""What a SYN offers by flags and not by options."""
+
 DEFAULT_MSS: Final = {4: 536, 6: 1220}
 """The MSS of a peer that sends no MSS option, by IP version (section 3.7.1)."""
 
@@ -70,7 +73,7 @@ class ControlBlock:
     @property
     def mss(self) -> int | None:
         """The largest payload we may send, in octets: the peer's MSS (section 3.7.1)."""
-        if self.peer_offered is None:
+        if self.peer_offered is None or (self.peer_offered.cut and not self.peer_offered.mss):
             return None
         return self.peer_offered.mss or DEFAULT_MSS[self.local.version]
 
@@ -89,7 +92,7 @@ class ControlBlock:
             return None
         # Both must offer it, or neither scales (RFC 7323 section 2.2).
         if self.offered.window_scale is None or self.peer_offered.window_scale is None:
-            return 0
+            return None if self.offered.cut or self.peer_offered.cut else 0
         return min(offer.window_scale or 0, MAX_SHIFT)
 
     @property
@@ -115,7 +118,13 @@ class ControlBlock:
     def _both(self, what: str) -> bool | None:
         if self.offered is None or self.peer_offered is None:
             return None
-        return bool(getattr(self.offered, what) and getattr(self.peer_offered, what))
+        ours, theirs = getattr(self.offered, what), getattr(self.peer_offered, what)
+        if ours and theirs:
+            return True
+        if what in _IN_FLAGS or not (self.offered.cut or self.peer_offered.cut):
+            return False
+        # What was cut off may have been offered.
+        return None if (ours or self.offered.cut) and (theirs or self.peer_offered.cut) else False
 
     # What moves it.
 

@@ -22,6 +22,9 @@ HEADER: Final = struct.Struct("!HHIIHHHH")
 RESERVED_BITS_SET: Final = "reserved bits are set"
 """The problem of a header whose reserved bits are not zero."""
 
+OPTIONS_CUT: Final = "the options are cut off by the capture"
+"""The problem of a header whose end was not captured: its sender made no mistake."""
+
 _LEAST_OFFSET: Final = 5
 _OFFSET: Final = "data offset"
 _FLAG_BITS: Final = 0x1FF
@@ -176,7 +179,7 @@ class Segment:
             problems.append(f"{_OFFSET} {data_offset} points beyond the end of the segment")
             header_length = length
         elif header_length > len(octets):
-            problems.append("the options are cut off by the capture")
+            problems.append(OPTIONS_CUT)
         options = Options(octets[HEADER.size : header_length])
         # An option that the capture cut off is not malformed.
         if header_length <= len(octets):
@@ -231,6 +234,11 @@ class Segment:
         if self.data_offset < _LEAST_OFFSET:
             return True
         return bool(self.problems) and any(map(_is_impossible, self.problems))
+
+    @property
+    def cut(self) -> bool:
+        """Whether the capture cut off options: what is not here may have been sent."""
+        return OPTIONS_CUT in self.problems
 
     @property
     def syn_cleared(self) -> bool:

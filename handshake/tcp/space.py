@@ -68,6 +68,9 @@ class Offer:
     user_timeout: int | None = None
     """How long it lets data go unacknowledged, in seconds (RFC 5482)."""
 
+    cut: bool = False
+    """Whether the capture cut off options: what is not here may have been offered."""
+
     @classmethod
     def of(cls, syn: Segment) -> Offer:
         """Return what this SYN or SYN-ACK offers."""
@@ -85,6 +88,7 @@ class Offer:
             md5=options.data(Kind.MD5) is not None,
             ao_key=None if ao is None else ao.key,
             user_timeout=options.user_timeout,
+            cut=syn.cut,
         )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from handshake import events as ev
 from handshake.events import Role
 from handshake.tcp import State
+from handshake.tcp.segment import OPTIONS_CUT
 from handshake.tracker import unacceptable
 from handshake.tracker.connection import is_end
 from handshake.tracker.copies import hops
@@ -63,7 +64,11 @@ def _unreadable(seen: SegmentContext) -> Iterator[ev.Event]:
     if seen.seg.bogus:
         yield ev.Dropped(seen.by, unacceptable.impossible_header())
     if seen.seg.problems:
-        yield ev.Malformed(seen.seg.problems)
+        wrong = tuple(each for each in seen.seg.problems if each != OPTIONS_CUT)
+        if wrong:
+            yield ev.Malformed(wrong)
+        if len(wrong) < len(seen.seg.problems):
+            yield ev.OptionsCut()
     if seen.observed.checksum_ok is False:
         yield ev.BadChecksum()
 

@@ -61,7 +61,7 @@ def _syn_ack(seen: SegmentContext) -> Iterator[ev.Event]:
     client, server = seen.after(Role.CLIENT), seen.after(Role.SERVER)
     if syn is None or client is None or server is None or seen.receiver.syn_ack is not None:
         return
-    if client.agreed and server.agreed:
+    if client.agreed and server.agreed and not (seg.cut or syn.first.segment.cut):
         own = seg if seen.sender.syn is None else seen.sender.syn.first.segment
         theirs = syn.first.segment
         offers = (own, theirs) if seen.by is Role.CLIENT else (theirs, own)

@@ -100,6 +100,8 @@ def summarize_end(end: End) -> EndRecord:
     """Return one end, summed up."""
     block = end.block
     offer = None if block is None else block.offered
+    # What was cut off may have been offered.
+    no = None if offer is None or offer.cut else False
     iss = None if block is None or block.snd.iss is None else int(block.snd.iss)
     return EndRecord(
         address=str(end.endpoint.address),
@@ -108,8 +110,8 @@ def summarize_end(end: End) -> EndRecord:
         iss=iss,
         mss=None if offer is None else offer.mss,
         window_scale=None if offer is None else offer.window_scale,
-        sack_permitted=None if offer is None else offer.sack_permitted,
-        timestamps=None if offer is None else offer.timestamps,
+        sack_permitted=None if offer is None else offer.sack_permitted or no,
+        timestamps=None if offer is None else offer.timestamps or no,
         ecn=None if offer is None else offer.ecn,
         segments=end.segments,
         bytes=end.numbers.octets.count,
@@ -128,10 +130,11 @@ def summarize_end(end: End) -> EndRecord:
         accecn=None if offer is None else offer.accecn,
         fast_open=None if offer is None else _fast_open(offer),
         mptcp=None if offer is None else offer.mptcp,
-        md5=None if offer is None else offer.md5,
+        md5=None if offer is None else offer.md5 or no,
         ao_key=None if offer is None else offer.ao_key,
         user_timeout=None if offer is None else offer.user_timeout,
         ttl=end.ttl,
+        options_cut=None if offer is None else offer.cut,
     )
 
 
@@ -193,6 +196,8 @@ def _negotiated(connection: Connection) -> Agreement | None:
     """Return what was negotiated; None where the SYN or the SYN-ACK was not captured."""
     client, server = (each.syn or each.syn_ack for each in (connection.client, connection.server))
     if client is None or server is None:
+        return None
+    if client.first.segment.cut or server.first.segment.cut:
         return None
     return Agreement.of(client.first.segment, server.first.segment)
 

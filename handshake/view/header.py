@@ -64,11 +64,15 @@ _ROWS: Final = (
 
 def option_texts(segment: Segment) -> tuple[str, ...]:
     """Return each option as a short text; padding is omitted."""
-    return tuple(
+    whole = [each for each in segment.options if not (segment.cut and each.problem)]
+    found = tuple(
         option_text(each)
-        for each in segment.options
+        for each in whole
         if each.kind not in (Kind.NOP, Kind.END) or each.problem is not None
     )
+    if not segment.cut:
+        return found
+    return (*found, "rest not captured" if found else "not captured")
 
 
 @dataclass(frozen=True)

@@ -110,11 +110,18 @@ def _known(block: ControlBlock | None, role: Role, numbers: Numbers) -> Iterator
     yield "RCV.NXT", "" if rcv.nxt is None else numbers.show(rcv.nxt, role.other)
     yield "RCV.WND", _count(rcv.wnd)
     yield "held", f"{len(rcv.held)} out of order" if rcv.held else ""
-    yield "MSS", _count(block.mss) if block.agreed else ""
-    yield "shift", f"{block.snd_shift}/{block.rcv_shift}" if block.agreed else ""
+    yield "MSS", _agreed(block.mss) if block.agreed else ""
+    shifts = None if block.snd_shift is None else f"{block.snd_shift}/{block.rcv_shift}"
+    yield "shift", _agreed(shifts) if block.agreed else ""
     for name, agreed in (("SACK", block.sack), ("ECN", block.ecn)):
-        yield name, "on" if agreed else ""
+        unknown = block.agreed and agreed is None
+        yield name, _agreed(None) if unknown else "on" if agreed else ""
     yield "TS.Recent", _count(block.ts_recent)
+
+
+def _agreed(value: object) -> str:
+    """Return what both SYNs agree on; the snap length may have cut it off."""
+    return "not captured" if value is None else str(value)
 
 
 def _count(value: int | None) -> str:

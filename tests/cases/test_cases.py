@@ -73,6 +73,18 @@ CASES: Final[dict[str, list[Expected]]] = {
     "15-rst-injected-before-synack.pcap": [
         {"outcome": "half-open", "findings": ["reset-by-other-ttl@2"]},
     ],
+    "31-snaplen-54.pcap": [
+        {
+            "outcome": "established",
+            "closed": "fin",
+            "client.mss": None,
+            "client.sack_permitted": None,
+            "client.timestamps": None,
+            "server.options_cut": True,
+            "negotiated": None,
+            "findings": ["options-cut@1"],
+        }
+    ],
     "45-syn-answered-by-ack-without-syn.pcap": [
         {
             "outcome": "no-answer",
@@ -119,6 +131,15 @@ CASES: Final[dict[str, list[Expected]]] = {
             "handshake.syn_ack_to_ack": 0.000294,
             "findings": ["answer-first@2"],
         },
+    ],
+    "72-truncated-original-length-lost.pcapng": [
+        {
+            "outcome": "established",
+            "client.bytes": 400,
+            "server.bytes": 5600,
+            "client.options_cut": False,
+            "findings": [],
+        }
     ],
     "76-suricata-detect-ipopts.pcap": [
         {"outcome": "no-answer", "client.copies": 0, "findings": ["no-answer@8"]},

@@ -94,6 +94,14 @@ CASES: dict[str, tuple[tuple[str, ...], list[str]]] = {
         (SYN, "B <SEQ=0><ACK=101><CTL=RST,ACK>", "A <SEQ=900><CTL=SYN>", ANSWER),
         ["port-reuse@3", "ack-answers-syn@4"],
     ),
+    "options that the capture cut off": (
+        (
+            f"{SYN} opts=mss1460 problem=the_options_are_cut_off_by_the_capture",
+            f"{SYN_ACK} opts=mss1460 problem=the_options_are_cut_off_by_the_capture",
+            ACK,
+        ),
+        ["options-cut@1"],
+    ),
     "a SYN without its flag": (
         (
             "A <SEQ=100><ACK=0><CTL=ACK> opts=mss1460,sack,ws7",

@@ -96,6 +96,11 @@ class OptionFindings:
     def found(self) -> Iterator[Finding]:
         """Yield what was found so far."""
         yield from self._kept.values()
+        cut = [each for each in (self._first, self._answer) if each and each.segment.cut]
+        if cut:
+            # What is not captured is not known.
+            yield Finding("options-cut", cut[0].frame, {"count": len(cut)})
+            return
         if self._first is None or self._answer is None:
             return
         client, server = Offer.of(self._first.segment), Offer.of(self._answer.segment)

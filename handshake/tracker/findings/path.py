@@ -9,7 +9,7 @@ from handshake import events as ev
 from handshake.events import Role
 from handshake.record import Finding
 from handshake.tcp import Offer
-from handshake.tcp.segment import RESERVED_BITS_SET
+from handshake.tcp.segment import OPTIONS_CUT, RESERVED_BITS_SET
 from handshake.tracker.findings.checksums import ChecksumFindings
 from handshake.units import NS_PER_SECOND
 
@@ -122,7 +122,8 @@ class PathFindings:
             self._open = any(isinstance(event, ev.Established) for event in step.events)
 
     def _malformed(self, observed: Observed) -> None:
-        problems = [each for each in observed.segment.problems if each != RESERVED_BITS_SET]
+        noted = (RESERVED_BITS_SET, OPTIONS_CUT)
+        problems = [each for each in observed.segment.problems if each not in noted]
         if problems:
             self._keep("malformed", observed, problems=tuple(problems))
         if RESERVED_BITS_SET in observed.segment.problems:
