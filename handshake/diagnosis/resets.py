@@ -77,10 +77,11 @@ def is_injected(evidence: Sequence[Seen]) -> bool:
 
 def refused(case: Case) -> Claim | None:
     """A RST that answers the SYN: of the host, or of a firewall on its behalf."""
-    found = []
+    found: list[tuple[Seen, Seen]] = []
     for rst in (each for each in case.answers if each.rst):
         asked = [each for each in case.syns if rst.acknowledges_syn(each) and each.at <= rst.at]
-        if asked:
+        # A second RST to the same SYN is no second refusal.
+        if asked and not any(syn is asked[-1] for syn, _ in found):
             found.append((asked[-1], rst))
     if not found or case.syn_acks:
         return None
