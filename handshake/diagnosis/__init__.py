@@ -39,12 +39,15 @@ CODES: Final[dict[str, Cause]] = {
     "unanswered-by-listener": Cause(
         "a port that answers others did not answer", silence.is_unanswered
     ),
+    "listener-overloaded": Cause("a port answers some SYNs and not others", silence.is_unanswered),
     "timestamps-behind": Cause("the SYN's timestamp is behind another's", across.has_timestamps),
     "translation-undone": Cause("another address answers the SYN", across.is_translation_undone),
     "port-scan": Cause("one of many ports that a client tries", silence.is_unanswered),
+    "host-scan": Cause("one of many hosts that a client tries", silence.is_unanswered),
     "syn-flood": Cause("one of many connections that hang", across.is_hanging),
     "host-down": Cause("a router reports that the host does not answer", silence.is_unanswered),
     "rejected-by-firewall": Cause("an ICMP error of a firewall", silence.is_unanswered),
+    "routing-loop": Cause("the SYN passed too many routers", silence.is_unanswered),
     "no-route": Cause("another ICMP error answered the SYN", silence.is_unanswered),
     # An answer that opens nothing.
     "wrong-acknowledgment": Cause(
@@ -57,8 +60,14 @@ CODES: Final[dict[str, Cause]] = {
     "syn-turned-ack": Cause("a SYN whose flag was changed to ACK", opening.is_syn_turned_ack),
     "two-servers": Cause("two hosts answered one SYN", opening.is_two_servers),
     "self-connect": Cause("a socket connected to itself", across.is_itself),
+    "timestamp-mangled": Cause(
+        "the SYN-ACK echoes no SYN's timestamp", answers.is_timestamp_mangled
+    ),
+    "unexplained": Cause("it did not open, and nothing shows why", answers.is_anything),
     "one-sided-capture": Cause("one direction is not in the capture", data.is_one_sided),
+    "asymmetric-path": Cause("likewise, though the capture sees that host", data.is_one_sided),
     # A handshake that is not finished, or late.
+    "syn-proxy": Cause("a window of zero that never opens", opening.is_syn_proxy),
     "accept-queue-full": Cause("the server ignores the ACK and the data", opening.is_accept_queue),
     "deferred-accept": Cause("the SYN-ACK comes again after the ACK", opening.is_deferred),
     "late-accept": Cause("likewise, and then the server goes on", opening.is_late_accept),
@@ -67,6 +76,7 @@ CODES: Final[dict[str, Cause]] = {
     ),
     "ecn-fallback": Cause("only a SYN without ECN is answered", opening.is_ecn_fallback),
     "slow-path": Cause("the round trip is longer than the SYN's timer", opening.is_slow_path),
+    "syn-ack-lost": Cause("the SYN was sent again after its answer", opening.is_answer_lost),
     "syn-lost": Cause("the SYN had to be sent again", opening.is_delayed),
     # RSTs.
     "injected-reset": Cause("another device sent a RST in the server's name", resets.is_injected),
@@ -80,9 +90,11 @@ CODES: Final[dict[str, Cause]] = {
     "closed-at-once": Cause("the server reset it without data", resets.is_after_accept),
     "reset-by-other-device": Cause("likewise, with another TTL", resets.is_after_accept),
     "unknown-to-server": Cause("the server does not know the connection", resets.is_stateless),
+    "syn-cookies": Cause("likewise, and its SYN-ACK kept no option", resets.is_stateless),
     "idle-reset": Cause("a RST after a long silence", resets.is_idle_reset),
     # Data.
     "path-mtu": Cause("large segments are lost, small ones arrive", data.is_path_mtu),
+    "missing-large": Cause("a hole in the data never closes", data.is_missing),
     "window-overrun": Cause("data beyond the receiver's window", data.is_window_overrun),
     "sack-not-translated": Cause("a SACK block of what was never sent", data.is_broken_sack),
     "idle-timeout": Cause("no answer after a long silence", data.is_idle),
@@ -96,6 +108,7 @@ RULES: Final[tuple[Callable[[Case], Claim | None], ...]] = (
     across.translation_undone,
     answers.wrong_acknowledgment,
     opening.wrong_checksum,
+    answers.timestamp_mangled,
     resets.injected,
     opening.two_servers,
     answers.bare_ack,
@@ -104,11 +117,13 @@ RULES: Final[tuple[Callable[[Case], Claim | None], ...]] = (
     data.one_sided,
     resets.by_client,
     resets.after_idle,
+    opening.syn_proxy,
     resets.after_accept,
     data.window_overrun,
     data.broken_sack,
     opening.unfinished,
     data.path_mtu,
+    data.missing_large,
     data.silent_peer,
     across.timestamps_behind,
     across.flood,
@@ -118,6 +133,8 @@ RULES: Final[tuple[Callable[[Case], Claim | None], ...]] = (
     opening.fast_open_fallback,
     opening.ecn_fallback,
     opening.delayed,
+    opening.answer_lost,
+    answers.unexplained,
 )
 
 _NOTHING: Final = Others()

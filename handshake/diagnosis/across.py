@@ -120,7 +120,7 @@ def scan(case: Case) -> Claim | None:
     record = case.record
     failed = case.others.tried(record.client.address, record.server.address)
     if failed is None or len(failed.names) < SCAN:
-        return None
+        return _host_scan(case)
     values = {
         "client": record.client.address,
         "server": record.server.address,
@@ -130,6 +130,15 @@ def scan(case: Case) -> Claim | None:
     host = case.others.host(record.server.address)
     gone = [] if host is None else [_not_down(host.answers[0])]
     return Claim("port-scan", "likely", case.syns, values, gone)
+
+
+def _host_scan(case: Case) -> Claim | None:
+    client = case.record.client.address
+    failed = case.others.swept(client, case.port)
+    if failed is None or len(failed.names) < SCAN:
+        return None
+    values = {"client": client, "port": case.port, "hosts": len(failed.names)}
+    return Claim("host-scan", "likely", case.syns, values)
 
 
 def _not_down(answer: Answer) -> RuledOut:

@@ -60,7 +60,12 @@ def bare_ack(case: Case) -> Claim | None:
     answer = None if syn is None else next(iter(case.answers), None)
     if syn is None or answer is None or not answer.bare_ack or not answer.answers(syn):
         return None
+    before = case.segments[: case.place(answer)]
+    if not all(each.syn for each in before):
+        return None  # the client goes on: the SYN-ACK was not captured
     opened = next(iter(case.syn_acks), None)
+    if opened is None and not all(each.syn or each.rst for each in case.sent):
+        return None
     count = sum(each.bare_ack for each in case.answers)
     values: dict[str, object] = {
         "ack": answer.ack,
@@ -73,6 +78,8 @@ def bare_ack(case: Case) -> Claim | None:
         if opened is not None or any(each.syn for each in case.answers):
             return None
         return Claim("ack-without-syn", "proven", [syn, answer], values)
+    if opened is not None and len(case.syns) == 1:
+        return None  # an old segment, overtaken by the SYN: nothing was delayed
     rst = next((each for each in case.after(answer) if _rejects(each, answer)), None)
     evidence = [each for each in (syn, answer, rst, opened) if each is not None]
     values |= {
@@ -123,3 +130,42 @@ def is_unacknowledged(evidence: Sequence[Seen]) -> bool:
     return any(each.syn_ack for each in evidence) and all(
         each.syn or each.syn_ack for each in evidence
     )
+
+
+def timestamp_mangled(case: Case) -> Claim | None:
+    """A SYN-ACK that echoes a timestamp which no SYN had: the client rejects it (RFC 7323)."""
+    stamps = [each.stamp for each in case.syns if each.stamp is not None]
+    if not stamps or case.final_ack is not None:
+        return None
+    for syn_ack in case.syn_acks:
+        # Some systems leave the echo in their SYN-ACK at 0.
+        if not syn_ack.echo or syn_ack.echo in stamps:
+            continue
+        syn = case.syns[0]
+        rst = next((each for each in case.after(syn_ack) if _rejects(each, syn_ack)), None)
+        evidence = [*case.syns[:8], syn_ack, *([] if rst is None else [rst])]
+        values = {"echo": syn_ack.echo, "stamp": syn.stamp, "rejected": rst is not None}
+        found = sorted(evidence, key=_time)
+        return Claim("timestamp-mangled", "likely", found, values)
+    return None
+
+
+def is_timestamp_mangled(evidence: Sequence[Seen]) -> bool:
+    """Whether SYNs with timestamps, and a SYN-ACK that echoes none of them."""
+    stamps = {each.stamp for each in evidence if each.syn}
+    answers = [each for each in evidence if each.syn_ack]
+    return len(answers) == 1 and bool(answers[0].echo) and answers[0].echo not in stamps
+
+
+def unexplained(case: Case) -> Claim | None:
+    """A connection that did not open, and no rule says why."""
+    if case.record.outcome in ("established", "mid-stream") or not case.segments:
+        return None
+    values = {"port": case.port, "client": case.record.client.address}
+    values["server"] = case.record.server.address
+    return Claim("unexplained", "possible", case.segments[:4], values)
+
+
+def is_anything(evidence: Sequence[Seen]) -> bool:
+    """Whether there is a segment: this claims nothing."""
+    return bool(evidence)

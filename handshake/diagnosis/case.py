@@ -51,21 +51,14 @@ class Case:
 
     record: Record
     client: Endpoint
-    kept: Sequence[Seen]
+    segments: Sequence[Seen]
+    """What was kept of its segments, in the order of the capture."""
+
     complete: bool
     """Whether every segment was kept."""
 
     icmp: Sequence[IcmpError]
     others: Others
-
-    @cached_property
-    def segments(self) -> list[Seen]:
-        """The segments that were kept, without copies of those before."""
-        found: list[Seen] = []
-        for each in self.kept:
-            if not any(each.is_copy_of(earlier) for earlier in found[-6:]):
-                found.append(each)
-        return found
 
     def by_client(self, seen: Seen) -> bool:
         """Whether the client sent it."""
@@ -100,7 +93,7 @@ class Case:
         """Return where it stands among the segments."""
         return next(at for at, each in enumerate(self.segments) if each is seen)
 
-    def after(self, seen: Seen) -> list[Seen]:
+    def after(self, seen: Seen) -> Sequence[Seen]:
         """Return the segments that were captured after it."""
         return self.segments[self.place(seen) + 1 :]
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from handshake.diagnosis.case import Case
     from handshake.diagnosis.seen import Seen
     from handshake.tcp import Endpoint
+    from handshake.tcp.icmp import IcmpError
 
 _AGAIN: Final = 3
 """Retransmissions of one segment that make it a stall: fewer may be a lossy path."""
@@ -27,6 +28,12 @@ _LARGE: Final = 1000
 
 _FAR: Final = 1 << 24
 """Octets beyond a window that no sender has under way: the numbers are another connection's."""
+
+_HOLE: Final = 500
+"""Octets of a hole that a small MTU may have made: the least that a host must take is 536."""
+
+_STALL: Final = 1_000_000_000
+"""Nanoseconds for which a hole stays open before it counts as never filled."""
 
 _SLACK: Final = 1
 """Octets beyond a window that a window probe may have."""
@@ -77,12 +84,57 @@ def path_mtu(case: Case) -> Claim | None:
         "times": len(again),
         "span": seconds(again[0], again[-1]),
         "while": small is not None,
+        "told": any(_needs_fragments(each) for each in case.icmp),
     }
     later = (each for each in case.after(large) if each.answers(large) and not each.rst)
     answer = next(later, None)
     gone = [] if answer is None else [RuledOut("path-down", answer.frame)]
     certainty = "likely" if small is not None else "possible"
     return Claim("path-mtu", certainty, _ordered([*again[:8], proof]), values, gone)
+
+
+def _needs_fragments(error: IcmpError) -> bool:
+    return (error.version, error.type, error.code) in ((4, 3, 4), (6, 2, 0))
+
+
+def missing_large(case: Case) -> Claim | None:
+    """A hole in the data that never closes, though what follows it arrived."""
+    if not case.complete:
+        return None
+    for end, other in ((case.answers, case.sent), (case.sent, case.answers)):
+        data = [each for each in end if each.length and not (each.syn or each.syn_ack or each.rst)]
+        top, hole = None, None
+        for each in data:
+            if top is not None and distance(top, each.seq) >= _HOLE:
+                hole = hole or (top, each)
+            if top is None or distance(top, each.end) > 0:
+                top = each.end
+        # The first data may be what is missing: then the SYN tells where it began.
+        syn = next((each for each in end if each.syn or each.syn_ack), None)
+        if hole is None and syn is not None and data and distance(syn.end, data[0].seq) >= _HOLE:
+            hole = syn.end, data[0]
+        if hole is None:
+            continue
+        begin, after = hole
+        if any(distance(each.seq, begin) >= 0 > distance(each.end, begin) for each in data):
+            continue
+        asks = [
+            each for each in other if each.at >= after.at and each.ack == begin and not each.rst
+        ]
+        if not asks or any(each.ack and distance(begin, each.ack) > 0 for each in other):
+            continue
+        if case.segments[-1].at - after.at < _STALL:
+            continue
+        by, name = _name(case, after), _name(case, asks[0])
+        values = {"by": by, "other": name, "octets": distance(begin, after.seq)}
+        return Claim("missing-large", "possible", [after, asks[0]], values)
+    return None
+
+
+def is_missing(evidence: Sequence[Seen]) -> bool:
+    """Whether data, and an ACK after it that still asks for what lies before it."""
+    after, ask = evidence
+    return ask.answers(after) and ask.ack is not None and distance(ask.ack, after.seq) >= _HOLE
 
 
 def _delivered(case: Case, data: Seen) -> bool:
@@ -202,12 +254,16 @@ def _overrun(
         "shift": ends[window.source].scale,
         "unscaled": ends[window.source].scale is None,
     }
-    return Claim("window-overrun", "proven", [window, first], values)
+    told = next((each for each in case.after(first) if each.answers(first) and each.ack), None)
+    kept = told is not None and distance(edge, ((told.ack or 0) + told.window) & MASK) <= 0
+    # An ACK that opened the window may not have been captured, unless the next one shows it shut.
+    evidence = [window, first, told] if kept and told is not None else [window, first]
+    return Claim("window-overrun", "proven" if kept else "likely", evidence, values)
 
 
 def is_window_overrun(evidence: Sequence[Seen]) -> bool:
     """Whether data beyond the window, not scaled, of the segment before it."""
-    window, data = evidence
+    window, data, *_ = evidence
     if window.ack is None or not data.answers(window) or not data.length:
         return False
     edge = (window.ack + window.window) & MASK
@@ -234,7 +290,14 @@ def one_sided(case: Case) -> Claim | None:
         "count": len(mine),
     }
     gone = [RuledOut("unanswered", advancing[-1].frame)]
-    return Claim("one-sided-capture", "likely", [first, *advancing[:4]], values, gone)
+    evidence = [first, *advancing[:4]]
+    silent = case.record.server if case.by_client(first) else case.record.client
+    host = case.others.host(silent.address)
+    if host is not None:
+        # The capture does see its answers to others.
+        gone.append(RuledOut("capture-filter", host.answers[0].frame))
+        return Claim("asymmetric-path", "likely", evidence, values, gone)
+    return Claim("one-sided-capture", "likely", evidence, values, gone)
 
 
 def is_one_sided(evidence: Sequence[Seen]) -> bool:

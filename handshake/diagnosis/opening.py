@@ -23,6 +23,30 @@ _ALIKE: Final = 0.2
 """The share by which two times may differ and still count as the same."""
 
 
+def syn_proxy(case: Case) -> Claim | None:
+    """A SYN-ACK with a window of zero that never opens: a proxy answered, no server."""
+    final, syn_ack = case.final_ack, next(iter(case.syn_acks), None)
+    if final is None or syn_ack is None or syn_ack.window or not case.syns:
+        return None
+    if any(each.window and not each.rst for each in case.answers):
+        return None
+    rst = next((each for each in case.answers if each.rst), None)
+    waited = seconds(final, case.segments[-1])
+    if rst is None and waited < 1:
+        return None
+    values = {"port": case.port, "server": case.record.server.address, "waited": waited}
+    values["rst"] = rst is not None
+    evidence = [syn_ack, final, *([] if rst is None else [rst])]
+    return Claim("syn-proxy", "likely", evidence, values)
+
+
+def is_syn_proxy(evidence: Sequence[Seen]) -> bool:
+    """Whether a SYN-ACK with a window of zero, the ACK of it, and perhaps a RST."""
+    syn_ack, final, *rest = evidence
+    zero = syn_ack.syn_ack and not syn_ack.window
+    return zero and _finishes(syn_ack, final) and all(each.rst for each in rest)
+
+
 def unfinished(case: Case) -> Claim | None:
     """The client finished the handshake, and the server did not: its accept queue, or a wait."""
     final = case.final_ack
@@ -148,33 +172,39 @@ def _ordered(found: Sequence[Seen]) -> list[Seen]:
 
 def wrong_checksum(case: Case) -> Claim | None:
     """SYN-ACKs with a wrong checksum, which the client never accepts: it must drop them."""
-    bad = [each for each in case.syn_acks if each.checksum is Checksum.WRONG]
+    if not case.answers and case.syns and all(map(_is_wrong, case.syns)):
+        many = len(case.syns) > 1
+        values = {"count": len(case.syns), "many": many, "what": "SYN", "other": "server"}
+        return Claim("wrong-checksum", "likely", case.syns, values)
+    bad = [each for each in case.syn_acks if _is_wrong(each)]
     if not bad or len(bad) < len(case.syn_acks) or case.final_ack is not None:
         return None
     if not case.syns or any(each.rst for each in case.sent):
         return None
     evidence = _ordered([*case.syns, *bad])
-    values = {"count": len(bad), "many": len(bad) > 1, "port": case.port}
+    values = {"count": len(bad), "many": len(bad) > 1, "what": "SYN-ACK", "other": "client"}
     asked = any(each.at > bad[0].at for each in case.syns)
     return Claim("wrong-checksum", "likely" if asked else "possible", evidence, values)
 
 
 def is_wrong_checksum(evidence: Sequence[Seen]) -> bool:
-    """Whether SYNs, and SYN-ACKs of which each has a wrong checksum."""
+    """Whether SYNs, and SYN-ACKs of which each has a wrong checksum; or such SYNs alone."""
     answers = [each for each in evidence if not each.syn]
-    return bool(answers) and all(
-        each.syn_ack and each.checksum is Checksum.WRONG for each in answers
-    )
+    wrong = all(each.syn_ack and _is_wrong(each) for each in answers)
+    return wrong and (bool(answers) or all(map(_is_wrong, evidence)))
+
+
+def _is_wrong(seen: Seen) -> bool:
+    return seen.checksum is Checksum.WRONG
 
 
 def fast_open_fallback(case: Case) -> Claim | None:
     """A SYN with data that got no answer, and the same SYN without it that did."""
     syn_ack = next(iter(case.syn_acks), None)
-    carrying = [each for each in case.syns if each.length]
-    if syn_ack is None or not carrying or case.syns[-1].length:
+    if syn_ack is None:
         return None
     before = [each for each in case.syns if each.at <= syn_ack.at]
-    if not before or before[-1].length or not before[0].length:
+    if not before or _is_fast(before[-1]) or not _is_fast(before[0]):
         return None
     bare = before[-1]
     if syn_ack.ack != (bare.seq + 1) & MASK:
@@ -191,13 +221,19 @@ def fast_open_fallback(case: Case) -> Claim | None:
     return Claim("fast-open-fallback", certainty, [before[0], bare, syn_ack], values, gone)
 
 
+def _is_fast(syn: Seen) -> bool:
+    """Whether it carries data, or the Fast Open option."""
+    return syn.length > 0 or syn.cookie is not None
+
+
 def is_fast_open_fallback(evidence: Sequence[Seen]) -> bool:
     """Whether a SYN with data, the same without, and the SYN-ACK that takes none of the data."""
     carrying, bare, syn_ack = evidence
     same = carrying.syn and bare.syn and carrying.seq == bare.seq and carrying.same_way(bare)
     return (
         same
-        and carrying.length > bare.length == 0
+        and _is_fast(carrying)
+        and not _is_fast(bare)
         and syn_ack.syn_ack
         and syn_ack.answers(bare)
         and syn_ack.ack == (bare.seq + 1) & MASK
@@ -252,6 +288,7 @@ def delayed(case: Case) -> Claim | None:
     if (slow := _slow(case, before)) is not None:
         values["took"] = slow
         pairs = [*case.syns[:2], *case.syn_acks[:2]]
+        values["echoed"] = False
         gone = [RuledOut("syn-lost", case.syn_acks[1].frame)]
         return Claim("slow-path", "likely", _ordered(pairs), values, gone)
     later = [each.stamp for each in before[1:] if each.stamp is not None]
@@ -272,9 +309,51 @@ def _slow(case: Case, before: Sequence[Seen]) -> float | None:
     return took if answers[0].echo == before[0].stamp and answers[0].echo is not None else None
 
 
+def answer_lost(case: Case) -> Claim | None:
+    """A SYN that was sent again although its SYN-ACK had been seen."""
+    final, syn_ack = case.final_ack, next(iter(case.syn_acks), None)
+    if final is None or syn_ack is None or not case.syns:
+        return None
+    between = [each for each in case.syns if syn_ack.at < each.at < final.at]
+    first = case.syns[0]
+    if not between or between[0].at - first.at < SOONEST or not syn_ack.acknowledges_syn(first):
+        return None
+    later = [each.stamp for each in case.syn_acks if each.at < final.at]
+    values = {
+        "delay": seconds(first, final),
+        "named": final.echo in later[1:] and final.echo != syn_ack.stamp,
+        "took": seconds(syn_ack, final),
+        "echoed": True,
+    }
+    evidence = [first, syn_ack, between[0], final]
+    if final.echo is not None and final.echo == syn_ack.stamp and final.echo not in later[1:]:
+        gone = [RuledOut("answer-lost", syn_ack.frame)]
+        return Claim("slow-path", "likely", evidence, values, gone)
+    certainty = "likely" if values["named"] else "possible"
+    return Claim("syn-ack-lost", certainty, evidence, values)
+
+
+def is_answer_lost(evidence: Sequence[Seen]) -> bool:
+    """Whether a SYN, its SYN-ACK, the SYN again, and then the ACK."""
+    syn, syn_ack, again, final = evidence
+    return (
+        syn.syn
+        and syn_ack.acknowledges_syn(syn)
+        and again.syn
+        and again.seq == syn.seq
+        and again.at > syn_ack.at
+        and _finishes(syn_ack, final)
+    )
+
+
 def is_slow_path(evidence: Sequence[Seen]) -> bool:
-    """Whether two SYNs, and a SYN-ACK for each, the first of which answers the first SYN."""
+    """Whether two SYNs, and a SYN-ACK for each, the first of which answers the first SYN.
+
+    Or whether the final ACK echoes the first SYN-ACK, though the SYN was sent again before it.
+    """
     first, second, one, two = evidence
+    if second.syn_ack:
+        return is_answer_lost(evidence) and two.echo == second.stamp
     return (
         first.syn
         and second.syn

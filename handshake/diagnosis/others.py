@@ -101,6 +101,7 @@ class Others:
         """SYNs that got no answer from where they went, by what acknowledges them."""
 
         self._tried: dict[tuple[str, str], Failures] = {}
+        self._swept: dict[tuple[str, int], Failures] = {}
         self._hanging: dict[tuple[str, int], Failures] = {}
 
     def host(self, address: str) -> Host | None:
@@ -114,6 +115,10 @@ class Others:
     def tried(self, client: str, server: str) -> Failures | None:
         """Return what failed from one host to another, by port."""
         return self._tried.get((client, server))
+
+    def swept(self, client: str, port: int) -> Failures | None:
+        """Return what failed from one host to one port, by server."""
+        return self._swept.get((client, port))
 
     def hanging(self, server: str, port: int) -> Failures | None:
         """Return what was not completed to a port, by client."""
@@ -155,6 +160,7 @@ class Others:
     def failed(self, client: str, server: str, port: int, *, hanging: bool) -> None:
         """Count a connection that did not open; `hanging`: nor was it refused."""
         _of(self._tried, (client, server), Failures).add(port)
+        _of(self._swept, (client, port), Failures).add(server)
         if hanging:
             _of(self._hanging, (server, port), Failures).add(client)
 

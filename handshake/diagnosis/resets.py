@@ -31,21 +31,23 @@ _LATE: Final = 1_000_000
 
 
 def injected(case: Case) -> Claim | None:
-    """A RST in the server's name, after which the server goes on as if it had sent none."""
-    for rst in (each for each in case.answers if each.rst):
+    """A RST in the name of an end that goes on as if it had sent none."""
+    for rst in (each for each in case.segments if each.rst):
         later = next((each for each in case.after(rst) if _goes_on(rst, each)), None)
         if later is None or any(each.syn for each in _between(case, rst, later)):
             continue
         syn = next((each for each in case.syns if each.at <= rst.at), None)
-        own = [each.ttl for each in case.answers if not each.rst and each.ttl is not None]
+        mine = (each for each in case.segments if each.same_way(rst) and not each.rst)
+        own = [each.ttl for each in mine if each.ttl is not None]
         other = rst.ttl is not None and bool(own) and rst.ttl not in own
         opening = later.syn_ack
-        if not (other or opening):
+        if not (other or (opening and not case.by_client(rst))):
             continue
         evidence = [each for each in (syn, rst, later) if each is not None]
         values = {
             "port": case.port,
             "series": False,
+            "by": "client" if case.by_client(rst) else "server",
             "opening": opening,
             "other": other,
             "ttl": rst.ttl,
@@ -66,7 +68,7 @@ def _goes_on(rst: Seen, later: Seen) -> bool:
     return later.at - rst.at >= _LATE and distance(rst.seq, later.seq) >= 0
 
 
-def _between(case: Case, first: Seen, last: Seen) -> list[Seen]:
+def _between(case: Case, first: Seen, last: Seen) -> Sequence[Seen]:
     return case.segments[case.place(first) + 1 : case.place(last)]
 
 
@@ -193,14 +195,24 @@ def after_accept(case: Case) -> Claim | None:
     evidence = [syn_ack, final, rst]
     beyond = [each for each in case.answers if each.rst and _is_series(rst, each)]
     if beyond and rst.ttl != syn_ack.ttl:
-        values |= {"series": True, "other": True, "opening": False}
+        values |= {"series": True, "other": True, "opening": False, "by": "server"}
         return Claim("injected-reset", "likely", [*evidence, *beyond[:3]], values)
     # A host with the connection sends a RST with ACK; one without it repeats SEG.ACK.
     if rst.ack is None and rst.seq == final.ack and not rst.window and rst.ttl == syn_ack.ttl:
+        syn = next(iter(case.syns), None)
+        if syn is not None and _is_bare(syn, syn_ack):
+            return Claim("syn-cookies", "possible", evidence, values)
         return Claim("unknown-to-server", "possible", evidence, values)
     if rst.ttl != syn_ack.ttl and None not in (rst.ttl, syn_ack.ttl):
         return Claim("reset-by-other-device", "possible", evidence, values)
     return Claim("closed-at-once", "possible", evidence, values)
+
+
+def _is_bare(syn: Seen, syn_ack: Seen) -> bool:
+    """Whether a SYN-ACK has none of the options that the SYN offered, as with SYN cookies."""
+    offered = syn.scale is not None and syn.sack_permitted
+    refused = syn_ack.scale is None and not syn_ack.sack_permitted and syn_ack.stamp is None
+    return offered and refused and not (syn.cut or syn_ack.cut)
 
 
 def _is_series(rst: Seen, later: Seen) -> bool:

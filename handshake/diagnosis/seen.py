@@ -156,11 +156,3 @@ class Seen(NamedTuple):
             other.flags,
             other.length,
         )
-
-    def is_copy_of(self, other: Seen) -> bool:
-        """Whether both are most likely one packet that was captured twice."""
-        if not self.repeats(other) or self.at - other.at >= SOONEST:
-            return False
-        if self.ident and other.ident:
-            return self.ident == other.ident and self.stamp == other.stamp
-        return bool(self.flags & SYN_BIT) and self.stamp == other.stamp

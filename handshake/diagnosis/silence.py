@@ -6,6 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 from handshake.diagnosis.case import Claim, seconds
 from handshake.record import RuledOut
+from handshake.units import NS_PER_SECOND
+
+_NEAR: Final = 120 * NS_PER_SECOND
+"""Nanoseconds from a SYN within which an answer shows that the host was up."""
+
+_SEVERAL: Final = 3
+"""Connections that one listener leaves unanswered while it answers others."""
 
 _DOWN: Final = frozenset({(4, 1), (4, 7), (6, 3)})
 """IP version and ICMP code: no answer to ARP or neighbour discovery on the last link."""
@@ -33,25 +40,37 @@ def unanswered(case: Case) -> Claim | None:
         "server": case.record.server.address,
     }
     host = case.others.host(case.record.server.address)
-    if host is None:
+    begin, end = syns[0].at - _NEAR, syns[-1].at + _NEAR
+    answers = [] if host is None else [each for each in host.answers if begin <= each.at <= end]
+    if not answers:
         return Claim("no-answer", "possible", syns, values)
-    answers = host.answers
     same = [each for each in answers if each.port == case.port]
-    elsewhere = same or answers
-    seen = max(elsewhere, key=lambda each: -abs(each.at - syns[0].at))
+    seen = min(same or answers, key=lambda each: abs(each.at - syns[0].at))
     ruled_out = [RuledOut("host-down", seen.frame, {"port": seen.port, "refused": seen.refused})]
     values |= {"other": seen.port, "refused": seen.refused}
-    if same and not seen.refused:
-        return Claim("unanswered-by-listener", "possible", syns, values, ruled_out)
-    return Claim("silent-filter", "likely", syns, values, ruled_out)
+    if not same:
+        return Claim("silent-filter", "likely", syns, values, ruled_out)
+    if seen.refused:
+        return Claim("no-answer", "possible", syns, values, ruled_out)
+    hanging = case.others.hanging(case.record.server.address, case.port)
+    around = same[0].at < syns[0].at and same[-1].at > syns[-1].at
+    if around and hanging is not None and hanging.count >= _SEVERAL:
+        values["hanging"] = hanging.count
+        ruled_out = [
+            RuledOut("host-down", each.frame, {"port": each.port, "refused": False})
+            for each in (same[0], same[-1])
+        ]
+        return Claim("listener-overloaded", "possible", syns, values, ruled_out)
+    return Claim("unanswered-by-listener", "possible", syns, values, ruled_out)
 
 
 def unreachable(case: Case) -> Claim | None:
     """An ICMP error that answers the SYN: its code says what could not be reached."""
     if case.answers or not case.syns or not case.icmp:
         return None
-    error = next((each for each in case.icmp if each.unreachable), None)
-    if error is None:
+    error = next((each for each in case.icmp if each.unreachable), case.icmp[0])
+    exceeded = (error.version, error.type, error.code) in ((4, 11, 0), (6, 3, 0))
+    if not (error.unreachable or exceeded):
         return None
     values = {
         "sender": error.sender,
@@ -60,6 +79,8 @@ def unreachable(case: Case) -> Claim | None:
         "port": case.port,
         "itself": str(error.sender) == case.record.server.address,
     }
+    if exceeded:
+        return Claim("routing-loop", "possible", case.syns, values)
     kind = (error.version, error.code)
     if kind in _DOWN:
         return Claim("host-down", "likely", case.syns, values)

@@ -35,9 +35,14 @@ class SynRetransmitted(Event, code="syn-retransmitted", section="3.8.1"):
     waited: float
     """Seconds since it was last sent."""
 
+    refused: bool = False
+    """Whether a RST had answered it in the meantime."""
+
     @property
     def variant(self) -> str:
-        """Whether a timer can have caused it."""
+        """What can have caused it."""
+        if self.refused:
+            return "refused"
         return "timer" if self.waited >= SOONEST_TIMER else "copy"
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from handshake.endpoint.outcome import Outcome, Verdict
 from handshake.prober.explanation import verdict_message
-from handshake.record import EndRecord, Json, icmp_record, rfc3339, segment_record
+from handshake.record import Diagnosis, EndRecord, Json, icmp_record, rfc3339, segment_record
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
@@ -96,8 +96,19 @@ class Result(Outcome):
         """How many routers the answer passed, if its TTL began at a usual value."""
         return None if self.ttl is None else hops(self.ttl)
 
+    @property
+    def diagnosis(self) -> Diagnosis | None:
+        """Why it did not go well, by its segments; None if it did, or they were not kept."""
+        well = self.verdict is Verdict.OPEN and self.syn_sent <= 1 and not self.ack_status.again
+        if well or not self.segments:
+            return None
+        from handshake.prober.diagnosis import diagnosis_of  # few probes need it
+
+        return diagnosis_of(self.segments, self.errors)
+
     def as_json(self) -> Json:
         """Return it as one JSON object."""
+        diagnosis = self.diagnosis
         return {
             "target": self.target,
             "address": self.address,
@@ -120,6 +131,7 @@ class Result(Outcome):
             "close": None if self.close is None else str(self.close),
             "guard": self.guard,
             "findings": [each.as_json() for each in self.findings],
+            "diagnosis": None if diagnosis is None else diagnosis.as_json(),
             "errors": [_error_record(each) for each in self.errors],
             "segments": [_segment_record(each) for each in self.segments],
         }

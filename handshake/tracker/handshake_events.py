@@ -13,6 +13,8 @@ from handshake.tracker.timing import answers_again
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from handshake.tcp import Segment
+    from handshake.tracker.connection import Transmission
     from handshake.tracker.context import SegmentContext
 
 
@@ -24,7 +26,9 @@ def opening(seen: SegmentContext) -> Iterator[ev.Event]:
 def _syn(seen: SegmentContext) -> Iterator[ev.Event]:
     seg, known = seen.seg, seen.sender.syn
     if known is not None and known.repeated_by(seg):
-        yield ev.SynRetransmitted(seen.by, known.again + 1, seen.since(known))
+        rst = seen.connection.refused
+        refused = rst is not None and rst.at >= known.last.at
+        yield ev.SynRetransmitted(seen.by, known.again + 1, seen.since(known), refused)
     elif seen.receiver.syn is not None and not seen.connection.simultaneous:
         yield ev.SimultaneousOpen(seen.by, seg.seq)
     else:
@@ -56,7 +60,7 @@ def _syn_ack(seen: SegmentContext) -> Iterator[ev.Event]:
         yield ev.SynAckSent(seen.by, seg.seq, seg.ack)
     if seg.options.fast_open:
         yield ev.CookieGiven(seen.by, seg.options.fast_open)
-    if syn is not None and (carried := syn.first.segment.payload_length):
+    if syn is not None and (carried := _carried(syn, seg)):
         yield ev.FastOpenAnswered(seen.by, accepted_data(syn.first.segment, seg), carried)
     yield from _negotiated(seen)
 
@@ -73,3 +77,14 @@ def _negotiated(seen: SegmentContext) -> Iterator[ev.Event]:
         offers = (own, theirs) if seen.by is Role.CLIENT else (theirs, own)
         scaled = all(each.options.window_scale is not None for each in offers)
         yield ev.OptionsNegotiated(Agreement.of(*offers), scaled)
+
+
+def _carried(syn: Transmission, answer: Segment) -> int:
+    """Return the octets of data in the SYN that was answered, as far as that is known.
+
+    A client that gets no answer sends the SYN again without them (RFC 7413 section 4.1.3).
+    """
+    first, last = syn.first.segment, syn.last.segment
+    if first.payload_length and not last.payload_length and not accepted_data(first, answer):
+        return 0
+    return first.payload_length

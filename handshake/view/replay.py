@@ -121,6 +121,8 @@ class Screen:
         foot = [line((self.glyphs.rule(width), "rule"))] if wide else []
         foot.append(line((fit(f" {self.keys}", width, self.glyphs.ellipsis), "key")))
         below = self._octets(width, keep) if self.octets else self._explained(width, wide=wide)
+        if self.record.diagnosis is not None and self.at + 1 == len(self.steps) and not self.octets:
+            below = [*below, *diagnosis_lines(self.record.diagnosis, width, brief=True)]
         # A long explanation takes its room from the ladder.
         room = min(height - keep, height - 1 - len(below) - len(foot))
         ladder = Ladder(self.steps, self.numbers, self.at, max(_ROWS, room), self.glyphs)

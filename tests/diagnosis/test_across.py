@@ -81,5 +81,18 @@ def test_a_socket_that_connects_to_itself() -> None:
 
 
 def test_what_an_earlier_connection_showed_is_not_forgotten() -> None:
-    late = later(between(SYNS, client=OTHER), 400)
-    assert codes([*answered(40001, 0, 900000), *late])[-1] == "unanswered-by-listener"
+    closed = between(
+        [up(0.1, "FA", 101, 901), down(0.11, "FA", 901, 102), up(0.12, "A", 102, 902)],
+        client=("10.0.0.1", 40001),
+    )
+    stuck = later(between(SYNS, client=OTHER), 60)
+    # Its record is given while the file goes on.
+    noise = [up(at, "S", 5, server=("192.0.2.99", 9)) for at in (130, 165, 170)]
+    first = [*answered(40001, 0, 900000), *closed]
+    assert codes([*first, *stuck, *noise])[:2] == [None, "unanswered-by-listener"]
+
+
+def test_a_scan_of_many_hosts_for_one_port() -> None:
+    syns = [up(at / 100, "S", 100, server=(f"192.0.2.{at}", 22)) for at in range(1, 26)]
+    assert set(codes(syns)) == {"host-scan"}
+    assert set(codes(syns[:10])) == {"no-answer"}

@@ -55,3 +55,27 @@ def test_an_ack_of_the_syn_without_syn_opens_nothing() -> None:
 def test_a_split_handshake_is_no_missing_syn() -> None:
     split = [SYN, down(0.02, "A", 900, 101), down(0.03, "S", 899), up(0.031, "SA", 100, 900)]
     assert codes([*split, down(0.05, "A", 900, 101)]) == [None]
+
+
+def test_an_old_segment_that_the_syn_overtook_delays_nothing() -> None:
+    assert codes([SYN, down(0.001, "A", 5000, 777), *OPEN[1:]]) == [None]
+
+
+def test_a_syn_ack_that_was_not_captured_is_no_old_connection() -> None:
+    going_on = [SYN, up(0.021, "A", 101, 901), up(0.022, "PA", 101, 901, 10)]
+    for ack in (101, 111):
+        (code,) = codes([*going_on, down(0.04, "A", 901, ack)])
+        assert code not in ("ack-without-syn", "stale-connection")
+
+
+def test_a_syn_ack_with_the_echo_of_no_syn() -> None:
+    asked = up(0, "S", 100, stamps=(1000, 0))
+    answer = down(0.02, "SA", 900, 101, stamps=(5000, 4242))
+    assert codes([asked, answer, up(0.0201, "R", 101)]) == ["timestamp-mangled"]
+    for echo in (1000, 0):
+        plain = down(0.02, "SA", 900, 101, stamps=(5000, echo))
+        assert codes([asked, plain, up(0.0201, "R", 101)]) == ["reset-by-client"]
+
+
+def test_answers_that_open_nothing_and_fit_no_cause() -> None:
+    assert codes([SYN, down(0.02, "R", 0), up(1, "S", 100), down(1.02, "R", 0)]) == ["unexplained"]

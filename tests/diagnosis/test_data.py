@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.diagnosis.made import codes, down, later, only, up
+from tests.diagnosis.made import between, codes, down, later, only, up
 
 OPEN = [
     up(0, "S", 100, mss=1460, scale=7, sack_permitted=True),
@@ -55,9 +55,13 @@ def test_data_beyond_the_window_where_none_is_scaled() -> None:
     assert diagnosis is not None
     assert (diagnosis.code, diagnosis.certainty, diagnosis.evidence) == (
         "window-overrun",
-        "proven",
+        "likely",
         (4, 8),
     )
+    shut = up(0.08, "A", 109, 901 + 1448 * 2, window=4096 - 1448 * 2)
+    diagnosis = only([*opening, *flight, shut])
+    assert diagnosis is not None
+    assert (diagnosis.certainty, diagnosis.evidence) == ("proven", (4, 8, 12))
     assert codes([*opening, *flight[:2]]) == [None]
     scaled = [OPEN[0], OPEN[1], *[replace(each, window=502) for each in OPEN[2:]]]
     assert codes([*scaled, *flight]) == [None]
@@ -78,6 +82,14 @@ def test_a_capture_of_one_direction() -> None:
     assert codes([OPEN[0], replace(OPEN[0], at=1)]) == ["no-answer"]
 
 
+def test_a_direction_that_takes_another_path() -> None:
+    mine = [*(each for each in OPEN if not each.back), up(0.06, "A", 109, 2349)]
+    other = between(OPEN, client=("10.0.0.1", 40001))
+    assert codes([*mine, *later(other, 1)]) == ["asymmetric-path", None]
+    elsewhere = between(other, server=("192.0.2.11", 80))
+    assert codes([*mine, *later(elsewhere, 1)]) == ["one-sided-capture", None]
+
+
 def test_selective_acknowledgments_of_what_was_never_sent() -> None:
     gap = down(0.05, "A", 2349, 109, 1448)
     broken = up(0.07, "A", 109, 901, sack=((9_002_349, 9_003_797),))
@@ -85,3 +97,17 @@ def test_selective_acknowledgments_of_what_was_never_sent() -> None:
     assert codes([*OPEN, gap, replace(broken, sack=((2349, 3797),))]) == [None]
     # A second SYN-ACK is reported as a duplicate (RFC 2883).
     assert codes([*OPEN, gap, replace(broken, sack=((900, 901),))]) == [None]
+
+
+def test_a_large_segment_that_never_reaches_the_receiver() -> None:
+    small = replace(SMALL, seq=2349)
+    gone = up(60, "FA", 109, 901)
+    assert codes([*OPEN, small, DUPLICATE, gone]) == ["missing-large"]
+    # It comes after all; or the capture ends too soon to tell.
+    assert codes([*OPEN, small, DUPLICATE, LARGE[1], up(0.3, "A", 109, 2649), gone]) == [None]
+    assert codes([*OPEN, small, DUPLICATE]) == [None]
+
+
+def test_a_hole_that_the_receiver_does_not_have_is_one_of_the_capture() -> None:
+    small = replace(SMALL, seq=2349)
+    assert codes([*OPEN, small, up(0.07, "A", 109, 2649), up(60, "FA", 109, 2649)]) == [None]

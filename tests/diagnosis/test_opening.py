@@ -142,3 +142,48 @@ def test_two_hosts_answer_one_syn() -> None:
     assert (diagnosis.code, diagnosis.certainty) == ("two-servers", "likely")
     # The numbers of both directions differ: one capture on both sides of a firewall.
     assert codes([*OPEN, down(0.02, "SA", 77000, 4101)]) != ["two-servers"]
+
+
+def test_a_syn_proxy_without_a_server_behind_it() -> None:
+    zero = [SYN, replace(SYN_ACK, window=0), ACK]
+    assert codes([*zero, *again(1.5)]) == ["syn-proxy"]
+    assert codes([*zero, down(0.04, "A", 901, 101), *again(0.05)]) == [None]
+
+
+def test_a_syn_with_the_fast_open_option_alone() -> None:
+    asked = [replace(FAST[0], length=0, cookie=b""), FAST[1], FAST[2], up(1.041, "A", 101, 901)]
+    assert codes(asked) == ["fast-open-fallback"]
+    kept = [asked[0], replace(asked[1], cookie=b""), *asked[2:]]
+    assert codes(kept) == ["syn-lost"]
+
+
+LOST = [
+    up(0, "S", 100, stamps=(1000, 0)),
+    down(0.02, "SA", 900, 101, stamps=(5000, 1000)),
+    up(1, "S", 100, stamps=(2000, 0)),
+    down(1.02, "SA", 900, 101, stamps=(6000, 1000)),
+    up(1.03, "A", 101, 901, stamps=(2030, 6000)),
+]
+
+
+def test_a_syn_ack_that_was_lost_on_its_way() -> None:
+    diagnosis = only(LOST)
+    assert diagnosis is not None
+    assert (diagnosis.code, diagnosis.certainty) == ("syn-ack-lost", "likely")
+    bare = [replace(each, stamps=None) for each in LOST]
+    diagnosis = only(bare)
+    assert diagnosis is not None
+    assert (diagnosis.code, diagnosis.certainty) == ("syn-ack-lost", "possible")
+
+
+def test_a_syn_ack_that_only_arrived_late_was_not_lost() -> None:
+    late = [*LOST[:4], replace(LOST[4], stamps=(2030, 5000))]
+    diagnosis = only(late)
+    assert diagnosis is not None
+    assert (diagnosis.code, diagnosis.certainty) == ("slow-path", "likely")
+
+
+def test_a_syn_with_a_wrong_checksum_gets_no_answer() -> None:
+    bad = replace(SYN, wrong=77)
+    assert codes([bad, replace(bad, at=1)]) == ["wrong-checksum"]
+    assert codes([bad, replace(SYN, at=1)]) == ["no-answer"]

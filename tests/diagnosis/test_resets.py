@@ -127,3 +127,22 @@ def test_a_reset_after_a_long_silence() -> None:
     woke = [up(400, "PA", 120, 921, 5), down(400.1, "R", 921, ttl=48)]
     assert codes([*served, *woke]) == ["idle-reset"]
     assert codes([*served, *later(woke, -370)]) == [None]
+
+
+def test_a_syn_cookie_that_the_server_does_not_know_any_more() -> None:
+    asked = up(0, "S", 100, mss=1460, scale=7, sack_permitted=True)
+    answer = down(0.18, "SA", 900, 101, mss=1460, ttl=48)
+    rest = [up(0.181, "A", 101, 901), down(0.36, "R", 901, ttl=48, window=0)]
+    assert codes([asked, answer, *rest]) == ["syn-cookies"]
+    kept = replace(answer, scale=7, sack_permitted=True)
+    assert codes([asked, kept, *rest]) == ["unknown-to-server"]
+
+
+def test_a_rst_in_the_clients_name() -> None:
+    forged = up(0.3, "R", 120, ttl=12)
+    on = [down(0.4, "PA", 901, 120, 20, ttl=48), up(0.41, "A", 120, 921)]
+    diagnosis = only([*ASKED, forged, *on])
+    assert diagnosis is not None
+    assert (diagnosis.code, diagnosis.certainty) == ("injected-reset", "proven")
+    assert "client" in diagnosis.text
+    assert codes([*ASKED, replace(forged, ttl=64), *on]) != ["injected-reset"]

@@ -63,6 +63,7 @@ EVENTS: Final[tuple[Event, ...]] = (
     ev.SynSent(CLIENT, Seq(1000)),
     ev.SynRetransmitted(CLIENT, 1, 1.02),
     ev.SynRetransmitted(CLIENT, 1, 0.0000205),
+    ev.SynRetransmitted(CLIENT, 1, 0.5, refused=True),
     ev.SynAckSent(SERVER, Seq(5000), Seq(1001)),
     ev.SynAckCrossed(CLIENT, Seq(5001)),
     ev.SynAckRetransmitted(SERVER, 2, 2.04, asked=False),

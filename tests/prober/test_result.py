@@ -127,7 +127,7 @@ def test_a_result_is_json() -> None:
             "close",
             "guard",
         ),
-        *("findings", "errors", "segments"),
+        *("findings", "diagnosis", "errors", "segments"),
     ]
     assert found["verdict"] == "unreachable"
     assert found["icmp"] == {"type": 3, "code": 1, "from": "203.0.113.1"}

@@ -58,10 +58,13 @@ class _Direction:
 class DataFindings:
     """Follows windows, retransmissions, and what the capture has missed."""
 
-    __slots__ = ("_ends", "_last", "_unseen", "_unseen_at")
+    __slots__ = ("_ends", "_itself", "_last", "_unseen", "_unseen_at")
 
     def __init__(self) -> None:
         self._ends = {Role.CLIENT: _Direction(), Role.SERVER: _Direction()}
+        self._itself = False
+        """Whether a socket is connected to itself."""
+
         self._unseen = 0
         self._unseen_at: Observed | None = None
         self._last: Observed | None = None
@@ -69,6 +72,8 @@ class DataFindings:
     def feed(self, step: Step) -> None:
         """Take one step into account."""
         seg, observed = step.segment, step.observed
+        if self._last is None:
+            self._itself = seg.source == seg.destination
         mine = self._ends[step.by]
         mine.segments += 1
         self._last = observed
@@ -132,6 +137,8 @@ class DataFindings:
 
     def _missed(self) -> Iterator[Finding]:
         for role, mine in self._ends.items():
+            if self._itself:
+                return  # both ends are one socket
             if mine.acks >= ONE_SIDED and not self._ends[role.other].segments:
                 frame = None if self._last is None else self._last.frame
                 yield Finding("one-sided", frame, {"by": role})

@@ -107,7 +107,8 @@ class HandshakeFindings:
                 self._syn_acks += 1
                 self._syn_ack = observed
                 self._judged(step)
-                if self._established is not None and not event.asked:
+                unasked = not event.asked and self._syn_acks > self._syns
+                if self._established is not None and unasked:
                     self._final_ack = self._final_ack or observed
             case ev.Established():
                 self._established = observed

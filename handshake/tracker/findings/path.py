@@ -35,6 +35,9 @@ class _Ttls:
     """How many segments had each TTL, without RSTs and the SYN."""
 
     syn_ttl: int | None = None
+    syn_ttls: set[int] = field(default_factory=set)
+    """Those of its SYNs and SYN-ACKs."""
+
     changed: Observed | None = None
     """The first segment after the SYN that had another TTL than one before it."""
 
@@ -129,9 +132,7 @@ class PathFindings:
     def _ttl(self, step: Step, mine: _Ttls, ttl: int) -> None:
         seg, observed = step.segment, step.observed
         if seg.rst:
-            known = dict(mine.ttls)
-            if mine.syn_ttl is not None:
-                known.setdefault(mine.syn_ttl, 1)
+            known = mine.syn_ttls | mine.ttls.keys()
             # One that was seen leaving is of the machine that captured it, whatever its TTL.
             if known and ttl not in known and not observed.outgoing:
                 others = sorted(known)
@@ -141,6 +142,8 @@ class PathFindings:
             return
         if seg.syn:
             mine.syn_ttl = ttl if mine.syn_ttl is None else mine.syn_ttl
+            if len(mine.syn_ttls) < TTLS:
+                mine.syn_ttls.add(ttl)
             return
         if mine.ttls and ttl not in mine.ttls:
             mine.changed = mine.changed or observed

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from handshake.events import Step
-    from handshake.tcp import Observed
+    from handshake.tcp import Observed, Seq
 
 IDLE: Final = 60.0
 """Seconds without traffic from which a RST is worth a finding: the shortest idle timeouts of common
@@ -45,6 +45,9 @@ class ResetFindings:
     _sent: set[Role] = field(default_factory=set)
     """The ends that have sent data or FIN."""
 
+    _acknowledged: dict[Role, Seq] = field(default_factory=dict)
+    """The last acknowledgment number of each end."""
+
     _over: bool = False
 
     def feed(self, step: Step) -> None:
@@ -56,6 +59,11 @@ class ResetFindings:
         self._last_at = at
         if seg.rst or self._opened is None or not seg.payload_length:
             self._events(step)
+        if seg.ack is not None and not seg.rst:
+            self._acknowledged[step.by] = seg.ack
+            if step.by is Role.SERVER and not seg.syn:
+                # The server goes on: the RST in its name ended nothing.
+                self._kept.pop("reset-after-accept", None)
         if seg.rst and seg.payload_length:
             self._keep("reset-with-data", step.observed, count=seg.payload_length)
         self._active.add(step.by)
@@ -79,7 +87,8 @@ class ResetFindings:
 
     def _dropped(self, step: Step, event: ev.Dropped) -> None:
         block, seg = step.receiver.before, step.segment
-        if block is None:
+        if block is None or (seg.ack is None and seg.seq == self._acknowledged.get(event.by.other)):
+            # It rejects the last segment that its sender received (section 3.5.2).
             return
         if block.state is State.SYN_SENT:
             code = "reset-wrong-ack"
