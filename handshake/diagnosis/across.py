@@ -53,7 +53,7 @@ def translation_undone(case: Case) -> Claim | None:
 
 def _translated(syn: Seen, syn_ack: Seen) -> Claim:
     values = {
-        "asked": syn.destination,
+        "sent_to": syn.destination,
         "answered": syn_ack.source,
         "server": syn_ack.source.address,
         "after": seconds(syn, syn_ack),

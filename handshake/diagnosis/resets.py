@@ -101,7 +101,6 @@ def refused(case: Case) -> Claim | None:
         return Claim("refused", "possible", evidence, values)
     if rst.ttl in known:
         seen = known[rst.ttl]
-        values |= {"frame": seen.frame, "other": seen.port}
         same = [RuledOut("other-ttl", seen.frame, {"ttl": rst.ttl})]
         return Claim("refused-by-host", "likely", evidence, values, same)
     if hops(rst.ttl) in map(hops, known):
