@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 HOSTS: Final = 4096
 """Entries of a table; the oldest are dropped first."""
 
-PORTS: Final = 1024
+PORTS: Final = 256
 """Ports, or clients, that are told apart of one host."""
 
 _ANSWERS: Final = 64
@@ -80,6 +80,11 @@ class Failures:
     count: int = 0
     names: set[object] = field(default_factory=set)
     """The clients, or the ports."""
+
+    @property
+    def capped(self) -> bool:
+        """Whether there may be more names than are remembered."""
+        return len(self.names) >= PORTS
 
     def add(self, name: object) -> None:
         """Count one."""

@@ -15,6 +15,7 @@ _VALUES: Final[dict[str, object]] = {
     "answered": "192.0.2.11:80",
     "at_once": False,
     "by": "server",
+    "capped": False,
     "client": "10.0.0.1",
     "clients": 120,
     "data": 18,
