@@ -34,6 +34,8 @@ def learn(others: Others, flows: Sequence[Flow], decoder: Decoder) -> None:
             learn_connection(others, flow.connection)
         elif flow.records:
             _packed(others, flow, decoder)
+    if refusing := others.refusing:
+        _learn_senders(others, flows, refusing)
     if not others.has_unasked:
         return
     # A SYN may be answered from another address: only then is it worth to look at those without
@@ -41,6 +43,21 @@ def learn(others: Others, flows: Sequence[Flow], decoder: Decoder) -> None:
     for flow in flows:
         if flow.connection is None and flow.records and _is_unanswered(flow):
             others.asked(_first(flow, decoder))
+
+
+def _learn_senders(others: Others, flows: Sequence[Flow], refusing: set[str]) -> None:
+    """Remember the TTL of the SYNs of hosts that refuse: it is that of their own RSTs, too."""
+    for flow in flows:
+        if flow.connection is not None:
+            syn = flow.connection.client.syn
+            if syn is not None:
+                seen = syn.first
+                others.sent(str(seen.segment.source.address), seen.ttl, seen.frame)
+        elif flow.records:
+            first = flow.layout.fields.unpack_from(flow.records, 0)
+            client = _ends(first[6])[0]
+            if first[9] & _OPENING == SYN_BIT and client in refusing:
+                others.sent(client, first[5], first[1])
 
 
 def _packed(others: Others, flow: Flow, decoder: Decoder) -> None:
