@@ -432,4 +432,5 @@ def step_record(step: Step) -> Json:
         "why": step.why,
         "section": step.section,
         "inferred": step.inferred,
+        "fate": None if step.fate is None else str(step.fate),
     }

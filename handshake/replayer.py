@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from handshake.errors import CaptureError
+from handshake.tcp.icmp import IcmpError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from handshake.capture.open import Capture
-    from handshake.events import Step
+    from handshake.events import Judgment, Step
+    from handshake.packet.decode import Decoder
+    from handshake.tcp import Observed
     from handshake.tracker import Tracker
 
 
@@ -28,9 +32,17 @@ class Replay:
         *,
         dedup: bool = False,
         reorder: bool = False,
+        hindsight: bool = False,
+        again: Callable[[], Capture] | None = None,
     ) -> None:
+        """With `hindsight` each step has the fate of its segment, for which all must be read first.
+
+        `again` opens the capture once more; without it the segments are kept meanwhile.
+        """
         from handshake.tracker import Tracker
 
+        self._hindsight = hindsight
+        self._again = again
         self.tracker = tracker or Tracker()
         self._dedup = dedup
         self._reorder = reorder
@@ -58,20 +70,55 @@ class Replay:
         return self._capture.readable
 
     def __iter__(self) -> Iterator[Step]:
-        from handshake.capture.order import in_order
         from handshake.packet.decode import Decoder
-        from handshake.tcp import Observed
 
         decoder = Decoder()
-        with self._capture:
-            for frame in in_order(self._capture) if self._reorder else self._capture:
-                found = decoder.observed(frame)
-                if isinstance(found, Observed):
-                    if not (self._dedup and self.tracker.drop_copy(found)):
-                        yield self.tracker.feed(found)
-                elif found is not None:
-                    self.tracker.quoted(found)
+        first = self._steps(self._capture, decoder)
+        yield from self._judged(first) if self._hindsight else first
         self._skipped = decoder.warnings
+
+    def _steps(self, capture: Capture, decoder: Decoder) -> Iterator[Step]:
+        """Yield each step as it looks when its segment is captured."""
+        for found in self._read(capture, decoder):
+            if isinstance(found, IcmpError):
+                self.tracker.quoted(found)
+            elif not (self._dedup and self.tracker.drop_copy(found)):
+                yield self.tracker.feed(found)
+
+    def _read(self, capture: Capture, decoder: Decoder) -> Iterator[Observed | IcmpError]:
+        from handshake.capture.order import in_order
+
+        with capture:
+            for frame in in_order(capture) if self._reorder else capture:
+                found = decoder.observed(frame)
+                if found is not None:
+                    yield found
+
+    def _judged(self, first: Iterator[Step]) -> Iterator[Step]:
+        """Yield each step as it was, by what the segments after it tell."""
+        from handshake.packet.decode import Decoder
+        from handshake.tracker import Tracker
+        from handshake.tracker.fate import FateJudge
+
+        judgments: list[Judgment] = []
+        judges: dict[int, FateJudge] = {}
+        kept: list[Observed] = []
+        for step in first:
+            if step.stream not in judges:
+                judges[step.stream] = FateJudge(judgments)
+            judges[step.stream].observe(step)
+            if self._again is None:
+                kept.append(step.observed)
+        for judge in judges.values():
+            judge.finish()
+        tracker = Tracker(observers=())
+        again = iter(kept) if self._again is None else self._read(self._again(), Decoder())
+        known = iter(judgments)
+        for found in again:
+            if isinstance(found, IcmpError) or (self._dedup and tracker.drop_copy(found)):
+                continue
+            # A file that grows meanwhile has more than was judged.
+            yield tracker.feed(found, next(known, None))
 
 
 def replay(
@@ -80,17 +127,24 @@ def replay(
     *,
     dedup: bool = False,
     reorder: bool = False,
+    hindsight: bool = False,
 ) -> Replay:
     """Return the replay of the capture at `path`; `-` is standard input.
 
     With `dedup` packets that were captured before are dropped; with `reorder` the packets are
-    sorted by time, for which all must be read first.
+    sorted by time, for which all must be read first. With `hindsight` each step has the fate of its
+    segment, and the states are those that the ends had: all must be read first, and a file is read
+    twice.
 
     `tracker` takes the place of a new one: `Tracker(observers=())` spends no time on the findings
     and on Zeek's reading, which only a record needs.
 
     Raises CaptureError if the file cannot be read or is not a capture.
     """
+    from pathlib import Path
+
     from handshake.capture.open import read
 
-    return Replay(read(path), tracker, dedup=dedup, reorder=reorder)
+    options = {"dedup": dedup, "reorder": reorder, "hindsight": hindsight}
+    again = partial(read, path) if Path(path).is_file() else None
+    return Replay(read(path), tracker, again=again, **options)

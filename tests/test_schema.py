@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from handshake.diagnosis import CODES as DIAGNOSES
 from handshake.endpoint.outcome import Close, Verdict
-from handshake.events import Role
+from handshake.events import Fate, Role
 from handshake.record import (
     Diagnosis,
     EndRecord,
@@ -135,6 +135,7 @@ def test_each_field_of_a_type_is_in_the_schema_with_its_type(made: type, name: s
         ("probe verdict", Verdict),
         ("probe close", Close),
         ("step by", Role),
+        ("step fate", Fate),
     ],
 )
 def test_words_of_an_enumeration_are_those_of_the_schema(path: str, values: type[Enum]) -> None:

@@ -59,7 +59,9 @@ def replay(
     from handshake.tracker import Tracker
 
     observers = () if as_json else (Facts,)
-    source = read(capture, Tracker(observers=observers), dedup=dedup, reorder=reorder)
+    source = read(
+        capture, Tracker(observers=observers), dedup=dedup, reorder=reorder, hindsight=True
+    )
     try:
         if as_json:
             _print_json(source, connection)

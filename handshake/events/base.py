@@ -11,6 +11,7 @@ from handshake import messages
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from handshake.events.fate import Fate
     from handshake.tcp import ControlBlock, Observed, Segment
 
 
@@ -138,6 +139,9 @@ class Step:
 
     copy: Copy | None = None
     """What it is a copy of; None for a segment that was sent."""
+
+    fate: Fate | None = None
+    """What became of it; None while the rest of the connection is not known."""
 
     @property
     def segment(self) -> Segment:

@@ -113,3 +113,29 @@ class StrayReset(Event, code="stray-reset", section="3.5.2"):
     """A RST answered a segment that does not belong to the connection."""
 
     by: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Lost(Event, code="lost", section="3.8.1"):
+    """A segment did not reach its receiver."""
+
+    by: Role
+    frame: int | None
+    """The later segment that proves it."""
+
+    opens: bool
+    """Whether it is a SYN-ACK."""
+
+    @property
+    def variant(self) -> str:
+        """What proves it: another SYN, or ACKs that ask for the data."""
+        return "syn-ack" if self.opens else "data"
+
+
+@dataclass(frozen=True, slots=True)
+class NotAccepted(Event, code="ack-not-accepted", section="3.8.1"):
+    """The receiver of a handshake's ACK, or of data after it, does not act on it."""
+
+    by: Role
+    frame: int | None
+    """The SYN-ACK that comes again."""

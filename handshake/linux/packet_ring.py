@@ -10,12 +10,13 @@ import mmap
 import struct
 from contextlib import suppress
 from fcntl import ioctl
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
 _SOL_PACKET: Final = 263
 _RX_RING, _COPY_THRESHOLD, _VERSION = 5, 7, 10
@@ -25,8 +26,8 @@ _FRAME: Final = 2048
 """Octets of the ring for one packet and what the kernel writes before it."""
 
 _BLOCK: Final = 1 << 16
-_SIZE: Final = 2 << 20
-"""Octets of the ring: room for 1024 packets."""
+_SIZE: Final = 4 << 20
+"""Octets of the ring: room for 2048 packets."""
 
 _REQUEST: Final = struct.pack("=IIII", _BLOCK, _SIZE // _BLOCK, _FRAME, _SIZE // _FRAME)
 
@@ -42,10 +43,10 @@ _IFREQ: Final = struct.Struct("=16si20x")
 _LONGEST: Final = 0xFFFF
 
 
-# A named tuple would take twice as long to make.
-Frame: TypeAlias = tuple[bytes, int, str, int, int]
-"""A packet from the ring: its octets; the kernel's time stamp, in nanoseconds since 1970; the
-interface; whether it was received or sent, and for which host (`sll_pkttype`); `tp_status`."""
+Kept = TypeVar("Kept")
+Keep: TypeAlias = "Callable[[bytes, int, str, int, int], Kept | None]"
+"""Takes the octets of a packet; the kernel's time stamp, in nanoseconds since 1970; the interface;
+whether it was received or sent, and for which host (`sll_pkttype`); and `tp_status`."""
 
 
 class PacketRing:
@@ -55,6 +56,9 @@ class PacketRing:
         """Set it up, before the socket is bound. Raises OSError if the kernel refuses."""
         self._sock = sock
         self._at = 0
+        self.drained = True
+        """Whether the last `read` returned all packets that had arrived."""
+
         self._names: dict[int, str] = {}
         sock.setsockopt(_SOL_PACKET, _VERSION, _TPACKET_V2)
         # A packet longer than a frame goes into the queue of the socket, too.
@@ -66,12 +70,17 @@ class PacketRing:
         """Release the memory; the socket is closed by its owner."""
         self._memory.close()
 
-    def read(self, most: int) -> list[Frame]:
-        """Return the packets that have arrived since the last call, at most so many."""
+    def read(self, most: int, keep: Keep[Kept]) -> list[Kept]:
+        """Return what `keep` makes of the packets that have arrived, and of at most so many.
+
+        None is left out. There may be more: `drained` tells.
+        """
         memory, at, found = self._memory, self._at, []
+        self.drained = False
         for _ in range(most):
             # The status is read before the rest: the kernel writes it last.
             if not memory[at] & _OURS:
+                self.drained = True
                 break
             status, length, start, seconds, nanoseconds, index, kind = _HEADER(memory, at)
             octets = memory[at + start : at + start + length]
@@ -79,7 +88,9 @@ class PacketRing:
                 with suppress(BlockingIOError):
                     octets = self._sock.recv(_LONGEST)
             name = self._names.get(index) or self._name(index)
-            found.append((octets, seconds * NS_PER_SECOND + nanoseconds, name, kind, status))
+            kept = keep(octets, seconds * NS_PER_SECOND + nanoseconds, name, kind, status)
+            if kept is not None:
+                found.append(kept)
             memory[at : at + 4] = _FREE
             at = (at + _FRAME) % _SIZE
         self._at = at

@@ -5,14 +5,11 @@ from __future__ import annotations
 import ctypes
 import os
 import select
-import shlex
 import socket
 import struct
-import sys
 import time
 from contextlib import suppress
 from ipaddress import IPv6Address
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from scapy.layers.inet import IP
@@ -53,7 +50,8 @@ _LOOPBACK_DELAY: Final = 5
 _ETH_P_ALL: Final = 0x0003
 _SOCKADDR_LL: Final = struct.Struct("=HHi12x")
 _SOL_PACKET: Final = 263
-_PACKET_AUXDATA: Final = 8
+_PACKET_STATISTICS, _PACKET_AUXDATA = 6, 8
+_STATISTICS: Final = struct.Struct("=II")  # tp_packets, tp_drops
 _AUXDATA: Final = struct.Struct("=III")  # tp_status, tp_len, tp_snaplen; the rest is Ethernet's
 _CHECKSUM_NOT_READY: Final = 0x08  # TP_STATUS_CSUMNOTREADY
 _ROOM: Final = _STAMP_ROOM + socket.CMSG_SPACE(20)
@@ -139,7 +137,9 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
             _make_non_blocking(self._senders[LINK])
         except PermissionError as error:
             self.close()
-            raise LocalError("no-cap-net-raw", command=_with_sudo()) from error
+            from handshake.linux.privileges import with_sudo
+
+            raise LocalError("no-cap-net-raw", command=with_sudo()) from error
         except (AttributeError, OSError) as error:
             self.close()
             why = system_error(error) if isinstance(error, OSError) else error
@@ -224,9 +224,9 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
         There may be more: `drained` tells.
         """
         if self._ring is not None:
-            frames = self._ring.read(_AT_ONCE)
-            self.drained = len(frames) < _AT_ONCE
-            return [each for frame in frames if (each := self._captured(*frame)) is not None]
+            found = self._ring.read(_AT_ONCE, self._captured)
+            self.drained = self._ring.drained
+            return found
         read = []
         self.drained = False
         for _ in range(_AT_ONCE):
@@ -238,6 +238,11 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
             if captured is not None:
                 read.append(captured)
         return read
+
+    def lost(self) -> int:
+        """Return how many packets the full queue has lost since the last call."""
+        found = self.ins.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, _STATISTICS.size)
+        return int(_STATISTICS.unpack(found)[1])
 
     def recv_raw(self, x: int = 0xFFFF) -> tuple[Any, bytes | None, float | None]:
         """Return layer, octets and time of one packet, as Scapy expects of a socket."""
@@ -372,16 +377,6 @@ def _raw_v6() -> socket.socket:
     raw = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW)
     raw.setsockopt(socket.IPPROTO_IPV6, _IPV6_HDRINCL, 1)
     return raw
-
-
-def _with_sudo() -> str:
-    """Return the current command with sudo before it, quoted for a shell."""
-    program = Path(sys.argv[0]).absolute()
-    # sudo's PATH does not include a virtual environment's programs.
-    command = [str(program)]
-    if not program.is_file() or program.name == "__main__.py":
-        command = [sys.executable, "-m", "handshake"]
-    return shlex.join(["sudo", *command, *sys.argv[1:]])
 
 
 def _stamp(data: bytes) -> int:

@@ -1,4 +1,4 @@
-"""Drops privileges for good once the sockets that need them are open."""
+"""Privileges: how to get them, and how to drop them once the sockets that need them are open."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import contextlib
 import ctypes
 import os
 import re
+import shlex
 import socket
 import struct
+import sys
+from pathlib import Path
 from typing import Final
 
 _VERSION_3: Final = 0x20080522  # _LINUX_CAPABILITY_VERSION_3: two words of 32 bits a set
@@ -26,6 +29,16 @@ def has_cap_net_raw() -> bool:
     except (AttributeError, OSError):
         return False
     return True
+
+
+def with_sudo() -> str:
+    """Return the current command with sudo before it, quoted for a shell."""
+    program = Path(sys.argv[0]).absolute()
+    # sudo's PATH does not include a virtual environment's programs.
+    command = [str(program)]
+    if not program.is_file() or program.name == "__main__.py":
+        command = [sys.executable, "-m", "handshake"]
+    return shlex.join(["sudo", *command, *sys.argv[1:]])
 
 
 def drop() -> None:

@@ -28,7 +28,7 @@ def words_sum(octets: bytes) -> int:
 def complement(total: int) -> int:
     """Return the checksum that a sum of words needs."""
     # A ones' complement sum of words that are not all zero is never 0, but 0xFFFF.
-    return _ONES - (total % _ONES or _ONES)
+    return -total % _ONES
 
 
 def internet_checksum(octets: bytes) -> int:

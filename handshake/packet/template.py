@@ -8,7 +8,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from handshake.packet import scapy_codec
-from handshake.packet.checksum import complement, words_sum
+from handshake.packet.checksum import words_sum
 from handshake.tcp.option_kinds import Kind
 from handshake.units import TCP
 
@@ -27,6 +27,7 @@ _LABEL_BITS: Final = 20
 _SPREAD: Final = 0x9E37
 """An odd multiplier, so that different sums have different labels."""
 
+_ONES: Final = 0xFFFF
 _PORTS: Final = struct.Struct("!HH")
 _STAMP_ALONE: Final = bytes((Kind.NOP, Kind.NOP, Kind.TIMESTAMPS, 10))
 _MSS: Final = bytes((Kind.MSS, 4))
@@ -95,9 +96,9 @@ class Template:
                 # As in Linux, all packets of a connection have one label (RFC 6437 section 3).
                 head = (int.from_bytes(head, "big") | flow_label(ends_sum)).to_bytes(4, "big")
             if not stamped:
-                checksum = complement(total)
+                checksum = -total % _ONES  # as `complement`, which would be one more call
                 return pack(head, third, tail, ends, seq, ack, bits, window, checksum, middle)
-            checksum = complement(total + (value + echo) * turn)
+            checksum = -(total + (value + echo) * turn) % _ONES
             return pack(
                 head,
                 third,

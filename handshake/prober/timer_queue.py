@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,8 +16,8 @@ class Timed(Protocol):
     due: int | None
     """When its timer expires, in nanoseconds; None if it is not set."""
 
-    slot: list[Self | None]
-    """The cell by which the queue refers to it: emptied when it ends."""
+    timer: int
+    """The number of its timer, as the queue knows it."""
 
 
 TimedT = TypeVar("TimedT", bound=Timed)
@@ -28,9 +28,11 @@ class TimerQueue(Generic[TimedT]):
 
     def __init__(self) -> None:
         # Most timers are those of SYNs, of which each expires after the one before.
-        self._in_order: deque[tuple[int, int, list[TimedT | None]]] = deque()
-        self._others: list[tuple[int, int, list[TimedT | None]]] = []
-        self._pushed = 0
+        self._in_order: deque[tuple[int, int]] = deque()
+        self._others: list[tuple[int, int]] = []
+        # By number: what has ended must not be kept until its timer would have expired.
+        self._set: dict[int, TimedT] = {}
+        self._last = 0
 
     @property
     def next(self) -> int | None:
@@ -40,13 +42,20 @@ class TimerQueue(Generic[TimedT]):
     def set(self, connection: TimedT, due: int) -> None:
         """Let the timer expire by then at the latest."""
         if connection.due is None or due < connection.due:
+            self.cancel(connection)
             connection.due = due
-            self._pushed += 1
-            entry = due, self._pushed, connection.slot
+            number = connection.timer = self._last = self._last + 1
+            self._set[number] = connection
+            entry = due, number
             if not self._in_order or due >= self._in_order[-1][0]:
                 self._in_order.append(entry)
             else:
                 heapq.heappush(self._others, entry)
+
+    def cancel(self, connection: TimedT) -> None:
+        """Let its timer not expire."""
+        self._set.pop(connection.timer, None)
+        connection.due = None
 
     def due(self, now: int) -> Iterator[TimedT]:
         """Yield each connection that is due once; one set again for now waits for the next call."""
@@ -57,8 +66,8 @@ class TimerQueue(Generic[TimedT]):
             while self._others and self._others[0][0] <= now:
                 entries.append(heapq.heappop(self._others))
             entries.sort()
-        for _, _, (connection,) in entries:
-            # One that was pushed twice, since it became due sooner, is yielded at the first.
-            if connection is not None and connection.due is not None and connection.due <= now:
+        for _, number in entries:
+            connection = self._set.pop(number, None)
+            if connection is not None:
                 connection.due = None
                 yield connection

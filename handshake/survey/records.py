@@ -19,7 +19,7 @@ from handshake.units import NS_PER_SECOND
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from handshake.events import Step
+    from handshake.events import Judgment, Step
     from handshake.record import Record
     from handshake.tracker import Connection
     from handshake.tracker.zeek import ZeekRecord
@@ -90,8 +90,9 @@ class Records:
             if any(_is_read_once(each) for each in files):
                 raise CaptureError("list.read-once").at(record.capture or "")
             report = ReadReport()
-            found = _steps(source, record, report, dedup=self._dedup, stop=not self._reorder)
-            if steps := list(islice(found, most)):
+            seen: list[Observed] = []
+            found = _steps(source, record, report, seen, dedup=self._dedup, stop=not self._reorder)
+            if steps := _judged(list(islice(found, most)), seen):
                 return steps
             if report.errors:
                 raise report.errors[-1]
@@ -144,10 +145,39 @@ def _is_read_once(path: str | Path) -> bool:
     return str(path) == "-" or (Path(path).exists() and not Path(path).is_file())
 
 
+def _judged(first: list[Step], seen: Iterable[Observed]) -> list[Step]:
+    """Return the steps of a connection as they were, by what the segments after them tell.
+
+    `first` is how they looked, and `seen` are all segments of the socket pair until its last.
+    """
+    from handshake.tracker.fate import FateJudge
+
+    if not first:
+        return []
+    judgments: list[Judgment] = []
+    judge = FateJudge(judgments)
+    for step in first:
+        judge.observe(step)
+    judge.finish()
+    frames = {step.observed.frame: each for step, each in zip(first, judgments, strict=True)}
+    tracker = PairTracker(observers=())
+    steps = [tracker.feed(each, frames.get(each.frame)) for each in seen]
+    return [step for step in steps if step.observed.frame in frames]
+
+
 def _steps(
-    source: Source, record: Record, report: ReadReport, *, dedup: bool, stop: bool
+    source: Source,
+    record: Record,
+    report: ReadReport,
+    seen: list[Observed],
+    *,
+    dedup: bool,
+    stop: bool,
 ) -> Iterator[Step]:
-    """Yield the steps of a connection; `stop`: the frames come in the order of their numbers."""
+    """Yield the steps of a connection; `stop`: the frames come in the order of their numbers.
+
+    All segments of its socket pair so far are added to `seen`.
+    """
     from handshake.packet.decode import Decoder
 
     client, server = (
@@ -171,6 +201,7 @@ def _steps(
         if dedup and tracker.drop_copy(observed):
             continue
         # Earlier connections of the socket pair count too: their state is inherited.
+        seen.append(observed)
         step = tracker.feed(observed)
         assert tracker.connection is not None
         first = tracker.connection.first

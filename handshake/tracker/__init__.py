@@ -6,7 +6,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from handshake.diagnosis import Facts
-from handshake.events import Change, Role, Step
+from handshake.events import Change, Fate, Role, Step
 from handshake.tcp import State
 from handshake.tcp.checksum import Checksum, kind
 from handshake.tracker import inference
@@ -26,7 +26,7 @@ from handshake.tracker.zeek import Zeek
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from handshake.events import Copy
+    from handshake.events import Copy, Judgment
     from handshake.tcp import ControlBlock, Endpoint, Observed, Segment
     from handshake.tcp.icmp import IcmpError
     from handshake.tracker.wireshark import Analysis, Direction
@@ -70,8 +70,8 @@ class Tracker:
         self._observers = tuple(observers)
         self._numbers = count()
 
-    def feed(self, observed: Observed) -> Step:
-        """Return what the segment changed, in its connection."""
+    def feed(self, observed: Observed, judgment: Judgment | None = None) -> Step:
+        """Return what the segment changed, in its connection; `judgment` is its fate, if known."""
         ends = (observed.segment.source, observed.segment.destination)
         pair = self._pairs.get(ends)
         if pair is None:
@@ -79,7 +79,7 @@ class Tracker:
                 self._sockets, self._client, observers=self._observers, numbers=self._numbers
             )
             self._pairs[ends] = self._pairs[ends[::-1]] = pair
-        step = pair.feed(observed)
+        step = pair.feed(observed, judgment)
         if step.stream == len(self.connections):
             assert pair.connection is not None
             self.connections.append(pair.connection)
@@ -128,12 +128,12 @@ class PairTracker:
         self._numbers = count() if numbers is None else numbers
         self._reused = reused
 
-    def feed(self, observed: Observed) -> Step:
-        """Return what a segment changed, in its connection."""
+    def feed(self, observed: Observed, judgment: Judgment | None = None) -> Step:
+        """Return what a segment changed, in its connection; `judgment` is its fate, if known."""
         seg, connection = observed.segment, self.connection
         if connection is None or _opens_another(connection, seg):
             connection = self.connection = self._new(seg, connection)
-        step = _step(connection, observed)
+        step = _step(connection, observed, judgment)
         connection.apply(step)
         for each in connection.observers:
             each.observe(step)
@@ -203,7 +203,7 @@ def _inherit(server: End, earlier: Connection) -> None:
         server.block = block
 
 
-def _step(connection: Connection, observed: Observed) -> Step:
+def _step(connection: Connection, observed: Observed, judgment: Judgment | None) -> Step:
     """Return what a segment changes: the connection itself, but for the analysis, stays as is."""
     seg = observed.segment
     sender = connection.end(connection.role_of(seg.source))
@@ -231,12 +231,17 @@ def _step(connection: Connection, observed: Observed) -> Step:
     elif seg.syn and seg.ack is not None and kind(observed) is Checksum.WRONG:
         # Nor does a client take such an answer, until its ACK proves the opposite.
         ready = after = before
+    elif judgment is not None and not judgment.taken:
+        # It changed nothing there, as later segments prove.
+        ready = after = before
     else:
         after = None if ready is None else ready.received(seg)
     if seg.syn and sender.syn is None:
         sent = _with_crossed_syn(sent, after, receiver)
     changes = Change(sender.block, sent), Change(ready, after)
-    context = SegmentContext(connection, observed, sender, receiver, *changes, own_marks)
+    context = SegmentContext(
+        connection, observed, sender, receiver, *changes, own_marks, judgment=judgment
+    )
     first = connection.first or observed
     return Step(
         stream=connection.number,
@@ -250,6 +255,7 @@ def _step(connection: Connection, observed: Observed) -> Step:
         inferred=any(block is not None and block.inferred for block in (sent, after)),
         marks=marks,
         own_marks=own_marks,
+        fate=None if judgment is None else judgment.fate,
     )
 
 
@@ -303,6 +309,7 @@ def _unchanged(
         inferred=any(end.block is not None and end.block.inferred for end in (sender, receiver)),
         marks=marks,
         copy=copy,
+        fate=None if copy is None else Fate.COPY,
     )
 
 

@@ -49,6 +49,7 @@ def classify(seen: SegmentContext) -> Iterator[ev.Event]:
     else:
         yield from flow(seen)
     yield from _dropped(seen)
+    yield from _fate(seen)
     yield from _milestones(seen, aborted=aborted)
     yield from _unreadable(seen)
 
@@ -57,6 +58,18 @@ def _copied(seen: SegmentContext, copy: Copy) -> ev.Copied:
     original, observed = copy.original, seen.observed
     after = (observed.at - original.at) / NS_PER_SECOND
     return ev.Copied(seen.by, original.frame, after, hops(original, observed), copy.replayed)
+
+
+def _fate(seen: SegmentContext) -> Iterator[ev.Event]:
+    """Yield that a segment changed nothing at its receiver, as later ones prove."""
+    judgment = seen.judgment
+    if judgment is None or judgment.taken or judgment.proof is None:
+        return
+    frame = judgment.proof.frame
+    if judgment.fate is ev.Fate.LOST:
+        yield ev.Lost(seen.by, frame, seen.seg.syn)
+    else:
+        yield ev.NotAccepted(seen.by, frame)
 
 
 def _unreadable(seen: SegmentContext) -> Iterator[ev.Event]:

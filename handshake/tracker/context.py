@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from handshake.events import Change, Copy, Role
+    from handshake.events import Change, Copy, Judgment, Role
     from handshake.tcp import ControlBlock, Observed, Segment
     from handshake.tracker.connection import Connection, End, Transmission
 
@@ -29,6 +29,8 @@ class SegmentContext(NamedTuple):
     """Wireshark's marks, copies left out: a sum of `Mark`."""
 
     copy: Copy | None = None
+    judgment: Judgment | None = None
+    """Its fate, if the rest of the connection is known."""
 
     @property
     def seg(self) -> Segment:

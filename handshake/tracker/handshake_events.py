@@ -49,6 +49,10 @@ def _syn_ack(seen: SegmentContext) -> Iterator[ev.Event]:
             or (bool(syn.again) and answers_again(syn, known, seen.observed))
         )
         yield ev.SynAckRetransmitted(seen.by, known.again + 1, seen.since(known), asked)
+        before = seen.received.before
+        if seen.judgment is not None and before is not None and not before.agreed:
+            # The SYN-ACKs before were lost.
+            yield from _negotiated(seen)
         return
     if seen.connection.simultaneous:
         yield ev.SynAckCrossed(seen.by, seg.ack)
@@ -58,6 +62,12 @@ def _syn_ack(seen: SegmentContext) -> Iterator[ev.Event]:
         yield ev.CookieGiven(seen.by, seg.options.fast_open)
     if syn is not None and (carried := _carried(syn, seg)):
         yield ev.FastOpenAnswered(seen.by, accepted_data(syn.first.segment, seg), carried)
+    yield from _negotiated(seen)
+
+
+def _negotiated(seen: SegmentContext) -> Iterator[ev.Event]:
+    """Yield what is in force once both ends know both offers."""
+    seg, syn = seen.seg, seen.receiver.syn
     client, server = seen.after(Role.CLIENT), seen.after(Role.SERVER)
     if syn is None or client is None or server is None or seen.receiver.syn_ack is not None:
         return

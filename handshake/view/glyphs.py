@@ -51,13 +51,13 @@ class Glyphs:
     ellipsis: str = "…"
     """Something was cut off; two columns in ASCII."""
 
-    def right_arrow(self, width: int) -> str:
-        """Return an arrow to the right, `width` columns long."""
-        return self.horizontal * (width - 1) + self.right_head
+    def right_arrow(self, width: int, *, lost: bool = False) -> str:
+        """Return an arrow to the right, `width` columns long; `lost`: it does not arrive."""
+        return self.horizontal * (width - 1) + (self.lost if lost else self.right_head)
 
-    def left_arrow(self, width: int) -> str:
-        """Return an arrow to the left, `width` columns long."""
-        return self.left_head + self.horizontal * (width - 1)
+    def left_arrow(self, width: int, *, lost: bool = False) -> str:
+        """Return an arrow to the left, `width` columns long; `lost`: it does not arrive."""
+        return (self.lost if lost else self.left_head) + self.horizontal * (width - 1)
 
     def rule(self, width: int) -> str:
         """Return a line, `width` columns long."""

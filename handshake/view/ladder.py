@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from handshake.escape import printable
-from handshake.events import Role
+from handshake.events import Fate, Role
 from handshake.tcp.control_block import state_text
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.layout import fit, line, wrap
@@ -124,15 +124,15 @@ class Ladder:
         return row
 
     def _arrow(self, step: Step, room: int) -> str:
-        glyphs = self.glyphs
+        glyphs, lost = self.glyphs, step.fate is Fate.LOST
         if room < _LEAST:
             arrow = glyphs.right_arrow if step.by is Role.CLIENT else glyphs.left_arrow
-            return arrow(max(1, room))
+            return arrow(max(1, room), lost=lost)
         label = _label(step, self.numbers, room - 6)
         rest = room - 4 - len(label)
         if step.by is Role.CLIENT:
-            return f"{glyphs.horizontal * 2} {label} {glyphs.right_arrow(rest)}"
-        return f"{glyphs.left_arrow(rest)} {label} {glyphs.horizontal * 2}"
+            return f"{glyphs.horizontal * 2} {label} {glyphs.right_arrow(rest, lost=lost)}"
+        return f"{glyphs.left_arrow(rest, lost=lost)} {label} {glyphs.horizontal * 2}"
 
 
 def _state_style(change: Change) -> str:
@@ -154,7 +154,7 @@ def _label(step: Step, numbers: Numbers, room: int) -> str:
         "ws": options.window_scale,
     }
     shown = {name: f" {name}={value}" for name, value in found.items() if value is not None}
-    bits = str(seg.flags)
+    bits = f"{seg.flags} lost" if step.fate is Fate.LOST else str(seg.flags)
     # The length says more than the acknowledgment: it is dropped last.
     for name in ("ws", "mss", "win", "ack", "len"):
         if len(bits + "".join(shown.values())) <= room:

@@ -51,7 +51,7 @@ def test_every_capture_fits_eighty_columns_and_moves_no_cursor(path: Path) -> No
     done = run("replay", str(path), FORCE_COLOR="1")
     assert done.returncode == 0
     assert all(len(line) <= 80 for line in done.stdout.splitlines())
-    assert not re.search(r"[^\x20-\x7e\n─▶◀→·…—µ]", done.stdout)
+    assert not re.search(r"[^\x20-\x7e\n─▶◀╳→·…—µ]", done.stdout)
 
 
 def test_ascii_is_ascii_and_so_is_a_stream_that_takes_no_other() -> None:

@@ -269,12 +269,12 @@ def test_a_full_ring_loses_the_last_packets_and_goes_on() -> None:
     ours, theirs = Endpoint.of("10.77.0.1", 41000), Endpoint.of("10.77.0.2", 1)
     with pair() as (client, _), client.entered(), PacketSocket([41000], ring=True) as link:
         for _ in range(3):
-            for _ in range(700):  # and as many RSTs
+            for _ in range(1400):  # and as many RSTs
                 link.transmit(syn(ours, theirs))
             found: list[Captured] = []
             while not link.drained or not found:
                 found += link.read()
-            assert len(found) == 1024
+            assert len(found) == 2048
             assert link.read() == []
         link.transmit(syn(ours, theirs))
         assert len(hear(link, 2)) == 2

@@ -1,5 +1,6 @@
 """Many calls at once: the same verdicts as one at a time, on one link, and at a pace."""
 
+import struct
 import time
 import tracemalloc
 from collections import Counter
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from handshake.linux import packet_ring
 from handshake.prober import Close, Result, Target, Timeouts, Verdict, probe
 from handshake.prober.run import probe_all
 from handshake.prober.userspace import connections
@@ -180,6 +182,22 @@ def test_an_answer_counts_though_our_syn_was_not_seen_leaving(
         (found,) = probe_all([Target.of(server.v4, PORT)])
     assert (found.verdict, found.close) == (Verdict.OPEN, Close.CLEAN)
     assert (found.syn_sent, found.rtt, found.waited) == (0, None, None)
+
+
+@pytest.mark.live
+def test_syns_that_a_full_queue_loses_were_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    # All SYNs leave before one of them is read, and the ring has room for 32.
+    monkeypatch.setattr(packet_ring, "_SIZE", 1 << 16)
+    monkeypatch.setattr(packet_ring, "_REQUEST", struct.pack("=IIII", 1 << 16, 1, 2048, 32))
+    silent = [Target.of("10.77.0.2", port) for port in range(5000, 5200)]
+    timeouts = Timeouts.of(timeout=0.5, retries=0)
+    with (
+        pair() as (client, server),
+        drop(server, "input", "tcp dport 5000-5199"),
+        client.entered(),
+    ):
+        found = list(probe_all(silent, concurrency=200, timeouts=timeouts))
+    assert Counter((each.verdict, each.syn_sent) for each in found) == {(Verdict.FILTERED, 1): 200}
 
 
 @pytest.mark.live

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from weakref import ref
+
+from hypothesis import given
+from hypothesis import strategies as st
+
 from handshake.prober.timer_queue import TimerQueue
 
 
@@ -11,7 +16,7 @@ class UserspaceConnection:
     def __init__(self, name: str) -> None:
         self.name = name
         self.due: int | None = None
-        self.slot: list[UserspaceConnection | None] = [self]
+        self.timer = 0
 
 
 def test_each_is_woken_once_and_the_earliest_first() -> None:
@@ -36,8 +41,34 @@ def test_who_has_ended_is_not_woken() -> None:
     woken = []
     for each in timers.due(10):
         woken.append(each.name)
-        second.slot[0] = None
+        timers.cancel(second)
     assert woken == ["first"]
+
+
+def test_one_that_has_ended_is_not_kept() -> None:
+    timers: TimerQueue[UserspaceConnection] = TimerQueue()
+    ended = UserspaceConnection("ended")
+    timers.set(ended, 10)
+    timers.set(ended, 5)
+    kept = ref(ended)
+    timers.cancel(ended)
+    del ended
+    assert kept() is None
+    assert list(timers.due(10)) == []
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 50))), st.integers(0, 50))
+def test_all_that_are_due_are_woken_in_order(sets: list[tuple[int, int]], now: int) -> None:
+    timers: TimerQueue[UserspaceConnection] = TimerQueue()
+    calls = [UserspaceConnection(str(number)) for number in range(10)]
+    soonest: dict[str, int] = {}
+    for number, due in sets:
+        timers.set(calls[number], due)
+        soonest[str(number)] = min(due, soonest.get(str(number), due))
+    assert timers.next == min(soonest.values(), default=None)
+    woken = [each.name for each in timers.due(now)]
+    assert sorted(woken) == sorted(name for name, due in soonest.items() if due <= now)
+    assert [soonest[name] for name in woken] == sorted(soonest[name] for name in woken)
 
 
 def test_who_is_due_again_at_once_lets_the_others_have_their_turn() -> None:

@@ -40,8 +40,7 @@ def test_the_records_are_those_of_replay(path: Path) -> None:
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
 def test_the_steps_of_a_connection_are_those_of_replay(path: Path) -> None:
-    source = replay(path)
-    every = list(source)
+    every = list(replay(path, hindsight=True))
     found = records(path)
     for record in found:
         whole = [step for step in every if step.stream == record.stream]

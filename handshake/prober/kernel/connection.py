@@ -67,8 +67,8 @@ class KernelConnection:
         self.failure: Message | None = None
         self.syn_sent = 0
         self.done = False
-        self.slot: list[KernelConnection | None] = [self]
-        """The cell by which the timer queue refers to it: emptied when it ends."""
+        self.timer = 0
+        """The number of its timer."""
 
         self.reached_itself = False
         """Whether it connected to itself: the kernel chose the destination port as its source."""

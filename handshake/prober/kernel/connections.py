@@ -186,7 +186,7 @@ class KernelConnections:
         self._timers.set(connection, connection.deadline)
 
     def _end(self, connection: KernelConnection) -> None:
-        connection.slot[0] = None
+        self._timers.cancel(connection)
         del self._connections[connection.sock.fileno()]
         # Before it is closed: its descriptor may be reused by another connection.
         self._epoll.unregister(connection.sock)

@@ -43,7 +43,7 @@ def build_result(
     outcome, over, departure = connection.outcome, connection.over, connection.departure
     assert outcome is not None
     assert over is not None
-    if outcome.verdict is Verdict.FILTERED and not connection.syns:
+    if outcome.verdict is Verdict.FILTERED and not (connection.syns or connection.missed):
         return _not_seen(connection)
     answer = session.answer()
     waited = _waited(connection, answer)
@@ -78,7 +78,7 @@ def build_result(
             "rtt": rtt,
             "rtt_ambiguous": ambiguous,
             "waited": waited,
-            "syn_sent": len(connection.syns),
+            "syn_sent": outcome.syn_sent if connection.missed else len(connection.syns),
             "ttl": ttl,
             "negotiated": _in_force(connection, outcome.negotiated),
             "client": None if seen is None else _our_end(connection, seen),

@@ -70,6 +70,7 @@ class UserspaceConnection:
         "guard",
         "incoming",
         "last",
+        "missed",
         "observer",
         "outcome",
         "outgoing",
@@ -78,9 +79,9 @@ class UserspaceConnection:
         "room",
         "segments",
         "session",
-        "slot",
         "syns",
         "target",
+        "timer",
         "unseen",
     )
 
@@ -118,8 +119,8 @@ class UserspaceConnection:
         self.due: int | None = None
         """When its timer expires."""
 
-        self.slot: list[UserspaceConnection | None] = [self]
-        """The cell by which the timer queue refers to it: emptied when it ends."""
+        self.timer = 0
+        """The number of its timer."""
 
         self.syns: list[Captured | Observed] = []
         """Our SYNs as they left."""
@@ -141,6 +142,9 @@ class UserspaceConnection:
 
         self.unseen = 0
         """Packets that were sent and have not been seen on the interface."""
+
+        self.missed = False
+        """Whether our SYNs may have left unseen: packets were lost before they were read."""
 
         self.observer: PacketObserver | None = None
         """Called for each packet that is kept."""

@@ -99,6 +99,9 @@ class UserspaceConnections:
         self._time_wait = TimeWait()
         what = timeouts, self.options, self.clock, self._to_us, self._time_wait
         self._dialer = Dialer(*what, attentive=self._attentive)
+        self._lost_at = 0
+        """When it was last found that packets had been lost."""
+
         self._silent = False
         """Whether to send nothing more, not even RSTs at the end."""
 
@@ -221,14 +224,11 @@ class UserspaceConnections:
         What is due by then is due in spite of all that arrived before: a program that was stopped
         for longer than a timeout finds the answers in the queue.
         """
-        now = self.clock.now()
-        read = self.packet_socket.read()
-        complete = now
+        now, packet_socket = self.clock.now(), self.packet_socket
+        read, at = packet_socket.read(), now
         for each in read:
             at = self.clock.stamped(each.at, now)
             captured = each if at == each.at else each._replace(at=at)
-            if not self.packet_socket.drained:
-                complete = min(now, at)
             peeked = peek(captured.octets)
             if peeked is None:
                 self._receive_other(captured, now)
@@ -239,7 +239,7 @@ class UserspaceConnections:
                 if peeked[3] & FIN_BIT and not outgoing:
                     self._receive_late_fin(captured, both, now)
             elif connection.segments is not None:
-                found = self.packet_socket.decode(captured)
+                found = packet_socket.decode(captured)
                 if isinstance(found, Observed):
                     self._observe(connection, found, now)
             elif not outgoing:
@@ -248,7 +248,7 @@ class UserspaceConnections:
                 self._after(connection, now)
             elif peeked[3] & _SYN_ACK == SYN_BIT:
                 connection.syns.append(captured)
-        return complete
+        return now if packet_socket.drained else min(now, at)
 
     def _receive_late_fin(self, captured: Captured, incoming: bytes, now: int) -> None:
         """Acknowledge a FIN that is retransmitted after the connection has ended for us."""
@@ -318,7 +318,8 @@ class UserspaceConnections:
         if not packets:
             return
         version, to = packets[0][0] >> 4, connection.departure.to
-        pass_on = self.packet_socket.pass_on
+        assert self._packet_socket is not None
+        pass_on = self._packet_socket.pass_on
         for packet in packets:
             try:
                 pass_on(packet, version, to)
@@ -376,9 +377,11 @@ class UserspaceConnections:
         if session.done:
             if connection.over is None:
                 connection.over = now
+            if connection.segments is None:
+                self._end(connection)
+                return
             due = connection.over + (_SECOND_ANSWER if connection.refused else _LAST_LOOK)
-            complete = connection.unseen <= 0 and not connection.refused
-            if connection.segments is None or complete or due <= now:
+            if due <= now or (connection.unseen <= 0 and not connection.refused):
                 self._end(connection)
                 return
         if connection.due is None or due < connection.due:
@@ -387,8 +390,16 @@ class UserspaceConnections:
     def _end(self, connection: UserspaceConnection) -> None:
         if connection.ended:
             return
-        connection.slot[0] = None
+        self._timers.cancel(connection)
         del self._to_us[connection.incoming], self._from_us[connection.outgoing]
         connection.outcome = connection.session.outcome()
+        if not connection.syns:
+            connection.missed = self._lost_since(connection.begun)
         self._time_wait.end(connection, connection.over or 0)
         self.ended.append(connection)
+
+    def _lost_since(self, at: int) -> bool:
+        """Whether packets may have been lost since a time: the queue of the socket was full."""
+        if self.packet_socket.lost():
+            self._lost_at = self.clock.now()
+        return self._lost_at >= at

@@ -164,12 +164,7 @@ class Session:
         self.deadline = at + self._cached.wait
         return self._filled(self._cached, at)
 
-    def received(
-        self,
-        captured: Captured,
-        peeked: Peeked,
-        at: int,
-    ) -> Packets:
+    def received(self, captured: Captured, peeked: Peeked, at: int) -> Packets:
         """Return the answers to a segment in a plain packet."""
         # What is overdue comes first, and only the endpoint knows what that is.
         if self._attempt is None and at < self.deadline:

@@ -1,0 +1,153 @@
+"""What became of each segment, by the segments after it; and the states that the ends had."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from handshake.replayer import replay
+from handshake.survey import records
+from handshake.tracker import Tracker
+from handshake.tracker.fate import FateJudge
+from tests.survey.made import CAPTURES
+from tests.tracker.conversation import observed
+from tests.tracker.test_tracker import state
+
+if TYPE_CHECKING:
+    from handshake.events import Judgment, Step
+
+SYN = "A <SEQ=100><CTL=SYN>"
+SYN_ACK = "B <SEQ=300><ACK=101><CTL=SYN,ACK>"
+ACK = "A <SEQ=101><ACK=301><CTL=ACK>"
+OPEN = (SYN, SYN_ACK, ACK)
+DATA = "A <SEQ=101><ACK=301><DATA=10><CTL=ACK>"
+MORE = "A <SEQ=111><ACK=301><DATA=10><CTL=ACK>"
+
+
+def judged(*lines: str) -> list[Step]:
+    """Return the steps of a connection by all that is known at its end."""
+    segments, at = [], -10_000_000
+    for number, line in enumerate(lines, start=1):
+        segments.append(observed(f"{line} id={number}", at + 10_000_000, number))
+        at = segments[-1].at
+    judgments: list[Judgment] = []
+    judge, first = FateJudge(judgments), Tracker()
+    for each in segments:
+        judge.observe(first.feed(each))
+    judge.finish()
+    again = Tracker()
+    return [again.feed(each, judgment) for each, judgment in zip(segments, judgments, strict=True)]
+
+
+def fates(*lines: str) -> str:
+    """Return the first letter of each fate."""
+    return "".join(str(step.fate)[0] for step in judged(*lines))
+
+
+def drawn(steps: list[Step]) -> list[str]:
+    return [f"{state(step.client.after)} {state(step.server.after)} {step.fate}" for step in steps]
+
+
+def test_a_lost_syn_ack_changes_nothing_at_the_client() -> None:
+    assert drawn(judged(SYN, SYN_ACK, f"1 {SYN}", SYN_ACK, ACK, DATA)) == [
+        "SYN-SENT ? arrived",
+        "SYN-SENT SYN-RECEIVED lost",
+        "SYN-SENT SYN-RECEIVED arrived",
+        "ESTABLISHED SYN-RECEIVED arrived",
+        "ESTABLISHED ESTABLISHED unknown",
+        "ESTABLISHED ESTABLISHED unknown",
+    ]
+
+
+def test_all_is_acknowledged() -> None:
+    assert fates(*OPEN, DATA, "B <SEQ=301><ACK=111><CTL=ACK>") == "aauau"
+
+
+CASES = {
+    "never acknowledged": ((*OPEN, DATA), "aauu"),
+    "the client asks again and never goes on": ((SYN, SYN_ACK, f"1 {SYN}"), "alu"),
+    "the SYN-ACK comes again by its own timer": ((SYN, SYN_ACK, f"1 {SYN_ACK}"), "auu"),
+    "the client asked again while the first answer was on its way": (
+        (
+            f"0 {SYN} opts=mss1460,ts1/0",
+            f"0.001 {SYN_ACK} opts=mss1460,ts50/1",
+            f"1 {SYN} opts=mss1460,ts1001/0",
+            f"1.001 {SYN_ACK} opts=mss1460,ts1050/1",
+            f"1.6 {ACK} opts=ts1601/50",
+        ),
+        "aauuu",
+    ),
+    "it may have been on its way, and no timestamp tells": (
+        (f"0 {SYN}", f"0.001 {SYN_ACK}", f"1 {SYN}", f"1.001 {SYN_ACK}", f"2.6 {ACK}"),
+        "auaau",
+    ),
+    "the receiver asks for what was lost": (
+        (
+            *OPEN,
+            DATA,
+            MORE,
+            *(3 * ("B <SEQ=301><ACK=101><CTL=ACK>",)),
+            DATA,
+            "B <SEQ=301><ACK=121><CTL=ACK>",
+        ),
+        "aaulauuuau",
+    ),
+    "one duplicate ACK may have another cause": (
+        (
+            *OPEN,
+            DATA,
+            MORE,
+            "B <SEQ=301><ACK=101><CTL=ACK>",
+            DATA,
+            "B <SEQ=301><ACK=121><CTL=ACK>",
+        ),
+        "aauuauau",
+    ),
+    "sent again by a timer, and nothing tells why": (
+        (*OPEN, DATA, f"1 {DATA}", "B <SEQ=301><ACK=111><CTL=ACK>"),
+        "aauuau",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_later_segments_prove(name: str) -> None:
+    lines, expected = CASES[name]
+    assert fates(*lines) == expected
+
+
+def test_an_ack_that_the_server_does_not_act_on() -> None:
+    found = judged(
+        *OPEN, f"1 {SYN_ACK}", ACK, f"3 {SYN_ACK}", ACK, DATA, "B <SEQ=301><ACK=111><CTL=ACK>"
+    )
+    assert [state(step.server.after) for step in found[1:6]] == ["SYN-RECEIVED"] * 5
+    assert [event.code for event in found[2].events] == ["ack-not-accepted"]
+    assert state(found[-1].server.after) == "ESTABLISHED"
+    assert state(found[-1].client.after) == "ESTABLISHED"
+
+
+def test_replay_and_the_steps_of_a_record_tell_the_same() -> None:
+    path = CAPTURES / "lost-syn-ack.pcap"
+    by_replay = [(step.fate, step.client.after) for step in replay(path, hindsight=True)]
+    listed = records(path)
+    (record,) = listed
+    assert [(step.fate, step.client.after) for step in listed.steps(record)] == by_replay
+    assert str(by_replay[1][0]) == "lost"
+    assert state(by_replay[1][1]) == "SYN-SENT"
+
+
+@pytest.mark.parametrize("path", sorted(CAPTURES.glob("*.pcap")), ids=lambda path: path.stem)
+def test_hindsight_ends_in_the_same_states(path: object) -> None:
+    first, then = replay(path), replay(path, hindsight=True)  # type: ignore[arg-type]
+    ends = [
+        {step.stream: (step.client.after, step.server.after) for step in each}
+        for each in (first, then)
+    ]
+    assert [
+        {stream: [state(block) for block in blocks] for stream, blocks in each.items()}
+        for each in ends[:1]
+    ] == [
+        {stream: [state(block) for block in blocks] for stream, blocks in each.items()}
+        for each in ends[1:]
+    ]
