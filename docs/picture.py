@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.terminal_theme import SVG_EXPORT_THEME
 
 import handshake
-from handshake.view.numbers import Numbers
+from handshake.view.notation import Numbers
 from handshake.view.replay import Screen
 from handshake.view.theme import THEME
 

@@ -34,7 +34,7 @@ from handshake.tcp import Endpoint, Seq
 from handshake.tcp.icmp import IcmpError
 from handshake.view.browser import Browser, Preview
 from handshake.view.layout import centre, fit, line, wrap
-from handshake.view.numbers import Numbers
+from handshake.view.notation import Numbers
 from handshake.view.probe import ProbeView, heading
 from handshake.view.probe_lines import Series, result_line, result_lines
 from handshake.view.replay import Screen

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from handshake.record import Record
     from handshake.replayer import Replay
     from handshake.view.glyphs import Glyphs
-    from handshake.view.numbers import Numbers
+    from handshake.view.notation import Numbers
 
 _LONGEST_PAUSE: Final = 2.0
 """The longest pause while playing, in seconds."""
@@ -110,7 +110,7 @@ def _print_text(source: Replay, connection: int | None, *, plain: bool, ascii_on
     from handshake.cli.console import console, glyphs, show
     from handshake.tracker import summarize_all
     from handshake.view.layout import line
-    from handshake.view.numbers import Numbers
+    from handshake.view.notation import Numbers
     from handshake.view.replay import Transcript
 
     out, signs = console(plain=plain), glyphs(ascii_only=ascii_only)
@@ -235,7 +235,7 @@ class Player:
         self._at[self._connection] = max(0, min(step, len(self._steps) - 1))
 
     def _numbers(self) -> Numbers:
-        from handshake.view.numbers import Numbers
+        from handshake.view.notation import Numbers
 
         return Numbers.of(self._steps, relative=self._relative)
 

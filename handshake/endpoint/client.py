@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from handshake.endpoint.ack_monitor import UNKNOWN, AckStatus
-from handshake.endpoint.options import ClientOptions
+from handshake.endpoint.options import ClientOptions, Timeouts
 from handshake.endpoint.outcome import Close, DataExchange, Negotiated, Notes, Outcome, Verdict
+from handshake.endpoint.rejection import IcmpErrors
 from handshake.endpoint.segment_builder import ETHERNET, LINUX
 from handshake.endpoint.sender import Segments, Sender
-from handshake.endpoint.timeouts import Timeouts
-from handshake.endpoint.validation import IcmpErrors
 
 if TYPE_CHECKING:
     from handshake.messages import Message

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from handshake.endpoint.outcome import Close, Verdict
 
 if TYPE_CHECKING:
-    from handshake.endpoint.timeouts import Timeouts
+    from handshake.endpoint.options import Timeouts
 
 
 def close_at(

@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from handshake.endpoint.ack_monitor import AckStatus, SynAckMonitor
+from handshake.endpoint.buffers import ReceiveBuffer, SendBuffer
 from handshake.endpoint.close_policy import close_at
 from handshake.endpoint.outcome import DataExchange
-from handshake.endpoint.receive_buffer import ReceiveBuffer
-from handshake.endpoint.send_buffer import SendBuffer
 from handshake.tcp import State
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from handshake.endpoint.options import ClientOptions
-    from handshake.endpoint.timeouts import Timeouts
+    from handshake.endpoint.options import ClientOptions, Timeouts
     from handshake.tcp import ControlBlock, Segment, Seq
 
 

@@ -10,9 +10,8 @@ from handshake.tcp import ControlBlock, Endpoint, Flags, Offer, Segment, Seq, St
 from handshake.units import NS_PER_MS
 
 if TYPE_CHECKING:
-    from handshake.endpoint.options import ClientOptions
-    from handshake.endpoint.send_buffer import SendBuffer
-    from handshake.endpoint.timeouts import Timeouts
+    from handshake.endpoint.buffers import SendBuffer
+    from handshake.endpoint.options import ClientOptions, Timeouts
 
 
 Segments: TypeAlias = tuple[Segment, ...]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from handshake.endpoint.client import Client
 from handshake.endpoint.outcome import Verdict
-from handshake.endpoint.validation import dropped
+from handshake.endpoint.rejection import dropped
 from handshake.tcp import ControlBlock, Flags, Segment
 
 if TYPE_CHECKING:

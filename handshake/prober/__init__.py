@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from handshake.endpoint.attempt import Attempt
-    from handshake.endpoint.options import ClientOptions, CloseMode
+    from handshake.endpoint.options import ClientOptions, CloseMode, Timeouts
     from handshake.endpoint.outcome import Close, DataExchange, Negotiated, Outcome, Verdict
-    from handshake.endpoint.timeouts import Timeouts
     from handshake.prober.listener import loopback_listener
     from handshake.prober.result import Result, exit_code
     from handshake.prober.run import (
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
 else:
     _HOMES = {
         "endpoint.attempt": ("Attempt",),
-        "endpoint.options": ("CloseMode", "ClientOptions"),
-        "endpoint.timeouts": ("Timeouts",),
+        "endpoint.options": ("CloseMode", "ClientOptions", "Timeouts"),
         "endpoint.outcome": ("Close", "DataExchange", "Negotiated", "Outcome", "Verdict"),
         "prober.listener": ("loopback_listener",),
         "prober.result": ("Result", "exit_code"),
@@ -84,8 +82,8 @@ def probe(
     long to watch for a sign that the peer did not receive our ACK. Raises LocalError if this
     machine does not allow it.
     """
+    from handshake.endpoint.options import Timeouts
     from handshake.endpoint.outcome import Verdict
-    from handshake.endpoint.timeouts import Timeouts
     from handshake.prober.result import Result
     from handshake.prober.run import probes
     from handshake.prober.target import Target

@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 from typing import TYPE_CHECKING, Final, Protocol
 
-from handshake.endpoint.timeouts import MAX_WAIT
+from handshake.endpoint.options import MAX_WAIT
 from handshake.prober.result import Result
 from handshake.prober.signals import signals_blocked
 from handshake.units import NS_PER_MS, NS_PER_SECOND

@@ -10,8 +10,8 @@ from functools import lru_cache
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
+from handshake.endpoint.options import MAX_WAIT
 from handshake.endpoint.outcome import Verdict
-from handshake.endpoint.timeouts import MAX_WAIT
 from handshake.errors import ResolveError
 from handshake.prober.explanation import verdict_message
 from handshake.prober.result import Result, failed

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from handshake.endpoint.options import Timeouts
 from handshake.endpoint.outcome import Verdict, note
-from handshake.endpoint.timeouts import Timeouts
 from handshake.prober.driver import Driver
 from handshake.prober.findings import REFUSED, contradictions
 from handshake.prober.result import Result, hops

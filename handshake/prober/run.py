@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
-from handshake.endpoint.options import ClientOptions
+from handshake.endpoint.options import ClientOptions, Timeouts
 from handshake.endpoint.outcome import Verdict
-from handshake.endpoint.timeouts import Timeouts
 from handshake.prober.driver import CONCURRENCY, Driver
 from handshake.prober.findings import dropped_by_local_firewall
 from handshake.prober.resolver import Resolver, resolve

@@ -11,8 +11,7 @@ from handshake.tcp.segment import OPTIONS_CUT
 from handshake.tracker import unacceptable
 from handshake.tracker.connection import is_end
 from handshake.tracker.copies import hops
-from handshake.tracker.data_events import flow
-from handshake.tracker.handshake_events import opening
+from handshake.tracker.segment_events import flow, opening
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:

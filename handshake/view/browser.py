@@ -12,7 +12,7 @@ from handshake.view.columns import capture
 from handshake.view.diagnosis import diagnosis_lines
 from handshake.view.ladder import Ladder
 from handshake.view.layout import fit, line, wrap
-from handshake.view.numbers import Numbers
+from handshake.view.notation import Numbers
 from handshake.view.replay import ends
 from handshake.view.step import rule
 from handshake.view.totals_page import summary_line

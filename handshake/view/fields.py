@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from handshake.events import Step
-    from handshake.view.numbers import Numbers
+    from handshake.view.notation import Numbers
 
 _STARTS: Final = (1, 26, 54)
 """Where the three columns begin."""

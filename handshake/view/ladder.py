@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from handshake.events import Change, Step
     from handshake.tcp.icmp import IcmpError
-    from handshake.view.numbers import Numbers
+    from handshake.view.notation import Numbers
 
 _TIME: Final = 9
 _STATE: Final = 13

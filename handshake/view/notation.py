@@ -1,18 +1,22 @@
-"""How steps, times, endpoints and counts are written."""
+"""How steps, times, endpoints, counts and sequence numbers are written."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from handshake import events as ev
+from handshake.events import Role
 from handshake.messages import number
 from handshake.units import NS_PER_MS, NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from handshake.events import Step
     from handshake.record import EndRecord
+    from handshake.tcp import Seq
+
 
 _TROUBLE: Final = (
     ev.AckedAgain,
@@ -92,3 +96,63 @@ class TimeColumn:
 def milliseconds(nanoseconds: int) -> str:
     """Return the time between two segments: `+1020.000 ms`."""
     return f"{nanoseconds / 10**6:+.3f} ms"
+
+
+UNKNOWN: Final = "—"
+"""The sign for an unknown number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """How the sequence numbers of one connection are shown.
+
+    Relative, the SYN of an end is 0; if no SYN was captured, the first number is 1, as in
+    Wireshark.
+    """
+
+    client: Seq | None = None
+    """The client's number that is shown as 0; None if unknown."""
+
+    server: Seq | None = None
+    relative: bool = True
+
+    @classmethod
+    def of(cls, steps: Iterable[Step], *, relative: bool = True) -> Numbers:
+        """Return the numbers of the connection that begins with these steps."""
+        zero: dict[Role, Seq] = {}
+        for step in steps:
+            seg = step.segment
+            if seg.rst:
+                continue  # the number of a RST comes from the segment that provoked it
+            if seg.syn:
+                zero.setdefault(step.by, seg.seq)
+            zero.setdefault(step.by, seg.seq - 1)
+            if seg.ack is not None:
+                zero.setdefault(step.by.other, seg.ack - 1)
+            if len(zero) == len(Role):
+                break
+        return cls(zero.get(Role.CLIENT), zero.get(Role.SERVER), relative)
+
+    def absolute(self) -> Numbers:
+        """Return the same with absolute numbers."""
+        return replace(self, relative=False)
+
+    def show(self, number: Seq | None, end: Role) -> str:
+        """Return a number of an end as text."""
+        if number is None:
+            return UNKNOWN
+        zero = self.client if end is Role.CLIENT else self.server
+        if not self.relative or zero is None:
+            return str(number)
+        # A number before the SYN stays large: it is not part of this stream.
+        return str(int(number - int(zero)))
+
+    def both(self, number: Seq, end: Role) -> str:
+        """Return a number as shown, followed by the absolute number if that differs."""
+        shown = self.show(number, end)
+        return shown if shown == str(number) else f"{shown} ({number})"
+
+    @property
+    def label(self) -> str:
+        """Whether the numbers are relative, as a screen says it."""
+        return "seq relative" if self.relative else "seq absolute"

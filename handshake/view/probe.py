@@ -16,8 +16,7 @@ from handshake.tcp import Flags
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.ladder import Ladder
 from handshake.view.layout import line, wrap
-from handshake.view.notation import count
-from handshake.view.numbers import Numbers
+from handshake.view.notation import Numbers, count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from handshake.events import Step
     from handshake.record import Record
-    from handshake.view.numbers import Numbers
+    from handshake.view.notation import Numbers
 
 _TALL: Final = 30
 """Lines that a wide screen needs to draw the header as a grid."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from handshake.events import Change, Step
     from handshake.tcp import ControlBlock
-    from handshake.view.numbers import Numbers
+    from handshake.view.notation import Numbers
 
 _INDENT: Final = 8
 _GAP: Final = "  "

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from handshake.events import Step
-    from handshake.view.numbers import Numbers
+    from handshake.view.notation import Numbers
 
 _BESIDE: Final = 2
 """Columns between the grid and the text beside it."""

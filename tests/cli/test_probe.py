@@ -30,7 +30,7 @@ from handshake.prober import (
 from handshake.tcp import Flags
 from handshake.tcp.icmp import IcmpError
 from handshake.view.ladder import Ladder
-from handshake.view.numbers import Numbers
+from handshake.view.notation import Numbers
 from handshake.view.probe import ProbeView
 from handshake.view.probe_lines import Tally, result_line
 from handshake.view.theme import THEME

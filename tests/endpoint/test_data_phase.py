@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handshake.endpoint.receive_buffer import KEPT, ReceiveBuffer
+from handshake.endpoint.buffers import KEPT, ReceiveBuffer
 from handshake.prober import ClientOptions, Close, DataExchange, Timeouts, Verdict
 from handshake.tcp import Options, Seq
 from handshake.tcp import options as opt

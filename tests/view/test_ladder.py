@@ -8,7 +8,7 @@ from handshake.tcp import Observed, Seq
 from handshake.tracker import Tracker
 from handshake.view.glyphs import ASCII
 from handshake.view.ladder import Ladder
-from handshake.view.numbers import Numbers
+from handshake.view.notation import Numbers
 from tests.segments import LINUX, A, B, segment
 
 if TYPE_CHECKING:

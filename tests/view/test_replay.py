@@ -9,7 +9,7 @@ from rich.console import Console
 
 from handshake.tracker import Tracker, summarize
 from handshake.view.glyphs import ASCII, UNICODE, Glyphs
-from handshake.view.numbers import Numbers
+from handshake.view.notation import Numbers
 from handshake.view.replay import Screen, Transcript
 from tests.view.test_ladder import HANDSHAKE, steps
 

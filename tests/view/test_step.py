@@ -8,7 +8,7 @@ from handshake.tcp import Observed, Options
 from handshake.tracker import Tracker
 from handshake.view.glyphs import ASCII
 from handshake.view.hexdump import HexDump
-from handshake.view.numbers import Numbers
+from handshake.view.notation import Numbers
 from handshake.view.step import Explanation
 from tests.segments import segment
 from tests.view.test_ladder import HANDSHAKE, steps

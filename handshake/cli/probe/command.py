@@ -74,11 +74,10 @@ def probe(
     know. With several (host:80,443,8000-8010, --file), prints a line per result. Sends its
     own raw packets, which needs CAP_NET_RAW; without it, uses the kernel's connect().
     """
-    from handshake.cli.probe.conflicts import check_conflicts
     from handshake.cli.probe.report import Output
-    from handshake.endpoint.options import LINUX_SHIFT
+    from handshake.cli.probe.values import check_conflicts
+    from handshake.endpoint.options import ACK_OBSERVATION, LINUX_SHIFT
     from handshake.endpoint.segment_builder import check
-    from handshake.endpoint.timeouts import ACK_OBSERVATION
     from handshake.errors import UsageError
     from handshake.prober import ClientOptions, Timeouts
 

@@ -107,7 +107,7 @@ class ProbeScreen:
 
     def _follow(self, probe: Probe, steps: list[Step]) -> None:
         """Show each step as it passes, and append it to `steps`."""
-        from handshake.view.numbers import Numbers
+        from handshake.view.notation import Numbers
         from handshake.view.probe import heading
         from handshake.view.step import ROOM, Explanation
 

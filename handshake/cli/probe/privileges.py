@@ -15,7 +15,6 @@ _NEEDED: Final = (
     "handshake.prober.rst_origin",
     "handshake.record",
     "handshake.view.step",
-    "handshake.view.numbers",
     "handshake.view.probe",
     "handshake.view.probe_lines",
     "handshake.view.layout",

@@ -1,4 +1,4 @@
-"""Parses the values of the options of `handshake probe`."""
+"""Parses the values of the options of `handshake probe`, and refuses those that conflict."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from handshake.errors import UsageError
 from handshake.tcp.address import ip_address
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
     from ipaddress import IPv4Address, IPv6Address
+
+    import typer
 
     from handshake.prober import CloseMode
     from handshake.tcp import Flags
+
 
 _TIMEOUT: Final = 5.0
 _LAST_WAIT: Final = 2.0
@@ -166,3 +170,57 @@ def timeout(seconds: float | None, retries: int, rto: float) -> float:
         return seconds
     last = rto * float(2 ** min(retries, 17) - 1)
     return min(max(_TIMEOUT, last + _LAST_WAIT), _LONGEST)
+
+
+_CONFLICTS: Final = {
+    "--wscale": ("--no-wscale",),
+    "--md5": ("--timestamps",),
+    "--no-ack": ("--close", "--hold"),
+    "--adopt": (
+        "--connect",
+        "--fast-open",
+        "--md5",
+        "--ecn",
+        "--flags",
+        "--data",
+        "--expect",
+        "--no-ack",
+        "--close",
+        "--observe",
+        "--hold",
+        "--count",
+        "--json",
+        "--monitor",
+        "-w",
+        "--dry-run",
+    ),
+    "--dry-run": ("--connect", "--monitor", "-w", "--quiet", "--brief"),
+    "--monitor": ("--count",),
+}
+"""Options that exclude others; the reasons are in errors.toml."""
+
+_REQUIRES: Final = {"--interval": "--count"}
+"""Options that require another."""
+
+
+def check_conflicts(context: typer.Context) -> None:
+    """Raise UsageError if options exclude each other, or one lacks another that it requires."""
+    given = _given(context)
+    for option, others in _CONFLICTS.items():
+        conflicting = [each for each in others if each in given]
+        if option in given and conflicting:
+            raise UsageError(f"conflict.{option.removeprefix('--')}", others=conflicting)
+    for option, other in _REQUIRES.items():
+        if option in given and other not in given:
+            raise UsageError("conflict.requires", option=option, other=other)
+
+
+def _given(context: typer.Context) -> AbstractSet[str]:
+    """Return the names of the options on the command line."""
+    found = set()
+    for param in context.command.params:
+        source = context.get_parameter_source(param.name or "")
+        if source is not None and source.name == "COMMANDLINE":
+            off = param.secondary_opts and context.params.get(param.name or "") is False
+            found.add((param.secondary_opts if off else param.opts)[0])
+    return found

@@ -30,9 +30,8 @@ from handshake.tcp import State
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from handshake.endpoint.options import ClientOptions
+    from handshake.endpoint.options import ClientOptions, Timeouts
     from handshake.endpoint.outcome import Negotiated
-    from handshake.endpoint.timeouts import Timeouts
     from handshake.linux.tcp_info import TcpInfo
     from handshake.messages import Message
     from handshake.prober.target import Target

@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
-    from handshake.endpoint.options import ClientOptions
-    from handshake.endpoint.timeouts import Timeouts
+    from handshake.endpoint.options import ClientOptions, Timeouts
     from handshake.prober.target import Target
     from handshake.tcp import Endpoint
 

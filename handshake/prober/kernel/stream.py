@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from handshake.endpoint.receive_buffer import KEPT
+from handshake.endpoint.buffers import KEPT
 
 if TYPE_CHECKING:
     import socket

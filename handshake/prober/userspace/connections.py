@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
 
-    from handshake.endpoint.timeouts import Timeouts
+    from handshake.endpoint.options import Timeouts
     from handshake.linux.packet_socket import Captured, Received
     from handshake.prober.target import Target
     from handshake.prober.userspace.connection import PacketObserver, UserspaceConnection

@@ -24,8 +24,7 @@ from handshake.units import NS_PER_SECOND
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable
 
-    from handshake.endpoint.options import ClientOptions
-    from handshake.endpoint.timeouts import Timeouts
+    from handshake.endpoint.options import ClientOptions, Timeouts
     from handshake.linux.packet_socket import Captured, Received
     from handshake.packet.checksum import Address
     from handshake.prober.target import Target

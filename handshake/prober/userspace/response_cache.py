@@ -20,8 +20,8 @@ from handshake.tcp.segment import HEADER
 from handshake.units import MODULUS, NS_PER_MS
 
 if TYPE_CHECKING:
+    from handshake.endpoint.options import Timeouts
     from handshake.endpoint.outcome import Outcome
-    from handshake.endpoint.timeouts import Timeouts
     from handshake.packet.template import Template
     from handshake.tcp import Offer
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from handshake.endpoint.buffers import KEPT
 from handshake.endpoint.options import ClientOptions
-from handshake.endpoint.receive_buffer import KEPT
 from handshake.prober.kernel.stream import KernelStream
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from handshake.endpoint.timeouts import Timeouts
+from handshake.endpoint.options import Timeouts
 from handshake.errors import UsageError
 from handshake.units import NS_PER_SECOND
 
