@@ -131,6 +131,7 @@ EVENTS: Final[tuple[Event, ...]] = (
     ev.Copied(CLIENT, 4, 10.0, replayed=True),
     ev.Malformed(("data offset 4 is below 5", "option mss: length 3, must be 4")),
     ev.BadChecksum(),
+    ev.BadChecksum(partial=True),
     ev.MidStream(guessed=False),
     ev.MidStream(guessed=True),
     ev.PortReused(4),
