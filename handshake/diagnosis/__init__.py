@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from handshake.diagnosis import across, answers, data, opening, resets, silence
+from handshake.diagnosis import across, answers, damage, data, opening, resets, retries, silence
 from handshake.diagnosis.case import Case
 from handshake.diagnosis.facts import Facts
 from handshake.diagnosis.others import Others
@@ -53,31 +53,31 @@ CODES: Final[dict[str, Cause]] = {
     "wrong-acknowledgment": Cause(
         "the SYN-ACK acknowledges a number that was not sent", answers.is_wrong_acknowledgment
     ),
-    "wrong-checksum": Cause("every SYN-ACK has a wrong checksum", opening.is_wrong_checksum),
+    "wrong-checksum": Cause("every SYN-ACK has a wrong checksum", damage.is_wrong_checksum),
     "stale-connection": Cause("the server still has an older connection", answers.is_stale),
     "ack-without-syn": Cause("an ACK without SYN answered the SYN", answers.is_bare_ack),
     "syn-ack-unanswered": Cause("no answer to the SYN-ACK", answers.is_unacknowledged),
-    "syn-turned-ack": Cause("a SYN whose flag was changed to ACK", opening.is_syn_turned_ack),
-    "two-servers": Cause("two hosts answered one SYN", opening.is_two_servers),
+    "syn-turned-ack": Cause("a SYN whose flag was changed to ACK", damage.is_syn_turned_ack),
+    "two-servers": Cause("two hosts answered one SYN", answers.is_two_servers),
     "self-connect": Cause("a socket connected to itself", across.is_itself),
     "timestamp-mangled": Cause(
-        "the SYN-ACK echoes no SYN's timestamp", answers.is_timestamp_mangled
+        "the SYN-ACK echoes no SYN's timestamp", damage.is_timestamp_mangled
     ),
     "unexplained": Cause("it did not open, and nothing shows why", answers.is_anything),
-    "one-sided-capture": Cause("one direction is not in the capture", data.is_one_sided),
-    "asymmetric-path": Cause("likewise, though the capture sees that host", data.is_one_sided),
+    "one-sided-capture": Cause("one direction is not in the capture", across.is_one_sided),
+    "asymmetric-path": Cause("likewise, though the capture sees that host", across.is_one_sided),
     # A handshake that is not finished, or late.
     "syn-proxy": Cause("a window of zero that never opens", opening.is_syn_proxy),
     "accept-queue-full": Cause("the server ignores the ACK and the data", opening.is_accept_queue),
     "deferred-accept": Cause("the SYN-ACK comes again after the ACK", opening.is_deferred),
     "late-accept": Cause("likewise, and then the server goes on", opening.is_late_accept),
     "fast-open-fallback": Cause(
-        "only a SYN without data is answered", opening.is_fast_open_fallback
+        "only a SYN without data is answered", retries.is_fast_open_fallback
     ),
-    "ecn-fallback": Cause("only a SYN without ECN is answered", opening.is_ecn_fallback),
-    "slow-path": Cause("the round trip is longer than the SYN's timer", opening.is_slow_path),
-    "syn-ack-lost": Cause("the SYN was sent again after its answer", opening.is_answer_lost),
-    "syn-lost": Cause("the SYN had to be sent again", opening.is_delayed),
+    "ecn-fallback": Cause("only a SYN without ECN is answered", retries.is_ecn_fallback),
+    "slow-path": Cause("the round trip is longer than the SYN's timer", retries.is_slow_path),
+    "syn-ack-lost": Cause("the SYN was sent again after its answer", retries.is_answer_lost),
+    "syn-lost": Cause("the SYN had to be sent again", retries.is_delayed),
     # RSTs.
     "injected-reset": Cause("another device sent a RST in the server's name", resets.is_injected),
     "refused": Cause("a RST answered the SYN", resets.is_refused),
@@ -96,7 +96,7 @@ CODES: Final[dict[str, Cause]] = {
     "path-mtu": Cause("large segments are lost, small ones arrive", data.is_path_mtu),
     "missing-large": Cause("a hole in the data never closes", data.is_missing),
     "window-overrun": Cause("data beyond the receiver's window", data.is_window_overrun),
-    "sack-not-translated": Cause("a SACK block of what was never sent", data.is_broken_sack),
+    "sack-not-translated": Cause("a SACK block of what was never sent", damage.is_broken_sack),
     "idle-timeout": Cause("no answer after a long silence", data.is_idle),
     "peer-silent": Cause("no answer any more", data.is_stalled),
 }
@@ -104,23 +104,23 @@ CODES: Final[dict[str, Cause]] = {
 
 RULES: Final[tuple[Callable[[Case], Claim | None], ...]] = (
     across.itself,
-    opening.syn_turned_ack,
+    damage.syn_turned_ack,
     across.translation_undone,
     answers.wrong_acknowledgment,
-    opening.wrong_checksum,
-    answers.timestamp_mangled,
+    damage.wrong_checksum,
+    damage.timestamp_mangled,
     resets.injected,
-    opening.two_servers,
+    answers.two_servers,
     answers.bare_ack,
     resets.refused,
     silence.unreachable,
-    data.one_sided,
+    across.one_sided,
     resets.by_client,
     resets.after_idle,
     opening.syn_proxy,
     resets.after_accept,
     data.window_overrun,
-    data.broken_sack,
+    damage.broken_sack,
     opening.unfinished,
     data.path_mtu,
     data.missing_large,
@@ -130,10 +130,10 @@ RULES: Final[tuple[Callable[[Case], Claim | None], ...]] = (
     across.scan,
     silence.unanswered,
     answers.unacknowledged,
-    opening.fast_open_fallback,
-    opening.ecn_fallback,
-    opening.delayed,
-    opening.answer_lost,
+    retries.fast_open_fallback,
+    retries.ecn_fallback,
+    retries.delayed,
+    retries.answer_lost,
     answers.unexplained,
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from handshake.diagnosis.case import Claim, seconds
+from handshake.diagnosis.case import Claim, name_of, seconds
 from handshake.diagnosis.seen import distance
 from handshake.record import RuledOut
 from handshake.units import NS_PER_SECOND
@@ -26,8 +26,6 @@ SCAN: Final = 20
 
 FLOOD: Final = 100
 """Connections to one port that hang before it counts as a flood."""
-
-_SOON: Final = NS_PER_SECOND
 
 
 def translation_undone(case: Case) -> Claim | None:
@@ -182,3 +180,39 @@ def itself(case: Case) -> Claim | None:
 def is_itself(evidence: Sequence[Seen]) -> bool:
     """Whether segments from an endpoint to itself."""
     return bool(evidence) and all(each.source == each.destination for each in evidence)
+
+
+def one_sided(case: Case) -> Claim | None:
+    """One end acknowledges what the other sent, and nothing of the other is in the capture."""
+    ends = (case.sent, case.answers)
+    if not any(ends) or all(ends):
+        return None
+    (mine,) = [each for each in ends if each]
+    first = mine[0]
+    advancing = [each for each in mine if each.ack and not each.rst]
+    if len({each.ack for each in advancing}) < 2 and not (
+        first.syn and any(each.bare_ack or each.length for each in advancing)
+    ):
+        return None
+    if first.source == first.destination or len(advancing) < 2:
+        return None
+    values = {
+        "by": name_of(case, first),
+        "other": "server" if case.by_client(first) else "client",
+        "count": len(mine),
+    }
+    gone = [RuledOut("unanswered", advancing[-1].frame)]
+    evidence = [first, *advancing[:4]]
+    silent = case.record.server if case.by_client(first) else case.record.client
+    host = case.others.host(silent.address)
+    if host is not None:
+        # The capture does see its answers to others.
+        gone.append(RuledOut("capture-filter", host.answers[0].frame))
+        return Claim("asymmetric-path", "likely", evidence, values, gone)
+    return Claim("one-sided-capture", "likely", evidence, values, gone)
+
+
+def is_one_sided(evidence: Sequence[Seen]) -> bool:
+    """Whether segments of one end that acknowledge what the other end sent."""
+    first, *acks = evidence
+    return bool(acks) and all(each.same_way(first) and each.ack for each in acks)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from handshake.diagnosis.case import Claim, seconds
+from handshake.diagnosis.case import Claim, rejects, seconds
+from handshake.diagnosis.seen import SOONEST
 from handshake.record import RuledOut
 from handshake.units import MASK
 
@@ -25,7 +26,7 @@ def wrong_acknowledgment(case: Case) -> Claim | None:
         syn = max((each for each in case.syns if each.at <= syn_ack.at), key=_time, default=None)
         if syn is None:
             continue
-        rst = next((each for each in case.after(syn_ack) if _rejects(each, syn_ack)), None)
+        rst = next((each for each in case.after(syn_ack) if rejects(each, syn_ack)), None)
         evidence = [syn, syn_ack] if rst is None else [syn, syn_ack, rst]
         values = {
             "ack": syn_ack.ack,
@@ -42,12 +43,7 @@ def is_wrong_acknowledgment(evidence: Sequence[Seen]) -> bool:
     syn, syn_ack, *rest = evidence
     wrong = syn.syn and syn_ack.syn_ack and syn_ack.answers(syn)
     wrong = wrong and not syn_ack.acknowledges_syn(syn)
-    return wrong and all(_rejects(each, syn_ack) for each in rest)
-
-
-def _rejects(rst: Seen, syn_ack: Seen) -> bool:
-    """Whether it is the RST that rejects a segment: its number is SEG.ACK (section 3.5.2)."""
-    return rst.rst and rst.answers(syn_ack) and rst.seq == syn_ack.ack
+    return wrong and all(rejects(each, syn_ack) for each in rest)
 
 
 def _time(seen: Seen) -> int:
@@ -80,7 +76,7 @@ def bare_ack(case: Case) -> Claim | None:
         return Claim("ack-without-syn", "proven", [syn, answer], values)
     if opened is not None and len(case.syns) == 1:
         return None  # an old segment, overtaken by the SYN: nothing was delayed
-    rst = next((each for each in case.after(answer) if _rejects(each, answer)), None)
+    rst = next((each for each in case.after(answer) if rejects(each, answer)), None)
     evidence = [each for each in (syn, answer, rst, opened) if each is not None]
     values |= {
         "rejected": rst is not None,
@@ -132,31 +128,6 @@ def is_unacknowledged(evidence: Sequence[Seen]) -> bool:
     )
 
 
-def timestamp_mangled(case: Case) -> Claim | None:
-    """A SYN-ACK that echoes a timestamp which no SYN had: the client rejects it (RFC 7323)."""
-    stamps = [each.stamp for each in case.syns if each.stamp is not None]
-    if not stamps or case.final_ack is not None:
-        return None
-    for syn_ack in case.syn_acks:
-        # Some systems leave the echo in their SYN-ACK at 0.
-        if not syn_ack.echo or syn_ack.echo in stamps:
-            continue
-        syn = case.syns[0]
-        rst = next((each for each in case.after(syn_ack) if _rejects(each, syn_ack)), None)
-        evidence = [*case.syns[:8], syn_ack, *([] if rst is None else [rst])]
-        values = {"echo": syn_ack.echo, "stamp": syn.stamp, "rejected": rst is not None}
-        found = sorted(evidence, key=_time)
-        return Claim("timestamp-mangled", "likely", found, values)
-    return None
-
-
-def is_timestamp_mangled(evidence: Sequence[Seen]) -> bool:
-    """Whether SYNs with timestamps, and a SYN-ACK that echoes none of them."""
-    stamps = {each.stamp for each in evidence if each.syn}
-    answers = [each for each in evidence if each.syn_ack]
-    return len(answers) == 1 and bool(answers[0].echo) and answers[0].echo not in stamps
-
-
 def unexplained(case: Case) -> Claim | None:
     """A connection that did not open, and no rule says why."""
     if case.record.outcome in ("established", "mid-stream") or not case.segments:
@@ -169,3 +140,37 @@ def unexplained(case: Case) -> Claim | None:
 def is_anything(evidence: Sequence[Seen]) -> bool:
     """Whether there is a segment: this claims nothing."""
     return bool(evidence)
+
+
+def two_servers(case: Case) -> Claim | None:
+    """Two SYN-ACKs with different numbers to one SYN, too soon for a second try of one host."""
+    if len(case.syn_acks) < 2 or not case.syns:
+        return None
+    first = case.syn_acks[0]
+    other = next((each for each in case.syn_acks if each.seq != first.seq), None)
+    if other is None or first.ack != other.ack:
+        return None
+    alike = first.ttl == other.ttl
+    if other.at - first.at >= SOONEST and alike:
+        return None
+    values = {
+        "first": first.seq,
+        "second": other.seq,
+        "ttl": first.ttl,
+        "other": other.ttl,
+        "alike": alike,
+        "after": seconds(first, other),
+    }
+    certainty = "possible" if alike else "likely"
+    return Claim("two-servers", certainty, [case.syns[0], first, other], values)
+
+
+def is_two_servers(evidence: Sequence[Seen]) -> bool:
+    """Whether a SYN, and two SYN-ACKs of it with different numbers."""
+    syn, first, other = evidence
+    both = (first, other)
+    return (
+        syn.syn
+        and all(each.syn_ack and each.acknowledges_syn(syn) for each in both)
+        and first.seq != other.seq
+    )

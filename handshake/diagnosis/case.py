@@ -123,3 +123,23 @@ def seconds(first: Seen, last: Seen) -> float:
 def ttls(seen: Iterable[Seen]) -> Iterator[int]:
     """Yield each TTL once."""
     return iter(dict.fromkeys(each.ttl for each in seen if each.ttl is not None))
+
+
+def ordered(found: Sequence[Seen]) -> list[Seen]:
+    """Return segments in the order of the capture, each once."""
+    return sorted(dict.fromkeys(found), key=lambda each: (each.frame or 0, each.at))
+
+
+def name_of(case: Case, seen: Seen) -> str:
+    """Return which end sent it: `client` or `server`."""
+    return "client" if case.by_client(seen) else "server"
+
+
+def finishes(syn_ack: Seen, final: Seen) -> bool:
+    """Whether it acknowledges a SYN-ACK."""
+    return final.answers(syn_ack) and final.ack is not None and distance(syn_ack.seq, final.ack) > 0
+
+
+def rejects(rst: Seen, seen: Seen) -> bool:
+    """Whether it is the RST that rejects a segment: its number is SEG.ACK (section 3.5.2)."""
+    return rst.rst and rst.answers(seen) and rst.seq == seen.ack

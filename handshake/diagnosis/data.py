@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from handshake.diagnosis.case import Claim, seconds
-from handshake.diagnosis.seen import SOONEST, distance
+from handshake.diagnosis.case import Claim, name_of, ordered, seconds
+from handshake.diagnosis.seen import IDLE, SOONEST, distance
 from handshake.record import RuledOut
 from handshake.units import MASK
 
@@ -37,9 +37,6 @@ _STALL: Final = 1_000_000_000
 
 _SLACK: Final = 1
 """Octets beyond a window that a window probe may have."""
-
-IDLE: Final = 60_000_000_000
-"""Nanoseconds without traffic after which a middlebox may have forgotten a connection."""
 
 
 def stalled(case: Case) -> list[Seen]:
@@ -79,7 +76,7 @@ def path_mtu(case: Case) -> Claim | None:
     if proof is None:
         return None
     values = {
-        "by": _name(case, large),
+        "by": name_of(case, large),
         "octets": large.length,
         "times": len(again),
         "span": seconds(again[0], again[-1]),
@@ -90,7 +87,7 @@ def path_mtu(case: Case) -> Claim | None:
     answer = next(later, None)
     gone = [] if answer is None else [RuledOut("path-down", answer.frame)]
     certainty = "likely" if small is not None else "possible"
-    return Claim("path-mtu", certainty, _ordered([*again[:8], proof]), values, gone)
+    return Claim("path-mtu", certainty, ordered([*again[:8], proof]), values, gone)
 
 
 def _needs_fragments(error: IcmpError) -> bool:
@@ -125,7 +122,7 @@ def missing_large(case: Case) -> Claim | None:
             continue
         if case.segments[-1].at - after.at < _STALL:
             continue
-        by, name = _name(case, after), _name(case, asks[0])
+        by, name = name_of(case, after), name_of(case, asks[0])
         values = {"by": by, "other": name, "octets": distance(begin, after.seq)}
         return Claim("missing-large", "possible", [after, asks[0]], values)
     return None
@@ -178,7 +175,7 @@ def silent_peer(case: Case) -> Claim | None:
     idle = first.at - before[-1].at if before else 0
     heard = [each for each in before if each.answers(first) and not each.syn_ack and not each.syn]
     values = {
-        "by": _name(case, first),
+        "by": name_of(case, first),
         "times": len(again),
         "span": seconds(first, again[-1]),
         "idle": idle / 1e9,
@@ -200,14 +197,6 @@ def is_idle(evidence: Sequence[Seen]) -> bool:
     """Whether a long silence between the first segment and the second, and data or a RST then."""
     before, first, *rest = evidence
     return first.at - before.at >= IDLE and (first.rst or is_stalled([first, *rest]))
-
-
-def _name(case: Case, seen: Seen) -> str:
-    return "client" if case.by_client(seen) else "server"
-
-
-def _ordered(found: Sequence[Seen]) -> list[Seen]:
-    return sorted(dict.fromkeys(found), key=lambda each: (each.frame or 0, each.at))
 
 
 def window_overrun(case: Case) -> Claim | None:
@@ -247,8 +236,8 @@ def _overrun(
     ]
     most = max((distance(edge, each.end) for each in [first, *beyond[:32]]), default=0)
     values = {
-        "by": _name(case, first),
-        "other": _name(case, window),
+        "by": name_of(case, first),
+        "other": name_of(case, window),
         "window": window.window,
         "flight": window.window + most,
         "shift": ends[window.source].scale,
@@ -268,68 +257,3 @@ def is_window_overrun(evidence: Sequence[Seen]) -> bool:
         return False
     edge = (window.ack + window.window) & MASK
     return _SLACK < distance(edge, (data.seq + data.length) & MASK) < _FAR
-
-
-def one_sided(case: Case) -> Claim | None:
-    """One end acknowledges what the other sent, and nothing of the other is in the capture."""
-    ends = (case.sent, case.answers)
-    if not any(ends) or all(ends):
-        return None
-    (mine,) = [each for each in ends if each]
-    first = mine[0]
-    advancing = [each for each in mine if each.ack and not each.rst]
-    if len({each.ack for each in advancing}) < 2 and not (
-        first.syn and any(each.bare_ack or each.length for each in advancing)
-    ):
-        return None
-    if first.source == first.destination or len(advancing) < 2:
-        return None
-    values = {
-        "by": _name(case, first),
-        "other": "server" if case.by_client(first) else "client",
-        "count": len(mine),
-    }
-    gone = [RuledOut("unanswered", advancing[-1].frame)]
-    evidence = [first, *advancing[:4]]
-    silent = case.record.server if case.by_client(first) else case.record.client
-    host = case.others.host(silent.address)
-    if host is not None:
-        # The capture does see its answers to others.
-        gone.append(RuledOut("capture-filter", host.answers[0].frame))
-        return Claim("asymmetric-path", "likely", evidence, values, gone)
-    return Claim("one-sided-capture", "likely", evidence, values, gone)
-
-
-def is_one_sided(evidence: Sequence[Seen]) -> bool:
-    """Whether segments of one end that acknowledge what the other end sent."""
-    first, *acks = evidence
-    return bool(acks) and all(each.same_way(first) and each.ack for each in acks)
-
-
-def broken_sack(case: Case) -> Claim | None:
-    """Selective acknowledgments of octets that were never sent: numbers rewritten on the path."""
-    if not case.complete:
-        return None
-    for seen in case.segments:
-        if not seen.sack or seen.ack is None:
-            continue
-        other = [each for each in case.segments if each.answers(seen) and each.at <= seen.at]
-        syn = next((each for each in other if each.syn or each.syn_ack), None)
-        if syn is None:
-            continue
-        most = max((distance(syn.seq, each.end) for each in other), default=0)
-        edges = [distance(syn.seq, edge) for block in seen.sack for edge in block]
-        if all(0 <= edge <= most for edge in edges):
-            continue
-        last = max(other, key=lambda each: distance(syn.seq, each.end))
-        values = {"by": _name(case, seen), "other": _name(case, syn), "edge": seen.sack[0][0]}
-        return Claim("sack-not-translated", "likely", [syn, last, seen], values)
-    return None
-
-
-def is_broken_sack(evidence: Sequence[Seen]) -> bool:
-    """Whether a SACK block outside of what the other end had sent by then."""
-    syn, last, seen = evidence
-    most = distance(syn.seq, last.end)
-    edges = [distance(syn.seq, edge) for block in seen.sack for edge in block]
-    return seen.answers(syn) and any(not 0 <= edge <= most for edge in edges)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from handshake.diagnosis.case import Claim, seconds
-from handshake.diagnosis.seen import distance
+from handshake.diagnosis.seen import IDLE, distance
 from handshake.record import RuledOut
 
 if TYPE_CHECKING:
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
 _INITIAL: Final = (32, 64, 128, 255)
 """Values at which systems begin a TTL."""
-
-IDLE: Final = 60_000_000_000
-"""Nanoseconds without traffic after which a middlebox may have forgotten a connection."""
 
 _GAVE_UP: Final = 3_000_000_000
 """Nanoseconds after its last SYN from which a program may have given up: few wait less."""
@@ -80,10 +77,11 @@ def is_injected(evidence: Sequence[Seen]) -> bool:
 
 def refused(case: Case) -> Claim | None:
     """A RST that answers the SYN: of the host, or of a firewall on its behalf."""
-    found = []
+    found: list[tuple[Seen, Seen]] = []
     for rst in (each for each in case.answers if each.rst):
         asked = [each for each in case.syns if rst.acknowledges_syn(each) and each.at <= rst.at]
-        if asked:
+        # A second RST to the same SYN is no second refusal.
+        if asked and not any(syn is asked[-1] for syn, _ in found):
             found.append((asked[-1], rst))
     if not found or case.syn_acks:
         return None

@@ -14,6 +14,9 @@ SOONEST: Final = 100_000_000
 """Nanoseconds before which no timer retransmits a SYN: RFC 6298 starts at 1 s, and Linux never goes
 below 0.2."""
 
+IDLE: Final = 60_000_000_000
+"""Nanoseconds without traffic after which a middlebox may have forgotten a connection."""
+
 _ECN: Final = 0xC0
 _MSS: Final = b"\x02\x04"
 """How an MSS option begins: outside of a SYN it should not stand."""

@@ -98,13 +98,15 @@ class Result(Outcome):
 
     @property
     def diagnosis(self) -> Diagnosis | None:
-        """Why it did not go well, by its segments; None if it did, or they were not kept."""
-        well = self.verdict is Verdict.OPEN and self.syn_sent <= 1 and not self.ack_status.again
-        if well or not self.segments:
+        """Why it did not go well; None if it did, or nothing shows the cause."""
+        if self.verdict is Verdict.OPEN and self.syn_sent <= 1 and not self.ack_status.again:
             return None
-        from handshake.prober.diagnosis import diagnosis_of  # few probes need it
+        from handshake.prober.diagnosis import by_segments, by_verdict  # few probes need it
 
-        return diagnosis_of(self.segments, self.errors)
+        if self.segments:
+            return by_segments(self.segments, self.errors)
+        seconds = self.duration
+        return by_verdict(self.verdict, self.address, self.port, self.syn_sent, seconds)
 
     def as_json(self) -> Json:
         """Return it as one JSON object."""

@@ -146,3 +146,10 @@ def test_a_rst_in_the_clients_name() -> None:
     assert (diagnosis.code, diagnosis.certainty) == ("injected-reset", "proven")
     assert "client" in diagnosis.text
     assert codes([*ASKED, replace(forged, ttl=64), *on]) != ["injected-reset"]
+
+
+def test_a_second_rst_to_the_same_syn_is_no_second_refusal() -> None:
+    diagnosis = only([*REFUSED, replace(REFUSED[1], at=0.0205)])
+    assert diagnosis is not None
+    assert diagnosis.code == "refused"
+    assert "times" not in diagnosis.text

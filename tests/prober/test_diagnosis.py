@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from handshake.prober import Result, Verdict
 from handshake.prober.explanation import verdict_message
 from handshake.tcp import Observed
@@ -68,5 +70,10 @@ def test_a_probe_that_opens_at_once_has_none_and_spends_no_time_on_it() -> None:
     assert opened.as_json()["diagnosis"] is None
 
 
-def test_a_probe_of_which_no_segment_was_kept_has_none() -> None:
-    assert result(Verdict.FILTERED).diagnosis is None
+def test_a_probe_of_which_no_segment_was_kept_leaves_the_cause_open() -> None:
+    for verdict, code in ((Verdict.FILTERED, "no-answer"), (Verdict.CLOSED, "refused")):
+        found = replace(result(verdict), syn_sent=3, duration=7.0).diagnosis
+        assert found is not None
+        assert (found.code, found.certainty, found.evidence) == (code, "possible", ())
+        assert found.text
+    assert result(Verdict.LOCAL_ERROR).diagnosis is None
