@@ -48,6 +48,9 @@ class ResetFindings:
     _acknowledged: dict[Role, Seq] = field(default_factory=dict)
     """The last acknowledgment number of each end."""
 
+    _ttl: int | None = None
+    """The TTL of the server's first SYN-ACK."""
+
     _over: bool = False
 
     def feed(self, step: Step) -> None:
@@ -57,6 +60,8 @@ class ResetFindings:
             self._gap = at - self._last_at
             self._active = set()
         self._last_at = at
+        if self._ttl is None and seg.syn and step.by is Role.SERVER:
+            self._ttl = step.observed.ttl
         if seg.rst or self._opened is None or not seg.payload_length:
             self._events(step)
         if seg.ack is not None and not seg.rst:
@@ -103,7 +108,9 @@ class ResetFindings:
             return
         self._over = True
         at, observed = step.observed.at, step.observed
-        if self._opened is not None and by is Role.SERVER and by not in self._sent:
+        # With another TTL it may be another device's: that is a finding of its own.
+        own = observed.ttl is None or self._ttl in (None, observed.ttl)
+        if self._opened is not None and by is Role.SERVER and by not in self._sent and own:
             after = (at - self._opened) / NS_PER_SECOND
             self._keep("reset-after-accept", observed, after=after)
         if self._gap and by not in self._active and self._opened is not None:
