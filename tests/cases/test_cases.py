@@ -117,7 +117,7 @@ CASES: Final[dict[str, list[Expected]]] = {
             "outcome": "established",
             "closed": "rst-by-server",
             "server.iss": 900,
-            "findings": ["syn-ack-isns@4", "challenge-ack@5", "reset-after-accept@6"],
+            "findings": ["syn-ack-isns@4", "challenge-ack@5"],
         }
     ],
     "11-syn-twice-at-once.pcap": [
