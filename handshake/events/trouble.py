@@ -27,6 +27,14 @@ class OptionsCut(Event, code="options-cut", section="3.1"):
 class BadChecksum(Event, code="bad-checksum", section="3.1"):
     """The checksum does not match the octets."""
 
+    partial: bool = False
+    """Whether it is the sum of the pseudo-header alone, which the network card completes."""
+
+    @property
+    def variant(self) -> str:
+        """Its kind."""
+        return "partial" if self.partial else "wrong"
+
 
 @dataclass(frozen=True, slots=True)
 class Copied(Event, code="copy", section="RFC 791 2.3"):

@@ -296,6 +296,8 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
             if kind == _OUTGOING:
                 return None
             kind = _OUTGOING if self._is_ours(octets) else 0
+        if kind == _FOR_OTHERS or not octets:  # one for a macvlan above is received there again
+            return None
         if len(self._seen) >= _REMEMBERED:
             # To forget them all at once, but not the latest, is cheaper than one for each packet.
             self._seen_before, self._seen = self._seen, {}
@@ -303,10 +305,9 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
         # and come by another interface, but no timer is so short.
         first = self._seen.get(octets) or self._seen_before.get(octets)
         copied = first is not None and first[0] != interface and abs(at - first[1]) < _COPIED
-        if not copied:
-            self._seen[octets] = interface, at
-        if kind == _FOR_OTHERS or copied or not octets:
+        if copied:
             return None
+        self._seen[octets] = interface, at
         return Captured(
             octets, at, interface, kind == _OUTGOING, bool(status & _CHECKSUM_NOT_READY)
         )
