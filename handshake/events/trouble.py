@@ -27,6 +27,14 @@ class OptionsCut(Event, code="options-cut", section="3.1"):
 class BadChecksum(Event, code="bad-checksum", section="3.1"):
     """The checksum does not match the octets."""
 
+    partial: bool = False
+    """Whether it is the sum that offload leaves to the network card, or 0."""
+
+    @property
+    def variant(self) -> str:
+        """Whether it is left to the network card, or wrong."""
+        return "partial" if self.partial else "wrong"
+
 
 @dataclass(frozen=True, slots=True)
 class Copied(Event, code="copy", section="RFC 791 2.3"):
@@ -110,9 +118,16 @@ class ChallengeAck(Event, code="challenge-ack", section="RFC 5961 3, 4"):
 
 @dataclass(frozen=True, slots=True)
 class StrayReset(Event, code="stray-reset", section="3.5.2"):
-    """A RST answered a segment that does not belong to the connection."""
+    """A RST of an end whose connection was over: the answer to a segment, or late."""
 
     by: Role
+    acks: bool = False
+    """Whether it has an ACK, as no answer to an ACK has."""
+
+    @property
+    def variant(self) -> str:
+        """Whether it is the answer that a segment with ACK gets."""
+        return "other" if self.acks else "answer"
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,8 +84,12 @@ def _answer(others: Others, asked: tuple[Any, ...], found: tuple[Any, ...]) -> N
 
 
 def _stamp(others: Others, answer: tuple[Any, ...], final: tuple[Any, ...]) -> None:
-    if final[6] != answer[6] and final[11] == _TIMESTAMPS and not final[9] & SYN_BIT:
-        client, server, _ = _ends(final[6])
+    if final[6] == answer[6] or final[9] & SYN_BIT:
+        return
+    client, server, _ = _ends(final[6])
+    if final[9] & ACK_BIT:
+        others.reaches(client, server, final[1])
+    if final[11] == _TIMESTAMPS:
         others.accepted(client, server, Stamp(final[1], final[0], final[12]))
 
 

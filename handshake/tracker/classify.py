@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from handshake import events as ev
 from handshake.events import Role
 from handshake.tcp import State
+from handshake.tcp.checksum import Checksum, kind
 from handshake.tcp.segment import OPTIONS_CUT
 from handshake.tracker import unacceptable
 from handshake.tracker.connection import is_end
@@ -83,7 +84,7 @@ def _unreadable(seen: SegmentContext) -> Iterator[ev.Event]:
         if len(wrong) < len(seen.seg.problems):
             yield ev.OptionsCut()
     if seen.observed.checksum_ok is False:
-        yield ev.BadChecksum()
+        yield ev.BadChecksum(kind(seen.observed) is Checksum.PARTIAL)
 
 
 def _reset(seen: SegmentContext) -> Generator[ev.Event, None, bool]:
@@ -94,7 +95,8 @@ def _reset(seen: SegmentContext) -> Generator[ev.Event, None, bool]:
         and seen.sent.before == seen.sent.after
         and seen.sent.before is not None
     ):
-        yield ev.StrayReset(seen.by)
+        asks = block is not None and block.state is State.SYN_SENT
+        yield ev.StrayReset(seen.by, seen.seg.ack is not None and not asks)
         return False
     waits = block is not None and block.state is State.SYN_SENT
     if waits and syn is not None and seen.sender.syn_ack is None and seen.received.changed:

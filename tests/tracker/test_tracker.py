@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -403,6 +404,21 @@ def test_fast_open_with_data_in_the_syn() -> None:
     server = tracker.connections[0].server.block
     assert server is not None
     assert (server.state, int(server.rcv.nxt or 0)) == (State.ESTABLISHED, 22)
+
+
+def test_a_rst_with_an_ack_is_no_answer_to_one() -> None:
+    reset = "A <SEQ=101><ACK=301><CTL=RST,ACK>"
+    late, answer = "B <SEQ=301><ACK=101><CTL=RST,ACK>", "B <SEQ=301><CTL=RST>"
+    for last, variant in ((late, "other"), (answer, "answer")):
+        (event,) = steps(*OPEN, reset, last)[-1].events
+        assert (event.code, event.variant) == ("stray-reset", variant)
+
+
+def test_a_checksum_that_offload_left_is_not_called_wrong() -> None:
+    seg = segment("<SEQ=100><CTL=SYN>")
+    for found, variant in ((0, "partial"), (0x1234, "wrong")):
+        observed = Observed(replace(seg, checksum=found), 0, checksum_ok=False)
+        assert Tracker().feed(observed).events[-1].variant == variant
 
 
 def test_a_bad_checksum_is_dropped_where_this_host_received_it() -> None:
