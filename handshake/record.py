@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from handshake import messages
 from handshake.tcp.option_text import option_text
@@ -116,6 +116,34 @@ class HandshakeRecord:
     """Whether data in the SYN was accepted."""
 
 
+_LIKELY: Final = frozenset(
+    [
+        "syn-lost",
+        "syn-cleared",
+        "ack-answers-syn",
+        "challenge-ack",
+        "idle-reset",
+        "options-blanked",
+        "checksum-offload",
+        "checksum-accepted",
+        "bad-checksum",
+        "seen-twice",
+        "port-scan",
+        "host-scan",
+        "own-firewall",
+        "answered-on-the-way",
+        "refused-by-firewall",
+        "refused-by-host",
+        "syn-proxy",
+    ]
+)
+_POSSIBLE: Final = frozenset(
+    ["reset-by-other-ttl", "refused-by-other-ttl", "middlebox", "syn-cookies", "syn-flood"]
+)
+"""Codes that name an inference, by how certain it is. The others name what the packets prove,
+whatever causes the sentence then adds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What an expert would point at: a code, and the values that its sentence names.
@@ -141,9 +169,21 @@ class Finding:
         """What it is, in English: what the packets prove, and what they only suggest."""
         return messages.text(self.family, self.code, self.values, variant=self.variant)
 
+    @property
+    def certainty(self) -> str:
+        """`proven` by the packets, `likely`, or `possible`: one of several readings."""
+        if self.code in _LIKELY:
+            return "likely"
+        return "possible" if self.code in _POSSIBLE else "proven"
+
     def as_json(self) -> Json:
         """Return it as one JSON object."""
-        return {"code": self.code, "frame": self.frame, "text": self.text}
+        return {
+            "code": self.code,
+            "frame": self.frame,
+            "text": self.text,
+            "certainty": self.certainty,
+        }
 
 
 @dataclass(frozen=True, slots=True)

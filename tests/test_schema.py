@@ -14,6 +14,8 @@ from handshake.diagnosis import CODES as DIAGNOSES
 from handshake.endpoint.outcome import Close, Verdict
 from handshake.events import Fate, Role
 from handshake.record import (
+    _LIKELY,
+    _POSSIBLE,
     Diagnosis,
     EndRecord,
     Finding,
@@ -27,6 +29,7 @@ from handshake.tcp import Agreement, Offer, State
 from handshake.tcp.icmp import IcmpError
 from handshake.tracker import summarize
 from handshake.tracker.findings import CODES
+from tests.messages.samples import NOTES
 from tests.oracle import public
 from tests.schema import valid
 
@@ -164,3 +167,9 @@ def check(path: Path) -> None:
         valid(record.as_json(), "record")
         assert {each.code for each in record.findings} <= set(CODES)
         assert record.diagnosis is None or record.diagnosis.code in DIAGNOSES
+
+
+def test_the_certainties_of_findings_are_of_codes_that_exist() -> None:
+    """A renamed code must not become certain unnoticed."""
+    assert {*CODES, *(sample.code for sample in NOTES)} >= _LIKELY | _POSSIBLE
+    assert not _LIKELY & _POSSIBLE

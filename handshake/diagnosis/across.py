@@ -53,7 +53,7 @@ def translation_undone(case: Case) -> Claim | None:
 
 def _translated(syn: Seen, syn_ack: Seen) -> Claim:
     values = {
-        "asked": syn.destination,
+        "sent_to": syn.destination,
         "answered": syn_ack.source,
         "server": syn_ack.source.address,
         "after": seconds(syn, syn_ack),
@@ -123,9 +123,11 @@ def scan(case: Case) -> Claim | None:
         "client": record.client.address,
         "server": record.server.address,
         "ports": len(failed.names),
+        "capped": failed.capped,
         "port": case.port,
     }
     host = case.others.host(record.server.address)
+    values["up"] = host is not None
     gone = [] if host is None else [_not_down(host.answers[0])]
     return Claim("port-scan", "likely", case.syns, values, gone)
 
@@ -136,6 +138,7 @@ def _host_scan(case: Case) -> Claim | None:
     if failed is None or len(failed.names) < SCAN:
         return None
     values = {"client": client, "port": case.port, "hosts": len(failed.names)}
+    values["capped"] = failed.capped
     return Claim("host-scan", "likely", case.syns, values)
 
 
@@ -157,6 +160,8 @@ def flood(case: Case) -> Claim | None:
         "port": case.port,
         "count": hanging.count,
         "clients": len(hanging.names),
+        "capped": hanging.capped,
+        "many": len(hanging.names) > 1,
     }
     evidence = [*case.syns, *case.syn_acks]
     return Claim("syn-flood", "possible", evidence, values)

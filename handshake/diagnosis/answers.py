@@ -161,7 +161,7 @@ def two_servers(case: Case) -> Claim | None:
         "first": first.seq,
         "second": other.seq,
         "ttl": first.ttl,
-        "other": other.ttl,
+        "second_ttl": other.ttl,
         "alike": alike,
         "after": seconds(first, other),
     }

@@ -19,7 +19,7 @@ def wrong_checksum(case: Case) -> Claim | None:
     """SYN-ACKs with a wrong checksum, which the client never accepts: it must drop them."""
     if not case.answers and case.syns and all(map(_is_wrong, case.syns)):
         many = len(case.syns) > 1
-        values = {"count": len(case.syns), "many": many, "what": "SYN", "other": "server"}
+        values = {"count": len(case.syns), "many": many, "what": "SYN", "receiver": "server"}
         return Claim("wrong-checksum", "likely", case.syns, values)
     bad = [each for each in case.syn_acks if _is_wrong(each)]
     if not bad or len(bad) < len(case.syn_acks) or case.final_ack is not None:
@@ -27,7 +27,7 @@ def wrong_checksum(case: Case) -> Claim | None:
     if not case.syns or any(each.rst for each in case.sent):
         return None
     evidence = ordered([*case.syns, *bad])
-    values = {"count": len(bad), "many": len(bad) > 1, "what": "SYN-ACK", "other": "client"}
+    values = {"count": len(bad), "many": len(bad) > 1, "what": "SYN-ACK", "receiver": "client"}
     asked = any(each.at > bad[0].at for each in case.syns)
     return Claim("wrong-checksum", "likely" if asked else "possible", evidence, values)
 

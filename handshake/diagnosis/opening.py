@@ -55,7 +55,7 @@ def unfinished(case: Case) -> Claim | None:
     values = {
         "port": case.port,
         "server": case.record.server.address,
-        "again": len(again),
+        "repeats": len(again),
         "count": len(data),
         "span": seconds(data[0], case.segments[-1]) if data else 0,
     }
@@ -104,7 +104,7 @@ def _finished_late(case: Case, final: Seen) -> Claim | None:
         return None
     values = {
         "port": case.port,
-        "again": len(again),
+        "repeats": len(again),
         "waited": seconds(final, again[-1]),
     }
     return Claim("late-accept", "possible", [case.syn_acks[0], final, *again[:8], first], values)

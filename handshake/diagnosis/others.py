@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 HOSTS: Final = 4096
 """Entries of a table; the oldest are dropped first."""
 
-PORTS: Final = 1024
+PORTS: Final = 256
 """Ports, or clients, that are told apart of one host."""
 
 _ANSWERS: Final = 64
@@ -56,6 +56,8 @@ class Host:
     """The first and the last answer of each port of a host."""
 
     ports: dict[int, tuple[Answer, Answer]] = field(default_factory=dict)
+    sent: dict[int, int | None] = field(default_factory=dict)
+    """The TTLs of its own SYNs, each with a frame: remembered of a host that refuses."""
 
     def add(self, answer: Answer) -> None:
         """Remember an answer."""
@@ -82,6 +84,11 @@ class Failures:
     count: int = 0
     names: set[object] = field(default_factory=set)
     """The clients, or the ports."""
+
+    @property
+    def capped(self) -> bool:
+        """Whether there may be more names than are remembered."""
+        return len(self.names) >= PORTS
 
     def add(self, name: object) -> None:
         """Count one."""
@@ -143,6 +150,21 @@ class Others:
         """Return the SYNs to other hosts that exactly this SYN-ACK acknowledges."""
         found = self._asked.get(_key(syn_ack.destination, syn_ack.ack), ())
         return [each for each in found if each.destination != syn_ack.source]
+
+    @property
+    def refusing(self) -> set[str]:
+        """The addresses that refused a connection."""
+        return {
+            address
+            for address, host in self._hosts.items()
+            if any(each.refused for pair in host.ports.values() for each in pair)
+        }
+
+    def sent(self, address: str, ttl: int | None, frame: int | None) -> None:
+        """Remember the TTL of a SYN of a host that refuses connections itself."""
+        host = self._hosts.get(address)
+        if host is not None and ttl is not None and len(host.sent) < _STAMPS:
+            host.sent.setdefault(ttl, frame)
 
     @property
     def has_unasked(self) -> bool:

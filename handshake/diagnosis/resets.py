@@ -96,19 +96,17 @@ def refused(case: Case) -> Claim | None:
     }
     host = case.others.host(case.record.server.address)
     opened = [] if host is None else [each for each in host.answers if not each.refused]
-    known = {each.ttl: each for each in opened if each.ttl is not None}
+    known = {} if host is None else dict(host.sent)
+    known |= {each.ttl: each.frame for each in opened if each.ttl is not None}
     if not known or rst.ttl is None:
         return Claim("refused", "possible", evidence, values)
     if rst.ttl in known:
-        seen = known[rst.ttl]
-        values |= {"frame": seen.frame, "other": seen.port}
-        same = [RuledOut("other-ttl", seen.frame, {"ttl": rst.ttl})]
+        same = [RuledOut("other-ttl", known[rst.ttl], {"ttl": rst.ttl})]
         return Claim("refused-by-host", "likely", evidence, values, same)
     if hops(rst.ttl) in map(hops, known):
         # Some systems send a RST with another initial TTL than a SYN-ACK.
         return Claim("refused", "possible", evidence, values)
-    seen = opened[0]
-    values |= {"frame": seen.frame, "own": seen.ttl}
+    values["own"] = opened[0].ttl if opened else min(known)
     return Claim("refused-by-firewall", "likely", evidence, values)
 
 

@@ -40,9 +40,13 @@ UNKNOWN: Final = AckStatus(confirmed=False, watched=0)
 class SynAckMonitor:
     """Measure when one server retransmits its SYN-ACK; all times in nanoseconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, withheld: bool = False) -> None:
+        """Prepare it; `withheld` tells that no SYN-ACK is acknowledged, on purpose."""
+        self._withheld = withheld
         self._first_arrived: int | None = None
         self._last_at = 0
+        """When we answered its last SYN-ACK, or when that arrived if we answer none."""
+
         self._until = 0
         self._earliest = 0
         self.again: list[int] = []
@@ -50,7 +54,8 @@ class SynAckMonitor:
 
     def begin(self, at: int, observe: int, arrived: int) -> None:
         """Start at the SYN-ACK, captured at `arrived`, processed `at`; watch for `observe`."""
-        self._first_arrived, self._last_at = arrived, at
+        self._first_arrived = arrived
+        self._last_at = arrived if self._withheld else at
         self._until = self._earliest = at + observe
 
     def postpone(self, late: int) -> None:
@@ -60,10 +65,15 @@ class SynAckMonitor:
         self._earliest += late
 
     def repeated(self, at: int, arrived: int) -> None:
-        """Record a retransmission; a busy program processes it later than it arrived."""
+        """Record a retransmission, captured when it `arrived` and processed `at` a time.
+
+        A busy program processes it later than it arrived. One that arrived before our last ACK had
+        left, or reached the server, shows nothing of what became of that ACK.
+        """
         if self._first_arrived is None:
             return
-        waited, self._last_at = at - self._last_at, at
+        waited = arrived - self._last_at
+        self._last_at = arrived if self._withheld else at
         if waited < _MIN_RTO:
             return
         # Its timer doubles each time, and so does the time in which silence proves nothing.

@@ -24,7 +24,7 @@ class DataTransfer:
     def __init__(self, iss: Seq, timeouts: Timeouts, options: ClientOptions) -> None:
         self.send_buffer = SendBuffer(options.data, iss)
         self.receive_buffer = ReceiveBuffer(options.expect)
-        self.monitor = SynAckMonitor()
+        self.monitor = SynAckMonitor(withheld=not options.answer)
         self.confirmed = False
         """Whether the server accepted our ACK, as any segment other than its SYN-ACK shows."""
 

@@ -18,6 +18,7 @@ from scapy.supersocket import SuperSocket
 
 from handshake.errors import LocalError, system_error
 from handshake.linux import bpf
+from handshake.linux.packet_batch import PacketBatch
 from handshake.linux.packet_ring import PacketRing
 from handshake.linux.route import bind_to_interface
 from handshake.linux.sockaddr import LINK, sockaddr
@@ -32,6 +33,7 @@ from handshake.units import NS_PER_SECOND, TCP
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from handshake.linux.packet_batch import Batch
     from handshake.linux.policy_route import PolicyRoute
     from handshake.packet.checksum import Address
 
@@ -121,6 +123,7 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
         # An address on the wire has no scope: it gets the one that we sent to.
         self._known: dict[bytes, Address] = {}
         self._senders: dict[int, socket.socket] = {}
+        self._batches: dict[int, PacketBatch] = {}
         self._ring: PacketRing | None = None
         try:
             # Protocol 0 receives nothing: the filter is in place before the first packet.
@@ -207,6 +210,23 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
             self._senders[version].sendto(octets, to)
         else:
             to.send(octets, self._senders)
+
+    def pass_on_all(self, packets: Batch) -> int:
+        """Send packets unchanged, by few system calls; return how many were sent, from the first.
+
+        The one after them is to be passed on alone: it cannot be sent so, or the kernel refuses.
+        """
+        sent = 0
+        while len(packets) - sent > 1:
+            version = packets[sent][0][0] >> 4
+            batch = self._batches.get(version)
+            if batch is None:
+                batch = self._batches[version] = PacketBatch(self._senders[version], version)
+            accepted = batch.send(packets, sent)
+            if not accepted:
+                break
+            sent += accepted
+        return sent
 
     def send(self, packet: Any, to: Address | None = None) -> int:
         """Send a Scapy packet that begins with its IP header; return its length in octets."""

@@ -11,10 +11,13 @@ if TYPE_CHECKING:
 
 
 def is_problem(record: Record) -> bool:
-    """Whether a connection failed to open at once, was reset, or has a finding about a problem.
+    """Whether a connection failed to open at once, was reset, or has a sign of another problem.
 
-    A handshake missing from the capture is not a problem.
+    A handshake, or a direction, that is missing from the capture is not a problem.
     """
+    diagnosis = record.diagnosis
+    if diagnosis is not None and diagnosis.code != "one-sided-capture":
+        return True
     if record.outcome not in ("established", "mid-stream"):
         return True
     handshake = record.handshake

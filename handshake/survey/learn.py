@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from handshake.diagnosis.others import Answer, Stamp
 from handshake.diagnosis.seen import Seen
@@ -24,16 +24,35 @@ _SYN_ACK: Final = SYN_BIT | ACK_BIT
 _TIMESTAMPS: Final = 0x0101080A
 _MOST_SYNS: Final = 12
 
+_Answered: TypeAlias = tuple[tuple[Any, ...], tuple[Any, ...]]
+"""The fields of a SYN's packed frame, and of its answer's."""
+
 _text = lru_cache(65536)(lambda packed: str(ip_address(packed)))
 
 
 def learn(others: Others, flows: Sequence[Flow], decoder: Decoder) -> None:
-    """Remember what these flows show, each of its server."""
+    """Remember what these flows show, each of its server.
+
+    Of most flows only the packed frame of the answer is kept for a moment: few are looked at.
+    """
+    answers: dict[bytes, list[_Answered]] = {}
+    failed: set[bytes] = set()
     for flow in flows:
-        if flow.connection is not None:
-            learn_connection(others, flow.connection)
+        connection = flow.connection
+        if connection is not None:
+            learn_connection(others, connection)
+            if connection.final_ack is None:
+                ends = connection.client.endpoint, connection.server.endpoint
+                failed.add(b"".join(each.address.packed for each in ends))
         elif flow.records:
-            _packed(others, flow, decoder)
+            _packed(others, flow, decoder, answers, failed)
+    for each in answers.values():
+        _answer(others, *each[0])
+        _answer(others, *each[-1])
+    if failed:
+        _learn_stamps(others, flows, failed)
+    if refusing := others.refusing:
+        _learn_senders(others, flows, refusing)
     if not others.has_unasked:
         return
     # A SYN may be answered from another address: only then is it worth to look at those without
@@ -43,12 +62,46 @@ def learn(others: Others, flows: Sequence[Flow], decoder: Decoder) -> None:
             others.asked(_first(flow, decoder))
 
 
-def _packed(others: Others, flow: Flow, decoder: Decoder) -> None:
-    """Remember what the first packed frames of a flow show."""
-    layout, records, asked = flow.layout, flow.records, None
-    size = layout.record.size
+def _learn_stamps(others: Others, flows: Sequence[Flow], failed: set[bytes]) -> None:
+    """Remember the timestamps that a host accepted of a client which failed with it once."""
+    for flow in flows:
+        if flow.keys[0][:-4] not in failed or flow.connection is not None or not flow.records:
+            continue
+        size, unpack = flow.layout.record.size, flow.layout.fields.unpack_from
+        for at in range(0, min(len(flow.records) - size, _MOST_SYNS * size), size):
+            answer = unpack(flow.records, at)
+            if answer[9] & _OPENING == _SYN_ACK:
+                _stamp(others, answer, unpack(flow.records, at + size))
+                break
+
+
+def _learn_senders(others: Others, flows: Sequence[Flow], refusing: set[str]) -> None:
+    """Remember the TTL of the SYNs of hosts that refuse: it is that of their own RSTs, too."""
+    for flow in flows:
+        if flow.connection is not None:
+            syn = flow.connection.client.syn
+            if syn is not None:
+                seen = syn.first
+                others.sent(str(seen.segment.source.address), seen.ttl, seen.frame)
+        elif flow.records:
+            first = flow.layout.fields.unpack_from(flow.records, 0)
+            client = _ends(first[6])[0]
+            if first[9] & _OPENING == SYN_BIT and client in refusing:
+                others.sent(client, first[5], first[1])
+
+
+def _packed(
+    others: Others,
+    flow: Flow,
+    decoder: Decoder,
+    answers: dict[bytes, list[_Answered]],
+    failed: set[bytes],
+) -> None:
+    """Take the first packed frames of a flow into account."""
+    layout, records, asked, bits = flow.layout, flow.records, None, 0
+    size, unpack = layout.record.size, layout.fields.unpack_from
     for at in range(0, min(len(records), _MOST_SYNS * size), size):
-        found = layout.fields.unpack_from(records, at)
+        found = unpack(records, at)
         bits = found[9] & _OPENING
         if bits == SYN_BIT:
             if asked is not None and found[6] != asked[6]:
@@ -61,13 +114,15 @@ def _packed(others: Others, flow: Flow, decoder: Decoder) -> None:
         elif found[6] == asked[6] or bits == ACK_BIT:
             break
         else:
-            _answer(others, asked, found)
+            ends = asked[6]
+            known = answers.setdefault(ends[len(ends) // 2 - 2 : -4] + ends[-2:], [])
+            known[1:] = ((asked, found),)
             if bits == _SYN_ACK and at + size < len(records):
-                _stamp(others, found, layout.fields.unpack_from(records, at + size))
                 return
             break
     if asked is not None:
         client, server, port = _ends(asked[6])
+        failed.add(asked[6][:-4])
         others.failed(client, server, port, hanging=not bits & RST_BIT)
 
 

@@ -40,6 +40,10 @@ def summarize_all(connections: Sequence[Connection]) -> list[Record]:
     others = Others()
     for each in connections:
         learn_connection(others, each)
+    for each in connections:
+        if each.client.syn is not None:
+            first = each.client.syn.first
+            others.sent(str(each.client.endpoint.address), first.ttl, first.frame)
     return [summarize(each, others) for each in connections]
 
 

@@ -155,3 +155,10 @@ def test_a_second_rst_to_the_same_syn_is_no_second_refusal() -> None:
     assert diagnosis is not None
     assert diagnosis.code == "refused"
     assert "times" not in diagnosis.text
+
+
+def test_the_ttl_of_the_hosts_own_syns_tells_that_it_refused() -> None:
+    own = up(3, "S", 7, client=("192.0.2.10", 50000), server=("192.0.2.99", 25), ttl=57)
+    assert codes([*REFUSED, own])[0] == "refused-by-host"
+    assert codes([*REFUSED, replace(own, ttl=50)])[0] == "refused-by-firewall"
+    assert codes([*REFUSED, replace(own, ttl=50, client=("192.0.2.11", 50000))])[0] == "refused"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from handshake.endpoint.ack_monitor import SynAckMonitor
 from handshake.prober import ClientOptions, Close, CloseMode, Timeouts, Verdict
-from tests.endpoint.figure import DrawnAttempt, opened
+from tests.endpoint.figure import MS, DrawnAttempt, opened
 from tests.reasons import codes, explained
 
 AGAIN = "<SEQ=300><ACK=101><CTL=SYN,ACK>"
@@ -31,6 +32,26 @@ def test_silence_suggests_that_the_ack_was_accepted() -> None:
     assert (drawn.end, drawn.sent_lines) == ((Verdict.OPEN, None), [])
     assert why(drawn) == ["open", "ack.silent"]
     assert drawn.attempt.ack_status.watched == 1.25
+
+
+@pytest.mark.parametrize("withheld", [False, True])
+def test_what_arrived_before_our_ack_left_proves_nothing_of_it(withheld: bool) -> None:
+    # A starved program reads the SYN-ACK after 4 s, and then those that followed it.
+    monitor = SynAckMonitor(withheld=withheld)
+    monitor.begin(4000 * MS, 1250 * MS, arrived=10 * MS)
+    for at, arrived in ((4600, 1010), (5200, 3010), (5800, 4100)):
+        monitor.repeated(at * MS, arrived * MS)
+    assert monitor.in_vain == withheld
+    assert monitor.again == ([1000 * MS, 3000 * MS, 4090 * MS] if withheld else [])
+
+
+def test_what_arrives_after_our_ack_counts_however_late_it_is_read() -> None:
+    monitor = SynAckMonitor()
+    monitor.begin(20 * MS, 1250 * MS, arrived=10 * MS)
+    for at, arrived in ((1500, 1010), (6000, 3010)):
+        monitor.repeated(at * MS, arrived * MS)
+    assert monitor.in_vain
+    assert monitor.again == [1000 * MS, 3000 * MS]
 
 
 def test_a_short_silence_proves_nothing() -> None:

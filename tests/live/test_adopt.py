@@ -22,7 +22,7 @@ from tests.live.lab.adoption import (
 from tests.live.lab.firewall import drop
 from tests.live.lab.namespaces import pair
 from tests.live.lab.sockets import reset, see, see_fin, send
-from tests.live.lab.tcpdump import capture
+from tests.live.lab.tcpdump import WHOLE, capture
 from tests.live.test_probe import PORT, seen
 
 
@@ -36,7 +36,7 @@ def test_the_kernel_carries_it_on(target: str, tmp_path: Path) -> None:
     path = tmp_path / "a.pcap"
     with (
         pair() as (client, server),
-        capture(server, "eth0", path),
+        capture(server, "eth0", path, snap=WHOLE),
         opened(client, server, target) as (connection, peer),
     ):
         block = connection.block
@@ -74,7 +74,7 @@ def test_under_every_guard(
     path = tmp_path / "a.pcap"
     with (
         pair() as (client, server),
-        capture(server, "eth0", path),
+        capture(server, "eth0", path, snap=WHOLE),
         opened(client, server, target) as (connection, peer),
         connection.adopt(give_up_guard=give_up_guard) as ours,
     ):
@@ -90,7 +90,10 @@ def test_a_banner_that_was_acknowledged_before(target: str, tmp_path: Path) -> N
     with pair() as (client, server):
         # Our own engine may be slow to acknowledge: that must not pass for a loss.
         server.sysctl("net.ipv4.tcp_early_retrans", 0)
-        with capture(server, "eth0", path), opened(client, server, target) as (connection, peer):
+        with (
+            capture(server, "eth0", path, snap=WHOLE),
+            opened(client, server, target) as (connection, peer),
+        ):
             for line in (b"220 hello\r\n", bytes(20_000)):
                 nxt = connection.block.rcv.nxt
                 assert nxt is not None
@@ -109,7 +112,7 @@ def test_an_unacknowledged_banner_is_retransmitted(when: str, tmp_path: Path) ->
     path = tmp_path / "a.pcap"
     with (
         pair() as (client, server),
-        capture(server, "eth0", path),
+        capture(server, "eth0", path, snap=WHOLE),
         opened(client, server) as (connection, peer),
     ):
         block = connection.block
@@ -164,7 +167,7 @@ def test_megabytes_both_ways_at_once(target: str, tmp_path: Path) -> None:
     path = tmp_path / "a.pcap"
     with (
         pair() as (client, server),
-        capture(server, "eth0", path),
+        capture(server, "eth0", path, snap=WHOLE),
         opened(client, server, target) as (connection, peer),
         connection.adopt() as ours,
     ):
@@ -190,7 +193,10 @@ def test_without_what_the_peer_does_not_offer(option: str, tmp_path: Path) -> No
             server.sysctl(f"net.ipv4.tcp_{name}", 0)
         for number, exchange in enumerate((quietly, exchange_much)):
             path = tmp_path / f"{number}.pcap"
-            with capture(server, "eth0", path), opened(client, server) as (connection, peer):
+            with (
+                capture(server, "eth0", path, snap=WHOLE),
+                opened(client, server) as (connection, peer),
+            ):
                 block = connection.block
                 assert block.timestamps is ("timestamps" not in names)
                 assert block.sack is ("sack" not in names)
@@ -208,7 +214,10 @@ def test_what_the_kernel_itself_would_not_offer(option: str, tmp_path: Path) -> 
         client.sysctl(f"net.ipv4.tcp_{option}", 0)
         for number, exchange in enumerate((quietly, exchange_much)):
             path = tmp_path / f"{number}.pcap"
-            with capture(server, "eth0", path), opened(client, server) as (connection, peer):
+            with (
+                capture(server, "eth0", path, snap=WHOLE),
+                opened(client, server) as (connection, peer),
+            ):
                 block = connection.block
                 with connection.adopt() as ours:
                     agrees(info(client, block), block, 0 if option == "timestamps" else 12)
@@ -224,7 +233,10 @@ def test_segments_are_as_large_as_the_peer_takes(mtu: int, tmp_path: Path) -> No
         # Each segment is a packet of its own, as on a card that cannot split large ones.
         client.ip("link set eth0 gso_max_segs 1")
         (client if mtu > 1500 else server).ip(f"link set eth0 mtu {mtu}")
-        with capture(server, "eth0", path), opened(client, server) as (connection, peer):
+        with (
+            capture(server, "eth0", path, snap=WHOLE),
+            opened(client, server) as (connection, peer),
+        ):
             block = connection.block
             with connection.adopt() as ours:
                 agrees(info(client, block), block)
@@ -255,7 +267,7 @@ def test_an_ordinary_close(first: str, tmp_path: Path) -> None:
     path = tmp_path / "a.pcap"
     with (
         pair() as (client, server),
-        capture(server, "eth0", path) as written,
+        capture(server, "eth0", path, snap=WHOLE) as written,
         opened(client, server) as (connection, peer),
         connection.adopt() as ours,
     ):
@@ -272,7 +284,7 @@ def test_with_a_firewall_that_lets_answers_in(tmp_path: Path) -> None:
     with (
         pair() as (client, server),
         drop(client, "input", "ct state != established"),
-        capture(server, "eth0", path),
+        capture(server, "eth0", path, snap=WHOLE),
         opened(client, server) as (connection, peer),
         connection.adopt() as ours,
     ):
@@ -289,7 +301,7 @@ def test_without_its_own_packets_it_echoes_nothing_before_the_peer_sends(
     path = tmp_path / "a.pcap"
     with (
         pair() as (client, server),
-        capture(server, "eth0", path),
+        capture(server, "eth0", path, snap=WHOLE),
         opened(client, server) as (connection, peer),
         drop(client, "input", "iif lo") as rule,
         connection.adopt() as ours,
@@ -318,7 +330,7 @@ def test_the_peer_is_asked_where_the_kernel_cannot_begin_in_silence(
     path = tmp_path / "a.pcap"
     with (
         pair() as (client, server),
-        capture(server, "eth0", path) as written,
+        capture(server, "eth0", path, snap=WHOLE) as written,
         opened(client, server) as (connection, _),
         connection.adopt(),
     ):

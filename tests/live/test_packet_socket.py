@@ -15,6 +15,7 @@ from handshake.linux.rst_guard import METHODS, guard
 from handshake.linux.sockaddr import LINK, family, sockaddr
 from handshake.packet.checksum import checksummed
 from handshake.packet.icmp import IcmpError
+from handshake.packet.template import Templates
 from handshake.prober import Target, Timeouts, Verdict
 from handshake.prober.driver import Driver
 from handshake.prober.resolver import Resolver
@@ -315,3 +316,36 @@ def test_a_prober_that_drops_privileges_is_confined_to_its_ports() -> None:
             locks = [each.getsockopt(socket.SOL_SOCKET, bpf.SO_LOCK_FILTER) for each in locked]
     assert locks == [1]
     assert Counter(each.verdict for each in results) == {Verdict.OPEN: 2, Verdict.CLOSED: 298}
+
+
+@pytest.mark.live
+def test_a_batch_is_sent_up_to_the_packet_that_the_kernel_refuses() -> None:
+    port, templates = 41000, Templates()
+
+    def packets(*addresses: str) -> list[tuple[bytes, tuple[object, ...]]]:
+        found: list[tuple[bytes, tuple[object, ...]]] = []
+        for each in addresses:
+            there = ip_address(each)
+            ours = Endpoint.of("10.77.0.1" if there.version == 4 else "fd77::1", port)
+            packet = templates.packet(syn(ours, Endpoint(there, 1)))
+            found.append((packet, sockaddr(there)))
+        return found
+
+    v4, v6, nowhere = "10.77.0.2", "fd77::2", "192.0.2.1"  # there is no default route
+    with pair() as (client, _), client.entered(), PacketSocket([port]) as link:
+        assert link.pass_on_all([]) == 0
+        assert link.pass_on_all(packets(v4)) == 0  # one alone is no batch
+        many = packets(*[v4] * 100, *[v6] * 3, v4, v4)
+        assert link.pass_on_all(many) == len(many)
+        assert link.pass_on_all(packets(v4, v4, nowhere, v4)) == 2
+        too_long = many[0][0] + bytes(200), many[0][1]
+        assert link.pass_on_all([many[0], too_long, many[0]]) == 1
+        heard = hear(link, 2 * (len(many) + 3))
+    sent = [each.packet for each in heard if isinstance(each, Observed) and each.outgoing]
+    expected = [packet for packet, _ in [*many, *packets(v4, v4), many[0]]]
+    assert len(sent) == len(expected)
+    for one, other in zip(sent, expected, strict=True):
+        if one[0] >> 4 == 6:
+            assert one == other
+        else:  # the kernel fills in the checksum of the header
+            assert one[16:] == other[16:]

@@ -201,6 +201,25 @@ def test_syns_that_a_full_queue_loses_were_sent(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.live
+def test_one_that_cannot_be_sent_holds_up_no_other() -> None:
+    # The SYNs leave together: the kernel refuses every third of them.
+    ports = {PORT: Verdict.OPEN, 81: Verdict.CLOSED, 82: Verdict.LOCAL_ERROR}
+    addresses = ["10.77.0.2", "fd77::2"]
+    calls = [Target.of(host, port) for _ in range(20) for host in addresses for port in ports]
+    with (
+        pair() as (client, server),
+        answering(server),
+        drop(client, "output", "tcp dport 82"),
+        client.entered(),
+    ):
+        found = list(probe_all(calls, concurrency=len(calls)))
+    assert Counter((each.address, each.port, each.verdict) for each in found) == {
+        (host, port, verdict): 20 for host in addresses for port, verdict in ports.items()
+    }
+    assert all(each.close is Close.CLEAN for each in found if each.verdict is Verdict.OPEN)
+
+
+@pytest.mark.live
 def test_memory_stays_flat() -> None:
     def calls() -> Iterator[Target]:
         for number in range(10_000):

@@ -190,4 +190,6 @@ def test_a_finding_is_a_value() -> None:
     for each in FINDINGS:
         assert pickle.loads(pickle.dumps(each)) == each
         assert hash(each) == hash(replace(each))
-        assert each.as_json() == {"code": each.code, "frame": each.frame, "text": each.text}
+        found = each.as_json()
+        assert (found["code"], found["frame"], found["text"]) == (each.code, each.frame, each.text)
+        assert found["certainty"] in ("proven", "likely", "possible")

@@ -99,6 +99,9 @@ class UserspaceConnections:
         self._time_wait = TimeWait()
         what = timeouts, self.options, self.clock, self._to_us, self._time_wait
         self._dialer = Dialer(*what, attentive=self._attentive)
+        self._waiting: list[tuple[UserspaceConnection, list[bytes], int]] = []
+        """Packets that wait to be sent together, and when they were due: not if all are kept."""
+
         self._lost_at = 0
         """When it was last found that packets had been lost."""
 
@@ -153,7 +156,8 @@ class UserspaceConnections:
         return self._packet_socket
 
     def results(self) -> Iterator[Result]:
-        """Yield the result of each connection that has ended since the last time."""
+        """Yield the results since the last time; first, send the SYNs of what has begun."""
+        self._send_waiting()
         while self.ended:
             connection = self.ended.popleft()
             yield build_result(connection, self._decode, tracked(connection))
@@ -186,7 +190,11 @@ class UserspaceConnections:
         self._from_us[connection.outgoing] = self._to_us[connection.incoming] = connection
         # Sockets and filters take their time: the timer runs from when our SYN leaves.
         connection.begun = now = self.clock.now()
-        self._send(connection, connection.session.start(now, cached=self._cached), now)
+        packets = connection.session.start(now, cached=self._cached)
+        if connection.segments is None:
+            self._waiting.append((connection, packets, now))
+            return connection
+        self._send(connection, packets, now)
         self._after(connection, now)
         return connection
 
@@ -231,6 +239,7 @@ class UserspaceConnections:
             captured = each if at == each.at else each._replace(at=at)
             peeked = peek(captured.octets)
             if peeked is None:
+                self._send_waiting()  # it may be for the same connection
                 self._receive_other(captured, now)
                 continue
             both, outgoing = peeked[0], captured.outgoing
@@ -244,10 +253,10 @@ class UserspaceConnections:
                     self._observe(connection, found, now)
             elif not outgoing:
                 packets = connection.session.received(captured, peeked, now)
-                self._send(connection, packets, now)
-                self._after(connection, now)
+                self._waiting.append((connection, packets, now))
             elif peeked[3] & _SYN_ACK == SYN_BIT:
                 connection.syns.append(captured)
+        self._send_waiting()
         return now if packet_socket.drained else min(now, at)
 
     def _receive_late_fin(self, captured: Captured, incoming: bytes, now: int) -> None:
@@ -331,9 +340,29 @@ class UserspaceConnections:
                 connection.last = packet
                 if connection.segments is not None:
                     connection.sent(packet)
+        self._check_late(connection, self.clock.now() - now)
+
+    def _check_late(self, connection: UserspaceConnection, late: int) -> None:
+        """Postpone the timers of a connection whose packets left so many nanoseconds late."""
         # A program that was stopped sends late: its timers must not run from before that.
-        if (late := self.clock.now() - now) > _LATE:
+        if late > _LATE:
             connection.session.postpone(late)
+
+    def _send_waiting(self) -> None:
+        """Send the packets of many connections at once, and see which of these have ended."""
+        waiting, self._waiting = self._waiting, []
+        batch = [(each, call.departure.to) for call, packets, _ in waiting for each in packets]
+        sent = self._packet_socket.pass_on_all(batch) if self._packet_socket and batch else 0
+        now = self.clock.now()
+        for connection, packets, due in waiting:
+            if sent < len(packets):
+                self._send(connection, packets[sent:], due)
+                sent = 0
+            elif packets:
+                sent -= len(packets)
+                connection.last = packets[-1]
+                self._check_late(connection, now - due)
+            self._after(connection, due)
 
     def _abort_all(self) -> None:
         """Reset the connections in progress, as many as there is time for."""

@@ -172,11 +172,18 @@ class HandshakeFindings:
         self._syn_acks += 1
         self._syn_ack = observed
         iss = int(observed.segment.seq)
-        if iss in self._isns:
+        if iss in self._isns or (self._simultaneous is None and not self._answers(observed)):
             return
         self._isns.append(iss)
         if len(self._isns) == 2 and self._simultaneous is None:
             self._keep("syn-ack-isns", observed, first=self._isns[0], second=iss)
+
+    def _answers(self, observed: Observed) -> bool:
+        """Whether a SYN-ACK acknowledges the last SYN, if that was seen."""
+        syn, ack = self._last, observed.segment.ack
+        if syn is None or ack is None:
+            return True
+        return syn.segment.seq < ack <= syn.segment.end
 
     def found(self) -> Iterator[Finding]:
         """Yield what was found so far."""

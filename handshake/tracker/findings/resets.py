@@ -54,6 +54,9 @@ class ResetFindings:
     _acknowledged: dict[Role, Seq] = field(default_factory=dict)
     """The last acknowledgment number of each end."""
 
+    _ttl: int | None = None
+    """The TTL of the server's first SYN-ACK."""
+
     _over: bool = False
 
     def feed(self, step: Step) -> None:
@@ -63,6 +66,8 @@ class ResetFindings:
             self._gap = at - self._last_at
             self._active = set()
         self._last_at = at
+        if self._ttl is None and seg.syn and step.by is Role.SERVER:
+            self._ttl = step.observed.ttl
         if seg.rst or self._opened is None or not seg.payload_length:
             self._events(step)
         if seg.ack is not None and not seg.rst:
@@ -112,9 +117,11 @@ class ResetFindings:
             return
         self._over = True
         at, observed = step.observed.at, step.observed
-        # A SYN-ACK must have been seen; a client that leaves without a word is just cut off.
+        # A SYN-ACK must have been seen; a client that leaves without a word is just cut off. With
+        # another TTL it may be another device's: that is a finding of its own.
         served = by is not Role.SERVER or by in self._sent or self._left
-        if self._opened is not None and self._accepted and not served:
+        own = observed.ttl is None or self._ttl in (None, observed.ttl)
+        if self._opened is not None and self._accepted and own and not served:
             after = (at - self._opened) / NS_PER_SECOND
             self._keep("reset-after-accept", observed, after=after)
         if self._gap and by not in self._active and self._opened is not None:

@@ -14,7 +14,7 @@ from tests.live.lab.delayed_link import tap
 from tests.live.lab.inet_diag import Entry, Info, Table
 from tests.live.lab.namespaces import Host, Socket, eventually
 from tests.live.lab.sockets import Ends, dial
-from tests.live.lab.tcpdump import Capture, capture
+from tests.live.lab.tcpdump import WHOLE, Capture, capture
 
 CLIENT, SERVER = Role.CLIENT, Role.SERVER
 PORT, SOURCE_PORT = 80, 40001
@@ -281,7 +281,9 @@ def stepwise(folder: Path, version: int) -> Iterator[tuple[Cable, dict[Role, Cap
             )
         # No filter: what came before tcpdump had set one would count as passed, and be awaited.
         captures = {
-            role: stack.enter_context(capture(host, "eth0", folder / f"{role}.pcap", only=""))
+            role: stack.enter_context(
+                capture(host, "eth0", folder / f"{role}.pcap", only="", snap=WHOLE)
+            )
             for role, host in hosts.items()
         }
         cable = Cable(hosts, devices, version)

@@ -1,9 +1,12 @@
 """Verdicts on a starved machine: 3,000 targets beside four busy loops. Run it as root.
 
     python -m tests.live.lab.many_targets 3
+    python -m tests.live.lab.many_targets 3 --stops
 
 2,700 of the targets listen, and a firewall drops the SYNs to 300. The probe runs at a low priority
-(nice 15), and takes 400 at once. It exits with 1 where a verdict is wrong.
+(nice 15), and takes 400 at once. With --stops there are no busy loops, which others on the machine
+would feel: the probe is stopped nine tenths of the time instead, half a second each time.
+It exits with 1 where a verdict is wrong.
 """
 
 import contextlib
@@ -12,9 +15,11 @@ import json
 import os
 import resource
 import selectors
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -25,7 +30,7 @@ from tests.live.lab.namespaces import Host, pair
 
 FIRST, LISTENING, DROPPED = 10_000, 2_700, 300
 LOOPS = 4
-_LIMIT = 300.0
+_LIMIT = 900.0
 """Seconds after which a run gives up."""
 
 Count = Counter[tuple[str, str]]
@@ -34,21 +39,37 @@ Count = Counter[tuple[str, str]]
 RIGHT: Count = Counter({("listening", "open"): LISTENING, ("dropped", "filtered"): DROPPED})
 
 
-def run(words: tuple[str, ...], version: int = 4) -> tuple[Count, float]:
-    """Probe all targets once; return how many have which verdict, and the seconds it took."""
-    with pair() as (client, server), _listening(server), _busy():
+_SHOWN = 5
+_RUNS, _STOPS = 0.05, 0.5
+"""Seconds that a probe runs between two stops, and that it is stopped."""
+
+
+def run(words: tuple[str, ...], version: int = 4, *, stops: bool) -> tuple[Count, float, list[str]]:
+    """Probe all targets once; return how many have which verdict, the seconds it took, and some
+    lines with a wrong verdict."""
+    busy = contextlib.nullcontext() if stops else _busy()
+    with pair() as (client, server), _listening(server), busy:
         last = FIRST + LISTENING + DROPPED - 1
         with drop(server, "input", f"tcp dport {FIRST + LISTENING}-{last}"):
             address = server.v4 if version == 4 else f"[{server.v6}]"
             probe = [sys.executable, "-m", "handshake", "probe", f"{address}:{FIRST}-{last}"]
             limits = ["--concurrency", "400", "--rate", "5000"]
             began = time.monotonic()
-            done = client.run(
-                ["nice", "-n", "15", *probe, *limits, *words], check=False, timeout=_LIMIT
-            )
-            took = time.monotonic() - began
+            argv = ["nice", "-n", "15", *probe, *limits, *words]
+            with tempfile.TemporaryFile("w+") as out:
+                running = client.popen(argv, stdout=out)
+                while running.poll() is None and time.monotonic() < began + _LIMIT:
+                    time.sleep(_RUNS)
+                    if stops:
+                        running.send_signal(signal.SIGSTOP)
+                        time.sleep(_STOPS)
+                        running.send_signal(signal.SIGCONT)
+                took = time.monotonic() - began
+                out.seek(0)
+                lines = out.read().splitlines()
     found: Count = Counter()
-    for line in done.stdout.splitlines():
+    wrong: list[str] = []
+    for line in lines:
         if "--json" in words:
             result = json.loads(line)
             port, verdict = result["port"], result["verdict"]
@@ -57,8 +78,11 @@ def run(words: tuple[str, ...], version: int = 4) -> tuple[Count, float]:
             if ":" not in target:  # the statistics
                 continue
             port = int(target.rpartition(":")[2])
+        right = "open" if port < FIRST + LISTENING else "filtered"
+        if verdict.lower() != right and len(wrong) < _SHOWN:
+            wrong.append(line if "--json" not in words else f"{verdict} {result['reason']}")
         found["listening" if port < FIRST + LISTENING else "dropped", verdict.lower()] += 1
-    return found, took
+    return found, took, wrong
 
 
 @contextmanager
@@ -132,12 +156,13 @@ def main() -> int:
     wrong = 0
     ways = itertools.cycle([((), 4), (("--json",), 4), ((), 6)])
     for (words, version), number in zip(ways, range(int(sys.argv[1])), strict=False):
-        found, took = run(words, version)
+        found, took, lines = run(words, version, stops="--stops" in sys.argv)
         wrong += found != RIGHT
         told = "right" if found == RIGHT else f"WRONG: {dict(found)}"
         sys.stdout.write(
             f"run {number + 1}, IPv{version} {' '.join(words)}: {took:.0f} s, {told}\n"
         )
+        sys.stdout.writelines(f"  {each}\n" for each in lines)
         sys.stdout.flush()
     return 1 if wrong else 0
 

@@ -73,7 +73,6 @@ def test_of_two_syn_acks_the_one_that_we_answered_counts(way: Way, tmp_path: Pat
     server = found.result.as_json()["server"]
     assert isinstance(server, dict)
     assert (server["iss"], server["mss"], server["sack_permitted"]) == (ISS, 1460, True)
-    assert "syn-ack-isns" in codes(found.result)
 
 
 @pytest.mark.live
