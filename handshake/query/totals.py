@@ -61,6 +61,8 @@ class Totals:
         self.codes: Counter[str] = Counter()
         """In how many connections each finding occurs."""
 
+        self.diagnoses: Counter[str] = Counter()
+
         self._rtts = array("d")
         self._capture_findings: dict[str | None, CaptureFindings] = {}
         for record in records:
@@ -86,6 +88,8 @@ class Totals:
         )
         if handshake.rtt is not None:
             self._rtts.append(handshake.rtt)
+        if record.diagnosis is not None:
+            self.diagnoses[record.diagnosis.code] += 1
         self.codes.update({each.code for each in record.findings})
         self._capture_findings.setdefault(record.capture, CaptureFindings()).add(record)
 
@@ -128,6 +132,7 @@ class Totals:
             },
             "refusing": _top(self.refusing),
             "silent": _top(self.silent),
+            "diagnoses": dict(self.diagnoses.most_common()),
             "codes": dict(self.codes.most_common()),
             "findings": [
                 {"capture": capture, **finding.as_json()} for capture, finding in self.findings

@@ -70,9 +70,10 @@ def page(totals: Totals, width: int, glyphs: Glyphs = UNICODE) -> Iterator[Text]
     yield line(("retransmitted".ljust(_LABEL), "dim"), counts)
     yield from _servers("refusing", totals.refusing, width)
     yield from _servers("not answering", totals.silent, width)
-    if totals.codes:
-        codes = ", ".join(f"{code} ({found:,})" for code, found in totals.codes.most_common())
-        yield from _labelled("findings", codes, width)
+    for label, found_codes in (("diagnoses", totals.diagnoses), ("findings", totals.codes)):
+        if found_codes:
+            codes = ", ".join(f"{code} ({found:,})" for code, found in found_codes.most_common())
+            yield from _labelled(label, codes, width)
     for capture, finding in totals.findings:
         yield line()
         where = f"{capture}: " if capture is not None and len(totals.captures) > 1 else ""

@@ -47,6 +47,7 @@ def test_a_capture_summed_up() -> None:
         "retransmissions": {"syn": 2, "syn_ack": 0, "data": 1},
         "refusing": [{"address": "198.51.100.7", "port": 80, "connections": 2}],
         "silent": [{"address": "198.51.100.7", "port": 9, "connections": 1}],
+        "diagnoses": {},
         "codes": {"no-answer": 1},
         "findings": [],
     }
