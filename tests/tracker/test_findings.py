@@ -297,6 +297,19 @@ CASES: dict[str, tuple[tuple[str, ...], list[str]]] = {
         (*OPEN, DATA, f"1 {DATA}", f"2 {DATA}", f"4 {DATA}", ACKED),
         ["retransmissions@5"],
     ),
+    "an octet that is sent again and again": (
+        (*OPEN, *(f"{2**n} A <SEQ=101><ACK=301><DATA=1><CTL=PSH,ACK>" for n in range(4))),
+        ["retransmissions@5", "peer-silent@7"],
+    ),
+    "keep-alives without an answer": (
+        (
+            *OPEN,
+            "1 A <SEQ=101><ACK=301><DATA=1><CTL=PSH,ACK>",
+            "2 B <SEQ=301><ACK=102><CTL=ACK>",
+            *(f"{2**n} A <SEQ=101><ACK=301><DATA=1><CTL=ACK>" for n in range(2, 6)),
+        ),
+        [],
+    ),
     "one loss": ((*OPEN, DATA, f"1 {DATA}", ACKED), []),
     "the peer is gone": (
         (*OPEN, DATA, f"1 {DATA}", f"2 {DATA}", f"4 {DATA}"),
