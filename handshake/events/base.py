@@ -77,7 +77,7 @@ class Change:
         return tuple(
             name
             for name, value in _flat(self.after)
-            if name != "inferred"
+            if name not in ("inferred", "snd.max_wnd")
             and before.get(name) != value
             and not (name not in before and value in _NOTHING)
         )

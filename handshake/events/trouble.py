@@ -28,11 +28,11 @@ class BadChecksum(Event, code="bad-checksum", section="3.1"):
     """The checksum does not match the octets."""
 
     partial: bool = False
-    """Whether it is the sum that offload leaves to the network card, or 0."""
+    """Whether it is the sum of the pseudo-header alone, which the network card completes."""
 
     @property
     def variant(self) -> str:
-        """Whether it is left to the network card, or wrong."""
+        """Its kind."""
         return "partial" if self.partial else "wrong"
 
 

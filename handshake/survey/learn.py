@@ -118,6 +118,8 @@ def _packed(
             known = answers.setdefault(ends[len(ends) // 2 - 2 : -4] + ends[-2:], [])
             known[1:] = ((asked, found),)
             if bits == _SYN_ACK and at + size < len(records):
+                if unpack(records, at + size)[6] == found[6]:
+                    failed.add(ends[:-4])  # the SYN-ACK again
                 return
             break
     if asked is not None:

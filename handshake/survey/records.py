@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from handshake.diagnosis import Others
 from handshake.errors import CaptureError
 from handshake.survey.flow_table import FlowTable
+from handshake.survey.nat_sides import NatSides
 from handshake.survey.source import File, Parts, ReadReport, Source
 from handshake.tcp import Endpoint, Observed
 from handshake.tcp.address import ip_address
@@ -119,9 +120,11 @@ def _records(
 
     decoder, readable, found = Decoder(), report.readable, False
     copies = back = 0
+    sides = NatSides()
     flows = FlowTable(decoder, every=every, dedup=dedup, others=Others())
     for record, connection in flows.records(source.frames(report, flows)):
-        yield changed(record, capture=source.file_of(record.frames[0])), connection
+        named = changed(record, capture=source.file_of(record.frames[0]))
+        yield sides.seen(named), connection
         found = True
         copies += record.client.copies + record.server.copies
         back += any(each.code == "clock-step" for each in record.findings)

@@ -218,12 +218,19 @@ class ControlBlock:
             return False
         if self.state is State.SYN_RECEIVED:
             return self.acknowledges_new(seg)
-        return self.snd.nxt is None or seg.ack <= self.snd.nxt
+        return self.snd.nxt is None or (seg.ack <= self.snd.nxt and not self.acks_old(seg))
 
     def _acceptable_in_syn_sent(self, seg: Segment) -> bool:
         if seg.ack is None:
             return seg.syn and not seg.rst
         return (seg.syn or seg.rst) and self.acknowledges_new(seg)
+
+    def acks_old(self, seg: Segment) -> bool:
+        """Whether SEG.ACK < SND.UNA - MAX.SND.WND: a guess, or very late (RFC 5961 section 5)."""
+        una, most = self.snd.una, self.snd.max_wnd
+        if una is None or most is None or seg.ack is None or self.inferred:
+            return False
+        return most < una - seg.ack
 
     def acknowledges_new(self, seg: Segment) -> bool:
         """Whether SND.UNA < SEG.ACK =< SND.NXT."""
@@ -306,7 +313,8 @@ class ControlBlock:
         if self.snd.una is not None and self.snd.una <= seg.ack and (newer or again):
             shift = 0 if seg.syn else self.snd_shift
             wnd = None if shift is None else seg.window << shift
-            snd = changed(snd, wnd=wnd, wl1=seg.seq, wl2=seg.ack)
+            most = None if wnd is None else max(wnd, snd.max_wnd or 0)
+            snd = changed(snd, wnd=wnd, wl1=seg.seq, wl2=seg.ack, max_wnd=most)
         return block if snd is self.snd else changed(block, snd=snd)
 
     def _text(self, seg: Segment) -> ControlBlock:

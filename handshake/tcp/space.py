@@ -114,6 +114,9 @@ class SendSpace:
     wl2: Seq | None = None
     """SND.WL2: SEG.ACK of the last window update."""
 
+    max_wnd: int | None = None
+    """MAX.SND.WND: the largest window that the peer ever had (RFC 5961 section 5.2)."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReceiveSpace:

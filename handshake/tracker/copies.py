@@ -138,8 +138,9 @@ class CopyFinder:
             return numbers[0] == numbers[1]
         seg = observed.segment
         if seg.syn and not seg.rst:
-            # No host sends a SYN twice so soon; an answer to another SYN has another clock.
-            return before.segment.options.timestamps == seg.options.timestamps or elsewhere
+            # No host sends a SYN twice so soon, but a SYN-ACK may answer what came in between.
+            same = before.segment.options.timestamps == seg.options.timestamps
+            return elsewhere or (same and (seg.ack is None or answers == answered))
         if not _equal(before, observed):
             return False
         if seg.length:

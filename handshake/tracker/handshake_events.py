@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from handshake import events as ev
 from handshake.events import Role
+from handshake.events.handshake import SOONEST_TIMER
 from handshake.tcp import Agreement
 from handshake.tcp.agreement import accepted_data
 from handshake.tracker.timing import answers_again
+from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +50,11 @@ def _syn_ack(seen: SegmentContext) -> Iterator[ev.Event]:
             syn.last.at > known.last.at
             or (bool(syn.again) and answers_again(syn, known, seen.observed))
         )
-        yield ev.SynAckRetransmitted(seen.by, known.again + 1, seen.since(known), asked)
+        waited = seen.since(known)
+        if not asked and waited < SOONEST_TIMER and known.again:
+            # Its last one may have answered a SYN: a timer then runs from the one before.
+            waited = max(0, seen.observed.at - known.recent[-2].at) / NS_PER_SECOND
+        yield ev.SynAckRetransmitted(seen.by, known.again + 1, waited, asked)
         before = seen.received.before
         if seen.judgment is not None and before is not None and not before.agreed:
             # The SYN-ACKs before were lost.

@@ -70,10 +70,14 @@ def _record(connection: Connection) -> Record:
         raise ValueError("a connection without a segment has no record")
     zeek, findings = connection.observer(Zeek), connection.observer(ConnectionFindings)
     conn, outcome = None if zeek is None else zeek.main, _outcome(connection)
+    ends = summarize_end(connection.client), summarize_end(connection.server)
+    if _closed_itself(connection):
+        # FIN-WAIT-1, CLOSING by its own FIN, TIME-WAIT by its own ACK.
+        ends = changed(ends[0], state="TIME-WAIT"), changed(ends[1], state="TIME-WAIT")
     return Record(
         stream=connection.number,
-        client=summarize_end(connection.client),
-        server=summarize_end(connection.server),
+        client=ends[0],
+        server=ends[1],
         roles=connection.roles,
         start=rfc3339(first.at),
         duration=_duration(connection),
@@ -171,7 +175,21 @@ def _outcome(connection: Connection) -> str:
     return "no-answer" if server.syn_ack is None and server.syn is None else "half-open"
 
 
+def _is_self_connected(connection: Connection) -> bool:
+    return connection.client.endpoint == connection.server.endpoint
+
+
+def _closed_itself(connection: Connection) -> bool:
+    """Whether a socket that is connected to itself has acknowledged its own FIN."""
+    block = connection.client.block
+    if not _is_self_connected(connection) or block is None or block.fin is None:
+        return False
+    return block.last_ack_sent is not None and block.fin < block.last_ack_sent
+
+
 def _closed(connection: Connection) -> str | None:
+    if _closed_itself(connection):
+        return "fin"
     if connection.reset_by is not None:
         return f"rst-by-{connection.reset_by}"
     if connection.closed:
@@ -191,7 +209,7 @@ def _handshake(connection: Connection) -> HandshakeRecord:
         syn_ack_to_ack=times.syn_ack_to_ack,
         syn_retransmissions=_again(connection.client.syn),
         syn_ack_retransmissions=_again(connection.server.syn_ack),
-        simultaneous=connection.simultaneous,
+        simultaneous=connection.simultaneous or _is_self_connected(connection),
         fast_open=_took_data(connection),
     )
 

@@ -48,6 +48,8 @@ def why_not(block: ControlBlock, seg: Segment) -> Message:
         return _because("old-timestamp")
     if block.state is State.SYN_RECEIVED:
         return _because("wrong-ack-in-syn-received", ack=seg.ack, expected=block.snd.nxt)
+    if block.acks_old(seg):
+        return _because("ack-of-old", ack=seg.ack, una=block.snd.una, wnd=block.snd.max_wnd)
     return _because("ack-of-unsent", ack=seg.ack, nxt=block.snd.nxt)
 
 

@@ -85,6 +85,15 @@ CASES: Final[dict[str, list[Expected]]] = {
             "findings": ["options-cut@1"],
         }
     ],
+    "44-live-self-connect.pcap": [
+        {
+            "outcome": "established",
+            "closed": "fin",
+            "client.state": "TIME-WAIT",
+            "handshake.simultaneous": True,
+            "findings": ["self-connect@1", "checksum-offload@1"],
+        }
+    ],
     "45-syn-answered-by-ack-without-syn.pcap": [
         {
             "outcome": "no-answer",
@@ -103,6 +112,14 @@ CASES: Final[dict[str, list[Expected]]] = {
     "84-live-port4.pcapng": [
         {"outcome": "no-answer", "client.state": "SYN-SENT", "findings": ["ack-without-syn@2"]},
     ],
+    "09-two-servers-two-isns.pcap": [
+        {
+            "outcome": "established",
+            "closed": "rst-by-server",
+            "server.iss": 900,
+            "findings": ["syn-ack-isns@4", "challenge-ack@5"],
+        }
+    ],
     "11-syn-twice-at-once.pcap": [
         {"outcome": "established", "client.copies": 0, "findings": []},
     ],
@@ -111,6 +128,10 @@ CASES: Final[dict[str, list[Expected]]] = {
     ],
     "24-span-both-sides-of-router.pcap": [
         COPIES | {"client.copies": 6, "server.copies": 4, "findings": ["seen-twice@2"]},
+    ],
+    "26-both-sides-of-nat.pcap": [
+        {"outcome": "established", "closed": "fin", "findings": []},
+        {"outcome": "established", "closed": "fin", "findings": ["both-sides-of-nat@2"]},
     ],
     "27-answers-stamped-an-hour-earlier.pcap": [
         {"outcome": "established", "handshake.rtt": None, "findings": ["clock-step@2"]},

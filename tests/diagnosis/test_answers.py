@@ -92,8 +92,16 @@ def test_a_client_that_other_syn_acks_reach(version: int) -> None:
     stuck = [up(1, "S", 500), down(1.01, "SA", 77, 501), down(2.01, "SA", 77, 501)]
     other = between(opened, client=(client, 40001), server=(server, 443))
     stuck = between(stuck, client=(client, 40000), server=(server, 80))
+    again = [*other, up(0.03, "PA", 101, 901, length=5), down(0.04, "A", 901, 106)]
+    # The survey sums up an ordinary connection; the tracker follows one that has only begun.
+    again = between(
+        [up(0.03, "PA", 101, 901, length=5), down(0.04, "A", 901, 106)],
+        client=(client, 40001),
+        server=(server, 443),
+    )
     for packets, reached in (
         ([*other, *stuck], True),
+        ([*other, *again, *stuck], True),
         (stuck, False),
         ([*other[:2], *stuck], False),
     ):

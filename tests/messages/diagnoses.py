@@ -76,6 +76,7 @@ _VALUES: Final[dict[str, object]] = {
 _MORE: Final[tuple[tuple[str, dict[str, object]], ...]] = (
     ("no-answer", {"count": 1, "more": False}),
     ("no-answer", {"up": True}),
+    ("port-scan", {"up": True}),
     ("wrong-acknowledgment", {"rejected": False}),
     ("stale-connection", {"count": 1, "rejected": False, "opened": False}),
     ("ack-without-syn", {"count": 1, "many": False}),

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from handshake.events import Role
+from handshake.tcp import Observed
+from handshake.tracker import Tracker, summarize
 from handshake.tracker.findings import CODES, HARMLESS
+from tests.segments import A, segment
 from tests.tracker.conversation import finding, findings
 
 SYN = "A <SEQ=100><CTL=SYN>"
@@ -70,6 +75,10 @@ CASES: dict[str, tuple[tuple[str, ...], list[str]]] = {
             "B <SEQ=311><ACK=106><DATA=5><CTL=ACK>",
         ),
         ["syn-ack-isns@3"],
+    ),
+    "another answer after the opening": (
+        (*OPEN, "B <SEQ=700><ACK=101><CTL=SYN,ACK> ttl=48"),
+        ["syn-ack-isns@4"],
     ),
     "the same answer twice": ((SYN, SYN_ACK, f"1 {SYN_ACK}", ACK), []),
     "split handshake": (
@@ -297,6 +306,19 @@ CASES: dict[str, tuple[tuple[str, ...], list[str]]] = {
         (*OPEN, DATA, f"1 {DATA}", f"2 {DATA}", f"4 {DATA}", ACKED),
         ["retransmissions@5"],
     ),
+    "an octet that is sent again and again": (
+        (*OPEN, *(f"{2**n} A <SEQ=101><ACK=301><DATA=1><CTL=PSH,ACK>" for n in range(4))),
+        ["retransmissions@5", "peer-silent@7"],
+    ),
+    "keep-alives without an answer": (
+        (
+            *OPEN,
+            "1 A <SEQ=101><ACK=301><DATA=1><CTL=PSH,ACK>",
+            "2 B <SEQ=301><ACK=102><CTL=ACK>",
+            *(f"{2**n} A <SEQ=101><ACK=301><DATA=1><CTL=ACK>" for n in range(2, 6)),
+        ),
+        [],
+    ),
     "one loss": ((*OPEN, DATA, f"1 {DATA}", ACKED), []),
     "the peer is gone": (
         (*OPEN, DATA, f"1 {DATA}", f"2 {DATA}", f"4 {DATA}"),
@@ -391,6 +413,7 @@ def test_every_code_is_described() -> None:
     seen = {each.partition("@")[0] for _, expected in CASES.values() for each in expected}
     elsewhere = {"unreachable", "icmp-error", "options-stripped", "clock-step", "answer-first"}
     of_captures = {"port-scan", "host-scan", "syn-flood", "refused-by-other-ttl"}
+    of_captures |= {"both-sides-of-nat", "self-connect"}
     assert seen | elsewhere | of_captures == set(CODES)
     assert set(CODES) >= HARMLESS
 
@@ -429,3 +452,25 @@ def test_what_was_captured_after_its_ack_is_no_gap() -> None:
 def test_an_echo_of_zero_is_no_other_clock() -> None:
     answer = f"{SYN_ACK} opts=mss1460,ts0/0,sack,ws7"
     assert finding("timestamps-echo", TIMED[0], answer).variant == "zero"
+
+
+def test_a_socket_that_is_connected_to_itself() -> None:
+    tracker = Tracker()
+    for at, text in enumerate(
+        (
+            "<SEQ=100><CTL=SYN>",
+            "<SEQ=100><ACK=101><CTL=SYN,ACK>",
+            "<SEQ=101><ACK=101><CTL=ACK>",
+            "<SEQ=101><ACK=101><DATA=5><CTL=PSH,ACK>",
+            "<SEQ=106><ACK=106><CTL=ACK>",
+            "<SEQ=106><ACK=106><CTL=FIN,ACK>",
+            "<SEQ=107><ACK=107><CTL=ACK>",
+        )
+    ):
+        seg = replace(segment(text), destination=A)
+        tracker.feed(Observed(seg, at * 10_000, frame=at + 1))
+    record = summarize(tracker.connections[0])
+    assert (record.outcome, record.closed) == ("established", "fin")
+    assert (record.client.state, record.handshake.simultaneous) == ("TIME-WAIT", True)
+    assert "self-connect" in [each.code for each in record.findings]
+    assert "one-sided" not in [each.code for each in record.findings]

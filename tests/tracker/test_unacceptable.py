@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from handshake import events as ev
 from handshake.tcp import ControlBlock, Options, Segment, State
 from handshake.tcp import options as opt
 from handshake.tracker.unacceptable import why_not
 from tests.segments import A, B, segment
+from tests.tracker.conversation import observed, tracked
 
 if TYPE_CHECKING:
     from handshake.messages import Message
@@ -105,3 +107,29 @@ def test_a_timestamp_that_is_older_than_one_received() -> None:
 def why(block: ControlBlock, seg: Segment) -> Message:
     assert not block.acceptable(seg)
     return why_not(block, seg)
+
+
+@pytest.mark.parametrize("shift", [0, 2**32 - 2000])
+@pytest.mark.parametrize(("behind", "dropped"), [(1000, False), (1001, True), (3000, True)])
+def test_data_with_a_guessed_acknowledgment(shift: int, behind: int, dropped: bool) -> None:
+    """RFC 5961 section 5: no more than the largest window behind SND.UNA."""
+
+    def number(value: int) -> int:
+        return (value + shift) % 2**32
+
+    def ack(at: int) -> str:
+        return f"B <SEQ=301><ACK={number(at)}><CTL=ACK> win=1000"
+
+    lines = [
+        f"A <SEQ={number(100)}><CTL=SYN> opts=mss1460",
+        f"B <SEQ=300><ACK={number(101)}><CTL=SYN,ACK> opts=mss1460 win=1000",
+        f"A <SEQ={number(101)}><ACK=301><CTL=ACK>",
+    ]
+    for at in (101, 1101, 2101):
+        lines += [f"A <SEQ={number(at)}><ACK=301><DATA=1000><CTL=ACK>", ack(at + 1000)]
+    tracker = tracked(*lines)
+    guess = f"9 B <SEQ=301><ACK={number(3101 - behind)}><DATA=5><CTL=ACK> win=1000"
+    step = tracker.feed(observed(guess, 0, 99))
+    reasons = [event.reason.code for event in step.events if isinstance(event, ev.Dropped)]
+    assert reasons == (["unacceptable.ack-of-old"] if dropped else [])
+    assert ("rcv.nxt" in step.receiver.changed) is not dropped

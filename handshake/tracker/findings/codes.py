@@ -22,6 +22,7 @@ CODES: Final[dict[str, str]] = {
     "split-handshake": "a SYN and a separate ACK answered the SYN",
     "simultaneous-open": "both ends sent a SYN, and the SYNs crossed",
     "syn-cleared": "a SYN whose flag was changed on the way began the connection",
+    "self-connect": "a socket is connected to itself",
     "port-reuse": "an earlier connection had the same addresses and ports",
     "mid-stream": "the start of the connection is not in the capture",
     "syn-data-rejected": "data in the SYN was not accepted",
@@ -73,6 +74,7 @@ CODES: Final[dict[str, str]] = {
     "capture-gap": "segments are missing from the capture",
     "one-sided": "only one direction is in the capture",
     # Over many connections.
+    "both-sides-of-nat": "the same connection was captured on the other side of a NAT, too",
     "port-scan": "one address tries many ports of another",
     "host-scan": "one address tries one port of many hosts",
     "syn-flood": "many connections to one port were not completed",
@@ -80,6 +82,7 @@ CODES: Final[dict[str, str]] = {
 
 HARMLESS: Final = frozenset(
     {
+        "both-sides-of-nat",
         "challenge-ack",
         "checksum-accepted",
         "checksum-offload",
@@ -92,6 +95,7 @@ HARMLESS: Final = frozenset(
         "options-cut",
         "port-reuse",
         "seen-twice",
+        "self-connect",
         "simultaneous-open",
         "syn-cookies",
         "timestamps-refused",

@@ -132,7 +132,8 @@ class DataFindings:
         if (seg.window == 0) is not (mine.closed_at is not None):
             self._window(step, mine)
         for event in step.events:
-            if isinstance(event, ev.Retransmitted) and old:
+            pending = isinstance(event, ev.KeepAlive) and event.pending
+            if (isinstance(event, ev.Retransmitted) or pending) and old:
                 mine.again += 1
                 mine.unanswered += 1
                 mine.first_again = mine.first_again or observed

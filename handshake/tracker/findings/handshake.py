@@ -81,6 +81,10 @@ class HandshakeFindings:
         stray = any(isinstance(event, ev.StrayReset) for event in step.events)
         if seg.rst and step.by is Role.CLIENT and self._syn_ack and not (self._done or stray):
             self._abandoned = self._abandoned or step.observed
+        if step.index == 1 and seg.source == seg.destination:
+            self._keep("self-connect", step.observed, port=seg.source.port)
+        if step.by is Role.SERVER and seg.syn and self._done and not (seg.rst or seg.fin):
+            self._late(step.observed)
         if step.by is Role.SERVER:
             self._bare(step.observed)
             self._answer = step.observed
@@ -167,6 +171,12 @@ class HandshakeFindings:
             self._keep("ack-answers-syn", observed)
         elif seg.ack is not None and not seg.length:
             self._keep("ack-without-syn", observed)
+
+    def _late(self, observed: Observed) -> None:
+        """Note a SYN-ACK with another ISN that answers the same SYN after the opening."""
+        seg, syn = observed.segment, self._first
+        if syn is not None and seg.ack == syn.segment.end and int(seg.seq) not in self._isns:
+            self._answered(observed)
 
     def _answered(self, observed: Observed) -> None:
         self._syn_acks += 1
