@@ -127,6 +127,7 @@ def scan(case: Case) -> Claim | None:
         "port": case.port,
     }
     host = case.others.host(record.server.address)
+    values["up"] = host is not None
     gone = [] if host is None else [_not_down(host.answers[0])]
     return Claim("port-scan", "likely", case.syns, values, gone)
 

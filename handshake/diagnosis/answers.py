@@ -118,7 +118,11 @@ def unacknowledged(case: Case) -> Claim | None:
         "asked": bool(case.syns),
         "port": case.port,
     }
-    return Claim("syn-ack-unanswered", "possible", [*case.syns[:1], *case.syn_acks], values)
+    reached = case.others.reached(case.record.client.address, case.record.server.address)
+    values["reached"] = reached is not None
+    gone = [RuledOut("path-back", *reached)] if reached else []
+    evidence = [*case.syns[:1], *case.syn_acks]
+    return Claim("syn-ack-unanswered", "possible", evidence, values, gone)
 
 
 def is_unacknowledged(evidence: Sequence[Seen]) -> bool:

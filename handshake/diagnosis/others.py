@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
+from handshake.units import MASK
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -101,6 +103,9 @@ class Others:
     def __init__(self) -> None:
         self._hosts: dict[str, Host] = {}
         self._stamps: dict[tuple[str, str], list[Stamp]] = {}
+        self._reached: dict[tuple[str, str], int | None] = {}
+        """The first segment of a client that answers a SYN-ACK, by client and server."""
+
         self._unasked: dict[tuple[str, int, int], list[Seen]] = {}
         """SYN-ACKs to a client that sent no SYN to their sender."""
 
@@ -130,6 +135,11 @@ class Others:
     def hanging(self, server: str, port: int) -> Failures | None:
         """Return what was not completed to a port, by client."""
         return self._hanging.get((server, port))
+
+    def reached(self, client: str, server: str) -> tuple[int | None] | None:
+        """Return the frame that shows that SYN-ACKs reach a client; None if none does."""
+        pair = client, server
+        return (self._reached[pair],) if pair in self._reached else None
 
     def answers_from_elsewhere(self, syn: Seen) -> list[Seen]:
         """Return the SYN-ACKs of other hosts that acknowledge exactly this SYN."""
@@ -165,6 +175,11 @@ class Others:
         """Remember that a host answered."""
         _of(self._hosts, address, Host).add(answer)
 
+    def reaches(self, client: str, server: str, frame: int | None) -> None:
+        """Remember that a client answered a SYN-ACK."""
+        if (client, server) not in self._reached and len(self._reached) < HOSTS:
+            self._reached[client, server] = frame
+
     def accepted(self, client: str, server: str, stamp: Stamp) -> None:
         """Remember a timestamp of a connection that opened."""
         known: list[Stamp] = _of(self._stamps, (client, server), list)
@@ -197,6 +212,8 @@ class Others:
             self.asked(first)
         elif len(segments) > 2 and segments[1].syn_ack:
             final = segments[2]
+            if final.same_way(first) and final.ack == (segments[1].seq + 1) & MASK:
+                self.reaches(client, server, final.frame)
             if final.same_way(first) and final.stamp is not None and not final.syn:
                 self.accepted(client, server, Stamp(final.frame, final.at, final.stamp))
 

@@ -212,11 +212,12 @@ def _is_bare(syn: Seen, syn_ack: Seen) -> bool:
 
 
 def _is_series(rst: Seen, later: Seen) -> bool:
-    """Whether a second RST at once has a higher number, though no data lies between.
+    """Whether a second RST at once has another number, though no data lies between.
 
-    An injector tries several numbers, since it does not know which one is expected.
+    An injector tries several numbers, since it does not know which one is expected. They may arrive
+    in any order.
     """
-    return 0 < later.at - rst.at < _AT_ONCE and distance(rst.seq, later.seq) > 0
+    return 0 < later.at - rst.at < _AT_ONCE and distance(rst.seq, later.seq) != 0
 
 
 def _shows_series(evidence: Sequence[Seen]) -> bool:

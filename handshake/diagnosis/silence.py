@@ -38,6 +38,7 @@ def unanswered(case: Case) -> Claim | None:
         "span": seconds(syns[0], syns[-1]),
         "port": case.port,
         "server": case.record.server.address,
+        "up": False,
     }
     host = case.others.host(case.record.server.address)
     begin, end = syns[0].at - _NEAR, syns[-1].at + _NEAR
@@ -47,7 +48,7 @@ def unanswered(case: Case) -> Claim | None:
     same = [each for each in answers if each.port == case.port]
     seen = min(same or answers, key=lambda each: abs(each.at - syns[0].at))
     ruled_out = [RuledOut("host-down", seen.frame, {"port": seen.port, "refused": seen.refused})]
-    values |= {"answering": seen.port, "refused": seen.refused}
+    values |= {"answering": seen.port, "refused": seen.refused, "up": True}
     if not same:
         return Claim("silent-filter", "likely", syns, values, ruled_out)
     if seen.refused:

@@ -105,6 +105,13 @@ class WindowClosed(Event, code="zero-window", section="3.8.6"):
     """An end advertised a zero window: its receive buffer is full."""
 
     by: Role
+    over: bool = False
+    """Whether the peer's FIN has come, so that nothing waits for the window."""
+
+    @property
+    def variant(self) -> str:
+        """Whether the peer has to wait."""
+        return "over" if self.over else "waits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +128,13 @@ class KeepAlive(Event, code="keep-alive", section="3.8.4"):
     """A segment with the number before SND.NXT asked whether the peer is still there."""
 
     by: Role
+    pending: bool = False
+    """Whether its octet was never acknowledged."""
+
+    @property
+    def variant(self) -> str:
+        """Whether it only asks, or sends an octet again that the peer has not acknowledged."""
+        return "pending" if self.pending else "asks"
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,9 +118,16 @@ class ChallengeAck(Event, code="challenge-ack", section="RFC 5961 3, 4"):
 
 @dataclass(frozen=True, slots=True)
 class StrayReset(Event, code="stray-reset", section="3.5.2"):
-    """A RST answered a segment that does not belong to the connection."""
+    """A RST of an end whose connection was over: the answer to a segment, or late."""
 
     by: Role
+    acks: bool = False
+    """Whether it has an ACK, as no answer to an ACK has."""
+
+    @property
+    def variant(self) -> str:
+        """Whether it is the answer that a segment with ACK gets."""
+        return "other" if self.acks else "answer"
 
 
 @dataclass(frozen=True, slots=True)

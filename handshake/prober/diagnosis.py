@@ -32,6 +32,7 @@ def by_verdict(
         "server": address,
         "count": syns,
         "more": syns > 1,
+        "up": False,
         "span": seconds or 0,
         "times": 1,
         "again": False,

@@ -118,6 +118,8 @@ def _packed(
             known = answers.setdefault(ends[len(ends) // 2 - 2 : -4] + ends[-2:], [])
             known[1:] = ((asked, found),)
             if bits == _SYN_ACK and at + size < len(records):
+                if unpack(records, at + size)[6] == found[6]:
+                    failed.add(ends[:-4])  # the SYN-ACK again
                 return
             break
     if asked is not None:
@@ -139,8 +141,12 @@ def _answer(others: Others, asked: tuple[Any, ...], found: tuple[Any, ...]) -> N
 
 
 def _stamp(others: Others, answer: tuple[Any, ...], final: tuple[Any, ...]) -> None:
-    if final[6] != answer[6] and final[11] == _TIMESTAMPS and not final[9] & SYN_BIT:
-        client, server, _ = _ends(final[6])
+    if final[6] == answer[6] or final[9] & SYN_BIT:
+        return
+    client, server, _ = _ends(final[6])
+    if final[9] & ACK_BIT:
+        others.reaches(client, server, final[1])
+    if final[11] == _TIMESTAMPS:
         others.accepted(client, server, Stamp(final[1], final[0], final[12]))
 
 

@@ -94,7 +94,8 @@ def _reset(seen: SegmentContext) -> Generator[ev.Event, None, bool]:
         and seen.sent.before == seen.sent.after
         and seen.sent.before is not None
     ):
-        yield ev.StrayReset(seen.by)
+        asks = block is not None and block.state is State.SYN_SENT
+        yield ev.StrayReset(seen.by, seen.seg.ack is not None and not asks)
         return False
     waits = block is not None and block.state is State.SYN_SENT
     if waits and syn is not None and seen.sender.syn_ack is None and seen.received.changed:

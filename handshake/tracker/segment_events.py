@@ -112,7 +112,7 @@ def flow(seen: SegmentContext) -> Iterator[ev.Event]:
         peer = seen.received.before
         yield ev.FinSent(seen.by, first=peer is None or peer.fin is None)
     if seen.marks & Mark.ZERO_WINDOW:
-        yield ev.WindowClosed(seen.by)
+        yield ev.WindowClosed(seen.by, before is not None and before.rcv.fin is not None)
     if seen.seg.ack is None or seen.marks & Mark.KEEP_ALIVE:
         # A keep-alive or window probe repeats its sender's last ACK: that acknowledges nothing.
         return
@@ -125,7 +125,8 @@ def _numbers(seen: SegmentContext) -> Iterator[ev.Event]:
     seg, octets, marks = seen.seg, seen.sender.numbers.octets, seen.marks
     if marks & Mark.KEEP_ALIVE:
         full = seen.received.before is not None and seen.received.before.rcv.wnd == 0
-        yield ev.WindowProbe(seen.by) if full else ev.KeepAlive(seen.by)
+        pending = seg.payload_length > 0 and _is_pending(seen)
+        yield ev.WindowProbe(seen.by) if full else ev.KeepAlive(seen.by, pending)
         return
     if octets.gap:
         yield ev.GapSeen(seen.by, octets.gap)
@@ -178,6 +179,12 @@ def _repeated(seen: SegmentContext) -> Iterator[ev.Event]:
         yield ev.DuplicateAck(seen.by)
     else:
         yield ev.AckedAgain(seen.by, handshake=False)
+
+
+def _is_pending(seen: SegmentContext) -> bool:
+    """Whether the peer has not acknowledged the octet before the next one."""
+    block = seen.sent.before
+    return block is not None and block.snd.una is not None and block.snd.una == seen.seg.seq
 
 
 def _opens(seen: SegmentContext) -> bool:

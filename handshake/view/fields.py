@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from handshake.tcp.checksum import Checksum, kind
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.header import option_texts
 from handshake.view.layout import line, wrap
@@ -72,8 +73,15 @@ class Fields:
         return f"{seg.window}{scaled}"
 
     def _checksum(self) -> str:
-        verdict = {True: " ok", False: " wrong", None: " ?"}[self.step.observed.checksum_ok]
-        return f"0x{self.step.segment.checksum:04x}{verdict}"
+        return f"0x{self.step.segment.checksum:04x}{_VERDICTS[kind(self.step.observed)]}"
+
+
+_VERDICTS: Final = {
+    Checksum.RIGHT: " ok",
+    Checksum.PARTIAL: " partial",
+    Checksum.WRONG: " wrong",
+    Checksum.UNKNOWN: " ?",
+}
 
 
 def _columns(cells: Sequence[tuple[str, str]]) -> Text:

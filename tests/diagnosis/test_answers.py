@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tests.diagnosis.made import codes, down, only, up
+import pytest
+
+from tests.diagnosis.made import between, codes, down, only, up
+from tests.diagnosis.made import found as records_of
 
 SYN = up(0, "S", 100)
 OPEN = [SYN, down(0.02, "SA", 900, 101), up(0.021, "A", 101, 901)]
@@ -79,3 +82,31 @@ def test_a_syn_ack_with_the_echo_of_no_syn() -> None:
 
 def test_answers_that_open_nothing_and_fit_no_cause() -> None:
     assert codes([SYN, down(0.02, "R", 0), up(1, "S", 100), down(1.02, "R", 0)]) == ["unexplained"]
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_client_that_other_syn_acks_reach(version: int) -> None:
+    server = "192.0.2.10" if version == 4 else "2001:db8::10"
+    client = "10.0.0.1" if version == 4 else "2001:db8::1"
+    opened = [up(0, "S", 100), down(0.01, "SA", 900, 101), up(0.02, "A", 101, 901)]
+    stuck = [up(1, "S", 500), down(1.01, "SA", 77, 501), down(2.01, "SA", 77, 501)]
+    other = between(opened, client=(client, 40001), server=(server, 443))
+    stuck = between(stuck, client=(client, 40000), server=(server, 80))
+    again = [*other, up(0.03, "PA", 101, 901, length=5), down(0.04, "A", 901, 106)]
+    # The survey sums up an ordinary connection; the tracker follows one that has only begun.
+    again = between(
+        [up(0.03, "PA", 101, 901, length=5), down(0.04, "A", 901, 106)],
+        client=(client, 40001),
+        server=(server, 443),
+    )
+    for packets, reached in (
+        ([*other, *stuck], True),
+        ([*other, *again, *stuck], True),
+        (stuck, False),
+        ([*other[:2], *stuck], False),
+    ):
+        diagnosis = records_of(packets)[-1].diagnosis
+        assert diagnosis is not None
+        assert diagnosis.code == "syn-ack-unanswered"
+        assert diagnosis.values["reached"] is reached
+        assert [each.code for each in diagnosis.ruled_out] == ["path-back"] * reached

@@ -93,6 +93,8 @@ def test_several_resets_at_once_with_different_numbers() -> None:
     diagnosis = only(packets)
     assert diagnosis is not None
     assert (diagnosis.code, diagnosis.certainty) == ("injected-reset", "likely")
+    swapped = [replace(packets[-1], at=0.2), replace(packets[-2], at=0.201)]
+    assert codes([*ASKED, *swapped]) == ["injected-reset"]
     same = [replace(each, ttl=48) for each in packets[-2:]]
     assert codes([*ASKED, *same]) != ["injected-reset"]
 

@@ -40,6 +40,7 @@ def test_a_port_that_refused_another_client_is_not_filtered_for_all() -> None:
     assert told[1] is not None
     assert (told[1].code, told[1].certainty) == ("no-answer", "possible")
     assert [each.code for each in told[1].ruled_out] == ["host-down"]
+    assert told[1].values["up"]
 
 
 def test_a_listener_that_answers_some_and_not_others() -> None:

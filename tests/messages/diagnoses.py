@@ -68,15 +68,22 @@ _VALUES: Final[dict[str, object]] = {
     "span": 7.0,
     "times": 4,
     "ttl": 57,
+    "up": False,
+    "reached": False,
 }
 """What the sentences name."""
 
 _MORE: Final[tuple[tuple[str, dict[str, object]], ...]] = (
     ("no-answer", {"count": 1, "more": False}),
+    ("no-answer", {"up": True}),
+    ("port-scan", {"up": True}),
     ("wrong-acknowledgment", {"rejected": False}),
     ("stale-connection", {"count": 1, "rejected": False, "opened": False}),
     ("ack-without-syn", {"count": 1, "many": False}),
     ("syn-ack-unanswered", {"count": 1, "many": False, "asked": False}),
+    ("syn-ack-unanswered", {"count": 1, "many": False, "reached": True}),
+    ("syn-ack-unanswered", {"reached": True}),
+    ("syn-ack-lost", {"named": False}),
     ("injected-reset", {"opening": False, "other": False}),
     ("refused", {"times": 5, "again": True}),
 )

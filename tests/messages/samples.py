@@ -105,9 +105,11 @@ EVENTS: Final[tuple[Event, ...]] = (
     ev.AckedAgain(CLIENT, handshake=True),
     ev.AckedAgain(CLIENT, handshake=False),
     ev.WindowClosed(SERVER),
+    ev.WindowClosed(SERVER, over=True),
     ev.WindowUpdated(SERVER, 65535),
     ev.WindowProbe(CLIENT),
     ev.KeepAlive(CLIENT),
+    ev.KeepAlive(CLIENT, pending=True),
     ev.KeepAliveAck(SERVER),
     ev.FinSent(CLIENT, first=True),
     ev.FinSent(SERVER, first=False),
@@ -119,6 +121,7 @@ EVENTS: Final[tuple[Event, ...]] = (
     ev.ResetRefused(SERVER),
     ev.ResetRefused(CLIENT, ours=True),
     ev.StrayReset(CLIENT),
+    ev.StrayReset(CLIENT, acks=True),
     ev.Dropped(SERVER, OUTSIDE),
     ev.ChallengeAck(SERVER),
     ev.SynCleared(CLIENT),
@@ -142,6 +145,7 @@ _OUTCOMES: Final = tuple(
     for outcome, count in (("no-answer", 25), ("refused", 5), ("established", 1))
 )
 _SCALING: Final = {"most": 65535, "rtt": 0.02, "bits": 26214000.0}
+_SUMS: Final = {"bad": 9, "checked": 9, "all": False, "cut": False}
 _ICMP: Final = {
     "sender": ip_address("203.0.113.9"),
     "destination": "198.51.100.7:80",
@@ -206,7 +210,8 @@ FINDINGS: Final[tuple[Finding, ...]] = (
     Finding("timestamps-refused", 2),
     Finding("timestamps-stripped", 2, {"by": CLIENT, "syn": "SYN", "gone": ["timestamps", "ECN"]}),
     Finding("timestamps-missing", 3, {"by": CLIENT}),
-    Finding("timestamps-echo", 2, {"echoed": 8, "sent": 7}),
+    Finding("timestamps-echo", 2, {"echoed": 8, "sent": 7}, "other"),
+    Finding("timestamps-echo", 2, {"echoed": 0, "sent": 7}, "zero"),
     Finding("options-stripped", 3, {"by": SERVER, "syn": "SYN-ACK", "gone": ["MPTCP"]}),
     Finding("options-blanked", 1, {"by": CLIENT, "nops": 10, "octets": 20}),
     Finding("ecn-refused", 2),
@@ -215,7 +220,8 @@ FINDINGS: Final[tuple[Finding, ...]] = (
     Finding("mptcp-refused", 2, {"subtype": "MP_CAPABLE"}),
     Finding("syn-cookies", 2),
     Finding("reset-after-accept", 5, {"after": 0.00312}),
-    Finding("reset-by-other-ttl", 6, {"by": SERVER, "ttl": 60, "others": [52, 64]}),
+    Finding("reset-by-other-ttl", 6, {"by": SERVER, "ttl": 60, "others": [52, 64]}, "other"),
+    Finding("reset-by-other-ttl", 3, {"by": CLIENT, "ttl": 64, "others": [45]}, "syn"),
     Finding("refused-by-other-ttl", 7, {"server": "198.51.100.7", "ttl": 61, "others": [52]}),
     Finding("reset-out-of-window", 5, _RESET),
     Finding("reset-inexact", 5, _RESET),
@@ -234,12 +240,10 @@ FINDINGS: Final[tuple[Finding, ...]] = (
     Finding("icmp-error", 9, _ICMP),
     Finding("middlebox", 6, {"by": SERVER, "syn_ttl": 52, "count": 3, "ttl": 40}),
     Finding("ttl-varies", 6, {"by": SERVER, "ttls": [51, 52]}),
-    Finding("checksum-offload", 1, {"by": CLIENT, "bad": 9, "checked": 9, "all": True}, "one-end"),
-    Finding(
-        "checksum-offload", 1, {"by": CLIENT, "bad": 17, "checked": 18, "all": False}, "both-ends"
-    ),
-    Finding("bad-checksum", 4, {"by": CLIENT, "bad": 1, "checked": 4}),
-    Finding("checksum-accepted", 1, {"by": SERVER, "bad": 9, "checked": 9, "all": True}),
+    Finding("checksum-offload", 1, {"by": CLIENT, **_SUMS, "all": True}, "one-end"),
+    Finding("checksum-offload", 1, {"by": CLIENT, **_SUMS, "bad": 8, "cut": True}, "both-ends"),
+    Finding("bad-checksum", 4, {"by": CLIENT, **_SUMS, "bad": 1}),
+    Finding("checksum-accepted", 1, {"by": SERVER, **_SUMS, "all": True, "cut": True}),
     Finding("malformed", 4, {"problems": ("data offset 4 is below 5",)}),
     Finding("reserved-bits", 4),
     Finding("answer-first", 2),
@@ -248,6 +252,7 @@ FINDINGS: Final[tuple[Finding, ...]] = (
     Finding("seen-twice", 5, {"count": 1, "gap": 0.001, "hops": 0}, "points"),
     Finding("seen-twice", 5, {"count": 16, "gap": 0.0000205, "hops": 1}, "points"),
     Finding("seen-twice", 11, {"count": 20, "gap": 10.0, "hops": 0}, "replayed"),
+    Finding("numbers-rewritten", 3, {"by": SERVER, "count": 170}),
     Finding("capture-gap", 4, {"count": 500}),
     Finding("one-sided", 4, {"by": CLIENT}),
     Finding("port-scan", 1, {**_FLOOD, "total": 31}),

@@ -208,6 +208,10 @@ CASES: dict[str, tuple[tuple[str, ...], list[str]]] = {
         (TIMED[0], f"{SYN_ACK} opts=mss1460,ts9/8,sack,ws7", f"{ACK} opts=ts8/9"),
         ["timestamps-echo@2"],
     ),
+    "a stack that echoes nothing": (
+        (TIMED[0], f"{SYN_ACK} opts=mss1460,ts0/0,sack,ws7", f"{ACK} opts=ts8/9"),
+        ["timestamps-echo@2"],
+    ),
     "options were blanked": (
         (f"{SYN} opts=mss1460,nops10,ws7,sack", SYN_ACK),
         ["options-blanked@1"],
@@ -238,6 +242,20 @@ CASES: dict[str, tuple[tuple[str, ...], list[str]]] = {
         (*OPEN, DATA, "B <SEQ=301><ACK=106><CTL=RST,ACK>"),
         ["reset-after-accept@5"],
     ),
+    "reset after the client had left": (
+        (*OPEN, "A <SEQ=101><ACK=301><CTL=FIN,ACK>", "B <SEQ=301><ACK=102><CTL=RST,ACK>"),
+        [],
+    ),
+    "reset after a request and a FIN": (
+        (
+            *OPEN,
+            DATA,
+            "A <SEQ=106><ACK=301><CTL=FIN,ACK>",
+            "B <SEQ=301><ACK=107><CTL=RST,ACK>",
+        ),
+        ["reset-after-accept@6"],
+    ),
+    "reset where nothing was seen to accept": ((SYN, ACK, DATA, "B <SEQ=301><CTL=RST>"), []),
     "reset after an answer": ((*OPEN, DATA, ANSWER, "B <SEQ=310><ACK=106><CTL=RST,ACK>"), []),
     "reset by another": (
         (*OPEN, DATA, ANSWER, "B <SEQ=310><ACK=106><CTL=RST,ACK> ttl=60"),
@@ -288,6 +306,19 @@ CASES: dict[str, tuple[tuple[str, ...], list[str]]] = {
         (*OPEN, DATA, f"1 {DATA}", f"2 {DATA}", f"4 {DATA}", ACKED),
         ["retransmissions@5"],
     ),
+    "an octet that is sent again and again": (
+        (*OPEN, *(f"{2**n} A <SEQ=101><ACK=301><DATA=1><CTL=PSH,ACK>" for n in range(4))),
+        ["retransmissions@5", "peer-silent@7"],
+    ),
+    "keep-alives without an answer": (
+        (
+            *OPEN,
+            "1 A <SEQ=101><ACK=301><DATA=1><CTL=PSH,ACK>",
+            "2 B <SEQ=301><ACK=102><CTL=ACK>",
+            *(f"{2**n} A <SEQ=101><ACK=301><DATA=1><CTL=ACK>" for n in range(2, 6)),
+        ),
+        [],
+    ),
     "one loss": ((*OPEN, DATA, f"1 {DATA}", ACKED), []),
     "the peer is gone": (
         (*OPEN, DATA, f"1 {DATA}", f"2 {DATA}", f"4 {DATA}"),
@@ -332,6 +363,38 @@ CASES: dict[str, tuple[tuple[str, ...], list[str]]] = {
     "the capture lost packets": (
         (*OPEN, "B <SEQ=301><ACK=606><CTL=ACK>"),
         ["capture-gap@4"],
+    ),
+    "the packet comes after its ACK": (
+        (*OPEN, "B <SEQ=301><ACK=106><CTL=ACK>", DATA),
+        [],
+    ),
+    "one of two packets comes after its ACK": (
+        (*OPEN, "B <SEQ=301><ACK=116><CTL=ACK>", DATA),
+        ["capture-gap@4"],
+    ),
+    "an end that only repeats an old ACK": (
+        tuple(f"{2**n} A <SEQ=106><ACK=500><CTL=FIN,ACK>" for n in range(3)),
+        ["mid-stream@1"],
+    ),
+    "one direction only, from its middle": (
+        tuple(f"A <SEQ=106><ACK={500 + n}><CTL=ACK>" for n in range(3)),
+        ["mid-stream@1", "one-sided@3"],
+    ),
+    "both sides of a device that rewrites numbers": (
+        (
+            SYN,
+            "B <SEQ=2000000000><ACK=954495046><CTL=SYN,ACK> id=7",
+            f"{SYN_ACK} id=7",
+            ACK,
+            DATA,
+            "B <SEQ=2000000001><ACK=954495051><DATA=9><CTL=PSH,ACK> id=8",
+            f"{ANSWER} id=8",
+            "B <SEQ=2000000010><ACK=954495051><DATA=9><CTL=PSH,ACK> id=9",
+            "B <SEQ=310><ACK=106><DATA=9><CTL=PSH,ACK> id=9",
+            "B <SEQ=2000000019><ACK=954495051><DATA=9><CTL=PSH,ACK> id=10",
+            "B <SEQ=319><ACK=106><DATA=9><CTL=PSH,ACK> id=10",
+        ),
+        ["numbers-rewritten@3"],
     ),
     "one direction only": (
         (SYN, ACK, DATA, "A <SEQ=106><ACK=500><DATA=5><CTL=ACK>"),
@@ -379,6 +442,16 @@ def test_how_long_a_window_was_closed() -> None:
         "again": True,
         "still": True,
     }
+
+
+def test_what_was_captured_after_its_ack_is_no_gap() -> None:
+    gap = finding("capture-gap", *OPEN, "B <SEQ=301><ACK=116><CTL=ACK>", DATA)
+    assert gap.values["count"] == 10
+
+
+def test_an_echo_of_zero_is_no_other_clock() -> None:
+    answer = f"{SYN_ACK} opts=mss1460,ts0/0,sack,ws7"
+    assert finding("timestamps-echo", TIMED[0], answer).variant == "zero"
 
 
 def test_a_socket_that_is_connected_to_itself() -> None:

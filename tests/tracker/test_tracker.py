@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,7 @@ from handshake.tcp import ControlBlock, Observed, Options, State
 from handshake.tcp import options as opt
 from handshake.tracker import Tracker, summarize
 from tests.segments import LINUX, A, B, segment
-from tests.tracker.conversation import records
+from tests.tracker.conversation import observed, records
 
 if TYPE_CHECKING:
     from handshake.events import Step
@@ -403,6 +404,43 @@ def test_fast_open_with_data_in_the_syn() -> None:
     server = tracker.connections[0].server.block
     assert server is not None
     assert (server.state, int(server.rcv.nxt or 0)) == (State.ESTABLISHED, 22)
+
+
+def test_a_rst_with_an_ack_is_no_answer_to_one() -> None:
+    reset = "A <SEQ=101><ACK=301><CTL=RST,ACK>"
+    late, answer = "B <SEQ=301><ACK=101><CTL=RST,ACK>", "B <SEQ=301><CTL=RST>"
+    for last, variant in ((late, "other"), (answer, "answer")):
+        (event,) = steps(*OPEN, reset, last)[-1].events
+        assert (event.code, event.variant) == ("stray-reset", variant)
+
+
+def test_a_checksum_that_offload_left_is_not_called_wrong() -> None:
+    seg = segment("<SEQ=100><CTL=SYN>")
+    for found, variant in ((0, "partial"), (0x1234, "wrong")):
+        observed = Observed(replace(seg, checksum=found), 0, checksum_ok=False)
+        assert Tracker().feed(observed).events[-1].variant == variant
+
+
+@pytest.mark.parametrize("acknowledged", [True, False])
+def test_an_octet_that_was_never_acknowledged_is_no_mere_keep_alive(acknowledged: bool) -> None:
+    data = "A <SEQ=101><ACK=301><DATA=1><CTL=PSH,ACK>"
+    ack = ("B <SEQ=301><ACK=102><CTL=ACK>",) if acknowledged else ()
+    (event,) = steps(*OPEN, data, *ack, data)[-1].events
+    assert (event.code, event.variant) == ("keep-alive", "asks" if acknowledged else "pending")
+
+
+def test_a_closed_window_after_the_fin_stops_nothing() -> None:
+    closing = (
+        "A <SEQ=101><ACK=301><CTL=FIN,ACK>",
+        "B <SEQ=301><ACK=102><CTL=ACK> win=0",
+        "B <SEQ=301><ACK=102><CTL=FIN,ACK> win=0",
+    )
+    seen: list[str] = []
+    tracker = Tracker()
+    for number, text in enumerate((*OPEN, *closing)):
+        step = tracker.feed(observed(text, number * 10_000_000, number + 1))
+        seen += [each.variant for each in step.events if each.code == "zero-window"]
+    assert seen == ["over"]
 
 
 def test_a_bad_checksum_is_dropped_where_this_host_received_it() -> None:

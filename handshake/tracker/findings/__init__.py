@@ -62,6 +62,9 @@ class ConnectionFindings:
         if any(each.code == "unreachable" for each in found):
             # The ICMP error is the answer.
             found = [each for each in found if each.code != "no-answer"]
+        if any(each.code == "numbers-rewritten" for each in found):
+            # One SYN-ACK, before and after its number was rewritten.
+            found = [each for each in found if each.code != "syn-ack-isns"]
         return tuple(sorted(found, key=lambda each: each.frame or 0))
 
 

@@ -70,6 +70,7 @@ CODES: Final[dict[str, str]] = {
     "answer-first": "the SYN-ACK was captured before the SYN that it answers",
     "clock-step": "a packet has an earlier time stamp than the one before it",
     "seen-twice": "packets were captured twice",
+    "numbers-rewritten": "packets were captured again with other sequence numbers",
     "capture-gap": "segments are missing from the capture",
     "one-sided": "only one direction is in the capture",
     # Over many connections.
@@ -89,6 +90,7 @@ HARMLESS: Final = frozenset(
         "mid-stream",
         "mptcp-refused",
         "mss-low",
+        "numbers-rewritten",
         "one-sided",
         "options-cut",
         "port-reuse",

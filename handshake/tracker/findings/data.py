@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Final
 from handshake import events as ev
 from handshake.events import Role
 from handshake.record import Finding
+from handshake.tracker.copies import identification
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from handshake.events import Step
-    from handshake.tcp import Observed, Seq
+    from handshake.tcp import Observed, Segment, Seq
 
 LEAST_RETRANSMISSIONS: Final = 3
 """Retransmissions below which a share of losses means little."""
@@ -27,6 +28,19 @@ SILENT: Final = 3
 """Retransmissions without any answer after which the peer counts as silent: one or two may have
 been answered just after the capture ended."""
 
+REWRITTEN: Final = 2
+"""Packets with the same identification and other numbers that no accident explains: one in 65,536
+has the identification of the one before."""
+
+FAR: Final = 1 << 24
+"""Numbers that no sender goes on by in `AT_ONCE`: another numbering."""
+
+AT_ONCE: Final = NS_PER_SECOND // 100
+"""Nanoseconds within which a device passes a packet on."""
+
+GAPS: Final = 16
+"""Gaps of the capture remembered, in which a packet out of order may still fall."""
+
 ONE_SIDED: Final = 3
 """Segments of one end, with none of the other, that make a capture one-sided."""
 
@@ -34,7 +48,20 @@ ONE_SIDED: Final = 3
 @dataclass(slots=True)
 class _Direction:
     segments: int = 0
+    last: Observed | None = None
+    """Its last packet."""
+
+    rewritten: int = 0
+    """Packets that came again with other numbers."""
+
+    first_rewritten: Observed | None = None
     acks: int = 0
+    acknowledged: Seq | None = None
+    """The number that its first ACK acknowledged."""
+
+    answered: bool = False
+    """Whether its ACKs prove that the other end sent something while this end was captured."""
+
     carrying: int = 0
     """Segments with data or FIN."""
 
@@ -58,7 +85,7 @@ class _Direction:
 class DataFindings:
     """Follows windows, retransmissions, and what the capture has missed."""
 
-    __slots__ = ("_ends", "_itself", "_last", "_unseen", "_unseen_at")
+    __slots__ = ("_ends", "_gaps", "_itself", "_last", "_unseen", "_unseen_at")
 
     def __init__(self) -> None:
         self._ends = {Role.CLIENT: _Direction(), Role.SERVER: _Direction()}
@@ -66,7 +93,12 @@ class DataFindings:
         """Whether a socket is connected to itself."""
 
         self._unseen = 0
+        """Octets that were acknowledged and never captured."""
+
         self._unseen_at: Observed | None = None
+        self._gaps: list[tuple[Role, Seq, Seq]] = []
+        """Who sent them, and their numbers: a packet out of order may still come."""
+
         self._last: Observed | None = None
 
     def feed(self, step: Step) -> None:
@@ -76,28 +108,53 @@ class DataFindings:
             self._itself = seg.source == seg.destination
         mine = self._ends[step.by]
         mine.segments += 1
-        self._last = observed
+        if mine.last is not None and _is_rewritten(mine.last, observed):
+            mine.rewritten += 1
+            mine.first_rewritten = mine.first_rewritten or observed
+        self._last = mine.last = observed
         self._ends[step.by.other].unanswered = 0
         if seg.syn or seg.rst:
             # A SYN may start from another number, behind those of an earlier one.
             mine.next = seg.end if seg.syn else mine.next
+            mine.answered |= seg.syn
             return
+        if self._gaps and seg.length:
+            self._found_late(step.by, seg)
         old = mine.next is not None and seg.seq < mine.next
         if mine.next is None or mine.next < seg.end:
             mine.next = seg.end
-        mine.acks += seg.ack is not None
+        if seg.ack is not None:
+            mine.acks += 1
+            mine.acknowledged = seg.ack if mine.acknowledged is None else mine.acknowledged
+            # An ACK that stays the same may be older than the capture: the other end is silent.
+            mine.answered |= seg.ack != mine.acknowledged
         mine.carrying += bool(seg.payload_length or seg.fin)
         if (seg.window == 0) is not (mine.closed_at is not None):
             self._window(step, mine)
         for event in step.events:
-            if isinstance(event, ev.Retransmitted) and old:
+            pending = isinstance(event, ev.KeepAlive) and event.pending
+            if (isinstance(event, ev.Retransmitted) or pending) and old:
                 mine.again += 1
                 mine.unanswered += 1
                 mine.first_again = mine.first_again or observed
                 mine.last_again = observed
-            elif isinstance(event, ev.UnseenAcknowledged):
+            elif isinstance(event, ev.UnseenAcknowledged) and seg.ack is not None:
                 self._unseen += event.count
                 self._unseen_at = self._unseen_at or observed
+                if len(self._gaps) < GAPS:
+                    self._gaps.append((step.by.other, seg.ack - event.count, seg.ack))
+
+    def _found_late(self, by: Role, seg: Segment) -> None:
+        """Take octets off that were captured only after their ACK."""
+        left = []
+        for role, start, end in self._gaps:
+            first, last = max(start, seg.seq), min(end, seg.end)
+            if role is not by or not first < last:
+                left.append((role, start, end))
+                continue
+            self._unseen -= last - first
+            left += [(role, *part) for part in ((start, first), (last, end)) if part[0] < part[1]]
+        self._gaps = left
 
     def _window(self, step: Step, mine: _Direction) -> None:
         """Note that a window closed, or opened again."""
@@ -115,8 +172,16 @@ class DataFindings:
 
     def found(self) -> Iterator[Finding]:
         """Yield what was found so far."""
+        rewritten = False
         for role, mine in self._ends.items():
             yield from self._closed(role, mine)
+            if mine.first_rewritten is not None and mine.rewritten >= REWRITTEN:
+                rewritten = True
+                values = {"by": role, "count": mine.rewritten}
+                yield Finding("numbers-rewritten", mine.first_rewritten.frame, values)
+        if rewritten:
+            return  # two numberings: what looks lost in the one passed in the other
+        for role, mine in self._ends.items():
             yield from _lost(role, mine)
         yield from self._missed()
 
@@ -139,12 +204,26 @@ class DataFindings:
         for role, mine in self._ends.items():
             if self._itself:
                 return  # both ends are one socket
-            if mine.acks >= ONE_SIDED and not self._ends[role.other].segments:
+            if mine.answered and mine.acks >= ONE_SIDED and not self._ends[role.other].segments:
                 frame = None if self._last is None else self._last.frame
                 yield Finding("one-sided", frame, {"by": role})
                 return
-        if self._unseen_at is not None:
+        if self._unseen_at is not None and self._unseen > 0:
             yield Finding("capture-gap", self._unseen_at.frame, {"count": self._unseen})
+
+
+def _is_rewritten(before: Observed, after: Observed) -> bool:
+    """Whether a packet is the one before, with numbers that a device has rewritten."""
+    number = identification(after)
+    if not number or number != identification(before) or abs(after.at - before.at) > AT_ONCE:
+        return False
+    one, two = before.segment, after.segment
+    if (one.flags, one.payload_length, one.payload) != (two.flags, two.payload_length, two.payload):
+        return False
+    apart = {abs(two.seq - one.seq)}
+    if one.ack is not None and two.ack is not None:
+        apart.add(abs(two.ack - one.ack))
+    return max(apart) > FAR
 
 
 def _lost(role: Role, mine: _Direction) -> Iterator[Finding]:

@@ -165,7 +165,8 @@ class OptionFindings:
         first = self._first is self._asked
         if echoed is not None and clocks and first and echoed.echo not in clocks:
             values = {"echoed": echoed.echo, "sent": clocks[0]}
-            yield Finding("timestamps-echo", self._answer.frame, values)
+            variant = "other" if echoed.echo else "zero"
+            yield Finding("timestamps-echo", self._answer.frame, values, variant)
 
     def _cookies(self, client: Offer, server: Offer) -> Iterator[Finding]:
         """Yield a sign of SYN cookies: without timestamps to keep them in, options are lost."""

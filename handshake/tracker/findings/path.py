@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 TTLS: Final = 8
 """Different TTLs remembered of one end: more of them prove nothing more."""
 
+_RST_TTL: Final = "reset-by-other-ttl"
+
 STEP: Final = 1_000_000
 """Nanoseconds that a time stamp must lie before the one before it to matter after the opening."""
 
@@ -135,8 +137,10 @@ class PathFindings:
             known = mine.syn_ttls | mine.ttls.keys()
             # One that was seen leaving is of the machine that captured it, whatever its TTL.
             if known and ttl not in known and not observed.outgoing:
-                others = sorted(known)
-                self._keep("reset-by-other-ttl", observed, by=step.by, ttl=ttl, others=others)
+                values = {"by": step.by, "ttl": ttl, "others": sorted(known)}
+                alone = step.by is Role.CLIENT and not mine.ttls
+                found = Finding(_RST_TTL, observed.frame, values, "syn" if alone else "other")
+                self._kept.setdefault(_RST_TTL, found)
             elif not known:
                 mine.early_rst = mine.early_rst or observed
             return
@@ -179,7 +183,7 @@ class PathFindings:
         yield from self._kept.values()
         for role, mine in self._ends.items():
             yield from _ways(role, mine)
-            if "reset-by-other-ttl" not in self._kept:
+            if _RST_TTL not in self._kept:
                 yield from _early(role, mine)
         yield from self._sums.found()
         if self._first_back is not None:
@@ -217,7 +221,7 @@ def _early(role: Role, mine: _Ttls) -> Iterator[Finding]:
     others |= set() if mine.syn_ttl is None else {mine.syn_ttl}
     if rst is not None and others and rst.ttl not in others:
         values = {"by": role, "ttl": rst.ttl, "others": sorted(others)}
-        yield Finding("reset-by-other-ttl", rst.frame, values)
+        yield Finding(_RST_TTL, rst.frame, values, "other")
 
 
 def _ways(role: Role, mine: _Ttls) -> Iterator[Finding]:

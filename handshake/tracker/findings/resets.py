@@ -45,6 +45,12 @@ class ResetFindings:
     _sent: set[Role] = field(default_factory=set)
     """The ends that have sent data or FIN."""
 
+    _accepted: bool = False
+    """Whether a SYN-ACK was seen."""
+
+    _left: bool = False
+    """Whether the client closed its half without having sent data."""
+
     _acknowledged: dict[Role, Seq] = field(default_factory=dict)
     """The last acknowledgment number of each end."""
 
@@ -72,6 +78,9 @@ class ResetFindings:
         if seg.rst and seg.payload_length:
             self._keep("reset-with-data", step.observed, count=seg.payload_length)
         self._active.add(step.by)
+        self._accepted |= seg.syn and step.by is Role.SERVER
+        if step.by is Role.CLIENT and seg.fin and not seg.payload_length:
+            self._left |= step.by not in self._sent
         if seg.payload_length or seg.fin:
             self._sent.add(step.by)
 
@@ -108,9 +117,11 @@ class ResetFindings:
             return
         self._over = True
         at, observed = step.observed.at, step.observed
-        # With another TTL it may be another device's: that is a finding of its own.
+        # A SYN-ACK must have been seen; a client that leaves without a word is just cut off. With
+        # another TTL it may be another device's: that is a finding of its own.
+        served = by is not Role.SERVER or by in self._sent or self._left
         own = observed.ttl is None or self._ttl in (None, observed.ttl)
-        if self._opened is not None and by is Role.SERVER and by not in self._sent and own:
+        if self._opened is not None and self._accepted and own and not served:
             after = (at - self._opened) / NS_PER_SECOND
             self._keep("reset-after-accept", observed, after=after)
         if self._gap and by not in self._active and self._opened is not None:
