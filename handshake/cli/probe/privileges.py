@@ -12,6 +12,7 @@ _NEEDED: Final = (
     "handshake.export.evidence",
     "handshake.export.monitor",
     "handshake.linux.policy_route",
+    "handshake.prober.diagnosis",
     "handshake.prober.rst_origin",
     "handshake.record",
     "handshake.view.step",
