@@ -27,8 +27,8 @@ _COMFORT: Final = 21
 
 _CAPTURE: Final = 22
 
-_DIAGNOSIS: Final = 14
-"""The room for a diagnosis at first."""
+_DIAGNOSIS: Final = 20
+"""The room for all but the longest codes of a diagnosis."""
 
 _LEAST: Final = 14
 """The least room for a column of findings."""

@@ -40,22 +40,22 @@ def test_a_pipe_gets_an_aligned_line_each() -> None:
         (
             "start                          # ok outcome     client                server  "
             "                rtt_ms retry  resent packets   octets closed        "
-            "diagnosis      findings"
+            "diagnosis            findings"
         ),
         (
             "2026-11-22T11:58:28.399240Z    3 ✗  no-answer   10.77.0.1:41009       10.77.0.2:9 "
             "                 - S1          -       2        0 -             "
-            "silent-filter  no-answer"
+            "silent-filter        no-answer"
         ),
         (
             "2026-11-22T11:58:28.442909Z    9 !  established 10.77.0.1:41001       10.77.0.2:80"
             "              10.7 S1          -      11       76 fin           "
-            "syn-lost       syn-lost"
+            "syn-lost             syn-lost"
         ),
         (
             "2026-11-22T11:58:28.475820Z   24 ·  mid-stream  10.77.0.1:41000       10.77.0.2:80"
             "                 - -           -       4       76 -             "
-            "-              mid-stream"
+            "-                    mid-stream"
         ),
     ]
 
