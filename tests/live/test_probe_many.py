@@ -156,7 +156,9 @@ def test_connections_start_at_the_rate_asked_for(tmp_path: Path) -> None:
         assert len(list(probe_all(calls, rate=100))) == 40
     at = [each.at for each in seen(path) if each.segment.syn]
     assert len(at) == 40
-    assert 0.36 <= (at[-1] - at[0]) / 1e9 < 2
+    # 38 intervals, less 20 ms of a late start that may be made up for, less 10 ms by which a SYN
+    # may leave after its start. The first leaves later: it waits for the sockets.
+    assert 0.35 <= (at[-1] - at[1]) / 1e9 < 2
     # Never more at once than what a late event loop may catch up with.
     assert all(later - at[place] > 20_000_000 for place, later in enumerate(at[6:]))
 
