@@ -7,6 +7,11 @@ from typing import Final
 NS_PER_SECOND: Final = 1_000_000_000
 NS_PER_MS: Final = 1_000_000
 
+SOONEST_TIMER: Final = NS_PER_SECOND // 10
+"""Nanoseconds before which no timer retransmits a SYN or a FIN: RFC 6298 starts at a second, and
+Linux never goes below 0.2. What is repeated sooner was captured twice, or duplicated on the path.
+"""
+
 MODULUS: Final = 2**32
 """Sequence and acknowledgment numbers and timestamp clocks count modulo this (section 3.4)."""
 

@@ -22,9 +22,9 @@ from handshake.record import (
     HandshakeRecord,
     Record,
     schema,
-    step_record,
 )
 from handshake.replayer import replay
+from handshake.step_record import step_record
 from handshake.tcp import Agreement, Offer, State
 from handshake.tcp.icmp import IcmpError
 from handshake.tracker import summarize

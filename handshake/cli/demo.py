@@ -106,7 +106,7 @@ def _print_json(taught: Lesson, chosen: range, lang: str) -> None:
 
 def _record(taught: Lesson, scene: Scene, index: int, lang: str) -> dict[str, object]:
     from handshake.lessons import lesson_text
-    from handshake.record import change_record, segment_record
+    from handshake.step_record import change_record, segment_record
 
     texts = {each: lesson_text(taught.name, each).steps[scene.name] for each in _languages(lang)}
     return {

@@ -99,7 +99,7 @@ def _print_json(source: Replay, connection: int | None) -> None:
     import json
     import sys
 
-    from handshake.record import step_record
+    from handshake.step_record import step_record
 
     for step in _chosen(source, connection):
         sys.stdout.write(json.dumps(step_record(step)) + "\n")

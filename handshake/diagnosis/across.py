@@ -6,8 +6,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from handshake.diagnosis.case import Claim, name_of, seconds
-from handshake.diagnosis.seen import distance
 from handshake.record import RuledOut
+from handshake.tcp.seq import distance
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:

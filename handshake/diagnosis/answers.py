@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from handshake.diagnosis.case import Claim, rejects, seconds
-from handshake.diagnosis.seen import SOONEST
 from handshake.record import RuledOut
-from handshake.units import MASK
+from handshake.units import MASK, SOONEST_TIMER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -155,7 +154,7 @@ def two_servers(case: Case) -> Claim | None:
     if other is None or first.ack != other.ack:
         return None
     alike = first.ttl == other.ttl
-    if other.at - first.at >= SOONEST and alike:
+    if other.at - first.at >= SOONEST_TIMER and alike:
         return None
     values = {
         "first": first.seq,

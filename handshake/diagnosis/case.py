@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from handshake.diagnosis.seen import distance
 from handshake.record import Diagnosis, RuledOut
+from handshake.tcp.seq import distance
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from handshake.diagnosis.case import Claim, name_of, ordered, rejects
-from handshake.diagnosis.seen import distance
 from handshake.tcp.checksum import Checksum
+from handshake.tcp.seq import distance
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from handshake.diagnosis.case import Claim, name_of, ordered, seconds
-from handshake.diagnosis.seen import IDLE, SOONEST, distance
+from handshake.diagnosis.seen import IDLE
 from handshake.record import RuledOut
-from handshake.units import MASK
+from handshake.tcp.seq import distance
+from handshake.units import MASK, SOONEST_TIMER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +48,7 @@ def stalled(case: Case) -> list[Seen]:
             continue
         last = data[-1]
         again = [each for each in data if each.seq == last.seq and each.length == last.length]
-        if len(again) <= _AGAIN or again[-1].at - again[0].at < SOONEST:
+        if len(again) <= _AGAIN or again[-1].at - again[0].at < SOONEST_TIMER:
             continue
         if any(_acknowledges(each, last) for each in case.segments):
             continue

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from handshake.diagnosis.case import Claim, finishes, ordered, seconds
-from handshake.diagnosis.seen import SOONEST
 from handshake.record import RuledOut
+from handshake.units import SOONEST_TIMER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,7 @@ def unfinished(case: Case) -> Claim | None:
     syn_ack = case.syn_acks[0]
     if any(each for each in case.answers if not each.syn_ack):
         return _finished_late(case, final)
-    again = [each for each in case.syn_acks if each.at - final.at >= SOONEST]
+    again = [each for each in case.syn_acks if each.at - final.at >= SOONEST_TIMER]
     data = [each for each in case.sent if each.length and not each.syn and not each.rst]
     values = {
         "port": case.port,
@@ -98,7 +98,9 @@ def _finished_late(case: Case, final: Seen) -> Claim | None:
     """The SYN-ACK came again although the ACK had been seen, and then the server went on."""
     first = next(each for each in case.answers if not each.syn_ack)
     again = [
-        each for each in case.syn_acks if each.at - final.at >= SOONEST and each.at <= first.at
+        each
+        for each in case.syn_acks
+        if each.at - final.at >= SOONEST_TIMER and each.at <= first.at
     ]
     if not again or len(case.syn_acks) <= len(case.syns) or first.rst:
         return None

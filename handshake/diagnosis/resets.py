@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from handshake.diagnosis.case import Claim, seconds
-from handshake.diagnosis.seen import IDLE, distance
+from handshake.diagnosis.case import Claim, finishes, seconds
+from handshake.diagnosis.seen import IDLE
 from handshake.record import RuledOut
+from handshake.tcp.address import hops
+from handshake.tcp.seq import distance
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from handshake.diagnosis.case import Case
     from handshake.diagnosis.seen import Seen
-
-_INITIAL: Final = (32, 64, 128, 255)
-"""Values at which systems begin a TTL."""
 
 _GAVE_UP: Final = 3_000_000_000
 """Nanoseconds after its last SYN from which a program may have given up: few wait less."""
@@ -108,11 +107,6 @@ def refused(case: Case) -> Claim | None:
         return Claim("refused", "possible", evidence, values)
     values["own"] = opened[0].ttl if opened else min(known)
     return Claim("refused-by-firewall", "likely", evidence, values)
-
-
-def hops(ttl: int) -> int:
-    """Return how often a TTL was decremented, if it began at the next usual value."""
-    return next(initial for initial in _INITIAL if ttl <= initial) - ttl
 
 
 def by_client(case: Case) -> Claim | None:
@@ -234,14 +228,7 @@ def _shows_series(evidence: Sequence[Seen]) -> bool:
 def is_after_accept(evidence: Sequence[Seen]) -> bool:
     """Whether a SYN-ACK, the ACK of it, and a RST of the server."""
     syn_ack, final, rst = evidence
-    return (
-        syn_ack.syn_ack
-        and final.answers(syn_ack)
-        and final.ack is not None
-        and distance(syn_ack.seq, final.ack) > 0
-        and rst.rst
-        and rst.same_way(syn_ack)
-    )
+    return syn_ack.syn_ack and finishes(syn_ack, final) and rst.rst and rst.same_way(syn_ack)
 
 
 def is_stateless(evidence: Sequence[Seen]) -> bool:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from handshake.diagnosis.case import Claim, finishes, ordered, seconds
-from handshake.diagnosis.seen import SOONEST
 from handshake.record import RuledOut
-from handshake.units import MASK
+from handshake.units import MASK, SOONEST_TIMER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,7 +97,7 @@ def delayed(case: Case) -> Claim | None:
     if syn_ack is None or case.final_ack is None:
         return None
     before = [each for each in case.syns if each.at <= syn_ack.at]
-    if len(before) < 2 or before[-1].at - before[0].at < SOONEST:
+    if len(before) < 2 or before[-1].at - before[0].at < SOONEST_TIMER:
         return None
     values = {
         "count": len(before),
@@ -137,7 +136,11 @@ def answer_lost(case: Case) -> Claim | None:
         return None
     between = [each for each in case.syns if syn_ack.at < each.at < final.at]
     first = case.syns[0]
-    if not between or between[0].at - first.at < SOONEST or not syn_ack.acknowledges_syn(first):
+    if (
+        not between
+        or between[0].at - first.at < SOONEST_TIMER
+        or not syn_ack.acknowledges_syn(first)
+    ):
         return None
     later = [each.stamp for each in case.syn_acks if each.at < final.at]
     values = {

@@ -10,24 +10,12 @@ from handshake.units import ACK_BIT, FIN_BIT, MASK, RST_BIT, SYN_BIT
 if TYPE_CHECKING:
     from handshake.tcp import Endpoint, Observed
 
-SOONEST: Final = 100_000_000
-"""Nanoseconds before which no timer retransmits a SYN: RFC 6298 starts at 1 s, and Linux never goes
-below 0.2."""
-
 IDLE: Final = 60_000_000_000
 """Nanoseconds without traffic after which a middlebox may have forgotten a connection."""
 
 _ECN: Final = 0xC0
 _MSS: Final = b"\x02\x04"
 """How an MSS option begins: outside of a SYN it should not stand."""
-
-_HALF: Final = 1 << 31
-
-
-def distance(begin: int, end: int) -> int:
-    """Return how far `end` lies behind `begin` in the sequence space; negative if before it."""
-    found = (end - begin) & MASK
-    return found - (MASK + 1) if found >= _HALF else found
 
 
 class Seen(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from handshake.endpoint.options import ECN, ClientOptions
+from handshake.endpoint.options import ECN, LINUX_SHIFT, ClientOptions
 from handshake.errors import UsageError
 from handshake.tcp import Endpoint, Flags, Offer, Options, Segment, Seq
 from handshake.tcp import options as opt
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ETHERNET: Final = 1460
 """The MSS of Ethernet with IPv4, in octets."""
 
-LINUX: Final = Offer(mss=ETHERNET, window_scale=7, sack_permitted=True, timestamps=True)
+LINUX: Final = Offer(mss=ETHERNET, window_scale=LINUX_SHIFT, sack_permitted=True, timestamps=True)
 """What Linux offers over Ethernet; some sites drop a SYN that offers less."""
 
 _FIXED: Final = 20

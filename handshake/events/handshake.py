@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from handshake.events.base import Event, Role
+from handshake.units import NS_PER_SECOND, SOONEST_TIMER
 
 if TYPE_CHECKING:
     from handshake.tcp import Agreement, Seq
 
-SOONEST_TIMER: Final = 0.1
-"""Seconds before which no timer retransmits a SYN: RFC 6298 starts at 1, and Linux never goes
-below 0.2. A SYN that is repeated sooner was captured twice, or duplicated on the path."""
+SOONEST: Final = SOONEST_TIMER / NS_PER_SECOND
+"""Seconds before which no timer retransmits a SYN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class SynRetransmitted(Event, code="syn-retransmitted", section="3.8.1"):
         """What can have caused it."""
         if self.refused:
             return "refused"
-        return "timer" if self.waited >= SOONEST_TIMER else "copy"
+        return "timer" if self.waited >= SOONEST else "copy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class SynAckRetransmitted(Event, code="syn-ack-retransmitted", section="3.8.1"):
         """What caused it."""
         if self.asked:
             return "answer"
-        return "timer" if self.waited >= SOONEST_TIMER else "copy"
+        return "timer" if self.waited >= SOONEST else "copy"
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from handshake.packet.reassembly import Fragments
 from handshake.packet.template import Templates
 from handshake.tcp import Observed, Segment
 from handshake.tcp.address import ip_address
-from handshake.units import NS_PER_SECOND, TCP
+from handshake.units import NS_PER_SECOND, SOONEST_TIMER, TCP
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -67,9 +67,6 @@ _AT_ONCE: Final = 64
 
 _REMEMBERED: Final = 1024
 """The latest packets that are remembered at least, to recognize copies."""
-
-_COPIED: Final = NS_PER_SECOND // 10
-"""Nanoseconds within which the same packet on another interface is a copy."""
 
 
 class Captured(NamedTuple):
@@ -304,8 +301,7 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
         # The same packet is seen again on a bridge, a bond or a VLAN. A retransmission may be equal
         # and come by another interface, but no timer is so short.
         first = self._seen.get(octets) or self._seen_before.get(octets)
-        copied = first is not None and first[0] != interface and abs(at - first[1]) < _COPIED
-        if copied:
+        if first and first[0] != interface and abs(at - first[1]) < SOONEST_TIMER:
             return None
         self._seen[octets] = interface, at
         return Captured(

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from handshake.endpoint.outcome import Outcome, Verdict
 from handshake.prober.explanation import verdict_message
-from handshake.record import Diagnosis, EndRecord, Json, icmp_record, rfc3339, segment_record
+from handshake.record import Diagnosis, EndRecord, Json, icmp_record, rfc3339
+from handshake.step_record import segment_record
+from handshake.tcp.address import hops
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
@@ -143,11 +145,6 @@ _FIELDS: Final = len(fields(Result))
 _DEFAULTS: Final = {
     each.name: each.default for each in fields(Result) if each.default is not MISSING
 }
-
-
-def hops(ttl: int) -> int:
-    """Return how often a TTL was decremented, if it began at the next usual value: 64, 128, 255."""
-    return (64 if ttl <= 64 else 128 if ttl <= 128 else 255) - ttl
 
 
 def failed(

@@ -13,9 +13,10 @@ from handshake.endpoint.options import Timeouts
 from handshake.endpoint.outcome import Verdict, note
 from handshake.prober.driver import Driver
 from handshake.prober.findings import REFUSED, contradictions
-from handshake.prober.result import Result, hops
+from handshake.prober.result import Result
 from handshake.prober.signals import signals_blocked
 from handshake.tcp import Observed
+from handshake.tcp.address import hops
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from handshake.events.handshake import SOONEST_TIMER
 from handshake.record import Finding, nanoseconds
 from handshake.tcp.copy import changed
-from handshake.units import NS_PER_SECOND
+from handshake.units import NS_PER_SECOND, SOONEST_TIMER
 
 if TYPE_CHECKING:
     from handshake.record import EndRecord, Record
 
 REMEMBERED: Final = 4096
 """Connections remembered; the oldest are dropped first."""
-
-_SOON: Final = round(SOONEST_TIMER * NS_PER_SECOND)
-"""Nanoseconds that the two sides of a device may be apart."""
 
 
 class _Side(NamedTuple):
@@ -62,7 +58,7 @@ class NatSides:
 
 def _same(one: _Side, other: _Side) -> bool:
     """Whether one end alone has another address or port, and all else is the same."""
-    if one.octets != other.octets or _apart(one, other) >= _SOON:
+    if one.octets != other.octets or _apart(one, other) >= SOONEST_TIMER:
         return False
     return (one.client == other.client) is not (one.server == other.server)
 

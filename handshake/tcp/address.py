@@ -1,9 +1,16 @@
-"""Addresses whose text is that of RFC 5952: IPv4-mapped ones end in dotted decimals (section 5)."""
+"""IP addresses, and how far away one is by its TTL.
+
+The text of an address is that of RFC 5952: IPv4-mapped ones end in dotted decimals (section 5).
+"""
 
 from __future__ import annotations
 
 import ipaddress
 from ipaddress import IPv4Address, IPv6Address
+from typing import Final
+
+_INITIAL_TTLS: Final = (32, 64, 128, 255)
+"""The values at which systems begin a TTL."""
 
 
 class _Mapped(IPv6Address):
@@ -22,3 +29,8 @@ def ip_address(address: str | int | bytes) -> IPv4Address | IPv6Address:
     if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
         return _Mapped(address)
     return found
+
+
+def hops(ttl: int) -> int:
+    """Return how often a TTL was decremented, if it began at the next usual value."""
+    return next(initial for initial in _INITIAL_TTLS if ttl <= initial) - ttl

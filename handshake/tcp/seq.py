@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Final, overload
 
-from handshake.units import MODULUS
+from handshake.units import MASK, MODULUS
 
 HALF: Final = 2**31
+
+
+def distance(begin: int, end: int) -> int:
+    """Return how far `end` is ahead of `begin` on the circle; negative where it is behind."""
+    return ((end - begin + HALF) & MASK) - HALF
 
 
 class Seq:

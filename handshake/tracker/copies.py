@@ -12,15 +12,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from handshake.events import Copy, Role
-from handshake.events.handshake import SOONEST_TIMER
-from handshake.units import NS_PER_SECOND
+from handshake.units import NS_PER_SECOND, SOONEST_TIMER
 
 if TYPE_CHECKING:
     from handshake.tcp import Observed
     from handshake.tracker.wireshark import Direction
-
-_SOON: Final = round(SOONEST_TIMER * NS_PER_SECOND)
-"""Nanoseconds within which a packet may be captured again."""
 
 _AT_ONCE: Final = NS_PER_SECOND // 1000
 """Nanoseconds within which equal octets are one packet where its identification does not tell:
@@ -131,7 +127,7 @@ class CopyFinder:
         before, answered = sent
         gap = observed.at - before.at
         elsewhere = hops(before, observed) != 0 or before.via != observed.via
-        if not -_SOON < gap < _SOON or _ip_options(before) != _ip_options(observed):
+        if not -SOONEST_TIMER < gap < SOONEST_TIMER or _ip_options(before) != _ip_options(observed):
             return False
         numbers = identification(before), identification(observed)
         if any(numbers) and not constant:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from handshake import events as ev
 from handshake.events import Role
-from handshake.events.handshake import SOONEST_TIMER
+from handshake.events.handshake import SOONEST
 from handshake.tcp import Agreement, State
 from handshake.tcp.agreement import accepted_data
 from handshake.tracker.timing import answers_again
@@ -56,7 +56,7 @@ def _syn_ack(seen: SegmentContext) -> Iterator[ev.Event]:
             or (bool(syn.again) and answers_again(syn, known, seen.observed))
         )
         waited = seen.since(known)
-        if not asked and waited < SOONEST_TIMER and known.again:
+        if not asked and waited < SOONEST and known.again:
             # Its last one may have answered a SYN: a timer then runs from the one before.
             waited = max(0, seen.observed.at - known.recent[-2].at) / NS_PER_SECOND
         yield ev.SynAckRetransmitted(seen.by, known.again + 1, waited, asked)

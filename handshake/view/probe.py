@@ -11,8 +11,8 @@ from handshake import messages
 from handshake.escape import printable
 from handshake.events import Role
 from handshake.prober import Close, Verdict
-from handshake.prober.result import hops
 from handshake.tcp import Flags
+from handshake.tcp.address import hops
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.ladder import Ladder
 from handshake.view.layout import line, wrap

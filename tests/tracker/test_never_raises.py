@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handshake.events import Step
-from handshake.record import step_record
+from handshake.step_record import step_record
 from handshake.tcp import Endpoint, Observed, Segment
 from handshake.tracker import Tracker, summarize
 from tests.segments import A, B

@@ -40,7 +40,7 @@ def _syns(targets: Sequence[Target], options: ClientOptions) -> Iterator[tuple[T
 
 
 def _as_json(target: Target, observed: Observed) -> dict[str, Any]:
-    from handshake.record import segment_record
+    from handshake.step_record import segment_record
 
     segment = observed.segment
     return {

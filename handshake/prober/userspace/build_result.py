@@ -10,8 +10,9 @@ from handshake.endpoint.outcome import Verdict
 from handshake.linux.next_hop import unresolved_neighbour
 from handshake.prober.explanation import explain, no_neighbour, verdict_message
 from handshake.prober.findings import answered_on_path, contradictions, findings_of
-from handshake.prober.result import Result, failed, hops, round_trip
+from handshake.prober.result import Result, failed, round_trip
 from handshake.tcp import Flags, Observed
+from handshake.tcp.address import hops
 from handshake.tracker import Tracker, summarize_end
 from handshake.tracker.findings import ConnectionFindings
 from handshake.units import NS_PER_SECOND

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from handshake.endpoint.outcome import Close, Verdict
-from handshake.units import NS_PER_SECOND
+from handshake.units import NS_PER_SECOND, SOONEST_TIMER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,9 +29,6 @@ _PORT: Final = 2
 
 _ANSWERS: Final = 8
 """How often a retransmitted FIN is answered."""
-
-_SOONEST: Final = NS_PER_SECOND // 10
-"""A FIN that arrives sooner is a copy by the network: no timer retransmits so fast."""
 
 _PORTS_KEPT: Final = 128
 """Recently used ports remembered for one remote endpoint."""
@@ -115,7 +112,7 @@ class TimeWait:
     ) -> tuple[bytes, tuple[Any, ...] | PolicyRoute] | None:
         """Return the ACK of a retransmitted FIN, and where it goes; None for no answer."""
         last = self._last.get(incoming)
-        if last is None or now - last.at < _SOONEST or not last.left:
+        if last is None or now - last.at < SOONEST_TIMER or not last.left:
             return None
         last.at = now
         last.left -= 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from handshake import events as ev
 from handshake.events import Role
-from handshake.events.handshake import SOONEST_TIMER
+from handshake.events.handshake import SOONEST
 from handshake.record import Finding
 from handshake.tcp.checksum import Checksum, kind
 from handshake.units import NS_PER_SECOND
@@ -107,7 +107,7 @@ class HandshakeFindings:
             case ev.SynAckSent() | ev.SynAckCrossed():
                 self._answered(observed)
                 self._judged(step)
-            case ev.SynAckRetransmitted() if event.waited >= SOONEST_TIMER:
+            case ev.SynAckRetransmitted() if event.waited >= SOONEST:
                 self._syn_acks += 1
                 self._syn_ack = observed
                 self._judged(step)
@@ -136,7 +136,7 @@ class HandshakeFindings:
         self._kept.append(Finding(code, observed.frame, values))
 
     def _repeated(self, observed: Observed, event: ev.SynRetransmitted) -> None:
-        if event.waited < SOONEST_TIMER:
+        if event.waited < SOONEST:
             return
         self._syns += 1
         if self._offer is not None:

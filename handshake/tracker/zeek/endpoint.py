@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
+from handshake.tcp.seq import distance
 from handshake.tracker.zeek.stream import Stream
 from handshake.units import FIN_BIT, MODULUS, RST_BIT, SYN_BIT
 
 _MASK: Final = MODULUS - 1
-_HALF: Final = 2**31
 _OUTLANDISH: Final = 2**20
 
 
@@ -40,11 +40,6 @@ class SideState(IntEnum):
 
 
 INACTIVE, SYN_SENT, SYN_ACK_SENT, PARTIAL, ESTABLISHED, CLOSED, RESET = SideState
-
-
-def ahead(seq: int, other: int) -> int:
-    """Return how far `seq` is ahead of `other` on the circle; negative where it is behind."""
-    return ((seq - other + _HALF) & _MASK) - _HALF
 
 
 @dataclass(eq=False, slots=True)
@@ -145,12 +140,12 @@ class Side:
 
         `near` is the last number of that kind: it tells how often the 32 bits wrapped.
         """
-        full = near + ahead(seq, near & _MASK)
-        return full - self.iss if full >= MODULUS else ahead(seq, self.iss)
+        full = near + distance(near & _MASK, seq)
+        return full - self.iss if full >= MODULUS else distance(self.iss, seq)
 
     def sent(self, flags: int, end: int, length: int) -> bool:
         """Note the number after a segment; return whether its payload was sent before."""
-        more = ahead(end, self.last & _MASK)
+        more = distance(self.last & _MASK, end)
         if flags & (SYN_BIT | RST_BIT) and abs(more) > _OUTLANDISH:
             return False
         # A FIN is accepted where all data before it was missed: 2 GiB ahead looks like behind.
@@ -162,7 +157,7 @@ class Side:
 
     def acknowledge(self, ack: int) -> None:
         """Note that its numbers before `ack` were acknowledged."""
-        more = ahead(ack, self.acked & _MASK)
+        more = distance(self.acked & _MASK, ack)
         # Zero and far ahead is a damaged ACK rather than a long stream.
         if more > 0 and (ack or more <= _OUTLANDISH):
             self.acked += more
