@@ -8,7 +8,7 @@ from handshake.diagnosis.case import Claim, name_of, ordered, seconds
 from handshake.diagnosis.seen import IDLE
 from handshake.record import RuledOut
 from handshake.tcp.seq import distance
-from handshake.units import MASK, SOONEST_TIMER
+from handshake.units import MASK, NS_PER_SECOND, SOONEST_TIMER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -179,7 +179,7 @@ def silent_peer(case: Case) -> Claim | None:
         "by": name_of(case, first),
         "times": len(again),
         "span": seconds(first, again[-1]),
-        "idle": idle / 1e9,
+        "idle": idle / NS_PER_SECOND,
     }
     evidence = again[:8]
     if idle >= IDLE and heard:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from handshake.record import HandshakeRecord, rfc3339
-from handshake.tcp.address import ip_address
+from handshake.survey.flow import text_of
 from handshake.tcp.copy import changed
 from handshake.units import NS_PER_SECOND
 
@@ -41,7 +40,7 @@ def record(number: int, start: Start, summary: Summary) -> Record:
     client, server = (
         changed(
             end,
-            address=_text(ends[at]),
+            address=text_of(ends[at]),
             port=int.from_bytes(ports[at], "big"),
             state=str(summary.states[at]),
             iss=start.iss[at],
@@ -69,9 +68,6 @@ def record(number: int, start: Start, summary: Summary) -> Record:
         history=summary.history,
         frames=(start.frame, summary.last_frame),
     )
-
-
-_text = lru_cache(65536)(lambda packed: str(ip_address(packed)))
 
 
 def _handshake(start: Start, summary: Summary) -> HandshakeRecord:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from handshake.packet import packed_frames
+from handshake.tcp.address import ip_address
 
 if TYPE_CHECKING:
     from handshake.packet.frame import Frame
@@ -28,6 +30,9 @@ class Flow:
     """Its packed frames while all are plain; empty once a tracker follows it."""
 
     tracker: PairTracker | None = None
+    learned: int | None = None
+    """The number of its connection from which it was learned what it shows of its hosts."""
+
     looked_at: int = 0
     """One more than the octets of `records` when it was last found not to have ended."""
 
@@ -35,6 +40,14 @@ class Flow:
     def connection(self) -> Connection | None:
         """The last connection, if a tracker follows it."""
         return None if self.tracker is None else self.tracker.connection
+
+    @property
+    def ended(self) -> bool:
+        """Whether a tracker has seen its connection closed, reset or refused."""
+        known = self.connection
+        return known is not None and (
+            known.closed or known.reset_by is not None or known.refused is not None
+        )
 
     @property
     def last_number(self) -> int:
@@ -55,6 +68,10 @@ class Flow:
         return bool(self.records) and not packed_frames.is_again(self.layout, self.records, frame)
 
 
+text_of = lru_cache(65536)(lambda packed: str(ip_address(packed)))
+"""The text of an address with these octets."""
+
+
 def other_way(key: bytes) -> bytes:
     """Return the key of the other direction."""
     half = len(key) // 2 - 2
@@ -70,8 +87,3 @@ def key_of(source: Endpoint, destination: Endpoint) -> bytes:
 def was_given_up(connection: Connection) -> bool:
     """Whether a handshake was never completed: no host waits for an answer that long."""
     return connection.final_ack is None and connection.client.syn is not None
-
-
-def is_over(connection: Connection) -> bool:
-    """Whether a connection was closed, reset or refused."""
-    return connection.closed or connection.reset_by is not None or connection.refused is not None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from handshake.packet import packed_frames
 from handshake.survey import build_record, fast_path
-from handshake.survey.flow import Flow, is_over, key_of, other_way, was_given_up
+from handshake.survey.flow import Flow, key_of, other_way, was_given_up
 from handshake.survey.handshake_cache import HandshakeCache
 from handshake.survey.learn import learn
 from handshake.survey.parallel import in_halves
@@ -262,7 +262,8 @@ class FlowTable:
             if now - flow.last_at > quiet and flow.looked_at != len(flow.records) + 1
         ]
         over = self._over if quiet >= QUIET else self._surely_over
-        self._learn(flows)
+        # So soon, what has not ended may still be answered.
+        self._learn(flows if quiet >= QUIET else [flow for flow in flows if flow.ended])
 
         def work(flow: Flow) -> list[_Ended] | None:
             ended = over(flow)
@@ -299,7 +300,7 @@ class FlowTable:
     def _surely_over(self, flow: Flow) -> _Ended | None:
         """Return the same, but None for a flow that is not ordinary: it may only have begun."""
         if flow.connection is not None:
-            return self._record_of(flow.connection) if is_over(flow.connection) else None
+            return self._record_of(flow.connection) if flow.ended else None
         summary = self._summary(flow)
         return (
             (build_record.record(flow.number, *summary), None)

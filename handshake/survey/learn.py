@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from handshake.diagnosis.others import Answer, Stamp
 from handshake.diagnosis.seen import Seen
 from handshake.packet import packed_frames
-from handshake.tcp.address import ip_address
+from handshake.survey.flow import text_of
 from handshake.tracker import learn_connection
 from handshake.units import ACK_BIT, RST_BIT, SYN_BIT
 
@@ -27,17 +26,17 @@ _MOST_SYNS: Final = 12
 _Answered: TypeAlias = tuple[tuple[Any, ...], tuple[Any, ...]]
 """The fields of a SYN's packed frame, and of its answer's."""
 
-_text = lru_cache(65536)(lambda packed: str(ip_address(packed)))
-
 
 def learn(others: Others, flows: Sequence[Flow], decoder: Decoder) -> None:
-    """Remember what these flows show, each of its server.
+    """Remember what these flows show, each of its server, and of each connection once.
 
     Of most flows only the packed frame of the answer is kept for a moment: few are looked at.
     """
     answers: dict[bytes, list[_Answered]] = {}
     failed: set[bytes] = set()
+    flows = [flow for flow in flows if flow.learned != flow.last_number]
     for flow in flows:
+        flow.learned = flow.last_number
         connection = flow.connection
         if connection is not None:
             learn_connection(others, connection)
@@ -130,7 +129,7 @@ def _packed(
 
 def _ends(key: bytes) -> tuple[str, str, int]:
     half = len(key) // 2 - 2
-    return _text(key[:half]), _text(key[half:-4]), int.from_bytes(key[-2:], "big")
+    return text_of(key[:half]), text_of(key[half:-4]), int.from_bytes(key[-2:], "big")
 
 
 def _answer(others: Others, asked: tuple[Any, ...], found: tuple[Any, ...]) -> None:

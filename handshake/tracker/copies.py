@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from handshake.events import Copy, Role
+from handshake.tcp.seq import distance
 from handshake.units import NS_PER_SECOND, SOONEST_TIMER
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ _ALIKE: Final = 4
 
 _FIRST: Final = 16
 """Packets at the begin of a connection by which a replay is recognised."""
-
-_SIGN: Final = 0x8000_0000
 
 _Key: TypeAlias = tuple[int, int, int, int]
 _Sent: TypeAlias = "tuple[Observed, int]"
@@ -172,8 +171,8 @@ class CopyFinder:
         if self._replayed is None or (original is None and self._replayed < len(self._first)):
             return None
         if original is None:
-            old = not _after(int(seg.end), sender.nxt)
-            old = old and (seg.ack is None or not _after(int(seg.ack), receiver.nxt))
+            old = distance(sender.nxt, int(seg.end)) <= 0
+            old = old and (seg.ack is None or distance(receiver.nxt, int(seg.ack)) <= 0)
             original = next(iter(self._first.values())) if old else None
         return None if original is None else Copy(original, replayed=True)
 
@@ -217,7 +216,3 @@ def _equal(before: Observed, after: Observed) -> bool:
         and one.options.raw == two.options.raw
         and one.payload[:captured] == two.payload[:captured]
     )
-
-
-def _after(number: int, nxt: int) -> bool:
-    return number != nxt and not (number - nxt) & _SIGN

@@ -12,7 +12,7 @@ from handshake.tracker.wireshark import Mark
 
 if TYPE_CHECKING:
     from handshake.events import Step
-    from handshake.tcp import Observed, Segment
+    from handshake.tcp import Observed, Segment, Seq
 
 UNKNOWN: Final = Judgment(Fate.UNKNOWN)
 ARRIVED: Final = Judgment(Fate.ARRIVED)
@@ -26,6 +26,9 @@ _ASKED: Final = 3
 
 _OPENING: Final = 32
 """Segments remembered until the server shows that it is ESTABLISHED."""
+
+PENDING: Final = 1024
+"""Segments of one end that wait for an acknowledgment; the fate of older ones stays unknown."""
 
 _CLOCKS: Final = 64
 """Timestamps remembered of one end."""
@@ -53,6 +56,9 @@ class _Sent:
 @dataclass(eq=False, slots=True)
 class _End:
     pending: list[_Sent] = field(default_factory=list)
+    nxt: Seq | None = None
+    """The highest number after its segments."""
+
     clocks: dict[int, int | None] = field(default_factory=dict)
     """The number of the only segment with a timestamp; None if there are several."""
 
@@ -82,6 +88,11 @@ class FateJudge:
         self._over = False
         """Whether the server has acted on it."""
 
+    @property
+    def pending(self) -> int:
+        """How many segments wait for an acknowledgment."""
+        return sum(len(each.pending) for each in self._ends.values())
+
     def observe(self, step: Step) -> None:
         """Take a segment into account, and judge those before that it tells of."""
         number, seg = len(self._judgments), step.segment
@@ -98,12 +109,17 @@ class FateJudge:
         if seg.rst:
             return
         if seg.length:
-            for each in mine.pending:
-                if each.again is None and _overlap(each.observed.segment, seg):
-                    each.again = step.observed
+            if mine.nxt is None or seg.seq >= mine.nxt:
+                mine.nxt = seg.end
+            else:
+                mine.nxt = max(mine.nxt, seg.end)
+                for each in mine.pending:
+                    if each.again is None and _overlap(each.observed.segment, seg):
+                        each.again = step.observed
             refused = any(isinstance(event, ev.Dropped) for event in step.events)
             refused = refused or (seg.syn and kind(step.observed) is Checksum.WRONG)
             mine.pending.append(_Sent(number, step.observed, refused=refused))
+            del mine.pending[:-PENDING]
         self._clocked(number, step, mine)
 
     def finish(self) -> None:

@@ -9,7 +9,7 @@ import pytest
 from handshake.replayer import replay
 from handshake.survey import records
 from handshake.tracker import Tracker
-from handshake.tracker.fate import FateJudge
+from handshake.tracker.fate import PENDING, FateJudge
 from tests.survey.made import CAPTURES
 from tests.tracker.conversation import observed
 from tests.tracker.test_tracker import state
@@ -151,3 +151,12 @@ def test_hindsight_ends_in_the_same_states(path: object) -> None:
         {stream: [state(block) for block in blocks] for stream, blocks in each.items()}
         for each in ends[1:]
     ]
+
+
+def test_what_nobody_acknowledges_costs_no_more_and_more() -> None:
+    """Of an end whose peer was not captured, a bounded number of segments waits for its fate."""
+    judge, tracker = FateJudge([]), Tracker(observers=())
+    for number in range(2 * PENDING):
+        line = f"A <SEQ={101 + number}><ACK=301><DATA=1><CTL=ACK> id={number + 1}"
+        judge.observe(tracker.feed(observed(line, number, number + 1)))
+    assert judge.pending == PENDING
