@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from handshake.diagnosis.case import Claim, name_of, ordered, rejects
+from handshake.diagnosis.case import Claim, name_of, ordered, rejects, seconds
 from handshake.tcp.checksum import Checksum
 from handshake.tcp.seq import distance
 
@@ -41,6 +41,42 @@ def is_wrong_checksum(evidence: Sequence[Seen]) -> bool:
 
 def _is_wrong(seen: Seen) -> bool:
     return seen.checksum is Checksum.WRONG
+
+
+def tunnel_checksum(case: Case) -> Claim | None:
+    """SYNs in a UDP tunnel with a wrong outer checksum that get no answer, unlike a right one."""
+    bad = [each for each in case.syns if each.wrong_udp]
+    answer = next((each for each in case.answers if each.syn_ack or each.rst), None)
+    if not bad or (answer is not None and answer.at < bad[-1].at):
+        return None
+    good = next((each for each in case.syns if not each.wrong_udp and each.at > bad[-1].at), None)
+    stamps = [each.stamp for each in bad if each.stamp is not None]
+    if answer is not None and (good is None or answer.at < good.at or answer.echo in stamps):
+        return None
+    answered = answer if good is not None and answer is not None else None
+    if answered is None and good is not None:
+        return None
+    values = {
+        "count": len(bad),
+        "many": len(bad) > 1,
+        "answered": answered is not None,
+        "after": 0.0 if good is None or answered is None else seconds(good, answered),
+    }
+    evidence = bad[:8] if good is None or answered is None else [*bad[:8], good, answered]
+    certainty = "possible" if answered is None else "likely"
+    return Claim("tunnel-checksum", certainty, evidence, values)
+
+
+def is_tunnel_checksum(evidence: Sequence[Seen]) -> bool:
+    """Whether SYNs with a wrong checksum of the tunnel's; or then one without, and its answer."""
+    bad = [each for each in evidence if each.wrong_udp]
+    rest = evidence[len(bad) :]
+    asked = bool(bad) and all(each.syn and each.seq == bad[0].seq for each in bad)
+    if not rest:
+        return asked
+    good, *answers = rest
+    (answer,) = answers or (good,)
+    return asked and good.syn and good.seq == bad[0].seq and answer.acknowledges_syn(good)
 
 
 def syn_turned_ack(case: Case) -> Claim | None:

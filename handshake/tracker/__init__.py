@@ -223,7 +223,9 @@ def _step(connection: Connection, observed: Observed, judgment: Judgment | None)
         ready, sent = before, sender.block
     else:
         ready = inference.received(before, seg)
-        sent = _sent(sender, receiver, ready, seg)
+        sent = _sent(sender, receiver, ready, observed)
+    if judgment is not None and judgment.forged:
+        sent = sender.block
     if observed.checksum_ok is False and observed.outgoing is False:
         # It arrived at this host, which drops it (section 3.1). In a saved capture a partial sum
         # proves nothing: with offload the network card completes it after the capture.
@@ -314,9 +316,12 @@ def _unchanged(
 
 
 def _sent(
-    sender: End, receiver: End, ready: ControlBlock | None, seg: Segment
+    sender: End, receiver: End, ready: ControlBlock | None, observed: Observed
 ) -> ControlBlock | None:
     """Return the sender's block after it sent a segment to a receiver whose block is `ready`."""
+    seg, mine = observed.segment, sender.block
+    if sender.reset is not None and sender.disproves_reset(observed):
+        mine = sender.reset.before
     if sender.block is not None and is_rejected_reset(ready, seg):
         # A RST may be spoofed: one with a wrong number proves nothing of the end that it names.
         # A real sender answers the challenge ACK (RFC 5961).
@@ -327,7 +332,7 @@ def _sent(
             # An ACK without SYN answers a SYN: whatever sent it is connected to nothing.
             return None
     return inference.sent(
-        sender.block,
+        mine,
         seg,
         None if receiver.syn is None else receiver.syn.first.segment,
         None if receiver.syn_ack is None else receiver.syn_ack.first.segment,

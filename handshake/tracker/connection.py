@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from copy import copy, deepcopy
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
 from handshake import events as ev
 from handshake.events import Role
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 _RECENT: Final = 8
 """Transmissions remembered of one SYN: a Linux host gives up after seven."""
+
+
+_LATE: Final = 1_000_000
+"""Nanoseconds after a RST from which a segment of its sender is not just out of order."""
 
 
 class Observer(Protocol):
@@ -53,6 +57,17 @@ class Transmission:
         """Whether `seg` retransmits this SYN or SYN-ACK."""
         first = self.first.segment
         return (first.seq, first.ack) == (seg.seq, seg.ack)
+
+
+class Reset(NamedTuple):
+    """A RST that ended an end's connection, as it seems."""
+
+    observed: Observed
+    before: ControlBlock | None
+    """The end's block without it."""
+
+    own_ttl: int | None
+    """TTL of the end's first packet, if that was another."""
 
 
 @dataclass(slots=True)
@@ -90,11 +105,29 @@ class End:
     ttl: int | None = None
     """Time to live, or hop limit, of the first packet."""
 
+    reset: Reset | None = None
+    """Its RST, until a SYN asks for a connection again."""
+
     expects_challenge_ack: bool = False
     """Whether the last segment that it received requires a challenge ACK."""
 
     def __post_init__(self) -> None:
         self.wire = self.numbers
+
+    def disproves_reset(self, observed: Observed) -> bool:
+        """Whether it goes on as if it had not sent its RST, which has another TTL than the rest.
+
+        Soon after the RST a segment may just be out of order.
+        """
+        reset, seg = self.reset, observed.segment
+        if reset is None or seg.rst or seg.bogus or (seg.syn and seg.ack is None):
+            return False
+        rst, ttl = reset.observed, reset.observed.ttl
+        if ttl is None or observed.ttl is None or ttl in (observed.ttl, reset.own_ttl):
+            return False
+        if seg.syn:
+            return rst.segment.ack is not None and rst.segment.ack == seg.ack
+        return observed.at - rst.at >= _LATE and seg.seq >= rst.segment.seq
 
     def sent(self, step: Step, *, stray: bool = False) -> None:
         """Count a segment that it sent, and remember a SYN or SYN-ACK that is not `stray`."""
@@ -118,7 +151,9 @@ class End:
             return
         if own:
             self.resent += bool(own & Mark.SENT_AGAIN)
-            self.reordered += bool(own & Mark.OUT_OF_ORDER)
+            if own & Mark.OUT_OF_ORDER:
+                # If all of it is new, only a RST with a number of its own came before it.
+                self.reordered += seg.length > self.numbers.octets.ahead
             self.repeated_acks += bool(own & Mark.DUPLICATE_ACK)
         if not seg.syn:
             if seg.ack is not None and not (seg.rst or (own and own & Mark.KEEP_ALIVE)):
@@ -168,6 +203,9 @@ class Connection:
 
     reset_by: Role | None = None
     """The end that aborted it with a RST which the other end had to accept."""
+
+    forged: bool = False
+    """Whether another device sent a RST in the name of one end."""
 
     simultaneous: bool = False
     """Whether it is a simultaneous open."""
@@ -233,6 +271,7 @@ class Connection:
         """Change the connection and its ends as a step says."""
         sender, receiver = self.end(step.by), self.end(step.by.other)
         stray = self.is_stray(sender, step.segment)
+        self._note_reset(step, sender, receiver)
         sender.block, receiver.block = step.sender.after, step.receiver.after
         self.segments += 1
         self.first = self.first or step.observed
@@ -254,6 +293,15 @@ class Connection:
         for event in step.events:
             self._apply(event, step, receiver)
 
+    def _note_reset(self, step: Step, sender: End, receiver: End) -> None:
+        """Remember the RST that ended its sender's connection; forget it once a SYN asks again."""
+        seg = step.segment
+        if seg.syn and seg.ack is None:
+            sender.reset = receiver.reset = None
+        elif seg.rst and sender.reset is None and step.sender.before != step.sender.after:
+            own = sender.ttl if sender.segments else None
+            sender.reset = Reset(step.observed, step.sender.before, own)
+
     def _apply(self, event: Event, step: Step, receiver: End) -> None:
         match event:
             case ev.SynCleared():
@@ -266,12 +314,26 @@ class Connection:
                 self.refused = step.observed
             case ev.Aborted() if is_end(step.receiver):
                 self.reset_by = self.reset_by or step.by
+            case ev.ResetDisproved():
+                self._disproved(step)
+            case ev.StrayReset() if self.forged and is_end(step.receiver):
+                if self.final_ack is not None:
+                    self.reset_by = self.reset_by or step.by
             case ev.Closed():
                 self.closed = True
             case ev.Dropped() if not step.segment.bogus:
                 before, seg = step.receiver.before, step.segment
                 asks = before is not None and before.state.synchronized
                 receiver.expects_challenge_ack = asks and (seg.syn or seg.rst)
+
+    def _disproved(self, step: Step) -> None:
+        """Take back what a RST had shown that another device sent."""
+        self.forged = True
+        self.end(step.by).reset = None
+        if self.reset_by is step.by:
+            self.reset_by = None
+        if self.refused is not None and step.by is Role.SERVER:
+            self.refused = None
 
     def quoted(self, error: IcmpError) -> None:
         """Take an ICMP error that quotes one of its segments into account."""

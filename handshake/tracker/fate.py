@@ -34,6 +34,10 @@ _CLOCKS: Final = 64
 """Timestamps remembered of one end."""
 
 
+_RESETS: Final = 64
+"""RSTs remembered of one end."""
+
+
 @dataclass(eq=False, slots=True)
 class _Sent:
     """A segment that takes sequence space, until it is acknowledged."""
@@ -58,6 +62,9 @@ class _End:
     pending: list[_Sent] = field(default_factory=list)
     nxt: Seq | None = None
     """The highest number after its segments."""
+
+    resets: list[tuple[int, Observed]] = field(default_factory=list)
+    """Its RSTs, until something tells whether it sent them."""
 
     clocks: dict[int, int | None] = field(default_factory=dict)
     """The number of the only segment with a timestamp; None if there are several."""
@@ -107,7 +114,11 @@ class FateJudge:
         elif not self._over:
             self._completes(number, step)
         if seg.rst:
+            if len(mine.resets) < _RESETS:
+                mine.resets.append((number, step.observed))
             return
+        if mine.resets:
+            self._disproved(step, mine)
         if seg.length:
             if mine.nxt is None or seg.seq >= mine.nxt:
                 mine.nxt = seg.end
@@ -132,6 +143,15 @@ class FateJudge:
                 late = each.again.at - each.observed.at > _SLACK
                 if each.missing or (syn_ack and late and _asks(each.again)):
                     self._judgments[each.number] = Judgment(Fate.LOST, each.again, taken=False)
+
+    def _disproved(self, step: Step, mine: _End) -> None:
+        """Judge the RSTs of an end that goes on: those with another TTL are not its own."""
+        if any(isinstance(event, ev.ResetDisproved) for event in step.events):
+            forged = Judgment(Fate.UNKNOWN, step.observed, forged=True)
+            for number, observed in mine.resets:
+                if observed.ttl != step.observed.ttl:
+                    self._judgments[number] = forged
+            mine.resets.clear()
 
     def _acknowledged(self, step: Step, other: _End) -> None:
         """Judge what a segment acknowledges, and what it shows to be missing."""

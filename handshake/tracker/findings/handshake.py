@@ -38,6 +38,11 @@ class HandshakeFindings:
     """The first SYN that was retransmitted before an answer was seen."""
 
     _syns: int = 0
+    """SYNs of the client, without those that came again sooner than any timer."""
+
+    _sent: int = 0
+    """All of its SYNs."""
+
     _answer: Observed | None = None
     """The last segment of the server."""
 
@@ -102,7 +107,9 @@ class HandshakeFindings:
         match event:
             case ev.SynSent():
                 self._syns += 1
+                self._sent += 1
             case ev.SynRetransmitted(by=Role.CLIENT):
+                self._sent += 1
                 self._repeated(observed, event)
             case ev.SynAckSent() | ev.SynAckCrossed():
                 self._answered(observed)
@@ -215,8 +222,8 @@ class HandshakeFindings:
         if first is None or last is None:
             return
         if self._answer is None and self._established is None:
-            values = {"count": self._syns, "span": (last.at - first.at) / NS_PER_SECOND}
-            yield Finding("no-answer", last.frame, values, "many" if self._syns > 1 else "one")
+            values = {"count": self._sent, "span": (last.at - first.at) / NS_PER_SECOND}
+            yield Finding("no-answer", last.frame, values, "many" if self._sent > 1 else "one")
         elif self._early is not None:
             named, later = self._early
             values = {"after": (later.at - named.at) / NS_PER_SECOND}
