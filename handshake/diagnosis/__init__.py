@@ -151,7 +151,10 @@ def diagnose(
 
     `others` is what the rest of the capture shows of its hosts.
     """
-    case = Case(record, client, facts.segments, facts.complete, facts.icmp, others or _NOTHING)
+    kept = facts.segments
+    believed = [each for each in kept if each.believed]
+    damaged = [each for each in kept if not each.believed]
+    case = Case(record, client, believed, damaged, facts.complete, facts.icmp, others or _NOTHING)
     for rule in RULES:
         claim = rule(case)
         if claim is not None and CODES[claim.code].proof(claim.evidence):

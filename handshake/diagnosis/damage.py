@@ -16,11 +16,22 @@ if TYPE_CHECKING:
 
 
 def wrong_checksum(case: Case) -> Claim | None:
-    """SYN-ACKs with a wrong checksum, which the client never accepts: it must drop them."""
+    """Answers with a wrong checksum, which the client never accepts: it must drop them."""
     if not case.answers and case.syns and all(map(_is_wrong, case.syns)):
         many = len(case.syns) > 1
         values = {"count": len(case.syns), "many": many, "what": "SYN", "receiver": "server"}
         return Claim("wrong-checksum", "likely", case.syns, values)
+    resets = [each for each in case.damaged if not case.by_client(each)]
+    if resets and case.syns and not case.answers:
+        values = {
+            "count": len(resets),
+            "many": len(resets) > 1,
+            "what": "RST",
+            "receiver": "client",
+        }
+        asked = any(each.at > resets[0].at for each in case.syns)
+        certainty = "likely" if asked else "possible"
+        return Claim("wrong-checksum", certainty, ordered([*case.syns, *resets]), values)
     bad = [each for each in case.syn_acks if _is_wrong(each)]
     if not bad or len(bad) < len(case.syn_acks) or case.final_ack is not None:
         return None
@@ -33,9 +44,9 @@ def wrong_checksum(case: Case) -> Claim | None:
 
 
 def is_wrong_checksum(evidence: Sequence[Seen]) -> bool:
-    """Whether SYNs, and SYN-ACKs of which each has a wrong checksum; or such SYNs alone."""
+    """Whether SYNs, and answers of which each has a wrong checksum; or such SYNs alone."""
     answers = [each for each in evidence if not each.syn]
-    wrong = all(each.syn_ack and _is_wrong(each) for each in answers)
+    wrong = all((each.syn_ack or each.rst) and _is_wrong(each) for each in answers)
     return wrong and (bool(answers) or all(map(_is_wrong, evidence)))
 
 

@@ -57,6 +57,8 @@ class Facts:
             self._by, self._ends = step.by, (ends, ends[::-1])
         self.count += 1
         seen = Seen.of(step.observed, self._ends[step.by is not self._by])
+        if step.damaged and seg.rst:
+            seen = seen._replace(believed=False)
         if len(self._first) < FIRST:
             self._first.append(seen)
             return

@@ -64,6 +64,9 @@ class Seen(NamedTuple):
     wrong_udp: bool
     """Whether the checksum of the UDP datagram around it is wrong."""
 
+    believed: bool = True
+    """Not a RST with a wrong checksum, which its receiver drops."""
+
     @classmethod
     def of(cls, observed: Observed, ends: tuple[Endpoint, Endpoint] | None = None) -> Seen:
         """Return an observed segment in brief; `ends` are its endpoints, if they are shared."""

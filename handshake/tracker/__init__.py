@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from handshake.diagnosis import Facts
 from handshake.events import Change, Fate, Role, Step
 from handshake.tcp import State
-from handshake.tcp.checksum import Checksum, kind
 from handshake.tracker import inference
 from handshake.tracker.classify import classify
 from handshake.tracker.connection import Connection, End, Observer
@@ -224,14 +223,17 @@ def _step(connection: Connection, observed: Observed, judgment: Judgment | None)
     else:
         ready = inference.received(before, seg)
         sent = _sent(sender, receiver, ready, observed)
-    if judgment is not None and judgment.forged:
+    damaged = sender.loses(observed, receiver)
+    if judgment is not None and judgment.fate is Fate.ARRIVED:
+        damaged = False
+    if (judgment is not None and judgment.forged) or (damaged and seg.rst):
         sent = sender.block
     if observed.checksum_ok is False and observed.outgoing is False:
         # It arrived at this host, which drops it (section 3.1). In a saved capture a partial sum
         # proves nothing: with offload the network card completes it after the capture.
         ready = after = before
-    elif seg.syn and seg.ack is not None and kind(observed) is Checksum.WRONG:
-        # Nor does a client take such an answer, until its ACK proves the opposite.
+    elif damaged:
+        # Nor does any other end, unless an ACK proves the opposite.
         ready = after = before
     elif judgment is not None and not judgment.taken:
         # It changed nothing there, as later segments prove.
@@ -242,7 +244,14 @@ def _step(connection: Connection, observed: Observed, judgment: Judgment | None)
         sent = _with_crossed_syn(sent, after, receiver)
     changes = Change(sender.block, sent), Change(ready, after)
     context = SegmentContext(
-        connection, observed, sender, receiver, *changes, own_marks, judgment=judgment
+        connection,
+        observed,
+        sender,
+        receiver,
+        *changes,
+        own_marks,
+        judgment=judgment,
+        damaged=damaged,
     )
     first = connection.first or observed
     return Step(
@@ -258,6 +267,7 @@ def _step(connection: Connection, observed: Observed, judgment: Judgment | None)
         marks=marks,
         own_marks=own_marks,
         fate=None if judgment is None else judgment.fate,
+        damaged=damaged,
     )
 
 

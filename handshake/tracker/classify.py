@@ -91,6 +91,8 @@ def _unreadable(seen: SegmentContext) -> Iterator[ev.Event]:
 def _reset(seen: SegmentContext) -> Generator[ev.Event, None, bool]:
     """Yield what a RST did; return whether it ended the connection."""
     block, syn, judgment = seen.received.before, seen.receiver.syn, seen.judgment
+    if seen.damaged:
+        return False
     if judgment is not None and judgment.forged:
         frame = None if judgment.proof is None else judgment.proof.frame
         yield ev.ResetForged(seen.by, frame, bool(seen.received.changed))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 from handshake import events as ev
 from handshake.events import Role
 from handshake.tcp import State
+from handshake.tcp.checksum import Checksum, Damaged, kind
 from handshake.tracker.copies import CopyFinder
 from handshake.tracker.round_trips import RoundTrips
 from handshake.tracker.wireshark import Analysis, Direction, Mark
@@ -105,6 +106,12 @@ class End:
     ttl: int | None = None
     """Time to live, or hop limit, of the first packet."""
 
+    undamaged: bool = False
+    """Whether any of its segments has a right checksum."""
+
+    damaged: Damaged | None = None
+    """Those that have a wrong one, if there are any."""
+
     reset: Reset | None = None
     """Its RST, until a SYN asks for a connection again."""
 
@@ -113,6 +120,31 @@ class End:
 
     def __post_init__(self) -> None:
         self.wire = self.numbers
+
+    def loses(self, observed: Observed, other: End) -> bool:
+        """Whether the other end drops its segment for its checksum, for all that is known.
+
+        A checksum that proves nothing of its end: the capture, or a tool, has changed it.
+        """
+        if observed.checksum_ok is not False or kind(observed) is not Checksum.WRONG:
+            return False
+        mine, theirs = self.damaged, other.damaged
+        if mine is not None and mine.accepted:
+            return False
+        return self.undamaged or theirs is None or not theirs.is_taken(observed.segment.ack)
+
+    def sum_of(self, observed: Observed, other: End) -> None:
+        """Note the checksum of its segment, and what that shows of those of the other end."""
+        seg = observed.segment
+        if other.damaged is not None and other.damaged.pending and seg.ack is not None:
+            other.damaged.acknowledged(seg.ack)
+        if observed.checksum_ok is not False:
+            self.undamaged = self.undamaged or observed.checksum_ok is True
+            if self.damaged is not None:
+                self.damaged.sent(observed, wrong=False)
+        elif kind(observed) is Checksum.WRONG:
+            self.damaged = self.damaged or Damaged()
+            self.damaged.sent(observed, wrong=True)
 
     def disproves_reset(self, observed: Observed) -> bool:
         """Whether it goes on as if it had not sent its RST, which has another TTL than the rest.
@@ -152,8 +184,9 @@ class End:
         if own:
             self.resent += bool(own & Mark.SENT_AGAIN)
             if own & Mark.OUT_OF_ORDER:
-                # If all of it is new, only a RST with a number of its own came before it.
-                self.reordered += seg.length > self.numbers.octets.ahead
+                # If it fills nothing, only a RST with a number of its own came before it.
+                filled = any(isinstance(event, ev.FilledGap) for event in step.events)
+                self.reordered += seg.syn or filled
             self.repeated_acks += bool(own & Mark.DUPLICATE_ACK)
         if not seg.syn:
             if seg.ack is not None and not (seg.rst or (own and own & Mark.KEEP_ALIVE)):
@@ -281,6 +314,8 @@ class Connection:
             self.copies.remember(step.by, step.observed, step.copy)
         if step.copy is not None:
             return
+        if not step.segment.bogus:
+            sender.sum_of(step.observed, receiver)
         before, self.last_sent = self.last_sent, step.observed
         if self.client.syn is not None and self.client.syn.again:
             if step.by is Role.CLIENT:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from handshake import events as ev
 from handshake.events import Fate, Judgment, Role
-from handshake.tcp.checksum import Checksum, kind
 from handshake.tracker.wireshark import Mark
 
 if TYPE_CHECKING:
@@ -55,6 +54,9 @@ class _Sent:
 
     refused: bool = False
     """Whether its receiver must drop it: that it was sent again proves no loss."""
+
+    damaged: bool = False
+    """Whether it must do so for the checksum, unless that was right on the wire."""
 
 
 @dataclass(eq=False, slots=True)
@@ -128,8 +130,8 @@ class FateJudge:
                     if each.again is None and _overlap(each.observed.segment, seg):
                         each.again = step.observed
             refused = any(isinstance(event, ev.Dropped) for event in step.events)
-            refused = refused or (seg.syn and kind(step.observed) is Checksum.WRONG)
-            mine.pending.append(_Sent(number, step.observed, refused=refused))
+            sent = _Sent(number, step.observed, refused=refused, damaged=step.damaged)
+            mine.pending.append(sent)
             del mine.pending[:-PENDING]
         self._clocked(number, step, mine)
 
@@ -138,7 +140,7 @@ class FateJudge:
         for end in self._ends.values():
             for each in end.pending:
                 syn_ack = each.observed.segment.syn and each.observed.segment.ack is not None
-                if each.again is None or each.refused:
+                if each.again is None or each.refused or each.damaged:
                     continue
                 late = each.again.at - each.observed.at > _SLACK
                 if each.missing or (syn_ack and late and _asks(each.again)):
@@ -188,6 +190,8 @@ class FateJudge:
                 return UNKNOWN
         if again is None:
             return Judgment(Fate.ARRIVED, by)
+        if sent.damaged:
+            return UNKNOWN
         if seg.syn and seg.ack is not None:
             last = self._syn_ack
             if not _asks(again) or last is None:

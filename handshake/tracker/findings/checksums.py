@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from handshake.events import Role
 from handshake.record import Finding
-from handshake.tcp.checksum import Checksum, kind
+from handshake.tcp.checksum import Checksum, Damaged, kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from handshake.events import Step
-    from handshake.tcp import Observed, Seq
-
-PENDING: Final = 8
-"""Segments with a wrong checksum remembered of one end, until they are acknowledged."""
+    from handshake.tcp import Observed
 
 
 @dataclass(slots=True)
@@ -34,11 +31,7 @@ class _Sums:
     wrong: int = 0
     first_partial: Observed | None = None
     first_wrong: Observed | None = None
-    accepted: int = 0
-    """Segments with a wrong checksum that the other end acknowledged, and that came once."""
-
-    pending: list[tuple[Seq, Seq]] = field(default_factory=list)
-    """The numbers of those that are not acknowledged yet."""
+    damaged: Damaged = field(default_factory=Damaged)
 
     @property
     def bad(self) -> int:
@@ -56,27 +49,9 @@ class _Sums:
 
         A host whose card completes checksums may still compute that of a RST or an ACK itself.
         """
-        if self.partial and self.partial == self.bad and (self.accepted or not self.zero):
+        if self.partial and self.partial == self.bad and (self.damaged.accepted or not self.zero):
             return True
         return self.bad > 1 and self.partial >= self.wrong and self.mostly
-
-    def sent(self, observed: Observed, sum_kind: Checksum) -> None:
-        """Take a segment of this end into account."""
-        seg = observed.segment
-        if sum_kind is Checksum.WRONG or (sum_kind is Checksum.PARTIAL and not seg.checksum):
-            if seg.length and len(self.pending) < PENDING:
-                self.pending.append((seg.seq, seg.end))
-        elif self.pending:
-            # Sent again, undamaged: only this one may be what is acknowledged.
-            self.pending = [
-                each for each in self.pending if not (seg.seq <= each[0] and each[1] <= seg.end)
-            ]
-
-    def acknowledged(self, ack: Seq) -> None:
-        """Note what the other end acknowledges."""
-        left = [each for each in self.pending if ack < each[1]]
-        self.accepted += len(self.pending) - len(left)
-        self.pending = left
 
 
 class ChecksumFindings:
@@ -93,11 +68,11 @@ class ChecksumFindings:
         mine.segments += 1
         if observed.checksum_ok is not None:
             mine.checked += 1
-        if other.pending and step.segment.ack is not None and not step.segment.rst:
-            other.acknowledged(step.segment.ack)
+        if other.damaged.pending and step.segment.ack is not None and not step.segment.rst:
+            other.damaged.acknowledged(step.segment.ack)
         if observed.checksum_ok is not False:
-            if mine.pending:
-                mine.sent(observed, Checksum.RIGHT)
+            if mine.damaged.pending:
+                mine.damaged.sent(observed, wrong=False)
             return
         found = kind(observed)
         if found is Checksum.PARTIAL:
@@ -107,7 +82,7 @@ class ChecksumFindings:
         else:
             mine.wrong += 1
             mine.first_wrong = mine.first_wrong or observed
-        mine.sent(observed, found)
+        mine.damaged.sent(observed, wrong=found is Checksum.WRONG or not step.segment.checksum)
 
     def found(self) -> Iterator[Finding]:
         """Yield what was found so far."""
@@ -122,7 +97,7 @@ class ChecksumFindings:
                 continue
             first = mine.first_wrong or mine.first_partial
             values = {"by": role, **_counts([mine])}
-            code = "checksum-accepted" if mine.accepted else "bad-checksum"
+            code = "checksum-accepted" if mine.damaged.accepted else "bad-checksum"
             yield Finding(code, None if first is None else first.frame, values)
 
 

@@ -84,6 +84,7 @@ class HandshakeFindings:
             self._event(step, event)
         # A RST that rejects a wrong SYN-ACK leaves the connection as it is (section 3.5.2).
         stray = any(isinstance(event, ev.StrayReset) for event in step.events)
+        stray = stray or step.damaged
         if seg.rst and step.by is Role.CLIENT and self._syn_ack and not (self._done or stray):
             self._abandoned = self._abandoned or step.observed
         if step.index == 1 and seg.source == seg.destination:
