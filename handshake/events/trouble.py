@@ -171,6 +171,15 @@ class Lost(Event, code="lost", section="3.8.1"):
 
 
 @dataclass(frozen=True, slots=True)
+class NotYetArrived(Event, code="not-yet-arrived", section="3.8.1"):
+    """A SYN-ACK had not reached the client when that sent its SYN again."""
+
+    by: Role
+    frame: int | None
+    """The SYN that the client sent again."""
+
+
+@dataclass(frozen=True, slots=True)
 class NotAccepted(Event, code="ack-not-accepted", section="3.8.1"):
     """The receiver of a handshake's ACK, or of data after it, does not act on it."""
 

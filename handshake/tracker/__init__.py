@@ -21,6 +21,7 @@ from handshake.tracker.summary import (
     zeek_records,
 )
 from handshake.tracker.zeek import Zeek
+from handshake.tracker.zeek.timeouts import LIKELY_SERVERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -48,6 +49,17 @@ __all__ = [
 
 RECORD: Final = (ConnectionFindings, Facts, Zeek)
 """The observers that a complete record needs: `findings`, `diagnosis`, `conn_state`, `history`."""
+
+
+_FIRST_USER_PORT: Final = 1024
+_REGISTERED: Final = frozenset(
+    {
+        *(1433, 1521, 1723, 2049, 2181, 2375, 2404, 3260, 3689, 4840, 5060, 5061, 5672, 5900, 5985),
+        *(6000, 6697, 7687, 8009, 8081, 8443, 8883, 9042, 9092, 9100, 9200, 9300, 11211, 27017),
+        *(32400, 34962, 34963, 34964, 44818),
+    }
+)
+"""Ports that servers listen on, and that Zeek does not name: databases, queues, industry."""
 
 
 class Tracker:
@@ -190,9 +202,15 @@ def _client(seg: Segment) -> tuple[Endpoint, str]:
         return (seg.source, "syn") if seg.ack is None else (seg.destination, "syn-ack")
     if seg.syn_cleared and not seg.bogus:
         return seg.source, "syn"
-    # Servers listen on low ports; between equal ports, the first sender is the client.
+    # Servers listen on known ports, or else on low ones; between equal ports, the first sender is
+    # the client.
     ends = (seg.source, seg.destination)
-    return max(ends, key=lambda end: end.port), "guess"
+    return max(ends, key=lambda end: (not _is_known(end.port), end.port)), "guess"
+
+
+def _is_known(port: int) -> bool:
+    """Whether it is a server's port: a system port (RFC 6335 section 6), or a registered one."""
+    return port < _FIRST_USER_PORT or port in LIKELY_SERVERS or port in _REGISTERED
 
 
 def _inherit(server: End, earlier: Connection) -> None:

@@ -70,6 +70,8 @@ def _fate(seen: SegmentContext) -> Iterator[ev.Event]:
     frame = judgment.proof.frame
     if judgment.fate is ev.Fate.LOST:
         yield ev.Lost(seen.by, frame, seen.seg.syn)
+    elif seen.seg.syn:
+        yield ev.NotYetArrived(seen.by, frame)
     else:
         yield ev.NotAccepted(seen.by, frame)
 

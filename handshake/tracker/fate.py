@@ -46,6 +46,9 @@ class _Sent:
     again: Observed | None = None
     """The first segment after it that has some of its octets again, or asks for it again."""
 
+    asks: Observed | None = None
+    """Of a SYN-ACK: the first SYN after it."""
+
     missing: bool = False
     """Whether the receiver has later data, and still asks for this."""
 
@@ -139,11 +142,13 @@ class FateJudge:
         """Judge what was never acknowledged."""
         for end in self._ends.values():
             for each in end.pending:
-                syn_ack = each.observed.segment.syn and each.observed.segment.ack is not None
                 if each.again is None or each.refused or each.damaged:
                     continue
-                late = each.again.at - each.observed.at > _SLACK
-                if each.missing or (syn_ack and late and _asks(each.again)):
+                if each.observed.segment.ack is not None and each.asks is not None:
+                    late = each.asks.at - each.observed.at > _SLACK
+                    fate = Fate.LOST if late else Fate.UNKNOWN
+                    self._judgments[each.number] = Judgment(fate, each.asks, taken=False)
+                elif each.missing:
                     self._judgments[each.number] = Judgment(Fate.LOST, each.again, taken=False)
 
     def _disproved(self, step: Step, mine: _End) -> None:
@@ -183,9 +188,11 @@ class FateJudge:
         if sent.refused:
             return UNKNOWN
         mine, echoed = seg.options.timestamps, by.segment.options.timestamps
+        asks = None if seg.ack is None else sent.asks
         if seg.syn and mine is not None and echoed is not None:
             if mine.value == echoed.echo:
-                return Judgment(Fate.ARRIVED, by)
+                # Where the client asked again meanwhile, it came after that.
+                return Judgment(Fate.ARRIVED, asks or by, taken=asks is None)
             if seg.ack is None or again is None:
                 return UNKNOWN
         if again is None:
@@ -194,11 +201,11 @@ class FateJudge:
             return UNKNOWN
         if seg.syn and seg.ack is not None:
             last = self._syn_ack
-            if not _asks(again) or last is None:
+            if asks is None or last is None:
                 return UNKNOWN
-            # The client asked again later than its answer took.
-            late = again.at - sent.observed.at > by.at - last.at
-            return Judgment(Fate.LOST, again, taken=False) if late else UNKNOWN
+            # Whether the client asked again later than its answer took.
+            late = asks.at - sent.observed.at > by.at - last.at
+            return Judgment(Fate.LOST if late else Fate.UNKNOWN, asks, taken=False)
         return Judgment(Fate.LOST, again, taken=False) if sent.missing else UNKNOWN
 
     def _opens(self, step: Step, other: _End) -> None:
@@ -207,8 +214,9 @@ class FateJudge:
         if seg.ack is None:
             self._syn = observed
             for each in other.pending:
-                if each.observed.segment.syn and each.again is None:
-                    each.again = observed
+                if each.observed.segment.syn:
+                    each.again = each.again or observed
+                    each.asks = each.asks or observed
             return
         if self._took is None and self._syn is not None:
             self._took = observed.at - self._syn.at
@@ -249,8 +257,3 @@ class FateJudge:
 def _overlap(one: Segment, two: Segment) -> bool:
     """Whether two segments of one end have numbers in common."""
     return one.seq < two.end and two.seq < one.end
-
-
-def _asks(observed: Observed) -> bool:
-    """Whether it is a SYN without ACK."""
-    return observed.segment.syn and observed.segment.ack is None

@@ -29,6 +29,7 @@ _TROUBLE: Final = (
     ev.Lost,
     ev.Malformed,
     ev.NotAccepted,
+    ev.NotYetArrived,
     ev.Aborted,
     ev.Refused,
     ev.Retransmitted,

@@ -50,6 +50,11 @@ _NO_CONNECTION: Final = (
 )
 """The note on a first segment that is not a SYN."""
 
+_SAID: Final = frozenset(
+    {"host-down", "no-route", "rejected-by-firewall", "wrong-acknowledgment", "stale-connection"}
+)
+"""Diagnoses whose text says what the reason of the verdict, or a note, has said."""
+
 _QUOTED: Final = 44
 """Columns for received data on a line."""
 
@@ -70,7 +75,7 @@ class ProbeView:
 
     def lines(self, width: int) -> list[Text]:
         """Return the lines, no wider than `width`."""
-        out = [self._title(), *_indented(self._reason(), width)]
+        out = [self._title(), *_indented(self._reason(), width), *self._diagnosis(width)]
         if self.steps:
             numbers = Numbers.of(self.steps)
             ladder = Ladder(self.steps, numbers, errors=self.result.errors, glyphs=self.glyphs)
@@ -111,6 +116,17 @@ class ProbeView:
     def _reason(self) -> str:
         code = self.result.exit_code
         return str(self.result.reason) + (f"  (exit {code})" if code else "")
+
+    def _diagnosis(self, width: int) -> list[Text]:
+        """Return the cause as far as the reason does not tell it, and what would tell more."""
+        found = self.result.diagnosis
+        if found is None:
+            return []
+        cause = f"{found.code} ({found.certainty})"
+        # What is only possible, the reason has named, too.
+        if found.certainty != "possible" and found.code not in _SAID:
+            cause += f": {found.text}"
+        return [*_indented(cause, width, "cause"), *_indented(found.next, width, "next")]
 
     def _answer(self, numbers: Numbers) -> Iterator[Text]:
         """Yield the header of the SYN-ACK, a field a line."""

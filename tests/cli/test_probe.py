@@ -99,6 +99,10 @@ def test_a_port_that_is_not_open_exits_with_one(
     assert capsys.readouterr().out.splitlines() == [
         "CLOSED  example.org:81 (198.51.100.7)  RST after 28 ms",
         "  nothing listens on port 81 (exit 1)",
+        "  cause    refused (possible)",
+        "  next     On the server: ss -ltn sport = :81 shows whether a program listens;",
+        "           capture there (tcpdump -ni any tcp port 81) to see whether the SYN",
+        "           arrives.",
     ]
 
 

@@ -130,6 +130,7 @@ EVENTS: Final[tuple[Event, ...]] = (
     ev.SynCleared(CLIENT),
     ev.Lost(SERVER, 3, opens=True),
     ev.Lost(CLIENT, 9, opens=False),
+    ev.NotYetArrived(SERVER, 4),
     ev.NotAccepted(CLIENT, 4),
     ev.OptionsCut(),
     ev.Copied(CLIENT, 1, 0.000007),

@@ -163,6 +163,23 @@ def test_what_nobody_acknowledges_costs_no_more_and_more() -> None:
     assert judge.pending == PENDING
 
 
+def test_a_syn_ack_that_comes_after_the_next_syn_is_late() -> None:
+    # The server's side of a path of 4 s: both SYN-ACKs are under way when the client asks again.
+    late = judged(SYN, SYN_ACK, f"2.3 {SYN_ACK}", f"3 {SYN}", f"7.1 {ACK}", DATA)
+    assert [state(each.client.after) for each in late] == [*["SYN-SENT"] * 4, *["ESTABLISHED"] * 2]
+    told = [each for step in late for each in step.events if isinstance(each, ev.NotYetArrived)]
+    assert [each.frame for each in told] == [4, 4]
+    # The same, and an echo names the first SYN-ACK.
+    named = judged(
+        f"{SYN} opts=mss1460,ts1/0",
+        f"{SYN_ACK} opts=mss1460,ts5/1",
+        f"1 {SYN} opts=mss1460,ts2/0",
+        f"1.6 {ACK} opts=ts3/5",
+    )
+    assert [state(each.client.after) for each in named] == [*["SYN-SENT"] * 3, "ESTABLISHED"]
+    assert [str(each.fate) for each in named[1:2]] == ["arrived"]
+
+
 def test_a_rst_of_another_device_ends_only_the_end_that_believes_it() -> None:
     forged = "B <SEQ=301><ACK=111><CTL=RST,ACK> ttl=57"
     again = "B <SEQ=9000><ACK=111><CTL=RST,ACK> ttl=58"

@@ -9,7 +9,7 @@ import pytest
 
 from handshake import events as ev
 from handshake.events import Role
-from handshake.tcp import ControlBlock, Observed, Options, State
+from handshake.tcp import ControlBlock, Endpoint, Observed, Options, State
 from handshake.tcp import options as opt
 from handshake.tracker import Tracker, summarize
 from tests.segments import LINUX, A, B, segment
@@ -553,3 +553,23 @@ def test_a_timestamp_names_the_syn_that_was_answered(
     assert "syn-answered-late@2" in codes
     assert not {each.code for each in record.findings} & {"syn-lost", "final-ack-lost"}
     assert found is None or [each for each in codes if "window" not in each] == found
+
+
+@pytest.mark.parametrize(("one", "other", "server"), [
+    (2430, 44818, 44818),  # EtherNet/IP
+    (6667, 1040, 6667),  # IRC, and an old ephemeral port
+    (40000, 27017, 27017),
+    (3306, 80, 80),  # both are known: the lower one
+    (50000, 8123, 8123),  # neither is
+    (513, 1022, 513),
+])  # fmt: skip
+def test_the_server_in_mid_stream_is_the_end_with_a_known_port(
+    one: int, other: int, server: int
+) -> None:
+    for source, destination in ((one, other), (other, one)):
+        seg = segment("<SEQ=5><ACK=7><DATA=3><CTL=ACK>", by=A)
+        ends = Endpoint(A.address, source), Endpoint(B.address, destination)
+        tracker = Tracker()
+        tracker.feed(Observed(replace(seg, source=ends[0], destination=ends[1]), 0))
+        (connection,) = tracker.connections
+        assert (connection.server.endpoint.port, connection.roles) == (server, "guess")

@@ -121,7 +121,13 @@ def test_no_answer_says_so_and_what_it_exits_with() -> None:
         "NO ANSWER (filtered)  example.org:80 (198.51.100.7)",
         "  no answer (exit 1)",
     ]
-    assert len(lines) == 5
+    assert lines[2:6] == [
+        "  cause    no-answer (possible)",
+        "  next     Capture at the server (tcpdump -ni any host 198.51.100.7): if the SYN",
+        "           does not arrive, the path or a firewall before it drops it; if a",
+        "           SYN-ACK leaves, it is lost on the way back.",
+    ]
+    assert len(lines) == 9
 
 
 def test_a_name_without_an_address_has_no_ladder() -> None:
@@ -249,3 +255,41 @@ def test_an_icmp_error_has_a_row() -> None:
 def test_what_is_in_force(agreed: Negotiated, shown: str) -> None:
     lines = drawn(ProbeView(replace(OPEN, negotiated=agreed), STEPS))
     assert f"  in use            {shown}" in lines
+
+
+def diagnosed(packets: list[tuple[int, str, int]], verdict: Verdict) -> list[str]:
+    """Return what is drawn of a probe of these segments: milliseconds, text, TTL."""
+    seen = tuple(
+        Observed(
+            segment(text[1:], by=A if text[0] == ">" else B),
+            at * 10**6,
+            ttl=ttl,
+            outgoing=text[0] == ">",
+        )
+        for at, text, ttl in packets
+    )
+    told = replace(OPEN, verdict=verdict, rtt=None, close=None, negotiated=None, segments=seen)
+    return drawn(ProbeView(replace(told, reason=because("why")), []))
+
+
+SYN, SYN_ACK = (0, "><SEQ=1000><CTL=SYN>", 64), (28, "<<SEQ=5000><ACK=1001><CTL=SYN,ACK>", 52)
+
+
+def test_a_likely_cause_is_told_with_what_shows_it() -> None:
+    rst = (9, "<<SEQ=0><ACK=1001><CTL=RST,ACK>", 61)
+    lines = diagnosed([SYN, rst, SYN_ACK], Verdict.BAD_PEER)
+    assert lines[2].startswith("  cause    injected-reset (proven): A RST answered the SYN, and")
+    assert any(line.startswith("  next     Capture at the server:") for line in lines)
+
+
+def test_a_possible_cause_that_the_reason_names_is_not_told_twice() -> None:
+    ack = (29, "><SEQ=1001><ACK=5001><CTL=ACK>", 64)
+    rst = (60, "<<SEQ=5001><ACK=1001><CTL=RST,ACK>", 52)
+    lines = diagnosed([SYN, SYN_ACK, ack, rst], Verdict.RESET)
+    assert lines[2] == "  cause    closed-at-once (possible)"
+    assert lines[3].startswith("  next     Read the log of the program on port 80")
+
+
+def test_a_probe_that_went_well_has_no_cause() -> None:
+    lines = drawn(ProbeView(OPEN, STEPS))
+    assert not any(line.startswith(("  cause", "  next")) for line in lines)
