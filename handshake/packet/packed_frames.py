@@ -51,6 +51,11 @@ class FrameLayout(NamedTuple):
     fields: struct.Struct
     """A record, unpacked into the fields that `survey.fast_path` needs."""
 
+    segment: struct.Struct
+    """The same into those that `survey.runs` needs: two more words before TTL and addresses (the
+    total length and the identification of IPv4; of IPv6 part of the flow label, and the length),
+    and checksum, urgent pointer, and a third word of options after the window."""
+
     @property
     def octets(self) -> int:
         """How many octets of a frame are stored."""
@@ -65,6 +70,7 @@ V4: Final = FrameLayout(
     counted=20,
     # total, TTL, addresses and ports, SEQ, ACK, bits, window, two options
     fields=struct.Struct(">QIII16xH4xBx2x12sIIHH4xII34x"),
+    segment=struct.Struct(">QIII16xHH2xBx2x12sIIHHHHIII30x"),
 )
 V6: Final = FrameLayout(
     record=struct.Struct(">QIII120s"),
@@ -73,6 +79,7 @@ V6: Final = FrameLayout(
     tcp=54,
     counted=0,
     fields=struct.Struct(">QIII18xHxB36sIIHH4xII38x"),
+    segment=struct.Struct(">QIII16xHHxB36sIIHHHHIII34x"),
 )
 
 

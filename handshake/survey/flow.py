@@ -27,7 +27,10 @@ class Flow:
     """The number of the last connection of an earlier flow of this socket pair, now dropped."""
 
     records: bytearray = field(default_factory=bytearray)
-    """Its packed frames while all are plain; empty once a tracker follows it."""
+    """Its packed frames, those that no tracker has taken yet: the reader may append more."""
+
+    mixed: bool = False
+    """Whether some of its frames are not plain: then none is packed any more."""
 
     tracker: PairTracker | None = None
     learned: int | None = None
@@ -57,10 +60,11 @@ class Flow:
     @property
     def last_at(self) -> int:
         """When its last segment was seen."""
-        if self.connection is not None:
-            assert self.connection.last is not None
-            return self.connection.last.at
-        return packed_frames.last_at(self.layout, self.records)
+        if self.records:
+            return packed_frames.last_at(self.layout, self.records)
+        assert self.connection is not None
+        assert self.connection.last is not None
+        return self.connection.last.at
 
     def is_other(self, frame: Frame) -> bool:
         """Whether a SYN differs from the first record: it may open another connection."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from heapq import nlargest
 from itertools import chain, count
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from handshake.packet import packed_frames
-from handshake.survey import build_record, fast_path
+from handshake.survey import build_record, fast_path, runs
 from handshake.survey.flow import Flow, key_of, other_way, was_given_up
 from handshake.survey.handshake_cache import HandshakeCache
 from handshake.survey.learn import learn
@@ -131,7 +132,7 @@ class FlowTable:
         """Pack a plain frame, or give it to the tracker."""
         found = packed_frames.plain(frame)
         if found is None:
-            self._decode(frame)
+            self._decode(frame, mixed=True)
             return
         layout, key, end, bits = found
         opens = bits & (SYN_BIT | ACK_BIT) == SYN_BIT
@@ -139,10 +140,10 @@ class FlowTable:
         if flow is None:
             self.late += 1
             return
-        if flow.tracker is None and flow.reused is None and not (opens and flow.is_other(frame)):
-            flow.records += packed_frames.pack(layout, frame, end)
-        else:
+        if flow.mixed or (opens and (flow.tracker is not None or flow.is_other(frame))):
             self._decode(frame)
+        else:
+            flow.records += packed_frames.pack(layout, frame, end)
 
     def _may_keep(self, number: int) -> int:
         """Return the most octets that can be kept after the frame of this number."""
@@ -158,16 +159,16 @@ class FlowTable:
         keys, reused = (key, other_way(key)), self._dropped.pop(key, None)
         flow = Flow(next(self._numbers), keys, layout, reused)
         self._dropped.pop(flow.keys[1], None)
-        if self._every:
+        if self._every or reused is not None:
             flow.tracker = self._tracker(flow)
         for each in flow.keys:
             self._flows[each] = flow
-            if flow.tracker is None and flow.reused is None and layout is packed_frames.V4:
+            if layout is packed_frames.V4:
                 self._buffers[each] = flow.records
         return flow
 
-    def _decode(self, frame: Frame) -> None:
-        """Give a frame to the tracker."""
+    def _decode(self, frame: Frame, *, mixed: bool = False) -> None:
+        """Give a frame to the tracker; `mixed` if it is not plain, as others of its flow may be."""
         found = self._decoder.observed(frame)
         if found is None:
             return
@@ -181,6 +182,11 @@ class FlowTable:
                 self.late += 1
                 return
             self._follow(flow)
+            if mixed and not flow.mixed:
+                # A copy is told by the whole payload, which a packed frame lacks.
+                flow.mixed = True
+                for each in flow.keys:
+                    self._buffers.pop(each, None)
             self._feed(flow, found)
             return
         flow = self._flows.get(key_of(found.source, found.destination))
@@ -188,15 +194,15 @@ class FlowTable:
             self._quoted(flow, found)
 
     def _follow(self, flow: Flow) -> None:
-        """Let a tracker follow a flow, from its first segment on."""
-        if flow.tracker is not None:
+        """Let a tracker follow a flow, from its first segment on: it takes all that is packed."""
+        if flow.tracker is None:
+            flow.tracker = self._tracker(flow)
+        if not flow.records:
             return
-        flow.tracker = self._tracker(flow)
-        records, flow.records = flow.records, bytearray()
-        for key in flow.keys:
-            self._buffers.pop(key, None)
-        for observed in packed_frames.observed(flow.layout, records, self._decoder):
-            self._feed(flow, observed)
+        # The reader goes on to append to the same buffer.
+        records = bytes(flow.records)
+        flow.records.clear()
+        runs.feed(flow.tracker, partial(self._feed, flow), flow.layout, records, self._decoder)
 
     def _tracker(self, flow: Flow) -> PairTracker:
         return PairTracker(numbers=chain((flow.number,), self._numbers), reused=flow.reused)
@@ -223,11 +229,10 @@ class FlowTable:
 
     def _ended(self, flow: Flow) -> _Ended:
         """Return the record of a flow as far as it was captured."""
-        if flow.tracker is None:
-            summary = self._summary(flow)
-            if summary is not None:
-                return build_record.record(flow.number, *summary), None
-            self._follow(flow)
+        summary = self._summary(flow) if flow.tracker is None else None
+        if summary is not None:
+            return build_record.record(flow.number, *summary), None
+        self._follow(flow)
         assert flow.connection is not None
         return self._record_of(flow.connection)
 
@@ -244,6 +249,9 @@ class FlowTable:
 
     def _learn(self, flows: list[Flow]) -> None:
         """Learn what these flows show of the servers, before the first of them is judged."""
+        for flow in flows:
+            if flow.tracker is not None:
+                self._follow(flow)
         if self._others is not None:
             learn(self._others, flows, self._decoder)
 
@@ -291,7 +299,7 @@ class FlowTable:
 
     def _over(self, flow: Flow) -> _Ended | None:
         """Return the record of a flow that has ended, after a long inactivity."""
-        if flow.tracker is None and self._summary(flow) is None:
+        if flow.tracker is not None or self._summary(flow) is None:
             self._follow(flow)
         if flow.connection is not None and was_given_up(flow.connection):
             return self._record_of(flow.connection)
@@ -299,6 +307,8 @@ class FlowTable:
 
     def _surely_over(self, flow: Flow) -> _Ended | None:
         """Return the same, but None for a flow that is not ordinary: it may only have begun."""
+        if flow.tracker is not None:
+            self._follow(flow)
         if flow.connection is not None:
             return self._record_of(flow.connection) if flow.ended else None
         summary = self._summary(flow)

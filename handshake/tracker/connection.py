@@ -11,10 +11,12 @@ from handshake.events import Role
 from handshake.tcp import State
 from handshake.tracker.copies import CopyFinder
 from handshake.tracker.round_trips import RoundTrips
+from handshake.tracker.run import after
 from handshake.tracker.wireshark import Analysis, Direction, Mark
 
 if TYPE_CHECKING:
     from handshake.events import Change, Event, Step
+    from handshake.events.run import Run, Start
     from handshake.tcp import ControlBlock, Endpoint, Observed, Segment
     from handshake.tcp.icmp import IcmpError
 
@@ -24,6 +26,14 @@ _RECENT: Final = 8
 
 class Observer(Protocol):
     """Follows one connection, step by step, beside the tracker."""
+
+    def settled(self, start: Start) -> bool:
+        """Whether a run may begin, in which nothing happens; it may restrict what is in it."""
+        ...
+
+    def skip(self, run: Run) -> None:
+        """Take a run into account."""
+        ...
 
     def observe(self, step: Step) -> None:
         """Take the next step into account."""
@@ -253,6 +263,22 @@ class Connection:
             self.stepped = True
         for event in step.events:
             self._apply(event, step, receiver)
+
+    def skip(self, run: Run) -> None:
+        """Change the connection and its ends as the segments of a run do."""
+        client, server = self.client, self.server
+        assert client.block is not None
+        assert server.block is not None
+        client.block = after(client.block, run.client, run.server)
+        server.block = after(server.block, run.server, run.client)
+        for end, sent in ((client, run.client), (server, run.server)):
+            end.segments += sent.segments
+            end.numbers.skip(sent)
+        self.segments += run.count
+        self.last = self.last_sent = run.packed.observed(run.count - 1)
+        self.copies.skip(run)
+        for each in self.observers:
+            each.skip(run)
 
     def _apply(self, event: Event, step: Step, receiver: End) -> None:
         match event:

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 from handshake.events import Role
 from handshake.record import Finding
+from handshake.tcp import Seq
 from handshake.tcp.checksum import Checksum, kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from handshake.events import Step
-    from handshake.tcp import Observed, Seq
+    from handshake.events.run import Run, Start
+    from handshake.tcp import Observed
 
 PENDING: Final = 8
 """Segments with a wrong checksum remembered of one end, until they are acknowledged."""
@@ -63,13 +65,18 @@ class _Sums:
     def sent(self, observed: Observed, sum_kind: Checksum) -> None:
         """Take a segment of this end into account."""
         seg = observed.segment
-        if sum_kind is Checksum.WRONG or (sum_kind is Checksum.PARTIAL and not seg.checksum):
-            if seg.length and len(self.pending) < PENDING:
-                self.pending.append((seg.seq, seg.end))
+        zero = sum_kind is Checksum.PARTIAL and not seg.checksum
+        self.took(seg.seq, seg.end, kept=zero or sum_kind is Checksum.WRONG)
+
+    def took(self, seq: Seq, end: Seq, *, kept: bool) -> None:
+        """Keep the numbers of a segment with a wrong checksum; of others note that they came."""
+        if kept:
+            if seq != end and len(self.pending) < PENDING:
+                self.pending.append((seq, end))
         elif self.pending:
             # Sent again, undamaged: only this one may be what is acknowledged.
             self.pending = [
-                each for each in self.pending if not (seg.seq <= each[0] and each[1] <= seg.end)
+                each for each in self.pending if not (seq <= each[0] and each[1] <= end)
             ]
 
     def acknowledged(self, ack: Seq) -> None:
@@ -108,6 +115,28 @@ class ChecksumFindings:
             mine.wrong += 1
             mine.first_wrong = mine.first_wrong or observed
         mine.sent(observed, found)
+
+    def settled(self, start: Start) -> bool:
+        """Whether a run may begin: `start` learns whether it matters what is acknowledged."""
+        start.pending = any(mine.pending or mine.zero for mine in self._ends.values())
+        return True
+
+    def skip(self, run: Run) -> None:
+        """Take a run into account, in which no checksum is wrong, but some may be partial."""
+        for role, mine in self._ends.items():
+            sent = run.of(role)
+            mine.segments += sent.segments
+            mine.checked += sent.segments - sent.unknown
+            mine.partial += sent.partial
+            if sent.first_partial is not None and mine.first_partial is None:
+                mine.first_partial = run.packed.observed(sent.first_partial)
+        for each in run.sums or ():
+            mine, other = self._ends[each.by], self._ends[each.by.other]
+            mine.zero += each.zero
+            if other.pending:
+                other.acknowledged(Seq(each.ack))
+            if each.partial or mine.pending:
+                mine.took(Seq(each.seq), Seq(each.end), kept=each.zero)
 
     def found(self) -> Iterator[Finding]:
         """Yield what was found so far."""
