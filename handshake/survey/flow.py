@@ -11,7 +11,7 @@ from handshake.tcp.address import ip_address
 
 if TYPE_CHECKING:
     from handshake.packet.frame import Frame
-    from handshake.packet.packed_frames import FrameLayout
+    from handshake.packet.packed_frames import FrameLayout, Framing
     from handshake.tcp import Endpoint
     from handshake.tracker import Connection, PairTracker
 
@@ -23,6 +23,9 @@ class Flow:
     number: int
     keys: tuple[bytes, bytes]
     layout: FrameLayout
+    framing: Framing
+    """How its frames carry their packets: where it changes, the flow is `mixed`."""
+
     reused: int | None = None
     """The number of the last connection of an earlier flow of this socket pair, now dropped."""
 
@@ -30,7 +33,7 @@ class Flow:
     """Its packed frames, those that no tracker has taken yet: the reader may append more."""
 
     mixed: bool = False
-    """Whether some of its frames are not plain: then none is packed any more."""
+    """Whether its frames differ in more than their packets: then none is packed any more."""
 
     tracker: PairTracker | None = None
     learned: int | None = None

@@ -6,7 +6,7 @@ tracker would ask every rule. All others go to the tracker one by one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.events import Role
 from handshake.events.run import Brief, Run, Sum
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from handshake.events.run import Start
     from handshake.packet.decode import Decoder
-    from handshake.packet.packed_frames import FrameLayout
+    from handshake.packet.packed_frames import FrameLayout, Framing
+    from handshake.survey.flow import Flow
     from handshake.tcp import Observed
     from handshake.tracker import PairTracker
 
@@ -58,18 +59,20 @@ _PLAIN: Final = {
 def feed(
     tracker: PairTracker,
     one: Callable[[Observed], None],
-    layout: FrameLayout,
+    flow: Flow,
     records: bytes,
     decoder: Decoder,
 ) -> None:
     """Give packed frames to a tracker: runs at once, other segments to `one`, which feeds it."""
+    layout, framing = flow.layout, flow.framing
     size, base, alone = layout.record.size, 0, 0
     while base < len(records):
         if not alone and len(records) - base >= _LEAST * size:
             start = tracker.start()
             run = None
             if start is not None:
-                run = _find(layout, records, base, start, _keys(tracker), decoder)
+                source = _Source(layout, framing, decoder)
+                run = _find(source, records, base, start, _keys(tracker))
             if run is not None and run.count >= _LEAST:
                 tracker.skip(run)
                 base += run.count * size
@@ -77,24 +80,20 @@ def feed(
                 continue
             alone = 1 if run is None else run.count + 1
         alone = max(0, alone - 1)
-        for each in packed_frames.observed(layout, records[base : base + size], decoder):
+        for each in packed_frames.observed(layout, records[base : base + size], decoder, framing):
             one(each)
         base += size
 
 
 def _find(
-    layout: FrameLayout,
-    records: bytes,
-    base: int,
-    start: Start,
-    keys: tuple[bytes, bytes],
-    decoder: Decoder,
+    source: _Source, records: bytes, base: int, start: Start, keys: tuple[bytes, bytes]
 ) -> Run | None:
     """Return the run that begins with this record; None if there is none.
 
     `keys` are addresses and ports as the client's and the server's frames have them.
     """
     # One long loop for speed: a function call for each segment would double its cost.
+    layout = source.layout
     size, tcp, counted, kept = layout.record.size, layout.tcp, layout.counted, layout.octets
     into, four, ends = HEAD + layout.addresses, layout is V4, start.ends
     begin, last, timed = base, start.at, start.timed
@@ -219,7 +218,7 @@ def _find(
         return None
     for index, each in enumerate(ends):
         each.nxt, each.ack, each.clock = nxt[index], acked[index], clocks[index]
-    packed_run = _Packed(layout, records[begin:base], client, decoder)
+    packed_run = _Packed(source, records[begin:base], client)
     ports = int.from_bytes(client[-4:-2], "big"), int.from_bytes(client[-2:], "big")
     return Run(count, *ends, last, packed_run, ports, letters, sums)
 
@@ -230,31 +229,37 @@ def _keys(tracker: PairTracker) -> tuple[bytes, bytes]:
     return key_of(client, server), key_of(server, client)
 
 
+class _Source(NamedTuple):
+    """How the frames of a flow are decoded."""
+
+    layout: FrameLayout
+    framing: Framing
+    decoder: Decoder
+
+
 class _Packed:
     """The packed frames of a run, decoded one by one where one is looked at."""
 
-    __slots__ = ("_client", "_decoded", "_decoder", "_layout", "_records")
+    __slots__ = ("_client", "_decoded", "_records", "_source")
 
-    def __init__(
-        self, layout: FrameLayout, records: bytes, client: bytes, decoder: Decoder
-    ) -> None:
-        self._layout, self._records = layout, records
-        self._client, self._decoder = client, decoder
+    def __init__(self, source: _Source, records: bytes, client: bytes) -> None:
+        self._source, self._records, self._client = source, records, client
         self._decoded: dict[int, Observed] = {}
 
     def observed(self, place: int) -> Observed:
         """Return one segment."""
         found = self._decoded.get(place)
         if found is None:
-            size = self._layout.record.size
+            layout, framing, decoder = self._source
+            size = layout.record.size
             record = self._records[place * size : (place + 1) * size]
-            (found,) = packed_frames.observed(self._layout, record, self._decoder)
+            (found,) = packed_frames.observed(layout, record, decoder, framing)
             self._decoded[place] = found
         return found
 
     def brief(self, first: int, last: int) -> Iterator[Brief]:
         """Yield the segments from the first to before the last of these places."""
-        layout, records, place = self._layout, self._records, first
+        layout, records, place = self._source.layout, self._records, first
         size, four, tcp = layout.record.size, layout is V4, layout.tcp
         chosen = memoryview(records)[first * size : last * size]
         for found in layout.segment.iter_unpack(chosen):

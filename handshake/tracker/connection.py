@@ -277,6 +277,8 @@ class Connection:
         self.segments += run.count
         self.last = self.last_sent = run.packed.observed(run.count - 1)
         self.copies.skip(run)
+        if self.client.syn is not None and self.client.syn.again:
+            self.round_trips.skip(run)
         for each in self.observers:
             each.skip(run)
 

@@ -33,12 +33,9 @@ def start_of(connection: Connection) -> Start | None:
         or not analysis.settled
     ):
         return None
-    syn = client.syn
-    if connection.final_ack is None:
-        if syn or client.syn_ack or server.syn or server.syn_ack:
-            return None
-    elif syn is not None and syn.again:
-        return None  # round trips of data are measured
+    opening = client.syn or client.syn_ack or server.syn or server.syn_ack
+    if connection.final_ack is None and opening:
+        return None
     one, two = _sender(client, server), _sender(server, client)
     if one is None or two is None:
         return None
