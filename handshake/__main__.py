@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -29,6 +30,8 @@ def main() -> int:
     or SystemExit, so that all resources are released.
     """
     _handle_signals(_exit_at_once)
+    # What modules hold is kept to the end: to look for garbage among it costs 10 ms.
+    gc.set_threshold(50_000)
     from handshake.cli import main as run
 
     try:

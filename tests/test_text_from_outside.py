@@ -37,8 +37,9 @@ from handshake.view.layout import centre, fit, line, wrap
 from handshake.view.notation import Numbers
 from handshake.view.probe import ProbeView, heading
 from handshake.view.probe_lines import Series, result_line, result_lines
+from handshake.view.record_lines import RecordLines
 from handshake.view.replay import Screen
-from handshake.view.table import RecordLines, Table
+from handshake.view.table import Table
 from handshake.view.theme import THEME
 from handshake.view.totals_page import page
 from tests.cli import fake_prober

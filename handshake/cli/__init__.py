@@ -11,11 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
 
-from handshake.cli import demo, replay
-from handshake.cli.command import Command
-from handshake.cli.list import list_connections
-from handshake.cli.probe import options as probe_options
-from handshake.cli.probe.command import probe
+from handshake.cli.command import Home, group
 from handshake.errors import HandshakeError, system_error
 from handshake.escape import printable
 from handshake.messages import text
@@ -37,15 +33,19 @@ _Misused: Final = cast("type[Exception]", typer.BadParameter.__mro__[2])
 # No rich help and no rich tracebacks: they load more than all the rest together.
 app = typer.Typer(
     name="handshake",
+    cls=group(
+        {
+            "probe": Home("handshake.cli.probe.command", "probe", epilog="EXIT_CODES"),
+            "replay": Home("handshake.cli.replay", "replay"),
+            "list": Home("handshake.cli.list", "list_connections"),
+            "demo": Home("handshake.cli.demo", "demo"),
+        }
+    ),
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(cls=Command, epilog=probe_options.EXIT_CODES)(probe)
-app.command(cls=Command)(replay.replay)
-app.command("list", cls=Command)(list_connections)
-app.command(cls=Command)(demo.demo)
 
 
 def _print_version(wanted: bool) -> None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from handshake.cli.replay import Player
 from handshake.errors import CaptureError, UsageError
-from handshake.query import order, parse
+from handshake.query.order import order
+from handshake.query.parse import parse
 from handshake.query.problems import is_problem
 from handshake.query.totals import Totals
 from handshake.record import nanoseconds

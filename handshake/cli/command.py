@@ -1,11 +1,15 @@
-"""The help of a command: options in groups, arguments as they are typed."""
+"""Commands: loaded when they are needed; their help, with options in groups."""
 
 from __future__ import annotations
 
 import inspect
-from typing import Any, Final
+from functools import cache, partial
+from importlib import import_module
+from typing import Any, Final, NamedTuple
 
-from typer.core import TyperCommand
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
 _WIDEST: Final = 31
 """The widest option name; after a wider one the help begins on the next line."""
@@ -14,10 +18,54 @@ _OTHERS: Final = "General options"
 """The group of options without a group, if there are others."""
 
 
+# typer has no public names for the types of many parameters here: they are Any.
+
+
+class Home(NamedTuple):
+    """Where a command's function is, and the end of its help."""
+
+    module: str
+    function: str
+    epilog: str = ""
+    """The name of a text in the module."""
+
+
+def group(homes: dict[str, Home]) -> type[TyperGroup]:
+    """Return the class of a group of commands, each loaded when it is asked for."""
+
+    @cache
+    def loaded(name: str) -> Any:
+        home = homes[name]
+        module = import_module(home.module)
+        alone = typer.Typer(rich_markup_mode=None, add_completion=False)
+        epilog = getattr(module, home.epilog) if home.epilog else None
+        alone.command(name, cls=Command, epilog=epilog)(getattr(module, home.function))
+        return get_command(alone)
+
+    class Group(TyperGroup):
+        """Commands that are loaded one by one."""
+
+        def get_params(self, ctx: Any) -> list[Any]:
+            """Return the options, `--help` among them."""
+            return _light(super().get_params(ctx))
+
+        def list_commands(self, _: Any) -> list[str]:
+            """Return the names of the commands, in the order of the help."""
+            return list(homes)
+
+        def get_command(self, _: Any, cmd_name: str) -> Any:
+            """Return a command; None if there is none of this name."""
+            return loaded(cmd_name) if cmd_name in homes else None
+
+    return Group
+
+
 class Command(TyperCommand):
     """A command whose options are grouped by `rich_help_panel`."""
 
-    # typer has no public names for the types of these parameters.
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the arguments and options, `--help` among them."""
+        return _light(super().get_params(ctx))
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the usage after the command's name."""
@@ -50,6 +98,32 @@ class Command(TyperCommand):
         if self.epilog:
             formatter.write_paragraph()
             formatter.write(f"{inspect.cleandoc(self.epilog)}\n")
+
+
+def _light(params: list[Any]) -> list[Any]:
+    """Let parameters of typer 0.29 take plain values without pydantic, which loads for 50 ms."""
+    for each in params:
+        if hasattr(each, "get_runtime_param") and "get_runtime_param" not in vars(each):
+            each.get_runtime_param = partial(_Plain, each)
+    return params
+
+
+class _Plain:
+    """Takes values that need no conversion; typer converts the others."""
+
+    def __init__(self, param: Any) -> None:
+        self._type = param.type_descriptor.annotation
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return the value of a parameter as the function takes it."""
+        several = param.multiple or param.nargs == -1
+        if value is None:
+            return () if several else None
+        if self._type is str and isinstance(value, str):
+            return value
+        if several and self._type == list[str] and all(isinstance(each, str) for each in value):
+            return list(value)
+        return type(param).get_runtime_param(param).coerce(value, param=param, ctx=ctx)
 
 
 def _arguments(command: TyperCommand, ctx: Any) -> list[Any]:

@@ -1,4 +1,7 @@
-"""Standard output: a console that interprets no markup, and whether it is a terminal."""
+"""Standard output: a console that interprets no markup, and whether it is a terminal.
+
+rich is loaded where something is drawn: a list in a pipe does not need it.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,12 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
-from rich.console import Console
-
 from handshake.view.glyphs import ASCII, UNICODE, Glyphs
-from handshake.view.layout import folded
-from handshake.view.theme import THEME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from rich.console import Console
     from rich.text import Text
 
     from handshake.errors import CaptureError
@@ -31,6 +31,10 @@ def is_interactive(*, plain: bool = False) -> bool:
 
 def console(*, plain: bool = False) -> Console:
     """Return the console for standard output. It interprets no markup."""
+    from rich.console import Console
+
+    from handshake.view.theme import THEME
+
     terminal = sys.stdout.isatty() and not plain
     return Console(
         theme=THEME,
@@ -47,6 +51,8 @@ def show(out: Console, lines: Iterable[Text]) -> None:
 
     On a terminal a line that is too long goes on in the next, instead of being cut.
     """
+    from handshake.view.layout import folded
+
     for each in lines:
         if out.is_terminal:
             for part in folded(each, out.width):

@@ -6,6 +6,7 @@ import gc
 import json
 import sys
 from enum import Enum
+from functools import cached_property
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,10 +19,12 @@ from handshake.record import nanoseconds
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from rich.console import Console
     from rich.text import Text
 
+    from handshake.query.parse import Test
     from handshake.record import Record
     from handshake.survey import Records
     from handshake.tracker.zeek import ZeekRecord
@@ -121,11 +124,17 @@ class _Selection:
     """Which connections to print, and in what order."""
 
     def __init__(self, wanted: str | None, sort: str | None, *, problems: bool) -> None:
-        from handshake.query import order, parse
-
         self.filter_text, self.sort, self.problems = wanted or "", sort or "", problems
-        self._test = None if wanted is None else parse(wanted)
-        self._order = None if sort is None else order(sort)
+        self._test: Test | None = None
+        self._order: Callable[[Iterable[Record]], list[Record]] | None = None
+        if wanted is not None:
+            from handshake.query.parse import parse
+
+            self._test = parse(wanted)
+        if sort is not None:
+            from handshake.query.order import order
+
+            self._order = order(sort)
 
     def matching(self, records: Iterable[Record]) -> Iterator[Record]:
         """Return the matching records as they come.
@@ -151,12 +160,24 @@ class _Style:
     """How text is printed."""
 
     def __init__(self, *, plain: bool, ascii_only: bool, captures: Sequence[str]) -> None:
-        from handshake.cli.console import console, glyphs
+        from handshake.cli.console import glyphs
 
-        self.console = console(plain=plain)
+        self._plain = plain
         self.glyphs = glyphs(ascii_only=ascii_only)
         self.capture = max(len(printable(each)) for each in captures) if len(captures) > 1 else 0
         """The width of the column with the capture's name; 0 for one capture."""
+
+    @cached_property
+    def console(self) -> Console:
+        """Standard output."""
+        from handshake.cli.console import console
+
+        return console(plain=self._plain)
+
+    @property
+    def in_table(self) -> bool:
+        """Whether rows are printed as a table, which fits the terminal."""
+        return sys.stdout.isatty() and not self._plain
 
 
 def _print_line(text: str) -> None:
@@ -205,12 +226,12 @@ def _print_summary(records: Iterable[Record], form: Form, style: _Style) -> None
 
 
 def _print_rows(records: Iterator[Record], style: _Style) -> None:
-    from handshake.cli.console import show
+    if style.in_table:
+        from handshake.cli.console import show
 
-    if style.console.is_terminal:
         show(style.console, _table(list(records), style))
         return
-    from handshake.view.table import RecordLines
+    from handshake.view.record_lines import RecordLines
 
     lines = RecordLines(capture=style.capture, glyphs=style.glyphs)
     for at, record in enumerate(records):

@@ -54,6 +54,9 @@ CODES: Final[dict[str, Cause]] = {
         "the SYN-ACK acknowledges a number that was not sent", answers.is_wrong_acknowledgment
     ),
     "wrong-checksum": Cause("every SYN-ACK has a wrong checksum", damage.is_wrong_checksum),
+    "tunnel-checksum": Cause(
+        "the tunnel's outer checksum is wrong in the SYNs", damage.is_tunnel_checksum
+    ),
     "stale-connection": Cause("the server still has an older connection", answers.is_stale),
     "ack-without-syn": Cause("an ACK without SYN answered the SYN", answers.is_bare_ack),
     "syn-ack-unanswered": Cause("no answer to the SYN-ACK", answers.is_unacknowledged),
@@ -108,6 +111,7 @@ RULES: Final[tuple[Callable[[Case], Claim | None], ...]] = (
     across.translation_undone,
     answers.wrong_acknowledgment,
     damage.wrong_checksum,
+    damage.tunnel_checksum,
     damage.timestamp_mangled,
     resets.injected,
     answers.two_servers,
@@ -147,7 +151,10 @@ def diagnose(
 
     `others` is what the rest of the capture shows of its hosts.
     """
-    case = Case(record, client, facts.segments, facts.complete, facts.icmp, others or _NOTHING)
+    kept = facts.segments
+    believed = [each for each in kept if each.believed]
+    damaged = [each for each in kept if not each.believed]
+    case = Case(record, client, believed, damaged, facts.complete, facts.icmp, others or _NOTHING)
     for rule in RULES:
         claim = rule(case)
         if claim is not None and CODES[claim.code].proof(claim.evidence):

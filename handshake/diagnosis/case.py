@@ -54,6 +54,9 @@ class Case:
     segments: Sequence[Seen]
     """What was kept of its segments, in the order of the capture."""
 
+    damaged: Sequence[Seen]
+    """RSTs with a wrong checksum, which are not among them: the receiver drops them."""
+
     complete: bool
     """Whether every segment was kept."""
 

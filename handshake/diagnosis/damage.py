@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from handshake.diagnosis.case import Claim, name_of, ordered, rejects
+from handshake.diagnosis.case import Claim, name_of, ordered, rejects, seconds
 from handshake.tcp.checksum import Checksum
 from handshake.tcp.seq import distance
 
@@ -16,11 +16,22 @@ if TYPE_CHECKING:
 
 
 def wrong_checksum(case: Case) -> Claim | None:
-    """SYN-ACKs with a wrong checksum, which the client never accepts: it must drop them."""
+    """Answers with a wrong checksum, which the client never accepts: it must drop them."""
     if not case.answers and case.syns and all(map(_is_wrong, case.syns)):
         many = len(case.syns) > 1
         values = {"count": len(case.syns), "many": many, "what": "SYN", "receiver": "server"}
         return Claim("wrong-checksum", "likely", case.syns, values)
+    resets = [each for each in case.damaged if not case.by_client(each)]
+    if resets and case.syns and not case.answers:
+        values = {
+            "count": len(resets),
+            "many": len(resets) > 1,
+            "what": "RST",
+            "receiver": "client",
+        }
+        asked = any(each.at > resets[0].at for each in case.syns)
+        certainty = "likely" if asked else "possible"
+        return Claim("wrong-checksum", certainty, ordered([*case.syns, *resets]), values)
     bad = [each for each in case.syn_acks if _is_wrong(each)]
     if not bad or len(bad) < len(case.syn_acks) or case.final_ack is not None:
         return None
@@ -33,14 +44,50 @@ def wrong_checksum(case: Case) -> Claim | None:
 
 
 def is_wrong_checksum(evidence: Sequence[Seen]) -> bool:
-    """Whether SYNs, and SYN-ACKs of which each has a wrong checksum; or such SYNs alone."""
+    """Whether SYNs, and answers of which each has a wrong checksum; or such SYNs alone."""
     answers = [each for each in evidence if not each.syn]
-    wrong = all(each.syn_ack and _is_wrong(each) for each in answers)
+    wrong = all((each.syn_ack or each.rst) and _is_wrong(each) for each in answers)
     return wrong and (bool(answers) or all(map(_is_wrong, evidence)))
 
 
 def _is_wrong(seen: Seen) -> bool:
     return seen.checksum is Checksum.WRONG
+
+
+def tunnel_checksum(case: Case) -> Claim | None:
+    """SYNs in a UDP tunnel with a wrong outer checksum that get no answer, unlike a right one."""
+    bad = [each for each in case.syns if each.wrong_udp]
+    answer = next((each for each in case.answers if each.syn_ack or each.rst), None)
+    if not bad or (answer is not None and answer.at < bad[-1].at):
+        return None
+    good = next((each for each in case.syns if not each.wrong_udp and each.at > bad[-1].at), None)
+    stamps = [each.stamp for each in bad if each.stamp is not None]
+    if answer is not None and (good is None or answer.at < good.at or answer.echo in stamps):
+        return None
+    answered = answer if good is not None and answer is not None else None
+    if answered is None and good is not None:
+        return None
+    values = {
+        "count": len(bad),
+        "many": len(bad) > 1,
+        "answered": answered is not None,
+        "after": 0.0 if good is None or answered is None else seconds(good, answered),
+    }
+    evidence = bad[:8] if good is None or answered is None else [*bad[:8], good, answered]
+    certainty = "possible" if answered is None else "likely"
+    return Claim("tunnel-checksum", certainty, evidence, values)
+
+
+def is_tunnel_checksum(evidence: Sequence[Seen]) -> bool:
+    """Whether SYNs with a wrong checksum of the tunnel's; or then one without, and its answer."""
+    bad = [each for each in evidence if each.wrong_udp]
+    rest = evidence[len(bad) :]
+    asked = bool(bad) and all(each.syn and each.seq == bad[0].seq for each in bad)
+    if not rest:
+        return asked
+    good, *answers = rest
+    (answer,) = answers or (good,)
+    return asked and good.syn and good.seq == bad[0].seq and answer.acknowledges_syn(good)
 
 
 def syn_turned_ack(case: Case) -> Claim | None:

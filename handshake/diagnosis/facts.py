@@ -37,14 +37,14 @@ _STAMPS: Final = struct.Struct("!II").unpack_from
 """TSval and TSecr, the last octets of options that are timestamps alone."""
 
 
-class _Packed(NamedTuple):
+class _InRun(NamedTuple):
     """A segment of a run, unpacked only if it is looked at."""
 
     packed: Packed
     place: int
 
 
-def _is_control(kept: Seen | _Packed) -> bool:
+def _is_control(kept: Seen | _InRun) -> bool:
     return isinstance(kept, Seen) and bool(kept.flags & _BITS)
 
 
@@ -64,9 +64,9 @@ class Facts:
         self._ends: tuple[tuple[Endpoint, Endpoint], tuple[Endpoint, Endpoint]] | None = None
         """The endpoints as the sender of the first segment has them, and as the other end has."""
 
-        self._first: list[Seen | _Packed] = []
-        self._control: list[Seen | _Packed] = []
-        self._last: deque[Seen | _Packed] = deque(maxlen=LAST)
+        self._first: list[Seen | _InRun] = []
+        self._control: list[Seen | _InRun] = []
+        self._last: deque[Seen | _InRun] = deque(maxlen=LAST)
 
     def observe(self, step: Step) -> None:
         """Take one step into account."""
@@ -78,6 +78,8 @@ class Facts:
             self._by, self._ends = step.by, (ends, ends[::-1])
         self.count += 1
         seen = Seen.of(step.observed, self._ends[step.by is not self._by])
+        if step.damaged and seg.rst:
+            seen = seen._replace(believed=False)
         if len(self._first) < FIRST:
             self._first.append(seen)
             return
@@ -95,13 +97,13 @@ class Facts:
         """Take a run into account: its segments are looked at only for a diagnosis."""
         self.count += run.count
         first = min(run.count, FIRST - len(self._first))
-        self._first += (_Packed(run.packed, place) for place in range(first))
+        self._first += (_InRun(run.packed, place) for place in range(first))
         left = range(max(first, run.count - LAST), run.count)
         evicted = len(self._last) + (run.count - first) - LAST
         for oldest in islice(self._last, max(0, evicted)):
             if len(self._control) < _CONTROL and _is_control(oldest):
                 self._control.append(oldest)
-        self._last.extend(_Packed(run.packed, place) for place in left)
+        self._last.extend(_InRun(run.packed, place) for place in left)
 
     def quoted(self, error: IcmpError, *, of_syn: bool) -> None:  # noqa: ARG002 - an observer's
         """Take an ICMP error into account that quotes a segment."""
@@ -115,11 +117,11 @@ class Facts:
         self._last = deque(self._seen(self._last), LAST)
         return [*self._seen(self._first), *self._seen(self._control), *self._seen(self._last)]
 
-    def _seen(self, kept: Iterable[Seen | _Packed]) -> Iterator[Seen]:
+    def _seen(self, kept: Iterable[Seen | _InRun]) -> Iterator[Seen]:
         for each in kept:
             yield each if isinstance(each, Seen) else self._unpacked(each)
 
-    def _unpacked(self, kept: _Packed) -> Seen:
+    def _unpacked(self, kept: _InRun) -> Seen:
         """Return a segment of a run, which has no options but timestamps."""
         assert self._ends is not None
         (brief,) = kept.packed.brief(kept.place, kept.place + 1)
@@ -146,6 +148,7 @@ class Facts:
             stamp=stamp,
             echo=echo,
             sack=(),
+            wrong_udp=False,
         )
 
     @property

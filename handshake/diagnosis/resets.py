@@ -187,6 +187,8 @@ def after_accept(case: Case) -> Claim | None:
     if beyond and rst.ttl != syn_ack.ttl:
         values |= {"series": True, "other": True, "opening": False, "by": "server"}
         return Claim("injected-reset", "likely", [*evidence, *beyond[:3]], values)
+    if case.record.closed != "rst-by-server":
+        return None  # The client had to drop it.
     # A host with the connection sends a RST with ACK; one without it repeats SEG.ACK.
     if rst.ack is None and rst.seq == final.ack and not rst.window and rst.ttl == syn_ack.ttl:
         syn = next(iter(case.syns), None)

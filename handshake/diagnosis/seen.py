@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.tcp.checksum import Checksum, kind
+from handshake.tcp.segment import WRONG_UDP
 from handshake.units import ACK_BIT, FIN_BIT, MASK, RST_BIT, SYN_BIT
 
 if TYPE_CHECKING:
@@ -60,6 +61,12 @@ class Seen(NamedTuple):
 
     sack: tuple[tuple[int, int], ...]
 
+    wrong_udp: bool
+    """Whether the checksum of the UDP datagram around it is wrong."""
+
+    believed: bool = True
+    """Not a RST with a wrong checksum, which its receiver drops."""
+
     @classmethod
     def of(cls, observed: Observed, ends: tuple[Endpoint, Endpoint] | None = None) -> Seen:
         """Return an observed segment in brief; `ends` are its endpoints, if they are shared."""
@@ -88,6 +95,7 @@ class Seen(NamedTuple):
             None if stamps is None else stamps.value,
             None if stamps is None else stamps.echo,
             tuple((int(a), int(b)) for a, b in options.sack) if raw and not seg.syn else (),
+            bool(observed.via) and observed.via[-1] == WRONG_UDP,
         )
 
     @property

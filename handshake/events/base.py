@@ -140,6 +140,9 @@ class Step:
     copy: Copy | None = None
     """What it is a copy of; None for a segment that was sent."""
 
+    damaged: bool = False
+    """Whether its receiver drops it for its wrong checksum, for all that is known."""
+
     fate: Fate | None = None
     """What became of it; None while the rest of the connection is not known."""
 

@@ -32,3 +32,6 @@ class Judgment(NamedTuple):
     proof: Observed | None = None
     taken: bool = True
     """Whether its receiver acts on it, as far as is known."""
+
+    forged: bool = False
+    """Whether it is a RST that another device sent in the name of its source."""

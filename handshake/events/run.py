@@ -1,8 +1,8 @@
 """A run: segments in which nothing happens, taken into account at once instead of one by one.
 
 Data in order and new acknowledgments, from two ends that are ESTABLISHED and miss nothing, change
-numbers and counters, and nothing that a rule asks about. `Start` tells where such a run may begin,
-`Run` what it contains.
+numbers and counters, and nothing that a rule asks about. `RunStart` tells where such a run may
+begin, `Run` what it contains.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from handshake.events.base import Role
+from handshake.tcp.checksum import Checksum
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from handshake.tcp import Observed
-    from handshake.tcp.checksum import Checksum
+    from handshake.tcp import Observed, Seq
 
 
 @dataclass(slots=True)
-class Sender:
+class RunEnd:
     """What one end sent before a run, or up to the end of it. Numbers are those of headers."""
 
     nxt: int
@@ -52,6 +52,9 @@ class Sender:
 
     number: int
     """The identification of its last packet; 0 if it has none."""
+
+    damaged: bool = False
+    """Whether it is believed with wrong checksums, too, as these were acknowledged."""
 
     clean: bool = True
     """Whether acknowledged octets that were not captured count as missed."""
@@ -86,8 +89,12 @@ class Sender:
     partial: int = 0
     """Segments whose checksum was left to the network card."""
 
+    wrong: int = 0
+    """Segments whose checksum is wrong."""
+
     first_partial: int | None = None
-    """The place of the first of them in the run."""
+    first_wrong: int | None = None
+    """The place of the first of each kind in the run."""
 
     first_ack: int = 0
     """The acknowledgment number of its first segment in the run."""
@@ -113,40 +120,42 @@ class Sender:
 
 
 @dataclass(slots=True)
-class Start:
+class RunStart:
     """Where a run may begin."""
 
-    client: Sender
-    server: Sender
+    client: RunEnd
+    server: RunEnd
     at: int
     """When the last segment was captured."""
 
     timed: bool
     """Whether each segment must have a timestamp."""
 
-    pending: bool
+    sums: bool
     """Whether it matters which segments are acknowledged, for the sake of their checksums."""
 
     @property
-    def ends(self) -> tuple[Sender, Sender]:
+    def ends(self) -> tuple[RunEnd, RunEnd]:
         """The client and the server."""
         return self.client, self.server
 
 
-@dataclass(slots=True)
-class Sum:
+class Sum(NamedTuple):
     """The checksum of one segment, where it matters which one is acknowledged when."""
 
     by: Role
-    partial: bool
-    """Whether it was left to the network card."""
-
+    kind: Checksum
     zero: bool
-    """Whether it is 0."""
+    """Whether it is partial, and 0."""
 
-    seq: int
-    end: int
-    ack: int
+    seq: Seq
+    end: Seq
+    ack: Seq
+
+    @property
+    def right(self) -> bool:
+        """Whether it is right, as far as it can be verified."""
+        return self.kind in (Checksum.RIGHT, Checksum.UNKNOWN)
 
 
 class Brief(NamedTuple):
@@ -195,8 +204,8 @@ class Run:
     """Consecutive segments of one connection in which nothing happens."""
 
     count: int
-    client: Sender
-    server: Sender
+    client: RunEnd
+    server: RunEnd
     at: int
     """When the last one was captured."""
 
@@ -226,7 +235,7 @@ class Run:
             wanted = [max(each, 0) for each in wanted]
         return found
 
-    def of(self, role: Role) -> Sender:
+    def of(self, role: Role) -> RunEnd:
         """Return what one end sent."""
         return self.client if role is Role.CLIENT else self.server
 

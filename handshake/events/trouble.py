@@ -117,6 +117,29 @@ class ChallengeAck(Event, code="challenge-ack", section="RFC 5961 3, 4"):
 
 
 @dataclass(frozen=True, slots=True)
+class ResetForged(Event, code="reset-forged", section="RFC 5961 3"):
+    """A RST that the end which it names did not send, as what that end sends later proves."""
+
+    by: Role
+    """The end that it names."""
+
+    frame: int | None
+    """The segment that proves it."""
+
+    closed: bool
+    """Whether it ended the connection at its receiver."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResetDisproved(Event, code="reset-disproved", section="RFC 5961 3"):
+    """An end goes on as if it had not sent a RST which had its address."""
+
+    by: Role
+    frame: int | None
+    """The RST."""
+
+
+@dataclass(frozen=True, slots=True)
 class StrayReset(Event, code="stray-reset", section="3.5.2"):
     """A RST of an end whose connection was over: the answer to a segment, or late."""
 

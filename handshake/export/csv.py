@@ -6,7 +6,7 @@ import csv
 from typing import TYPE_CHECKING, Any, Final
 
 from handshake.escape import printable_lines
-from handshake.query import KEYS
+from handshake.query.keys import KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -20,6 +20,7 @@ from handshake.packet.layer import (
 from handshake.packet.reassembly import Fragments
 from handshake.packet.tags import WITHOUT_IP
 from handshake.tcp.checksum import Checksum
+from handshake.tcp.segment import WRONG_UDP
 from handshake.units import TCP
 
 if TYPE_CHECKING:
@@ -113,11 +114,11 @@ class LayerParser:
                     header = ip.header(octets, at, limit)
                 protocol = header.protocol
                 if protocol == TCP:
-                    found = _fields(octets, at, header, whole, via)
                     if outer is not None and _is_damaged(octets, header, *outer):
                         self.first_damaged = self.first_damaged or frame.number
                         self.damaged += 1
-                    return found
+                        via += (WRONG_UDP,)
+                    return _fields(octets, at, header, whole, via)
                 if protocol in icmp.PROTOCOLS:
                     packet = Datagram.parse(bytes(octets[at:limit]), limit - len(octets))
                     return icmp.quoted(packet, frame.time, frame.number)

@@ -10,6 +10,7 @@ from handshake.packet.frame import Frame
 from handshake.packet.layer import IPV4, IPV6
 from handshake.tcp import Observed
 from handshake.tcp.copy import changed
+from handshake.tcp.segment import WRONG_UDP
 from handshake.units import TCP
 
 if TYPE_CHECKING:
@@ -129,11 +130,16 @@ UNTAGGED: Final = Framing(0, ())
 def unwrapped(frame: Frame, fields: Fields) -> tuple[Frame, Framing] | None:
     """Return a frame as if its IP packet had come in plain Ethernet, and how it came.
 
-    None if its IP header has options, or it was put together of fragments.
+    None if its IP header has options, if it was put together of fragments, or came in a damaged
+    datagram.
     """
     source, ip, tcp, whole, via = fields[0], fields[11], fields[12], fields[14], fields[15]
     four = len(source) == _V4_ADDRESS
-    if whole is not None or tcp - ip != (V4 if four else V6).tcp - V4.ip:
+    if (
+        whole is not None
+        or via[-1:] == (WRONG_UDP,)
+        or tcp - ip != (V4 if four else V6).tcp - V4.ip
+    ):
         return None
     shift = ip - V4.ip
     data = (_LINK_V4 if four else _LINK_V6) + bytes(frame.data[ip:])

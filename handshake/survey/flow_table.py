@@ -63,6 +63,9 @@ _SOON: Final = NS_PER_SECOND
 class FlowTable:
     """The connections of one capture."""
 
+    whole: bool
+    """Whether all frames were read."""
+
     late: int
     """How many segments followed after the record of their connection was given."""
 
@@ -106,6 +109,7 @@ class FlowTable:
         self._kept = self._counted = 0
         """How many octets were kept at the last count, and at which frame that was."""
 
+        self.whole = False
         self.late = 0
         self.waited = QUIET
 
@@ -126,6 +130,7 @@ class FlowTable:
             if self._ready:
                 yield from self._ready
                 self._ready.clear()
+        self.whole = True
         flows = sorted(self._all(), key=lambda flow: flow.last_number)
         self._learn(flows)
         for ended in self._shared(lambda flow: self._with_earlier(self._ended(flow)), flows):

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from handshake.record import Finding, nanoseconds
 from handshake.tcp.copy import changed
 from handshake.units import NS_PER_SECOND, SOONEST_TIMER
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
     from handshake.record import EndRecord, Record
 
 REMEMBERED: Final = 4096
 """Connections remembered; the oldest are dropped first."""
 
 
+HELD: Final = 1024
+"""Records held back at the end of a capture, for a later one that may be their other side."""
+
+_Rest = TypeVar("_Rest")
+
+
 class _Side(NamedTuple):
     stream: int
+    frame: int | None
     start: str
+    isns: tuple[int, int]
     client: tuple[str, int]
     server: tuple[str, int]
     octets: tuple[int, int]
@@ -29,31 +39,74 @@ class NatSides:
     def __init__(self) -> None:
         self._sides: dict[tuple[int, int], _Side] = {}
 
-    def seen(self, record: Record) -> Record:
-        """Return a record; one that is a connection before, seen elsewhere, with a finding."""
-        client, server = record.client, record.server
-        if client.iss is None or server.iss is None:
-            return record
-        key, octets = (client.iss, server.iss), (client.bytes, server.bytes)
-        mine = _Side(record.stream, record.start, _end(client), _end(server), octets)
-        other = self._sides.get(key)
-        if other is None or not _same(mine, other):
-            self._sides[key] = mine
-            if len(self._sides) > REMEMBERED:
-                del self._sides[next(iter(self._sides))]
-            return record
-        at_client = mine.client != other.client
-        was, now = (other.client, mine.client) if at_client else (other.server, mine.server)
-        values = {
-            "stream": other.stream + 1,
-            "end": "client" if at_client else "server",
-            "was": _text(was),
-            "now": _text(now),
-            "gap": _apart(mine, other) / NS_PER_SECOND,
-        }
-        found = Finding("both-sides-of-nat", record.frames[0], values)
-        findings = sorted((*record.findings, found), key=lambda each: each.frame or 0)
-        return changed(record, findings=tuple(findings))
+    def paired(
+        self, ended: Iterable[tuple[Record, _Rest]], at_end: Callable[[], bool]
+    ) -> Iterator[tuple[Record, _Rest]]:
+        """Yield records; one that is a connection before, seen elsewhere, with a finding.
+
+        Where `at_end` tells that the capture is read, records are held back for a while, so that
+        the connection before has the finding, too.
+        """
+        held: dict[int, tuple[Record, _Rest]] = {}
+        for record, rest in ended:
+            mine = _side(record)
+            other = None if mine is None else self._other(mine)
+            if mine is None or other is None:
+                held[record.stream] = record, rest
+            else:
+                held[record.stream] = _with(record, _finding(mine, other)), rest
+                if other.stream in held:
+                    first, its = held[other.stream]
+                    held[other.stream] = _with(first, _finding(other, mine)), its
+            if not at_end():
+                yield from held.values()
+                held.clear()
+            elif len(held) > HELD:
+                yield held.pop(next(iter(held)))
+        yield from held.values()
+
+    def _other(self, mine: _Side) -> _Side | None:
+        """Return the other side of a connection, if it was seen before; else remember this one."""
+        other = self._sides.get(mine.isns)
+        if other is not None and _same(mine, other):
+            return other
+        self._sides[mine.isns] = mine
+        if len(self._sides) > REMEMBERED:
+            del self._sides[next(iter(self._sides))]
+        return None
+
+
+def _side(record: Record) -> _Side | None:
+    client, server = record.client, record.server
+    if client.iss is None or server.iss is None:
+        return None
+    return _Side(
+        record.stream,
+        record.frames[0],
+        record.start,
+        (client.iss, server.iss),
+        _end(client),
+        _end(server),
+        (client.bytes, server.bytes),
+    )
+
+
+def _with(record: Record, found: Finding) -> Record:
+    findings = sorted((*record.findings, found), key=lambda each: each.frame or 0)
+    return changed(record, findings=tuple(findings))
+
+
+def _finding(mine: _Side, other: _Side) -> Finding:
+    at_client = mine.client != other.client
+    was, now = (other.client, mine.client) if at_client else (other.server, mine.server)
+    values = {
+        "stream": other.stream + 1,
+        "end": "client" if at_client else "server",
+        "was": _text(was),
+        "now": _text(now),
+        "gap": _apart(mine, other) / NS_PER_SECOND,
+    }
+    return Finding("both-sides-of-nat", mine.frame, values)
 
 
 def _same(one: _Side, other: _Side) -> bool:

@@ -122,12 +122,13 @@ def _records(
     copies = back = 0
     sides = NatSides()
     flows = FlowTable(decoder, every=every, dedup=dedup, others=Others())
-    for record, connection in flows.records(source.frames(report, flows)):
-        named = changed(record, capture=source.file_of(record.frames[0]))
-        yield sides.seen(named), connection
+    ended = flows.records(source.frames(report, flows))
+    for each, connection in sides.paired(ended, lambda: flows.whole):
+        record = changed(each, capture=source.file_of(each.frames[0]))
+        yield record, connection
         found = True
         copies += record.client.copies + record.server.copies
-        back += any(each.code == "clock-step" for each in record.findings)
+        back += any(one.code == "clock-step" for one in record.findings)
     warnings = decoder.warnings
     if copies:
         warnings.append(CaptureError("copies", count=copies, dropped=dedup))

@@ -13,13 +13,14 @@ from handshake.events.run import Brief, Run, Sum
 from handshake.packet import packed_frames
 from handshake.packet.packed_frames import HEAD, V4, WRONG
 from handshake.survey.flow import key_of
-from handshake.tcp.checksum import Checksum
+from handshake.tcp import Seq
+from handshake.tcp.checksum import Checksum, is_partial
 from handshake.units import ACK_BIT, MASK, NS_PER_SECOND, PSH_BIT, TCP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from handshake.events.run import Start
+    from handshake.events.run import RunStart
     from handshake.packet.decode import Decoder
     from handshake.packet.packed_frames import FrameLayout, Framing
     from handshake.survey.flow import Flow
@@ -86,7 +87,7 @@ def feed(
 
 
 def _find(
-    source: _Source, records: bytes, base: int, start: Start, keys: tuple[bytes, bytes]
+    source: _Source, records: bytes, base: int, start: RunStart, keys: tuple[bytes, bytes]
 ) -> Run | None:
     """Return the run that begins with this record; None if there is none.
 
@@ -102,7 +103,7 @@ def _find(
     clocks, ttls = [each.clock for each in ends], [each.ttl for each in ends]
     free = [each.acknowledged for each in ends]
     numbers = [each.number for each in ends]
-    sums: list[Sum] | None = [] if start.pending else None
+    sums: list[Sum] | None = [] if start.sums else None
     letters: list[Role] = []
     pseudo = [(int.from_bytes(key[:-4], "big") + TCP) % _ONES for key in keys]
     count = 0
@@ -156,10 +157,11 @@ def _find(
                 break
         elif not gain or not mine.acks:
             break
-        # The checksum, of which a partial one is no damage.
-        partial = False
+        # The checksum: a partial one is no damage, and a wrong one none if it was acknowledged.
+        kind = Checksum.RIGHT
         if not whole:
             mine.unknown += 1
+            kind = Checksum.UNKNOWN
         else:
             if captured > kept:
                 right = not packed & WRONG
@@ -169,20 +171,27 @@ def _find(
                     summed += b"\0"
                 right = not (int.from_bytes(summed, "big") + length + TCP) % _ONES
             if not right:
-                partial = (
-                    not field
-                    or not (pseudo[me] + length - field) % _ONES
-                    or not (pseudo[me] - field) % _ONES
-                )
-                if not partial or (not field and sums is None):
-                    break
-                mine.partial += 1
-                if mine.first_partial is None:
-                    mine.first_partial = count
+                if (
+                    field
+                    and (pseudo[me] + length - field) % _ONES
+                    and (pseudo[me] - field) % _ONES
+                ):
+                    if not mine.damaged:
+                        break
+                    kind = Checksum.WRONG
+                    mine.wrong += 1
+                    if mine.first_wrong is None:
+                        mine.first_wrong = count
+                else:
+                    if not field and sums is None:
+                        break
+                    kind = Checksum.PARTIAL
+                    mine.partial += 1
+                    if mine.first_partial is None:
+                        mine.first_partial = count
         if sums is not None:
-            sums.append(
-                Sum(_ROLES[me], partial, partial and not field, seq, seq + payload, ack)
-            )
+            zero = kind is Checksum.PARTIAL and not field
+            sums.append(Sum(_ROLES[me], kind, zero, Seq(seq), Seq(seq + payload), Seq(ack)))
         # It is part of the run.
         if payload:
             if whole:
@@ -263,16 +272,19 @@ class _Packed:
         size, four, tcp = layout.record.size, layout is V4, layout.tcp
         chosen = memoryview(records)[first * size : last * size]
         for found in layout.segment.iter_unpack(chosen):
-            at, frame, _, packed, one, two, ttl, pair, seq, ack, bits, window, *_ = found
+            at, frame, _, packed, one, two, ttl, pair, seq, ack, bits, window, checksum, *_ = found
             base, length = place * size, (one if four else two) - layout.counted
             header = bits >> 10 & 60
+            kind = Checksum.RIGHT
             if packed >> 2 < tcp + length:
                 kind = Checksum.UNKNOWN
-            elif packed >> 2 > layout.octets:
-                kind = Checksum.PARTIAL if packed & WRONG else Checksum.RIGHT
-            else:
-                right = packed_frames.sound(layout, records, base, length)
-                kind = Checksum.RIGHT if right else Checksum.PARTIAL
+            elif (
+                packed & WRONG
+                if packed >> 2 > layout.octets
+                else not packed_frames.sound(layout, records, base, length)
+            ):
+                partial = is_partial(pair[:-4], TCP, length, checksum)
+                kind = Checksum.PARTIAL if partial else Checksum.WRONG
             yield Brief(
                 place=place,
                 frame=frame,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
@@ -9,6 +10,10 @@ from handshake.units import TCP
 
 if TYPE_CHECKING:
     from handshake.tcp.segment import Observed
+    from handshake.tcp.seq import Seq
+
+PENDING: Final = 8
+"""Segments with a wrong checksum remembered of one end, until they are acknowledged."""
 
 _ONES: Final = 0xFFFF
 _LEAST: Final = 5
@@ -44,3 +49,45 @@ def is_partial(addresses: bytes, protocol: int, length: int, found: int) -> bool
     pseudo = int.from_bytes(addresses, "big") + protocol
     # For a packet that the card also splits, some systems leave out the length.
     return not found or any((pseudo + each - found) % _ONES == 0 for each in (length, 0))
+
+
+@dataclass(slots=True)
+class Damaged:
+    """The segments of one end with a wrong checksum: whether the other end takes them anyway.
+
+    A receiver drops what arrives so (section 3.1). If it acknowledges such a segment that came
+    once, the checksum was right on the wire, and the capture, or a tool, changed it.
+    """
+
+    accepted: int = 0
+    """How many the other end acknowledged, though they did not come again undamaged."""
+
+    pending: list[tuple[Seq, Seq]] = field(default_factory=list)
+    """The numbers of those that are not acknowledged yet."""
+
+    def sent(self, observed: Observed, *, wrong: bool) -> None:
+        """Take a segment of this end into account; `wrong`: its checksum."""
+        self.took(observed.segment.seq, observed.segment.end, wrong=wrong)
+
+    def took(self, seq: Seq, end: Seq, *, wrong: bool) -> None:
+        """Take a segment with these numbers into account."""
+        if wrong:
+            if seq != end and len(self.pending) < PENDING:
+                self.pending.append((seq, end))
+        elif self.pending:
+            # Sent again, undamaged: only this one may be what is acknowledged.
+            self.pending = [
+                each for each in self.pending if not (seq <= each[0] and each[1] <= end)
+            ]
+
+    def is_taken(self, ack: Seq | None) -> bool:
+        """Whether the other end takes any; `ack` is that of its next segment."""
+        return bool(self.accepted) or (
+            ack is not None and any(end <= ack for _, end in self.pending)
+        )
+
+    def acknowledged(self, ack: Seq) -> None:
+        """Note what the other end acknowledges."""
+        left = [each for each in self.pending if ack < each[1]]
+        self.accepted += len(self.pending) - len(left)
+        self.pending = left

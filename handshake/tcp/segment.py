@@ -25,6 +25,9 @@ RESERVED_BITS_SET: Final = "reserved bits are set"
 OPTIONS_CUT: Final = "the options are cut off by the capture"
 """The problem of a header whose end was not captured: its sender made no mistake."""
 
+WRONG_UDP: Final = "wrong UDP checksum"
+"""What `Observed.via` has of a segment in a UDP tunnel whose outer checksum is wrong."""
+
 _LEAST_OFFSET: Final = 5
 _OFFSET: Final = "data offset"
 _FLAG_BITS: Final = 0x1FF
@@ -348,4 +351,7 @@ class Observed:
     """The octets of the IP packet as captured, to be shown."""
 
     via: tuple[str, ...] = ()
-    """The tunnels and tags it came through, the outermost first: ("vlan 5", "gre", "vxlan 100")."""
+    """The tunnels and tags it came through, the outermost first: ("vlan 5", "gre", "vxlan 100").
+
+    `WRONG_UDP` stands last where the checksum of the UDP datagram around it is wrong.
+    """

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from handshake.diagnosis import Facts
 from handshake.events import Change, Fate, Role, Step
 from handshake.tcp import State
-from handshake.tcp.checksum import Checksum, kind
 from handshake.tracker import inference
 from handshake.tracker.classify import classify
 from handshake.tracker.connection import Connection, End, Observer
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from handshake.events import Copy, Judgment
-    from handshake.events.run import Run, Start
+    from handshake.events.run import Run, RunStart
     from handshake.tcp import ControlBlock, Endpoint, Observed, Segment
     from handshake.tcp.icmp import IcmpError
     from handshake.tracker.wireshark import Analysis, Direction
@@ -141,7 +140,7 @@ class PairTracker:
             each.observe(step)
         return step
 
-    def start(self) -> Start | None:
+    def start(self) -> RunStart | None:
         """Return where a run may begin, in which nothing happens; None if none may."""
         return None if self.connection is None else start_of(self.connection)
 
@@ -234,13 +233,18 @@ def _step(connection: Connection, observed: Observed, judgment: Judgment | None)
         ready, sent = before, sender.block
     else:
         ready = inference.received(before, seg)
-        sent = _sent(sender, receiver, ready, seg)
+        sent = _sent(sender, receiver, ready, observed)
+    damaged = sender.loses(observed, receiver)
+    if judgment is not None and judgment.fate is Fate.ARRIVED:
+        damaged = False
+    if (judgment is not None and judgment.forged) or (damaged and seg.rst):
+        sent = sender.block
     if observed.checksum_ok is False and observed.outgoing is False:
         # It arrived at this host, which drops it (section 3.1). In a saved capture a partial sum
         # proves nothing: with offload the network card completes it after the capture.
         ready = after = before
-    elif seg.syn and seg.ack is not None and kind(observed) is Checksum.WRONG:
-        # Nor does a client take such an answer, until its ACK proves the opposite.
+    elif damaged:
+        # Nor does any other end, unless an ACK proves the opposite.
         ready = after = before
     elif judgment is not None and not judgment.taken:
         # It changed nothing there, as later segments prove.
@@ -251,7 +255,14 @@ def _step(connection: Connection, observed: Observed, judgment: Judgment | None)
         sent = _with_crossed_syn(sent, after, receiver)
     changes = Change(sender.block, sent), Change(ready, after)
     context = SegmentContext(
-        connection, observed, sender, receiver, *changes, own_marks, judgment=judgment
+        connection,
+        observed,
+        sender,
+        receiver,
+        *changes,
+        own_marks,
+        judgment=judgment,
+        damaged=damaged,
     )
     first = connection.first or observed
     return Step(
@@ -267,6 +278,7 @@ def _step(connection: Connection, observed: Observed, judgment: Judgment | None)
         marks=marks,
         own_marks=own_marks,
         fate=None if judgment is None else judgment.fate,
+        damaged=damaged,
     )
 
 
@@ -325,9 +337,12 @@ def _unchanged(
 
 
 def _sent(
-    sender: End, receiver: End, ready: ControlBlock | None, seg: Segment
+    sender: End, receiver: End, ready: ControlBlock | None, observed: Observed
 ) -> ControlBlock | None:
     """Return the sender's block after it sent a segment to a receiver whose block is `ready`."""
+    seg, mine = observed.segment, sender.block
+    if sender.reset is not None and sender.disproves_reset(observed):
+        mine = sender.reset.before
     if sender.block is not None and is_rejected_reset(ready, seg):
         # A RST may be spoofed: one with a wrong number proves nothing of the end that it names.
         # A real sender answers the challenge ACK (RFC 5961).
@@ -338,7 +353,7 @@ def _sent(
             # An ACK without SYN answers a SYN: whatever sent it is connected to nothing.
             return None
     return inference.sent(
-        sender.block,
+        mine,
         seg,
         None if receiver.syn is None else receiver.syn.first.segment,
         None if receiver.syn_ack is None else receiver.syn_ack.first.segment,

@@ -41,6 +41,8 @@ def classify(seen: SegmentContext) -> Iterator[ev.Event]:
     if seen.copy is not None:
         yield _copied(seen, seen.copy)
         return
+    if seen.sender.reset is not None and seen.sender.disproves_reset(seen.observed):
+        yield ev.ResetDisproved(seen.by, seen.sender.reset.observed.frame)
     if seg.rst:
         aborted = yield from _reset(seen)
     elif seg.syn:
@@ -88,7 +90,13 @@ def _unreadable(seen: SegmentContext) -> Iterator[ev.Event]:
 
 def _reset(seen: SegmentContext) -> Generator[ev.Event, None, bool]:
     """Yield what a RST did; return whether it ended the connection."""
-    block, syn = seen.received.before, seen.receiver.syn
+    block, syn, judgment = seen.received.before, seen.receiver.syn, seen.judgment
+    if seen.damaged:
+        return False
+    if judgment is not None and judgment.forged:
+        frame = None if judgment.proof is None else judgment.proof.frame
+        yield ev.ResetForged(seen.by, frame, bool(seen.received.changed))
+        return is_end(seen.received)
     if (
         not seen.rejected_reset
         and seen.sent.before == seen.sent.after

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from copy import copy, deepcopy
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
 from handshake import events as ev
 from handshake.events import Role
-from handshake.tcp import State
+from handshake.tcp import Seq, State
+from handshake.tcp.checksum import Checksum, Damaged, kind
+from handshake.tcp.copy import changed
 from handshake.tracker.copies import CopyFinder
 from handshake.tracker.round_trips import RoundTrips
-from handshake.tracker.run import after
 from handshake.tracker.wireshark import Analysis, Direction, Mark
 
 if TYPE_CHECKING:
     from handshake.events import Change, Event, Step
-    from handshake.events.run import Run, Start
+    from handshake.events.run import Run, RunEnd, RunStart, Sum
     from handshake.tcp import ControlBlock, Endpoint, Observed, Segment
     from handshake.tcp.icmp import IcmpError
 
@@ -24,10 +25,14 @@ _RECENT: Final = 8
 """Transmissions remembered of one SYN: a Linux host gives up after seven."""
 
 
+_LATE: Final = 1_000_000
+"""Nanoseconds after a RST from which a segment of its sender is not just out of order."""
+
+
 class Observer(Protocol):
     """Follows one connection, step by step, beside the tracker."""
 
-    def settled(self, start: Start) -> bool:
+    def settled(self, start: RunStart) -> bool:
         """Whether a run may begin, in which nothing happens; it may restrict what is in it."""
         ...
 
@@ -65,6 +70,17 @@ class Transmission:
         return (first.seq, first.ack) == (seg.seq, seg.ack)
 
 
+class Reset(NamedTuple):
+    """A RST that ended an end's connection, as it seems."""
+
+    observed: Observed
+    before: ControlBlock | None
+    """The end's block without it."""
+
+    own_ttl: int | None
+    """TTL of the end's first packet, if that was another."""
+
+
 @dataclass(slots=True)
 class End:
     """What is kept of one end beside its control block."""
@@ -100,11 +116,60 @@ class End:
     ttl: int | None = None
     """Time to live, or hop limit, of the first packet."""
 
+    undamaged: bool = False
+    """Whether any of its segments has a right checksum."""
+
+    damaged: Damaged | None = None
+    """Those that have a wrong one, if there are any."""
+
+    reset: Reset | None = None
+    """Its RST, until a SYN asks for a connection again."""
+
     expects_challenge_ack: bool = False
     """Whether the last segment that it received requires a challenge ACK."""
 
     def __post_init__(self) -> None:
         self.wire = self.numbers
+
+    def loses(self, observed: Observed, other: End) -> bool:
+        """Whether the other end drops its segment for its checksum, for all that is known.
+
+        A checksum that proves nothing of its end: the capture, or a tool, has changed it.
+        """
+        if observed.checksum_ok is not False or kind(observed) is not Checksum.WRONG:
+            return False
+        mine, theirs = self.damaged, other.damaged
+        if mine is not None and mine.accepted:
+            return False
+        return self.undamaged or theirs is None or not theirs.is_taken(observed.segment.ack)
+
+    def sum_of(self, observed: Observed, other: End) -> None:
+        """Note the checksum of its segment, and what that shows of those of the other end."""
+        seg = observed.segment
+        if other.damaged is not None and other.damaged.pending and seg.ack is not None:
+            other.damaged.acknowledged(seg.ack)
+        if observed.checksum_ok is not False:
+            self.undamaged = self.undamaged or observed.checksum_ok is True
+            if self.damaged is not None:
+                self.damaged.sent(observed, wrong=False)
+        elif kind(observed) is Checksum.WRONG:
+            self.damaged = self.damaged or Damaged()
+            self.damaged.sent(observed, wrong=True)
+
+    def disproves_reset(self, observed: Observed) -> bool:
+        """Whether it goes on as if it had not sent its RST, which has another TTL than the rest.
+
+        Soon after the RST a segment may just be out of order.
+        """
+        reset, seg = self.reset, observed.segment
+        if reset is None or seg.rst or seg.bogus or (seg.syn and seg.ack is None):
+            return False
+        rst, ttl = reset.observed, reset.observed.ttl
+        if ttl is None or observed.ttl is None or ttl in (observed.ttl, reset.own_ttl):
+            return False
+        if seg.syn:
+            return rst.segment.ack is not None and rst.segment.ack == seg.ack
+        return observed.at - rst.at >= _LATE and seg.seq >= rst.segment.seq
 
     def sent(self, step: Step, *, stray: bool = False) -> None:
         """Count a segment that it sent, and remember a SYN or SYN-ACK that is not `stray`."""
@@ -128,7 +193,10 @@ class End:
             return
         if own:
             self.resent += bool(own & Mark.SENT_AGAIN)
-            self.reordered += bool(own & Mark.OUT_OF_ORDER)
+            if own & Mark.OUT_OF_ORDER:
+                # If it fills nothing, only a RST with a number of its own came before it.
+                filled = any(isinstance(event, ev.FilledGap) for event in step.events)
+                self.reordered += seg.syn or filled
             self.repeated_acks += bool(own & Mark.DUPLICATE_ACK)
         if not seg.syn:
             if seg.ack is not None and not (seg.rst or (own and own & Mark.KEEP_ALIVE)):
@@ -178,6 +246,9 @@ class Connection:
 
     reset_by: Role | None = None
     """The end that aborted it with a RST which the other end had to accept."""
+
+    forged: bool = False
+    """Whether another device sent a RST in the name of one end."""
 
     simultaneous: bool = False
     """Whether it is a simultaneous open."""
@@ -243,6 +314,7 @@ class Connection:
         """Change the connection and its ends as a step says."""
         sender, receiver = self.end(step.by), self.end(step.by.other)
         stray = self.is_stray(sender, step.segment)
+        self._note_reset(step, sender, receiver)
         sender.block, receiver.block = step.sender.after, step.receiver.after
         self.segments += 1
         self.first = self.first or step.observed
@@ -252,6 +324,8 @@ class Connection:
             self.copies.remember(step.by, step.observed, step.copy)
         if step.copy is not None:
             return
+        if not step.segment.bogus:
+            sender.sum_of(step.observed, receiver)
         before, self.last_sent = self.last_sent, step.observed
         if self.client.syn is not None and self.client.syn.again:
             if step.by is Role.CLIENT:
@@ -269,18 +343,40 @@ class Connection:
         client, server = self.client, self.server
         assert client.block is not None
         assert server.block is not None
-        client.block = after(client.block, run.client, run.server)
-        server.block = after(server.block, run.server, run.client)
+        client.block = _after(client.block, run.client, run.server)
+        server.block = _after(server.block, run.server, run.client)
         for end, sent in ((client, run.client), (server, run.server)):
             end.segments += sent.segments
             end.numbers.skip(sent)
+            bad = sent.unknown + sent.partial + sent.wrong
+            end.undamaged = end.undamaged or sent.segments > bad
+        for each in run.sums or ():
+            self._sum_of(each)
         self.segments += run.count
         self.last = self.last_sent = run.packed.observed(run.count - 1)
         self.copies.skip(run)
         if self.client.syn is not None and self.client.syn.again:
             self.round_trips.skip(run)
-        for each in self.observers:
-            each.skip(run)
+        for observer in self.observers:
+            observer.skip(run)
+
+    def _sum_of(self, found: Sum) -> None:
+        """Note the checksum of a segment of a run, as `End.sum_of` does."""
+        mine, other = self.end(found.by), self.end(found.by.other)
+        if other.damaged is not None and other.damaged.pending:
+            other.damaged.acknowledged(found.ack)
+        if mine.damaged is not None and found.kind is not Checksum.PARTIAL:
+            wrong = found.kind is Checksum.WRONG
+            mine.damaged.took(found.seq, found.end, wrong=wrong)
+
+    def _note_reset(self, step: Step, sender: End, receiver: End) -> None:
+        """Remember the RST that ended its sender's connection; forget it once a SYN asks again."""
+        seg = step.segment
+        if seg.syn and seg.ack is None:
+            sender.reset = receiver.reset = None
+        elif seg.rst and sender.reset is None and step.sender.before != step.sender.after:
+            own = sender.ttl if sender.segments else None
+            sender.reset = Reset(step.observed, step.sender.before, own)
 
     def _apply(self, event: Event, step: Step, receiver: End) -> None:
         match event:
@@ -294,12 +390,26 @@ class Connection:
                 self.refused = step.observed
             case ev.Aborted() if is_end(step.receiver):
                 self.reset_by = self.reset_by or step.by
+            case ev.ResetDisproved():
+                self._disproved(step)
+            case ev.StrayReset() if self.forged and is_end(step.receiver):
+                if self.final_ack is not None:
+                    self.reset_by = self.reset_by or step.by
             case ev.Closed():
                 self.closed = True
             case ev.Dropped() if not step.segment.bogus:
                 before, seg = step.receiver.before, step.segment
                 asks = before is not None and before.state.synchronized
                 receiver.expects_challenge_ack = asks and (seg.syn or seg.rst)
+
+    def _disproved(self, step: Step) -> None:
+        """Take back what a RST had shown that another device sent."""
+        self.forged = True
+        self.end(step.by).reset = None
+        if self.reset_by is step.by:
+            self.reset_by = None
+        if self.refused is not None and step.by is Role.SERVER:
+            self.refused = None
 
     def quoted(self, error: IcmpError) -> None:
         """Take an ICMP error that quotes one of its segments into account."""
@@ -327,3 +437,29 @@ def _transmission(known: Transmission | None, observed: Observed) -> Transmissio
         return Transmission(observed, observed, recent=(observed,))
     recent = (*known.recent[1 - _RECENT :], observed)
     return Transmission(known.first, observed, known.again + 1, recent)
+
+
+def _after(block: ControlBlock, mine: RunEnd, theirs: RunEnd) -> ControlBlock:
+    """Return the control block of an end after a run; `theirs` is what its peer sent."""
+    snd, rcv = block.snd, block.rcv
+    fields: dict[str, object] = {}
+    if mine.segments:
+        shift = block.rcv_shift
+        rcv = changed(rcv, wnd=None if shift is None else mine.window << shift)
+        snd = changed(snd, nxt=Seq(mine.nxt))
+        fields["last_ack_sent"] = Seq(mine.ack)
+    if theirs.segments:
+        shift = block.snd_shift
+        most = None if shift is None else max(theirs.most << shift, snd.max_wnd or 0)
+        snd = changed(
+            snd,
+            una=Seq(theirs.ack) if theirs.gained else snd.una,
+            wnd=None if shift is None else theirs.window << shift,
+            wl1=Seq(theirs.seq),
+            wl2=Seq(theirs.ack),
+            max_wnd=most,
+        )
+        rcv = changed(rcv, nxt=Seq(theirs.nxt))
+        if theirs.clock is not None:
+            fields["ts_recent"] = theirs.clock
+    return changed(block, snd=snd, rcv=rcv, **fields)

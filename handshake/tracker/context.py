@@ -32,6 +32,9 @@ class SegmentContext(NamedTuple):
     judgment: Judgment | None = None
     """Its fate, if the rest of the connection is known."""
 
+    damaged: bool = False
+    """Whether its receiver drops it for its wrong checksum, for all that is known."""
+
     @property
     def seg(self) -> Segment:
         """The segment."""

@@ -16,7 +16,7 @@ from handshake.tcp.seq import distance
 from handshake.units import NS_PER_SECOND, SOONEST_TIMER
 
 if TYPE_CHECKING:
-    from handshake.events.run import Packed, Run, Start
+    from handshake.events.run import Packed, Run, RunStart
     from handshake.tcp import Observed
     from handshake.tracker.wireshark import Direction
 
@@ -83,7 +83,7 @@ class CopyFinder:
     _replayed: int | None = None
     """How many packets were played again since the SYN; None if none are."""
 
-    def settled(self, start: Start) -> bool:
+    def settled(self, start: RunStart) -> bool:
         """Whether no packets are played again; `start` gets each end's last identification."""
         for role, each in ((Role.CLIENT, start.client), (Role.SERVER, start.server)):
             each.number = self._ends[role is Role.CLIENT].number

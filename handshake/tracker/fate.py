@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from handshake import events as ev
 from handshake.events import Fate, Judgment, Role
-from handshake.tcp.checksum import Checksum, kind
 from handshake.tracker.wireshark import Mark
 
 if TYPE_CHECKING:
@@ -34,6 +33,10 @@ _CLOCKS: Final = 64
 """Timestamps remembered of one end."""
 
 
+_RESETS: Final = 64
+"""RSTs remembered of one end."""
+
+
 @dataclass(eq=False, slots=True)
 class _Sent:
     """A segment that takes sequence space, until it is acknowledged."""
@@ -52,12 +55,18 @@ class _Sent:
     refused: bool = False
     """Whether its receiver must drop it: that it was sent again proves no loss."""
 
+    damaged: bool = False
+    """Whether it must do so for the checksum, unless that was right on the wire."""
+
 
 @dataclass(eq=False, slots=True)
 class _End:
     pending: list[_Sent] = field(default_factory=list)
     nxt: Seq | None = None
     """The highest number after its segments."""
+
+    resets: list[tuple[int, Observed]] = field(default_factory=list)
+    """Its RSTs, until something tells whether it sent them."""
 
     clocks: dict[int, int | None] = field(default_factory=dict)
     """The number of the only segment with a timestamp; None if there are several."""
@@ -107,7 +116,11 @@ class FateJudge:
         elif not self._over:
             self._completes(number, step)
         if seg.rst:
+            if len(mine.resets) < _RESETS:
+                mine.resets.append((number, step.observed))
             return
+        if mine.resets:
+            self._disproved(step, mine)
         if seg.length:
             if mine.nxt is None or seg.seq >= mine.nxt:
                 mine.nxt = seg.end
@@ -117,8 +130,8 @@ class FateJudge:
                     if each.again is None and _overlap(each.observed.segment, seg):
                         each.again = step.observed
             refused = any(isinstance(event, ev.Dropped) for event in step.events)
-            refused = refused or (seg.syn and kind(step.observed) is Checksum.WRONG)
-            mine.pending.append(_Sent(number, step.observed, refused=refused))
+            sent = _Sent(number, step.observed, refused=refused, damaged=step.damaged)
+            mine.pending.append(sent)
             del mine.pending[:-PENDING]
         self._clocked(number, step, mine)
 
@@ -127,11 +140,20 @@ class FateJudge:
         for end in self._ends.values():
             for each in end.pending:
                 syn_ack = each.observed.segment.syn and each.observed.segment.ack is not None
-                if each.again is None or each.refused:
+                if each.again is None or each.refused or each.damaged:
                     continue
                 late = each.again.at - each.observed.at > _SLACK
                 if each.missing or (syn_ack and late and _asks(each.again)):
                     self._judgments[each.number] = Judgment(Fate.LOST, each.again, taken=False)
+
+    def _disproved(self, step: Step, mine: _End) -> None:
+        """Judge the RSTs of an end that goes on: those with another TTL are not its own."""
+        if any(isinstance(event, ev.ResetDisproved) for event in step.events):
+            forged = Judgment(Fate.UNKNOWN, step.observed, forged=True)
+            for number, observed in mine.resets:
+                if observed.ttl != step.observed.ttl:
+                    self._judgments[number] = forged
+            mine.resets.clear()
 
     def _acknowledged(self, step: Step, other: _End) -> None:
         """Judge what a segment acknowledges, and what it shows to be missing."""
@@ -168,6 +190,8 @@ class FateJudge:
                 return UNKNOWN
         if again is None:
             return Judgment(Fate.ARRIVED, by)
+        if sent.damaged:
+            return UNKNOWN
         if seg.syn and seg.ack is not None:
             last = self._syn_ack
             if not _asks(again) or last is None:

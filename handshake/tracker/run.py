@@ -1,16 +1,14 @@
-"""Where a run may begin in which nothing happens, and what it makes of a control block."""
+"""Tells where a run may begin in which nothing happens."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from handshake.events.run import Sender, Start
-from handshake.tcp import Seq, State
-from handshake.tcp.copy import changed
+from handshake.events.run import RunEnd, RunStart
+from handshake.tcp import State
 from handshake.units import MASK
 
 if TYPE_CHECKING:
-    from handshake.tcp import ControlBlock
     from handshake.tracker.connection import Connection, End
     from handshake.tracker.wireshark import Direction
 
@@ -19,7 +17,7 @@ _DATA, _ACK = 8, 4
 """The parts of Wireshark's completeness: data, and an ACK without data."""
 
 
-def start_of(connection: Connection) -> Start | None:
+def start_of(connection: Connection) -> RunStart | None:
     """Return where a run may begin; None while a segment may still change anything."""
     client, server = connection.client, connection.server
     analysis, last = connection.analysis, connection.last
@@ -44,16 +42,18 @@ def start_of(connection: Connection) -> Start | None:
             bool(analysis.completeness & _DATA),
             bool(analysis.completeness & _ACK),
         )
-    start = Start(one, two, last.at, timed=False, pending=False)
+    start = RunStart(one, two, last.at, timed=False, sums=bool(client.damaged or server.damaged))
     if not connection.copies.settled(start):
         return None
     return start if all(each.settled(start) for each in connection.observers) else None
 
 
-def _sender(end: End, peer: End) -> Sender | None:
+def _sender(end: End, peer: End) -> RunEnd | None:
     """Return what an end has sent; None if it, or its peer, still waits for something."""
     mine, theirs, numbers = end.block, peer.block, end.numbers
     if mine is None or theirs is None or end.expects_challenge_ack or end.ttl is None:
+        return None
+    if end.reset is not None:
         return None
     nxt, ack, snd = numbers.nxt, numbers.ack, theirs.snd
     if (
@@ -80,8 +80,19 @@ def _sender(end: End, peer: End) -> Sender | None:
     clock = theirs.ts_recent if theirs.timestamps else None
     if theirs.timestamps and clock is None:
         return None
-    return Sender(
-        nxt, ack, clock, -1, data=True, acks=True, acknowledged=True, whole=True, cut=True, number=0
+    damaged = end.damaged is not None and bool(end.damaged.accepted)
+    return RunEnd(
+        nxt,
+        ack,
+        clock,
+        -1,
+        data=True,
+        acks=True,
+        acknowledged=True,
+        whole=True,
+        cut=True,
+        number=0,
+        damaged=damaged,
     )
 
 
@@ -97,29 +108,3 @@ def _in_order(numbers: Direction) -> bool:
         and numbers.window > 0
         and numbers.signals == 0
     )
-
-
-def after(block: ControlBlock, mine: Sender, theirs: Sender) -> ControlBlock:
-    """Return the control block of an end after a run; `theirs` is what its peer sent."""
-    snd, rcv = block.snd, block.rcv
-    fields: dict[str, object] = {}
-    if mine.segments:
-        shift = block.rcv_shift
-        rcv = changed(rcv, wnd=None if shift is None else mine.window << shift)
-        snd = changed(snd, nxt=Seq(mine.nxt))
-        fields["last_ack_sent"] = Seq(mine.ack)
-    if theirs.segments:
-        shift = block.snd_shift
-        most = None if shift is None else max(theirs.most << shift, snd.max_wnd or 0)
-        snd = changed(
-            snd,
-            una=Seq(theirs.ack) if theirs.gained else snd.una,
-            wnd=None if shift is None else theirs.window << shift,
-            wl1=Seq(theirs.seq),
-            wl2=Seq(theirs.ack),
-            max_wnd=most,
-        )
-        rcv = changed(rcv, nxt=Seq(theirs.nxt))
-        if theirs.clock is not None:
-            fields["ts_recent"] = theirs.clock
-    return changed(block, snd=snd, rcv=rcv, **fields)

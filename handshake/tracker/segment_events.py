@@ -132,7 +132,8 @@ def _numbers(seen: SegmentContext) -> Iterator[ev.Event]:
         yield ev.GapSeen(seen.by, octets.gap)
     again = seg.payload_length - octets.ahead - octets.filled
     if marks & Mark.OUT_OF_ORDER:
-        yield ev.FilledGap(seen.by, seg.length - octets.ahead, again)
+        if seg.length > octets.ahead:
+            yield ev.FilledGap(seen.by, seg.length - octets.ahead, again)
     elif marks & Mark.SENT_AGAIN:
         before = seen.sent.before
         repeated = before is not None and before.fin is not None

@@ -54,7 +54,7 @@ def learn_connection(others: Others, connection: Connection) -> None:
         return
     client, server = connection.client, connection.server
     names = str(client.endpoint.address), str(server.endpoint.address)
-    segments = facts.segments
+    segments = [each for each in facts.segments if each.believed]
     if server.segments:
         others.add(server.endpoint, segments, refused=connection.refused is not None)
     if connection.final_ack is None and client.syn is not None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from handshake.units import ACK_BIT, FIN_BIT, MASK, RST_BIT, SYN_BIT
 
 if TYPE_CHECKING:
-    from handshake.events.run import Sender
+    from handshake.events.run import RunEnd
 
 _SIGN: Final = 0x8000_0000
 """`(a - b) & _SIGN` is set where `a` comes before `b` on the circle (section 3.4)."""
@@ -184,7 +184,7 @@ class Direction:
     octets: Coverage = field(default_factory=Coverage)
     """Which octets of payload were captured."""
 
-    def skip(self, sent: Sender) -> None:
+    def skip(self, sent: RunEnd) -> None:
         """Take a run into account."""
         if not sent.segments:
             return

@@ -139,7 +139,8 @@ def _state_style(change: Change) -> str:
     """Highlight a state that this segment caused."""
     if change.after is None or change.after.inferred:
         return "inferred"
-    return "state" if "state" in change.changed else "dim"
+    before = None if change.before is None else change.before.state
+    return "state" if change.after.state is not before else "dim"
 
 
 def _label(step: Step, numbers: Numbers, room: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
-from rich.text import Text
+from rich.text import Span, Text
 
 from handshake.escape import printable
 
@@ -60,16 +60,24 @@ def wrap(text: str, width: int, first: int = 0) -> list[str]:
 
 def line(*parts: str | tuple[str, str] | Text) -> Text:
     """Return one line of pieces, each plain or with a style; it never wraps."""
-    return Text.assemble(*map(_escaped, parts), no_wrap=True, overflow="crop")
-
-
-def _escaped(part: str | tuple[str, str] | Text) -> str | tuple[str, str] | Text:
-    match part:
-        case str():
-            return printable(part)
-        case (text, style):
-            return printable(text), style
-    return part
+    # For speed not Text.assemble, which searches each piece for control codes once more.
+    plain: list[str] = []
+    spans: list[Span] = []
+    at = 0
+    for part in parts:
+        if isinstance(part, Text):
+            text = part.plain
+            if part.style:
+                spans.append(Span(at, at + len(text), part.style))
+            spans += [each.move(at) for each in part.spans]
+        elif isinstance(part, str):
+            text = printable(part)
+        else:
+            text = printable(part[0])
+            spans.append(Span(at, at + len(text), part[1]))
+        plain.append(text)
+        at += len(text)
+    return Text("".join(plain), spans=spans, no_wrap=True, overflow="crop")
 
 
 def folded(row: Text, width: int, indent: int = 4) -> list[Text]:

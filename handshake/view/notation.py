@@ -32,6 +32,8 @@ _TROUBLE: Final = (
     ev.Aborted,
     ev.Refused,
     ev.Retransmitted,
+    ev.ResetDisproved,
+    ev.ResetForged,
     ev.StrayReset,
     ev.SynAckRetransmitted,
     ev.SynRetransmitted,

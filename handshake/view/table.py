@@ -1,16 +1,16 @@
-"""The list of connections: a table that fits the screen, or plain lines for a pipe."""
+"""The list of connections as a table that fits the screen."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-from handshake.escape import printable
 from handshake.view import columns
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.layout import fit, line
 from handshake.view.notation import endpoint
+from handshake.view.record_lines import COMFORT, OUTCOME, Column
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,30 +19,10 @@ if TYPE_CHECKING:
 
     from handshake.record import Record
 
-_OUTCOME: Final = 11
-"""The longest outcome."""
-
-_COMFORT: Final = 21
-"""The longest IPv4 address with port: the least room of an endpoint before others get any."""
-
 _CAPTURE: Final = 22
-
-_DIAGNOSIS: Final = 20
-"""The room for all but the longest codes of a diagnosis."""
 
 _LEAST: Final = 14
 """The least room for a column of findings."""
-
-
-class Column(NamedTuple):
-    """A column to the right of the endpoints."""
-
-    title: str
-    width: int
-    """Including the space before it."""
-
-    text: Callable[[Record], str]
-    right: bool = True
 
 
 @dataclass(frozen=True)
@@ -72,13 +52,13 @@ class Table:
     @cached_property
     def _room(self) -> int:
         """Columns for the endpoints and all to their right, with spaces."""
-        return max(0, self.width - 1 - self._number - 3 - _OUTCOME - 1)
+        return max(0, self.width - 1 - self._number - 3 - OUTCOME - 1)
 
     @cached_property
     def _columns(self) -> list[Column]:
         """Return the columns that fit; the endpoints take precedence."""
         client, server = self._needed
-        comfort = min(client, _COMFORT) + min(server, _COMFORT) + 1
+        comfort = min(client, COMFORT) + min(server, COMFORT) + 1
         found: list[Column] = []
         for column in self._usual():
             if self._room - _total(found) - column.width >= comfort:
@@ -128,7 +108,7 @@ class Table:
     def heading(self) -> Text:
         """Return the column headings."""
         client, server = self._endpoints
-        heading = f"{'#':>{1 + self._number}}   {'outcome':<{_OUTCOME}} "
+        heading = f"{'#':>{1 + self._number}}   {'outcome':<{OUTCOME}} "
         heading += f"{'client':<{client}} {'server':<{server}}"
         heading += "".join(_cell(each, each.title, self.glyphs) for each in self._columns)
         return line((fit(heading, self.width, self.glyphs.ellipsis), "dim"))
@@ -140,7 +120,7 @@ class Table:
         row = line(
             (">" if selected else " ", "why"),
             (f"{record.stream + 1:>{self._number}} ", "dim"),
-            (f"{columns.mark(record, signs)} {columns.outcome(record):<{_OUTCOME}} ", role),
+            (f"{columns.mark(record, signs)} {columns.outcome(record):<{OUTCOME}} ", role),
         )
         row.append(f"{columns.shorten(endpoint(record.client), client, signs.ellipsis):<{client}} ")
         row.append(f"{columns.shorten(endpoint(record.server), server, signs.ellipsis):<{server}}")
@@ -183,56 +163,3 @@ def _cell(column: Column, text: str, glyphs: Glyphs) -> str:
     text = text or (glyphs.dash if column.title == "rtt ms" else "")
     text = fit(text, room, glyphs.ellipsis) if len(text) > room or not column.right else text
     return f" {text:>{room}}"
-
-
-class RecordLines:
-    """One line of text a record, for pipes: nothing is cut, and all columns are present.
-
-    A column grows with its content, so that each line can be printed at once.
-    """
-
-    def __init__(self, *, capture: int = 0, glyphs: Glyphs = UNICODE) -> None:
-        """Include a column of `capture` characters for the capture, or none."""
-        self._columns = [
-            Column("start", 27, lambda record: f"{record.start[:26]}Z", right=False),
-            *([Column("capture", capture, _capture, right=False)] if capture else []),
-            Column("#", 4, lambda record: str(record.stream + 1)),
-            Column("ok", 2, partial(columns.mark, glyphs=glyphs), right=False),
-            Column("outcome", _OUTCOME, lambda record: record.outcome, right=False),
-            Column("client", _COMFORT, lambda record: endpoint(record.client), right=False),
-            Column("server", _COMFORT, lambda record: endpoint(record.server), right=False),
-            Column("rtt_ms", 8, columns.rtt),
-            Column("retry", 6, columns.retries, right=False),
-            Column("resent", 6, columns.retransmissions),
-            Column("packets", 7, columns.packets),
-            Column("octets", 8, columns.octets),
-            Column("closed", 13, columns.closed, right=False),
-            Column("diagnosis", _DIAGNOSIS, columns.diagnosis, right=False),
-            Column("findings", 0, columns.findings, right=False),
-        ]
-        self._widths = [each.width for each in self._columns]
-
-    def heading(self) -> str:
-        """Return the column headings."""
-        return self._line([each.title for each in self._columns])
-
-    def row(self, record: Record) -> str:
-        """Return the line of a connection; no column is empty, so that awk can count them."""
-        return self._line(
-            [
-                each.text(record).replace(", ", ",").replace(" ", ",") or "-"
-                for each in self._columns
-            ]
-        )
-
-    def _line(self, texts: Sequence[str]) -> str:
-        self._widths = [max(pair) for pair in zip(self._widths, map(len, texts), strict=True)]
-        cells = zip(self._columns, self._widths, texts, strict=True)
-        return " ".join(
-            f"{text:>{width}}" if column.right else f"{text:<{width}}"
-            for column, width, text in cells
-        ).rstrip()
-
-
-def _capture(record: Record) -> str:
-    return printable(record.capture or "")

@@ -71,7 +71,23 @@ CASES: Final[dict[str, list[Expected]]] = {
         {"outcome": "reset", "roles": "syn", "findings": ["syn-cleared@1"]},
     ],
     "15-rst-injected-before-synack.pcap": [
-        {"outcome": "half-open", "findings": ["reset-by-other-ttl@2"]},
+        {
+            "outcome": "half-open",
+            "closed": None,
+            "handshake.rtt": None,
+            "handshake.syn_to_syn_ack": 0.18,
+            "findings": ["reset-by-other-ttl@2"],
+        },
+    ],
+    "15b-rst-injected-after-request.pcap": [
+        {
+            "outcome": "established",
+            "closed": "rst-by-client",
+            "client.bytes": 19,
+            "server.bytes": 19,
+            "server.reordered": 0,
+            "findings": ["reset-by-other-ttl@5"],
+        }
     ],
     "31-snaplen-54.pcap": [
         {
@@ -130,7 +146,7 @@ CASES: Final[dict[str, list[Expected]]] = {
         COPIES | {"client.copies": 6, "server.copies": 4, "findings": ["seen-twice@2"]},
     ],
     "26-both-sides-of-nat.pcap": [
-        {"outcome": "established", "closed": "fin", "findings": []},
+        {"outcome": "established", "closed": "fin", "findings": ["both-sides-of-nat@1"]},
         {"outcome": "established", "closed": "fin", "findings": ["both-sides-of-nat@2"]},
     ],
     "27-answers-stamped-an-hour-earlier.pcap": [
@@ -162,6 +178,20 @@ CASES: Final[dict[str, list[Expected]]] = {
             "findings": [],
         }
     ],
+    "74-vxlan-outer-udp-checksum-wrong.pcap": [
+        {
+            "outcome": "established",
+            "handshake.rtt": 0.0015,
+            "handshake.syn_retransmissions": 6,
+            "diagnosis.code": "tunnel-checksum",
+            "diagnosis.evidence": [1, 2, 3, 4, 5, 6, 7, 8],
+        }
+    ],
+    "82-live-port2.pcapng": [
+        # Only RSTs of one TTL: what sent them, this file does not tell.
+        {"outcome": "refused", "diagnosis.certainty": "possible", "diagnosis.ruled_out": []},
+    ]
+    * 2,
     "76-suricata-detect-ipopts.pcap": [
         {"outcome": "no-answer", "client.copies": 0, "findings": ["no-answer@8"]},
         {"outcome": "no-answer", "client.copies": 0, "findings": ["no-answer@2"]},
@@ -171,6 +201,85 @@ CASES: Final[dict[str, list[Expected]]] = {
         {"outcome": "no-answer", "client.copies": 0, "findings": ["no-answer@1"]},
         {"outcome": "no-answer", "client.copies": 0, "findings": ["no-answer@2"]},
     ],
+    "rtt-of-no-time.pcap": [
+        # Wireshark waits for an ACK that is later than the SYN.
+        {"outcome": "established", "handshake.rtt": 0.0, "handshake.initial_rtt": 0.015},
+    ],
+    "close-at-epoch.pcap": [
+        {
+            "closed": "fin",
+            "client.state": "TIME-WAIT",
+            "server.state": "CLOSED",
+            "handshake.rtt": 0.0,
+        },
+    ],
+    "syn-after-syn-ack.pcap": [
+        {
+            "client.mss": 1460,
+            "client.window_scale": 4,
+            "client.sack_permitted": True,
+            "client.timestamps": True,
+            "handshake.rtt": None,
+        }
+    ],
+    "syn-ack-ack-then-syn.pcap": [
+        {
+            "closed": "fin",
+            "server.state": "CLOSED",
+            "server.iss": 31000,
+            "history": "^hADdFf",
+            "conn_state": "SF",
+        }
+    ],
+    "syn-fin-rst-wipes-offer.pcap": [
+        {
+            "outcome": "established",
+            "closed": None,
+            "negotiated.client_mss": 1460,
+            "findings": ["reset-out-of-window@4"],
+            "diagnosis": None,
+        }
+    ],
+    "zeek-syn-ack-first-unknown-port.pcap": [
+        {"history": "^hADaFf", "roles": "syn-ack", "handshake.rtt": None},
+    ],
+    "zeek-syn-ack-first-known-ports.pcap": [
+        {"history": "^hADa", "roles": "syn-ack", "handshake.rtt": None},
+    ],
+    "mptcp-add-addr-dup-ack.pcap": [
+        {"client.duplicate_acks": 0, "client.repeated_acks": 0, "server.duplicate_acks": 0},
+    ],
+    "rtt-of-no-answer.pcap": [
+        {"outcome": "reset", "handshake.rtt": None, "handshake.initial_rtt": 0.189765},
+    ],
+    "negative-rtt-invalid-usec.pcap": [
+        {"handshake.rtt": None, "findings": ["clock-step@2"]},
+    ],
+    "bogus-data-offset-is-a-reset.pcap": [
+        {
+            "outcome": "mid-stream",
+            "closed": None,
+            "client.state": None,
+            "findings": ["malformed@1", "bad-checksum@1"],
+        },
+    ],
+    "zero-window-of-cut-header.pcap": [
+        {
+            "client.zero_windows": 0,
+            "client.state": None,
+            "findings": ["malformed@1", "reserved-bits@1", "bad-checksum@1"],
+        },
+    ],
+    "ipv4-mapped-text.pcap": [
+        {"client.address": "::ffff:1.2.3.4", "server.address": "::ffff:5.6.7.8"},
+    ],
+    "unread-cisco-metadata-0x8909.pcap": [{"outcome": "established", "server.mss": 1380}],
+    "unread-centrino-0x2452.pcap": [{"outcome": "established", "client.copies": 1}],
+    "unread-etag-0x893f.pcap": [{"outcome": "mid-stream", "server.port": 443}],
+    "unread-fddi.pcap": [{"outcome": "established", "handshake.rtt": 0.219116}],
+    "unread-frame-relay.pcap": [{"outcome": "mid-stream", "server.bytes": 446}],
+    "unread-gre-aruba.pcap": [{"outcome": "mid-stream", "closed": "half-closed"}],
+    "unread-ipoib.pcap": [{"outcome": "established", "diagnosis.code": "one-sided-capture"}],
 }
 
 
@@ -185,7 +294,7 @@ def value(record: dict[str, Any], key: str) -> Any:
         return [f"{each['code']}@{each['frame']}" for each in record["findings"]]
     found: Any = record
     for part in key.split("."):
-        found = found[part]
+        found = None if found is None else found[part]
     return pytest.approx(found) if isinstance(found, float) else found
 
 

@@ -33,15 +33,33 @@ def run(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def test_help_loads_no_heavy_module() -> None:
+@pytest.mark.parametrize(
+    ("args", "unneeded"),
+    [
+        ("--help", ("rich", "handshake.survey")),
+        ("list MIXED", ("rich", "handshake.query.keys", "handshake.cli.probe")),
+        ("list MIXED --json", ("rich", "handshake.view.columns", "handshake.query.keys")),
+        ("replay REFUSED", ("rich.syntax", "rich.table", "handshake.cli.probe")),
+        ("replay REFUSED --json", ("rich", "handshake.view.ladder", "handshake.cli.probe")),
+    ],
+)
+def test_a_command_loads_only_what_it_needs(args: str, unneeded: tuple[str, ...]) -> None:
+    heavy = {"scapy", "numpy", "asyncio", "pydantic", "multiprocessing", "handshake.prober.run"}
+    files = {"MIXED": "captures/mixed.pcap", "REFUSED": "captures/refused.pcap"}
     code = (
-        "import sys; from handshake.cli import main; main(['--help']);"
-        "print([each for each in ('scapy', 'numpy', 'asyncio') if each in sys.modules])"
+        "import sys; from handshake.cli import main; code = main(sys.argv[1:]);"
+        "print(*sys.modules, file=sys.stderr); sys.exit(code)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
+        [sys.executable, "-c", code, *(files.get(each, each) for each in args.split())],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=True,
     )
-    assert done.stdout.splitlines()[-1] == "[]"
+    loaded = set(done.stderr.split())
+    assert "handshake.cli" in loaded
+    assert loaded & heavy.union(unneeded) == set()
 
 
 def test_help_names_the_commands_with_a_line_each() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from handshake.query import KEYS
+from handshake.query.keys import KEYS
 from handshake.query.problems import is_problem
 from handshake.survey import records
 from tests.cli import preloaded

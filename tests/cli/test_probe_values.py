@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import typer
@@ -74,7 +74,8 @@ def one_command() -> Iterator[None]:
 
 def _options() -> list[str]:
     """The options that take a value, as the command itself lists them."""
-    command = typer.main.get_command(app).commands["probe"]  # type: ignore[attr-defined]
+    group: Any = typer.main.get_command(app)
+    command = group.get_command(typer.Context(group), "probe")
     return [
         max(each.opts, key=len)
         for each in command.params

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import TYPE_CHECKING
 
-from tests.diagnosis.made import between, codes, down, only, up
+import pytest
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import Ether
+from scapy.layers.vxlan import VXLAN
+
+from handshake.survey import records
+from tests.capture.files import pcap_header, pcap_record
+from tests.diagnosis.made import BEGIN, RAW, assert_proven, between, codes, down, only, up
 from tests.diagnosis.made import found as records_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from handshake.record import Diagnosis
+    from tests.diagnosis.made import Packet
 
 SYN = up(0, "S", 100)
 OPEN = [SYN, down(0.02, "SA", 900, 101), up(0.021, "A", 101, 901)]
@@ -110,3 +123,49 @@ def test_a_client_that_other_syn_acks_reach(version: int) -> None:
         assert diagnosis.code == "syn-ack-unanswered"
         assert diagnosis.values["reached"] is reached
         assert [each.code for each in diagnosis.ruled_out] == ["path-back"] * reached
+
+
+def tunnelled(path: Path, packets: list[Packet], wrong: set[int]) -> Diagnosis | None:
+    """Return the diagnosis where the packets of these numbers have a wrong outer UDP checksum."""
+    written = [pcap_header(magic=0xA1B23C4D, link_type=RAW)]
+    for number, each in enumerate(packets, 1):
+        inner = Ether() / IP(each.octets(number))
+        outer = IP(src="192.0.2.1", dst="192.0.2.2") / UDP(sport=49999, dport=8472)
+        made = bytearray(bytes(outer / VXLAN(flags=8, vni=5) / inner))
+        if number in wrong:
+            made[26] ^= 0x55
+        seconds, fraction = divmod(BEGIN + round(each.at * 10**9), 10**9)
+        octets = bytes(made)
+        written.append(pcap_record(octets, seconds=seconds, fraction=fraction, length=len(octets)))
+    path.write_bytes(b"".join(written))
+    (record,) = records(path)
+    if record.diagnosis is not None:
+        assert_proven(record.diagnosis, path)
+    return record.diagnosis
+
+
+def test_a_tunnel_whose_outer_checksum_is_wrong(tmp_path: Path) -> None:
+    asked = [up(at, "S", 100, stamps=(1000 + at, 0)) for at in (0, 1, 3)]
+    opened = [down(3.01, "SA", 900, 101, stamps=(5, 1003)), up(3.011, "A", 101, 901)]
+    diagnosis = tunnelled(tmp_path / "made.pcap", [*asked, *opened], {1, 2})
+    assert diagnosis is not None
+    assert (diagnosis.code, diagnosis.certainty, diagnosis.evidence) == (
+        "tunnel-checksum",
+        "likely",
+        (1, 2, 3, 4),
+    )
+    silent = tunnelled(tmp_path / "silent.pcap", asked, {1, 2, 3})
+    assert silent is not None
+    assert (silent.code, silent.certainty) == ("tunnel-checksum", "possible")
+
+
+def test_a_tunnel_whose_wrong_checksum_is_not_why(tmp_path: Path) -> None:
+    asked = [up(at, "S", 100, stamps=(1000 + at, 0)) for at in (0, 1, 3)]
+    # The answer names a SYN with a wrong sum, or one with a right sum got none either.
+    named = [down(3.01, "SA", 900, 101, stamps=(5, 1001)), up(3.011, "A", 101, 901)]
+    late = tunnelled(tmp_path / "named.pcap", [*asked, *named], {1, 2})
+    assert late is not None
+    assert late.code == "syn-lost"
+    silent = tunnelled(tmp_path / "silent.pcap", asked, {1, 2})
+    assert silent is not None
+    assert silent.code == "no-answer"

@@ -48,7 +48,7 @@ EXPECTED: Final[dict[str, list[str | None]]] = {
     "58-synack-acks-isn-not-isn-plus-1.pcap": ["wrong-acknowledgment proven"],
     "70-zeek-handshake-reorder.pcap": [WELL],
     "72-truncated-original-length-lost.pcapng": [WELL],
-    "74-vxlan-outer-udp-checksum-wrong.pcap": ["syn-lost likely"],
+    "74-vxlan-outer-udp-checksum-wrong.pcap": ["tunnel-checksum likely"],
     "82-live-port2.pcapng": ["refused possible"] * 2,
     "84-live-port4.pcapng": ["ack-without-syn proven"],
 }

@@ -83,6 +83,36 @@ def test_a_rst_after_which_the_server_answers_all_the_same() -> None:
     assert (diagnosis.code, diagnosis.certainty) == ("injected-reset", "proven")
 
 
+def test_a_forged_rst_ends_only_the_end_that_believes_it() -> None:
+    forged = down(0.2, "RA", 901, 120, ttl=57, window=229)
+    beyond = down(0.2001, "RA", 2361, 120, ttl=58, window=230)
+    data = down(0.38, "PA", 901, 120, 19, ttl=48)
+    asked = [replace(each, ttl=48) if each.back else each for each in ASKED]
+    (open_end,) = found([*asked, forged, beyond, data])
+    assert (open_end.closed, open_end.client.state, open_end.server.state) == (
+        None,
+        "CLOSED",
+        "ESTABLISHED",
+    )
+    assert open_end.server.reordered == 0
+    (over,) = found([*asked, forged, beyond, data, up(0.381, "R", 120)])
+    assert (over.closed, over.server.state) == ("rst-by-client", "CLOSED")
+    own = replace(forged, ttl=48)
+    (real,) = found([*asked, own, data, up(0.381, "R", 120)])
+    assert real.closed == "rst-by-server"
+
+
+def test_a_forged_refusal_is_no_round_trip() -> None:
+    (record,) = found([*REFUSED, SYN_ACK, up(0.181, "R", 101)])
+    assert (record.outcome, record.handshake.rtt) == ("half-open", None)
+    (same,) = found([*REFUSED, replace(SYN_ACK, ttl=57), up(0.181, "R", 101)])
+    assert same.handshake.rtt == pytest.approx(0.02)
+
+
+def test_a_rst_that_the_client_must_drop_closes_nothing() -> None:
+    assert codes([*ASKED, down(0.4, "RA", 9_000_000, 120, ttl=48)]) == [None]
+
+
 def test_data_that_the_rst_overtook_does_not_make_it_forged() -> None:
     data = down(0.2001, "PA", 901, 120, 19, ttl=48)
     assert codes([*ASKED, down(0.2, "RA", 920, 120, ttl=48), data]) != ["injected-reset"]

@@ -6,7 +6,7 @@ import csv
 from dataclasses import replace
 
 from handshake.export.csv import rows
-from handshake.query import KEYS
+from handshake.query.keys import KEYS
 from handshake.record import Finding
 from tests.query.made import CLIENT, CLOSED, SERVER, record
 

@@ -85,6 +85,7 @@ _MORE: Final[tuple[tuple[str, dict[str, object]], ...]] = (
     ("syn-ack-unanswered", {"reached": True}),
     ("syn-ack-lost", {"named": False}),
     ("injected-reset", {"opening": False, "other": False}),
+    ("tunnel-checksum", {"answered": False, "many": False, "count": 1}),
     ("refused", {"times": 5, "again": True}),
 )
 """Sentences with a clause more or less."""

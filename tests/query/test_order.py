@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from handshake.errors import UsageError
-from handshake.query import KEYS, order
+from handshake.query.keys import KEYS
+from handshake.query.order import order
 from tests.query.made import CLIENT, OPENING, record
 
 SOME = [

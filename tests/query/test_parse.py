@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handshake.errors import UsageError
-from handshake.query import KEYS, parse
+from handshake.query.keys import KEYS
+from handshake.query.parse import parse
 from handshake.record import Finding
 from tests.query.made import CLIENT, CLOSED, OPENING, SERVER, record
 

@@ -51,10 +51,11 @@ def test_one_connection_on_both_sides(
     one = packets(Way(version))
     seen = sorted([*one, *translated(one, late=late, server=server)], key=lambda each: each[1])
     path = save(tmp_path / "nat.pcap", seen)
-    assert found_codes(path) == [[], ["both-sides-of-nat"]]
-    (_, second) = records(path)
-    assert second.findings[0].values["stream"] == 1
-    assert second.findings[0].values["end"] == ("server" if server else "client")
+    assert found_codes(path) == [["both-sides-of-nat"]] * 2
+    found = [record.findings[0].values for record in records(path)]
+    assert [each["stream"] for each in found] == [2, 1]
+    assert [each["end"] for each in found] == ["server" if server else "client"] * 2
+    assert found[0]["was"] == found[1]["now"] != found[1]["was"] == found[0]["now"]
 
 
 @pytest.mark.parametrize("late", [150 * MS, 2_000 * MS])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from handshake import events as ev
 from handshake.replayer import replay
 from handshake.survey import records
 from handshake.tracker import Tracker
@@ -160,3 +161,36 @@ def test_what_nobody_acknowledges_costs_no_more_and_more() -> None:
         line = f"A <SEQ={101 + number}><ACK=301><DATA=1><CTL=ACK> id={number + 1}"
         judge.observe(tracker.feed(observed(line, number, number + 1)))
     assert judge.pending == PENDING
+
+
+def test_a_rst_of_another_device_ends_only_the_end_that_believes_it() -> None:
+    forged = "B <SEQ=301><ACK=111><CTL=RST,ACK> ttl=57"
+    again = "B <SEQ=9000><ACK=111><CTL=RST,ACK> ttl=58"
+    on = "B <SEQ=301><ACK=111><DATA=5><CTL=ACK>"
+    rest = "A <SEQ=111><CTL=RST>"
+    found = judged(*OPEN, DATA, forged, again, on, rest)
+    assert [state(each.client.after) for each in found[4:]] == ["CLOSED"] * 4
+    assert [state(each.server.after) for each in found[4:]] == ["ESTABLISHED"] * 3 + ["CLOSED"]
+    forgeries = [each for step in found for each in step.events if isinstance(each, ev.ResetForged)]
+    assert [(each.frame, each.closed) for each in forgeries] == [(7, True), (7, False)]
+    live = Tracker()
+    lines = (*OPEN, DATA, forged, again, on, rest)
+    steps = [
+        live.feed(observed(f"{line} id={number}", number * 10_000_000, number))
+        for number, line in enumerate(lines, start=1)
+    ]
+    assert [state(each.server.after) for each in steps[4:]] == [
+        "CLOSED",
+        "CLOSED",
+        "ESTABLISHED",
+        "CLOSED",
+    ]
+    assert any(isinstance(each, ev.ResetDisproved) for each in steps[6].events)
+
+
+def test_a_rst_with_the_ttl_of_its_sender_is_its_own() -> None:
+    own = "B <SEQ=301><ACK=111><CTL=RST,ACK>"
+    on = "B <SEQ=301><ACK=111><DATA=5><CTL=ACK>"
+    found = judged(*OPEN, DATA, own, on)
+    assert not any(isinstance(each, ev.ResetForged) for step in found for each in step.events)
+    assert state(found[4].server.after) == "CLOSED"

@@ -13,7 +13,8 @@ from handshake.tracker import Tracker, summarize
 from handshake.view.browser import Browser, Preview
 from handshake.view.columns import milliseconds, shorten
 from handshake.view.glyphs import ASCII, UNICODE, Glyphs
-from handshake.view.table import RecordLines, Table
+from handshake.view.record_lines import RecordLines
+from handshake.view.table import Table
 from handshake.view.totals_page import page, summary_line
 from tests.query.made import CLIENT, CLOSED, OPENING, SERVER, record
 from tests.view.test_ladder import HANDSHAKE, steps

@@ -11,11 +11,14 @@ import typer
 from handshake.cli.parameters import Ascii, Json, Plain  # noqa: TC001 - typer reads them
 from handshake.cli.probe import options as opt
 from handshake.cli.probe import privileges, values
+from handshake.cli.probe.options import EXIT_CODES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from handshake.prober import Target
+
+__all__ = ["EXIT_CODES", "probe"]
 
 _RTO = 1.0
 _NO_ACK_OBSERVATION = 8.0

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from handshake.events import Step
-    from handshake.events.run import Run, Start
+    from handshake.events.run import Run, RunStart
     from handshake.tcp.icmp import IcmpError
 
 __all__ = [
@@ -53,7 +53,7 @@ class ConnectionFindings:
         for part in parts:
             part.feed(step)
 
-    def settled(self, start: Start) -> bool:
+    def settled(self, start: RunStart) -> bool:
         """Whether a run may begin, in which nothing is found; it may restrict what is in it."""
         return all(part.settled(start) for part in self._parts)
 

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from handshake.events import Role
 from handshake.record import Finding
-from handshake.tcp import Seq
-from handshake.tcp.checksum import Checksum, kind
+from handshake.tcp.checksum import Checksum, Damaged, kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from handshake.events import Step
-    from handshake.events.run import Run, Start
+    from handshake.events.run import Run, RunStart
     from handshake.tcp import Observed
-
-PENDING: Final = 8
-"""Segments with a wrong checksum remembered of one end, until they are acknowledged."""
 
 
 @dataclass(slots=True)
@@ -36,11 +32,7 @@ class _Sums:
     wrong: int = 0
     first_partial: Observed | None = None
     first_wrong: Observed | None = None
-    accepted: int = 0
-    """Segments with a wrong checksum that the other end acknowledged, and that came once."""
-
-    pending: list[tuple[Seq, Seq]] = field(default_factory=list)
-    """The numbers of those that are not acknowledged yet."""
+    damaged: Damaged = field(default_factory=Damaged)
 
     @property
     def bad(self) -> int:
@@ -58,32 +50,9 @@ class _Sums:
 
         A host whose card completes checksums may still compute that of a RST or an ACK itself.
         """
-        if self.partial and self.partial == self.bad and (self.accepted or not self.zero):
+        if self.partial and self.partial == self.bad and (self.damaged.accepted or not self.zero):
             return True
         return self.bad > 1 and self.partial >= self.wrong and self.mostly
-
-    def sent(self, observed: Observed, sum_kind: Checksum) -> None:
-        """Take a segment of this end into account."""
-        seg = observed.segment
-        zero = sum_kind is Checksum.PARTIAL and not seg.checksum
-        self.took(seg.seq, seg.end, kept=zero or sum_kind is Checksum.WRONG)
-
-    def took(self, seq: Seq, end: Seq, *, kept: bool) -> None:
-        """Keep the numbers of a segment with a wrong checksum; of others note that they came."""
-        if kept:
-            if seq != end and len(self.pending) < PENDING:
-                self.pending.append((seq, end))
-        elif self.pending:
-            # Sent again, undamaged: only this one may be what is acknowledged.
-            self.pending = [
-                each for each in self.pending if not (seq <= each[0] and each[1] <= end)
-            ]
-
-    def acknowledged(self, ack: Seq) -> None:
-        """Note what the other end acknowledges."""
-        left = [each for each in self.pending if ack < each[1]]
-        self.accepted += len(self.pending) - len(left)
-        self.pending = left
 
 
 class ChecksumFindings:
@@ -100,11 +69,11 @@ class ChecksumFindings:
         mine.segments += 1
         if observed.checksum_ok is not None:
             mine.checked += 1
-        if other.pending and step.segment.ack is not None and not step.segment.rst:
-            other.acknowledged(step.segment.ack)
+        if other.damaged.pending and step.segment.ack is not None and not step.segment.rst:
+            other.damaged.acknowledged(step.segment.ack)
         if observed.checksum_ok is not False:
-            if mine.pending:
-                mine.sent(observed, Checksum.RIGHT)
+            if mine.damaged.pending:
+                mine.damaged.sent(observed, wrong=False)
             return
         found = kind(observed)
         if found is Checksum.PARTIAL:
@@ -114,29 +83,33 @@ class ChecksumFindings:
         else:
             mine.wrong += 1
             mine.first_wrong = mine.first_wrong or observed
-        mine.sent(observed, found)
+        mine.damaged.sent(observed, wrong=found is Checksum.WRONG or not step.segment.checksum)
 
-    def settled(self, start: Start) -> bool:
+    def settled(self, start: RunStart) -> bool:
         """Whether a run may begin: `start` learns whether it matters what is acknowledged."""
-        start.pending = any(mine.pending or mine.zero for mine in self._ends.values())
+        start.sums |= any(mine.damaged.pending or mine.zero for mine in self._ends.values())
         return True
 
     def skip(self, run: Run) -> None:
-        """Take a run into account, in which no checksum is wrong, but some may be partial."""
+        """Take a run into account."""
         for role, mine in self._ends.items():
             sent = run.of(role)
             mine.segments += sent.segments
             mine.checked += sent.segments - sent.unknown
             mine.partial += sent.partial
+            mine.wrong += sent.wrong
             if sent.first_partial is not None and mine.first_partial is None:
                 mine.first_partial = run.packed.observed(sent.first_partial)
+            if sent.first_wrong is not None and mine.first_wrong is None:
+                mine.first_wrong = run.packed.observed(sent.first_wrong)
         for each in run.sums or ():
             mine, other = self._ends[each.by], self._ends[each.by.other]
             mine.zero += each.zero
-            if other.pending:
-                other.acknowledged(Seq(each.ack))
-            if each.partial or mine.pending:
-                mine.took(Seq(each.seq), Seq(each.end), kept=each.zero)
+            if other.damaged.pending:
+                other.damaged.acknowledged(each.ack)
+            if not each.right or mine.damaged.pending:
+                wrong = each.kind is Checksum.WRONG or each.zero
+                mine.damaged.took(each.seq, each.end, wrong=wrong)
 
     def found(self) -> Iterator[Finding]:
         """Yield what was found so far."""
@@ -151,7 +124,7 @@ class ChecksumFindings:
                 continue
             first = mine.first_wrong or mine.first_partial
             values = {"by": role, **_counts([mine])}
-            code = "checksum-accepted" if mine.accepted else "bad-checksum"
+            code = "checksum-accepted" if mine.damaged.accepted else "bad-checksum"
             yield Finding(code, None if first is None else first.frame, values)
 
 

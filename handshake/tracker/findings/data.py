@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from handshake.events import Step
-    from handshake.events.run import Run, Start
+    from handshake.events.run import Run, RunStart
     from handshake.tcp import Observed, Segment
 
 LEAST_RETRANSMISSIONS: Final = 3
@@ -146,7 +146,7 @@ class DataFindings:
                 if len(self._gaps) < GAPS:
                     self._gaps.append((step.by.other, seg.ack - event.count, seg.ack))
 
-    def settled(self, start: Start) -> bool:  # noqa: ARG002 - as all parts
+    def settled(self, start: RunStart) -> bool:  # noqa: ARG002 - as all parts
         """Whether no window is closed."""
         return all(mine.closed_at is None and mine.last is not None for mine in self._ends.values())
 

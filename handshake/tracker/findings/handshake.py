@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from handshake.events import Event, Step
-    from handshake.events.run import Run, Start
+    from handshake.events.run import Run, RunStart
     from handshake.tcp import Observed
 
 
@@ -39,6 +39,11 @@ class HandshakeFindings:
     """The first SYN that was retransmitted before an answer was seen."""
 
     _syns: int = 0
+    """SYNs of the client, without those that came again sooner than any timer."""
+
+    _sent: int = 0
+    """All of its SYNs."""
+
     _answer: Observed | None = None
     """The last segment of the server."""
 
@@ -80,6 +85,7 @@ class HandshakeFindings:
             self._event(step, event)
         # A RST that rejects a wrong SYN-ACK leaves the connection as it is (section 3.5.2).
         stray = any(isinstance(event, ev.StrayReset) for event in step.events)
+        stray = stray or step.damaged
         if seg.rst and step.by is Role.CLIENT and self._syn_ack and not (self._done or stray):
             self._abandoned = self._abandoned or step.observed
         if step.index == 1 and seg.source == seg.destination:
@@ -98,7 +104,7 @@ class HandshakeFindings:
             if clock is not None and len(self._clocks) < _SYNS:
                 self._clocks.setdefault(clock.value, step.observed)
 
-    def settled(self, start: Start) -> bool:  # noqa: ARG002 - as all parts
+    def settled(self, start: RunStart) -> bool:  # noqa: ARG002 - as all parts
         """Whether only SYNs and RSTs still change it."""
         return self._done
 
@@ -110,7 +116,9 @@ class HandshakeFindings:
         match event:
             case ev.SynSent():
                 self._syns += 1
+                self._sent += 1
             case ev.SynRetransmitted(by=Role.CLIENT):
+                self._sent += 1
                 self._repeated(observed, event)
             case ev.SynAckSent() | ev.SynAckCrossed():
                 self._answered(observed)
@@ -223,8 +231,8 @@ class HandshakeFindings:
         if first is None or last is None:
             return
         if self._answer is None and self._established is None:
-            values = {"count": self._syns, "span": (last.at - first.at) / NS_PER_SECOND}
-            yield Finding("no-answer", last.frame, values, "many" if self._syns > 1 else "one")
+            values = {"count": self._sent, "span": (last.at - first.at) / NS_PER_SECOND}
+            yield Finding("no-answer", last.frame, values, "many" if self._sent > 1 else "one")
         elif self._early is not None:
             named, later = self._early
             values = {"after": (later.at - named.at) / NS_PER_SECOND}

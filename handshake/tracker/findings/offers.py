@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from handshake.events import Step
-    from handshake.events.run import Run, Start
+    from handshake.events.run import Run, RunStart
     from handshake.tcp import Flags, Observed, Segment
 
 USUAL_MSS: Final = {4: 1460, 6: 1440}
@@ -70,7 +70,7 @@ class OptionFindings:
         if self._timed and not (seg.rst or seg.problems):
             self._clocked(step.by, observed)
 
-    def settled(self, start: Start) -> bool:
+    def settled(self, start: RunStart) -> bool:
         """Whether only a segment without the timestamps that are in force changes it."""
         start.timed = self._timed
         return True

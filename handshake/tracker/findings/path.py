@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from handshake.events import Copy, Step
-    from handshake.events.run import Run, Start
+    from handshake.events.run import Run, RunStart
     from handshake.tcp import Observed
 
 TTLS: Final = 8
@@ -101,7 +101,7 @@ class PathFindings:
         if observed.ttl is not None:
             self._ttl(step, mine, observed.ttl)
 
-    def settled(self, start: Start) -> bool:
+    def settled(self, start: RunStart) -> bool:
         """Whether a run may begin: in it the TTL of each end stays the same."""
         for role, sent in ((Role.CLIENT, start.client), (Role.SERVER, start.server)):
             mine = self._ends[role]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from handshake.events import Step
-    from handshake.events.run import Run, Start
+    from handshake.events.run import Run, RunStart
     from handshake.tcp import Observed
 
 IDLE: Final = 60.0
@@ -85,7 +85,7 @@ class ResetFindings:
         if seg.payload_length or seg.fin:
             self._sent.add(step.by)
 
-    def settled(self, start: Start) -> bool:
+    def settled(self, start: RunStart) -> bool:
         """Whether no time of at least `IDLE` without traffic may begin before the run."""
         return self._last_at == start.at
 

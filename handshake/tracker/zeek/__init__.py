@@ -16,7 +16,7 @@ from handshake.units import SYN_BIT
 
 if TYPE_CHECKING:
     from handshake.events import Step
-    from handshake.events.run import Run, Start
+    from handshake.events.run import Run, RunStart
     from handshake.tcp import Observed
     from handshake.tcp.icmp import IcmpError
 
@@ -94,7 +94,7 @@ class Zeek:
             ip_length(observed),
         )
 
-    def settled(self, start: Start) -> bool:
+    def settled(self, start: RunStart) -> bool:
         """Whether Zeek's connection is open, and only what may be in a run changes nothing else."""
         conn = self.conns[-1] if self.conns else None
         return conn is not None and conn.settled(start)

@@ -23,7 +23,7 @@ from handshake.tracker.zeek.timeouts import SILENCE, sent_by_server, timeout
 from handshake.units import ACK_BIT, FIN_BIT, NS_PER_SECOND, RST_BIT, SYN_BIT
 
 if TYPE_CHECKING:
-    from handshake.events.run import Run, Start
+    from handshake.events.run import Run, RunStart
 
 ATTEMPT: Final = 5 * NS_PER_SECOND
 """How long Zeek waits for an answer to a SYN (`tcp_attempt_delay`)."""
@@ -182,7 +182,7 @@ class Conn:
         if closes:
             self._close(side, peer)
 
-    def settled(self, start: Start) -> bool:
+    def settled(self, start: RunStart) -> bool:
         """Whether a run may begin: `start` learns what may be in it."""
         one, two = self._ends
         if self.over(start.at) or self._removal is not None or self.history.text == "H":

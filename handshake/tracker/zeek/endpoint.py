@@ -11,7 +11,7 @@ from handshake.tracker.zeek.stream import Stream
 from handshake.units import FIN_BIT, MODULUS, RST_BIT, SYN_BIT
 
 if TYPE_CHECKING:
-    from handshake.events.run import Sender
+    from handshake.events.run import RunEnd
 
 _MASK: Final = MODULUS - 1
 _HALF: Final = MODULUS // 2
@@ -131,7 +131,7 @@ class Side:
             and (place < _HALF - _LONGEST_RUN or self.last >= MODULUS)
         )
 
-    def skip(self, sent: Sender, answer: Sender) -> int:
+    def skip(self, sent: RunEnd, answer: RunEnd) -> int:
         """Take a run into account; return how many octets were acknowledged and not captured."""
         stream, missed = self.stream, 0
         self.packets += sent.segments
