@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import struct
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from itertools import islice
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.diagnosis.seen import Seen
 from handshake.units import FIN_BIT, RST_BIT, SYN_BIT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from handshake.events import Role, Step
+    from handshake.events.run import Packed, Run
     from handshake.tcp import Endpoint
     from handshake.tcp.icmp import IcmpError
 
@@ -25,6 +30,22 @@ _CONTROL: Final = 40
 _ERRORS: Final = 8
 
 _BITS: Final = SYN_BIT | FIN_BIT | RST_BIT
+
+
+_STAMPS_OCTETS: Final = 8
+_STAMPS: Final = struct.Struct("!II").unpack_from
+"""TSval and TSecr, the last octets of options that are timestamps alone."""
+
+
+class _InRun(NamedTuple):
+    """A segment of a run, unpacked only if it is looked at."""
+
+    packed: Packed
+    place: int
+
+
+def _is_control(kept: Seen | _InRun) -> bool:
+    return isinstance(kept, Seen) and bool(kept.flags & _BITS)
 
 
 class Facts:
@@ -43,9 +64,9 @@ class Facts:
         self._ends: tuple[tuple[Endpoint, Endpoint], tuple[Endpoint, Endpoint]] | None = None
         """The endpoints as the sender of the first segment has them, and as the other end has."""
 
-        self._first: list[Seen] = []
-        self._control: list[Seen] = []
-        self._last: deque[Seen] = deque(maxlen=LAST)
+        self._first: list[Seen | _InRun] = []
+        self._control: list[Seen | _InRun] = []
+        self._last: deque[Seen | _InRun] = deque(maxlen=LAST)
 
     def observe(self, step: Step) -> None:
         """Take one step into account."""
@@ -64,9 +85,25 @@ class Facts:
             return
         if len(self._last) == LAST and len(self._control) < _CONTROL:
             oldest = self._last[0]
-            if oldest.flags & _BITS:
+            if _is_control(oldest):
                 self._control.append(oldest)
         self._last.append(seen)
+
+    def settled(self, start: object) -> bool:  # noqa: ARG002 - an observer's
+        """Whether a run may begin: always, as its segments are kept, too."""
+        return self._ends is not None
+
+    def skip(self, run: Run) -> None:
+        """Take a run into account: its segments are looked at only for a diagnosis."""
+        self.count += run.count
+        first = min(run.count, FIRST - len(self._first))
+        self._first += (_InRun(run.packed, place) for place in range(first))
+        left = range(max(first, run.count - LAST), run.count)
+        evicted = len(self._last) + (run.count - first) - LAST
+        for oldest in islice(self._last, max(0, evicted)):
+            if len(self._control) < _CONTROL and _is_control(oldest):
+                self._control.append(oldest)
+        self._last.extend(_InRun(run.packed, place) for place in left)
 
     def quoted(self, error: IcmpError, *, of_syn: bool) -> None:  # noqa: ARG002 - an observer's
         """Take an ICMP error into account that quotes a segment."""
@@ -76,7 +113,43 @@ class Facts:
     @property
     def segments(self) -> list[Seen]:
         """What was kept, in the order of the capture."""
-        return [*self._first, *self._control, *self._last]
+        self._first = [*self._seen(self._first)]
+        self._last = deque(self._seen(self._last), LAST)
+        return [*self._seen(self._first), *self._seen(self._control), *self._seen(self._last)]
+
+    def _seen(self, kept: Iterable[Seen | _InRun]) -> Iterator[Seen]:
+        for each in kept:
+            yield each if isinstance(each, Seen) else self._unpacked(each)
+
+    def _unpacked(self, kept: _InRun) -> Seen:
+        """Return a segment of a run, which has no options but timestamps."""
+        assert self._ends is not None
+        (brief,) = kept.packed.brief(kept.place, kept.place + 1)
+        stamp, echo = None, None
+        if brief.options:
+            stamp, echo = _STAMPS(brief.options, len(brief.options) - _STAMPS_OCTETS)
+        return Seen(
+            brief.frame,
+            brief.at,
+            *self._ends[brief.by is not self._by],
+            brief.seq,
+            brief.ack,
+            brief.flags,
+            brief.window,
+            brief.length,
+            brief.ttl,
+            brief.number,
+            brief.checksum,
+            cut=False,
+            mss=None,
+            scale=None,
+            sack_permitted=False,
+            cookie=None,
+            stamp=stamp,
+            echo=echo,
+            sack=(),
+            wrong_udp=False,
+        )
 
     @property
     def complete(self) -> bool:

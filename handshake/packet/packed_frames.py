@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.packet.checksum import segment_ok
 from handshake.packet.frame import Frame
 from handshake.packet.layer import IPV4, IPV6
 from handshake.tcp import Observed
+from handshake.tcp.copy import changed
+from handshake.tcp.segment import WRONG_UDP
 from handshake.units import TCP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from handshake.packet.decode import Decoder
+    from handshake.packet.layer_parser import Fields
 
 ETHERNET: Final = 1
 PLAIN_V6_OCTETS: Final = 74
 _PLAIN_V6: Final = struct.Struct("!18xHBx36s8xH").unpack_from
 _MIN_HEADER: Final = 20
 _LATEST: Final = 1 << 64
+_V4_ADDRESS: Final = 4
+_LINK_V4: Final = bytes(12) + IPV4.to_bytes(2, "big")
+_LINK_V6: Final = bytes(12) + IPV6.to_bytes(2, "big")
 HEAD: Final = 20
 """Octets of a record before those of the frame."""
 
@@ -51,6 +56,11 @@ class FrameLayout(NamedTuple):
     fields: struct.Struct
     """A record, unpacked into the fields that `survey.fast_path` needs."""
 
+    segment: struct.Struct
+    """The same into those that `survey.runs` needs: two more words before TTL and addresses (the
+    total length and the identification of IPv4; of IPv6 part of the flow label, and the length),
+    and checksum, urgent pointer, and a third word of options after the window."""
+
     @property
     def octets(self) -> int:
         """How many octets of a frame are stored."""
@@ -65,6 +75,7 @@ V4: Final = FrameLayout(
     counted=20,
     # total, TTL, addresses and ports, SEQ, ACK, bits, window, two options
     fields=struct.Struct(">QIII16xH4xBx2x12sIIHH4xII34x"),
+    segment=struct.Struct(">QIII16xHH2xBx2x12sIIHHHHIII30x"),
 )
 V6: Final = FrameLayout(
     record=struct.Struct(">QIII120s"),
@@ -73,6 +84,7 @@ V6: Final = FrameLayout(
     tcp=54,
     counted=0,
     fields=struct.Struct(">QIII18xHxB36sIIHH4xII38x"),
+    segment=struct.Struct(">QIII16xHHxB36sIIHHHHIII34x"),
 )
 
 
@@ -101,6 +113,48 @@ def plain(frame: Frame) -> tuple[FrameLayout, bytes, int, int] | None:
     )
 
 
+class Framing(NamedTuple):
+    """How the IP packet of a frame came, where that is not plain Ethernet."""
+
+    shift: int
+    """By how many octets more its IP header lies behind the beginning of the frame."""
+
+    via: tuple[str, ...]
+    """The tunnels and tags it came through, as `Observed` has them."""
+
+
+UNTAGGED: Final = Framing(0, ())
+"""That of plain Ethernet."""
+
+
+def unwrapped(frame: Frame, fields: Fields) -> tuple[Frame, Framing] | None:
+    """Return a frame as if its IP packet had come in plain Ethernet, and how it came.
+
+    None if its IP header has options, if it was put together of fragments, or came in a damaged
+    datagram.
+    """
+    source, ip, tcp, whole, via = fields[0], fields[11], fields[12], fields[14], fields[15]
+    four = len(source) == _V4_ADDRESS
+    if (
+        whole is not None
+        or via[-1:] == (WRONG_UDP,)
+        or tcp - ip != (V4 if four else V6).tcp - V4.ip
+    ):
+        return None
+    shift = ip - V4.ip
+    data = (_LINK_V4 if four else _LINK_V6) + bytes(frame.data[ip:])
+    as_if = Frame(
+        frame.number,
+        frame.time,
+        frame.interface,
+        ETHERNET,
+        frame.length - shift,
+        data,
+        frame.offset,
+    )
+    return as_if, Framing(shift, via)
+
+
 def pack(layout: FrameLayout, frame: Frame, end: int) -> bytes:
     """Return the record of a frame whose segment ends at `end` on the wire."""
     number, at, _, _, length, data, _ = frame
@@ -127,7 +181,10 @@ def sound(layout: FrameLayout, records: bytes | bytearray, base: int, length: in
 
 
 def observed(
-    layout: FrameLayout, records: bytes | bytearray, decoder: Decoder
+    layout: FrameLayout,
+    records: bytes | bytearray,
+    decoder: Decoder,
+    framing: Framing = UNTAGGED,
 ) -> Iterator[Observed]:
     """Yield the packed frames as observed. Payload octets that were not stored are zero."""
     for at, number, length, packed, octets in layout.record.iter_unpack(records):
@@ -138,7 +195,9 @@ def observed(
         if not isinstance(found, Observed):
             continue
         if captured > layout.octets:
-            found = replace(found, checksum_ok=None if not check else check == _RIGHT)
+            found = changed(found, checksum_ok=None if not check else check == _RIGHT)
+        if framing is not UNTAGGED:
+            found = changed(found, length=length + framing.shift, via=framing.via)
         yield found
 
 

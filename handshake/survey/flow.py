@@ -11,7 +11,7 @@ from handshake.tcp.address import ip_address
 
 if TYPE_CHECKING:
     from handshake.packet.frame import Frame
-    from handshake.packet.packed_frames import FrameLayout
+    from handshake.packet.packed_frames import FrameLayout, Framing
     from handshake.tcp import Endpoint
     from handshake.tracker import Connection, PairTracker
 
@@ -23,11 +23,17 @@ class Flow:
     number: int
     keys: tuple[bytes, bytes]
     layout: FrameLayout
+    framing: Framing
+    """How its frames carry their packets: where it changes, the flow is `mixed`."""
+
     reused: int | None = None
     """The number of the last connection of an earlier flow of this socket pair, now dropped."""
 
     records: bytearray = field(default_factory=bytearray)
-    """Its packed frames while all are plain; empty once a tracker follows it."""
+    """Its packed frames, those that no tracker has taken yet: the reader may append more."""
+
+    mixed: bool = False
+    """Whether its frames differ in more than their packets: then none is packed any more."""
 
     tracker: PairTracker | None = None
     learned: int | None = None
@@ -57,10 +63,11 @@ class Flow:
     @property
     def last_at(self) -> int:
         """When its last segment was seen."""
-        if self.connection is not None:
-            assert self.connection.last is not None
-            return self.connection.last.at
-        return packed_frames.last_at(self.layout, self.records)
+        if self.records:
+            return packed_frames.last_at(self.layout, self.records)
+        assert self.connection is not None
+        assert self.connection.last is not None
+        return self.connection.last.at
 
     def is_other(self, frame: Frame) -> bool:
         """Whether a SYN differs from the first record: it may open another connection."""

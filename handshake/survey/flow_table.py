@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from heapq import nlargest
 from itertools import chain, count
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from handshake.packet import packed_frames
-from handshake.survey import build_record, fast_path
+from handshake.packet.decode import observed
+from handshake.packet.packed_frames import UNTAGGED
+from handshake.survey import build_record, fast_path, runs
 from handshake.survey.flow import Flow, key_of, other_way, was_given_up
 from handshake.survey.handshake_cache import HandshakeCache
 from handshake.survey.learn import learn
 from handshake.survey.parallel import in_halves
-from handshake.tcp import Observed
 from handshake.tracker import PairTracker, learn_connection, summarize
 from handshake.units import ACK_BIT, NS_PER_SECOND, SYN_BIT
 
@@ -22,10 +24,12 @@ if TYPE_CHECKING:
     from handshake.diagnosis import Others
     from handshake.packet.decode import Decoder
     from handshake.packet.frame import Frame
-    from handshake.packet.packed_frames import FrameLayout
+    from handshake.packet.layer_parser import Fields
+    from handshake.packet.packed_frames import FrameLayout, Framing
     from handshake.record import Record
     from handshake.survey.fast_path import Summary
     from handshake.survey.handshake_cache import Start
+    from handshake.tcp import Observed
     from handshake.tcp.icmp import IcmpError
     from handshake.tracker import Connection
 
@@ -134,26 +138,42 @@ class FlowTable:
 
     def _take(self, frame: Frame) -> None:
         """Pack a plain frame, or give it to the tracker."""
-        found = packed_frames.plain(frame)
+        found, framing, as_if = packed_frames.plain(frame), UNTAGGED, frame
+        fields: Fields | IcmpError | None = None
         if found is None:
-            self._decode(frame)
-            return
+            fields = self._decoder.fields(frame)
+            if not isinstance(fields, tuple):
+                if fields is not None:
+                    self._quoted(fields)
+                return
+            unwrapped = packed_frames.unwrapped(frame, fields)
+            if unwrapped is not None:
+                as_if, framing = unwrapped
+                found = packed_frames.plain(as_if)
+            if found is None:
+                self._track(observed(frame, fields), mixed=True)
+                return
         layout, key, end, bits = found
         opens = bits & (SYN_BIT | ACK_BIT) == SYN_BIT
-        flow = self._flows.get(key) or self._new(key, layout, opens=opens)
+        flow = self._flows.get(key) or self._new(key, layout, framing, opens=opens)
         if flow is None:
             self.late += 1
             return
-        if flow.tracker is None and flow.reused is None and not (opens and flow.is_other(frame)):
-            flow.records += packed_frames.pack(layout, frame, end)
+        mixed = flow.mixed or flow.framing != framing
+        if mixed or (opens and (flow.tracker is not None or flow.is_other(as_if))):
+            fields = fields or self._decoder.fields(frame)
+            assert isinstance(fields, tuple)
+            self._track(observed(frame, fields), mixed=mixed)
         else:
-            self._decode(frame)
+            flow.records += packed_frames.pack(layout, as_if, end)
 
     def _may_keep(self, number: int) -> int:
         """Return the most octets that can be kept after the frame of this number."""
         return self._kept + (number - self._counted) * packed_frames.V6.record.size
 
-    def _new(self, key: bytes, layout: FrameLayout, *, opens: bool) -> Flow | None:
+    def _new(
+        self, key: bytes, layout: FrameLayout, framing: Framing, *, opens: bool
+    ) -> Flow | None:
         """Return a new flow for a key that is not in the table.
 
         None if its flow was dropped, and this is no SYN that `opens` another connection.
@@ -161,47 +181,44 @@ class FlowTable:
         if key in self._dropped and not opens:
             return None
         keys, reused = (key, other_way(key)), self._dropped.pop(key, None)
-        flow = Flow(next(self._numbers), keys, layout, reused)
+        flow = Flow(next(self._numbers), keys, layout, framing, reused)
         self._dropped.pop(flow.keys[1], None)
-        if self._every:
+        if self._every or reused is not None:
             flow.tracker = self._tracker(flow)
         for each in flow.keys:
             self._flows[each] = flow
-            if flow.tracker is None and flow.reused is None and layout is packed_frames.V4:
+            if layout is packed_frames.V4 and framing == UNTAGGED:
                 self._buffers[each] = flow.records
         return flow
 
-    def _decode(self, frame: Frame) -> None:
-        """Give a frame to the tracker."""
-        found = self._decoder.observed(frame)
-        if found is None:
+    def _track(self, seen: Observed, *, mixed: bool) -> None:
+        """Give a segment to the tracker; `mixed` if it came otherwise than others of its flow."""
+        seg = seen.segment
+        key = key_of(seg.source, seg.destination)
+        layout = packed_frames.V4 if len(key) == _V4_KEY else packed_frames.V6
+        opens = seg.syn and seg.ack is None
+        flow = self._flows.get(key) or self._new(key, layout, UNTAGGED, opens=opens)
+        if flow is None:
+            self.late += 1
             return
-        if isinstance(found, Observed):
-            seg = found.segment
-            key = key_of(seg.source, seg.destination)
-            layout = packed_frames.V4 if len(key) == _V4_KEY else packed_frames.V6
-            opens = seg.syn and seg.ack is None
-            flow = self._flows.get(key) or self._new(key, layout, opens=opens)
-            if flow is None:
-                self.late += 1
-                return
-            self._follow(flow)
-            self._feed(flow, found)
-            return
-        flow = self._flows.get(key_of(found.source, found.destination))
-        if flow is not None:
-            self._quoted(flow, found)
+        self._follow(flow)
+        if mixed and not flow.mixed:
+            # A copy is told by the whole payload, which a packed frame lacks.
+            flow.mixed = True
+            for each in flow.keys:
+                self._buffers.pop(each, None)
+        self._feed(flow, seen)
 
     def _follow(self, flow: Flow) -> None:
-        """Let a tracker follow a flow, from its first segment on."""
-        if flow.tracker is not None:
+        """Let a tracker follow a flow, from its first segment on: it takes all that is packed."""
+        if flow.tracker is None:
+            flow.tracker = self._tracker(flow)
+        if not flow.records:
             return
-        flow.tracker = self._tracker(flow)
-        records, flow.records = flow.records, bytearray()
-        for key in flow.keys:
-            self._buffers.pop(key, None)
-        for observed in packed_frames.observed(flow.layout, records, self._decoder):
-            self._feed(flow, observed)
+        # The reader goes on to append to the same buffer.
+        records = bytes(flow.records)
+        flow.records.clear()
+        runs.feed(flow.tracker, partial(self._feed, flow), flow, records, self._decoder)
 
     def _tracker(self, flow: Flow) -> PairTracker:
         return PairTracker(numbers=chain((flow.number,), self._numbers), reused=flow.reused)
@@ -218,7 +235,10 @@ class FlowTable:
                 learn_connection(self._others, earlier)
             self._ready.append(self._record_of(earlier))
 
-    def _quoted(self, flow: Flow, error: IcmpError) -> None:
+    def _quoted(self, error: IcmpError) -> None:
+        flow = self._flows.get(key_of(error.source, error.destination))
+        if flow is None:
+            return
         self._follow(flow)
         assert flow.tracker is not None
         flow.tracker.quoted(error)
@@ -228,11 +248,10 @@ class FlowTable:
 
     def _ended(self, flow: Flow) -> _Ended:
         """Return the record of a flow as far as it was captured."""
-        if flow.tracker is None:
-            summary = self._summary(flow)
-            if summary is not None:
-                return build_record.record(flow.number, *summary), None
-            self._follow(flow)
+        summary = self._summary(flow) if flow.tracker is None else None
+        if summary is not None:
+            return build_record.record(flow.number, *summary), None
+        self._follow(flow)
         assert flow.connection is not None
         return self._record_of(flow.connection)
 
@@ -249,6 +268,9 @@ class FlowTable:
 
     def _learn(self, flows: list[Flow]) -> None:
         """Learn what these flows show of the servers, before the first of them is judged."""
+        for flow in flows:
+            if flow.tracker is not None:
+                self._follow(flow)
         if self._others is not None:
             learn(self._others, flows, self._decoder)
 
@@ -296,7 +318,7 @@ class FlowTable:
 
     def _over(self, flow: Flow) -> _Ended | None:
         """Return the record of a flow that has ended, after a long inactivity."""
-        if flow.tracker is None and self._summary(flow) is None:
+        if flow.tracker is not None or self._summary(flow) is None:
             self._follow(flow)
         if flow.connection is not None and was_given_up(flow.connection):
             return self._record_of(flow.connection)
@@ -304,6 +326,8 @@ class FlowTable:
 
     def _surely_over(self, flow: Flow) -> _Ended | None:
         """Return the same, but None for a flow that is not ordinary: it may only have begun."""
+        if flow.tracker is not None:
+            self._follow(flow)
         if flow.connection is not None:
             return self._record_of(flow.connection) if flow.ended else None
         summary = self._summary(flow)

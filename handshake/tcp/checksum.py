@@ -67,14 +67,17 @@ class Damaged:
 
     def sent(self, observed: Observed, *, wrong: bool) -> None:
         """Take a segment of this end into account; `wrong`: its checksum."""
-        seg = observed.segment
+        self.took(observed.segment.seq, observed.segment.end, wrong=wrong)
+
+    def took(self, seq: Seq, end: Seq, *, wrong: bool) -> None:
+        """Take a segment with these numbers into account."""
         if wrong:
-            if seg.length and len(self.pending) < PENDING:
-                self.pending.append((seg.seq, seg.end))
+            if seq != end and len(self.pending) < PENDING:
+                self.pending.append((seq, end))
         elif self.pending:
             # Sent again, undamaged: only this one may be what is acknowledged.
             self.pending = [
-                each for each in self.pending if not (seg.seq <= each[0] and each[1] <= seg.end)
+                each for each in self.pending if not (seq <= each[0] and each[1] <= end)
             ]
 
     def is_taken(self, ack: Seq | None) -> bool:

@@ -13,6 +13,7 @@ from handshake.tracker.classify import classify
 from handshake.tracker.connection import Connection, End, Observer
 from handshake.tracker.context import SegmentContext, is_rejected_reset
 from handshake.tracker.findings import ConnectionFindings
+from handshake.tracker.run import start_of
 from handshake.tracker.summary import (
     learn_connection,
     summarize,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from handshake.events import Copy, Judgment
+    from handshake.events.run import Run, RunStart
     from handshake.tcp import ControlBlock, Endpoint, Observed, Segment
     from handshake.tcp.icmp import IcmpError
     from handshake.tracker.wireshark import Analysis, Direction
@@ -149,6 +151,15 @@ class PairTracker:
         for each in connection.observers:
             each.observe(step)
         return step
+
+    def start(self) -> RunStart | None:
+        """Return where a run may begin, in which nothing happens; None if none may."""
+        return None if self.connection is None else start_of(self.connection)
+
+    def skip(self, run: Run) -> None:
+        """Take a run into account, as `feed` does each of its segments."""
+        assert self.connection is not None
+        self.connection.skip(run)
 
     def drop_copy(self, observed: Observed) -> bool:
         """Whether it is a copy: then only that is counted. Ask before each `feed`."""

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
 from handshake import events as ev
 from handshake.events import Role
-from handshake.tcp import State
+from handshake.tcp import Seq, State
 from handshake.tcp.checksum import Checksum, Damaged, kind
+from handshake.tcp.copy import changed
 from handshake.tracker.copies import CopyFinder
 from handshake.tracker.round_trips import RoundTrips
 from handshake.tracker.wireshark import Analysis, Direction, Mark
 
 if TYPE_CHECKING:
     from handshake.events import Change, Event, Step
+    from handshake.events.run import Run, RunEnd, RunStart, Sum
     from handshake.tcp import ControlBlock, Endpoint, Observed, Segment
     from handshake.tcp.icmp import IcmpError
 
@@ -29,6 +31,14 @@ _LATE: Final = 1_000_000
 
 class Observer(Protocol):
     """Follows one connection, step by step, beside the tracker."""
+
+    def settled(self, start: RunStart) -> bool:
+        """Whether a run may begin, in which nothing happens; it may restrict what is in it."""
+        ...
+
+    def skip(self, run: Run) -> None:
+        """Take a run into account."""
+        ...
 
     def observe(self, step: Step) -> None:
         """Take the next step into account."""
@@ -328,6 +338,37 @@ class Connection:
         for event in step.events:
             self._apply(event, step, receiver)
 
+    def skip(self, run: Run) -> None:
+        """Change the connection and its ends as the segments of a run do."""
+        client, server = self.client, self.server
+        assert client.block is not None
+        assert server.block is not None
+        client.block = _after(client.block, run.client, run.server)
+        server.block = _after(server.block, run.server, run.client)
+        for end, sent in ((client, run.client), (server, run.server)):
+            end.segments += sent.segments
+            end.numbers.skip(sent)
+            bad = sent.unknown + sent.partial + sent.wrong
+            end.undamaged = end.undamaged or sent.segments > bad
+        for each in run.sums or ():
+            self._sum_of(each)
+        self.segments += run.count
+        self.last = self.last_sent = run.packed.observed(run.count - 1)
+        self.copies.skip(run)
+        if self.client.syn is not None and self.client.syn.again:
+            self.round_trips.skip(run)
+        for observer in self.observers:
+            observer.skip(run)
+
+    def _sum_of(self, found: Sum) -> None:
+        """Note the checksum of a segment of a run, as `End.sum_of` does."""
+        mine, other = self.end(found.by), self.end(found.by.other)
+        if other.damaged is not None and other.damaged.pending:
+            other.damaged.acknowledged(found.ack)
+        if mine.damaged is not None and found.kind is not Checksum.PARTIAL:
+            wrong = found.kind is Checksum.WRONG
+            mine.damaged.took(found.seq, found.end, wrong=wrong)
+
     def _note_reset(self, step: Step, sender: End, receiver: End) -> None:
         """Remember the RST that ended its sender's connection; forget it once a SYN asks again."""
         seg = step.segment
@@ -396,3 +437,29 @@ def _transmission(known: Transmission | None, observed: Observed) -> Transmissio
         return Transmission(observed, observed, recent=(observed,))
     recent = (*known.recent[1 - _RECENT :], observed)
     return Transmission(known.first, observed, known.again + 1, recent)
+
+
+def _after(block: ControlBlock, mine: RunEnd, theirs: RunEnd) -> ControlBlock:
+    """Return the control block of an end after a run; `theirs` is what its peer sent."""
+    snd, rcv = block.snd, block.rcv
+    fields: dict[str, object] = {}
+    if mine.segments:
+        shift = block.rcv_shift
+        rcv = changed(rcv, wnd=None if shift is None else mine.window << shift)
+        snd = changed(snd, nxt=Seq(mine.nxt))
+        fields["last_ack_sent"] = Seq(mine.ack)
+    if theirs.segments:
+        shift = block.snd_shift
+        most = None if shift is None else max(theirs.most << shift, snd.max_wnd or 0)
+        snd = changed(
+            snd,
+            una=Seq(theirs.ack) if theirs.gained else snd.una,
+            wnd=None if shift is None else theirs.window << shift,
+            wl1=Seq(theirs.seq),
+            wl2=Seq(theirs.ack),
+            max_wnd=most,
+        )
+        rcv = changed(rcv, nxt=Seq(theirs.nxt))
+        if theirs.clock is not None:
+            fields["ts_recent"] = theirs.clock
+    return changed(block, snd=snd, rcv=rcv, **fields)

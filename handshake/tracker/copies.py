@@ -9,13 +9,14 @@ nothing, as a retransmission may look alike.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from handshake.events import Copy, Role
 from handshake.tcp.seq import distance
 from handshake.units import NS_PER_SECOND, SOONEST_TIMER
 
 if TYPE_CHECKING:
+    from handshake.events.run import Packed, Run, RunStart
     from handshake.tcp import Observed
     from handshake.tracker.wireshark import Direction
 
@@ -37,6 +38,13 @@ _Sent: TypeAlias = "tuple[Observed, int]"
 """A packet, and how many packets the other end had sent by then."""
 
 
+class _Packet(NamedTuple):
+    """A packet of a run, decoded only if it is looked at."""
+
+    packed: Packed
+    place: int
+
+
 @dataclass(slots=True)
 class _Sender:
     """What one end sent that is no copy."""
@@ -51,7 +59,7 @@ class _Sender:
     constant: bool = False
     """Whether it gave two packets the same identification."""
 
-    recent: dict[_Key, tuple[_Sent, ...]] = field(default_factory=dict)
+    recent: dict[_Key, tuple[tuple[Observed | _Packet, int], ...]] = field(default_factory=dict)
     """The latest packets by their numbers."""
 
 
@@ -60,7 +68,7 @@ class CopyFinder:
     """Remembers the latest packets of one connection, in little memory."""
 
     _ends: tuple[_Sender, _Sender] = field(default_factory=lambda: (_Sender(), _Sender()))
-    _first: dict[int, Observed] = field(default_factory=dict)
+    _first: dict[int, Observed | _Packet] = field(default_factory=dict)
     """The first packets by all their fields."""
 
     _hops: int | None = None
@@ -74,6 +82,39 @@ class CopyFinder:
 
     _replayed: int | None = None
     """How many packets were played again since the SYN; None if none are."""
+
+    def settled(self, start: RunStart) -> bool:
+        """Whether no packets are played again; `start` gets each end's last identification."""
+        for role, each in ((Role.CLIENT, start.client), (Role.SERVER, start.server)):
+            each.number = self._ends[role is Role.CLIENT].number
+        return self._replayed is None
+
+    def skip(self, run: Run) -> None:
+        """Remember the packets of a run."""
+        if len(self._first) < _FIRST:
+            for each in run.packed.brief(0, min(run.count, _FIRST - len(self._first))):
+                ports = run.ports if each.by is Role.CLIENT else run.ports[::-1]
+                number = each.number or 0
+                self._first.setdefault(
+                    hash((each.key, ports, number, each.options)), _Packet(run.packed, each.place)
+                )
+        self._last_at = run.at
+        tail = run.tail(_REMEMBERED)
+        # How many packets each end had sent before the first one of these.
+        sent = [each.count for each in self._ends]
+        for role in Role:
+            self._ends[role is Role.CLIENT].count += run.of(role).segments
+            sent[role is Role.CLIENT] += run.of(role).segments
+            self._ends[role is Role.CLIENT].constant |= run.of(role).repeats
+        for each in tail:
+            sent[each.by is Role.CLIENT] -= 1
+        for each in tail:
+            mine, other = self._ends[each.by is Role.CLIENT], sent[each.by is not Role.CLIENT]
+            sent[each.by is Role.CLIENT] += 1
+            mine.number, mine.key = each.number or 0, each.key
+            mine.recent[each.key] = ((_Packet(run.packed, each.place), other),)
+            if len(mine.recent) > _REMEMBERED:
+                del mine.recent[next(iter(mine.recent))]
 
     def find(
         self, by: Role, observed: Observed, sender: Direction, receiver: Direction, *, opened: bool
@@ -90,9 +131,10 @@ class CopyFinder:
                 return again
         if key in mine.recent:
             other = self._ends[by is not Role.CLIENT]
-            for each in reversed(mine.recent[key]):
-                if self._is_copy(each, observed, other.count, constant=mine.constant):
-                    return Copy(each[0], replayed=False)
+            for packet, answered in reversed(mine.recent[key]):
+                each = _unpacked(packet)
+                if self._is_copy((each, answered), observed, other.count, constant=mine.constant):
+                    return Copy(each, replayed=False)
         if self._replayed is None and not seg.syn:
             return None
         return self._replay(key, observed, sender, receiver, opened=opened)
@@ -162,7 +204,8 @@ class CopyFinder:
         opens = seg.syn and seg.ack is None
         if not opened or (self._replayed is None and not opens):
             return None
-        original = self._first.get(_print(key, observed))
+        found = self._first.get(_print(key, observed))
+        original = None if found is None else _unpacked(found)
         if opens:
             # A SYN that was sent again has another identification, or another clock.
             sure = identification(observed) or seg.options.timestamps is not None
@@ -173,8 +216,12 @@ class CopyFinder:
         if original is None:
             old = distance(sender.nxt, int(seg.end)) <= 0
             old = old and (seg.ack is None or distance(receiver.nxt, int(seg.ack)) <= 0)
-            original = next(iter(self._first.values())) if old else None
+            original = _unpacked(next(iter(self._first.values()))) if old else None
         return None if original is None else Copy(original, replayed=True)
+
+
+def _unpacked(packet: Observed | _Packet) -> Observed:
+    return packet.packed.observed(packet.place) if isinstance(packet, _Packet) else packet
 
 
 def hops(before: Observed, after: Observed) -> int:

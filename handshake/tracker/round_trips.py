@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from handshake.events import Role
+from handshake.tcp import Seq
+
 if TYPE_CHECKING:
-    from handshake.tcp import Observed, Seq
+    from handshake.events.run import Run
+    from handshake.tcp import Observed
 
 
 @dataclass(slots=True)
@@ -28,11 +32,23 @@ class RoundTrips:
         elif observed.segment.payload_length and self._end is None:
             self._end, self._at = observed.segment.end, observed.at
 
+    def skip(self, run: Run) -> None:
+        """Take a run into account, in which nothing is sent again."""
+        for each in run.packed.brief(0, run.count):
+            if each.by is Role.CLIENT:
+                if each.length and self._end is None:
+                    self._end, self._at = Seq(each.seq + each.length), each.at
+            elif self._end is not None and self._end <= Seq(each.ack):
+                self._took(each.at)
+
+    def _took(self, at: int) -> None:
+        took, self._end = at - self._at, None
+        if took >= 0 and (self.least is None or took < self.least):
+            self.least = took
+
     def received(self, observed: Observed) -> None:
         """Take a segment of the server into account."""
         ack = observed.segment.ack
         if self._end is None or ack is None or ack < self._end:
             return
-        took, self._end = observed.at - self._at, None
-        if took >= 0 and (self.least is None or took < self.least):
-            self.least = took
+        self._took(observed.at)

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntFlag
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from handshake.units import ACK_BIT, FIN_BIT, MASK, RST_BIT, SYN_BIT
+
+if TYPE_CHECKING:
+    from handshake.events.run import RunEnd
 
 _SIGN: Final = 0x8000_0000
 """`(a - b) & _SIGN` is set where `a` comes before `b` on the circle (section 3.4)."""
@@ -83,6 +86,18 @@ class Coverage:
 
     _top: int | None = None
     _holes: list[tuple[int, int]] = field(default_factory=list)
+
+    @property
+    def top(self) -> int | None:
+        """The number after the highest octet captured; None before the first segment."""
+        return self._top
+
+    def skip(self, length: int, ahead: int) -> None:
+        """Add octets that follow the highest one, of the last segment `ahead`."""
+        self.ahead, self.filled, self.gap = ahead, 0, 0
+        self.count += length
+        if self._top is not None:
+            self._top = (self._top + length) & MASK
 
     def take(self, seq: int, length: int, flags: int) -> None:
         """Add a segment. The payload of a RST is no part of the stream (section 3.5.3)."""
@@ -169,6 +184,18 @@ class Direction:
     octets: Coverage = field(default_factory=Coverage)
     """Which octets of payload were captured."""
 
+    def skip(self, sent: RunEnd) -> None:
+        """Take a run into account."""
+        if not sent.segments:
+            return
+        if sent.gained:
+            self.repeats = 0
+        if sent.carrying:
+            self.nxt = self.whole = sent.nxt
+            self.nxt_at = sent.sent_at
+        self.window, self.ack, self.ack_at, self.marks = sent.window, sent.ack, sent.at, 0
+        self.octets.skip(sent.payload, sent.ahead)
+
 
 class Analysis:
     """Wireshark's analysis of one connection."""
@@ -187,6 +214,11 @@ class Analysis:
 
         self._reused = reused
         self._delayed = 0
+
+    @property
+    def settled(self) -> bool:
+        """Whether only what the ends send still changes it."""
+        return not self._delayed and bool(self.round_trip or self.syn_at is None)
 
     def take(
         self,

@@ -131,14 +131,14 @@ class Browser:
         if self.preview.problem:
             return [*lines, *_problem(self.preview.problem, width, "warn")]
         found = _findings(record, width)
-        room = max(1, height - len(lines) - _LADDER)
+        count = record.client.segments + record.server.segments
+        room = max(1, height - len(lines) - min(_LADDER, 1 + count))
         if len(found) > room:
             found[room - 1 :] = [line(f"   {glyphs.ellipsis}")]
         steps = self.preview.steps
         if steps:
             ladder = Ladder(steps, Numbers.of(steps), glyphs=glyphs).lines(width)
             room = max(2, height - len(lines) - len(found))
-            count = record.client.segments + record.server.segments
             if count > room - 1:
                 hidden = count - (room - 2)
                 ladder = [*ladder[: room - 1], line((f"{'':10}{hidden} more", "dim"))]

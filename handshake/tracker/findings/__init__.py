@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from handshake.events import Step
+    from handshake.events.run import Run, RunStart
     from handshake.tcp.icmp import IcmpError
 
 __all__ = [
@@ -51,6 +52,15 @@ class ConnectionFindings:
         parts = self._parts[-1:] if step.segment.bogus or step.copy else self._parts
         for part in parts:
             part.feed(step)
+
+    def settled(self, start: RunStart) -> bool:
+        """Whether a run may begin, in which nothing is found; it may restrict what is in it."""
+        return all(part.settled(start) for part in self._parts)
+
+    def skip(self, run: Run) -> None:
+        """Take a run into account."""
+        for part in self._parts:
+            part.skip(run)
 
     def quoted(self, error: IcmpError, *, of_syn: bool) -> None:
         """Take an ICMP error into account that quotes a segment; `of_syn`: the unanswered SYN."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from handshake.events import Step
+    from handshake.events.run import Run, RunStart
     from handshake.tcp import Observed
 
 
@@ -83,6 +84,32 @@ class ChecksumFindings:
             mine.wrong += 1
             mine.first_wrong = mine.first_wrong or observed
         mine.damaged.sent(observed, wrong=found is Checksum.WRONG or not step.segment.checksum)
+
+    def settled(self, start: RunStart) -> bool:
+        """Whether a run may begin: `start` learns whether it matters what is acknowledged."""
+        start.sums |= any(mine.damaged.pending or mine.zero for mine in self._ends.values())
+        return True
+
+    def skip(self, run: Run) -> None:
+        """Take a run into account."""
+        for role, mine in self._ends.items():
+            sent = run.of(role)
+            mine.segments += sent.segments
+            mine.checked += sent.segments - sent.unknown
+            mine.partial += sent.partial
+            mine.wrong += sent.wrong
+            if sent.first_partial is not None and mine.first_partial is None:
+                mine.first_partial = run.packed.observed(sent.first_partial)
+            if sent.first_wrong is not None and mine.first_wrong is None:
+                mine.first_wrong = run.packed.observed(sent.first_wrong)
+        for each in run.sums or ():
+            mine, other = self._ends[each.by], self._ends[each.by.other]
+            mine.zero += each.zero
+            if other.damaged.pending:
+                other.damaged.acknowledged(each.ack)
+            if not each.right or mine.damaged.pending:
+                wrong = each.kind is Checksum.WRONG or each.zero
+                mine.damaged.took(each.seq, each.end, wrong=wrong)
 
     def found(self) -> Iterator[Finding]:
         """Yield what was found so far."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from handshake import events as ev
 from handshake.events import Role
 from handshake.record import Finding
+from handshake.tcp import Seq
 from handshake.tracker.copies import identification
 from handshake.units import NS_PER_SECOND
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from handshake.events import Step
-    from handshake.tcp import Observed, Segment, Seq
+    from handshake.events.run import Run, RunStart
+    from handshake.tcp import Observed, Segment
 
 LEAST_RETRANSMISSIONS: Final = 3
 """Retransmissions below which a share of losses means little."""
@@ -143,6 +145,29 @@ class DataFindings:
                 self._unseen_at = self._unseen_at or observed
                 if len(self._gaps) < GAPS:
                     self._gaps.append((step.by.other, seg.ack - event.count, seg.ack))
+
+    def settled(self, start: RunStart) -> bool:  # noqa: ARG002 - as all parts
+        """Whether no window is closed."""
+        return all(mine.closed_at is None and mine.last is not None for mine in self._ends.values())
+
+    def skip(self, run: Run) -> None:
+        """Take a run into account."""
+        for role, mine in self._ends.items():
+            sent = run.of(role)
+            if not sent.segments:
+                continue
+            mine.segments += sent.segments
+            mine.last = run.packed.observed(sent.place)
+            self._ends[role.other].unanswered = 0
+            nxt = Seq(sent.nxt)
+            if mine.next is None or mine.next < nxt:
+                mine.next = nxt
+            mine.acks += sent.segments
+            if mine.acknowledged is None:
+                mine.acknowledged = Seq(sent.first_ack)
+            mine.answered |= int(mine.acknowledged) != sent.ack
+            mine.carrying += sent.carrying
+        self._last = self._ends[run.last].last
 
     def _found_late(self, by: Role, seg: Segment) -> None:
         """Take octets off that were captured only after their ACK."""

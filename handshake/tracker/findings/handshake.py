@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from handshake.events import Event, Step
+    from handshake.events.run import Run, RunStart
     from handshake.tcp import Observed
 
 
@@ -102,6 +103,13 @@ class HandshakeFindings:
             clock = seg.options.timestamps
             if clock is not None and len(self._clocks) < _SYNS:
                 self._clocks.setdefault(clock.value, step.observed)
+
+    def settled(self, start: RunStart) -> bool:  # noqa: ARG002 - as all parts
+        """Whether only SYNs and RSTs still change it."""
+        return self._done
+
+    def skip(self, run: Run) -> None:
+        """Ignore a run: the handshake is over."""
 
     def _event(self, step: Step, event: Event) -> None:
         observed = step.observed

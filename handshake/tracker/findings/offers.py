@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from handshake.events import Step
+    from handshake.events.run import Run, RunStart
     from handshake.tcp import Flags, Observed, Segment
 
 USUAL_MSS: Final = {4: 1460, 6: 1440}
@@ -68,6 +69,14 @@ class OptionFindings:
         # Where the capture cut the header, the option may have been there.
         if self._timed and not (seg.rst or seg.problems):
             self._clocked(step.by, observed)
+
+    def settled(self, start: RunStart) -> bool:
+        """Whether only a segment without the timestamps that are in force changes it."""
+        start.timed = self._timed
+        return True
+
+    def skip(self, run: Run) -> None:
+        """Ignore a run: its segments keep to what was negotiated."""
 
     def _open(self, step: Step) -> None:
         for event in step.events:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from handshake.events import Copy, Step
+    from handshake.events.run import Run, RunStart
     from handshake.tcp import Observed
 
 TTLS: Final = 8
@@ -99,6 +100,26 @@ class PathFindings:
         mine.last = observed
         if observed.ttl is not None:
             self._ttl(step, mine, observed.ttl)
+
+    def settled(self, start: RunStart) -> bool:
+        """Whether a run may begin: in it the TTL of each end stays the same."""
+        for role, sent in ((Role.CLIENT, start.client), (Role.SERVER, start.server)):
+            mine = self._ends[role]
+            ttl = None if mine.last is None else mine.last.ttl
+            if ttl is None or ttl not in mine.ttls:
+                return False
+            sent.ttl = ttl
+        return self._sums.settled(start)
+
+    def skip(self, run: Run) -> None:
+        """Take a run into account."""
+        for role, mine in self._ends.items():
+            sent = run.of(role)
+            if sent.segments:
+                mine.last = run.packed.observed(sent.place)
+                mine.ttls[sent.ttl] += sent.segments
+        self._last = self._ends[run.last].last
+        self._sums.skip(run)
 
     def _copied(self, step: Step, copy: Copy) -> None:
         """Note a packet that was captured twice: no path changed what a replay changed."""

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Final
 from handshake import events as ev
 from handshake.events import Role
 from handshake.record import Finding
-from handshake.tcp import State
+from handshake.tcp import Seq, State
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from handshake.events import Step
-    from handshake.tcp import Observed, Seq
+    from handshake.events.run import Run, RunStart
+    from handshake.tcp import Observed
 
 IDLE: Final = 60.0
 """Seconds without traffic from which a RST is worth a finding: the shortest idle timeouts of common
@@ -83,6 +84,24 @@ class ResetFindings:
             self._left |= step.by not in self._sent
         if seg.payload_length or seg.fin:
             self._sent.add(step.by)
+
+    def settled(self, start: RunStart) -> bool:
+        """Whether no time of at least `IDLE` without traffic may begin before the run."""
+        return self._last_at == start.at
+
+    def skip(self, run: Run) -> None:
+        """Take a run into account, in which no two segments are as far apart as `IDLE`."""
+        self._last_at = run.at
+        for role in Role:
+            sent = run.of(role)
+            if not sent.segments:
+                continue
+            self._acknowledged[role] = Seq(sent.ack)
+            self._active.add(role)
+            if sent.carrying:
+                self._sent.add(role)
+        if run.server.segments:
+            self._kept.pop("reset-after-accept", None)
 
     def _events(self, step: Step) -> None:
         for event in step.events:

@@ -16,6 +16,7 @@ from handshake.units import SYN_BIT
 
 if TYPE_CHECKING:
     from handshake.events import Step
+    from handshake.events.run import Run, RunStart
     from handshake.tcp import Observed
     from handshake.tcp.icmp import IcmpError
 
@@ -92,6 +93,15 @@ class Zeek:
             len(seg.payload),
             ip_length(observed),
         )
+
+    def settled(self, start: RunStart) -> bool:
+        """Whether Zeek's connection is open, and only what may be in a run changes nothing else."""
+        conn = self.conns[-1] if self.conns else None
+        return conn is not None and conn.settled(start)
+
+    def skip(self, run: Run) -> None:
+        """Take a run into account."""
+        self.conns[-1].skip(run)
 
     def quoted(self, error: IcmpError, *, of_syn: bool) -> None:
         """Ignore an ICMP error, as Zeek does."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from handshake.events import Role
 from handshake.tracker.zeek.endpoint import (
     CLOSED,
     ESTABLISHED,
@@ -21,6 +22,9 @@ from handshake.tracker.zeek.history import History
 from handshake.tracker.zeek.timeouts import SILENCE, sent_by_server, timeout
 from handshake.units import ACK_BIT, FIN_BIT, NS_PER_SECOND, RST_BIT, SYN_BIT
 
+if TYPE_CHECKING:
+    from handshake.events.run import Run, RunStart
+
 ATTEMPT: Final = 5 * NS_PER_SECOND
 """How long Zeek waits for an answer to a SYN (`tcp_attempt_delay`)."""
 
@@ -29,6 +33,9 @@ CLOSE: Final = 5 * NS_PER_SECOND
 
 _MAX_INITIAL: Final = 16384
 """Octets without an ACK after which Zeek assumes that ACKs take another path."""
+
+_GUESSED: Final = 2
+"""The first numbers of a stream from the middle, which may be a guess."""
 
 _CONTROL: Final = SYN_BIT | FIN_BIT | RST_BIT
 _UNSIGNED: Final = 2**64 - 1
@@ -174,6 +181,36 @@ class Conn:
             self._check_end(side, peer)
         if closes:
             self._close(side, peer)
+
+    def settled(self, start: RunStart) -> bool:
+        """Whether a run may begin: `start` learns what may be in it."""
+        one, two = self._ends
+        if self.over(start.at) or self._removal is not None or self.history.text == "H":
+            return False
+        for mine, peer, sent, answer in (
+            (one, two, start.client, start.server),
+            (two, one, start.server, start.client),
+        ):
+            if not mine.settled(sent.nxt, answer.ack):
+                return False
+            sent.data = sent.data and bool(mine.seen & DATA_SEEN)
+            sent.acks = sent.acks and bool(mine.seen & ACK_SEEN)
+            sent.acknowledged = not mine.unacknowledged
+            stream, acked = mine.stream, mine.acked - mine.iss
+            sent.whole = stream.delivered == mine.last - mine.iss
+            guessed = self.from_the_middle and acked <= _GUESSED
+            sent.cut = stream.delivered == stream.freed == acked and not guessed
+            sent.clean, sent.gaps_before = mine.clean and peer.clean, mine.gaps
+        return True
+
+    def skip(self, run: Run) -> None:
+        """Take a run into account."""
+        self.last = run.at
+        one, two = self._ends
+        # An ACK of data that the snap length cut shows a hole.
+        self.missed += one.skip(run.client, run.server) + two.skip(run.server, run.client)
+        for role in run.letters:
+            self.history.write(self._ends[role is Role.SERVER], "G")
 
     # The states of Zeek's TCP analyzer.
 

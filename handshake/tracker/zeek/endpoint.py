@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from handshake.tcp.seq import distance
 from handshake.tracker.zeek.stream import Stream
 from handshake.units import FIN_BIT, MODULUS, RST_BIT, SYN_BIT
 
+if TYPE_CHECKING:
+    from handshake.events.run import RunEnd
+
 _MASK: Final = MODULUS - 1
+_HALF: Final = MODULUS // 2
 _OUTLANDISH: Final = 2**20
+_LONGEST_RUN: Final = 2**25
+"""More octets than a run has."""
 
 
 class SideState(IntEnum):
@@ -110,6 +116,39 @@ class Side:
         gave_up = self.state is RESET and self.before is SYN_SENT and peer.state is INACTIVE
         # Such an ACK belongs to an older connection: its number means nothing here.
         return 0 if gave_up and not self.unacknowledged else self.size
+
+    def settled(self, nxt: int, acked: int) -> bool:
+        """Whether it is open, and these are its next number and the last that was acknowledged."""
+        stream, place = self.stream, self.last - self.iss
+        return (
+            self.state in (ESTABLISHED, PARTIAL)
+            and not (self.closed or self.fins or stream.above or stream.given_up)
+            and self.packets > 0
+            and self.last & _MASK == nxt
+            and self.acked & _MASK == acked
+            and stream.freed <= stream.delivered
+            # Where the 32 bits wrap for the first time, Zeek counts on from elsewhere.
+            and (place < _HALF - _LONGEST_RUN or self.last >= MODULUS)
+        )
+
+    def skip(self, sent: RunEnd, answer: RunEnd) -> int:
+        """Take a run into account; return how many octets were acknowledged and not captured."""
+        stream, missed = self.stream, 0
+        self.packets += sent.segments
+        self.octets += sent.octets
+        self.last += sent.payload
+        self.acked += answer.gained
+        acked = self.acked - self.iss
+        if sent.gaps:
+            if sent.clean:
+                self.gaps += sent.gaps
+                missed = acked - stream.delivered
+            stream.delivered = acked
+        elif sent.whole:
+            stream.delivered = self.last - self.iss
+        if answer.gained and acked > stream.freed:
+            stream.freed = acked
+        return missed
 
     def become(self, state: SideState) -> None:
         """Enter a state."""

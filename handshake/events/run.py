@@ -1,0 +1,245 @@
+"""A run: segments in which nothing happens, taken into account at once instead of one by one.
+
+Data in order and new acknowledgments, from two ends that are ESTABLISHED and miss nothing, change
+numbers and counters, and nothing that a rule asks about. `RunStart` tells where such a run may
+begin, `Run` what it contains.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from handshake.events.base import Role
+from handshake.tcp.checksum import Checksum
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from handshake.tcp import Observed, Seq
+
+
+@dataclass(slots=True)
+class RunEnd:
+    """What one end sent before a run, or up to the end of it. Numbers are those of headers."""
+
+    nxt: int
+    """The sequence number that it sends next."""
+
+    ack: int
+    """Its last acknowledgment number, the highest so far."""
+
+    clock: int | None
+    """The timestamp of it that the other end echoes; None where timestamps are not in force."""
+
+    ttl: int
+    """The TTL of its last segment."""
+
+    data: bool
+    """Whether data of it may be in the run."""
+
+    acks: bool
+    """Whether acknowledgments without data may be."""
+
+    acknowledged: bool
+    """Whether data of it was ever acknowledged."""
+
+    whole: bool
+    """Whether payloads that were captured whole may be in the run."""
+
+    cut: bool
+    """Whether payloads that the snap length cut may be: what was before them is acknowledged."""
+
+    number: int
+    """The identification of its last packet; 0 if it has none."""
+
+    damaged: bool = False
+    """Whether it is believed with wrong checksums, too, as these were acknowledged."""
+
+    clean: bool = True
+    """Whether acknowledged octets that were not captured count as missed."""
+
+    gaps_before: int = 0
+    """How many gaps were counted so far."""
+
+    # What it sent in the run.
+
+    repeats: bool = False
+    """Whether two packets in a row have the same identification."""
+
+    segments: int = 0
+    carrying: int = 0
+    """Segments with data."""
+
+    payload: int = 0
+    """Octets of payload."""
+
+    octets: int = 0
+    """Octets of IP packets, headers included."""
+
+    gaps: int = 0
+    """How often data of it was acknowledged that the snap length had cut, in the run."""
+
+    gained: int = 0
+    """How many octets it newly acknowledged."""
+
+    unknown: int = 0
+    """Segments whose checksum cannot be verified."""
+
+    partial: int = 0
+    """Segments whose checksum was left to the network card."""
+
+    wrong: int = 0
+    """Segments whose checksum is wrong."""
+
+    first_partial: int | None = None
+    first_wrong: int | None = None
+    """The place of the first of each kind in the run."""
+
+    first_ack: int = 0
+    """The acknowledgment number of its first segment in the run."""
+
+    seq: int = 0
+    """The sequence number of its last segment."""
+
+    window: int = 0
+    most: int = 0
+    """The window field of its last segment, and the largest one."""
+
+    place: int = -1
+    """The place of its last segment in the run."""
+
+    sent_at: int = 0
+    """When its last data was sent."""
+
+    at: int = 0
+    """When its last segment was sent."""
+
+    ahead: int = 0
+    """Octets of payload of its last segment."""
+
+
+@dataclass(slots=True)
+class RunStart:
+    """Where a run may begin."""
+
+    client: RunEnd
+    server: RunEnd
+    at: int
+    """When the last segment was captured."""
+
+    timed: bool
+    """Whether each segment must have a timestamp."""
+
+    sums: bool
+    """Whether it matters which segments are acknowledged, for the sake of their checksums."""
+
+    @property
+    def ends(self) -> tuple[RunEnd, RunEnd]:
+        """The client and the server."""
+        return self.client, self.server
+
+
+class Sum(NamedTuple):
+    """The checksum of one segment, where it matters which one is acknowledged when."""
+
+    by: Role
+    kind: Checksum
+    zero: bool
+    """Whether it is partial, and 0."""
+
+    seq: Seq
+    end: Seq
+    ack: Seq
+
+    @property
+    def right(self) -> bool:
+        """Whether it is right, as far as it can be verified."""
+        return self.kind in (Checksum.RIGHT, Checksum.UNKNOWN)
+
+
+class Brief(NamedTuple):
+    """A segment of a run in brief."""
+
+    place: int
+    """Its place in the run."""
+
+    frame: int
+    at: int
+    by: Role
+    seq: int
+    ack: int
+    flags: int
+    window: int
+    length: int
+    """Octets of payload."""
+
+    ttl: int
+    number: int | None
+    """The identification of the IPv4 header."""
+
+    checksum: Checksum
+    options: bytes
+
+    @property
+    def key(self) -> tuple[int, int, int, int]:
+        """Its numbers, control bits and length: what tells it from others of its sender."""
+        return self.seq, self.ack, self.flags & 0x3F, self.length
+
+
+class Packed(Protocol):
+    """The segments of a run, which are decoded only where one is looked at."""
+
+    def observed(self, place: int) -> Observed:
+        """Return one segment."""
+        ...
+
+    def brief(self, first: int, last: int) -> Iterator[Brief]:
+        """Yield the segments from the first to before the last of these places."""
+        ...
+
+
+@dataclass(slots=True)
+class Run:
+    """Consecutive segments of one connection in which nothing happens."""
+
+    count: int
+    client: RunEnd
+    server: RunEnd
+    at: int
+    """When the last one was captured."""
+
+    packed: Packed
+    ports: tuple[int, int]
+    """The client's and the server's."""
+
+    letters: list[Role] = field(default_factory=list)
+    """For each gap that Zeek's history mentions, whose data it is."""
+
+    sums: list[Sum] | None = None
+    """Each segment's checksum, if it matters which one is acknowledged."""
+
+    def tail(self, most: int) -> list[Brief]:
+        """Return the last segments: so many of each end, or all of it, and those between them."""
+        wanted = [min(each.segments, most) for each in (self.client, self.server)]
+        first, step = self.count, 4 * most
+        found: list[Brief] = []
+        while first and any(wanted):
+            begin = max(0, first - step)
+            more = list(self.packed.brief(begin, first))
+            for index in range(len(more) - 1, -1, -1):
+                wanted[more[index].by is Role.SERVER] -= 1
+                if max(wanted) <= 0:
+                    return [*more[index:], *found]
+            found, first = [*more, *found], begin
+            wanted = [max(each, 0) for each in wanted]
+        return found
+
+    def of(self, role: Role) -> RunEnd:
+        """Return what one end sent."""
+        return self.client if role is Role.CLIENT else self.server
+
+    @property
+    def last(self) -> Role:
+        """Who sent the last segment."""
+        return Role.CLIENT if self.client.place > self.server.place else Role.SERVER
