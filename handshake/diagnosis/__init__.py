@@ -48,7 +48,8 @@ CODES: Final[dict[str, Cause]] = {
     "host-down": Cause("a router reports that the host does not answer", silence.is_unanswered),
     "rejected-by-firewall": Cause("an ICMP error of a firewall", silence.is_unanswered),
     "routing-loop": Cause("the SYN passed too many routers", silence.is_unanswered),
-    "no-route": Cause("another ICMP error answered the SYN", silence.is_unanswered),
+    "no-route": Cause("a router has no route for the SYN", silence.is_unanswered),
+    "icmp-error": Cause("another ICMP error answered the SYN", silence.is_unanswered),
     # An answer that opens nothing.
     "wrong-acknowledgment": Cause(
         "the SYN-ACK acknowledges a number that was not sent", answers.is_wrong_acknowledgment

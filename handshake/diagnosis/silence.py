@@ -14,22 +14,30 @@ _NEAR: Final = 120 * NS_PER_SECOND
 _SEVERAL: Final = 3
 """Connections that one listener leaves unanswered while it answers others."""
 
-_DOWN: Final = frozenset({(4, 1), (4, 7), (6, 3)})
-"""IP version and ICMP code: no answer to ARP or neighbour discovery on the last link."""
+_DOWN: Final = frozenset({(4, 3, 1), (4, 3, 7), (6, 1, 3)})
+"""IP version, ICMP type and code: no answer to ARP or neighbour discovery on the last link."""
 
-_REJECTED: Final = frozenset({(4, 3), (4, 9), (4, 10), (4, 13), (6, 1), (6, 4), (6, 5)})
-"""Likewise: prohibited, or a port that only a firewall calls unreachable (TCP would send a RST)."""
+_REJECTED: Final = frozenset(
+    {*((4, 3, code) for code in (2, 3, 9, 10, 13)), *((6, 1, code) for code in (1, 4, 5))}
+)
+"""Likewise: prohibited, or what only a firewall calls unreachable (TCP would send a RST)."""
+
+_NO_ROUTE: Final = frozenset(
+    {*((4, 3, code) for code in (0, 6, 11, 12)), *((6, 1, code) for code in (0, 6))}
+)
+"""Likewise: no way to the network."""
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from handshake.diagnosis.case import Case
     from handshake.diagnosis.seen import Seen
+    from handshake.tcp.icmp import IcmpError
 
 
 def unanswered(case: Case) -> Claim | None:
     """No answer to any SYN: what else the capture shows of the host decides what it may be."""
-    if case.answers or not case.syns or case.icmp:
+    if case.answers or not case.syns or _error(case) is not None:
         return None
     syns = case.syns
     values = {
@@ -65,13 +73,18 @@ def unanswered(case: Case) -> Claim | None:
     return Claim("unanswered-by-listener", "possible", syns, values, ruled_out)
 
 
+def _error(case: Case) -> IcmpError | None:
+    """Return the ICMP error that answers a SYN: its number is hard to guess (section 3.9.2.2)."""
+    numbers = {each.seq for each in case.syns}
+    found = [each for each in case.icmp if each.source == case.client and int(each.seq) in numbers]
+    dropped = [each for each in found if each.unreachable]
+    return next((each for each in (*dropped, *found) if each.unreachable or each.expired), None)
+
+
 def unreachable(case: Case) -> Claim | None:
     """An ICMP error that answers the SYN: its code says what could not be reached."""
-    if case.answers or not case.syns or not case.icmp:
-        return None
-    error = next((each for each in case.icmp if each.unreachable), case.icmp[0])
-    exceeded = (error.version, error.type, error.code) in ((4, 11, 0), (6, 3, 0))
-    if not (error.unreachable or exceeded):
+    error = _error(case)
+    if case.answers or error is None:
         return None
     values = {
         "sender": error.sender,
@@ -80,14 +93,16 @@ def unreachable(case: Case) -> Claim | None:
         "port": case.port,
         "itself": str(error.sender) == case.record.server.address,
     }
-    if exceeded:
+    if error.expired:
         return Claim("routing-loop", "possible", case.syns, values)
-    kind = (error.version, error.code)
+    kind = (error.version, error.type, error.code)
     if kind in _DOWN:
         return Claim("host-down", "likely", case.syns, values)
     if kind in _REJECTED:
         return Claim("rejected-by-firewall", "likely", case.syns, values)
-    return Claim("no-route", "likely", case.syns, values)
+    if kind in _NO_ROUTE:
+        return Claim("no-route", "likely", case.syns, values)
+    return Claim("icmp-error", "possible", case.syns, values)
 
 
 def is_unanswered(evidence: Sequence[Seen]) -> bool:

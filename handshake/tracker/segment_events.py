@@ -116,6 +116,9 @@ def flow(seen: SegmentContext) -> Iterator[ev.Event]:
     if seen.seg.ack is None or seen.marks & Mark.KEEP_ALIVE:
         # A keep-alive or window probe repeats its sender's last ACK: that acknowledges nothing.
         return
+    if seen.seg.source == seen.seg.destination:
+        yield from _acknowledged_itself(seen)
+        return
     answers = [] if seen.marks & _NOTHING_NEW else list(_acknowledged(seen))
     yield from answers or _repeated(seen)
 
@@ -141,6 +144,16 @@ def _numbers(seen: SegmentContext) -> Iterator[ev.Event]:
         yield ev.Retransmitted(seen.by, again + fin, fin, octets.filled)
     if octets.ahead:
         yield ev.DataSent(seen.by, octets.ahead)
+
+
+def _acknowledged_itself(seen: SegmentContext) -> Iterator[ev.Event]:
+    """Yield what a socket that is connected to itself newly acknowledges: its own octets."""
+    before, ack = seen.sent.before, seen.seg.ack
+    if before is None or ack is None or before.last_ack_sent is None:
+        return
+    count, last = ack - before.last_ack_sent, before.last_ack_sent
+    if count > 0:
+        yield ev.Acknowledged(seen.by, count, before.fin is not None and last <= before.fin < ack)
 
 
 def _acknowledged(seen: SegmentContext) -> Iterator[ev.Event]:

@@ -51,7 +51,10 @@ _NO_CONNECTION: Final = (
 """The note on a first segment that is not a SYN."""
 
 _SAID: Final = frozenset(
-    {"host-down", "no-route", "rejected-by-firewall", "wrong-acknowledgment", "stale-connection"}
+    (
+        *("host-down", "icmp-error", "no-route", "rejected-by-firewall"),
+        *("wrong-acknowledgment", "stale-connection"),
+    )
 )
 """Diagnoses whose text says what the reason of the verdict, or a note, has said."""
 

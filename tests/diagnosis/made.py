@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from handshake.capture.open import read
 from handshake.diagnosis import CODES
 from handshake.diagnosis.seen import Seen
-from handshake.packet.checksum import checksum
+from handshake.packet.checksum import checksum, internet_checksum
 from handshake.packet.decode import Decoder
 from handshake.survey import records
 from handshake.tcp import Observed
@@ -95,6 +95,33 @@ class Packet:
         return found + bytes(-len(found) % 4)
 
 
+@dataclass(frozen=True)
+class Error:
+    """An ICMP error that quotes a packet; `at` in seconds."""
+
+    at: float
+    kind: int
+    code: int
+    quoted: Packet
+    sender: str = "192.0.2.254"
+
+    def octets(self, number: int) -> bytes:
+        """Return the IP packet of the error."""
+        one = ip_address(self.sender).packed
+        two = ip_address(self.quoted.client[0]).packed
+        inside = self.quoted.octets(number)
+        if len(one) == 4:
+            icmp = struct.pack("!BBHI", self.kind, self.code, 0, 0) + inside[:28]
+            icmp = icmp[:2] + internet_checksum(icmp).to_bytes(2, "big") + icmp[4:]
+            total = 20 + len(icmp)
+            head = struct.pack("!BBHHHBBH", 0x45, 0, total, number, 0, 60, 1, 0) + one + two
+            return head[:10] + internet_checksum(head).to_bytes(2, "big") + head[12:] + icmp
+        icmp = struct.pack("!BBHI", self.kind, self.code, 0, 0) + inside
+        pseudo = one + two + struct.pack("!II", len(icmp), 58)
+        icmp = icmp[:2] + internet_checksum(pseudo + icmp).to_bytes(2, "big") + icmp[4:]
+        return struct.pack("!IHBB", 6 << 28, len(icmp), 58, 60) + one + two + icmp
+
+
 def up(at: float, flags: str, seq: int = 0, ack: int = 0, length: int = 0, **more: Any) -> Packet:
     """Return a packet of the client."""
     return Packet(at, flags, seq, ack, length, **more)
@@ -115,7 +142,7 @@ def later(packets: Iterable[Packet], seconds: float) -> list[Packet]:
     return [replace(each, at=each.at + seconds) for each in packets]
 
 
-def saved(packets: Sequence[Packet], path: Path, snap: int = 65535) -> Path:
+def saved(packets: Sequence[Packet | Error], path: Path, snap: int = 65535) -> Path:
     """Write a capture."""
     written = [pcap_header(magic=0xA1B23C4D, link_type=RAW)]
     for number, each in enumerate(packets, 1):
@@ -128,7 +155,7 @@ def saved(packets: Sequence[Packet], path: Path, snap: int = 65535) -> Path:
     return path
 
 
-def found(packets: Sequence[Packet], snap: int = 65535) -> list[Record]:
+def found(packets: Sequence[Packet | Error], snap: int = 65535) -> list[Record]:
     """Return the records of a capture of these packets, after the proof of each diagnosis."""
     with TemporaryDirectory() as directory:
         path = saved(packets, Path(directory) / "made.pcap", snap)
@@ -139,13 +166,13 @@ def found(packets: Sequence[Packet], snap: int = 65535) -> list[Record]:
     return told
 
 
-def only(packets: Sequence[Packet], snap: int = 65535) -> Diagnosis | None:
+def only(packets: Sequence[Packet | Error], snap: int = 65535) -> Diagnosis | None:
     """Return the diagnosis of the only connection."""
     (record,) = found(packets, snap)
     return record.diagnosis
 
 
-def codes(packets: Sequence[Packet], snap: int = 65535) -> list[str | None]:
+def codes(packets: Sequence[Packet | Error], snap: int = 65535) -> list[str | None]:
     """Return the code of each connection's diagnosis."""
     told = [each.diagnosis for each in found(packets, snap)]
     return [None if each is None else each.code for each in told]

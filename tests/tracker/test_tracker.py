@@ -573,3 +573,25 @@ def test_the_server_in_mid_stream_is_the_end_with_a_known_port(
         tracker.feed(Observed(replace(seg, source=ends[0], destination=ends[1]), 0))
         (connection,) = tracker.connections
         assert (connection.server.endpoint.port, connection.roles) == (server, "guess")
+
+
+def test_a_socket_that_is_connected_to_itself_acknowledges_its_own_octets() -> None:
+    tracker = Tracker()
+    lines = (
+        "<SEQ=100><CTL=SYN>",
+        "<SEQ=100><ACK=101><CTL=SYN,ACK>",
+        "<SEQ=101><ACK=101><DATA=5><CTL=ACK>",
+        "<SEQ=106><ACK=106><CTL=ACK>",
+        "<SEQ=106><ACK=106><CTL=FIN,ACK>",
+        "<SEQ=107><ACK=107><CTL=ACK>",
+    )
+    steps = [
+        tracker.feed(Observed(replace(segment(line, by=A), destination=A), at))
+        for at, line in enumerate(lines)
+    ]
+    codes = [[each.code for each in step.events] for step in steps[2:]]
+    assert not {"unseen-acknowledged", "window-updated"} & {
+        each for found in codes for each in found
+    }
+    told = [each for step in steps for each in step.events if isinstance(each, ev.Acknowledged)]
+    assert [(each.count, each.fin) for each in told] == [(5, False), (1, True)]
