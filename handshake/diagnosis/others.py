@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 from handshake.units import MASK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Sequence, Set
 
     from handshake.diagnosis.seen import Seen
     from handshake.tcp import Endpoint
@@ -19,7 +19,7 @@ HOSTS: Final = 4096
 PORTS: Final = 256
 """Ports, or clients, that are told apart of one host."""
 
-_ANSWERS: Final = 64
+ANSWERS: Final = 64
 """Ports of a host whose answers are remembered."""
 
 _STAMPS: Final = 16
@@ -56,6 +56,9 @@ class Host:
     """The first and the last answer of each port of a host."""
 
     ports: dict[int, tuple[Answer, Answer]] = field(default_factory=dict)
+    refusals: int = 0
+    """At how many of the ports the first or the last answer was a RST."""
+
     sent: dict[int, int | None] = field(default_factory=dict)
     """The TTLs of its own SYNs, each with a frame: remembered of a host that refuses."""
 
@@ -63,12 +66,15 @@ class Host:
         """Remember an answer."""
         known = self.ports.get(answer.port)
         if known is not None:
-            self.ports[answer.port] = (
-                min(known[0], answer, key=lambda each: each.at),
-                max(known[1], answer, key=lambda each: each.at),
-            )
-        elif len(self.ports) < _ANSWERS:
-            self.ports[answer.port] = answer, answer
+            self.refusals -= known[0].refused or known[1].refused
+            first = min(known[0], answer, key=lambda each: each.at)
+            last = max(known[1], answer, key=lambda each: each.at)
+        elif len(self.ports) < ANSWERS:
+            first = last = answer
+        else:
+            return
+        self.ports[answer.port] = first, last
+        self.refusals += first.refused or last.refused
 
     @property
     def answers(self) -> list[Answer]:
@@ -102,6 +108,7 @@ class Others:
 
     def __init__(self) -> None:
         self._hosts: dict[str, Host] = {}
+        self._refusing: set[str] = set()
         self._stamps: dict[tuple[str, str], list[Stamp]] = {}
         self._reached: dict[tuple[str, str], int | None] = {}
         """The first segment of a client that answers a SYN-ACK, by client and server."""
@@ -119,6 +126,11 @@ class Others:
     def host(self, address: str) -> Host | None:
         """Return what is known of a host; None if it never answered."""
         return self._hosts.get(address)
+
+    def remembers(self, address: str, port: int) -> bool:
+        """Whether an answer of this port of a host is remembered."""
+        host = self._hosts.get(address)
+        return host is not None and port in host.ports
 
     def stamps(self, client: str, server: str) -> Sequence[Stamp]:
         """Return timestamps of connections that one host opened to another."""
@@ -152,13 +164,9 @@ class Others:
         return [each for each in found if each.destination != syn_ack.source]
 
     @property
-    def refusing(self) -> set[str]:
+    def refusing(self) -> Set[str]:
         """The addresses that refused a connection."""
-        return {
-            address
-            for address, host in self._hosts.items()
-            if any(each.refused for pair in host.ports.values() for each in pair)
-        }
+        return self._refusing
 
     def sent(self, address: str, ttl: int | None, frame: int | None) -> None:
         """Remember the TTL of a SYN of a host that refuses connections itself."""
@@ -173,7 +181,14 @@ class Others:
 
     def answered(self, address: str, answer: Answer) -> None:
         """Remember that a host answered."""
-        _of(self._hosts, address, Host).add(answer)
+        if address not in self._hosts and len(self._hosts) >= HOSTS:
+            self._refusing.discard(next(iter(self._hosts)))
+        host = _of(self._hosts, address, Host)
+        host.add(answer)
+        if host.refusals:
+            self._refusing.add(address)
+        else:
+            self._refusing.discard(address)
 
     def reaches(self, client: str, server: str, frame: int | None) -> None:
         """Remember that a client answered a SYN-ACK."""

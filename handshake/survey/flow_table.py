@@ -52,6 +52,15 @@ _MUCH: Final = 50_000 * packed_frames.V4.record.size
 _LOOK: Final = 30 * NS_PER_SECOND
 """How often, by the capture's clock, the table is searched for ended connections."""
 
+_PACE: Final = 64
+"""Flows that are looked at for each frame at most, so that a large table is searched seldom."""
+
+_BRIEF: Final = 8 * packed_frames.V4.record.size
+"""Octets of packed frames of a flow that are rather tracked again than kept as a tracker."""
+
+_MUCH_OF_ONE: Final = 16 << 10
+"""Octets of packed frames of a flow from which a tracker takes less."""
+
 _REMEMBERED: Final = 16384
 """Dropped flows that are remembered, so that late segments are recognised."""
 
@@ -105,7 +114,9 @@ class FlowTable:
         self._dropped: dict[bytes, int] = {}
         """The last connection number of each dropped flow."""
 
-        self._most_kept = most_kept
+        self._most_kept = self._room = most_kept
+        """How many octets may be kept, and the same if that is not enough for the open flows."""
+
         self._kept = self._counted = 0
         """How many octets were kept at the last count, and at which frame that was."""
 
@@ -118,14 +129,14 @@ class FlowTable:
 
         They come in the order of their numbers, except those that ended long before.
         """
-        look_at = before = 0
+        look_at = before = looked = 0
         for frame in frames:
             self._take(frame)
             now, before = min(before, frame.time), frame.time
-            if now >= look_at:
-                look_at = now + _LOOK
+            if now >= look_at and frame.number - looked >= len(self._flows) // _PACE:
+                look_at, looked = now + _LOOK, frame.number
                 yield from self._release(QUIET)
-            if self._may_keep(frame.number) > self._most_kept:
+            if self._may_keep(frame.number) > self._room:
                 yield from self._make_room(frame)
             if self._ready:
                 yield from self._ready
@@ -133,8 +144,16 @@ class FlowTable:
         self.whole = True
         flows = sorted(self._all(), key=lambda flow: flow.last_number)
         self._learn(flows)
-        for ended in self._shared(lambda flow: self._with_earlier(self._ended(flow)), flows):
+        for ended in self._shared(self._last, flows):
             yield from ended
+
+    def _last(self, flow: Flow) -> list[_Ended]:
+        """Return the record of a flow at the end of the capture, and forget its segments."""
+        ended = self._with_earlier(self._ended(flow))
+        flow.tracker, flow.records = None, bytearray()
+        for key in flow.keys:
+            self._buffers.pop(key, None)
+        return ended
 
     def _take(self, frame: Frame) -> None:
         """Pack a plain frame, or give it to the tracker."""
@@ -286,7 +305,7 @@ class FlowTable:
         flows = [
             flow
             for flow in self._all()
-            if now - flow.last_at > quiet and flow.looked_at != len(flow.records) + 1
+            if flow.looked_at != len(flow.records) + 1 and now - flow.last_at > quiet
         ]
         over = self._over if quiet >= QUIET else self._surely_over
         # So soon, what has not ended may still be answered.
@@ -318,11 +337,20 @@ class FlowTable:
 
     def _over(self, flow: Flow) -> _Ended | None:
         """Return the record of a flow that has ended, after a long inactivity."""
-        if flow.tracker is not None or self._summary(flow) is None:
+        brief = b""
+        if flow.tracker is not None:
+            self._follow(flow)
+        elif self._summary(flow) is None:
+            brief = bytes(flow.records[: _BRIEF + 1])
             self._follow(flow)
         if flow.connection is not None and was_given_up(flow.connection):
             return self._record_of(flow.connection)
-        return self._surely_over(flow)
+        over = self._surely_over(flow)
+        if over is None and 0 < len(brief) <= _BRIEF and not self._ready:
+            # It waits: what was packed takes less memory than what a tracker knows.
+            flow.tracker = None
+            flow.records += brief
+        return over
 
     def _surely_over(self, flow: Flow) -> _Ended | None:
         """Return the same, but None for a flow that is not ordinary: it may only have begun."""
@@ -346,17 +374,23 @@ class FlowTable:
             del self._dropped[next(iter(self._dropped))]
 
     def _make_room(self, frame: Frame) -> Iterator[_Ended]:
-        """Keep less: drop what has surely ended, then track the largest flows step by step."""
+        """Keep less: drop what has surely ended, then track the largest flows step by step.
+
+        What is left is kept: to track a flow of few frames takes more memory than they do.
+        """
+        enough, self._counted, self._room = self._most_kept * 3 // 4, frame.number, self._most_kept
         for quiet in (QUIET, _LOOK, _SOON):
-            self._kept, self._counted = self._octets(), frame.number
-            if self._kept <= self._most_kept * 3 // 4:
+            self._kept = self._octets()
+            if self._kept <= enough:
                 return
             yield from self._release(quiet)
+        self._kept = self._octets()
         for flow in sorted(self._all(), key=lambda flow: len(flow.records), reverse=True):
-            self._kept = self._octets()
-            if self._kept <= self._most_kept * 3 // 4:
-                return
+            if self._kept <= enough or len(flow.records) < min(_MUCH_OF_ONE, self._most_kept):
+                break
+            self._kept -= len(flow.records)
             self._follow(flow)
+        self._room = max(self._most_kept, 2 * self._kept)
 
     def _octets(self) -> int:
         return sum(len(flow.records) for flow in self._all())

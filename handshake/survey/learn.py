@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from handshake.diagnosis.others import Answer, Stamp
+from handshake.diagnosis.others import ANSWERS, Answer, Stamp
 from handshake.diagnosis.seen import Seen
 from handshake.packet import packed_frames
 from handshake.survey.flow import text_of
@@ -12,7 +12,7 @@ from handshake.tracker import learn_connection
 from handshake.units import ACK_BIT, RST_BIT, SYN_BIT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Sequence, Set
 
     from handshake.diagnosis import Others
     from handshake.packet.decode import Decoder
@@ -32,7 +32,7 @@ def learn(others: Others, flows: Sequence[Flow], decoder: Decoder) -> None:
 
     Of most flows only the packed frame of the answer is kept for a moment: few are looked at.
     """
-    answers: dict[bytes, list[_Answered]] = {}
+    answers: dict[bytes, dict[int, list[_Answered]]] = {}
     failed: set[bytes] = set()
     flows = [flow for flow in flows if flow.learned != flow.last_number]
     for flow in flows:
@@ -45,9 +45,10 @@ def learn(others: Others, flows: Sequence[Flow], decoder: Decoder) -> None:
                 failed.add(b"".join(each.address.packed for each in ends))
         elif flow.records:
             _packed(others, flow, decoder, answers, failed)
-    for each in answers.values():
-        _answer(others, *each[0])
-        _answer(others, *each[-1])
+    for ports in answers.values():
+        for each in ports.values():
+            _answer(others, *each[0])
+            _answer(others, *each[-1])
     if failed:
         _learn_stamps(others, flows, failed)
     if refusing := others.refusing:
@@ -74,7 +75,7 @@ def _learn_stamps(others: Others, flows: Sequence[Flow], failed: set[bytes]) -> 
                 break
 
 
-def _learn_senders(others: Others, flows: Sequence[Flow], refusing: set[str]) -> None:
+def _learn_senders(others: Others, flows: Sequence[Flow], refusing: Set[str]) -> None:
     """Remember the TTL of the SYNs of hosts that refuse: it is that of their own RSTs, too."""
     for flow in flows:
         if flow.connection is not None:
@@ -93,7 +94,7 @@ def _packed(
     others: Others,
     flow: Flow,
     decoder: Decoder,
-    answers: dict[bytes, list[_Answered]],
+    answers: dict[bytes, dict[int, list[_Answered]]],
     failed: set[bytes],
 ) -> None:
     """Take the first packed frames of a flow into account."""
@@ -114,8 +115,10 @@ def _packed(
             break
         else:
             ends = asked[6]
-            known = answers.setdefault(ends[len(ends) // 2 - 2 : -4] + ends[-2:], [])
-            known[1:] = ((asked, found),)
+            host = answers.setdefault(ends[len(ends) // 2 - 2 : -4], {})
+            port = int.from_bytes(ends[-2:], "big")
+            if port in host or len(host) < ANSWERS or others.remembers(_ends(ends)[1], port):
+                host.setdefault(port, [])[1:] = ((asked, found),)
             if bits == _SYN_ACK and at + size < len(records):
                 if unpack(records, at + size)[6] == found[6]:
                     failed.add(ends[:-4])  # the SYN-ACK again

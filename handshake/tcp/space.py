@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from heapq import nlargest
 from typing import TYPE_CHECKING, Final
 
 from handshake.tcp.copy import changed
@@ -10,6 +11,8 @@ from handshake.tcp.option_kinds import Kind
 from handshake.tcp.segment import Flags, Segment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from handshake.tcp.seq import Seq
 
 _HELD_AT_MOST: Final = 64
@@ -157,3 +160,93 @@ class ReceiveSpace:
             else:
                 kept.append((first, end))
         return changed(self, nxt=nxt, held=tuple(kept[:_HELD_AT_MOST]), fin=fin)
+
+
+class Ranges:
+    """Disjoint ranges of numbers in order, each to before its end; the numbers do not wrap.
+
+    Every change of one range takes a time that grows with the logarithm of their count.
+    """
+
+    __slots__ = ("_ends", "octets")
+
+    def __init__(self) -> None:
+        # Few connections have a gap: the others need not load it.
+        from sortedcontainers import SortedDict
+
+        self._ends = SortedDict()
+        """The end of each range, by its beginning."""
+
+        self.octets = 0
+        """How many numbers they have together."""
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return iter(self._ends.items())
+
+    @property
+    def first(self) -> tuple[int, int]:
+        """The lowest range. Raises IndexError where there is none."""
+        begin, end = self._ends.peekitem(0)
+        return begin, end
+
+    @property
+    def top(self) -> int:
+        """The end of the highest range. Raises IndexError where there is none."""
+        return int(self._ends.peekitem(-1)[1])
+
+    def add(self, begin: int, end: int) -> None:
+        """Add the numbers of a range, joined with those that it overlaps or touches."""
+        ends = self._ends
+        at = ends.bisect_right(begin)
+        if at and ends.peekitem(at - 1)[1] >= begin:
+            at -= 1
+        while at < len(ends):
+            first, last = ends.peekitem(at)
+            if first > end:
+                break
+            begin, end = min(begin, first), max(end, last)
+            self._pop(at)
+        ends[begin] = end
+        self.octets += end - begin
+
+    def remove(self, begin: int, end: int) -> int:
+        """Remove the numbers of a range; return how many of them were there."""
+        ends, before = self._ends, self.octets
+        at = ends.bisect_right(begin)
+        if at and ends.peekitem(at - 1)[1] > begin:
+            at -= 1
+        while at < len(ends):
+            first, last = ends.peekitem(at)
+            if first >= end:
+                break
+            self._pop(at)
+            for left, right in ((first, begin), (end, last)):
+                if left < right:
+                    ends[left] = right
+                    self.octets += right - left
+            at += first < begin
+        return before - self.octets
+
+    def pop(self) -> tuple[int, int]:
+        """Remove the lowest range and return it. Raises IndexError where there is none."""
+        return self._pop(0)
+
+    def _pop(self, at: int) -> tuple[int, int]:
+        begin, end = self._ends.popitem(at)
+        self.octets -= end - begin
+        return begin, end
+
+    def clear(self) -> None:
+        """Remove all."""
+        self._ends.clear()
+        self.octets = 0
+
+    def keep_largest(self, count: int) -> None:
+        """Remove all but the `count` largest."""
+        largest = nlargest(count, self._ends.items(), key=lambda each: each[1] - each[0])
+        self.clear()
+        self._ends.update(largest)
+        self.octets = sum(end - begin for begin, end in largest)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import IntFlag
 from typing import TYPE_CHECKING, Final
 
+from handshake.tcp.seq import distance
+from handshake.tcp.space import Ranges
 from handshake.units import ACK_BIT, FIN_BIT, MASK, RST_BIT, SYN_BIT
 
 if TYPE_CHECKING:
@@ -24,8 +26,8 @@ _CONTROL: Final = SYN_BIT | FIN_BIT | RST_BIT
 FAST: Final = 20_000_000
 """Nanoseconds after the last duplicate ACK within which a retransmission is a fast one."""
 
-_HOLES: Final = 256
-"""Gaps in a stream that are remembered; the oldest are dropped first."""
+HOLES: Final = 1 << 18
+"""Gaps in a stream that are remembered at least; of more than twice as many, the largest."""
 
 OVERTAKEN: Final = 3_000_000
 """Nanoseconds within which old numbers are out of order, if no RTT is known."""
@@ -85,26 +87,30 @@ class Coverage:
     """Between the highest octet captured and the last segment: missing octets."""
 
     _top: int | None = None
-    _holes: list[tuple[int, int]] = field(default_factory=list)
+    """The highest number, not reduced modulo 2**32."""
+
+    _holes: Ranges | None = None
+    """The gaps, in the same numbers."""
 
     @property
     def top(self) -> int | None:
         """The number after the highest octet captured; None before the first segment."""
-        return self._top
+        return None if self._top is None else self._top & MASK
 
     def skip(self, length: int, ahead: int) -> None:
         """Add octets that follow the highest one, of the last segment `ahead`."""
         self.ahead, self.filled, self.gap = ahead, 0, 0
         self.count += length
         if self._top is not None:
-            self._top = (self._top + length) & MASK
+            self._top += length
 
     def take(self, seq: int, length: int, flags: int) -> None:
         """Add a segment. The payload of a RST is no part of the stream (section 3.5.3)."""
-        if seq == self._top and not flags & (SYN_BIT | FIN_BIT | RST_BIT):
+        top = self._top
+        if top is not None and seq == top & MASK and not flags & _CONTROL:
             # Nearly every segment begins where the last one ended.
             self.ahead, self.filled, self.gap = length, 0, 0
-            self._top = (seq + length) & MASK
+            self._top = top + length
             self.count += length
             return
         self.ahead = self.filled = self.gap = 0
@@ -112,41 +118,28 @@ class Coverage:
             return
         if flags & SYN_BIT:
             seq = (seq + 1) & MASK
-        top = self._top
         if top is None:
             top = seq
-        elif seq != top and not (seq - top) & _SIGN:
-            self.gap = (seq - top) & MASK
-            self._holes.append((top, seq))
-            del self._holes[:-_HOLES]
+        seq = top + distance(top, seq)
+        if seq > top:
+            self.gap = seq - top
+            if self._holes is None:
+                self._holes = Ranges()
+            self._holes.add(top, seq)
             top = seq
-        end = (seq + length) & MASK
-        if (top - end) & _SIGN:
-            self.ahead = (end - top) & MASK
+        end = seq + length
+        if end > top:
+            self.ahead = end - top
             top = end
         if self._holes and length > self.ahead:
-            self._fill(seq, (end - self.ahead) & MASK)
+            self.filled = self._holes.remove(seq, end - self.ahead)
+        if self._holes and len(self._holes) > 2 * HOLES:
+            self._holes.keep_largest(HOLES)
         # A FIN takes a sequence number, but is no octet.
         if flags & FIN_BIT and end == top:
-            top = (top + 1) & MASK
+            top += 1
         self._top = top
         self.count += self.ahead + self.filled
-
-    def _fill(self, seq: int, end: int) -> None:
-        """Remove `seq` to `end` from the gaps."""
-        left = []
-        for first, last in self._holes:
-            start = seq if (first - seq) & _SIGN else first
-            stop = end if (end - last) & _SIGN else last
-            if not (start - stop) & _SIGN:
-                left.append((first, last))
-                continue
-            self.filled += (stop - start) & MASK
-            if first != start:
-                left.append((first, start))
-            if stop != last:
-                left.append((stop, last))
-        self._holes = left
 
 
 @dataclass(eq=False, slots=True)

@@ -42,8 +42,8 @@ class _Group:
     """Connections that have an address in common."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
-    ports: int = 0
-    """A bit for each port where a connection failed: 8 KiB at most."""
+    ports: set[int] = field(default_factory=set)
+    """Ports where a connection failed: no more than make a scan."""
 
     names: set[str] = field(default_factory=set)
     """The other ends of those that failed."""
@@ -55,7 +55,8 @@ class _Group:
         """Take one connection into account; `name` is the end in which the group differs."""
         self.outcomes[record.outcome] += 1
         if record.outcome in _FAILED:
-            self.ports |= 1 << record.server.port
+            if len(self.ports) < SCAN:
+                self.ports.add(record.server.port)
             if len(self.names) < NAMES:
                 self.names.add(name)
             if self.frame is None:
@@ -164,7 +165,7 @@ class CaptureFindings:
 
     def _scans(self) -> Iterator[Finding]:
         for (client, server), group in self._pairs.items():
-            if group.ports.bit_count() >= SCAN and 2 * group.failed() > group.total:
+            if len(group.ports) >= SCAN and 2 * group.failed() > group.total:
                 values = {"client": client, "server": server, **group.values()}
                 yield Finding("port-scan", group.frame, values)
         for (client, port), group in self._clients.items():

@@ -65,9 +65,14 @@ class HandshakeFindings:
     _syn_ack_lost: Observed | None = None
     _syn_ack: Observed | None = None
     _syn_acks: int = 0
-    _isns: list[int] = field(default_factory=list)
+    _isns: dict[int, None] = field(default_factory=dict)
+    """Those of the server's SYN-ACKs, in their order."""
+
     _final_ack: Observed | None = None
-    _refused: list[Observed] = field(default_factory=list)
+    _refused: Observed | None = None
+    """The first RST that refused a SYN."""
+
+    _refusals: int = 0
     _simultaneous: Observed | None = None
     _established: Observed | None = None
     _abandoned: Observed | None = None
@@ -134,7 +139,8 @@ class HandshakeFindings:
                 self._established = observed
                 self._done = True
             case ev.Refused():
-                self._refused.append(observed)
+                self._refused = self._refused or observed
+                self._refusals += 1
             case ev.SimultaneousOpen():
                 self._simultaneous = observed
             case ev.PortReused():
@@ -200,9 +206,9 @@ class HandshakeFindings:
         iss = int(observed.segment.seq)
         if iss in self._isns or (self._simultaneous is None and not self._answers(observed)):
             return
-        self._isns.append(iss)
+        self._isns[iss] = None
         if len(self._isns) == 2 and self._simultaneous is None:
-            self._keep("syn-ack-isns", observed, first=self._isns[0], second=iss)
+            self._keep("syn-ack-isns", observed, first=next(iter(self._isns)), second=iss)
 
     def _answers(self, observed: Observed) -> bool:
         """Whether a SYN-ACK acknowledges the last SYN, if that was seen."""
@@ -216,9 +222,9 @@ class HandshakeFindings:
         yield from self._kept
         yield from self._unanswered()
         yield from self._half_open()
-        if self._refused and not self._isns:
+        if self._refused is not None and not self._isns:
             # Else a SYN-ACK shows that the port is open, whatever sent the RST.
-            yield self._refusal()
+            yield self._refusal(self._refused)
         if self._simultaneous is not None:
             yield self._two_syns(self._simultaneous)
         if self._final_ack is not None:
@@ -254,8 +260,8 @@ class HandshakeFindings:
             return
         yield Finding("half-open", self._syn_ack.frame, {"count": self._syn_acks})
 
-    def _refusal(self) -> Finding:
-        first, times = self._refused[0], len(self._refused)
+    def _refusal(self, first: Observed) -> Finding:
+        times = self._refusals
         values = {"port": first.segment.source.port, "times": times, "again": times > 1}
         return Finding("refused", first.frame, values)
 

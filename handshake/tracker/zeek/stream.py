@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
+
+from handshake.tcp.space import Ranges
 
 MAX_UNACKNOWLEDGED: Final = 16384
 """Octets without an ACK after which Zeek assumes that ACKs take another path."""
 
 MAX_HELD: Final = 10 * 1024 * 1024
 """Unacknowledged octets that Zeek holds before it gives the stream up."""
+
+MAX_RANGES: Final = 1 << 18
+"""Ranges after a hole from which we give it up, too: Zeek counts octets alone."""
 
 
 @dataclass(eq=False, slots=True)
@@ -22,8 +27,8 @@ class Stream:
     freed: int = 1
     """The number up to which octets were acknowledged, and are no longer held."""
 
-    above: list[tuple[int, int]] = field(default_factory=list)
-    """Data after a hole: disjoint ranges in order, the end excluded."""
+    above: Ranges | None = None
+    """Data after a hole; None while there was none."""
 
     given_up: bool = False
     """Whether Zeek no longer looks for holes in it."""
@@ -42,7 +47,9 @@ class Stream:
             return
         seq = max(seq, self.freed)
         if seq > self.delivered:
-            self._keep(seq, end)
+            if self.above is None:
+                self.above = Ranges()
+            self.above.add(seq, end)
         elif end > self.delivered:
             self.delivered = end
             self._join()
@@ -53,11 +60,16 @@ class Stream:
 
     def give_up_if_unacknowledged(self, *, unacknowledged: bool) -> None:
         """Stop looking for holes where too much is unacknowledged."""
-        above = self.above
-        waiting = above[-1][1] - self.delivered if above else 0
-        held = self.delivered - self.freed + sum(end - seq for seq, end in above)
-        if (unacknowledged and waiting > MAX_UNACKNOWLEDGED) or held > MAX_HELD:
-            above.clear()
+        above, held, waiting, ranges = self.above, self.delivered - self.freed, 0, 0
+        if above:
+            waiting, ranges = above.top - self.delivered, len(above)
+            held += above.octets
+        if (
+            (unacknowledged and waiting > MAX_UNACKNOWLEDGED)
+            or held > MAX_HELD
+            or ranges > MAX_RANGES
+        ):
+            self.above = None
             self.freed = self.delivered
             self.given_up = True
 
@@ -71,37 +83,21 @@ class Stream:
         if seq > self.delivered and not (from_the_middle and seq <= 2):
             if self.given_up:
                 self.delivered = seq
-            while above and above[0][0] < seq:
-                first, end = above.pop(0)
+            while above and above.first[0] < seq:
+                first, end = above.pop()
                 holes.append(first - self.delivered)
                 self.delivered = end
             if seq > self.delivered:
                 holes.append(seq - self.delivered)
                 self.delivered = seq
-        while above and above[0][1] <= seq:
-            del above[0]
+        while above and above.first[1] <= seq:
+            above.pop()
         self.freed = seq
-        if above:
-            self._join()
+        self._join()
         return holes
-
-    def _keep(self, seq: int, end: int) -> None:
-        above = self.above
-        if above and seq <= above[-1][1]:
-            above.append((seq, end))
-            above.sort()
-            joined = [above[0]]
-            for first, last in above[1:]:
-                if first > joined[-1][1]:
-                    joined.append((first, last))
-                elif last > joined[-1][1]:
-                    joined[-1] = (joined[-1][0], last)
-            above[:] = joined
-        else:
-            above.append((seq, end))
 
     def _join(self) -> None:
         """Deliver what a filled hole held back."""
         above = self.above
-        while above and above[0][0] <= self.delivered:
-            self.delivered = max(self.delivered, above.pop(0)[1])
+        while above and above.first[0] <= self.delivered:
+            self.delivered = max(self.delivered, above.pop()[1])
