@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from itertools import islice
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.diagnosis.seen import Seen
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from handshake.events import Role, Step
-    from handshake.events.run import Packed, Run
+    from handshake.events.run import Brief, Packed, Run
     from handshake.tcp import Endpoint
     from handshake.tcp.icmp import IcmpError
 
@@ -44,6 +44,10 @@ class _InRun(NamedTuple):
     place: int
 
 
+def _run_of(kept: Seen | _InRun) -> Packed | None:
+    return kept.packed if isinstance(kept, _InRun) else None
+
+
 def _is_control(kept: Seen | _InRun) -> bool:
     return isinstance(kept, Seen) and bool(kept.flags & _BITS)
 
@@ -67,6 +71,14 @@ class Facts:
         self._first: list[Seen | _InRun] = []
         self._control: list[Seen | _InRun] = []
         self._last: deque[Seen | _InRun] = deque(maxlen=LAST)
+
+    @classmethod
+    def of(cls, segments: list[Seen]) -> Facts:
+        """Return what is kept of a connection of these few segments."""
+        facts = cls()
+        facts._first = [*segments]
+        facts.count = len(segments)
+        return facts
 
     def observe(self, step: Step) -> None:
         """Take one step into account."""
@@ -118,13 +130,17 @@ class Facts:
         return [*self._seen(self._first), *self._seen(self._control), *self._seen(self._last)]
 
     def _seen(self, kept: Iterable[Seen | _InRun]) -> Iterator[Seen]:
-        for each in kept:
-            yield each if isinstance(each, Seen) else self._unpacked(each)
+        for packed, group in groupby(kept, _run_of):
+            if packed is None:
+                yield from (each for each in group if isinstance(each, Seen))
+                continue
+            places = [each.place for each in group if isinstance(each, _InRun)]
+            # Those of one run follow each other.
+            yield from map(self._unpacked, packed.brief(places[0], places[-1] + 1))
 
-    def _unpacked(self, kept: _InRun) -> Seen:
+    def _unpacked(self, brief: Brief) -> Seen:
         """Return a segment of a run, which has no options but timestamps."""
         assert self._ends is not None
-        (brief,) = kept.packed.brief(kept.place, kept.place + 1)
         stamp, echo = None, None
         if brief.options:
             stamp, echo = _STAMPS(brief.options, len(brief.options) - _STAMPS_OCTETS)

@@ -9,10 +9,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from handshake.endpoint.client import Client
-from handshake.endpoint.close_policy import verdict_of_reset, verdict_of_silence
 from handshake.endpoint.data_phase import DataTransfer
 from handshake.endpoint.options import CloseMode
-from handshake.endpoint.outcome import Close, DataExchange, Verdict
+from handshake.endpoint.outcome import (
+    Close,
+    DataExchange,
+    Verdict,
+    verdict_of_reset,
+    verdict_of_silence,
+)
 from handshake.endpoint.rejection import Rejections, dropped
 from handshake.tcp import ControlBlock, Flags, Segment, Seq, State
 from handshake.units import NS_PER_MS

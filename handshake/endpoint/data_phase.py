@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from handshake.endpoint.ack_monitor import AckStatus, SynAckMonitor
 from handshake.endpoint.buffers import ReceiveBuffer, SendBuffer
-from handshake.endpoint.close_policy import close_at
 from handshake.endpoint.outcome import DataExchange
 from handshake.tcp import State
 from handshake.units import NS_PER_SECOND
@@ -111,3 +110,24 @@ class DataTransfer:
     def in_vain(self) -> bool:
         """Whether the server accepted none of our ACKs of its SYN-ACK."""
         return not self.confirmed and self.monitor.in_vain
+
+
+def close_at(
+    opened_at: int,
+    timeouts: Timeouts,
+    *,
+    unsent: bool,
+    awaiting: bool,
+    peer_closed: bool,
+    observe_until: int,
+) -> int:
+    """Return when to close the connection, in nanoseconds; 0 for at once.
+
+    `unsent`: data of ours is not acknowledged (of the kernel: not taken); `awaiting`: expected data
+    has not arrived; `observe_until`: until when to watch for retransmitted SYN-ACKs.
+    """
+    limit = opened_at + timeouts.handshake
+    if peer_closed:  # nothing more will arrive
+        return limit if unsent else 0
+    waiting = unsent or awaiting
+    return max(opened_at + timeouts.hold, limit if waiting else 0, observe_until)

@@ -226,3 +226,21 @@ class Notes:
 def note(code: str, variant: str = "", /, **values: object) -> Finding:
     """Return a remark of a client; its sentence stands in `messages/en/notes.toml`."""
     return Finding(code, None, values, variant, family="notes")
+
+
+def verdict_of_reset(*, used: bool) -> Verdict:
+    """Return the verdict when the peer resets the open connection.
+
+    It was `used` if an application had sent or received data: an ACK of our FIN is its TCP's doing.
+    """
+    return Verdict.OPEN if used else Verdict.RESET
+
+
+def verdict_of_silence(*, fin_acknowledged: bool, confirmed: bool) -> tuple[Verdict, Close | None]:
+    """Return the verdict when the peer sends no FIN in time after ours.
+
+    It may stay in CLOSE-WAIT as long as its application likes (section 3.6, case 1).
+    """
+    if fin_acknowledged:
+        return Verdict.OPEN, Close.PEER_KEPT_OPEN
+    return Verdict.OPEN if confirmed else Verdict.HALF_OPEN, None

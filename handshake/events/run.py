@@ -8,7 +8,7 @@ begin, `Run` what it contains.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from handshake.events.base import Role
 from handshake.tcp.checksum import Checksum
@@ -53,6 +53,9 @@ class RunEnd:
     number: int
     """The identification of its last packet; 0 if it has none."""
 
+    zeros: bool = False
+    """Whether checksums of 0 were acknowledged before, so that it matters no more which are."""
+
     damaged: bool = False
     """Whether it is believed with wrong checksums, too, as these were acknowledged."""
 
@@ -91,6 +94,9 @@ class RunEnd:
 
     wrong: int = 0
     """Segments whose checksum is wrong."""
+
+    zero: int = 0
+    """Segments whose checksum is 0."""
 
     first_partial: int | None = None
     first_wrong: int | None = None
@@ -158,6 +164,10 @@ class Sum(NamedTuple):
         return self.kind in (Checksum.RIGHT, Checksum.UNKNOWN)
 
 
+Key: TypeAlias = tuple[int, int, int, int]
+"""Numbers, control bits (0x3F) and length of a segment: what tells it from others of its sender."""
+
+
 class Brief(NamedTuple):
     """A segment of a run in brief."""
 
@@ -181,11 +191,6 @@ class Brief(NamedTuple):
     checksum: Checksum
     options: bytes
 
-    @property
-    def key(self) -> tuple[int, int, int, int]:
-        """Its numbers, control bits and length: what tells it from others of its sender."""
-        return self.seq, self.ack, self.flags & 0x3F, self.length
-
 
 class Packed(Protocol):
     """The segments of a run, which are decoded only where one is looked at."""
@@ -196,6 +201,10 @@ class Packed(Protocol):
 
     def brief(self, first: int, last: int) -> Iterator[Brief]:
         """Yield the segments from the first to before the last of these places."""
+        ...
+
+    def keys(self, first: int, last: int) -> list[tuple[Role, Key, int]]:
+        """Return the sender, the key and the identification (0 if it has none) of each."""
         ...
 
 
@@ -219,21 +228,21 @@ class Run:
     sums: list[Sum] | None = None
     """Each segment's checksum, if it matters which one is acknowledged."""
 
-    def tail(self, most: int) -> list[Brief]:
-        """Return the last segments: so many of each end, or all of it, and those between them."""
+    def tail(self, most: int) -> Iterator[tuple[int, Role, Key, int]]:
+        """Yield place, sender, key and identification of the last segments.
+
+        They are so many of each end, or all of it, and those between them.
+        """
         wanted = [min(each.segments, most) for each in (self.client, self.server)]
-        first, step = self.count, 4 * most
-        found: list[Brief] = []
-        while first and any(wanted):
-            begin = max(0, first - step)
-            more = list(self.packed.brief(begin, first))
-            for index in range(len(more) - 1, -1, -1):
-                wanted[more[index].by is Role.SERVER] -= 1
-                if max(wanted) <= 0:
-                    return [*more[index:], *found]
+        found: list[tuple[Role, Key, int]] = []
+        first = self.count
+        while first and max(wanted) > 0:
+            begin = max(0, first - most)
+            more = self.packed.keys(begin, first)
+            for role, _, _ in more:
+                wanted[role is Role.SERVER] -= 1
             found, first = [*more, *found], begin
-            wanted = [max(each, 0) for each in wanted]
-        return found
+        return ((place, *each) for place, each in enumerate(found, first))
 
     def of(self, role: Role) -> RunEnd:
         """Return what one end sent."""

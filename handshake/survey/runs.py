@@ -20,7 +20,7 @@ from handshake.units import ACK_BIT, MASK, NS_PER_SECOND, PSH_BIT, TCP
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from handshake.events.run import RunStart
+    from handshake.events.run import Key, RunStart
     from handshake.packet.decode import Decoder
     from handshake.packet.packed_frames import FrameLayout, Framing
     from handshake.survey.flow import Flow
@@ -183,8 +183,10 @@ def _find(
                     if mine.first_wrong is None:
                         mine.first_wrong = count
                 else:
-                    if not field and sums is None:
-                        break
+                    if not field:
+                        if sums is None and not mine.zeros:
+                            break
+                        mine.zero += 1
                     kind = Checksum.PARTIAL
                     mine.partial += 1
                     if mine.first_partial is None:
@@ -301,3 +303,19 @@ class _Packed:
                 options=records[base + HEAD + tcp + 20 : base + HEAD + tcp + header],
             )
             place += 1
+
+    def keys(self, first: int, last: int) -> list[tuple[Role, Key, int]]:
+        """Return the sender, the key and the identification (0 if it has none) of each."""
+        layout, client = self._source.layout, self._client
+        size, four, counted = layout.record.size, layout is V4, layout.counted
+        records = memoryview(self._records)[first * size : last * size]
+        return [
+            (
+                _ROLES[pair != client],
+                (seq, ack, bits & 0x3F, (one if four else two) - counted - (bits >> 10 & 60)),
+                two if four else 0,
+            )
+            for _, _, _, _, one, two, _, pair, seq, ack, bits, *_ in layout.segment.iter_unpack(
+                records
+            )
+        ]

@@ -68,8 +68,8 @@ class Damaged:
     once, the checksum was right on the wire, and the capture, or a tool, changed it.
     """
 
-    accepted: int = 0
-    """How many the other end acknowledged, though they did not come again undamaged."""
+    accepted: bool = False
+    """Whether the other end acknowledged one that did not come again undamaged."""
 
     pending: list[tuple[Seq, Seq]] = field(default_factory=list)
     """The numbers of those that are not acknowledged yet."""
@@ -80,6 +80,8 @@ class Damaged:
 
     def took(self, seq: Seq, end: Seq, *, wrong: bool) -> None:
         """Take a segment with these numbers into account."""
+        if self.accepted:
+            return
         if wrong:
             if seq != end and len(self.pending) < PENDING:
                 self.pending.append((seq, end))
@@ -91,12 +93,10 @@ class Damaged:
 
     def is_taken(self, ack: Seq | None) -> bool:
         """Whether the other end takes any; `ack` is that of its next segment."""
-        return bool(self.accepted) or (
-            ack is not None and any(end <= ack for _, end in self.pending)
-        )
+        return self.accepted or (ack is not None and any(end <= ack for _, end in self.pending))
 
     def acknowledged(self, ack: Seq) -> None:
         """Note what the other end acknowledges."""
-        left = [each for each in self.pending if ack < each[1]]
-        self.accepted += len(self.pending) - len(left)
-        self.pending = left
+        if any(end <= ack for _, end in self.pending):
+            self.accepted = True
+            self.pending.clear()

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from handshake import events as ev
 from handshake.events import Role
+from handshake.messages import Message
 from handshake.tcp import State
 from handshake.tcp.checksum import Checksum, kind
 from handshake.tcp.segment import OPTIONS_CUT
-from handshake.tracker import unacceptable
 from handshake.tracker.connection import is_end
 from handshake.tracker.copies import hops
 from handshake.tracker.segment_events import flow, opening
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from handshake.events import Copy
+    from handshake.tcp import ControlBlock, Segment
     from handshake.tracker.connection import Connection
     from handshake.tracker.context import SegmentContext
 
@@ -79,7 +80,7 @@ def _fate(seen: SegmentContext) -> Iterator[ev.Event]:
 def _unreadable(seen: SegmentContext) -> Iterator[ev.Event]:
     """Yield what is wrong with the octets of a segment."""
     if seen.seg.bogus:
-        yield ev.Dropped(seen.by, unacceptable.impossible_header())
+        yield ev.Dropped(seen.by, _impossible_header())
     if seen.seg.problems:
         wrong = tuple(each for each in seen.seg.problems if each != OPTIONS_CUT)
         if wrong:
@@ -135,10 +136,10 @@ def _dropped(seen: SegmentContext) -> Iterator[ev.Event]:
     if seg.syn and seg.ack is None and not seg.rst and block.state is State.CLOSED:
         # Whether a program listens there, only an answer tells.
         return
-    if unacceptable.old(block, seg) or (seg.rst and block.state is State.CLOSED):
+    if _is_old(block, seg) or (seg.rst and block.state is State.CLOSED):
         # A duplicate is no attack: an ACK answers it or nothing, and other events already tell so.
         return
-    yield ev.Dropped(seen.by, unacceptable.why_not(block, seg))
+    yield ev.Dropped(seen.by, why_not(block, seg))
 
 
 def _milestones(seen: SegmentContext, *, aborted: bool) -> Iterator[ev.Event]:
@@ -169,3 +170,60 @@ def _milestones(seen: SegmentContext, *, aborted: bool) -> Iterator[ev.Event]:
     if fins and all(state in _OVER for state in states):
         waiting = zip((Role.CLIENT, Role.SERVER), states, strict=True)
         yield ev.Closed(tuple(role for role, state in waiting if state is State.TIME_WAIT))
+
+
+def _is_old(block: ControlBlock, seg: Segment) -> bool:
+    """Whether all of `seg` came before: a duplicate, answered by an ACK and nothing more."""
+    if block.state in (State.CLOSED, State.LISTEN, State.SYN_SENT) or seg.rst:
+        return False
+    if seg.syn:
+        return seg.seq == block.rcv.irs
+    return block.rcv.nxt is not None and seg.end <= block.rcv.nxt and seg.ack is not None
+
+
+def _impossible_header() -> Message:
+    """Return why no end accepts a segment whose data offset is impossible."""
+    return _because("impossible-header")
+
+
+def why_not(block: ControlBlock, seg: Segment) -> Message:
+    """Return why `seg` is not acceptable to `block`."""
+    if seg.rst:
+        return _why_not_rst(block, seg)
+    match block.state:
+        case State.CLOSED:
+            return _because("closed")
+        case State.LISTEN:
+            return _because("listen")
+        case State.SYN_SENT if seg.ack is None or block.acknowledges_new(seg):
+            return _because("no-answer-to-syn")
+        case State.SYN_SENT:
+            return _because("wrong-ack-of-syn", ack=seg.ack, expected=block.snd.nxt)
+    if seg.syn:
+        return _because("syn-in-synchronized-state" if block.state.synchronized else "second-syn")
+    if seg.ack is None:
+        return _because("no-ack")
+    if not block.in_window(seg):
+        return _because("outside-window", seq=seg.seq, nxt=block.rcv.nxt, wnd=block.rcv.wnd)
+    if block.too_old(seg):
+        return _because("old-timestamp")
+    if block.state is State.SYN_RECEIVED:
+        return _because("wrong-ack-in-syn-received", ack=seg.ack, expected=block.snd.nxt)
+    if block.acks_old(seg):
+        return _because("ack-of-old", ack=seg.ack, una=block.snd.una, wnd=block.snd.max_wnd)
+    return _because("ack-of-unsent", ack=seg.ack, nxt=block.snd.nxt)
+
+
+def _why_not_rst(block: ControlBlock, seg: Segment) -> Message:
+    if block.state is State.SYN_SENT:
+        if seg.ack is None:
+            return _because("reset-without-ack")
+        return _because("reset-wrong-ack", ack=seg.ack, expected=block.snd.nxt)
+    if block.state in (State.CLOSED, State.LISTEN):
+        return _because("reset-without-connection")
+    code = "reset-inexact" if block.in_window(seg) else "reset-outside-window"
+    return _because(code, seq=seg.seq, nxt=block.rcv.nxt)
+
+
+def _because(code: str, **values: object) -> Message:
+    return Message("reasons", f"unacceptable.{code}", values)

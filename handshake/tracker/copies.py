@@ -16,7 +16,7 @@ from handshake.tcp.seq import distance
 from handshake.units import NS_PER_SECOND, SOONEST_TIMER
 
 if TYPE_CHECKING:
-    from handshake.events.run import Packed, Run, RunStart
+    from handshake.events.run import Key, Packed, Run, RunStart
     from handshake.tcp import Observed
     from handshake.tracker.wireshark import Direction
 
@@ -33,7 +33,6 @@ _ALIKE: Final = 4
 _FIRST: Final = 16
 """Packets at the begin of a connection by which a replay is recognised."""
 
-_Key: TypeAlias = tuple[int, int, int, int]
 _Sent: TypeAlias = "tuple[Observed, int]"
 """A packet, and how many packets the other end had sent by then."""
 
@@ -53,13 +52,13 @@ class _Sender:
     """How many packets."""
 
     number: int = 0
-    key: _Key | None = None
+    key: Key | None = None
     """Identification and numbers of the last one."""
 
     constant: bool = False
     """Whether it gave two packets the same identification."""
 
-    recent: dict[_Key, tuple[tuple[Observed | _Packet, int], ...]] = field(default_factory=dict)
+    recent: dict[Key, tuple[tuple[Observed | _Packet, int], ...]] = field(default_factory=dict)
     """The latest packets by their numbers."""
 
 
@@ -92,29 +91,31 @@ class CopyFinder:
     def skip(self, run: Run) -> None:
         """Remember the packets of a run."""
         if len(self._first) < _FIRST:
-            for each in run.packed.brief(0, min(run.count, _FIRST - len(self._first))):
-                ports = run.ports if each.by is Role.CLIENT else run.ports[::-1]
-                number = each.number or 0
-                self._first.setdefault(
-                    hash((each.key, ports, number, each.options)), _Packet(run.packed, each.place)
-                )
+            self._remember_first(run)
         self._last_at = run.at
-        tail = run.tail(_REMEMBERED)
+        tail = list(run.tail(_REMEMBERED))
         # How many packets each end had sent before the first one of these.
-        sent = [each.count for each in self._ends]
+        sent = {}
         for role in Role:
-            self._ends[role is Role.CLIENT].count += run.of(role).segments
-            sent[role is Role.CLIENT] += run.of(role).segments
-            self._ends[role is Role.CLIENT].constant |= run.of(role).repeats
-        for each in tail:
-            sent[each.by is Role.CLIENT] -= 1
-        for each in tail:
-            mine, other = self._ends[each.by is Role.CLIENT], sent[each.by is not Role.CLIENT]
-            sent[each.by is Role.CLIENT] += 1
-            mine.number, mine.key = each.number or 0, each.key
-            mine.recent[each.key] = ((_Packet(run.packed, each.place), other),)
+            mine, passed = self._ends[role is Role.CLIENT], run.of(role)
+            mine.count += passed.segments
+            mine.constant |= passed.repeats
+            sent[role] = mine.count - sum(by is role for _, by, _, _ in tail)
+        for place, by, key, number in tail:
+            mine, other = self._ends[by is Role.CLIENT], sent[by.other]
+            sent[by] += 1
+            mine.number, mine.key = number, key
+            mine.recent[key] = ((_Packet(run.packed, place), other),)
             if len(mine.recent) > _REMEMBERED:
                 del mine.recent[next(iter(mine.recent))]
+
+    def _remember_first(self, run: Run) -> None:
+        most = min(run.count, _FIRST - len(self._first))
+        keys = run.packed.keys(0, most)
+        for each, (by, key, number) in zip(run.packed.brief(0, most), keys, strict=True):
+            ports = run.ports if by is Role.CLIENT else run.ports[::-1]
+            found = hash((key, ports, number, each.options))
+            self._first.setdefault(found, _Packet(run.packed, each.place))
 
     def find(
         self, by: Role, observed: Observed, sender: Direction, receiver: Direction, *, opened: bool
@@ -192,7 +193,7 @@ class CopyFinder:
 
     def _replay(
         self,
-        key: _Key,
+        key: Key,
         observed: Observed,
         sender: Direction,
         receiver: Direction,
@@ -242,12 +243,12 @@ def _ip_options(observed: Observed) -> bytes:
     return octets[20 : (octets[0] & 0xF) * 4]
 
 
-def _key(observed: Observed) -> _Key:
+def _key(observed: Observed) -> Key:
     seg = observed.segment
     return int(seg.seq), seg.ack_field, int(seg.flags) & 0x3F, seg.payload_length
 
 
-def _print(key: _Key, observed: Observed) -> int:
+def _print(key: Key, observed: Observed) -> int:
     """Return a number that few other packets of the connection have."""
     ports = observed.segment.source.port, observed.segment.destination.port
     return hash((key, ports, identification(observed), observed.segment.options.raw))

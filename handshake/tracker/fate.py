@@ -212,9 +212,10 @@ class FateJudge:
         """Note a SYN or SYN-ACK, and what it tells of those before."""
         seg, observed = step.segment, step.observed
         if seg.ack is None:
-            self._syn = observed
+            first, self._syn = self._syn is None, observed
             for each in other.pending:
-                if each.observed.segment.syn:
+                # The first SYN asks for nothing again: it was captured out of order.
+                if each.observed.segment.syn and not first and each.observed.at <= observed.at:
                     each.again = each.again or observed
                     each.asks = each.asks or observed
             return

@@ -42,7 +42,8 @@ def start_of(connection: Connection) -> RunStart | None:
             bool(analysis.completeness & _DATA),
             bool(analysis.completeness & _ACK),
         )
-    start = RunStart(one, two, last.at, timed=False, sums=bool(client.damaged or server.damaged))
+    waits = any(end.damaged and not end.damaged.accepted for end in (client, server))
+    start = RunStart(one, two, last.at, timed=False, sums=waits)
     if not connection.copies.settled(start):
         return None
     return start if all(each.settled(start) for each in connection.observers) else None
@@ -80,7 +81,7 @@ def _sender(end: End, peer: End) -> RunEnd | None:
     clock = theirs.ts_recent if theirs.timestamps else None
     if theirs.timestamps and clock is None:
         return None
-    damaged = end.damaged is not None and bool(end.damaged.accepted)
+    damaged = end.damaged is not None and end.damaged.accepted
     return RunEnd(
         nxt,
         ack,

@@ -14,6 +14,7 @@ import pytest
 
 from tests.survey.engines import by_survey, by_tracker
 
+_ENDS = ("client", "server")
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
@@ -35,14 +36,20 @@ def truth(capture: Path) -> list[dict[str, Any]]:
 def test_the_records_are_true(capture: Path) -> None:
     sys.path.insert(0, str(BENCHMARKS))
     try:
-        module: Any = __import__("list")
+        actual: Any = __import__("truth").actual
     finally:
         sys.path.pop(0)
-    actual = [
-        module.as_truth(json.loads(json.dumps(each.as_json()))) for each in by_survey(capture)
-    ]
-    actual.sort(key=lambda each: (each["client"], each["client_port"]))
-    assert actual == truth(capture)
+    records = {
+        (each.client.address, each.client.port): json.loads(json.dumps(each.as_json()))
+        for each in by_survey(capture)
+    }
+    assert len(records) == len(truth(capture))
+    for true in truth(capture):
+        record = records[true["client"], true["client_port"]]
+        ends = (record["server"]["address"], record["server"]["port"])
+        assert ends == (true["server"], true["server_port"])
+        facts = {name: value for name, value in true.items() if not name.startswith(_ENDS)}
+        assert {name: actual(record, name) for name in facts} == facts
 
 
 def test_the_survey_agrees_with_the_tracker(capture: Path) -> None:

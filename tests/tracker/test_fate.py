@@ -180,6 +180,12 @@ def test_a_syn_ack_that_comes_after_the_next_syn_is_late() -> None:
     assert [str(each.fate) for each in named[1:2]] == ["arrived"]
 
 
+def test_a_syn_that_was_captured_after_its_answer_asks_for_nothing_again() -> None:
+    for syn in (f"0.02 {SYN}", f"0.0099 {SYN}"):
+        found = judged(f"0.01 {SYN_ACK}", syn, f"0.03 {ACK}", DATA)
+        assert not any(isinstance(each, ev.NotYetArrived) for step in found for each in step.events)
+
+
 def test_a_rst_of_another_device_ends_only_the_end_that_believes_it() -> None:
     forged = "B <SEQ=301><ACK=111><CTL=RST,ACK> ttl=57"
     again = "B <SEQ=9000><ACK=111><CTL=RST,ACK> ttl=58"

@@ -9,7 +9,7 @@ import pytest
 from handshake import events as ev
 from handshake.tcp import ControlBlock, Options, Segment, State
 from handshake.tcp import options as opt
-from handshake.tracker.unacceptable import why_not
+from handshake.tracker.classify import why_not
 from tests.segments import A, B, segment
 from tests.tracker.conversation import observed, tracked
 

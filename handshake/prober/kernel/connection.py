@@ -8,9 +8,17 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from handshake.endpoint.ack_monitor import UNKNOWN, AckStatus
-from handshake.endpoint.close_policy import close_at, verdict_of_reset, verdict_of_silence
+from handshake.endpoint.data_phase import close_at
 from handshake.endpoint.options import CloseMode
-from handshake.endpoint.outcome import Close, DataExchange, Notes, Outcome, Verdict
+from handshake.endpoint.outcome import (
+    Close,
+    DataExchange,
+    Notes,
+    Outcome,
+    Verdict,
+    verdict_of_reset,
+    verdict_of_silence,
+)
 from handshake.linux.connect import close_socket, local_end, remote_end
 from handshake.linux.error_queue import queued
 from handshake.linux.next_hop import Selector, unresolved_neighbour

@@ -87,7 +87,10 @@ class ChecksumFindings:
 
     def settled(self, start: RunStart) -> bool:
         """Whether a run may begin: `start` learns whether it matters what is acknowledged."""
-        start.sums |= any(mine.damaged.pending or mine.zero for mine in self._ends.values())
+        for role, sent in ((Role.CLIENT, start.client), (Role.SERVER, start.server)):
+            mine = self._ends[role]
+            sent.zeros = mine.damaged.accepted
+            start.sums |= bool(mine.damaged.pending or (mine.zero and not sent.zeros))
         return True
 
     def skip(self, run: Run) -> None:
@@ -98,13 +101,13 @@ class ChecksumFindings:
             mine.checked += sent.segments - sent.unknown
             mine.partial += sent.partial
             mine.wrong += sent.wrong
+            mine.zero += sent.zero
             if sent.first_partial is not None and mine.first_partial is None:
                 mine.first_partial = run.packed.observed(sent.first_partial)
             if sent.first_wrong is not None and mine.first_wrong is None:
                 mine.first_wrong = run.packed.observed(sent.first_wrong)
         for each in run.sums or ():
             mine, other = self._ends[each.by], self._ends[each.by.other]
-            mine.zero += each.zero
             if other.damaged.pending:
                 other.damaged.acknowledged(each.ack)
             if not each.right or mine.damaged.pending:
