@@ -133,15 +133,15 @@ def _find(
             or captured < tcp + header
         ):
             break
+        known = clocks[me]
         if header == 32:
             if option != _TIMESTAMPS:
                 break
-            known = clocks[me]
             if known is not None and clock != known:
                 if (clock - known) & _SIGN:
                     break
                 if not (acked[you] - seq) & _SIGN:
-                    clocks[me] = clock
+                    known = clock
         elif timed:
             break
         payload = length - header
@@ -197,6 +197,7 @@ def _find(
             zero = kind is Checksum.PARTIAL and not field
             sums.append(Sum(_ROLES[me], kind, zero, Seq(seq), Seq(seq + payload), Seq(ack)))
         # It is part of the run.
+        clocks[me] = known
         if payload:
             if whole:
                 mine.cut = False
@@ -312,12 +313,15 @@ def _add_copies(
     for place, (fields, copy) in enumerate(passing):
         if not copy and originals == run.count:
             break
-        at, _, _, packed, total, _, ttl, pair, seq, ack, bits, window, *_ = fields
-        header, length = bits >> 10 & 60, total - layout.counted
+        at, _, _, packed, total, second, ttl, pair, seq, ack, bits, window, *_ = fields
+        length = total - layout.counted if layout is V4 else second
+        header, octets = bits >> 10 & 60, layout.tcp - layout.ip + length
         by = _ROLES[pair != client]
         captured = max(0, min(length, (packed >> 2) - layout.tcp) - header)
         copies.packets.append(
-            Passing(by, at, seq, ack, bits & _FLAGS, window, length - header, captured, total, copy)
+            Passing(
+                by, at, seq, ack, bits & _FLAGS, window, length - header, captured, octets, copy
+            )
         )
         run.packets = place + 1
         if not copy:

@@ -101,6 +101,9 @@ def numbered(frames: Frames, way: str) -> Frames:
     counts: dict[bytes, int] = {}
     found: Frames = []
     for at, frame in frames:
+        if frame[12:14] != IPV4:
+            found.append((at, frame))
+            continue
         sender = frame[26:38]
         counts[sender] = counts.get(sender, hash(sender) % 1000) + 1
         number = {"counted": counts[sender], "constant": 7, "none": 0}[way]
@@ -118,18 +121,22 @@ def copied(dice: Random, frames: Frames, hops: int, share: float) -> Frames:
     found = list(frames)
     for at, frame in frames:
         if dice.random() < share:
-            number = int.from_bytes(frame[18:20], "big")
             late = at + dice.choice((0, 3_000, 400_000, 30_000_000))
-            found.append((late, _with_header(frame, number, 64 - hops)))
+            number = int.from_bytes(frame[18:20], "big")
+            again = frame[:21] + bytes((64 - hops,)) + frame[22:]  # the hop limit of IPv6
+            if frame[12:14] == IPV4:
+                again = _with_header(frame, number, 64 - hops)
+            found.append((late, again))
     found.sort(key=lambda each: each[0])
     return found
 
 
+IPV4 = b"\x08\0"
 WAYS = ("counted", "constant", "none")
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("kind", ["cut", "mid-stream", "lossy", "zero"])
+@pytest.mark.parametrize("kind", ["cut", "mid-stream", "lossy", "zero", "ipv6"])
 def test_packets_captured_twice(
     tmp_path: Path, counted: dict[str, int], kind: str, way: str
 ) -> None:
@@ -145,7 +152,7 @@ def test_packets_captured_twice(
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.randoms(use_true_random=False),
-    st.sampled_from(("cut", "mid-stream", "lossy", "zero", "wrong")),
+    st.sampled_from(("cut", "mid-stream", "lossy", "zero", "wrong", "ipv6")),
     st.sampled_from(WAYS),
     st.sampled_from((0, 1, 3)),
     st.sampled_from((0.1, 0.9, 1.0)),
@@ -161,4 +168,14 @@ def test_whatever_happens_to_packets_captured_twice(
         frames.sort(key=lambda each: each[0])
     with TemporaryDirectory() as directory:
         path = save(Path(directory) / "made.pcap", frames, dice.choice((60, 96, 2000)))
+        assert by_survey(path) == by_tracker(path)
+
+
+def test_what_ends_a_run_leaves_no_trace_in_it(tmp_path: Path) -> None:
+    """A damaged segment with a later timestamp does not count as the last one received."""
+    frames = list(kinds().KINDS["one"](80, Random(3), kinds().Truths()))
+    for place, (at, frame) in enumerate(frames[20:60], start=20):
+        damaged = [*frames]
+        damaged[place] = at, frame[:58] + bytes((frame[58] ^ 1,)) + frame[59:]
+        path = save(tmp_path / "made.pcap", damaged, 2000)
         assert by_survey(path) == by_tracker(path)
