@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from handshake.capture import pcap, pcapng, snoop
 from handshake.capture.compression import decompressor
@@ -29,6 +28,21 @@ _UNSUPPORTED: Final = {
 
 _MAGIC_OCTETS: Final = 12
 
+STANDARD_INPUT: Final = "standard input"
+"""The name of the capture that is read from there."""
+
+
+_NO_CAPTURE: Final = ("capture.empty", "capture.text", "capture.short", "capture.unknown")
+"""Errors of a file that stands beside captures and is none."""
+
+
+class Watch(Protocol):
+    """Is told how far a file was read, before each piece that is read from it."""
+
+    def __call__(self, octets: int, packets: int, /) -> None:
+        """Take the octets, as they stand in the file, and the packets read so far."""
+        ...
+
 
 class Capture:
     """The frames of one capture, read once and in order."""
@@ -40,7 +54,7 @@ class Capture:
     """What is wrong with the file; complete only after the last frame."""
 
     count: int
-    """How many frames were read so far."""
+    """How many frames were read so far, the last of those that a sink took perhaps not yet."""
 
     def __init__(
         self,
@@ -48,6 +62,7 @@ class Capture:
         read: Callable[[int], bytes],
         close: Callable[[], None],
         sink: FrameSink | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self.name = name
         self.warnings = []
@@ -55,7 +70,7 @@ class Capture:
         self.close = close
         """Closes the file before the last frame was read."""
 
-        stream = Reader(iter(partial(read, PIECE), b""))
+        stream = Reader(self._pieces(read, watch))
         self._frames = _frames(stream, self.warnings, sink)
 
     @property
@@ -65,9 +80,18 @@ class Capture:
 
     def __iter__(self) -> Iterator[Frame]:
         for frame in self._frames:
-            self.count += 1
+            self.count = frame.number
             yield frame
         self.close()
+
+    def _pieces(self, read: Callable[[int], bytes], watch: Watch | None) -> Iterator[bytes]:
+        octets, piece = 0, b"begin"
+        while piece:
+            if watch is not None:
+                watch(octets, self.count)
+            piece = read(PIECE)
+            octets += len(piece)
+            yield piece
 
     def __enter__(self) -> Capture:
         return self
@@ -81,21 +105,32 @@ class Capture:
         self.close()
 
 
-def read(path: str | Path, sink: FrameSink | None = None) -> Capture:
+def is_capture(path: str | Path) -> bool:
+    """Whether a file begins like a capture, or may be one but cannot be opened."""
+    try:
+        read(path).close()
+    except CaptureError as error:
+        if error.code in _UNSUPPORTED.values():
+            return "cap" in Path(path).name.lower()
+        return error.code not in _NO_CAPTURE
+    return True
+
+
+def read(path: str | Path, sink: FrameSink | None = None, watch: Watch | None = None) -> Capture:
     """Return the capture at `path`; `-` is standard input.
 
     Reads pcap, pcapng and snoop, plain or compressed with gzip, zstd or lz4. Raises CaptureError
     if the file cannot be read or is not a capture; one that is damaged later yields its frames,
     then a warning.
 
-    `sink` may take plain frames, which are then not yielded.
+    `sink` may take plain frames, which are then not yielded; `watch` is told how far it was read.
     """
     if str(path) == "-":
         if sys.stdin.isatty():
             raise CaptureError("capture.terminal")
         # read1 returns what is there, so that a capture still being written is shown as it grows.
         stdin = cast("BufferedReader", sys.stdin.buffer)
-        return _capture("standard input", stdin.read1, lambda: None, sink)
+        return _capture(STANDARD_INPUT, stdin.read1, lambda: None, sink, watch)
     name = str(path)
     try:
         file = Path(path).open("rb", buffering=0)  # noqa: SIM115 - the capture closes it
@@ -110,17 +145,21 @@ def read(path: str | Path, sink: FrameSink | None = None) -> Capture:
         why = system_error(error) if isinstance(error, OSError) else error
         raise CaptureError("file.unopened", why=why).at(name) from None
     try:
-        return _capture(name, file.read, file.close, sink)
+        return _capture(name, file.read, file.close, sink, watch)
     except CaptureError:
         file.close()
         raise
 
 
 def _capture(
-    name: str, read: Callable[[int], bytes], close: Callable[[], None], sink: FrameSink | None
+    name: str,
+    read: Callable[[int], bytes],
+    close: Callable[[], None],
+    sink: FrameSink | None,
+    watch: Watch | None,
 ) -> Capture:
     try:
-        return Capture(name, read, close, sink)
+        return Capture(name, read, close, sink, watch)
     except CaptureError as error:
         raise error.at(name) from None
 

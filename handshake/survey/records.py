@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from handshake.diagnosis import Others
 from handshake.errors import CaptureError
 from handshake.survey.flow_table import FlowTable
 from handshake.survey.nat_sides import NatSides
+from handshake.survey.parallel import may_fork
+from handshake.survey.paths import capture_files
+from handshake.survey.reading import Reading
 from handshake.survey.source import File, Parts, ReadReport, Source
 from handshake.tcp import Endpoint, Observed
 from handshake.tcp.address import ip_address
@@ -18,12 +21,15 @@ from handshake.tracker import PairTracker, zeek_records
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+    from handshake.capture.open import Watch
     from handshake.events import Judgment, Step
     from handshake.record import Record
     from handshake.tracker import Connection
     from handshake.tracker.zeek import ZeekRecord
+
+_Made = TypeVar("_Made")
 
 
 class Records:
@@ -40,17 +46,27 @@ class Records:
         merge: bool = False,
         dedup: bool = False,
         reorder: bool = False,
+        jobs: int | None = None,
     ) -> None:
-        self._paths = list(paths)
+        self._not_found: list[CaptureError] = []
+        self.paths = capture_files(paths, self._not_found)
+        """The files, each of a folder or pattern by itself."""
+
         self._merge = merge
         self._dedup = dedup
         self._reorder = reorder
-        self._sources: list[Source] = (
-            [Parts(self._paths, reorder=reorder)]
-            if merge
-            else [File(path, reorder=reorder) for path in self._paths]
-        )
+        self._jobs = jobs
+        self._sources: list[Source] = []
+        if not merge:
+            self._sources += [File(path, reorder=reorder) for path in self.paths]
+        elif self.paths:
+            self._sources.append(Parts(self.paths, reorder=reorder))
         self._report = ReadReport()
+        self.stopped = False
+        """Whether `stop` was called."""
+
+        self.reading = Reading()
+        """How far they were read; `watch` sets it."""
 
     @property
     def warnings(self) -> list[CaptureError]:
@@ -62,29 +78,110 @@ class Records:
         """Why some files could not be read at all; complete after the last record."""
         return self._report.errors
 
+    @property
+    def in_processes(self) -> bool:
+        """Whether files are read in other processes, so that `stop` has an effect."""
+        return self._jobs is not None and len(self._sources) > 1 and may_fork()
+
+    def watch(self, tell: Callable[[Reading], None]) -> None:
+        """Let `tell` know how far reading has come."""
+        self.reading = Reading(tell)
+
+    def stop(self) -> None:
+        """Let no more records follow, except those of files that other processes have read."""
+        self.stopped = True
+
     def __iter__(self) -> Iterator[Record]:
-        for record, _ in self._read(every=False):
-            yield record
+        return self.mapped(lambda record: record)
+
+    def mapped(self, make: Callable[[Record], _Made | None]) -> Iterator[_Made]:
+        """Yield what `make` makes of each record that is not None, where the record is made."""
+        return self._read(lambda record, _: make(record), every=False)
 
     def with_zeek(self) -> Iterator[tuple[Record, list[ZeekRecord]]]:
         """Yield each record with the connection's rows of Zeek's conn.log."""
-        for record, connection in self._read(every=True):
-            assert connection is not None
-            yield record, zeek_records(connection)
 
-    def _read(self, *, every: bool) -> Iterator[tuple[Record, Connection | None]]:
-        self._report = ReadReport()
-        for source in self._sources:
-            yield from _records(source, self._report, every=every, dedup=self._dedup)
-        if not self._report.readable and self._report.errors:
-            raise self._report.errors.pop()
+        def make(record: Record, connection: Connection | None) -> tuple[Record, list[ZeekRecord]]:
+            assert connection is not None
+            return record, zeek_records(connection)
+
+        return self._read(make, every=True)
+
+    def _read(
+        self, make: Callable[[Record, Connection | None], _Made | None], *, every: bool
+    ) -> Iterator[_Made]:
+        from handshake.packet import decode  # noqa: F401 - once, before there are processes
+
+        self._report = report = ReadReport(errors=list(self._not_found))
+        parallel = self.in_processes
+
+        def of(at: int, watch: Watch) -> Iterator[_Made | ReadReport]:
+            found, source = ReadReport(), self._sources[at]
+            try:
+                for record, connection in _records(
+                    source, found, watch, every=every, dedup=self._dedup, share=not parallel
+                ):
+                    made = make(record, connection)
+                    if made is not None:
+                        yield made
+            except MemoryError:
+                found.errors.append(CaptureError("list.memory").at(source.name))
+            yield found
+
+        try:
+            for each in self._in_processes(of) if parallel else self._in_this_process(of):
+                if isinstance(each, ReadReport):
+                    report.add(each)
+                else:
+                    yield each
+        finally:
+            self.reading.end()
+        if not report.readable and report.errors:
+            raise report.errors.pop()
+
+    def _in_this_process(
+        self, of: Callable[[int, Watch], Iterator[_Made | ReadReport]]
+    ) -> Iterator[_Made | ReadReport]:
+        for at in range(len(self._sources)):
+            yield from of(at, self.reading.of(at))
+            self.reading.ended()
+
+    def _in_processes(
+        self, of: Callable[[int, Watch], Iterator[_Made | ReadReport]]
+    ) -> Iterator[_Made | ReadReport]:
+        from handshake.survey.workers import Died, Workers
+
+        paths = self.paths
+        workers = Workers(
+            of,
+            len(paths),
+            self._jobs or 1,
+            may_repeat=lambda at: not _is_read_once(paths[at]),
+        )
+
+        def go_on() -> bool:
+            self.reading.files = workers.ended
+            self.reading.told()
+            return not self.stopped
+
+        for at, found in workers.results(self.reading.of, go_on):
+            if not isinstance(found, Died):
+                yield found
+                continue
+            code = "list.process-again" if found.again else "list.process-died"
+            error = CaptureError(code, signal=found.signal).at(str(paths[at]))
+            if found.again:
+                yield ReadReport(warnings=[error])
+            else:
+                yield ReadReport(errors=[error], readable=0)
+        self.reading.files = workers.ended
 
     def steps(self, record: Record, most: int | None = None) -> list[Step]:
         """Return the steps of one connection, at most `most`; this reads its file again.
 
         Raises CaptureError if the file cannot be read again, or has changed.
         """
-        paths = [self._paths] if self._merge else [[path] for path in self._paths]
+        paths = [self.paths] if self._merge else [[path] for path in self.paths]
         for files, source in zip(paths, self._sources, strict=True):
             if not self._merge and source.name != record.capture:
                 continue
@@ -101,28 +198,35 @@ class Records:
 
 
 def records(
-    *paths: str | Path, merge: bool = False, dedup: bool = False, reorder: bool = False
+    *paths: str | Path,
+    merge: bool = False,
+    dedup: bool = False,
+    reorder: bool = False,
+    jobs: int | None = None,
 ) -> Records:
     """Return the records of the captures at `paths`; `-` is standard input.
+
+    A path may be a folder, which is searched, or a pattern such as `day/**/*.pcap`. With `jobs` so
+    many files are read at a time, each in a process forked from this one, with the same result.
 
     With `merge` the files are the parts of one capture, in which connections may go on from one
     file to the next. With `dedup` packets that were captured before are dropped; with `reorder`
     the packets are sorted by time, for which all must be read first. Iterating raises CaptureError
     where no file could be read.
     """
-    return Records(paths, merge=merge, dedup=dedup, reorder=reorder)
+    return Records(paths, merge=merge, dedup=dedup, reorder=reorder, jobs=jobs)
 
 
 def _records(
-    source: Source, report: ReadReport, *, every: bool, dedup: bool
+    source: Source, report: ReadReport, watch: Watch, *, every: bool, dedup: bool, share: bool
 ) -> Iterator[tuple[Record, Connection | None]]:
     from handshake.packet.decode import Decoder
 
     decoder, readable, found = Decoder(), report.readable, False
     copies = back = 0
     sides = NatSides()
-    flows = FlowTable(decoder, every=every, dedup=dedup, others=Others())
-    ended = flows.records(source.frames(report, flows))
+    flows = FlowTable(decoder, every=every, dedup=dedup, others=Others(), share=share)
+    ended = flows.records(source.frames(report, flows, watch))
     for each, connection in sides.paired(ended, lambda: flows.whole):
         record = changed(each, capture=source.file_of(each.frames[0]))
         yield record, connection

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from handshake.capture.open import read
+from handshake.capture.open import STANDARD_INPUT, read
 from handshake.capture.order import in_order
 from handshake.errors import CaptureError
+from handshake.survey.reading import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from handshake.capture.open import Watch
     from handshake.capture.sink import FrameSink
     from handshake.packet.frame import Frame
 
@@ -31,6 +33,12 @@ class ReadReport:
     readable: int = 0
     """How many files could be read, at least in part."""
 
+    def add(self, other: ReadReport) -> None:
+        """Add what is said of another file."""
+        self.warnings += other.warnings
+        self.errors += other.errors
+        self.readable += other.readable
+
 
 class File:
     """One capture file."""
@@ -39,16 +47,17 @@ class File:
         """With `reorder` the frames are sorted by time."""
         self._path = path
         self._reorder = reorder
-        self.name = str(path)
+        self.name = STANDARD_INPUT if str(path) == "-" else str(path)
 
-    def frames(self, report: ReadReport, sink: FrameSink | None = None) -> Iterator[Frame]:
+    def frames(
+        self, report: ReadReport, sink: FrameSink | None = None, watch: Watch | None = None
+    ) -> Iterator[Frame]:
         """Yield every frame that `sink` does not take, and report what is wrong with the file."""
         try:
-            capture = read(self._path, None if self._reorder else sink)
+            capture = read(self._path, None if self._reorder else sink, watch)
         except CaptureError as error:
             report.errors.append(error)
             return
-        self.name = capture.name
         with capture:
             yield from in_order(capture) if self._reorder else capture
         found = [each.at(self.name) for each in capture.warnings]
@@ -78,18 +87,24 @@ class Parts:
 
         self.name = f"{len(paths)} files"
 
-    def frames(self, report: ReadReport, sink: FrameSink | None = None) -> Iterator[Frame]:  # noqa: ARG002
+    def frames(
+        self,
+        report: ReadReport,
+        sink: FrameSink | None = None,  # noqa: ARG002
+        watch: Watch | None = None,
+    ) -> Iterator[Frame]:
         """Yield the frames of all readable files. The sink takes none: all get new numbers."""
-        frames = self._numbered(report)
+        frames = self._numbered(report, watch)
         yield from in_order(frames) if self._reorder else frames
 
-    def _numbered(self, report: ReadReport) -> Iterator[Frame]:
+    def _numbered(self, report: ReadReport, watch: Watch | None) -> Iterator[Frame]:
         self._firsts.clear()
         number = latest = 0
-        for file in self._files:
+        reading = Reading(None if watch is None else lambda whole: watch(whole.octets, number))
+        for at, file in enumerate(self._files):
             self._firsts.append(number + 1)
             begun = False
-            for frame in file.frames(report):
+            for frame in file.frames(report, watch=reading.of(at)):
                 if not begun and frame.time < latest:
                     report.warnings.append(CaptureError("list.overlap").at(file.name))
                 begun = True

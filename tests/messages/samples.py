@@ -503,6 +503,9 @@ _OWN_VALUES: Final[dict[str, dict[str, object]]] = {
     "filter.depth": {"most": 50},
     "filter.not-a-boolean": {"key": "client.ecn"},
     "internal": {"why": "ZeroDivisionError: division by zero"},
+    "list.interrupted": {"done": 12, "count": 40, "one": False},
+    "list.process-again": {"signal": "SIGKILL"},
+    "list.process-died": {"signal": "SIGKILL"},
     "list.summary-form": {"option": "--zeek"},
     "no-raw-sockets": {"why": "address family not supported by protocol (EAFNOSUPPORT)"},
     "no-syn": {"why": "this machine has no route to the address (ENETUNREACH)"},
@@ -564,6 +567,7 @@ _MORE_ERRORS: Final[tuple[tuple[str, dict[str, object]], ...]] = (
     ("capture.truncated", {"packet": 0, "why": ""}),
     ("copies", {"count": 1, "dropped": True}),
     ("list.late", {"count": 3, "one": False}),
+    ("list.interrupted", {"done": 1, "count": 2, "one": True}),
     ("replay.connection", {"count": 0}),
     ("probe.positive", {"option": "--rate", "value": "0", "most": ""}),
 )
