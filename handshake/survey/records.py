@@ -79,6 +79,11 @@ class Records:
         return self._report.errors
 
     @property
+    def read(self) -> list[str]:
+        """The names of the captures whose records have all been returned, whole or damaged."""
+        return self._report.read
+
+    @property
     def in_processes(self) -> bool:
         """Whether files are read in other processes, so that `stop` has an effect."""
         return self._jobs is not None and len(self._sources) > 1 and may_fork()
@@ -136,7 +141,7 @@ class Records:
                     yield each
         finally:
             self.reading.end()
-        if not report.readable and report.errors:
+        if not report.read and report.errors:
             raise report.errors.pop()
 
     def _in_this_process(
@@ -173,7 +178,7 @@ class Records:
             if found.again:
                 yield ReadReport(warnings=[error])
             else:
-                yield ReadReport(errors=[error], readable=0)
+                yield ReadReport(errors=[error])
         self.reading.files = workers.ended
 
     def steps(self, record: Record, most: int | None = None) -> list[Step]:
@@ -222,7 +227,7 @@ def _records(
 ) -> Iterator[tuple[Record, Connection | None]]:
     from handshake.packet.decode import Decoder
 
-    decoder, readable, found = Decoder(), report.readable, False
+    decoder, before, found = Decoder(), len(report.read), False
     copies = back = 0
     sides = NatSides()
     flows = FlowTable(decoder, every=every, dedup=dedup, others=Others(), share=share)
@@ -238,7 +243,7 @@ def _records(
         warnings.append(CaptureError("copies", count=copies, dropped=dedup))
     if back:
         warnings.append(CaptureError("list.clock-steps", count=back))
-    if report.readable > readable and not found:
+    if len(report.read) > before and not found:
         warnings.append(CaptureError("list.no-tcp"))
     if flows.late:
         seconds = flows.waited // NS_PER_SECOND

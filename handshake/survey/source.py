@@ -30,14 +30,14 @@ class ReadReport:
     errors: list[CaptureError] = field(default_factory=list)
     """Why files could not be read at all."""
 
-    readable: int = 0
-    """How many files could be read, at least in part."""
+    read: list[str] = field(default_factory=list)
+    """The names of the files that could be read, at least in part."""
 
     def add(self, other: ReadReport) -> None:
         """Add what is said of another file."""
         self.warnings += other.warnings
         self.errors += other.errors
-        self.readable += other.readable
+        self.read += other.read
 
 
 class File:
@@ -62,7 +62,7 @@ class File:
             yield from in_order(capture) if self._reorder else capture
         found = [each.at(self.name) for each in capture.warnings]
         if capture.readable:
-            report.readable += 1
+            report.read.append(self.name)
             report.warnings += found
         else:
             report.errors += found

@@ -506,6 +506,12 @@ _OWN_VALUES: Final[dict[str, dict[str, object]]] = {
     "list.interrupted": {"done": 12, "count": 40, "one": False},
     "list.process-again": {"signal": "SIGKILL"},
     "list.process-died": {"signal": "SIGKILL"},
+    "library": {
+        "asked": "--parquet",
+        "library": "pyarrow",
+        "package": "'tcp-handshake[table]'",
+    },
+    "list.partial": {"names": ["week.parquet.partial"], "one": True},
     "list.summary-form": {"option": "--zeek"},
     "no-raw-sockets": {"why": "address family not supported by protocol (EAFNOSUPPORT)"},
     "no-syn": {"why": "this machine has no route to the address (ENETUNREACH)"},
