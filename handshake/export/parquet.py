@@ -70,7 +70,7 @@ def partition(capture: str) -> str:
     return f"capture={safe}"
 
 
-class Table:
+class ParquetFile:
     """A Parquet file that is being written."""
 
     partitioned = False
@@ -94,7 +94,7 @@ class Table:
         self._file.discard()
 
 
-class PartitionedTable:
+class ParquetFolder:
     """A folder with one Parquet file for each capture, as Hive and others know it.
 
     The file of a capture is `capture=NAME/part-0.parquet`, without the column that is in its path.
@@ -190,7 +190,7 @@ class PartitionedTable:
 
 
 @contextmanager
-def opened(target: str) -> Iterator[Table | PartitionedTable]:
+def opened(target: str) -> Iterator[ParquetFile | ParquetFolder]:
     """Open a table: a file if the name ends in `.parquet`, if it is one, or is `-`; else a folder.
 
     Call its `end` after the last row; if that is not reached, what was written is removed.
@@ -205,7 +205,7 @@ def opened(target: str) -> Iterator[Table | PartitionedTable]:
     )
     if single and not target.endswith(SUFFIX):
         _refuse_other(target)
-    table = Table(target) if single else PartitionedTable(target)
+    table = ParquetFile(target) if single else ParquetFolder(target)
     try:
         yield table
     except BaseException:

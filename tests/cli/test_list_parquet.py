@@ -33,7 +33,8 @@ def rows(path: Path) -> list[dict[str, Any]]:
     wanted = [
         each for each in ("capture", "stream", "client", "findings") if each in table.schema.names
     ]
-    return table.select(wanted).to_pylist()
+    found: list[dict[str, Any]] = table.select(wanted).to_pylist()
+    return found
 
 
 def listed(*args: str) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from pyarrow import dataset
 
 from handshake.errors import LocalError, UsageError
 from handshake.export import parquet
-from handshake.export.parquet import Table, opened, partition, row
+from handshake.export.parquet import ParquetFile, opened, partition, row
 from handshake.export.value_types import ValueType, flat_types, record_type
 from handshake.query.keys import KEYS
 from handshake.record import (
@@ -128,7 +128,7 @@ def test_rows_are_written_while_they_come(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(parquet, "_ROW_GROUP", 100)
     path = tmp_path / "x.parquet"
     with opened(str(path)) as table:
-        assert isinstance(table, Table)
+        assert isinstance(table, ParquetFile)
         held = []
         for at in range(1000):
             table.write([row(record(stream=at))], tuple)
