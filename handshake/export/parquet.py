@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from handshake.capture.output import create, make_folder, refuse_terminal
 from handshake.errors import LocalError, UsageError, system_error
 from handshake.export.library import required
-from handshake.export.value_types import ValueType, record_type
+from handshake.export.value_types import ValueType, record_type, utf_8
 from handshake.record import nanoseconds
 
 if TYPE_CHECKING:
@@ -54,9 +54,7 @@ def row(record: Record) -> Json:
     """Return a record as a row: its JSON, with the time in nanoseconds since 1970."""
     found = record.as_json()
     found["start"] = nanoseconds(record.start)
-    if record.capture is not None:
-        # Octets of a file name that are not UTF-8 are escaped, as they are on a screen.
-        found["capture"] = record.capture.encode("utf-8", "backslashreplace").decode()
+    found["capture"] = utf_8(record.capture)
     return found
 
 
@@ -173,7 +171,7 @@ class ParquetFolder:
         What an earlier run left of the capture is removed.
         """
         for capture in read[self._named :]:
-            name = capture.encode("utf-8", "backslashreplace").decode()
+            name = utf_8(capture) or ""
             if name not in self._parts:
                 self._of(name)
             if file := self._open.pop(name, None):

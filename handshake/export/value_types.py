@@ -49,6 +49,11 @@ def flat_types() -> dict[str, ValueType]:
     return dict(_flat(record_type(), "", nullable=False))
 
 
+def utf_8(text: str | None) -> str | None:
+    """Return a text that UTF-8 can hold: octets of a file name that it cannot are escaped."""
+    return text if text is None else text.encode("utf-8", "backslashreplace").decode()
+
+
 def _type(part: Mapping[str, Any], known: Mapping[str, Any]) -> ValueType:
     if "$ref" in part:
         return _type(known[part["$ref"].removeprefix("#/$defs/")], known)
