@@ -46,7 +46,7 @@ class Columns(Mapping[str, "NDArray[Any]"]):
     | lists: `findings.code`, `frames` | `object`, of `list` | an empty list |
 
     Integers and booleans that may be null are masked arrays (`numpy.ma`): sums and comparisons
-    leave out what is not known, and `filled(0)` gives an ordinary array. The others are ordinary
+    leave out what is not known, and `filled()` puts 0 in its place. The others are ordinary
     arrays. Octets of a file name that are not UTF-8 are escaped in `capture`.
     """
 
@@ -160,8 +160,11 @@ def columns(
             part.append(_array(kind, column))
     arrays = {}
     for name, part in zip(types, parts, strict=True):
-        join = np.ma.concatenate if np.ma.isMaskedArray(part[0]) else np.concatenate
-        arrays[name] = join(part)
+        if np.ma.isMaskedArray(part[0]):
+            arrays[name] = np.ma.concatenate(part)
+            arrays[name].fill_value = 0
+        else:
+            arrays[name] = np.concatenate(part)
         part.clear()
     return Columns(arrays, source.warnings, source.errors)
 
