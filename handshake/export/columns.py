@@ -160,11 +160,11 @@ def columns(
             part.append(_array(kind, column))
     arrays = {}
     for name, part in zip(types, parts, strict=True):
+        joined = np.concatenate([np.ma.getdata(each) for each in part])
         if np.ma.isMaskedArray(part[0]):
-            arrays[name] = np.ma.concatenate(part)
-            arrays[name].fill_value = 0
-        else:
-            arrays[name] = np.concatenate(part)
+            mask = np.concatenate([np.ma.getmaskarray(each) for each in part])
+            joined = np.ma.MaskedArray(joined, mask, fill_value=0)
+        arrays[name] = joined
         part.clear()
     return Columns(arrays, source.warnings, source.errors)
 
