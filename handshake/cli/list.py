@@ -65,6 +65,14 @@ def list_connections(
             "machine has processors, since reading waits for them and not for the disk.",
         ),
     ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="tcp://HOST:PORT",
+            help="Let the workers of a Dask cluster read the files, which they must be able to "
+            "open: a shared directory, or URLs such as s3://bucket/*.pcap.",
+        ),
+    ] = None,
     wanted: Annotated[
         str | None,
         typer.Option(
@@ -121,8 +129,16 @@ def list_connections(
     }
     form = _form(given, summary=summary)
     selection = _Selection(wanted, sort, problems=problems)
-    jobs = jobs or processors()
-    source = records(*captures, merge=merge, dedup=dedup, reorder=reorder, jobs=jobs)
+    if jobs is not None and scheduler is not None:
+        raise UsageError("exclusive", options=["--jobs", "--scheduler"])
+    source = records(
+        *captures,
+        merge=merge,
+        dedup=dedup,
+        reorder=reorder,
+        jobs=jobs or processors(),
+        scheduler=scheduler,
+    )
     style = _Style(plain=plain, ascii_only=ascii_only, source=source)
     interactive = form is Form.TEXT and not summary and is_interactive(plain=plain)
     no_rows = form is Form.PARQUET or (form is Form.TEXT and style.in_table)

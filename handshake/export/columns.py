@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from handshake.export.library import required
 from handshake.export.parquet import arrow_type
 from handshake.export.value_types import ValueType, flat_types, utf_8
+from handshake.library import required
 from handshake.query.keys import KEYS
 from handshake.record import nanoseconds
 from handshake.survey import records

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from handshake.capture.output import create, make_folder, refuse_terminal
 from handshake.errors import LocalError, UsageError, system_error
-from handshake.export.library import required
 from handshake.export.value_types import ValueType, record_type, utf_8
+from handshake.library import required
 from handshake.record import nanoseconds
 
 if TYPE_CHECKING:

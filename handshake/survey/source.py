@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from handshake.capture.open import STANDARD_INPUT, read
+from handshake.capture.open import STANDARD_INPUT, is_url, read
 from handshake.capture.order import in_order
 from handshake.errors import CaptureError
 from handshake.survey.reading import Reading
@@ -43,9 +43,12 @@ class ReadReport:
 class File:
     """One capture file."""
 
-    def __init__(self, path: str | Path, *, reorder: bool = False) -> None:
-        """With `reorder` the frames are sorted by time."""
-        self._path = path
+    def __init__(self, path: str | Path, *, reorder: bool = False, folder: str = "") -> None:
+        """With `reorder` the frames are sorted by time.
+
+        `folder` is where a relative path begins, if not in the current directory.
+        """
+        self._path = path if is_url(path) or not folder else Path(folder, path)
         self._reorder = reorder
         self.name = STANDARD_INPUT if str(path) == "-" else str(path)
 
@@ -54,7 +57,7 @@ class File:
     ) -> Iterator[Frame]:
         """Yield every frame that `sink` does not take, and report what is wrong with the file."""
         try:
-            capture = read(self._path, None if self._reorder else sink, watch)
+            capture = read(self._path, None if self._reorder else sink, watch, self.name)
         except CaptureError as error:
             report.errors.append(error)
             return
@@ -79,9 +82,11 @@ class Parts:
     the next, as `mergecap -a` joins them.
     """
 
-    def __init__(self, paths: Sequence[str | Path], *, reorder: bool = False) -> None:
+    def __init__(
+        self, paths: Sequence[str | Path], *, reorder: bool = False, folder: str = ""
+    ) -> None:
         self._reorder = reorder
-        self._files = [File(path) for path in sorted(paths, key=_begins)]
+        self._files = [File(path, folder=folder) for path in sorted(paths, key=_begins)]
         self._firsts = [1]
         """The number of each file's first frame."""
 
@@ -124,7 +129,7 @@ Source: TypeAlias = File | Parts
 def _begins(path: str | Path) -> float:
     """Return the time of a file's first packet; infinite if that is not known yet."""
     # A pipe can be read only once, and is likely the part still being written.
-    if not Path(path).is_file():
+    if not is_url(path) and not Path(path).is_file():
         return float("inf")
     try:
         with read(path) as capture:

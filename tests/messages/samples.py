@@ -506,6 +506,11 @@ _OWN_VALUES: Final[dict[str, dict[str, object]]] = {
     "list.interrupted": {"done": 12, "count": 40, "one": False},
     "list.process-again": {"signal": "SIGKILL"},
     "list.process-died": {"signal": "SIGKILL"},
+    "cluster.address": {"address": "localhost"},
+    "cluster.lost": {"address": "tcp://192.0.2.1:8786"},
+    "cluster.no-workers": {"address": "tcp://192.0.2.1:8786", "seconds": 30},
+    "cluster.other-version": {"why": "No module named 'handshake'"},
+    "cluster.unreachable": {"address": "tcp://192.0.2.1:8786", "seconds": 10.0},
     "library": {
         "asked": "--parquet",
         "library": "pyarrow",
