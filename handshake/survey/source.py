@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -10,10 +11,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from handshake.capture.open import STANDARD_INPUT, is_url, read
 from handshake.capture.order import in_order
 from handshake.errors import CaptureError
+from handshake.escape import printable
+from handshake.survey.joints import AROUND, missing_between
 from handshake.survey.reading import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from handshake.capture.open import Watch
     from handshake.capture.sink import FrameSink
@@ -106,16 +109,36 @@ class Parts:
         self._firsts.clear()
         number = latest = 0
         reading = Reading(None if watch is None else lambda whole: watch(whole.octets, number))
+        before: deque[Frame] = deque(maxlen=AROUND)
         for at, file in enumerate(self._files):
             self._firsts.append(number + 1)
-            begun = False
+            overlaps = False
+            earlier = list(before)
+            after: list[Frame] = []
             for frame in file.frames(report, watch=reading.of(at)):
-                if not begun and frame.time < latest:
+                if not after and frame.time < latest:
+                    overlaps = True
                     report.warnings.append(CaptureError("list.overlap").at(file.name))
-                begun = True
+                if len(after) < AROUND:
+                    after.append(frame)
+                    if len(after) == AROUND and not overlaps:
+                        self._join(earlier, after, at, report)
                 number += 1
                 latest = max(latest, frame.time)
                 yield frame._replace(number=number)
+                before.append(frame)
+            if len(after) < AROUND and not overlaps:
+                self._join(earlier, after, at, report)
+
+    def _join(
+        self, before: Iterable[Frame], after: list[Frame], at: int, report: ReadReport
+    ) -> None:
+        """Report octets that are missing where a file follows the one before it."""
+        count = missing_between(before, after) if at and after else 0
+        if count:
+            names = {"count": count, "before": printable(self._files[at - 1].name)}
+            error = CaptureError("list.missing", **names)
+            report.warnings.append(error.at(self._files[at].name))
 
     def file_of(self, frame: int | None) -> str:
         """Return the name of the file that holds a frame, by its number over all files."""

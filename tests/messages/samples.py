@@ -504,6 +504,7 @@ _OWN_VALUES: Final[dict[str, dict[str, object]]] = {
     "filter.not-a-boolean": {"key": "client.ecn"},
     "internal": {"why": "ZeroDivisionError: division by zero"},
     "list.interrupted": {"done": 12, "count": 40, "one": False},
+    "list.missing": {"count": 3, "before": "day.pcap04"},
     "list.process-again": {"signal": "SIGKILL"},
     "list.process-died": {"signal": "SIGKILL"},
     "cluster.address": {"address": "localhost"},
