@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from handshake.capture import pcap, pcapng, snoop
-from handshake.capture.compression import decompressor
+from handshake.capture.compression import at_most, decompressor, limited
 from handshake.capture.reader import PIECE, Reader
 from handshake.errors import CaptureError, system_error
 
@@ -63,15 +64,18 @@ class Capture:
         close: Callable[[], None],
         sink: FrameSink | None = None,
         watch: Watch | None = None,
+        most: Callable[[int], int] = at_most,
     ) -> None:
+        """`most` returns how much may be unpacked of so many octets that were read."""
         self.name = name
         self.warnings = []
         self.count = 0
         self.close = close
         """Closes the file before the last frame was read."""
 
+        self._read = 0
         stream = Reader(self._pieces(read, watch))
-        self._frames = _frames(stream, self.warnings, sink)
+        self._frames = _frames(stream, self.warnings, sink, lambda: most(self._read))
 
     @property
     def readable(self) -> bool:
@@ -85,12 +89,12 @@ class Capture:
         self.close()
 
     def _pieces(self, read: Callable[[int], bytes], watch: Watch | None) -> Iterator[bytes]:
-        octets, piece = 0, b"begin"
+        piece = b"begin"
         while piece:
             if watch is not None:
-                watch(octets, self.count)
+                watch(self._read, self.count)
             piece = read(PIECE)
-            octets += len(piece)
+            self._read += len(piece)
             yield piece
 
     def __enter__(self) -> Capture:
@@ -116,7 +120,12 @@ def is_capture(path: str | Path) -> bool:
     return True
 
 
-def read(path: str | Path, sink: FrameSink | None = None, watch: Watch | None = None) -> Capture:
+def read(
+    path: str | Path,
+    sink: FrameSink | None = None,
+    watch: Watch | None = None,
+    max_unpacked: int | None = None,
+) -> Capture:
     """Return the capture at `path`; `-` is standard input.
 
     Reads pcap, pcapng and snoop, plain or compressed with gzip, zstd or lz4. Raises CaptureError
@@ -124,13 +133,16 @@ def read(path: str | Path, sink: FrameSink | None = None, watch: Watch | None = 
     then a warning.
 
     `sink` may take plain frames, which are then not yielded; `watch` is told how far it was read.
+    A compressed capture ends with a warning where it unpacks to more than `max_unpacked` octets, by
+    default `TIMES` its size, and `FLOOR` at least.
     """
+    most = at_most if max_unpacked is None else lambda _: max_unpacked
     if str(path) == "-":
         if sys.stdin.isatty():
             raise CaptureError("capture.terminal")
         # read1 returns what is there, so that a capture still being written is shown as it grows.
         stdin = cast("BufferedReader", sys.stdin.buffer)
-        return _capture(STANDARD_INPUT, stdin.read1, lambda: None, sink, watch)
+        return _capture(STANDARD_INPUT, stdin.read1, lambda: None, sink, watch, most)
     name = str(path)
     try:
         file = Path(path).open("rb", buffering=0)  # noqa: SIM115 - the capture closes it
@@ -145,7 +157,10 @@ def read(path: str | Path, sink: FrameSink | None = None, watch: Watch | None = 
         why = system_error(error) if isinstance(error, OSError) else error
         raise CaptureError("file.unopened", why=why).at(name) from None
     try:
-        return _capture(name, file.read, file.close, sink, watch)
+        size = os.fstat(file.fileno()).st_size  # of a pipe 0
+        if max_unpacked is None:
+            most = lambda octets: at_most(max(octets, size))  # noqa: E731
+        return _capture(name, file.read, file.close, sink, watch, most)
     except CaptureError:
         file.close()
         raise
@@ -157,19 +172,23 @@ def _capture(
     close: Callable[[], None],
     sink: FrameSink | None,
     watch: Watch | None,
+    most: Callable[[int], int],
 ) -> Capture:
     try:
-        return Capture(name, read, close, sink, watch)
+        return Capture(name, read, close, sink, watch, most)
     except CaptureError as error:
         raise error.at(name) from None
 
 
 def _frames(
-    stream: Reader, warnings: list[CaptureError], sink: FrameSink | None
+    stream: Reader,
+    warnings: list[CaptureError],
+    sink: FrameSink | None,
+    most: Callable[[], int],
 ) -> Iterator[Frame]:
     magic = bytes(stream.peek(_MAGIC_OCTETS))
     if (decompress := decompressor(magic)) is not None:
-        stream = Reader(decompress(stream.rest()))
+        stream = Reader(limited(decompress(stream.rest()), most))
         magic = bytes(stream.peek(_MAGIC_OCTETS))
     if magic[:4] in pcap.MAGICS:
         return pcap.frames(stream, warnings, sink)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from handshake.cli.parameters import Ascii, Dedup, Json, Plain, Reorder  # noqa: TC001
+from handshake.cli.parameters import Ascii, Dedup, Json, MaxUnpacked, Plain, Reorder, octets
 from handshake.errors import UsageError
 from handshake.escape import printable
 from handshake.messages import text
@@ -85,6 +85,7 @@ def list_connections(
     ] = False,
     dedup: Dedup = False,
     reorder: Reorder = False,
+    max_unpacked: MaxUnpacked = None,
     as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one column per key.")] = False,
     as_zeek: Annotated[bool, typer.Option("--zeek", help="Print a conn.log like Zeek's.")] = False,
@@ -107,7 +108,14 @@ def list_connections(
     form = _form(as_json=as_json, as_csv=as_csv, as_zeek=as_zeek, summary=summary)
     selection = _Selection(wanted, sort, problems=problems)
     jobs = jobs or processors()
-    source = records(*captures, merge=merge, dedup=dedup, reorder=reorder, jobs=jobs)
+    source = records(
+        *captures,
+        merge=merge,
+        dedup=dedup,
+        reorder=reorder,
+        jobs=jobs,
+        max_unpacked=octets(max_unpacked, "--max-unpacked"),
+    )
     style = _Style(plain=plain, ascii_only=ascii_only, source=source)
     interactive = form is Form.TEXT and not summary and is_interactive(plain=plain)
     held = summary or sort is not None or (form is Form.TEXT and style.in_table)

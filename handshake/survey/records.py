@@ -47,6 +47,7 @@ class Records:
         dedup: bool = False,
         reorder: bool = False,
         jobs: int | None = None,
+        max_unpacked: int | None = None,
     ) -> None:
         self._not_found: list[CaptureError] = []
         self.paths = capture_files(paths, self._not_found)
@@ -58,9 +59,11 @@ class Records:
         self._jobs = jobs
         self._sources: list[Source] = []
         if not merge:
-            self._sources += [File(path, reorder=reorder) for path in self.paths]
+            self._sources += [
+                File(path, reorder=reorder, max_unpacked=max_unpacked) for path in self.paths
+            ]
         elif self.paths:
-            self._sources.append(Parts(self.paths, reorder=reorder))
+            self._sources.append(Parts(self.paths, reorder=reorder, max_unpacked=max_unpacked))
         self._report = ReadReport()
         self.stopped = False
         """Whether `stop` was called."""
@@ -203,18 +206,28 @@ def records(
     dedup: bool = False,
     reorder: bool = False,
     jobs: int | None = None,
+    max_unpacked: int | None = None,
 ) -> Records:
     """Return the records of the captures at `paths`; `-` is standard input.
 
     A path may be a folder, which is searched, or a pattern such as `day/**/*.pcap`. With `jobs` so
-    many files are read at a time, each in a process forked from this one, with the same result.
+    many files are read at a time, each in a process forked from this one, with the same result. A
+    compressed capture ends where it unpacks to more than `max_unpacked` octets, by default 100
+    times its size, and 64 MiB at least.
 
     With `merge` the files are the parts of one capture, in which connections may go on from one
     file to the next. With `dedup` packets that were captured before are dropped; with `reorder`
     the packets are sorted by time, for which all must be read first. Iterating raises CaptureError
     where no file could be read.
     """
-    return Records(paths, merge=merge, dedup=dedup, reorder=reorder, jobs=jobs)
+    return Records(
+        paths,
+        merge=merge,
+        dedup=dedup,
+        reorder=reorder,
+        jobs=jobs,
+        max_unpacked=max_unpacked,
+    )
 
 
 def _records(

@@ -46,8 +46,11 @@ class ReadReport:
 class File:
     """One capture file."""
 
-    def __init__(self, path: str | Path, *, reorder: bool = False) -> None:
-        """With `reorder` the frames are sorted by time."""
+    def __init__(
+        self, path: str | Path, *, reorder: bool = False, max_unpacked: int | None = None
+    ) -> None:
+        """With `reorder` the frames are sorted by time; `max_unpacked` is as in `read`."""
+        self._max_unpacked = max_unpacked
         self._path = path
         self._reorder = reorder
         self.name = STANDARD_INPUT if str(path) == "-" else str(path)
@@ -57,7 +60,7 @@ class File:
     ) -> Iterator[Frame]:
         """Yield every frame that `sink` does not take, and report what is wrong with the file."""
         try:
-            capture = read(self._path, None if self._reorder else sink, watch)
+            capture = read(self._path, None if self._reorder else sink, watch, self._max_unpacked)
         except CaptureError as error:
             report.errors.append(error)
             return
@@ -82,9 +85,16 @@ class Parts:
     the next, as `mergecap -a` joins them.
     """
 
-    def __init__(self, paths: Sequence[str | Path], *, reorder: bool = False) -> None:
+    def __init__(
+        self,
+        paths: Sequence[str | Path],
+        *,
+        reorder: bool = False,
+        max_unpacked: int | None = None,
+    ) -> None:
         self._reorder = reorder
-        self._files = [File(path) for path in sorted(paths, key=_begins)]
+        ordered = sorted(paths, key=_begins)
+        self._files = [File(path, max_unpacked=max_unpacked) for path in ordered]
         self._firsts = [1]
         """The number of each file's first frame."""
 
