@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from handshake.capture import pcap, pcapng, snoop
-from handshake.capture.compression import decompressor
+from handshake.capture.compression import at_most, decompressor, limited
 from handshake.capture.reader import PIECE, Reader
 from handshake.errors import CaptureError, system_error
 
@@ -67,15 +68,18 @@ class Capture:
         close: Callable[[], None],
         sink: FrameSink | None = None,
         watch: Watch | None = None,
+        most: Callable[[int], int] = at_most,
     ) -> None:
+        """`most` returns how much may be unpacked of so many octets that were read."""
         self.name = name
         self.warnings = []
         self.count = 0
         self.close = close
         """Closes the file before the last frame was read."""
 
+        self._read = 0
         stream = Reader(self._pieces(read, watch))
-        self._frames = _frames(stream, self.warnings, sink)
+        self._frames = _frames(stream, self.warnings, sink, lambda: most(self._read))
 
     @property
     def readable(self) -> bool:
@@ -89,12 +93,12 @@ class Capture:
         self.close()
 
     def _pieces(self, read: Callable[[int], bytes], watch: Watch | None) -> Iterator[bytes]:
-        octets, piece = 0, b"begin"
+        piece = b"begin"
         while piece:
             if watch is not None:
-                watch(octets, self.count)
+                watch(self._read, self.count)
             piece = read(PIECE)
-            octets += len(piece)
+            self._read += len(piece)
             yield piece
 
     def __enter__(self) -> Capture:
@@ -129,6 +133,7 @@ def read(
     path: str | Path,
     sink: FrameSink | None = None,
     watch: Watch | None = None,
+    max_unpacked: int | None = None,
     name: str | None = None,
 ) -> Capture:
     """Return the capture at `path`, which is a file or a URL; `-` is standard input.
@@ -138,14 +143,16 @@ def read(
     then a warning.
 
     `sink` may take plain frames, which are then not yielded; `watch` is told how far it was read.
-    `name` is what errors call it, if not `path`.
+    A compressed capture ends with a warning where it unpacks to more than `max_unpacked` octets, by
+    default `TIMES` its size, and `FLOOR` at least. `name` is what errors call it, if not `path`.
     """
+    most = at_most if max_unpacked is None else lambda _: max_unpacked
     if str(path) == "-":
         if sys.stdin.isatty():
             raise CaptureError("capture.terminal")
         # read1 returns what is there, so that a capture still being written is shown as it grows.
         stdin = cast("BufferedReader", sys.stdin.buffer)
-        return _capture(STANDARD_INPUT, stdin.read1, lambda: None, sink, watch)
+        return _capture(STANDARD_INPUT, stdin.read1, lambda: None, sink, watch, most)
     name = name or str(path)
     try:
         file = _opened(path)
@@ -162,10 +169,23 @@ def read(
     except CaptureError as error:
         raise error.at(name) from None
     try:
-        return _capture(name, file.read, file.close, sink, watch)
+        size = _size(file)
+        if max_unpacked is None:
+            most = lambda octets: at_most(max(octets, size))  # noqa: E731
+        return _capture(name, file.read, file.close, sink, watch, most)
     except CaptureError:
         file.close()
         raise
+
+
+def _size(file: RawIOBase | BinaryIO) -> int:
+    """Return the size of a file; 0 of a pipe."""
+    if hasattr(file, "size"):  # of a URL
+        return int(file.size or 0)
+    try:
+        return os.fstat(file.fileno()).st_size
+    except OSError:  # io.UnsupportedOperation, of a URL
+        return 0
 
 
 def _opened(path: str | Path) -> RawIOBase | BinaryIO:
@@ -190,19 +210,23 @@ def _capture(
     close: Callable[[], None],
     sink: FrameSink | None,
     watch: Watch | None,
+    most: Callable[[int], int],
 ) -> Capture:
     try:
-        return Capture(name, read, close, sink, watch)
+        return Capture(name, read, close, sink, watch, most)
     except CaptureError as error:
         raise error.at(name) from None
 
 
 def _frames(
-    stream: Reader, warnings: list[CaptureError], sink: FrameSink | None
+    stream: Reader,
+    warnings: list[CaptureError],
+    sink: FrameSink | None,
+    most: Callable[[], int],
 ) -> Iterator[Frame]:
     magic = bytes(stream.peek(_MAGIC_OCTETS))
     if (decompress := decompressor(magic)) is not None:
-        stream = Reader(decompress(stream.rest()))
+        stream = Reader(limited(decompress(stream.rest()), most))
         magic = bytes(stream.peek(_MAGIC_OCTETS))
     if magic[:4] in pcap.MAGICS:
         return pcap.frames(stream, warnings, sink)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from handshake.cli.parameters import Ascii, Dedup, Json, Plain, Reorder  # noqa: TC001
+from handshake.cli.parameters import Ascii, Dedup, Json, MaxUnpacked, Plain, Reorder, octets
 from handshake.errors import CaptureError, UsageError
 from handshake.escape import printable
 from handshake.messages import text
@@ -94,6 +94,7 @@ def list_connections(
     ] = False,
     dedup: Dedup = False,
     reorder: Reorder = False,
+    max_unpacked: MaxUnpacked = None,
     as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one column per key.")] = False,
     as_zeek: Annotated[bool, typer.Option("--zeek", help="Print a conn.log like Zeek's.")] = False,
@@ -138,6 +139,7 @@ def list_connections(
         reorder=reorder,
         jobs=jobs or processors(),
         scheduler=scheduler,
+        max_unpacked=octets(max_unpacked, "--max-unpacked"),
     )
     style = _Style(plain=plain, ascii_only=ascii_only, source=source)
     interactive = form is Form.TEXT and not summary and is_interactive(plain=plain)

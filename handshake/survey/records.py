@@ -52,6 +52,7 @@ class Records:
         reorder: bool = False,
         jobs: int | None = None,
         scheduler: str | None = None,
+        max_unpacked: int | None = None,
     ) -> None:
         self._scheduler = scheduler
         self._not_found: list[CaptureError] = []
@@ -73,9 +74,14 @@ class Records:
             if "-" in map(str, self.paths):
                 raise UsageError("cluster.stdin")
         if not merge:
-            self._sources += [File(each, reorder=reorder, folder=folder) for each in self.paths]
+            self._sources += [
+                File(path, reorder=reorder, max_unpacked=max_unpacked, folder=folder)
+                for path in self.paths
+            ]
         elif self.paths:
-            self._sources.append(Parts(self.paths, reorder=reorder, folder=folder))
+            self._sources.append(
+                Parts(self.paths, reorder=reorder, max_unpacked=max_unpacked, folder=folder)
+            )
         self._report = ReadReport()
         self.stopped = False
         """Whether `stop` was called."""
@@ -237,20 +243,31 @@ def records(
     reorder: bool = False,
     jobs: int | None = None,
     scheduler: str | None = None,
+    max_unpacked: int | None = None,
 ) -> Records:
     """Return the records of the captures at `paths`; `-` is standard input.
 
     A path may be a folder, which is searched, or a pattern such as `day/**/*.pcap`. With `jobs` so
     many files are read at a time, each in a process forked from this one, with the same result;
     with `scheduler`, the address of a Dask scheduler (`tcp://HOST:PORT`), by the workers of that
-    cluster, which must be able to read the paths. A path may also be a URL, which fsspec opens.
+    cluster, which must be able to read the paths. A path may also be a URL, which fsspec opens. A
+    compressed capture ends where it unpacks to more than `max_unpacked` octets, by default 100
+    times its size, and 64 MiB at least.
 
     With `merge` the files are the parts of one capture, in which connections may go on from one
     file to the next. With `dedup` packets that were captured before are dropped; with `reorder`
     the packets are sorted by time, for which all must be read first. Iterating raises CaptureError
     where no file could be read, and LocalError where the cluster is not to be reached.
     """
-    return Records(paths, merge=merge, dedup=dedup, reorder=reorder, jobs=jobs, scheduler=scheduler)
+    return Records(
+        paths,
+        merge=merge,
+        dedup=dedup,
+        reorder=reorder,
+        jobs=jobs,
+        scheduler=scheduler,
+        max_unpacked=max_unpacked,
+    )
 
 
 def _made(

@@ -46,11 +46,19 @@ class ReadReport:
 class File:
     """One capture file."""
 
-    def __init__(self, path: str | Path, *, reorder: bool = False, folder: str = "") -> None:
-        """With `reorder` the frames are sorted by time.
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        reorder: bool = False,
+        max_unpacked: int | None = None,
+        folder: str = "",
+    ) -> None:
+        """With `reorder` the frames are sorted by time; `max_unpacked` is as in `read`.
 
         `folder` is where a relative path begins, if not in the current directory.
         """
+        self._max_unpacked = max_unpacked
         self._path = path if is_url(path) or not folder else Path(folder, path)
         self._reorder = reorder
         self.name = STANDARD_INPUT if str(path) == "-" else str(path)
@@ -60,7 +68,8 @@ class File:
     ) -> Iterator[Frame]:
         """Yield every frame that `sink` does not take, and report what is wrong with the file."""
         try:
-            capture = read(self._path, None if self._reorder else sink, watch, self.name)
+            taken = None if self._reorder else sink
+            capture = read(self._path, taken, watch, self._max_unpacked, self.name)
         except CaptureError as error:
             report.errors.append(error)
             return
@@ -86,10 +95,16 @@ class Parts:
     """
 
     def __init__(
-        self, paths: Sequence[str | Path], *, reorder: bool = False, folder: str = ""
+        self,
+        paths: Sequence[str | Path],
+        *,
+        reorder: bool = False,
+        max_unpacked: int | None = None,
+        folder: str = "",
     ) -> None:
         self._reorder = reorder
-        self._files = [File(path, folder=folder) for path in sorted(paths, key=_begins)]
+        ordered = sorted(paths, key=_begins)
+        self._files = [File(each, max_unpacked=max_unpacked, folder=folder) for each in ordered]
         self._firsts = [1]
         """The number of each file's first frame."""
 

@@ -491,6 +491,8 @@ _OWN_VALUES: Final[dict[str, dict[str, object]]] = {
     "capture.truncated": {"why": "the gzip data ends early"},
     "capture.unreadable": {"why": "the gzip data ends early"},
     "capture.version": {"format": "snoop"},
+    "capture.unpacked": {"most": 67108864},
+    "size": {"option": "--max-unpacked", "value": "lots"},
     "choice": {"option": "--close", "value": "maybe"},
     "copies": {"count": 20, "dropped": False},
     "conflict.connect": {"others": ["--mss", "--ecn"]},

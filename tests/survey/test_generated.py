@@ -100,7 +100,9 @@ def test_a_part_that_is_missing_is_noticed(busy_parts: list[Path], gone: int) ->
     parts = busy_parts
     merged = records(*parts[:gone], *parts[gone + 1 :], merge=True)
     assert len(list(merged)) > 0
-    (missing,) = (each for each in merged.warnings if each.code == "list.missing")
+    # A connection that pauses meanwhile may show it only in the file after the next.
+    missing, *more = (each for each in merged.warnings if each.code == "list.missing")
+    assert len(more) < 2
     assert missing.place == str(parts[gone + 1])
     assert missing.values["before"] == str(parts[gone - 1])
     assert 1 <= int(str(missing.values["count"])) <= 20
