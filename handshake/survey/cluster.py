@@ -104,6 +104,11 @@ def _result(address: str, future: Any) -> Any:
         return None
     except (ImportError, AttributeError) as error:
         raise LocalError("cluster.other-version", why=error) from error
+    except RuntimeError as error:
+        # The scheduler could not read the work: it has no handshake, or another one.
+        if "deserialization" not in str(error):
+            raise
+        raise LocalError("cluster.other-version", why=error.__cause__ or error) from error
 
 
 @contextmanager

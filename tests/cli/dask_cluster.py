@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,14 +16,22 @@ from typing import Final
 PATIENCE: Final = 60.0
 
 
+_PR_SET_PDEATHSIG: Final = 1
+
+
+def _end_with_parent() -> None:
+    """Let the kernel kill this process when the one that started it ends, however it does."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 class DaskCluster:
     """A scheduler and its workers, each a process; all end with the `with` block."""
 
-    def __init__(self, folder: Path, *, deaths: int = 3) -> None:
+    def __init__(self, folder: Path, *, deaths: int = 3, **environment: str) -> None:
         """`deaths`: how many workers may die of one piece of work, and it is done again."""
         self._folder = folder
         allowed = "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES"
-        self._environment = os.environ | {allowed: str(deaths)}
+        self._environment = os.environ | {allowed: str(deaths)} | environment
         self._processes: list[subprocess.Popen[bytes]] = []
         self.address = ""
         self.workers: dict[str, subprocess.Popen[bytes]] = {}
@@ -85,6 +95,7 @@ class DaskCluster:
                 [*command, "--host", "127.0.0.1", "--no-dashboard"],
                 cwd=self._folder,
                 env=self._environment,
+                preexec_fn=_end_with_parent,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

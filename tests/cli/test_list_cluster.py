@@ -146,6 +146,18 @@ def test_a_scheduler_without_workers_and_one_that_goes_away(
     assert len(said.err.splitlines()) == 1
 
 
+def test_a_cluster_without_this_program(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "handshake.py").write_text("raise ImportError('there is no handshake here')")
+    with DaskCluster(tmp_path, PYTHONPATH=str(tmp_path)) as cluster:
+        cluster.add("one")
+        args = ["list", str(ROOT / "captures/refused.pcap"), "--scheduler", cluster.address]
+        assert main(args) == 3
+    said = capsys.readouterr()
+    assert said.err.startswith("error: a worker cannot read captures (")
+    assert "install the same version of tcp-handshake where" in said.err
+    assert len(said.err.splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [
