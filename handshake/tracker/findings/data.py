@@ -146,9 +146,14 @@ class DataFindings:
                 if len(self._gaps) < GAPS:
                     self._gaps.append((step.by.other, seg.ack - event.count, seg.ack))
 
-    def settled(self, start: RunStart) -> bool:  # noqa: ARG002 - as all parts
-        """Whether no window is closed."""
-        return all(mine.closed_at is None and mine.last is not None for mine in self._ends.values())
+    def settled(self, start: RunStart) -> bool:
+        """Whether no window is closed, and no next segment has another numbering than the last."""
+        return all(
+            mine.closed_at is None
+            and mine.last is not None
+            and abs(mine.last.segment.seq - Seq(sent.nxt)) < FAR
+            for mine, sent in zip(self._ends.values(), start.ends, strict=True)
+        )
 
     def skip(self, run: Run) -> None:
         """Take a run into account."""

@@ -1,0 +1,102 @@
+"""Long connections: runs leave what segments one by one leave, whatever happens in between."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from handshake.events import Role
+from handshake.survey.flow_table import MOST_KEPT
+from handshake.units import NS_PER_SECOND
+from tests.survey.engines import shown_in_runs, shown_step_by_step
+from tests.survey.talk import SNAPS, Talk
+from tests.survey.troubles import TROUBLES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def opened() -> Talk:
+    talk = Talk(Random(1))
+    talk.open()
+    talk.flow(10)
+    return talk
+
+
+def assert_same(talk: Talk, directory: Path, most_kept: int = MOST_KEPT) -> None:
+    path = talk.save(directory / "made.pcap")
+    assert shown_in_runs(path, most_kept) == shown_step_by_step(path)
+
+
+def test_zeek_forgets_a_connection_of_which_only_cut_headers_were_captured(tmp_path: Path) -> None:
+    talk = opened()
+    talk.snap = 58
+    for _ in range(5):
+        talk.at += 55 * NS_PER_SECOND
+        talk.send(0)
+    # Zeek ignores them all: its timeout of 300 s ends within the next pause.
+    talk.snap, talk.at = 2000, talk.at + 50 * NS_PER_SECOND
+    talk.flow(20)
+    assert_same(talk, tmp_path)
+    _, rows = shown_in_runs(talk.save(tmp_path / "made.pcap"))
+    assert len(rows) == 2
+
+
+def test_a_packet_before_a_run_may_have_another_numbering(tmp_path: Path) -> None:
+    talk = opened()
+    talk.sides[0].numbers, talk.fill = "constant", b"x"
+    for _ in range(3):
+        talk.send(0, 100, ahead=-(17 << 20))
+        for _ in range(5):
+            talk.send(0, 100)
+            talk.sides[0].nxt += 100
+        talk.hear(1)
+        talk.send(1)
+    assert_same(talk, tmp_path)
+    records, _ = shown_in_runs(talk.save(tmp_path / "made.pcap"))
+    found = {each.code: each.values for each in records[0].findings}
+    # Each packet of old numbers differs from the one before and from the one after it.
+    assert found["numbers-rewritten"] == {"by": Role.CLIENT, "count": 5}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.integers(0, 2**32),
+    st.lists(st.sampled_from(TROUBLES), min_size=1, max_size=10),
+    st.sampled_from(SNAPS),
+    st.sampled_from(("syn", "middle", "cookie", "late", "ecn")),
+    st.booleans(),
+    st.booleans(),
+)
+def test_whatever_happens_in_a_long_connection(
+    seed: int,
+    troubles: list[Callable[[Talk, int], None]],
+    snap: int,
+    begin: str,
+    six: bool,
+    stamped: bool,
+) -> None:
+    dice = Random(seed)
+    talk = Talk(dice, six=six, stamped=stamped, snap=snap, port=dice.choice((22, 80, 9999, 50_000)))
+    match begin:
+        case "syn":
+            talk.open()
+        case "cookie":
+            talk.open(cookie=bytes(8))
+        case "late":
+            talk.open(syns=3)
+        case "ecn":
+            talk.open(flags=0xC0)
+    talk.flow(dice.randrange(20))
+    for trouble in troubles:
+        trouble(talk, dice.randrange(2))
+        talk.flow(dice.randrange(15))
+    if dice.random() < 0.5:
+        talk.close()
+    with TemporaryDirectory() as directory:
+        assert_same(talk, Path(directory), dice.choice((MOST_KEPT, 5_000)))
