@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from handshake.events import Role
 from handshake.survey.flow_table import MOST_KEPT
-from handshake.units import NS_PER_SECOND
+from handshake.units import MODULUS, NS_PER_SECOND
 from tests.survey.engines import shown_in_runs, shown_step_by_step
 from tests.survey.talk import SNAPS, Talk
 from tests.survey.troubles import TROUBLES
@@ -64,7 +64,46 @@ def test_a_packet_before_a_run_may_have_another_numbering(tmp_path: Path) -> Non
     assert found["numbers-rewritten"] == {"by": Role.CLIENT, "count": 5}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_acknowledgments_of_zeek_pass_the_middle_of_the_numbers_one_by_one(tmp_path: Path) -> None:
+    talk = Talk(Random(1), snap=96)
+    server = talk.sides[1]
+    server.isn = MODULUS // 2 - 9_000
+    talk.open()
+    talk.flow(10)
+    talk.hear(0)
+    # What it sends has passed 2**32, and what is acknowledged of it is not 2**31 from its SYN.
+    server.nxt = MODULUS - 12_000 - server.isn
+    talk.go_on(1, 100)
+    talk.hear(0)
+    talk.send(0)
+    for _ in range(10):
+        talk.go_on(1, 1448)
+    for left in range(9, -1, -1):
+        talk.hear(0, 1448 * left)
+        talk.send(0)
+    assert_same(talk, tmp_path)
+
+
+def test_a_gap_is_not_filled_by_the_same_numbers_4_gib_later(tmp_path: Path) -> None:
+    talk = opened()
+    talk.hear(0)
+    talk.send(0)
+    server = talk.sides[1]
+    talk.send(0, ack=server.isn + server.nxt + 5_000)
+    gap, server.nxt = server.nxt, server.nxt + 5_000
+    for there in (1 << 30, 2 << 30, 3 << 30, MODULUS - 1_000):
+        server.nxt = gap + there
+        for _ in range(8):
+            talk.go_on(1, 1_000)
+            talk.hear(0)
+            talk.send(0)
+    assert_same(talk, tmp_path)
+    records, _ = shown_in_runs(talk.save(tmp_path / "made.pcap"))
+    found = {each.code: each.values for each in records[0].findings}
+    assert found["capture-gap"] == {"count": 5_000}
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.integers(0, 2**32),
     st.lists(st.sampled_from(TROUBLES), min_size=1, max_size=10),
