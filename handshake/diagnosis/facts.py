@@ -72,6 +72,14 @@ class Facts:
         self._control: list[Seen | _InRun] = []
         self._last: deque[Seen | _InRun] = deque(maxlen=LAST)
 
+    @classmethod
+    def of(cls, segments: list[Seen]) -> Facts:
+        """Return what is kept of a connection of these few segments."""
+        facts = cls()
+        facts._first = [*segments]
+        facts.count = len(segments)
+        return facts
+
     def observe(self, step: Step) -> None:
         """Take one step into account."""
         seg = step.segment

@@ -7,12 +7,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from handshake.packet import packed_frames
+from handshake.tcp import Endpoint
 from handshake.tcp.address import ip_address
 
 if TYPE_CHECKING:
     from handshake.packet.frame import Frame
     from handshake.packet.packed_frames import FrameLayout, Framing
-    from handshake.tcp import Endpoint
     from handshake.tracker import Connection, PairTracker
 
 
@@ -77,6 +77,17 @@ class Flow:
 
 text_of = lru_cache(65536)(lambda packed: str(ip_address(packed)))
 """The text of an address with these octets."""
+
+
+_address_of = lru_cache(65536)(ip_address)
+
+
+def endpoint_of(key: bytes, *, second: bool = False) -> Endpoint:
+    """Return the sender of the frames with this key, or the `second` endpoint: their receiver."""
+    half = len(key) // 2 - 2
+    if second:
+        return Endpoint(_address_of(key[half:-4]), int.from_bytes(key[-2:], "big"))
+    return Endpoint(_address_of(key[:half]), int.from_bytes(key[-4:-2], "big"))
 
 
 def other_way(key: bytes) -> bytes:

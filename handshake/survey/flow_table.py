@@ -11,6 +11,7 @@ from handshake.packet import packed_frames
 from handshake.packet.decode import observed
 from handshake.packet.packed_frames import UNTAGGED
 from handshake.survey import build_record, fast_path, runs
+from handshake.survey.attempts import Attempts
 from handshake.survey.flow import Flow, key_of, other_way, was_given_up
 from handshake.survey.handshake_cache import HandshakeCache
 from handshake.survey.learn import learn
@@ -106,6 +107,7 @@ class FlowTable:
         self._dedup = dedup
         self._others = others
         self._starts = HandshakeCache(decoder)
+        self._attempts = Attempts(decoder)
         self._flows: dict[bytes, Flow] = {}
         """By addresses and ports, as either direction has them."""
 
@@ -267,6 +269,8 @@ class FlowTable:
 
     def _ended(self, flow: Flow) -> _Ended:
         """Return the record of a flow as far as it was captured."""
+        if flow.tracker is None and (record := self._attempts.of(flow, self._others)) is not None:
+            return record, None
         summary = self._summary(flow) if flow.tracker is None else None
         if summary is not None:
             return build_record.record(flow.number, *summary), None
@@ -337,6 +341,9 @@ class FlowTable:
 
     def _over(self, flow: Flow) -> _Ended | None:
         """Return the record of a flow that has ended, after a long inactivity."""
+        if flow.tracker is None and (record := self._attempts.of(flow, self._others)) is not None:
+            # No host waits for an answer that long.
+            return record, None
         brief = b""
         if flow.tracker is not None:
             self._follow(flow)

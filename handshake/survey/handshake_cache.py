@@ -99,8 +99,8 @@ class HandshakeCache:
         first = [unpack(records, at * size) for at in range(3)]
         if first[2][9] & SYN_BIT:
             return self._slow(layout, records)
-        asked = _options(layout, records, 0, first[0][9])
-        answered = _options(layout, records, size, first[1][9])
+        asked = options_of(layout, records, 0, first[0][9])
+        answered = options_of(layout, records, size, first[1][9])
         if asked is None or answered is None or not _clean(layout, first):
             return None
         if answered[1] and answered[2] != asked[1]:
@@ -130,7 +130,7 @@ class HandshakeCache:
             return None
         clocks = [0, 0]
         for at, fields in enumerate(opening[:-1]):
-            found = _options(layout, records, at * size, fields[9])
+            found = options_of(layout, records, at * size, fields[9])
             if found is None:
                 return None
             clocks[fields[6] != opening[0][6]] = found[1] or 0
@@ -214,10 +214,13 @@ def _clean(layout: FrameLayout, opening: Sequence[Fields]) -> bool:
     return times == sorted(times) and times[-1] - times[0] < _SOON
 
 
-def _options(
+def options_of(
     layout: FrameLayout, records: bytes | bytearray, base: int, bits: int
 ) -> tuple[bytes, int | None, int] | None:
-    """Return the options without the timestamps, and these; None if truncated or damaged."""
+    """Return the options without the timestamps, and these; None if truncated or damaged.
+
+    Only for a segment without data.
+    """
     tcp, header = base + packed_frames.HEAD + layout.tcp, bits >> 10 & 60
     if not packed_frames.sound(layout, records, base, header):
         return None
