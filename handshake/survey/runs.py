@@ -128,15 +128,10 @@ def _find(
             or captured < tcp + header
         ):
             break
+        known = clocks[me]
         if header == 32:
-            if option != _TIMESTAMPS:
+            if option != _TIMESTAMPS or (known is not None and (clock - known) & _SIGN):
                 break
-            known = clocks[me]
-            if known is not None and clock != known:
-                if (clock - known) & _SIGN:
-                    break
-                if not (acked[you] - seq) & _SIGN:
-                    clocks[me] = clock
         elif timed:
             break
         payload = length - header
@@ -192,6 +187,8 @@ def _find(
             zero = kind is Checksum.PARTIAL and not field
             sums.append(Sum(_ROLES[me], kind, zero, Seq(seq), Seq(seq + payload), Seq(ack)))
         # It is part of the run.
+        if header == 32 and known is not None and not (acked[you] - seq) & _SIGN:
+            clocks[me] = clock
         if payload:
             if whole:
                 mine.cut = False

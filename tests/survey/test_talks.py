@@ -64,6 +64,21 @@ def test_a_packet_before_a_run_may_have_another_numbering(tmp_path: Path) -> Non
     assert found["numbers-rewritten"] == {"by": Role.CLIENT, "count": 5}
 
 
+def test_the_timestamp_of_a_damaged_segment_is_not_taken(tmp_path: Path) -> None:
+    talk = opened()
+    talk.hear(0)
+    client = talk.sides[0]
+    client.checksums, client.clock = "wrong", client.clock + (1 << 28)
+    talk.send(0)
+    client.checksums, client.clock = "right", client.clock - (1 << 28)
+    talk.flow(20)
+    talk.close()
+    assert_same(talk, tmp_path)
+    records, _ = shown_in_runs(talk.save(tmp_path / "made.pcap"))
+    # With that timestamp all that follows would be too old, and the FINs, too.
+    assert records[0].closed == "fin"
+
+
 def test_acknowledgments_of_zeek_pass_the_middle_of_the_numbers_one_by_one(tmp_path: Path) -> None:
     talk = Talk(Random(1), snap=96)
     server = talk.sides[1]

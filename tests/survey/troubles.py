@@ -137,9 +137,12 @@ def change_checksums(talk: Talk, me: int) -> None:
 
 def damage(talk: Talk, me: int) -> None:
     mine, length = talk.sides[me], talk.dice.choice((0, 100))
-    kept, mine.checksums = mine.checksums, talk.dice.choice(SUMS[1:])
+    sums, clock = mine.checksums, mine.clock
+    mine.checksums = talk.dice.choice(SUMS[1:])
+    # The damage may be in the timestamp.
+    mine.clock = talk.dice.choice((clock, (clock + (1 << 28)) & MASK))
     talk.send(me, length)
-    mine.checksums = kept
+    mine.checksums, mine.clock = sums, clock
     if talk.dice.random() < 0.5:
         talk.send(me, length)
     mine.nxt += length
