@@ -77,7 +77,7 @@ class Talk:
     tos: int = 0
     label: int = 0
     fill: bytes = b""
-    """The octet of which payloads consist; if empty, each payload has its own."""
+    """What payloads repeat; if empty, each payload has an octet of its own."""
 
     copied: tuple[int, int] | None = None
     """How much later each packet passes a second capture point, and how many hops further."""
@@ -137,7 +137,8 @@ class Talk:
         if options is None:
             echo = mine.heard if flags & ACK_BIT else 0
             options = struct.pack("!BBBBII", 1, 1, 8, 10, mine.clock, echo) if self.stamped else b""
-        seq, payload = mine.isn + mine.nxt + ahead, (self.fill or dice.randbytes(1)) * length
+        seq = mine.isn + mine.nxt + ahead
+        payload = ((self.fill or dice.randbytes(1)) * length)[:length]
         mine.last = self._packet(me, seq, ack, flags, options, payload, header)
         if self.only in (None, me):
             self.put(self._link() + mine.last)

@@ -79,6 +79,19 @@ def test_the_timestamp_of_a_damaged_segment_is_not_taken(tmp_path: Path) -> None
     assert records[0].closed == "fin"
 
 
+def test_other_data_is_no_copy_wherever_it_differs(tmp_path: Path) -> None:
+    talk = opened()
+    talk.sides[1].numbers = "zero"
+    for last in (b"a", b"b"):
+        talk.fill, at = b"x" * 99 + last, talk.at
+        talk.send(1, 100)
+        talk.at = at + 1_000
+    talk.sides[1].nxt += 100
+    assert_same(talk, tmp_path)
+    records, _ = shown_in_runs(talk.save(tmp_path / "made.pcap"))
+    assert (records[0].server.copies, records[0].server.resent) == (0, 1)
+
+
 def test_acknowledgments_of_zeek_pass_the_middle_of_the_numbers_one_by_one(tmp_path: Path) -> None:
     talk = Talk(Random(1), snap=96)
     server = talk.sides[1]

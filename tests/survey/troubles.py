@@ -59,6 +59,15 @@ def send_again(talk: Talk, me: int) -> None:
     talk.send(me, length, ahead=-length)
 
 
+def send_other_data(talk: Talk, me: int) -> None:
+    """Send two segments at once that differ only in octets which are not kept of a frame."""
+    for last in (b"a", b"b"):
+        talk.fill = b"x" * 99 + last
+        talk.send(me, 100)
+    talk.fill = b""
+    talk.sides[me].nxt += 100
+
+
 def capture_again(talk: Talk, me: int) -> None:
     talk.at += talk.dice.choice((0, 1_000, 500_000, 1_000_000, 20_000_000, NS_PER_SECOND))
     if talk.sides[me].last:
@@ -248,7 +257,15 @@ def send_much(talk: Talk, me: int) -> None:
 
 TROUBLES: tuple[Callable[[Talk, int], None], ...] = (
     *(pause, step_back, keep_alive, close_window, change_window, repeat_ack, send_again),
-    *(capture_again, miss, miss_much, go_near_an_edge, overtake, acknowledge_unseen),
+    *(
+        send_other_data,
+        capture_again,
+        miss,
+        miss_much,
+        go_near_an_edge,
+        overtake,
+        acknowledge_unseen,
+    ),
     *(acknowledge_old, acknowledge_nothing, send_old, change_ttl, change_checksums, damage),
     *(change_snap, change_link, change_path, change_numbers, begin_copies, hide_one, set_flags),
     *(signal, leave_out_timestamps, turn_clock_back, set_clock, break_header),
