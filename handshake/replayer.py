@@ -128,6 +128,7 @@ def replay(
     dedup: bool = False,
     reorder: bool = False,
     hindsight: bool = False,
+    max_unpacked: int | None = None,
 ) -> Replay:
     """Return the replay of the capture at `path`; `-` is standard input.
 
@@ -135,6 +136,8 @@ def replay(
     sorted by time, for which all must be read first. With `hindsight` each step has the fate of its
     segment, and the states are those that the ends had: all must be read first, and a file is read
     twice.
+
+    A compressed capture ends where it unpacks to more than `max_unpacked` octets, as in `records`.
 
     `tracker` takes the place of a new one: `Tracker(observers=())` spends no time on the findings
     and on Zeek's reading, which only a record needs.
@@ -146,5 +149,6 @@ def replay(
     from handshake.capture.open import read
 
     options = {"dedup": dedup, "reorder": reorder, "hindsight": hindsight}
-    again = partial(read, path) if Path(path).is_file() else None
-    return Replay(read(path), tracker, again=again, **options)
+    opened = partial(read, path, max_unpacked=max_unpacked)
+    again = opened if Path(path).is_file() else None
+    return Replay(opened(), tracker, again=again, **options)

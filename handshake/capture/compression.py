@@ -18,6 +18,12 @@ _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _LZ4: Final = b"\x04\x22\x4d\x18"
 
+TIMES: Final = 100
+"""How much larger than its file a capture may be: real ones, of text or of a flood, stay below."""
+
+FLOOR: Final = 64 << 20
+"""Octets to which any file may unpack."""
+
 _SLICE: Final = 1024
 """Octets decompressed at once: damage in a slice loses what precedes it there, and zstd, which
 takes no output limit, can expand four octets to 128 KiB."""
@@ -36,6 +42,23 @@ def decompressor(magic: bytes) -> Callable[[Iterable[bytes]], Iterator[bytes]] |
     if magic.startswith(_LZ4):
         return _by_library("lz4", "lz4.frame", _unlz4)
     return None
+
+
+def at_most(octets: int) -> int:
+    """Return how much a file of so many octets may unpack to, unless a user knows better."""
+    return max(FLOOR, TIMES * octets)
+
+
+def limited(pieces: Iterable[bytes], most: Callable[[], int]) -> Iterator[bytes]:
+    """Yield what was unpacked up to `most()` octets. Raises CaptureError if there is more."""
+    total = 0
+    for piece in pieces:
+        room = most() - total
+        if len(piece) > room:
+            yield piece[: max(0, room)]
+            raise CaptureError("capture.unpacked", most=most())
+        total += len(piece)
+        yield piece
 
 
 def _by_library(

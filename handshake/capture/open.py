@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from handshake.capture import pcap, pcapng, snoop
-from handshake.capture.compression import decompressor
+from handshake.capture.compression import at_most, decompressor, limited
 from handshake.capture.reader import PIECE, Reader
 from handshake.errors import CaptureError, system_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from io import BufferedReader
+    from io import BufferedReader, RawIOBase
     from types import TracebackType
+    from typing import BinaryIO
 
     from handshake.capture.sink import FrameSink
     from handshake.packet.frame import Frame
@@ -29,6 +31,23 @@ _UNSUPPORTED: Final = {
 
 _MAGIC_OCTETS: Final = 12
 
+_URL: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
+
+STANDARD_INPUT: Final = "standard input"
+"""The name of the capture that is read from there."""
+
+
+_NO_CAPTURE: Final = ("capture.empty", "capture.text", "capture.short", "capture.unknown")
+"""Errors of a file that stands beside captures and is none."""
+
+
+class Watch(Protocol):
+    """Is told how far a file was read, before each piece that is read from it."""
+
+    def __call__(self, octets: int, packets: int, /) -> None:
+        """Take the octets, as they stand in the file, and the packets read so far."""
+        ...
+
 
 class Capture:
     """The frames of one capture, read once and in order."""
@@ -40,7 +59,7 @@ class Capture:
     """What is wrong with the file; complete only after the last frame."""
 
     count: int
-    """How many frames were read so far."""
+    """How many frames were read so far, the last of those that a sink took perhaps not yet."""
 
     def __init__(
         self,
@@ -48,15 +67,19 @@ class Capture:
         read: Callable[[int], bytes],
         close: Callable[[], None],
         sink: FrameSink | None = None,
+        watch: Watch | None = None,
+        most: Callable[[int], int] = at_most,
     ) -> None:
+        """`most` returns how much may be unpacked of so many octets that were read."""
         self.name = name
         self.warnings = []
         self.count = 0
         self.close = close
         """Closes the file before the last frame was read."""
 
-        stream = Reader(iter(partial(read, PIECE), b""))
-        self._frames = _frames(stream, self.warnings, sink)
+        self._read = 0
+        stream = Reader(self._pieces(read, watch))
+        self._frames = _frames(stream, self.warnings, sink, lambda: most(self._read))
 
     @property
     def readable(self) -> bool:
@@ -65,9 +88,18 @@ class Capture:
 
     def __iter__(self) -> Iterator[Frame]:
         for frame in self._frames:
-            self.count += 1
+            self.count = frame.number
             yield frame
         self.close()
+
+    def _pieces(self, read: Callable[[int], bytes], watch: Watch | None) -> Iterator[bytes]:
+        piece = b"begin"
+        while piece:
+            if watch is not None:
+                watch(self._read, self.count)
+            piece = read(PIECE)
+            self._read += len(piece)
+            yield piece
 
     def __enter__(self) -> Capture:
         return self
@@ -81,24 +113,49 @@ class Capture:
         self.close()
 
 
-def read(path: str | Path, sink: FrameSink | None = None) -> Capture:
-    """Return the capture at `path`; `-` is standard input.
+def is_capture(path: str | Path) -> bool:
+    """Whether a file begins like a capture, or may be one but cannot be opened."""
+    try:
+        read(path).close()
+    except CaptureError as error:
+        if error.code in _UNSUPPORTED.values():
+            return "cap" in Path(path).name.lower()
+        return error.code not in _NO_CAPTURE
+    return True
+
+
+def is_url(path: str | Path) -> bool:
+    """Whether a path is a URL, which fsspec opens: `s3://bucket/day.pcap`."""
+    return isinstance(path, str) and _URL.match(path) is not None
+
+
+def read(
+    path: str | Path,
+    sink: FrameSink | None = None,
+    watch: Watch | None = None,
+    max_unpacked: int | None = None,
+    name: str | None = None,
+) -> Capture:
+    """Return the capture at `path`, which is a file or a URL; `-` is standard input.
 
     Reads pcap, pcapng and snoop, plain or compressed with gzip, zstd or lz4. Raises CaptureError
     if the file cannot be read or is not a capture; one that is damaged later yields its frames,
     then a warning.
 
-    `sink` may take plain frames, which are then not yielded.
+    `sink` may take plain frames, which are then not yielded; `watch` is told how far it was read.
+    A compressed capture ends with a warning where it unpacks to more than `max_unpacked` octets, by
+    default `TIMES` its size, and `FLOOR` at least. `name` is what errors call it, if not `path`.
     """
+    most = at_most if max_unpacked is None else lambda _: max_unpacked
     if str(path) == "-":
         if sys.stdin.isatty():
             raise CaptureError("capture.terminal")
         # read1 returns what is there, so that a capture still being written is shown as it grows.
         stdin = cast("BufferedReader", sys.stdin.buffer)
-        return _capture("standard input", stdin.read1, lambda: None, sink)
-    name = str(path)
+        return _capture(STANDARD_INPUT, stdin.read1, lambda: None, sink, watch, most)
+    name = name or str(path)
     try:
-        file = Path(path).open("rb", buffering=0)  # noqa: SIM115 - the capture closes it
+        file = _opened(path)
     except FileNotFoundError:
         raise CaptureError("file.not-found").at(name) from None
     except IsADirectoryError:
@@ -109,28 +166,67 @@ def read(path: str | Path, sink: FrameSink | None = None) -> Capture:
         # ValueError: a file name cannot contain NUL.
         why = system_error(error) if isinstance(error, OSError) else error
         raise CaptureError("file.unopened", why=why).at(name) from None
+    except CaptureError as error:
+        raise error.at(name) from None
     try:
-        return _capture(name, file.read, file.close, sink)
+        size = _size(file)
+        if max_unpacked is None:
+            most = lambda octets: at_most(max(octets, size))  # noqa: E731
+        return _capture(name, file.read, file.close, sink, watch, most)
     except CaptureError:
         file.close()
         raise
 
 
+def _size(file: RawIOBase | BinaryIO) -> int:
+    """Return the size of a file; 0 of a pipe."""
+    if hasattr(file, "size"):  # of a URL
+        return int(file.size or 0)
+    try:
+        return os.fstat(file.fileno()).st_size
+    except OSError:  # io.UnsupportedOperation, of a URL
+        return 0
+
+
+def _opened(path: str | Path) -> RawIOBase | BinaryIO:
+    if not is_url(path):
+        return Path(path).open("rb", buffering=0)
+    try:
+        from fsspec import open as open_url
+    except ImportError:
+        values = {"library": "fsspec", "package": "'tcp-handshake[cluster]'"}
+        raise CaptureError("library", asked="reading a URL", **values) from None
+    try:
+        return cast("BinaryIO", open_url(path, "rb").open())
+    except OSError:
+        raise
+    except Exception as error:  # of the protocol's library, or there is none for it
+        raise CaptureError("file.unopened", why=error) from None
+
+
 def _capture(
-    name: str, read: Callable[[int], bytes], close: Callable[[], None], sink: FrameSink | None
+    name: str,
+    read: Callable[[int], bytes],
+    close: Callable[[], None],
+    sink: FrameSink | None,
+    watch: Watch | None,
+    most: Callable[[int], int],
 ) -> Capture:
     try:
-        return Capture(name, read, close, sink)
+        return Capture(name, read, close, sink, watch, most)
     except CaptureError as error:
         raise error.at(name) from None
 
 
 def _frames(
-    stream: Reader, warnings: list[CaptureError], sink: FrameSink | None
+    stream: Reader,
+    warnings: list[CaptureError],
+    sink: FrameSink | None,
+    most: Callable[[], int],
 ) -> Iterator[Frame]:
     magic = bytes(stream.peek(_MAGIC_OCTETS))
     if (decompress := decompressor(magic)) is not None:
-        stream = Reader(decompress(stream.rest()))
+        stream = Reader(limited(decompress(stream.rest()), most))
         magic = bytes(stream.peek(_MAGIC_OCTETS))
     if magic[:4] in pcap.MAGICS:
         return pcap.frames(stream, warnings, sink)

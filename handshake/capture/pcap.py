@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 HEADER_OCTETS: Final = 24
 
 _ETHERNET: Final = 1
+_ZEROS: Final = 4096
+"""So many zeros are no packets, but a file that was not written to its end, or made to tire us."""
+
 _LINK_TYPE_BITS: Final = 0x03FFFFFF
 """The rest of the field tells whether frames end in a frame check sequence."""
 
@@ -121,7 +124,7 @@ def _walk(
                 captured, length = length, captured
             begin = at + size
             end = begin + captured
-            if end > len(octets) or captured > MAX_CAPTURED:
+            if end > len(octets) or captured > MAX_CAPTURED or not length:
                 break
             at = end
             number += 1
@@ -154,6 +157,10 @@ def _walk(
         if captured > MAX_CAPTURED:
             values = {"offset": stream.offset - size, "packet": number, "captured": captured}
             warnings.append(CaptureError("capture.corrupt.packet-length", **values))
+            return
+        if not any(head) and stream.peek(_ZEROS) == bytes(_ZEROS):
+            values = {"offset": stream.offset - size, "packet": number}
+            warnings.append(CaptureError("capture.corrupt.zeros", **values))
             return
         offset = stream.offset
         data = stream.take(captured)

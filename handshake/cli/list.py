@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from handshake.cli.parameters import Ascii, Dedup, Json, Plain, Reorder  # noqa: TC001
-from handshake.errors import UsageError
+from handshake.cli.parameters import Ascii, Dedup, Json, MaxUnpacked, Plain, Reorder, octets
+from handshake.errors import CaptureError, UsageError
 from handshake.escape import printable
+from handshake.messages import text
 from handshake.record import nanoseconds
 from handshake.units import NS_PER_SECOND
 
@@ -37,12 +38,17 @@ class Form(Enum):
     JSON = "--json"
     CSV = "--csv"
     ZEEK = "--zeek"
+    PARQUET = "--parquet"
 
 
 def list_connections(
     captures: Annotated[
         list[str],
-        typer.Argument(metavar="CAPTURE...", help="pcap or pcapng files; - is standard input."),
+        typer.Argument(
+            metavar="CAPTURE...",
+            help="pcap or pcapng files, directories with captures, or patterns such as "
+            "'day/**/*.pcap'; - is standard input.",
+        ),
     ],
     merge: Annotated[
         bool,
@@ -50,6 +56,23 @@ def list_connections(
             "--merge", help="Treat the files as parts of one capture, such as those of tcpdump -C."
         ),
     ] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Read N files at a time, each in a process of its own; by default as many as this "
+            "machine has processors, since reading waits for them and not for the disk.",
+        ),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="tcp://HOST:PORT",
+            help="Let the workers of a Dask cluster read the files, which they must be able to "
+            "open: a shared directory, or URLs such as s3://bucket/*.pcap.",
+        ),
+    ] = None,
     wanted: Annotated[
         str | None,
         typer.Option(
@@ -71,51 +94,88 @@ def list_connections(
     ] = False,
     dedup: Dedup = False,
     reorder: Reorder = False,
+    max_unpacked: MaxUnpacked = None,
     as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one column per key.")] = False,
     as_zeek: Annotated[bool, typer.Option("--zeek", help="Print a conn.log like Zeek's.")] = False,
+    parquet: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|DIR",
+            help="Write a Parquet table, with the keys of --json: a name that ends in .parquet is "
+            "a file; any other is a directory, with a file for each capture.",
+        ),
+    ] = None,
     plain: Plain = False,
     ascii_only: Ascii = False,
 ) -> None:
     """List the connections of captures with outcomes and findings.
 
     On a terminal, keys select, sort and filter, and Enter steps through a connection. --filter
-    and --sort take the keys that --json prints, such as server.address.
+    and --sort take the keys that --json prints, such as server.address. A directory is searched for
+    files that begin like a capture. Rows come in the order of the files, whatever --jobs is.
     """
     from handshake.cli.console import is_interactive
+    from handshake.cli.reading import followed
     from handshake.survey import records
+    from handshake.survey.parallel import processors
 
     # Records have no cycles, and the garbage collector would take long to look for them.
     gc.set_threshold(100_000, 50, 50)
-    form = _form(as_json=as_json, as_csv=as_csv, as_zeek=as_zeek, summary=summary)
+    given = {
+        Form.JSON: as_json,
+        Form.CSV: as_csv,
+        Form.ZEEK: as_zeek,
+        Form.PARQUET: parquet is not None,
+    }
+    form = _form(given, summary=summary)
     selection = _Selection(wanted, sort, problems=problems)
-    source = records(*captures, merge=merge, dedup=dedup, reorder=reorder)
-    style = _Style(plain=plain, ascii_only=ascii_only, captures=captures)
+    if jobs is not None and scheduler is not None:
+        raise UsageError("exclusive", options=["--jobs", "--scheduler"])
+    source = records(
+        *captures,
+        merge=merge,
+        dedup=dedup,
+        reorder=reorder,
+        jobs=jobs or processors(),
+        scheduler=scheduler,
+        max_unpacked=octets(max_unpacked, "--max-unpacked"),
+    )
+    style = _Style(plain=plain, ascii_only=ascii_only, source=source)
+    interactive = form is Form.TEXT and not summary and is_interactive(plain=plain)
+    no_rows = form is Form.PARQUET or (form is Form.TEXT and style.in_table)
+    held = summary or sort is not None or no_rows
     try:
-        if summary:
-            _print_summary(selection.matching(source), form, style)
-        elif form is Form.JSON:
-            _print_json(selection.sorted(source))
-        elif form is Form.CSV:
-            _print_csv(selection.sorted(source))
-        elif form is Form.ZEEK:
-            _print_zeek(source, selection)
-        elif is_interactive(plain=plain):
-            _browse(source, selection, captures, style)
-        else:
-            _print_rows(selection.sorted(source), style)
+        with followed(source, held=held):
+            if summary:
+                _print_summary(selection.matching(source), form, style)
+            elif form is Form.JSON:
+                _print_json(source, selection)
+            elif form is Form.CSV:
+                _print_csv(selection.sorted(source))
+            elif form is Form.ZEEK:
+                _print_zeek(source, selection)
+            elif parquet is not None:
+                _write_parquet(source, selection, parquet)
+            elif interactive:
+                _browse(source, selection, captures, style)
+            else:
+                _print_rows(selection.sorted(source), style)
     finally:
         _report(source)
+    if source.stopped:
+        raise typer.Exit(130)
+    if source.errors:
+        raise typer.Exit(2)
 
 
-def _form(*, as_json: bool, as_csv: bool, as_zeek: bool, summary: bool) -> Form:
+def _form(given: dict[Form, bool], *, summary: bool) -> Form:
     """Return the output format."""
-    given = {Form.JSON: as_json, Form.CSV: as_csv, Form.ZEEK: as_zeek}
     forms = [form for form, is_given in given.items() if is_given]
     if len(forms) > 1:
         raise UsageError("exclusive", options=[form.value for form in forms])
     form = forms[0] if forms else Form.TEXT
-    if summary and form in (Form.CSV, Form.ZEEK):
+    if summary and form in (Form.CSV, Form.ZEEK, Form.PARQUET):
         raise UsageError("list.summary-form", option=form.value)
     return form
 
@@ -136,35 +196,43 @@ class _Selection:
 
             self._order = order(sort)
 
-    def matching(self, records: Iterable[Record]) -> Iterator[Record]:
+    def has(self, record: Record) -> bool:
+        """Whether a record matches."""
+        if self._test is not None and not self._test(record):
+            return False
+        if not self.problems:
+            return True
+        from handshake.query.problems import is_problem
+
+        return is_problem(record)
+
+    def matching(self, source: Records) -> Iterator[Record]:
         """Return the matching records as they come.
 
         The first is read at once, so that nothing is printed if nothing can be read.
         """
-        from handshake.query.problems import is_problem
-
-        found = (
-            each
-            for each in records
-            if (self._test is None or self._test(each)) and (not self.problems or is_problem(each))
-        )
+        found = source.mapped(lambda record: record if self.has(record) else None)
         return chain(list(islice(found, 1)), found)
 
-    def sorted(self, records: Iterable[Record]) -> Iterator[Record]:
+    def sorted(self, source: Records) -> Iterator[Record]:
         """Return the matching records in order; as they come if no order was given."""
-        found = self.matching(records)
+        return self.in_order(self.matching(source))
+
+    def in_order(self, found: Iterator[Record]) -> Iterator[Record]:
+        """Return records in order; as they come if no order was given."""
         return found if self._order is None else iter(self._order(found))
 
 
 class _Style:
     """How text is printed."""
 
-    def __init__(self, *, plain: bool, ascii_only: bool, captures: Sequence[str]) -> None:
+    def __init__(self, *, plain: bool, ascii_only: bool, source: Records) -> None:
         from handshake.cli.console import glyphs
 
         self._plain = plain
         self.glyphs = glyphs(ascii_only=ascii_only)
-        self.capture = max(len(printable(each)) for each in captures) if len(captures) > 1 else 0
+        names = [printable(str(each)) for each in source.paths]
+        self.capture = max(map(len, names)) if len(names) > 1 else 0
         """The width of the column with the capture's name; 0 for one capture."""
 
     @cached_property
@@ -180,15 +248,25 @@ class _Style:
         return sys.stdout.isatty() and not self._plain
 
 
-def _print_line(text: str) -> None:
+def _print_line(row: str) -> None:
     # Flush each line: the capture may be growing.
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{row}\n")
     sys.stdout.flush()
 
 
-def _print_json(records: Iterable[Record]) -> None:
-    for record in records:
-        _print_line(json.dumps(record.as_json()))
+def _print_json(source: Records, selection: _Selection) -> None:
+    lines: Iterator[str]
+    if selection.sort:
+        lines = map(_json, selection.sorted(source))
+    else:
+        # The process that reads a record writes its line, too.
+        lines = source.mapped(lambda each: _json(each) if selection.has(each) else None)
+    for line in lines:
+        _print_line(line)
+
+
+def _json(record: Record) -> str:
+    return json.dumps(record.as_json())
 
 
 def _print_csv(records: Iterable[Record]) -> None:
@@ -205,12 +283,35 @@ def _print_zeek(source: Records, selection: _Selection) -> None:
 
     def remembered() -> Iterator[Record]:
         for record, zeek in source.with_zeek():
-            rows[record.capture, record.stream] = zeek
-            yield record
+            if selection.has(record):
+                rows[record.capture, record.stream] = zeek
+                yield record
 
-    selected = (rows.pop((each.capture, each.stream)) for each in selection.sorted(remembered()))
-    for text in conn_log(chain.from_iterable(selected)):
-        _print_line(text)
+    found = selection.in_order(remembered())
+    selected = (rows.pop((each.capture, each.stream)) for each in found)
+    for row in conn_log(chain.from_iterable(selected)):
+        _print_line(row)
+
+
+def _write_parquet(source: Records, selection: _Selection, target: str) -> None:
+    from handshake.cli.console import warn
+    from handshake.export.parquet import opened, row
+
+    with opened(target) as table:
+        try:
+            if selection.sort:
+                found = selection.sorted(source)
+                if table.partitioned:
+                    found = iter(sorted(found, key=lambda each: each.capture or ""))
+                table.write(map(row, found), tuple)
+            else:
+                rows = source.mapped(lambda each: row(each) if selection.has(each) else None)
+                table.write(rows, lambda: source.read)
+        except KeyboardInterrupt:
+            source.stop()
+        partial = table.end(source.read, complete=not source.stopped)
+    if partial:
+        warn([CaptureError("list.partial", names=partial, one=len(partial) == 1)])
 
 
 def _print_summary(records: Iterable[Record], form: Form, style: _Style) -> None:
@@ -261,13 +362,10 @@ def _table(records: list[Record], style: _Style) -> Iterator[Text]:
 
 
 def _browse(source: Records, selection: _Selection, captures: Sequence[str], style: _Style) -> None:
-    from rich.text import Text
-
     from handshake.cli.browse import ListBrowser
     from handshake.cli.tui import run
 
-    with style.console.status(Text(printable(f"reading {' '.join(captures)}"))):
-        found = list(source)
+    found = list(source)
     if not found:
         return
     browser = ListBrowser(
@@ -304,3 +402,7 @@ def _report(source: Records) -> None:
     warn(source.warnings)
     for error in source.errors:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
+    if source.stopped:
+        done, count = source.reading.files, len(source.paths)
+        line = text("errors", "list.interrupted", {"done": done, "count": count, "one": done == 1})
+        print(line, file=sys.stderr)  # noqa: T201

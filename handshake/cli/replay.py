@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from handshake.cli.parameters import Ascii, Dedup, Json, Plain, Reorder  # noqa: TC001
+from handshake.cli.parameters import Ascii, Dedup, Json, MaxUnpacked, Plain, Reorder, octets
 from handshake.errors import CaptureError, UsageError
 from handshake.units import NS_PER_SECOND
 
@@ -41,6 +41,7 @@ def replay(
     ] = None,
     dedup: Dedup = False,
     reorder: Reorder = False,
+    max_unpacked: MaxUnpacked = None,
     as_json: Json = False,
     plain: Plain = False,
     ascii_only: Ascii = False,
@@ -60,7 +61,12 @@ def replay(
 
     observers = () if as_json else (Facts,)
     source = read(
-        capture, Tracker(observers=observers), dedup=dedup, reorder=reorder, hindsight=True
+        capture,
+        Tracker(observers=observers),
+        dedup=dedup,
+        reorder=reorder,
+        hindsight=True,
+        max_unpacked=octets(max_unpacked, "--max-unpacked"),
     )
     try:
         if as_json:

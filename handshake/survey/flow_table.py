@@ -90,11 +90,12 @@ class FlowTable:
         every: bool = False,
         dedup: bool = False,
         others: Others | None = None,
+        share: bool = True,
     ) -> None:
         """With `every` a tracker follows every flow, and `records` yields its connections.
 
         With `dedup` packets that were captured before are dropped; with `others` a diagnosis takes
-        into account what other connections show of a host.
+        into account what other connections show of a host. With `share` a second process may help.
         """
         self._buffers: dict[bytes, bytearray] = {}
         """The records of flows that have only plain IPv4 frames, by both directions' keys."""
@@ -106,6 +107,7 @@ class FlowTable:
         self._every = every
         self._dedup = dedup
         self._others = others
+        self._share = share and not every
         self._starts = HandshakeCache(decoder)
         self._attempts = Attempts(decoder)
         self._flows: dict[bytes, Flow] = {}
@@ -337,7 +339,7 @@ class FlowTable:
     def _shared(self, work: Callable[[Flow], _Result], flows: list[Flow]) -> Iterator[_Result]:
         """Yield the result of `work` for each flow, with two processes if there is much to do."""
         much = sum(len(flow.records) for flow in flows) >= _MUCH
-        return in_halves(work, flows, share=much and not self._every)
+        return in_halves(work, flows, share=much and self._share)
 
     def _over(self, flow: Flow) -> _Ended | None:
         """Return the record of a flow that has ended, after a long inactivity."""

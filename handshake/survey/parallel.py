@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import pickle
 import signal
 import sys
 import threading
@@ -31,7 +30,7 @@ def in_halves(
     process does all.
     """
     middle = (len(things) + 1) // 2
-    child = _fork(work, things[middle:]) if share and _may_fork() else None
+    child = _fork(work, things[middle:]) if share and may_fork() and processors() > 1 else None
     if child is None:
         yield from map(work, things)
         return
@@ -51,11 +50,16 @@ def in_halves(
     yield from map(work, things[done:])
 
 
-def _may_fork() -> bool:
-    # Other threads, such as one that draws a spinner, would be missing in the child.
-    if sys.platform != "linux" or threading.active_count() > 1:
-        return False
-    return len(os.sched_getaffinity(0)) > 1
+def may_fork() -> bool:
+    """Whether this process can be forked; other threads would be missing in the child."""
+    return sys.platform == "linux" and threading.active_count() == 1
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _fork(work: Callable[[_Thing], _Result], things: Sequence[_Thing]) -> tuple[int, int] | None:
@@ -71,6 +75,8 @@ def _fork(work: Callable[[_Thing], _Result], things: Sequence[_Thing]) -> tuple[
         return process, results
     # The child must never return into its parent's code, whatever happens.
     try:
+        import pickle
+
         gc.disable()
         os.close(results)
         made = map(work, things)
@@ -85,6 +91,8 @@ def _fork(work: Callable[[_Thing], _Result], things: Sequence[_Thing]) -> tuple[
 
 
 def _batches(pipe: BufferedReader) -> Iterator[list[Any]]:
+    import pickle
+
     while True:
         try:
             yield pickle.load(pipe)  # noqa: S301 - our own child wrote it

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from handshake.capture.open import read
+from handshake.capture.open import STANDARD_INPUT, is_url, read
 from handshake.capture.order import in_order
 from handshake.errors import CaptureError
+from handshake.escape import printable
+from handshake.survey.joints import AROUND, missing_between
+from handshake.survey.reading import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from handshake.capture.open import Watch
     from handshake.capture.sink import FrameSink
     from handshake.packet.frame import Frame
 
@@ -28,32 +33,51 @@ class ReadReport:
     errors: list[CaptureError] = field(default_factory=list)
     """Why files could not be read at all."""
 
-    readable: int = 0
-    """How many files could be read, at least in part."""
+    read: list[str] = field(default_factory=list)
+    """The names of the files that could be read, at least in part."""
+
+    def add(self, other: ReadReport) -> None:
+        """Add what is said of another file."""
+        self.warnings += other.warnings
+        self.errors += other.errors
+        self.read += other.read
 
 
 class File:
     """One capture file."""
 
-    def __init__(self, path: str | Path, *, reorder: bool = False) -> None:
-        """With `reorder` the frames are sorted by time."""
-        self._path = path
-        self._reorder = reorder
-        self.name = str(path)
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        reorder: bool = False,
+        max_unpacked: int | None = None,
+        folder: str = "",
+    ) -> None:
+        """With `reorder` the frames are sorted by time; `max_unpacked` is as in `read`.
 
-    def frames(self, report: ReadReport, sink: FrameSink | None = None) -> Iterator[Frame]:
+        `folder` is where a relative path begins, if not in the current directory.
+        """
+        self._max_unpacked = max_unpacked
+        self._path = path if is_url(path) or not folder else Path(folder, path)
+        self._reorder = reorder
+        self.name = STANDARD_INPUT if str(path) == "-" else str(path)
+
+    def frames(
+        self, report: ReadReport, sink: FrameSink | None = None, watch: Watch | None = None
+    ) -> Iterator[Frame]:
         """Yield every frame that `sink` does not take, and report what is wrong with the file."""
         try:
-            capture = read(self._path, None if self._reorder else sink)
+            taken = None if self._reorder else sink
+            capture = read(self._path, taken, watch, self._max_unpacked, self.name)
         except CaptureError as error:
             report.errors.append(error)
             return
-        self.name = capture.name
         with capture:
             yield from in_order(capture) if self._reorder else capture
         found = [each.at(self.name) for each in capture.warnings]
         if capture.readable:
-            report.readable += 1
+            report.read.append(self.name)
             report.warnings += found
         else:
             report.errors += found
@@ -70,32 +94,66 @@ class Parts:
     the next, as `mergecap -a` joins them.
     """
 
-    def __init__(self, paths: Sequence[str | Path], *, reorder: bool = False) -> None:
+    def __init__(
+        self,
+        paths: Sequence[str | Path],
+        *,
+        reorder: bool = False,
+        max_unpacked: int | None = None,
+        folder: str = "",
+    ) -> None:
         self._reorder = reorder
-        self._files = [File(path) for path in sorted(paths, key=_begins)]
+        ordered = sorted(paths, key=_begins)
+        self._files = [File(each, max_unpacked=max_unpacked, folder=folder) for each in ordered]
         self._firsts = [1]
         """The number of each file's first frame."""
 
         self.name = f"{len(paths)} files"
 
-    def frames(self, report: ReadReport, sink: FrameSink | None = None) -> Iterator[Frame]:  # noqa: ARG002
+    def frames(
+        self,
+        report: ReadReport,
+        sink: FrameSink | None = None,  # noqa: ARG002
+        watch: Watch | None = None,
+    ) -> Iterator[Frame]:
         """Yield the frames of all readable files. The sink takes none: all get new numbers."""
-        frames = self._numbered(report)
+        frames = self._numbered(report, watch)
         yield from in_order(frames) if self._reorder else frames
 
-    def _numbered(self, report: ReadReport) -> Iterator[Frame]:
+    def _numbered(self, report: ReadReport, watch: Watch | None) -> Iterator[Frame]:
         self._firsts.clear()
         number = latest = 0
-        for file in self._files:
+        reading = Reading(None if watch is None else lambda whole: watch(whole.octets, number))
+        before: deque[Frame] = deque(maxlen=AROUND)
+        for at, file in enumerate(self._files):
             self._firsts.append(number + 1)
-            begun = False
-            for frame in file.frames(report):
-                if not begun and frame.time < latest:
+            overlaps = False
+            earlier = list(before)
+            after: list[Frame] = []
+            for frame in file.frames(report, watch=reading.of(at)):
+                if not after and frame.time < latest:
+                    overlaps = True
                     report.warnings.append(CaptureError("list.overlap").at(file.name))
-                begun = True
+                if len(after) < AROUND:
+                    after.append(frame)
+                    if len(after) == AROUND and not overlaps:
+                        self._join(earlier, after, at, report)
                 number += 1
                 latest = max(latest, frame.time)
                 yield frame._replace(number=number)
+                before.append(frame)
+            if len(after) < AROUND and not overlaps:
+                self._join(earlier, after, at, report)
+
+    def _join(
+        self, before: Iterable[Frame], after: list[Frame], at: int, report: ReadReport
+    ) -> None:
+        """Report octets that are missing where a file follows the one before it."""
+        count = missing_between(before, after) if at and after else 0
+        if count:
+            names = {"count": count, "before": printable(self._files[at - 1].name)}
+            error = CaptureError("list.missing", **names)
+            report.warnings.append(error.at(self._files[at].name))
 
     def file_of(self, frame: int | None) -> str:
         """Return the name of the file that holds a frame, by its number over all files."""
@@ -109,7 +167,7 @@ Source: TypeAlias = File | Parts
 def _begins(path: str | Path) -> float:
     """Return the time of a file's first packet; infinite if that is not known yet."""
     # A pipe can be read only once, and is likely the part still being written.
-    if not Path(path).is_file():
+    if not is_url(path) and not Path(path).is_file():
         return float("inf")
     try:
         with read(path) as capture:

@@ -14,7 +14,7 @@ from handshake.capture.open import read
 from handshake.capture.reader import Reader
 from handshake.errors import CaptureError
 from tests.capture.files import pcap_header, pcap_record
-from tests.errors import coded
+from tests.errors import coded, says
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -68,6 +68,44 @@ def test_what_is_packed_is_read(file: Path, name: str) -> None:
 def test_in_several_parts(file: Path, name: str) -> None:
     file.write_bytes(PACKERS[name](PCAP[:100]) + PACKERS[name](PCAP[100:]))
     assert [bytes(frame.data) for frame in read(file)] == PACKETS
+
+
+@by_every_packer
+@pytest.mark.parametrize("pieces", [1, 4])
+def test_it_ends_where_it_unpacks_to_more_than_it_may(file: Path, name: str, pieces: int) -> None:
+    size = -(-len(PCAP) // pieces)
+    packed = [PACKERS[name](PCAP[at : at + size]) for at in range(0, len(PCAP), size)]
+    file.write_bytes(b"".join(packed))
+    for packets in (0, 1, 777, 1999):
+        most = 24 + packets * 216 + 7
+        capture = read(file, max_unpacked=most)
+        assert [bytes(frame.data) for frame in capture] == PACKETS[:packets]
+        (warning,) = capture.warnings
+        assert says("capture.unpacked", most=most) in str(warning)
+    capture = read(file, max_unpacked=len(PCAP))
+    assert [bytes(frame.data) for frame in capture] == PACKETS
+    assert capture.warnings == []
+
+
+@by_every_packer
+def test_by_default_that_is_a_multiple_of_the_file(file: Path, name: str) -> None:
+    record = pcap_record(bytes(64_000))
+    many = pcap_header() + record * 2000
+    file.write_bytes(PACKERS[name](many))
+    most = max(64 << 20, 100 * file.stat().st_size)
+    capture = read(file)
+    assert len(list(capture)) == (most - 24) // len(record) < 2000
+    assert says("capture.unpacked", most=most) in str(capture.warnings[0])
+    assert len(list(read(file, max_unpacked=1 << 30))) == 2000
+
+
+def test_ten_gibibytes_of_zeros_in_a_megabyte_end_at_once(file: Path) -> None:
+    zeros = zstd(bytes(1 << 26))
+    file.write_bytes(zstd(pcap_header()) + zeros * 160)
+    assert file.stat().st_size < 2 << 20
+    capture = read(file)
+    assert list(capture) == []
+    assert coded(capture.warnings) == [("capture.corrupt.zeros", {"offset": 24, "packet": 1})]
 
 
 def test_gzip_may_have_zeros_between_and_after(file: Path) -> None:

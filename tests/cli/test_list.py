@@ -137,7 +137,8 @@ def test_filter_sort_and_problems() -> None:
         ),
         ([MIXED, "--sort", "rtt"], "error: --sort 'rtt': no such key: did you mean handshake.rtt?"),
         (["no-such-file"], "error: no-such-file: no such file"),
-        (["captures"], "error: captures: is a directory: name a file in it"),
+        (["docs"], "error: docs: no captures in this directory"),
+        (["docs/*.txt"], "error: docs/*.txt: no such file, and no file matches it"),
         (["README.md", "--csv"], "error: README.md: a text file, not a capture"),
         (["no\x1b[2Jfile"], "error: 'no\\x1b[2Jfile': no such file"),
     ],
@@ -153,13 +154,13 @@ def test_readable_files_are_listed_and_the_others_reported(tmp_path: Path) -> No
     cut = tmp_path / "cut.pcap"
     cut.write_bytes((ROOT / REFUSED).read_bytes()[:-1])
     done = run("list", "README.md", REFUSED, str(cut), "--json")
-    assert done.returncode == 0
+    assert done.returncode == 2
     assert done.stdout.count("\n") == 2
     assert done.stderr.splitlines() == [
         f"warning: {cut}: truncated at offset 114: packet 2 is incomplete",
         "error: README.md: a text file, not a capture: save a capture with tcpdump -w FILE",
     ]
-    none = run("list", "README.md", "captures")
+    none = run("list", "README.md", "docs")
     assert (none.returncode, none.stdout, none.stderr.count("\n")) == (2, "", 2)
 
 

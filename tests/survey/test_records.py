@@ -144,11 +144,12 @@ def test_what_cannot_be_read_does_not_stop_the_rest(tmp_path: Path) -> None:
     text.write_text("no capture")
     cut = tmp_path / "cut.pcap"
     cut.write_bytes(good.read_bytes()[:-1])
+    (tmp_path / "empty").mkdir()
     for merge in (False, True):
-        found = records(tmp_path / "none", good, text, cut, tmp_path, merge=merge)
+        found = records(tmp_path / "none", good, text, cut, tmp_path / "empty", merge=merge)
         assert len({(each.capture, each.stream) for each in found}) == (1 if merge else 2)
         assert {each.place: each.code for each in found.errors} == {
-            str(tmp_path): "file.directory",
+            str(tmp_path / "empty"): "list.no-captures",
             str(tmp_path / "none"): "file.not-found",
             str(text): "capture.text",
         }
