@@ -60,7 +60,8 @@ def send_again(talk: Talk, me: int) -> None:
 
 
 def send_other_data(talk: Talk, me: int) -> None:
-    """Send two segments at once that differ only in octets which are not kept of a frame."""
+    """Send two segments at once that differ only in checksum and octets not kept of a frame."""
+    talk.sides[me].checksums = "right"
     for last in (b"a", b"b"):
         talk.fill = b"x" * 99 + last
         talk.send(me, 100)
