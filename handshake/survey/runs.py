@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from handshake.events import Role
-from handshake.events.run import Copies, Passing, Run, Sum
+from handshake.events.run import PAUSE, Copies, Passing, Run, Sum
 from handshake.packet import packed_frames
 from handshake.packet.packed_frames import HEAD, V4, WRONG
 from handshake.survey.flow import key_of
 from handshake.survey.run_frames import RunFrames, Source
 from handshake.tcp import Seq
 from handshake.tcp.checksum import Checksum
-from handshake.units import ACK_BIT, MASK, NS_PER_SECOND, PSH_BIT, SOONEST_TIMER, TCP
+from handshake.units import ACK_BIT, MASK, PSH_BIT, SOONEST_TIMER, TCP
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,9 +33,6 @@ _ONES: Final = 0xFFFF
 
 _TIMESTAMPS: Final = 0x0101080A
 """The first four octets of options that are timestamps alone, as nearly all senders pad them."""
-
-_IDLE: Final = 60 * NS_PER_SECOND
-"""Nanoseconds of inactivity from which a rule depends on time (`findings.resets.IDLE`)."""
 
 _MOST_UNACKNOWLEDGED: Final = 8 << 20
 """Unacknowledged octets beyond which Zeek may give up on the stream."""
@@ -127,7 +124,7 @@ def _find(
             or seq != nxt[me]
             or ttl != ttls[me]
             or not window
-            or not 0 <= at - last < _IDLE
+            or not 0 <= at - last < PAUSE
             or urgent
             or end > wire
             or captured < tcp + header
