@@ -30,6 +30,9 @@ _LINK_V6: Final = bytes(12) + IPV6.to_bytes(2, "big")
 HEAD: Final = 20
 """Octets of a record before those of the frame."""
 
+TIMESTAMPS: Final = 0x0101080A
+"""The first four octets of options that are timestamps alone, as nearly all senders pad them."""
+
 _PACKED: Final = struct.Struct(">I").unpack_from
 _RIGHT: Final = 1
 WRONG: Final = 2

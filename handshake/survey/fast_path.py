@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from handshake.packet.packed_frames import HEAD, WRONG, last_number
+from handshake.packet.packed_frames import HEAD, TIMESTAMPS, WRONG, last_number
 from handshake.tcp import State
 from handshake.tcp.state import Input, after
 from handshake.tracker.zeek import Zeek
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 _SIGN: Final = 0x8000_0000
 _EXACT: Final = 0xFFF
 """Control bits and reserved bits: what is left of the field is the data offset."""
-
-_TIMESTAMPS: Final = 0x0101080A
-"""The first four octets of options that are timestamps alone, as nearly all senders pad them."""
 
 _LONG: Final = 5_000_000_000
 """Nanoseconds of inactivity from which a rule depends on time (the shortest: Zeek's timeouts)."""
@@ -180,7 +177,7 @@ class _State:
                 if not window or payload < 0:
                     return False
                 if timed:
-                    if option != _TIMESTAMPS:
+                    if option != TIMESTAMPS:
                         return False
                     if clock != clocks[me]:
                         if (clock - clocks[me]) & _SIGN:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from handshake.diagnosis.others import ANSWERS, Answer, Stamp
 from handshake.diagnosis.seen import Seen
 from handshake.packet import packed_frames
+from handshake.packet.packed_frames import TIMESTAMPS
 from handshake.survey.flow import text_of
 from handshake.tracker import learn_connection
 from handshake.units import ACK_BIT, RST_BIT, SYN_BIT
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 _OPENING: Final = SYN_BIT | ACK_BIT | RST_BIT
 _SYN_ACK: Final = SYN_BIT | ACK_BIT
-_TIMESTAMPS: Final = 0x0101080A
 _MOST_SYNS: Final = 12
 
 _Answered: TypeAlias = tuple[tuple[Any, ...], tuple[Any, ...]]
@@ -148,7 +148,7 @@ def _stamp(others: Others, answer: tuple[Any, ...], final: tuple[Any, ...]) -> N
     client, server, _ = _ends(final[6])
     if final[9] & ACK_BIT:
         others.reaches(client, server, final[1])
-    if final[11] == _TIMESTAMPS:
+    if final[11] == TIMESTAMPS:
         others.accepted(client, server, Stamp(final[1], final[0], final[12]))
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from handshake.events import Role
 from handshake.events.run import PAUSE, Copies, Passing, Run, Sum
 from handshake.packet import packed_frames
-from handshake.packet.packed_frames import HEAD, V4, WRONG
+from handshake.packet.packed_frames import HEAD, TIMESTAMPS, V4, WRONG
 from handshake.survey.flow import key_of
 from handshake.survey.run_frames import RunFrames, Source
 from handshake.tcp import Seq
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
 _SIGN: Final = 0x8000_0000
 _ONES: Final = 0xFFFF
-
-_TIMESTAMPS: Final = 0x0101080A
-"""The first four octets of options that are timestamps alone, as nearly all senders pad them."""
 
 _MOST_UNACKNOWLEDGED: Final = 8 << 20
 """Unacknowledged octets beyond which Zeek may give up on the stream."""
@@ -132,7 +129,7 @@ def _find(
             break
         known = clocks[me]
         if header == 32:
-            if option != _TIMESTAMPS:
+            if option != TIMESTAMPS:
                 break
             if known is not None and clock != known:
                 if (clock - known) & _SIGN:
