@@ -14,6 +14,7 @@ from handshake.tcp import State
 from tests.capture.files import pcap_header, pcap_record
 from tests.errors import coded
 from tests.segments import A, B, segment
+from tests.survey.made import CAPTURES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,6 +33,13 @@ def file(tmp_path: Path) -> Path:
     packets = (pcap_record(bytes(scapy_codec.packet(seg))) for seg in HANDSHAKE)
     path.write_bytes(pcap_header(link_type=RAW_IP) + b"".join(packets))
     return path
+
+
+@pytest.mark.parametrize("name", ["half-close", "mixed", "refused", "rst-mid-stream"])
+def test_a_step_changes_something_where_it_changes_a_field(name: str) -> None:
+    for step in replay(CAPTURES / f"{name}.pcap"):
+        for change in (step.sender, step.receiver):
+            assert change.any is bool(change.changed)
 
 
 def test_each_segment_is_a_step(file: Path) -> None:

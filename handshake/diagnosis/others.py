@@ -59,6 +59,9 @@ class Host:
     refusals: int = 0
     """At how many of the ports the first or the last answer was a RST."""
 
+    ordered: list[Answer] | None = None
+    """All answers in the order of time, once they were asked for."""
+
     sent: dict[int, int | None] = field(default_factory=dict)
     """The TTLs of its own SYNs, each with a frame: remembered of a host that refuses."""
 
@@ -74,13 +77,16 @@ class Host:
         else:
             return
         self.ports[answer.port] = first, last
+        self.ordered = None
         self.refusals += first.refused or last.refused
 
     @property
-    def answers(self) -> list[Answer]:
+    def answers(self) -> Sequence[Answer]:
         """All that are remembered, in the order of time."""
-        found = {answer for pair in self.ports.values() for answer in pair}
-        return sorted(found, key=lambda each: (each.at, each.frame or 0))
+        if self.ordered is None:
+            found = {answer for pair in self.ports.values() for answer in pair}
+            self.ordered = sorted(found, key=lambda each: (each.at, each.frame or 0))
+        return self.ordered
 
 
 @dataclass(slots=True)
@@ -242,12 +248,12 @@ class Others:
                 continue
             took = None if syn is None else each.at - syn.at
             answer = Answer(each.frame, each.at, each.ttl, server.port, each.rst, took)
-            self.answered(str(server.address), answer)
+            self.answered(server.host, answer)
             return
 
 
 def _key(client: Endpoint, ack: int | None) -> tuple[str, int, int]:
-    return str(client.address), client.port, -1 if ack is None else ack
+    return client.host, client.port, -1 if ack is None else ack
 
 
 def _few(known: list[Seen], seen: Seen) -> None:

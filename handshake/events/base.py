@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import field, fields, is_dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 from handshake import messages
+from handshake.tcp.copy import value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,16 +22,20 @@ class Role(Enum):
     CLIENT = "client"
     SERVER = "server"
 
-    @property
-    def other(self) -> Role:
-        """The opposite end."""
-        return Role.SERVER if self is Role.CLIENT else Role.CLIENT
+    # By identity: an enum hashes its name each time, and every observer looks its ends up.
+    __hash__ = object.__hash__
+
+    other: Role
+    """The opposite end."""
 
     def __str__(self) -> str:
-        return self.value
+        return str(self.value)
 
 
-@dataclass(frozen=True, slots=True)
+Role.CLIENT.other, Role.SERVER.other = Role.SERVER, Role.CLIENT
+
+
+@value(frozen=True, slots=True)
 class Event:
     """A fact, in the past tense: a code, the section that states the rule, and fields.
 
@@ -63,12 +68,20 @@ class Event:
         return getattr(self, name)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Change:
     """What a segment changed in one end's control block. None: nothing is known of that end."""
 
     before: ControlBlock | None
     after: ControlBlock | None
+
+    @property
+    def any(self) -> bool:
+        """Whether any field differs that `changed` would name."""
+        before, after = self.before, self.after
+        if before is after or after is None:
+            return False
+        return (before is not None and before.state is not after.state) or bool(self.changed)
 
     @property
     def changed(self) -> tuple[str, ...]:
@@ -107,7 +120,7 @@ class Copy(NamedTuple):
     """Whether an earlier part of the capture was played again: its time is not that of a path."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Step:
     """One segment of a connection, and what it changed at both ends."""
 
@@ -146,10 +159,11 @@ class Step:
     fate: Fate | None = None
     """What became of it; None while the rest of the connection is not known."""
 
-    @property
-    def segment(self) -> Segment:
-        """The segment itself."""
-        return self.observed.segment
+    segment: Segment = field(init=False, repr=False, compare=False)
+    """The segment itself."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "segment", self.observed.segment)
 
     @property
     def client(self) -> Change:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from handshake.events.base import Event, Role
+from handshake.tcp.copy import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class FinSent(Event, code="fin", section="3.6"):
     """An end sent FIN: it has no more data to send."""
 
@@ -21,12 +20,12 @@ class FinSent(Event, code="fin", section="3.6"):
         return "first" if self.first else "second"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class SimultaneousClose(Event, code="simultaneous-close", section="3.6"):
     """Both ends sent FIN before either received the other's."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Closed(Event, code="closed", section="3.6"):
     """Both FINs were acknowledged: the connection is closed."""
 
@@ -39,7 +38,7 @@ class Closed(Event, code="closed", section="3.6"):
         return ("none-waits", "one-waits", "both-wait")[len(self.waiting)]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ResetRefused(Event, code="reset-refused", section="RFC 5961 3"):
     """A RST came that its receiver must not accept."""
 
@@ -53,7 +52,7 @@ class ResetRefused(Event, code="reset-refused", section="RFC 5961 3"):
         return "sent" if self.ours else "received"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Aborted(Event, code="reset", section="3.5.3"):
     """A RST ended the connection at once."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from handshake.events.base import Event, Role
+from handshake.tcp.copy import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class DataSent(Event, code="data", section="3.10.2"):
     """An end sent new data."""
 
@@ -16,7 +15,7 @@ class DataSent(Event, code="data", section="3.10.2"):
     """Octets of payload that were not sent before."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Acknowledged(Event, code="acknowledged", section="3.4"):
     """An ACK covered sequence numbers that were outstanding."""
 
@@ -33,7 +32,7 @@ class Acknowledged(Event, code="acknowledged", section="3.4"):
         return self.count - self.fin
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Retransmitted(Event, code="retransmitted", section="3.8.1"):
     """Sequence numbers that had been sent before were sent again."""
 
@@ -56,7 +55,7 @@ class Retransmitted(Event, code="retransmitted", section="3.8.1"):
         return "again" if self.count else "unseen"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class FilledGap(Event, code="out-of-order", section="3.10.7.4"):
     """Data came after later data, too soon to be the retransmission of a loss."""
 
@@ -71,7 +70,7 @@ class FilledGap(Event, code="out-of-order", section="3.10.7.4"):
         return "twice" if self.again else "late"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class GapSeen(Event, code="gap", section="3.10.7.4"):
     """Sequence numbers between the last segment and this one were not seen."""
 
@@ -79,14 +78,14 @@ class GapSeen(Event, code="gap", section="3.10.7.4"):
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class DuplicateAck(Event, code="duplicate-ack", section="RFC 5681 2"):
     """An ACK repeated the number that its sender expects, while data was outstanding."""
 
     by: Role
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AckedAgain(Event, code="ack-again", section="3.10.7.4"):
     """An ACK acknowledged nothing new: its sender had received this before."""
 
@@ -100,7 +99,7 @@ class AckedAgain(Event, code="ack-again", section="3.10.7.4"):
         return "syn-ack" if self.handshake else "data"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class WindowClosed(Event, code="zero-window", section="3.8.6"):
     """An end advertised a zero window: its receive buffer is full."""
 
@@ -114,7 +113,7 @@ class WindowClosed(Event, code="zero-window", section="3.8.6"):
         return "over" if self.over else "waits"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class WindowUpdated(Event, code="window-update", section="3.8.6"):
     """An ACK that acknowledged nothing new changed the window."""
 
@@ -123,7 +122,7 @@ class WindowUpdated(Event, code="window-update", section="3.8.6"):
     """Octets, scaled."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class KeepAlive(Event, code="keep-alive", section="3.8.4"):
     """A segment with the number before SND.NXT asked whether the peer is still there."""
 
@@ -137,14 +136,14 @@ class KeepAlive(Event, code="keep-alive", section="3.8.4"):
         return "pending" if self.pending else "asks"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class WindowProbe(Event, code="window-probe", section="3.8.6.1"):
     """A segment asked an end with a zero window whether the window has opened."""
 
     by: Role
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class KeepAliveAck(Event, code="keep-alive-ack", section="3.8.4"):
     """An ACK answered a keep-alive."""
 

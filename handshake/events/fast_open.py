@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from handshake.events.base import Event, Role
+from handshake.tcp.copy import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class CookieRequested(Event, code="fast-open-requested", section="RFC 7413 4.1.2"):
     """A SYN requested a Fast Open cookie."""
 
     by: Role
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class CookieGiven(Event, code="fast-open-cookie", section="RFC 7413 4.1.2"):
     """A SYN-ACK carried a Fast Open cookie."""
 
@@ -22,7 +21,7 @@ class CookieGiven(Event, code="fast-open-cookie", section="RFC 7413 4.1.2"):
     cookie: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class FastOpenTried(Event, code="fast-open-tried", section="RFC 7413 4.2.1"):
     """A SYN carried a Fast Open cookie, or data, or both."""
 
@@ -39,7 +38,7 @@ class FastOpenTried(Event, code="fast-open-tried", section="RFC 7413 4.2.1"):
         return ("both" if self.cookie else "data") if self.carried else "cookie"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class FastOpenAnswered(Event, code="fast-open-answered", section="RFC 7413 4.2.2"):
     """The SYN-ACK showed how much of the data in the SYN was accepted."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from handshake.events.base import Event, Role
+from handshake.tcp.copy import value
 from handshake.units import NS_PER_SECOND, SOONEST_TIMER
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ SOONEST: Final = SOONEST_TIMER / NS_PER_SECOND
 """Seconds before which no timer retransmits a SYN."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class SynSent(Event, code="syn", section="3.5"):
     """An end sent a SYN to open a connection."""
 
@@ -24,7 +24,7 @@ class SynSent(Event, code="syn", section="3.5"):
     """Its initial sequence number."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class SynRetransmitted(Event, code="syn-retransmitted", section="3.8.1"):
     """The same SYN was sent again: no answer came in time."""
 
@@ -46,7 +46,7 @@ class SynRetransmitted(Event, code="syn-retransmitted", section="3.8.1"):
         return "timer" if self.waited >= SOONEST else "copy"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class SynAckSent(Event, code="syn-ack", section="3.5"):
     """A listener answered: the connection is half-open now."""
 
@@ -58,7 +58,7 @@ class SynAckSent(Event, code="syn-ack", section="3.5"):
     """The number it expects next."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class SynAckCrossed(Event, code="syn-ack-crossed", section="3.5"):
     """An end that had sent a SYN answered the SYN that crossed its own."""
 
@@ -66,7 +66,7 @@ class SynAckCrossed(Event, code="syn-ack-crossed", section="3.5"):
     acked: Seq
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class SynAckRetransmitted(Event, code="syn-ack-retransmitted", section="3.8.1"):
     """The same SYN-ACK was sent again."""
 
@@ -88,7 +88,7 @@ class SynAckRetransmitted(Event, code="syn-ack-retransmitted", section="3.8.1"):
         return "timer" if self.waited >= SOONEST else "copy"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class OptionsNegotiated(Event, code="negotiated", section="3.2"):
     """Both offers are known: what they have in common is in force."""
 
@@ -116,7 +116,7 @@ class OptionsNegotiated(Event, code="negotiated", section="3.2"):
         return getattr(self.agreed if hasattr(self.agreed, name) else self, name)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Established(Event, code="established", section="3.5"):
     """Both ends reached ESTABLISHED."""
 
@@ -139,7 +139,7 @@ class Established(Event, code="established", section="3.5"):
         return "timed" if self.answered is None else "shared"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class SimultaneousOpen(Event, code="simultaneous-open", section="3.5"):
     """Both ends sent a SYN, and the SYNs crossed."""
 
@@ -148,7 +148,7 @@ class SimultaneousOpen(Event, code="simultaneous-open", section="3.5"):
     """The initial sequence number of the second SYN."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Refused(Event, code="refused", section="3.5.2"):
     """A RST answered the SYN."""
 

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from handshake.events.base import Event, Role
+from handshake.tcp.copy import value
 
 if TYPE_CHECKING:
     from handshake.messages import Message
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Malformed(Event, code="malformed", section="3.1"):
     """The header breaks a rule."""
 
     problems: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class OptionsCut(Event, code="options-cut", section="3.1"):
     """The end of the header was not captured: what its options say is not known."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class BadChecksum(Event, code="bad-checksum", section="3.1"):
     """The checksum does not match the octets."""
 
@@ -36,7 +36,7 @@ class BadChecksum(Event, code="bad-checksum", section="3.1"):
         return "partial" if self.partial else "wrong"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Copied(Event, code="copy", section="RFC 791 2.3"):
     """The capture has the same packet again: it was sent once."""
 
@@ -69,7 +69,7 @@ class Copied(Event, code="copy", section="RFC 791 2.3"):
         return abs(self.hops)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class MidStream(Event, code="mid-stream", section="3.3.2"):
     """The first segment captured of a connection was not its first."""
 
@@ -77,14 +77,14 @@ class MidStream(Event, code="mid-stream", section="3.3.2"):
     """Whether it is a guess which end is the client."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class SynCleared(Event, code="syn-cleared", section="3.2"):
     """A connection began with a SYN whose flag was changed on the way."""
 
     by: Role
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class PortReused(Event, code="port-reused", section="3.4.3"):
     """A SYN with a new number opened another connection between the same two sockets."""
 
@@ -92,7 +92,7 @@ class PortReused(Event, code="port-reused", section="3.4.3"):
     """The stream that had the same addresses and ports."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class UnseenAcknowledged(Event, code="ack-of-unseen", section="3.10.7.4"):
     """An ACK covered sequence numbers that were never seen."""
 
@@ -100,7 +100,7 @@ class UnseenAcknowledged(Event, code="ack-of-unseen", section="3.10.7.4"):
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Dropped(Event, code="not-acceptable", section="3.10.7"):
     """The segment is not acceptable: its receiver must drop it."""
 
@@ -109,14 +109,14 @@ class Dropped(Event, code="not-acceptable", section="3.10.7"):
     """Why, of the family `reasons`: `unacceptable.outside-window` and the like."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ChallengeAck(Event, code="challenge-ack", section="RFC 5961 3, 4"):
     """An ACK answered a SYN or RST that might be spoofed."""
 
     by: Role
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ResetForged(Event, code="reset-forged", section="RFC 5961 3"):
     """A RST that the end which it names did not send, as what that end sends later proves."""
 
@@ -130,7 +130,7 @@ class ResetForged(Event, code="reset-forged", section="RFC 5961 3"):
     """Whether it ended the connection at its receiver."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ResetDisproved(Event, code="reset-disproved", section="RFC 5961 3"):
     """An end goes on as if it had not sent a RST which had its address."""
 
@@ -139,7 +139,7 @@ class ResetDisproved(Event, code="reset-disproved", section="RFC 5961 3"):
     """The RST."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class StrayReset(Event, code="stray-reset", section="3.5.2"):
     """A RST of an end whose connection was over: the answer to a segment, or late."""
 
@@ -153,7 +153,7 @@ class StrayReset(Event, code="stray-reset", section="3.5.2"):
         return "other" if self.acks else "answer"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Lost(Event, code="lost", section="3.8.1"):
     """A segment did not reach its receiver."""
 
@@ -170,7 +170,7 @@ class Lost(Event, code="lost", section="3.8.1"):
         return "syn-ack" if self.opens else "data"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class NotYetArrived(Event, code="not-yet-arrived", section="3.8.1"):
     """A SYN-ACK had not reached the client when that sent its SYN again."""
 
@@ -179,7 +179,7 @@ class NotYetArrived(Event, code="not-yet-arrived", section="3.8.1"):
     """The SYN that the client sent again."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class NotAccepted(Event, code="ack-not-accepted", section="3.8.1"):
     """The receiver of a handshake's ACK, or of data after it, does not act on it."""
 

@@ -26,7 +26,7 @@ from handshake.packet.ip import CutError
 from handshake.packet.layer import IPV4, IPV6, UnknownLinkError, UnknownTypeError
 from handshake.packet.layer_parser import LayerParser, ShortError
 from handshake.packet.tags import NAMES
-from handshake.tcp import Observed, Segment
+from handshake.tcp import Endpoint, Observed, Segment
 from handshake.tcp.address import ip_address
 from handshake.units import TCP
 
@@ -64,6 +64,7 @@ _NAMES: Final = {
 """Names of link types that are not supported."""
 
 _address = lru_cache(65536)(ip_address)
+_endpoint = lru_cache(65536)(lambda packed, port: Endpoint(_address(packed), port))
 
 
 class Decoder:
@@ -164,11 +165,12 @@ def _ordinary_6(data: Octets, length: int) -> Fields | None:
 def observed(frame: Frame, fields: Fields) -> Observed:
     """Return the fields of this frame as an Observed, with payload, packet and checksum."""
     source, destination = fields[0], fields[1]
+    ends = _endpoint(source, fields[2]), _endpoint(destination, fields[3])
     ttl, ip, tcp, end, whole, via = fields[10:]
     packet = bytes((frame.data if whole is None else whole)[ip:end])
     octets, length = packet[tcp - ip :], end - tcp
     return Observed(
-        segment=Segment.parse(_address(source), _address(destination), octets, length),
+        segment=Segment.parse(ends[0].address, ends[1].address, octets, length, ends),
         at=frame.time,
         frame=frame.number,
         length=frame.length,

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from handshake.tcp.control_block import ControlBlock
+from handshake.tcp.copy import value
 from handshake.tcp.space import Offer
 
 if TYPE_CHECKING:
     from handshake.tcp.segment import Segment
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Agreement:
     """What a SYN and its answer, a SYN-ACK or a crossing SYN, negotiated."""
 

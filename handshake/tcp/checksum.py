@@ -37,6 +37,15 @@ def kind(observed: Observed) -> Checksum:
         return Checksum.UNKNOWN
     if observed.checksum_ok:
         return Checksum.RIGHT
+    known = observed.sum_kind
+    if isinstance(known, Checksum):
+        return known
+    found = _kind(observed)
+    object.__setattr__(observed, "sum_kind", found)
+    return found
+
+
+def _kind(observed: Observed) -> Checksum:
     seg = observed.segment
     addresses = seg.source.address.packed + seg.destination.address.packed
     length = max(seg.data_offset, _LEAST) * 4 + seg.payload_length

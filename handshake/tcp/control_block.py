@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
-from handshake.tcp.copy import changed
+from handshake.tcp.copy import changed, value
 from handshake.tcp.space import Offer, ReceiveSpace, SendSpace
 from handshake.tcp.state import Input, State, after
 from handshake.units import MODULUS
@@ -24,7 +24,7 @@ DEFAULT_MSS: Final = {4: 536, 6: 1220}
 """The MSS of a peer that sends no MSS option, by IP version (section 3.7.1)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ControlBlock:
     """One end's memory of a connection. It never changes: `sent` and `received` return the next.
 
@@ -141,15 +141,18 @@ class ControlBlock:
         if snd.nxt is None or snd.nxt < seg.end:
             snd = changed(snd, una=snd.una or seg.seq, nxt=seg.end)
         rcv, acked = block.rcv, block.last_ack_sent
-        if seg.ack is not None:
-            if rcv.nxt is None or rcv.nxt < seg.ack:
-                rcv = changed(rcv, nxt=seg.ack)
-            if acked is None or acked < seg.ack:
-                acked = seg.ack
         # The window in a SYN is never scaled (RFC 7323 section 2.2).
         shift = 0 if seg.syn else block.rcv_shift
-        rcv = changed(rcv, wnd=None if shift is None else seg.window << shift)
-        block = changed(block, snd=snd, rcv=rcv, last_ack_sent=acked)
+        nxt, wnd = rcv.nxt, None if shift is None else seg.window << shift
+        if seg.ack is not None:
+            if nxt is None or nxt < seg.ack:
+                nxt = seg.ack
+            if acked is None or acked < seg.ack:
+                acked = seg.ack
+        if nxt is not rcv.nxt or wnd != rcv.wnd:
+            rcv = changed(rcv, nxt=nxt, wnd=wnd)
+        if snd is not block.snd or rcv is not block.rcv or acked is not block.last_ack_sent:
+            block = changed(block, snd=snd, rcv=rcv, last_ack_sent=acked)
         if seg.fin and block.fin is None:
             block = changed(block, fin=seg.end - 1).after(Input.CLOSE)
         return block
@@ -195,7 +198,18 @@ class ControlBlock:
                 return self._received_in_syn_sent(seg)
         if seg.rst:
             return self.after(Input.RECV_RST)
-        return self._timestamped(seg)._acknowledged(seg)._text(seg)
+        state, snd = self._acknowledged(seg)
+        rcv, clock = self.rcv, self._timestamped(seg)
+        if seg.length and not seg.syn:
+            # Seventh and eighth step: take the data and the FIN, in order.
+            rcv = rcv.take(seg)
+            # FIN counts once all before it has come, and only once.
+            if rcv.fin is not None and rcv.nxt is not None and rcv.nxt == rcv.fin:
+                rcv = changed(rcv, nxt=rcv.fin + 1)
+                state = after(state, Input.RECV_FIN, passive=self.passive)
+        if snd is self.snd and rcv is self.rcv and clock == self.ts_recent and state is self.state:
+            return self
+        return changed(self, state=state, snd=snd, rcv=rcv, ts_recent=clock)
 
     def acceptable(self, seg: Segment) -> bool:
         """Whether section 3.10.7 lets the numbers of `seg` change anything here.
@@ -263,8 +277,10 @@ class ControlBlock:
 
     def too_old(self, seg: Segment) -> bool:
         """Whether the peer's clock would run backwards: PAWS (RFC 7323 section 5.3)."""
+        if self.ts_recent is None or not seg.options.raw or not self.timestamps:
+            return False
         found = seg.options.timestamps
-        if not self.timestamps or self.ts_recent is None or found is None:
+        if found is None:
             return False
         return 0 < (self.ts_recent - found.value) % MODULUS < MODULUS // 2
 
@@ -289,44 +305,35 @@ class ControlBlock:
             return block.after(Input.RECV_SYN)
         return changed(block, snd=changed(block.snd, una=seg.ack)).after(Input.RECV_SYN_ACK)
 
-    def _timestamped(self, seg: Segment) -> ControlBlock:
+    def _timestamped(self, seg: Segment) -> int | None:
+        """Return TS.Recent after `seg`."""
+        if not seg.options.raw or self.last_ack_sent is None or not self.timestamps:
+            return self.ts_recent
         found = seg.options.timestamps
-        if not self.timestamps or found is None or self.last_ack_sent is None:
-            return self
-        if seg.seq <= self.last_ack_sent and not seg.syn:
-            return changed(self, ts_recent=found.value)
-        return self
+        if found is not None and seg.seq <= self.last_ack_sent and not seg.syn:
+            return found.value
+        return self.ts_recent
 
-    def _acknowledged(self, seg: Segment) -> ControlBlock:
-        """Fifth step: check the ACK field."""
-        block, snd = self, self.snd
-        assert seg.ack is not None
-        if self.acknowledges_new(seg):
-            snd = changed(snd, una=seg.ack)
-            if self.state is State.SYN_RECEIVED:
-                block = block.after(Input.RECV_ACK_OF_SYN)
-            if self.fin is not None and self.fin < seg.ack:
-                block = block.after(Input.RECV_ACK_OF_FIN)
+    def _acknowledged(self, seg: Segment) -> tuple[State, SendSpace]:
+        """Fifth step: check the ACK field; return the state and the send space after it."""
+        state, snd, ack, seq = self.state, self.snd, seg.ack, seg.seq
+        una = snd.una
+        assert ack is not None
+        if una is not None and snd.nxt is not None and una < ack <= snd.nxt:
+            una = ack
+            if state is State.SYN_RECEIVED:
+                state = after(state, Input.RECV_ACK_OF_SYN, passive=self.passive)
+            if self.fin is not None and self.fin < ack:
+                state = after(state, Input.RECV_ACK_OF_FIN, passive=self.passive)
         # An older segment must not put an older window in force.
-        newer = snd.wl1 is None or snd.wl1 < seg.seq
-        again = snd.wl1 == seg.seq and (snd.wl2 is None or snd.wl2 <= seg.ack)
-        if self.snd.una is not None and self.snd.una <= seg.ack and (newer or again):
+        newer = snd.wl1 is None or snd.wl1 < seq
+        again = newer or (snd.wl1 == seq and (snd.wl2 is None or snd.wl2 <= ack))
+        if snd.una is not None and again and snd.una <= ack:
             shift = 0 if seg.syn else self.snd_shift
             wnd = None if shift is None else seg.window << shift
             most = None if wnd is None else max(wnd, snd.max_wnd or 0)
-            snd = changed(snd, wnd=wnd, wl1=seg.seq, wl2=seg.ack, max_wnd=most)
-        return block if snd is self.snd else changed(block, snd=snd)
-
-    def _text(self, seg: Segment) -> ControlBlock:
-        """Seventh and eighth step: take the data and the FIN, in order."""
-        if seg.length == 0 or seg.syn:
-            return self
-        rcv = self.rcv.take(seg)
-        block = self if rcv is self.rcv else changed(self, rcv=rcv)
-        # FIN counts once all before it has come, and only once.
-        if rcv.fin is None or rcv.nxt is None or rcv.nxt != rcv.fin:
-            return block
-        return changed(block, rcv=changed(rcv, nxt=rcv.fin + 1)).after(Input.RECV_FIN)
+            return state, SendSpace(snd.iss, una, snd.nxt, wnd, seq, ack, most)
+        return state, snd if una is snd.una else changed(snd, una=una)
 
 
 def state_text(block: ControlBlock | None) -> str:

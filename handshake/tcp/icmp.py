@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
+
+from handshake.tcp.copy import value
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
@@ -50,7 +52,7 @@ _EXCEEDED: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class IcmpError:
     """An ICMP error that quotes a TCP segment."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from handshake.tcp.copy import value
 from handshake.tcp.option_kinds import (
     EXIDS_16,
     EXIDS_32,
@@ -46,6 +46,9 @@ class Timestamps(NamedTuple):
     """TSecr: the peer's clock, echoed; valid only where ACK is set."""
 
 
+_UNREAD: Final = Timestamps(-1, -1)
+
+
 class KeyIds(NamedTuple):
     """The keys that a TCP-AO option names (RFC 5925 section 2.2)."""
 
@@ -56,7 +59,7 @@ class KeyIds(NamedTuple):
     """RNextKeyID: the key that the peer should use from now on."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Option:
     """One option, exactly as found."""
 
@@ -139,7 +142,7 @@ _DSS: Final = 2
 class Options:
     """All options of one header. Iterating gives each `Option` in the order found."""
 
-    __slots__ = ("_found", "raw")
+    __slots__ = ("_clocks", "_found", "raw")
 
     raw: bytes
     """The octets between the fixed header and the payload, as far as they were captured."""
@@ -147,6 +150,7 @@ class Options:
     def __init__(self, raw: bytes = b"") -> None:
         self.raw = raw
         self._found: tuple[Option, ...] | None = None
+        self._clocks: Timestamps | None = _UNREAD
 
     @classmethod
     def of(cls, *options: bytes) -> Options:
@@ -180,7 +184,7 @@ class Options:
     def data(self, kind: int) -> bytes | None:
         """Return the data of the last well-formed option of this kind, as Linux takes it."""
         data = None
-        for option in self:
+        for option in self if self.raw else ():
             if option.kind == kind and option.problem is None:
                 data = option.data
         return data
@@ -210,6 +214,11 @@ class Options:
     @property
     def timestamps(self) -> Timestamps | None:
         """The two clocks, or None (RFC 7323 section 3.2)."""
+        if self._clocks is _UNREAD:
+            self._clocks = self._timestamps() if self.raw else None
+        return self._clocks
+
+    def _timestamps(self) -> Timestamps | None:
         if len(self.raw) == _ALIGNED_OCTETS and self.raw.startswith(_ALIGNED):
             return Timestamps(*_CLOCKS(self.raw, len(_ALIGNED)))
         data = self.data(Kind.TIMESTAMPS)

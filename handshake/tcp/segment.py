@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
-from enum import IntFlag
+from enum import Enum, IntFlag
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from handshake.tcp.address import ip_address
+from handshake.tcp.copy import value
 from handshake.tcp.options import Options
 from handshake.tcp.seq import Seq
 from handshake.units import ACK_BIT, FIN_BIT, RST_BIT, SYN_BIT
@@ -56,7 +57,13 @@ class Flags(IntFlag):
         return "-".join(self.names) or "none"
 
 
-# Combining two members of an enum costs a microsecond, and every rule tests a flag.
+_FLAGS: Final[dict[int, Flags]] = {}
+"""Combinations that were seen: to make one costs a microsecond."""
+
+
+def _flags(bits: int) -> Flags:
+    return _FLAGS.setdefault(bits, Flags(bits))
+
 
 _IN_ORDER: Final = (
     Flags.SYN,
@@ -95,6 +102,11 @@ class Endpoint:
         return self._hash
 
     @cached_property
+    def host(self) -> str:
+        """The address as text."""
+        return str(self.address)
+
+    @cached_property
     def _hash(self) -> int:
         # A tracker looks endpoints up for every segment, and an address hashes slowly.
         return hash((self.address, self.port))
@@ -105,7 +117,7 @@ class Endpoint:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Segment:
     """One TCP header and how much came with it, never repaired: `problems` lists what is wrong."""
 
@@ -144,6 +156,30 @@ class Segment:
     problems: tuple[str, ...] = ()
     """What is malformed in the header, in English."""
 
+    # What follows from the rest. The rules ask for it dozens of times a segment.
+
+    syn: bool = field(init=False, repr=False, compare=False)
+    """Whether it synchronizes sequence numbers: the sender starts here."""
+
+    fin: bool = field(init=False, repr=False, compare=False)
+    """Whether its sender has no more data to send."""
+
+    rst: bool = field(init=False, repr=False, compare=False)
+    """Whether it resets the connection."""
+
+    length: int = field(init=False, repr=False, compare=False)
+    """SEG.LEN: the octets of sequence space it takes, SYN and FIN counted (section 3.4)."""
+
+    end: Seq = field(init=False, repr=False, compare=False)
+    """The number after its last: what an ACK of all of it acknowledges."""
+
+    bogus: bool = field(init=False, repr=False, compare=False)
+    """Whether the data offset is impossible: every receiver drops it, whatever it says.
+
+    Below 5 the header would end in its fixed part, and beyond the segment it was cut before it
+    was sent: the fields are not those of its sender.
+    """
+
     def __post_init__(self) -> None:
         # A hand-made segment leaves out what follows from the rest.
         if self.payload_length < 0:
@@ -152,6 +188,15 @@ class Segment:
             object.__setattr__(self, "data_offset", 5 + (len(self.options.raw) + 3) // 4)
         if self.ack_field < 0:
             object.__setattr__(self, "ack_field", 0 if self.ack is None else int(self.ack))
+        bits, put = int(self.flags), object.__setattr__
+        length = self.payload_length + (bits >> 1 & 1) + (bits & 1)
+        put(self, "syn", bits & SYN_BIT != 0)
+        put(self, "fin", bits & FIN_BIT != 0)
+        put(self, "rst", bits & RST_BIT != 0)
+        put(self, "length", length)
+        put(self, "end", self.seq + length)
+        short = self.data_offset < _LEAST_OFFSET
+        put(self, "bogus", short or any(map(_is_impossible, self.problems)))
 
     @classmethod
     def parse(
@@ -160,18 +205,20 @@ class Segment:
         destination: IPv4Address | IPv6Address,
         octets: bytes,
         length: int,
+        ends: tuple[Endpoint, Endpoint] | None = None,
     ) -> Segment:
         """Return the segment that these octets are; `length` is what the IP header gives TCP.
 
-        `octets` may be cut short by the capture. Raises ValueError below the 20 octets
-        of the fixed header: ports and numbers would be guesses.
+        `ends` are its endpoints, if they are shared. `octets` may be cut short by the capture.
+        Raises ValueError below the 20 octets of the fixed header: ports and numbers would be
+        guesses.
         """
         if len(octets) < HEADER.size or length < HEADER.size:
             had = min(len(octets), length)
             raise ValueError(f"a TCP header has at least 20 octets, not {had}")
         octets = octets[:length]
         sport, dport, seq, ack, bits, window, checksum, urgent = HEADER.unpack_from(octets)
-        flags = Flags(bits & _FLAG_BITS)
+        flags = _FLAGS.get(bits & _FLAG_BITS) or _flags(bits & _FLAG_BITS)
         data_offset = bits >> 12
         problems = []
         header_length = data_offset * 4
@@ -190,8 +237,8 @@ class Segment:
         if bits & _RESERVED_BITS:
             problems.append(RESERVED_BITS_SET)
         return cls(
-            source=Endpoint(source, sport),
-            destination=Endpoint(destination, dport),
+            source=Endpoint(source, sport) if ends is None else ends[0],
+            destination=Endpoint(destination, dport) if ends is None else ends[1],
             seq=Seq(seq),
             ack=Seq(ack) if bits & ACK_BIT else None,
             flags=flags,
@@ -228,17 +275,6 @@ class Segment:
         return self.data_offset * 4 != HEADER.size + len(self.options.raw)
 
     @property
-    def bogus(self) -> bool:
-        """Whether the data offset is impossible: every receiver drops it, whatever it says.
-
-        Below 5 the header would end in its fixed part, and beyond the segment it was cut before it
-        was sent: the fields are not those of its sender.
-        """
-        if self.data_offset < _LEAST_OFFSET:
-            return True
-        return bool(self.problems) and any(map(_is_impossible, self.problems))
-
-    @property
     def cut(self) -> bool:
         """Whether the capture cut off options: what is not here may have been sent."""
         return OPTIONS_CUT in self.problems
@@ -255,32 +291,6 @@ class Segment:
         return bool(options.raw) and (
             options.mss is not None or options.window_scale is not None or options.sack_permitted
         )
-
-    @property
-    def length(self) -> int:
-        """SEG.LEN: the octets of sequence space it takes, SYN and FIN counted (section 3.4)."""
-        bits = int(self.flags)
-        return self.payload_length + (bits >> 1 & 1) + (bits & 1)
-
-    @property
-    def end(self) -> Seq:
-        """The number after its last: what an ACK of all of it acknowledges."""
-        return self.seq + self.length
-
-    @property
-    def syn(self) -> bool:
-        """Whether it synchronizes sequence numbers: the sender starts here."""
-        return bool(int(self.flags) & SYN_BIT)
-
-    @property
-    def fin(self) -> bool:
-        """Whether its sender has no more data to send."""
-        return bool(int(self.flags) & FIN_BIT)
-
-    @property
-    def rst(self) -> bool:
-        """Whether it resets the connection."""
-        return bool(int(self.flags) & RST_BIT)
 
     def __str__(self) -> str:
         """Return it as the RFC writes segments: <SEQ=100><ACK=301><DATA=7><CTL=ACK>."""
@@ -324,7 +334,7 @@ def _header_fields(seg: Segment) -> dict[str, object]:
     }
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Observed:
     """A segment and the circumstances in which it was seen: the input of `Tracker.feed`."""
 
@@ -355,3 +365,6 @@ class Observed:
 
     `WRONG_UDP` stands last where the checksum of the UDP datagram around it is wrong.
     """
+
+    sum_kind: Enum | None = field(default=None, init=False, repr=False, compare=False)
+    """What `checksum.kind` says of its checksum, once that was asked for."""

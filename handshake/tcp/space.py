@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from heapq import nlargest
 from typing import TYPE_CHECKING, Final
 
-from handshake.tcp.copy import changed
+from handshake.tcp.copy import changed, value
 from handshake.tcp.option_kinds import Kind
 from handshake.tcp.segment import Flags, Segment
 
@@ -37,7 +36,7 @@ _ECN_SYN_ACK: Final = {
 """What they accept on a SYN-ACK. All three at once only reflect the SYN: a broken server."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Offer:
     """What one end offered in its SYN: in force only where the other end agrees."""
 
@@ -95,7 +94,7 @@ class Offer:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class SendSpace:
     """The send sequence variables (figure 3). Each is None while nothing is known of it."""
 
@@ -121,7 +120,7 @@ class SendSpace:
     """MAX.SND.WND: the largest window that the peer ever had (RFC 5961 section 5.2)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ReceiveSpace:
     """The receive sequence variables (figure 4). Each is None while nothing is known of it."""
 
@@ -147,6 +146,11 @@ class ReceiveSpace:
         """
         nxt = seg.seq if self.nxt is None else self.nxt
         fin = seg.end - 1 if seg.fin and self.fin is None else self.fin
+        if not self.held and (seg.seq is nxt or seg.seq <= nxt):
+            # Nearly every segment comes in order.
+            end = seg.end - 1 if seg.fin else seg.end
+            end = end - 1 if seg.syn else end
+            return ReceiveSpace(self.irs, max(nxt, end), self.wnd, (), fin)
         held = list(self.held)
         if seg.payload_length and nxt < seg.seq + seg.payload_length:
             held.append((seg.seq, seg.seq + seg.payload_length))

@@ -42,18 +42,21 @@ class State(Enum):
     TIME_WAIT = "TIME-WAIT"
     """Waits until no old segment can be left in the network."""
 
-    @property
-    def synchronized(self) -> bool:
-        """Whether both ends know where the other's numbers start (section 3.5.2)."""
-        return self not in _NOT_SYNCHRONIZED
+    synchronized: bool
+    """Whether both ends know where the other's numbers start (section 3.5.2)."""
+
+    # By identity: an enum hashes its name each time, and the table is asked for every segment.
+    __hash__ = object.__hash__
 
     def __str__(self) -> str:
-        return self.value
+        return str(self.value)
 
 
 _NOT_SYNCHRONIZED: Final = frozenset(
     {State.CLOSED, State.LISTEN, State.SYN_SENT, State.SYN_RECEIVED}
 )
+for _state in State:
+    _state.synchronized = _state not in _NOT_SYNCHRONIZED
 
 
 class Input(Enum):
@@ -70,6 +73,8 @@ class Input(Enum):
     RECV_ACK_OF_FIN = "rcv ACK of FIN"
     RECV_RST = "rcv RST"
     TIMEOUT_2MSL = "timeout 2MSL"
+
+    __hash__ = object.__hash__
 
     def __str__(self) -> str:
         return self.value

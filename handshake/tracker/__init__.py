@@ -275,6 +275,7 @@ def _step(connection: Connection, observed: Observed, judgment: Judgment | None)
     context = SegmentContext(
         connection,
         observed,
+        seg,
         sender,
         receiver,
         *changes,
@@ -292,7 +293,7 @@ def _step(connection: Connection, observed: Observed, judgment: Judgment | None)
         sender=context.sent,
         receiver=Change(before, after),
         events=tuple(classify(context)),
-        inferred=any(block is not None and block.inferred for block in (sent, after)),
+        inferred=(sent is not None and sent.inferred) or (after is not None and after.inferred),
         marks=marks,
         own_marks=own_marks,
         fate=None if judgment is None else judgment.fate,
@@ -337,7 +338,9 @@ def _unchanged(
         Change(sender.block, sender.block),
         Change(receiver.block, receiver.block),
     )
-    context = SegmentContext(connection, observed, sender, receiver, sent, received, 0, copy)
+    context = SegmentContext(
+        connection, observed, observed.segment, sender, receiver, sent, received, 0, copy
+    )
     return Step(
         stream=connection.number,
         index=connection.segments + 1,

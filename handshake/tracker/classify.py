@@ -98,7 +98,7 @@ def _reset(seen: SegmentContext) -> Generator[ev.Event, None, bool]:
         return False
     if judgment is not None and judgment.forged:
         frame = None if judgment.proof is None else judgment.proof.frame
-        yield ev.ResetForged(seen.by, frame, bool(seen.received.changed))
+        yield ev.ResetForged(seen.by, frame, seen.received.any)
         return is_end(seen.received)
     if (
         not seen.rejected_reset
@@ -109,7 +109,7 @@ def _reset(seen: SegmentContext) -> Generator[ev.Event, None, bool]:
         yield ev.StrayReset(seen.by, seen.seg.ack is not None and not asks)
         return False
     waits = block is not None and block.state is State.SYN_SENT
-    if waits and syn is not None and seen.sender.syn_ack is None and seen.received.changed:
+    if waits and syn is not None and seen.sender.syn_ack is None and seen.received.any:
         yield ev.Refused(seen.by, seen.since(syn))
         return False
     if seen.rejected_reset:
@@ -130,7 +130,8 @@ def _answered(connection: Connection, at: int) -> float | None:
 def _dropped(seen: SegmentContext) -> Iterator[ev.Event]:
     """Yield why the receiver must not act on the segment, where its rules forbid it."""
     block, seg = seen.received.before, seen.seg
-    if block is None or block.acceptable(seg):
+    # Only what is acceptable changes the receiver.
+    if block is None or seen.received.after is not block or block.acceptable(seg):
         return
     if seg.syn and seg.ack is None and not seg.rst and block.state is State.CLOSED:
         # Whether a program listens there, only an answer tells.

@@ -13,7 +13,16 @@ from handshake.tcp.checksum import Checksum, Damaged, kind
 from handshake.tcp.copy import changed
 from handshake.tracker.copies import CopyFinder
 from handshake.tracker.round_trips import RoundTrips
-from handshake.tracker.wireshark import Analysis, Direction, Mark
+from handshake.tracker.wireshark import (
+    DUPLICATE_ACK,
+    KEEP_ALIVE,
+    OUT_OF_ORDER,
+    SENT_AGAIN,
+    WINDOW_UPDATE,
+    ZERO_WINDOW,
+    Analysis,
+    Direction,
+)
 
 if TYPE_CHECKING:
     from handshake.events import Change, Event, Step
@@ -182,24 +191,24 @@ class End:
         self.fins += seg.fin
         self.rsts += seg.rst
         if marks:
-            self.retransmissions += bool(marks & Mark.SENT_AGAIN)
-            self.out_of_order += bool(marks & Mark.OUT_OF_ORDER)
-            self.duplicate_acks += bool(marks & Mark.DUPLICATE_ACK)
-            self.zero_windows += bool(marks & Mark.ZERO_WINDOW)
-            self.keep_alives += bool(marks & Mark.KEEP_ALIVE)
-            self.window_updates += bool(marks & Mark.WINDOW_UPDATE)
+            self.retransmissions += bool(marks & SENT_AGAIN)
+            self.out_of_order += bool(marks & OUT_OF_ORDER)
+            self.duplicate_acks += bool(marks & DUPLICATE_ACK)
+            self.zero_windows += bool(marks & ZERO_WINDOW)
+            self.keep_alives += bool(marks & KEEP_ALIVE)
+            self.window_updates += bool(marks & WINDOW_UPDATE)
         if step.copy:
             self.copies += 1
             return
         if own:
-            self.resent += bool(own & Mark.SENT_AGAIN)
-            if own & Mark.OUT_OF_ORDER:
+            self.resent += bool(own & SENT_AGAIN)
+            if own & OUT_OF_ORDER:
                 # If it fills nothing, only a RST with a number of its own came before it.
                 filled = any(isinstance(event, ev.FilledGap) for event in step.events)
                 self.reordered += seg.syn or filled
-            self.repeated_acks += bool(own & Mark.DUPLICATE_ACK)
+            self.repeated_acks += bool(own & DUPLICATE_ACK)
         if not seg.syn:
-            if seg.ack is not None and not (seg.rst or (own and own & Mark.KEEP_ALIVE)):
+            if seg.ack is not None and not (seg.rst or (own and own & KEEP_ALIVE)):
                 self.expects_challenge_ack = False
         elif stray or seg.rst:
             return
@@ -286,7 +295,8 @@ class Connection:
 
     def role_of(self, endpoint: Endpoint) -> Role:
         """Return the role of an endpoint."""
-        return Role.CLIENT if endpoint == self.client.endpoint else Role.SERVER
+        client = self.client.endpoint
+        return Role.CLIENT if endpoint is client or endpoint == client else Role.SERVER
 
     def observer(self, kind: type[_Observer]) -> _Observer | None:
         """Return the observer of this kind; None if the connection has none."""
@@ -329,7 +339,7 @@ class Connection:
         before, self.last_sent = self.last_sent, step.observed
         if self.client.syn is not None and self.client.syn.again:
             if step.by is Role.CLIENT:
-                again = bool(step.own_marks & Mark.SENT_AGAIN)
+                again = bool(step.own_marks & SENT_AGAIN)
                 self.round_trips.sent(step.observed, again=again)
             else:
                 self.round_trips.received(step.observed)
@@ -429,7 +439,7 @@ class Connection:
 def is_end(change: Change) -> bool:
     """Whether the RST that caused this change at its receiver ended the connection."""
     before = change.before
-    return before is None or before.state is State.CLOSED or bool(change.changed)
+    return before is None or before.state is State.CLOSED or change.any
 
 
 def _transmission(known: Transmission | None, observed: Observed) -> Transmission:

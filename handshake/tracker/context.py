@@ -19,6 +19,9 @@ class SegmentContext(NamedTuple):
     """As it was before the segment, and so are both ends."""
 
     observed: Observed
+    seg: Segment
+    """The segment itself."""
+
     sender: End
     receiver: End
     sent: Change
@@ -34,11 +37,6 @@ class SegmentContext(NamedTuple):
 
     damaged: bool = False
     """Whether its receiver drops it for its wrong checksum, for all that is known."""
-
-    @property
-    def seg(self) -> Segment:
-        """The segment."""
-        return self.observed.segment
 
     @property
     def rejected_reset(self) -> bool:

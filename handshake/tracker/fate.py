@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from handshake import events as ev
 from handshake.events import Fate, Judgment, Role
-from handshake.tracker.wireshark import Mark
+from handshake.tracker.wireshark import DUPLICATE_ACK
 
 if TYPE_CHECKING:
     from handshake.events import Step
@@ -165,7 +165,7 @@ class FateJudge:
         seg, observed = step.segment, step.observed
         ack, left = seg.ack, []
         assert ack is not None
-        asks = bool(step.own_marks & Mark.DUPLICATE_ACK)
+        asks = bool(step.own_marks & DUPLICATE_ACK)
         for each in other.pending:
             sent = each.observed.segment
             if sent.end <= ack:

@@ -14,7 +14,15 @@ from handshake.events.handshake import SOONEST
 from handshake.tcp import Agreement, State
 from handshake.tcp.agreement import accepted_data
 from handshake.tracker.timing import answers_again
-from handshake.tracker.wireshark import Mark
+from handshake.tracker.wireshark import (
+    DUPLICATE_ACK,
+    KEEP_ALIVE,
+    KEEP_ALIVE_ACK,
+    OUT_OF_ORDER,
+    SENT_AGAIN,
+    WINDOW_UPDATE,
+    ZERO_WINDOW,
+)
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
@@ -101,7 +109,7 @@ def _carried(syn: Transmission, answer: Segment) -> int:
     return first.payload_length
 
 
-_NOTHING_NEW = Mark.DUPLICATE_ACK | Mark.KEEP_ALIVE_ACK | Mark.WINDOW_UPDATE
+_NOTHING_NEW = DUPLICATE_ACK | KEEP_ALIVE_ACK | WINDOW_UPDATE
 
 
 def flow(seen: SegmentContext) -> Iterator[ev.Event]:
@@ -111,9 +119,9 @@ def flow(seen: SegmentContext) -> Iterator[ev.Event]:
     if seen.seg.fin and (before is None or before.fin is None):
         peer = seen.received.before
         yield ev.FinSent(seen.by, first=peer is None or peer.fin is None)
-    if seen.marks & Mark.ZERO_WINDOW:
+    if seen.marks & ZERO_WINDOW:
         yield ev.WindowClosed(seen.by, before is not None and before.rcv.fin is not None)
-    if seen.seg.ack is None or seen.marks & Mark.KEEP_ALIVE:
+    if seen.seg.ack is None or seen.marks & KEEP_ALIVE:
         # A keep-alive or window probe repeats its sender's last ACK: that acknowledges nothing.
         return
     if seen.seg.source == seen.seg.destination:
@@ -126,7 +134,7 @@ def flow(seen: SegmentContext) -> Iterator[ev.Event]:
 def _numbers(seen: SegmentContext) -> Iterator[ev.Event]:
     """Yield what follows from its sequence numbers: new data, old data, a gap."""
     seg, octets, marks = seen.seg, seen.sender.numbers.octets, seen.marks
-    if marks & Mark.KEEP_ALIVE:
+    if marks & KEEP_ALIVE:
         full = seen.received.before is not None and seen.received.before.rcv.wnd == 0
         pending = seg.payload_length > 0 and _is_pending(seen)
         yield ev.WindowProbe(seen.by) if full else ev.KeepAlive(seen.by, pending)
@@ -134,10 +142,10 @@ def _numbers(seen: SegmentContext) -> Iterator[ev.Event]:
     if octets.gap:
         yield ev.GapSeen(seen.by, octets.gap)
     again = seg.payload_length - octets.ahead - octets.filled
-    if marks & Mark.OUT_OF_ORDER:
+    if marks & OUT_OF_ORDER:
         if seg.length > octets.ahead:
             yield ev.FilledGap(seen.by, seg.length - octets.ahead, again)
-    elif marks & Mark.SENT_AGAIN:
+    elif marks & SENT_AGAIN:
         before = seen.sent.before
         repeated = before is not None and before.fin is not None
         fin = seg.fin and (repeated or not (again or octets.filled))
@@ -182,14 +190,14 @@ def _repeated(seen: SegmentContext) -> Iterator[ev.Event]:
         return
     if seen.sender.expects_challenge_ack:
         yield ev.ChallengeAck(seen.by)
-    elif seen.marks & Mark.KEEP_ALIVE_ACK and not _opens(seen):
+    elif seen.marks & KEEP_ALIVE_ACK and not _opens(seen):
         yield ev.KeepAliveAck(seen.by)
-    elif seen.marks & Mark.WINDOW_UPDATE or _opens(seen):
+    elif seen.marks & WINDOW_UPDATE or _opens(seen):
         scaled = None if after is None else after.rcv.wnd
         yield ev.WindowUpdated(seen.by, seen.seg.window if scaled is None else scaled)
     elif peer is not None and peer.state is State.SYN_RECEIVED:
         yield ev.AckedAgain(seen.by, handshake=True)
-    elif seen.marks & Mark.DUPLICATE_ACK and _outstanding(seen):
+    elif seen.marks & DUPLICATE_ACK and _outstanding(seen):
         yield ev.DuplicateAck(seen.by)
     else:
         yield ev.AckedAgain(seen.by, handshake=False)

@@ -43,7 +43,7 @@ def summarize_all(connections: Sequence[Connection]) -> list[Record]:
     for each in connections:
         if each.client.syn is not None:
             first = each.client.syn.first
-            others.sent(str(each.client.endpoint.address), first.ttl, first.frame)
+            others.sent(each.client.endpoint.host, first.ttl, first.frame)
     return [summarize(each, others) for each in connections]
 
 
@@ -53,7 +53,7 @@ def learn_connection(others: Others, connection: Connection) -> None:
     if facts is None:
         return
     client, server = connection.client, connection.server
-    names = str(client.endpoint.address), str(server.endpoint.address)
+    names = client.endpoint.host, server.endpoint.host
     segments = [each for each in facts.segments if each.believed]
     if server.segments:
         others.add(server.endpoint, segments, refused=connection.refused is not None)
@@ -112,7 +112,7 @@ def summarize_end(end: End) -> EndRecord:
     no = None if offer is None or offer.cut else False
     iss = None if block is None or block.snd.iss is None else int(block.snd.iss)
     return EndRecord(
-        address=str(end.endpoint.address),
+        address=end.endpoint.host,
         port=end.endpoint.port,
         state=None if block is None else str(block.state),
         iss=iss,

@@ -58,14 +58,15 @@ class Mark(IntFlag):
 _RETRANSMISSION: Final = int(Mark.RETRANSMISSION)
 _FAST: Final = int(Mark.FAST_RETRANSMISSION)
 _SPURIOUS: Final = int(Mark.SPURIOUS_RETRANSMISSION)
-_OUT_OF_ORDER: Final = int(Mark.OUT_OF_ORDER)
-_DUPLICATE_ACK: Final = int(Mark.DUPLICATE_ACK)
-_ZERO_WINDOW: Final = int(Mark.ZERO_WINDOW)
+OUT_OF_ORDER: Final = int(Mark.OUT_OF_ORDER)
+SENT_AGAIN: Final = int(Mark.SENT_AGAIN)
+DUPLICATE_ACK: Final = int(Mark.DUPLICATE_ACK)
+ZERO_WINDOW: Final = int(Mark.ZERO_WINDOW)
 _PROBE: Final = int(Mark.ZERO_WINDOW_PROBE)
 _PROBE_ACK: Final = int(Mark.ZERO_WINDOW_PROBE_ACK)
-_WINDOW_UPDATE: Final = int(Mark.WINDOW_UPDATE)
-_KEEP_ALIVE: Final = int(Mark.KEEP_ALIVE)
-_KEEP_ALIVE_ACK: Final = int(Mark.KEEP_ALIVE_ACK)
+WINDOW_UPDATE: Final = int(Mark.WINDOW_UPDATE)
+KEEP_ALIVE: Final = int(Mark.KEEP_ALIVE)
+KEEP_ALIVE_ACK: Final = int(Mark.KEEP_ALIVE_ACK)
 _GAP: Final = int(Mark.GAP)
 _ACK_OF_UNSEEN: Final = int(Mark.ACK_OF_UNSEEN)
 
@@ -240,15 +241,15 @@ class Analysis:
         marks = _alone(fwd, rev, seq, ack, length, flags, window)
         if signals != fwd.signals:
             fwd.signals = signals
-            if marks & _DUPLICATE_ACK:
+            if marks & DUPLICATE_ACK:
                 # It repeats an ACK to tell something else (RFC 8684 section 3).
-                marks &= ~_DUPLICATE_ACK
+                marks &= ~DUPLICATE_ACK
                 fwd.repeats -= 1
         if ack != fwd.ack:
             fwd.repeats = 0
         if flags & ACK_BIT and rev.whole and (rev.whole - ack) & _SIGN:
             marks |= _beyond(rev)
-        if (length or flags & (SYN_BIT | FIN_BIT)) and not marks & _KEEP_ALIVE:
+        if (length or flags & (SYN_BIT | FIN_BIT)) and not marks & KEEP_ALIVE:
             marks |= self._old(fwd, rev, seq, length, flags, at)
         fwd.octets.take(seq, length, flags)
         end = (seq + length + 1 if flags & (SYN_BIT | FIN_BIT) else seq + length) & MASK
@@ -308,7 +309,7 @@ class Analysis:
         if flags & (SYN_BIT | FIN_BIT):
             end = (end + 1) & MASK
         if end != fwd.nxt and 0 <= at - fwd.nxt_at < (self.round_trip or OVERTAKEN):
-            return _OUT_OF_ORDER
+            return OUT_OF_ORDER
         return _RETRANSMISSION
 
 
@@ -321,7 +322,7 @@ def _alone(
     marks = 0
     control = flags & _CONTROL
     if not window and not control:
-        marks = _ZERO_WINDOW
+        marks = ZERO_WINDOW
     if seq == fwd.nxt:
         if not length and not control and ack == fwd.ack:
             marks |= _repeated(fwd, rev, window)
@@ -329,20 +330,20 @@ def _alone(
     if fwd.nxt and (fwd.nxt - seq) & _SIGN and not flags & RST_BIT:
         marks |= _GAP
     if length <= 1 and not control and seq == (fwd.nxt - 1) & MASK:
-        marks |= _KEEP_ALIVE
+        marks |= KEEP_ALIVE
     return marks
 
 
 def _repeated(fwd: Direction, rev: Direction, window: int) -> int:
     """Return the mark of an ACK that acknowledges nothing new and has no data."""
     if window != fwd.window:
-        return _WINDOW_UPDATE if window else 0
+        return WINDOW_UPDATE if window else 0
     if not window:
         return _PROBE_ACK if rev.marks & _PROBE else 0
-    if rev.marks & _KEEP_ALIVE:
-        return _KEEP_ALIVE_ACK
+    if rev.marks & KEEP_ALIVE:
+        return KEEP_ALIVE_ACK
     fwd.repeats = max(fwd.repeats, 0) + 1
-    return _DUPLICATE_ACK
+    return DUPLICATE_ACK
 
 
 def _beyond(rev: Direction) -> int:

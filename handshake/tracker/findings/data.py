@@ -239,8 +239,10 @@ class DataFindings:
 
 def _is_rewritten(before: Observed, after: Observed) -> bool:
     """Whether a packet is the one before, with numbers that a device has rewritten."""
+    if abs(after.at - before.at) > AT_ONCE:
+        return False
     number = identification(after)
-    if not number or number != identification(before) or abs(after.at - before.at) > AT_ONCE:
+    if not number or number != identification(before):
         return False
     one, two = before.segment, after.segment
     if (one.flags, one.payload_length, one.payload) != (two.flags, two.payload_length, two.payload):
