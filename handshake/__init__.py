@@ -30,6 +30,7 @@ from handshake.version import __version__
 
 if TYPE_CHECKING:
     from handshake.events import Change, Event, Role, Step
+    from handshake.export.columns import Columns, columns
     from handshake.prober import Result
     from handshake.record import Record
     from handshake.survey.records import records
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 else:
     _HOMES = {
         "handshake.events": ("Change", "Event", "Role", "Step"),
+        "handshake.export.columns": ("Columns", "columns"),
         "handshake.prober": ("Result",),
         "handshake.record": ("Record",),
         "handshake.survey": ("records",),
@@ -74,6 +76,7 @@ else:
 __all__ = [
     "CaptureError",
     "Change",
+    "Columns",
     "ConnectError",
     "Connection",
     "ConnectionLostError",
@@ -96,6 +99,7 @@ __all__ = [
     "Tracker",
     "UsageError",
     "__version__",
+    "columns",
     "probe",
     "records",
     "replay",

@@ -13,10 +13,29 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def test_the_session_in_the_readme(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
+WEEK = "mixed refused open-close-v4 unreachable no-answer lost-syn-ack mixed"
+"""Captures, one for each day."""
+
+
+@pytest.fixture
+def week(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the folders in which the examples run, and the table that one of them queries."""
+    from handshake.cli import main
+
+    (tmp_path / "captures").symlink_to(ROOT / "captures")
+    (tmp_path / "week").mkdir()
+    for day, name in enumerate(WEEK.split(), 16):
+        (tmp_path / "week" / f"2026-11-{day}.pcap").symlink_to(ROOT / "captures" / f"{name}.pcap")
+    monkeypatch.chdir(tmp_path)
+    command = "list week/ --parquet connections/"
+    assert f"    $ handshake {command}\n" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert main(command.split()) == 0
+
+
+@pytest.mark.usefixtures("week")
+def test_the_session_in_the_readme() -> None:
     found = doctest.testfile(str(ROOT / "README.md"), module_relative=False)
-    assert found.attempted >= 5
+    assert found.attempted >= 7
     assert found.failed == 0
 
 

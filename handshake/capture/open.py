@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, cast
@@ -14,8 +15,9 @@ from handshake.errors import CaptureError, system_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from io import BufferedReader
+    from io import BufferedReader, RawIOBase
     from types import TracebackType
+    from typing import BinaryIO
 
     from handshake.capture.sink import FrameSink
     from handshake.packet.frame import Frame
@@ -28,6 +30,8 @@ _UNSUPPORTED: Final = {
 """What files in unsupported formats begin with, and the error for them."""
 
 _MAGIC_OCTETS: Final = 12
+
+_URL: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
 
 STANDARD_INPUT: Final = "standard input"
 """The name of the capture that is read from there."""
@@ -120,13 +124,19 @@ def is_capture(path: str | Path) -> bool:
     return True
 
 
+def is_url(path: str | Path) -> bool:
+    """Whether a path is a URL, which fsspec opens: `s3://bucket/day.pcap`."""
+    return isinstance(path, str) and _URL.match(path) is not None
+
+
 def read(
     path: str | Path,
     sink: FrameSink | None = None,
     watch: Watch | None = None,
     max_unpacked: int | None = None,
+    name: str | None = None,
 ) -> Capture:
-    """Return the capture at `path`; `-` is standard input.
+    """Return the capture at `path`, which is a file or a URL; `-` is standard input.
 
     Reads pcap, pcapng and snoop, plain or compressed with gzip, zstd or lz4. Raises CaptureError
     if the file cannot be read or is not a capture; one that is damaged later yields its frames,
@@ -134,7 +144,7 @@ def read(
 
     `sink` may take plain frames, which are then not yielded; `watch` is told how far it was read.
     A compressed capture ends with a warning where it unpacks to more than `max_unpacked` octets, by
-    default `TIMES` its size, and `FLOOR` at least.
+    default `TIMES` its size, and `FLOOR` at least. `name` is what errors call it, if not `path`.
     """
     most = at_most if max_unpacked is None else lambda _: max_unpacked
     if str(path) == "-":
@@ -143,9 +153,9 @@ def read(
         # read1 returns what is there, so that a capture still being written is shown as it grows.
         stdin = cast("BufferedReader", sys.stdin.buffer)
         return _capture(STANDARD_INPUT, stdin.read1, lambda: None, sink, watch, most)
-    name = str(path)
+    name = name or str(path)
     try:
-        file = Path(path).open("rb", buffering=0)  # noqa: SIM115 - the capture closes it
+        file = _opened(path)
     except FileNotFoundError:
         raise CaptureError("file.not-found").at(name) from None
     except IsADirectoryError:
@@ -156,14 +166,42 @@ def read(
         # ValueError: a file name cannot contain NUL.
         why = system_error(error) if isinstance(error, OSError) else error
         raise CaptureError("file.unopened", why=why).at(name) from None
+    except CaptureError as error:
+        raise error.at(name) from None
     try:
-        size = os.fstat(file.fileno()).st_size  # of a pipe 0
+        size = _size(file)
         if max_unpacked is None:
             most = lambda octets: at_most(max(octets, size))  # noqa: E731
         return _capture(name, file.read, file.close, sink, watch, most)
     except CaptureError:
         file.close()
         raise
+
+
+def _size(file: RawIOBase | BinaryIO) -> int:
+    """Return the size of a file; 0 of a pipe."""
+    if hasattr(file, "size"):  # of a URL
+        return int(file.size or 0)
+    try:
+        return os.fstat(file.fileno()).st_size
+    except OSError:  # io.UnsupportedOperation, of a URL
+        return 0
+
+
+def _opened(path: str | Path) -> RawIOBase | BinaryIO:
+    if not is_url(path):
+        return Path(path).open("rb", buffering=0)
+    try:
+        from fsspec import open as open_url
+    except ImportError:
+        values = {"library": "fsspec", "package": "'tcp-handshake[cluster]'"}
+        raise CaptureError("library", asked="reading a URL", **values) from None
+    try:
+        return cast("BinaryIO", open_url(path, "rb").open())
+    except OSError:
+        raise
+    except Exception as error:  # of the protocol's library, or there is none for it
+        raise CaptureError("file.unopened", why=error) from None
 
 
 def _capture(

@@ -10,7 +10,8 @@ import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from handshake.errors import LocalError, UsageError, system_error
+from handshake.capture.output import create, refuse_terminal
+from handshake.errors import LocalError, system_error
 from handshake.version import __version__
 
 if TYPE_CHECKING:
@@ -103,12 +104,12 @@ def opened(name: str, *, interface: str | None = None) -> Iterator[PcapngWriter]
     write, now or later.
     """
     if name == "-":
-        _refuse_terminal(sys.stdout.buffer, "standard output")
+        refuse_terminal(sys.stdout.buffer, "standard output")
         yield _begun(sys.stdout.buffer, interface, "standard output")
         return
-    file = _open(name)
+    file = create(name)
     try:
-        _refuse_terminal(file, name)
+        refuse_terminal(file, name)
         yield _begun(file, interface, name)
     except BaseException:
         with suppress(OSError):  # report the first error
@@ -126,28 +127,6 @@ def _begun(file: BinaryIO, interface: str | None, name: str) -> PcapngWriter:
         return PcapngWriter(file, interface=interface, name=name)
     except BrokenPipeError as error:
         raise LocalError("file.unwritten", why=system_error(error)).at(name) from error
-
-
-def _open(name: str) -> BinaryIO:
-    try:
-        return open(name, "wb")  # noqa: PTH123 - a name, as it was given; `opened` closes it
-    except FileNotFoundError:
-        raise UsageError("file.no-parent").at(name) from None
-    except IsADirectoryError:
-        raise UsageError("file.directory").at(name) from None
-    except NotADirectoryError:
-        raise UsageError("file.parent-no-directory").at(name) from None
-    except PermissionError:
-        raise LocalError("file.permission").at(name) from None
-    except ValueError as error:  # a file name cannot contain NUL
-        raise UsageError("file.unopened", why=error).at(name) from None
-    except OSError as error:
-        raise LocalError("file.unopened", why=system_error(error)).at(name) from None
-
-
-def _refuse_terminal(file: BinaryIO, name: str) -> None:
-    if file.isatty():
-        raise UsageError("file.terminal").at(name)
 
 
 def _block(layout: int, body: bytes, options: Iterable[tuple[int, bytes]]) -> bytes:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from handshake.cli.parameters import Ascii, Dedup, Json, MaxUnpacked, Plain, Reorder, octets
-from handshake.errors import UsageError
+from handshake.errors import CaptureError, UsageError
 from handshake.escape import printable
 from handshake.messages import text
 from handshake.record import nanoseconds
@@ -38,6 +38,7 @@ class Form(Enum):
     JSON = "--json"
     CSV = "--csv"
     ZEEK = "--zeek"
+    PARQUET = "--parquet"
 
 
 def list_connections(
@@ -62,6 +63,14 @@ def list_connections(
             min=1,
             help="Read N files at a time, each in a process of its own; by default as many as this "
             "machine has processors, since reading waits for them and not for the disk.",
+        ),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="tcp://HOST:PORT",
+            help="Let the workers of a Dask cluster read the files, which they must be able to "
+            "open: a shared directory, or URLs such as s3://bucket/*.pcap.",
         ),
     ] = None,
     wanted: Annotated[
@@ -89,6 +98,14 @@ def list_connections(
     as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one column per key.")] = False,
     as_zeek: Annotated[bool, typer.Option("--zeek", help="Print a conn.log like Zeek's.")] = False,
+    parquet: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|DIR",
+            help="Write a Parquet table, with the keys of --json: a name that ends in .parquet is "
+            "a file; any other is a directory, with a file for each capture.",
+        ),
+    ] = None,
     plain: Plain = False,
     ascii_only: Ascii = False,
 ) -> None:
@@ -105,20 +122,29 @@ def list_connections(
 
     # Records have no cycles, and the garbage collector would take long to look for them.
     gc.set_threshold(100_000, 50, 50)
-    form = _form(as_json=as_json, as_csv=as_csv, as_zeek=as_zeek, summary=summary)
+    given = {
+        Form.JSON: as_json,
+        Form.CSV: as_csv,
+        Form.ZEEK: as_zeek,
+        Form.PARQUET: parquet is not None,
+    }
+    form = _form(given, summary=summary)
     selection = _Selection(wanted, sort, problems=problems)
-    jobs = jobs or processors()
+    if jobs is not None and scheduler is not None:
+        raise UsageError("exclusive", options=["--jobs", "--scheduler"])
     source = records(
         *captures,
         merge=merge,
         dedup=dedup,
         reorder=reorder,
-        jobs=jobs,
+        jobs=jobs or processors(),
+        scheduler=scheduler,
         max_unpacked=octets(max_unpacked, "--max-unpacked"),
     )
     style = _Style(plain=plain, ascii_only=ascii_only, source=source)
     interactive = form is Form.TEXT and not summary and is_interactive(plain=plain)
-    held = summary or sort is not None or (form is Form.TEXT and style.in_table)
+    no_rows = form is Form.PARQUET or (form is Form.TEXT and style.in_table)
+    held = summary or sort is not None or no_rows
     try:
         with followed(source, held=held):
             if summary:
@@ -129,6 +155,8 @@ def list_connections(
                 _print_csv(selection.sorted(source))
             elif form is Form.ZEEK:
                 _print_zeek(source, selection)
+            elif parquet is not None:
+                _write_parquet(source, selection, parquet)
             elif interactive:
                 _browse(source, selection, captures, style)
             else:
@@ -141,14 +169,13 @@ def list_connections(
         raise typer.Exit(2)
 
 
-def _form(*, as_json: bool, as_csv: bool, as_zeek: bool, summary: bool) -> Form:
+def _form(given: dict[Form, bool], *, summary: bool) -> Form:
     """Return the output format."""
-    given = {Form.JSON: as_json, Form.CSV: as_csv, Form.ZEEK: as_zeek}
     forms = [form for form, is_given in given.items() if is_given]
     if len(forms) > 1:
         raise UsageError("exclusive", options=[form.value for form in forms])
     form = forms[0] if forms else Form.TEXT
-    if summary and form in (Form.CSV, Form.ZEEK):
+    if summary and form in (Form.CSV, Form.ZEEK, Form.PARQUET):
         raise UsageError("list.summary-form", option=form.value)
     return form
 
@@ -264,6 +291,27 @@ def _print_zeek(source: Records, selection: _Selection) -> None:
     selected = (rows.pop((each.capture, each.stream)) for each in found)
     for row in conn_log(chain.from_iterable(selected)):
         _print_line(row)
+
+
+def _write_parquet(source: Records, selection: _Selection, target: str) -> None:
+    from handshake.cli.console import warn
+    from handshake.export.parquet import opened, row
+
+    with opened(target) as table:
+        try:
+            if selection.sort:
+                found = selection.sorted(source)
+                if table.partitioned:
+                    found = iter(sorted(found, key=lambda each: each.capture or ""))
+                table.write(map(row, found), tuple)
+            else:
+                rows = source.mapped(lambda each: row(each) if selection.has(each) else None)
+                table.write(rows, lambda: source.read)
+        except KeyboardInterrupt:
+            source.stop()
+        partial = table.end(source.read, complete=not source.stopped)
+    if partial:
+        warn([CaptureError("list.partial", names=partial, one=len(partial) == 1)])
 
 
 def _print_summary(records: Iterable[Record], form: Form, style: _Style) -> None:

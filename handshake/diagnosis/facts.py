@@ -55,7 +55,7 @@ def _is_control(kept: Seen | _InRun) -> bool:
 class Facts:
     """Follows one connection, and keeps its first and last segments in brief."""
 
-    __slots__ = ("_by", "_control", "_ends", "_first", "_last", "count", "icmp")
+    __slots__ = ("_by", "_control", "_ends", "_first", "_last", "_packed", "count", "icmp")
 
     def __init__(self) -> None:
         self.count = 0
@@ -70,7 +70,11 @@ class Facts:
 
         self._first: list[Seen | _InRun] = []
         self._control: list[Seen | _InRun] = []
-        self._last: deque[Seen | _InRun] = deque(maxlen=LAST)
+        self._last: deque[Seen | _InRun] | None = None
+        """None while all stand in `_first`, as those of most connections that fail do."""
+
+        self._packed = False
+        """Whether any of them is still packed in a run."""
 
     @classmethod
     def of(cls, segments: list[Seen]) -> Facts:
@@ -95,11 +99,17 @@ class Facts:
         if len(self._first) < FIRST:
             self._first.append(seen)
             return
-        if len(self._last) == LAST and len(self._control) < _CONTROL:
-            oldest = self._last[0]
+        last = self._tail()
+        if len(last) == LAST and len(self._control) < _CONTROL:
+            oldest = last[0]
             if _is_control(oldest):
                 self._control.append(oldest)
-        self._last.append(seen)
+        last.append(seen)
+
+    def _tail(self) -> deque[Seen | _InRun]:
+        if self._last is None:
+            self._last = deque(maxlen=LAST)
+        return self._last
 
     def settled(self, start: object) -> bool:  # noqa: ARG002 - an observer's
         """Whether a run may begin: always, as its segments are kept, too."""
@@ -107,15 +117,15 @@ class Facts:
 
     def skip(self, run: Run) -> None:
         """Take a run into account: its segments are looked at only for a diagnosis."""
-        self.count += run.count
+        self.count, self._packed, last = self.count + run.count, True, self._tail()
         first = min(run.count, FIRST - len(self._first))
         self._first += (_InRun(run.packed, place) for place in range(first))
         left = range(max(first, run.count - LAST), run.count)
-        evicted = len(self._last) + (run.count - first) - LAST
-        for oldest in islice(self._last, max(0, evicted)):
+        evicted = len(last) + (run.count - first) - LAST
+        for oldest in islice(last, max(0, evicted)):
             if len(self._control) < _CONTROL and _is_control(oldest):
                 self._control.append(oldest)
-        self._last.extend(_InRun(run.packed, place) for place in left)
+        last.extend(_InRun(run.packed, place) for place in left)
 
     def quoted(self, error: IcmpError, *, of_syn: bool) -> None:  # noqa: ARG002 - an observer's
         """Take an ICMP error into account that quotes a segment."""
@@ -125,9 +135,12 @@ class Facts:
     @property
     def segments(self) -> list[Seen]:
         """What was kept, in the order of the capture."""
-        self._first = [*self._seen(self._first)]
-        self._last = deque(self._seen(self._last), LAST)
-        return [*self._seen(self._first), *self._seen(self._control), *self._seen(self._last)]
+        if self._packed:
+            self._first = [*self._seen(self._first)]
+            self._last = deque(self._seen(self._tail()), LAST)
+            self._packed = False
+        kept = (*self._first, *self._control, *(self._last or ()))
+        return [each for each in kept if isinstance(each, Seen)]
 
     def _seen(self, kept: Iterable[Seen | _InRun]) -> Iterator[Seen]:
         for packed, group in groupby(kept, _run_of):

@@ -59,6 +59,9 @@ class RunEnd:
     damaged: bool = False
     """Whether it is believed with wrong checksums, too, as these were acknowledged."""
 
+    constant: bool = False
+    """Whether identifications do not tell its packets apart."""
+
     clean: bool = True
     """Whether acknowledged octets that were not captured count as missed."""
 
@@ -125,6 +128,50 @@ class RunEnd:
     """Octets of payload of its last segment."""
 
 
+class Passing(NamedTuple):
+    """A packet of a run whose packets are captured more than once."""
+
+    by: Role
+    at: int
+    seq: int
+    ack: int
+    flags: int
+    window: int
+    length: int
+    """Octets of payload."""
+
+    captured: int
+    """How many of them were captured."""
+
+    octets: int
+    """Those of the IP packet, headers included."""
+
+    copy: bool
+
+
+@dataclass(slots=True)
+class Copies:
+    """The copies in a run, as where two points of a path are captured."""
+
+    packets: list[Passing]
+    """Originals and copies, in the order of the capture."""
+
+    counts: dict[Role, int]
+    """How many copies there are of each end's packets."""
+
+    first: tuple[int, Observed] | None
+    """The place of the first original that has a copy, and that copy."""
+
+    hops: int | None
+    """How many hops the last copy with data is from its original; None if there is none."""
+
+    gap: int
+    """The longest time between a packet with data and its copy, in nanoseconds."""
+
+    last: Observed | None
+    """The last packet, if it is a copy."""
+
+
 @dataclass(slots=True)
 class RunStart:
     """Where a run may begin."""
@@ -136,6 +183,12 @@ class RunStart:
 
     timed: bool
     """Whether each segment must have a timestamp."""
+
+    doubled: bool
+    """Whether packets of the connection were captured more than once."""
+
+    hops: int | None = field(default=None, kw_only=True)
+    """How many hops the points of the capture are apart, if that is known."""
 
     sums: bool
     """Whether it matters which segments are acknowledged, for the sake of their checksums."""
@@ -222,8 +275,14 @@ class Run:
     ports: tuple[int, int]
     """The client's and the server's."""
 
+    packets: int = 0
+    """How many packets there are, copies included."""
+
     letters: list[Role] = field(default_factory=list)
     """For each gap that Zeek's history mentions, whose data it is."""
+
+    copies: Copies | None = None
+    """The copies of its packets, if those of the connection were captured more than once."""
 
     sums: list[Sum] | None = None
     """Each segment's checksum, if it matters which one is acknowledged."""

@@ -17,6 +17,8 @@ from handshake.tcp.icmp import IcmpError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+_FINDING: Final = (("code", str), ("frame", float), ("text", str), ("certainty", str))
+
 _CLOSE: Final = 0.8
 """How similar a key must be to be suggested."""
 
@@ -74,7 +76,7 @@ def _key(hint: Any, name: str) -> Iterator[Key]:
         inner = _known(get_args(hint)[0])
         if inner is Finding:
             # As it is written: its values are in its text.
-            for each, kind in (("code", str), ("frame", float), ("text", str)):
+            for each, kind in _FINDING:
                 of_all = partial(_of_all, get, attrgetter(each))
                 yield Key(f"{name}.{each}", kind, of_all, many=True)
         else:

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from handshake.capture.open import is_capture
+from handshake.capture.open import is_capture, is_url
 from handshake.errors import CaptureError, system_error
 
 if TYPE_CHECKING:
@@ -21,12 +21,14 @@ def capture_files(paths: Iterable[str | Path], errors: list[CaptureError]) -> li
 
     A folder is searched for files that begin like a capture, whatever their names are; links to
     folders are not followed. A text that names no file is a pattern, as a shell has them, `**` for
-    folders too. What is not found is added to `errors`; a file that was named is returned, whatever
-    it holds.
+    folders too; URLs may be such patterns and folders. What is not found is added to `errors`; a
+    file that was named is returned, whatever it holds.
     """
     found: list[str | Path] = []
     for path in paths:
-        if str(path) != "-" and Path(path).is_dir():
+        if is_url(path):
+            found += _remote(str(path), errors)
+        elif str(path) != "-" and Path(path).is_dir():
             begin = len(found)
             found += _searched(str(path), errors)
             if len(found) == begin:
@@ -39,6 +41,29 @@ def capture_files(paths: Iterable[str | Path], errors: list[CaptureError]) -> li
         else:
             found.append(path)
     return found
+
+
+def _remote(url: str, errors: list[CaptureError]) -> list[str]:
+    """Return the files of a URL, which may be a pattern or a folder."""
+    try:
+        from fsspec.core import url_to_fs
+
+        files, path = url_to_fs(url)
+        if _PATTERN.search(url):
+            found = [each for each in sorted(files.glob(path)) if files.isfile(each)]
+        elif files.isdir(path):
+            found = sorted(files.find(path))
+        else:
+            return [url]
+    except Exception:  # reading it will say what is wrong
+        return [url]
+    urls = [str(files.unstrip_protocol(each)) for each in found]
+    if not _PATTERN.search(url):
+        urls = [each for each in urls if is_capture(each)]
+    if not urls:
+        code = "list.no-match" if _PATTERN.search(url) else "list.no-captures"
+        errors.append(CaptureError(code).at(url))
+    return urls
 
 
 def _matching(pattern: str) -> Iterator[str]:

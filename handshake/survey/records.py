@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from handshake.diagnosis import Others
-from handshake.errors import CaptureError
+from handshake.errors import CaptureError, UsageError
 from handshake.survey.flow_table import FlowTable
 from handshake.survey.nat_sides import NatSides
 from handshake.survey.parallel import may_fork
@@ -21,7 +23,7 @@ from handshake.tracker import PairTracker, zeek_records
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from handshake.capture.open import Watch
     from handshake.events import Judgment, Step
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from handshake.tracker.zeek import ZeekRecord
 
 _Made = TypeVar("_Made")
+_Map: TypeAlias = "Callable[[Watch], Iterator[_Made | ReadReport]]"
+"""Reads one capture."""
 
 
 class Records:
@@ -47,8 +51,10 @@ class Records:
         dedup: bool = False,
         reorder: bool = False,
         jobs: int | None = None,
+        scheduler: str | None = None,
         max_unpacked: int | None = None,
     ) -> None:
+        self._scheduler = scheduler
         self._not_found: list[CaptureError] = []
         self.paths = capture_files(paths, self._not_found)
         """The files, each of a folder or pattern by itself."""
@@ -58,12 +64,24 @@ class Records:
         self._reorder = reorder
         self._jobs = jobs
         self._sources: list[Source] = []
+        folder = ""
+        if scheduler is not None:
+            from handshake.survey.cluster import check
+
+            check(scheduler)
+            # A worker may have another current directory.
+            folder = os.getcwd()  # noqa: PTH109
+            if "-" in map(str, self.paths):
+                raise UsageError("cluster.stdin")
         if not merge:
             self._sources += [
-                File(path, reorder=reorder, max_unpacked=max_unpacked) for path in self.paths
+                File(path, reorder=reorder, max_unpacked=max_unpacked, folder=folder)
+                for path in self.paths
             ]
         elif self.paths:
-            self._sources.append(Parts(self.paths, reorder=reorder, max_unpacked=max_unpacked))
+            self._sources.append(
+                Parts(self.paths, reorder=reorder, max_unpacked=max_unpacked, folder=folder)
+            )
         self._report = ReadReport()
         self.stopped = False
         """Whether `stop` was called."""
@@ -82,9 +100,15 @@ class Records:
         return self._report.errors
 
     @property
+    def read(self) -> list[str]:
+        """The names of the captures whose records have all been returned, whole or damaged."""
+        return self._report.read
+
+    @property
     def in_processes(self) -> bool:
         """Whether files are read in other processes, so that `stop` has an effect."""
-        return self._jobs is not None and len(self._sources) > 1 and may_fork()
+        several = self._jobs is not None and len(self._sources) > 1 and may_fork()
+        return several or self._scheduler is not None
 
     def watch(self, tell: Callable[[Reading], None]) -> None:
         """Let `tell` know how far reading has come."""
@@ -117,46 +141,58 @@ class Records:
 
         self._report = report = ReadReport(errors=list(self._not_found))
         parallel = self.in_processes
-
-        def of(at: int, watch: Watch) -> Iterator[_Made | ReadReport]:
-            found, source = ReadReport(), self._sources[at]
-            try:
-                for record, connection in _records(
-                    source, found, watch, every=every, dedup=self._dedup, share=not parallel
-                ):
-                    made = make(record, connection)
-                    if made is not None:
-                        yield made
-            except MemoryError:
-                found.errors.append(CaptureError("list.memory").at(source.name))
-            yield found
-
+        work = [
+            partial(_made, each, make, every=every, dedup=self._dedup, share=not parallel)
+            for each in self._sources
+        ]
+        if self._scheduler is not None:
+            found = self._on_cluster(self._scheduler, work)
+        elif parallel:
+            found = self._in_processes(work)
+        else:
+            found = self._in_this_process(work)
         try:
-            for each in self._in_processes(of) if parallel else self._in_this_process(of):
+            for each in found:
                 if isinstance(each, ReadReport):
                     report.add(each)
                 else:
                     yield each
         finally:
             self.reading.end()
-        if not report.readable and report.errors:
+        if not report.read and report.errors:
             raise report.errors.pop()
 
-    def _in_this_process(
-        self, of: Callable[[int, Watch], Iterator[_Made | ReadReport]]
-    ) -> Iterator[_Made | ReadReport]:
-        for at in range(len(self._sources)):
-            yield from of(at, self.reading.of(at))
+    def _in_this_process(self, work: Sequence[_Map[_Made]]) -> Iterator[_Made | ReadReport]:
+        for at, each in enumerate(work):
+            yield from each(self.reading.of(at))
             self.reading.ended()
 
-    def _in_processes(
-        self, of: Callable[[int, Watch], Iterator[_Made | ReadReport]]
+    def _on_cluster(
+        self, scheduler: str, work: Sequence[_Map[_Made]]
     ) -> Iterator[_Made | ReadReport]:
+        from handshake.survey.cluster import on_workers
+
+        def go_on() -> bool:
+            self.reading.told()
+            return not self.stopped
+
+        whole = [partial(_whole, each) for each in work]
+        for at, result in on_workers(scheduler, whole, go_on):
+            if result is None:
+                error = CaptureError("cluster.killed").at(self._sources[at].name)
+                yield ReadReport(errors=[error])
+                continue
+            found, octets, packets = result
+            self.reading.of(at)(octets, packets)
+            self.reading.ended()
+            yield from found
+
+    def _in_processes(self, work: Sequence[_Map[_Made]]) -> Iterator[_Made | ReadReport]:
         from handshake.survey.workers import Died, Workers
 
         paths = self.paths
         workers = Workers(
-            of,
+            lambda at, watch: work[at](watch),
             len(paths),
             self._jobs or 1,
             may_repeat=lambda at: not _is_read_once(paths[at]),
@@ -176,7 +212,7 @@ class Records:
             if found.again:
                 yield ReadReport(warnings=[error])
             else:
-                yield ReadReport(errors=[error], readable=0)
+                yield ReadReport(errors=[error])
         self.reading.files = workers.ended
 
     def steps(self, record: Record, most: int | None = None) -> list[Step]:
@@ -206,19 +242,22 @@ def records(
     dedup: bool = False,
     reorder: bool = False,
     jobs: int | None = None,
+    scheduler: str | None = None,
     max_unpacked: int | None = None,
 ) -> Records:
     """Return the records of the captures at `paths`; `-` is standard input.
 
     A path may be a folder, which is searched, or a pattern such as `day/**/*.pcap`. With `jobs` so
-    many files are read at a time, each in a process forked from this one, with the same result. A
+    many files are read at a time, each in a process forked from this one, with the same result;
+    with `scheduler`, the address of a Dask scheduler (`tcp://HOST:PORT`), by the workers of that
+    cluster, which must be able to read the paths. A path may also be a URL, which fsspec opens. A
     compressed capture ends where it unpacks to more than `max_unpacked` octets, by default 100
     times its size, and 64 MiB at least.
 
     With `merge` the files are the parts of one capture, in which connections may go on from one
     file to the next. With `dedup` packets that were captured before are dropped; with `reorder`
     the packets are sorted by time, for which all must be read first. Iterating raises CaptureError
-    where no file could be read.
+    where no file could be read, and LocalError where the cluster is not to be reached.
     """
     return Records(
         paths,
@@ -226,8 +265,38 @@ def records(
         dedup=dedup,
         reorder=reorder,
         jobs=jobs,
+        scheduler=scheduler,
         max_unpacked=max_unpacked,
     )
+
+
+def _made(
+    source: Source,
+    make: Callable[[Record, Connection | None], _Made | None],
+    watch: Watch,
+    *,
+    every: bool,
+    dedup: bool,
+    share: bool,
+) -> Iterator[_Made | ReadReport]:
+    """Yield what `make` makes of each record of a capture, then what is to be said of it."""
+    found = ReadReport()
+    try:
+        for record, connection in _records(
+            source, found, watch, every=every, dedup=dedup, share=share
+        ):
+            made = make(record, connection)
+            if made is not None:
+                yield made
+    except MemoryError:
+        found.errors.append(CaptureError("list.memory").at(source.name))
+    yield found
+
+
+def _whole(work: _Map[_Made]) -> tuple[list[_Made | ReadReport], int, int]:
+    """Return all that `work` yields, and how many octets and packets were read."""
+    reading = Reading()
+    return list(work(reading.of(0))), reading.octets, reading.packets
 
 
 def _records(
@@ -235,7 +304,7 @@ def _records(
 ) -> Iterator[tuple[Record, Connection | None]]:
     from handshake.packet.decode import Decoder
 
-    decoder, readable, found = Decoder(), report.readable, False
+    decoder, before, found = Decoder(), len(report.read), False
     copies = back = 0
     sides = NatSides()
     flows = FlowTable(decoder, every=every, dedup=dedup, others=Others(), share=share)
@@ -251,7 +320,7 @@ def _records(
         warnings.append(CaptureError("copies", count=copies, dropped=dedup))
     if back:
         warnings.append(CaptureError("list.clock-steps", count=back))
-    if report.readable > readable and not found:
+    if len(report.read) > before and not found:
         warnings.append(CaptureError("list.no-tcp"))
     if flows.late:
         seconds = flows.waited // NS_PER_SECOND

@@ -6,23 +6,24 @@ tracker would ask every rule. All others go to the tracker one by one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from handshake.events import Role
-from handshake.events.run import Brief, Run, Sum
+from handshake.events.run import Copies, Passing, Run, Sum
 from handshake.packet import packed_frames
 from handshake.packet.packed_frames import HEAD, V4, WRONG
 from handshake.survey.flow import key_of
+from handshake.survey.run_frames import RunFrames, Source
 from handshake.tcp import Seq
-from handshake.tcp.checksum import Checksum, is_partial
-from handshake.units import ACK_BIT, MASK, NS_PER_SECOND, PSH_BIT, TCP
+from handshake.tcp.checksum import Checksum
+from handshake.units import ACK_BIT, MASK, NS_PER_SECOND, PSH_BIT, SOONEST_TIMER, TCP
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from handshake.events.run import Key, RunStart
+    from handshake.events.run import RunStart
     from handshake.packet.decode import Decoder
-    from handshake.packet.packed_frames import FrameLayout, Framing
+    from handshake.packet.packed_frames import FrameLayout
     from handshake.survey.flow import Flow
     from handshake.tcp import Observed
     from handshake.tracker import PairTracker
@@ -72,14 +73,15 @@ def feed(
             start = tracker.start()
             run = None
             if start is not None:
-                source = _Source(layout, framing, decoder)
-                run = _find(source, records, base, start, _keys(tracker))
+                source = Source(layout, framing, decoder)
+                find = _find_doubled if start.doubled else _find
+                run = find(source, records, base, start, _keys(tracker))
             if run is not None and run.count >= _LEAST:
                 tracker.skip(run)
-                base += run.count * size
+                base += run.packets * size
                 alone = 0 if run.count == _MOST else 1
                 continue
-            alone = 1 if run is None else run.count + 1
+            alone = 1 if run is None else run.packets + 1
         alone = max(0, alone - 1)
         for each in packed_frames.observed(layout, records[base : base + size], decoder, framing):
             one(each)
@@ -87,7 +89,7 @@ def feed(
 
 
 def _find(
-    source: _Source, records: bytes, base: int, start: RunStart, keys: tuple[bytes, bytes]
+    source: Source, records: bytes, base: int, start: RunStart, keys: tuple[bytes, bytes]
 ) -> Run | None:
     """Return the run that begins with this record; None if there is none.
 
@@ -131,15 +133,15 @@ def _find(
             or captured < tcp + header
         ):
             break
+        known = clocks[me]
         if header == 32:
             if option != _TIMESTAMPS:
                 break
-            known = clocks[me]
             if known is not None and clock != known:
                 if (clock - known) & _SIGN:
                     break
                 if not (acked[you] - seq) & _SIGN:
-                    clocks[me] = clock
+                    known = clock
         elif timed:
             break
         payload = length - header
@@ -195,6 +197,7 @@ def _find(
             zero = kind is Checksum.PARTIAL and not field
             sums.append(Sum(_ROLES[me], kind, zero, Seq(seq), Seq(seq + payload), Seq(ack)))
         # It is part of the run.
+        clocks[me] = known
         if payload:
             if whole:
                 mine.cut = False
@@ -229,93 +232,114 @@ def _find(
         return None
     for index, each in enumerate(ends):
         each.nxt, each.ack, each.clock = nxt[index], acked[index], clocks[index]
-    packed_run = _Packed(source, records[begin:base], client)
+    frames = RunFrames(source, records[begin:base], client)
     ports = int.from_bytes(client[-4:-2], "big"), int.from_bytes(client[-2:], "big")
-    return Run(count, *ends, last, packed_run, ports, letters, sums)
+    return Run(count, *ends, last, frames, ports, count, letters, sums=sums)
+
+
+def _find_doubled(
+    source: Source, records: bytes, base: int, start: RunStart, keys: tuple[bytes, bytes]
+) -> Run | None:
+    """Return the same of packets that are captured more than once."""
+    size = source.layout.record.size
+    originals, passing = bytearray(), []
+    # The last packet of each end that is no copy, and its identification.
+    last, numbers = [b"", b""], [each.number for each in start.ends]
+    chosen = records[base : base + 2 * _MOST * size]
+    for at in range(0, len(chosen), size):
+        record = chosen[at : at + size]
+        fields = source.layout.segment.unpack(record)
+        me = int(fields[7] != keys[0])
+        constant = start.ends[me].constant
+        copy = bool(last[me]) and _is_copy(
+            source.layout, last[me], record, start, constant=constant
+        )
+        if not copy:
+            number = fields[5] if source.layout is V4 else 0
+            if number and number == numbers[me] and not constant:
+                break  # from here on identifications tell nothing
+            last[me], numbers[me] = record, number
+            originals += record
+        passing.append((fields, copy))
+    run = _find(source, bytes(originals), 0, start, keys)
+    if run is not None:
+        _add_copies(run, source, keys[0], records[base:], passing)
+    return run
+
+
+def _is_copy(
+    layout: FrameLayout, before: bytes, after: bytes, start: RunStart, *, constant: bool
+) -> bool:
+    """Whether a packet is the one before it again, as `tracker.copies` tells."""
+    one, two = layout.segment.unpack(before), layout.segment.unpack(after)
+    header = two[10] >> 10 & 60
+    length, number = (4, 5) if layout is V4 else (5, 4)
+    if (
+        # endpoints, SEQ, ACK and control bits
+        one[7:11] != two[7:11]
+        or one[length] != two[length]
+        or not 0 <= two[0] - one[0] < SOONEST_TIMER
+        or two[3] >> 2 < layout.tcp + header
+    ):
+        return False
+    if layout is V4 and (one[number] or two[number]) and not constant:
+        return bool(one[number] == two[number])
+    options = HEAD + layout.tcp + 20
+    end = HEAD + min(one[3] >> 2, two[3] >> 2)
+    hops = one[6] - two[6]
+    # window, urgent pointer; options and payload
+    if (
+        not hops
+        or one[11] != two[11]
+        or one[13] != two[13]
+        or before[options:end] != after[options:end]
+    ):
+        return False
+    return bool(two[length] - layout.counted > header or hops == start.hops)
+
+
+def _add_copies(
+    run: Run,
+    source: Source,
+    client: bytes,
+    records: bytes,
+    passing: list[tuple[tuple[Any, ...], bool]],
+) -> None:
+    """Note which packets of a run were captured again: those before its next original."""
+    layout = source.layout
+    copies = Copies([], {}, None, None, 0, None)
+    originals = 0
+    last: dict[Role, tuple[int, tuple[Any, ...]]] = {}
+    for place, (fields, copy) in enumerate(passing):
+        if not copy and originals == run.count:
+            break
+        at, _, _, packed, total, second, ttl, pair, seq, ack, bits, window, *_ = fields
+        length = total - layout.counted if layout is V4 else second
+        header, octets = bits >> 10 & 60, layout.tcp - layout.ip + length
+        by = _ROLES[pair != client]
+        captured = max(0, min(length, (packed >> 2) - layout.tcp) - header)
+        copies.packets.append(
+            Passing(
+                by, at, seq, ack, bits & _FLAGS, window, length - header, captured, octets, copy
+            )
+        )
+        run.packets = place + 1
+        if not copy:
+            originals, last[by] = originals + 1, (originals, fields)
+            continue
+        copies.counts[by] = copies.counts.get(by, 0) + 1
+        original, before = last[by]
+        if copies.first is None:
+            copies.first = original, source.observed(records, place)
+        if length > header:
+            copies.hops = before[6] - ttl
+            copies.gap = max(copies.gap, at - before[0])
+    if passing[run.packets - 1][1]:
+        copies.last = source.observed(records, run.packets - 1)
+    run.copies = copies
 
 
 def _keys(tracker: PairTracker) -> tuple[bytes, bytes]:
     assert tracker.connection is not None
     client, server = tracker.connection.client.endpoint, tracker.connection.server.endpoint
     return key_of(client, server), key_of(server, client)
-
-
-class _Source(NamedTuple):
-    """How the frames of a flow are decoded."""
-
-    layout: FrameLayout
-    framing: Framing
-    decoder: Decoder
-
-
-class _Packed:
-    """The packed frames of a run, decoded one by one where one is looked at."""
-
-    __slots__ = ("_client", "_decoded", "_records", "_source")
-
-    def __init__(self, source: _Source, records: bytes, client: bytes) -> None:
-        self._source, self._records, self._client = source, records, client
-        self._decoded: dict[int, Observed] = {}
-
-    def observed(self, place: int) -> Observed:
-        """Return one segment."""
-        found = self._decoded.get(place)
-        if found is None:
-            layout, framing, decoder = self._source
-            size = layout.record.size
-            record = self._records[place * size : (place + 1) * size]
-            (found,) = packed_frames.observed(layout, record, decoder, framing)
-            self._decoded[place] = found
-        return found
-
-    def brief(self, first: int, last: int) -> Iterator[Brief]:
-        """Yield the segments from the first to before the last of these places."""
-        layout, records, place = self._source.layout, self._records, first
-        size, four, tcp = layout.record.size, layout is V4, layout.tcp
-        chosen = memoryview(records)[first * size : last * size]
-        for found in layout.segment.iter_unpack(chosen):
-            at, frame, _, packed, one, two, ttl, pair, seq, ack, bits, window, checksum, *_ = found
-            base, length = place * size, (one if four else two) - layout.counted
-            header = bits >> 10 & 60
-            kind = Checksum.RIGHT
-            if packed >> 2 < tcp + length:
-                kind = Checksum.UNKNOWN
-            elif (
-                packed & WRONG
-                if packed >> 2 > layout.octets
-                else not packed_frames.sound(layout, records, base, length)
-            ):
-                partial = is_partial(pair[:-4], TCP, length, checksum)
-                kind = Checksum.PARTIAL if partial else Checksum.WRONG
-            yield Brief(
-                place=place,
-                frame=frame,
-                at=at,
-                by=Role.CLIENT if pair == self._client else Role.SERVER,
-                seq=seq,
-                ack=ack,
-                flags=bits & _FLAGS,
-                window=window,
-                length=length - header,
-                ttl=ttl,
-                number=two if four else None,
-                checksum=kind,
-                options=records[base + HEAD + tcp + 20 : base + HEAD + tcp + header],
-            )
-            place += 1
-
-    def keys(self, first: int, last: int) -> list[tuple[Role, Key, int]]:
-        """Return the sender, the key and the identification (0 if it has none) of each."""
-        layout, client = self._source.layout, self._client
-        size, four, counted = layout.record.size, layout is V4, layout.counted
-        records = memoryview(self._records)[first * size : last * size]
-        return [
-            (
-                _ROLES[pair != client],
-                (seq, ack, bits & 0x3F, (one if four else two) - counted - (bits >> 10 & 60)),
-                two if four else 0,
-            )
-            for _, _, _, _, one, two, _, pair, seq, ack, bits, *_ in layout.segment.iter_unpack(
-                records
-            )
-        ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from handshake.capture.open import STANDARD_INPUT, read
+from handshake.capture.open import STANDARD_INPUT, is_url, read
 from handshake.capture.order import in_order
 from handshake.errors import CaptureError
 from handshake.escape import printable
@@ -33,25 +33,33 @@ class ReadReport:
     errors: list[CaptureError] = field(default_factory=list)
     """Why files could not be read at all."""
 
-    readable: int = 0
-    """How many files could be read, at least in part."""
+    read: list[str] = field(default_factory=list)
+    """The names of the files that could be read, at least in part."""
 
     def add(self, other: ReadReport) -> None:
         """Add what is said of another file."""
         self.warnings += other.warnings
         self.errors += other.errors
-        self.readable += other.readable
+        self.read += other.read
 
 
 class File:
     """One capture file."""
 
     def __init__(
-        self, path: str | Path, *, reorder: bool = False, max_unpacked: int | None = None
+        self,
+        path: str | Path,
+        *,
+        reorder: bool = False,
+        max_unpacked: int | None = None,
+        folder: str = "",
     ) -> None:
-        """With `reorder` the frames are sorted by time; `max_unpacked` is as in `read`."""
+        """With `reorder` the frames are sorted by time; `max_unpacked` is as in `read`.
+
+        `folder` is where a relative path begins, if not in the current directory.
+        """
         self._max_unpacked = max_unpacked
-        self._path = path
+        self._path = path if is_url(path) or not folder else Path(folder, path)
         self._reorder = reorder
         self.name = STANDARD_INPUT if str(path) == "-" else str(path)
 
@@ -60,7 +68,8 @@ class File:
     ) -> Iterator[Frame]:
         """Yield every frame that `sink` does not take, and report what is wrong with the file."""
         try:
-            capture = read(self._path, None if self._reorder else sink, watch, self._max_unpacked)
+            taken = None if self._reorder else sink
+            capture = read(self._path, taken, watch, self._max_unpacked, self.name)
         except CaptureError as error:
             report.errors.append(error)
             return
@@ -68,7 +77,7 @@ class File:
             yield from in_order(capture) if self._reorder else capture
         found = [each.at(self.name) for each in capture.warnings]
         if capture.readable:
-            report.readable += 1
+            report.read.append(self.name)
             report.warnings += found
         else:
             report.errors += found
@@ -91,10 +100,11 @@ class Parts:
         *,
         reorder: bool = False,
         max_unpacked: int | None = None,
+        folder: str = "",
     ) -> None:
         self._reorder = reorder
         ordered = sorted(paths, key=_begins)
-        self._files = [File(path, max_unpacked=max_unpacked) for path in ordered]
+        self._files = [File(each, max_unpacked=max_unpacked, folder=folder) for each in ordered]
         self._firsts = [1]
         """The number of each file's first frame."""
 
@@ -157,7 +167,7 @@ Source: TypeAlias = File | Parts
 def _begins(path: str | Path) -> float:
     """Return the time of a file's first packet; infinite if that is not known yet."""
     # A pipe can be read only once, and is likely the part still being written.
-    if not Path(path).is_file():
+    if not is_url(path) and not Path(path).is_file():
         return float("inf")
     try:
         with read(path) as capture:

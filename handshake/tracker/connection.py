@@ -26,7 +26,7 @@ from handshake.tracker.wireshark import (
 
 if TYPE_CHECKING:
     from handshake.events import Change, Event, Step
-    from handshake.events.run import Run, RunEnd, RunStart, Sum
+    from handshake.events.run import Copies, Run, RunEnd, RunStart, Sum
     from handshake.tcp import ControlBlock, Endpoint, Observed, Segment
     from handshake.tcp.icmp import IcmpError
 
@@ -180,6 +180,15 @@ class End:
             return rst.segment.ack is not None and rst.segment.ack == seg.ack
         return observed.at - rst.at >= _LATE and seg.seq >= rst.segment.seq
 
+    def marked(self, marks: int) -> None:
+        """Count Wireshark's marks of a segment that it sent."""
+        self.retransmissions += bool(marks & SENT_AGAIN)
+        self.out_of_order += bool(marks & OUT_OF_ORDER)
+        self.duplicate_acks += bool(marks & DUPLICATE_ACK)
+        self.zero_windows += bool(marks & ZERO_WINDOW)
+        self.keep_alives += bool(marks & KEEP_ALIVE)
+        self.window_updates += bool(marks & WINDOW_UPDATE)
+
     def sent(self, step: Step, *, stray: bool = False) -> None:
         """Count a segment that it sent, and remember a SYN or SYN-ACK that is not `stray`."""
         observed, marks, own = step.observed, step.marks, step.own_marks
@@ -191,12 +200,7 @@ class End:
         self.fins += seg.fin
         self.rsts += seg.rst
         if marks:
-            self.retransmissions += bool(marks & SENT_AGAIN)
-            self.out_of_order += bool(marks & OUT_OF_ORDER)
-            self.duplicate_acks += bool(marks & DUPLICATE_ACK)
-            self.zero_windows += bool(marks & ZERO_WINDOW)
-            self.keep_alives += bool(marks & KEEP_ALIVE)
-            self.window_updates += bool(marks & WINDOW_UPDATE)
+            self.marked(marks)
         if step.copy:
             self.copies += 1
             return
@@ -364,11 +368,30 @@ class Connection:
             self._sum_of(each)
         self.segments += run.count
         self.last = self.last_sent = run.packed.observed(run.count - 1)
+        if run.copies is not None:
+            self._skip_copies(run.copies)
         self.copies.skip(run)
         if self.client.syn is not None and self.client.syn.again:
             self.round_trips.skip(run)
         for observer in self.observers:
             observer.skip(run)
+
+    def _skip_copies(self, copies: Copies) -> None:
+        """Take the copies in a run into account, of which Wireshark's analysis knows nothing."""
+        for role, count in copies.counts.items():
+            end = self.end(role)
+            end.segments += count
+            end.copies += count
+            self.segments += count
+        for each in copies.packets:
+            end, peer = self.end(each.by), self.end(each.by.other)
+            # fmt: off
+            marks = self.wire.take(end.wire, peer.wire, each.seq, each.ack, each.length, each.flags,
+                                   each.window, each.at)
+            # fmt: on
+            if marks:
+                end.marked(marks)
+        self.last = copies.last or self.last
 
     def _sum_of(self, found: Sum) -> None:
         """Note the checksum of a segment of a run, as `End.sum_of` does."""

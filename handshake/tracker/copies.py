@@ -85,7 +85,9 @@ class CopyFinder:
     def settled(self, start: RunStart) -> bool:
         """Whether no packets are played again; `start` gets each end's last identification."""
         for role, each in ((Role.CLIENT, start.client), (Role.SERVER, start.server)):
-            each.number = self._ends[role is Role.CLIENT].number
+            mine = self._ends[role is Role.CLIENT]
+            each.number, each.constant = mine.number, mine.constant
+        start.hops = self._hops
         return self._replayed is None
 
     def skip(self, run: Run) -> None:
@@ -93,6 +95,8 @@ class CopyFinder:
         if len(self._first) < _FIRST:
             self._remember_first(run)
         self._last_at = run.at
+        if run.copies is not None and run.copies.hops is not None:
+            self._hops, self._gap = run.copies.hops, max(self._gap, run.copies.gap)
         tail = list(run.tail(_REMEMBERED))
         # How many packets each end had sent before the first one of these.
         sent = {}

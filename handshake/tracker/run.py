@@ -20,13 +20,13 @@ _DATA, _ACK = 8, 4
 def start_of(connection: Connection) -> RunStart | None:
     """Return where a run may begin; None while a segment may still change anything."""
     client, server = connection.client, connection.server
-    analysis, last = connection.analysis, connection.last
+    analysis, last = connection.analysis, connection.last_sent
+    doubled = connection.wire is not analysis
     if (
-        connection.wire is not analysis
-        or connection.closed
+        connection.closed
         or connection.reset_by is not None
         or last is None
-        or connection.last_sent is not last
+        or (connection.last is not last and not doubled)
         or client.endpoint == server.endpoint
         or not analysis.settled
     ):
@@ -43,7 +43,7 @@ def start_of(connection: Connection) -> RunStart | None:
             bool(analysis.completeness & _ACK),
         )
     waits = any(end.damaged and not end.damaged.accepted for end in (client, server))
-    start = RunStart(one, two, last.at, timed=False, sums=waits)
+    start = RunStart(one, two, last.at, timed=False, doubled=doubled, sums=waits)
     if not connection.copies.settled(start):
         return None
     return start if all(each.settled(start) for each in connection.observers) else None

@@ -50,6 +50,7 @@ def test_a_row_of_names_and_one_for_each_record() -> None:
         "findings.code": "abandoned;ecn-reflected",
         "findings.frame": "2;",
         "findings.text": f"{ABANDONED.text};{REFLECTED.text}",
+        "findings.certainty": f"{ABANDONED.certainty};{REFLECTED.certainty}",
     }
     assert (found["server.iss"], found["client.iss"], found["closed"]) == ("0", "", "")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,9 +15,10 @@ from tests.operations import LINEAR, growth
 from tests.survey.made import packets, save
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from handshake.packet.frame import Frame
     from tests.survey.made import Packet
 
 SECOND = 10**9
@@ -59,3 +61,19 @@ def test_many_flows(
         return survey
 
     assert growth(work, 200) < LINEAR
+
+
+def test_a_half_open_connection_that_waits_takes_little_memory(tmp_path: Path) -> None:
+    n, used = 2000, 0
+    path = save(tmp_path / "flood.pcap", scan(n, 10**6))
+    flows = FlowTable(Decoder(), others=Others())
+
+    def frames() -> Iterator[Frame]:
+        nonlocal used
+        tracemalloc.start()
+        yield from read(path, flows)
+        used = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
+
+    assert len(list(flows.records(frames()))) == n
+    assert used < 1500 * n

@@ -94,3 +94,88 @@ def test_whatever_happens_to_long_connections(
     with TemporaryDirectory() as directory:
         path = save(Path(directory) / "made.pcap", frames, snap)
         assert by_survey(path) == by_tracker(path)
+
+
+def numbered(frames: Frames, way: str) -> Frames:
+    """Give each packet an identification: counted by sender, constant, or none."""
+    counts: dict[bytes, int] = {}
+    found: Frames = []
+    for at, frame in frames:
+        if frame[12:14] != IPV4:
+            found.append((at, frame))
+            continue
+        sender = frame[26:38]
+        counts[sender] = counts.get(sender, hash(sender) % 1000) + 1
+        number = {"counted": counts[sender], "constant": 7, "none": 0}[way]
+        found.append((at, _with_header(frame, number & 0xFFFF, 64)))
+    return found
+
+
+def _with_header(frame: bytes, number: int, ttl: int) -> bytes:
+    head = frame[14:18] + number.to_bytes(2, "big") + frame[20:22] + bytes((ttl,)) + frame[23:24]
+    return frame[:14] + head + frame[24:]
+
+
+def copied(dice: Random, frames: Frames, hops: int, share: float) -> Frames:
+    """Capture a share of the packets a second time, behind a router or at the same place."""
+    found = list(frames)
+    for at, frame in frames:
+        if dice.random() < share:
+            late = at + dice.choice((0, 3_000, 400_000, 30_000_000))
+            number = int.from_bytes(frame[18:20], "big")
+            again = frame[:21] + bytes((64 - hops,)) + frame[22:]  # the hop limit of IPv6
+            if frame[12:14] == IPV4:
+                again = _with_header(frame, number, 64 - hops)
+            found.append((late, again))
+    found.sort(key=lambda each: each[0])
+    return found
+
+
+IPV4 = b"\x08\0"
+WAYS = ("counted", "constant", "none")
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", ["cut", "mid-stream", "lossy", "zero", "ipv6"])
+def test_packets_captured_twice(
+    tmp_path: Path, counted: dict[str, int], kind: str, way: str
+) -> None:
+    frames = list(kinds().KINDS[kind](PACKETS // 2, Random(5), kinds().Truths()))
+    path = tmp_path / "made.pcap"
+    save(path, copied(Random(6), numbered(frames, way), 1, 1.0), 96)
+    flows = FlowTable(Decoder(), every=True)
+    assert list(flows.records(read(path, flows)))
+    assert counted["runs"]
+    assert by_survey(path) == by_tracker(path)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.randoms(use_true_random=False),
+    st.sampled_from(("cut", "mid-stream", "lossy", "zero", "wrong", "ipv6")),
+    st.sampled_from(WAYS),
+    st.sampled_from((0, 1, 3)),
+    st.sampled_from((0.1, 0.9, 1.0)),
+    st.lists(st.sampled_from(MISHAPS), max_size=4),
+)
+def test_whatever_happens_to_packets_captured_twice(
+    dice: Random, kind: str, way: str, hops: int, share: float, mishaps: list[Any]
+) -> None:
+    made = kinds().KINDS[kind](120, Random(dice.randrange(50)), kinds().Truths())
+    frames = copied(dice, numbered(list(made), way), hops, share)
+    for mishap in mishaps:
+        mishap(dice, frames)
+        frames.sort(key=lambda each: each[0])
+    with TemporaryDirectory() as directory:
+        path = save(Path(directory) / "made.pcap", frames, dice.choice((60, 96, 2000)))
+        assert by_survey(path) == by_tracker(path)
+
+
+def test_what_ends_a_run_leaves_no_trace_in_it(tmp_path: Path) -> None:
+    """A damaged segment with a later timestamp does not count as the last one received."""
+    frames = list(kinds().KINDS["one"](80, Random(3), kinds().Truths()))
+    for place, (at, frame) in enumerate(frames[20:60], start=20):
+        damaged = [*frames]
+        damaged[place] = at, frame[:58] + bytes((frame[58] ^ 1,)) + frame[59:]
+        path = save(tmp_path / "made.pcap", damaged, 2000)
+        assert by_survey(path) == by_tracker(path)

@@ -100,8 +100,8 @@ def tagged(frame: bytes) -> bytes:
     return bytes(Ether(src=again.src, dst=again.dst) / Dot1Q(vlan=7) / again.payload)
 
 
-def the_record(path: Path, **options: bool) -> Record:
-    (found,) = records(path, **options)
+def the_record(path: Path, *, dedup: bool = False, reorder: bool = False) -> Record:
+    (found,) = records(path, dedup=dedup, reorder=reorder)
     return found
 
 

@@ -120,6 +120,10 @@ class PathFindings:
                 mine.ttls[sent.ttl] += sent.segments
         self._last = self._ends[run.last].last
         self._sums.skip(run)
+        if run.copies is not None and run.copies.first is not None:
+            place, copy = run.copies.first
+            self._copies += sum(run.copies.counts.values())
+            self._copy = self._copy or (run.packed.observed(place), copy)
 
     def _copied(self, step: Step, copy: Copy) -> None:
         """Note a packet that was captured twice: no path changed what a replay changed."""

@@ -97,11 +97,19 @@ class Zeek:
     def settled(self, start: RunStart) -> bool:
         """Whether Zeek's connection is open, and only what may be in a run changes nothing else."""
         conn = self.conns[-1] if self.conns else None
-        return conn is not None and conn.settled(start)
+        # Of copies it knows nothing: then it takes each packet.
+        return conn is not None and (start.doubled or conn.settled(start))
 
     def skip(self, run: Run) -> None:
         """Take a run into account."""
-        self.conns[-1].skip(run)
+        if run.copies is None:
+            self.conns[-1].skip(run)
+            return
+        for each in run.copies.packets:
+            # fmt: off
+            self.feed(int(each.by is Role.SERVER), each.at, each.flags, each.seq, each.ack,
+                      each.window, each.length, each.captured, each.octets)
+            # fmt: on
 
     def quoted(self, error: IcmpError, *, of_syn: bool) -> None:
         """Ignore an ICMP error, as Zeek does."""
