@@ -64,7 +64,7 @@ def replay(
 
     most = octets(max_unpacked, "--max-unpacked")
     if connection is not None and Path(capture).is_file():
-        style = _Style(speed, as_json=as_json, plain=plain, ascii_only=ascii_only)
+        style = _Manner(speed, as_json=as_json, plain=plain, ascii_only=ascii_only)
         found = records(capture, dedup=dedup, reorder=reorder, max_unpacked=most)
         _replay_one(found, capture, connection, style)
         return
@@ -88,7 +88,7 @@ def replay(
         warn(each.at(source.name) for each in source.warnings)
 
 
-class _Style(NamedTuple):
+class _Manner(NamedTuple):
     """How a connection is shown."""
 
     speed: float | None
@@ -97,7 +97,7 @@ class _Style(NamedTuple):
     ascii_only: bool
 
 
-def _replay_one(source: Records, name: str, number: int, style: _Style) -> None:
+def _replay_one(source: Records, name: str, number: int, style: _Manner) -> None:
     """Show one connection of a file; the others are taken in bulk, as `list` does.
 
     The survey finds it, and reads no further than its record needs; then its own segments are read.
