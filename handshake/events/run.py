@@ -8,15 +8,19 @@ begin, `Run` what it contains.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
 from handshake.events.base import Role
 from handshake.tcp.checksum import Checksum
+from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from handshake.tcp import Observed, Seq
+
+PAUSE: Final = 60 * NS_PER_SECOND
+"""Nanoseconds of inactivity before which no rule depends on time (`findings.resets.IDLE`)."""
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from handshake.packet.layer import IPV4, IPV6
 from handshake.tcp import Observed
 from handshake.tcp.copy import changed
 from handshake.tcp.segment import WRONG_UDP
-from handshake.units import TCP
+from handshake.units import SYN_BIT, TCP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -214,7 +214,8 @@ def last_number(layout: FrameLayout, records: bytes | bytearray) -> int:
 
 
 def is_again(layout: FrameLayout, records: bytes | bytearray, frame: Frame) -> bool:
-    """Whether a frame has the addresses, ports, numbers and bits of the first record."""
-    first = memoryview(records)[HEAD:]
+    """Whether a SYN is the first record again, after nothing but SYNs and SYN-ACKs."""
+    first, last = memoryview(records)[HEAD:], len(records) - layout.record.size + HEAD
     begin, end = layout.addresses, layout.tcp + 14
-    return first[begin:end] == frame.data[begin:end]
+    opens = records[last + layout.tcp + 13] & SYN_BIT
+    return bool(opens) and first[begin:end] == frame.data[begin:end]

@@ -70,8 +70,7 @@ class Flow:
         return self.connection.last.at
 
     def is_other(self, frame: Frame) -> bool:
-        """Whether a SYN differs from the first record: it may open another connection."""
-        # A SYN that differs from it goes to the tracker, which decides.
+        """Whether a SYN may open another connection: then the tracker decides."""
         return bool(self.records) and not packed_frames.is_again(self.layout, self.records, frame)
 
 

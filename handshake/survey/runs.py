@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from handshake.events import Role
-from handshake.events.run import Copies, Passing, Run, Sum
+from handshake.events.run import PAUSE, Copies, Passing, Run, Sum
 from handshake.packet import packed_frames
 from handshake.packet.packed_frames import HEAD, V4, WRONG
 from handshake.survey.flow import key_of
 from handshake.survey.run_frames import RunFrames, Source
 from handshake.tcp import Seq
 from handshake.tcp.checksum import Checksum
-from handshake.units import ACK_BIT, MASK, NS_PER_SECOND, PSH_BIT, SOONEST_TIMER, TCP
+from handshake.units import ACK_BIT, MASK, PSH_BIT, SOONEST_TIMER, TCP
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,9 +33,6 @@ _ONES: Final = 0xFFFF
 
 _TIMESTAMPS: Final = 0x0101080A
 """The first four octets of options that are timestamps alone, as nearly all senders pad them."""
-
-_IDLE: Final = 60 * NS_PER_SECOND
-"""Nanoseconds of inactivity from which a rule depends on time (`findings.resets.IDLE`)."""
 
 _MOST_UNACKNOWLEDGED: Final = 8 << 20
 """Unacknowledged octets beyond which Zeek may give up on the stream."""
@@ -127,7 +124,7 @@ def _find(
             or seq != nxt[me]
             or ttl != ttls[me]
             or not window
-            or not 0 <= at - last < _IDLE
+            or not 0 <= at - last < PAUSE
             or urgent
             or end > wire
             or captured < tcp + header
@@ -243,6 +240,7 @@ def _find_doubled(
     """Return the same of packets that are captured more than once."""
     size = source.layout.record.size
     originals, passing = bytearray(), []
+    hops = start.hops
     # The last packet of each end that is no copy, and its identification.
     last, numbers = [b"", b""], [each.number for each in start.ends]
     chosen = records[base : base + 2 * _MOST * size]
@@ -251,9 +249,9 @@ def _find_doubled(
         fields = source.layout.segment.unpack(record)
         me = int(fields[7] != keys[0])
         constant = start.ends[me].constant
-        copy = bool(last[me]) and _is_copy(
-            source.layout, last[me], record, start, constant=constant
-        )
+        copy = bool(last[me]) and _is_copy(source.layout, last[me], record, hops, constant=constant)
+        if copy and _length(source.layout, fields):
+            hops = source.layout.segment.unpack(last[me])[6] - fields[6]
         if not copy:
             number = fields[5] if source.layout is V4 else 0
             if number and number == numbers[me] and not constant:
@@ -268,34 +266,37 @@ def _find_doubled(
 
 
 def _is_copy(
-    layout: FrameLayout, before: bytes, after: bytes, start: RunStart, *, constant: bool
+    layout: FrameLayout, before: bytes, after: bytes, hops: int | None, *, constant: bool
 ) -> bool:
-    """Whether a packet is the one before it again, as `tracker.copies` tells."""
+    """Whether a packet is the one before it again, as `tracker.copies` tells.
+
+    `hops` is how many hops the points of the capture are apart.
+    """
     one, two = layout.segment.unpack(before), layout.segment.unpack(after)
-    header = two[10] >> 10 & 60
-    length, number = (4, 5) if layout is V4 else (5, 4)
     if (
         # endpoints, SEQ, ACK and control bits
         one[7:11] != two[7:11]
-        or one[length] != two[length]
+        or _length(layout, one) != _length(layout, two)
         or not 0 <= two[0] - one[0] < SOONEST_TIMER
-        or two[3] >> 2 < layout.tcp + header
+        or two[3] >> 2 < layout.tcp + (two[10] >> 10 & 60)
     ):
         return False
-    if layout is V4 and (one[number] or two[number]) and not constant:
-        return bool(one[number] == two[number])
-    options = HEAD + layout.tcp + 20
-    end = HEAD + min(one[3] >> 2, two[3] >> 2)
-    hops = one[6] - two[6]
-    # window, urgent pointer; options and payload
-    if (
-        not hops
-        or one[11] != two[11]
-        or one[13] != two[13]
-        or before[options:end] != after[options:end]
-    ):
+    if layout is V4 and (one[5] or two[5]) and not constant:
+        return bool(one[5] == two[5])
+    apart = one[6] - two[6]
+    # window and urgent pointer
+    if not apart or (one[11], one[13]) != (two[11], two[13]):
         return False
-    return bool(two[length] - layout.counted > header or hops == start.hops)
+    options, end = HEAD + layout.tcp + 20, HEAD + min(one[3] >> 2, two[3] >> 2)
+    if before[options:end] != after[options:end]:
+        return False
+    return bool(_length(layout, two)) or apart == hops
+
+
+def _length(layout: FrameLayout, fields: tuple[Any, ...]) -> int:
+    """Return the octets of payload of a packed frame."""
+    length: int = fields[4 if layout is V4 else 5]
+    return length - layout.counted - int(fields[10] >> 10 & 60)
 
 
 def _add_copies(
@@ -313,15 +314,14 @@ def _add_copies(
     for place, (fields, copy) in enumerate(passing):
         if not copy and originals == run.count:
             break
-        at, _, _, packed, total, second, ttl, pair, seq, ack, bits, window, *_ = fields
-        length = total - layout.counted if layout is V4 else second
-        header, octets = bits >> 10 & 60, layout.tcp - layout.ip + length
+        at, _, _, packed, _, _, ttl, pair, seq, ack, bits, window, *_ = fields
+        header, length = bits >> 10 & 60, _length(layout, fields)
         by = _ROLES[pair != client]
-        captured = max(0, min(length, (packed >> 2) - layout.tcp) - header)
+        begin = layout.tcp + header
+        captured = max(0, min(length, (packed >> 2) - begin))
+        octets = begin - layout.ip + length
         copies.packets.append(
-            Passing(
-                by, at, seq, ack, bits & _FLAGS, window, length - header, captured, octets, copy
-            )
+            Passing(by, at, seq, ack, bits & _FLAGS, window, length, captured, octets, copy)
         )
         run.packets = place + 1
         if not copy:
@@ -331,7 +331,7 @@ def _add_copies(
         original, before = last[by]
         if copies.first is None:
             copies.first = original, source.observed(records, place)
-        if length > header:
+        if length:
             copies.hops = before[6] - ttl
             copies.gap = max(copies.gap, at - before[0])
     if passing[run.packets - 1][1]:

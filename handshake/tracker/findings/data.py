@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake import events as ev
 from handshake.events import Role
@@ -43,6 +43,9 @@ AT_ONCE: Final = NS_PER_SECOND // 100
 GAPS: Final = 16
 """Gaps of the capture remembered, in which a packet out of order may still fall."""
 
+REUSED: Final = 1 << 30
+"""Numbers after which those of a gap are far behind, and later come again for other octets."""
+
 ONE_SIDED: Final = 3
 """Segments of one end, with none of the other, that make a capture one-sided."""
 
@@ -70,6 +73,9 @@ class _Direction:
     next: Seq | None = None
     """The number after the last that it sent, from its last SYN on."""
 
+    passed: int = 0
+    """By how many numbers that went on."""
+
     again: int = 0
     first_again: Observed | None = None
     unanswered: int = 0
@@ -82,6 +88,24 @@ class _Direction:
     first_closed: Observed | None = None
     closed_for: int = 0
     times_closed: int = 0
+
+    def advance(self, end: Seq) -> None:
+        """Note the number after a segment, if it is the highest."""
+        if self.next is None or self.next < end:
+            self.passed += 0 if self.next is None else end - self.next
+            self.next = end
+
+
+class _Gap(NamedTuple):
+    """Octets that were acknowledged before they were captured."""
+
+    by: Role
+    """Who sent them."""
+
+    start: Seq
+    end: Seq
+    passed: int
+    """By how many numbers its sender had gone on."""
 
 
 class DataFindings:
@@ -98,8 +122,8 @@ class DataFindings:
         """Octets that were acknowledged and never captured."""
 
         self._unseen_at: Observed | None = None
-        self._gaps: list[tuple[Role, Seq, Seq]] = []
-        """Who sent them, and their numbers: a packet out of order may still come."""
+        self._gaps: list[_Gap] = []
+        """Where they are: a packet out of order may still come."""
 
         self._last: Observed | None = None
 
@@ -123,8 +147,7 @@ class DataFindings:
         if self._gaps and seg.length:
             self._found_late(step.by, seg)
         old = mine.next is not None and seg.seq < mine.next
-        if mine.next is None or mine.next < seg.end:
-            mine.next = seg.end
+        mine.advance(seg.end)
         if seg.ack is not None:
             mine.acks += 1
             mine.acknowledged = seg.ack if mine.acknowledged is None else mine.acknowledged
@@ -144,11 +167,18 @@ class DataFindings:
                 self._unseen += event.count
                 self._unseen_at = self._unseen_at or observed
                 if len(self._gaps) < GAPS:
-                    self._gaps.append((step.by.other, seg.ack - event.count, seg.ack))
+                    other = self._ends[step.by.other]
+                    gap = _Gap(step.by.other, seg.ack - event.count, seg.ack, other.passed)
+                    self._gaps.append(gap)
 
-    def settled(self, start: RunStart) -> bool:  # noqa: ARG002 - as all parts
-        """Whether no window is closed."""
-        return all(mine.closed_at is None and mine.last is not None for mine in self._ends.values())
+    def settled(self, start: RunStart) -> bool:
+        """Whether no window is closed, and no next segment has another numbering than the last."""
+        return all(
+            mine.closed_at is None
+            and mine.last is not None
+            and abs(mine.last.segment.seq - Seq(sent.nxt)) < FAR
+            for mine, sent in zip(self._ends.values(), start.ends, strict=True)
+        )
 
     def skip(self, run: Run) -> None:
         """Take a run into account."""
@@ -159,9 +189,7 @@ class DataFindings:
             mine.segments += sent.segments
             mine.last = run.packed.observed(sent.place)
             self._ends[role.other].unanswered = 0
-            nxt = Seq(sent.nxt)
-            if mine.next is None or mine.next < nxt:
-                mine.next = nxt
+            mine.advance(Seq(sent.nxt))
             mine.acks += sent.segments
             if mine.acknowledged is None:
                 mine.acknowledged = Seq(sent.first_ack)
@@ -172,13 +200,15 @@ class DataFindings:
     def _found_late(self, by: Role, seg: Segment) -> None:
         """Take octets off that were captured only after their ACK."""
         left = []
-        for role, start, end in self._gaps:
-            first, last = max(start, seg.seq), min(end, seg.end)
-            if role is not by or not first < last:
-                left.append((role, start, end))
+        for gap in self._gaps:
+            first, last = max(gap.start, seg.seq), min(gap.end, seg.end)
+            reused = self._ends[by].passed - gap.passed >= REUSED
+            if gap.by is not by or reused or not first < last:
+                left.append(gap)
                 continue
             self._unseen -= last - first
-            left += [(role, *part) for part in ((start, first), (last, end)) if part[0] < part[1]]
+            parts = ((gap.start, first), (last, gap.end))
+            left += [gap._replace(start=one, end=two) for one, two in parts if one < two]
         self._gaps = left
 
     def _window(self, step: Step, mine: _Direction) -> None:

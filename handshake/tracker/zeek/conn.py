@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from handshake.events import Role
+from handshake.events.run import PAUSE
 from handshake.tracker.zeek.endpoint import (
     CLOSED,
     ESTABLISHED,
@@ -185,7 +186,8 @@ class Conn:
     def settled(self, start: RunStart) -> bool:
         """Whether a run may begin: `start` learns what may be in it."""
         one, two = self._ends
-        if self.over(start.at) or self._removal is not None or self.history.text == "H":
+        # Segments that Zeek ignores may have followed its last one.
+        if self.over(start.at + PAUSE) or self._removal is not None or self.history.text == "H":
             return False
         for mine, peer, sent, answer in (
             (one, two, start.client, start.server),

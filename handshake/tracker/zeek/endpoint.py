@@ -119,7 +119,7 @@ class Side:
 
     def settled(self, nxt: int, acked: int) -> bool:
         """Whether it is open, and these are its next number and the last that was acknowledged."""
-        stream, place = self.stream, self.last - self.iss
+        stream = self.stream
         return (
             self.state in (ESTABLISHED, PARTIAL)
             and not (self.closed or self.fins or stream.above or stream.given_up)
@@ -128,7 +128,10 @@ class Side:
             and self.acked & _MASK == acked
             and stream.freed <= stream.delivered
             # Where the 32 bits wrap for the first time, Zeek counts on from elsewhere.
-            and (place < _HALF - _LONGEST_RUN or self.last >= MODULUS)
+            and all(
+                number - self.iss < _HALF - _LONGEST_RUN or number >= MODULUS
+                for number in (self.last, self.acked)
+            )
         )
 
     def skip(self, sent: RunEnd, answer: RunEnd) -> int:
