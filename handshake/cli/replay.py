@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
@@ -11,13 +12,14 @@ from handshake.errors import CaptureError, UsageError
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rich.console import RenderableType
 
     from handshake.events import Step
     from handshake.record import Record
     from handshake.replayer import Replay
+    from handshake.survey import Records
     from handshake.view.glyphs import Glyphs
     from handshake.view.notation import Numbers
 
@@ -57,8 +59,15 @@ def replay(
     from handshake.cli.console import is_interactive, warn
     from handshake.diagnosis import Facts
     from handshake.replayer import replay as read
+    from handshake.survey import records
     from handshake.tracker import Tracker
 
+    most = octets(max_unpacked, "--max-unpacked")
+    if connection is not None and Path(capture).is_file():
+        style = _Manner(speed, as_json=as_json, plain=plain, ascii_only=ascii_only)
+        found = records(capture, dedup=dedup, reorder=reorder, max_unpacked=most)
+        _replay_one(found, capture, connection, style)
+        return
     observers = () if as_json else (Facts,)
     source = read(
         capture,
@@ -66,7 +75,7 @@ def replay(
         dedup=dedup,
         reorder=reorder,
         hindsight=True,
-        max_unpacked=octets(max_unpacked, "--max-unpacked"),
+        max_unpacked=most,
     )
     try:
         if as_json:
@@ -77,6 +86,49 @@ def replay(
             _print_text(source, connection, plain=plain, ascii_only=ascii_only)
     finally:
         warn(each.at(source.name) for each in source.warnings)
+
+
+class _Manner(NamedTuple):
+    """How a connection is shown."""
+
+    speed: float | None
+    as_json: bool
+    plain: bool
+    ascii_only: bool
+
+
+def _replay_one(source: Records, name: str, number: int, style: _Manner) -> None:
+    """Show one connection of a file; the others are taken in bulk, as `list` does.
+
+    The survey finds it, and reads no further than its record needs; then its own segments are read.
+    """
+    from handshake.cli.console import console, glyphs, is_interactive, show, warn
+
+    record, count = None, 0
+    try:
+        for each in source:
+            count += 1
+            if each.stream == number - 1:
+                record = each
+                break
+        if record is None:
+            raise UsageError("replay.connection", number=number, capture=name, count=count)
+        steps = source.steps(record)
+        signs = glyphs(ascii_only=style.ascii_only)
+        if style.as_json:
+            _write_json(steps)
+        elif is_interactive(plain=style.plain):
+            from handshake.cli.tui import run
+
+            run(Player(name, [(record, steps)], style.speed, signs), console())
+        else:
+            from handshake.view.notation import Numbers
+            from handshake.view.replay import Transcript
+
+            out = console(plain=style.plain)
+            show(out, Transcript(record, steps, Numbers.of(steps), signs).lines(out.width))
+    finally:
+        warn(source.warnings)
 
 
 def _chosen(source: Replay, connection: int | None) -> Iterator[Step]:
@@ -102,12 +154,16 @@ def _connections(source: Replay, connection: int | None) -> list[list[Step]]:
 
 
 def _print_json(source: Replay, connection: int | None) -> None:
+    _write_json(_chosen(source, connection))
+
+
+def _write_json(steps: Iterable[Step]) -> None:
     import json
     import sys
 
     from handshake.step_record import step_record
 
-    for step in _chosen(source, connection):
+    for step in steps:
         sys.stdout.write(json.dumps(step_record(step)) + "\n")
         sys.stdout.flush()
 

@@ -230,7 +230,7 @@ class Records:
             seen: list[Observed] = []
             found = _steps(source, record, report, seen, dedup=self._dedup, stop=not self._reorder)
             if steps := _judged(list(islice(found, most)), seen):
-                return steps
+                return [changed(step, stream=record.stream) for step in steps]
             if report.errors:
                 raise report.errors[-1]
         raise CaptureError("list.changed").at(record.capture or "")

@@ -8,17 +8,27 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from handshake.capture.open import Capture
+from handshake.cli import main
 from handshake.cli.replay import Player
 from handshake.replayer import replay
 from handshake.tracker import summarize
 from handshake.view.glyphs import UNICODE
 from tests.cli.terminal import Terminal
 from tests.cli.test_help import ROOT, run
+from tests.survey.made import packets, save
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from handshake.capture.open import Watch
 
 CAPTURES = ROOT / "captures"
+ALL = sorted(str(each) for each in CAPTURES.glob("*.pcap"))
 OPEN = str(CAPTURES / "open-close-v4.pcap")
 MIXED = str(CAPTURES / "mixed.pcap")
 
@@ -200,3 +210,44 @@ def test_playing_keeps_the_rhythm_and_cuts_long_pauses_short() -> None:
     still = Player(source.name, connections, 0.1, UNICODE)
     assert still.press("right")
     assert still.pause is None
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_one_connection_is_shown_as_among_the_others(path: str) -> None:
+    whole = run("replay", path).stdout
+    parts = re.split(r"\n\n(?=#[0-9]+ )", whole.rstrip("\n"))
+    steps = [json.loads(line) for line in run("replay", path, "--json").stdout.splitlines()]
+    assert len(parts) == len({each["stream"] for each in steps}) > 0
+    for at, part in enumerate(parts):
+        number = str(at + 1)
+        assert run("replay", path, "--connection", number).stdout == f"{part}\n"
+        lines = run("replay", path, "--connection", number, "--json").stdout.splitlines()
+        own = [each for each in steps if each["stream"] == at]
+        assert [json.loads(line) for line in lines] == own
+
+
+def test_no_more_is_read_than_one_connection_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    later = [each for at in range(200, 700) for each in packets("refused", since=at)]
+    later[2:2] = packets("no-answer", since=200)[:1]  # another, so that the time is believed
+    path = save(tmp_path / "long", [*packets("open-close-v4", since=0), *later])
+    octets = 0
+    pieces = Capture._pieces
+
+    def counted(
+        self: Capture, read: Callable[[int], bytes], watch: Watch | None
+    ) -> Iterator[bytes]:
+        def reading(most: int) -> bytes:
+            nonlocal octets
+            piece = read(most)
+            octets += len(piece)
+            return piece
+
+        return pieces(self, reading, watch)
+
+    monkeypatch.setattr(Capture, "_pieces", counted)
+    monkeypatch.setattr("handshake.capture.open.PIECE", 4096)
+    assert main(["replay", str(path), "--connection", "1", "--plain"]) == 0
+    assert capsys.readouterr().out.startswith("#1 10.77.0.1")
+    assert octets <= 4 * 4096 < path.stat().st_size
