@@ -190,7 +190,9 @@ def test_while_a_name_is_looked_up(
 
 @pytest.mark.live
 @EACH
-@pytest.mark.parametrize("module", ["typer", "handshake.cli.list", "rich.console", "scapy."])
+@pytest.mark.parametrize(
+    "module", ["typer", "handshake.cli.probe.options", "rich.console", "scapy."]
+)
 def test_while_its_modules_are_loaded(module: str, number: signal.Signals) -> None:
     # Python lists each module that it loads, and how long that took.
     argv = [
