@@ -1,6 +1,7 @@
 """Probes with all options, against real kernels, as captured at the server."""
 
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -23,13 +24,14 @@ from handshake.prober import (
     probes,
 )
 from handshake.prober.run import probe_all
+from handshake.prober.userspace.connections import UserspaceConnections
 from handshake.tcp import Flags, Observed
 from tests.live.lab.firewall import drop
 from tests.live.lab.namespaces import Host, eventually, pair
 from tests.live.lab.probing import Way, agree, every_way
-from tests.live.lab.servers import answering
+from tests.live.lab.servers import accepting_all, answering
 from tests.live.lab.tcpdump import capture
-from tests.live.test_probe import PORT, flags, seen, serving
+from tests.live.test_probe import PORT, flags, hang_up, seen, serving
 
 BARE_ACK = "tcp flags == ack"
 _TCP_FASTOPEN = 23
@@ -328,9 +330,21 @@ def _closed(server: Host) -> bool:
 
 
 @pytest.mark.live
-def test_so_it_is_among_many(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pause", [0.0, 0.03], ids=["at once", "ACK and FIN read together"])
+def test_so_it_is_among_many(tmp_path: Path, pause: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    receive = UserspaceConnections.receive
+
+    def received(self: UserspaceConnections) -> int:
+        time.sleep(pause)
+        return receive(self)
+
+    def treat(client: socket.socket) -> None:
+        hang_up(client)
+        time.sleep(pause / 3)  # its kernel acknowledges our FIN before
+
+    monkeypatch.setattr(UserspaceConnections, "receive", received)
     lost = partial(drop, hook="input", match=EVERY_OTHER_ACK)
-    with both(tmp_path) as (client, server, path), answering(server), lost(server):
+    with both(tmp_path) as (client, server, path), accepting_all(server, treat), lost(server):
         with client.entered():
             found = list(probe_all([Target.parse(target(server, 4))]))
         eventually(lambda: _closed(server), "the server's end to close")

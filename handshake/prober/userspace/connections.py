@@ -362,6 +362,8 @@ class UserspaceConnections:
                 sent -= len(packets)
                 connection.last = packets[-1]
                 self._check_late(connection, now - due)
+        # Only now: what a connection ends with may stand behind an earlier entry of it.
+        for connection, _, due in waiting:
             self._after(connection, due)
 
     def _abort_all(self) -> None:
