@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from handshake.cli.replay import Player
+from handshake.cli.player import Player
 from handshake.errors import CaptureError, UsageError
 from handshake.query.order import order
 from handshake.query.parse import parse
@@ -78,16 +78,17 @@ class ListBrowser:
             return self._player.pause
         return _READ_DELAY if self._current is not None and self._preview is None else None
 
-    def advance(self) -> None:
+    def advance(self) -> bool:
         """Read the beginning of the selected connection, as no key came."""
         if self._player is not None:
-            self._player.advance()
-        elif self._current is not None:
+            return self._player.advance()
+        if self._current is not None:
             try:
                 preview = Preview(self._source.steps(self._current, PREVIEWED))
             except CaptureError as error:
                 preview = Preview(problem=str(error))
             self._previews[self._current.capture, self._current.stream] = preview
+        return True
 
     def press(self, key: str) -> bool:
         """Act on a key; return False to leave."""

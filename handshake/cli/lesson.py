@@ -133,11 +133,12 @@ class LessonPlayer:
                 self._help = True
         return True
 
-    def advance(self) -> None:
+    def advance(self) -> bool:
         """Go to the next scene while playing; stop at the last."""
         self._go(self.index + 1)
         if self.index == len(self.lesson.scenes) - 1:
             self.pause = None
+        return True
 
     def _go(self, index: int) -> None:
         self.index = max(0, min(index, len(self.lesson.scenes) - 1))

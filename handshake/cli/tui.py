@@ -28,21 +28,25 @@ class Interactive(Protocol):
         """Act on a key; return False to leave."""
         ...
 
-    def advance(self) -> None:
-        """Go on after the pause."""
+    def advance(self) -> bool:
+        """Go on after the pause; return whether the screen must be drawn again."""
         ...
 
 
 def run(view: Interactive, console: Console) -> None:
     """Show `view` on the alternate screen and pass keys to it until it ends."""
     with Keys() as keys, console.screen(hide_cursor=True) as screen:
+        stale = True
         while True:
-            width, height = console.size
-            with console:
-                console.control(Control.home())
-                screen.update(view.draw(width, height))
+            if stale:
+                width, height = console.size
+                with console:
+                    console.control(Control.home())
+                    screen.update(view.draw(width, height))
             key = keys.read(view.pause)
             if key is None:
-                view.advance()
+                stale = view.advance()
             elif key == ENDED or (key != RESIZED and not view.press(key)):
                 return
+            else:
+                stale = True

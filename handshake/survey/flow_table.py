@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from handshake.record import Record
     from handshake.survey.fast_path import Summary
     from handshake.survey.handshake_cache import Start
+    from handshake.survey.step_log import StepLog
     from handshake.tcp import Observed
     from handshake.tcp.icmp import IcmpError
     from handshake.tracker import Connection
@@ -91,11 +92,13 @@ class FlowTable:
         dedup: bool = False,
         others: Others | None = None,
         share: bool = True,
+        log: StepLog | None = None,
     ) -> None:
         """With `every` a tracker follows every flow, and `records` yields its connections.
 
         With `dedup` packets that were captured before are dropped; with `others` a diagnosis takes
         into account what other connections show of a host. With `share` a second process may help.
+        `log` takes the steps of one connection.
         """
         self._buffers: dict[bytes, bytearray] = {}
         """The records of flows that have only plain IPv4 frames, by both directions' keys."""
@@ -108,6 +111,7 @@ class FlowTable:
         self._dedup = dedup
         self._others = others
         self._share = share and not every
+        self._log = log
         self._starts = HandshakeCache(decoder)
         self._attempts = Attempts(decoder)
         self._flows: dict[bytes, Flow] = {}
@@ -182,7 +186,7 @@ class FlowTable:
         if flow is None:
             self.late += 1
             return
-        mixed = flow.mixed or flow.framing != framing
+        mixed = flow.mixed or flow.framing != framing or self._is_logged(flow.number)
         if mixed or (opens and (flow.tracker is not None or flow.is_other(as_if))):
             fields = fields or self._decoder.fields(frame)
             assert isinstance(fields, tuple)
@@ -225,12 +229,19 @@ class FlowTable:
             self.late += 1
             return
         self._follow(flow)
-        if mixed and not flow.mixed:
-            # A copy is told by the whole payload, which a packed frame lacks.
+        if mixed:
+            self._pack_no_more(flow)
+        self._feed(flow, seen)
+
+    def _is_logged(self, number: int) -> bool:
+        return self._log is not None and self._log.stream == number
+
+    def _pack_no_more(self, flow: Flow) -> None:
+        """Let the tracker have the whole frames: a packed one lacks most of the payload."""
+        if not flow.mixed:
             flow.mixed = True
             for each in flow.keys:
                 self._buffers.pop(each, None)
-        self._feed(flow, seen)
 
     def _follow(self, flow: Flow) -> None:
         """Let a tracker follow a flow, from its first segment on: it takes all that is packed."""
@@ -251,7 +262,10 @@ class FlowTable:
         earlier = flow.tracker.connection
         if self._dedup and flow.tracker.drop_copy(observed):
             return
-        flow.tracker.feed(observed)
+        step = flow.tracker.feed(observed)
+        if self._log is not None and self._log.stream == step.stream:
+            self._log.take(step, earlier, flow.reused)
+            self._pack_no_more(flow)
         if earlier is not None and flow.tracker.connection is not earlier:
             # The ports were reused: the earlier connection gets no more segments.
             if self._others is not None:

@@ -16,6 +16,7 @@ from handshake.survey.parallel import may_fork
 from handshake.survey.paths import capture_files
 from handshake.survey.reading import Reading
 from handshake.survey.source import File, Parts, ReadReport, Source
+from handshake.survey.step_log import StepLog
 from handshake.tcp import Endpoint, Observed
 from handshake.tcp.address import ip_address
 from handshake.tcp.copy import changed
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from handshake.capture.open import Watch
-    from handshake.events import Judgment, Step
+    from handshake.events import Step
     from handshake.record import Record
     from handshake.tracker import Connection
     from handshake.tracker.zeek import ZeekRecord
@@ -135,14 +136,18 @@ class Records:
         return self._read(make, every=True)
 
     def _read(
-        self, make: Callable[[Record, Connection | None], _Made | None], *, every: bool
+        self,
+        make: Callable[[Record, Connection | None], _Made | None],
+        *,
+        every: bool,
+        log: StepLog | None = None,
     ) -> Iterator[_Made]:
         from handshake.packet import decode  # noqa: F401 - once, before there are processes
 
         self._report = report = ReadReport(errors=list(self._not_found))
         parallel = self.in_processes
         work = [
-            partial(_made, each, make, every=every, dedup=self._dedup, share=not parallel)
+            partial(_made, each, make, every=every, dedup=self._dedup, share=not parallel, log=log)
             for each in self._sources
         ]
         if self._scheduler is not None:
@@ -215,11 +220,32 @@ class Records:
                 yield ReadReport(errors=[error])
         self.reading.files = workers.ended
 
+    def follow(self, log: StepLog) -> None:
+        """Read the only capture until the record of the log's connection is known.
+
+        Its steps go to the log as they are read; where there is no such connection, there are none.
+        """
+        try:
+            for record in self._read(lambda record, _: record, every=False, log=log):
+                self.reading.told()
+                log.connections += 1
+                if record.stream == log.stream:
+                    log.end(record)
+                    return
+        finally:
+            log.ended = True
+
     def steps(self, record: Record, most: int | None = None) -> list[Step]:
         """Return the steps of one connection, at most `most`; this reads its file again.
 
         Raises CaptureError if the file cannot be read again, or has changed.
         """
+        log = StepLog(record.stream)
+        self.read_again(record, log, most)
+        return log.judged()
+
+    def read_again(self, record: Record, log: StepLog, most: int | None = None) -> None:
+        """Give a log the steps of a connection whose record is known, as in `steps`."""
         paths = [self.paths] if self._merge else [[path] for path in self.paths]
         for files, source in zip(paths, self._sources, strict=True):
             if not self._merge and source.name != record.capture:
@@ -227,10 +253,11 @@ class Records:
             if any(_is_read_once(each) for each in files):
                 raise CaptureError("list.read-once").at(record.capture or "")
             report = ReadReport()
-            seen: list[Observed] = []
-            found = _steps(source, record, report, seen, dedup=self._dedup, stop=not self._reorder)
-            if steps := _judged(list(islice(found, most)), seen):
-                return [changed(step, stream=record.stream) for step in steps]
+            found = _steps(source, record, report, dedup=self._dedup, stop=not self._reorder)
+            for step, earlier in islice(found, most):
+                log.take(changed(step, stream=record.stream), earlier, None)
+            if log.steps:
+                return
             if report.errors:
                 raise report.errors[-1]
         raise CaptureError("list.changed").at(record.capture or "")
@@ -278,12 +305,13 @@ def _made(
     every: bool,
     dedup: bool,
     share: bool,
+    log: StepLog | None,
 ) -> Iterator[_Made | ReadReport]:
     """Yield what `make` makes of each record of a capture, then what is to be said of it."""
     found = ReadReport()
     try:
         for record, connection in _records(
-            source, found, watch, every=every, dedup=dedup, share=share
+            source, found, watch, every=every, dedup=dedup, share=share, log=log
         ):
             made = make(record, connection)
             if made is not None:
@@ -300,14 +328,21 @@ def _whole(work: _Map[_Made]) -> tuple[list[_Made | ReadReport], int, int]:
 
 
 def _records(
-    source: Source, report: ReadReport, watch: Watch, *, every: bool, dedup: bool, share: bool
+    source: Source,
+    report: ReadReport,
+    watch: Watch,
+    *,
+    every: bool,
+    dedup: bool,
+    share: bool,
+    log: StepLog | None,
 ) -> Iterator[tuple[Record, Connection | None]]:
     from handshake.packet.decode import Decoder
 
     decoder, before, found = Decoder(), len(report.read), False
     copies = back = 0
     sides = NatSides()
-    flows = FlowTable(decoder, every=every, dedup=dedup, others=Others(), share=share)
+    flows = FlowTable(decoder, every=every, dedup=dedup, others=Others(), share=share, log=log)
     ended = flows.records(source.frames(report, flows, watch))
     for each, connection in sides.paired(ended, lambda: flows.whole):
         record = changed(each, capture=source.file_of(each.frames[0]))
@@ -335,38 +370,12 @@ def _is_read_once(path: str | Path) -> bool:
     return str(path) == "-" or (Path(path).exists() and not Path(path).is_file())
 
 
-def _judged(first: list[Step], seen: Iterable[Observed]) -> list[Step]:
-    """Return the steps of a connection as they were, by what the segments after them tell.
-
-    `first` is how they looked, and `seen` are all segments of the socket pair until its last.
-    """
-    from handshake.tracker.fate import FateJudge
-
-    if not first:
-        return []
-    judgments: list[Judgment] = []
-    judge = FateJudge(judgments)
-    for step in first:
-        judge.observe(step)
-    judge.finish()
-    frames = {step.observed.frame: each for step, each in zip(first, judgments, strict=True)}
-    tracker = PairTracker(observers=())
-    steps = [tracker.feed(each, frames.get(each.frame)) for each in seen]
-    return [step for step in steps if step.observed.frame in frames]
-
-
 def _steps(
-    source: Source,
-    record: Record,
-    report: ReadReport,
-    seen: list[Observed],
-    *,
-    dedup: bool,
-    stop: bool,
-) -> Iterator[Step]:
-    """Yield the steps of a connection; `stop`: the frames come in the order of their numbers.
+    source: Source, record: Record, report: ReadReport, *, dedup: bool, stop: bool
+) -> Iterator[tuple[Step, Connection | None]]:
+    """Yield the steps of a connection, each with the connection before it.
 
-    All segments of its socket pair so far are added to `seen`.
+    `stop`: the frames come in the order of their numbers.
     """
     from handshake.packet.decode import Decoder
 
@@ -391,10 +400,10 @@ def _steps(
         if dedup and tracker.drop_copy(observed):
             continue
         # Earlier connections of the socket pair count too: their state is inherited.
-        seen.append(observed)
+        earlier = tracker.connection
         step = tracker.feed(observed)
         assert tracker.connection is not None
         first = tracker.connection.first
         if first is None or first.frame != begin:
             continue
-        yield step
+        yield step, earlier

@@ -14,8 +14,9 @@ import pytest
 
 from handshake.capture.open import Capture
 from handshake.cli import main
-from handshake.cli.replay import Player
+from handshake.cli.player import Player
 from handshake.replayer import replay
+from handshake.survey.step_log import StepLog
 from handshake.tracker import summarize
 from handshake.view.glyphs import UNICODE
 from tests.cli.terminal import Terminal
@@ -226,6 +227,75 @@ def test_one_connection_is_shown_as_among_the_others(path: str) -> None:
         assert [json.loads(line) for line in lines] == own
 
 
+def test_one_connection_may_come_from_a_pipe() -> None:
+    for path, number in ((MIXED, "3"), (OPEN, "1")):
+        args = ("--connection", number, "--json")
+        piped = subprocess.run(
+            [sys.executable, "-m", "handshake", "replay", "-", *args],
+            input=Path(path).read_bytes(),
+            capture_output=True,
+            cwd=ROOT,
+            check=True,
+        )
+        assert piped.stdout.decode() == run("replay", path, *args).stdout
+
+
+def test_a_connection_is_shown_before_the_capture_is_read(tmp_path: Path) -> None:
+    """What follows is added, without a key being pressed."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    capture = Path(OPEN).read_bytes()
+    with opened(str(fifo), "--connection", "1") as terminal, fifo.open("wb", buffering=0) as out:
+        out.write(capture[:204])
+        terminal.see("step 1/2  SYN")
+        terminal.see("q quit  reading…")
+        terminal.press(END)
+        terminal.see("step 2/2  SYN-ACK")
+        terminal.output = ""
+        out.write(capture[204:])
+        terminal.see("step 2/10  SYN-ACK")
+        terminal.see("q quit  reading…")
+        terminal.output = ""
+        out.close()
+        terminal.see("q quit   ")
+        assert "reading" not in terminal.output
+        terminal.press("q")
+        assert terminal.end() == 0
+        assert terminal.mode == terminal.before
+
+
+def test_a_capture_that_is_still_read_can_be_left(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    for key, code in (("q", 0), ("\x03", 130)):
+        with opened(str(fifo), "--connection", "1") as terminal, fifo.open("wb", 0) as out:
+            out.write(Path(OPEN).read_bytes()[:204])
+            terminal.see("step 1/2  SYN")
+            terminal.press(key)
+            assert terminal.end() == code
+            assert terminal.mode == terminal.before
+
+
+def test_a_connection_that_is_played_goes_on_as_it_is_read() -> None:
+    log = StepLog(0)
+    steps = list(replay(OPEN))
+    for step in steps[:2]:
+        log.take(step, None, None)
+    player = Player("some", [], 0.1, UNICODE, growing=log)
+    assert player.pause is not None
+    player.advance()
+    assert player.pause == 0.1  # no more is known
+    for step in steps[2:]:
+        log.take(step, None, None)
+    log.end(None)
+    player.advance()
+    pauses = 0
+    while player.pause is not None:
+        player.advance()
+        pauses += 1
+    assert pauses == len(steps) - 2
+
+
 def test_no_more_is_read_than_one_connection_needs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -250,4 +320,4 @@ def test_no_more_is_read_than_one_connection_needs(
     monkeypatch.setattr("handshake.capture.open.PIECE", 4096)
     assert main(["replay", str(path), "--connection", "1", "--plain"]) == 0
     assert capsys.readouterr().out.startswith("#1 10.77.0.1")
-    assert octets <= 4 * 4096 < path.stat().st_size
+    assert octets <= 2 * 4096 < path.stat().st_size
