@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from handshake.capture import pcap, pcapng, snoop
+from handshake.capture.checkpoints import Checkpoints
 from handshake.capture.compression import at_most, decompressor, limited
 from handshake.capture.reader import PIECE, Reader
 from handshake.errors import CaptureError, system_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from io import BufferedReader, RawIOBase
     from types import TracebackType
     from typing import BinaryIO
 
+    from handshake.capture.checkpoints import Span
     from handshake.capture.sink import FrameSink
     from handshake.packet.frame import Frame
 
@@ -61,6 +63,9 @@ class Capture:
     count: int
     """How many frames were read so far, the last of those that a sink took perhaps not yet."""
 
+    checkpoints: Checkpoints
+    """Places from which it can be read again, as far as it was read."""
+
     def __init__(
         self,
         name: str,
@@ -69,17 +74,32 @@ class Capture:
         sink: FrameSink | None = None,
         watch: Watch | None = None,
         most: Callable[[int], int] = at_most,
+        seek: Callable[[int], object] | None = None,
+        spans: Sequence[Span] | None = None,
     ) -> None:
-        """`most` returns how much may be unpacked of so many octets that were read."""
+        """`most` returns how much may be unpacked of so many octets that were read.
+
+        `seek` goes to an offset, if the file can be read from there; with `spans` only their frames
+        are read.
+        """
         self.name = name
         self.warnings = []
         self.count = 0
+        self.checkpoints = Checkpoints()
         self.close = close
         """Closes the file before the last frame was read."""
 
         self._read = 0
-        stream = Reader(self._pieces(read, watch))
-        self._frames = _frames(stream, self.warnings, sink, lambda: most(self._read))
+
+        def again(offset: int) -> Iterator[bytes]:
+            if seek is not None:
+                seek(offset)
+            return self._pieces(read, watch)
+
+        stream = Reader(self._pieces(read, watch), None if seek is None else again)
+        self._frames = _frames(
+            stream, self.warnings, sink, lambda: most(self._read), self.checkpoints, spans
+        )
 
     @property
     def readable(self) -> bool:
@@ -135,6 +155,7 @@ def read(
     watch: Watch | None = None,
     max_unpacked: int | None = None,
     name: str | None = None,
+    spans: Sequence[Span] | None = None,
 ) -> Capture:
     """Return the capture at `path`, which is a file or a URL; `-` is standard input.
 
@@ -145,6 +166,7 @@ def read(
     `sink` may take plain frames, which are then not yielded; `watch` is told how far it was read.
     A compressed capture ends with a warning where it unpacks to more than `max_unpacked` octets, by
     default `TIMES` its size, and `FLOOR` at least. `name` is what errors call it, if not `path`.
+    `spans`, which the checkpoints of an earlier reading give, are all that is read.
     """
     most = at_most if max_unpacked is None else lambda _: max_unpacked
     if str(path) == "-":
@@ -152,7 +174,7 @@ def read(
             raise CaptureError("capture.terminal")
         # read1 returns what is there, so that a capture still being written is shown as it grows.
         stdin = cast("BufferedReader", sys.stdin.buffer)
-        return _capture(STANDARD_INPUT, stdin.read1, lambda: None, sink, watch, most)
+        return _capture(STANDARD_INPUT, stdin.read1, lambda: None, sink, watch, most, None, None)
     name = name or str(path)
     try:
         file = _opened(path)
@@ -172,7 +194,8 @@ def read(
         size = _size(file)
         if max_unpacked is None:
             most = lambda octets: at_most(max(octets, size))  # noqa: E731
-        return _capture(name, file.read, file.close, sink, watch, most)
+        seek = file.seek if file.seekable() else None
+        return _capture(name, file.read, file.close, sink, watch, most, seek, spans)
     except CaptureError:
         file.close()
         raise
@@ -211,9 +234,11 @@ def _capture(
     sink: FrameSink | None,
     watch: Watch | None,
     most: Callable[[int], int],
+    seek: Callable[[int], object] | None,
+    spans: Sequence[Span] | None,
 ) -> Capture:
     try:
-        return Capture(name, read, close, sink, watch, most)
+        return Capture(name, read, close, sink, watch, most, seek, spans)
     except CaptureError as error:
         raise error.at(name) from None
 
@@ -223,17 +248,19 @@ def _frames(
     warnings: list[CaptureError],
     sink: FrameSink | None,
     most: Callable[[], int],
+    checkpoints: Checkpoints,
+    spans: Sequence[Span] | None,
 ) -> Iterator[Frame]:
     magic = bytes(stream.peek(_MAGIC_OCTETS))
     if (decompress := decompressor(magic)) is not None:
         stream = Reader(limited(decompress(stream.rest()), most))
         magic = bytes(stream.peek(_MAGIC_OCTETS))
     if magic[:4] in pcap.MAGICS:
-        return pcap.frames(stream, warnings, sink)
+        return pcap.frames(stream, warnings, sink, checkpoints, spans)
     if magic[:4] == pcapng.MAGIC:
-        return pcapng.frames(stream, warnings)
+        return pcapng.frames(stream, warnings, checkpoints, spans)
     if magic.startswith(snoop.MAGIC):
-        return snoop.frames(stream, warnings)
+        return snoop.frames(stream, warnings, checkpoints, spans)
     if stream.broken and not magic:
         raise CaptureError("capture.unreadable", why=stream.broken)
     raise CaptureError(_why_not(stream, magic))

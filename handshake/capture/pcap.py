@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import struct
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from handshake.capture.checkpoints import FIRST, Checkpoint, Checkpoints, frames_of
 from handshake.capture.sink import SELDOM
 from handshake.errors import CaptureError
 from handshake.packet import packed_frames
@@ -13,8 +15,9 @@ from handshake.packet.layer import IPV4
 from handshake.units import NS_PER_SECOND, SYN_BIT, TCP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from handshake.capture.checkpoints import Span
     from handshake.capture.reader import Reader
     from handshake.capture.sink import FrameSink
 
@@ -63,11 +66,16 @@ MAGICS: Final = {
 
 
 def frames(
-    stream: Reader, warnings: list[CaptureError], sink: FrameSink | None = None
+    stream: Reader,
+    warnings: list[CaptureError],
+    sink: FrameSink | None = None,
+    checkpoints: Checkpoints | None = None,
+    spans: Sequence[Span] | None = None,
 ) -> Iterator[Frame]:
     """Return the frames of a pcap stream. Raises CaptureError for a bad file header.
 
-    `sink` may take plain frames, which are then not yielded.
+    `sink` may take plain frames, which are then not yielded. `checkpoints` are added; with `spans`
+    only their frames are read.
     """
     header = stream.take(HEADER_OCTETS)
     if header is None:
@@ -81,17 +89,21 @@ def frames(
     # (543.0) always does.
     swapped = (major, minor) == (543, 0) or minor < 3
     link &= _LINK_TYPE_BITS
-    return _walk(stream, warnings, sink, dialect, link, swapped, minor == 3)
+    checkpoints = checkpoints or Checkpoints()
+    walk = partial(_walk, stream, warnings, sink, checkpoints, dialect, link, swapped, minor == 3)
+    return walk(FIRST) if spans is None else frames_of(stream, spans, walk)
 
 
 def _walk(
     stream: Reader,
     warnings: list[CaptureError],
     sink: FrameSink | None,
+    checkpoints: Checkpoints,
     dialect: _Dialect,
     link_type: int,
     swapped: bool,
     unsure: bool,
+    begin_at: Checkpoint,
 ) -> Iterator[Frame]:
     record = struct.Struct(f"{dialect.order}IIII{dialect.extra}x")
     unpack, size, nanoseconds = record.unpack_from, record.size, dialect.nanoseconds
@@ -105,10 +117,12 @@ def _walk(
     )
     ipv4, fragmented, seldom = headers.ipv4, headers.fragmented, SELDOM
     buffer_of = None if sink is None or link_type != _ETHERNET else sink.buffer
-    number = 0
+    number = begin_at.number - 1
     while True:
         # The fast path: records that are complete in the buffer.
         ready, offset, at = stream.ready(), stream.offset, 0
+        if offset >= checkpoints.due:
+            checkpoints.add(Checkpoint(number + 1, offset))
         octets = bytes(ready)
         while at + size <= len(octets):
             if buffer_of is not None and at + whole <= len(octets):

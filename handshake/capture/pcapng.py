@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Final, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
+from handshake.capture.checkpoints import FIRST, Checkpoint, Checkpoints, frames_of
 from handshake.errors import CaptureError
 from handshake.packet.frame import MAX_CAPTURED, Frame
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from handshake.capture.checkpoints import Span
     from handshake.capture.reader import Reader
 
 MAGIC: Final = b"\x0a\x0d\x0d\x0a"
@@ -56,22 +59,34 @@ class _Interface(NamedTuple):
         return time if -_TIMES <= time < _TIMES else 0
 
 
-def frames(stream: Reader, warnings: list[CaptureError]) -> Iterator[Frame]:
-    """Return the frames of a pcapng stream. Raises CaptureError for a bad section header."""
+def frames(
+    stream: Reader,
+    warnings: list[CaptureError],
+    checkpoints: Checkpoints | None = None,
+    spans: Sequence[Span] | None = None,
+) -> Iterator[Frame]:
+    """Return the frames of a pcapng stream. Raises CaptureError for a bad section header.
+
+    `checkpoints` are added; with `spans` only their frames are read.
+    """
     head = stream.peek(12)
     if len(head) < 12:
         raise CaptureError("capture.block-truncated")
     if bytes(head[8:]) not in _ORDERS:
         raise CaptureError("capture.no-section")
-    return _walk(stream, warnings)
+    walk = partial(_walk, stream, warnings, checkpoints or Checkpoints())
+    return walk(FIRST) if spans is None else frames_of(stream, spans, walk)
 
 
-def _walk(stream: Reader, warnings: list[CaptureError]) -> Iterator[Frame]:
-    order = "<"
-    interfaces: list[_Interface] = []
-    number = 0
+def _walk(
+    stream: Reader, warnings: list[CaptureError], checkpoints: Checkpoints, begin: Checkpoint
+) -> Iterator[Frame]:
+    order, known = cast("tuple[str, tuple[_Interface, ...]]", begin.known or ("<", ()))
+    interfaces, number = list(known), begin.number - 1
     while head := stream.peek(12):
         start = stream.offset
+        if start >= checkpoints.due:
+            checkpoints.add(Checkpoint(number + 1, start, (order, tuple(interfaces))))
         if bytes(head[:4]) == MAGIC and len(head) == 12:
             order = _ORDERS.get(bytes(head[8:]), "")
             interfaces = []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from handshake.errors import CaptureError, system_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 PIECE: Final = 1 << 20
 """Octets read or decompressed at a time."""
@@ -16,7 +16,7 @@ PIECE: Final = 1 << 20
 class Reader:
     """Octets read once, in order. Returns views of what was read, not copies."""
 
-    __slots__ = ("_at", "_pieces", "_view", "broken", "offset")
+    __slots__ = ("_again", "_at", "_pieces", "_view", "broken", "offset")
 
     offset: int
     """How many octets were taken: the offset of the next one."""
@@ -24,7 +24,11 @@ class Reader:
     broken: str
     """Why the octets ended early; empty if they did not."""
 
-    def __init__(self, pieces: Iterable[bytes]) -> None:
+    def __init__(
+        self, pieces: Iterable[bytes], again: Callable[[int], Iterable[bytes]] | None = None
+    ) -> None:
+        """`again` returns the octets from an offset on, if they can be read again."""
+        self._again = again
         # A decompressor may return nothing for a piece: that is not the end.
         self._pieces = filter(None, pieces)
         self._view = memoryview(b"")
@@ -65,6 +69,14 @@ class Reader:
             self.take(here)
             octets -= here
         return True
+
+    def go_to(self, offset: int) -> None:
+        """Go on at an offset: not before this one, if the octets can be read only once."""
+        if self._again is None:
+            self.skip(offset - self.offset)
+            return
+        self._pieces = filter(None, self._again(offset))
+        self._view, self._at, self.offset = memoryview(b""), 0, offset
 
     def truncated(self, offset: int, packet: int = 0) -> CaptureError:
         """Return the warning for a packet, or block, that begins at `offset` and is incomplete."""

@@ -27,7 +27,7 @@ class Background:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self.start()
         return self
 
     def __exit__(
@@ -36,6 +36,14 @@ class Background:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Begin the work."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let it end soon, and wait for that a while."""
         self._stopped = True
         self._thread.join(_PATIENCE)
 

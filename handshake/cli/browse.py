@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from handshake.cli.background import Background
 from handshake.cli.player import Player
 from handshake.errors import CaptureError, UsageError
 from handshake.query.order import order
@@ -11,6 +12,7 @@ from handshake.query.parse import parse
 from handshake.query.problems import is_problem
 from handshake.query.totals import Totals
 from handshake.record import nanoseconds
+from handshake.survey.step_log import StepLog
 from handshake.view.browser import PREVIEWED, Browser, Preview
 from handshake.view.table import Table
 
@@ -31,6 +33,9 @@ _ORDERS: Final = (
     "server.address,server.port",
 )
 """The orders that `s` cycles through."""
+
+_OFTEN: Final = 0.05
+"""Seconds to wait at a time for the steps of a connection."""
 
 _READ_DELAY: Final = 0.1
 """Seconds without a key before the selected connection is read, so that scrolling is quick."""
@@ -64,6 +69,9 @@ class ListBrowser:
 
         self._problem = ""
         self._player: Player | None = None
+        self._reading: Background | None = None
+        """Reads what the player shows."""
+
         self._previews: dict[tuple[str | None, int], Preview] = {}
         self._selected = 0
         self._page = 1
@@ -94,7 +102,7 @@ class ListBrowser:
         """Act on a key; return False to leave."""
         if self._player is not None:
             if not self._player.press(key):
-                self._player = None
+                self._close()
             return True
         if self._typed is not None:
             self._type(key)
@@ -137,13 +145,37 @@ class ListBrowser:
         record = self._current
         if record is None:
             return
+        log = StepLog(record.stream)
+
+        def read() -> None:
+            try:
+                self._source.read_again(record, log, watch=reading.go_on)
+                log.end(record)
+            finally:
+                log.ended = True
+
+        reading = self._reading = Background(read)
+        reading.start()
         try:
-            steps = self._source.steps(record)
+            while not (log.steps or reading.wait(_OFTEN)):
+                pass
+            # Most connections are short, or near together in the file.
+            reading.wait(_OFTEN)
         except CaptureError as error:
             self._problem = str(error)
             return
         name = record.capture or ""
-        self._player = Player(name, [(record, steps)], None, self._glyphs, leaving="back")
+        self._player = Player(name, [], None, self._glyphs, leaving="back", growing=log)
+
+    def _close(self) -> None:
+        """Go back to the list."""
+        self._player = None
+        assert self._reading is not None
+        try:
+            self._reading.stop()
+            self._reading.wait(0)
+        except CaptureError as error:
+            self._problem = str(error)
 
     def _type(self, key: str) -> None:
         assert self._typed is not None

@@ -16,6 +16,7 @@ from handshake.survey.flow import Flow, key_of, other_way, was_given_up
 from handshake.survey.handshake_cache import HandshakeCache
 from handshake.survey.learn import learn
 from handshake.survey.parallel import in_halves
+from handshake.survey.source import Reused
 from handshake.tracker import PairTracker, learn_connection, summarize
 from handshake.units import ACK_BIT, NS_PER_SECOND, SYN_BIT
 
@@ -62,6 +63,9 @@ _BRIEF: Final = 8 * packed_frames.V4.record.size
 
 _MUCH_OF_ONE: Final = 16 << 10
 """Octets of packed frames of a flow from which a tracker takes less."""
+
+_MOST_REUSED: Final = 65536
+"""Connections on the sockets of earlier ones that are remembered, so that steps are found soon."""
 
 _REMEMBERED: Final = 16384
 """Dropped flows that are remembered, so that late segments are recognised."""
@@ -116,6 +120,9 @@ class FlowTable:
         self._attempts = Attempts(decoder)
         self._flows: dict[bytes, Flow] = {}
         """By addresses and ports, as either direction has them."""
+
+        self.reused: dict[int, Reused] | None = {}
+        """What came before a connection on the same sockets, by its number; None: too many."""
 
         self._numbers = count()
         self._ready: list[_Ended] = []
@@ -210,6 +217,8 @@ class FlowTable:
         keys, reused = (key, other_way(key)), self._dropped.pop(key, None)
         flow = Flow(next(self._numbers), keys, layout, framing, reused)
         self._dropped.pop(flow.keys[1], None)
+        if reused is not None:
+            self._reuses(flow.number, Reused(reused, None))
         if self._every or reused is not None:
             flow.tracker = self._tracker(flow)
         for each in flow.keys:
@@ -271,6 +280,14 @@ class FlowTable:
             if self._others is not None:
                 learn_connection(self._others, earlier)
             self._ready.append(self._record_of(earlier))
+            first = None if earlier.first is None else earlier.first.frame
+            self._reuses(step.stream, Reused(earlier.number, first))
+
+    def _reuses(self, stream: int, before: Reused) -> None:
+        if self.reused is not None:
+            self.reused[stream] = before
+            if len(self.reused) > _MOST_REUSED:
+                self.reused = None
 
     def _quoted(self, error: IcmpError) -> None:
         flow = self._flows.get(key_of(error.source, error.destination))

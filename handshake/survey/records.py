@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from handshake.diagnosis import Others
 from handshake.errors import CaptureError, UsageError
+from handshake.record import rfc3339
+from handshake.survey.again import Again, what_to_read
 from handshake.survey.flow_table import FlowTable
 from handshake.survey.nat_sides import NatSides
 from handshake.survey.parallel import may_fork
@@ -17,10 +19,8 @@ from handshake.survey.paths import capture_files
 from handshake.survey.reading import Reading
 from handshake.survey.source import File, Parts, ReadReport, Source
 from handshake.survey.step_log import StepLog
-from handshake.tcp import Endpoint, Observed
-from handshake.tcp.address import ip_address
 from handshake.tcp.copy import changed
-from handshake.tracker import PairTracker, zeek_records
+from handshake.tracker import zeek_records
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from handshake.capture.open import Watch
     from handshake.events import Step
+    from handshake.packet.frame import Frame
     from handshake.record import Record
     from handshake.tracker import Connection
     from handshake.tracker.zeek import ZeekRecord
@@ -236,16 +237,23 @@ class Records:
             log.ended = True
 
     def steps(self, record: Record, most: int | None = None) -> list[Step]:
-        """Return the steps of one connection, at most `most`; this reads its file again.
+        """Return the steps of one connection, at most `most`.
 
-        Raises CaptureError if the file cannot be read again, or has changed.
+        They are read from their places in the file, if all of it was read before. Raises
+        CaptureError if the file cannot be read again, or has changed.
         """
         log = StepLog(record.stream)
         self.read_again(record, log, most)
         return log.judged()
 
-    def read_again(self, record: Record, log: StepLog, most: int | None = None) -> None:
-        """Give a log the steps of a connection whose record is known, as in `steps`."""
+    def read_again(
+        self,
+        record: Record,
+        log: StepLog,
+        most: int | None = None,
+        watch: Watch = lambda *_: None,
+    ) -> None:
+        """Give a log the steps of a connection whose record is known, as `steps` returns them."""
         paths = [self.paths] if self._merge else [[path] for path in self.paths]
         for files, source in zip(paths, self._sources, strict=True):
             if not self._merge and source.name != record.capture:
@@ -253,14 +261,26 @@ class Records:
             if any(_is_read_once(each) for each in files):
                 raise CaptureError("list.read-once").at(record.capture or "")
             report = ReadReport()
-            found = _steps(source, record, report, dedup=self._dedup, stop=not self._reorder)
+            again, frames = self._again(source, record, report, watch)
+            found = again.steps(frames, dedup=self._dedup, ordered=not self._reorder)
             for step, earlier in islice(found, most):
-                log.take(changed(step, stream=record.stream), earlier, None)
-            if log.steps:
+                log.take(step, earlier, again.reused)
+            if log.steps and rfc3339(log.steps[0].observed.at) == record.start:
                 return
             if report.errors:
                 raise report.errors[-1]
         raise CaptureError("list.changed").at(record.capture or "")
+
+    def _again(
+        self, source: Source, record: Record, report: ReadReport, watch: Watch
+    ) -> tuple[Again, Iterator[Frame]]:
+        """Return what to read for the steps of a connection, and frames with it."""
+        known = self._report
+        places = [each for each in known.places if self._merge or each.name == source.name]
+        if self._reorder or not places:
+            return Again(record, 1), source.frames(report, watch=watch)
+        again = what_to_read(source, record, known)
+        return again, source.some([again.frames], places, watch)
 
 
 def records(
@@ -362,48 +382,14 @@ def _records(
         warnings.append(
             CaptureError("list.late", count=flows.late, seconds=seconds, one=flows.late == 1)
         )
+    if flows.reused is None:
+        # Too many to know what each depends on.
+        report.places.clear()
+    else:
+        report.reused.update(((source.name, each), flows.reused[each]) for each in flows.reused)
     report.warnings += [each.at(source.name) for each in warnings]
 
 
 def _is_read_once(path: str | Path) -> bool:
     """Whether `path` can be read only once: a pipe, standard input."""
     return str(path) == "-" or (Path(path).exists() and not Path(path).is_file())
-
-
-def _steps(
-    source: Source, record: Record, report: ReadReport, *, dedup: bool, stop: bool
-) -> Iterator[tuple[Step, Connection | None]]:
-    """Yield the steps of a connection, each with the connection before it.
-
-    `stop`: the frames come in the order of their numbers.
-    """
-    from handshake.packet.decode import Decoder
-
-    client, server = (
-        Endpoint(ip_address(end.address), end.port) for end in (record.client, record.server)
-    )
-    # A search for the addresses' octets is far cheaper than decoding every frame.
-    wanted = client.address.packed, server.address.packed
-    decoder, tracker = Decoder(), PairTracker(observers=())
-    begin, end = record.frames
-    for frame in source.frames(report):
-        if stop and end is not None and frame.number > end:
-            return
-        octets = bytes(frame.data)
-        if not all(each in octets for each in wanted):
-            continue
-        observed = decoder.observed(frame)
-        if not isinstance(observed, Observed):
-            continue
-        if {observed.segment.source, observed.segment.destination} != {client, server}:
-            continue
-        if dedup and tracker.drop_copy(observed):
-            continue
-        # Earlier connections of the socket pair count too: their state is inherited.
-        earlier = tracker.connection
-        step = tracker.feed(observed)
-        assert tracker.connection is not None
-        first = tracker.connection.first
-        if first is None or first.frame != begin:
-            continue
-        yield step, earlier

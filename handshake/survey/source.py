@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from handshake.capture.open import STANDARD_INPUT, is_url, read
 from handshake.capture.order import in_order
@@ -18,14 +18,36 @@ from handshake.survey.reading import Reading
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from handshake.capture.checkpoints import Checkpoints
     from handshake.capture.open import Watch
     from handshake.capture.sink import FrameSink
     from handshake.packet.frame import Frame
 
 
+class Reused(NamedTuple):
+    """What came before a connection on the same sockets."""
+
+    number: int
+    """The connection before it."""
+
+    first: int | None
+    """The first frame of that, if the state of its ends may go on."""
+
+
+class Places(NamedTuple):
+    """Where the frames of a file are, so that some can be read again."""
+
+    name: str
+
+    first: int
+    """The number of its first frame."""
+
+    checkpoints: Checkpoints
+
+
 @dataclass(slots=True)
 class ReadReport:
-    """Warnings and errors of reading."""
+    """Warnings and errors of reading, and where to read what again."""
 
     warnings: list[CaptureError] = field(default_factory=list)
     """What is wrong with files and packets."""
@@ -36,8 +58,16 @@ class ReadReport:
     read: list[str] = field(default_factory=list)
     """The names of the files that could be read, at least in part."""
 
+    places: list[Places] = field(default_factory=list)
+    """Of each file, in their order."""
+
+    reused: dict[tuple[str, int], Reused] = field(default_factory=dict)
+    """By the names of the captures and the numbers of the connections."""
+
     def add(self, other: ReadReport) -> None:
         """Add what is said of another file."""
+        self.places += other.places
+        self.reused.update(other.reused)
         self.warnings += other.warnings
         self.errors += other.errors
         self.read += other.read
@@ -64,15 +94,23 @@ class File:
         self.name = STANDARD_INPUT if str(path) == "-" else str(path)
 
     def frames(
-        self, report: ReadReport, sink: FrameSink | None = None, watch: Watch | None = None
+        self,
+        report: ReadReport,
+        sink: FrameSink | None = None,
+        watch: Watch | None = None,
+        first: int = 1,
     ) -> Iterator[Frame]:
-        """Yield every frame that `sink` does not take, and report what is wrong with the file."""
+        """Yield every frame that `sink` does not take, and report what is wrong with the file.
+
+        `first` is the number of its first frame, if not here, then in the capture.
+        """
         try:
             taken = None if self._reorder else sink
             capture = read(self._path, taken, watch, self._max_unpacked, self.name)
         except CaptureError as error:
             report.errors.append(error)
             return
+        report.places.append(Places(self.name, first, capture.checkpoints))
         with capture:
             yield from in_order(capture) if self._reorder else capture
         found = [each.at(self.name) for each in capture.warnings]
@@ -81,6 +119,17 @@ class File:
             report.warnings += found
         else:
             report.errors += found
+
+    def some(
+        self, wanted: Sequence[range], places: Sequence[Places], watch: Watch
+    ) -> Iterator[Frame]:
+        """Yield at least the frames of these numbers, which ascend, by an earlier reading.
+
+        Raises CaptureError if the file cannot be read any more.
+        """
+        spans = places[0].checkpoints.spans(wanted)
+        with read(self._path, None, watch, self._max_unpacked, self.name, spans) as capture:
+            yield from capture
 
     def file_of(self, frame: int | None) -> str:  # noqa: ARG002 - there is but one
         """Return its name."""
@@ -130,7 +179,7 @@ class Parts:
             overlaps = False
             earlier = list(before)
             after: list[Frame] = []
-            for frame in file.frames(report, watch=reading.of(at)):
+            for frame in file.frames(report, watch=reading.of(at), first=number + 1):
                 if not after and frame.time < latest:
                     overlaps = True
                     report.warnings.append(CaptureError("list.overlap").at(file.name))
@@ -144,6 +193,21 @@ class Parts:
                 before.append(frame)
             if len(after) < AROUND and not overlaps:
                 self._join(earlier, after, at, report)
+
+    def some(
+        self, wanted: Sequence[range], places: Sequence[Places], watch: Watch
+    ) -> Iterator[Frame]:
+        """Yield at least the frames of these numbers, as `File.some` does."""
+        files = {each.name: each for each in self._files}
+        ends = [*(each.first for each in places[1:]), wanted[-1].stop]
+        for place, end in zip(places, ends, strict=True):
+            before = place.first - 1
+            own = [
+                range(max(each.start - before, 1), min(each.stop, end) - before) for each in wanted
+            ]
+            own = [each for each in own if each]
+            for frame in files[place.name].some(own, [place], watch) if own else ():
+                yield frame._replace(number=frame.number + before)
 
     def _join(
         self, before: Iterable[Frame], after: list[Frame], at: int, report: ReadReport
