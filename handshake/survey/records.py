@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from handshake.diagnosis import Others
 from handshake.errors import CaptureError, UsageError
-from handshake.record import rfc3339
+from handshake.record import nanoseconds, rfc3339
 from handshake.survey.again import Again, what_to_read
 from handshake.survey.flow_table import FlowTable
 from handshake.survey.nat_sides import NatSides
@@ -365,7 +365,9 @@ def _records(
     flows = FlowTable(decoder, every=every, dedup=dedup, others=Others(), share=share, log=log)
     ended = flows.records(source.frames(report, flows, watch))
     for each, connection in sides.paired(ended, lambda: flows.whole):
-        record = changed(each, capture=source.file_of(each.frames[0]))
+        at = nanoseconds(each.start) - (flows.begin or 0)
+        place = source.file_of(each.frames[0])
+        record = changed(each, capture=place, time=at / NS_PER_SECOND)
         yield record, connection
         found = True
         copies += record.client.copies + record.server.copies
