@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from handshake.packet.frame import Frame
     from handshake.record import Record
     from handshake.survey.source import ReadReport, Source
+    from handshake.survey.whereabouts import Whereabouts
     from handshake.tracker import Connection
 
 _FRAGMENTS: Final = 64
@@ -41,12 +42,21 @@ class Again(NamedTuple):
     reused: int | None = None
     """The connection before these, of which nothing is needed but its number."""
 
+    where: Whereabouts | None = None
+    """Where the frames of these connections are, if they are scattered."""
+
     @property
-    def frames(self) -> range:
-        """The numbers of the frames."""
+    def frames(self) -> list[range]:
+        """The numbers of the frames, and of those between that need not be left out."""
         end = self.record.frames[1]
         assert end is not None
-        return range(max(1, self.begin - _FRAGMENTS), end + 1)
+        whole = range(max(1, self.begin - _FRAGMENTS), end + 1)
+        parts = [whole] if self.where is None else self.where.frames
+        cut = (
+            range(max(each.start - _FRAGMENTS, whole.start), min(each.stop, whole.stop))
+            for each in parts
+        )
+        return [each for each in cut if each]
 
     def steps(
         self, frames: Iterable[Frame], *, dedup: bool, ordered: bool = True
@@ -99,7 +109,8 @@ def what_to_read(source: Source, record: Record, report: ReadReport) -> Again:
             break
         begin = before.first
         numbers.append(before.number)
-    return Again(record, begin, tuple(reversed(numbers)), reused)
+    where = report.where.get((source.name, numbers[-1]))
+    return Again(record, begin, tuple(reversed(numbers)), reused, where)
 
 
 def _is_of_others(frame: Frame, wanted: tuple[bytes, bytes]) -> bool:

@@ -13,6 +13,7 @@ from handshake.tcp.address import ip_address
 if TYPE_CHECKING:
     from handshake.packet.frame import Frame
     from handshake.packet.packed_frames import FrameLayout, Framing
+    from handshake.survey.whereabouts import Whereabouts
     from handshake.tracker import Connection, PairTracker
 
 
@@ -36,6 +37,9 @@ class Flow:
     """Whether its frames differ in more than their packets: then none is packed any more."""
 
     tracker: PairTracker | None = None
+    where: Whereabouts | None = None
+    """Where the frames are that the tracker has taken."""
+
     learned: int | None = None
     """The number of its connection from which it was learned what it shows of its hosts."""
 

@@ -17,6 +17,7 @@ from handshake.survey.handshake_cache import HandshakeCache
 from handshake.survey.learn import learn
 from handshake.survey.parallel import in_halves
 from handshake.survey.source import Reused
+from handshake.survey.whereabouts import MOST, Whereabouts, whereabouts_of
 from handshake.tracker import PairTracker, learn_connection, summarize
 from handshake.units import ACK_BIT, NS_PER_SECOND, SYN_BIT
 
@@ -124,6 +125,10 @@ class FlowTable:
         self.reused: dict[int, Reused] | None = {}
         """What came before a connection on the same sockets, by its number; None: too many."""
 
+        self.where: dict[int, Whereabouts] = {}
+        """Where the frames of a flow are, if they are scattered, by the flow's number."""
+
+        self._stretches = 0
         self._numbers = count()
         self._ready: list[_Ended] = []
         self._dropped: dict[bytes, int] = {}
@@ -165,6 +170,8 @@ class FlowTable:
         self.whole = True
         flows = sorted(self._all(), key=lambda flow: flow.last_number)
         self._learn(flows)
+        for flow in flows:
+            self._note_where(flow)
         for ended in self._shared(self._last, flows):
             yield from ended
 
@@ -267,6 +274,8 @@ class FlowTable:
         # The reader goes on to append to the same buffer.
         records = bytes(flow.records)
         flow.records.clear()
+        flow.where = flow.where or Whereabouts()
+        flow.where.add_packed(flow.layout, records)
         runs.feed(flow.tracker, partial(self._feed, flow), flow, records, self._decoder)
 
     def _tracker(self, flow: Flow) -> PairTracker:
@@ -278,6 +287,8 @@ class FlowTable:
         if self._dedup and flow.tracker.drop_copy(observed):
             return
         step = flow.tracker.feed(observed)
+        flow.where = flow.where or Whereabouts()
+        flow.where.add(observed.frame or 0)
         if self._log is not None and self._log.stream == step.stream:
             self._log.take(step, earlier, flow.reused)
             self._pack_no_more(flow)
@@ -411,7 +422,14 @@ class FlowTable:
             else None
         )
 
+    def _note_where(self, flow: Flow) -> None:
+        where = whereabouts_of(flow)
+        if where is not None and self._stretches < MOST:
+            self._stretches += len(where)
+            self.where[flow.number] = where
+
     def _drop(self, flow: Flow) -> None:
+        self._note_where(flow)
         for key in flow.keys:
             del self._flows[key]
             self._buffers.pop(key, None)

@@ -280,7 +280,7 @@ class Records:
         if self._reorder or not places:
             return Again(record, 1), source.frames(report, watch=watch)
         again = what_to_read(source, record, known)
-        return again, source.some([again.frames], places, watch)
+        return again, source.some(again.frames, places, watch)
 
 
 def records(
@@ -388,7 +388,9 @@ def _records(
         # Too many to know what each depends on.
         report.places.clear()
     else:
-        report.reused.update(((source.name, each), flows.reused[each]) for each in flows.reused)
+        name = source.name
+        report.reused.update(((name, each), flows.reused[each]) for each in flows.reused)
+        report.where.update(((name, each), flows.where[each]) for each in flows.where)
     report.warnings += [each.at(source.name) for each in warnings]
 
 

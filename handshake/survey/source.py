@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from handshake.capture.open import Watch
     from handshake.capture.sink import FrameSink
     from handshake.packet.frame import Frame
+    from handshake.survey.whereabouts import Whereabouts
 
 
 class Reused(NamedTuple):
@@ -64,10 +65,14 @@ class ReadReport:
     reused: dict[tuple[str, int], Reused] = field(default_factory=dict)
     """By the names of the captures and the numbers of the connections."""
 
+    where: dict[tuple[str, int], Whereabouts] = field(default_factory=dict)
+    """Where the frames of scattered flows are, by the names of the captures and their numbers."""
+
     def add(self, other: ReadReport) -> None:
         """Add what is said of another file."""
         self.places += other.places
         self.reused.update(other.reused)
+        self.where.update(other.where)
         self.warnings += other.warnings
         self.errors += other.errors
         self.read += other.read

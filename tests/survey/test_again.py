@@ -87,6 +87,26 @@ def test_only_their_place_is_read(tmp_path: Path, octets: list[int]) -> None:
         assert sum(octets) < 10 * 1024
 
 
+@pytest.mark.parametrize("engine", ["packed", "tracked"])
+def test_what_stands_between_scattered_frames_is_not_read(
+    tmp_path: Path, octets: list[int], engine: str
+) -> None:
+    first = packets("open-close-v4", since=0)
+    between = [each for at in range(1, 700) for each in packets("open-close-v6", since=at)]
+    last = [(data, at + 800 * 10**9) for data, at in first[5:]]
+    if engine == "tracked":
+        # A VLAN tag after the first segments.
+        last = [(data[:12] + b"\x81\x00\x00\x07" + data[12:], at) for data, at in last]
+    path = save(tmp_path / "long.pcap", [*first[:5], *between, *last])
+    found = records(path)
+    (record,) = [each for each in found if each.client.address == "10.77.0.1"]
+    octets.clear()
+    steps = found.steps(record)
+    assert sum(octets) < 80 * 1024 < path.stat().st_size / 5
+    assert steps == by_replay(path, record)
+    assert len(steps) == 10
+
+
 @pytest.mark.parametrize("opened", [3, 10])
 @pytest.mark.parametrize("later", [5, 400])
 @pytest.mark.usefixtures("octets")
