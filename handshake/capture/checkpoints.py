@@ -5,6 +5,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from handshake.capture.compression import Restarts
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -42,10 +44,20 @@ class Span(NamedTuple):
     """The number after the last."""
 
 
+class Spans(NamedTuple):
+    """Some frames of a capture, and how to come to them."""
+
+    spans: Sequence[Span]
+    restarts: Restarts
+
+
 class Checkpoints:
     """The checkpoints of one capture: the first at its first record, then one in a MiB."""
 
     def __init__(self) -> None:
+        self.restarts = Restarts()
+        """Where unpacking can go on."""
+
         self.due = 0
         """The offset from which another one is wanted."""
 
@@ -56,7 +68,7 @@ class Checkpoints:
         self._checkpoints.append(checkpoint)
         self.due = checkpoint.offset + _EVERY
 
-    def spans(self, wanted: Iterable[range]) -> list[Span]:
+    def spans(self, wanted: Iterable[range]) -> Spans:
         """Return the spans with these frames, whose numbers ascend; none without a checkpoint."""
         found: list[Span] = []
         for numbers in wanted if self._checkpoints else ():
@@ -67,14 +79,14 @@ class Checkpoints:
             if found and begin.number <= found[-1].end:
                 begin = found.pop().begin
             found.append(Span(begin, numbers.stop))
-        return found
+        return Spans(found, self.restarts)
 
 
 def frames_of(
-    stream: Reader, spans: Sequence[Span], walk: Callable[[Checkpoint], Iterator[Frame]]
+    stream: Reader, spans: Spans, walk: Callable[[Checkpoint], Iterator[Frame]]
 ) -> Iterator[Frame]:
     """Yield the frames of these spans; `walk` yields those from a checkpoint on."""
-    for begin, end in spans:
+    for begin, end in spans.spans:
         stream.go_to(begin.offset)
         for frame in walk(begin):
             if frame.number >= end:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, Final
+from bisect import bisect_right
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.capture.reader import PIECE
 from handshake.errors import CaptureError
@@ -15,6 +17,9 @@ _GZIP: Final = b"\x1f\x8b"
 _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
 """Makes zlib expect a gzip header and check the trailer."""
 
+_GZIP_SLICE: Final = 1 << 16
+"""Octets decompressed at once: those that are left must be kept with each place to go on from."""
+
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _LZ4: Final = b"\x04\x22\x4d\x18"
 
@@ -24,19 +29,66 @@ TIMES: Final = 100
 FLOOR: Final = 64 << 20
 """Octets to which any file may unpack."""
 
+_APART: Final = 16 << 20
+"""Octets, unpacked, between two places at which unpacking can go on."""
+
 _SLICE: Final = 1024
 """Octets decompressed at once: damage in a slice loses what precedes it there, and zstd, which
 takes no output limit, can expand four octets to 128 KiB."""
 
 
-def decompressor(magic: bytes) -> Callable[[Iterable[bytes]], Iterator[bytes]] | None:
+class Restart(NamedTuple):
+    """A place in a compressed file at which unpacking can go on."""
+
+    packed: int
+    """Its offset in the file."""
+
+    unpacked: int
+    """The same in the decompressed data."""
+
+    state: zlib._Decompress
+    """The decompressor, as it is there."""
+
+
+class Restarts:
+    """Those of one file. Only gzip has some, and only in the process that has read it."""
+
+    def __init__(self) -> None:
+        self._found: list[Restart] = []
+
+    def __reduce__(self) -> tuple[type[Restarts], tuple[()]]:
+        """Leave them behind: a decompressor cannot be sent."""
+        return Restarts, ()
+
+    def note(self, packed: int, unpacked: int, state: zlib._Decompress) -> None:
+        """Remember a place, if it is far enough from the one before."""
+        if not self._found or unpacked >= self._found[-1].unpacked + _APART:
+            self._found.append(Restart(packed, unpacked, state))
+
+    def before(self, unpacked: int) -> Restart | None:
+        """Return the last one before this offset; None if there is none."""
+        at = bisect_right(self._found, unpacked, key=lambda each: each.unpacked)
+        return self._found[at - 1] if at else None
+
+
+def go_on(restart: Restart, pieces: Iterable[bytes], offset: int) -> Iterator[bytes]:
+    """Yield the decompressed data from an offset on; `pieces` are the file's from the restart."""
+    left = offset - restart.unpacked
+    for piece in _gunzip(pieces, begin=restart):
+        yield piece[left:]
+        left = max(0, left - len(piece))
+
+
+def decompressor(
+    magic: bytes, restarts: Restarts
+) -> Callable[[Iterable[bytes]], Iterator[bytes]] | None:
     """Return the decompressor for a file that begins like this; None if it is not compressed.
 
     It yields all undamaged data, then raises CaptureError if there was damage. Raises CaptureError
-    if the library for the format is not installed.
+    if the library for the format is not installed. `restarts` are noted, where the format has some.
     """
     if magic.startswith(_GZIP):
-        return _gunzip
+        return partial(_gunzip, restarts=restarts)
     if magic.startswith(_ZSTD):
         return _by_library("zstd", "zstandard", _unzstd)
     if magic.startswith(_LZ4):
@@ -125,29 +177,40 @@ def _unlz4(pieces: Iterable[bytes]) -> Iterator[bytes]:
         raise CaptureError("capture.incomplete", format="lz4")
 
 
-def _gunzip(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def _gunzip(
+    pieces: Iterable[bytes], restarts: Restarts | None = None, begin: Restart | None = None
+) -> Iterator[bytes]:
     """Yield the content of gzip members. Raises CaptureError at damage.
 
     The standard library's own reader would drop what it had decompressed before the damage.
     """
-    member = zlib.decompressobj(_GZIP_WINDOW)
-    for packed in pieces:
-        while packed:
-            if member.eof:
-                # Like gzip(1), ignore zeros after a member, and what is not a member.
-                packed = packed.lstrip(b"\0")
-                if not packed.startswith(_GZIP[:1]):
-                    break
-                member = zlib.decompressobj(_GZIP_WINDOW)
-            before = member.copy()
-            try:
-                unpacked = member.decompress(packed, PIECE)
-            except zlib.error as error:
-                yield from _undamaged(before, packed)
-                raise _damaged("gzip", error) from error
-            if unpacked:
-                yield unpacked
-            packed = member.unused_data if member.eof else member.unconsumed_tail
+    member = zlib.decompressobj(_GZIP_WINDOW) if begin is None else begin.state.copy()
+    read, made = (0, 0) if begin is None else begin[:2]
+    for piece in pieces:
+        for at in range(0, len(piece), _GZIP_SLICE):
+            packed = piece[at : at + _GZIP_SLICE]
+            read += len(packed)
+            while packed:
+                if member.eof:
+                    # Like gzip(1), ignore zeros after a member, and what is not a member.
+                    packed = packed.lstrip(b"\0")
+                    if not packed:
+                        break
+                    if not packed.startswith(_GZIP[:1]):
+                        return
+                    member = zlib.decompressobj(_GZIP_WINDOW)
+                before = member.copy()
+                if restarts is not None:
+                    restarts.note(read - len(packed), made, before)
+                try:
+                    unpacked = member.decompress(packed, PIECE)
+                except zlib.error as error:
+                    yield from _undamaged(before.copy(), packed)
+                    raise _damaged("gzip", error) from error
+                if unpacked:
+                    made += len(unpacked)
+                    yield unpacked
+                packed = member.unused_data if member.eof else member.unconsumed_tail
     if unpacked := member.flush():
         yield unpacked
     if not member.eof:

@@ -5,22 +5,23 @@ from __future__ import annotations
 import os
 import re
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from handshake.capture import pcap, pcapng, snoop
 from handshake.capture.checkpoints import Checkpoints
-from handshake.capture.compression import at_most, decompressor, limited
+from handshake.capture.compression import Restarts, at_most, decompressor, go_on, limited
 from handshake.capture.reader import PIECE, Reader
 from handshake.errors import CaptureError, system_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from io import BufferedReader, RawIOBase
     from types import TracebackType
     from typing import BinaryIO
 
-    from handshake.capture.checkpoints import Span
+    from handshake.capture.checkpoints import Spans
     from handshake.capture.sink import FrameSink
     from handshake.packet.frame import Frame
 
@@ -75,7 +76,7 @@ class Capture:
         watch: Watch | None = None,
         most: Callable[[int], int] = at_most,
         seek: Callable[[int], object] | None = None,
-        spans: Sequence[Span] | None = None,
+        spans: Spans | None = None,
     ) -> None:
         """`most` returns how much may be unpacked of so many octets that were read.
 
@@ -91,12 +92,13 @@ class Capture:
 
         self._read = 0
 
-        def again(offset: int) -> Iterator[bytes]:
-            if seek is not None:
-                seek(offset)
+        def again(offset: int, _: int) -> Iterator[bytes] | None:
+            if seek is None:
+                return None
+            seek(offset)
             return self._pieces(read, watch)
 
-        stream = Reader(self._pieces(read, watch), None if seek is None else again)
+        stream = Reader(self._pieces(read, watch), again)
         self._frames = _frames(
             stream, self.warnings, sink, lambda: most(self._read), self.checkpoints, spans
         )
@@ -155,7 +157,7 @@ def read(
     watch: Watch | None = None,
     max_unpacked: int | None = None,
     name: str | None = None,
-    spans: Sequence[Span] | None = None,
+    spans: Spans | None = None,
 ) -> Capture:
     """Return the capture at `path`, which is a file or a URL; `-` is standard input.
 
@@ -235,7 +237,7 @@ def _capture(
     watch: Watch | None,
     most: Callable[[int], int],
     seek: Callable[[int], object] | None,
-    spans: Sequence[Span] | None,
+    spans: Spans | None,
 ) -> Capture:
     try:
         return Capture(name, read, close, sink, watch, most, seek, spans)
@@ -249,11 +251,14 @@ def _frames(
     sink: FrameSink | None,
     most: Callable[[], int],
     checkpoints: Checkpoints,
-    spans: Sequence[Span] | None,
+    spans: Spans | None,
 ) -> Iterator[Frame]:
     magic = bytes(stream.peek(_MAGIC_OCTETS))
-    if (decompress := decompressor(magic)) is not None:
-        stream = Reader(limited(decompress(stream.rest()), most))
+    restarts = checkpoints.restarts
+    if (decompress := decompressor(magic, restarts)) is not None:
+        restarts = restarts if spans is None else spans.restarts
+        again = partial(_unpacked_again, stream, restarts)
+        stream = Reader(limited(decompress(stream.rest()), most), again)
         magic = bytes(stream.peek(_MAGIC_OCTETS))
     if magic[:4] in pcap.MAGICS:
         return pcap.frames(stream, warnings, sink, checkpoints, spans)
@@ -264,6 +269,17 @@ def _frames(
     if stream.broken and not magic:
         raise CaptureError("capture.unreadable", why=stream.broken)
     raise CaptureError(_why_not(stream, magic))
+
+
+def _unpacked_again(
+    stream: Reader, restarts: Restarts, offset: int, reached: int
+) -> Iterator[bytes] | None:
+    """Return the decompressed data from an offset on; None if it is no detour to read on."""
+    restart = restarts.before(offset)
+    if restart is None or restart.unpacked <= reached <= offset:
+        return None
+    stream.go_to(restart.packed)
+    return go_on(restart, stream.rest(), offset)
 
 
 def _why_not(stream: Reader, magic: bytes) -> str:

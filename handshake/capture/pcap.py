@@ -15,9 +15,9 @@ from handshake.packet.layer import IPV4
 from handshake.units import NS_PER_SECOND, SYN_BIT, TCP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from handshake.capture.checkpoints import Span
+    from handshake.capture.checkpoints import Spans
     from handshake.capture.reader import Reader
     from handshake.capture.sink import FrameSink
 
@@ -70,7 +70,7 @@ def frames(
     warnings: list[CaptureError],
     sink: FrameSink | None = None,
     checkpoints: Checkpoints | None = None,
-    spans: Sequence[Span] | None = None,
+    spans: Spans | None = None,
 ) -> Iterator[Frame]:
     """Return the frames of a pcap stream. Raises CaptureError for a bad file header.
 

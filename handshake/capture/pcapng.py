@@ -12,9 +12,9 @@ from handshake.packet.frame import MAX_CAPTURED, Frame
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from handshake.capture.checkpoints import Span
+    from handshake.capture.checkpoints import Spans
     from handshake.capture.reader import Reader
 
 MAGIC: Final = b"\x0a\x0d\x0d\x0a"
@@ -63,7 +63,7 @@ def frames(
     stream: Reader,
     warnings: list[CaptureError],
     checkpoints: Checkpoints | None = None,
-    spans: Sequence[Span] | None = None,
+    spans: Spans | None = None,
 ) -> Iterator[Frame]:
     """Return the frames of a pcapng stream. Raises CaptureError for a bad section header.
 

@@ -25,9 +25,14 @@ class Reader:
     """Why the octets ended early; empty if they did not."""
 
     def __init__(
-        self, pieces: Iterable[bytes], again: Callable[[int], Iterable[bytes]] | None = None
+        self,
+        pieces: Iterable[bytes],
+        again: Callable[[int, int], Iterable[bytes] | None] = lambda *_: None,
     ) -> None:
-        """`again` returns the octets from an offset on, if they can be read again."""
+        """`again` returns the octets from an offset on, if they can be read again.
+
+        It is told the offset that was reached: None if it is best to read on from there.
+        """
         self._again = again
         # A decompressor may return nothing for a piece: that is not the end.
         self._pieces = filter(None, pieces)
@@ -72,10 +77,11 @@ class Reader:
 
     def go_to(self, offset: int) -> None:
         """Go on at an offset: not before this one, if the octets can be read only once."""
-        if self._again is None:
-            self.skip(offset - self.offset)
+        pieces = self._again(offset, self.offset)
+        if pieces is None:
+            self.skip(max(0, offset - self.offset))
             return
-        self._pieces = filter(None, self._again(offset))
+        self._pieces = filter(None, pieces)
         self._view, self._at, self.offset = memoryview(b""), 0, offset
 
     def truncated(self, offset: int, packet: int = 0) -> CaptureError:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import pickle
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -97,6 +99,29 @@ def test_no_more_is_read_than_what_stands_near(tmp_path: Path, name: str) -> Non
     found = list(read(path, watch=lambda octets, _: told.append(octets), spans=spans))
     assert len(found) < 40 < last
     assert told[-1] < 3000 < len(FORMATS[name])
+
+
+def test_unpacking_goes_on_from_the_nearest_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("handshake.capture.compression._APART", 4000)
+    monkeypatch.setattr("handshake.capture.compression._GZIP_SLICE", 256)
+    dice = Random(1)
+    path = tmp_path / "some.gz"
+    data = [dice.randbytes(900) for _ in range(100)]
+    path.write_bytes(gzip.compress(header() + b"".join(map(record, data))))
+    capture = read(path)
+    assert len(list(capture)) == 100
+    told: list[int] = []
+    wanted = [range(20, 21), range(22, 23), range(90, 91)]
+    spans = capture.checkpoints.spans(wanted)
+    found = list(read(path, watch=lambda octets, _: told.append(octets), spans=spans))
+    assert {20, 22, 90} <= {each.number for each in found}
+    assert all(bytes(each.data) == data[each.number - 1] for each in found)
+    assert told[-1] < 20_000 < path.stat().st_size / 4
+    # What another process has read must be unpacked from the start.
+    sent = pickle.loads(pickle.dumps(spans))
+    assert plain(list(read(path, spans=sent))) == plain(found)
 
 
 def test_where_nothing_was_read_nothing_is_read_again(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handshake.capture.compression import decompressor
+from handshake.capture.compression import Restarts, decompressor
 from handshake.capture.open import read
 from handshake.capture.reader import Reader
 from handshake.errors import CaptureError
@@ -51,7 +51,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def unpack(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
-    found = decompressor(PACKERS[name](b""))
+    found = decompressor(PACKERS[name](b""), Restarts())
     assert found is not None
     return found(pieces)
 
