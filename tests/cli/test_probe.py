@@ -72,7 +72,7 @@ def test_a_call_is_shown_segment_by_segment_and_then_summed_up(
 ) -> None:
     call = FakeProbe(OPEN, STEPS)
     asked = answer(call)
-    assert main(["probe", "example.org:80", "--timeout", "2.5", "--retries", "1"]) == 0
+    assert main(["probe", "example.org:80", "-v", "--timeout", "2.5", "--retries", "1"]) == 0
     assert asked.timeouts == [Timeouts.of(timeout=2.5, retries=1, observe=1.25)]
     assert asked.options == [ClientOptions()]
     assert call.closed
@@ -95,15 +95,79 @@ def test_a_port_that_is_not_open_exits_with_one(
     answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
 ) -> None:
     answer(FakeProbe(CLOSED, []))
-    assert main(["probe", "example.org", "81"]) == 1
+    assert main(["probe", "example.org", "81", "-v"]) == 1
     assert capsys.readouterr().out.splitlines() == [
         "CLOSED  example.org:81 (198.51.100.7)  RST after 28 ms",
+        "  evidence connect() failed with ECONNREFUSED: a RST answered",
+        "  next     ss -ltn 'sport = :81'  on 198.51.100.7: does a program listen there?",
         "  nothing listens on port 81 (exit 1)",
         "  cause    refused (possible)",
         "  next     On the server: ss -ltn sport = :81 shows whether a program listens;",
         "           capture there (tcpdump -ni any tcp port 81) to see whether the SYN",
         "           arrives.",
     ]
+
+
+SYN_SENT: Final = "SYN from the client, seq=0 win=65160 mss=1460 ws=7 (client SYN-SENT, server ?)"
+ANSWERED: Final = (
+    "SYN-ACK from the server, seq=0 ack=1 win=65160 mss=1460 ws=7 "
+    "(client ESTABLISHED, server SYN-RECEIVED)"
+)
+
+
+def test_in_a_pipe_the_answer_comes_first_in_plain_sentences(
+    answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer(FakeProbe(OPEN, STEPS[:2]), FakeProbe(CLOSED, []))
+    assert main(["probe", "example.org:80"]) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "OPEN  example.org:80 (198.51.100.7)  SYN-ACK after 28.4 ms",
+        "  a program listens on port 80: its SYN-ACK acknowledges our SYN",
+        f"  0.000 ms: {SYN_SENT}",
+        f"  28.000 ms: {ANSWERED}",
+        "  window: 65160, shift 7: up to 8 MiB when scaled",
+        "  mss: 1460, MTU 1500 (Ethernet), or clamped on the path",
+        "  ttl: 52, 12 hops if it started at 64",
+        "  in use: window scaling, SACK, timestamps",
+        "  close: clean, both ends sent a FIN, and both were acknowledged",
+        "",
+        "CLOSED  example.org:81 (198.51.100.7)  RST after 28 ms",
+        "  evidence: connect() failed with ECONNREFUSED: a RST answered",
+        "  next: ss -ltn 'sport = :81' (on 198.51.100.7: does a program listen there?)",
+        "  nothing listens on port 81 (exit 1)",
+    ]
+
+
+@pytest.mark.parametrize("verbose", ["-v", "-vv"])
+def test_verbose_shows_headers_and_very_verbose_octets(
+    verbose: str, answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
+) -> None:
+    packet = bytes(range(64, 104))
+    step = replace(STEPS[0], observed=replace(STEPS[0].observed, packet=packet))
+    answer(FakeProbe(OPEN, [step]))
+    assert main(["probe", "example.org:80", verbose]) == 0
+    out = capsys.readouterr().out
+    assert "── SYN from the client" in out
+    assert ("0000   40 41 42" in out) == (verbose == "-vv")
+
+
+def test_verbose_is_a_form_of_the_text_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["probe", "example.org:80", "-v", "--json"]) == 2
+    assert capsys.readouterr().err == "error: --json and -v are mutually exclusive\n"
+
+
+def test_an_interrupted_probe_says_what_was_known(
+    answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = FakeProbe(OPEN, STEPS[:1], KeyboardInterrupt())
+    answer(call)
+    assert main(["probe", "example.org:80"]) == 130
+    assert capsys.readouterr().out.splitlines() == [
+        "INTERRUPTED  example.org:80 (198.51.100.7)",
+        "  1 SYN sent, no answer so far (exit 130)",
+        f"  0.000 ms: {SYN_SENT}",
+    ]
+    assert call.closed
 
 
 def test_every_address_is_reported_and_one_that_opens_is_enough(

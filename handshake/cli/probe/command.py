@@ -63,6 +63,7 @@ def probe(
     raw: opt.Raw = False,
     adopt: opt.Adopt = False,
     write: opt.Write = None,
+    verbose: opt.Verbose = 0,
     quiet: opt.Quiet = False,
     brief: opt.Brief = False,
     monitor: opt.Monitor = None,
@@ -73,9 +74,10 @@ def probe(
 ) -> None:
     """Open a TCP connection, close it again, and explain what happened.
 
-    With one target, shows every segment as it passes, with its header and what both sockets
-    know. With several (host:80,443,8000-8010, --file), prints a line per result. Sends its
-    own raw packets, which needs CAP_NET_RAW; without it, uses the kernel's connect().
+    With one target: verdict, evidence and what to do next, then the segments; -v shows the header
+    of each and what both sockets know. With several (host:80,443,8000-8010, --file), prints a
+    line per result. Sends its own raw packets, which needs CAP_NET_RAW; without it, uses the
+    kernel's connect().
     """
     from handshake.cli.probe.report import Output
     from handshake.cli.probe.values import check_conflicts
@@ -132,7 +134,7 @@ def probe(
         closing=values.close_mode(close),
     )
     check(options)
-    output = Output(as_json, plain, ascii_only, quiet, monitor, write, brief)
+    output = Output(as_json, plain, ascii_only, quiet, monitor, write, brief, verbose)
     with ExitStack() as stack:
         found = _targets(target or [], file or [], stack)
         if dry_run:

@@ -234,6 +234,17 @@ Brief: TypeAlias = Annotated[
     bool,
     _output("--brief", help="Print one line per address, even for a single target."),
 ]
+Verbose: TypeAlias = Annotated[
+    int,
+    _output(
+        "-v",
+        "--verbose",
+        count=True,
+        show_default=False,
+        help="Show each segment's header and what both sockets know, as they pass; -vv its octets, "
+        "too.",
+    ),
+]
 Quiet: TypeAlias = Annotated[
     bool,
     _output("--quiet", "-q", help="Print nothing; only set the exit code."),

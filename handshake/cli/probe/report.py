@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from handshake.errors import LocalError, UsageError, system_error
+from handshake.messages import ENGLISH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -142,6 +143,11 @@ class Output:
     brief: bool = False
     """Whether to print only a line per address, even for one target."""
 
+    verbose: int = 0
+    """1: show the header of each segment, and both sockets; 2: also its octets."""
+
+    language: str = ENGLISH
+
     def __post_init__(self) -> None:
         if self.monitor is not None and self.monitor not in MONITORS:
             raise UsageError("choice", option="--monitor", value=self.monitor, choices=MONITORS)
@@ -152,6 +158,8 @@ class Output:
             "--monitor": bool(self.monitor),
         }
         chosen = [name for name, given in forms.items() if given]
+        if self.verbose and chosen:
+            chosen.append("-v")
         if self.write == "-" and not self.quiet:
             chosen.append("-w -")
         if len(chosen) > 1:
