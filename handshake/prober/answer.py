@@ -21,6 +21,10 @@ _SILENT: Final = ("unreachable.neighbour", "unreachable.no-reply")
 """Reasons of a verdict: nothing answers ARP, or neighbour discovery."""
 
 
+_STRANGE: Final = ("segment.", "crossed.")
+"""What reasons of a verdict begin with where the first segment, or its answer, was not ordinary."""
+
+
 class NextStep(NamedTuple):
     """What to do next: a command to paste, and what it would tell."""
 
@@ -38,7 +42,7 @@ def probe_message(code: str, /, **values: Any) -> Message:
 
 def evidence(result: Result) -> Message | None:
     """Return the strongest evidence for the verdict; None where the reason is all there is."""
-    if result.reason.code.startswith(("segment.", "crossed.")):
+    if result.reason.code.startswith(_STRANGE):
         return None
     match result.verdict:
         case Verdict.CLOSED:
@@ -166,9 +170,11 @@ def icmp_name(error: IcmpError) -> str:
 
 def cause(result: Result) -> Message:
     """Return why it has its verdict in a few words, which fit in a column."""
+    if result.verdict is not Verdict.OPEN and result.reason.code.startswith(_STRANGE):
+        return probe_message("cause.other", reason=result.reason)
     match result.verdict:
         case Verdict.OPEN if result.unmet is not None:
-            return probe_message("cause.unmet")
+            return probe_message("cause.unmet", why=result.unmet)
         case Verdict.OPEN:
             return probe_message("cause.open", close=str(result.close or "no answer"))
         case Verdict.CLOSED if _finding(result, "reset-and-syn-ack", "resets-differ"):

@@ -20,7 +20,7 @@ from tests.live.lab.firewall import drop, firewall
 from tests.live.lab.namespaces import TIMEOUT, Host, pair, routed
 from tests.live.lab.servers import accepting_all, answering
 from tests.live.lab.tcpdump import capture
-from tests.live.test_cli_many import PROBE
+from tests.live.test_cli_many import PROBE, parts
 from tests.live.test_privileges import NET_RAW_ALONE
 from tests.live.test_probe import PORT, flags, seen
 from tests.schema import valid
@@ -78,7 +78,7 @@ def test_raw_without_the_privilege_names_it(words: list[str]) -> None:
 def test_many_connections_by_the_kernel() -> None:
     with pair() as (client, server), answering(server):
         done = run(client, f"10.77.0.2:{PORT},1,2", V6, before=NO_RIGHT)
-    *lines, summary, _ = done.stdout.splitlines()
+    lines, _, (summary, _) = parts(done.stdout)
     assert sorted(line.split()[0] for line in lines) == ["CLOSED", "CLOSED", "OPEN", "OPEN"]
     assert ": 2 open, 2 closed" in summary or ": 2 closed, 2 open" in summary
 

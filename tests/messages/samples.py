@@ -614,6 +614,7 @@ _PROBE_VALUES: Final[dict[str, object]] = {
     "ambiguous": False,
     "answer": "SYN-ACK",
     "began": 64,
+    "cause": "close: clean",
     "close": "clean",
     "code": 1,
     "cookie": "0123456789abcdef",
@@ -627,6 +628,7 @@ _PROBE_VALUES: Final[dict[str, object]] = {
     "left": "1.4",
     "many": True,
     "most": "at most 64 KiB",
+    "more": 2,
     "mtu": 1500,
     "name": "ICMP",
     "port": 81,
@@ -642,6 +644,7 @@ _PROBE_VALUES: Final[dict[str, object]] = {
     "shift": 7,
     "size": "8 MiB",
     "syn_ack": 52,
+    "target": "10.0.0.1:80",
     "text": "HTTP/1.0 200 OK",
     "ttl": 61,
     "ttls": [52, 61],
@@ -655,6 +658,7 @@ _PROBE_VALUES: Final[dict[str, object]] = {
 _MORE_OF_PROBE: Final[tuple[tuple[str, dict[str, object]], ...]] = (
     ("evidence.reset", {"after": 0.031}),
     ("evidence.reset", {"after": 0.031, "known": False}),
+    ("cause.late", {"waited": 3.0291}),
     ("evidence.withheld", {"again": False}),
     ("fact.mss", {"usual": False, "mtu": 1400}),
     ("fact.sent", {"rest": 2}),
@@ -663,15 +667,14 @@ _MORE_OF_PROBE: Final[tuple[tuple[str, dict[str, object]], ...]] = (
 )
 """Other values, and sentences with a clause more or less."""
 
+_TIMED: Final = ("cause.late", "evidence.reset", "title.late")
+"""Sentences that name a time, where others name a text."""
+
 PROBE: Final = tuple(
     Message("probe", code, _PROBE_VALUES | values)
     for code, values in sorted(
         (
-            *(
-                (each, {})
-                for each in table("probe")
-                if each not in ("evidence.reset", "title.late")
-            ),
+            *((each, {}) for each in table("probe") if each not in _TIMED),
             *_MORE_OF_PROBE,
         ),
         key=lambda each: each[0],

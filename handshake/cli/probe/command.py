@@ -66,6 +66,7 @@ def probe(
     verbose: opt.Verbose = 0,
     quiet: opt.Quiet = False,
     brief: opt.Brief = False,
+    sort: opt.Sort = "arrival",
     monitor: opt.Monitor = None,
     dry_run: opt.DryRun = False,
     as_json: Json = False,
@@ -134,7 +135,10 @@ def probe(
         closing=values.close_mode(close),
     )
     check(options)
-    output = Output(as_json, plain, ascii_only, quiet, monitor, write, brief, verbose)
+    output = Output(
+        *(as_json, plain, ascii_only, quiet, monitor, write, brief, verbose),
+        order=sort,
+    )
     with ExitStack() as stack:
         found = _targets(target or [], file or [], stack)
         if dry_run:

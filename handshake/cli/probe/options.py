@@ -232,7 +232,7 @@ Adopt: TypeAlias = Annotated[
 
 Brief: TypeAlias = Annotated[
     bool,
-    _output("--brief", help="Print one line per address, even for a single target."),
+    _output("--brief", help="Print only a row per address, even for a single target."),
 ]
 Verbose: TypeAlias = Annotated[
     int,
@@ -243,6 +243,13 @@ Verbose: TypeAlias = Annotated[
         show_default=False,
         help="Show each segment's header and what both sockets know, as they pass; -vv its octets, "
         "too.",
+    ),
+]
+Sort: TypeAlias = Annotated[
+    str,
+    _output(
+        metavar="ORDER",
+        help="Of many results: arrival, or at the end in the order of arguments, rtt or verdict.",
     ),
 ]
 Quiet: TypeAlias = Annotated[
