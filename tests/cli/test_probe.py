@@ -346,6 +346,7 @@ def test_how_patient_it_is(words: str, timeouts: Timeouts, answer: Callable[...,
         ("--dry-run --brief", says("conflict.dry-run", others=["--brief"])),
         ("--count 2 --monitor prometheus", says("conflict.monitor", others=["--count"])),
         ("--brief --json", "--json and --brief are mutually exclusive"),
+        ("-4 -6", says("conflict.version", others=["-6"])),
         ("--sort size", "--sort size: must be arrival, arguments, rtt or verdict"),
     ],
 )
@@ -382,6 +383,29 @@ def test_targets_may_stand_in_several_files(
     assert main(["probe", *words]) == 0
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [each["port"] for each in found] == [5, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["-4", "127.0.0.1:9"], ["127.0.0.1"]),
+        (["-6", "[::1]:9"], ["::1"]),
+        (["-4", "localhost:9"], ["127.0.0.1"]),
+    ],
+)
+def test_one_version_of_ip_is_probed(
+    words: list[str], found: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["probe", *words, "--dry-run", "--json"]) == 0
+    shown = [json.loads(line)["address"] for line in capsys.readouterr().out.splitlines()]
+    assert shown == found
+
+
+def test_an_address_of_the_other_version_is_no_address_of_this_one() -> None:
+    done = run("probe", "-4", "[::1]:9", "--json")
+    assert done.returncode == 3
+    found = json.loads(done.stdout)
+    assert (found["verdict"], found["reason"]) == ("name-error", "::1: not an IPv4 address (-4)")
 
 
 def test_a_file_that_is_no_text_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

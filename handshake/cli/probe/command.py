@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
@@ -29,6 +30,8 @@ def probe(
     context: typer.Context,
     target: opt.Targets = None,
     file: opt.File = None,
+    only_v4: opt.OnlyV4 = False,
+    only_v6: opt.OnlyV6 = False,
     timeout: opt.Timeout = None,
     retries: opt.Retries = 2,
     rto: opt.Rto = _RTO,
@@ -140,7 +143,8 @@ def probe(
         order=sort,
     )
     with ExitStack() as stack:
-        found = _targets(target or [], file or [], stack)
+        version = 4 if only_v4 else 6 if only_v6 else None
+        found = _targets(target or [], file or [], stack, version)
         if dry_run:
             from handshake.cli.probe.dry_run import show_syns
 
@@ -193,7 +197,9 @@ def _use_raw_packets(*, connect: bool, required: bool) -> bool:
     return False
 
 
-def _targets(given_targets: Sequence[str], files: Sequence[str], stack: ExitStack) -> list[Target]:
+def _targets(
+    given_targets: Sequence[str], files: Sequence[str], stack: ExitStack, version: int | None
+) -> list[Target]:
     """Return the targets: all are parsed before the first is probed."""
     from handshake.prober import loopback_listener, targets
 
@@ -202,4 +208,6 @@ def _targets(given_targets: Sequence[str], files: Sequence[str], stack: ExitStac
         from handshake.cli.probe.many import read_files
 
         found += read_files(files)
-    return found or [stack.enter_context(loopback_listener())]
+    if not found:
+        return [stack.enter_context(loopback_listener())]
+    return found if version is None else [replace(each, version=version) for each in found]
