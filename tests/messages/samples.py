@@ -463,6 +463,8 @@ _ERROR_VALUES: Final[dict[str, object]] = {
     "scheme": "gopher",
     "seconds": 120,
     "similar": [],
+    "keys": ["#", "outcome"],
+    "words": ["fin", "half-closed"],
     "size": 60,
     "source": "port 4242 of 10.77.0.1",
     "speed": "0",
