@@ -368,6 +368,7 @@ _ACKS: Final = (
     _verdict("ack.retransmitted", count=1, once=True),
     _verdict("ack.retransmitted", count=2, once=False),
     _verdict("ack.silent", watched=1.25),
+    _verdict("ack.late", late=70.25),
     _verdict("ack.too-soon", watched=0.5),
     _verdict("ack.unobserved"),
 )
