@@ -116,6 +116,15 @@ def list_connections(
     dedup: Dedup = False,
     reorder: Reorder = False,
     max_unpacked: MaxUnpacked = None,
+    max_connections: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Follow at most N connections of a capture at a time, which bounds the memory "
+            "that a flood takes; the others are counted. Without it there is no limit.",
+        ),
+    ] = None,
     as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one column per key.")] = False,
     as_zeek: Annotated[bool, typer.Option("--zeek", help="Print a conn.log like Zeek's.")] = False,
@@ -162,6 +171,7 @@ def list_connections(
         jobs=jobs or processors(),
         scheduler=scheduler,
         max_unpacked=octets(max_unpacked, "--max-unpacked"),
+        max_connections=max_connections,
     )
     style = _Style(plain=plain, ascii_only=ascii_only, source=source)
     interactive = form is Form.TEXT and not summary and is_interactive(plain=plain)
@@ -170,7 +180,7 @@ def list_connections(
     try:
         with followed(source, held=held):
             if summary:
-                _print_summary(selection.matching(source), form, style)
+                _print_summary(source, selection, form, style)
             elif form is Form.JSON:
                 _print_json(source, selection)
             elif form is Form.CSV:
@@ -336,12 +346,13 @@ def _write_parquet(source: Records, selection: _Selection, target: str) -> None:
         warn([CaptureError("list.partial", names=partial, one=len(partial) == 1)])
 
 
-def _print_summary(records: Iterable[Record], form: Form, style: _Style) -> None:
+def _print_summary(source: Records, selection: _Selection, form: Form, style: _Style) -> None:
     from handshake.cli.console import show
     from handshake.query.totals import Totals
     from handshake.view.totals_page import page
 
-    totals = Totals(records)
+    totals = Totals(selection.matching(source))
+    totals.left_out = source.left_out
     if form is Form.JSON:
         _print_line(json.dumps(totals.as_json()))
     else:

@@ -53,6 +53,9 @@ class Totals:
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
         self.connections = self.segments = self.octets = 0
+        self.left_out = 0
+        """Connections that are not among the records, as too many were open at a time."""
+
         self.outcomes: Counter[str] = Counter()
         self.closed: Counter[str | None] = Counter()
         self.refusing: Counter[tuple[str, int]] = Counter()
@@ -118,6 +121,7 @@ class Totals:
         return {
             "captures": self.captures,
             "connections": self.connections,
+            "left_out": self.left_out,
             "segments": self.segments,
             "bytes": self.octets,
             "outcomes": {each: self.outcomes[each] for each in OUTCOMES},

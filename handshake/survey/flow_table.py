@@ -85,6 +85,9 @@ class FlowTable:
     late: int
     """How many segments followed after the record of their connection was given."""
 
+    left_out: int
+    """How many connections found no place, as others were open."""
+
     waited: int
     """The shortest inactivity, in nanoseconds, after which a connection was taken for ended."""
 
@@ -98,12 +101,14 @@ class FlowTable:
         others: Others | None = None,
         share: bool = True,
         log: StepLog | None = None,
+        most_open: int | None = None,
     ) -> None:
         """With `every` a tracker follows every flow, and `records` yields its connections.
 
         With `dedup` packets that were captured before are dropped; with `others` a diagnosis takes
         into account what other connections show of a host. With `share` a second process may help.
-        `log` takes the steps of one connection.
+        `log` takes the steps of one connection. Connections beyond `most_open` at a time are only
+        counted.
         """
         self._buffers: dict[bytes, bytearray] = {}
         """The records of flows that have only plain IPv4 frames, by both directions' keys."""
@@ -117,6 +122,10 @@ class FlowTable:
         self._others = others
         self._share = share and not every
         self._log = log
+        self._most_open = most_open
+        self._left_out: dict[bytes, None] = {}
+        """The last socket pairs that found no place."""
+
         self._starts = HandshakeCache(decoder)
         self._attempts = Attempts(decoder)
         self._flows: dict[bytes, Flow] = {}
@@ -144,7 +153,10 @@ class FlowTable:
         """When the first packet of the capture was seen; None before it was read."""
 
         self.whole = False
-        self.late = 0
+        self._time = 0
+        """A time that two frames in turn show has come."""
+
+        self.late = self.left_out = 0
         self.waited = QUIET
 
     def records(self, frames: Iterable[Frame]) -> Iterator[_Ended]:
@@ -159,11 +171,15 @@ class FlowTable:
         for frame in chain(first, frames):
             self._take(frame)
             now, before = min(before, frame.time), frame.time
+            self._time = now
             if now >= look_at and frame.number - looked >= len(self._flows) // _PACE:
                 look_at, looked = now + _LOOK, frame.number
                 yield from self._release(QUIET)
             if self._may_keep(frame.number) > self._room:
                 yield from self._make_room(frame)
+            if self._is_crowded and frame.number - looked >= len(self._flows) // _PACE:
+                looked = frame.number
+                yield from self._make_places()
             if self._ready:
                 yield from self._ready
                 self._ready.clear()
@@ -204,7 +220,6 @@ class FlowTable:
         opens = bits & (SYN_BIT | ACK_BIT) == SYN_BIT
         flow = self._flows.get(key) or self._new(key, layout, framing, opens=opens)
         if flow is None:
-            self.late += 1
             return
         mixed = flow.mixed or flow.framing != framing or self._is_logged(flow.number)
         if mixed or (opens and (flow.tracker is not None or flow.is_other(as_if))):
@@ -223,9 +238,13 @@ class FlowTable:
     ) -> Flow | None:
         """Return a new flow for a key that is not in the table.
 
-        None if its flow was dropped, and this is no SYN that `opens` another connection.
+        None if its flow was dropped, and this is no SYN that `opens` another connection, or if
+        there is no place for it.
         """
         if key in self._dropped and not opens:
+            self.late += 1
+            return None
+        if self._most_open is not None and self._leaves_out(key, self._most_open, opens=opens):
             return None
         keys, reused = (key, other_way(key)), self._dropped.pop(key, None)
         flow = Flow(next(self._numbers), keys, layout, framing, reused)
@@ -240,6 +259,35 @@ class FlowTable:
                 self._buffers[each] = flow.records
         return flow
 
+    def _leaves_out(self, key: bytes, most: int, *, opens: bool) -> bool:
+        """Whether there is no place for a connection, or was none for its SYN: count it once."""
+        known, full = self._left_out, len(self._flows) >= 2 * most
+        name = max(key, other_way(key))
+        if name in known:
+            if full or not opens:
+                return True
+            # Its SYN is sent again.
+            del known[name]
+            self.left_out -= 1
+        elif full:
+            known[name] = None
+            self.left_out += 1
+            if len(known) > _REMEMBERED:
+                del known[next(iter(known))]
+        return full
+
+    @property
+    def _is_crowded(self) -> bool:
+        """Whether there are not many places left."""
+        return self._most_open is not None and len(self._flows) >= self._most_open * 3 // 2
+
+    def _make_places(self) -> Iterator[_Ended]:
+        """Drop what has surely ended, however short ago."""
+        for quiet in (QUIET, _LOOK, _SOON):
+            if not self._is_crowded:
+                return
+            yield from self._release(quiet)
+
     def _track(self, seen: Observed, *, mixed: bool) -> None:
         """Give a segment to the tracker; `mixed` if it came otherwise than others of its flow."""
         seg = seen.segment
@@ -248,7 +296,6 @@ class FlowTable:
         opens = seg.syn and seg.ack is None
         flow = self._flows.get(key) or self._new(key, layout, UNTAGGED, opens=opens)
         if flow is None:
-            self.late += 1
             return
         self._follow(flow)
         if mixed:
@@ -380,9 +427,13 @@ class FlowTable:
             yield from ended
 
     def _now(self) -> int:
-        """Return a time that two flows show has come: one time stamp alone may be wrong."""
+        """Return a time that two flows show has come: one time stamp alone may be wrong.
+
+        Where there is no place for flows, two frames must do.
+        """
         latest = nlargest(2, (flow.last_at for flow in self._all()))
-        return latest[1] if len(latest) == 2 else 0
+        now = latest[1] if len(latest) == 2 else 0
+        return max(now, self._time) if self._is_crowded else now
 
     def _shared(self, work: Callable[[Flow], _Result], flows: list[Flow]) -> Iterator[_Result]:
         """Yield the result of `work` for each flow, with two processes if there is much to do."""

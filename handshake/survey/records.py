@@ -55,6 +55,7 @@ class Records:
         jobs: int | None = None,
         scheduler: str | None = None,
         max_unpacked: int | None = None,
+        max_connections: int | None = None,
     ) -> None:
         self._scheduler = scheduler
         self._not_found: list[CaptureError] = []
@@ -65,6 +66,7 @@ class Records:
         self._dedup = dedup
         self._reorder = reorder
         self._jobs = jobs
+        self._most_open = max_connections
         self._sources: list[Source] = []
         folder = ""
         if scheduler is not None:
@@ -105,6 +107,11 @@ class Records:
     def read(self) -> list[str]:
         """The names of the captures whose records have all been returned, whole or damaged."""
         return self._report.read
+
+    @property
+    def left_out(self) -> int:
+        """How many connections were left out, as `max_connections` others were open."""
+        return self._report.left_out
 
     @property
     def in_processes(self) -> bool:
@@ -148,7 +155,16 @@ class Records:
         self._report = report = ReadReport(errors=list(self._not_found))
         parallel = self.in_processes
         work = [
-            partial(_made, each, make, every=every, dedup=self._dedup, share=not parallel, log=log)
+            partial(
+                _made,
+                each,
+                make,
+                every=every,
+                dedup=self._dedup,
+                share=not parallel,
+                log=log,
+                most_open=self._most_open,
+            )
             for each in self._sources
         ]
         if self._scheduler is not None:
@@ -291,6 +307,7 @@ def records(
     jobs: int | None = None,
     scheduler: str | None = None,
     max_unpacked: int | None = None,
+    max_connections: int | None = None,
 ) -> Records:
     """Return the records of the captures at `paths`; `-` is standard input.
 
@@ -300,6 +317,9 @@ def records(
     cluster, which must be able to read the paths. A path may also be a URL, which fsspec opens. A
     compressed capture ends where it unpacks to more than `max_unpacked` octets, by default 100
     times its size, and 64 MiB at least.
+
+    At most `max_connections` of a capture are open at a time; what comes in a flood of more is only
+    counted (`Records.left_out`, and a warning). Without it there is no limit.
 
     With `merge` the files are the parts of one capture, in which connections may go on from one
     file to the next. With `dedup` packets that were captured before are dropped; with `reorder`
@@ -314,6 +334,7 @@ def records(
         jobs=jobs,
         scheduler=scheduler,
         max_unpacked=max_unpacked,
+        max_connections=max_connections,
     )
 
 
@@ -326,12 +347,20 @@ def _made(
     dedup: bool,
     share: bool,
     log: StepLog | None,
+    most_open: int | None,
 ) -> Iterator[_Made | ReadReport]:
     """Yield what `make` makes of each record of a capture, then what is to be said of it."""
     found = ReadReport()
     try:
         for record, connection in _records(
-            source, found, watch, every=every, dedup=dedup, share=share, log=log
+            source,
+            found,
+            watch,
+            every=every,
+            dedup=dedup,
+            share=share,
+            log=log,
+            most_open=most_open,
         ):
             made = make(record, connection)
             if made is not None:
@@ -356,13 +385,22 @@ def _records(
     dedup: bool,
     share: bool,
     log: StepLog | None,
+    most_open: int | None,
 ) -> Iterator[tuple[Record, Connection | None]]:
     from handshake.packet.decode import Decoder
 
     decoder, before, found = Decoder(), len(report.read), False
     copies = back = 0
     sides = NatSides()
-    flows = FlowTable(decoder, every=every, dedup=dedup, others=Others(), share=share, log=log)
+    flows = FlowTable(
+        decoder,
+        every=every,
+        dedup=dedup,
+        others=Others(),
+        share=share,
+        log=log,
+        most_open=most_open,
+    )
     ended = flows.records(source.frames(report, flows, watch))
     for each, connection in sides.paired(ended, lambda: flows.whole):
         at = nanoseconds(each.start) - (flows.begin or 0)
@@ -384,6 +422,10 @@ def _records(
         warnings.append(
             CaptureError("list.late", count=flows.late, seconds=seconds, one=flows.late == 1)
         )
+    if flows.left_out:
+        count = flows.left_out
+        report.left_out += count
+        warnings.append(CaptureError("list.left-out", count=count, most=most_open, one=count == 1))
     if flows.reused is None:
         # Too many to know what each depends on.
         report.places.clear()

@@ -59,6 +59,9 @@ class ReadReport:
     read: list[str] = field(default_factory=list)
     """The names of the files that could be read, at least in part."""
 
+    left_out: int = 0
+    """How many connections are in no record, as too many were open."""
+
     places: list[Places] = field(default_factory=list)
     """Of each file, in their order."""
 
@@ -70,6 +73,7 @@ class ReadReport:
 
     def add(self, other: ReadReport) -> None:
         """Add what is said of another file."""
+        self.left_out += other.left_out
         self.places += other.places
         self.reused.update(other.reused)
         self.where.update(other.where)

@@ -59,6 +59,8 @@ def page(totals: Totals, width: int, glyphs: Glyphs = UNICODE) -> Iterator[Text]
         if found := totals.outcomes[each]:
             share = f"{found / totals.connections:.1%}"
             yield line(f"{each:<{_LABEL}}{found:>9,}{share:>8}")
+    if totals.left_out:
+        yield line((f"{'left out':<{_LABEL}}{totals.left_out:>9,}", "warn"))
     yield line()
     yield line(("handshake rtt".ljust(_LABEL), "dim"), _rtt(totals, glyphs))
     counts = (

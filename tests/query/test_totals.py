@@ -31,6 +31,7 @@ def test_a_capture_summed_up() -> None:
     assert Totals([refused, refused, silent, resent]).as_json() == {
         "captures": ["sample.pcap"],
         "connections": 4,
+        "left_out": 0,
         "segments": 33,
         "bytes": 100,
         "outcomes": {
