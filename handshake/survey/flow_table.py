@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 from handshake.packet import packed_frames
 from handshake.packet.decode import observed
 from handshake.packet.packed_frames import UNTAGGED
-from handshake.survey import build_record, fast_path, runs
+from handshake.survey import build_record, fast_path, runs, whereabouts
 from handshake.survey.attempts import Attempts
 from handshake.survey.flow import Flow, key_of, other_way, was_given_up
 from handshake.survey.handshake_cache import HandshakeCache
 from handshake.survey.learn import learn
 from handshake.survey.parallel import in_halves
 from handshake.survey.source import Reused
-from handshake.survey.whereabouts import MOST, Whereabouts, whereabouts_of
+from handshake.survey.whereabouts import MOST, Whereabouts
 from handshake.tracker import PairTracker, learn_connection, summarize
 from handshake.units import ACK_BIT, NS_PER_SECOND, SYN_BIT
 
@@ -474,7 +474,7 @@ class FlowTable:
         )
 
     def _note_where(self, flow: Flow) -> None:
-        where = whereabouts_of(flow)
+        where = whereabouts.all_of(flow.where, flow.layout, flow.records)
         if where is not None and self._stretches < MOST:
             self._stretches += len(where)
             self.where[flow.number] = where

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from handshake.packet.packed_frames import FrameLayout
-    from handshake.survey.flow import Flow
 
 _SHIFT: Final = 8
 """Frames by 256 are one stretch."""
@@ -69,12 +68,13 @@ class Whereabouts:
         return (range(each << _SHIFT, each + 1 << _SHIFT) for each in self._found)
 
 
-def whereabouts_of(flow: Flow) -> Whereabouts | None:
-    """Return those of a flow that gets no more frames; None if it can be read in one piece."""
-    where = flow.where
-    if flow.records and (where is not None or not _near(flow.layout, flow.records)):
+def all_of(
+    where: Whereabouts | None, layout: FrameLayout, records: bytearray
+) -> Whereabouts | None:
+    """Return those of a flow that gets no more frames than these; None: it is not scattered."""
+    if records and (where is not None or not _near(layout, records)):
         where = where or Whereabouts()
-        where.add_packed(flow.layout, flow.records)
+        where.add_packed(layout, records)
     return where if where is not None and where.scattered else None
 
 
