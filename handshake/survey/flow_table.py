@@ -22,13 +22,16 @@ from handshake.units import ACK_BIT, NS_PER_SECOND, SYN_BIT
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from handshake.capture.columns import Chunk
     from handshake.diagnosis import Others
     from handshake.packet.decode import Decoder
     from handshake.packet.frame import Frame
     from handshake.packet.layer_parser import Fields
     from handshake.packet.packed_frames import FrameLayout, Framing
     from handshake.record import Record
+    from handshake.survey.chunk_items import ChunkItems
     from handshake.survey.fast_path import Summary
+    from handshake.survey.group_columns import Group
     from handshake.survey.handshake_cache import Start
     from handshake.tcp import Observed
     from handshake.tcp.icmp import IcmpError
@@ -104,6 +107,7 @@ class FlowTable:
         """As `capture.sink.FrameSink` has it: the table is one, at the speed of a dictionary."""
 
         self._decoder = decoder
+        self._chunks: ChunkItems | None = None
         self._every = every
         self._dedup = dedup
         self._others = others
@@ -159,12 +163,38 @@ class FlowTable:
             self._buffers.pop(key, None)
         return ended
 
-    def _take(self, frame: Frame) -> None:
+    def take(self, chunk: Chunk) -> None:
+        """Take the packets of a chunk: those of each socket pair at once, where it may be."""
+        from handshake.survey.chunk_items import ChunkItems
+        from handshake.survey.group_columns import Group
+
+        chunks = self._chunks = self._chunks or ChunkItems(self._decoder)
+
+        def singly(group: Group) -> int:
+            """Return how many frames of a group must be taken one by one."""
+            flow, framing = self._flows.get(group.key), chunks.framing(group)
+            if flow is None and group.key not in self._dropped and framing is not None:
+                # Of a new flow, a SYN may be the first frame.
+                return group.opening if self._every or group.opening > group.opens else 0
+            if flow is None or flow.mixed or flow.framing != framing:
+                return len(group.places)
+            return group.opening
+
+        for item in chunks.of(chunk, singly):
+            if isinstance(item, Group):
+                key, layout, framing = item.key, item.layout, chunks.framing(item)
+                assert framing is not None
+                flow = self._flows.get(key) or self._new(key, layout, framing, opens=item.opens)
+                assert flow is not None
+                flow.records += item.records
+            else:
+                self._take(*item)
+
+    def _take(self, frame: Frame, fields: Fields | IcmpError | None = None) -> None:
         """Pack a plain frame, or give it to the tracker."""
         found, framing, as_if = packed_frames.plain(frame), UNTAGGED, frame
-        fields: Fields | IcmpError | None = None
         if found is None:
-            fields = self._decoder.fields(frame)
+            fields = fields or self._decoder.fields(frame)
             if not isinstance(fields, tuple):
                 if fields is not None:
                     self._quoted(fields)
