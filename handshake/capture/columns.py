@@ -80,7 +80,7 @@ class Chunk(NamedTuple):
         )
 
 
-class Clock(NamedTuple):
+class InterfaceClock(NamedTuple):
     """The link type and the time stamps of an interface of a pcapng file."""
 
     link_type: int
@@ -140,7 +140,7 @@ def pcap_chunk(
 
 
 def pcapng_blocks(
-    octets: memoryview, order: str, clocks: Sequence[Clock | None]
+    octets: memoryview, order: str, clocks: Sequence[InterfaceClock | None]
 ) -> tuple[list[int], int]:
     """Return where the enhanced packet blocks begin with which these octets begin, and their end.
 
@@ -174,12 +174,12 @@ def pcapng_chunk(
     number: int,
     places: list[int],
     order: str,
-    clocks: Sequence[Clock | None],
+    clocks: Sequence[InterfaceClock | None],
 ) -> Chunk | None:
     """Return the packets of such blocks; None if a time stamp is out of range."""
     begins, heads = _heads(octets, places, order, _BLOCK)
     interfaces = heads[:, 2]
-    known = [each or Clock(0, 1, 0) for each in clocks]
+    known = [each or InterfaceClock(0, 1, 0) for each in clocks]
     links, units, seconds = np.array(known, np.int64)[interfaces].T
     high, low = heads[:, 3], heads[:, 4]
     about = (high * 2.0**32 + low) * units + seconds * float(NS_PER_SECOND)

@@ -13,7 +13,7 @@ from handshake.units import NS_PER_SECOND
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from handshake.capture.columns import Chunk, Clock
+    from handshake.capture.columns import Chunk, InterfaceClock
     from handshake.capture.reader import Reader
     from handshake.capture.sink import FrameSink
 
@@ -58,13 +58,13 @@ class _Interface(NamedTuple):
         # 64 bits last until 2262: later times are damage, and not representable.
         return time if -_TIMES <= time < _TIMES else 0
 
-    def clock(self) -> Clock | None:
+    def clock(self) -> InterfaceClock | None:
         """Return the same in columns; None if its units are no whole nanoseconds."""
-        from handshake.capture.columns import Clock
+        from handshake.capture.columns import InterfaceClock
 
         if NS_PER_SECOND % self.per_second or not -_TIMES <= self.seconds < _TIMES:
             return None
-        return Clock(self.link_type, NS_PER_SECOND // self.per_second, self.seconds)
+        return InterfaceClock(self.link_type, NS_PER_SECOND // self.per_second, self.seconds)
 
 
 def frames(

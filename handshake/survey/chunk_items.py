@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from handshake.survey.decode_columns import ColumnDecoder
 from handshake.survey.flow import key_of, other_way
-from handshake.survey.group_columns import Group, groups
+from handshake.survey.group_columns import FlowGroup, groups
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,11 +30,11 @@ class ChunkItems:
         self._codec = decoder
         self._decoder = ColumnDecoder(decoder)
 
-    def framing(self, group: Group) -> Framing | None:
+    def framing(self, group: FlowGroup) -> Framing | None:
         """Return how all frames of a group came; None if they came otherwise one than another."""
         return None if group.tag is None else self._decoder.framing(group.tag)
 
-    def of(self, chunk: Chunk, singly: Callable[[Group], int]) -> Iterator[Group | Single]:
+    def of(self, chunk: Chunk, singly: Callable[[FlowGroup], int]) -> Iterator[FlowGroup | Single]:
         """Yield what a chunk contains, in the order of the first frame of each.
 
         `singly` is asked how many frames of a group must come one by one, when their turn has come.
@@ -44,13 +44,13 @@ class ChunkItems:
             yield from ((chunk.frame(place), None) for place in range(len(chunk.begins)))
             return
         special, keys = self._decoded(chunk, others)
-        waiting: list[tuple[int, Group | Single | None]] = list(special)
+        waiting: list[tuple[int, FlowGroup | Single | None]] = list(special)
         for frames in found:
             waiting += ((each.place, each) for each in groups(frames))
         heapify(waiting)
         while waiting:
             place, item = heappop(waiting)
-            if not isinstance(item, Group):
+            if not isinstance(item, FlowGroup):
                 yield (chunk.frame(place), None) if item is None else item
                 continue
             count = len(item.places) if item.key in keys else singly(item)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from handshake.record import Record
     from handshake.survey.chunk_items import ChunkItems
     from handshake.survey.fast_path import Summary
-    from handshake.survey.group_columns import Group
+    from handshake.survey.group_columns import FlowGroup
     from handshake.survey.handshake_cache import Start
     from handshake.tcp import Observed
     from handshake.tcp.icmp import IcmpError
@@ -166,11 +166,11 @@ class FlowTable:
     def take(self, chunk: Chunk) -> None:
         """Take the packets of a chunk: those of each socket pair at once, where it may be."""
         from handshake.survey.chunk_items import ChunkItems
-        from handshake.survey.group_columns import Group
+        from handshake.survey.group_columns import FlowGroup
 
         chunks = self._chunks = self._chunks or ChunkItems(self._decoder)
 
-        def singly(group: Group) -> int:
+        def singly(group: FlowGroup) -> int:
             """Return how many frames of a group must be taken one by one."""
             flow, framing = self._flows.get(group.key), chunks.framing(group)
             if flow is None and group.key not in self._dropped and framing is not None:
@@ -181,7 +181,7 @@ class FlowTable:
             return group.opening
 
         for item in chunks.of(chunk, singly):
-            if isinstance(item, Group):
+            if isinstance(item, FlowGroup):
                 key, layout, framing = item.key, item.layout, chunks.framing(item)
                 assert framing is not None
                 flow = self._flows.get(key) or self._new(key, layout, framing, opens=item.opens)

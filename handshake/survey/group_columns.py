@@ -19,7 +19,7 @@ _ODD: Final = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E
 """Odd numbers that spread addresses and ports over a hash."""
 
 
-class Group(NamedTuple):
+class FlowGroup(NamedTuple):
     """The frames of a chunk that belong to one socket pair, in their order."""
 
     place: int
@@ -41,7 +41,7 @@ class Group(NamedTuple):
     records: memoryview
     places: Column
 
-    def after(self, count: int) -> Group:
+    def after(self, count: int) -> FlowGroup:
         """Return the group without so many of its first frames, among them all such SYNs."""
         begin = HEAD + self.layout.addresses
         records = self.records[count * self.layout.record.size :]
@@ -55,7 +55,7 @@ class Group(NamedTuple):
         )
 
 
-def groups(frames: PlainFrames) -> Iterator[Group]:
+def groups(frames: PlainFrames) -> Iterator[FlowGroup]:
     """Yield a group for each socket pair; one may come in several groups, in order."""
     layout, ends = frames.layout, _ends(frames)
     order = _order(ends)
@@ -82,7 +82,7 @@ def groups(frames: PlainFrames) -> Iterator[Group]:
             starts.tolist(), stops.tolist(), places[starts].tolist(), openings.tolist(),
             opens[starts].tolist(), low.tolist(), high.tolist(), strict=True)):
         # fmt: on
-        yield Group(
+        yield FlowGroup(
             place,
             layout,
             first[at * width : (at + 1) * width],
