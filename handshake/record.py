@@ -260,6 +260,9 @@ class Record:
     start: str
     """When its first segment was seen: RFC 3339 with nanoseconds."""
 
+    time: float | None = field(default=None, kw_only=True)
+    """Seconds from the first packet of the capture to its first segment; None outside of one."""
+
     duration: float | None
     """Seconds from its first segment to its last; None where the clock stepped back between."""
 
@@ -337,8 +340,12 @@ def _second(whole: int) -> str:
 
 def nanoseconds(start: str) -> int:
     """Return what `rfc3339` wrote as nanoseconds since 1970 again."""
-    whole = datetime.fromisoformat(f"{start[:19]}+00:00")
-    return int(whole.timestamp()) * NS_PER_SECOND + int(start[20:29])
+    return _whole_seconds(start[:19]) * NS_PER_SECOND + int(start[20:29])
+
+
+@lru_cache
+def _whole_seconds(text: str) -> int:
+    return int(datetime.fromisoformat(f"{text}+00:00").timestamp())
 
 
 def endpoint_record(endpoint: Endpoint | None) -> Json | None:

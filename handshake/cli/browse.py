@@ -10,7 +10,6 @@ from handshake.query.order import order
 from handshake.query.parse import parse
 from handshake.query.problems import is_problem
 from handshake.query.totals import Totals
-from handshake.record import nanoseconds
 from handshake.view.browser import PREVIEWED, Browser, Preview
 from handshake.view.table import Table
 
@@ -53,7 +52,6 @@ class ListBrowser:
         self._source = source
         self._all = records
         self._captures = len({each.capture for each in records})
-        self._origin = min((nanoseconds(each.start) for each in records), default=0)
         self._title = title
         self._glyphs = signs
         self._orders = list(dict.fromkeys([sort or _ORDERS[0], *_ORDERS]))
@@ -196,7 +194,7 @@ class ListBrowser:
             return self._player.draw(width, height)
         # The column widths depend on every row: compute them once.
         if self._table is None or self._table.width != width:
-            self._table = Table(self._rows, width, self._origin, self._glyphs)
+            self._table = Table(self._rows, width, self._glyphs)
         self._page = max(1, height // 2)
         return Browser(
             table=self._table,

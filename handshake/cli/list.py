@@ -31,6 +31,18 @@ if TYPE_CHECKING:
     from handshake.tracker.zeek import ZeekRecord
 
 
+def _print_filter_help(wanted: bool) -> None:
+    if not wanted:
+        return
+    import shutil
+
+    from handshake.view.filter_help import filter_help
+
+    for each in filter_help(min(shutil.get_terminal_size().columns, 100)):
+        typer.echo(each)
+    raise typer.Exit
+
+
 class Form(Enum):
     """The output format."""
 
@@ -78,10 +90,19 @@ def list_connections(
         typer.Option(
             "--filter",
             metavar="EXPR",
-            help="Select connections: 'outcome != established and handshake.rtt > 0.2', "
-            "'server.port in {80, 443}', 'client.address in 10.0.0.0/8'.",
+            help="Select connections: 'outcome != established and rtt > 200ms', "
+            "'server in 10.0.0.0/8', syn-lost.",
         ),
     ] = None,
+    help_filter: Annotated[  # noqa: ARG001 - its callback has acted on it
+        bool,
+        typer.Option(
+            "--help-filter",
+            is_eager=True,
+            callback=_print_filter_help,
+            help="Print the grammar of filters and all keys, and exit.",
+        ),
+    ] = False,
     sort: Annotated[
         str | None,
         typer.Option(metavar="KEY,...", help="Sort by these keys; -KEY for descending order."),
@@ -112,8 +133,9 @@ def list_connections(
     """List the connections of captures with outcomes and findings.
 
     On a terminal, keys select, sort and filter, and Enter steps through a connection. --filter
-    and --sort take the keys that --json prints, such as server.address. A directory is searched for
-    files that begin like a capture. Rows come in the order of the files, whatever --jobs is.
+    and --sort take the headings of the list and the keys that --json prints. A directory is
+    searched for files that begin like a capture. Rows come in the order of the files, whatever
+    --jobs is.
     """
     from handshake.cli.console import is_interactive
     from handshake.cli.reading import followed
@@ -351,8 +373,8 @@ def _table(records: list[Record], style: _Style) -> Iterator[Text]:
 
     if not records:
         return
-    width, origin = style.console.width, min(nanoseconds(each.start) for each in records)
-    table = Table(records, width, origin, style.glyphs)
+    width = style.console.width
+    table = Table(records, width, style.glyphs)
     yield table.heading()
     rule = Text(style.glyphs.rule(width), "rule")
     yield rule

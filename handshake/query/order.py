@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from handshake.errors import UsageError
 from handshake.query.compare import values
-from handshake.query.keys import KEYS, Key, similar_keys
+from handshake.query.keys import COLUMNS, Key, find_key, similar_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -33,9 +33,10 @@ def order(text: str) -> Callable[[Iterable[Record]], list[Record]]:
 
 def _key(word: str) -> tuple[Key, bool]:
     name = word.removeprefix("-")
-    if name in KEYS:
-        return KEYS[name], word.startswith("-")
-    raise UsageError("unknown-key", similar=similar_keys(name)).at(f"--sort '{name[:40]}'")
+    if (key := find_key(name)) is not None:
+        return key, word.startswith("-")
+    error = UsageError("unknown-key", similar=similar_keys(name), keys=COLUMNS)
+    raise error.at(f"--sort '{name[:40]}'")
 
 
 def _sort(records: list[Record], key: Key, *, descending: bool) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from handshake.query.compare import ORDER, comparison, contains, literal, membership
-from handshake.query.keys import KEYS, SHORT, Key, similar_keys
+from handshake.query.keys import COLUMNS, Key, find_key, similar_keys
+from handshake.query.search import search
 from handshake.query.tokens import Token, tokens
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ _DEEPEST: Final = 50
 _AND: Final = ("and", "&&")
 _OR: Final = ("or", "||")
 _NOT: Final = ("not", "!")
+_COMPARING: Final = (*ORDER, "=", "~", "contains", "in", "not")
 _RESERVED: Final = (*_AND, *_OR, "not", "in", "contains")
 
 
@@ -29,7 +31,7 @@ def parse(text: str) -> Test:
     """Return the test of an expression. Raises UsageError that points at the mistake.
 
     A key alone is true if its value is known and neither false, 0 nor empty. A comparison
-    with a list is true if it is true for any item.
+    with a list is true if it is true for any item. Any other word alone is searched for.
     """
     return _Parser(text).all()
 
@@ -93,7 +95,10 @@ class _Parser:
         return test
 
     def _comparison(self) -> Test:
-        key = self._key()
+        token = self._value("key")
+        if not self._is_compared() and not _is_key(token):
+            return search(token.text)
+        key = _key(token)
         if sign := self._take_if(*ORDER, "="):
             if sign.text == "=":
                 raise sign.error("equals")
@@ -110,21 +115,18 @@ class _Parser:
             return lambda record: not inside(record)
         return lambda record: bool(key.get(record))
 
-    def _key(self) -> Key:
-        token = self._value("key")
-        if token.quoted:
-            raise token.error("quoted-key")
-        known = KEYS.get(token.text) or SHORT.get(token.text)
-        if known is None:
-            raise token.error("unknown-key", similar=similar_keys(token.text))
-        return known
+    def _is_compared(self) -> bool:
+        """Whether a comparison follows, so that the word before it must be a key."""
+        token = self._next
+        return not token.quoted and token.text in _COMPARING
 
     def _compared(self, key: Key, sign: Token) -> Test:
         token = self._value("operand")
-        other = None if token.quoted else KEYS.get(token.text)
+        other = None if token.quoted or token.text in key.words else find_key(token.text)
         if other is None:
             return comparison(key, sign, literal(key, token))
-        if (other.kind, other.is_address) != (key.kind, key.is_address):
+        same = (other.kind, other.is_address, other.is_endpoint)
+        if same != (key.kind, key.is_address, key.is_endpoint):
             raise token.error("types", key=key.name)
         return comparison(key, sign, other)
 
@@ -145,3 +147,24 @@ class _Parser:
         if signs and not token.quoted:
             raise token.error(f"expected.{expected}")
         return self._take()
+
+
+def _is_key(token: Token) -> bool:
+    """Whether a word alone is a key, or looks like one: `server.prt`."""
+    if token.quoted:
+        return False
+    first, dot, _ = token.text.partition(".")
+    return find_key(token.text) is not None or bool(dot and first in _PARENTS)
+
+
+def _key(token: Token) -> Key:
+    if token.quoted:
+        raise token.error("quoted-key")
+    known = find_key(token.text)
+    if known is None:
+        raise token.error("unknown-key", similar=similar_keys(token.text), keys=COLUMNS)
+    return known
+
+
+_PARENTS: Final = ("client", "server", "handshake", "negotiated", "icmp", "diagnosis", "findings")
+"""Keys that have keys of their own."""

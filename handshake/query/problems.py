@@ -1,4 +1,4 @@
-"""Which connections have a problem."""
+"""Which connections have a problem, and what it is in a word or a few."""
 
 from __future__ import annotations
 
@@ -22,10 +22,36 @@ def is_problem(record: Record) -> bool:
         return True
     handshake = record.handshake
     retransmitted = handshake.syn_retransmissions + handshake.syn_ack_retransmissions
-    reset = record.closed is not None and record.closed.startswith("rst")
-    return retransmitted > 0 or reset or any(is_wrong(each) for each in record.findings)
+    return retransmitted > 0 or _is_reset(record) or any(is_wrong(each) for each in record.findings)
 
 
 def is_wrong(finding: Finding) -> bool:
     """Whether a finding is a problem and not just a note."""
     return finding.code not in HARMLESS
+
+
+def resent(record: Record) -> int:
+    """Return the retransmissions after the handshake, without copies."""
+    handshake = record.handshake
+    total = record.client.resent + record.server.resent
+    return max(0, total - handshake.syn_retransmissions - handshake.syn_ack_retransmissions)
+
+
+def reasons(record: Record) -> list[str]:
+    """Return what went wrong, the most important first, in the words of the keys.
+
+    That is the diagnosis, which end reset it, how much was retransmitted, and the findings that are
+    not just notes.
+    """
+    found = [] if record.diagnosis is None else [record.diagnosis.code]
+    if _is_reset(record) and record.closed is not None:
+        found.append(record.closed)
+    if again := resent(record):
+        found.append(f"{again} resent")
+    found += [each.code for each in record.findings if is_wrong(each)]
+    # The outcome says that already.
+    return [each for each in dict.fromkeys(found) if each != record.outcome]
+
+
+def _is_reset(record: Record) -> bool:
+    return record.closed is not None and record.closed.startswith("rst")

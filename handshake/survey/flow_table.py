@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from heapq import nlargest
-from itertools import chain, count
+from itertools import chain, count, islice
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from handshake.packet import packed_frames
@@ -138,6 +138,9 @@ class FlowTable:
         self._kept = self._counted = 0
         """How many octets were kept at the last count, and at which frame that was."""
 
+        self.begin: int | None = None
+        """When the first packet of the capture was seen; None before it was read."""
+
         self.whole = False
         self.late = 0
         self.waited = QUIET
@@ -148,7 +151,10 @@ class FlowTable:
         They come in the order of their numbers, except those that ended long before.
         """
         look_at = before = looked = 0
-        for frame in frames:
+        frames = iter(frames)
+        first = list(islice(frames, 1))
+        self.begin = first[0].time if first else None
+        for frame in chain(first, frames):
             self._take(frame)
             now, before = min(before, frame.time), frame.time
             if now >= look_at and frame.number - looked >= len(self._flows) // _PACE:

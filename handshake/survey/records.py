@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from handshake.diagnosis import Others
 from handshake.errors import CaptureError, UsageError
+from handshake.record import nanoseconds
 from handshake.survey.flow_table import FlowTable
 from handshake.survey.nat_sides import NatSides
 from handshake.survey.parallel import may_fork
@@ -310,7 +311,9 @@ def _records(
     flows = FlowTable(decoder, every=every, dedup=dedup, others=Others(), share=share)
     ended = flows.records(source.frames(report, flows, watch))
     for each, connection in sides.paired(ended, lambda: flows.whole):
-        record = changed(each, capture=source.file_of(each.frames[0]))
+        at = nanoseconds(each.start) - (flows.begin or 0)
+        place = source.file_of(each.frames[0])
+        record = changed(each, capture=place, time=at / NS_PER_SECOND)
         yield record, connection
         found = True
         copies += record.client.copies + record.server.copies

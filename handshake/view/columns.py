@@ -6,15 +6,11 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
 from handshake.escape import printable
-from handshake.query.problems import is_problem, is_wrong
-from handshake.record import nanoseconds
-from handshake.units import NS_PER_SECOND
+from handshake.query.problems import is_problem, is_wrong, reasons, resent
 
 if TYPE_CHECKING:
     from handshake.record import Record
     from handshake.view.glyphs import Glyphs
-
-_OUTCOMES: Final = {"established": "open", "no-answer": "no answer"}
 
 _STYLES: Final = {"refused": "bad", "no-answer": "bad", "unreachable": "bad", "mid-stream": "dim"}
 
@@ -37,19 +33,10 @@ def style(record: Record) -> str:
     return "warn" if is_problem(record) else "ok"
 
 
-def outcome(record: Record) -> str:
-    """Return the outcome in a word or two."""
-    if record.outcome == "established" and record.handshake.simultaneous:
-        return "sim. open"
-    return _OUTCOMES.get(record.outcome, record.outcome)
-
-
 def rtt(record: Record) -> str:
-    """Return the handshake's round-trip time in milliseconds; nothing if there is none."""
+    """Return the handshake's round-trip time, as a filter takes it: `28.4ms`; or nothing."""
     seconds = record.handshake.rtt
-    if seconds is None:
-        return ""
-    return milliseconds(seconds)
+    return "" if seconds is None else f"{milliseconds(seconds)}ms"
 
 
 def milliseconds(seconds: float) -> str:
@@ -67,10 +54,7 @@ def retries(record: Record) -> str:
 
 def retransmissions(record: Record) -> str:
     """Return the retransmissions after the handshake."""
-    handshake = record.handshake
-    total = record.client.resent + record.server.resent
-    data = total - handshake.syn_retransmissions - handshake.syn_ack_retransmissions
-    return str(data) if data > 0 else ""
+    return str(resent(record) or "")
 
 
 def packets(record: Record) -> str:
@@ -99,9 +83,9 @@ def diagnosis(record: Record) -> str:
     return "" if record.diagnosis is None else record.diagnosis.code
 
 
-def diagnosis_and_findings(record: Record) -> str:
-    """Return the code of the diagnosis, then those of the findings."""
-    return ", ".join(filter(None, (diagnosis(record), findings(record))))
+def why(record: Record) -> str:
+    """Return what went wrong, the most important first."""
+    return ", ".join(reasons(record)) or retries(record)
 
 
 def capture(record: Record) -> str:
@@ -114,10 +98,14 @@ def file_name(path: str | None) -> str:
     return printable(PurePath(path or "").name)
 
 
-def start(record: Record, origin: int) -> str:
-    """Return the seconds from `origin` to its first segment."""
-    seconds = (nanoseconds(record.start) - origin) / NS_PER_SECOND
-    return f"{seconds:.3f}" if seconds < 10_000 else f"{seconds:.0f}"
+def time(record: Record) -> str:
+    """Return the seconds from the first packet of the capture: `6.000s`; nothing if unknown."""
+    return "" if record.time is None else seconds(record.time)
+
+
+def seconds(value: float) -> str:
+    """Return seconds with their unit, as a filter takes them: `6.000s`, `86400s`."""
+    return f"{value:.3f}s" if value < 10_000 else f"{value:.0f}s"
 
 
 def shorten(text: str, width: int, ellipsis: str) -> str:

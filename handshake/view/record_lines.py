@@ -52,7 +52,7 @@ class RecordLines:
             Column("outcome", OUTCOME, lambda record: record.outcome, right=False),
             Column("client", COMFORT, lambda record: endpoint(record.client), right=False),
             Column("server", COMFORT, lambda record: endpoint(record.server), right=False),
-            Column("rtt_ms", 8, columns.rtt),
+            Column("rtt", 8, columns.rtt),
             Column("retry", 6, columns.retries, right=False),
             Column("resent", 6, columns.retransmissions),
             Column("packets", 7, columns.packets),

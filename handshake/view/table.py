@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from handshake.view import columns
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 _CAPTURE: Final = 22
 
 _LEAST: Final = 14
-"""The least room for a column of findings."""
+"""The least room for reasons, and for a client beside them."""
+
+_REASONS: Final = 18
+"""Room for most reasons."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +36,6 @@ class Table:
     """All records: the columns must suit every row."""
 
     width: int
-    origin: int = 0
-    """The time that `start` counts from, in nanoseconds."""
-
     glyphs: Glyphs = UNICODE
 
     @cached_property
@@ -58,41 +58,59 @@ class Table:
     def _columns(self) -> list[Column]:
         """Return the columns that fit; the endpoints take precedence."""
         client, server = self._needed
-        comfort = min(client, COMFORT) + min(server, COMFORT) + 1
+        longest = max((len(columns.why(each)) for each in self.records), default=0)
+        always, usual = self._captures(), self._usual()
+        ends = min(client, COMFORT) + min(server, COMFORT) + 1
         found: list[Column] = []
-        for column in self._usual():
-            if self._room - _total(found) - column.width >= comfort:
+        for column in (usual.pop(0), *always):
+            if self._room - _total(found) - column.width >= ends:
+                found.append(column)
+        # What went wrong matters more than how much was sent, and when.
+        why = 0
+        if longest:
+            spare = self._room - _total(found) - ends - 2
+            short = min(longest, _LEAST)
+            if spare < short:
+                # The client may be cut for it.
+                less = max(0, min(client, COMFORT) - _LEAST)
+                ends, spare = ends - less, spare + less
+            why = 2 + min(longest, _REASONS, spare) if spare >= short else 0
+        for column in usual:
+            if self._room - _total(found) - column.width >= ends + why:
                 found.append(column)
         # Text columns come first, next to the endpoints.
         found.sort(key=lambda column: column.right)
-        # These matter less than full addresses.
+        # These matter less than full addresses and reasons.
         for column in (
             Column(" closed", 15, columns.closed, right=False),
             Column("resent", 7, columns.retransmissions),
         ):
-            if self._room - _total(found) - column.width >= client + server + 1:
+            all_else = client + server + 1 + (2 + longest if longest else 0)
+            if self._room - _total(found) - column.width >= all_else:
                 found.append(column)
-        spare = self._room - _total(found) - client - server - 1
-        if spare >= _LEAST:
-            told = columns.diagnosis_and_findings
-            found.append(Column(" diagnosis, findings", spare, told, right=False))
+        if why:
+            spare = self._room - _total(found) - client - server - 1
+            found.append(Column(" why", max(why, spare), columns.why, right=False))
         return found
 
     def _usual(self) -> list[Column]:
         """Return the usual columns, the most important first."""
-        all_of, start = self.records, partial(columns.start, origin=self.origin)
-        found = [
-            _fitting("rtt ms", columns.rtt, max(all_of, key=_seconds, default=None)),
+        all_of = self.records
+        return [
+            _fitting("rtt", columns.rtt, max(all_of, key=_seconds, default=None)),
             _fitting("retry", columns.retries, max(all_of, key=_retries, default=None)),
-            _fitting("pkts", columns.packets, max(all_of, key=_segments, default=None)),
-            _fitting("start s", start, max(all_of, key=_start, default=None)),
+            _fitting("packets", columns.packets, max(all_of, key=_segments, default=None)),
+            _fitting("time", columns.time, max(all_of, key=_time, default=None)),
         ]
-        captures = {each.capture for each in all_of}
-        if len(captures) > 1:
-            longest = max(len(columns.file_name(each)) for each in captures)
-            width = 2 + min(max(longest, len("capture")), _CAPTURE)
-            found.insert(2, Column(" capture", width, columns.capture, right=False))
-        return found
+
+    def _captures(self) -> list[Column]:
+        """Return the column of the captures if there are several."""
+        captures = {each.capture for each in self.records}
+        if len(captures) < 2:
+            return []
+        longest = max(len(columns.file_name(each)) for each in captures)
+        width = 2 + min(max(longest, len("capture")), _CAPTURE)
+        return [Column(" capture", width, columns.capture, right=False)]
 
     @cached_property
     def _endpoints(self) -> tuple[int, int]:
@@ -100,9 +118,10 @@ class Table:
         room = max(2, self._room - _total(self._columns) - 1)
         client, server = self._needed
         if client + server > room:
-            # Half of the room each; what one does not need goes to the other.
+            # The server in full if both have room; else half of it each.
             half = room // 2
-            client = min(client, max(half, room - server))
+            server = min(server, max(half, room - max(client, 0), min(COMFORT, room - _LEAST)))
+            client = min(client, room - server)
         return client, room - client
 
     def heading(self) -> Text:
@@ -120,7 +139,7 @@ class Table:
         row = line(
             (">" if selected else " ", "why"),
             (f"{record.stream + 1:>{self._number}} ", "dim"),
-            (f"{columns.mark(record, signs)} {columns.outcome(record):<{OUTCOME}} ", role),
+            (f"{columns.mark(record, signs)} {record.outcome:<{OUTCOME}} ", role),
         )
         row.append(f"{columns.shorten(endpoint(record.client), client, signs.ellipsis):<{client}} ")
         row.append(f"{columns.shorten(endpoint(record.server), server, signs.ellipsis):<{server}}")
@@ -128,7 +147,9 @@ class Table:
             row.append(_cell(each, each.text(record), signs))
         row.truncate(self.width)
         if selected:
-            row.stylize("title")
+            # A bar, as wide as the screen.
+            row.append(" " * (self.width - row.cell_len))
+            row.stylize("chosen")
         return row
 
 
@@ -150,8 +171,8 @@ def _segments(record: Record) -> int:
     return record.client.segments + record.server.segments
 
 
-def _start(record: Record) -> str:
-    return record.start
+def _time(record: Record) -> float:
+    return record.time or 0
 
 
 def _total(found: Sequence[Column]) -> int:
@@ -160,6 +181,6 @@ def _total(found: Sequence[Column]) -> int:
 
 def _cell(column: Column, text: str, glyphs: Glyphs) -> str:
     room = column.width - 1
-    text = text or (glyphs.dash if column.title == "rtt ms" else "")
+    text = text or (glyphs.dash if column.title == "rtt" else "")
     text = fit(text, room, glyphs.ellipsis) if len(text) > room or not column.right else text
     return f" {text:>{room}}"

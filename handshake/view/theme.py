@@ -26,6 +26,7 @@ THEME: Final = Theme(
         "client": "cyan",
         "server": "magenta",
         "title": "bold",
+        "chosen": "reverse",
         "why": "bold",
         "ok": "green",
         "bad": "bold red",

@@ -23,8 +23,6 @@ _LABEL: Final = 15
 _JOINT: Final = "\u2800"
 """A blank pattern of Braille: it looks like a space, but no line is broken at it."""
 
-_SHORT: Final = {"established": "open", "no-answer": "no answer"}
-
 
 def summary_line(totals: Totals, width: int) -> Text:
     """Return the outcomes in one line, and the minimum, median and maximum round-trip time.
@@ -33,7 +31,7 @@ def summary_line(totals: Totals, width: int) -> Text:
     """
     usual = ("established", "refused", "no-answer", "reset", "half-open")
     rare = [each for each in OUTCOMES if each not in usual and totals.outcomes[each]]
-    parts = [f"{_SHORT.get(each, each)} {totals.outcomes[each]}" for each in (*usual, *rare)]
+    parts = [f"{each} {totals.outcomes[each]}" for each in (*usual, *rare)]
     rtt = totals.rtt
     if rtt is not None:
         three = " / ".join(milliseconds(each) for each in (rtt.least, rtt.median, rtt.most))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from handshake.query.keys import KEYS
+from handshake.query.keys import KEYS, SHORT
 from handshake.query.problems import is_problem
 from handshake.survey import records
 from tests.cli import preloaded
@@ -39,7 +39,7 @@ def test_a_pipe_gets_an_aligned_line_each() -> None:
     assert done.stdout.splitlines() == [
         (
             "start                          # ok outcome     client                server  "
-            "                rtt_ms retry  resent packets   octets closed        "
+            "                   rtt retry  resent packets   octets closed        "
             "diagnosis            findings"
         ),
         (
@@ -49,7 +49,7 @@ def test_a_pipe_gets_an_aligned_line_each() -> None:
         ),
         (
             "2026-11-22T11:58:28.442909Z    9 !  established 10.77.0.1:41001       10.77.0.2:80"
-            "              10.7 S1          -      11       76 fin           "
+            "            10.7ms S1          -      11       76 fin           "
             "syn-lost             syn-lost"
         ),
         (
@@ -132,10 +132,22 @@ def test_filter_sort_and_problems() -> None:
         ([MIXED, "--json", "--csv"], "error: --json and --csv are mutually exclusive"),
         ([MIXED, "--summary", "--zeek"], "error: --summary and --zeek are mutually exclusive"),
         (
-            [MIXED, "--filter", "rtt > 2"],
-            "error: filter, column 1, 'rtt': no such key: did you mean handshake.rtt?",
+            [MIXED, "--filter", "rt > 2"],
+            "error: filter, column 1, 'rt': no such key: did you mean rtt?",
         ),
-        ([MIXED, "--sort", "rtt"], "error: --sort 'rtt': no such key: did you mean handshake.rtt?"),
+        ([MIXED, "--sort", "rt"], "error: --sort 'rt': no such key: did you mean rtt?"),
+        (
+            [MIXED, "--sort", "zzz"],
+            "error: --sort 'zzz': no such key: the most used are #, outcome, client, server, rtt,",
+        ),
+        (
+            [MIXED, "--filter", "outcome == open"],
+            "error: filter, column 12, 'open': outcome is established, refused, no-answer, ",
+        ),
+        (
+            [MIXED, "--filter", "start > 30"],
+            "error: filter, column 9, '30': start is a time, such as 2026-11-22 or ",
+        ),
         (["no-such-file"], "error: no-such-file: no such file"),
         (["docs"], "error: docs: no captures in this directory"),
         (["docs/*.txt"], "error: docs/*.txt: no such file, and no file matches it"),
@@ -308,10 +320,20 @@ def test_a_terminal_whose_keys_are_elsewhere_gets_a_table() -> None:
         f"'list', '-'], stdin=open({str(ROOT / MIXED)!r})).returncode)"
     )
     with Terminal(["-c", code]) as terminal:
-        terminal.see(
-            "   #   outcome     client          server              rtt ms retry pkts start s"
-        )
-        terminal.see("  25 ✓ sim. open   10.77.0.1:41030 10.77.0.2:41030")
-        terminal.see(" open 18  refused 2  no answer 2  unreachable 2  mid-stream 1  rtt 10.4 ms")
+        terminal.see("   #   outcome     client          server             rtt  why")
+        terminal.see("  25 ✓ established 10.77.0.1:41030 10.77.0.2:41030 10.4ms 2 resent")
+        terminal.see(" established 18  refused 2  no-answer 2  unreachable 2  mid-stream 1")
         assert terminal.end() == 0
         assert "\x1b[?1049h" not in terminal.output
+
+
+def test_the_help_on_filters_names_every_key_and_value() -> None:
+    out = run("list", "--help-filter", COLUMNS="80").stdout
+    assert all(len(line) <= 80 for line in out.splitlines())
+    words = set(re.findall(r"[\w.#-]+", out))
+    ends = {name for name in KEYS if name.startswith("server.")}
+    assert ({*KEYS, *SHORT} - ends - {"icmp"}) <= words
+    assert {each for name in {*KEYS} - ends for each in KEYS[name].words} <= words
+    for line in out.splitlines():
+        if line.startswith("  ") and re.search(" (and|or|in) ", line) and "  " not in line[2:]:
+            assert run("list", MIXED, "--filter", line.strip()).returncode == 0

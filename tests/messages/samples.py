@@ -356,6 +356,7 @@ _ACKS: Final = (
     _verdict("ack.retransmitted", count=1, once=True),
     _verdict("ack.retransmitted", count=2, once=False),
     _verdict("ack.silent", watched=1.25),
+    _verdict("ack.late", late=70.25),
     _verdict("ack.too-soon", watched=0.5),
     _verdict("ack.unobserved"),
 )
@@ -462,6 +463,8 @@ _ERROR_VALUES: Final[dict[str, object]] = {
     "scheme": "gopher",
     "seconds": 120,
     "similar": [],
+    "keys": ["#", "outcome"],
+    "words": ["fin", "half-closed"],
     "size": 60,
     "source": "port 4242 of 10.77.0.1",
     "speed": "0",

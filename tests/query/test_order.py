@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from handshake.errors import UsageError
-from handshake.query.keys import KEYS
+from handshake.query.keys import COLUMNS, KEYS
 from handshake.query.order import order
 from tests.query.made import CLIENT, OPENING, record
 
@@ -40,6 +40,9 @@ SOME = [
         ("-client.address", [2, 1, 0, 3]),
         ("closed,-handshake.rtt", [0, 2, 3, 1]),
         (" client.address , -stream", [3, 0, 1, 2]),
+        ("rtt", [2, 0, 3, 1]),
+        ("-#", [3, 2, 1, 0]),
+        ("client", [0, 3, 1, 2]),
         ("outcome", [0, 1, 2, 3]),
         ("-outcome", [0, 1, 2, 3]),
     ],
@@ -57,12 +60,16 @@ def test_every_key_gives_an_order(name: str) -> None:
     ("keys", "place", "similar"),
     [
         ("", "--sort ''", []),
-        ("rtt", "--sort 'rtt'", ["handshake.rtt"]),
-        ("stream,--rtt", "--sort '-rtt'", []),
+        ("initial_rtt", "--sort 'initial_rtt'", ["handshake.initial_rtt"]),
+        ("stream,--rtt", "--sort '-rtt'", ["rtt"]),
     ],
 )
 def test_an_unknown_key_names_those_near_it(keys: str, place: str, similar: list[str]) -> None:
     with pytest.raises(UsageError) as caught:
         order(keys)
     error = caught.value
-    assert (error.place, error.code, error.values) == (place, "unknown-key", {"similar": similar})
+    assert (error.place, error.code, error.values) == (
+        place,
+        "unknown-key",
+        {"similar": similar, "keys": COLUMNS},
+    )

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handshake.errors import UsageError
-from handshake.query.keys import KEYS
+from handshake.query.keys import COLUMNS, KEYS, SHORT
 from handshake.query.parse import parse
 from handshake.record import Finding
+from handshake.tracker.findings import CODES
 from tests.query.made import CLIENT, CLOSED, OPENING, SERVER, record
 
 WEB = record()
@@ -82,6 +83,38 @@ ALL = (WEB, SLOW, REFUSED, V6)
         ("findings.frame > 4", [2]),
         ("frames == 11", [3]),
         ("icmp", []),
+        ("rtt > 200ms", [1]),
+        ("rtt < 28.5ms", [0, 3]),
+        ("rtt == 300000us", [1]),
+        ("retry", [1]),
+        ("retry > 1 and #== 2", [1]),
+        ("packets == 10", [0, 1]),
+        ("octets", [3]),
+        ("ok", [0, 3]),
+        ("ok == false", [1, 2]),
+        ("why == mss-low", []),
+        ("server == 198.51.100.7:81", [2]),
+        ("server == 198.51.100.7", [0, 1, 2]),
+        ("server != 198.51.100.7", [3]),
+        ("server in {198.51.100.7:80, 2001:db8::2}", [0, 1, 3]),
+        ("server in 198.51.100.0/24", [0, 1, 2]),
+        ("client == [2001:DB8::1]:443", [3]),
+        ("client > 198.0.0.0", [3]),
+        ("client ~ :443", [3]),
+        ("client == server", []),
+        ("start < 2026-11-22T12:00:01", [0, 1, 2, 3]),
+        ("refused", [2]),
+        ("not refused", [0, 1, 3]),
+        ("'mss-low'", [2]),
+        ("mss", [2]),
+        ("81", [2]),
+        ("443 or 81", [2, 3]),
+        ("198.51.100.7", [0, 1, 2]),
+        ("198.51.100.7:81", [2]),
+        ("198.51.", [0, 1, 2]),
+        ("2001:db8::/32 and 443", [3]),
+        ("fin", [0, 3]),
+        ("open", []),
         ("negotiated.sack", []),
     ],
 )
@@ -108,9 +141,36 @@ END = "the filter ends too early"
             "unknown-key",
             {"similar": ["server.port", "server.rst", "server.mptcp"]},
         ),
-        ("rtt > 0.2", at(1, "rtt"), "unknown-key", {"similar": ["handshake.rtt"]}),
+        ("rt > 0.2", at(1, "rt"), "unknown-key", {"similar": ["rtt"]}),
         ("zzz == 1", at(1, "zzz"), "unknown-key", {"similar": []}),
         ("port == 80", at(1, "port"), "unknown-key", {"similar": ["client.port", "server.port"]}),
+        (
+            "client.prt",
+            at(1, "client.prt"),
+            "unknown-key",
+            {"similar": ["client.port", "client.rst", "client.mptcp"]},
+        ),
+        (
+            "closed == open",
+            at(11, "open"),
+            "no-such-value",
+            {"key": "closed", "words": ("fin", "rst-by-client", "rst-by-server", "half-closed")},
+        ),
+        (
+            "findings in {syn-lst}",
+            at(14, "syn-lst"),
+            "no-such-code",
+            {
+                "key": "findings.code",
+                "similar": ["syn-lost", "syn-ack-lost", "syn-flood"],
+                "count": len(CODES),
+            },
+        ),
+        ("start > 30", at(9, "30"), "not-a-time", {"key": "start"}),
+        ("rtt > 2h", at(7, "2h"), "not-seconds", {"key": "handshake.rtt"}),
+        ("packets > 2ms", at(11, "2ms"), "not-a-number", {"key": "packets"}),
+        ("server == web", at(11, "web"), "not-an-endpoint", {}),
+        ("server == 10.0.0.0/8", at(11, "10.0.0.0/8"), "network-without-in", {}),
         ("'outcome' == x", at(1, "outcome"), "quoted-key", {}),
         ("outcome ==", END, "expected.operand", {}),
         ("outcome ~ )", at(11, ")"), "expected.text", {}),
@@ -135,7 +195,7 @@ END = "the filter ends too early"
             "types",
             {"key": "client.address"},
         ),
-        ("handshake.rtt < nan", at(17, "nan"), "not-a-number", {"key": "handshake.rtt"}),
+        ("handshake.rtt < nan", at(17, "nan"), "not-seconds", {"key": "handshake.rtt"}),
     ],
 )
 def test_what_is_wrong_is_pointed_at(
@@ -144,6 +204,8 @@ def test_what_is_wrong_is_pointed_at(
     with pytest.raises(UsageError) as caught:
         parse(expression)
     error = caught.value
+    if code == "unknown-key":
+        values = {**values, "keys": COLUMNS}
     assert (error.place, error.values) == (place, values)
     assert error.code == (code if code == "unknown-key" else f"filter.{code}")
 
@@ -158,7 +220,7 @@ def test_no_depth_is_too_much() -> None:
 
 
 WORDS = st.one_of(
-    st.sampled_from(sorted(KEYS)),
+    st.sampled_from(sorted({**KEYS, **SHORT})),
     st.sampled_from(
         [
             "and",
@@ -184,7 +246,22 @@ WORDS = st.one_of(
             "findings",
         ]
     ),
-    st.sampled_from(["80", "-1", "1e999", "refused", "10.0.0.0/8", "::/0", "::1", "'x'", '"']),
+    st.sampled_from(
+        [
+            "80",
+            "-1",
+            "1e999",
+            "refused",
+            "10.0.0.0/8",
+            "::/0",
+            "::1",
+            "'x'",
+            '"',
+            "2ms",
+            "10.0.0.1:80",
+        ]
+    ),
+    st.sampled_from(["2ms", "10.0.0.1:80", "[::1]:80", "syn-lost", "2026-11-22"]),
     st.text(max_size=5),
 )
 
@@ -201,10 +278,12 @@ def test_whatever_is_typed_is_a_test_or_one_clear_line(expression: str) -> None:
     assert output.startswith(("filter, column ", "the filter ends too early: ")) or not output
 
 
-@given(st.sampled_from(sorted(KEYS)), st.sampled_from(["==", "!=", "<", "<=", ">", ">="]))
+@given(
+    st.sampled_from(sorted({**KEYS, **SHORT})), st.sampled_from(["==", "!=", "<", "<=", ">", ">="])
+)
 def test_every_key_compares_with_itself_and_with_null(name: str, sign: str) -> None:
     assert all(parse(f"{name} {sign} {name}")(each) in (True, False) for each in ALL)
     for each in ALL:
-        if KEYS[name].get(each) is None:
+        if {**KEYS, **SHORT}[name].get(each) is None:
             assert parse(f"{name} == null")(each)
             assert not parse(f"{name} != null")(each)

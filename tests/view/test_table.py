@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from handshake.query.keys import find_key
+from handshake.query.parse import parse
 from handshake.query.totals import Totals
 from handshake.record import Finding, Record
 from handshake.tracker import Tracker, summarize
@@ -34,6 +36,7 @@ def row(
         client=replace(CLIENT, port=port, segments=sent),
         server=replace(SERVER, port=to, segments=received),
         start=second(seconds),
+        time=float(seconds),
         **changed,
     )
 
@@ -54,13 +57,13 @@ SAMPLE = [
     row(5000, 6000, stream=5, seconds=9, sent=2, received=2, closed=None,
          handshake=replace(OPENING, rtt=0.03, simultaneous=True)),
 ]  # fmt: skip
-ORIGIN = 1795348800 * 10**9
 
 V6 = [
     record(
         client=replace(CLIENT, address="2001:db8:1:0:306e:739d:dea6:99a4", port=54112),
         server=replace(SERVER, address="2001:16b8:4700:eb60:3a10:d5ff:fe4e:abe6", port=443),
         start=second(0),
+        time=0.0,
     )
 ]
 
@@ -72,63 +75,87 @@ def drawn(table: Table) -> list[str]:
 
 
 def test_rows_on_eighty_columns() -> None:
-    assert drawn(Table(SAMPLE, 80, ORIGIN)) == [
-        "   #   outcome     client           server             rtt ms retry pkts start s",
-        "   1 ✓ open        192.0.2.10:49152 198.51.100.7:80      28.4         10   0.000",
-        "   2 ✗ refused     192.0.2.10:49153 198.51.100.7:81         —          2   1.000",
-        "   3 ✗ no answer   192.0.2.10:49154 198.51.100.7:8080       —    S2    3   2.000",
-        "   4 ! open        192.0.2.10:49155 198.51.100.7:443     30.0   SA1    4   6.000",
-        "   5 ! reset       192.0.2.10:40000 198.51.100.7:80      30.0          3   8.000",
-        "   6 ✓ sim. open   192.0.2.10:5000  198.51.100.7:6000    30.0          4   9.000",
+    assert drawn(Table(SAMPLE, 80)) == [
+        "   #   outcome     client           server               rtt  why",
+        "   1 ✓ established 192.0.2.10:49152 198.51.100.7:80   28.4ms",
+        "   2 ✗ refused     192.0.2.10:49153 198.51.100.7:81        —",
+        "   3 ✗ no-answer   192.0.2.10:49154 198.51.100.7:8080      — S2",
+        "   4 ! established 192.0.2.10:49155 198.51.100.7:443  30.0ms final-ack-lost",
+        "   5 ! reset       192.0.2.10:40000 198.51.100.7:80   30.0ms rst-by-server",
+        "   6 ✓ established 192.0.2.10:5000  198.51.100.7:6000 30.0ms",
     ]
 
 
-def test_a_wide_screen_shows_outcome_and_findings() -> None:
-    assert drawn(Table(SAMPLE, 120, ORIGIN, ASCII))[3:6] == [
-        "   3 x no answer   192.0.2.10:49154 198.51.100.7:8080      -    S2    3   2.000",
-        (
-            "   4 ! open        192.0.2.10:49155 198.51.100.7:443    30.0   SA1    4   6.000"
-            "                       final-ack-lost"
-        ),
-        (
-            "   5 ! reset       192.0.2.10:40000 198.51.100.7:80     30.0          3   8.000"
-            " rst-by-server"
-        ),
+def test_without_a_problem_there_is_room_for_sizes_and_times() -> None:
+    assert drawn(Table(SAMPLE[:1], 80))[0].split() == [
+        *("#", "outcome", "client", "server", "rtt", "retry", "packets", "time")
     ]
+
+
+def test_a_wide_screen_shows_sizes_times_and_reasons() -> None:
+    rows = drawn(Table(SAMPLE, 120, ASCII))
+    assert rows[0].split() == [
+        *("#", "outcome", "client", "server", "rtt", "retry", "packets", "time"),
+        *("closed", "resent", "why"),
+    ]
+    assert [each.split() for each in rows[3:6]] == [
+        ["3", "x", "no-answer", "192.0.2.10:49154", "198.51.100.7:8080", "-", "S2", "3", "2.000s",
+         "S2"],
+        ["4", "!", "established", "192.0.2.10:49155", "198.51.100.7:443", "30.0ms", "SA1", "4",
+         "6.000s", "final-ack-lost"],
+        ["5", "!", "reset", "192.0.2.10:40000", "198.51.100.7:80", "30.0ms", "3", "8.000s",
+         "rst-by-server", "rst-by-server"],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_every_heading_is_a_key(width: int) -> None:
+    two = [*SAMPLE, replace(SAMPLE[0], capture="other.pcap")]
+    headings = Table(two, width).heading().plain.split()
+    assert [each for each in headings if find_key(each) is None] == []
+    piped = RecordLines(capture=6).heading().split()
+    assert [each for each in piped if find_key(each) is None] == []
+
+
+def test_what_a_cell_says_is_a_value_of_its_key() -> None:
+    for each in SAMPLE:
+        cells = drawn(Table([each], 120))[1].split()
+        wanted = f"outcome == {cells[2]} and client == {cells[3]} and server == {cells[4]}"
+        assert parse(f"# == {cells[0]} and {wanted}")(each)
+        if each.handshake.rtt is not None:
+            assert parse(f"rtt >= {cells[5]} and rtt <= {cells[5]}")(each)
 
 
 def test_long_addresses_are_cut_in_the_middle_and_keep_their_ports() -> None:
-    assert drawn(Table(V6, 80, ORIGIN)) == [
-        "   #   outcome     client                server                rtt ms retry pkts",
-        "   1 ✓ open        [2001:d…6:99a4]:54112 [2001:16…4e:abe6]:443   28.4          0",
+    assert drawn(Table(V6, 80)) == [
+        "   #   outcome     client                   server                     rtt retry",
+        "   1 ✓ established [2001:db8…a6:99a4]:54112 [2001:16b…e4e:abe6]:443 28.4ms",
     ]
-    whole = drawn(Table(V6, 140, ORIGIN))[1]
+    whole = drawn(Table(V6, 140))[1]
     assert "[2001:db8:1:0:306e:739d:dea6:99a4]:54112 " in whole
     assert "[2001:16b8:4700:eb60:3a10:d5ff:fe4e:abe6]:443 " in whole
 
 
 def test_several_captures_are_named_where_there_is_room() -> None:
     two = [replace(each, capture=f"some/where/part{each.stream % 2}.pcap") for each in SAMPLE]
-    assert drawn(Table(two, 80, ORIGIN))[0].split()[-4:] == ["capture", "rtt", "ms", "retry"]
-    assert drawn(Table(two, 100, ORIGIN))[1].split()[4:6] == ["198.51.100.7:80", "part0.pcap"]
+    assert drawn(Table(two, 80))[0].split()[-3:] == ["capture", "rtt", "retry"]
+    assert drawn(Table(two, 100))[1].split()[4:6] == ["198.51.100.7:80", "part0.pcap"]
 
 
 @pytest.mark.parametrize("width", range(1, 160, 7))
 @pytest.mark.parametrize("records", [[], SAMPLE, V6, SAMPLE + V6])
 def test_rows_are_as_wide_as_the_screen(records: list[Record], width: int) -> None:
     for glyphs in (UNICODE, ASCII):
-        table = Table(records, width, ORIGIN, glyphs)
+        table = Table(records, width, glyphs)
         for line in (table.heading(), *map(table.row, records)):
             assert line.cell_len <= width
             assert glyphs is UNICODE or line.plain.isascii()
 
 
 def test_large_numbers_find_room() -> None:
-    busy = replace(
-        SAMPLE[0], stream=99_999, client=replace(CLIENT, segments=12_345_678), start=second(59.5)
-    )
-    assert drawn(Table([busy], 90, ORIGIN))[1].split()[-2:] == ["12345682", "59.500"]
-    assert drawn(Table([busy], 80, ORIGIN))[1].startswith(" 100000 ✓ open ")
+    busy = replace(SAMPLE[0], stream=99_999, client=replace(CLIENT, segments=12_345_678), time=59.5)
+    assert drawn(Table([busy], 90))[1].split()[-2:] == ["12345682", "59.500s"]
+    assert drawn(Table([busy], 80))[1].startswith(" 100000 ✓ established ")
 
 
 def test_lines_grow_with_what_they_hold() -> None:
@@ -136,7 +163,7 @@ def test_lines_grow_with_what_they_hold() -> None:
     before = lines.row(SAMPLE[0])
     assert " ".join(before.split()) == (
         "2026-11-22T12:00:00.000000Z sample.pcap 1 ✓ established 192.0.2.10:49152 198.51.100.7:80 "
-        "28.4 - - 10 0 fin - -"
+        "28.4ms - - 10 0 fin - -"
     )
     lines.row(V6[0])
     after = lines.row(SAMPLE[3])
@@ -163,7 +190,7 @@ def browser(
     seen = steps(*HANDSHAKE, tracker=tracker)
     assert summarize(tracker.connections[0]).outcome == "established"
     known: dict[str, object] = {
-        "table": Table(records, width, ORIGIN, glyphs),
+        "table": Table(records, width, glyphs),
         "selected": min(3, len(records) - 1),
         "totals": Totals(records),
         "title": "list  sample.pcap  26 packets, 6 connections, 9.0 s",
@@ -181,14 +208,14 @@ def shown(screen: Browser, height: int) -> list[str]:
 def test_a_list_on_a_terminal_of_eighty_columns() -> None:
     assert shown(browser(SAMPLE, 80), 24) == [
         " list  sample.pcap  26 packets, 6 connections, 9.0 s       sort start  show all",
-        "   #   outcome     client           server             rtt ms retry pkts start s",
+        "   #   outcome     client           server               rtt  why",
         "────────────────────────────────────────────────────────────────────────────────",
-        "   1 ✓ open        192.0.2.10:49152 198.51.100.7:80      28.4         10   0.000",
-        "   2 ✗ refused     192.0.2.10:49153 198.51.100.7:81         —          2   1.000",
-        "   3 ✗ no answer   192.0.2.10:49154 198.51.100.7:8080       —    S2    3   2.000",
-        ">  4 ! open        192.0.2.10:49155 198.51.100.7:443     30.0   SA1    4   6.000",
-        "   5 ! reset       192.0.2.10:40000 198.51.100.7:80      30.0          3   8.000",
-        "   6 ✓ sim. open   192.0.2.10:5000  198.51.100.7:6000    30.0          4   9.000",
+        "   1 ✓ established 192.0.2.10:49152 198.51.100.7:80   28.4ms",
+        "   2 ✗ refused     192.0.2.10:49153 198.51.100.7:81        —",
+        "   3 ✗ no-answer   192.0.2.10:49154 198.51.100.7:8080      — S2",
+        ">  4 ! established 192.0.2.10:49155 198.51.100.7:443  30.0ms final-ack-lost",
+        "   5 ! reset       192.0.2.10:40000 198.51.100.7:80   30.0ms rst-by-server",
+        "   6 ✓ established 192.0.2.10:5000  198.51.100.7:6000 30.0ms",
         "── #4  192.0.2.10:49155 → 198.51.100.7:443  packets 16-19 · tcp.stream == 3 ────",
         "       ms CLIENT       seq relative                                SERVER",
         "    0.000 SYN-SENT     ── SYN seq=0 win=65535 mss=1460 ws=7 ─────▶ ?",
@@ -202,7 +229,7 @@ def test_a_list_on_a_terminal_of_eighty_columns() -> None:
         "",
         "",
         "────────────────────────────────────────────────────────────────────────────────",
-        " open 3  refused 1  no answer 1  reset 1  half-open 0  rtt 28.4 / 30.0 / 30.0 ms",
+        " established 3  refused 1  no-answer 1  reset 1  rtt 28.4 / 30.0 / 30.0 ms",
         " q quit",
     ]
 
@@ -241,9 +268,9 @@ def test_a_screen_is_as_high_and_no_wider_than_the_terminal(
 
 def test_totals_in_a_line_drop_what_did_not_happen() -> None:
     line = summary_line(Totals(SAMPLE), 72).plain
-    assert line == " open 3  refused 1  no answer 1  reset 1  rtt 28.4 / 30.0 / 30.0 ms"
+    assert line == " established 3  refused 1  no-answer 1  reset 1  rtt 30.0 ms"
     assert summary_line(Totals([]), 80).plain == (
-        " open 0  refused 0  no answer 0  reset 0  half-open 0"
+        " established 0  refused 0  no-answer 0  reset 0  half-open 0"
     )
 
 
