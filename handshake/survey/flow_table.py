@@ -153,7 +153,8 @@ class FlowTable:
         look_at = before = looked = 0
         frames = iter(frames)
         first = list(islice(frames, 1))
-        self.begin = first[0].time if first else None
+        if self.begin is None and first:
+            self.begin = first[0].time
         for frame in chain(first, frames):
             self._take(frame)
             now, before = min(before, frame.time), frame.time
@@ -187,6 +188,8 @@ class FlowTable:
         from handshake.survey.chunk_items import ChunkItems
         from handshake.survey.group_columns import FlowGroup
 
+        if self.begin is None:
+            self.begin = int(chunk.times[0])
         chunks = self._chunks = self._chunks or ChunkItems(self._decoder)
 
         def singly(group: FlowGroup) -> int:
