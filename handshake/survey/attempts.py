@@ -13,7 +13,6 @@ from handshake.packet import packed_frames
 from handshake.packet.packed_frames import V4
 from handshake.record import rfc3339
 from handshake.survey.flow import endpoint_of, text_of
-from handshake.survey.handshake_cache import options_of
 from handshake.tcp.copy import changed
 from handshake.tracker import PairTracker, summarize
 from handshake.units import ACK_BIT, MASK, NS_PER_SECOND, RST_BIT, SYN_BIT
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from handshake.tcp import Endpoint
 
 _FLAGS: Final = 0xFFF
+_FIXED: Final = 20
 _ANSWERS: Final = frozenset((SYN_BIT | ACK_BIT, RST_BIT | ACK_BIT))
 _LONG: Final = NS_PER_SECOND
 """Nanoseconds from which the time to the answer may mean more than itself."""
@@ -133,7 +133,7 @@ def _plain(
     total = fields[4] if layout is V4 else fields[5]
     if urgent or total - layout.counted != bits >> 10 & 60:
         return None
-    return options_of(layout, records, base, bits)
+    return _options_of(layout, records, base, bits)
 
 
 def _record(
@@ -192,7 +192,7 @@ def _seen(
 ) -> Seen:
     """Return a segment of the model as that of this connection."""
     at, frame, _, _, _, number, ttl, _, seq, ack, _, window, *_ = fields
-    found = options_of(flow.layout, flow.records, place * flow.layout.record.size, fields[10])
+    found = _options_of(flow.layout, flow.records, place * flow.layout.record.size, fields[10])
     assert found is not None
     _, stamp, echo = found
     return seen._replace(
@@ -208,3 +208,30 @@ def _seen(
         stamp=None if seen.stamp is None else stamp,
         echo=None if seen.echo is None else echo,
     )
+
+
+def _options_of(
+    layout: FrameLayout, records: bytes | bytearray, base: int, bits: int
+) -> tuple[bytes, int | None, int] | None:
+    """Return the options without the timestamps, and these; None if truncated or damaged.
+
+    Only for a segment without data.
+    """
+    tcp, header = base + packed_frames.HEAD + layout.tcp, bits >> 10 & 60
+    if not packed_frames.sound(layout, records, base, header):
+        return None
+    raw = bytes(records[tcp + _FIXED : tcp + header])
+    at, end = 0, len(raw)
+    while at + 1 < end:
+        option = raw[at]
+        if option == 0:
+            break
+        if option == 8 and raw[at + 1] == 10 and at + 10 <= end:
+            clocks = raw[at + 2 : at + 10]
+            return (
+                raw[: at + 2] + raw[at + 10 :],
+                int.from_bytes(clocks[:4], "big"),
+                int.from_bytes(clocks[4:], "big"),
+            )
+        at += 1 if option == 1 else max(raw[at + 1], 2)
+    return raw, None, 0
