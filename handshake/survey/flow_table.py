@@ -11,7 +11,6 @@ from handshake.packet import packed_frames
 from handshake.packet.decode import observed
 from handshake.packet.packed_frames import UNTAGGED
 from handshake.survey import runs
-from handshake.survey.attempts import Attempts
 from handshake.survey.flow import Flow, key_of, other_way, was_given_up
 from handshake.survey.learn import learn
 from handshake.survey.parallel import in_halves
@@ -59,6 +58,9 @@ _TOGETHER: Final = 4 << 20
 
 _OVER: Final = frozenset({"fin", "rst-by-client", "rst-by-server"})
 """How a connection that has ended was closed."""
+
+_IN_VAIN: Final = frozenset({"no-answer", "half-open", "refused"})
+"""Outcomes of attempts: no host waits that long for an answer."""
 
 _LOOK: Final = 30 * NS_PER_SECOND
 """How often, by the capture's clock, the table is searched for ended connections."""
@@ -123,7 +125,6 @@ class FlowTable:
         self._others = others
         self._share = share and not every
         self._models: Models | None = None
-        self._attempts = Attempts(decoder)
         self._flows: dict[bytes, Flow] = {}
         """By addresses and ports, as either direction has them."""
 
@@ -323,8 +324,6 @@ class FlowTable:
 
     def _ended(self, flow: Flow) -> _Ended:
         """Return the record of a flow as far as it was captured."""
-        if flow.tracker is None and (record := self._attempts.of(flow, self._others)) is not None:
-            return record, None
         self._follow(flow)
         assert flow.connection is not None
         return self._record_of(flow.connection)
@@ -355,7 +354,7 @@ class FlowTable:
                 return [None] * len(flows)
             from handshake.survey.models import Models
 
-            self._models = Models(self._decoder)
+            self._models = Models(self._decoder, self._others)
         return self._models.records(flows)
 
     def _results(
@@ -381,12 +380,13 @@ class FlowTable:
         ]
         # So soon, what has not ended may still be answered.
         self._learn(flows if quiet >= QUIET else [flow for flow in flows if flow.ended])
-        over = self._over if quiet >= QUIET else self._surely_over
+        follow = self._over if quiet >= QUIET else self._surely_over
 
         def work(flow: Flow, known: Record | None) -> list[_Ended] | None:
             if known is not None:
-                return [(known, None)] if known.closed in _OVER else None
-            ended = over(flow)
+                over = known.closed in _OVER or (quiet >= QUIET and known.outcome in _IN_VAIN)
+                return [(known, None)] if over else None
+            ended = follow(flow)
             return None if ended is None else self._with_earlier(ended)
 
         for flow, ended in self._results(work, flows):
@@ -413,9 +413,6 @@ class FlowTable:
 
     def _over(self, flow: Flow) -> _Ended | None:
         """Return the record of a flow that has ended, after a long inactivity."""
-        if flow.tracker is None and (record := self._attempts.of(flow, self._others)) is not None:
-            # No host waits for an answer that long.
-            return record, None
         brief = b""
         if flow.tracker is not None:
             self._follow(flow)

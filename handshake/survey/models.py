@@ -9,9 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.events import Role
+from handshake.packet.packed_frames import V4, V6
 from handshake.record import rfc3339
 from handshake.survey import runs
+from handshake.survey.attempts import Attempts
 from handshake.survey.flow import text_of
+from handshake.survey.segment_columns import segments
+from handshake.survey.shapes import shapes
 from handshake.tcp.copy import changed
 from handshake.tracker import PairTracker, is_known_port, summarize
 from handshake.tracker.zeek import Zeek
@@ -21,8 +25,8 @@ from handshake.units import ACK_BIT, NS_PER_SECOND, SYN_BIT
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from handshake.diagnosis import Others
     from handshake.packet.decode import Decoder
-    from handshake.packet.packed_frames import FrameLayout
     from handshake.record import EndRecord, Finding, HandshakeRecord, Record
     from handshake.survey.flow import Flow
     from handshake.survey.segment_columns import Segments
@@ -89,24 +93,45 @@ class _ShapeModel(NamedTuple):
 class Models:
     """The shapes seen so far."""
 
-    def __init__(self, decoder: Decoder) -> None:
+    def __init__(self, decoder: Decoder, others: Others | None) -> None:
         self._decoder = decoder
+        self._attempts = Attempts(decoder, others)
         self._models: dict[bytes, _ShapeModel | None] = {}
 
     def records(self, flows: Sequence[Flow]) -> list[Record | None]:
         """Return the record of each flow; None where a tracker must follow it."""
         found: list[Record | None] = [None] * len(flows)
-        for chosen in _batches(flows):
-            self._add(found, chosen, flows)
+        waiting = [(at, flow) for at, flow in enumerate(flows) if flow.tracker is None]
+        for layout in (V4, V6):
+            mine = [(at, flow) for at, flow in waiting if flow.layout is layout]
+            for fewest, most, add in (
+                (1, _FEWEST - 1, self._add_attempts),
+                (_FEWEST, _AT_ONCE, self._add),
+            ):
+                for chosen in _batches(mine, fewest, most):
+                    seen = segments(layout, [flows[each].records for each in chosen])
+                    add(found, chosen, flows, seen)
         return found
 
-    def _add(self, found: list[Record | None], chosen: list[int], flows: Sequence[Flow]) -> None:
-        from handshake.survey.segment_columns import segments
-        from handshake.survey.shapes import shapes
+    def _add_attempts(
+        self,
+        found: list[Record | None],
+        chosen: list[int],
+        flows: Sequence[Flow],
+        seen: Segments,
+    ) -> None:
+        made = self._attempts.records([flows[each] for each in chosen], seen)
+        for index, record in zip(chosen, made, strict=True):
+            found[index] = record
 
-        layout = flows[chosen[0]].layout
-        seen = segments(layout, [flows[each].records for each in chosen])
-        shape = shapes(seen)
+    def _add(
+        self,
+        found: list[Record | None],
+        chosen: list[int],
+        flows: Sequence[Flow],
+        seen: Segments,
+    ) -> None:
+        layout, shape = seen.layout, shapes(seen)
         parts = _FlowParts(seen, shape)
         for at, (index, key) in enumerate(zip(chosen, shape.keys, strict=True)):
             if key is None:
@@ -148,23 +173,21 @@ class Models:
         return model if _record(model, parts) == record else None
 
 
-def _batches(flows: Sequence[Flow]) -> Iterator[list[int]]:
-    """Yield the indexes of flows of one layout; those too long are left out."""
-    waiting: dict[FrameLayout, tuple[list[int], int]] = {}
-    for index, flow in enumerate(flows):
-        layout = flow.layout
-        count = len(flow.records) // layout.record.size
-        if flow.tracker is not None or not _FEWEST <= count <= _AT_ONCE:
+def _batches(flows: list[tuple[int, Flow]], fewest: int, most: int) -> Iterator[list[int]]:
+    """Yield the indexes of flows of so many segments, about `_AT_ONCE` segments at a time."""
+    chosen: list[int] = []
+    total = 0
+    for index, flow in flows:
+        count = len(flow.records) // flow.layout.record.size
+        if not fewest <= count <= most:
             continue
-        chosen, total = waiting.get(layout, ([], 0))
         chosen.append(index)
-        if total + count >= _AT_ONCE:
+        total += count
+        if total >= _AT_ONCE:
             yield chosen
-            chosen, total, count = [], 0, 0
-        waiting[layout] = chosen, total + count
-    for chosen, _ in waiting.values():
-        if chosen:
-            yield chosen
+            chosen, total = [], 0
+    if chosen:
+        yield chosen
 
 
 class _FlowParts:

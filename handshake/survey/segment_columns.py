@@ -83,6 +83,9 @@ class Segments(NamedTuple):
     wire: Column
     captured: Column
     ttl: Column
+    ident: Column
+    """The identification of the IPv4 header; of IPv6, its length."""
+
     seq: Column
     ack: Column
     bits: Column
@@ -141,6 +144,7 @@ def segments(layout: FrameLayout, flows: Sequence[bytes | bytearray]) -> Segment
         wire=column("wire"),
         captured=captured,
         ttl=column("ttl"),
+        ident=column("ident"),
         seq=column("seq"),
         ack=column("ack"),
         bits=bits,

@@ -74,7 +74,7 @@ class Shapes(NamedTuple):
     """The place of the first segment of each end."""
 
 
-class _SynOptions(NamedTuple):
+class SynOptions(NamedTuple):
     """The options of SYNs or SYN-ACKs, a row for each."""
 
     raw: Column
@@ -163,7 +163,7 @@ def _openings(seen: Segments, opened: Column, bad: Column) -> tuple[Column, Colu
     if not len(chosen):
         return heads, timed, limited, clock
     one, two, three = (seen.starts[chosen] + place for place in range(3))
-    asked, answered = _options(seen, one), _options(seen, two)
+    asked, answered = syn_options(seen, one), syn_options(seen, two)
     at = seen.at
     ok = (seen.bits[one] & _EXACT & ~_ECN == SYN_BIT) & (seen.ack[one] == 0)
     ok &= (seen.bits[two] & _EXACT & ~_ECN == SYN_BIT | ACK_BIT) & (seen.me[two] == 1)
@@ -187,7 +187,7 @@ def _openings(seen: Segments, opened: Column, bad: Column) -> tuple[Column, Colu
     return heads, timed, limited, clock
 
 
-def _options(seen: Segments, places: Column) -> _SynOptions:
+def syn_options(seen: Segments, places: Column) -> SynOptions:
     """Return the options of segments that have no data."""
     begin = HEAD + seen.layout.tcp + _PLAIN
     raw = seen.rows[places, begin : begin + _OPTIONS]
@@ -213,7 +213,7 @@ def _options(seen: Segments, places: Column) -> _SynOptions:
             place = stamped[timed] + ahead + octet
             into[timed] = into[timed] << 8 | raw[rows[timed], place]
             raw[rows[timed], place] = 0
-    return _SynOptions(raw, timed, clock, echo, scaled)
+    return SynOptions(raw, timed, clock, echo, scaled)
 
 
 class _SegmentView:
