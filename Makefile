@@ -11,7 +11,7 @@ WORKERS = $$(( $(CORES) * 2 ))
 UNIT = -m "not live" --ignore tests/live --dist worksteal
 UNIT_WORKERS = $(CORES)
 
-.PHONY: help run check test test-lowest test-all coverage dist test-dist picture clean
+.PHONY: help run man check test test-lowest test-all coverage dist test-dist picture clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
@@ -35,12 +35,21 @@ $(VENV)/.built: $(VENV)/.installed
 	$(BIN)/$(PIP) --group build
 	touch $@
 
-# A real connection on loopback, then a saved one. Exit code 3: no privileges for raw sockets, as
-# the error of probe explains.
-run: $(VENV)/.installed ## open a real connection on loopback, replay a saved one
+# A real connection on loopback. Exit code 3: no privileges for raw sockets, as the error of probe
+# explains.
+run: $(VENV)/.installed ## open a real connection on loopback, and say what to do next
 	@$(BIN)/handshake probe || test $$? -eq 3
 	@echo
-	@$(BIN)/handshake replay captures/open-close-v4.pcap
+	@echo 'What next? In this shell, so that all examples of README.md work as they are typed:'
+	@echo "  alias handshake=\"$$PWD/$(BIN)/handshake\" sudo='sudo '"
+	@echo '  sudo handshake probe HOST:PORT             why does a connection not open?'
+	@echo '  handshake list captures/mixed.pcap         the connections of a capture'
+	@echo '  handshake replay captures/refused.pcap     one of them, segment by segment'
+	@echo '  handshake demo                             a lesson: how a connection is made'
+	@echo '  handshake help probe                       options and examples of a command'
+
+man: $(VENV)/.installed ## write the manual page, handshake.1
+	$(BIN)/handshake help --man > handshake.1
 
 # What starts programs, reads many captures or waits is left to `make test`.
 SLOW = tests/cli tests/fuzz tests/oracle tests/test_platforms.py

@@ -166,7 +166,11 @@ class Finding:
     @property
     def text(self) -> str:
         """What it is, in English: what the packets prove, and what they only suggest."""
-        return messages.text(self.family, self.code, self.values, variant=self.variant)
+        return self.said(messages.ENGLISH)
+
+    def said(self, language: str) -> str:
+        """Return what it is in a language."""
+        return messages.text(self.family, self.code, self.values, language, variant=self.variant)
 
     @property
     def certainty(self) -> str:
@@ -226,12 +230,16 @@ class Diagnosis:
     @property
     def text(self) -> str:
         """What happened and the likely cause, in English."""
-        return messages.text("diagnosis", self.code, self.values, variant="text")
+        return self.said(messages.ENGLISH)
 
     @property
     def next(self) -> str:
         """The step that would tell more, in English."""
-        return messages.text("diagnosis", self.code, self.values, variant="next")
+        return self.said(messages.ENGLISH, "next")
+
+    def said(self, language: str, variant: str = "text") -> str:
+        """Return what happened in a language; with the variant `next`, what would tell more."""
+        return messages.text("diagnosis", self.code, self.values, language, variant=variant)
 
     def as_json(self) -> Json:
         """Return it as one JSON object."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import doctest
+import os
 import re
 import runpy
+import shlex
+import subprocess
 from itertools import takewhile
 from pathlib import Path
 
@@ -67,3 +70,51 @@ def test_the_output_in_the_readme(
     quoted = list(takewhile(lambda line: line.startswith("    ") or not line, quoted))
     assert len(quoted) > 5
     assert all(line[4:] in output for line in quoted if line.strip() not in ("", "..."))
+
+
+def examples() -> list[str]:
+    """Return the commands of the README, as they are typed."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return re.findall(r"^    \$ ((?:sudo )?handshake .*?)(?: {2,}#.*)?$", text, re.MULTILINE)
+
+
+def test_the_commands_of_the_readme_are_valid() -> None:
+    from typer.main import get_command
+
+    from handshake.cli import app
+
+    program = get_command(app)
+    assert len(examples()) > 15
+    for line in examples():
+        words = shlex.split(line.removeprefix("sudo ").partition(" > ")[0])[1:]
+        words = [f"{each}=" if each == "--fast-open" else each for each in words]
+        command = program.get_command(None, words[0])  # type: ignore[attr-defined]
+        command.make_context(words[0], words[1:])
+
+
+def test_they_work_as_typed_after_make_run(tmp_path: Path) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (alias,) = re.findall(r"^    (alias .*)$", text, re.MULTILINE)
+    # As `make run` prints it, whose directory is then known.
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert "alias handshake=" in makefile
+    for path in (tmp_path / ".venv" / "bin" / "handshake", tmp_path / "bin" / "sudo"):
+        path.parent.mkdir(parents=True)
+        path.write_text('#!/bin/sh\nprintf "%s " "$0" "$@"\necho\n', encoding="utf-8")
+        path.chmod(0o755)
+    lines = ["shopt -s expand_aliases", "cd '" + str(tmp_path) + "'", alias, *examples()]
+    done = subprocess.run(
+        ["bash"],
+        input="\n".join(each.partition(" > ")[0] for each in lines),
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"},
+    )
+    called = done.stdout.splitlines()
+    assert done.stderr == ""
+    assert len(called) == len(examples())
+    program = str(tmp_path / ".venv" / "bin" / "handshake")
+    for line, example in zip(called, examples(), strict=True):
+        first, second = line.split()[:2]
+        assert program in ((second,) if example.startswith("sudo ") else (first,))

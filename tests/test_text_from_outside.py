@@ -36,7 +36,7 @@ from handshake.view.browser import Browser, Preview
 from handshake.view.layout import centre, fit, line, wrap
 from handshake.view.notation import Numbers
 from handshake.view.probe import ProbeView, heading
-from handshake.view.probe_lines import Series, result_line, result_lines
+from handshake.view.probe_lines import Kinds, ResultRow, Series
 from handshake.view.record_lines import RecordLines
 from handshake.view.replay import Screen
 from handshake.view.table import Table
@@ -220,8 +220,11 @@ def test_what_probe_prints() -> None:
         assert "한글" in plain(ProbeView(ODD, []).lines(width))
         plain(ProbeView(replace(ODD, errors=(ERROR,)), STEPS).lines(width))
         plain(ProbeView(said, STEPS).lines(width))
-        plain(result_lines(ODD, width))
-    plain([heading(EVIL, str(SCOPED)), result_line(ODD)])
+        plain(ResultRow(ODD).lines(width))
+        kinds = Kinds()
+        kinds.add(ODD)
+        plain(kinds.lines(width))
+    plain([heading(EVIL, str(SCOPED)), ResultRow(ODD).line()])
     series = Series(EVIL)
     series.add(ODD)
     plain(series.lines())

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import re
 import sys
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import typer
 
 from handshake.cli.command import Home, group
-from handshake.errors import HandshakeError, system_error
+from handshake.errors import HandshakeError, UsageError, system_error
 from handshake.escape import printable
 from handshake.messages import text
 from handshake.version import __version__
@@ -27,6 +28,11 @@ _INTERRUPTED: Final = 130
 _SIZE: Final = re.compile("0*[1-9][0-9]{0,3}")
 """A number of columns or lines: rich takes any that Python calls digits, also of no number."""
 
+_SHELLS: Final = ("bash", "zsh", "fish")
+
+_COMPLETE: Final = "_HANDSHAKE_COMPLETE"
+"""The variable by which a shell asks for completions."""
+
 _Misused: Final = cast("type[Exception]", typer.BadParameter.__mro__[2])
 """The base of typer's own errors, which typer does not export."""
 
@@ -39,6 +45,7 @@ app = typer.Typer(
             "replay": Home("handshake.cli.replay", "replay"),
             "list": Home("handshake.cli.list", "list_connections"),
             "demo": Home("handshake.cli.demo", "demo"),
+            "help": Home("handshake.cli.help", "show_help"),
         }
     ),
     rich_markup_mode=None,
@@ -55,6 +62,23 @@ def _print_version(wanted: bool) -> None:
     raise typer.Exit
 
 
+def _complete(shell: str | None, *, install: bool) -> None:
+    """Install completion for a shell, or print its script."""
+    if shell is None:
+        return
+    if shell not in _SHELLS:
+        option = "--install-completion" if install else "--show-completion"
+        raise UsageError("choice", option=option, value=shell, choices=_SHELLS)
+    completion: Any = import_module("typer.completion")
+    if install:
+        _, path = completion.install(shell=shell, prog_name="handshake")
+        typer.echo(f"completion for {shell} is in {path}: it works in a new shell")
+    else:
+        names = {"prog_name": "handshake", "complete_var": _COMPLETE}
+        typer.echo(completion.get_completion_script(**names, shell=shell))
+    raise typer.Exit
+
+
 @app.callback(invoke_without_command=True)
 def _handshake(
     context: typer.Context,
@@ -64,8 +88,18 @@ def _handshake(
             "--version", is_eager=True, callback=_print_version, help="Print the version and exit."
         ),
     ] = False,
+    install_completion: Annotated[
+        str | None,
+        typer.Option(metavar="|".join(_SHELLS), help="Install completion of commands and options."),
+    ] = None,
+    show_completion: Annotated[
+        str | None,
+        typer.Option(metavar="|".join(_SHELLS), help="Print what --install-completion installs."),
+    ] = None,
 ) -> None:
     """Show how a TCP connection is made: on a real host, in a saved capture, in a lesson."""
+    _complete(install_completion, install=True)
+    _complete(show_completion, install=False)
     if context.invoked_subcommand is None:
         typer.echo(context.get_help(), err=True)
         raise typer.Exit(2)
@@ -78,6 +112,10 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         _make_output_safe()
         _forget_unusable_size()
+        if _COMPLETE in os.environ:
+            # It loads rich, which nothing else here needs.
+            completion = import_module("typer.completion")
+            completion.completion_init()
         code = app(args=given, standalone_mode=False)
         sys.stdout.flush()
     except HandshakeError as error:

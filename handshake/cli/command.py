@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from functools import cache, partial
 from importlib import import_module
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -13,6 +13,11 @@ from typer.main import get_command
 
 _WIDEST: Final = 31
 """The widest option name; after a wider one the help begins on the next line."""
+
+_ALL: Final = "handshake.help-all"
+"""Set in a context whose help shows every option."""
+
+_HELP_ALL: Final = typer.Option("--help-all", help="Show every option, and exit.")
 
 _OTHERS: Final = "General options"
 """The group of options without a group, if there are others."""
@@ -57,6 +62,10 @@ def group(homes: dict[str, Home]) -> type[TyperGroup]:
             """Return a command; None if there is none of this name."""
             return loaded(cmd_name) if cmd_name in homes else None
 
+        def format_epilog(self, ctx: Any, formatter: Any) -> None:
+            """Write examples."""
+            _write_examples(ctx.command.name or "handshake", formatter)
+
     return Group
 
 
@@ -64,22 +73,25 @@ class Command(TyperCommand):
     """A command whose options are grouped by `rich_help_panel`."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """Return the arguments and options, `--help` among them."""
-        return _light(super().get_params(ctx))
+        """Return the arguments and options, `--help` and `--help-all` among them."""
+        found = super().get_params(ctx)
+        if any(getattr(each, "hidden", False) for each in found):
+            found = [*found, _help_all()]
+        return _light(found)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the usage after the command's name."""
-        return ["[OPTIONS]", *(_argument(each) for each in _arguments(self, ctx))]
+        return ["[OPTIONS]", *(argument(each) for each in _arguments(self, ctx))]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the arguments, then the options, group by group."""
         arguments = [
-            (_argument(each), each.get_help_record(ctx)[1]) for each in _arguments(self, ctx)
+            (argument(each), each.get_help_record(ctx)[1]) for each in _arguments(self, ctx)
         ]
         groups: dict[str, list[tuple[str, str]]] = {"Arguments": arguments}
         grouped = any(getattr(each, "rich_help_panel", None) for each in self.params)
         for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
+            record = help_record(param, ctx, every=_ALL in ctx.meta)
             if record is not None and param.param_type_name == "option":
                 title = getattr(param, "rich_help_panel", None)
                 title = title or (_OTHERS if grouped else "Options")
@@ -94,10 +106,57 @@ class Command(TyperCommand):
                     formatter.write_dl(aligned, col_max=_WIDEST)
 
     def format_epilog(self, _: Any, formatter: Any) -> None:
-        """Write the epilog unchanged: it is a table, not a paragraph to be wrapped."""
+        """Write examples, and the epilog unchanged: it is a table, not a paragraph."""
+        _write_examples(self.name or "", formatter)
         if self.epilog:
             formatter.write_paragraph()
             formatter.write(f"{inspect.cleandoc(self.epilog)}\n")
+
+
+def help_record(param: Any, ctx: Any, *, every: bool) -> tuple[str, str] | None:
+    """Return an option and its help; None where it is hidden, unless `every` option is shown."""
+    hidden = getattr(param, "hidden", False)
+    if not (hidden and every):
+        record: tuple[str, str] | None = param.get_help_record(ctx)
+        return record
+    param.hidden = False
+    try:
+        record = param.get_help_record(ctx)
+    finally:
+        param.hidden = True
+    return record
+
+
+@cache
+def _help_all() -> Any:
+    """Return the option that shows the help with every option."""
+
+    def show(ctx: Any, _: Any, wanted: bool) -> None:
+        if wanted and not ctx.resilient_parsing:
+            ctx.meta[_ALL] = True
+            typer.echo(ctx.get_help())
+            raise typer.Exit
+
+    def named(every: Annotated[bool, _HELP_ALL] = False) -> None:
+        """Name it."""
+
+    alone = typer.Typer(rich_markup_mode=None, add_completion=False)
+    alone.command()(named)
+    (found,) = (each for each in get_command(alone).params if each.name == "every")
+    found.is_eager, found.expose_value, found.callback = True, False, show
+    return found
+
+
+def _write_examples(name: str, formatter: Any) -> None:
+    """Write the examples of a command, if it has any."""
+    from handshake.cli.examples import EXAMPLES  # read with the help alone
+
+    rows = EXAMPLES.get(name, ())
+    if rows:
+        formatter.write_paragraph()
+        formatter.write("Examples:\n")
+        for command, purpose in rows:
+            formatter.write(f"  {command}\n      {purpose}\n")
 
 
 def _light(params: list[Any]) -> list[Any]:
@@ -130,7 +189,7 @@ def _arguments(command: TyperCommand, ctx: Any) -> list[Any]:
     return [each for each in command.get_params(ctx) if each.param_type_name == "argument"]
 
 
-def _argument(param: Any) -> str:
+def argument(param: Any) -> str:
     """Return an argument as it is typed: `[TARGET]...` is optional and repeatable."""
     name = (param.metavar or param.name.upper()).removesuffix("...")
     return f"{name if param.required else f'[{name}]'}{'' if param.nargs == 1 else '...'}"

@@ -13,6 +13,10 @@ from handshake.units import NS_PER_SECOND
 _MIN_RTO: Final = NS_PER_SECOND // 5
 """No retransmission timer is shorter (RFC 6298): what arrives sooner is a copy from the network."""
 
+_LATE: Final = NS_PER_SECOND
+"""A SYN-ACK that is not answered for longer than the first timer of a server (RFC 6298) may be one
+that the server has given up on: Linux, by default, 63 s after the first one."""
+
 _MAX_RETRANSMISSIONS: Final = 2
 """Retransmissions of the SYN-ACK, each acknowledged, that show that our ACKs are not accepted."""
 
@@ -32,6 +36,9 @@ class AckStatus(NamedTuple):
     withheld: bool = False
     """Whether we sent no ACK on purpose."""
 
+    late: float | None = None
+    """How many seconds after the SYN-ACK our ACK left, if the server had given up by then."""
+
 
 UNKNOWN: Final = AckStatus(confirmed=False, watched=0)
 """Of a connection that did not open."""
@@ -47,6 +54,9 @@ class SynAckMonitor:
         self._last_at = 0
         """When we answered its last SYN-ACK, or when that arrived if we answer none."""
 
+        self._delay = 0
+        """How long its last SYN-ACK waited for our ACK."""
+
         self._until = 0
         self._earliest = 0
         self.again: list[int] = []
@@ -56,11 +66,13 @@ class SynAckMonitor:
         """Start at the SYN-ACK, captured at `arrived`, processed `at`; watch for `observe`."""
         self._first_arrived = arrived
         self._last_at = arrived if self._withheld else at
+        self._delay = at - arrived
         self._until = self._earliest = at + observe
 
     def postpone(self, late: int) -> None:
         """Begin so many nanoseconds later: a SYN-ACK from before our ACK left proves nothing."""
         self._last_at += late
+        self._delay += late
         self._until += late
         self._earliest += late
 
@@ -74,6 +86,7 @@ class SynAckMonitor:
             return
         waited = arrived - self._last_at
         self._last_at = arrived if self._withheld else at
+        self._delay = at - arrived
         if waited < _MIN_RTO:
             return
         # Its timer doubles each time, and so does the time in which silence proves nothing.
@@ -84,6 +97,16 @@ class SynAckMonitor:
     def until(self) -> int:
         """When the observation ends: silence until then suggests that our ACK was accepted."""
         return self._earliest if len(self.again) >= _MAX_RETRANSMISSIONS else self._until
+
+    @property
+    def late(self) -> float | None:
+        """How many seconds our last ACK was late, if the server may have given up by then.
+
+        It then answers with a RST that says nothing of the port: it knows no connection.
+        """
+        if self._withheld or self._delay <= _LATE:
+            return None
+        return self._delay / NS_PER_SECOND
 
     @property
     def in_vain(self) -> bool:

@@ -265,6 +265,12 @@ class Attempt(Client):
             return ()
         self.close = Close.RESET
         self._confirm(seg)
+        if seg.ack is None and not self.transfer.confirmed:
+            # As it answers a segment without a connection (section 3.10.7.1).
+            self.transfer.late = self.transfer.monitor.late
+        if self.transfer.late is not None:
+            self._end(Verdict.OPEN)
+            return ()
         # A RST before any data, or before any sign that our ACK was accepted: no application used
         # the connection. An ACK of our FIN proves nothing: the peer's TCP sends it by itself.
         self._end(verdict_of_reset(used=self.transfer.confirmed and self.transfer.used))

@@ -116,6 +116,11 @@ class Client:
         return self._sender.clock(at)
 
     @property
+    def ends_by(self) -> int:
+        """When it gives up what it waits for now: an answer, or an acknowledgment of our FIN."""
+        return self._give_up_at
+
+    @property
     def deadline(self) -> int:
         """When `on_timer` is due."""
         retransmit_at = self._sender.timer.at

@@ -28,6 +28,9 @@ class DataTransfer:
         self.used = False
         """Whether data was exchanged: by the peer, or by us and acknowledged."""
 
+        self.late: float | None = None
+        """How many seconds our ACK was late, if the server had given up by then."""
+
         self._early = bool(options.fast_open)
         """Whether the peer may send data before it has our ACK (Fast Open)."""
 
@@ -104,7 +107,7 @@ class DataTransfer:
         """What is known about whether the server accepted our ACK."""
         watched = max(self._timeouts.observe, self._timeouts.hold) / NS_PER_SECOND
         again = tuple(each / NS_PER_SECOND for each in self.monitor.again)
-        return AckStatus(self.confirmed, watched, again, self._withheld)
+        return AckStatus(self.confirmed, watched, again, self._withheld, self.late)
 
     @property
     def in_vain(self) -> bool:

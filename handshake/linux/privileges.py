@@ -11,13 +11,21 @@ import socket
 import struct
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple, Self
 
 _VERSION_3: Final = 0x20080522  # _LINUX_CAPABILITY_VERSION_3: two words of 32 bits a set
 _NOBODY: Final = 65534
 _NO_CHANGE: Final = 2**32 - 1
 _ID: Final = re.compile("[0-9]{1,10}")
 _PR_SET_NO_NEW_PRIVS: Final = 38
+_PATH_OF_SUDO: Final = (
+    "/usr/local/sbin",
+    "/usr/local/bin",
+    "/usr/sbin",
+    "/usr/bin",
+    "/sbin",
+    "/bin",
+)
 _PACKETS: Final = (17, socket.SOCK_DGRAM, 0)  # AF_PACKET, which only Linux has
 
 
@@ -33,12 +41,38 @@ def has_cap_net_raw() -> bool:
 
 def with_sudo() -> str:
     """Return the current command with sudo before it, quoted for a shell."""
+    return shlex.join(["sudo", *_program(), *sys.argv[1:]])
+
+
+def _program() -> list[str]:
+    """Return this program as words of a command."""
     program = Path(sys.argv[0]).absolute()
     # sudo's PATH does not include a virtual environment's programs.
-    command = [str(program)]
     if not program.is_file() or program.name == "__main__.py":
-        command = [sys.executable, "-m", "handshake"]
-    return shlex.join(["sudo", *command, *sys.argv[1:]])
+        return [sys.executable, "-m", "handshake"]
+    return [str(program)]
+
+
+class Shell(NamedTuple):
+    """How a command begins that a user can paste."""
+
+    program: str = "handshake"
+    """This program, quoted for a shell."""
+
+    sudo: str = "sudo "
+    """What a command that needs privileges begins with; empty for root."""
+
+    @classmethod
+    def ours(cls) -> Self:
+        """Return how this process was started, while it still has its privileges."""
+        words = _program()
+        path = Path(words[0])
+        if str(path.parent) in _PATH_OF_SUDO:
+            words[0] = path.name
+        with contextlib.suppress(OSError, ValueError):  # no such directory any more, or another
+            words[0] = str(path.relative_to(Path.cwd()))
+        root = os.geteuid() == 0 and "SUDO_UID" not in os.environ
+        return cls(shlex.join(words), "" if root else "sudo ")
 
 
 def drop() -> None:

@@ -35,9 +35,16 @@ from handshake.escape import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-FAMILIES: Final = ("diagnosis", "errors", "events", "findings", "notes", "reasons", "verdicts")
+FAMILIES: Final = (
+    *("diagnosis", "errors", "events", "findings"),
+    *("notes", "probe", "reasons", "verdicts"),
+)
 
 ENGLISH: Final = "en"
+
+
+_CONJUNCTIONS: Final = {"ko": {"and": "및", "or": "또는"}}
+"""The words between the last two items of a list, where they are not the English ones."""
 
 
 class Values(Protocol):
@@ -56,7 +63,11 @@ class Message:
     values: Mapping[str, object] = field(default_factory=dict, hash=False)
 
     def __str__(self) -> str:
-        return text(self.family, self.code, self.values)
+        return self.said(ENGLISH)
+
+    def said(self, language: str) -> str:
+        """Return the sentence in a language."""
+        return text(self.family, self.code, self.values, language)
 
 
 def text(
@@ -64,7 +75,7 @@ def text(
 ) -> str:
     """Return the sentence of a code. Raises KeyError for a code or value that is not there."""
     sentence = table(family, language)[f"{code}.{variant}" if variant else code]
-    return printable(_written(sentence, values))
+    return printable(_written(sentence, values, language))
 
 
 @cache
@@ -110,7 +121,7 @@ def listed(items: Iterable[object], conjunction: str) -> str:
     return f"{', '.join(most)} {conjunction} {last}" if most else last
 
 
-def _written(sentence: str, values: Values) -> str:
+def _written(sentence: str, values: Values, language: str) -> str:
     written = ""
     for literal, name, spec in _parts(sentence):
         written += literal
@@ -118,9 +129,9 @@ def _written(sentence: str, values: Values) -> str:
             value = _value(name, values)
             if spec.startswith("?"):
                 # Only the branch that is taken: the other may name what is not there.
-                written += _written(_branches(spec)[not value], values)
+                written += _written(_branches(spec)[not value], values, language)
             else:
-                written += _formatted(value, spec)
+                written += _formatted(value, spec, language)
     return written
 
 
@@ -146,8 +157,10 @@ def _branches(spec: str) -> tuple[str, str]:
     return spec[1:], ""
 
 
-def _formatted(value: Any, spec: str) -> str:
+def _formatted(value: Any, spec: str, language: str) -> str:
     """Return a value as its format says; Python's own formats stand last."""
+    if isinstance(value, Message):
+        value = value.said(language)
     match spec.split(","):
         case ["time"]:
             return time(value)
@@ -158,7 +171,7 @@ def _formatted(value: Any, spec: str) -> str:
         case ["n", *nouns]:
             return number(value, *nouns)
         case ["and" | "or" as conjunction]:
-            return listed(value, conjunction)
+            return listed(value, _CONJUNCTIONS.get(language, {}).get(conjunction, conjunction))
         case ["list"]:
             return "; ".join(map(str, value))
         case ["quoted"]:

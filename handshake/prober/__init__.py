@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from handshake.prober.run import (
         Probe,
         Prober,
+        Waiting,
         connect,
         connect_all,
         probe_all,
@@ -27,7 +28,15 @@ else:
         "endpoint.outcome": ("Close", "DataExchange", "Negotiated", "Outcome", "Verdict"),
         "prober.listener": ("loopback_listener",),
         "prober.result": ("Result", "exit_code"),
-        "prober.run": ("Probe", "Prober", "connect", "connect_all", "probe_all", "probes"),
+        "prober.run": (
+            "Probe",
+            "Prober",
+            "Waiting",
+            "connect",
+            "connect_all",
+            "probe_all",
+            "probes",
+        ),
         "prober.target": ("Target", "targets"),
     }
 
@@ -53,6 +62,7 @@ __all__ = [
     "Target",
     "Timeouts",
     "Verdict",
+    "Waiting",
     "connect",
     "connect_all",
     "exit_code",

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 CONCURRENCY: Final = 32
 """Connections in progress at once, by default."""
 
+_STARTING: Final = 5 * NS_PER_MS
+"""How long connections are started in a row, in nanoseconds: then answers come first again."""
+
 _BURST: Final = NS_PER_SECOND // 50
 """How far starts that fell behind the rate may catch up, in nanoseconds."""
 
@@ -54,7 +57,7 @@ class Connections(Protocol):
         """Do what is due by a time."""
 
     def results(self) -> Iterator[Result]:
-        """Yield the results of the connections that have ended since the last time."""
+        """Yield results of connections that have ended, some of them at least if there are any."""
 
 
 class Driver:
@@ -105,14 +108,17 @@ class Driver:
                     connections.on_timer(connections.receive())
                 found = list(connections.results())
                 until = None
+                began = now = connections.clock.now()
                 # Results count until they are taken: that may take longer than a round trip, which
                 # would then be measured wrong.
                 while connections.active + len(found) < concurrency:
-                    if interval:
-                        now = connections.clock.now()
-                        if now < next_at:
-                            until = next_at
-                            break
+                    now = connections.clock.now()
+                    if now < next_at:
+                        until = next_at
+                        break
+                    if now - began > _STARTING:
+                        until = now
+                        break
                     entry = resolver.next()
                     if entry is None:
                         break

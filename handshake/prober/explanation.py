@@ -126,6 +126,8 @@ def host_unreachable(error: IcmpError) -> bool:
 def _accepted(ack: AckStatus) -> Message:
     if ack.confirmed:
         return verdict_message("ack.accepted")
+    if ack.late is not None:
+        return verdict_message("ack.late", late=ack.late)
     if ack.again:
         return verdict_message("ack.retransmitted", count=len(ack.again), once=len(ack.again) == 1)
     if ack.watched:

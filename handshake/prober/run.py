@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from handshake.endpoint.options import ClientOptions, Timeouts
 from handshake.endpoint.outcome import Verdict
@@ -13,6 +13,7 @@ from handshake.prober.resolver import Resolver, resolve
 from handshake.prober.result import Result
 from handshake.prober.signals import signals_blocked
 from handshake.tracker import Tracker
+from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     import socket
@@ -27,6 +28,23 @@ if TYPE_CHECKING:
     from handshake.prober.userspace.connection import PacketObserver, UserspaceConnection
     from handshake.prober.userspace.connections import UserspaceConnections
     from handshake.tcp import Endpoint
+    from handshake.tcp.icmp import IcmpError
+
+
+class Waiting(NamedTuple):
+    """What a probe waits for, and how long still."""
+
+    opened: bool
+    """Whether the handshake is complete."""
+
+    sent: int
+    """How many SYNs have left."""
+
+    most: int
+    """How many SYNs it sends if none is answered."""
+
+    left: float
+    """Seconds until it gives up."""
 
 
 class Probe:
@@ -56,11 +74,34 @@ class Probe:
         self._options = options
         self._connections = connections
         self._shared = connections is not None
+        self._connection: UserspaceConnection | None = None
         self._result: Result | None = None
         self._steps = self._run()
 
     def __iter__(self) -> Iterator[Step]:
+        return (step for step in self._steps if step is not None)
+
+    def rounds(self) -> Iterator[Step | None]:
+        """Yield each step as it passes, and None after each wait, of 0.2 s at most.
+
+        So a caller can show what it waits for.
+        """
         return self._steps
+
+    @property
+    def waiting(self) -> Waiting | None:
+        """What it waits for now; None before the first SYN, and after the end."""
+        endpoint, connections = self.endpoint, self._connections
+        if endpoint is None or connections is None or endpoint.done:
+            return None
+        left = max(0, endpoint.ends_by - connections.clock.now()) / NS_PER_SECOND
+        opened = endpoint.verdict is Verdict.OPEN
+        return Waiting(opened, endpoint.syn_sent, self._timeouts.retries + 1, left)
+
+    @property
+    def errors(self) -> tuple[IcmpError, ...]:
+        """The ICMP errors that have quoted it so far."""
+        return () if self._connection is None else self._connection.errors
 
     @property
     def result(self) -> Result:
@@ -84,7 +125,7 @@ class Probe:
         from handshake.linux.tcp_repair import acknowledged, adopt
 
         seen = []
-        for step in self._steps:
+        for step in self:
             seen.append(step.observed)
             endpoint, connections = self.endpoint, self._connections
             assert endpoint is not None
@@ -115,7 +156,7 @@ class Probe:
         """Abort it, unless it has ended."""
         self._steps.close()
 
-    def _run(self) -> Generator[Step, None, None]:
+    def _run(self) -> Generator[Step | None, None, None]:
         if self._connections is not None:
             yield from self._over(self._connections)
             return
@@ -123,7 +164,7 @@ class Probe:
             self._connections = connections
             yield from self._over(connections)
 
-    def _over(self, connections: UserspaceConnections) -> Generator[Step, None, None]:
+    def _over(self, connections: UserspaceConnections) -> Generator[Step | None, None, None]:
         from handshake.prober.userspace.build_result import (
             build_result,
             is_locally_dropped,
@@ -135,10 +176,12 @@ class Probe:
         if isinstance(connection, Result):
             self._result = connection
             return
+        self._connection = connection
         self.endpoint = connection.session.take_over()
         self.tracker = new_tracker(connection)
         for _ in Driver(connections).drive(lambda: connection.ended):
             yield from self._steps_of(connection)
+            yield None
         connections.ended.clear()
         result = build_result(connection, connections.packet_socket.decode, self.tracker)
         if result.ttl is not None and is_locally_dropped(connection, result.ttl):

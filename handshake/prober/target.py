@@ -53,6 +53,7 @@ _RANGE: Final = re.compile(r"([0-9]+)-(.*)")
 _USER: Final = re.compile(r"(?<=://)[^/?#]*@")
 """User and password in a URL: not used, and not echoed, since they may be secret."""
 
+_FAMILIES: Final = {None: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
 _BROADCAST: Final = IPv4Address(0xFFFFFFFF)
 
 
@@ -66,6 +67,9 @@ class Target:
     port: int
     text: str
     """As the user wrote it."""
+
+    version: int | None = None
+    """4 or 6 for its addresses of that version of IP alone; None for all."""
 
     @classmethod
     def of(cls, host: str, port: int, text: str | None = None) -> Target:
@@ -123,9 +127,10 @@ class Target:
 
     @property
     def endpoint(self) -> Endpoint | None:
-        """The remote end, if the host is an address; None if it is a name to look up."""
+        """The remote end, if the host is an address; None if it is to be looked up, or is wrong."""
         literal = _literal(self.host)
-        return None if literal is None else Endpoint(literal, self.port)
+        wrong = literal is not None and self.version not in (None, literal.version)
+        return None if literal is None or wrong else Endpoint(literal, self.port)
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Return every address of the host, IPv6 first. Raises ResolveError if it has none.
@@ -134,8 +139,11 @@ class Target:
         """
         if (literal := self.endpoint) is not None:
             return (literal,)
+        family = _FAMILIES[self.version]
+        if _literal(self.host) is not None:
+            raise ResolveError("target.version", host=self.host, version=self.version)
         try:
-            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+            found = socket.getaddrinfo(self.host, self.port, family, socket.SOCK_STREAM)
         except (OSError, ValueError) as error:  # UnicodeError, a ValueError: not a host name
             if not isinstance(error, OSError):
                 raise ResolveError("target.not-a-name", host=self.host) from error

@@ -10,7 +10,7 @@ from handshake.events import Fate, Role
 from handshake.tcp.control_block import state_text
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.layout import fit, line, wrap
-from handshake.view.notation import TimeColumn, is_trouble
+from handshake.view.notation import TimeColumn, headline, is_trouble
 from handshake.view.theme import style_of
 
 if TYPE_CHECKING:
@@ -64,12 +64,58 @@ class Ladder:
         shown = rows[first : first + room]
         lines = [self._heading(width, clock)]
         for each in shown:
-            lines += (
-                [self._row(each, width, clock)]
-                if isinstance(each, int)
-                else self._error(each, width, clock)
-            )
+            lines += self._drawn(each, width, clock)
         return lines
+
+    def shortened(self, width: int, room: int) -> tuple[list[Text], list[Text], int]:
+        """Return the first rows with the heading, the last ones, and how many are left out between.
+
+        Together they take at most `room` lines, but for the heading, the first row and the last.
+        """
+        clock, rows = TimeColumn(self.steps), self._rows()
+        drawn = [self._drawn(each, width, clock) for each in rows]
+        heading = [self._heading(width, clock)]
+        first, last = 0, len(drawn)
+        # A row in the middle is left out at a time: how it began and ended says most.
+        while sum(map(len, drawn[:first] + drawn[last:])) < room - 2 and first < last:
+            if first <= len(drawn) - last:
+                first += 1
+            else:
+                last -= 1
+        above, below = drawn[: max(1, first)], drawn[min(last, len(drawn) - 1) :]
+        if sum(map(len, drawn)) < room or len(drawn) <= len(above) + len(below):
+            return [*heading, *(row for each in drawn for row in each)], [], 0
+        left = len(drawn) - len(above) - len(below)
+        return (
+            [*heading, *(row for each in above for row in each)],
+            [row for each in below for row in each],
+            left,
+        )
+
+    def sentences(self) -> list[str]:
+        """Return each row as a sentence: time, what was sent by which end, and both states."""
+        clock = TimeColumn(self.steps)
+        start = self.steps[0].observed.at if self.steps else 0
+        out = []
+        for each in self._rows():
+            if isinstance(each, int):
+                out.append(self._sentence(self.steps[each], clock))
+            else:
+                when = f"{clock.show(each.at - start)} {clock.unit}"
+                out.append(f"{when}: {icmp_numbers(each)} from {each.sender}: {each.meaning}")
+        return out
+
+    def _sentence(self, step: Step, clock: TimeColumn) -> str:
+        when = f"{clock.show(step.since_start)} {clock.unit}"
+        values = "".join(label_fields(step, self.numbers).values())
+        lost = " (lost)" if step.fate is Fate.LOST else ""
+        states = f"client {state_text(step.client.after)}, server {state_text(step.server.after)}"
+        return f"{when}: {headline(step)} from the {step.by}{lost},{values} ({states})"
+
+    def _drawn(self, row: int | IcmpError, width: int, clock: TimeColumn) -> list[Text]:
+        if isinstance(row, int):
+            return [self._row(row, width, clock)]
+        return self._error(row, width, clock)
 
     def _rows(self) -> list[int | IcmpError]:
         """Return the rows in the order of time: indexes of steps, and errors."""
@@ -90,8 +136,7 @@ class Ladder:
         row = line((f"{clock.show(error.at - start):>{_TIME}}", "dim"), ("!", "warn"))
         row.append(" " * _STATE)
         room = max(0, width - _ARROW_AT - 1 - _STATE)
-        name = "ICMP" if error.version == 4 else "ICMPv6"
-        number = f"{name} {error.type}/{error.code}"
+        number = icmp_numbers(error)
         label = printable(f"{number} from {error.sender}: {error.meaning}")
         below: list[Text] = []
         if len(label) > room - 6:
@@ -107,7 +152,10 @@ class Ladder:
         return line(
             (f"{clock.unit:>{_TIME}} ", "dim"),
             (fit("CLIENT", _STATE), "client"),
-            (fit(self.numbers.label, max(0, width - _ARROW_AT - _STATE)), "dim"),
+            (
+                fit(self.numbers.label, max(0, width - _ARROW_AT - _STATE), self.glyphs.ellipsis),
+                "dim",
+            ),
             ("SERVER", "server"),
         )
 
@@ -143,8 +191,13 @@ def _state_style(change: Change) -> str:
     return "state" if change.after.state is not before else "dim"
 
 
-def _label(step: Step, numbers: Numbers, room: int) -> str:
-    """Return the control bits and as many header fields as fit."""
+def icmp_numbers(error: IcmpError) -> str:
+    """Return an ICMP error by its numbers: `ICMP 3/13`."""
+    return f"ICMP{'' if error.version == 4 else 'v6'} {error.type}/{error.code}"
+
+
+def label_fields(step: Step, numbers: Numbers) -> dict[str, str]:
+    """Return the header fields that say most, each as ` name=value`."""
     seg, options = step.segment, step.segment.options
     found = {
         "seq": numbers.show(seg.seq, step.by),
@@ -154,7 +207,12 @@ def _label(step: Step, numbers: Numbers, room: int) -> str:
         "mss": options.mss,
         "ws": options.window_scale,
     }
-    shown = {name: f" {name}={value}" for name, value in found.items() if value is not None}
+    return {name: f" {name}={value}" for name, value in found.items() if value is not None}
+
+
+def _label(step: Step, numbers: Numbers, room: int) -> str:
+    """Return the control bits and as many header fields as fit."""
+    seg, shown = step.segment, label_fields(step, numbers)
     bits = f"{seg.flags} lost" if step.fate is Fate.LOST else str(seg.flags)
     # The length says more than the acknowledgment: it is dropped last.
     for name in ("ws", "mss", "win", "ack", "len"):

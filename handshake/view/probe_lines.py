@@ -5,15 +5,19 @@ from __future__ import annotations
 import statistics
 from array import array
 from collections import Counter
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
+
+from rich.cells import cell_len, set_cell_size
 
 from handshake import messages
 from handshake.escape import printable
 from handshake.prober import Verdict
+from handshake.prober.answer import cause, probe_message
 from handshake.prober.explanation import verdict_message
 from handshake.view.layout import folded, line
 from handshake.view.notation import count
-from handshake.view.probe import target_text, time_to_answer
+from handshake.view.probe import target_text
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -22,8 +26,11 @@ if TYPE_CHECKING:
 
 _VERDICT: int = max(len(str(verdict)) for verdict in Verdict)
 
-_ROOM: Final = 60
-"""Columns from which on the lines below the first begin below its target."""
+_RTT: Final = 7
+"""Columns of a round trip in milliseconds with three digits: `0.00123`; `12300` has more."""
+
+_LEAST: Final = 12
+"""The fewest columns of a target that is shortened: its port is among them."""
 
 _NOT_LOST: Final = {
     Verdict.UNREACHABLE: "unreachable",
@@ -33,30 +40,132 @@ _NOT_LOST: Final = {
 """Probes without an answer that are not counted as lost."""
 
 
-def result_lines(result: Result, width: int) -> list[Text]:
-    """Return a probe in lines of at most `width` columns: nothing of the reason is cut."""
-    # Below the target, where there is room: the verdicts then stand alone.
-    return folded(result_line(result), width, _VERDICT + 2 if width >= _ROOM else 2)
+@dataclass(frozen=True)
+class ResultRow:
+    """A result in a row: verdict, target, round trip, TTL, and the cause in a few words."""
 
+    result: Result
+    name_width: int = 0
+    """The columns of the longest target: they align the rows."""
 
-def result_line(result: Result) -> Text:
-    """Return a probe in a line: verdict, target, time and reason."""
-    row = line(
-        (f"{str(result.verdict).upper():<{_VERDICT}}", "ok" if result.succeeded else "bad"),
-        "  ",
-        (target_text(result.target, result.address), "title"),
-    )
-    if (waited := time_to_answer(result)) is not None:
-        row.append(f"  {waited}")
-    if result.ttl is not None:
-        row.append(f"  ttl {result.ttl}")
-    if result.verdict is not Verdict.OPEN:
-        row.append(f"  {printable(str(result.reason))}")
+    language: str = messages.ENGLISH
+    ellipsis: str = "…"
+
+    def line(self) -> Text:
+        """Return it in a line of any width."""
+        return self._row(self._target(), rtt=True, ttl=True)
+
+    def lines(self, width: int) -> list[Text]:
+        """Return it in `width` columns: the cause is never cut.
+
+        Where it does not fit, first the TTL is left out, then the round trip, and the address of a
+        name. What is still too long goes on in the next line; of a target that is wider than that
+        the middle is left out, and its port remains.
+        """
+        target, short = self._target(), printable(self.result.target)
+        for text, rtt, ttl in (
+            (target, True, True),
+            (target, True, False),
+            (target, False, False),
+            (short, False, False),
+        ):
+            row = self._row(text, rtt=rtt, ttl=ttl)
+            if row.cell_len <= width:
+                return [row]
+        # The cause goes on in the next line, and the target is whole where a line has room for it.
+        room = max(_LEAST, width - _VERDICT - 2)
+        return folded(
+            self._row(shortened(short, room, self.ellipsis), rtt=False, ttl=False), width, 2
+        )
+
+    def _target(self) -> str:
+        text = target_text(self.result.target, self.result.address)
+        return text + " " * (self.name_width - cell_len(text))
+
+    def _row(self, target: str, *, rtt: bool, ttl: bool) -> Text:
+        result = self.result
+        row = line(
+            (f"{str(result.verdict).upper():<{_VERDICT}}", "ok" if result.succeeded else "bad"),
+            "  ",
+            (target, "title"),
+        )
+        if rtt:
+            row.append(f"  {_milliseconds(result)}")
+        if ttl:
+            row.append("         " if result.ttl is None else f"  ttl {result.ttl:<3}")
+        row.append(f"  {self._cause()}", "bad" if result.unmet is not None else "")
         return row
-    row.append(f"  close: {result.close or 'no answer'}")
-    if result.unmet is not None:
-        row.append(f"  {result.unmet}", "bad")
-    return row
+
+    def _cause(self) -> str:
+        result, found = self.result, cause(self.result).said(self.language)
+        if result.syn_sent < 2 or result.waited is None:
+            return found
+        values = {"cause": found, "count": result.syn_sent, "waited": result.waited}
+        return probe_message("cause.late", **values).said(self.language)
+
+
+def _milliseconds(result: Result) -> str:
+    """Return the round trip in milliseconds, with three significant digits and one unit for all."""
+    if result.rtt is None:
+        return " " * (_RTT + 4)
+    # From the last SYN it may be too short, from the first too long.
+    doubt = "?" if result.rtt_ambiguous else " "
+    return f"{three_digits(result.rtt * 1e3):>{_RTT}} ms{doubt}"
+
+
+def three_digits(number: float) -> str:
+    """Return a number with three significant digits and no exponent: `0.00123`, `28.0`, `1020`."""
+    if number >= 999.5:
+        return f"{number:.0f}"
+    return f"{number:#.3g}".rstrip(".") if number >= 1e-4 else f"{number:.6f}"
+
+
+def shortened(text: str, width: int, ellipsis: str) -> str:
+    """Return text without its middle, so that it takes `width` columns; its end tells the port."""
+    if cell_len(text) <= width:
+        return text
+    kept = max(0, width - cell_len(ellipsis))
+    tail = ""
+    for char in reversed(text):
+        if cell_len(char + tail) > (kept + 1) // 2:
+            break
+        tail = char + tail
+    head = set_cell_size(text, max(0, kept - cell_len(tail))).rstrip()
+    return f"{head}{ellipsis}{tail}"
+
+
+class Kinds:
+    """The kinds of results, with the whole reason of the first of each; it keeps nothing else."""
+
+    def __init__(self, language: str = messages.ENGLISH) -> None:
+        self._language = language
+        self._first: dict[tuple[Verdict, str], Result] = {}
+        self._counts: Counter[tuple[Verdict, str]] = Counter()
+
+    def add(self, result: Result) -> None:
+        """Count a result, unless its row has said all."""
+        found = cause(result)
+        if result.verdict is Verdict.OPEN or found.code == "cause.other":
+            return
+        kind = (result.verdict, found.code)
+        self._counts[kind] += 1
+        self._first.setdefault(kind, replace(result, segments=(), errors=()))
+
+    def lines(self, width: int | None) -> list[Text]:
+        """Return the reason of each kind; in a pipe (no width) one a line."""
+        out: list[Text] = []
+        for kind, result in self._first.items():
+            values = {
+                "target": target_text(result.target, result.address),
+                "more": self._counts[kind] - 1,
+                "reason": result.reason,
+            }
+            row = line(
+                (f"{str(result.verdict).upper():<{_VERDICT}}", "bad"),
+                f"  {probe_message('rest.kind', **values).said(self._language)}",
+            )
+            out += [row] if width is None else folded(row, width, _VERDICT + 2)
+        return [line(), *out] if out else []
 
 
 class Tally:

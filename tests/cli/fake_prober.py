@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 class FakeProbe:
     """A probe whose steps and result are known beforehand."""
 
-    def __init__(self, result: Result, steps: list[Step], error: Exception | None = None) -> None:
+    waiting = None
+    errors = ()
+
+    def __init__(
+        self, result: Result, steps: list[Step], error: BaseException | None = None
+    ) -> None:
         self.target = Target.parse(result.target)
         self.remote = Endpoint.of(result.address or "", result.port)
         self.steps = steps
@@ -30,9 +35,12 @@ class FakeProbe:
         self._result = result
 
     def __iter__(self) -> Iterator[Step]:
-        if self.error is not None:
-            raise self.error
-        yield from self.steps
+        if self.error is None:
+            yield from self.steps
+            return
+        if isinstance(self.error, KeyboardInterrupt):
+            yield from self.steps
+        raise self.error
 
     def finish(self) -> Result:
         return self._result

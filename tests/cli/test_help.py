@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -14,12 +15,19 @@ from typer.testing import CliRunner
 
 from handshake import replayer
 from handshake.cli import app, main
+from handshake.cli.examples import EXAMPLES
 from tests.cli import preloaded
 from tests.errors import says
 from tests.schema import OUTPUTS, valid
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ("probe", "replay", "list", "demo")
+PROGRAM = (
+    sys.executable,
+    "-c",
+    "import sys; sys.argv[0] = 'handshake'\nfrom handshake.cli import main\nsys.exit(main())",
+)
+"""The program under its own name, by which a shell asks for completions."""
 
 
 def run(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -64,8 +72,8 @@ def test_a_command_loads_only_what_it_needs(args: str, unneeded: tuple[str, ...]
 
 def test_help_names_the_commands_with_a_line_each() -> None:
     shown = CliRunner().invoke(app, ["--help"]).output
-    listed = shown[shown.index("Commands:") :].splitlines()[1:]
-    assert [line.split()[0] for line in listed] == list(COMMANDS)
+    listed = shown[shown.index("Commands:") :].partition("\n\n")[0].splitlines()[1:]
+    assert [line.split()[0] for line in listed] == [*COMMANDS, "help"]
     assert all(len(line) <= 80 and line.endswith(".") for line in listed)
 
 
@@ -94,9 +102,121 @@ def test_an_argument_is_shown_as_it_is_typed(command: str, usage: str, columns: 
     assert argument == usage.split()[-1]
 
 
+def grouped(shown: str) -> dict[str, str]:
+    """Return the rows of each group of a help."""
+    return dict(re.findall(r"^(\w[^\n]*):\n((?:  [^\n]*\n)+)", f"{shown}\n", re.MULTILINE))
+
+
+def test_what_few_users_need_stands_behind_help_all() -> None:
+    short, whole = (
+        re.findall(
+            r"^  (?:-\w, )?(--?\w\S*)", run("probe", form, COLUMNS="80").stdout, re.MULTILINE
+        )
+        for form in ("--help", "--help-all")
+    )
+    assert set(short) < set(whole)
+    assert {"--rto", "--md5", "--option", "--monitor", "--raw"} <= set(whole) - set(short)
+    assert {"--timeout", "-4", "-6", "--data", "--connect", "--brief"} <= set(short)
+    asked = run("help", "probe", COLUMNS="80")
+    assert asked.stdout == run("probe", "--help", COLUMNS="80").stdout
+    every = run("help", "probe", "--all", COLUMNS="80")
+    assert every.stdout == run("probe", "--help-all", COLUMNS="80").stdout
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_help_has_examples_and_they_are_valid(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [] if name == "handshake" else [name]
+    shown = run(*words, "--help", COLUMNS="80").stdout
+    monkeypatch.chdir(ROOT)
+    for example, purpose in EXAMPLES[name]:
+        assert f"  {example}\n      {purpose}\n" in shown
+        command, *args = shlex.split(example.removeprefix("sudo ").partition(" > ")[0])
+        assert command == "handshake"
+        if args[0] == "probe" and "--dry-run" not in args:
+            # Nothing is sent: what is wrong with the options would be said before that.
+            args = [each for each in args if each not in ("-w", "probe.pcapng", "--connect", "-v")]
+            args = [*args[:1], "127.0.0.1:9", *args[2:], "--dry-run"]
+        elif args[0] == "probe":
+            args[1] = "127.0.0.1:9"
+        assert main(args) == 0, example
+    capsys.readouterr()
+
+
+def test_help_without_a_command_is_that_of_the_program() -> None:
+    assert run("help").stdout == run("--help").stdout
+    wrong = run("help", "nope")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert wrong.stderr == "error: help nope: must be probe, replay, list, demo or help\n"
+
+
+def test_the_manual_page_has_every_option_of_every_command() -> None:
+    page = run("help", "--man").stdout
+    assert page.startswith('.TH HANDSHAKE 1 "" "handshake ')
+    plain = page.replace(r"\-", "-").replace(r"\e", "\\")
+    for command in COMMANDS:
+        shown = run(command, "--help-all" if command == "probe" else "--help").stdout
+        for option in re.findall(r"^  (--?\w[\w-]*)", shown, re.MULTILINE):
+            assert f".B {option}" in plain, option
+    macros = {line.split()[0] for line in page.splitlines() if line.startswith(".")}
+    assert macros <= {".TH", ".SH", ".SS", ".TP", ".PP", ".B", ".br", ".nf", ".fi"}
+    for rows in EXAMPLES.values():
+        assert all(f".B {example}" in plain for example, _ in rows)
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("handshake pro", ["probe"]),
+        ("handshake probe --con", ["--connect"]),
+        ("handshake list --fil", ["--filter"]),
+    ],
+)
+def test_a_shell_completes_commands_and_options(typed: str, found: list[str]) -> None:
+    words = {"COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
+    done = subprocess.run(
+        [*PROGRAM],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **words, "_HANDSHAKE_COMPLETE": "complete_bash"},
+    )
+    assert done.stdout.split() == found
+    for shell in ("zsh", "fish"):
+        env = {**os.environ, "_HANDSHAKE_COMPLETE": f"complete_{shell}"}
+        env |= {"_TYPER_COMPLETE_ARGS": typed, "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+        other = subprocess.run([*PROGRAM], capture_output=True, text=True, check=False, env=env)
+        assert all(each in other.stdout for each in found), shell
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_installed_or_shown(shell: str, tmp_path: Path) -> None:
+    env = {**os.environ, "HOME": str(tmp_path)}
+    shown, done = (
+        subprocess.run(
+            [*PROGRAM, f"--{verb}-completion", shell],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=env,
+        )
+        for verb in ("show", "install")
+    )
+    assert "_HANDSHAKE_COMPLETE" in shown.stdout
+    assert done.stdout.startswith(f"completion for {shell} is in {tmp_path}/")
+    written = [path.read_text() for path in tmp_path.rglob("*") if path.is_file()]
+    assert any("_HANDSHAKE_COMPLETE" in text for text in written)
+
+
+def test_an_unknown_shell_is_refused() -> None:
+    done = run("--install-completion", "tcsh")
+    assert done.returncode == 2
+    assert done.stderr == "error: --install-completion tcsh: must be bash, zsh or fish\n"
+
+
 def test_the_many_options_of_probe_stand_in_groups() -> None:
-    shown = run("probe", "--help", COLUMNS="80").stdout
-    groups = dict(re.findall(r"^(\w[^\n]*):\n((?:  [^\n]*\n)+)", f"{shown}\n", re.MULTILINE))
+    groups = grouped(run("probe", "--help-all", COLUMNS="80").stdout)
     assert list(groups) == [
         "Arguments",
         "Targets and rate",
@@ -107,11 +227,12 @@ def test_the_many_options_of_probe_stand_in_groups() -> None:
         "Raw packets or kernel",
         "Output",
         "General options",
+        "Examples",
         "Exit codes",
     ]
     named = {name: re.findall(r"^  (-\S+)", rows, re.MULTILINE) for name, rows in groups.items()}
     assert named["Raw packets or kernel"] == ["--connect", "--raw", "--adopt"]
-    assert named["General options"] == ["--json", "--plain", "--ascii", "-h,"]
+    assert named["General options"] == ["--json", "--plain", "--ascii", "-h,", "--help-all"]
     codes = re.findall(r"^  ([0-9]+) ", groups["Exit codes"], re.MULTILINE)
     assert codes == ["0", "1", "2", "3", "130"]
 

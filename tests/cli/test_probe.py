@@ -32,7 +32,7 @@ from handshake.tcp.icmp import IcmpError
 from handshake.view.ladder import Ladder
 from handshake.view.notation import Numbers
 from handshake.view.probe import ProbeView
-from handshake.view.probe_lines import Tally, result_line
+from handshake.view.probe_lines import ResultRow, Tally
 from handshake.view.theme import THEME
 from tests.cli import fake_prober
 from tests.cli.fake_prober import Asked, FakeProbe
@@ -72,7 +72,7 @@ def test_a_call_is_shown_segment_by_segment_and_then_summed_up(
 ) -> None:
     call = FakeProbe(OPEN, STEPS)
     asked = answer(call)
-    assert main(["probe", "example.org:80", "--timeout", "2.5", "--retries", "1"]) == 0
+    assert main(["probe", "example.org:80", "-v", "--timeout", "2.5", "--retries", "1"]) == 0
     assert asked.timeouts == [Timeouts.of(timeout=2.5, retries=1, observe=1.25)]
     assert asked.options == [ClientOptions()]
     assert call.closed
@@ -95,15 +95,79 @@ def test_a_port_that_is_not_open_exits_with_one(
     answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
 ) -> None:
     answer(FakeProbe(CLOSED, []))
-    assert main(["probe", "example.org", "81"]) == 1
+    assert main(["probe", "example.org", "81", "-v"]) == 1
     assert capsys.readouterr().out.splitlines() == [
         "CLOSED  example.org:81 (198.51.100.7)  RST after 28 ms",
+        "  evidence connect() failed with ECONNREFUSED: a RST answered",
+        "  next     ss -ltn 'sport = :81'  on 198.51.100.7: does a program listen there?",
         "  nothing listens on port 81 (exit 1)",
         "  cause    refused (possible)",
         "  next     On the server: ss -ltn sport = :81 shows whether a program listens;",
         "           capture there (tcpdump -ni any tcp port 81) to see whether the SYN",
         "           arrives.",
     ]
+
+
+SYN_SENT: Final = "SYN from the client, seq=0 win=65160 mss=1460 ws=7 (client SYN-SENT, server ?)"
+ANSWERED: Final = (
+    "SYN-ACK from the server, seq=0 ack=1 win=65160 mss=1460 ws=7 "
+    "(client ESTABLISHED, server SYN-RECEIVED)"
+)
+
+
+def test_in_a_pipe_the_answer_comes_first_in_plain_sentences(
+    answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer(FakeProbe(OPEN, STEPS[:2]), FakeProbe(CLOSED, []))
+    assert main(["probe", "example.org:80"]) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "OPEN  example.org:80 (198.51.100.7)  SYN-ACK after 28.4 ms",
+        "  a program listens on port 80: its SYN-ACK acknowledges our SYN",
+        f"  0.000 ms: {SYN_SENT}",
+        f"  28.000 ms: {ANSWERED}",
+        "  window: 65160, shift 7: up to 8 MiB when scaled",
+        "  mss: 1460, MTU 1500 (Ethernet), or clamped on the path",
+        "  ttl: 52, 12 hops if it started at 64",
+        "  in use: window scaling, SACK, timestamps",
+        "  close: clean, both ends sent a FIN, and both were acknowledged",
+        "",
+        "CLOSED  example.org:81 (198.51.100.7)  RST after 28 ms",
+        "  evidence: connect() failed with ECONNREFUSED: a RST answered",
+        "  next: ss -ltn 'sport = :81' (on 198.51.100.7: does a program listen there?)",
+        "  nothing listens on port 81 (exit 1)",
+    ]
+
+
+@pytest.mark.parametrize("verbose", ["-v", "-vv"])
+def test_verbose_shows_headers_and_very_verbose_octets(
+    verbose: str, answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
+) -> None:
+    packet = bytes(range(64, 104))
+    step = replace(STEPS[0], observed=replace(STEPS[0].observed, packet=packet))
+    answer(FakeProbe(OPEN, [step]))
+    assert main(["probe", "example.org:80", verbose]) == 0
+    out = capsys.readouterr().out
+    assert "── SYN from the client" in out
+    assert ("0000   40 41 42" in out) == (verbose == "-vv")
+
+
+def test_verbose_is_a_form_of_the_text_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["probe", "example.org:80", "-v", "--json"]) == 2
+    assert capsys.readouterr().err == "error: --json and -v are mutually exclusive\n"
+
+
+def test_an_interrupted_probe_says_what_was_known(
+    answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = FakeProbe(OPEN, STEPS[:1], KeyboardInterrupt())
+    answer(call)
+    assert main(["probe", "example.org:80"]) == 130
+    assert capsys.readouterr().out.splitlines() == [
+        "INTERRUPTED  example.org:80 (198.51.100.7)",
+        "  1 SYN sent, no answer so far (exit 130)",
+        f"  0.000 ms: {SYN_SENT}",
+    ]
+    assert call.closed
 
 
 def test_every_address_is_reported_and_one_that_opens_is_enough(
@@ -282,6 +346,8 @@ def test_how_patient_it_is(words: str, timeouts: Timeouts, answer: Callable[...,
         ("--dry-run --brief", says("conflict.dry-run", others=["--brief"])),
         ("--count 2 --monitor prometheus", says("conflict.monitor", others=["--count"])),
         ("--brief --json", "--json and --brief are mutually exclusive"),
+        ("-4 -6", says("conflict.version", others=["-6"])),
+        ("--sort size", "--sort size: must be arrival, arguments, rtt or verdict"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_sent(
@@ -319,6 +385,29 @@ def test_targets_may_stand_in_several_files(
     assert [each["port"] for each in found] == [5, 1, 2, 3, 4]
 
 
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["-4", "127.0.0.1:9"], ["127.0.0.1"]),
+        (["-6", "[::1]:9"], ["::1"]),
+        (["-4", "localhost:9"], ["127.0.0.1"]),
+    ],
+)
+def test_one_version_of_ip_is_probed(
+    words: list[str], found: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["probe", *words, "--dry-run", "--json"]) == 0
+    shown = [json.loads(line)["address"] for line in capsys.readouterr().out.splitlines()]
+    assert shown == found
+
+
+def test_an_address_of_the_other_version_is_no_address_of_this_one() -> None:
+    done = run("probe", "-4", "[::1]:9", "--json")
+    assert done.returncode == 3
+    found = json.loads(done.stdout)
+    assert (found["verdict"], found["reason"]) == ("name-error", "::1: not an IPv4 address (-4)")
+
+
 def test_a_file_that_is_no_text_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "targets"
     path.write_text("127.0.0.1:1\n", encoding="utf-16")
@@ -331,12 +420,14 @@ def test_brief_is_the_line_that_each_of_many_gets(
 ) -> None:
     answer(FakeProbe(OPEN, STEPS), FakeProbe(CLOSED, []))
     assert main(["probe", "example.org:80", "--brief"]) == 1
-    lines = [result_line(each).plain for each in (OPEN, CLOSED)]
+    lines = [ResultRow(each).line().plain for each in (OPEN, CLOSED)]
     assert capsys.readouterr().out.splitlines() == lines
 
 
 REFUSED = replace(
-    CLOSED, reason=because("RST answered our SYN: nothing listens on port 81, or a firewall")
+    CLOSED,
+    verdict=Verdict.LOCAL_ERROR,
+    reason=because("this machine did not send our SYN: a firewall rule rejects it"),
 )
 SHORT = Result(
     target="[::1]:1", address="::1", port=1, verdict=Verdict.OPEN, reason=because(""), rtt=0.0005
@@ -348,22 +439,22 @@ SHORT = Result(
     [
         (
             True,
-            120,
-            14,
+            140,
+            29,
             [
-                f"CLOSED       example.org:81 (198.51.100.7)  28 ms  {REFUSED.reason}",
-                "OPEN         [::1]:1         0.5 ms  close: no answer",
+                f"LOCAL-ERROR  example.org:81 (198.51.100.7)     28.0 ms{'':12}{REFUSED.reason}",
+                f"OPEN         [::1]:1                          0.500 ms{'':12}close: no answer",
             ],
         ),
-        # Where it has no room, it goes on below its target: its causes are not cut.
+        # Where it has no room, the rest is left out, and its causes are not cut.
         (
             True,
             80,
-            14,
+            29,
             [
-                "CLOSED       example.org:81 (198.51.100.7)  28 ms  RST answered our SYN: nothing",
-                "             listens on port 81, or a firewall",
-                "OPEN         [::1]:1         0.5 ms  close: no answer",
+                "LOCAL-ERROR  example.org:81  this machine did not send our SYN: a firewall rule",
+                "  rejects it",
+                "OPEN         [::1]:1                          0.500 ms   close: no answer",
             ],
         ),
         (
@@ -371,23 +462,10 @@ SHORT = Result(
             40,
             14,
             [
-                "CLOSED       example.org:81",
-                "  (198.51.100.7)  28 ms  RST answered",
-                "  our SYN: nothing listens on port 81,",
-                "  or a firewall",
-                "OPEN         [::1]:1  0.5 ms  close: no",
-                "  answer",
-            ],
-        ),
-        # Nor is it aligned, where names would take most of the line.
-        (
-            True,
-            80,
-            50,
-            [
-                "CLOSED       example.org:81 (198.51.100.7)  28 ms  RST answered our SYN: nothing",
-                "             listens on port 81, or a firewall",
-                "OPEN         [::1]:1  0.5 ms  close: no answer",
+                "LOCAL-ERROR  example.org:81  this",
+                "  machine did not send our SYN: a",
+                "  firewall rule rejects it",
+                "OPEN         [::1]:1  close: no answer",
             ],
         ),
         # A pipe has no width.
@@ -396,8 +474,8 @@ SHORT = Result(
             80,
             14,
             [
-                f"CLOSED       example.org:81 (198.51.100.7)  28 ms  {REFUSED.reason}",
-                "OPEN         [::1]:1  0.5 ms  close: no answer",
+                f"LOCAL-ERROR  example.org:81 (198.51.100.7)     28.0 ms{'':12}{REFUSED.reason}",
+                "OPEN         [::1]:1           0.500 ms            close: no answer",
             ],
         ),
     ],
@@ -412,7 +490,7 @@ def test_lines_of_many_are_as_long_as_there_is_room_for(
     lines = LineReport(console, names)
     for each in (REFUSED, SHORT):
         lines.show(each)
-    assert out.getvalue().splitlines() == rows
+    assert [each.rstrip() for each in out.getvalue().splitlines()] == rows
 
 
 def test_quiet_says_nothing_but_by_its_exit_code(
@@ -567,8 +645,8 @@ def test_no_line_is_cut(width: int, names: int) -> None:
         LineReport(console, names).show(result)
         lines = out.getvalue().splitlines()
         assert all(cell_len(each) <= width for each in lines)
-        whole = "".join(result_line(result).plain.split())
-        assert "".join("".join(lines).split()) == whole
+        reason = "".join(str(result.reason).split())
+        assert "".join("".join(lines).split()).endswith(reason)
 
 
 def test_an_icmp_error_is_whole_in_the_ladder() -> None:

@@ -13,7 +13,7 @@ from handshake.prober import Attempt, ClientOptions, Close, Timeouts, Verdict
 from handshake.tcp import Endpoint, Options, Seq, State, Timestamps
 from handshake.tcp import options as opt
 from tests.endpoint.figure import MS, DrawnAttempt, opened
-from tests.reasons import because, explained
+from tests.reasons import because, codes, explained
 from tests.segments import A, B
 
 
@@ -131,6 +131,25 @@ def test_reset_before_any_other_segment() -> None:
     drawn = opened()
     drawn.receive("<SEQ=301><CTL=RST>", 20)
     assert drawn.end == (Verdict.RESET, Close.RESET)
+
+
+@pytest.mark.parametrize(
+    ("text", "late", "verdict"),
+    [
+        ("<SEQ=301><CTL=RST>", 70_000, Verdict.OPEN),
+        ("<SEQ=301><CTL=RST>", 900, Verdict.RESET),
+        ("<SEQ=301><ACK=101><CTL=RST,ACK>", 70_000, Verdict.RESET),
+    ],
+)
+def test_reset_of_an_ack_that_left_late(text: str, late: int, verdict: Verdict) -> None:
+    # A server that has given up answers as any host without a connection: a RST without ACK.
+    drawn = opened()
+    drawn.attempt.postpone(late * MS)
+    drawn.receive(text, late + 20)
+    assert drawn.end == (verdict, Close.RESET)
+    given_up = verdict is Verdict.OPEN
+    assert drawn.attempt.ack_status.late == (late / 1000 if given_up else None)
+    assert ("ack.late" in codes(explained(drawn.attempt))) == given_up
 
 
 @pytest.mark.parametrize(

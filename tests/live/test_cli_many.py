@@ -18,11 +18,19 @@ from tests.schema import valid
 PROBE = [sys.executable, "-m", "handshake", "probe"]
 
 
+def parts(output: str) -> list[list[str]]:
+    """Return the lines between empty ones: results, the reason of each kind, statistics."""
+    return [part.splitlines() for part in output.strip().split("\n\n")]
+
+
 @pytest.mark.live
 def test_each_has_a_line_and_a_summary_follows() -> None:
     with pair() as (client, server), answering(server):
         run = client.run([*PROBE, f"10.77.0.2:{PORT},1-3", f"[fd77::2]:{PORT}"], check=False)
-    *lines, summary, rtt = run.stdout.splitlines()
+    lines, reasons, (summary, rtt) = parts(run.stdout)
+    assert len(reasons) == 1
+    assert reasons[0].startswith("CLOSED       10.77.0.2:")
+    assert " and 2 more: the SYN was answered by a RST: port " in reasons[0]
     assert {tuple(line.split()[:2]) for line in lines} == {
         ("OPEN", f"10.77.0.2:{PORT}"),
         ("OPEN", f"[fd77::2]:{PORT}"),
@@ -72,10 +80,11 @@ def test_repeated_probes_as_ping_does() -> None:
     with pair() as (client, server), answering(server), drop(server, "input", lost):
         options = ["--count", "6", "--interval", "0.1", "--timeout", "0.5", "--retries", "0"]
         run = client.run([*PROBE, f"10.77.0.2:{PORT}", *options], check=False)
-    lines = run.stdout.splitlines()
-    assert sorted(line.split()[0] for line in lines[:6]) == ["FILTERED"] * 3 + ["OPEN"] * 3
-    assert lines[6:9] == ["", f"--- 10.77.0.2:{PORT} ---", "6 probes, 3 answered, 50% loss"]
-    assert lines[9].startswith("rtt min/median/p95/max/stddev = ")
+    rows, reasons, lines = parts(run.stdout)
+    assert sorted(line.split()[0] for line in rows) == ["FILTERED"] * 3 + ["OPEN"] * 3
+    assert [line.split()[0] for line in reasons] == ["FILTERED"]
+    assert lines[:2] == [f"--- 10.77.0.2:{PORT} ---", "6 probes, 3 answered, 50% loss"]
+    assert lines[2].startswith("rtt min/median/p95/max/stddev = ")
     assert run.returncode == 0
 
 
@@ -90,7 +99,7 @@ def test_a_bar_on_a_terminal_alone() -> None:
         os.close(terminal)
         shown = os.read(master, 0xFFFF).decode()
         os.close(master)
-    assert len(out.splitlines()) == 22
+    assert [len(part) for part in parts(out)] == [20, 1, 2]
     assert "\x1b" not in out
     assert "/20" in shown
 
@@ -108,7 +117,9 @@ def test_interrupted_it_ends_at_once_with_its_statistics() -> None:
         running.send_signal(2)
         out, err = running.communicate(timeout=TIMEOUT)
     assert first.startswith("CLOSED ")
-    assert out.startswith("1 probe in ")
+    reasons, statistics = parts(out)
+    assert [line.split()[0] for line in reasons] == ["CLOSED"]
+    assert statistics[0].startswith("1 probe in ")
     assert (running.returncode, err) == (130, "")
 
 
@@ -131,3 +142,22 @@ def test_it_may_go_on_for_years() -> None:
         _, err = running.communicate(timeout=TIMEOUT)
     assert first.startswith("CLOSED ")
     assert (running.returncode, err) == (130, "")
+
+
+@pytest.mark.live
+def test_in_the_order_of_the_arguments_or_by_round_trip() -> None:
+    with pair() as (client, server), answering(server), drop(server, "input", "tcp dport 9"):
+        words = [f"10.77.0.2:9,{PORT},1", "--timeout", "0.3", "--retries", "0"]
+        given = client.run([*PROBE, *words, "--sort", "arguments"], check=False).stdout
+        fastest = client.run([*PROBE, *words, "--sort", "rtt", "--json"], check=False).stdout
+        brief = client.run([*PROBE, *words, "--sort", "verdict", "--brief"], check=False).stdout
+    assert [line.split()[0] for line in parts(given)[0]] == ["FILTERED", "OPEN", "CLOSED"]
+    rtts = [json.loads(line)["rtt"] for line in fastest.splitlines()]
+    assert rtts[:2] == sorted(rtts[:2])
+    assert rtts[2] is None
+    # Brief: no reasons, and still a cause in each row.
+    rows = brief.splitlines()
+    assert [line.split()[0] for line in rows[:3]] == ["OPEN", "CLOSED", "FILTERED"]
+    assert rows[1].endswith("  RST")
+    assert rows[2].endswith("  no answer to 1 SYN")
+    assert rows[3].startswith("3 probes in ")

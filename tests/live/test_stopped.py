@@ -17,6 +17,8 @@ from tests.live.lab.servers import accepting_all
 from tests.live.test_probe import hang_up
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.live.lab.namespaces import Host
 
 PORT: Final = 8080
@@ -78,10 +80,37 @@ def test_a_probe_that_was_stopped(targets: int) -> None:
     assert found == dict.fromkeys(MOMENTS, [("open", "clean")] * targets)
 
 
-def start(client: Host, moment: tuple[str, str, int], targets: list[str]) -> subprocess.Popen[str]:
+@pytest.mark.live
+@pytest.mark.parametrize("words", [["--json"], []])
+def test_a_server_that_gave_up_before_our_ack_left(words: list[str]) -> None:
+    with pair() as (client, server), accepting_all(server, hang_up):
+        server.sysctl("net.ipv4.tcp_synack_retries", 1)  # it gives up after 3 s
+        targets = [f"10.77.0.2:{PORT}"] * 5
+        running = start(client, ("before", "receive", 1), targets, words)
+        eventually(lambda: state(running) in "TZ", "it to stop", 60)
+        time.sleep(STOPPED)
+        running.send_signal(signal.SIGCONT)
+        out, _ = running.communicate(timeout=TIMEOUT)
+    assert running.returncode == 0
+    lines = out.splitlines()
+    if not words:
+        assert [line.split()[0] for line in lines[:5]] == ["OPEN"] * 5
+        return
+    results = [json.loads(line) for line in lines]
+    assert [each["verdict"] for each in results] == ["open"] * 5
+    late = [each["reason"] for each in results if each["close"] == "reset"]
+    assert late
+    assert all("the server had given up by then" in reason for reason in late)
+
+
+def start(
+    client: Host,
+    moment: tuple[str, str, int],
+    targets: list[str],
+    words: Sequence[str] = ("--json",),
+) -> subprocess.Popen[str]:
     """Start a probe that stops at a moment."""
-    words = [*map(str, moment), "probe", *targets, "--json"]
-    argv = [sys.executable, "-c", STOPPING, *words]
+    argv = [sys.executable, "-c", STOPPING, *map(str, moment), "probe", *targets, *words]
     return client.popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
 

@@ -17,7 +17,8 @@ from handshake.errors import HandshakeError
 from handshake.events import Event, Role
 from handshake.messages import Message, table
 from handshake.record import Finding
-from handshake.tcp import Agreement, Seq
+from handshake.tcp import Agreement, Endpoint, Seq
+from handshake.tcp.icmp import IcmpError
 from tests.messages.diagnoses import DIAGNOSES, RULED_OUT
 
 if TYPE_CHECKING:
@@ -347,6 +348,17 @@ _ERROR: Final = "host unreachable (ICMP 3/1)"
 _ANSWERED: Final[dict[str, object]] = {"asked": "FIN", "port": 80}
 
 
+_REPORTED: Final = IcmpError(
+    4,
+    3,
+    13,
+    ip_address("10.9.1.254"),
+    Endpoint.of("10.0.0.1", 4000),
+    Endpoint.of("192.0.2.9", 83),
+    Seq(1),
+)
+
+
 def _verdict(code: str, **values: object) -> Message:
     return Message("verdicts", code, values)
 
@@ -356,6 +368,7 @@ _ACKS: Final = (
     _verdict("ack.retransmitted", count=1, once=True),
     _verdict("ack.retransmitted", count=2, once=False),
     _verdict("ack.silent", watched=1.25),
+    _verdict("ack.late", late=70.25),
     _verdict("ack.too-soon", watched=0.5),
     _verdict("ack.unobserved"),
 )
@@ -595,6 +608,83 @@ ERRORS: Final = tuple(
 )
 
 
+_PROBE_VALUES: Final[dict[str, object]] = {
+    "accepted": 3,
+    "ack": Seq(77),
+    "address": "192.0.2.9",
+    "after": ["1.0", "3.0"],
+    "again": True,
+    "ambiguous": False,
+    "answer": "SYN-ACK",
+    "began": 64,
+    "cause": "close: clean",
+    "close": "clean",
+    "code": 1,
+    "cookie": "0123456789abcdef",
+    "count": 3,
+    "default": 536,
+    "error": _REPORTED,
+    "expected": Seq(1001),
+    "gap": 0.0123,
+    "hops": 12,
+    "known": True,
+    "left": "1.4",
+    "many": True,
+    "most": "at most 64 KiB",
+    "more": 2,
+    "mtu": 1500,
+    "name": "ICMP",
+    "port": 81,
+    "protocol": "ARP",
+    "reason": _verdict("unsent.not-seen"),
+    "reset": 64,
+    "rest": 0,
+    "routers": 12,
+    "rtt": "28.4 ms",
+    "sender": _SENDER,
+    "sent": 2,
+    "server": "192.0.2.7",
+    "shift": 7,
+    "size": "8 MiB",
+    "syn_ack": 52,
+    "target": "10.0.0.1:80",
+    "text": "HTTP/1.0 200 OK",
+    "ttl": 61,
+    "ttls": [52, 61],
+    "usual": True,
+    "waited": "28.4 ms",
+    "what": "SYN-ACK",
+    "why": _verdict("unsent.queued"),
+}
+"""What the sentences of a probe name."""
+
+_MORE_OF_PROBE: Final[tuple[tuple[str, dict[str, object]], ...]] = (
+    ("evidence.reset", {"after": 0.031}),
+    ("evidence.reset", {"after": 0.031, "known": False}),
+    ("cause.late", {"waited": 3.0291}),
+    ("evidence.withheld", {"again": False}),
+    ("fact.mss", {"usual": False, "mtu": 1400}),
+    ("fact.sent", {"rest": 2}),
+    ("title.after", {"ambiguous": True}),
+    ("title.late", {"waited": 3.0291}),
+)
+"""Other values, and sentences with a clause more or less."""
+
+_TIMED: Final = ("cause.late", "evidence.reset", "title.late")
+"""Sentences that name a time, where others name a text."""
+
+PROBE: Final = tuple(
+    Message("probe", code, _PROBE_VALUES | values)
+    for code, values in sorted(
+        (
+            *((each, {}) for each in table("probe") if each not in _TIMED),
+            *_MORE_OF_PROBE,
+        ),
+        key=lambda each: each[0],
+    )
+)
+
+
 def samples(family: str) -> Iterator[tuple[str, str]]:
     """Yield the entry of each sample in its table, and the sentence."""
     match family:
@@ -603,8 +693,8 @@ def samples(family: str) -> Iterator[tuple[str, str]]:
             own = {"events": EVENTS, "findings": FINDINGS, "notes": NOTES}
             for each in own[family]:
                 yield f"{each.code}.{each.variant}" if each.variant else each.code, each.text
-        case "reasons" | "verdicts":
-            for reason in REASONS if family == "reasons" else VERDICTS:
+        case "reasons" | "verdicts" | "probe":
+            for reason in {"reasons": REASONS, "verdicts": VERDICTS, "probe": PROBE}[family]:
                 yield reason.code, str(reason)
         case "diagnosis":
             for diagnosis in DIAGNOSES:
@@ -625,7 +715,10 @@ def golden(family: str) -> str:
     return "\n".join(f"{key}\n{wrap.fill(text)}\n" for key, text in samples(family))
 
 
-FAMILIES: Final = ("diagnosis", "events", "findings", "notes", "reasons", "verdicts", "errors")
+FAMILIES: Final = (
+    *("diagnosis", "events", "findings", "notes"),
+    *("reasons", "verdicts", "probe", "errors"),
+)
 
 
 if __name__ == "__main__":

@@ -174,6 +174,25 @@ def test_the_sentences_of_verdicts_are_those_that_the_source_names() -> None:
     assert named == set(messages.table("verdicts"))
 
 
+def test_the_sentences_of_probes_are_those_that_the_source_names() -> None:
+    named = set()
+    for function, call in calls("probe_message", "_say"):
+        match argument(call, 0):
+            case ast.JoinedStr(values=[ast.Constant(value=str(prefix)), *_]):
+                # The rest is a name of the program's own, as a verdict: each has its sentence.
+                named |= {each for each in messages.table("probe") if each.startswith(prefix)}
+            case code:
+                named |= possible(code, function)
+    labels = {each for each in messages.table("probe") if each.startswith("label.")}
+    assert named | labels == set(messages.table("probe"))
+
+
+def test_evidence_fits_on_the_line_of_its_label() -> None:
+    assert [
+        text for key, text in samples("probe") if key.startswith("evidence.") and len(text) > 69
+    ] == []
+
+
 def test_the_sentences_of_diagnoses_are_those_that_the_source_names() -> None:
     claimed = {
         code for function, call in calls("Claim") for code in possible(call.args[0], function)

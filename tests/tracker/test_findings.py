@@ -242,6 +242,14 @@ CASES: dict[str, tuple[tuple[str, ...], list[str]]] = {
         (*OPEN, DATA, "B <SEQ=301><ACK=106><CTL=RST,ACK>"),
         ["reset-after-accept@5"],
     ),
+    "reset by a server that may never have accepted": (
+        (*OPEN, "B <SEQ=301><CTL=RST>"),
+        [],
+    ),
+    "reset without ACK by a server that had accepted": (
+        (*OPEN, DATA, "B <SEQ=301><ACK=106><CTL=ACK>", "B <SEQ=301><CTL=RST>"),
+        ["reset-after-accept@6"],
+    ),
     "reset after the client had left": (
         (*OPEN, "A <SEQ=101><ACK=301><CTL=FIN,ACK>", "B <SEQ=301><ACK=102><CTL=RST,ACK>"),
         [],

@@ -1,9 +1,16 @@
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
+from ipaddress import ip_address
 
+import pytest
+from rich.cells import cell_len
+
+from handshake.messages import Message
 from handshake.prober import Close, Result, Verdict
-from handshake.view.probe_lines import Series, Tally, result_line
+from handshake.tcp import Endpoint, Seq
+from handshake.tcp.icmp import IcmpError
+from handshake.view.probe_lines import Kinds, ResultRow, Series, Tally, shortened, three_digits
 from tests.reasons import because
 
 OPEN = Result(
@@ -30,19 +37,38 @@ SILENT = Result(
     port=80,
     verdict=Verdict.FILTERED,
     reason=because("nothing\x1b[2J answered"),
+    syn_sent=3,
 )
+
+
+LATE = "close: clean; 3 SYNs, 3.03 s after the first"
 
 
 @pytest.mark.parametrize(
     ("result", "shown"),
     [
-        (OPEN, "OPEN         10.0.0.1:80  0.42 ms  close: clean"),
-        (GUESS, "OPEN         10.0.0.1:80  1.5 s?  close: no answer"),
-        (SILENT, "FILTERED     a.example:80 (10.0.0.2)  nothing\\x1b[2J answered"),
+        (OPEN, "OPEN         10.0.0.1:80    0.420 ms            close: clean"),
+        (
+            replace(OPEN, ttl=64, rtt=0.0205),
+            "OPEN         10.0.0.1:80     20.5 ms   ttl 64   close: clean",
+        ),
+        (GUESS, "OPEN         10.0.0.1:80     1500 ms?           close: no answer"),
+        (
+            replace(OPEN, syn_sent=3, waited=3.0291),
+            f"{'OPEN':13}10.0.0.1:80    0.420 ms{'':12}{LATE}",
+        ),
+        (
+            SILENT,
+            "FILTERED     a.example:80 (10.0.0.2)                        no answer to 3 SYNs",
+        ),
+        (
+            replace(SILENT, verdict=Verdict.NAME_ERROR),
+            "NAME-ERROR   a.example:80 (10.0.0.2)                        nothing\\x1b[2J answered",
+        ),
     ],
 )
 def test_a_result_is_a_line(result: Result, shown: str) -> None:
-    assert result_line(result).plain == shown
+    assert ResultRow(result).line().plain == shown
 
 
 def test_what_many_add_up_to() -> None:
@@ -168,3 +194,89 @@ def test_what_was_not_sent_or_is_unreachable_was_not_lost(verdicts: str, shown: 
             )
         )
     assert series.lines()[2].plain == shown
+
+
+PROHIBITED = Result(
+    target="10.9.9.3:83",
+    address="10.9.9.3",
+    port=83,
+    verdict=Verdict.UNREACHABLE,
+    reason=Message("verdicts", "unreachable.router", {"sender": "10.9.1.254", "error": "why"}),
+    icmp=IcmpError(
+        4,
+        3,
+        13,
+        ip_address("10.9.1.254"),
+        Endpoint.of("10.9.9.1", 4000),
+        Endpoint.of("10.9.9.3", 83),
+        Seq(1),
+    ),
+    rtt=0.0123,
+    ttl=63,
+    syn_sent=1,
+)
+
+
+@pytest.mark.parametrize(
+    ("width", "rows"),
+    [
+        (
+            90,
+            ["UNREACHABLE  10.9.9.3:83     12.3 ms   ttl 63   admin-prohibited by 10.9.1.254"],
+        ),
+        # The TTL says least, then the round trip, then the middle of the target.
+        (74, ["UNREACHABLE  10.9.9.3:83     12.3 ms   admin-prohibited by 10.9.1.254"]),
+        (60, ["UNREACHABLE  10.9.9.3:83  admin-prohibited by 10.9.1.254"]),
+        (40, ["UNREACHABLE  10.9.9.3:83", "  admin-prohibited by 10.9.1.254"]),
+    ],
+)
+def test_what_does_not_fit_is_left_out_but_never_the_cause(width: int, rows: list[str]) -> None:
+    assert [each.plain for each in ResultRow(PROHIBITED).lines(width)] == rows
+
+
+def test_of_a_long_target_the_port_remains() -> None:
+    name = replace(PROHIBITED, target=f"{'long-' * 14}name.example:83", address="10.9.9.3")
+    rows = [each.plain for each in ResultRow(name).lines(80)]
+    assert rows[0].startswith("UNREACHABLE  long-")
+    assert rows[0].endswith("-name.example:83")
+    assert "…" in rows[0]
+    assert rows[1] == "  admin-prohibited by 10.9.1.254"
+    assert cell_len(rows[0]) == 80
+    long = "[2001:db8:85a3:8d3:1319:8a2e:370:7348]:443"
+    assert shortened(long, 20, "…") == "[2001:db8…:7348]:443"
+    assert cell_len(shortened("한글한글한글.example:443", 16, "…")) <= 16
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        (0.00123, "0.00123"),
+        (0.058149, "0.0581"),
+        (0.42, "0.420"),
+        (9.996, "10.0"),
+        (28.04, "28.0"),
+        (99.96, "100"),
+        (999.7, "1000"),
+        (12345.6, "12346"),
+        (0.0000042, "0.000004"),
+        (0, "0.000000"),
+    ],
+)
+def test_three_digits_tell_enough(number: float, shown: str) -> None:
+    assert three_digits(number) == shown
+
+
+def test_the_reason_stands_once_for_each_kind() -> None:
+    kinds = Kinds()
+    closed = replace(
+        OPEN, verdict=Verdict.CLOSED, reason=Message("verdicts", "closed", {"port": 80})
+    )
+    for each in (OPEN, closed, PROHIBITED, replace(closed, target="10.0.0.9:80"), closed):
+        kinds.add(each)
+    assert [each.plain for each in kinds.lines(None)] == [
+        "",
+        f"CLOSED       10.0.0.1:80 and 2 more: {closed.reason}",
+        "UNREACHABLE  10.9.9.3:83: 10.9.1.254 reports: why",
+    ]
+    assert all(each.cell_len <= 60 for each in kinds.lines(60))
+    assert Kinds().lines(None) == []

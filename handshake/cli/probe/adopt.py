@@ -60,7 +60,7 @@ def _opened(
 ) -> Iterator[socket]:
     """Yield a socket for each address that opens; print the result of each."""
     from handshake.prober import Result, probes
-    from handshake.view.probe_lines import result_line
+    from handshake.view.probe_lines import ResultRow
 
     def report(text: str) -> None:
         if not quiet:
@@ -69,14 +69,14 @@ def _opened(
     for probe in probes(target, timeouts, options):
         if isinstance(probe, Result):
             results.append(probe)
-            report(result_line(probe).plain)
+            report(ResultRow(probe).line().plain)
             continue
         with closing(probe):
             sock = probe.adopt()
         # Its packet and raw sockets are closed: whatever the peer sends, it finds none of them.
         if sock is None:
             results.append(probe.result)
-            report(result_line(probe.result).plain)
+            report(ResultRow(probe.result).line().plain)
             continue
         report(f"OPEN  {printable(probe.target.text)}: handed over to the kernel")
         yield sock

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
@@ -29,6 +30,8 @@ def probe(
     context: typer.Context,
     target: opt.Targets = None,
     file: opt.File = None,
+    only_v4: opt.OnlyV4 = False,
+    only_v6: opt.OnlyV6 = False,
     timeout: opt.Timeout = None,
     retries: opt.Retries = 2,
     rto: opt.Rto = _RTO,
@@ -63,8 +66,10 @@ def probe(
     raw: opt.Raw = False,
     adopt: opt.Adopt = False,
     write: opt.Write = None,
+    verbose: opt.Verbose = 0,
     quiet: opt.Quiet = False,
     brief: opt.Brief = False,
+    sort: opt.Sort = "arrival",
     monitor: opt.Monitor = None,
     dry_run: opt.DryRun = False,
     as_json: Json = False,
@@ -73,9 +78,10 @@ def probe(
 ) -> None:
     """Open a TCP connection, close it again, and explain what happened.
 
-    With one target, shows every segment as it passes, with its header and what both sockets
-    know. With several (host:80,443,8000-8010, --file), prints a line per result. Sends its
-    own raw packets, which needs CAP_NET_RAW; without it, uses the kernel's connect().
+    With one target: verdict, evidence and what to do next, then the segments; -v shows the header
+    of each and what both sockets know. With several (host:80,443,8000-8010, --file), prints a
+    line per result. Sends its own raw packets, which needs CAP_NET_RAW; without it, uses the
+    kernel's connect().
     """
     from handshake.cli.probe.report import Output
     from handshake.cli.probe.values import check_conflicts
@@ -132,9 +138,13 @@ def probe(
         closing=values.close_mode(close),
     )
     check(options)
-    output = Output(as_json, plain, ascii_only, quiet, monitor, write, brief)
+    output = Output(
+        *(as_json, plain, ascii_only, quiet, monitor, write, brief, verbose),
+        order=sort,
+    )
     with ExitStack() as stack:
-        found = _targets(target or [], file or [], stack)
+        version = 4 if only_v4 else 6 if only_v6 else None
+        found = _targets(target or [], file or [], stack, version)
         if dry_run:
             from handshake.cli.probe.dry_run import show_syns
 
@@ -187,7 +197,9 @@ def _use_raw_packets(*, connect: bool, required: bool) -> bool:
     return False
 
 
-def _targets(given_targets: Sequence[str], files: Sequence[str], stack: ExitStack) -> list[Target]:
+def _targets(
+    given_targets: Sequence[str], files: Sequence[str], stack: ExitStack, version: int | None
+) -> list[Target]:
     """Return the targets: all are parsed before the first is probed."""
     from handshake.prober import loopback_listener, targets
 
@@ -196,4 +208,6 @@ def _targets(given_targets: Sequence[str], files: Sequence[str], stack: ExitStac
         from handshake.cli.probe.many import read_files
 
         found += read_files(files)
-    return found or [stack.enter_context(loopback_listener())]
+    if not found:
+        return [stack.enter_context(loopback_listener())]
+    return found if version is None else [replace(each, version=version) for each in found]

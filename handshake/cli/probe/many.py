@@ -59,10 +59,11 @@ class ManyProbes:
         rounds = self.count or 1
         probes = iter(targets) if self.count is None else _numbered(targets, self.count)
         out = console(plain=self.output.plain)
+        # The address of a name, which stands behind it, is not known yet.
         widest = max(cell_len(each.text) for each in targets)
         if self.count is not None:
             widest += len(f"{_NUMBER_SIGN}{self.count}")
-        report = self.output.report(out, widest)
+        report = self.output.report(out, widest, [each.text for each in targets])
         tally = Tally()
         series: dict[str, Series] = {}
         began = time.monotonic()

@@ -1,4 +1,4 @@
-"""`handshake probe` with one target: each segment as it passes, then the result."""
+"""`handshake probe` with one target: a live ladder while it runs, then the answer first."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from handshake.cli.probe.report import Output
     from handshake.events import Step
     from handshake.prober import ClientOptions, Probe, Result, Target, Timeouts
+    from handshake.view.probe_live import LiveView
 
 
 def show_one(
@@ -30,7 +31,7 @@ def show_one(
 
     report = output.report(console(plain=output.plain))
     in_full = output.as_text and not output.brief
-    screen = ProbeScreen(plain=output.plain, ascii_only=output.ascii_only) if in_full else None
+    screen = ProbeScreen(output) if in_full else None
 
     def results() -> Generator[Result, None, None]:
         with output.evidence() as evidence, ExitStack() as stack:
@@ -76,12 +77,15 @@ def _result(probe: Probe | Result) -> Result:
 class ProbeScreen:
     """Shows each probe as it happens, then its result."""
 
-    def __init__(self, *, plain: bool, ascii_only: bool) -> None:
+    def __init__(self, output: Output) -> None:
         from handshake.cli.console import console, glyphs, show
+        from handshake.linux.privileges import Shell
 
-        self._console = console(plain=plain)
+        self._output = output
+        self._console = console(plain=output.plain)
         self._print = partial(show, self._console)
-        self._glyphs = glyphs(ascii_only=ascii_only)
+        self._glyphs = glyphs(ascii_only=output.ascii_only)
+        self._shell = Shell.ours()
         self._shown = 0
 
     def show(self, probe: Probe | Result) -> Result:
@@ -97,16 +101,57 @@ class ProbeScreen:
         if isinstance(probe, Result):
             result = probe
         else:
-            with closing(probe):
-                self._follow(probe, steps)
-                result = probe.finish()
-        if steps:
+            try:
+                with closing(probe):
+                    self._follow(probe, steps)
+                    result = probe.finish()
+            except (KeyboardInterrupt, SystemExit):
+                width = self._console.width if self._console.is_terminal else None
+                self._print(self._live(probe, steps).interrupted(width))
+                raise
+        verbose = bool(self._output.verbose)
+        if steps and verbose:
             self._print([line()])
-        self._print(ProbeView(result, steps, self._glyphs).lines(self._console.width))
+        view = ProbeView(
+            result, steps, self._glyphs, self._output.language, verbose, shell=self._shell
+        )
+        if verbose or self._console.is_terminal:
+            self._print(view.lines(self._console.width))
+        else:
+            self._print(view.sentences())
         return result
 
     def _follow(self, probe: Probe, steps: list[Step]) -> None:
-        """Show each step as it passes, and append it to `steps`."""
+        """Append each step to `steps` as it passes, and show it where it can be seen."""
+        if self._output.verbose:
+            self._explain(probe, steps)
+        elif self._console.is_terminal and not self._console.is_dumb_terminal:
+            from handshake.cli.probe.live import LiveLadder
+
+            with LiveLadder(self._console, partial(self._live, probe, steps)) as ladder:
+                for step in probe.rounds():
+                    if step is not None:
+                        steps.append(step)
+                    ladder.update()
+        else:
+            steps += probe
+
+    def _live(self, probe: Probe, steps: list[Step]) -> LiveView:
+        from handshake.view.probe_live import LiveView
+
+        return LiveView(
+            probe.target.text,
+            str(probe.remote.address),
+            steps,
+            probe.errors,
+            probe.waiting,
+            self._glyphs,
+            self._output.language,
+        )
+
+    def _explain(self, probe: Probe, steps: list[Step]) -> None:
+        """Show the header of each step as it passes, and what both sockets know."""
+        from handshake.view.hexdump import HexDump
         from handshake.view.notation import Numbers
         from handshake.view.probe import heading
         from handshake.view.step import ROOM, Explanation
@@ -117,8 +162,11 @@ class ProbeScreen:
             earlier = next((each for each in reversed(steps) if each.by is step.by), None)
             before = steps[-1] if steps else None
             if before is None:
-                self._print([heading(probe.target.text, str(probe.remote.address))])
+                address = str(probe.remote.address)
+                self._print([heading(probe.target.text, address, self._output.language)])
             steps.append(step)
             numbers = Numbers.of(steps)
             shown = Explanation(step, numbers, before, earlier, pictured, self._glyphs)
             self._print(shown.lines(width))
+            if self._output.verbose > 1:
+                self._print(HexDump(step.observed).lines())

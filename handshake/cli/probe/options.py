@@ -28,6 +28,8 @@ _data = partial(typer.Option, rich_help_panel="After the handshake")
 _engine = partial(typer.Option, rich_help_panel="Raw packets or kernel")
 _output = partial(typer.Option, rich_help_panel="Output")
 
+# Those that few users need are hidden: `--help-all` shows them, too.
+
 Targets: TypeAlias = Annotated[
     list[str] | None,
     typer.Argument(
@@ -45,6 +47,8 @@ File: TypeAlias = Annotated[
         "stdin. Repeatable.",
     ),
 ]
+OnlyV4: TypeAlias = Annotated[bool, _targets("-4", help="Probe only IPv4 addresses.")]
+OnlyV6: TypeAlias = Annotated[bool, _targets("-6", help="Probe only IPv6 addresses.")]
 Count: TypeAlias = Annotated[
     int | None,
     _targets(
@@ -55,16 +59,19 @@ Interval: TypeAlias = Annotated[
     float,
     _targets(
         metavar="SECONDS",
+        hidden=True,
         help="With --count: time between probes of a target, if --rate allows.",
     ),
 ]
 Rate: TypeAlias = Annotated[
     float,
-    _targets(metavar="N", help="Maximum number of new probes per second."),
+    _targets(metavar="N", hidden=True, help="Maximum number of new probes per second."),
 ]
 Concurrency: TypeAlias = Annotated[
     int,
-    _targets(metavar="N", min=1, max=16384, help="Maximum number of concurrent probes."),
+    _targets(
+        metavar="N", min=1, max=16384, hidden=True, help="Maximum number of concurrent probes."
+    ),
 ]
 
 Timeout: TypeAlias = Annotated[
@@ -84,6 +91,7 @@ Rto: TypeAlias = Annotated[
     float,
     _timeouts(
         metavar="SECONDS",
+        hidden=True,
         help="Time until the first retransmission; doubles each time.",
     ),
 ]
@@ -91,6 +99,7 @@ Observe: TypeAlias = Annotated[
     float | None,
     _timeouts(
         metavar="SECONDS",
+        hidden=True,
         help="Watch this long for SYN-ACK retransmissions, the sign that our ACK was lost or "
         "dropped. Ends early if the peer shows that it arrived.",
         show_default="1.25; 0 with several targets, where the FIN shows it; 8 with --no-ack",
@@ -99,7 +108,9 @@ Observe: TypeAlias = Annotated[
 Hold: TypeAlias = Annotated[
     float,
     _timeouts(
-        metavar="SECONDS", help="How long to keep the connection open, unless the peer closes it."
+        metavar="SECONDS",
+        hidden=True,
+        help="How long to keep the connection open, unless the peer closes it.",
     ),
 ]
 
@@ -111,6 +122,7 @@ Window: TypeAlias = Annotated[
     int | None,
     _syn(
         metavar="OCTETS",
+        hidden=True,
         help="Receive window to advertise.",
         show_default="about 64 KiB",
     ),
@@ -120,24 +132,28 @@ WindowScale: TypeAlias = Annotated[
     _syn(
         "--wscale",
         metavar="SHIFT",
+        hidden=True,
         help="Window scale option.",
         show_default="7",
     ),
 ]
-NoWindowScale: TypeAlias = Annotated[bool, _syn("--no-wscale", help="Send no window scale option.")]
+NoWindowScale: TypeAlias = Annotated[
+    bool, _syn("--no-wscale", hidden=True, help="Send no window scale option.")
+]
 Sack: TypeAlias = Annotated[
     bool,
-    _syn("--sack/--no-sack", help="Send the SACK-permitted option."),
+    _syn("--sack/--no-sack", hidden=True, help="Send the SACK-permitted option."),
 ]
 Timestamps: TypeAlias = Annotated[
     bool,
-    _syn("--timestamps/--no-timestamps", help="Send the timestamps option."),
+    _syn("--timestamps/--no-timestamps", hidden=True, help="Send the timestamps option."),
 ]
 Ecn: TypeAlias = Annotated[bool, _syn("--ecn", help="Ask for ECN (RFC 3168).")]
 FastOpen: TypeAlias = Annotated[
     str | None,
     _syn(
         metavar="[=COOKIE]",
+        hidden=True,
         help="Request a Fast Open cookie; with COOKIE (hexadecimal), send --data in the SYN.",
     ),
 ]
@@ -146,6 +162,7 @@ Md5: TypeAlias = Annotated[
     _syn(
         "--md5",
         metavar="KEY",
+        hidden=True,
         help="Sign every segment with MD5 (RFC 2385); like Linux, send no timestamps then.",
     ),
 ]
@@ -154,6 +171,7 @@ OtherOptions: TypeAlias = Annotated[
     _syn(
         "--option",
         metavar="KIND:HEX",
+        hidden=True,
         help="Add any TCP option, with its data in hexadecimal. Repeatable.",
     ),
 ]
@@ -161,12 +179,19 @@ SynFlags: TypeAlias = Annotated[
     str | None,
     _syn(
         metavar="FLAGS",
+        hidden=True,
         help="Control bits of the first segment instead of SYN: SYN,ECE or FIN or none.",
     ),
 ]
 SequenceNumber: TypeAlias = Annotated[
     int | None,
-    _syn("--seq", metavar="N", help="Initial sequence number.", show_default="unpredictable"),
+    _syn(
+        "--seq",
+        metavar="N",
+        hidden=True,
+        help="Initial sequence number.",
+        show_default="unpredictable",
+    ),
 ]
 
 Source: TypeAlias = Annotated[
@@ -175,7 +200,7 @@ Source: TypeAlias = Annotated[
 ]
 SourcePort: TypeAlias = Annotated[
     int,
-    _source(metavar="PORT", help="Source port; 0 for any."),
+    _source(metavar="PORT", hidden=True, help="Source port; 0 for any."),
 ]
 Interface: TypeAlias = Annotated[
     str | None,
@@ -187,7 +212,7 @@ Ttl: TypeAlias = Annotated[
 ]
 Tos: TypeAlias = Annotated[
     int,
-    _source("--tos", metavar="N", help="Type of service (IPv6: traffic class)."),
+    _source("--tos", metavar="N", hidden=True, help="Type of service (IPv6: traffic class)."),
 ]
 
 Data: TypeAlias = Annotated[
@@ -210,7 +235,7 @@ NoAck: TypeAlias = Annotated[
 ]
 Close: TypeAlias = Annotated[
     str,
-    _data(metavar="fin|rst|none", help="How to close the connection."),
+    _data(metavar="fin|rst|none", hidden=True, help="How to close the connection."),
 ]
 
 Connect: TypeAlias = Annotated[
@@ -219,7 +244,7 @@ Connect: TypeAlias = Annotated[
 ]
 Raw: TypeAlias = Annotated[
     bool,
-    _engine("--raw", help="Never fall back to --connect: fail without the privilege."),
+    _engine("--raw", hidden=True, help="Never fall back to --connect: fail without the privilege."),
 ]
 Adopt: TypeAlias = Annotated[
     bool,
@@ -232,7 +257,25 @@ Adopt: TypeAlias = Annotated[
 
 Brief: TypeAlias = Annotated[
     bool,
-    _output("--brief", help="Print one line per address, even for a single target."),
+    _output("--brief", help="Print only a row per address, even for a single target."),
+]
+Verbose: TypeAlias = Annotated[
+    int,
+    _output(
+        "-v",
+        "--verbose",
+        count=True,
+        show_default=False,
+        help="Show each segment's header and what both sockets know, as they pass; -vv its octets, "
+        "too.",
+    ),
+]
+Sort: TypeAlias = Annotated[
+    str,
+    _output(
+        metavar="ORDER",
+        help="Of many results: arrival, or at the end in the order of arguments, rtt or verdict.",
+    ),
 ]
 Quiet: TypeAlias = Annotated[
     bool,
@@ -240,7 +283,9 @@ Quiet: TypeAlias = Annotated[
 ]
 Monitor: TypeAlias = Annotated[
     str | None,
-    _output(metavar="nagios|prometheus", help="Print the result for a monitoring system."),
+    _output(
+        metavar="nagios|prometheus", hidden=True, help="Print the result for a monitoring system."
+    ),
 ]
 DryRun: TypeAlias = Annotated[
     bool,

@@ -8,6 +8,7 @@ from typing import Final
 
 _NEEDED: Final = (
     "handshake.cli.console",
+    "handshake.cli.probe.live",
     "handshake.cli.relay",
     "handshake.export.evidence",
     "handshake.export.monitor",
@@ -15,8 +16,10 @@ _NEEDED: Final = (
     "handshake.prober.diagnosis",
     "handshake.prober.rst_origin",
     "handshake.record",
+    "handshake.view.hexdump",
     "handshake.view.step",
     "handshake.view.probe",
+    "handshake.view.probe_live",
     "handshake.view.probe_lines",
     "handshake.view.layout",
     "handshake.view.notation",

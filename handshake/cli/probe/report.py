@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from handshake.errors import LocalError, UsageError, system_error
+from handshake.messages import ENGLISH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
     from handshake.prober.userspace.connection import PacketObserver
     from handshake.tcp import Observed
     from handshake.tcp.icmp import IcmpError
+    from handshake.view.probe_lines import Kinds
 
 MONITORS: Final = ("nagios", "prometheus")
+ORDERS: Final = ("arrival", "arguments", "rtt", "verdict")
+"""In what order many results are printed: as they come, or at the end."""
 
 
 class ProbeReport(Protocol):
@@ -40,36 +44,81 @@ class ProbeReport(Protocol):
 
 @dataclass(frozen=True)
 class LineReport:
-    """Prints a line per result; on a terminal aligned, and in as many lines as it needs."""
+    """Prints a row per result, aligned; a terminal gets it in as many lines as it needs."""
 
     console: Console
     name_width: int = 0
     """The width of the longest target."""
 
+    language: str = ENGLISH
+    ascii_only: bool = False
+    kinds: Kinds | None = None
+    """Keeps the reasons that are told once for each kind; None to tell none."""
+
     def show(self, result: Result) -> None:
-        """Print a result in a line, which nothing cuts; a terminal gets it in several."""
-        from rich.cells import cell_len
+        """Print a result in a row, whose cause nothing cuts."""
+        from handshake.cli.console import glyphs, show
+        from handshake.view.probe_lines import ResultRow
 
-        from handshake.view.probe_lines import result_line, result_lines
+        if self.kinds is not None:
+            self.kinds.add(result)
+        ellipsis = glyphs(ascii_only=self.ascii_only).ellipsis
+        row = ResultRow(result, self.name_width, self.language, ellipsis)
+        show(self.console, row.lines(self.console.width) if self._on_terminal else [row.line()])
 
-        if not self.console.is_terminal:
-            self.statistics([result_line(result)])
-            return
-        width = self.console.width
-        if self.name_width <= width // 3:
-            spare = self.name_width - cell_len(result.target)
-            result = replace(result, target=result.target + " " * spare)
-        self.statistics(result_lines(result, width))
+    @property
+    def _on_terminal(self) -> bool:
+        return self.console.is_terminal
 
     def statistics(self, lines: Sequence[Text]) -> None:
-        """Print the lines."""
+        """Print the reasons, then the lines."""
         from handshake.cli.console import show
+        from handshake.view.layout import line
 
-        show(self.console, lines)
+        reasons = []
+        if self.kinds is not None:
+            reasons = self.kinds.lines(self.console.width if self._on_terminal else None)
+        gap = [line()] if reasons and lines and lines[0].plain else []
+        show(self.console, [*reasons, *gap, *lines])
 
     def end(self, code: int) -> int:
         """Return the code: there is nothing to add."""
         return code
+
+
+@dataclass
+class Sorted:
+    """Keeps the results until the end, to print them in an order."""
+
+    report: ProbeReport
+    order: str
+    """One of `ORDERS`."""
+
+    targets: Sequence[str] = ()
+    """The targets as they were given."""
+
+    kept: list[Result] = field(default_factory=list)
+
+    def show(self, result: Result) -> None:
+        """Keep a result."""
+        self.kept.append(result)
+
+    def statistics(self, lines: Sequence[Text]) -> None:
+        """Print the results in their order, then the lines."""
+        places = {each: place for place, each in reversed(list(enumerate(self.targets)))}
+        keys: dict[str, Callable[[Result], Any]] = {
+            "arguments": lambda each: places.get(each.target.partition(" #")[0], len(places)),
+            "rtt": lambda each: (each.rtt is None, each.rtt or 0),
+            "verdict": lambda each: list(type(each.verdict)).index(each.verdict),
+        }
+        for each in sorted(self.kept, key=keys[self.order]):
+            self.report.show(each)
+        self.kept.clear()
+        self.report.statistics(lines)
+
+    def end(self, code: int) -> int:
+        """Return the code, or what the report makes of it."""
+        return self.report.end(code)
 
 
 class JsonReport:
@@ -142,9 +191,17 @@ class Output:
     brief: bool = False
     """Whether to print only a line per address, even for one target."""
 
+    verbose: int = 0
+    """1: show the header of each segment, and both sockets; 2: also its octets."""
+
+    language: str = ENGLISH
+    order: str = ORDERS[0]
+
     def __post_init__(self) -> None:
         if self.monitor is not None and self.monitor not in MONITORS:
             raise UsageError("choice", option="--monitor", value=self.monitor, choices=MONITORS)
+        if self.order not in ORDERS:
+            raise UsageError("choice", option="--sort", value=self.order, choices=ORDERS)
         forms = {
             "--json": self.as_json,
             "--quiet": self.quiet,
@@ -152,6 +209,8 @@ class Output:
             "--monitor": bool(self.monitor),
         }
         chosen = [name for name, given in forms.items() if given]
+        if self.verbose and chosen:
+            chosen.append("-v")
         if self.write == "-" and not self.quiet:
             chosen.append("-w -")
         if len(chosen) > 1:
@@ -167,13 +226,28 @@ class Output:
         """Whether every segment must be kept."""
         return self.as_json or self.write is not None
 
-    def report(self, console: Console, name_width: int = 0) -> ProbeReport:
-        """Return what prints the results; `name_width` aligns lines."""
+    def report(
+        self, console: Console, name_width: int = 0, targets: Sequence[str] | None = None
+    ) -> ProbeReport:
+        """Return what prints the results of many `targets`; `name_width` aligns their rows."""
+        report = self._report(console, name_width, many=targets is not None)
+        if targets is None or self.order == ORDERS[0]:
+            return report
+        return Sorted(report, self.order, targets)
+
+    def _report(self, console: Console, name_width: int, *, many: bool) -> ProbeReport:
         if self.as_json:
             return JsonReport()
         if self.monitor is not None:
             return MonitorReport(self.monitor)
-        return LineReport(console, name_width) if self.as_text else QuietReport()
+        if not self.as_text:
+            return QuietReport()
+        kinds = None
+        if many and not self.brief:
+            from handshake.view.probe_lines import Kinds
+
+            kinds = Kinds(self.language)
+        return LineReport(console, name_width, self.language, self.ascii_only, kinds)
 
     @contextmanager
     def evidence(self) -> Iterator[Evidence]:

@@ -173,6 +173,7 @@ def timeout(seconds: float | None, retries: int, rto: float) -> float:
 
 
 _CONFLICTS: Final = {
+    "-4": ("-6",),
     "--wscale": ("--no-wscale",),
     "--md5": ("--timestamps",),
     "--no-ack": ("--close", "--hold"),
@@ -209,7 +210,8 @@ def check_conflicts(context: typer.Context) -> None:
     for option, others in _CONFLICTS.items():
         conflicting = [each for each in others if each in given]
         if option in given and conflicting:
-            raise UsageError(f"conflict.{option.removeprefix('--')}", others=conflicting)
+            name = "version" if option == "-4" else option.removeprefix("--")
+            raise UsageError(f"conflict.{name}", others=conflicting)
     for option, other in _REQUIRES.items():
         if option in given and other not in given:
             raise UsageError("conflict.requires", option=option, other=other)

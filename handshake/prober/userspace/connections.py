@@ -55,6 +55,12 @@ _ABORT_TIME: Final = NS_PER_SECOND
 _LATE: Final = NS_PER_SECOND // 10
 """A delay between a decision to send and the departure that no timer need notice."""
 
+_TOGETHER: Final = 32
+"""Connections whose answers leave, or whose results are taken, at once.
+
+A busy machine may stop us at any time: what waits for the others should not wait for long.
+"""
+
 _PORTS_AHEAD: Final = 64
 """Ports that the packet filter lets through before they are used."""
 
@@ -156,9 +162,9 @@ class UserspaceConnections:
         return self._packet_socket
 
     def results(self) -> Iterator[Result]:
-        """Yield the results since the last time; first, send the SYNs of what has begun."""
+        """Yield some of the results that there are; first, send the SYNs of what has begun."""
         self._send_waiting()
-        while self.ended:
+        for _ in range(min(_TOGETHER, len(self.ended))):
             connection = self.ended.popleft()
             yield build_result(connection, self._decode, tracked(connection))
 
@@ -254,6 +260,8 @@ class UserspaceConnections:
             elif not outgoing:
                 packets = connection.session.received(captured, peeked, now)
                 self._waiting.append((connection, packets, now))
+                if len(self._waiting) >= _TOGETHER:
+                    self._send_waiting()
             elif peeked[3] & _SYN_ACK == SYN_BIT:
                 connection.syns.append(captured)
         self._send_waiting()

@@ -11,7 +11,7 @@ from handshake.packet.checksum import words_sum
 from handshake.packet.quick_parse import options_of
 from handshake.packet.template import stamp_at
 from handshake.tcp import Endpoint, Flags, Observed, Seq
-from handshake.units import ACK_BIT, MODULUS, NS_PER_MS, SYN_BIT
+from handshake.units import ACK_BIT, MODULUS, NS_PER_MS, RST_BIT, SYN_BIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +49,7 @@ class Session:
         "_first_clock",
         "_irs",
         "_last_clock",
+        "_late",
         "_outcome",
         "_port",
         "_received",
@@ -89,6 +90,9 @@ class Session:
 
         self._decode = decode
         self._received: list[tuple[Captured, int]] = []
+        self._late: list[tuple[int, int]] = []
+        """How late packets of ours left, in nanoseconds, each after so many received segments."""
+
         self._clocks: list[int] = []
         self._first_clock: int | None = None
         self._last_clock = 0
@@ -119,11 +123,17 @@ class Session:
         if self._attempt is None:
             attempt = self._attempt = self._new_attempt()
             attempt.start(self._started)
-            for captured, at in self._received:
-                found = self._decode(captured)
-                assert isinstance(found, Observed)
-                attempt.receive(found, at)
+            for count in range(len(self._received) + 1):
+                if count:
+                    captured, at = self._received[count - 1]
+                    found = self._decode(captured)
+                    assert isinstance(found, Observed)
+                    attempt.receive(found, at)
+                for after, late in self._late:
+                    if after == count and not attempt.done:
+                        attempt.postpone(late)
             self._received.clear()
+            self._late.clear()
             self._outcome = None
             self.deadline = attempt.deadline
         return self._attempt
@@ -166,16 +176,18 @@ class Session:
 
     def received(self, captured: Captured, peeked: Peeked, at: int) -> Packets:
         """Return the answers to a segment in a plain packet."""
-        # What is overdue comes first, and only the endpoint knows what that is.
-        if self._attempt is None and at < self.deadline:
+        # What was overdue as it arrived comes first, and only the endpoint knows what that is. A
+        # program that was stopped reads an answer long after it came in time.
+        if self._attempt is None and min(captured.at, at) < self.deadline:
             cached = self._next(captured, peeked)
             if cached is not None:
+                due = at + cached.wait
+                # What answers our SYN stops all timers that ran before it.
+                if due < self.deadline or cached.answer == len(self._received):
+                    self.deadline = due
                 self._cached = cached
                 self._received.append((captured, at))
                 self._outcome = cached.outcome
-                due = at + cached.wait
-                if due < self.deadline:
-                    self.deadline = due
                 return self._filled(cached, at) if cached.fillers else []
         found = self._decode(captured)
         return self.observed(found, at) if isinstance(found, Observed) else []
@@ -194,10 +206,12 @@ class Session:
 
     def postpone(self, late: int) -> None:
         """Let all timers run later: our packets left so many nanoseconds late."""
-        endpoint = self.take_over()
-        if not endpoint.done:
-            endpoint.postpone(late)
-            self.deadline = endpoint.deadline
+        if self._attempt is None:
+            self._late.append((len(self._received), late))
+            self.deadline += late
+        elif not self._attempt.done:
+            self._attempt.postpone(late)
+            self.deadline = self._attempt.deadline
 
     def on_timer(self, at: int) -> Packets:
         """Return what to send now that the timer has expired."""
@@ -223,6 +237,8 @@ class Session:
         if options is None:
             return None
         _, seq, ack, bits, window, tcp, end = peeked
+        if bits & RST_BIT and self._received:
+            return None  # what it means depends on how late our ACK was
         clock = 0
         if options:
             stamp = stamp_at(options)

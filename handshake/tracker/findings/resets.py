@@ -58,6 +58,9 @@ class ResetFindings:
     _ttl: int | None = None
     """The TTL of the server's first SYN-ACK."""
 
+    _acknowledges: bool = False
+    """Whether the server sent anything but SYNs and RSTs."""
+
     _over: bool = False
 
     def feed(self, step: Step) -> None:
@@ -76,6 +79,7 @@ class ResetFindings:
             if step.by is Role.SERVER and not seg.syn:
                 # The server goes on: the RST in its name ended nothing.
                 self._kept.pop("reset-after-accept", None)
+                self._acknowledges = True
         if seg.rst and seg.payload_length:
             self._keep("reset-with-data", step.observed, count=seg.payload_length)
         self._active.add(step.by)
@@ -102,6 +106,7 @@ class ResetFindings:
                 self._sent.add(role)
         if run.server.segments:
             self._kept.pop("reset-after-accept", None)
+            self._acknowledges = True
 
     def _events(self, step: Step) -> None:
         for event in step.events:
@@ -140,7 +145,9 @@ class ResetFindings:
         # another TTL it may be another device's: that is a finding of its own.
         served = by is not Role.SERVER or by in self._sent or self._left
         own = observed.ttl is None or self._ttl in (None, observed.ttl)
-        if self._opened is not None and self._accepted and own and not served:
+        # A RST without ACK is what a host answers that has no such connection (section 3.10.7.1).
+        known = step.segment.ack is not None or self._acknowledges or by is not Role.SERVER
+        if self._opened is not None and self._accepted and own and known and not served:
             after = (at - self._opened) / NS_PER_SECOND
             self._keep("reset-after-accept", observed, after=after)
         if self._gap and by not in self._active and self._opened is not None:

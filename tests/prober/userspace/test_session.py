@@ -43,6 +43,11 @@ class Said:
     window: int = 500
     wait: int = 1
     checksum_ok: bool = True
+    stopped: int = 0
+    """Milliseconds for which the program is stopped before it reads this."""
+
+    late: int = 0
+    """Milliseconds that what it then sends leaves late."""
 
     def segment(self, local: Endpoint, remote: Endpoint, iss: int, irs: int) -> Segment:
         flags = Flags(0)
@@ -106,15 +111,17 @@ class Both:
         seen = self.decode(answer) if isinstance(answer, Captured) else answer
         assert seen == self.attempt.answer
 
-    def hear(self, segment: Segment, at: int, *, checksum_ok: bool) -> None:
-        observed = Observed(segment, at, checksum_ok=checksum_ok)
+    def hear(self, segment: Segment, at: int, *, checksum_ok: bool, stopped: int = 0) -> None:
+        """A segment arrives at a time, and is read so much later."""
+        # A stamp of its own tells the same octets apart, once whole and once damaged.
+        observed = Observed(segment, at + len(self.known), checksum_ok=checksum_ok)
         octets = self.templates.packet(segment)
         if self.local.version == 4:  # its sender's kernel has filled this one in
             filled = internet_checksum(octets[:20]).to_bytes(2, "big")
             octets = octets[:10] + filled + octets[12:]
-        # The same octets may come once whole, and once damaged: a stamp of its own tells which.
-        captured = Captured(octets, len(self.known), "eth0", outgoing=False, unfinished=False)
+        captured = Captured(octets, observed.at, "eth0", outgoing=False, unfinished=False)
         self.known[captured.at] = observed
+        at = observed.at + stopped
         answers = self.attempt.receive(observed, at)
         found = peek(octets)
         assert found is not None
@@ -123,6 +130,12 @@ class Both:
         else:
             packets = self.session.observed(observed, at)
         self.expect(packets, answers)
+
+    def postpone(self, late: int) -> None:
+        if not self.attempt.done:
+            self.attempt.postpone(late)
+        self.session.postpone(late)
+        self.expect([], ())
 
     def on_timer(self, at: int) -> None:
         self.expect(self.session.on_timer(at), self.attempt.on_timer(at))
@@ -145,10 +158,13 @@ TALK = st.lists(
         window=st.sampled_from([0, 500]),
         wait=st.sampled_from([0, 1, 600, 5000]),
         checksum_ok=st.sampled_from([True, True, True, True, False]),
+        stopped=st.sampled_from([0, 0, 900, 2500]),
+        late=st.sampled_from([0, 0, 300, 4000]),
     ),
     max_size=6,
 )
-CLEAN_ISH = st.sampled_from([CLEAN, [SYN_ACK, FIN], [SYN_ACK], []])
+BUSY = [replace(SYN_ACK, stopped=1500, late=300), replace(FIN, wait=700, stopped=6000)]
+CLEAN_ISH = st.sampled_from([CLEAN, [SYN_ACK, FIN], [SYN_ACK], BUSY, BUSY[:1], []])
 NUMBER = st.integers(0, 2**32 - 1)
 
 
@@ -189,7 +205,10 @@ def test_what_is_sent_is_the_same(
         if both.attempt.done:
             return
         segment = said.segment(both.local, both.remote, iss, irs)
-        both.hear(segment, at, checksum_ok=said.checksum_ok)
+        stopped = said.stopped * MS
+        both.hear(segment, at, checksum_ok=said.checksum_ok, stopped=stopped)
+        at += stopped
+        both.postpone(said.late * MS)
     while not both.attempt.done:
         at = max(at, both.session.deadline)
         both.on_timer(at)

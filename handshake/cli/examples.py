@@ -1,0 +1,69 @@
+"""The examples in the help of each command: as typed, and what they do."""
+
+from __future__ import annotations
+
+from typing import Final
+
+EXAMPLES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
+    "handshake": (
+        ("handshake probe example.org:443", "Why does this connection not open?"),
+        ("handshake list captures/mixed.pcap", "Which connections are in a capture?"),
+        ("handshake replay captures/refused.pcap", "What happened, segment by segment?"),
+        ("handshake demo", "How does it work? A lesson."),
+        ("handshake help probe", "The options of a command, with examples."),
+    ),
+    "probe": (
+        ("sudo handshake probe example.org:443", "Verdict, evidence, next step, segments."),
+        ("sudo handshake probe 192.0.2.7:443 -v", "With every header and both sockets."),
+        ("handshake probe 192.0.2.7:443 --connect", "Without privileges, by the kernel."),
+        (
+            "sudo handshake probe 192.0.2.7:ssh,443,8000-8010",
+            "Many ports: a row each, then the reasons.",
+        ),
+        (
+            "sudo handshake probe 192.0.2.7:443 --count 10",
+            "Loss and round trips, as ping shows them.",
+        ),
+        (
+            r"sudo handshake probe 192.0.2.7:80 --data 'GET / HTTP/1.0\r\n\r\n'",
+            "Send a request, and show what comes back.",
+        ),
+        (
+            "sudo handshake probe 192.0.2.7:443 -w probe.pcapng",
+            "Keep the packets, each with a comment.",
+        ),
+        ("handshake probe 192.0.2.7:443 --dry-run", "Show the SYN field by field; send nothing."),
+    ),
+    "replay": (
+        ("handshake replay captures/refused.pcap", "With keys on a terminal, as text in a pipe."),
+        (
+            "handshake replay captures/mixed.pcap --connection 3",
+            "Only the third connection of the file.",
+        ),
+        (
+            "handshake replay captures/lost-syn-ack.pcap --json",
+            "An object a segment, for a program.",
+        ),
+    ),
+    "list": (
+        ("handshake list captures/mixed.pcap", "A row a connection; keys select, sort, filter."),
+        ("handshake list captures --problems", "Of a directory, what did not go well."),
+        (
+            "handshake list captures/mixed.pcap --filter 'outcome == refused'",
+            "Select by any key that --json prints.",
+        ),
+        ("handshake list captures/mixed.pcap --summary", "Totals instead of rows."),
+        ("handshake list captures/mixed.pcap --csv", "For a spreadsheet; also --json, --zeek."),
+    ),
+    "demo": (
+        ("handshake demo", "Step by step with keys."),
+        ("handshake demo --lang both", "In English and Korean, side by side."),
+        ("handshake demo --step 4", "Begin at step 4; in a pipe, only that."),
+    ),
+    "help": (
+        ("handshake help probe", "As handshake probe --help."),
+        ("handshake help probe --all", "With the options that few need."),
+        ("handshake help --man > handshake.1", "The manual page: man ./handshake.1"),
+    ),
+}
+"""By the name of the command; `handshake` is the program itself."""
