@@ -28,7 +28,9 @@ _LEAST_VARIATION: Final = NS_PER_SECOND // 5
 class RetransmissionTimer:
     """When to retransmit; each timeout is twice as long as the last (RFC 6298)."""
 
-    def __init__(self, rto: int, retries: int) -> None:
+    def __init__(self, rto: int, retries: int, linear: int = 0) -> None:
+        """After `linear` retransmissions of the SYN the timeout stays as it is."""
+        self.linear = linear
         self._initial_rto = rto
         self._retries = retries
         self._rto = rto
@@ -50,9 +52,17 @@ class RetransmissionTimer:
 
     def back_off(self, now: int) -> None:
         """Start for a retransmission, with twice the timeout."""
-        self._rto *= 2
+        if self.linear:
+            self.linear -= 1
+        else:
+            self._rto *= 2
         self._left -= 1
         self._arm(now)
+
+    def restart(self, now: int) -> None:
+        """Run as long as before, if it runs: its segment was sent again for another reason."""
+        if self.at is not None:
+            self.at = now + self._rto
 
     def postpone(self, late: int) -> None:
         """Expire so many nanoseconds later, if it runs."""
@@ -92,7 +102,7 @@ class Sender:
         self.block = ControlBlock(local=local, remote=remote)
         """The current control block."""
 
-        self.timer = RetransmissionTimer(timeouts.rto, timeouts.retries)
+        self.timer = RetransmissionTimer(timeouts.rto, timeouts.retries, timeouts.linear)
         self.syn_sent = 0
         self._local = local
         self._remote = remote

@@ -233,6 +233,7 @@ class TcpSocket:
         if self._sender.syn_sent <= 1 and self._opening_sent_at is not None:
             self._sender.timer.measured(at - self._opening_sent_at)
         self._sender.timer.stop()
+        self._sender.timer.linear = 0
         if before.state is State.SYN_SENT:
             return self._sender.send(Flags.ACK, at) + self._send(at)
         self._received.take(seg)
@@ -246,7 +247,10 @@ class TcpSocket:
         block = self.block
         if block.state is State.SYN_RECEIVED and seg.syn and seg.seq == block.rcv.irs:
             # The SYN again: our SYN-ACK was lost, or is late.
-            return () if seg.ack is not None else self._sender.send(_SYN_ACK, at, seq=self.iss)
+            if seg.ack is not None:
+                return ()
+            self._sender.timer.restart(at)
+            return self._sender.send(_SYN_ACK, at, seq=self.iss)
         if block.state is State.TIME_WAIT and seg.fin:
             self._waits_until = at + TIME_WAIT
         answer = self._rejections.answer(block, seg, at)

@@ -1,4 +1,4 @@
-"""Two hosts and a wire between them that delays and loses: for what goes wrong.
+"""Two hosts and a wire between them that delays and loses.
 
 Nothing here knows a rule of TCP: the hosts are those of `endpoint`. The time is counted, not waited
 for.
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from heapq import heappop, heappush
 from itertools import count
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from handshake.events import Role
 from handshake.packet.checksum import checksummed
@@ -36,6 +36,19 @@ class Passage(NamedTuple):
     """When it arrived; None if it was lost."""
 
 
+class Watcher(Protocol):
+    """Is told what happens, as it happens."""
+
+    def left(self, segment: Segment, by: Role, *, lost: bool) -> None:
+        """Take note of a segment that leaves."""
+
+    def arrived(self, segment: Segment, by: Role) -> None:
+        """Take note of a segment of this host that has arrived."""
+
+    def expired(self, by: Role) -> None:
+        """Take note of a timer that ran out on a host."""
+
+
 @dataclass
 class Simulation:
     """A client's and a server's host, `delay` nanoseconds apart. The time begins at 0."""
@@ -46,6 +59,7 @@ class Simulation:
     loses: Callable[[Segment, Role], bool] = lambda *_: False
     """Whether the wire loses a segment of this host; asked once for each."""
 
+    watcher: Watcher | None = None
     passages: list[Passage] = field(init=False, default_factory=list)
     """All segments, in the order in which they left."""
 
@@ -64,10 +78,17 @@ class Simulation:
             if self._events and self._events[0][0] <= self.now:
                 heappop(self._events)[2]()
                 continue
-            for by, host in ((Role.CLIENT, self.client), (Role.SERVER, self.server)):
+            for by in Role:
+                host = self._host(by)
                 if host.deadline is not None and host.deadline <= self.now:
-                    self._send(by, host.on_timer(self.now))
+                    segments = host.on_timer(self.now)
+                    if self.watcher is not None and not segments:
+                        self.watcher.expired(by)
+                    self._send(by, segments)
         self.now = until
+
+    def _host(self, role: Role) -> TcpHost:
+        return self.client if role is Role.CLIENT else self.server
 
     def _due(self) -> int | None:
         times = [self.client.deadline, self.server.deadline]
@@ -79,11 +100,18 @@ class Simulation:
 
     def _send(self, by: Role, segments: Segments) -> None:
         for each in map(checksummed, segments):
-            arrives = None if self.loses(each, by) else self.now + self.delay
+            lost = self.loses(each, by)
+            arrives = None if lost else self.now + self.delay
             self.passages.append(Passage(each, by, self.now, arrives))
+            if self.watcher is not None:
+                self.watcher.left(each, by, lost=lost)
             if arrives is not None:
-                self._plan(arrives, partial(self._arrive, by.other, each))
+                self._plan(arrives, partial(self._arrive, each, by))
 
-    def _arrive(self, at: Role, segment: Segment) -> None:
-        host = self.client if at is Role.CLIENT else self.server
-        self._send(at, host.receive(Observed(segment, self.now, checksum_ok=True), self.now))
+    def _arrive(self, segment: Segment, by: Role) -> None:
+        answers = self._host(by.other).receive(
+            Observed(segment, self.now, checksum_ok=True), self.now
+        )
+        if self.watcher is not None:
+            self.watcher.arrived(segment, by)
+        self._send(by.other, answers)

@@ -93,8 +93,6 @@ def test_it_opens() -> None:
                 "10 < SYN-ACK 0 ack=1",
                 "1000 > SYN 0",
                 "1010 < SYN-ACK 0 ack=1",
-                "1010 < SYN-ACK 0 ack=1",
-                "1020 > ACK 1 ack=1",
                 "1020 > ACK 1 ack=1",
             ],
         ),
