@@ -11,8 +11,15 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from handshake.capture import pcap, pcapng, snoop
 from handshake.capture.checkpoints import Checkpoints
-from handshake.capture.compression import Restarts, at_most, decompressor, go_on, limited
-from handshake.capture.reader import PIECE, Reader
+from handshake.capture.compression import (
+    Restarts,
+    at_most,
+    decompressor,
+    go_on,
+    is_compressed,
+    limited,
+)
+from handshake.capture.reader import LARGE_PIECE, PIECE, Reader
 from handshake.errors import CaptureError, system_error
 
 if TYPE_CHECKING:
@@ -91,6 +98,8 @@ class Capture:
         """Closes the file before the last frame was read."""
 
         self._read = 0
+        # Columns are to be of some length.
+        self._most = PIECE if sink is None else LARGE_PIECE
 
         def again(offset: int, _: int) -> Iterator[bytes] | None:
             if seek is None:
@@ -115,11 +124,14 @@ class Capture:
         self.close()
 
     def _pieces(self, read: Callable[[int], bytes], watch: Watch | None) -> Iterator[bytes]:
-        piece = b"begin"
+        piece, unknown, most = b"begin", True, PIECE
         while piece:
             if watch is not None:
                 watch(self._read, self.count)
-            piece = read(PIECE)
+            piece = read(most)
+            if unknown:
+                # What is unpacked of a piece would be too much to be kept.
+                most, unknown = PIECE if is_compressed(piece) else self._most, False
             self._read += len(piece)
             yield piece
 
@@ -263,7 +275,7 @@ def _frames(
     if magic[:4] in pcap.MAGICS:
         return pcap.frames(stream, warnings, sink, checkpoints, spans)
     if magic[:4] == pcapng.MAGIC:
-        return pcapng.frames(stream, warnings, checkpoints, spans)
+        return pcapng.frames(stream, warnings, sink, checkpoints, spans)
     if magic.startswith(snoop.MAGIC):
         return snoop.frames(stream, warnings, checkpoints, spans)
     if stream.broken and not magic:

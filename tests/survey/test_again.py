@@ -12,7 +12,7 @@ from handshake.events import PortReused
 from handshake.replayer import replay
 from handshake.survey import records
 from tests.survey.made import CAPTURES, Packet, packets, save
-from tests.survey.test_step_log import reused
+from tests.survey.test_step_log import engine, reused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from handshake.capture.open import Watch
     from handshake.events import Step
     from handshake.record import Record
+
+__all__ = ["engine"]
 
 ALL = sorted(CAPTURES.glob("*.pcap"))
 
@@ -47,6 +49,7 @@ def octets(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(Capture, "_pieces", counted)
     monkeypatch.setattr("handshake.capture.open.PIECE", 1024)
+    monkeypatch.setattr("handshake.capture.open.LARGE_PIECE", 1024)
     monkeypatch.setattr("handshake.capture.checkpoints._EVERY", 1024)
     return read
 
@@ -63,6 +66,7 @@ def many() -> list[Packet]:
 
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
+@pytest.mark.usefixtures("engine")
 def test_they_are_those_of_replay(path: Path, octets: list[int]) -> None:
     found = records(path)
     for record in list(found):
@@ -72,6 +76,7 @@ def test_they_are_those_of_replay(path: Path, octets: list[int]) -> None:
         assert steps == by_replay(path, record)
 
 
+@pytest.mark.usefixtures("engine")
 def test_only_their_place_is_read(tmp_path: Path, octets: list[int]) -> None:
     path = save(tmp_path / "many.pcap", many())
     found = records(path)
@@ -109,7 +114,7 @@ def test_what_stands_between_scattered_frames_is_not_read(
 
 @pytest.mark.parametrize("opened", [3, 10])
 @pytest.mark.parametrize("later", [5, 400])
-@pytest.mark.usefixtures("octets")
+@pytest.mark.usefixtures("octets", "engine")
 def test_what_came_before_on_the_same_ports_is_known(
     tmp_path: Path, opened: int, later: int
 ) -> None:

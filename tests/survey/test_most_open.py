@@ -11,10 +11,14 @@ from handshake.survey import records
 from tests.cli.test_help import run
 from tests.errors import coded
 from tests.survey.made import Packet, packets, save
+from tests.survey.test_step_log import engine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+
+__all__ = ["engine"]
 
 
 def ported(frames: Sequence[Packet], port: int) -> list[Packet]:
@@ -40,6 +44,7 @@ def flood(count: int, *, since: int) -> list[Packet]:
     return [(data, at + 10**6 * place) for place, (data, at) in enumerate(once + again)]
 
 
+@pytest.mark.usefixtures("engine")
 def test_connections_beyond_it_are_counted_once(tmp_path: Path) -> None:
     path = save(tmp_path / "flood.pcap", flood(50, since=0))
     found = records(path, max_connections=20)
@@ -53,6 +58,7 @@ def test_connections_beyond_it_are_counted_once(tmp_path: Path) -> None:
     assert records(path, max_connections=50).warnings == []
 
 
+@pytest.mark.usefixtures("engine")
 def test_what_has_ended_makes_place(tmp_path: Path) -> None:
     """200 connections one after another need few places."""
     one = packets("open-close-v4", since=0)
@@ -65,6 +71,7 @@ def test_what_has_ended_makes_place(tmp_path: Path) -> None:
     assert (found.left_out, found.warnings) == (0, [])
 
 
+@pytest.mark.usefixtures("engine")
 def test_what_comes_after_a_flood_is_listed(tmp_path: Path) -> None:
     before = packets("open-close-v4", since=0)
     later = flood(1, since=390)  # two frames, so that the time is believed

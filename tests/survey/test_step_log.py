@@ -40,10 +40,20 @@ def octets(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(Capture, "_pieces", counted)
     monkeypatch.setattr("handshake.capture.open.PIECE", 4096)
+    monkeypatch.setattr("handshake.capture.open.LARGE_PIECE", 4096)
     return read
 
 
+@pytest.fixture(params=[False, True], ids=["frames", "columns"])
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let captures be read frame by frame, or in columns, however small they are."""
+    if request.param:
+        monkeypatch.setattr("handshake.capture.pcap.MUCH", 0)
+        monkeypatch.setattr("handshake.capture.columns.FEWEST", 2)
+
+
 @pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
+@pytest.mark.usefixtures("engine")
 def test_one_reading_gives_record_and_steps(path: Path, octets: list[int]) -> None:
     every, whole = list(replay(path, hindsight=True)), list(records(path))
     for record in whole:
@@ -55,6 +65,7 @@ def test_one_reading_gives_record_and_steps(path: Path, octets: list[int]) -> No
         assert sum(octets) <= path.stat().st_size
 
 
+@pytest.mark.usefixtures("engine")
 def test_steps_come_while_the_capture_is_read(tmp_path: Path, octets: list[int]) -> None:
     first = packets("open-close-v4", since=0)
     others = [each for at in range(1, 40) for each in packets("open-close-v6", since=at)]
@@ -97,6 +108,7 @@ def reused(*, since: int) -> list[Packet]:
 
 @pytest.mark.parametrize("opened", [3, 10])
 @pytest.mark.parametrize("later", [5, 400])
+@pytest.mark.usefixtures("engine")
 def test_what_came_before_on_the_same_ports_is_known(
     tmp_path: Path, opened: int, later: int
 ) -> None:
