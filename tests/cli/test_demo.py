@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from handshake.lessons import find_lesson
+from handshake.lessons import LESSONS, find_lesson
 from tests.cli import preloaded
 from tests.cli.terminal import Terminal
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import subprocess
 
 DEMO = ["-m", "handshake", "demo"]
+NAMES = [each.name for each in LESSONS]
 RIGHT, LEFT, HOME, END = "\x1b[C", "\x1b[D", "\x1b[H", "\x1b[F"
 
 
@@ -46,7 +47,7 @@ def test_a_pipe_gets_the_whole_lesson_as_text() -> None:
 
 def test_one_step_as_text_in_ascii() -> None:
     assert demo("connect", "--step", "9", "--ascii").stdout.splitlines() == [
-        " 1/4  Connecting to a server                step 9/9 . both ends are ESTABLISHED",
+        " 1/6  Connecting to a server                step 9/9 . both ends are ESTABLISHED",
         "+- CLIENT socket fd 3 ---------+                +- SERVER socket fd 5 ---------+",
         "| state ESTABLISHED            |                | state -> ESTABLISHED         |",
         "| local 192.0.2.10:49152       |      ACK       | local 198.51.100.7:80        |",
@@ -90,7 +91,10 @@ def test_json_is_one_object_a_step() -> None:
 @pytest.mark.parametrize(
     ("args", "printed"),
     [
-        (["tls"], "error: unknown lesson 'tls'; available: connect, loss, refused and close\n"),
+        (
+            ["tls"],
+            f"error: unknown lesson 'tls'; available: {', '.join(NAMES[:-1])} and {NAMES[-1]}\n",
+        ),
         (["--lang", "fr"], "error: --lang fr: must be en, ko or both\n"),
         (["--step", "10"], "error: --step 10: lesson connect has 9 steps\n"),
     ],
