@@ -46,8 +46,7 @@ class Conditions:
     """The round trip in nanoseconds."""
 
     drops: frozenset[tuple[str, int]] = frozenset()
-    """Segments that are lost: the kind (`syn`, `syn-ack`, `ack`, `data`, `fin`, `rst`), and which
-    one of its kind, from 1; 0 for all of them."""
+    """Segments that are lost: one of `KINDS`, and which of its kind, from 1; 0 for all of them."""
 
     closed: bool = False
     """Whether no program listens on the server's port."""
@@ -67,6 +66,10 @@ class Conditions:
 
     linear: int = 4
     """tcp_syn_linear_timeouts of the client, as Linux has it since 6.5; 0 before that."""
+
+
+KINDS: Final = ("syn", "syn-ack", "ack", "data", "fin", "rst")
+"""The kinds of segments."""
 
 
 def kind(segment: Segment) -> str:

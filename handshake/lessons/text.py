@@ -144,6 +144,12 @@ def lesson_text(name: str, language: str) -> LessonText:
     )
 
 
+@cache
+def shared_steps(language: str) -> LessonText:
+    """Return what each kind of scene is told by where a lesson has no text of its own."""
+    return lesson_text("what-if", language)
+
+
 def _read(folder: str, language: str) -> dict[str, Any]:
     path = files(__package__) / folder / f"{language}.toml"
     return tomllib.loads(path.read_text(encoding="utf-8"))

@@ -8,6 +8,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.cells import cell_len
 
 from handshake.lessons import LESSONS, find_lesson
 from tests.cli import preloaded
@@ -15,10 +16,19 @@ from tests.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     import subprocess
+    from pathlib import Path
 
 DEMO = ["-m", "handshake", "demo"]
 NAMES = [each.name for each in LESSONS]
+KINDS, DROPS = "syn, syn-ack, ack, data, fin and rst", "syn, syn:1,2, ack:all"
+WHAT_IF = "--drop, --closed, --rtt, --mss and --no-wscale"
 RIGHT, LEFT, HOME, END = "\x1b[C", "\x1b[D", "\x1b[H", "\x1b[F"
+
+
+@pytest.fixture(autouse=True)
+def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what is done in a folder of the test's."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
 
 def demo(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -95,6 +105,14 @@ def test_json_is_one_object_a_step() -> None:
             ["tls"],
             f"error: unknown lesson 'tls'; available: {', '.join(NAMES[:-1])} and {NAMES[-1]}\n",
         ),
+        (
+            ["--drop", "sin"],
+            f"error: --drop 'sin': must be one of {KINDS}, alone or with numbers: {DROPS}\n",
+        ),
+        (
+            ["loss", "--closed"],
+            f"error: {WHAT_IF} ask what if of the lesson connect, not of loss\n",
+        ),
         (["--lang", "fr"], "error: --lang fr: must be en, ko or both\n"),
         (["--step", "10"], "error: --step 10: lesson connect has 9 steps\n"),
     ],
@@ -167,3 +185,28 @@ def test_it_leaves_the_terminal_as_it_was(how: signal.Signals | str, code: int) 
         assert "\x1b[?1049l" in terminal.output
         assert "\x1b[?25h" in terminal.output
         assert "Traceback" not in terminal.output
+
+
+def test_what_if_two_syns_were_lost_as_text() -> None:
+    found = demo("connect", "--drop", "syn:1,2", "--lang", "ko")
+    assert (found.returncode, found.stderr) == (0, "")
+    assert found.stdout.startswith("?  만약에\n")
+    assert found.stdout.count("╳") == 2
+    assert max(map(cell_len, found.stdout.splitlines())) <= 80
+
+
+def test_the_lessons_are_listed_with_what_is_done() -> None:
+    listed = demo("--list").stdout.splitlines()
+    assert [line.split()[0] for line in listed] == NAMES
+    with Terminal([*DEMO, "loss"]) as terminal:
+        terminal.see("step 1/12")
+        terminal.press(RIGHT)
+        terminal.see("Question")
+        terminal.press("1001\r")
+        terminal.see("Not so. 1000:")
+        terminal.press("L")
+        terminal.see("아닙니다. 1000:")
+        terminal.press("q")
+        assert terminal.end() == 0
+    line = demo("--list").stdout.splitlines()[1]
+    assert line == "loss       When a segment is lost  (step 2/12, 0 of 3 right)"
