@@ -135,6 +135,7 @@ def _print_text(taught: Lesson, chosen: range, lang: str, *, plain: bool, ascii_
     """Print steps as drawings of 80 columns, whatever the width of the output."""
     from handshake.cli.console import console, glyphs
     from handshake.lessons import number_of, screen_text, text_of
+    from handshake.view.layout import wrap
     from handshake.view.lesson import LessonScreen, Place
 
     out = console(plain=plain)
@@ -144,6 +145,11 @@ def _print_text(taught: Lesson, chosen: range, lang: str, *, plain: bool, ascii_
         for language in _languages(lang):
             _print_chapter(taught, chosen, number, language, out, signs)
         return
+    for language in _languages(lang):
+        if len(chosen) == len(taught.scenes) and (intro := text_of(taught, language).intro):
+            for row in wrap(signs.spell(intro), _PLAIN_WIDTH):
+                out.print(row, soft_wrap=True)
+            out.print()
     for index in chosen:
         place = Place(taught, index, number)
         screens = [
@@ -157,7 +163,7 @@ def _print_text(taught: Lesson, chosen: range, lang: str, *, plain: bool, ascii_
         ]
         lines = screens[0].picture(_PLAIN_WIDTH)
         for screen in screens:
-            lines += screen.why(_PLAIN_WIDTH)
+            lines += screen.told(_PLAIN_WIDTH)
         for each in lines:
             each.rstrip()
             out.print(each, soft_wrap=True)

@@ -74,17 +74,22 @@ def test_one_step_as_text_in_ascii() -> None:
         "| Checksum         *0x8993      | Urgent Pointer   0            |",
         "| Options  *TS 1028/9000                                        | TS: 9000 back",
         "+---------------------------------------------------------------+",
+        " CLIENT     ss -tan  ESTAB       0      0  192.0.2.10:49152     198.51.100.7:80",
+        " SERVER     ss -tan  ESTAB       0      0  198.51.100.7:80      192.0.2.10:49152",
         " Why The server's entry becomes a whole socket, and accept() returns it: fd 5.",
         " No wire was joined. Each kernel wrote down the same few numbers, and from now",
         " on headers carry them, sockets keep them. Both programs have control again and",
         " may talk.",
+        " What each side knows of the other came from three headers: ports, sequence",
+        " number, window, options. What it does with them (buffers, timers, state) is",
+        " its own affair, and no header tells of it.",
     ]
 
 
 def test_both_languages_as_text() -> None:
     text = demo("--step", "1", "--lang", "both").stdout
     assert " Why socket() makes an empty control block" in text
-    assert " 왜? socket()을 부르면 커널 안에 빈 제어 블록이 생긴다." in text
+    assert " 왜? socket()을 호출하면 커널 안에 빈 제어 블록이 생긴다." in text
 
 
 def test_json_is_one_object_a_step() -> None:
@@ -162,7 +167,7 @@ def test_the_keys_that_do_nothing_are_not_offered() -> None:
 
 def test_a_wide_terminal_shows_both_languages() -> None:
     with Terminal([*DEMO, "--lang", "both", "--step", "6"], 120, 40) as terminal:
-        terminal.see("Connecting to a server · 서버에 접속한다 connect()")
+        terminal.see("Connecting to a server · 서버에 접속하기")
         terminal.see("Segment 2: SYN → SYN-ACK, the server answers")
         terminal.resize(80, 24)
         terminal.see("L 한국어")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
+from importlib.resources import files
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -133,3 +136,21 @@ def test_what_ss_shows() -> None:
     assert ss_line(listening).split() == ["LISTEN", "0", "128", "198.51.100.7:80", "0.0.0.0:*"]
     assert ss_line(ControlBlock(local=client, remote=server)) == ""
     assert ss_line(None) == ""
+
+
+def _korean() -> dict[str, str]:
+    """Return the Korean texts, by file."""
+    found = files("handshake.lessons")
+    folders = [each for each in found.iterdir() if (each / "ko.toml").is_file()]
+    return {each.name: (each / "ko.toml").read_text("utf-8") for each in folders}
+
+
+def test_the_korean_texts_use_the_words_of_the_glossary() -> None:
+    glossary = tomllib.loads((files("handshake.lessons") / "glossary.toml").read_text("utf-8"))
+    texts = _korean()
+    assert {"connect", "screens", "what-if", *(each.name for each in LADDERS)} == set(texts)
+    for name, text in texts.items():
+        wrong = [each for each in glossary["instead"] if each in text]
+        assert wrong == [], name
+    whole = " ".join("\n".join(texts.values()).split())
+    assert [each for each in glossary["terms"].values() if each not in whole] == []
