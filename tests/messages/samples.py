@@ -612,6 +612,8 @@ _PROBE_VALUES: Final[dict[str, object]] = {
     "accepted": 3,
     "ack": Seq(77),
     "address": "192.0.2.9",
+    "back": "ttl-exceeded",
+    "behind": 11,
     "after": ["1.0", "3.0"],
     "again": True,
     "ambiguous": False,
@@ -634,6 +636,8 @@ _PROBE_VALUES: Final[dict[str, object]] = {
     "more": 2,
     "mtu": 1500,
     "name": "ICMP",
+    "option": "MSS 1460",
+    "place": "hop 2",
     "port": 81,
     "protocol": "ARP",
     "reason": _verdict("unsent.not-seen"),
@@ -645,6 +649,7 @@ _PROBE_VALUES: Final[dict[str, object]] = {
     "sent": 2,
     "server": "192.0.2.7",
     "shift": 7,
+    "silent": 4,
     "size": "8 MiB",
     "syn_ack": 52,
     "target": "10.0.0.1:80",
@@ -666,11 +671,13 @@ _MORE_OF_PROBE: Final[tuple[tuple[str, dict[str, object]], ...]] = (
     ("fact.mss", {"usual": False, "mtu": 1400}),
     ("fact.sent", {"rest": 2}),
     ("title.after", {"ambiguous": True}),
+    ("traced.evidence", {"silent": 0}),
+    ("traced.sentence", {"rtt": 0.0284}),
     ("title.late", {"waited": 3.0291}),
 )
 """Other values, and sentences with a clause more or less."""
 
-_TIMED: Final = ("cause.late", "evidence.reset", "title.late")
+_TIMED: Final = ("cause.late", "evidence.reset", "title.late", "traced.sentence")
 """Sentences that name a time, where others name a text."""
 
 PROBE: Final = tuple(

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["EXIT_CODES", "probe"]
 
 _RTO = 1.0
+_TRACE_WAIT = 1.0
+"""Seconds that a router has to report a SYN with --trace."""
+
 _NO_ACK_OBSERVATION = 8.0
 """Seconds to watch a peer that gets no ACK: Linux retransmits its SYN-ACK after 1, 3 and 7 s."""
 
@@ -62,6 +65,7 @@ def probe(
     expect: opt.Expect = None,
     no_ack: opt.NoAck = False,
     close: opt.Close = "fin",
+    trace: opt.Trace = False,
     connect: opt.Connect = False,
     raw: opt.Raw = False,
     adopt: opt.Adopt = False,
@@ -108,6 +112,7 @@ def probe(
             "--no-ack": no_ack,
             "-w": write is not None,
             "--raw": raw,
+            "--trace": trace,
         }
     )
     if connect and raw_options:
@@ -149,6 +154,13 @@ def probe(
             from handshake.cli.probe.dry_run import show_syns
 
             raise typer.Exit(show_syns(found, options, output))
+        if trace:
+            from handshake.cli.probe.trace import show_trace
+
+            if len(found) > 1:
+                raise UsageError("probe.trace-many")
+            wait = _TRACE_WAIT if timeout is None else timeout
+            raise typer.Exit(show_trace(found[0], options, output, wait, privileges.drop))
         alone = len(found) == 1 and count is None
         if observe is None:
             # Many targets do not wait, unless nothing else would show whether our ACK arrived.
