@@ -60,6 +60,18 @@ class TraceView:
         """Return the rows of the hops so far, in lines of `width` columns."""
         return [part for row in self._rows() for part in folded(row, width, _HOP + 2)]
 
+    def interrupted(self, width: int | None) -> list[Text]:
+        """Return the hops that were known when it was interrupted; without a width, sentences."""
+        title = line(
+            (self._say("title.interrupted"), "bad"),
+            "  ",
+            (target_text(self.trace.target, self.trace.address), "title"),
+        )
+        if width is not None:
+            return [title, *self.table(width)]
+        told: set[Difference] = set()
+        return [title, *(line(f"  {self._sentence(each, told)}") for each in self._hops())]
+
     def waiting(self) -> str:
         """Return what it waits for now."""
         return self._say("traced.waiting", ttl=len(self.trace.hops) + 1)

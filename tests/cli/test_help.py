@@ -236,7 +236,14 @@ def test_the_many_options_of_probe_stand_in_groups() -> None:
     ]
     named = {name: re.findall(r"^  (-\S+)", rows, re.MULTILINE) for name, rows in groups.items()}
     assert named["Raw packets or kernel"] == ["--trace", "--connect", "--raw", "--adopt"]
-    assert named["General options"] == ["--json", "--plain", "--ascii", "-h,", "--help-all"]
+    assert named["General options"] == [
+        "--json",
+        "--plain",
+        "--ascii",
+        "--lang",
+        "-h,",
+        "--help-all",
+    ]
     codes = re.findall(r"^  ([0-9]+) ", groups["Exit codes"], re.MULTILINE)
     assert codes == ["0", "1", "2", "3", "130"]
 

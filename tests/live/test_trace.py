@@ -1,6 +1,7 @@
 """`handshake probe --trace` over chains of routers."""
 
 import json
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -140,6 +141,20 @@ def test_the_table_grows_on_a_terminal_and_the_verdict_comes_first() -> None:
         lines = remains(shown)
     assert lines[0].startswith(f"DROPPED  {host}:{PORT}  after hop 2, {routers[1]}")
     assert [line.split()[0] for line in lines if "ttl-exceeded" in line] == ["1", "2"]
+
+
+@pytest.mark.live
+def test_an_interrupt_shows_the_hops_that_are_known() -> None:
+    with (
+        path(4) as (hosts, host, _),
+        drop(hosts[2], "forward", f"tcp dport {PORT}"),
+        screen(hosts[0], f"{host}:{PORT}", "--trace") as shown,
+    ):
+        shown.see("waiting for hop 3")
+        shown.process.send_signal(signal.SIGINT)
+        assert shown.end() == 130
+        lines = remains(shown)
+    assert [each.split()[0] for each in lines if each.strip()] == ["INTERRUPTED", "hop", "1", "2"]
 
 
 @pytest.mark.live

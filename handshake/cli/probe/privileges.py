@@ -6,6 +6,8 @@ import codecs
 from importlib import import_module
 from typing import Final
 
+from handshake.messages import ENGLISH
+
 _NEEDED: Final = (
     "handshake.cli.console",
     "handshake.cli.probe.live",
@@ -32,8 +34,8 @@ _CODECS: Final = ("ascii", "idna", "latin-1", "punycode", "unicode_escape", "utf
 """Codecs for host names and for data of the peer: Python loads a codec on first use."""
 
 
-def drop() -> None:
-    """Continue as a user without privileges.
+def drop(language: str = ENGLISH) -> None:
+    """Continue as a user without privileges, with the sentences of a language.
 
     That user may not be able to read the installation, below /root for instance: so all that is
     needed later is loaded here. A live test finds what is missing from these lists.
@@ -47,6 +49,6 @@ def drop() -> None:
     from handshake import messages
     from handshake.linux import privileges
 
-    messages.load()
+    messages.load(language)
     cell_len("…")  # loads a table of widths
     privileges.drop()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterator
 
     from handshake.cli.probe.report import Output
     from handshake.prober import ClientOptions, Result, Target
@@ -58,8 +58,9 @@ class TraceScreen:
         """Return the whole trace, or why it could not be made; show it meanwhile."""
         last: Trace | Result | None = None
         if not (self._output.as_text and self._console.is_terminal):
-            for each in trace:
-                last = last if each is None else each
+            with self._telling(lambda: last), closing(trace):
+                for each in trace:
+                    last = last if each is None else each
             assert last is not None
             return last
         from rich.console import Group
@@ -70,6 +71,7 @@ class TraceScreen:
         from handshake.view.trace import TraceView
 
         with (
+            self._telling(lambda: last),
             closing(trace),
             Live(console=self._console, auto_refresh=False, transient=True) as live,
         ):
@@ -83,6 +85,23 @@ class TraceScreen:
                 live.update(Group(*rows, waiting), refresh=True)
         assert last is not None
         return last
+
+    @contextmanager
+    def _telling(self, known: Callable[[], Trace | Result | None]) -> Iterator[None]:
+        """If it is interrupted, show what is known by then."""
+        from handshake.cli.console import show
+        from handshake.prober import Result
+        from handshake.view.trace import TraceView
+
+        try:
+            yield
+        except (KeyboardInterrupt, SystemExit):
+            trace = known()
+            if self._output.as_text and trace is not None and not isinstance(trace, Result):
+                view = TraceView(trace, self._glyphs, self._output.language)
+                width = self._console.width if self._console.is_terminal else None
+                show(self._console, view.interrupted(width))
+            raise
 
     def show(self, found: Trace | Result) -> None:
         """Show a trace that has ended, or why there is none."""
