@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from handshake.cli.parameters import Ascii, Json, Plain  # noqa: TC001 - typer reads them
+from handshake.cli.parameters import Ascii, Json, Plain, language
 from handshake.errors import UsageError
 from handshake.units import NS_PER_MS, NS_PER_SECOND
 
@@ -26,8 +26,13 @@ def demo(
         typer.Argument(metavar="LESSON", help="The lesson: see --list.", show_default=False),
     ] = "connect",
     lang: Annotated[
-        str, typer.Option(metavar="|".join(_LANGUAGES), help="English, Korean, or side by side.")
-    ] = "en",
+        str | None,
+        typer.Option(
+            metavar="|".join(_LANGUAGES),
+            help="English, Korean, or side by side.",
+            show_default="that of the locale",
+        ),
+    ] = None,
     step: Annotated[
         int | None,
         typer.Option(metavar="N", min=1, help="Start at step N; in a pipe, print only that step."),
@@ -65,6 +70,8 @@ def demo(
 
     Keys on a terminal: left and right step, digits answer a question, h shows help.
     """
+    if lang is None:
+        lang = language(None)
     if lang not in _LANGUAGES:
         raise UsageError("choice", option="--lang", value=lang, choices=_LANGUAGES)
 
