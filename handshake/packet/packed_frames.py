@@ -206,8 +206,8 @@ def observed(
 
 def last_at(layout: FrameLayout, records: bytes | bytearray) -> int:
     """Return the time of the last record."""
-    (at,) = struct.unpack_from(">Q", records, len(records) - layout.record.size)
-    return int(at)
+    begin = len(records) - layout.record.size
+    return int.from_bytes(records[begin : begin + 8], "big")
 
 
 def last_number(layout: FrameLayout, records: bytes | bytearray) -> int:

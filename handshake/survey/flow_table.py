@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from functools import partial
 from heapq import nlargest
 from itertools import chain, count, islice
@@ -44,7 +45,7 @@ QUIET: Final = 120 * NS_PER_SECOND
 Linux never waits longer than this before it retransmits (TCP_RTO_MAX).
 """
 
-MOST_KEPT: Final = 64 << 20
+MOST_KEPT: Final = 48 << 20
 """Octets of packed frames kept; beyond that the largest flows are tracked step by step."""
 
 _MUCH: Final = 50_000 * packed_frames.V4.record.size
@@ -130,7 +131,7 @@ class FlowTable:
 
         self._numbers = count()
         self._ready: list[_Ended] = []
-        self._dropped: dict[bytes, int] = {}
+        self._dropped: OrderedDict[bytes, int] = OrderedDict()
         """The last connection number of each dropped flow."""
 
         self._most_kept = self._room = most_kept
@@ -372,11 +373,12 @@ class FlowTable:
 
     def _release(self, quiet: int) -> Iterator[_Ended]:
         """Drop flows that ended more than `quiet` nanoseconds ago; yield their records."""
-        now = self._now()
+        seen = [(flow.last_at, flow) for flow in self._all()]
+        # A time that two flows show has come: one time stamp alone may be wrong.
+        latest = nlargest(2, (at for at, _ in seen))
+        until = latest[1] - quiet if len(latest) == 2 else 0
         flows = [
-            flow
-            for flow in self._all()
-            if flow.looked_at != len(flow.records) + 1 and now - flow.last_at > quiet
+            flow for at, flow in seen if at < until and flow.looked_at != len(flow.records) + 1
         ]
         # So soon, what has not ended may still be answered.
         self._learn(flows if quiet >= QUIET else [flow for flow in flows if flow.ended])
@@ -398,11 +400,6 @@ class FlowTable:
             self._drop(flow)
             self.waited = min(self.waited, quiet)
             yield from ended
-
-    def _now(self) -> int:
-        """Return a time that two flows show has come: one time stamp alone may be wrong."""
-        latest = nlargest(2, (flow.last_at for flow in self._all()))
-        return latest[1] if len(latest) == 2 else 0
 
     def _shared(
         self, work: Callable[[Flow], _Result], flows: list[Flow]
@@ -442,7 +439,7 @@ class FlowTable:
             self._buffers.pop(key, None)
             self._dropped[key] = flow.last_number
         while len(self._dropped) > _REMEMBERED:
-            del self._dropped[next(iter(self._dropped))]
+            self._dropped.popitem(last=False)
 
     def _make_room(self, frame: Frame) -> Iterator[_Ended]:
         """Keep less: drop what has surely ended, then track the largest flows step by step.
