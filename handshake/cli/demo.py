@@ -11,7 +11,10 @@ from handshake.errors import UsageError
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from handshake.lessons import Lesson, Scene
+    from handshake.view.glyphs import Glyphs
 
 _PLAIN_WIDTH: Final = 80
 _LANGUAGES: Final = ("en", "ko", "both")
@@ -19,7 +22,8 @@ _LANGUAGES: Final = ("en", "ko", "both")
 
 def demo(
     lesson: Annotated[
-        str, typer.Argument(metavar="LESSON", help="The lesson: connect.", show_default=False)
+        str,
+        typer.Argument(metavar="LESSON", help="The lesson: see --list.", show_default=False),
     ] = "connect",
     lang: Annotated[
         str, typer.Option(metavar="|".join(_LANGUAGES), help="English, Korean, or side by side.")
@@ -28,13 +32,16 @@ def demo(
         int | None,
         typer.Option(metavar="N", min=1, help="Start at step N; in a pipe, print only that step."),
     ] = None,
+    listed: Annotated[
+        bool, typer.Option("--list", help="List the lessons, and what is done.", show_default=False)
+    ] = False,
     as_json: Json = False,
     plain: Plain = False,
     ascii_only: Ascii = False,
 ) -> None:
-    """Learn how a TCP connection is opened, step by step.
+    """Learn how a TCP connection is opened and closed, and what goes wrong, step by step.
 
-    Keys on a terminal: left and right step, space plays, h shows help.
+    Keys on a terminal: left and right step, digits answer a question, h shows help.
     """
     if lang not in _LANGUAGES:
         raise UsageError("choice", option="--lang", value=lang, choices=_LANGUAGES)
@@ -42,6 +49,9 @@ def demo(
     from handshake.cli.console import console, glyphs, is_interactive
     from handshake.lessons import find_lesson
 
+    if listed:
+        _print_lessons(lang)
+        return
     taught = find_lesson(lesson)
     count = len(taught.scenes)
     if step is not None and step > count:
@@ -53,11 +63,11 @@ def demo(
     elif is_interactive(plain=plain) and not out.is_dumb_terminal:
         from handshake.cli.lesson import LessonPlayer
         from handshake.cli.tui import run
+        from handshake.lessons.progress import keep
 
-        run(
-            LessonPlayer(taught, lang, glyphs(ascii_only=ascii_only), chosen.start),
-            out,
-        )
+        player = LessonPlayer(taught, lang, glyphs(ascii_only=ascii_only), chosen.start)
+        run(player, out)
+        keep(taught, player.furthest, player.answers)
     else:
         _print_text(taught, chosen, lang, plain=plain, ascii_only=ascii_only)
 
@@ -74,6 +84,11 @@ def _print_text(taught: Lesson, chosen: range, lang: str, *, plain: bool, ascii_
 
     out = console(plain=plain)
     number = f"{LESSONS.index(taught) + 1}/{len(LESSONS)}"
+    signs = glyphs(ascii_only=ascii_only)
+    if taught.played:
+        for language in _languages(lang):
+            _print_chapter(taught, chosen, number, language, out, signs)
+        return
     for index in chosen:
         place = Place(taught, index, number)
         screens = [
@@ -81,7 +96,7 @@ def _print_text(taught: Lesson, chosen: range, lang: str, *, plain: bool, ascii_
                 place,
                 lesson_text(taught.name, each),
                 screen_text(each),
-                glyphs=glyphs(ascii_only=ascii_only),
+                glyphs=signs,
             )
             for each in _languages(lang)
         ]
@@ -93,6 +108,50 @@ def _print_text(taught: Lesson, chosen: range, lang: str, *, plain: bool, ascii_
             out.print(each, soft_wrap=True)
         if index != chosen[-1]:
             out.print()
+
+
+def _print_chapter(
+    taught: Lesson, chosen: range, number: str, lang: str, out: Console, signs: Glyphs
+) -> None:
+    """Print a lesson as a chapter to read: what happens in each step, and why."""
+    from handshake.lessons import lesson_text, screen_text
+    from handshake.view.lesson import Place
+    from handshake.view.lesson_ladder import LadderLessonScreen
+
+    text = lesson_text(taught.name, lang)
+    out.print(signs.spell(f"{number}  {text.title}"))
+    before: int | None = None
+    for index in chosen:
+        screen = LadderLessonScreen(
+            Place(taught, index, number), text, screen_text(lang), glyphs=signs
+        )
+        out.print()
+        for row in screen.told(_PLAIN_WIDTH, before):
+            row.rstrip()
+            out.print(row, soft_wrap=True)
+        before = index
+
+
+def _print_lessons(lang: str) -> None:
+    """Print a line for each lesson: name, title, and how far it was read."""
+    import sys
+
+    from handshake.lessons import LESSONS, lesson_text, screen_text
+    from handshake.lessons.progress import done
+
+    known = done()
+    language = _languages(lang)[0]
+    for each in LESSONS:
+        text, words = lesson_text(each.name, language), screen_text(language)
+        found = known.get(each.name)
+        state = ""
+        if found is not None:
+            state = f"{words['step']} {found.step}/{len(each.scenes)}"
+            asked = sum(step.question is not None for step in text.steps.values())
+            if asked:
+                score = words["score"].format(right=found.right(text), asked=asked)
+                state += f", {score}"
+        sys.stdout.write(f"{each.name:<10} {text.title}{f'  ({state})' if state else ''}\n")
 
 
 def _print_json(taught: Lesson, chosen: range, lang: str) -> None:

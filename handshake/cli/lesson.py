@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from handshake.lessons import LANGUAGES, LESSONS, Lesson, lesson_text, screen_text
+from handshake.lessons import LANGUAGES, LESSONS, Lesson, LessonText, lesson_text, screen_text
 from handshake.view import lesson, lesson_wide
 from handshake.view.lesson import LessonScreen, Place
+from handshake.view.lesson_ladder import LadderLessonScreen
 from handshake.view.lesson_small import KeysScreen, SmallLessonScreen
 from handshake.view.lesson_wide import WideLessonScreen
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from handshake.lessons import ScreenText
+    from handshake.lessons import Question, ScreenText
     from handshake.view.glyphs import Glyphs
 
 BOTH: Final = "both"
 """Two languages side by side, if the screen is wide enough."""
+
+_DIGITS: Final = 10
+"""The most digits of a number of 32 bits."""
 
 _PAUSE: Final = 8.0
 """Seconds per scene while playing: time to read four lines."""
@@ -35,6 +39,30 @@ class LessonPlayer:
         self._field: str | None = None
         self._help = False
         self._wide = False
+        self._typed = ""
+        self.furthest = first
+        """The last scene that was seen."""
+
+        self.answers: dict[int, str] = {}
+        """What was answered, by the number of the scene."""
+
+    @property
+    def _question(self) -> Question | None:
+        """The question of this scene, while it is not answered."""
+        if self.index in self.answers:
+            return None
+        return self._text.steps[self.lesson.scenes[self.index].name].question
+
+    @property
+    def _text(self) -> LessonText:
+        return lesson_text(self.lesson.name, self._languages[0])
+
+    @property
+    def right(self) -> int:
+        """How many questions were answered right."""
+        steps, scenes = self._text.steps, self.lesson.scenes
+        asked = ((steps[scenes[at].name].question, said) for at, said in self.answers.items())
+        return sum(each is not None and each.right == said for each, said in asked)
 
     @property
     def _words(self) -> ScreenText:
@@ -63,6 +91,11 @@ class LessonPlayer:
             return self._keys_screen(texts[0][0].title, height)
         if width < lesson.MIN_WIDTH or height < lesson.MIN_HEIGHT:
             return SmallLessonScreen(self._place, *texts[0], height, self._glyphs)
+        if self.lesson.played:
+            answer = self.answers.get(self.index)
+            return LadderLessonScreen(
+                self._place, *texts[0], height, self._glyphs, answer, self._typed
+            )
         if self._wide:
             return WideLessonScreen(self._place, tuple(texts), height, self._glyphs)
         return LessonScreen(self._place, *texts[0], height, self._glyphs)
@@ -81,11 +114,17 @@ class LessonPlayer:
     def _keys(self) -> tuple[tuple[str, str], ...]:
         words = self._words
         other = self._next_language
+        question = self._question
+        asked = None
+        if question is not None:
+            last = len(question.choices)
+            asked = (f"1-{last}", words["key_answer"]) if last else ("0-9", words["key_number"])
         keys = [
+            asked,
             ("←/→", words["key_step"]),
             ("Home/End", words["key_ends"]) if self._wide else None,
             ("space", words["key_play" if self.pause is None else "key_stop"]),
-            ("f", words["key_fields"]) if self.lesson.scenes[self.index].segment else None,
+            ("f", words["key_fields"]) if self._has_header else None,
             ("L", BOTH if other == BOTH else screen_text(other)["language"]),
             ("h", words["key_help"]),
             ("q", words["key_quit"]),
@@ -99,6 +138,7 @@ class LessonPlayer:
             ("Home/End", words["help_ends"]),
             ("space", words["help_play"]),
             ("f", words["help_fields"]),
+            ("1-4, 0-9", words["help_answer"]),
             ("L", words["help_language"]),
             ("h", words["help_help"]),
             ("q", words["help_quit"]),
@@ -111,6 +151,8 @@ class LessonPlayer:
             return False
         if self._help:
             self._help = False
+            return True
+        if self._question is not None and self._answer(self._question, key):
             return True
         match key:
             case "right" | "enter":
@@ -133,6 +175,27 @@ class LessonPlayer:
                 self._help = True
         return True
 
+    def _answer(self, question: Question, key: str) -> bool:
+        """Take a key for an answer; return whether it is one."""
+        if question.choices:
+            if not (key.isdecimal() and 1 <= int(key) <= len(question.choices)):
+                return False
+            self.answers[self.index] = key
+            return True
+        if key.isdecimal() and len(self._typed) < _DIGITS:
+            self._typed += key
+        elif key == "backspace" and self._typed:
+            self._typed = self._typed[:-1]
+        elif key == "enter" and self._typed:
+            self.answers[self.index], self._typed = str(int(self._typed)), ""
+        else:
+            return False
+        return True
+
+    @property
+    def _has_header(self) -> bool:
+        return not self.lesson.played and self.lesson.scenes[self.index].segment is not None
+
     def advance(self) -> None:
         """Go to the next scene while playing; stop at the last."""
         self._go(self.index + 1)
@@ -141,7 +204,9 @@ class LessonPlayer:
 
     def _go(self, index: int) -> None:
         self.index = max(0, min(index, len(self.lesson.scenes) - 1))
+        self.furthest = max(self.furthest, self.index)
         self._field = None
+        self._typed = ""
 
     def _play(self) -> None:
         if self.pause is not None:
@@ -152,7 +217,7 @@ class LessonPlayer:
         self.pause = _PAUSE
 
     def _next_field(self) -> None:
-        if self.lesson.scenes[self.index].segment is None:
+        if not self._has_header:
             return
         # The scene must not change while the user reads about a field.
         self.pause = None

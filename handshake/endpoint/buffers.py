@@ -36,6 +36,16 @@ class SendBuffer:
         """The sequence number after the last octet."""
         return self._first + len(self._data)
 
+    @property
+    def sent(self) -> bool:
+        """Whether all of it was sent at least once."""
+        return self._next >= self.end
+
+    def write(self, octets: bytes) -> None:
+        """Append octets that a program gives us to send."""
+        self._data += octets
+        self.size += len(octets)
+
     def acknowledged(self, block: ControlBlock) -> int:
         """Return how many octets the peer has acknowledged."""
         una = block.snd.una

@@ -177,6 +177,9 @@ class Timeouts:
     retries: int = 2
     """SYNs after the first, so that they leave at 0, 1 and 3 s; and FINs after the first."""
 
+    linear: int = 0
+    """Retransmissions of the SYN after which the wait is not doubled (tcp_syn_linear_timeouts)."""
+
     handshake: int = 5 * NS_PER_SECOND
     """For the handshake, all retransmissions included."""
 
@@ -211,4 +214,11 @@ class Timeouts:
         handshake_ns, rto_ns, observe_ns, hold_ns, close_ns = (
             round(seconds * NS_PER_SECOND) for seconds in times
         )
-        return cls(rto_ns, retries, handshake_ns, observe_ns, hold_ns, close_ns)
+        return cls(
+            rto=rto_ns,
+            retries=retries,
+            handshake=handshake_ns,
+            observe=observe_ns,
+            hold=hold_ns,
+            close=close_ns,
+        )

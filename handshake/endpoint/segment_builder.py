@@ -142,8 +142,8 @@ class SegmentBuilder:
         return _LARGEST // size * size
 
     def _window(self, block: ControlBlock, flags: Flags) -> int:
-        if Flags.RST in flags:
-            return 0
+        if Flags.RST in flags and Flags.ACK not in flags:
+            return 0  # it may come from a host without a socket
         # The window in a SYN is never scaled (RFC 7323 section 2.2); later it is rounded up.
         shift = 0 if Flags.SYN in flags else block.rcv_shift or 0
         return min(-(-self._receive_window >> shift), _LARGEST)
@@ -154,7 +154,7 @@ class SegmentBuilder:
             # A SYN-ACK offers only what the peer's SYN did (RFC 7323 sections 2.2 and 3.2).
             return self._offered(self.offer, clock, block)
         signature = self._signature()
-        if not block.timestamps or Flags.RST in flags:
+        if not block.timestamps or (Flags.RST in flags and Flags.ACK not in flags):
             return signature
         echo = block.ts_recent if Flags.ACK in flags else None
         return signature + opt.nop() + opt.nop() + opt.timestamps(clock % MODULUS, echo or 0)

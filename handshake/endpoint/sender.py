@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from handshake.endpoint.segment_builder import SegmentBuilder, path_mss
 from handshake.tcp import ControlBlock, Endpoint, Flags, Offer, Segment, Seq, State
-from handshake.units import NS_PER_MS
+from handshake.units import NS_PER_MS, NS_PER_SECOND
 
 if TYPE_CHECKING:
     from handshake.endpoint.buffers import SendBuffer
@@ -21,16 +21,29 @@ _LEAST_MTU: Final = {4: (68, 576), 6: (1280, 1280)}
 """The smallest MTU of a link, and of a path whose MTU is unknown, by version of IP (RFC 791)."""
 
 
+_LEAST_VARIATION: Final = NS_PER_SECOND // 5
+"""What Linux adds to the round trip at least, in nanoseconds (TCP_RTO_MIN)."""
+
+
 class RetransmissionTimer:
     """When to retransmit; each timeout is twice as long as the last (RFC 6298)."""
 
-    def __init__(self, rto: int, retries: int) -> None:
+    def __init__(self, rto: int, retries: int, linear: int = 0) -> None:
+        """After `linear` retransmissions of the SYN the timeout stays as it is."""
+        self.linear = linear
         self._initial_rto = rto
         self._retries = retries
         self._rto = rto
         self._left = 0
         self.at: int | None = None
         """When it expires; None while it is off."""
+
+        self.gives_up_at: int | None = None
+        """When the last retransmission would have expired, too; None before that was sent."""
+
+    def measured(self, rtt: int) -> None:
+        """Set the timeout by the first round trip, as Linux does (RFC 6298 section 2.2)."""
+        self._initial_rto = rtt + max(_LEAST_VARIATION, 2 * rtt)
 
     def start(self, now: int) -> None:
         """Start for a segment sent for the first time."""
@@ -39,14 +52,24 @@ class RetransmissionTimer:
 
     def back_off(self, now: int) -> None:
         """Start for a retransmission, with twice the timeout."""
-        self._rto *= 2
+        if self.linear:
+            self.linear -= 1
+        else:
+            self._rto *= 2
         self._left -= 1
         self._arm(now)
+
+    def restart(self, now: int) -> None:
+        """Run as long as before, if it runs: its segment was sent again for another reason."""
+        if self.at is not None:
+            self.at = now + self._rto
 
     def postpone(self, late: int) -> None:
         """Expire so many nanoseconds later, if it runs."""
         if self.at is not None:
             self.at += late
+        if self.gives_up_at is not None:
+            self.gives_up_at += late
 
     def hasten(self, at: int) -> None:
         """Expire at a time already, if it runs."""
@@ -55,10 +78,11 @@ class RetransmissionTimer:
 
     def stop(self) -> None:
         """Turn it off."""
-        self.at = None
+        self.at = self.gives_up_at = None
 
     def _arm(self, now: int) -> None:
-        self.at = now + self._rto if self._left else None
+        expires = now + self._rto
+        self.at, self.gives_up_at = (expires, None) if self._left else (None, expires)
 
 
 class Sender:
@@ -78,7 +102,7 @@ class Sender:
         self.block = ControlBlock(local=local, remote=remote)
         """The current control block."""
 
-        self.timer = RetransmissionTimer(timeouts.rto, timeouts.retries)
+        self.timer = RetransmissionTimer(timeouts.rto, timeouts.retries, timeouts.linear)
         self.syn_sent = 0
         self._local = local
         self._remote = remote

@@ -6,6 +6,7 @@ from typing import Final
 
 from handshake.errors import UsageError
 from handshake.lessons.connect import CONNECT
+from handshake.lessons.course import COURSE
 from handshake.lessons.scene import Lesson, Moment, Scene
 from handshake.lessons.text import (
     LANGUAGES,
@@ -13,6 +14,7 @@ from handshake.lessons.text import (
     FieldText,
     LessonText,
     PaneText,
+    Question,
     ScreenText,
     StepText,
     lesson_text,
@@ -28,6 +30,7 @@ __all__ = [
     "LessonText",
     "Moment",
     "PaneText",
+    "Question",
     "Scene",
     "ScreenText",
     "StepText",
@@ -36,7 +39,7 @@ __all__ = [
     "screen_text",
 ]
 
-LESSONS: Final = (CONNECT,)
+LESSONS: Final = (CONNECT, *COURSE)
 """All lessons, in the recommended order."""
 
 

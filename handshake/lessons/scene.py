@@ -23,6 +23,12 @@ class Moment(Enum):
     ARRIVES = "arrives"
     """A segment arrives: its receiver processes it, its sender does not know."""
 
+    LOST = "lost"
+    """A segment leaves, and is lost on the way: its receiver never knows."""
+
+    ENDS = "ends"
+    """A timer runs out, and the connection ends: nothing is sent."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scene:
@@ -43,21 +49,20 @@ class Scene:
 
     server_line: int
 
-    step: Step | None = None
-    """The tracker's step for the segment; None in a CALL."""
+    segment: Segment | None = None
+    """The segment in flight; None where nothing is sent."""
+
+    by: Role | None = None
+    """Its sender, or the host on which something happens."""
 
     changed: frozenset[str] = frozenset()
     """Header fields that differ from those of the segment before."""
 
-    @property
-    def segment(self) -> Segment | None:
-        """The segment in flight."""
-        return None if self.step is None else self.step.segment
+    part: str = ""
+    """The part of the lesson that it belongs to: each begins anew."""
 
-    @property
-    def by(self) -> Role | None:
-        """The sender."""
-        return None if self.step is None else self.step.by
+    step: Step | None = None
+    """The tracker's step for the segment, where a tracker was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,15 @@ class Lesson:
     name: str
     scenes: tuple[Scene, ...]
 
-    client_program: tuple[str, ...]
+    client_program: tuple[str, ...] = ()
     """The system calls of the client's program, one a line."""
 
-    server_program: tuple[str, ...]
+    server_program: tuple[str, ...] = ()
+    played: tuple[Scene, ...] = ()
+    """All that happened, where `scenes` are a choice of it; empty where they are all."""
+
+    def until(self, index: int) -> tuple[Scene, ...]:
+        """Return what happened in the same part, up to and including the scene with this number."""
+        scene, played = self.scenes[index], self.played or self.scenes
+        last = next(place for place, each in enumerate(played) if each is scene)
+        return tuple(each for each in played[: last + 1] if each.part == scene.part)

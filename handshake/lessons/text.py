@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
@@ -25,6 +25,33 @@ class EndText:
     """What the socket knows now."""
 
 
+_NO_TEXT: Final = EndText("", "", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a step asks before it is told."""
+
+    ask: str
+    choices: tuple[str, ...]
+    """The answers to choose from; empty where a number is to be typed."""
+
+    right: str
+    """The right answer: its number among the choices, from 1, or the number to type."""
+
+    because: tuple[str, ...]
+    """Why each answer is right or wrong; of a number, why it is this one."""
+
+    section: str
+    """Where it is laid down."""
+
+    def says(self, answer: str) -> str:
+        """Return what to say to an answer."""
+        if not self.choices:
+            return self.because[0]
+        return self.because[int(answer) - 1]
+
+
 @dataclass(frozen=True, slots=True)
 class StepText:
     """The text of a step."""
@@ -34,13 +61,15 @@ class StepText:
 
     title: str
     why: str
-    client: EndText
-    server: EndText
-    notes: dict[str, str]
+    client: EndText = _NO_TEXT
+    server: EndText = _NO_TEXT
+    notes: dict[str, str] = field(default_factory=dict)
     """Notes beside the header's rows, by field."""
 
-    inside: dict[str, str]
+    inside: dict[str, str] = field(default_factory=dict)
     """Notes inside the header's rows, by field."""
+
+    question: Question | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +110,8 @@ class ScreenText:
     language: str
     screen: dict[str, str]
     fields: dict[str, FieldText]
+    calls: dict[str, str]
+    """What a program does, or a timer ends, by the name of the scene."""
 
     def __getitem__(self, name: str) -> str:
         return self.screen[name]
@@ -99,7 +130,7 @@ def screen_text(language: str) -> ScreenText:
         name: FieldText(each["name"], each["label"], _joined(each["text"]))
         for name, each in read["fields"].items()
     }
-    return ScreenText(language, read["screen"], fields)
+    return ScreenText(language, read["screen"], fields, read["calls"])
 
 
 @cache
@@ -109,7 +140,7 @@ def lesson_text(name: str, language: str) -> LessonText:
     return LessonText(
         title=read["title"],
         steps={each: _step(text) for each, text in read["steps"].items()},
-        panes=tuple(_pane(text) for text in read["segments"]),
+        panes=tuple(_pane(text) for text in read.get("segments", ())),
     )
 
 
@@ -123,10 +154,21 @@ def _step(read: dict[str, Any]) -> StepText:
         short=read["short"],
         title=read["title"],
         why=_joined(read["why"]),
-        client=EndText(**read["client"]),
-        server=EndText(**read["server"]),
+        client=EndText(**read["client"]) if "client" in read else _NO_TEXT,
+        server=EndText(**read["server"]) if "server" in read else _NO_TEXT,
         notes=read.get("notes", {}),
         inside=read.get("inside", {}),
+        question=_question(read["question"]) if "question" in read else None,
+    )
+
+
+def _question(read: dict[str, Any]) -> Question:
+    return Question(
+        ask=_joined(read["ask"]),
+        choices=tuple(read.get("choices", ())),
+        right=str(read["right"]),
+        because=tuple(_joined(each) for each in read["because"]),
+        section=read["section"],
     )
 
 

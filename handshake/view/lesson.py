@@ -73,7 +73,7 @@ class LessonScreen:
     def lines(self, width: int) -> list[Text]:
         """Return the whole screen, exactly `height` lines."""
         below = [
-            progress(self.place, self.text, self.glyphs),
+            progress(self.place, self.text, width, self.glyphs),
             key_line(self.place, self.glyphs),
         ]
         above = [*self.picture(width), line((self.glyphs.rule(width), "rule"))]
@@ -158,8 +158,10 @@ def title_line(
     if place.playing:
         right = f"{words['playing']} · {right}"
     left, right = glyphs.spell(left), glyphs.spell(right)
-    room = width - cell_len(right)
-    return line((fit(left, room, glyphs.ellipsis), "title"), (right, "none"))
+    room = width - cell_len(right) - 1
+    if cell_len(left) > room:
+        left = f" {place.number}"  # the step is more than the name of the lesson
+    return line((fit(left, room, glyphs.ellipsis), "title"), (f" {right}", "none"))
 
 
 def paragraph(name: str, text: str, width: int, style: str, glyphs: Glyphs) -> list[Text]:
@@ -169,14 +171,19 @@ def paragraph(name: str, text: str, width: int, style: str, glyphs: Glyphs) -> l
     return [line(" ", (name, style), f" {first}"), *(line(f" {each}") for each in rest)]
 
 
-def progress(place: Place, text: LessonText, glyphs: Glyphs) -> Text:
-    """Return all steps in one line: done, current, to come."""
+def progress(place: Place, text: LessonText, width: int, glyphs: Glyphs) -> Text:
+    """Return all steps in one line: done, current, to come; with names where there is room."""
+    named = _progress(place, text, glyphs, named=True)
+    return named if named.cell_len <= width else _progress(place, text, glyphs, named=False)
+
+
+def _progress(place: Place, text: LessonText, glyphs: Glyphs, *, named: bool) -> Text:
     parts: list[tuple[str, str]] = []
     for number, scene in enumerate(place.lesson.scenes):
         here = number == place.index
         sign = glyphs.done if number < place.index else glyphs.here if here else glyphs.coming
-        short = text.steps[scene.name].short
-        parts.append((f" {sign} {short}", "title" if here else "none"))
+        short = f" {text.steps[scene.name].short}" if named or here else ""
+        parts.append((f" {sign}{short}", "title" if here else "none"))
     return line(*parts)
 
 

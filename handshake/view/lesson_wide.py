@@ -63,7 +63,11 @@ class WideLessonScreen:
             rule,
             *self._why(width),
         ]
-        below = [rule, progress(self.place, text, self.glyphs), key_line(self.place, self.glyphs)]
+        below = [
+            rule,
+            progress(self.place, text, width, self.glyphs),
+            key_line(self.place, self.glyphs),
+        ]
         return [*above, *[line()] * (self.height - len(above) - len(below)), *below]
 
     def _when(self) -> str:

@@ -46,7 +46,7 @@ def test_a_pipe_gets_the_whole_lesson_as_text() -> None:
 
 def test_one_step_as_text_in_ascii() -> None:
     assert demo("connect", "--step", "9", "--ascii").stdout.splitlines() == [
-        " 1/1  Connecting to a server                step 9/9 . both ends are ESTABLISHED",
+        " 1/4  Connecting to a server                step 9/9 . both ends are ESTABLISHED",
         "+- CLIENT socket fd 3 ---------+                +- SERVER socket fd 5 ---------+",
         "| state ESTABLISHED            |                | state -> ESTABLISHED         |",
         "| local 192.0.2.10:49152       |      ACK       | local 198.51.100.7:80        |",
@@ -90,7 +90,7 @@ def test_json_is_one_object_a_step() -> None:
 @pytest.mark.parametrize(
     ("args", "printed"),
     [
-        (["tls"], "error: unknown lesson 'tls'; available: connect\n"),
+        (["tls"], "error: unknown lesson 'tls'; available: connect, loss, refused and close\n"),
         (["--lang", "fr"], "error: --lang fr: must be en, ko or both\n"),
         (["--step", "10"], "error: --step 10: lesson connect has 9 steps\n"),
     ],

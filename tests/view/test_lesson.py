@@ -19,6 +19,7 @@ KEYS = (("←/→", "step"), ("q", "quit"))
 EVERY_SCENE = [
     pytest.param(lesson, index, id=f"{lesson.name}-{scene.name}")
     for lesson in LESSONS
+    if not lesson.played
     for index, scene in enumerate(lesson.scenes)
 ]
 

@@ -153,8 +153,10 @@ def _leaves(
         server,
         client_line,
         server_line,
-        step,
+        step.segment,
+        step.by,
         frozenset() if before is None else differing_fields(before, step.segment),
+        step=step,
     )
 
 

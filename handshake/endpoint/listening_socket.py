@@ -1,0 +1,181 @@
+"""A socket that listens: its half-open entries, its accept queue, its SYN cookies.
+
+As Linux: a SYN is dropped while the accept queue is full, and so is the ACK that would complete a
+handshake then; the SYN-ACK is retransmitted until it is given up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from handshake.endpoint.options import ClientOptions, Timeouts
+from handshake.endpoint.outcome import Notes
+from handshake.endpoint.rejection import dropped
+from handshake.endpoint.segment_builder import ETHERNET, LINUX
+from handshake.endpoint.tcp_socket import TcpSocket
+from handshake.tcp import Flags, Offer, Segment, State
+from handshake.units import NS_PER_MS, NS_PER_SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from handshake.endpoint.sender import Segments
+    from handshake.endpoint.syn_cookies import SynCookies
+    from handshake.tcp import Endpoint, Observed, Seq
+
+SYNACK_RETRIES: Final = Timeouts(rto=NS_PER_SECOND, retries=5)
+"""SYN-ACKs at 0, 1, 3, 7, 15 and 31 s, and given up after 63 s (tcp_synack_retries of Linux)."""
+
+
+@dataclass(kw_only=True)
+class ListeningSocket:
+    """A socket in LISTEN. `receive` takes the segments of its port that no open connection takes.
+
+    A connection that is `accepted` is the caller's: its segments and timers no more concern the
+    listener.
+    """
+
+    local: Endpoint
+    isn: Callable[[Endpoint, int], Seq]
+    """Returns an initial sequence number for a connection with this remote end at a time."""
+
+    offer: Offer = LINUX
+    ticks: int = 0
+    """Our timestamp clock at time 0, in milliseconds."""
+
+    backlog: int = 128
+    """Each queue holds one more than this, as on Linux (6.18)."""
+
+    cookies: SynCookies | None = None
+    """What answers SYNs where there is no room for half-open entries (tcp_syncookies); None to drop
+    them."""
+
+    always_cookies: bool = False
+    """Whether every SYN is answered with a cookie, and nothing remembered (tcp_syncookies 2)."""
+
+    timeouts: Timeouts = SYNACK_RETRIES
+    options: ClientOptions = field(default_factory=ClientOptions)
+    path_mss: int = ETHERNET
+    half_open: dict[Endpoint, TcpSocket] = field(init=False, default_factory=dict)
+    """The half-open entries, by their remote end: in SYN-RECEIVED."""
+
+    waiting: dict[Endpoint, TcpSocket] = field(init=False, default_factory=dict)
+    """The accept queue: connections that the program has not accepted yet, by remote end."""
+
+    dropped_syns: int = field(init=False, default=0)
+    """SYNs dropped because a queue was full (TcpExtListenDrops)."""
+
+    overflows: int = field(init=False, default=0)
+    """How often the accept queue was full (TcpExtListenOverflows)."""
+
+    notes: Notes = field(init=False, default_factory=Notes)
+
+    @property
+    def full(self) -> bool:
+        """Whether the accept queue takes no more."""
+        return len(self.waiting) > self.backlog
+
+    @property
+    def deadline(self) -> int | None:
+        """When `on_timer` is due; None while no timer runs."""
+        due = (each.deadline for each in self._sockets)
+        return min((at for at in due if at is not None), default=None)
+
+    def accept(self) -> TcpSocket | None:
+        """Return the first connection that waits; None if there is none."""
+        first = next(iter(self.waiting), None)
+        return None if first is None else self.waiting.pop(first)
+
+    def receive(self, observed: Observed, at: int) -> Segments:
+        """Process a received segment (section 3.10.7.2)."""
+        seg = observed.segment
+        if dropped(observed, self.options.md5, self.notes):
+            return ()
+        entry = self.half_open.get(seg.source)
+        if entry is not None:
+            return self._entry(entry, observed, at)
+        if seg.source in self.waiting:
+            return self.waiting[seg.source].receive(observed, at)
+        if seg.rst:
+            return ()
+        if seg.ack is not None:
+            return self._cookie(observed, at)
+        return self._syn(seg, at) if seg.syn else ()
+
+    def on_timer(self, at: int) -> Segments:
+        """Retransmit SYN-ACKs that are due; forget the entries that are given up."""
+        out: Segments = ()
+        for each in self._sockets:
+            if each.deadline is not None and each.deadline <= at:
+                out += each.on_timer(at)
+            if each.done:
+                self.half_open.pop(each.remote, None)
+        return out
+
+    @property
+    def _sockets(self) -> tuple[TcpSocket, ...]:
+        return (*self.half_open.values(), *self.waiting.values())
+
+    def _syn(self, syn: Segment, at: int) -> Segments:
+        if self.full:
+            self.overflows += 1
+            self.dropped_syns += 1
+            return ()
+        no_room = len(self.half_open) > self.backlog
+        if self.cookies is not None and (no_room or self.always_cookies):
+            return self._stateless(self.cookies, syn, at)
+        if no_room:
+            self.dropped_syns += 1
+            return ()
+        entry = self._connection(syn.source, self.isn(syn.source, at), self.ticks)
+        self.half_open[syn.source] = entry
+        return entry.accepts(syn, at)
+
+    def _entry(self, entry: TcpSocket, observed: Observed, at: int) -> Segments:
+        seg = observed.segment
+        if self.full and seg.ack is not None and not seg.rst and entry.block.acceptable(seg):
+            # The handshake is complete for the client, and the ACK is dropped all the same.
+            self.overflows += 1
+            return ()
+        out = entry.receive(observed, at)
+        if entry.done:
+            del self.half_open[entry.remote]
+        elif entry.state is not State.SYN_RECEIVED:
+            self.waiting[entry.remote] = self.half_open.pop(entry.remote)
+        return out
+
+    def _stateless(self, cookies: SynCookies, syn: Segment, at: int) -> Segments:
+        """Answer a SYN, and forget it."""
+        clock = self.ticks + at // NS_PER_MS
+        ticks = self.ticks + cookies.clock(clock, Offer.of(syn)) - clock
+        return self._connection(syn.source, cookies.iss(syn, at), ticks).accepts(syn, at)
+
+    def _cookie(self, observed: Observed, at: int) -> Segments:
+        """Take an ACK without an entry: it may acknowledge a cookie; else it gets a RST."""
+        seg = observed.segment
+        assert seg.ack is not None
+        offer = None
+        if self.cookies is not None and not seg.syn:
+            offer = self.cookies.offer(seg, at)
+        if offer is None:
+            return (Segment(seg.destination, seg.source, seg.ack, None, Flags.RST, window=0),)
+        if self.full:
+            self.overflows += 1
+            return ()
+        entry = self._connection(seg.source, seg.ack - 1, self.ticks)
+        entry.resumes(seg, offer)
+        self.waiting[entry.remote] = entry
+        return entry.receive(observed, at)
+
+    def _connection(self, remote: Endpoint, iss: Seq, ticks: int) -> TcpSocket:
+        return TcpSocket(
+            local=self.local,
+            remote=remote,
+            iss=iss,
+            offer=self.offer,
+            ticks=ticks,
+            timeouts=self.timeouts,
+            options=self.options,
+            path_mss=self.path_mss,
+        )

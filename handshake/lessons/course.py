@@ -1,0 +1,141 @@
+"""The lessons after the first: what is played in each, and which of it is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from handshake.events import Role
+from handshake.lessons.scene import Lesson
+from handshake.lessons.stage import Conditions, Stage
+
+if TYPE_CHECKING:
+    from handshake.lessons.scene import Scene
+
+
+def _lost(*drops: tuple[str, int]) -> Stage:
+    return Stage(Conditions(drops=frozenset(drops)))
+
+
+def _part(name: str, scenes: tuple[Scene, ...]) -> tuple[Scene, ...]:
+    return tuple(replace(each, part=name, name=f"{name}.{each.name}") for each in scenes)
+
+
+def _lesson(name: str, told: tuple[str, ...], *parts: tuple[Scene, ...]) -> Lesson:
+    """Return a lesson that tells the scenes with these names, of all that its parts play."""
+    played = tuple(scene for part in parts for scene in part)
+    known = {scene.name: scene for scene in played}
+    return Lesson(name, tuple(known[each] for each in told), played=played)
+
+
+def _loss() -> Lesson:
+    syn = _lost(("syn", 1), ("syn", 2))
+    syn.connect()
+    answer = _lost(("syn-ack", 1))
+    answer.connect()
+    last = _lost(("ack", 1))
+    last.connect()
+    last.accept(3)
+    mended = _lost(("ack", 1))
+    mended.connect()
+    mended.call("send", 0.2, Role.CLIENT, lambda at: mended.client.send(b"GET", at))
+    never = Stage(Conditions(drops=frozenset({("syn", 0)})))
+    never.connect()
+    return _lesson(
+        "loss",
+        (
+            "syn.syn",
+            "syn.syn-again",
+            "syn.syn-again-2-arrives",
+            "syn.ack-arrives",
+            "answer.syn-ack",
+            "answer.syn-again-arrives",
+            "answer.ack-arrives",
+            "ack.ack",
+            "ack.syn-ack-again-arrives",
+            "ack.ack-again-arrives",
+            "data.data-arrives",
+            "never.client-gives-up",
+        ),
+        _part("syn", syn.play(4)),
+        _part("answer", answer.play(4)),
+        _part("ack", last.play(2)),
+        _part("data", mended.play(0.5)),
+        _part("never", never.play(200)),
+    )
+
+
+def _refused() -> Lesson:
+    closed = Stage(Conditions(closed=True))
+    closed.connect()
+    silent = Stage(Conditions(drops=frozenset({("syn", 0)})))
+    silent.connect()
+    late = Stage()
+    late.connect()
+    late.accept(0.1)
+    late.serve("server-aborts", 0.2, lambda end, at: end.abort(at))
+    return _lesson(
+        "refused",
+        (
+            "closed.connect",
+            "closed.syn-arrives",
+            "closed.rst",
+            "closed.rst-arrives",
+            "silent.syn",
+            "silent.syn-again",
+            "silent.client-gives-up",
+            "late.ack-arrives",
+            "late.rst-arrives",
+        ),
+        _part("closed", closed.play(1)),
+        _part("silent", silent.play(200)),
+        _part("late", late.play(1)),
+    )
+
+
+def _close() -> Lesson:
+    usual = Stage()
+    usual.connect()
+    usual.accept(0.1)
+    usual.call("close", 1, Role.CLIENT, usual.client.close)
+    usual.serve("server-closes", 2, lambda end, at: end.close(at))
+    half = Stage()
+    half.connect()
+    half.accept(0.1)
+    half.call("shutdown", 1, Role.CLIENT, half.client.shutdown)
+    half.serve("server-sends", 1.5, lambda end, at: end.send(b"the answer", at))
+    half.serve("server-closes", 2, lambda end, at: end.close(at))
+    both = Stage()
+    both.connect()
+    both.accept(0.1)
+    both.call("close", 1, Role.CLIENT, both.client.close)
+    both.serve("server-closes", 1, lambda end, at: end.close(at))
+    rst = Stage()
+    rst.connect()
+    rst.accept(0.1)
+    rst.call("close", 1, Role.CLIENT, rst.client.close)
+    rst.serve("server-sends", 2, lambda end, at: end.send(b"too late", at))
+    return _lesson(
+        "close",
+        (
+            "usual.fin",
+            "usual.fin-arrives",
+            "usual.ack-2-arrives",
+            "usual.fin-2-arrives",
+            "usual.ack-3-arrives",
+            "usual.client-gives-up",
+            "half.shutdown",
+            "half.data-arrives",
+            "both.fin-2",
+            "both.ack-3-arrives",
+            "rst.rst-arrives",
+        ),
+        _part("usual", usual.play(120)),
+        _part("half", half.play(3)),
+        _part("both", both.play(2)),
+        _part("rst", rst.play(3)),
+    )
+
+
+COURSE: Final = (_loss(), _refused(), _close())
+"""In the recommended order."""

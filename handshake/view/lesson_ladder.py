@@ -1,0 +1,200 @@
+"""A scene of a lesson as the last rung of a ladder: what has passed so far, and what `ss` shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from rich.cells import cell_len
+
+from handshake.events import Role
+from handshake.lessons import LessonText, Moment, ScreenText, StepText
+from handshake.lessons.ss import ss_line
+from handshake.units import NS_PER_MS, NS_PER_SECOND
+from handshake.view.glyphs import UNICODE, Glyphs
+from handshake.view.layout import centre, fit, line
+from handshake.view.lesson import MIN_HEIGHT, Place, key_line, paragraph, progress, title_line
+from handshake.view.theme import style_of
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.text import Text
+
+    from handshake.events import Change
+    from handshake.lessons import Scene
+
+_STATE: Final = 12
+_TIME: Final = 10
+_LONG: Final = NS_PER_SECOND // 2
+"""Nanoseconds in which nothing happens that get a row of their own."""
+
+
+@dataclass(frozen=True)
+class LadderLessonScreen:
+    """A scene in one language, at least 80 columns wide."""
+
+    place: Place
+    text: LessonText
+    words: ScreenText
+    height: int = MIN_HEIGHT
+    glyphs: Glyphs = UNICODE
+    answer: str | None = None
+    """What was answered to the question of the step; None before that."""
+
+    typed: str = ""
+    """What was typed of an answer so far."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from self.lines(options.max_width)
+
+    @property
+    def step(self) -> StepText:
+        """The text of this scene."""
+        return self.text.steps[self.place.scene.name]
+
+    def lines(self, width: int) -> list[Text]:
+        """Return the whole screen, exactly `height` lines."""
+        done = progress(self.place, self.text, width, self.glyphs)
+        below = [done, key_line(self.place, self.glyphs)]
+        told = [line((self.glyphs.rule(width), "rule")), *self.why(width)]
+        room = self.height - len(below) - len(told)
+        picture = self.picture(width, room)
+        return [*picture, *told, *[line()] * (room - len(picture)), *below]
+
+    def picture(self, width: int, room: int = MIN_HEIGHT) -> list[Text]:
+        """Return the title, the ladder and what `ss` shows, in at most `room` lines."""
+        title = title_line(self.place, self.text.title, (self.step, self.words), width, self.glyphs)
+        shown = self._shown(width)
+        rungs = self._rungs(width)[-max(1, room - len(shown) - 2) :]
+        return [title, self._heads(width), *rungs, *shown]
+
+    def told(self, width: int, before: int | None) -> list[Text]:
+        """Return the step as a part of a text: what happened since the step `before` it."""
+        title = f"{self.place.index + 1}. {self.step.title}"
+        lines = [line((self.glyphs.spell(title), "title")), line()]
+        lines += [self._heads(width), *self._rungs(width, before), *self._shown(width), line()]
+        question = self.step.question
+        if question is None:
+            return [*lines, *self.why(width)]
+        lines += paragraph(self.words["question"], question.ask, width, "why", self.glyphs)
+        for number, each in enumerate(question.choices, 1):
+            lines += paragraph(f"  {number}", each, width, "key", self.glyphs)
+        answer = f"{question.right}. {question.says(question.right)} ({question.section})"
+        lines += paragraph(self.words["answer"], answer, width, "why", self.glyphs)
+        return [*lines, *paragraph(self.words["why"], self.step.why, width, "why", self.glyphs)]
+
+    def why(self, width: int) -> list[Text]:
+        """Return the question of the scene, while it is asked, or else the explanation."""
+        question = self.step.question
+        if question is None:
+            return paragraph(self.words["why"], self.step.why, width, "why", self.glyphs)
+        if self.answer is None:
+            asked = paragraph(self.words["question"], question.ask, width, "why", self.glyphs)
+            for number, each in enumerate(question.choices, 1):
+                asked += paragraph(f"  {number}", each, width, "key", self.glyphs)
+            if not question.choices:
+                asked.append(line(("   > ", "key"), self.typed, "_"))
+            return asked
+        right = self.answer == question.right
+        name = self.words["right" if right else "wrong"]
+        says = f"{question.right}: " if not (right or question.choices) else ""
+        says += f"{question.says(self.answer)} ({question.section})"
+        said = paragraph(name, says, width, "ok" if right else "bad", self.glyphs)
+        return said + paragraph(self.words["why"], self.step.why, width, "why", self.glyphs)
+
+    def _heads(self, width: int) -> Text:
+        client, server = self.words["client"], self.words["server"]
+        gap = width - _TIME - 2 * _STATE - 3
+        return line(
+            fit("ms".rjust(_TIME - 1), _TIME),
+            (fit(client, _STATE), "client"),
+            " " * (gap + 3),
+            (fit(server, _STATE), "server"),
+        )
+
+    def _rungs(self, width: int, since: int | None = None) -> list[Text]:
+        """Return a row for each thing that happened, and for each time in which nothing did.
+
+        With `since` only for what happened after the step with this number.
+        """
+        rows: list[Text] = []
+        before = skipped = 0
+        scenes = self.place.lesson.until(self.place.index)
+        if since is not None and self.place.lesson.scenes[since].part == self.place.scene.part:
+            skipped = len(self.place.lesson.until(since))
+            # A segment that was on the way is drawn again, as it arrives.
+            while skipped and scenes[skipped - 1].moment is Moment.LEAVES:
+                skipped -= 1
+        arrivals = {id(each.segment): each for each in scenes if each.moment is Moment.ARRIVES}
+        for number, scene in enumerate(scenes):
+            if scene.moment is Moment.ARRIVES:
+                continue
+            if number < skipped:
+                before = scene.at
+                continue
+            if scene.at - before >= _LONG:
+                waited = self.words["waits"].format(seconds=f"{(scene.at - before) / 1e9:.3g}")
+                rows.append(line((centre(self.glyphs.spell(waited), width), "dim")))
+            before = scene.at
+            rows.append(self._rung(scene, arrivals.get(id(scene.segment)), width))
+        return rows
+
+    def _rung(self, scene: Scene, arrival: Scene | None, width: int) -> Text:
+        """Return the row of what happened: the sender as it sent, the receiver as it received."""
+        later = arrival or scene
+        client, server = scene.client, scene.server
+        if scene.by is Role.CLIENT:
+            server = later.server
+        elif scene.segment is not None:
+            client = later.client
+        mark = ">" if self.place.scene in (scene, arrival) else " "
+        return line(
+            f"{scene.at / NS_PER_MS:>{_TIME - 1}.1f}{mark}",
+            (fit(_state(client), _STATE), "changed" if _moved(client) else "none"),
+            " ",
+            self._arrow(scene, width - _TIME - 2 * _STATE - 3, arrived=arrival is not None),
+            "  ",
+            (fit(_state(server), _STATE), "changed" if _moved(server) else "none"),
+        )
+
+    def _arrow(self, scene: Scene, width: int, *, arrived: bool) -> Text:
+        seg, glyphs = scene.segment, self.glyphs
+        if seg is None:
+            return line((fit(glyphs.spell(self._call(scene)), width, glyphs.ellipsis), "dim"))
+        label = f" {seg.flags} seq={seg.seq}"
+        label += "" if seg.ack is None else f" ack={seg.ack}"
+        label += f" data={seg.payload_length} " if seg.payload_length else " "
+        lost = scene.moment is Moment.LOST
+        length = width if arrived else width * 2 // 3
+        rest = length - cell_len(label) - 2
+        two = glyphs.rule(2)
+        if scene.by is Role.CLIENT:
+            arrow = f"{two}{label}{glyphs.right_arrow(rest, lost=lost)}"
+            return line((fit(arrow, width), style_of(seg)))
+        arrow = f"{glyphs.left_arrow(rest, lost=lost)}{label}{two}"
+        return line((" " * (width - cell_len(arrow)) + arrow, style_of(seg)))
+
+    def _call(self, scene: Scene) -> str:
+        """Return what a program did, or what a timer ended."""
+        _, _, name = scene.name.rpartition(".")
+        return self.words.calls.get(name, name)
+
+    def _shown(self, width: int) -> list[Text]:
+        scene = self.place.scene
+        rows = []
+        for role, change in ((Role.CLIENT, scene.client), (Role.SERVER, scene.server)):
+            shown = ss_line(change.after) or self.words["no_line"]
+            head = f" {fit(self.words[str(role)], 10)} ss -tan  "
+            rows.append(
+                line((head, str(role)), fit(self.glyphs.spell(shown), width - cell_len(head)))
+            )
+        return [line((self.glyphs.rule(width), "rule")), *rows]
+
+
+def _state(change: Change) -> str:
+    return "" if change.after is None else str(change.after.state)
+
+
+def _moved(change: Change) -> bool:
+    before, after = change.before, change.after
+    return before is not None and after is not None and before.state is not after.state
