@@ -295,7 +295,13 @@ class FlowTable:
         # The reader goes on to append to the same buffer.
         records = bytes(flow.records)
         flow.records.clear()
-        runs.feed(flow.tracker, partial(self._feed, flow), flow, records, self._decoder)
+        one, decoder = partial(self._feed, flow), self._decoder
+        runs.feed(flow.tracker, one, flow, records, decoder, in_columns=self._in_columns)
+
+    @property
+    def _in_columns(self) -> bool:
+        """Whether numpy is loaded, or to be used at once."""
+        return bool(self._chunks or self._models or not self._columns_from)
 
     def _tracker(self, flow: Flow) -> PairTracker:
         return PairTracker(numbers=chain((flow.number,), self._numbers), reused=flow.reused)

@@ -159,7 +159,8 @@ class Models:
     def _model(self, flow: Flow, parts: RecordParts) -> _ShapeModel | None:
         """Return the model that a flow is for its shape; None if there is more to its record."""
         tracker = PairTracker()
-        runs.feed(tracker, tracker.feed, flow, bytes(flow.records), self._decoder)
+        records = bytes(flow.records)
+        runs.feed(tracker, tracker.feed, flow, records, self._decoder, in_columns=True)
         connection = tracker.connection
         if connection is None or connection.number or connection.segments != sum(parts.segments):
             return None

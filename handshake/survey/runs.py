@@ -40,6 +40,9 @@ _LEAST: Final = 4
 _MOST: Final = 256
 """Segments of one run: its frames are kept while one of them may still be looked at."""
 
+LONG: Final = 1024
+"""Segments from which it may pay to look at them in columns."""
+
 _FAR: Final = 1 << 24
 """Octets acknowledged at once that may be another numbering (`findings.data.FAR`)."""
 
@@ -58,10 +61,15 @@ def feed(
     flow: Flow,
     records: bytes,
     decoder: Decoder,
+    *,
+    in_columns: bool,
 ) -> None:
-    """Give packed frames to a tracker: runs at once, other segments to `one`, which feeds it."""
+    """Give packed frames to a tracker: runs at once, other segments to `one`, which feeds it.
+
+    Long runs are found in columns where numpy is loaded anyway.
+    """
     layout, framing = flow.layout, flow.framing
-    size, base, alone = layout.record.size, 0, 0
+    size, base, alone, columns_at = layout.record.size, 0, 0, 0
     while base < len(records):
         if not alone and len(records) - base >= _LEAST * size:
             start = tracker.start()
@@ -69,17 +77,32 @@ def feed(
             if start is not None:
                 source = Source(layout, framing, decoder)
                 find = _find_doubled if start.doubled else _find
+                if in_columns and base >= columns_at and len(records) - base >= LONG * size:
+                    columns_at = base + LONG * size
+                    find = find if start.doubled else _find_long
                 run = find(source, records, base, start, _keys(tracker))
+                if run is not None and run.count > _MOST:
+                    columns_at = 0
             if run is not None and run.count >= _LEAST:
                 tracker.skip(run)
                 base += run.packets * size
-                alone = 0 if run.count == _MOST else 1
+                alone = 0 if run.count >= _MOST else 1
                 continue
             alone = 1 if run is None else run.packets + 1
         alone = max(0, alone - 1)
         for each in packed_frames.observed(layout, records[base : base + size], decoder, framing):
             one(each)
         base += size
+
+
+def _find_long(
+    source: Source, records: bytes, base: int, start: RunStart, keys: tuple[bytes, bytes]
+) -> Run | None:
+    """Return the same, in columns if the run is a simple one."""
+    from handshake.survey.run_columns import find_long
+
+    run = find_long(source, records, base, start, keys)
+    return _find(source, records, base, start, keys) if run is None else run
 
 
 def _find(
