@@ -57,6 +57,9 @@ MUCH: Final = 2_500 * packed_frames.V4.record.size
 _TOGETHER: Final = 4 << 20
 """Octets of packed frames that are looked at together."""
 
+_MOST_TOGETHER: Final = 4096
+"""Flows that are looked at together: their records are held for a moment."""
+
 _OVER: Final = frozenset({"fin", "rst-by-client", "rst-by-server"})
 """How a connection that has ended was closed."""
 
@@ -471,13 +474,13 @@ class FlowTable:
 
 
 def _batches(flows: list[Flow]) -> Iterator[list[Flow]]:
-    """Yield flows in batches of about `_TOGETHER` octets."""
+    """Yield flows in batches of about `_TOGETHER` octets, at most `_MOST_TOGETHER` flows."""
     batch: list[Flow] = []
     octets = 0
     for flow in flows:
         batch.append(flow)
         octets += len(flow.records)
-        if octets >= _TOGETHER:
+        if octets >= _TOGETHER or len(batch) >= _MOST_TOGETHER:
             yield batch
             batch, octets = [], 0
     if batch:
