@@ -15,6 +15,7 @@ EXAMPLES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "probe": (
         ("sudo handshake probe example.org:443", "Verdict, evidence, next step, segments."),
         ("sudo handshake probe 192.0.2.7:443 -v", "With every header and both sockets."),
+        ("sudo handshake probe 192.0.2.7:443 --trace", "Which router drops or changes the SYN?"),
         ("handshake probe 192.0.2.7:443 --connect", "Without privileges, by the kernel."),
         (
             "sudo handshake probe 192.0.2.7:ssh,443,8000-8010",

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from typing import Annotated, Final, TypeAlias
 
 import typer
 
 from handshake.errors import UsageError
+from handshake.messages import ENGLISH, LANGUAGES
+
+_LOCALE: Final = ("LC_ALL", "LC_MESSAGES", "LANG")
+"""The variables that name the language of messages, the strongest first (POSIX)."""
+
+_HANGUL: Final = "한글"
 
 _SIZE: Final = re.compile(r"([0-9]{1,9})([KMGT]?)(?:i?B)?", re.IGNORECASE)
 
@@ -35,6 +43,35 @@ MaxUnpacked: TypeAlias = Annotated[
 Ascii: TypeAlias = Annotated[
     bool, typer.Option("--ascii", help="Draw with ASCII only, for terminals without Unicode.")
 ]
+
+Lang: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--lang",
+        metavar="|".join(LANGUAGES),
+        help="Language of the text; JSON is always English.",
+        show_default="that of the locale",
+    ),
+]
+
+
+def language(given: str | None) -> str:
+    """Return the language that is given, or that of the locale (LC_ALL, LC_MESSAGES, LANG).
+
+    It is English where the terminal cannot show the letters of another. Raises UsageError for one
+    that there is no text in.
+    """
+    if given is not None:
+        if given not in LANGUAGES:
+            raise UsageError("choice", option="--lang", value=given, choices=LANGUAGES)
+        return given
+    locale = next((found for name in _LOCALE if (found := os.environ.get(name))), "")
+    found = locale.partition("_")[0].partition(".")[0].lower()
+    try:
+        _HANGUL.encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return ENGLISH
+    return found if found in LANGUAGES else ENGLISH
 
 
 def octets(text: str | None, option: str) -> int | None:

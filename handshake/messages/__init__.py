@@ -42,6 +42,8 @@ FAMILIES: Final = (
 
 ENGLISH: Final = "en"
 
+LANGUAGES: Final = (ENGLISH, "ko")
+
 
 _CONJUNCTIONS: Final = {"ko": {"and": "및", "or": "또는"}}
 """The words between the last two items of a list, where they are not the English ones."""
@@ -80,18 +82,27 @@ def text(
 
 @cache
 def table(family: str, language: str = ENGLISH) -> dict[str, str]:
-    """Return the sentences of a family by code; variants stand behind a dot."""
+    """Return the sentences of a family by code; variants stand behind a dot.
+
+    What is not translated is English.
+    """
     import tomllib  # these two cost 7 ms, and many runs write no sentence
     from importlib.resources import files
 
-    octets = (files(__name__) / language / f"{family}.toml").read_bytes()
-    return dict(_flat(tomllib.loads(octets.decode()), ""))
+    path = files(__name__) / language / f"{family}.toml"
+    if language == ENGLISH:
+        return dict(_flat(tomllib.loads(path.read_bytes().decode()), ""))
+    found = dict(table(family, ENGLISH))
+    if path.is_file():
+        found |= _flat(tomllib.loads(path.read_bytes().decode()), "")
+    return found
 
 
-def load() -> None:
+def load(language: str = ENGLISH) -> None:
     """Read all tables now: a program that gives up its privileges may not be able to later."""
     for family in FAMILIES:
-        table(family, ENGLISH)  # as `text` asks for it: the cache tells arguments from defaults
+        table(family, language)  # as `text` asks for it: the cache tells arguments from defaults
+        table(family, ENGLISH)
 
 
 def time(seconds: float) -> str:

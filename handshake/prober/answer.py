@@ -217,11 +217,11 @@ def next_steps(result: Result, shell: Shell) -> tuple[NextStep, ...]:
         case Verdict.CLOSED if _finding(
             result, "refused-by-firewall", "reset-and-syn-ack", "resets-differ"
         ):
-            return (_capture(result, shell),)
+            return (_trace(result, shell), _capture(result, shell))
         case Verdict.CLOSED:
             return (_listening(result),)
         case Verdict.FILTERED:
-            return (_capture(result, shell),)
+            return (_trace(result, shell), _capture(result, shell))
         case Verdict.UNREACHABLE:
             return _way(result, shell)
         case Verdict.HALF_OPEN if result.ack_status.withheld:
@@ -276,6 +276,11 @@ def _capture(result: Result, shell: Shell) -> NextStep:
     return NextStep(command, probe_message("next.both-ends"))
 
 
+def _trace(result: Result, shell: Shell) -> NextStep:
+    command = f"{shell.sudo}{shell.program} probe {_target(result)} --trace"
+    return NextStep(command, probe_message("next.trace"))
+
+
 def _by_kernel(result: Result, shell: Shell, purpose: Message) -> NextStep:
     return NextStep(f"{shell.program} probe {_target(result)} --connect", purpose)
 
@@ -290,6 +295,8 @@ def _way(result: Result, shell: Shell) -> tuple[NextStep, ...]:
         return (NextStep(rules, probe_message("next.rule-here")),)
     found = result.diagnosis
     code = "" if found is None else found.code
+    if code == "routing-loop":
+        return (_trace(result, shell),)
     if error is None or code not in ("host-down", "rejected-by-firewall", "no-route"):
         return (_capture(result, shell),)
     if code == "host-down":

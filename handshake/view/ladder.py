@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from handshake.escape import printable
 from handshake.events import Fate, Role
+from handshake.messages import ENGLISH, text
 from handshake.tcp.control_block import state_text
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.layout import fit, line, wrap
@@ -92,25 +93,31 @@ class Ladder:
             left,
         )
 
-    def sentences(self) -> list[str]:
+    def sentences(self, language: str = ENGLISH) -> list[str]:
         """Return each row as a sentence: time, what was sent by which end, and both states."""
         clock = TimeColumn(self.steps)
         start = self.steps[0].observed.at if self.steps else 0
         out = []
         for each in self._rows():
             if isinstance(each, int):
-                out.append(self._sentence(self.steps[each], clock))
-            else:
-                when = f"{clock.show(each.at - start)} {clock.unit}"
-                out.append(f"{when}: {icmp_numbers(each)} from {each.sender}: {each.meaning}")
+                out.append(self._sentence(self.steps[each], clock, language))
+                continue
+            when = f"{clock.show(each.at - start)} {clock.unit}"
+            values = {"when": when, "what": icmp_numbers(each), "error": each}
+            out.append(text("probe", "ladder.icmp", values, language))
         return out
 
-    def _sentence(self, step: Step, clock: TimeColumn) -> str:
-        when = f"{clock.show(step.since_start)} {clock.unit}"
-        values = "".join(label_fields(step, self.numbers).values())
-        lost = " (lost)" if step.fate is Fate.LOST else ""
-        states = f"client {state_text(step.client.after)}, server {state_text(step.server.after)}"
-        return f"{when}: {headline(step)} from the {step.by}{lost},{values} ({states})"
+    def _sentence(self, step: Step, clock: TimeColumn, language: str) -> str:
+        values = {
+            "when": f"{clock.show(step.since_start)} {clock.unit}",
+            "what": headline(step),
+            "client": step.by is Role.CLIENT,
+            "lost": step.fate is Fate.LOST,
+            "fields": "".join(label_fields(step, self.numbers).values()).strip(),
+            "ours": state_text(step.client.after),
+            "theirs": state_text(step.server.after),
+        }
+        return text("probe", "ladder.segment", values, language)
 
     def _drawn(self, row: int | IcmpError, width: int, clock: TimeColumn) -> list[Text]:
         if isinstance(row, int):
@@ -141,11 +148,11 @@ class Ladder:
         below: list[Text] = []
         if len(label) > room - 6:
             indent = min(_ARROW_AT + 1, width // 4)
-            text = wrap(f"from {error.sender}: {error.meaning}", max(1, width - indent))
-            below = [line(" " * indent, (each, "bad")) for each in text]
+            rest = wrap(f"from {error.sender}: {error.meaning}", max(1, width - indent))
+            below = [line(" " * indent, (each, "bad")) for each in rest]
             label = number
-        rest = max(1, room - 4 - len(label))
-        row.append(f"{self.glyphs.left_arrow(rest)} {label} {self.glyphs.horizontal * 2}", "bad")
+        length = max(1, room - 4 - len(label))
+        row.append(f"{self.glyphs.left_arrow(length)} {label} {self.glyphs.horizontal * 2}", "bad")
         return [row, *below]
 
     def _heading(self, width: int, clock: TimeColumn) -> Text:

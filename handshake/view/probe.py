@@ -87,8 +87,8 @@ class ProbeView:
         ladder = []
         if self.steps:
             numbers = Numbers.of(self.steps)
-            found = Ladder(self.steps, numbers, errors=self.result.errors).sentences()
-            ladder = [line(f"  {each}") for each in found]
+            found = Ladder(self.steps, numbers, errors=self.result.errors)
+            ladder = [line(f"  {each}") for each in found.sentences(self.language)]
         facts = [line(f"  {_as_sentence(each.plain)}") for each in facts]
         return [*head, *ladder, *facts, *(row for note in notes for row in note)]
 

@@ -16,7 +16,6 @@ from handshake.prober import Verdict
 from handshake.prober.answer import cause, probe_message
 from handshake.prober.explanation import verdict_message
 from handshake.view.layout import folded, line
-from handshake.view.notation import count
 from handshake.view.probe import target_text
 
 if TYPE_CHECKING:
@@ -34,8 +33,8 @@ _LEAST: Final = 12
 
 _NOT_LOST: Final = {
     Verdict.UNREACHABLE: "unreachable",
-    Verdict.LOCAL_ERROR: "not sent",
-    Verdict.NAME_ERROR: "not sent",
+    Verdict.LOCAL_ERROR: "unsent",
+    Verdict.NAME_ERROR: "unsent",
 }
 """Probes without an answer that are not counted as lost."""
 
@@ -171,7 +170,8 @@ class Kinds:
 class Tally:
     """Statistics over the results of many probes; of each it keeps only numbers."""
 
-    def __init__(self) -> None:
+    def __init__(self, language: str = messages.ENGLISH) -> None:
+        self._language = language
         self._verdicts: Counter[Verdict] = Counter()
         self._unmet = 0
         self._rtts = array("d")
@@ -188,19 +188,27 @@ class Tally:
         """Return the counts by verdict, and the round-trip times."""
         total = self._verdicts.total()
         found = ", ".join(f"{n} {verdict}" for verdict, n in self._verdicts.most_common())
-        found += _without(self._unmet)
-        rate = f", {total / took:.0f} per second" if took >= 1 else ""
-        out = [line(f"{count(total, 'probe')} in {messages.time(took)}{rate}: {found or 'none'}")]
+        found = found or _said(self._language, "many.none")
+        values = {
+            "count": total,
+            "many": total != 1,
+            "took": took,
+            "rate": f"{total / took:.0f}" if took >= 1 else "",
+            "found": found + _without(self._unmet, self._language),
+        }
+        out = [line(_said(self._language, "many.total", **values))]
         if self._rtts:
-            out.append(line(f"rtt {round_trips(self._rtts)}"))
+            figures = round_trips(self._rtts)
+            out.append(line(_said(self._language, "many.times", figures=figures, count=0)))
         return out
 
 
 class Series:
     """Statistics over repeated probes of one target."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, language: str = messages.ENGLISH) -> None:
         self._name = name
+        self._language = language
         self._count = 0
         self._answered = 0
         self._retransmitted = 0
@@ -241,49 +249,66 @@ class Series:
     def lines(self) -> list[Text]:
         """Return loss and round trips, as ping does."""
         # A probe whose second SYN was answered counts as answered, a second late.
-        resent = (
-            f", {count(self._retransmitted, 'SYN')} retransmitted" if self._retransmitted else ""
+        answered = self._say(
+            "many.answered",
+            count=self._count,
+            many=self._count != 1,
+            answered=self._answered,
+            lost=self._lost(),
+            resent=self._retransmitted,
+            unmet=_without(self._unmet, self._language),
         )
-        answered = f"{self._answered} answered{self._lost()}{resent}{_without(self._unmet)}"
-        out = [
-            line(),
-            line(f"--- {self._name} ---"),
-            line(f"{count(self._count, 'probe')}, {answered}"),
-        ]
+        out = [line(), line(f"--- {self._name} ---"), line(answered)]
         if self._rtts:
-            of = f", of {count(len(self._rtts), 'probe')}" if self._unclear else ""
-            out.append(line(f"rtt {round_trips(self._rtts)}{of}"))
+            measured = len(self._rtts) if self._unclear else 0
+            figures = round_trips(self._rtts)
+            out.append(line(self._say("many.times", figures=figures, count=measured)))
         if self._unclear:
-            out.append(line(f"{count(self._unclear, 'answer')}: unclear which SYN was answered"))
+            out.append(line(self._say("many.unclear", count=self._unclear)))
         if self._timers:
-            out.append(line(f"retransmission timers: {self._late()}"))
+            out.append(line(self._late()))
         if self._unanswered and self._rtts:
             values = {"lost": self._unanswered, "sent": self._syns}
             share = self._unanswered / self._syns
-            out.append(
-                line(("LOSSY", "bad"), f"  {verdict_message('lossy', **values, share=share)}")
-            )
+            reason = verdict_message("lossy", **values, share=share).said(self._language)
+            out.append(line((self._say("many.lossy"), "bad"), f"  {reason}"))
         return out
+
+    def _say(self, code: str, /, **values: object) -> str:
+        return probe_message(code, **values).said(self._language)
 
     def _late(self) -> str:
         """Return how much later than its round trip an answer came, if its SYN was sent again."""
-        least, most = (messages.time(each) for each in (min(self._timers), max(self._timers)))
-        span = least if least == most else f"{least} to {most}"
-        return f"{count(len(self._timers), 'answer')} came {span} later than a round trip"
+        least, most = min(self._timers), max(self._timers)
+        return self._say(
+            "many.timers",
+            count=len(self._timers),
+            least=least,
+            most=most,
+            differ=messages.time(least) != messages.time(most),
+        )
 
     def _lost(self) -> str:
         """Return the probes without an answer; ICMP errors and unsent probes are not losses."""
-        sent = self._count - self._not_lost["not sent"]
+        sent = self._count - self._not_lost["unsent"]
         lost = sent - self._answered - self._not_lost["unreachable"]
-        others = "".join(
-            f", {many} {each}" for each, many in sorted(self._not_lost.items()) if many
-        )
-        return others if others and not lost else f"{others}, {100 * lost / sent:.3g}% loss"
+        others = [
+            self._say(f"many.{each}", count=self._not_lost[each])
+            for each in ("unsent", "unreachable")
+            if self._not_lost[each]
+        ]
+        if lost or not others:
+            others.append(self._say("many.loss", share=100 * lost / sent))
+        return "".join(f", {each}" for each in others)
 
 
-def _without(unmet: int) -> str:
+def _said(language: str, code: str, /, **values: object) -> str:
+    return probe_message(code, **values).said(language)
+
+
+def _without(unmet: int, language: str) -> str:
     """Return how many probes did not receive what they expected."""
-    return f", {unmet} without the --expect text" if unmet else ""
+    return _said(language, "many.unmet", count=unmet) if unmet else ""
 
 
 def round_trips(rtts: array[float]) -> str:

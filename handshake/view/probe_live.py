@@ -58,7 +58,7 @@ class LiveView:
         known = line(f"  {self._known()}")
         if width is None:
             numbers = Numbers.of(self.steps)
-            found = Ladder(self.steps, numbers, errors=self.errors).sentences()
+            found = Ladder(self.steps, numbers, errors=self.errors).sentences(self.language)
             return [title, known, *(line(f"  {each}") for each in found)]
         return [title, known, *([line()] if self.steps else []), *self._ladder(width)]
 

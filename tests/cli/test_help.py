@@ -136,7 +136,11 @@ def test_every_help_has_examples_and_they_are_valid(
         assert command == "handshake"
         if args[0] == "probe" and "--dry-run" not in args:
             # Nothing is sent: what is wrong with the options would be said before that.
-            args = [each for each in args if each not in ("-w", "probe.pcapng", "--connect", "-v")]
+            args = [
+                each
+                for each in args
+                if each not in ("-w", "probe.pcapng", "--connect", "-v", "--trace")
+            ]
             args = [*args[:1], "127.0.0.1:9", *args[2:], "--dry-run"]
         elif args[0] == "probe":
             args[1] = "127.0.0.1:9"
@@ -231,8 +235,15 @@ def test_the_many_options_of_probe_stand_in_groups() -> None:
         "Exit codes",
     ]
     named = {name: re.findall(r"^  (-\S+)", rows, re.MULTILINE) for name, rows in groups.items()}
-    assert named["Raw packets or kernel"] == ["--connect", "--raw", "--adopt"]
-    assert named["General options"] == ["--json", "--plain", "--ascii", "-h,", "--help-all"]
+    assert named["Raw packets or kernel"] == ["--trace", "--connect", "--raw", "--adopt"]
+    assert named["General options"] == [
+        "--json",
+        "--plain",
+        "--ascii",
+        "--lang",
+        "-h,",
+        "--help-all",
+    ]
     codes = re.findall(r"^  ([0-9]+) ", groups["Exit codes"], re.MULTILINE)
     assert codes == ["0", "1", "2", "3", "130"]
 

@@ -19,6 +19,7 @@ from handshake.cli import main
 from handshake.cli.console import show
 from handshake.cli.probe.report import LineReport
 from handshake.errors import LocalError
+from handshake.messages import Message
 from handshake.prober import (
     ClientOptions,
     CloseMode,
@@ -168,6 +169,68 @@ def test_an_interrupted_probe_says_what_was_known(
         f"  0.000 ms: {SYN_SENT}",
     ]
     assert call.closed
+
+
+KOREAN: Final = {"LC_ALL": "ko_KR.UTF-8", "PYTHONUTF8": "1"}
+
+
+@pytest.mark.parametrize(
+    ("given", "locale", "title"),
+    [
+        (["--lang", "ko"], {}, "이름 오류(name-error)"),
+        ([], KOREAN, "이름 오류(name-error)"),
+        ([], {"LC_ALL": "", "LC_MESSAGES": "ko", "LANG": "C"}, "이름 오류(name-error)"),
+        (["--lang", "en"], KOREAN, "NAME ERROR"),
+        ([], {"LC_ALL": "C.UTF-8"}, "NAME ERROR"),
+        # A terminal that cannot show it gets English.
+        ([], {"LC_ALL": "ko_KR.eucKR", "PYTHONIOENCODING": "latin-1"}, "NAME ERROR"),
+    ],
+)
+def test_it_speaks_the_language_of_the_locale(
+    given: list[str], locale: dict[str, str], title: str
+) -> None:
+    done = run("probe", "no-such-host.invalid:80", *given, **locale)
+    assert done.returncode == 3
+    assert done.stdout.startswith(f"{title}  no-such-host.invalid:80\n")
+
+
+def test_json_is_english_in_any_language(
+    answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
+) -> None:
+    silent = replace(
+        OPEN,
+        verdict=Verdict.FILTERED,
+        reason=Message("verdicts", "filtered.silent", {"count": 3, "seconds": 5.0}),
+    )
+    answer(FakeProbe(silent, STEPS[:1]))
+    assert main(["probe", "example.org:80", "--json", "--lang", "ko"]) == 1
+    assert json.loads(capsys.readouterr().out)["reason"] == str(silent.reason)
+
+
+def test_in_korean_the_same_is_told_in_the_same_order(
+    answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
+) -> None:
+    silent = replace(
+        OPEN,
+        verdict=Verdict.FILTERED,
+        rtt=None,
+        syn_sent=3,
+        close=None,
+        negotiated=None,
+        reason=Message("verdicts", "filtered.silent", {"count": 3, "seconds": 5.0}),
+    )
+    answer(FakeProbe(silent, STEPS[:1]))
+    assert main(["probe", "example.org:80", "--lang", "ko"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == [
+        "응답 없음(filtered)  example.org:80 (198.51.100.7)",
+        "  근거: SYN 3개를 보냈으나 SYN-ACK, RST, ICMP 오류 모두 오지 않았다",
+    ]
+    assert lines[2].startswith("  다음: ")
+    assert lines[2].endswith(" probe 198.51.100.7:80 --trace (경로의 어디인가?)")
+    assert lines[-1] == (
+        "  0.000 ms: 클라이언트의 SYN, seq=0 win=65160 mss=1460 ws=7 (클라이언트 SYN-SENT, 서버 ?)"
+    )
 
 
 def test_every_address_is_reported_and_one_that_opens_is_enough(
@@ -346,7 +409,12 @@ def test_how_patient_it_is(words: str, timeouts: Timeouts, answer: Callable[...,
         ("--dry-run --brief", says("conflict.dry-run", others=["--brief"])),
         ("--count 2 --monitor prometheus", says("conflict.monitor", others=["--count"])),
         ("--brief --json", "--json and --brief are mutually exclusive"),
+        ("--trace --connect", says("conflict.connect", others=["--trace"])),
+        ("--trace --data x", says("conflict.trace", others=["--data"])),
+        ("--trace -v", says("conflict.trace", others=["-v"])),
+        ("--trace example.org:81", says("probe.trace-many")),
         ("-4 -6", says("conflict.version", others=["-6"])),
+        ("--lang fr", "--lang fr: must be en or ko"),
         ("--sort size", "--sort size: must be arrival, arguments, rtt or verdict"),
     ],
 )

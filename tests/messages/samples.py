@@ -15,7 +15,7 @@ from handshake import events as ev
 from handshake.endpoint.outcome import note
 from handshake.errors import HandshakeError
 from handshake.events import Event, Role
-from handshake.messages import Message, table
+from handshake.messages import ENGLISH, Message, table
 from handshake.record import Finding
 from handshake.tcp import Agreement, Endpoint, Seq
 from handshake.tcp.icmp import IcmpError
@@ -455,6 +455,7 @@ _ERROR_VALUES: Final[dict[str, object]] = {
     "least": 0,
     "length": 70000,
     "lessons": ["connect"],
+    "kinds": ["syn", "syn-ack"],
     "lesson": "connect",
     "link_type": 77,
     "meant": ["[fe80::1:80]:443", "[fe80::1]:80"],
@@ -515,7 +516,9 @@ _OWN_VALUES: Final[dict[str, dict[str, object]]] = {
     "conflict.monitor": {"others": ["--count"]},
     "conflict.wscale": {"others": ["--no-wscale"]},
     "connection.lost": {"why": "no route to host (EHOSTUNREACH)"},
+    "demo.drop": {"value": "sin"},
     "demo.step": {"count": 9},
+    "demo.what-if": {"lesson": "loss"},
     "file.unopened": {"why": "file name too long (ENAMETOOLONG)"},
     "filter.depth": {"most": 50},
     "filter.not-a-boolean": {"key": "client.ecn"},
@@ -611,7 +614,10 @@ ERRORS: Final = tuple(
 _PROBE_VALUES: Final[dict[str, object]] = {
     "accepted": 3,
     "ack": Seq(77),
+    "answered": 2,
     "address": "192.0.2.9",
+    "back": "ttl-exceeded",
+    "behind": 11,
     "after": ["1.0", "3.0"],
     "again": True,
     "ambiguous": False,
@@ -619,24 +625,36 @@ _PROBE_VALUES: Final[dict[str, object]] = {
     "began": 64,
     "cause": "close: clean",
     "close": "clean",
+    "client": True,
     "code": 1,
     "cookie": "0123456789abcdef",
     "count": 3,
     "default": 536,
     "error": _REPORTED,
+    "differ": True,
     "expected": Seq(1001),
+    "fields": "seq=0 win=65160 mss=1460 ws=7",
+    "figures": "min/median/p95/max/stddev = 1.000/2.000/4.000/4.000/0.600 ms",
+    "found": "2 open, 1 closed",
     "gap": 0.0123,
     "hops": 12,
     "known": True,
+    "least": 1.0,
     "left": "1.4",
+    "lost": "",
     "many": True,
     "most": "at most 64 KiB",
     "more": 2,
     "mtu": 1500,
     "name": "ICMP",
+    "option": "MSS 1460",
+    "ours": "SYN-SENT",
+    "place": "hop 2",
     "port": 81,
     "protocol": "ARP",
+    "rate": "",
     "reason": _verdict("unsent.not-seen"),
+    "resent": 0,
     "reset": 64,
     "rest": 0,
     "routers": 12,
@@ -644,16 +662,22 @@ _PROBE_VALUES: Final[dict[str, object]] = {
     "sender": _SENDER,
     "sent": 2,
     "server": "192.0.2.7",
+    "share": 8.333,
     "shift": 7,
+    "silent": 4,
     "size": "8 MiB",
     "syn_ack": 52,
     "target": "10.0.0.1:80",
     "text": "HTTP/1.0 200 OK",
+    "theirs": "?",
+    "took": 2.5,
     "ttl": 61,
     "ttls": [52, 61],
+    "unmet": "",
     "usual": True,
     "waited": "28.4 ms",
     "what": "SYN-ACK",
+    "when": "28.000 ms",
     "why": _verdict("unsent.queued"),
 }
 """What the sentences of a probe name."""
@@ -665,12 +689,20 @@ _MORE_OF_PROBE: Final[tuple[tuple[str, dict[str, object]], ...]] = (
     ("evidence.withheld", {"again": False}),
     ("fact.mss", {"usual": False, "mtu": 1400}),
     ("fact.sent", {"rest": 2}),
+    ("ladder.segment", {"client": False, "lost": True}),
+    ("many.answered", {"lost": ", 8.33% loss", "resent": 6, "unmet": ", 1 without it", "many": 1}),
+    ("many.timers", {"most": 3.0}),
+    ("many.timers", {"most": 1.0, "differ": False}),
+    ("many.times", {"count": 0}),
+    ("many.total", {"count": 12345, "rate": 2, "many": True}),
     ("title.after", {"ambiguous": True}),
+    ("traced.evidence", {"silent": 0}),
+    ("traced.sentence", {"rtt": 0.0284}),
     ("title.late", {"waited": 3.0291}),
 )
 """Other values, and sentences with a clause more or less."""
 
-_TIMED: Final = ("cause.late", "evidence.reset", "title.late")
+_TIMED: Final = ("cause.late", "many.timers", "evidence.reset", "title.late", "traced.sentence")
 """Sentences that name a time, where others name a text."""
 
 PROBE: Final = tuple(
@@ -685,17 +717,18 @@ PROBE: Final = tuple(
 )
 
 
-def samples(family: str) -> Iterator[tuple[str, str]]:
+def samples(family: str, language: str = ENGLISH) -> Iterator[tuple[str, str]]:
     """Yield the entry of each sample in its table, and the sentence."""
     match family:
         case "events" | "findings" | "notes":
             own: dict[str, tuple[Event | Finding, ...]]
             own = {"events": EVENTS, "findings": FINDINGS, "notes": NOTES}
             for each in own[family]:
-                yield f"{each.code}.{each.variant}" if each.variant else each.code, each.text
+                shown = each.said(language) if isinstance(each, Finding) else each.text
+                yield f"{each.code}.{each.variant}" if each.variant else each.code, shown
         case "reasons" | "verdicts" | "probe":
             for reason in {"reasons": REASONS, "verdicts": VERDICTS, "probe": PROBE}[family]:
-                yield reason.code, str(reason)
+                yield reason.code, reason.said(language)
         case "diagnosis":
             for diagnosis in DIAGNOSES:
                 yield f"{diagnosis.code}.text", diagnosis.text
@@ -707,12 +740,12 @@ def samples(family: str) -> Iterator[tuple[str, str]]:
                 yield error.code, str(error)
 
 
-def golden(family: str) -> str:
+def golden(family: str, language: str = ENGLISH) -> str:
     """Return what the golden file of a family should hold."""
     wrap = TextWrapper(
         width=96, initial_indent=INDENT, subsequent_indent=INDENT, break_on_hyphens=False
     )
-    return "\n".join(f"{key}\n{wrap.fill(text)}\n" for key, text in samples(family))
+    return "\n".join(f"{key}\n{wrap.fill(text)}\n" for key, text in samples(family, language))
 
 
 FAMILIES: Final = (
@@ -721,6 +754,18 @@ FAMILIES: Final = (
 )
 
 
+TRANSLATED: Final = {"ko": ("notes", "probe", "verdicts")}
+"""The families that another language has, too."""
+
+
+def place(family: str, language: str = ENGLISH) -> Path:
+    """Return the golden file of a family in a language."""
+    return GOLDEN / ("" if language == ENGLISH else language) / f"{family}.txt"
+
+
 if __name__ == "__main__":
     for name in FAMILIES:
-        (GOLDEN / f"{name}.txt").write_text(golden(name), encoding="utf-8")
+        place(name).write_text(golden(name), encoding="utf-8")
+    for spoken, families in TRANSLATED.items():
+        for name in families:
+            place(name, spoken).write_text(golden(name, spoken), encoding="utf-8")

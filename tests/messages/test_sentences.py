@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import ast
 import pickle
+import re
+import tomllib
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -19,7 +21,16 @@ from handshake import messages
 from handshake.diagnosis import CODES as DIAGNOSES
 from handshake.tracker.findings import CODES
 from handshake.tracker.findings.capture import _COUNTED
-from tests.messages.samples import EVENTS, FAMILIES, FINDINGS, GOLDEN, golden, samples
+from tests.messages.samples import (
+    EVENTS,
+    FAMILIES,
+    FINDINGS,
+    GOLDEN,
+    TRANSLATED,
+    golden,
+    place,
+    samples,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +49,36 @@ CLASSES: Final = [
 def test_every_sentence_is_as_it_was_read(family: str) -> None:
     assert golden(family) == (GOLDEN / f"{family}.txt").read_text("utf-8")
     assert {key for key, _ in samples(family)} == set(messages.table(family))
+
+
+@pytest.mark.parametrize(
+    ("language", "family"), [(each, name) for each in TRANSLATED for name in TRANSLATED[each]]
+)
+def test_a_translation_is_whole_and_names_the_same_values(language: str, family: str) -> None:
+    path = Path(messages.__file__).parent / language / f"{family}.toml"
+    own = dict(flat(tomllib.loads(path.read_text("utf-8"))))
+    english = messages.table(family)
+    assert set(own) == set(english)
+    named = {code: set(re.findall(r"\{([\w.]+)", text)) for code, text in own.items()}
+    assert [each for each in own if not named[each] <= set(NAMED.findall(english[each]))] == []
+    assert golden(family, language) == place(family, language).read_text("utf-8")
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_what_is_not_translated_is_english(language: str) -> None:
+    assert messages.table("reasons", language) == messages.table("reasons")
+
+
+NAMED: Final = re.compile(r"\{([\w.]+)")
+
+
+def flat(found: dict[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield each sentence of a table, and its code."""
+    for key, value in found.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, str(value)
 
 
 def test_every_event_has_a_sample_and_a_code_of_its_own() -> None:
@@ -176,14 +217,15 @@ def test_the_sentences_of_verdicts_are_those_that_the_source_names() -> None:
 
 def test_the_sentences_of_probes_are_those_that_the_source_names() -> None:
     named = set()
-    for function, call in calls("probe_message", "_say"):
+    for function, call in calls("probe_message", "_say", "_said"):
         match argument(call, 0):
             case ast.JoinedStr(values=[ast.Constant(value=str(prefix)), *_]):
                 # The rest is a name of the program's own, as a verdict: each has its sentence.
                 named |= {each for each in messages.table("probe") if each.startswith(prefix)}
             case code:
                 named |= possible(code, function)
-    labels = {each for each in messages.table("probe") if each.startswith("label.")}
+    others = ("label.", "ladder.", "many.un")
+    labels = {each for each in messages.table("probe") if each.startswith(others)}
     assert named | labels == set(messages.table("probe"))
 
 

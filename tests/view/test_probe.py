@@ -126,19 +126,20 @@ def test_no_answer_says_so_and_what_it_exits_with() -> None:
         OPEN, verdict=Verdict.FILTERED, rtt=None, close=None, reason=because("no answer")
     )
     lines = drawn(ProbeView(silent, STEPS[:1]))
-    assert lines[:4] == [
+    assert lines[:5] == [
         "NO ANSWER (filtered)  example.org:80 (198.51.100.7)",
         "  evidence 1 SYN sent: no SYN-ACK, no RST, no ICMP error came back",
-        "  next     sudo tcpdump -ni any 'tcp port 80 or icmp'  at both ends",
+        "  next     sudo handshake probe 198.51.100.7:80 --trace  where on the path?",
+        "           sudo tcpdump -ni any 'tcp port 80 or icmp'  at both ends",
         "  no answer (exit 1)",
     ]
-    assert lines[4:8] == [
+    assert lines[5:9] == [
         "  cause    no-answer (possible)",
         "  next     Capture at the server (tcpdump -ni any host 198.51.100.7): if the SYN",
         "           does not arrive, the path or a firewall before it drops it; if a",
         "           SYN-ACK leaves, it is lost on the way back.",
     ]
-    assert len(lines) == 11
+    assert len(lines) == 12
 
 
 def test_a_name_without_an_address_has_no_ladder() -> None:
@@ -370,7 +371,7 @@ ANSWERS = {
         ),
         "CLOSED  example.org:80 (198.51.100.7)  RST after 28.4 ms",
         "RST with TTL 64, but a gateway lies between: likely a firewall's RST",
-        "sudo tcpdump -ni any 'tcp port 80 or icmp'",
+        "sudo handshake probe 198.51.100.7:80 --trace",
     ),
     "filtered": (
         replace(
@@ -381,7 +382,7 @@ ANSWERS = {
         ),
         "NO ANSWER (filtered)  example.org:80 (198.51.100.7)",
         "3 SYNs sent: no SYN-ACK, no RST, no ICMP error came back",
-        "sudo tcpdump -ni any 'tcp port 80 or icmp'",
+        "sudo handshake probe 198.51.100.7:80 --trace",
     ),
     "unreachable": (
         replace(

@@ -5,11 +5,18 @@ from __future__ import annotations
 import sys
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import typer
 
-from handshake.cli.parameters import Ascii, Json, Plain  # noqa: TC001 - typer reads them
+from handshake.cli.parameters import (
+    Ascii,
+    Json,
+    Lang,
+    Plain,
+    language,
+)
 from handshake.cli.probe import options as opt
 from handshake.cli.probe import privileges, values
 from handshake.cli.probe.options import EXIT_CODES
@@ -22,6 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["EXIT_CODES", "probe"]
 
 _RTO = 1.0
+_TRACE_WAIT = 1.0
+"""Seconds that a router has to report a SYN with --trace."""
+
 _NO_ACK_OBSERVATION = 8.0
 """Seconds to watch a peer that gets no ACK: Linux retransmits its SYN-ACK after 1, 3 and 7 s."""
 
@@ -62,6 +72,7 @@ def probe(
     expect: opt.Expect = None,
     no_ack: opt.NoAck = False,
     close: opt.Close = "fin",
+    trace: opt.Trace = False,
     connect: opt.Connect = False,
     raw: opt.Raw = False,
     adopt: opt.Adopt = False,
@@ -75,6 +86,7 @@ def probe(
     as_json: Json = False,
     plain: Plain = False,
     ascii_only: Ascii = False,
+    lang: Lang = None,
 ) -> None:
     """Open a TCP connection, close it again, and explain what happened.
 
@@ -108,6 +120,7 @@ def probe(
             "--no-ack": no_ack,
             "-w": write is not None,
             "--raw": raw,
+            "--trace": trace,
         }
     )
     if connect and raw_options:
@@ -140,8 +153,10 @@ def probe(
     check(options)
     output = Output(
         *(as_json, plain, ascii_only, quiet, monitor, write, brief, verbose),
+        language=language(lang),
         order=sort,
     )
+    drop = partial(privileges.drop, output.language)
     with ExitStack() as stack:
         version = 4 if only_v4 else 6 if only_v6 else None
         found = _targets(target or [], file or [], stack, version)
@@ -149,6 +164,13 @@ def probe(
             from handshake.cli.probe.dry_run import show_syns
 
             raise typer.Exit(show_syns(found, options, output))
+        if trace:
+            from handshake.cli.probe.trace import show_trace
+
+            if len(found) > 1:
+                raise UsageError("probe.trace-many")
+            wait = _TRACE_WAIT if timeout is None else timeout
+            raise typer.Exit(show_trace(found[0], options, output, wait, drop))
         alone = len(found) == 1 and count is None
         if observe is None:
             # Many targets do not wait, unless nothing else would show whether our ACK arrived.
@@ -166,34 +188,31 @@ def probe(
 
             if len(found) > 1:
                 raise UsageError("probe.adopt-many")
-            raise typer.Exit(run(found[0], timeouts, options, privileges.drop, quiet=quiet))
-        userspace = _use_raw_packets(connect=connect, required=bool(raw_options))
+            raise typer.Exit(run(found[0], timeouts, options, drop, quiet=quiet))
+        userspace = _use_raw_packets(
+            connect=connect, required=bool(raw_options), language=output.language
+        )
         if alone:
             from handshake.cli.probe.one import show_one
 
             raise typer.Exit(
-                show_one(
-                    found[0], timeouts, options, output, privileges.drop if userspace else None
-                )
+                show_one(found[0], timeouts, options, output, drop if userspace else None)
             )
         from handshake.cli.probe.many import ManyProbes
 
-        opened = privileges.drop if userspace else None
+        opened = drop if userspace else None
         many = ManyProbes(timeouts, options, concurrency, rate, count, interval, output, opened)
         raise typer.Exit(many.run(found))
 
 
-def _use_raw_packets(*, connect: bool, required: bool) -> bool:
+def _use_raw_packets(*, connect: bool, required: bool, language: str) -> bool:
     """Whether to send raw packets; print a note if the privilege for them is missing."""
     from handshake.linux.privileges import has_cap_net_raw
+    from handshake.prober.answer import probe_message
 
     if connect or required or has_cap_net_raw():
         return not connect
-    print(  # noqa: T201
-        "note: no CAP_NET_RAW: using the kernel's connect() (--connect), which shows no segments; "
-        "run with sudo to see them, or use --raw to fail instead",
-        file=sys.stderr,
-    )
+    print(probe_message("many.no-privilege").said(language), file=sys.stderr)  # noqa: T201
     return False
 
 

@@ -64,7 +64,7 @@ class ManyProbes:
         if self.count is not None:
             widest += len(f"{_NUMBER_SIGN}{self.count}")
         report = self.output.report(out, widest, [each.text for each in targets])
-        tally = Tally()
+        tally = Tally(self.output.language)
         series: dict[str, Series] = {}
         began = time.monotonic()
         with self.output.evidence() as evidence:
@@ -124,7 +124,7 @@ class ManyProbes:
             else:
                 result = _unnumbered(result)
                 name = target_text(result.target, result.address)
-                series.setdefault(name, Series(name)).add(result)
+                series.setdefault(name, Series(name, self.output.language)).add(result)
             report.show(shown if self.output.as_text else result)
             bar.advance()
             yield result

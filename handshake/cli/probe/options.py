@@ -238,6 +238,14 @@ Close: TypeAlias = Annotated[
     _data(metavar="fin|rst|none", hidden=True, help="How to close the connection."),
 ]
 
+Trace: TypeAlias = Annotated[
+    bool,
+    _engine(
+        "--trace",
+        help="Send SYNs with rising TTL, 3 to a hop at most: which router passes them on, who "
+        "answers, and what is changed on the way. --timeout is then for each SYN (1 s).",
+    ),
+]
 Connect: TypeAlias = Annotated[
     bool,
     _engine("--connect", help="Use the kernel's connect(): needs no privilege, shows no segments."),

@@ -6,6 +6,8 @@ import codecs
 from importlib import import_module
 from typing import Final
 
+from handshake.messages import ENGLISH
+
 _NEEDED: Final = (
     "handshake.cli.console",
     "handshake.cli.probe.live",
@@ -15,11 +17,13 @@ _NEEDED: Final = (
     "handshake.linux.policy_route",
     "handshake.prober.diagnosis",
     "handshake.prober.rst_origin",
+    "handshake.prober.trace",
     "handshake.record",
     "handshake.view.hexdump",
     "handshake.view.step",
     "handshake.view.probe",
     "handshake.view.probe_live",
+    "handshake.view.trace",
     "handshake.view.probe_lines",
     "handshake.view.layout",
     "handshake.view.notation",
@@ -30,8 +34,8 @@ _CODECS: Final = ("ascii", "idna", "latin-1", "punycode", "unicode_escape", "utf
 """Codecs for host names and for data of the peer: Python loads a codec on first use."""
 
 
-def drop() -> None:
-    """Continue as a user without privileges.
+def drop(language: str = ENGLISH) -> None:
+    """Continue as a user without privileges, with the sentences of a language.
 
     That user may not be able to read the installation, below /root for instance: so all that is
     needed later is loaded here. A live test finds what is missing from these lists.
@@ -45,6 +49,6 @@ def drop() -> None:
     from handshake import messages
     from handshake.linux import privileges
 
-    messages.load()
+    messages.load(language)
     cell_len("…")  # loads a table of widths
     privileges.drop()
