@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from handshake import messages
+from handshake.tcp.copy import value
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ Json: TypeAlias = dict[str, Any]
 """An object that the standard `json` module writes as it is."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class EndRecord:
     """One end of a connection, summed up. A field is None where nothing is known of it."""
 
@@ -87,7 +88,7 @@ class EndRecord:
     """Whether the snap length cut off options of its SYN: null is then not known, not absent."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class HandshakeRecord:
     """How long the handshake took, in seconds, and what delayed it."""
 
@@ -143,7 +144,7 @@ _POSSIBLE: Final = frozenset(
 whatever causes the sentence then adds."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Finding:
     """What an expert would point at: a code, and the values that its sentence names.
 
@@ -189,7 +190,7 @@ class Finding:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class RuledOut:
     """A cause that a diagnosis rules out, and the frame that does."""
 
@@ -208,7 +209,7 @@ class RuledOut:
         return {"code": self.code, "frame": self.frame, "text": self.text}
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Diagnosis:
     """Why a connection did not go well: a cause, and how certain it is.
 
@@ -253,7 +254,7 @@ class Diagnosis:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Record:
     """A connection, summed up."""
 
@@ -337,7 +338,12 @@ def icmp_record(error: IcmpError | None) -> Json | None:
 def rfc3339(at: int) -> str:
     """Return nanoseconds since 1970 as RFC 3339 writes a time, with all nine decimals."""
     whole, fraction = divmod(at, NS_PER_SECOND)
-    return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}.{fraction:09d}Z"
+    return f"{_second(whole)}.{fraction:09d}Z"
+
+
+@lru_cache(maxsize=1024)
+def _second(whole: int) -> str:
+    return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def nanoseconds(start: str) -> int:

@@ -44,6 +44,11 @@ def decompressor(magic: bytes) -> Callable[[Iterable[bytes]], Iterator[bytes]] |
     return None
 
 
+def is_compressed(octets: bytes) -> bool:
+    """Whether a file that begins like this is compressed."""
+    return octets.startswith((_GZIP, _ZSTD, _LZ4))
+
+
 def at_most(octets: int) -> int:
     """Return how much a file of so many octets may unpack to, unless a user knows better."""
     return max(FLOOR, TIMES * octets)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from handshake.capture import pcap, pcapng, snoop
-from handshake.capture.compression import at_most, decompressor, limited
-from handshake.capture.reader import PIECE, Reader
+from handshake.capture.compression import at_most, decompressor, is_compressed, limited
+from handshake.capture.reader import LARGE_PIECE, PIECE, Reader
 from handshake.errors import CaptureError, system_error
 
 if TYPE_CHECKING:
@@ -78,6 +78,8 @@ class Capture:
         """Closes the file before the last frame was read."""
 
         self._read = 0
+        # Columns are to be of some length.
+        self._most = PIECE if sink is None else LARGE_PIECE
         stream = Reader(self._pieces(read, watch))
         self._frames = _frames(stream, self.warnings, sink, lambda: most(self._read))
 
@@ -93,11 +95,14 @@ class Capture:
         self.close()
 
     def _pieces(self, read: Callable[[int], bytes], watch: Watch | None) -> Iterator[bytes]:
-        piece = b"begin"
+        piece, unknown, most = b"begin", True, PIECE
         while piece:
             if watch is not None:
                 watch(self._read, self.count)
-            piece = read(PIECE)
+            piece = read(most)
+            if unknown:
+                # What is unpacked of a piece would be too much to be kept.
+                most, unknown = PIECE if is_compressed(piece) else self._most, False
             self._read += len(piece)
             yield piece
 
@@ -231,7 +236,7 @@ def _frames(
     if magic[:4] in pcap.MAGICS:
         return pcap.frames(stream, warnings, sink)
     if magic[:4] == pcapng.MAGIC:
-        return pcapng.frames(stream, warnings)
+        return pcapng.frames(stream, warnings, sink)
     if magic.startswith(snoop.MAGIC):
         return snoop.frames(stream, warnings)
     if stream.broken and not magic:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from handshake.capture.sink import SELDOM
+from handshake.capture.sink import MUCH, SELDOM
 from handshake.errors import CaptureError
 from handshake.packet import packed_frames
 from handshake.packet.frame import MAX_CAPTURED, Frame
@@ -105,10 +105,28 @@ def _walk(
     )
     ipv4, fragmented, seldom = headers.ipv4, headers.fragmented, SELDOM
     buffer_of = None if sink is None or link_type != _ETHERNET else sink.buffer
-    number = 0
+    in_columns = sink is not None and not (swapped or unsure or dialect.extra)
+    number = walked = 0
     while True:
         # The fast path: records that are complete in the buffer.
         ready, offset, at = stream.ready(), stream.offset, 0
+        if in_columns and len(ready) >= MUCH and offset >= walked:
+            from handshake.capture import columns
+
+            places, end = columns.pcap_records(ready, dialect.order)
+            walked = offset + end
+            if len(places) >= columns.FEWEST:
+                assert sink is not None
+                last = len(places) - 1
+                # fmt: off
+                chunk = columns.pcap_chunk(
+                    ready, offset, number + 1, places, dialect.order, nanoseconds, link_type)
+                # fmt: on
+                stream.take(end)
+                number += last + 1
+                sink.take(chunk.first(last))
+                yield chunk.frame(last)
+                continue
         octets = bytes(ready)
         while at + size <= len(octets):
             if buffer_of is not None and at + whole <= len(octets):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from handshake.capture.sink import MUCH
 from handshake.errors import CaptureError
 from handshake.packet.frame import MAX_CAPTURED, Frame
 from handshake.units import NS_PER_SECOND
@@ -12,7 +13,9 @@ from handshake.units import NS_PER_SECOND
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from handshake.capture.columns import Chunk, InterfaceClock
     from handshake.capture.reader import Reader
+    from handshake.capture.sink import FrameSink
 
 MAGIC: Final = b"\x0a\x0d\x0d\x0a"
 """The type of a section header block, the same in both byte orders."""
@@ -55,23 +58,46 @@ class _Interface(NamedTuple):
         # 64 bits last until 2262: later times are damage, and not representable.
         return time if -_TIMES <= time < _TIMES else 0
 
+    def clock(self) -> InterfaceClock | None:
+        """Return the same in columns; None if its units are no whole nanoseconds."""
+        from handshake.capture.columns import InterfaceClock
 
-def frames(stream: Reader, warnings: list[CaptureError]) -> Iterator[Frame]:
-    """Return the frames of a pcapng stream. Raises CaptureError for a bad section header."""
+        if NS_PER_SECOND % self.per_second or not -_TIMES <= self.seconds < _TIMES:
+            return None
+        return InterfaceClock(self.link_type, NS_PER_SECOND // self.per_second, self.seconds)
+
+
+def frames(
+    stream: Reader, warnings: list[CaptureError], sink: FrameSink | None = None
+) -> Iterator[Frame]:
+    """Return the frames of a pcapng stream. Raises CaptureError for a bad section header.
+
+    `sink` may take frames in columns, which are then not yielded.
+    """
     head = stream.peek(12)
     if len(head) < 12:
         raise CaptureError("capture.block-truncated")
     if bytes(head[8:]) not in _ORDERS:
         raise CaptureError("capture.no-section")
-    return _walk(stream, warnings)
+    return _walk(stream, warnings, sink)
 
 
-def _walk(stream: Reader, warnings: list[CaptureError]) -> Iterator[Frame]:
+def _walk(stream: Reader, warnings: list[CaptureError], sink: FrameSink | None) -> Iterator[Frame]:
     order = "<"
     interfaces: list[_Interface] = []
-    number = 0
+    number = walked = 0
     while head := stream.peek(12):
         start = stream.offset
+        if sink is not None and start >= walked and len(ready := stream.ready()) >= MUCH:
+            chunk, end = _chunk(ready, start, number + 1, order, interfaces)
+            walked = start + end
+            if chunk is not None:
+                last = len(chunk.begins) - 1
+                stream.take(end)
+                number += last + 1
+                sink.take(chunk.first(last))
+                yield chunk.frame(last)
+                continue
         if bytes(head[:4]) == MAGIC and len(head) == 12:
             order = _ORDERS.get(bytes(head[8:]), "")
             interfaces = []
@@ -94,6 +120,19 @@ def _walk(stream: Reader, warnings: list[CaptureError]) -> Iterator[Frame]:
             return
     if stream.broken:
         warnings.append(stream.truncated(stream.offset))
+
+
+def _chunk(
+    ready: memoryview, offset: int, number: int, order: str, interfaces: list[_Interface]
+) -> tuple[Chunk | None, int]:
+    """Return the packets with which these octets begin, if they are many, and their end."""
+    from handshake.capture import columns
+
+    clocks = [each.clock() for each in interfaces]
+    places, end = columns.pcapng_blocks(ready, order, clocks)
+    if len(places) < columns.FEWEST:
+        return None, end
+    return columns.pcapng_chunk(ready, offset, number, places, order, clocks), end
 
 
 def _block(stream: Reader, order: str, head: memoryview) -> tuple[int, memoryview] | None:

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 PIECE: Final = 1 << 20
 """Octets read or decompressed at a time."""
 
+LARGE_PIECE: Final = 4 << 20
+"""Octets read at a time where frames are taken in columns."""
+
 
 class Reader:
     """Octets read once, in order. Returns views of what was read, not copies."""

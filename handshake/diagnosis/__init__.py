@@ -7,7 +7,7 @@ in which they are tried: what the packets prove comes before what they only sugg
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from handshake.diagnosis import across, answers, damage, data, opening, resets, retries, silence
 from handshake.diagnosis.case import Case
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from handshake.record import Diagnosis, Record
     from handshake.tcp import Endpoint
 
-__all__ = ["CODES", "RULES", "Facts", "Others", "diagnose"]
+    Rule: TypeAlias = Callable[["Case"], Claim | None]
+    """Claims a cause; None if it is not the one."""
+
+__all__ = ["CODES", "RULES", "Facts", "Others", "diagnose", "telling"]
 
 
 class Cause(NamedTuple):
@@ -106,7 +109,7 @@ CODES: Final[dict[str, Cause]] = {
 }
 """Every cause by its code: what programs may rely on."""
 
-RULES: Final[tuple[Callable[[Case], Claim | None], ...]] = (
+RULES: Final[tuple[Rule, ...]] = (
     across.itself,
     damage.syn_turned_ack,
     across.translation_undone,
@@ -145,18 +148,29 @@ RULES: Final[tuple[Callable[[Case], Claim | None], ...]] = (
 _NOTHING: Final = Others()
 
 
+def telling(record: Record, client: Endpoint, facts: Facts) -> tuple[Rule, ...]:
+    """Return the rules that may tell something of connections like this one, of few segments."""
+    from handshake.diagnosis.watched import looking
+
+    return tuple(looking(RULES, record, client, facts.segments))
+
+
 def diagnose(
-    record: Record, client: Endpoint, facts: Facts, others: Others | None = None
+    record: Record,
+    client: Endpoint,
+    facts: Facts,
+    others: Others | None = None,
+    rules: Sequence[Rule] = RULES,
 ) -> Diagnosis | None:
     """Return what was wrong with a connection; None if it went well, or nothing shows the cause.
 
-    `others` is what the rest of the capture shows of its hosts.
+    `others` is what the rest of the capture shows of its hosts. Only `rules` are asked.
     """
     kept = facts.segments
     believed = [each for each in kept if each.believed]
     damaged = [each for each in kept if not each.believed]
     case = Case(record, client, believed, damaged, facts.complete, facts.icmp, others or _NOTHING)
-    for rule in RULES:
+    for rule in rules:
         claim = rule(case)
         if claim is not None and CODES[claim.code].proof(claim.evidence):
             return claim.diagnosis()

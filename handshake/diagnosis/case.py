@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -45,7 +45,7 @@ class Claim(NamedTuple):
         )
 
 
-@dataclass
+@dataclass(eq=False)
 class Case:
     """One connection: its record so far, and what was kept of its segments."""
 
@@ -63,29 +63,33 @@ class Case:
     icmp: Sequence[IcmpError]
     others: Others
 
+    sent: list[Seen] = field(default_factory=list, init=False)
+    """What the client sent."""
+
+    answers: list[Seen] = field(default_factory=list, init=False)
+    """What the server sent."""
+
+    syns: list[Seen] = field(default_factory=list, init=False)
+    """The client's SYNs."""
+
+    syn_acks: list[Seen] = field(default_factory=list, init=False)
+    """The server's SYN-ACKs."""
+
+    def __post_init__(self) -> None:
+        for each in self.segments:
+            if self.by_client(each):
+                self.sent.append(each)
+                if each.syn:
+                    self.syns.append(each)
+            else:
+                self.answers.append(each)
+                if each.syn_ack:
+                    self.syn_acks.append(each)
+
     def by_client(self, seen: Seen) -> bool:
         """Whether the client sent it."""
-        return seen.source == self.client
-
-    @cached_property
-    def sent(self) -> list[Seen]:
-        """What the client sent."""
-        return [each for each in self.segments if self.by_client(each)]
-
-    @cached_property
-    def answers(self) -> list[Seen]:
-        """What the server sent."""
-        return [each for each in self.segments if not self.by_client(each)]
-
-    @cached_property
-    def syns(self) -> list[Seen]:
-        """The client's SYNs."""
-        return [each for each in self.sent if each.syn]
-
-    @cached_property
-    def syn_acks(self) -> list[Seen]:
-        """The server's SYN-ACKs."""
-        return [each for each in self.answers if each.syn_ack]
+        source, client = seen.source, self.client
+        return source is client or source == client
 
     @property
     def port(self) -> int:

@@ -57,7 +57,7 @@ class FrameLayout(NamedTuple):
     """Octets of the IP header that its length field includes."""
 
     fields: struct.Struct
-    """A record, unpacked into the fields that `survey.fast_path` needs."""
+    """A record, unpacked into the fields that `survey.learn` needs."""
 
     segment: struct.Struct
     """The same into those that `survey.runs` needs: two more words before TTL and addresses (the

@@ -1,86 +1,100 @@
 """Sums up attempts: connections of one SYN and at most one answer, as in scans and floods.
 
-The tracker takes one of each kind. The record of another differs from that one's in addresses,
+The tracker takes one of each shape. The record of another differs from that one's in addresses,
 numbers and times; its diagnosis depends on other connections, and is made anew.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from handshake.diagnosis import Facts, diagnose
+import numpy as np
+
+from handshake.diagnosis import Facts, diagnose, telling
+from handshake.diagnosis.seen import Seen
 from handshake.packet import packed_frames
-from handshake.packet.packed_frames import V4
 from handshake.record import rfc3339
 from handshake.survey.flow import endpoint_of, text_of
-from handshake.survey.handshake_cache import options_of
+from handshake.survey.segment_columns import RIGHT
+from handshake.survey.shapes import syn_options
 from handshake.tcp.copy import changed
 from handshake.tracker import PairTracker, summarize
 from handshake.units import ACK_BIT, MASK, NS_PER_SECOND, RST_BIT, SYN_BIT
 
 if TYPE_CHECKING:
-    from handshake.diagnosis import Others
-    from handshake.diagnosis.seen import Seen
+    from collections.abc import Sequence
+
+    from handshake.diagnosis import Others, Rule
     from handshake.packet.decode import Decoder
-    from handshake.packet.packed_frames import FrameLayout
     from handshake.record import EndRecord, Finding, HandshakeRecord, Record
     from handshake.survey.flow import Flow
+    from handshake.survey.segment_columns import Segments
     from handshake.tcp import Endpoint
 
 _FLAGS: Final = 0xFFF
-_ANSWERS: Final = frozenset((SYN_BIT | ACK_BIT, RST_BIT | ACK_BIT))
 _LONG: Final = NS_PER_SECOND
 """Nanoseconds from which the time to the answer may mean more than itself."""
 
 _PLACED: Final = frozenset({"no-answer", "timestamps-refused", "ecn-refused", "syn-cookies"})
-"""Findings whose values are the same for all connections of a kind."""
+"""Findings whose values are the same for all connections of a shape."""
 
 _PORT: Final = "refused"
 """The finding that names the server's port besides."""
 
 _TIMES: Final = ("rtt", "initial_rtt", "syn_to_syn_ack", "syn_ack_to_ack")
-_MOST_MODELS: Final = 1024
-"""Kinds that are remembered, so that a flood of odd ones cannot fill the memory."""
+MOST_MODELS: Final = 1024
+"""Shapes that are remembered, so that a flood of odd ones cannot fill the memory."""
 
-_Fields: TypeAlias = tuple[Any, ...]
+_Fields: TypeAlias = tuple[int, ...]
+"""Time, frame, numbers, window, TTL, identification and timestamps of a segment."""
 
 
-class _Model(NamedTuple):
-    """What the tracker made of one attempt of a kind."""
+class _AttemptModel(NamedTuple):
+    """What the tracker made of one attempt of a shape."""
 
     record: Record
     segments: tuple[Seen, ...]
+    rules: tuple[Rule, ...]
+    """Those of a diagnosis that may tell something of attempts of this shape."""
+
+    times: tuple[str, ...]
+    """The times of the handshake that are known."""
 
 
 class Attempts:
-    """The kinds of attempts seen so far, by flags and options."""
+    """The shapes of attempts seen so far."""
 
-    def __init__(self, decoder: Decoder) -> None:
+    def __init__(self, decoder: Decoder, others: Others | None) -> None:
         self._decoder = decoder
-        self._models: dict[bytes, _Model | None] = {}
+        self._others = others
+        self._models: dict[bytes, _AttemptModel | None] = {}
 
-    def of(self, flow: Flow, others: Others | None) -> Record | None:
-        """Return the record of a flow that is an attempt; None if a tracker must follow it."""
-        layout, records = flow.layout, flow.records
-        count = len(records) // layout.record.size
-        if not 0 < count <= 2:
-            return None
-        frames = [
-            layout.segment.unpack_from(records, at * layout.record.size) for at in range(count)
-        ]
-        kind = _kind(layout, records, frames)
-        if kind is None:
-            return None
-        if kind not in self._models:
-            if len(self._models) >= _MOST_MODELS:
+    def records(self, flows: Sequence[Flow], seen: Segments) -> list[Record | None]:
+        """Return the record of each flow that is an attempt; None where a tracker must follow it.
+
+        They have one or two segments each, which `seen` has in columns.
+        """
+        keys, fields = _shapes(seen)
+        found: list[Record | None] = []
+        for flow, key, start, count in zip(
+            flows, keys, seen.starts.tolist(), seen.counts.tolist(), strict=True
+        ):
+            frames = fields[start : start + count]
+            model = None if key is None else self._model_of(key, flow, frames)
+            found.append(None if model is None else _record(flow, model, frames, self._others))
+        return found
+
+    def _model_of(self, key: bytes, flow: Flow, frames: list[_Fields]) -> _AttemptModel | None:
+        key = b"%d|%b" % (flow.layout.tcp, key)
+        if key not in self._models:
+            if len(self._models) >= MOST_MODELS:
                 self._models.clear()
-            self._models[kind] = self._model(layout, bytes(records), frames)
-        model = self._models[kind]
-        return None if model is None else _record(flow, model, frames, others)
+            self._models[key] = self._model(flow, frames)
+        return self._models[key]
 
-    def _model(self, layout: FrameLayout, records: bytes, frames: list[_Fields]) -> _Model | None:
+    def _model(self, flow: Flow, frames: list[_Fields]) -> _AttemptModel | None:
         tracker = PairTracker()
-        for observed in packed_frames.observed(layout, records, self._decoder):
+        for observed in packed_frames.observed(flow.layout, bytes(flow.records), self._decoder):
             tracker.feed(observed)
         connection = tracker.connection
         if connection is None or connection.segments != len(frames) or connection.number:
@@ -89,122 +103,103 @@ class Attempts:
         if facts is None or any(each.code not in {*_PLACED, _PORT} for each in record.findings):
             return None
         took = (frames[-1][0] - frames[0][0]) / NS_PER_SECOND
-        times = [getattr(record.handshake, name) for name in _TIMES]
-        numbers = record.server.iss in (None, frames[-1][8])
-        if (
-            not numbers
-            or record.duration != took
-            or any(each not in (None, took) for each in times)
-        ):
+        times = {name: getattr(record.handshake, name) for name in _TIMES}
+        numbers = record.server.iss in (None, frames[-1][2])
+        if not numbers or record.duration != took or not {*times.values()} <= {None, took}:
             return None
-        return _Model(changed(record, diagnosis=None), tuple(facts.segments))
+        known = tuple(name for name, each in times.items() if each is not None)
+        record = changed(record, diagnosis=None)
+        rules = telling(record, connection.client.endpoint, facts)
+        return _AttemptModel(record, tuple(facts.segments), rules, known)
 
 
-def _kind(layout: FrameLayout, records: bytearray, frames: list[_Fields]) -> bytes | None:
-    """Return what attempts must have in common; None for what is no attempt."""
-    asked = _plain(layout, records, 0, frames[0])
-    at, _, _, _, _, _, _, pair, seq, ack, bits, window, *_ = frames[0]
-    if asked is None or bits & _FLAGS != SYN_BIT or ack or not window or not 0 < seq < MASK:
-        return None
-    kind = b"%d %s" % (layout.tcp, asked[0])
-    if len(frames) == 1:
-        return kind
-    answered = _plain(layout, records, layout.record.size, frames[1])
-    later, _, _, _, _, _, _, back, number, ack, bits, window, *_ = frames[1]
-    flags, reset = bits & _FLAGS, bits & RST_BIT
-    if (
-        answered is None
-        or back == pair
-        or flags not in _ANSWERS
-        or ack != seq + 1
-        or not 0 < later - at < _LONG
-        or (number if reset else not (window and 0 < number < MASK))
-        or (answered[1] is not None and answered[2] != asked[1])
-    ):
-        return None
-    return b"%s|%d %s" % (kind, flags, answered[0])
+def _shapes(seen: Segments) -> tuple[list[bytes | None], list[_Fields]]:
+    """Return what attempts of one shape have in common, and what each segment has of its own.
 
-
-def _plain(
-    layout: FrameLayout, records: bytearray, base: int, fields: _Fields
-) -> tuple[bytes, int | None, int] | None:
-    """Return the options of a segment as `options_of` does; None if it has data, or is damaged."""
-    bits, urgent = fields[10], fields[13]
-    total = fields[4] if layout is V4 else fields[5]
-    if urgent or total - layout.counted != bits >> 10 & 60:
-        return None
-    return options_of(layout, records, base, bits)
+    None stands for a flow that is no attempt.
+    """
+    one = seen.starts
+    last = one + seen.counts - 1
+    options = syn_options(seen, np.arange(len(seen.flow)))
+    alike = (seen.payload == 0) & (seen.urgent == 0) & (seen.sums == RIGHT)
+    numbered = (seen.seq > 0) & (seen.seq < MASK) & (seen.window > 0)
+    flags = seen.bits & _FLAGS
+    reset = flags == RST_BIT | ACK_BIT
+    took = seen.at[last] - seen.at[one]
+    ok = alike[one] & numbered[one] & (flags[one] == SYN_BIT) & (seen.ack[one] == 0)
+    answer = alike[last] & (seen.me[last] == 1) & (seen.ack[last] == seen.seq[one] + 1)
+    answer &= (took > 0) & (took < _LONG)
+    answer &= np.where(
+        reset[last], seen.seq[last] == 0, numbered[last] & (flags[last] == SYN_BIT | ACK_BIT)
+    )
+    answer &= ~options.timed[last] | (options.echo[last] == options.clock[one])
+    ok &= (seen.counts == 1) | answer
+    told = np.stack((options.timed, seen.header, flags >> 8, flags & 0xFF), axis=1)
+    shape = np.concatenate((told, options.raw), axis=1).astype(np.uint8)
+    width, octets = shape.shape[1], shape.tobytes()
+    keys = [
+        octets[start * width : (start + count) * width] if good else None
+        for good, start, count in zip(ok.tolist(), one.tolist(), seen.counts.tolist(), strict=True)
+    ]
+    own = (seen.at, seen.frame, seen.seq, seen.ack, seen.window, seen.ttl, seen.ident)
+    stamps = options.clock, options.echo
+    return keys, list(zip(*(each.tolist() for each in (*own, *stamps)), strict=True))
 
 
 def _record(
-    flow: Flow, model: _Model, frames: list[_Fields], others: Others | None
+    flow: Flow, model: _AttemptModel, frames: list[_Fields], others: Others | None
 ) -> Record | None:
-    key = frames[0][7]
+    key, known = flow.keys[0], model.record
     ends = endpoint_of(key), endpoint_of(key, second=True)
     if ends[0] == ends[1]:
         return None
-    took = (frames[-1][0] - frames[0][0]) / NS_PER_SECOND
     half = len(key) // 2 - 2
-    names = text_of(key[:half]), text_of(key[half:-4])
+    took = (frames[-1][0] - frames[0][0]) / NS_PER_SECOND
+    client = _end(known.client, text_of(key[:half]), ends[0].port, frames[0])
+    server = _end(known.server, text_of(key[half:-4]), ends[1].port, *frames[1:])
     record = changed(
-        model.record,
+        known,
         stream=flow.number,
-        client=_end(model.record.client, names[0], ends[0], frames[:1]),
-        server=_end(model.record.server, names[1], ends[1], frames[1:]),
+        client=client,
+        server=server,
         start=rfc3339(frames[0][0]),
         duration=took,
-        handshake=_timed(model.record.handshake, took),
+        handshake=_timed(known.handshake, model.times, took),
         frames=(frames[0][1], frames[-1][1]),
-        findings=tuple(_placed(each, model, frames, ends[1]) for each in model.record.findings),
+        findings=tuple(_placed(each, known, frames, ends[1]) for each in known.findings),
     )
     segments = [
-        _seen(seen, flow, place, fields, ends if not place else ends[::-1])
+        _seen(seen, fields, ends if not place else ends[::-1])
         for place, (seen, fields) in enumerate(zip(model.segments, frames, strict=True))
     ]
-    diagnosis = diagnose(record, ends[0], Facts.of(segments), others)
+    diagnosis = diagnose(record, ends[0], Facts.of(segments), others, model.rules)
     return record if diagnosis is None else changed(record, diagnosis=diagnosis)
 
 
-def _end(end: EndRecord, name: str, endpoint: Endpoint, sent: list[_Fields]) -> EndRecord:
-    port = endpoint.port
-    if not sent:
-        return changed(end, address=name, port=port)
-    fields = sent[0]
-    iss = end.iss if end.iss is None else fields[8]
-    return changed(end, address=name, port=port, iss=iss, ttl=fields[6])
+def _end(end: EndRecord, address: str, port: int, sent: _Fields | None = None) -> EndRecord:
+    if sent is None:
+        return changed(end, address=address, port=port)
+    iss = None if end.iss is None else sent[2]
+    return changed(end, address=address, port=port, iss=iss, ttl=sent[5])
 
 
-def _timed(handshake: HandshakeRecord, took: float) -> HandshakeRecord:
-    known = [name for name in _TIMES if getattr(handshake, name) is not None]
+def _timed(handshake: HandshakeRecord, known: tuple[str, ...], took: float) -> HandshakeRecord:
     return changed(handshake, **dict.fromkeys(known, took)) if known else handshake
 
 
-def _placed(finding: Finding, model: _Model, frames: list[_Fields], server: Endpoint) -> Finding:
+def _placed(finding: Finding, known: Record, frames: list[_Fields], server: Endpoint) -> Finding:
     """Return a finding of the model as one of this connection."""
-    frame = frames[finding.frame != model.record.frames[0]][1]
+    frame = frames[finding.frame != known.frames[0]][1]
     if finding.code == _PORT:
         return changed(finding, frame=frame, values={**finding.values, "port": server.port})
     return changed(finding, frame=frame)
 
 
-def _seen(
-    seen: Seen, flow: Flow, place: int, fields: _Fields, ends: tuple[Endpoint, Endpoint]
-) -> Seen:
+def _seen(seen: Seen, fields: _Fields, ends: tuple[Endpoint, Endpoint]) -> Seen:
     """Return a segment of the model as that of this connection."""
-    at, frame, _, _, _, number, ttl, _, seq, ack, _, window, *_ = fields
-    found = options_of(flow.layout, flow.records, place * flow.layout.record.size, fields[10])
-    assert found is not None
-    _, stamp, echo = found
-    return seen._replace(
-        frame=frame,
-        at=at,
-        source=ends[0],
-        destination=ends[1],
-        seq=seq,
-        ack=None if seen.ack is None else ack,
-        window=window,
-        ttl=ttl,
-        ident=None if seen.ident is None else number,
-        stamp=None if seen.stamp is None else stamp,
-        echo=None if seen.echo is None else echo,
-    )
+    at, frame, seq, ack, window, ttl, ident, stamp, echo = fields
+    # By place, as `_replace` takes several times as long.
+    own = (seq, None if seen.ack is None else ack, seen.flags, window, 0, ttl)
+    number = None if seen.ident is None else ident
+    stamps = None if seen.stamp is None else stamp, None if seen.echo is None else echo
+    return Seen._make((frame, at, *ends, *own, number, *seen[11:17], *stamps, *seen[19:]))

@@ -10,26 +10,26 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 from handshake.packet import packed_frames
 from handshake.packet.decode import observed
 from handshake.packet.packed_frames import UNTAGGED
-from handshake.survey import build_record, fast_path, runs
-from handshake.survey.attempts import Attempts
+from handshake.survey import runs
 from handshake.survey.flow import Flow, key_of, other_way, was_given_up
-from handshake.survey.handshake_cache import HandshakeCache
 from handshake.survey.learn import learn
 from handshake.survey.parallel import in_halves
 from handshake.tracker import PairTracker, learn_connection, summarize
 from handshake.units import ACK_BIT, NS_PER_SECOND, SYN_BIT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
+    from handshake.capture.columns import Chunk
     from handshake.diagnosis import Others
     from handshake.packet.decode import Decoder
     from handshake.packet.frame import Frame
     from handshake.packet.layer_parser import Fields
     from handshake.packet.packed_frames import FrameLayout, Framing
     from handshake.record import Record
-    from handshake.survey.fast_path import Summary
-    from handshake.survey.handshake_cache import Start
+    from handshake.survey.chunk_items import ChunkItems
+    from handshake.survey.group_columns import FlowGroup
+    from handshake.survey.models import Models
     from handshake.tcp import Observed
     from handshake.tcp.icmp import IcmpError
     from handshake.tracker import Connection
@@ -49,6 +49,18 @@ MOST_KEPT: Final = 64 << 20
 
 _MUCH: Final = 50_000 * packed_frames.V4.record.size
 """Octets of packed frames from which a second process pays."""
+
+MUCH: Final = 2_500 * packed_frames.V4.record.size
+"""Octets of packed frames from which it pays to load numpy."""
+
+_TOGETHER: Final = 4 << 20
+"""Octets of packed frames that are looked at together."""
+
+_OVER: Final = frozenset({"fin", "rst-by-client", "rst-by-server"})
+"""How a connection that has ended was closed."""
+
+_IN_VAIN: Final = frozenset({"no-answer", "half-open", "refused"})
+"""Outcomes of attempts: no host waits that long for an answer."""
 
 _LOOK: Final = 30 * NS_PER_SECOND
 """How often, by the capture's clock, the table is searched for ended connections."""
@@ -91,11 +103,13 @@ class FlowTable:
         dedup: bool = False,
         others: Others | None = None,
         share: bool = True,
+        columns_from: int = MUCH,
     ) -> None:
         """With `every` a tracker follows every flow, and `records` yields its connections.
 
         With `dedup` packets that were captured before are dropped; with `others` a diagnosis takes
         into account what other connections show of a host. With `share` a second process may help.
+        Flows are compared in columns from so many octets of packed frames on.
         """
         self._buffers: dict[bytes, bytearray] = {}
         """The records of flows that have only plain IPv4 frames, by both directions' keys."""
@@ -104,12 +118,13 @@ class FlowTable:
         """As `capture.sink.FrameSink` has it: the table is one, at the speed of a dictionary."""
 
         self._decoder = decoder
+        self._chunks: ChunkItems | None = None
+        self._columns_from = columns_from
         self._every = every
         self._dedup = dedup
         self._others = others
         self._share = share and not every
-        self._starts = HandshakeCache(decoder)
-        self._attempts = Attempts(decoder)
+        self._models: Models | None = None
         self._flows: dict[bytes, Flow] = {}
         """By addresses and ports, as either direction has them."""
 
@@ -139,7 +154,8 @@ class FlowTable:
         look_at = before = looked = 0
         frames = iter(frames)
         first = list(islice(frames, 1))
-        self.begin = first[0].time if first else None
+        if self.begin is None and first:
+            self.begin = first[0].time
         for frame in chain(first, frames):
             self._take(frame)
             now, before = min(before, frame.time), frame.time
@@ -154,23 +170,54 @@ class FlowTable:
         self.whole = True
         flows = sorted(self._all(), key=lambda flow: flow.last_number)
         self._learn(flows)
-        for ended in self._shared(self._last, flows):
-            yield from ended
+        for flow, ended in self._results(self._last, flows):
+            yield from ended or ()
+            self._forget(flow)
 
-    def _last(self, flow: Flow) -> list[_Ended]:
-        """Return the record of a flow at the end of the capture, and forget its segments."""
-        ended = self._with_earlier(self._ended(flow))
+    def _last(self, flow: Flow, known: Record | None) -> list[_Ended]:
+        """Return the record of a flow at the end of the capture."""
+        return [(known, None)] if known is not None else self._with_earlier(self._ended(flow))
+
+    def _forget(self, flow: Flow) -> None:
+        """Forget the segments of a flow."""
         flow.tracker, flow.records = None, bytearray()
         for key in flow.keys:
             self._buffers.pop(key, None)
-        return ended
 
-    def _take(self, frame: Frame) -> None:
+    def take(self, chunk: Chunk) -> None:
+        """Take the packets of a chunk: those of each socket pair at once, where it may be."""
+        from handshake.survey.chunk_items import ChunkItems
+        from handshake.survey.group_columns import FlowGroup
+
+        if self.begin is None:
+            self.begin = int(chunk.times[0])
+        chunks = self._chunks = self._chunks or ChunkItems(self._decoder)
+
+        def singly(group: FlowGroup) -> int:
+            """Return how many frames of a group must be taken one by one."""
+            flow, framing = self._flows.get(group.key), chunks.framing(group)
+            if flow is None and group.key not in self._dropped and framing is not None:
+                # Of a new flow, a SYN may be the first frame.
+                return group.opening if self._every or group.opening > group.opens else 0
+            if flow is None or flow.mixed or flow.framing != framing:
+                return len(group.places)
+            return group.opening
+
+        for item in chunks.of(chunk, singly):
+            if isinstance(item, FlowGroup):
+                key, layout, framing = item.key, item.layout, chunks.framing(item)
+                assert framing is not None
+                flow = self._flows.get(key) or self._new(key, layout, framing, opens=item.opens)
+                assert flow is not None
+                flow.records += item.records
+            else:
+                self._take(*item)
+
+    def _take(self, frame: Frame, fields: Fields | IcmpError | None = None) -> None:
         """Pack a plain frame, or give it to the tracker."""
         found, framing, as_if = packed_frames.plain(frame), UNTAGGED, frame
-        fields: Fields | IcmpError | None = None
         if found is None:
-            fields = self._decoder.fields(frame)
+            fields = fields or self._decoder.fields(frame)
             if not isinstance(fields, tuple):
                 if fields is not None:
                     self._quoted(fields)
@@ -277,11 +324,6 @@ class FlowTable:
 
     def _ended(self, flow: Flow) -> _Ended:
         """Return the record of a flow as far as it was captured."""
-        if flow.tracker is None and (record := self._attempts.of(flow, self._others)) is not None:
-            return record, None
-        summary = self._summary(flow) if flow.tracker is None else None
-        if summary is not None:
-            return build_record.record(flow.number, *summary), None
         self._follow(flow)
         assert flow.connection is not None
         return self._record_of(flow.connection)
@@ -305,11 +347,28 @@ class FlowTable:
         if self._others is not None:
             learn(self._others, flows, self._decoder)
 
-    def _summary(self, flow: Flow) -> tuple[Start, Summary] | None:
-        """Return the summary of an ordinary flow; None if a tracker must follow it."""
-        start = self._starts.of(flow.layout, flow.records)
-        found = None if start is None else fast_path.summarize(flow.layout, flow.records, start)
-        return None if start is None or found is None else (start, found)
+    def _shaped(self, flows: list[Flow]) -> list[Record | None]:
+        """Return the record of each flow of which a model gives it."""
+        if self._models is None:
+            if self._every or (self._chunks is None and self._octets() < self._columns_from):
+                return [None] * len(flows)
+            from handshake.survey.models import Models
+
+            self._models = Models(self._decoder, self._others)
+        return self._models.records(flows)
+
+    def _results(
+        self, work: Callable[[Flow, Record | None], list[_Ended] | None], flows: list[Flow]
+    ) -> Iterator[tuple[Flow, list[_Ended] | None]]:
+        """Yield what `work` returns for each flow, and the record that a model gives of it."""
+        for batch in _batches(flows):
+            found = self._shaped(batch)
+            # Only what a tracker must follow is worth a second process.
+            left = [flow for flow, known in zip(batch, found, strict=True) if known is None]
+            tracked = self._shared(lambda flow: work(flow, None), left)
+            for flow, known in zip(batch, found, strict=True):
+                yield flow, next(tracked) if known is None else work(flow, known)
+            tracked.close()
 
     def _release(self, quiet: int) -> Iterator[_Ended]:
         """Drop flows that ended more than `quiet` nanoseconds ago; yield their records."""
@@ -319,15 +378,18 @@ class FlowTable:
             for flow in self._all()
             if flow.looked_at != len(flow.records) + 1 and now - flow.last_at > quiet
         ]
-        over = self._over if quiet >= QUIET else self._surely_over
         # So soon, what has not ended may still be answered.
         self._learn(flows if quiet >= QUIET else [flow for flow in flows if flow.ended])
+        follow = self._over if quiet >= QUIET else self._surely_over
 
-        def work(flow: Flow) -> list[_Ended] | None:
-            ended = over(flow)
+        def work(flow: Flow, known: Record | None) -> list[_Ended] | None:
+            if known is not None:
+                over = known.closed in _OVER or (quiet >= QUIET and known.outcome in _IN_VAIN)
+                return [(known, None)] if over else None
+            ended = follow(flow)
             return None if ended is None else self._with_earlier(ended)
 
-        for flow, ended in zip(flows, self._shared(work, flows), strict=True):
+        for flow, ended in self._results(work, flows):
             if ended is None:
                 # Until more segments follow, there is no need to look again.
                 if quiet >= QUIET:
@@ -342,20 +404,19 @@ class FlowTable:
         latest = nlargest(2, (flow.last_at for flow in self._all()))
         return latest[1] if len(latest) == 2 else 0
 
-    def _shared(self, work: Callable[[Flow], _Result], flows: list[Flow]) -> Iterator[_Result]:
+    def _shared(
+        self, work: Callable[[Flow], _Result], flows: list[Flow]
+    ) -> Generator[_Result, None, None]:
         """Yield the result of `work` for each flow, with two processes if there is much to do."""
         much = sum(len(flow.records) for flow in flows) >= _MUCH
         return in_halves(work, flows, share=much and self._share)
 
     def _over(self, flow: Flow) -> _Ended | None:
         """Return the record of a flow that has ended, after a long inactivity."""
-        if flow.tracker is None and (record := self._attempts.of(flow, self._others)) is not None:
-            # No host waits for an answer that long.
-            return record, None
         brief = b""
         if flow.tracker is not None:
             self._follow(flow)
-        elif self._summary(flow) is None:
+        else:
             brief = bytes(flow.records[: _BRIEF + 1])
             self._follow(flow)
         if flow.connection is not None and was_given_up(flow.connection):
@@ -368,17 +429,12 @@ class FlowTable:
         return over
 
     def _surely_over(self, flow: Flow) -> _Ended | None:
-        """Return the same, but None for a flow that is not ordinary: it may only have begun."""
-        if flow.tracker is not None:
-            self._follow(flow)
-        if flow.connection is not None:
-            return self._record_of(flow.connection) if flow.ended else None
-        summary = self._summary(flow)
-        return (
-            (build_record.record(flow.number, *summary), None)
-            if summary and summary[1].over
-            else None
-        )
+        """Return the same, but None for a flow that no tracker follows: it may only have begun."""
+        if flow.tracker is None:
+            return None
+        self._follow(flow)
+        assert flow.connection is not None
+        return self._record_of(flow.connection) if flow.ended else None
 
     def _drop(self, flow: Flow) -> None:
         for key in flow.keys:
@@ -409,3 +465,17 @@ class FlowTable:
 
     def _octets(self) -> int:
         return sum(len(flow.records) for flow in self._all())
+
+
+def _batches(flows: list[Flow]) -> Iterator[list[Flow]]:
+    """Yield flows in batches of about `_TOGETHER` octets."""
+    batch: list[Flow] = []
+    octets = 0
+    for flow in flows:
+        batch.append(flow)
+        octets += len(flow.records)
+        if octets >= _TOGETHER:
+            yield batch
+            batch, octets = [], 0
+    if batch:
+        yield batch

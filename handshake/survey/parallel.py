@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
     from io import BufferedReader
 
 _Thing = TypeVar("_Thing")
@@ -23,7 +23,7 @@ _AT_A_TIME = 256
 
 def in_halves(
     work: Callable[[_Thing], _Result], things: Sequence[_Thing], *, share: bool
-) -> Iterator[_Result]:
+) -> Generator[_Result, None, None]:
     """Yield the result of `work` for each thing, in order; with `share`, half in a forked process.
 
     What `work` changes in that process is lost. Without fork, or a second processor, this

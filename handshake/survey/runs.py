@@ -54,7 +54,7 @@ _PLAIN: Final = {
 
 def feed(
     tracker: PairTracker,
-    one: Callable[[Observed], None],
+    one: Callable[[Observed], object],
     flow: Flow,
     records: bytes,
     decoder: Decoder,

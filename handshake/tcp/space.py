@@ -139,6 +139,11 @@ class ReceiveSpace:
     fin: Seq | None = None
     """The number of the peer's FIN, from when it was seen."""
 
+    @property
+    def waits(self) -> bool:
+        """Whether data ahead of RCV.NXT is held: what an ACK passed is held no more."""
+        return bool(self.held) and (self.nxt is None or self.held[-1][1] > self.nxt)
+
     def take(self, seg: Segment) -> ReceiveSpace:
         """Return the space with the data of `seg`, and with the held data that it reaches.
 

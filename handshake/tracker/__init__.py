@@ -42,6 +42,7 @@ __all__ = [
     "Observer",
     "PairTracker",
     "Tracker",
+    "is_known_port",
     "learn_connection",
     "summarize",
     "summarize_all",
@@ -216,10 +217,10 @@ def _client(seg: Segment) -> tuple[Endpoint, str]:
     # Servers listen on known ports, or else on low ones; between equal ports, the first sender is
     # the client.
     ends = (seg.source, seg.destination)
-    return max(ends, key=lambda end: (not _is_known(end.port), end.port)), "guess"
+    return max(ends, key=lambda end: (not is_known_port(end.port), end.port)), "guess"
 
 
-def _is_known(port: int) -> bool:
+def is_known_port(port: int) -> bool:
     """Whether it is a server's port: a system port (RFC 6335 section 6), or a registered one."""
     return port < _FIRST_USER_PORT or port in LIKELY_SERVERS or port in _REGISTERED
 

@@ -492,7 +492,7 @@ def _after(block: ControlBlock, mine: RunEnd, theirs: RunEnd) -> ControlBlock:
             wl2=Seq(theirs.ack),
             max_wnd=most,
         )
-        rcv = changed(rcv, nxt=Seq(theirs.nxt))
+        rcv = changed(rcv, nxt=Seq(theirs.nxt), held=())
         if theirs.clock is not None:
             fields["ts_recent"] = theirs.clock
     return changed(block, snd=snd, rcv=rcv, **fields)

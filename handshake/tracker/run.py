@@ -61,7 +61,7 @@ def _sender(end: End, peer: End) -> RunEnd | None:
         mine.state is not State.ESTABLISHED
         or mine.fin is not None
         or mine.rcv.fin is not None
-        or mine.rcv.held
+        or mine.rcv.waits
         or mine.last_ack_sent is None
         or int(mine.last_ack_sent) != ack
         or mine.snd.nxt is None

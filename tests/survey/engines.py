@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def by_survey(path: Path, most_kept: int = MOST_KEPT) -> list[Record]:
-    flows = FlowTable(Decoder(), most_kept=most_kept)
+    flows = FlowTable(Decoder(), most_kept=most_kept, columns_from=0)
     found = [record for record, _ in flows.records(read(path, flows))]
     return sorted(found, key=lambda record: record.stream)
 

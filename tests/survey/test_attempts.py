@@ -11,8 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from handshake.survey.attempts import Attempts
-from handshake.survey.records import records
+from handshake.capture.open import read
+from handshake.diagnosis import Others
+from handshake.packet.decode import Decoder
+from handshake.survey.flow_table import FlowTable
 from handshake.tracker import PairTracker
 from tests.survey.engines import by_survey, by_tracker
 from tests.survey.test_runs import kinds
@@ -45,15 +47,16 @@ def test_each_kind_is_tracked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert len(fed) == 2 + 1 + 2
 
 
+def with_others(path: Path, *, columns_from: int) -> list[Record]:
+    flows = FlowTable(Decoder(), others=Others(), columns_from=columns_from)
+    return [record for record, _ in flows.records(read(path))]
+
+
 @pytest.mark.parametrize("kind", FAILING)
-def test_what_other_connections_show_is_in_the_diagnosis(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
+def test_what_other_connections_show_is_in_the_diagnosis(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "made.pcap"
     kinds().write(path, kind, 300)
-    quick = list(records(path))
-    monkeypatch.setattr(Attempts, "of", lambda *_: None)
-    tracked: list[Record] = list(records(path))
+    quick, tracked = with_others(path, columns_from=0), with_others(path, columns_from=1 << 40)
     assert quick == tracked
     assert all(each.diagnosis is not None for each in quick)
 

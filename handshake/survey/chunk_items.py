@@ -1,0 +1,81 @@
+"""What a chunk of packets gives to the flow table: groups of plain frames, and single frames."""
+
+from __future__ import annotations
+
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING, TypeAlias
+
+from handshake.survey.decode_columns import ColumnDecoder
+from handshake.survey.flow import key_of, other_way
+from handshake.survey.group_columns import FlowGroup, groups
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from handshake.capture.columns import Chunk, Column
+    from handshake.packet.decode import Decoder
+    from handshake.packet.frame import Frame
+    from handshake.packet.layer_parser import Fields
+    from handshake.packet.packed_frames import Framing
+    from handshake.tcp.icmp import IcmpError
+
+    Single: TypeAlias = tuple[Frame, Fields | IcmpError | None]
+    """A frame, and what the codec found in it, if it was asked."""
+
+
+class ChunkItems:
+    """Decodes chunks and groups their packets."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self._codec = decoder
+        self._decoder = ColumnDecoder(decoder)
+
+    def framing(self, group: FlowGroup) -> Framing | None:
+        """Return how all frames of a group came; None if they came otherwise one than another."""
+        return None if group.tag is None else self._decoder.framing(group.tag)
+
+    def of(self, chunk: Chunk, singly: Callable[[FlowGroup], int]) -> Iterator[FlowGroup | Single]:
+        """Yield what a chunk contains, in the order of the first frame of each.
+
+        `singly` is asked how many frames of a group must come one by one, when their turn has come.
+        """
+        found, others = self._decoder.decode(chunk)
+        if 2 * len(others) > len(chunk.begins):
+            yield from ((chunk.frame(place), None) for place in range(len(chunk.begins)))
+            return
+        special, keys = self._decoded(chunk, others)
+        waiting: list[tuple[int, FlowGroup | Single | None]] = list(special)
+        for frames in found:
+            waiting += ((each.place, each) for each in groups(frames))
+        heapify(waiting)
+        while waiting:
+            place, item = heappop(waiting)
+            if not isinstance(item, FlowGroup):
+                yield (chunk.frame(place), None) if item is None else item
+                continue
+            count = len(item.places) if item.key in keys else singly(item)
+            for each in item.places[:count].tolist():
+                heappush(waiting, (each, None))
+            if not count:
+                yield item
+            elif count < len(item.places):
+                rest = item.after(count)
+                heappush(waiting, (rest.place, rest))
+
+    def _decoded(self, chunk: Chunk, places: Column) -> tuple[list[tuple[int, Single]], set[bytes]]:
+        """Return what the codec finds in these packets, and the keys of the flows they concern."""
+        found: list[tuple[int, Single]] = []
+        keys: set[bytes] = set()
+        for place in places.tolist():
+            frame = chunk.frame(place)
+            fields = self._codec.fields(frame)
+            if fields is None:
+                continue
+            found.append((place, (frame, fields)))
+            if isinstance(fields, tuple):
+                source, destination, sport, dport = fields[:4]
+                key = source + destination + (sport << 16 | dport).to_bytes(4, "big")
+            else:
+                key = key_of(fields.source, fields.destination)
+            keys |= {key, other_way(key)}
+        return found, keys

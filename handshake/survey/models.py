@@ -1,0 +1,317 @@
+"""The record of one connection of each shape, made by the tracker, and from it those of the others.
+
+They differ from it in addresses, ports, times, frame numbers and counts, which are put in. A model
+is used only if what is put in would give its own record again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from handshake.events import Role
+from handshake.packet.packed_frames import V4, V6
+from handshake.record import rfc3339
+from handshake.survey import runs
+from handshake.survey.attempts import Attempts
+from handshake.survey.flow import text_of
+from handshake.survey.segment_columns import segments
+from handshake.survey.shapes import shapes
+from handshake.tcp.copy import changed
+from handshake.tracker import PairTracker, is_known_port, summarize
+from handshake.tracker.zeek import Zeek
+from handshake.tracker.zeek.timeouts import sent_by_server
+from handshake.units import ACK_BIT, NS_PER_SECOND, SYN_BIT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from handshake.diagnosis import Others
+    from handshake.packet.decode import Decoder
+    from handshake.record import EndRecord, Finding, HandshakeRecord, Record
+    from handshake.survey.flow import Flow
+    from handshake.survey.segment_columns import Segments
+    from handshake.survey.shapes import Shapes
+
+_SUMS: Final = frozenset({"checksum-offload", "checksum-accepted", "bad-checksum"})
+"""Findings that count checksums."""
+
+_SAME: Final = (bool, str, Role)
+"""Types of values in findings that are the same for all connections of a shape."""
+
+MOST_MODELS: Final = 8192
+"""Shapes that are remembered, so that a flood of odd ones cannot fill the memory."""
+
+_AT_ONCE: Final = 1 << 15
+"""Segments that are looked at together."""
+
+_FEWEST: Final = 3
+
+
+class RecordParts(NamedTuple):
+    """What the records of connections of one shape differ in; pairs are the client's and server's.
+
+    Times are in nanoseconds.
+    """
+
+    stream: int
+    addresses: tuple[str, str]
+    ports: tuple[int, int]
+    isns: tuple[int, int]
+    segments: tuple[int, int]
+    payload: tuple[int, int]
+    checked: tuple[int, int]
+    """Segments whose checksum can be verified."""
+
+    ttls: tuple[int, int]
+    times: tuple[int, int, int]
+    """Of the first three segments."""
+
+    end: int
+    """When the last segment was captured."""
+
+    frames: tuple[int, int]
+    firsts: tuple[int, int]
+    """The frames with which each end began."""
+
+
+class _PlacedFinding(NamedTuple):
+    """A finding of a model."""
+
+    finding: Finding
+    end: int
+    """Which end's first frame proves it."""
+
+    counted: tuple[int, ...]
+    """The ends whose checksums it counts."""
+
+
+class _ShapeModel(NamedTuple):
+    record: Record
+    findings: tuple[_PlacedFinding, ...]
+
+
+class Models:
+    """The shapes seen so far."""
+
+    def __init__(self, decoder: Decoder, others: Others | None) -> None:
+        self._decoder = decoder
+        self._attempts = Attempts(decoder, others)
+        self._models: dict[bytes, _ShapeModel | None] = {}
+
+    def records(self, flows: Sequence[Flow]) -> list[Record | None]:
+        """Return the record of each flow; None where a tracker must follow it."""
+        found: list[Record | None] = [None] * len(flows)
+        waiting = [(at, flow) for at, flow in enumerate(flows) if flow.tracker is None]
+        for layout in (V4, V6):
+            mine = [(at, flow) for at, flow in waiting if flow.layout is layout]
+            for fewest, most, add in (
+                (1, _FEWEST - 1, self._add_attempts),
+                (_FEWEST, _AT_ONCE, self._add),
+            ):
+                for chosen in _batches(mine, fewest, most):
+                    seen = segments(layout, [flows[each].records for each in chosen])
+                    add(found, chosen, flows, seen)
+        return found
+
+    def _add_attempts(
+        self,
+        found: list[Record | None],
+        chosen: list[int],
+        flows: Sequence[Flow],
+        seen: Segments,
+    ) -> None:
+        made = self._attempts.records([flows[each] for each in chosen], seen)
+        for index, record in zip(chosen, made, strict=True):
+            found[index] = record
+
+    def _add(
+        self,
+        found: list[Record | None],
+        chosen: list[int],
+        flows: Sequence[Flow],
+        seen: Segments,
+    ) -> None:
+        layout, shape = seen.layout, shapes(seen)
+        parts = _FlowParts(seen, shape)
+        for at, (index, key) in enumerate(zip(chosen, shape.keys, strict=True)):
+            if key is None:
+                continue
+            flow, swapped = flows[index], False
+            if parts.opened[at]:
+                key = b"%d|%b" % (layout.tcp, key)
+            else:
+                ports, swapped = _ports(flow.keys[0])
+                key = b"%d%b|%b" % (layout.tcp, ports, key)
+            known = parts.of(at, flow, swapped=swapped)
+            if known is None:
+                continue
+            if key not in self._models:
+                if len(self._models) >= MOST_MODELS:
+                    self._models.clear()
+                self._models[key] = self._model(flow, known)
+            model = self._models[key]
+            if model is not None:
+                found[index] = _record(model, known)
+
+    def _model(self, flow: Flow, parts: RecordParts) -> _ShapeModel | None:
+        """Return the model that a flow is for its shape; None if there is more to its record."""
+        tracker = PairTracker()
+        runs.feed(tracker, tracker.feed, flow, bytes(flow.records), self._decoder)
+        connection = tracker.connection
+        if connection is None or connection.number or connection.segments != sum(parts.segments):
+            return None
+        zeek = connection.observer(Zeek)
+        if zeek is None or len(zeek.conns) != 1:
+            return None
+        record = changed(summarize(connection), stream=parts.stream)
+        if record.diagnosis is not None or record.icmp is not None:
+            return None
+        findings = [_placed(each, parts) for each in record.findings]
+        if None in findings:
+            return None
+        model = _ShapeModel(record, tuple(each for each in findings if each is not None))
+        return model if _record(model, parts) == record else None
+
+
+def _batches(flows: list[tuple[int, Flow]], fewest: int, most: int) -> Iterator[list[int]]:
+    """Yield the indexes of flows of so many segments, about `_AT_ONCE` segments at a time."""
+    chosen: list[int] = []
+    total = 0
+    for index, flow in flows:
+        count = len(flow.records) // flow.layout.record.size
+        if not fewest <= count <= most:
+            continue
+        chosen.append(index)
+        total += count
+        if total >= _AT_ONCE:
+            yield chosen
+            chosen, total = [], 0
+    if chosen:
+        yield chosen
+
+
+class _FlowParts:
+    """What the records of flows differ in, taken from columns."""
+
+    def __init__(self, seen: Segments, shape: Shapes) -> None:
+        starts, last = seen.starts, seen.starts + seen.counts - 1
+        three = (seen.at[starts], seen.at[starts + 1], seen.at[starts + 2])
+        self._times = list(zip(*(each.tolist() for each in three), strict=True))
+        self._ends = seen.at[last].tolist()
+        self._frames = list(
+            zip(seen.frame[starts].tolist(), seen.frame[last].tolist(), strict=True)
+        )
+        self._numbers = shape.segments.tolist(), shape.payload.tolist(), shape.checked.tolist()
+        firsts = shape.firsts
+        self._firsts = seen.frame[firsts].tolist()
+        self._isns, self._ttls = seen.seq[firsts].tolist(), seen.ttl[firsts].tolist()
+        self.opened = (seen.bits[starts] & SYN_BIT != 0).tolist()
+
+    def of(self, at: int, flow: Flow, *, swapped: bool) -> RecordParts | None:
+        """Return the parts of one flow, whose first sender is the server if `swapped`."""
+        key = flow.keys[0]
+        half = len(key) // 2 - 2
+        ends = (key[:half], key[-4:-2]), (key[half:-4], key[-2:])
+        if ends[0] == ends[1]:
+            return None
+        order = (1, 0) if swapped else (0, 1)
+        one, two = order
+        segments, payload, checked = (each[at] for each in self._numbers)
+        firsts, isns, ttls = self._firsts[at], self._isns[at], self._ttls[at]
+        return RecordParts(
+            stream=flow.number,
+            addresses=(text_of(ends[one][0]), text_of(ends[two][0])),
+            ports=(int.from_bytes(ends[one][1], "big"), int.from_bytes(ends[two][1], "big")),
+            isns=(isns[one], isns[two]),
+            segments=(segments[one], segments[two]),
+            payload=(payload[one], payload[two]),
+            checked=(checked[one], checked[two]),
+            ttls=(ttls[one], ttls[two]),
+            times=self._times[at],
+            end=self._ends[at],
+            frames=self._frames[at],
+            firsts=(firsts[one], firsts[two]),
+        )
+
+
+def _ports(key: bytes) -> tuple[bytes, bool]:
+    """Return what two ports tell of the roles of a connection whose begin was not captured.
+
+    And whether the first sender is taken for the server.
+    """
+    source, destination = int.from_bytes(key[-4:-2], "big"), int.from_bytes(key[-2:], "big")
+    ranks = (not is_known_port(source), source), (not is_known_port(destination), destination)
+    swapped = ranks[1] > ranks[0]
+    told = swapped, ranks[0] == ranks[1], sent_by_server(source, destination, ACK_BIT)
+    known = ranks[0][0], ranks[1][0], sent_by_server(destination, source, ACK_BIT)
+    return bytes((*told, *known)), swapped
+
+
+def _placed(finding: Finding, parts: RecordParts) -> _PlacedFinding | None:
+    """Return how a finding of a model is put into other records; None if that is not known."""
+    if finding.frame not in parts.firsts:
+        return None
+    end = parts.firsts.index(finding.frame)
+    if finding.code not in _SUMS:
+        same = all(isinstance(each, _SAME) for each in finding.values.values())
+        return _PlacedFinding(finding, end, ()) if same else None
+    counted = next(
+        (
+            each
+            for each in ((0, 1), (end,))
+            if sum(parts.checked[one] for one in each) == finding.values["bad"]
+        ),
+        None,
+    )
+    return None if counted is None else _PlacedFinding(finding, end, counted)
+
+
+def _record(model: _ShapeModel, parts: RecordParts) -> Record:
+    """Return the record of a connection of the same shape."""
+    record, start = model.record, parts.times[0]
+    client, server = (
+        _end(end, parts, index) for index, end in enumerate((record.client, record.server))
+    )
+    return changed(
+        record,
+        stream=parts.stream,
+        client=client,
+        server=server,
+        start=rfc3339(start),
+        duration=(parts.end - start) / NS_PER_SECOND,
+        handshake=record.handshake if record.roles == "guess" else _times(record.handshake, parts),
+        frames=parts.frames,
+        findings=tuple(_found(each, parts) for each in model.findings),
+    )
+
+
+def _end(end: EndRecord, parts: RecordParts, index: int) -> EndRecord:
+    return changed(
+        end,
+        address=parts.addresses[index],
+        port=parts.ports[index],
+        iss=None if end.iss is None else parts.isns[index],
+        segments=parts.segments[index],
+        bytes=parts.payload[index],
+        ttl=parts.ttls[index],
+    )
+
+
+def _times(handshake: HandshakeRecord, parts: RecordParts) -> HandshakeRecord:
+    syn, syn_ack, ack = parts.times
+    rtt = (ack - syn) / NS_PER_SECOND
+    return changed(
+        handshake,
+        rtt=rtt,
+        initial_rtt=rtt,
+        syn_to_syn_ack=(syn_ack - syn) / NS_PER_SECOND,
+        syn_ack_to_ack=(ack - syn_ack) / NS_PER_SECOND,
+    )
+
+
+def _found(placed: _PlacedFinding, parts: RecordParts) -> Finding:
+    finding, frame = placed.finding, parts.firsts[placed.end]
+    if not placed.counted:
+        return changed(finding, frame=frame)
+    count = sum(parts.checked[each] for each in placed.counted)
+    return changed(finding, frame=frame, values={**finding.values, "bad": count, "checked": count})
