@@ -656,6 +656,7 @@ _PROBE_VALUES: Final[dict[str, object]] = {
     "rest": 0,
     "routers": 12,
     "rtt": "28.4 ms",
+    "seconds": "1.4",
     "sender": _SENDER,
     "sent": 2,
     "server": "192.0.2.7",
