@@ -8,7 +8,7 @@ import typer
 
 from handshake.cli.parameters import Ascii, Json, Plain, language
 from handshake.errors import UsageError
-from handshake.units import NS_PER_SECOND
+from handshake.units import NS_PER_MS, NS_PER_SECOND
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,6 +40,28 @@ def demo(
     listed: Annotated[
         bool, typer.Option("--list", help="List the lessons, and what is done.", show_default=False)
     ] = False,
+    drop: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND[:N,N...]",
+            help="What if segments were lost: syn, syn-ack, ack, rst; the first, these, or all.",
+        ),
+    ] = None,
+    closed: Annotated[
+        bool, typer.Option("--closed", help="What if no program listened.", show_default=False)
+    ] = False,
+    rtt: Annotated[
+        float | None,
+        typer.Option(metavar="MS", min=0.001, max=60_000, help="Another round trip, in ms."),
+    ] = None,
+    mss: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, max=65535, help="Another MSS of the client, in octets."),
+    ] = None,
+    no_wscale: Annotated[
+        str | None,
+        typer.Option(metavar="client|server", help="An end without window scaling."),
+    ] = None,
     as_json: Json = False,
     plain: Plain = False,
     ascii_only: Ascii = False,
@@ -60,6 +82,10 @@ def demo(
         _print_lessons(lang)
         return
     taught = find_lesson(lesson)
+    if drop or closed or rtt is not None or mss is not None or no_wscale is not None:
+        if lesson != "connect":
+            raise UsageError("demo.what-if", lesson=lesson)
+        taught = _what_if(drop or [], rtt, mss, no_wscale, closed=closed)
     count = len(taught.scenes)
     if step is not None and step > count:
         raise UsageError("demo.step", step=step, lesson=lesson, count=count)
@@ -70,13 +96,42 @@ def demo(
     elif is_interactive(plain=plain) and not out.is_dumb_terminal:
         from handshake.cli.lesson import LessonPlayer
         from handshake.cli.tui import run
+        from handshake.lessons import LESSONS
         from handshake.lessons.progress import keep
 
         player = LessonPlayer(taught, lang, glyphs(ascii_only=ascii_only), chosen.start)
         run(player, out)
-        keep(taught, player.furthest, player.answers)
+        if taught in LESSONS:
+            keep(taught, player.furthest, player.answers)
     else:
         _print_text(taught, chosen, lang, plain=plain, ascii_only=ascii_only)
+
+
+def _what_if(
+    dropped: list[str], rtt: float | None, mss: int | None, without: str | None, *, closed: bool
+) -> Lesson:
+    """Return the connection of the first lesson under other conditions."""
+    from dataclasses import replace
+
+    from handshake.lessons import drops, what_if
+    from handshake.lessons.stage import Conditions
+
+    usual = Conditions()
+    client, server = usual.offers
+    if without not in (None, "client", "server"):
+        choices = ("client", "server")
+        raise UsageError("choice", option="--no-wscale", value=without, choices=choices)
+    client = replace(client, mss=mss) if mss is not None else client
+    client = replace(client, window_scale=None) if without == "client" else client
+    server = replace(server, window_scale=None) if without == "server" else server
+    return what_if(
+        Conditions(
+            rtt=usual.rtt if rtt is None else round(rtt * NS_PER_MS),
+            drops=drops(dropped),
+            closed=closed,
+            offers=(client, server),
+        )
+    )
 
 
 def _languages(lang: str) -> tuple[str, ...]:
@@ -86,22 +141,28 @@ def _languages(lang: str) -> tuple[str, ...]:
 def _print_text(taught: Lesson, chosen: range, lang: str, *, plain: bool, ascii_only: bool) -> None:
     """Print steps as drawings of 80 columns, whatever the width of the output."""
     from handshake.cli.console import console, glyphs
-    from handshake.lessons import LESSONS, lesson_text, screen_text
+    from handshake.lessons import number_of, screen_text, text_of
+    from handshake.view.layout import wrap
     from handshake.view.lesson import LessonScreen, Place
 
     out = console(plain=plain)
-    number = f"{LESSONS.index(taught) + 1}/{len(LESSONS)}"
+    number = number_of(taught)
     signs = glyphs(ascii_only=ascii_only)
     if taught.played:
         for language in _languages(lang):
             _print_chapter(taught, chosen, number, language, out, signs)
         return
+    for language in _languages(lang):
+        if len(chosen) == len(taught.scenes) and (intro := text_of(taught, language).intro):
+            for row in wrap(signs.spell(intro), _PLAIN_WIDTH):
+                out.print(row, soft_wrap=True)
+            out.print()
     for index in chosen:
         place = Place(taught, index, number)
         screens = [
             LessonScreen(
                 place,
-                lesson_text(taught.name, each),
+                text_of(taught, each),
                 screen_text(each),
                 glyphs=signs,
             )
@@ -109,7 +170,7 @@ def _print_text(taught: Lesson, chosen: range, lang: str, *, plain: bool, ascii_
         ]
         lines = screens[0].picture(_PLAIN_WIDTH)
         for screen in screens:
-            lines += screen.why(_PLAIN_WIDTH)
+            lines += screen.told(_PLAIN_WIDTH)
         for each in lines:
             each.rstrip()
             out.print(each, soft_wrap=True)
@@ -121,11 +182,11 @@ def _print_chapter(
     taught: Lesson, chosen: range, number: str, lang: str, out: Console, signs: Glyphs
 ) -> None:
     """Print a lesson as a chapter to read: what happens in each step, and why."""
-    from handshake.lessons import lesson_text, screen_text
+    from handshake.lessons import screen_text, text_of
     from handshake.view.lesson import Place
     from handshake.view.lesson_ladder import LadderLessonScreen
 
-    text = lesson_text(taught.name, lang)
+    text = text_of(taught, lang)
     out.print(signs.spell(f"{number}  {text.title}"))
     before: int | None = None
     for index in chosen:
@@ -171,10 +232,10 @@ def _print_json(taught: Lesson, chosen: range, lang: str) -> None:
 
 
 def _record(taught: Lesson, scene: Scene, index: int, lang: str) -> dict[str, object]:
-    from handshake.lessons import lesson_text
+    from handshake.lessons import text_of
     from handshake.step_record import change_record, segment_record
 
-    texts = {each: lesson_text(taught.name, each).steps[scene.name] for each in _languages(lang)}
+    texts = {each: text_of(taught, each).steps[scene.name] for each in _languages(lang)}
     return {
         "lesson": taught.name,
         "step": index + 1,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from handshake.lessons import LANGUAGES, LESSONS, Lesson, LessonText, lesson_text, screen_text
+from handshake.lessons import LANGUAGES, Lesson, LessonText, number_of, screen_text, text_of
 from handshake.view import lesson, lesson_wide
 from handshake.view.lesson import LessonScreen, Place
 from handshake.view.lesson_ladder import LadderLessonScreen
@@ -55,7 +55,7 @@ class LessonPlayer:
 
     @property
     def _text(self) -> LessonText:
-        return lesson_text(self.lesson.name, self._languages[0])
+        return text_of(self.lesson, self._languages[0])
 
     @property
     def right(self) -> int:
@@ -84,9 +84,7 @@ class LessonPlayer:
     def draw(self, width: int, height: int) -> RenderableType:
         """Return this scene for a screen of this size."""
         self._wide = width >= lesson_wide.MIN_WIDTH and height >= lesson_wide.MIN_HEIGHT
-        texts = [
-            (lesson_text(self.lesson.name, each), screen_text(each)) for each in self._languages
-        ]
+        texts = [(text_of(self.lesson, each), screen_text(each)) for each in self._languages]
         if self._help:
             return self._keys_screen(texts[0][0].title, height)
         if width < lesson.MIN_WIDTH or height < lesson.MIN_HEIGHT:
@@ -105,7 +103,7 @@ class LessonPlayer:
         return Place(
             self.lesson,
             self.index,
-            f"{LESSONS.index(self.lesson) + 1}/{len(LESSONS)}",
+            number_of(self.lesson),
             playing=self.pause is not None,
             chosen=self._field,
             keys=self._keys(),

@@ -20,6 +20,7 @@ from handshake.lessons.text import (
     lesson_text,
     screen_text,
 )
+from handshake.lessons.what_if import NAME, drops, what_if, what_if_text
 
 __all__ = [
     "LANGUAGES",
@@ -34,13 +35,31 @@ __all__ = [
     "Scene",
     "ScreenText",
     "StepText",
+    "drops",
     "find_lesson",
     "lesson_text",
+    "number_of",
     "screen_text",
+    "text_of",
+    "what_if",
 ]
 
 LESSONS: Final = (CONNECT, *COURSE)
 """All lessons, in the recommended order."""
+
+
+def number_of(lesson: Lesson) -> str:
+    """Return the number of a lesson among all, `2/6`; `?` for what is no lesson of the course."""
+    if lesson not in LESSONS:
+        return "?"
+    return f"{LESSONS.index(lesson) + 1}/{len(LESSONS)}"
+
+
+def text_of(lesson: Lesson, language: str) -> LessonText:
+    """Return the text of a lesson in one of `LANGUAGES`."""
+    if lesson.name == NAME:
+        return what_if_text(lesson, language)
+    return lesson_text(lesson.name, language)
 
 
 def find_lesson(name: str) -> Lesson:

@@ -137,5 +137,59 @@ def _close() -> Lesson:
     )
 
 
-COURSE: Final = (_loss(), _refused(), _close())
+def _half_open() -> Lesson:
+    usual = Stage()
+    usual.connect()
+    usual.accept(0.1)
+    never = Stage(Conditions(drops=frozenset({("ack", 0)})))
+    never.connect()
+    queue = Stage(Conditions(backlog=1))
+    queue.flood("flood", 0, 2)
+    queue.connect(0.1)
+    cookies = Stage(Conditions(backlog=1, cookies=True))
+    cookies.flood("flood", 0, 2)
+    cookies.connect(0.1)
+    cookies.accept(0.3)
+    return _lesson(
+        "half-open",
+        (
+            "usual.syn-arrives",
+            "usual.ack-arrives",
+            "usual.accept",
+            "never.ack",
+            "never.syn-ack-again-5",
+            "never.server-gives-up",
+            "queue.flood",
+            "queue.syn-arrives",
+            "cookies.syn-ack",
+            "cookies.ack-arrives",
+        ),
+        _part("usual", usual.play(1)),
+        _part("never", never.play(70)),
+        _part("queue", queue.play(0.5)),
+        _part("cookies", cookies.play(0.9)),
+    )
+
+
+def _simultaneous() -> Lesson:
+    crossing = Stage(Conditions(crossing=True))
+    server = crossing.server
+    assert server is not None
+    crossing.connect()
+    crossing.call("server-connects", 0, Role.SERVER, server.connect)
+    return _lesson(
+        "simultaneous",
+        (
+            "both.connect",
+            "both.syn-2",
+            "both.syn-arrives",
+            "both.syn-ack-2",
+            "both.syn-ack-arrives",
+            "both.syn-ack-2-arrives",
+        ),
+        _part("both", crossing.play(0.5)),
+    )
+
+
+COURSE: Final = (_loss(), _refused(), _close(), _half_open(), _simultaneous())
 """In the recommended order."""

@@ -10,13 +10,12 @@ if TYPE_CHECKING:
     from handshake.tcp import ControlBlock
 
 _NAMES: Final = {
-    State.CLOSED: "UNCONN",
     State.SYN_RECEIVED: "SYN-RECV",
     State.ESTABLISHED: "ESTAB",
 }
 """Where `ss` has another name than the RFC."""
 
-_WITHOUT_QUEUE: Final = (State.CLOSED, State.LISTEN, State.SYN_RECEIVED, State.TIME_WAIT)
+_WITHOUT_QUEUE: Final = (State.LISTEN, State.SYN_RECEIVED, State.TIME_WAIT)
 
 
 def ss_line(block: ControlBlock | None, backlog: int = 128) -> str:
@@ -25,14 +24,13 @@ def ss_line(block: ControlBlock | None, backlog: int = 128) -> str:
     Its columns are state, Recv-Q, Send-Q, local and peer. Send-Q counts what is not acknowledged, a
     SYN or FIN as one octet; of a listening socket it is the backlog.
     """
-    if block is None or (block.state is State.CLOSED and block.remote is not None):
-        return ""
+    if block is None or block.state is State.CLOSED:
+        return ""  # the kernel has no place in its tables for a socket without a port
     unacknowledged = 0
     snd = block.snd
     if block.state not in _WITHOUT_QUEUE and snd.una is not None and snd.nxt is not None:
         unacknowledged = snd.nxt - snd.una
     queue = backlog if block.state is State.LISTEN else unacknowledged
     name = _NAMES.get(block.state, str(block.state))
-    local = str(block.local) if block.local.port else "0.0.0.0:*"
     peer = "0.0.0.0:*" if block.remote is None else str(block.remote)
-    return f"{name:<11} 0 {queue:>6}  {local:<20} {peer}"
+    return f"{name:<11} 0 {queue:>6}  {block.local!s:<20} {peer}"

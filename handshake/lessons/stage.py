@@ -18,7 +18,7 @@ from handshake.endpoint.tcp_socket import TcpSocket
 from handshake.events import Change, Role
 from handshake.lessons.scene import Moment, Scene
 from handshake.lessons.simulation import Simulation
-from handshake.tcp import ControlBlock, Endpoint, Flags, Offer, Seq, State
+from handshake.tcp import ControlBlock, Endpoint, Flags, Observed, Offer, Seq, State
 from handshake.tcp.segment import differing_fields
 from handshake.units import NS_PER_SECOND
 
@@ -46,8 +46,7 @@ class Conditions:
     """The round trip in nanoseconds."""
 
     drops: frozenset[tuple[str, int]] = frozenset()
-    """Segments that are lost: the kind (`syn`, `syn-ack`, `ack`, `data`, `fin`, `rst`), and which
-    one of its kind, from 1; 0 for all of them."""
+    """Segments that are lost: one of `KINDS`, and which of its kind, from 1; 0 for all of them."""
 
     closed: bool = False
     """Whether no program listens on the server's port."""
@@ -59,11 +58,18 @@ class Conditions:
     offers: tuple[Offer, Offer] = (_LINUX, _LINUX)
     """What the client's host and the server's host offer in their SYNs."""
 
+    crossing: bool = False
+    """Whether the server's program connects, too, instead of listening (simultaneous open)."""
+
     retries: int = 6
     """tcp_syn_retries of the client: how often its SYN is sent again, and `linear` times more."""
 
     linear: int = 4
     """tcp_syn_linear_timeouts of the client, as Linux has it since 6.5; 0 before that."""
+
+
+KINDS: Final = ("syn", "syn-ack", "ack", "data", "fin", "rst")
+"""The kinds of segments."""
 
 
 def kind(segment: Segment) -> str:
@@ -114,9 +120,18 @@ class Stage:
             options=ClientOptions(window=_SERVER_WINDOW),
             cookies=SynCookies(bytes(16)) if given.cookies else None,
         )
-        listeners = {} if given.closed else {SERVER: self.listener}
+        listeners = {} if given.closed or given.crossing else {SERVER: self.listener}
         self.hosts = {Role.CLIENT: TcpHost(), Role.SERVER: TcpHost(listeners)}
         self.hosts[Role.CLIENT].add(self.client)
+        if given.crossing:
+            self.server = TcpSocket(
+                local=SERVER,
+                remote=CLIENT,
+                iss=ISS[Role.SERVER],
+                offer=given.offers[1],
+                ticks=TICKS[Role.SERVER],
+            )
+            self.hosts[Role.SERVER].add(self.server)
         hosts = self.hosts[Role.CLIENT], self.hosts[Role.SERVER]
         self.wire = Simulation(*hosts, given.rtt // 2, self._loses, self)
         self._known = {role: self.block(role) for role in Role}
@@ -136,6 +151,19 @@ class Stage:
     def connect(self, seconds: float = 0.0) -> None:
         """Let the client's program call `connect`."""
         self.call("connect", seconds, Role.CLIENT, self.client.connect)
+
+    def flood(self, name: str, seconds: float, count: int) -> None:
+        """Let SYNs arrive at the server whose senders never answer."""
+
+        def flooded(at: int) -> Segments:
+            for number in range(count):
+                sender = Endpoint.of(f"203.0.113.{10 + number}", 40000 + number)
+                other = TcpSocket(local=sender, remote=SERVER, iss=Seq(7000))
+                for each in other.connect(at):
+                    self.hosts[Role.SERVER].receive(Observed(each, at, checksum_ok=True), at)
+            return ()
+
+        self.call(name, seconds, Role.SERVER, flooded)
 
     def accept(self, seconds: float) -> None:
         """Let the server's program call `accept`."""

@@ -70,6 +70,11 @@ class StepText:
     """Notes inside the header's rows, by field."""
 
     question: Question | None = None
+    more: str = ""
+    """What a text to read says besides."""
+
+    figure: tuple[str, ...] = ()
+    """The lines of a drawing that belongs to it, at most 80 columns wide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,9 @@ class LessonText:
     steps: dict[str, StepText]
     panes: tuple[PaneText, ...]
     """One for each segment, in order."""
+
+    intro: str = ""
+    """What a text to read begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +149,14 @@ def lesson_text(name: str, language: str) -> LessonText:
         title=read["title"],
         steps={each: _step(text) for each, text in read["steps"].items()},
         panes=tuple(_pane(text) for text in read.get("segments", ())),
+        intro=_joined(read.get("intro", "")),
     )
+
+
+@cache
+def shared_steps(language: str) -> LessonText:
+    """Return what each kind of scene is told by where a lesson has no text of its own."""
+    return lesson_text("what-if", language)
 
 
 def _read(folder: str, language: str) -> dict[str, Any]:
@@ -159,6 +174,8 @@ def _step(read: dict[str, Any]) -> StepText:
         notes=read.get("notes", {}),
         inside=read.get("inside", {}),
         question=_question(read["question"]) if "question" in read else None,
+        more=_joined(read.get("more", "")),
+        figure=tuple(read.get("figure", "").strip("\n").splitlines()),
     )
 
 

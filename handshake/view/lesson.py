@@ -10,6 +10,7 @@ from rich.cells import cell_len
 
 from handshake.events import Role
 from handshake.lessons import Lesson, LessonText, Moment, Scene, ScreenText, StepText
+from handshake.lessons.ss import ss_line
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.header import HeaderGrid
 from handshake.view.layout import centre, cropped, fit, line, wrap
@@ -86,6 +87,14 @@ class LessonScreen:
         title = title_line(self.place, self.text.title, (self.step, self.words), width, self.glyphs)
         return [title, *self._sockets(width), *self._header(width)]
 
+    def told(self, width: int) -> list[Text]:
+        """Return what a text to read says below the picture: what `ss` shows, why, and more."""
+        lines = [*ss_lines(self.place.scene, self.words, width, self.glyphs), *self.why(width)]
+        lines += [line(self.glyphs.spell(row)) for row in self.step.figure]
+        if self.step.more:
+            lines += [line(f" {row}") for row in wrap(self.glyphs.spell(self.step.more), width - 2)]
+        return lines
+
     def why(self, width: int) -> list[Text]:
         """Return the explanation of the scene, or of the chosen field."""
         name, text, style = self.words["why"], self.step.why, "why"
@@ -141,6 +150,16 @@ class LessonScreen:
             glyphs=self.glyphs,
         )
         return grid.lines(width)
+
+
+def ss_lines(scene: Scene, words: ScreenText, width: int, glyphs: Glyphs) -> list[Text]:
+    """Return what `ss -tan` shows of the socket at each end."""
+    rows = []
+    for role, change in ((Role.CLIENT, scene.client), (Role.SERVER, scene.server)):
+        shown = ss_line(change.after) or words["no_line"]
+        head = f" {fit(words[str(role)], 10)} ss -tan  "
+        rows.append(line((head, str(role)), fit(glyphs.spell(shown), width - cell_len(head))))
+    return rows
 
 
 def title_line(

@@ -9,11 +9,18 @@ from rich.cells import cell_len
 
 from handshake.events import Role
 from handshake.lessons import LessonText, Moment, ScreenText, StepText
-from handshake.lessons.ss import ss_line
 from handshake.units import NS_PER_MS, NS_PER_SECOND
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.layout import centre, fit, line
-from handshake.view.lesson import MIN_HEIGHT, Place, key_line, paragraph, progress, title_line
+from handshake.view.lesson import (
+    MIN_HEIGHT,
+    Place,
+    key_line,
+    paragraph,
+    progress,
+    ss_lines,
+    title_line,
+)
 from handshake.view.theme import style_of
 
 if TYPE_CHECKING:
@@ -180,15 +187,8 @@ class LadderLessonScreen:
         return self.words.calls.get(name, name)
 
     def _shown(self, width: int) -> list[Text]:
-        scene = self.place.scene
-        rows = []
-        for role, change in ((Role.CLIENT, scene.client), (Role.SERVER, scene.server)):
-            shown = ss_line(change.after) or self.words["no_line"]
-            head = f" {fit(self.words[str(role)], 10)} ss -tan  "
-            rows.append(
-                line((head, str(role)), fit(self.glyphs.spell(shown), width - cell_len(head)))
-            )
-        return [line((self.glyphs.rule(width), "rule")), *rows]
+        rule = line((self.glyphs.rule(width), "rule"))
+        return [rule, *ss_lines(self.place.scene, self.words, width, self.glyphs)]
 
 
 def _state(change: Change) -> str:

@@ -8,16 +8,27 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.cells import cell_len
 
-from handshake.lessons import find_lesson
+from handshake.lessons import LESSONS, find_lesson
 from tests.cli import preloaded
 from tests.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     import subprocess
+    from pathlib import Path
 
 DEMO = ["-m", "handshake", "demo"]
+NAMES = [each.name for each in LESSONS]
+KINDS, DROPS = "syn, syn-ack, ack, data, fin and rst", "syn, syn:1,2, ack:all"
+WHAT_IF = "--drop, --closed, --rtt, --mss and --no-wscale"
 RIGHT, LEFT, HOME, END = "\x1b[C", "\x1b[D", "\x1b[H", "\x1b[F"
+
+
+@pytest.fixture(autouse=True)
+def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what is done in a folder of the test's."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
 
 def demo(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -46,7 +57,7 @@ def test_a_pipe_gets_the_whole_lesson_as_text() -> None:
 
 def test_one_step_as_text_in_ascii() -> None:
     assert demo("connect", "--step", "9", "--ascii").stdout.splitlines() == [
-        " 1/4  Connecting to a server                step 9/9 . both ends are ESTABLISHED",
+        " 1/6  Connecting to a server                step 9/9 . both ends are ESTABLISHED",
         "+- CLIENT socket fd 3 ---------+                +- SERVER socket fd 5 ---------+",
         "| state ESTABLISHED            |                | state -> ESTABLISHED         |",
         "| local 192.0.2.10:49152       |      ACK       | local 198.51.100.7:80        |",
@@ -63,17 +74,22 @@ def test_one_step_as_text_in_ascii() -> None:
         "| Checksum         *0x8993      | Urgent Pointer   0            |",
         "| Options  *TS 1028/9000                                        | TS: 9000 back",
         "+---------------------------------------------------------------+",
+        " CLIENT     ss -tan  ESTAB       0      0  192.0.2.10:49152     198.51.100.7:80",
+        " SERVER     ss -tan  ESTAB       0      0  198.51.100.7:80      192.0.2.10:49152",
         " Why The server's entry becomes a whole socket, and accept() returns it: fd 5.",
         " No wire was joined. Each kernel wrote down the same few numbers, and from now",
         " on headers carry them, sockets keep them. Both programs have control again and",
         " may talk.",
+        " What each side knows of the other came from three headers: ports, sequence",
+        " number, window, options. What it does with them (buffers, timers, state) is",
+        " its own affair, and no header tells of it.",
     ]
 
 
 def test_both_languages_as_text() -> None:
     text = demo("--step", "1", "--lang", "both").stdout
     assert " Why socket() makes an empty control block" in text
-    assert " 왜? socket()을 부르면 커널 안에 빈 제어 블록이 생긴다." in text
+    assert " 왜? socket()을 호출하면 커널 안에 빈 제어 블록이 생긴다." in text
 
 
 def test_json_is_one_object_a_step() -> None:
@@ -90,7 +106,18 @@ def test_json_is_one_object_a_step() -> None:
 @pytest.mark.parametrize(
     ("args", "printed"),
     [
-        (["tls"], "error: unknown lesson 'tls'; available: connect, loss, refused and close\n"),
+        (
+            ["tls"],
+            f"error: unknown lesson 'tls'; available: {', '.join(NAMES[:-1])} and {NAMES[-1]}\n",
+        ),
+        (
+            ["--drop", "sin"],
+            f"error: --drop 'sin': must be one of {KINDS}, alone or with numbers: {DROPS}\n",
+        ),
+        (
+            ["loss", "--closed"],
+            f"error: {WHAT_IF} ask what if of the lesson connect, not of loss\n",
+        ),
         (["--lang", "fr"], "error: --lang fr: must be en, ko or both\n"),
         (["--step", "10"], "error: --step 10: lesson connect has 9 steps\n"),
     ],
@@ -140,7 +167,7 @@ def test_the_keys_that_do_nothing_are_not_offered() -> None:
 
 def test_a_wide_terminal_shows_both_languages() -> None:
     with Terminal([*DEMO, "--lang", "both", "--step", "6"], 120, 40) as terminal:
-        terminal.see("Connecting to a server · 서버에 접속한다 connect()")
+        terminal.see("Connecting to a server · 서버에 접속하기")
         terminal.see("Segment 2: SYN → SYN-ACK, the server answers")
         terminal.resize(80, 24)
         terminal.see("L 한국어")
@@ -163,3 +190,28 @@ def test_it_leaves_the_terminal_as_it_was(how: signal.Signals | str, code: int) 
         assert "\x1b[?1049l" in terminal.output
         assert "\x1b[?25h" in terminal.output
         assert "Traceback" not in terminal.output
+
+
+def test_what_if_two_syns_were_lost_as_text() -> None:
+    found = demo("connect", "--drop", "syn:1,2", "--lang", "ko")
+    assert (found.returncode, found.stderr) == (0, "")
+    assert found.stdout.startswith("?  만약에\n")
+    assert found.stdout.count("╳") == 2
+    assert max(map(cell_len, found.stdout.splitlines())) <= 80
+
+
+def test_the_lessons_are_listed_with_what_is_done() -> None:
+    listed = demo("--list").stdout.splitlines()
+    assert [line.split()[0] for line in listed] == NAMES
+    with Terminal([*DEMO, "loss"]) as terminal:
+        terminal.see("step 1/12")
+        terminal.press(RIGHT)
+        terminal.see("Question")
+        terminal.press("1001\r")
+        terminal.see("Not so. 1000:")
+        terminal.press("L")
+        terminal.see("아닙니다. 1000:")
+        terminal.press("q")
+        assert terminal.end() == 0
+    line = demo("--list").stdout.splitlines()[1]
+    assert line == "loss       When a segment is lost  (step 2/12, 0 of 3 right)"

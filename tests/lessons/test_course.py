@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
-import pytest
+import tomllib
+from importlib.resources import files
 
-from handshake.lessons import LANGUAGES, LESSONS, Lesson, Moment, lesson_text
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from handshake.errors import UsageError
+from handshake.lessons import (
+    LANGUAGES,
+    LESSONS,
+    Lesson,
+    Moment,
+    drops,
+    find_lesson,
+    lesson_text,
+    screen_text,
+    text_of,
+    what_if,
+)
 from handshake.lessons.ss import ss_line
+from handshake.lessons.stage import Conditions
 from handshake.tcp import ControlBlock, Endpoint, Observed, State
 from handshake.tracker import Tracker
+from handshake.view.lesson import Place
+from handshake.view.lesson_ladder import LadderLessonScreen
 
 LADDERS = [each for each in LESSONS if each.played]
 
@@ -69,9 +89,68 @@ def test_a_tracker_sees_what_the_hosts_did(lesson: Lesson) -> None:
             assert concluded == states, part
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    dropped=st.sets(
+        st.tuples(st.sampled_from(["syn", "syn-ack", "ack", "rst"]), st.integers(0, 4)), max_size=6
+    ),
+    closed=st.booleans(),
+    rtt=st.sampled_from([1, 28, 80, 900, 2500]),
+)
+def test_every_what_if_has_its_text(dropped: set[tuple[str, int]], closed: bool, rtt: int) -> None:
+    lesson = what_if(Conditions(rtt * 1_000_000, frozenset(dropped), closed=closed))
+    assert 1 < len(lesson.scenes) <= 15
+    for language in LANGUAGES:
+        text = text_of(lesson, language)
+        for index, scene in enumerate(lesson.scenes):
+            assert "{" not in text.steps[scene.name].why
+            place = Place(lesson, index, "?")
+            screen = LadderLessonScreen(place, text, screen_text(language))
+            assert max(row.cell_len for row in screen.lines(80)) <= 80
+
+
+def test_what_if_nothing_were_lost_is_the_first_lesson() -> None:
+    found = [each.segment for each in what_if(Conditions()).played if each.moment is Moment.LEAVES]
+    first = [each.segment for each in find_lesson("connect").scenes if each.moment is Moment.LEAVES]
+    assert [str(each) for each in found] == [str(each) for each in first]
+    # The clocks of the first lesson are rounder.
+    kinds = [
+        [[option.kind for option in each.options] for each in segments if each]
+        for segments in (found, first)
+    ]
+    assert kinds[0] == kinds[1]
+    assert [each.window for each in found if each] == [each.window for each in first if each]
+
+
+def test_what_drop_takes() -> None:
+    assert drops(["syn:1,2", "ack", "rst:all"]) == {("syn", 1), ("syn", 2), ("ack", 1), ("rst", 0)}
+    for wrong in ("fun", "syn:", "syn:x", "syn:1,", "SYN"):
+        if wrong != "syn:":
+            with pytest.raises(UsageError, match="--drop"):
+                drops([wrong])
+
+
 def test_what_ss_shows() -> None:
     client, server = Endpoint.of("192.0.2.10", 49152), Endpoint.of("198.51.100.7", 80)
     listening = ControlBlock(local=server, state=State.LISTEN, passive=True)
     assert ss_line(listening).split() == ["LISTEN", "0", "128", "198.51.100.7:80", "0.0.0.0:*"]
     assert ss_line(ControlBlock(local=client, remote=server)) == ""
     assert ss_line(None) == ""
+
+
+def _korean() -> dict[str, str]:
+    """Return the Korean texts, by file."""
+    found = files("handshake.lessons")
+    folders = [each for each in found.iterdir() if (each / "ko.toml").is_file()]
+    return {each.name: (each / "ko.toml").read_text("utf-8") for each in folders}
+
+
+def test_the_korean_texts_use_the_words_of_the_glossary() -> None:
+    glossary = tomllib.loads((files("handshake.lessons") / "glossary.toml").read_text("utf-8"))
+    texts = _korean()
+    assert {"connect", "screens", "what-if", *(each.name for each in LADDERS)} == set(texts)
+    for name, text in texts.items():
+        wrong = [each for each in glossary["instead"] if each in text]
+        assert wrong == [], name
+    whole = " ".join("\n".join(texts.values()).split())
+    assert [each for each in glossary["terms"].values() if each not in whole] == []

@@ -1,0 +1,97 @@
+"""What if: the first lesson's connection under other conditions, told by what happens then."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from handshake.errors import UsageError
+from handshake.lessons.scene import Lesson, Moment
+from handshake.lessons.stage import KINDS, Conditions, Stage
+from handshake.lessons.text import LessonText, shared_steps
+from handshake.units import NS_PER_SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from handshake.lessons.scene import Scene
+    from handshake.tcp import ControlBlock
+
+NAME: Final = "what-if"
+
+_UNTIL: Final = 200
+"""Seconds after which every attempt has ended."""
+
+_NUMBER: Final = re.compile(r"-\d+(?=-arrives$|$)")
+_MOST_TOLD: Final = 15
+
+
+def what_if(conditions: Conditions) -> Lesson:
+    """Return a connection under these conditions as a lesson: each thing that happens is a step."""
+    stage = Stage(conditions)
+    stage.connect()
+    stage.accept(_UNTIL - 1)
+    played = [each for each in stage.play(_UNTIL) if each.name != "accept" or stage.server]
+    told = [each for each in played if each.moment is not Moment.LEAVES]
+    if len(told) > _MOST_TOLD:
+        # How it begins and how it ends: between them the same happens again and again.
+        told = [*told[: _MOST_TOLD - 3], *told[-3:]]
+    return Lesson(NAME, tuple(told), played=tuple(played))
+
+
+def what_if_text(lesson: Lesson, language: str) -> LessonText:
+    """Return the text of such a lesson."""
+    read = shared_steps(language)
+    steps = {}
+    for scene in lesson.scenes:
+        text = read.steps[_shared(scene)]
+        values = _values(scene)
+        steps[scene.name] = replace(
+            text, title=text.title.format(**values), why=text.why.format(**values)
+        )
+    return LessonText(read.title, steps, ())
+
+
+def drops(words: Iterable[str]) -> frozenset[tuple[str, int]]:
+    """Return the segments that `--drop` names: `syn` (the first), `syn:1,2`, `ack:all`.
+
+    Raises UsageError for other words.
+    """
+    found: set[tuple[str, int]] = set()
+    for word in words:
+        name, _, which = word.partition(":")
+        numbers = (which or "1").split(",")
+        if name not in KINDS or not all(each == "all" or each.isdecimal() for each in numbers):
+            raise UsageError("demo.drop", value=word, kinds=list(KINDS))
+        found |= {(name, 0 if each == "all" else int(each)) for each in numbers}
+    return frozenset(found)
+
+
+def _shared(scene: Scene) -> str:
+    """Return the name of the text that all scenes of this kind share."""
+    name = _NUMBER.sub("", scene.name)
+    return f"{name}-lost" if scene.moment is Moment.LOST else name
+
+
+def _values(scene: Scene) -> dict[str, str]:
+    segment = scene.segment
+    client, server = scene.client.after, scene.server.after
+    return {
+        "at": f"{scene.at / NS_PER_SECOND:.4g}",
+        "seq": "" if segment is None else str(segment.seq),
+        "ack": "" if segment is None else str(segment.ack),
+        "client": "" if client is None else str(client.state),
+        "server": "" if server is None else str(server.state),
+        "agreed": "" if client is None else _agreed(client),
+    }
+
+
+def _agreed(block: ControlBlock) -> str:
+    if not block.agreed:
+        return ""
+    found = [f"MSS {block.mss}"]
+    found += [f"window scale {block.snd_shift}/{block.rcv_shift}"] if block.snd_shift else []
+    found += ["SACK"] if block.sack else []
+    found += ["timestamps"] if block.timestamps else []
+    return ", ".join(found)
