@@ -9,6 +9,7 @@ from rich.cells import cell_len
 
 from handshake.events import Role
 from handshake.lessons import LessonText, Moment, ScreenText, StepText
+from handshake.tcp import Flags, Offer
 from handshake.units import NS_PER_MS, NS_PER_SECOND
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.layout import centre, fit, line
@@ -21,6 +22,7 @@ from handshake.view.lesson import (
     ss_lines,
     title_line,
 )
+from handshake.view.lesson_box import offered
 from handshake.view.theme import style_of
 
 if TYPE_CHECKING:
@@ -168,13 +170,17 @@ class LadderLessonScreen:
         seg, glyphs = scene.segment, self.glyphs
         if seg is None:
             return line((fit(glyphs.spell(self._call(scene)), width, glyphs.ellipsis), "dim"))
-        label = f" {seg.flags} seq={seg.seq}"
+        label = f" {seg.flags & ~Flags.PSH} seq={seg.seq}"
         label += "" if seg.ack is None else f" ack={seg.ack}"
+        if seg.syn and self.place.lesson.options:
+            label = f" {seg.flags} {offered(Offer.of(seg))}"
         label += f" data={seg.payload_length} " if seg.payload_length else " "
         lost = scene.moment is Moment.LOST
-        length = width if arrived else width * 2 // 3
+        length = width if arrived else min(width, max(width * 2 // 3, cell_len(label) + 6))
         rest = length - cell_len(label) - 2
         two = glyphs.rule(2)
+        if rest < 1:
+            label, two, rest = label.strip(), "", max(1, rest + 4)
         if scene.by is Role.CLIENT:
             arrow = f"{two}{label}{glyphs.right_arrow(rest, lost=lost)}"
             return line((fit(arrow, width), style_of(seg)))
