@@ -187,7 +187,8 @@ class SegmentBuilder:
             parts.append(opt.timestamps(clock % MODULUS, echo))
         if offer.window_scale is not None and peer.window_scale is not None:
             parts += [opt.nop(), opt.window_scale(offer.window_scale)]
-        if offer.fast_open is not None and block is None:
+        # A SYN-ACK gives a cookie to a client that asks for one (RFC 7413 section 4.1.2).
+        if offer.fast_open is not None and (block is None or peer.fast_open == b""):
             parts.append(opt.fast_open(offer.fast_open))
             parts.append(opt.nop() * (-sum(map(len, parts)) % 4))
         return b"".join(parts)

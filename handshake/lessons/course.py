@@ -280,6 +280,39 @@ def _numbers() -> Lesson:
     )
 
 
+def _fast_open() -> Lesson:
+    secret = bytes(16)
+    linux = Conditions().offers[0]
+    asks = replace(linux, fast_open=b"")
+    first = Stage(Conditions(offers=(asks, linux), data=b"GET", fast_open=secret))
+    first.connect()
+    first.accept(0.1)
+    known = replace(linux, fast_open=first.listener.cookie(CLIENT))
+    again = Stage(Conditions(offers=(known, linux), data=b"GET", fast_open=secret))
+    again.connect()
+    again.accept(0.0143)
+    again.serve("server-sends", 0.02, lambda end, at: end.send(b"hello", at))
+    without = Stage(Conditions(offers=(known, linux), data=b"GET"))
+    without.connect()
+    return _lesson(
+        "fast-open",
+        (
+            "first.syn",
+            "first.syn-ack-arrives",
+            "first.data-arrives",
+            "again.syn",
+            "again.accept",
+            "again.syn-ack-arrives",
+            "again.data-arrives",
+            "without.syn-ack",
+            "without.data-arrives",
+        ),
+        _part("first", first.play(0.5)),
+        _part("again", again.play(0.5)),
+        _part("without", without.play(0.5)),
+    )
+
+
 COURSE: Final = (
     _control(),
     _loss(),
@@ -289,5 +322,6 @@ COURSE: Final = (
     _options(),
     _numbers(),
     _simultaneous(),
+    _fast_open(),
 )
 """In the recommended order."""

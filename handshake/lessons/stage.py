@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from handshake.endpoint.listening_socket import ListeningSocket
-from handshake.endpoint.options import Timeouts
+from handshake.endpoint.options import ClientOptions, Timeouts
 from handshake.endpoint.syn_cookies import SynCookies
 from handshake.endpoint.tcp_host import TcpHost
 from handshake.endpoint.tcp_socket import TcpSocket
@@ -57,6 +57,12 @@ class Conditions:
 
     numbers: tuple[Seq, Seq] = (Seq(1000), Seq(5000))
     """The initial sequence numbers of client and server."""
+
+    data: bytes = b""
+    """What the client's program sends with connect(), by Fast Open, if it has a cookie."""
+
+    fast_open: bytes = b""
+    """The server's secret of Fast Open cookies; empty where it has no Fast Open."""
 
     crossing: bool = False
     """Whether the server's program connects, too, instead of listening (simultaneous open)."""
@@ -110,6 +116,7 @@ class Stage:
             offer=given.offers[0],
             ticks=TICKS[Role.CLIENT],
             timeouts=Timeouts(retries=given.retries + given.linear, linear=given.linear),
+            options=ClientOptions(data=given.data),
         )
         self.listener = ListeningSocket(
             local=SERVER,
@@ -117,6 +124,7 @@ class Stage:
             offer=given.offers[1],
             ticks=TICKS[Role.SERVER],
             backlog=given.backlog,
+            fast_open=given.fast_open,
             cookies=SynCookies(bytes(16)) if given.cookies else None,
         )
         listeners = {} if given.closed or given.crossing else {SERVER: self.listener}

@@ -225,6 +225,17 @@ def bare(ends: Ends) -> None:
     ends.connect()
 
 
+MSG_FASTOPEN: Final = 0x20000000
+
+
+def fast_open(ends: Ends) -> None:
+    for host in ends.hosts:
+        host.sysctl("net.ipv4.tcp_fastopen", 3)
+    ends.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, 5)
+    ends.client.sendto(b"GET", MSG_FASTOPEN, ("10.77.0.2", PORT))
+    time.sleep(0.2)
+
+
 PARTS: Final[dict[tuple[str, str], tuple[Callable[[Ends], None], str, int]]] = {
     ("loss", "syn"): (syn_lost, SYN, 2),
     ("loss", "answer"): (syn_lost, SYN_ACK, 1),
@@ -244,6 +255,7 @@ PARTS: Final[dict[tuple[str, str], tuple[Callable[[Ends], None], str, int]]] = {
     ("options", "small"): (in_small_pieces, "", 0),
     ("options", "unscaled"): (unscaled, "", 0),
     ("options", "bare"): (bare, "", 0),
+    ("fast-open", "first"): (fast_open, "", 0),
 }
 
 
