@@ -77,11 +77,15 @@ class LadderLessonScreen:
         rungs = self._rungs(width)[-max(1, room - len(shown) - 2) :]
         return [title, self._heads(width), *rungs, *shown]
 
+    def drawing(self, width: int, before: int | None) -> list[Text]:
+        """Return the rungs of the ladder since the step `before` this one, and what `ss` shows."""
+        return [self._heads(width), *self._rungs(width, before), *self._shown(width)]
+
     def told(self, width: int, before: int | None) -> list[Text]:
         """Return the step as a part of a text: what happened since the step `before` it."""
         title = f"{self.place.index + 1}. {self.step.title}"
         lines = [line((self.glyphs.spell(title), "title")), line()]
-        lines += [self._heads(width), *self._rungs(width, before), *self._shown(width), line()]
+        lines += [*self.drawing(width, before), line()]
         question = self.step.question
         if question is None:
             return [*lines, *self.why(width)]
