@@ -117,9 +117,10 @@ class LadderLessonScreen:
 
     def _heads(self, width: int) -> Text:
         client, server = self.words["client"], self.words["server"]
+        sent_at = self.words["sent_at"]
         gap = width - _TIME - 2 * _STATE - 3
         return line(
-            fit("ms".rjust(_TIME - 1), _TIME),
+            fit(" " * max(0, _TIME - 1 - cell_len(sent_at)) + sent_at, _TIME),
             (fit(client, _STATE), "client"),
             " " * (gap + 3),
             (fit(server, _STATE), "server"),
