@@ -517,6 +517,7 @@ _OWN_VALUES: Final[dict[str, dict[str, object]]] = {
     "conflict.wscale": {"others": ["--no-wscale"]},
     "connection.lost": {"why": "no route to host (EHOSTUNREACH)"},
     "demo.drop": {"value": "sin"},
+    "demo.export": {"name": "lesson.pdf"},
     "demo.step": {"count": 9},
     "demo.what-if": {"lesson": "loss"},
     "file.unopened": {"why": "file name too long (ENAMETOOLONG)"},
