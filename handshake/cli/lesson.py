@@ -194,11 +194,12 @@ class LessonPlayer:
     def _has_header(self) -> bool:
         return not self.lesson.played and self.lesson.scenes[self.index].segment is not None
 
-    def advance(self) -> None:
+    def advance(self) -> bool:
         """Go to the next scene while playing; stop at the last."""
         self._go(self.index + 1)
         if self.index == len(self.lesson.scenes) - 1:
             self.pause = None
+        return True
 
     def _go(self, index: int) -> None:
         self.index = max(0, min(index, len(self.lesson.scenes) - 1))

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
+import gc
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from handshake.cli.parameters import Ascii, Dedup, Json, MaxUnpacked, Plain, Reorder, octets
 from handshake.errors import CaptureError, UsageError
-from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from rich.console import RenderableType
+    from collections.abc import Callable, Iterable, Iterator
 
     from handshake.events import Step
-    from handshake.record import Record
     from handshake.replayer import Replay
     from handshake.survey import Records
     from handshake.view.glyphs import Glyphs
-    from handshake.view.notation import Numbers
-
-_LONGEST_PAUSE: Final = 2.0
-"""The longest pause while playing, in seconds."""
 
 
 def replay(
@@ -56,7 +50,8 @@ def replay(
     if speed is not None and not 0 < speed < float("inf"):
         raise UsageError("replay.speed", speed=f"{speed:g}")
 
-    from handshake.cli.console import is_interactive, warn
+    from handshake.cli.console import glyphs, is_interactive, warn
+    from handshake.cli.open_list import is_spooled
     from handshake.diagnosis import Facts
     from handshake.replayer import replay as read
     from handshake.survey import records
@@ -67,6 +62,12 @@ def replay(
         style = _Manner(speed, as_json=as_json, plain=plain, ascii_only=ascii_only)
         found = records(capture, dedup=dedup, reorder=reorder, max_unpacked=most)
         _replay_one(found, capture, connection, style)
+        return
+    spooled = is_spooled([capture], plain=plain)
+    on_screen = (spooled or is_interactive(plain=plain)) and not as_json
+    if on_screen and speed is None and connection is None and not Path(capture).is_dir():
+        read_all = partial(records, dedup=dedup, reorder=reorder, max_unpacked=most)
+        _browse(read_all, capture, glyphs(ascii_only=ascii_only), spooled=spooled)
         return
     observers = () if as_json else (Facts,)
     source = read(
@@ -86,6 +87,27 @@ def replay(
             _print_text(source, connection, plain=plain, ascii_only=ascii_only)
     finally:
         warn(each.at(source.name) for each in source.warnings)
+
+
+def _browse(read: Callable[[str], Records], name: str, signs: Glyphs, *, spooled: bool) -> None:
+    """Step through the only connection of a capture, or list all of them."""
+    from handshake.cli.console import console, warn
+    from handshake.cli.listing import Listing
+    from handshake.cli.open_list import open_growing, open_list
+    from handshake.cli.reading import followed
+
+    # As in `list`: there are no cycles to look for.
+    gc.set_threshold(100_000, 50, 50)
+    if spooled:
+        last = open_growing(read, Listing, console(), signs)
+        warn([] if last is None else last.warnings)
+        return
+    source = read(name)
+    try:
+        with followed(source, held=True):
+            open_list(source, [name], Listing, console(), signs, alone=True)
+    finally:
+        warn(source.warnings)
 
 
 class _Manner(NamedTuple):
@@ -118,9 +140,12 @@ def _replay_one(source: Records, name: str, number: int, style: _Manner) -> None
         if style.as_json:
             _write_json(steps)
         elif is_interactive(plain=style.plain):
+            from handshake.cli.player import Player
             from handshake.cli.tui import run
+            from handshake.cli.with_help import WithHelp
 
-            run(Player(name, [(record, steps)], style.speed, signs), console())
+            player = Player(name, [(record, steps)], style.speed, signs)
+            run(WithHelp(player), console(), mouse=True)
         else:
             from handshake.view.notation import Numbers
             from handshake.view.replay import Transcript
@@ -189,7 +214,9 @@ def _play(source: Replay, connection: int | None, speed: float | None, *, ascii_
     from rich.text import Text
 
     from handshake.cli.console import console, glyphs
+    from handshake.cli.player import Player
     from handshake.cli.tui import run
+    from handshake.cli.with_help import WithHelp
     from handshake.escape import printable
     from handshake.tracker import summarize_all
 
@@ -199,116 +226,5 @@ def _play(source: Replay, connection: int | None, speed: float | None, *, ascii_
     if connections:
         records = summarize_all(source.tracker.connections)
         found = [(records[each[0].stream], each) for each in connections]
-        run(Player(source.name, found, speed, glyphs(ascii_only=ascii_only)), console())
-
-
-class Player:
-    """The position in a capture on a terminal, and what the keys do."""
-
-    def __init__(
-        self,
-        name: str,
-        connections: Sequence[tuple[Record, Sequence[Step]]],
-        speed: float | None,
-        signs: Glyphs,
-        leaving: str = "quit",
-    ) -> None:
-        self._name = name
-        self._connections = connections
-        self._leaving = leaving
-        """The label of q: quit, or back to the list."""
-
-        self._speed = speed
-        self._glyphs = signs
-        self._connection = 0
-        self._at = [0] * len(connections)
-        """The current step of each connection."""
-
-        self._relative = True
-        self._octets = False
-        self.pause = self._next_pause()
-
-    @property
-    def _steps(self) -> Sequence[Step]:
-        return self._connections[self._connection][1]
-
-    @property
-    def _step(self) -> int:
-        return self._at[self._connection]
-
-    def advance(self) -> None:
-        """Go to the next step."""
-        self._go(self._step + 1)
-        self.pause = self._next_pause()
-
-    def press(self, key: str) -> bool:
-        """Act on a key; return False to leave."""
-        self.pause = None  # any key stops playing
-        match key:
-            case "q" | "escape":
-                return False
-            case "right" | "space" | "enter":
-                self._go(self._step + 1)
-            case "left" | "backspace":
-                self._go(self._step - 1)
-            case "page-down":
-                self._go(self._step + 10)
-            case "page-up":
-                self._go(self._step - 10)
-            case "home":
-                self._go(0)
-            case "end":
-                self._go(len(self._steps) - 1)
-            case "down":
-                self._connection = min(self._connection + 1, len(self._connections) - 1)
-            case "up":
-                self._connection = max(self._connection - 1, 0)
-            case "x":
-                self._octets = not self._octets
-            case "r":
-                self._relative = not self._relative
-        return True
-
-    def draw(self, width: int, height: int) -> RenderableType:
-        """Return the screen, of this size."""
-        from handshake.view.replay import Screen
-
-        screen = Screen(
-            record=self._connections[self._connection][0],
-            steps=self._steps,
-            at=self._step,
-            numbers=self._numbers(),
-            name=self._name,
-            keys=self._keys(),
-            octets=self._octets,
-            glyphs=self._glyphs,
-        )
-        return screen.draw(width, height)
-
-    def _next_pause(self) -> float | None:
-        """Return the seconds to the next step while playing; None otherwise."""
-        if self._speed is None or self._step + 1 == len(self._steps):
-            return None
-        here, there = self._steps[self._step], self._steps[self._step + 1]
-        took = (there.observed.at - here.observed.at) / NS_PER_SECOND / self._speed
-        return min(max(0.0, took), _LONGEST_PAUSE)
-
-    def _go(self, step: int) -> None:
-        self._at[self._connection] = max(0, min(step, len(self._steps) - 1))
-
-    def _numbers(self) -> Numbers:
-        from handshake.view.notation import Numbers
-
-        return Numbers.of(self._steps, relative=self._relative)
-
-    def _keys(self) -> str:
-        signs = self._glyphs
-        keys = [f"{signs.left}/{signs.becomes} step"]
-        if len(self._connections) > 1:
-            keys.append(f"{signs.up}/{signs.down} connection")
-        keys += [
-            "x explain" if self._octets else "x hex",
-            f"r {'absolute' if self._relative else 'relative'} seq",
-            f"q {self._leaving}",
-        ]
-        return "  ".join(keys)
+        player = Player(source.name, found, speed, glyphs(ascii_only=ascii_only))
+        run(WithHelp(player), console(), mouse=True)

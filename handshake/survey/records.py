@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from handshake.capture.open import Watch
     from handshake.events import Judgment, Step
     from handshake.record import Record
+    from handshake.survey.step_log import StepLog
     from handshake.tracker import Connection
     from handshake.tracker.zeek import ZeekRecord
 
@@ -215,6 +216,20 @@ class Records:
             else:
                 yield ReadReport(errors=[error])
         self.reading.files = workers.ended
+
+    def read_again(
+        self,
+        record: Record,
+        log: StepLog,
+        most: int | None = None,
+        watch: Watch = lambda *_: None,
+    ) -> None:
+        """Give a log the steps of a connection whose record is known, as `steps` returns them.
+
+        `watch` is called before; what it raises ends the reading.
+        """
+        watch(0, 0)
+        log.steps = self.steps(record, most)
 
     def steps(self, record: Record, most: int | None = None) -> list[Step]:
         """Return the steps of one connection, at most `most`; this reads its file again.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -23,6 +24,8 @@ _CAPTURE: Final = 22
 
 _LEAST: Final = 14
 """The least room for reasons, and for a client beside them."""
+
+_WORD: Final = re.compile(r"\S+")
 
 _REASONS: Final = 18
 """Room for most reasons."""
@@ -131,6 +134,11 @@ class Table:
         heading += f"{'client':<{client}} {'server':<{server}}"
         heading += "".join(_cell(each, each.title, self.glyphs) for each in self._columns)
         return line((fit(heading, self.width, self.glyphs.ellipsis), "dim"))
+
+    def heading_at(self, x: int) -> str | None:
+        """Return the heading in a column of the screen, from 0; None if none is there."""
+        heading = self.heading().plain
+        return next((each.group() for each in _WORD.finditer(heading) if x <= each.end()), None)
 
     def row(self, record: Record, *, selected: bool = False) -> Text:
         """Return the row of a connection."""

@@ -27,6 +27,7 @@ class Show:
         return key != "q"
     def advance(self):
         self.said, self.pause = "advanced", None
+        return True
 
 run(Show(), Console())
 """

@@ -1,0 +1,276 @@
+"""The position in a replayed capture on a terminal, and what the keys do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from handshake.cli.line_editor import LineEditor
+from handshake.escape import printable
+from handshake.messages import text
+from handshake.units import NS_PER_SECOND
+from handshake.view.header_octets import FIELDS
+from handshake.view.help_page import LADDER_MARKS, HelpPage
+from handshake.view.notation import headline, is_trouble
+from handshake.view.prompt import Prompt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rich.console import RenderableType
+
+    from handshake.events import Step
+    from handshake.record import Record
+    from handshake.survey.step_log import StepLog
+    from handshake.view.glyphs import Glyphs
+    from handshake.view.notation import Numbers
+
+_LONGEST_PAUSE: Final = 2.0
+"""The longest pause while playing, in seconds."""
+
+_OFTEN: Final = 0.1
+"""Seconds between two looks at how far reading has come."""
+
+
+_HELP: Final = (
+    ("arrows, j k, space", "next and previous segment"),
+    ("g G, Home End", "first and last"),
+    ("PgUp PgDn", "ten segments"),
+    (":N", "go to segment N"),
+    ("n N", "next and previous segment with a problem"),
+    ("/", "search forwards: control bits, an event, a word of the explanation"),
+    ("[ ]", "the previous and the next connection"),
+    ("f F", "explain the fields of the header one by one, with their octets"),
+    ("d", "mark a segment; the others are then compared with it field by field"),
+    ("x", "the octets of the packet"),
+    ("r", "sequence numbers relative to the SYNs, or as they were sent"),
+    ("Esc", "undo one thing: the field, the comparison, the octets; then back"),
+    ("Ctrl-Z, q", "suspend; leave"),
+)
+
+
+class Player:
+    """The position in a capture on a terminal, and what the keys do."""
+
+    def __init__(
+        self,
+        name: str,
+        connections: Sequence[tuple[Record, Sequence[Step]]],
+        speed: float | None,
+        signs: Glyphs,
+        leaving: str = "quit",
+        growing: StepLog | None = None,
+    ) -> None:
+        """Show these connections, or one that is still being read: `growing`, with its steps."""
+        self._name = name
+        self._connections = connections
+        self._leaving = leaving
+        """The label of q: quit, or back to the list."""
+
+        self._speed = speed
+        self._glyphs = signs
+        self._connection = 0
+        self._growing = growing
+        """The connection that may get more steps; None once they are all known."""
+
+        self._look()
+        self._at = [0] * len(self._connections)
+        """The current step of each connection."""
+
+        self._relative = True
+        self._octets = False
+        self._field: int | None = None
+        self._marked: int | None = None
+        self._problem = ""
+        self._editor: LineEditor | None = None
+        self._searches: list[str] = []
+        self._pause = self._next_pause()
+
+    @property
+    def pause(self) -> float | None:
+        """Seconds until `advance`; None to wait for a key."""
+        return _OFTEN if self._pause is None and self._growing is not None else self._pause
+
+    @property
+    def _steps(self) -> Sequence[Step]:
+        return self._connections[self._connection][1]
+
+    @property
+    def _step(self) -> int:
+        return self._at[self._connection]
+
+    def advance(self) -> bool:
+        """Go to the next step while playing; take what has been read meanwhile."""
+        plays, known = self._pause is not None, len(self._steps)
+        if plays:
+            self._go(self._step + 1)
+        grows = self._growing
+        self._look()
+        self._pause = self._next_pause()
+        return plays or len(self._steps) > known or self._growing is not grows
+
+    def press(self, key: str) -> bool:
+        """Act on a key; return False to leave."""
+        self._speed = self._pause = None  # any key stops playing
+        self._problem = ""
+        if self._editor is not None:
+            self._type(self._editor, key)
+            return True
+        match key:
+            case "q":
+                return False
+            case "escape":
+                return self._undo()
+            case "x":
+                self._octets = not self._octets
+            case "r":
+                self._relative = not self._relative
+            case "f" | "F":
+                self._next_field(1 if key == "f" else -1)
+            case "d":
+                self._marked = None if self._marked is not None else self._step
+            case "n" | "N":
+                self._find(is_trouble, 1 if key == "n" else -1, "no segment with a problem")
+            case ":":
+                self._editor = LineEditor("go to segment")
+            case "/":
+                self._editor = LineEditor("search", history=self._searches)
+            case "[" | "]":
+                last = len(self._connections) - 1
+                at = self._connection + (1 if key == "]" else -1)
+                self._connection, self._marked = max(0, min(at, last)), None
+            case _:
+                self._move(key)
+        return True
+
+    def _move(self, key: str) -> None:
+        last = len(self._steps)
+        by = dict.fromkeys(("right", "down", "space", "enter", "j", "l", "wheel-down"), 1)
+        by |= dict.fromkeys(("left", "up", "backspace", "k", "h", "wheel-up"), -1)
+        by |= {"page-down": 10, "page-up": -10, "home": -last, "g": -last, "end": last, "G": last}
+        self._go(self._step + by.get(key, 0))
+
+    def _undo(self) -> bool:
+        """Undo one thing; return False to go back where there is a list, if nothing is left."""
+        if self._field is not None:
+            self._field = None
+        elif self._marked is not None:
+            self._marked = None
+        elif self._octets:
+            self._octets = False
+        elif self._leaving == "back":
+            return False
+        else:
+            self._problem = text("errors", "list.nothing-to-undo", {})
+        return True
+
+    def _next_field(self, by: int) -> None:
+        known = self._field
+        self._field = (known + by) % len(FIELDS) if known is not None else min(by, 0) % len(FIELDS)
+
+    def _find(self, wanted: Callable[[Step], bool], by: int, problem: str) -> None:
+        """Go to the next step in a direction that is wanted."""
+        at = self._step + by
+        while 0 <= at < len(self._steps):
+            if wanted(self._steps[at]):
+                self._go(at)
+                return
+            at += by
+        self._problem = f"{problem} {'after' if by > 0 else 'before'} this one"
+
+    def _type(self, editor: LineEditor, key: str) -> None:
+        if key not in ("enter", "escape"):
+            editor.press(key)
+            return
+        self._editor, typed = None, editor.text.strip()
+        if key == "escape" or not typed:
+            return
+        if editor.label == "search":
+            self._searches.append(typed)
+            word = typed.casefold()
+            self._find(lambda step: word in _said(step), 1, f"{printable(typed)}: not found")
+        elif typed.isdecimal() and 0 < int(typed) <= len(self._steps):
+            self._go(int(typed) - 1)
+        else:
+            self._problem = f"{printable(typed)}: there are segments 1 to {len(self._steps)}"
+
+    @property
+    def typing(self) -> bool:
+        """Whether a text is typed."""
+        return self._editor is not None
+
+    def help_page(self) -> HelpPage:
+        """Return the help on what is shown."""
+        return HelpPage("A connection, segment by segment", _HELP, LADDER_MARKS, self._glyphs)
+
+    def draw(self, width: int, height: int) -> RenderableType:
+        """Return the screen, of this size."""
+        from handshake.view.replay import Screen
+
+        screen = Screen(
+            record=self._connections[self._connection][0],
+            steps=self._steps,
+            at=self._step,
+            numbers=self._numbers(),
+            name=self._name,
+            keys=self._keys(),
+            octets=self._octets,
+            glyphs=self._glyphs,
+            field=self._field,
+            marked=self._marked,
+            problem=self._problem,
+            prompt=None
+            if self._editor is None
+            else Prompt(self._editor.label, self._editor.text, self._editor.cursor),
+        )
+        return screen.draw(width, height)
+
+    def _look(self) -> None:
+        """Take what has been read so far."""
+        log = self._growing
+        if log is not None:
+            # Asked first: what follows then is the last.
+            ended = log.ended
+            self._connections = [log.now()]
+            self._growing = None if ended else log
+
+    def _next_pause(self) -> float | None:
+        """Return the seconds to the next step while playing; None otherwise."""
+        if self._speed is None or self._step + 1 == len(self._steps):
+            return None
+        here, there = self._steps[self._step], self._steps[self._step + 1]
+        took = (there.observed.at - here.observed.at) / NS_PER_SECOND / self._speed
+        return min(max(0.0, took), _LONGEST_PAUSE)
+
+    def _go(self, step: int) -> None:
+        self._at[self._connection] = max(0, min(step, len(self._steps) - 1))
+
+    def _numbers(self) -> Numbers:
+        from handshake.view.notation import Numbers
+
+        return Numbers.of(self._steps, relative=self._relative)
+
+    def _keys(self) -> list[str]:
+        signs = self._glyphs
+        keys = [f"{signs.left}/{signs.becomes} step"]
+        if self._growing is not None:
+            keys.append(f"reading{signs.ellipsis}")
+        if self._field is not None:
+            keys += ["f next field", "F previous field"]
+        keys += ["d no comparison" if self._marked is not None else "d compare"]
+        if self._field is None:
+            keys += ["f field"]
+        keys += [
+            "x explain" if self._octets else "x hex",
+            "n next problem",
+            f"r {'absolute' if self._relative else 'relative'}",
+        ]
+        if len(self._connections) > 1 or self._leaving == "back":
+            keys.append("[ ] connection")
+        return [*keys, "? keys", f"q {self._leaving}"]
+
+
+def _said(step: Step) -> str:
+    """Return what is said of a step, to be searched."""
+    codes = " ".join(event.code for event in step.events)
+    fate = "" if step.fate is None else str(step.fate)
+    return f"{headline(step)} {codes} {fate} {step.why}".casefold()
