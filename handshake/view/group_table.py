@@ -114,8 +114,7 @@ class GroupTable:
         kinds = ", ".join(f"{times:,} {kind}" for kind, times in group.failures)
         row.append(f"  {fit(kinds, max(0, width - row.cell_len - 2), self.glyphs.ellipsis)}")
         if at == self.selected:
-            row.append(" " * (width - row.cell_len))
-            row.stylize("chosen")
+            return line((row.plain + " " * (width - row.cell_len), "chosen"))
         return row
 
     def _detail(self, width: int) -> list[Text]:

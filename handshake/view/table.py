@@ -155,9 +155,8 @@ class Table:
             row.append(_cell(each, each.text(record), signs))
         row.truncate(self.width)
         if selected:
-            # A bar, as wide as the screen.
-            row.append(" " * (self.width - row.cell_len))
-            row.stylize("chosen")
+            # A bar, as wide as the screen and of one colour.
+            return line((row.plain + " " * (self.width - row.cell_len), "chosen"))
         return row
 
 
