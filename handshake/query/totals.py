@@ -48,7 +48,7 @@ class Spread(NamedTuple):
         return cls(found[0], middle, found[ceil(0.95 * len(found)) - 1], found[-1])
 
 
-class Tally(Protocol):
+class OutcomeTotals(Protocol):
     """Outcomes and round-trip times."""
 
     outcomes: Counter[str]

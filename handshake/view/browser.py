@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from handshake.events import Step
-    from handshake.query.totals import Tally
+    from handshake.query.totals import OutcomeTotals
     from handshake.record import Record
     from handshake.view.prompt import Prompt
     from handshake.view.strip import Strip
@@ -76,7 +76,7 @@ class Browser:
     """The connections that are listed, in order."""
 
     selected: int
-    totals: Tally
+    totals: OutcomeTotals
     title: str
     """What is listed."""
 
