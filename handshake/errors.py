@@ -7,7 +7,7 @@ import os
 from typing import Self
 
 from handshake.escape import printable
-from handshake.messages import Message, text
+from handshake.messages import ENGLISH, Message, text
 
 
 class HandshakeError(Exception):
@@ -56,7 +56,11 @@ class HandshakeError(Exception):
         return Message("errors", self.code, self.values)
 
     def __str__(self) -> str:
-        sentence = text("errors", self.code, self.values)
+        return self.said(ENGLISH)
+
+    def said(self, language: str) -> str:
+        """Return the sentence in a language, behind the place."""
+        sentence = text("errors", self.code, self.values, language)
         return f"{self.place}: {sentence}" if self.place else sentence
 
 

@@ -28,6 +28,7 @@ from handshake.export.monitor import nagios, prometheus, unknown
 from handshake.export.zeek import conn_log
 from handshake.messages import Message
 from handshake.prober import DataExchange, Result, Verdict
+from handshake.prober.trace import Difference, Trace, TracedHop
 from handshake.query.totals import Totals
 from handshake.survey import records
 from handshake.tcp import Endpoint, Seq
@@ -37,12 +38,14 @@ from handshake.view.layout import centre, fit, line, wrap
 from handshake.view.notation import Numbers
 from handshake.view.probe import ProbeView, heading
 from handshake.view.probe_lines import Kinds, ResultRow, Series
+from handshake.view.probe_live import LiveView
 from handshake.view.prompt import Prompt
 from handshake.view.record_lines import RecordLines
 from handshake.view.replay import Screen
 from handshake.view.table import Table
 from handshake.view.theme import THEME
 from handshake.view.totals_page import page
+from handshake.view.trace import TraceView
 from tests.cli import fake_prober
 from tests.cli.terminal import Terminal
 from tests.cli.test_help import run
@@ -227,6 +230,15 @@ def test_what_probe_prints() -> None:
         kinds = Kinds()
         kinds.add(ODD)
         plain(kinds.lines(width))
+        for verbose in (False, True):
+            plain(ProbeView(ODD, STEPS, language="ko", verbose=verbose).lines(width))
+        live = LiveView(EVIL, str(SCOPED), STEPS, (ERROR,))
+        plain(live.lines(width, 24))
+        plain(live.interrupted(width))
+        hop = TracedHop(1, 1, ERROR, rtt=0.1, differences=(Difference(EVIL, EVIL, EVIL),))
+        view = TraceView(Trace(EVIL, str(SCOPED), 80, (hop,)))
+        plain([*view.lines(width), *view.interrupted(width), *view.sentences()])
+    plain(ProbeView(ODD, STEPS).sentences())
     plain([heading(EVIL, str(SCOPED)), ResultRow(ODD).line()])
     series = Series(EVIL)
     series.add(ODD)

@@ -119,7 +119,9 @@ def main(args: Sequence[str] | None = None) -> int:
         code = app(args=given, standalone_mode=False)
         sys.stdout.flush()
     except HandshakeError as error:
-        return _ended(failed(str(error), error.exit_code))  # output may be what failed
+        return _ended(
+            failed(error.said(_language(given)), error.exit_code)
+        )  # output may be what failed
     except _Misused as error:
         return failed(_misuse(error), 2)
     except (KeyboardInterrupt, typer.Abort):
@@ -150,6 +152,18 @@ def _is_plugin(args: Sequence[str]) -> bool:
     options = args[: args.index("--")] if "--" in args else args
     nagios = ("--monitor", "nagios") in pairwise(options) or "--monitor=nagios" in options
     return args[:1] == ["probe"] and nagios
+
+
+def _language(args: Sequence[str]) -> str:
+    """Return the language of an error: `--lang` may be what is wrong."""
+    from handshake.cli.parameters import language
+    from handshake.messages import ENGLISH, LANGUAGES
+
+    if _is_plugin(args):
+        return ENGLISH
+    wanted = [b for a, b in pairwise(args) if a == "--lang"]
+    wanted += [each.removeprefix("--lang=") for each in args if each.startswith("--lang=")]
+    return wanted[-1] if wanted and wanted[-1] in LANGUAGES else language(None)
 
 
 def _with_value(args: Sequence[str]) -> list[str]:

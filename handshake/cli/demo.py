@@ -62,6 +62,13 @@ def demo(
         str | None,
         typer.Option(metavar="client|server", help="An end without window scaling."),
     ] = None,
+    export: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the lesson to a file: .md to read, .html to step through, .worksheet.md.",
+        ),
+    ] = None,
     as_json: Json = False,
     plain: Plain = False,
     ascii_only: Ascii = False,
@@ -86,6 +93,9 @@ def demo(
         if lesson != "connect":
             raise UsageError("demo.what-if", lesson=lesson)
         taught = _what_if(drop or [], rtt, mss, no_wscale, closed=closed)
+    if export is not None:
+        _export(taught, lang, export)
+        return
     count = len(taught.scenes)
     if step is not None and step > count:
         raise UsageError("demo.step", step=step, lesson=lesson, count=count)
@@ -198,6 +208,37 @@ def _print_chapter(
             row.rstrip()
             out.print(row, soft_wrap=True)
         before = index
+
+
+def _export(taught: Lesson, lang: str, name: str) -> None:
+    """Write a lesson to a file, in the form that its ending tells."""
+    from handshake.capture.output import create
+    from handshake.export import lesson as written
+    from handshake.lessons import screen_text, text_of
+    from handshake.view.lesson import LessonScreen, Place
+    from handshake.view.lesson_ladder import LadderLessonScreen
+
+    if not name.endswith((".md", ".html")):
+        raise UsageError("demo.export", name=name)
+    language = _languages(lang)[0]
+    text, words = text_of(taught, language), screen_text(language)
+    steps = []
+    for index, scene in enumerate(taught.scenes):
+        place = Place(taught, index, "")
+        kind = LadderLessonScreen if taught.played else LessonScreen
+        rows = kind(place, text, words).drawing(_PLAIN_WIDTH, index - 1 if index else None)
+        step = text.steps[scene.name]
+        drawing = tuple(row.plain.rstrip() for row in rows)
+        paragraphs = (step.why, *([step.more] if step.more else []))
+        steps.append(written.LessonStep(step.title, drawing, paragraphs, step.question))
+    if name.endswith(".html"):
+        page = written.html(text.title, text.intro, steps, words.screen, language)
+    elif name.endswith(".worksheet.md"):
+        page = written.worksheet(text.title, steps, words.screen)
+    else:
+        page = written.markdown(text.title, text.intro, steps, words.screen)
+    with create(name) as file:
+        file.write(page.encode())
 
 
 def _print_lessons(lang: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import sys
 from enum import Enum
 from functools import cached_property, partial
@@ -144,6 +145,8 @@ def list_connections(
 
     # Records have no cycles, and the garbage collector would take long to look for them.
     gc.set_threshold(100_000, 50, 50)
+    # numpy would start threads for matrices, of which there are none.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     given = {
         Form.JSON: as_json,
         Form.CSV: as_csv,

@@ -36,6 +36,7 @@ MaxUnpacked: TypeAlias = Annotated[
     typer.Option(
         "--max-unpacked",
         metavar="SIZE",
+        hidden=True,
         help="Stop where a compressed capture unpacks to more than this, such as 20G; by default "
         "to 100 times its size, and 64M at least.",
     ),

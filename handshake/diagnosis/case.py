@@ -104,9 +104,13 @@ class Case:
         """Return the segments that were captured after it."""
         return self.segments[self.place(seen) + 1 :]
 
-    @cached_property
+    @property
     def final_ack(self) -> Seen | None:
         """The client's first segment that acknowledges a SYN-ACK which was seen before it."""
+        return self._final_ack if self.syn_acks else None
+
+    @cached_property
+    def _final_ack(self) -> Seen | None:
         isns: set[int] = set()
         for each in self.segments:
             if not self.by_client(each):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
@@ -113,21 +114,21 @@ class Others:
     """The hosts of a capture, as far as it was read."""
 
     def __init__(self) -> None:
-        self._hosts: dict[str, Host] = {}
+        self._hosts: OrderedDict[str, Host] = OrderedDict()
         self._refusing: set[str] = set()
-        self._stamps: dict[tuple[str, str], list[Stamp]] = {}
+        self._stamps: OrderedDict[tuple[str, str], list[Stamp]] = OrderedDict()
         self._reached: dict[tuple[str, str], int | None] = {}
         """The first segment of a client that answers a SYN-ACK, by client and server."""
 
-        self._unasked: dict[tuple[str, int, int], list[Seen]] = {}
+        self._unasked: OrderedDict[tuple[str, int, int], list[Seen]] = OrderedDict()
         """SYN-ACKs to a client that sent no SYN to their sender."""
 
-        self._asked: dict[tuple[str, int, int], list[Seen]] = {}
+        self._asked: OrderedDict[tuple[str, int, int], list[Seen]] = OrderedDict()
         """SYNs that got no answer from where they went, by what acknowledges them."""
 
-        self._tried: dict[tuple[str, str], Failures] = {}
-        self._swept: dict[tuple[str, int], Failures] = {}
-        self._hanging: dict[tuple[str, int], Failures] = {}
+        self._tried: OrderedDict[tuple[str, str], Failures] = OrderedDict()
+        self._swept: OrderedDict[tuple[str, int], Failures] = OrderedDict()
+        self._hanging: OrderedDict[tuple[str, int], Failures] = OrderedDict()
 
     def host(self, address: str) -> Host | None:
         """Return what is known of a host; None if it never answered."""
@@ -161,11 +162,15 @@ class Others:
 
     def answers_from_elsewhere(self, syn: Seen) -> list[Seen]:
         """Return the SYN-ACKs of other hosts that acknowledge exactly this SYN."""
+        if not self._unasked:
+            return []
         found = self._unasked.get(_key(syn.source, syn.end), ())
         return [each for each in found if each.source != syn.destination]
 
     def asked_elsewhere(self, syn_ack: Seen) -> list[Seen]:
         """Return the SYNs to other hosts that exactly this SYN-ACK acknowledges."""
+        if not self._asked:
+            return []
         found = self._asked.get(_key(syn_ack.destination, syn_ack.ack), ())
         return [each for each in found if each.destination != syn_ack.source]
 
@@ -261,11 +266,11 @@ def _few(known: list[Seen], seen: Seen) -> None:
         known.append(seen)
 
 
-def _of(table: dict[_Key, _Value], key: _Key, new: type[_Value]) -> _Value:
+def _of(table: OrderedDict[_Key, _Value], key: _Key, new: type[_Value]) -> _Value:
     """Return the entry of a key, a new one if there is none."""
     found = table.get(key)
     if found is None:
         if len(table) >= HOSTS:
-            del table[next(iter(table))]
+            table.popitem(last=False)
         found = table[key] = new()
     return found

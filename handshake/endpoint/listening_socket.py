@@ -6,7 +6,8 @@ handshake then; the SYN-ACK is retransmitted until it is given up.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hashlib import blake2s
 from typing import TYPE_CHECKING, Final
 
 from handshake.endpoint.options import ClientOptions, Timeouts
@@ -53,6 +54,9 @@ class ListeningSocket:
 
     always_cookies: bool = False
     """Whether every SYN is answered with a cookie, and nothing remembered (tcp_syncookies 2)."""
+
+    fast_open: bytes = b""
+    """The secret of Fast Open cookies; empty where Fast Open is off (TCP_FASTOPEN)."""
 
     timeouts: Timeouts = SYNACK_RETRIES
     options: ClientOptions = field(default_factory=ClientOptions)
@@ -129,8 +133,17 @@ class ListeningSocket:
             self.dropped_syns += 1
             return ()
         entry = self._connection(syn.source, self.isn(syn.source, at), self.ticks)
+        if self.fast_open and syn.options.fast_open == self.cookie(syn.source):
+            # The program need not wait for the ACK: it may read, and answer, at once.
+            self.waiting[syn.source] = entry
+            return entry.accepts(syn, at, with_data=True)
         self.half_open[syn.source] = entry
         return entry.accepts(syn, at)
+
+    def cookie(self, client: Endpoint) -> bytes:
+        """Return the Fast Open cookie of a client: 8 octets by its address and the secret."""
+        octets = client.address.packed
+        return blake2s(octets, key=self.fast_open[:32], digest_size=8).digest()
 
     def _entry(self, entry: TcpSocket, observed: Observed, at: int) -> Segments:
         seg = observed.segment
@@ -168,12 +181,17 @@ class ListeningSocket:
         self.waiting[entry.remote] = entry
         return entry.receive(observed, at)
 
+    def _offer(self, remote: Endpoint) -> Offer:
+        if not self.fast_open:
+            return self.offer
+        return replace(self.offer, fast_open=self.cookie(remote))
+
     def _connection(self, remote: Endpoint, iss: Seq, ticks: int) -> TcpSocket:
         return TcpSocket(
             local=self.local,
             remote=remote,
             iss=iss,
-            offer=self.offer,
+            offer=self._offer(remote),
             ticks=ticks,
             timeouts=self.timeouts,
             options=self.options,

@@ -23,6 +23,9 @@ LINUX: Final = Offer(mss=ETHERNET, window_scale=LINUX_SHIFT, sack_permitted=True
 
 _FIXED: Final = 20
 _LARGEST: Final = 0xFFFF
+_TIMESTAMPS: Final = 12
+"""What timestamps take of each segment, in octets, padding included."""
+
 _SMALLEST: Final = 48
 """The smallest MSS that is obeyed, as Linux does: a peer must not make us send tiny segments."""
 
@@ -100,7 +103,7 @@ class SegmentBuilder:
                 # As unpredictable as our ISN, so that only a host that saw it can answer.
                 ack=Seq(~int(iss)) if Flags.ACK in flags else None,
                 flags=flags,
-                window=min(self._receive_window, _LARGEST),
+                window=min(self._receive_window(), _LARGEST),
                 options=Options.of(options),
                 payload=data,
             )
@@ -133,20 +136,22 @@ class SegmentBuilder:
     def _signed(self, segment: Segment) -> Segment:
         return signed(segment, self.options.md5) if self.options.md5 else segment
 
-    @property
-    def _receive_window(self) -> int:
+    def _receive_window(self, block: ControlBlock | None = None) -> int:
         if self.options.window is not None:
             return self.options.window
-        # As many full segments as an unscaled window can announce.
+        # As many full segments as an unscaled window can announce; who listens knows by then
+        # whether timestamps take their part of each.
         size = self.offer.mss or 536
-        return _LARGEST // size * size
+        if block is not None and block.passive and self.offer.timestamps:
+            size -= _TIMESTAMPS if block.peer_offered and block.peer_offered.timestamps else 0
+        return _LARGEST // max(size, 1) * size
 
     def _window(self, block: ControlBlock, flags: Flags) -> int:
         if Flags.RST in flags and Flags.ACK not in flags:
             return 0  # it may come from a host without a socket
         # The window in a SYN is never scaled (RFC 7323 section 2.2); later it is rounded up.
         shift = 0 if Flags.SYN in flags else block.rcv_shift or 0
-        return min(-(-self._receive_window >> shift), _LARGEST)
+        return min(-(-self._receive_window(block) >> shift), _LARGEST)
 
     def _negotiated(self, block: ControlBlock, flags: Flags, clock: int) -> bytes:
         """Return the options of a segment after the first."""
@@ -182,7 +187,8 @@ class SegmentBuilder:
             parts.append(opt.timestamps(clock % MODULUS, echo))
         if offer.window_scale is not None and peer.window_scale is not None:
             parts += [opt.nop(), opt.window_scale(offer.window_scale)]
-        if offer.fast_open is not None and block is None:
+        # A SYN-ACK gives a cookie to a client that asks for one (RFC 7413 section 4.1.2).
+        if offer.fast_open is not None and (block is None or peer.fast_open == b""):
             parts.append(opt.fast_open(offer.fast_open))
             parts.append(opt.nop() * (-sum(map(len, parts)) % 4))
         return b"".join(parts)

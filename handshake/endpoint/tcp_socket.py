@@ -17,6 +17,7 @@ from handshake.endpoint.rejection import Rejections, dropped
 from handshake.endpoint.segment_builder import ETHERNET, LINUX
 from handshake.endpoint.sender import Segments, Sender
 from handshake.tcp import ControlBlock, Flags, Input, ReceiveSpace, SendSpace, State
+from handshake.tcp.copy import changed
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
@@ -83,6 +84,9 @@ class TcpSocket:
     _deaf: bool = field(init=False, default=False)
     """Whether the program takes no more either: it has closed."""
 
+    _early: bool = field(init=False, default=False)
+    """Whether its program may send before the ACK of our SYN-ACK (Fast Open)."""
+
     _waits_until: int | None = field(init=False, default=None)
     _opening_sent_at: int | None = field(init=False, default=None)
 
@@ -131,16 +135,26 @@ class TcpSocket:
     # The calls of its program (section 3.10.1 to 3.10.5).
 
     def connect(self, at: int) -> Segments:
-        """Open actively: send the SYN."""
+        """Open actively: send the SYN; with a Fast Open cookie `options.data` goes with it."""
+        self._sending.write(self.options.data)
         self._sender.timer.start(at)
         self._opening_sent_at = at
         return self._sender.syn(at)
 
-    def accepts(self, syn: Segment, at: int) -> Segments:
-        """Open passively: take the SYN that a listener received, and send the SYN-ACK."""
+    def accepts(self, syn: Segment, at: int, *, with_data: bool = False) -> Segments:
+        """Open passively: take the SYN that a listener received, and send the SYN-ACK.
+
+        Its data is taken too `with_data`: the client showed a cookie (RFC 7413 section 4.1.2).
+        """
         listening = ControlBlock(local=self.local, state=State.LISTEN, passive=True)
-        self._sender.block = listening.received(syn)
+        block = listening.received(syn)
         self._received.begin(syn.seq)
+        self._early = with_data
+        if with_data:
+            self._received.take(changed(syn, seq=syn.seq + 1, flags=syn.flags & ~Flags.SYN))
+            nxt = syn.seq + 1 + syn.payload_length
+            block = changed(block, rcv=changed(block.rcv, nxt=nxt))
+        self._sender.block = block
         self._sender.timer.start(at)
         self._opening_sent_at = at
         return self._sender.send(_SYN_ACK, at, seq=self.iss)
@@ -230,12 +244,13 @@ class TcpSocket:
         if self.state is State.SYN_RECEIVED:  # simultaneous open
             self._sender.timer.start(at)
             return self._sender.send(_SYN_ACK, at, seq=self.iss)
-        if self._sender.syn_sent <= 1 and self._opening_sent_at is not None:
+        if self._opening_sent_at is not None:
             self._sender.timer.measured(at - self._opening_sent_at)
         self._sender.timer.stop()
         self._sender.timer.linear = 0
         if before.state is State.SYN_SENT:
-            return self._sender.send(Flags.ACK, at) + self._send(at)
+            # What waits to be sent carries the ACK.
+            return self._send(at) or self._sender.send(Flags.ACK, at)
         self._received.take(seg)
         out = self._send(at)
         if seg.length > seg.syn and not out:
@@ -250,6 +265,7 @@ class TcpSocket:
             if seg.ack is not None:
                 return ()
             self._sender.timer.restart(at)
+            self._opening_sent_at = None
             return self._sender.send(_SYN_ACK, at, seq=self.iss)
         if block.state is State.TIME_WAIT and seg.fin:
             self._waits_until = at + TIME_WAIT
@@ -270,6 +286,8 @@ class TcpSocket:
             self._end(Input.ABORT)
             return ()
         if timer.at is not None and at >= timer.at:
+            # What is sent twice measures no round trip (Karn's algorithm, RFC 6298 section 3).
+            self._opening_sent_at = None
             return self._sender.retransmit(self._sending, at)
         return ()
 
@@ -277,7 +295,7 @@ class TcpSocket:
 
     def _send(self, at: int) -> Segments:
         """Send what may be sent: data, then our FIN."""
-        if self.state in _NO_DATA_YET:
+        if self.state in _NO_DATA_YET and not self._early:
             return ()
         out: Segments = ()
         if self._sending.rest(self.block):

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from handshake.events import Role
 from handshake.lessons.scene import Lesson
-from handshake.lessons.stage import Conditions, Stage
+from handshake.lessons.stage import CLIENT, SERVER, Conditions, Stage
+from handshake.tcp import Flags, Offer, Segment, Seq
 
 if TYPE_CHECKING:
     from handshake.lessons.scene import Scene
@@ -191,5 +192,136 @@ def _simultaneous() -> Lesson:
     )
 
 
-COURSE: Final = (_loss(), _refused(), _close(), _half_open(), _simultaneous())
+def _control() -> Lesson:
+    usual = Stage()
+    usual.connect()
+    usual.accept(0.1)
+    usual.call("send", 0.5, Role.CLIENT, lambda at: usual.client.send(b"GET", at))
+    usual.serve("server-sends", 1, lambda end, at: end.send(b"hello", at))
+    return _lesson(
+        "control",
+        (
+            "usual.connect",
+            "usual.syn",
+            "usual.syn-arrives",
+            "usual.syn-ack-arrives",
+            "usual.ack-arrives",
+            "usual.data",
+            "usual.data-arrives",
+            "usual.data-2-arrives",
+        ),
+        _part("usual", usual.play(2)),
+    )
+
+
+def _options() -> Lesson:
+    all_of_them = Stage()
+    all_of_them.connect()
+    all_of_them.accept(0.1)
+    linux = Conditions().offers[0]
+    small = Stage(Conditions(offers=(linux, replace(linux, mss=536))))
+    small.connect()
+    small.accept(0.1)
+    small.call("send", 0.5, Role.CLIENT, lambda at: small.client.send(b"x" * 1200, at))
+    small.serve("server-sends", 1, lambda end, at: end.send(b"x" * 1200, at))
+    unscaled = Stage(Conditions(offers=(linux, replace(linux, window_scale=None))))
+    unscaled.connect()
+    bare = Stage(Conditions(offers=(linux, Offer(mss=1460))))
+    bare.connect()
+    lesson = _lesson(
+        "options",
+        (
+            "all.syn",
+            "all.syn-ack",
+            "all.ack-arrives",
+            "small.syn-ack-arrives",
+            "small.data-3",
+            "small.data-4",
+            "unscaled.syn-ack-arrives",
+            "bare.syn-ack-arrives",
+        ),
+        _part("all", all_of_them.play(0.3)),
+        _part("small", small.play(2)),
+        _part("unscaled", unscaled.play(0.3)),
+        _part("bare", bare.play(0.3)),
+    )
+    return replace(lesson, options=True)
+
+
+def _numbers() -> Lesson:
+    wrap = Stage(Conditions(numbers=(Seq(4294967290), Seq(2718281828))))
+    wrap.connect()
+    wrap.accept(0.1)
+    wrap.call("send", 0.5, Role.CLIENT, lambda at: wrap.client.send(b"0123456789", at))
+    attack = Stage(Conditions(numbers=(Seq(3141592653), Seq(2718281828))))
+    attack.connect()
+    attack.accept(0.1)
+
+    def rst(seq: int) -> Segment:
+        return Segment(SERVER, CLIENT, Seq(seq), None, Flags.RST, window=0)
+
+    attack.forge("forged-far", 1, rst(1000))
+    attack.forge("forged-near", 2, rst(2718290000))
+    attack.forge("forged-exact", 3, rst(2718281829))
+    return _lesson(
+        "numbers",
+        (
+            "wrap.syn",
+            "wrap.syn-ack",
+            "wrap.data",
+            "wrap.ack-2-arrives",
+            "attack.ack-arrives",
+            "attack.forged-far",
+            "attack.ack-again-arrives",
+            "attack.forged-exact",
+        ),
+        _part("wrap", wrap.play(1)),
+        _part("attack", attack.play(4)),
+    )
+
+
+def _fast_open() -> Lesson:
+    secret = bytes(16)
+    linux = Conditions().offers[0]
+    asks = replace(linux, fast_open=b"")
+    first = Stage(Conditions(offers=(asks, linux), data=b"GET", fast_open=secret))
+    first.connect()
+    first.accept(0.1)
+    known = replace(linux, fast_open=first.listener.cookie(CLIENT))
+    again = Stage(Conditions(offers=(known, linux), data=b"GET", fast_open=secret))
+    again.connect()
+    again.accept(0.0143)
+    again.serve("server-sends", 0.02, lambda end, at: end.send(b"hello", at))
+    without = Stage(Conditions(offers=(known, linux), data=b"GET"))
+    without.connect()
+    return _lesson(
+        "fast-open",
+        (
+            "first.syn",
+            "first.syn-ack-arrives",
+            "first.data-arrives",
+            "again.syn",
+            "again.accept",
+            "again.syn-ack-arrives",
+            "again.data-arrives",
+            "without.syn-ack",
+            "without.data-arrives",
+        ),
+        _part("first", first.play(0.5)),
+        _part("again", again.play(0.5)),
+        _part("without", without.play(0.5)),
+    )
+
+
+COURSE: Final = (
+    _control(),
+    _loss(),
+    _refused(),
+    _close(),
+    _half_open(),
+    _options(),
+    _numbers(),
+    _simultaneous(),
+    _fast_open(),
+)
 """In the recommended order."""

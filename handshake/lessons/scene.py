@@ -79,6 +79,9 @@ class Lesson:
     played: tuple[Scene, ...] = ()
     """All that happened, where `scenes` are a choice of it; empty where they are all."""
 
+    options: bool = False
+    """Whether the options of a SYN are shown rather than its numbers."""
+
     def until(self, index: int) -> tuple[Scene, ...]:
         """Return what happened in the same part, up to and including the scene with this number."""
         scene, played = self.scenes[index], self.played or self.scenes

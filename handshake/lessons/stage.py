@@ -18,6 +18,7 @@ from handshake.endpoint.tcp_socket import TcpSocket
 from handshake.events import Change, Role
 from handshake.lessons.scene import Moment, Scene
 from handshake.lessons.simulation import Simulation
+from handshake.packet.checksum import checksummed
 from handshake.tcp import ControlBlock, Endpoint, Flags, Observed, Offer, Seq, State
 from handshake.tcp.segment import differing_fields
 from handshake.units import NS_PER_SECOND
@@ -30,11 +31,7 @@ if TYPE_CHECKING:
 
 CLIENT: Final = Endpoint.of("192.0.2.10", 49152)
 SERVER: Final = Endpoint.of("198.51.100.7", 80)
-ISS: Final = {Role.CLIENT: Seq(1000), Role.SERVER: Seq(5000)}
 TICKS: Final = {Role.CLIENT: 1000, Role.SERVER: 9000}
-_SERVER_WINDOW: Final = 65160
-"""What Linux advertises in a SYN-ACK over Ethernet, in octets."""
-
 _LINUX: Final = Offer(mss=1460, window_scale=7, sack_permitted=True, timestamps=True)
 
 
@@ -57,6 +54,15 @@ class Conditions:
 
     offers: tuple[Offer, Offer] = (_LINUX, _LINUX)
     """What the client's host and the server's host offer in their SYNs."""
+
+    numbers: tuple[Seq, Seq] = (Seq(1000), Seq(5000))
+    """The initial sequence numbers of client and server."""
+
+    data: bytes = b""
+    """What the client's program sends with connect(), by Fast Open, if it has a cookie."""
+
+    fast_open: bytes = b""
+    """The server's secret of Fast Open cookies; empty where it has no Fast Open."""
 
     crossing: bool = False
     """Whether the server's program connects, too, instead of listening (simultaneous open)."""
@@ -106,18 +112,19 @@ class Stage:
         self.client = TcpSocket(
             local=CLIENT,
             remote=SERVER,
-            iss=ISS[Role.CLIENT],
+            iss=given.numbers[0],
             offer=given.offers[0],
             ticks=TICKS[Role.CLIENT],
             timeouts=Timeouts(retries=given.retries + given.linear, linear=given.linear),
+            options=ClientOptions(data=given.data),
         )
         self.listener = ListeningSocket(
             local=SERVER,
-            isn=lambda *_: ISS[Role.SERVER],
+            isn=lambda *_: given.numbers[1],
             offer=given.offers[1],
             ticks=TICKS[Role.SERVER],
             backlog=given.backlog,
-            options=ClientOptions(window=_SERVER_WINDOW),
+            fast_open=given.fast_open,
             cookies=SynCookies(bytes(16)) if given.cookies else None,
         )
         listeners = {} if given.closed or given.crossing else {SERVER: self.listener}
@@ -127,7 +134,7 @@ class Stage:
             self.server = TcpSocket(
                 local=SERVER,
                 remote=CLIENT,
-                iss=ISS[Role.SERVER],
+                iss=given.numbers[1],
                 offer=given.offers[1],
                 ticks=TICKS[Role.SERVER],
             )
@@ -164,6 +171,15 @@ class Stage:
             return ()
 
         self.call(name, seconds, Role.SERVER, flooded)
+
+    def forge(self, name: str, seconds: float, segment: Segment) -> None:
+        """Let a segment arrive at the client that its sender address did not send."""
+
+        def forged(at: int) -> Segments:
+            observed = Observed(checksummed(segment), at, checksum_ok=True)
+            return self.hosts[Role.CLIENT].receive(observed, at)
+
+        self.call(name, seconds, Role.CLIENT, forged)
 
     def accept(self, seconds: float) -> None:
         """Let the server's program call `accept`."""

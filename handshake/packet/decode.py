@@ -165,17 +165,27 @@ def _ordinary_6(data: Octets, length: int) -> Fields | None:
 def observed(frame: Frame, fields: Fields) -> Observed:
     """Return the fields of this frame as an Observed, with payload, packet and checksum."""
     source, destination = fields[0], fields[1]
-    ends = _endpoint(source, fields[2]), _endpoint(destination, fields[3])
-    ttl, ip, tcp, end, whole, via = fields[10:]
+    tcp, end, whole = fields[12], fields[13], fields[14]
+    octets = bytes((frame.data if whole is None else whole)[tcp:end])
+    right = None if len(octets) < end - tcp else not checksum(source, destination, octets)
+    return observed_as(frame, fields, frame.length, fields[15], checksum_ok=right)
+
+
+def observed_as(
+    frame: Frame, fields: Fields, length: int, via: tuple[str, ...], *, checksum_ok: bool | None
+) -> Observed:
+    """Return the same where its length on the wire, its way and its checksum are known."""
+    ends = _endpoint(fields[0], fields[2]), _endpoint(fields[1], fields[3])
+    ttl, ip, tcp, end, whole = fields[10:15]
     packet = bytes((frame.data if whole is None else whole)[ip:end])
-    octets, length = packet[tcp - ip :], end - tcp
+    octets = packet[tcp - ip :]
     return Observed(
-        segment=Segment.parse(ends[0].address, ends[1].address, octets, length, ends),
+        segment=Segment.parse(ends[0].address, ends[1].address, octets, end - tcp, ends),
         at=frame.time,
         frame=frame.number,
-        length=frame.length,
+        length=length,
         ttl=ttl,
-        checksum_ok=None if len(octets) < length else not checksum(source, destination, octets),
+        checksum_ok=checksum_ok,
         packet=packet,
         via=via,
     )

@@ -6,9 +6,10 @@ import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.packet.checksum import segment_ok
+from handshake.packet.decode import observed as observe
+from handshake.packet.decode import observed_as
 from handshake.packet.frame import Frame
 from handshake.packet.layer import IPV4, IPV6
-from handshake.tcp import Observed
 from handshake.tcp.copy import changed
 from handshake.tcp.segment import WRONG_UDP
 from handshake.units import SYN_BIT, TCP
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from handshake.packet.decode import Decoder
     from handshake.packet.layer_parser import Fields
+    from handshake.tcp import Observed
 
 ETHERNET: Final = 1
 PLAIN_V6_OCTETS: Final = 74
@@ -193,12 +195,18 @@ def observed(
     for at, number, length, packed, octets in layout.record.iter_unpack(records):
         captured, check = packed >> 2, packed & 3
         data = octets[:captured].ljust(captured, b"\0")
-        found = decoder.observed(Frame(number, at, 0, ETHERNET, length, data, 0))
+        frame = Frame(number, at, 0, ETHERNET, length, data, 0)
+        fields = decoder.fields(frame)
         # The lengths in the headers were not checked before.
-        if not isinstance(found, Observed):
+        if not isinstance(fields, tuple):
             continue
         if captured > layout.octets:
-            found = changed(found, checksum_ok=None if not check else check == _RIGHT)
+            # What is not kept was verified when it was packed.
+            right = None if not check else check == _RIGHT
+            wire = length + framing.shift
+            yield observed_as(frame, fields, wire, framing.via, checksum_ok=right)
+            continue
+        found = observe(frame, fields)
         if framing is not UNTAGGED:
             found = changed(found, length=length + framing.shift, via=framing.via)
         yield found
@@ -206,8 +214,8 @@ def observed(
 
 def last_at(layout: FrameLayout, records: bytes | bytearray) -> int:
     """Return the time of the last record."""
-    (at,) = struct.unpack_from(">Q", records, len(records) - layout.record.size)
-    return int(at)
+    begin = len(records) - layout.record.size
+    return int.from_bytes(records[begin : begin + 8], "big")
 
 
 def last_number(layout: FrameLayout, records: bytes | bytearray) -> int:

@@ -312,15 +312,20 @@ def connect(
     *,
     timeouts: Timeouts | None = None,
     options: ClientOptions | None = None,
+    tick: Callable[[], None] | None = None,
 ) -> Result:
-    """Probe one address of a target: the kernel makes the connection."""
+    """Probe one address of a target: the kernel makes the connection.
+
+    `tick` is called after each wait, of 0.2 s at most.
+    """
     with _kernel_connections(timeouts, options) as connections:
         with signals_blocked():
             found = connections.begin(target, remote)
         if isinstance(found, Result):
             return found
         for _ in Driver(connections).drive(lambda: bool(connections.ended)):
-            pass
+            if tick is not None:
+                tick()
         (result,) = connections.results()
         return result
 

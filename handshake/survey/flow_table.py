@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from functools import partial
 from heapq import nlargest
 from itertools import chain, count, islice
-from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from handshake.packet import packed_frames
 from handshake.packet.decode import observed
@@ -13,12 +14,12 @@ from handshake.packet.packed_frames import UNTAGGED
 from handshake.survey import runs
 from handshake.survey.flow import Flow, key_of, other_way, was_given_up
 from handshake.survey.learn import learn
-from handshake.survey.parallel import in_halves
+from handshake.survey.results import MUCH, Results
 from handshake.tracker import PairTracker, learn_connection, summarize
 from handshake.units import ACK_BIT, NS_PER_SECOND, SYN_BIT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from handshake.capture.columns import Chunk
     from handshake.diagnosis import Others
@@ -29,14 +30,11 @@ if TYPE_CHECKING:
     from handshake.record import Record
     from handshake.survey.chunk_items import ChunkItems
     from handshake.survey.group_columns import FlowGroup
-    from handshake.survey.models import Models
     from handshake.tcp import Observed
     from handshake.tcp.icmp import IcmpError
     from handshake.tracker import Connection
 
     _Ended: TypeAlias = tuple[Record, Connection | None]
-
-_Result = TypeVar("_Result")
 
 QUIET: Final = 120 * NS_PER_SECOND
 """Nanoseconds in which more segments of an ended connection may follow its last one.
@@ -44,17 +42,8 @@ QUIET: Final = 120 * NS_PER_SECOND
 Linux never waits longer than this before it retransmits (TCP_RTO_MAX).
 """
 
-MOST_KEPT: Final = 64 << 20
+MOST_KEPT: Final = 48 << 20
 """Octets of packed frames kept; beyond that the largest flows are tracked step by step."""
-
-_MUCH: Final = 50_000 * packed_frames.V4.record.size
-"""Octets of packed frames from which a second process pays."""
-
-MUCH: Final = 2_500 * packed_frames.V4.record.size
-"""Octets of packed frames from which it pays to load numpy."""
-
-_TOGETHER: Final = 4 << 20
-"""Octets of packed frames that are looked at together."""
 
 _OVER: Final = frozenset({"fin", "rst-by-client", "rst-by-server"})
 """How a connection that has ended was closed."""
@@ -119,18 +108,16 @@ class FlowTable:
 
         self._decoder = decoder
         self._chunks: ChunkItems | None = None
-        self._columns_from = columns_from
         self._every = every
         self._dedup = dedup
         self._others = others
-        self._share = share and not every
-        self._models: Models | None = None
+        self._results = Results(decoder, others, every=every, share=share, least=columns_from)
         self._flows: dict[bytes, Flow] = {}
         """By addresses and ports, as either direction has them."""
 
         self._numbers = count()
         self._ready: list[_Ended] = []
-        self._dropped: dict[bytes, int] = {}
+        self._dropped: OrderedDict[bytes, int] = OrderedDict()
         """The last connection number of each dropped flow."""
 
         self._most_kept = self._room = most_kept
@@ -170,7 +157,7 @@ class FlowTable:
         self.whole = True
         flows = sorted(self._all(), key=lambda flow: flow.last_number)
         self._learn(flows)
-        for flow, ended in self._results(self._last, flows):
+        for flow, ended in self._results.of(self._last, flows, self._octets()):
             yield from ended or ()
             self._forget(flow)
 
@@ -192,6 +179,7 @@ class FlowTable:
         if self.begin is None:
             self.begin = int(chunk.times[0])
         chunks = self._chunks = self._chunks or ChunkItems(self._decoder)
+        self._results.in_columns = True
 
         def singly(group: FlowGroup) -> int:
             """Return how many frames of a group must be taken one by one."""
@@ -294,7 +282,8 @@ class FlowTable:
         # The reader goes on to append to the same buffer.
         records = bytes(flow.records)
         flow.records.clear()
-        runs.feed(flow.tracker, partial(self._feed, flow), flow, records, self._decoder)
+        one, decoder = partial(self._feed, flow), self._decoder
+        runs.feed(flow.tracker, one, flow, records, decoder, in_columns=self._results.in_columns)
 
     def _tracker(self, flow: Flow) -> PairTracker:
         return PairTracker(numbers=chain((flow.number,), self._numbers), reused=flow.reused)
@@ -347,36 +336,14 @@ class FlowTable:
         if self._others is not None:
             learn(self._others, flows, self._decoder)
 
-    def _shaped(self, flows: list[Flow]) -> list[Record | None]:
-        """Return the record of each flow of which a model gives it."""
-        if self._models is None:
-            if self._every or (self._chunks is None and self._octets() < self._columns_from):
-                return [None] * len(flows)
-            from handshake.survey.models import Models
-
-            self._models = Models(self._decoder, self._others)
-        return self._models.records(flows)
-
-    def _results(
-        self, work: Callable[[Flow, Record | None], list[_Ended] | None], flows: list[Flow]
-    ) -> Iterator[tuple[Flow, list[_Ended] | None]]:
-        """Yield what `work` returns for each flow, and the record that a model gives of it."""
-        for batch in _batches(flows):
-            found = self._shaped(batch)
-            # Only what a tracker must follow is worth a second process.
-            left = [flow for flow, known in zip(batch, found, strict=True) if known is None]
-            tracked = self._shared(lambda flow: work(flow, None), left)
-            for flow, known in zip(batch, found, strict=True):
-                yield flow, next(tracked) if known is None else work(flow, known)
-            tracked.close()
-
     def _release(self, quiet: int) -> Iterator[_Ended]:
         """Drop flows that ended more than `quiet` nanoseconds ago; yield their records."""
-        now = self._now()
+        seen = [(flow.last_at, flow) for flow in self._all()]
+        # A time that two flows show has come: one time stamp alone may be wrong.
+        latest = nlargest(2, (at for at, _ in seen))
+        until = latest[1] - quiet if len(latest) == 2 else 0
         flows = [
-            flow
-            for flow in self._all()
-            if flow.looked_at != len(flow.records) + 1 and now - flow.last_at > quiet
+            flow for at, flow in seen if at < until and flow.looked_at != len(flow.records) + 1
         ]
         # So soon, what has not ended may still be answered.
         self._learn(flows if quiet >= QUIET else [flow for flow in flows if flow.ended])
@@ -389,7 +356,7 @@ class FlowTable:
             ended = follow(flow)
             return None if ended is None else self._with_earlier(ended)
 
-        for flow, ended in self._results(work, flows):
+        for flow, ended in self._results.of(work, flows, self._octets()):
             if ended is None:
                 # Until more segments follow, there is no need to look again.
                 if quiet >= QUIET:
@@ -398,18 +365,6 @@ class FlowTable:
             self._drop(flow)
             self.waited = min(self.waited, quiet)
             yield from ended
-
-    def _now(self) -> int:
-        """Return a time that two flows show has come: one time stamp alone may be wrong."""
-        latest = nlargest(2, (flow.last_at for flow in self._all()))
-        return latest[1] if len(latest) == 2 else 0
-
-    def _shared(
-        self, work: Callable[[Flow], _Result], flows: list[Flow]
-    ) -> Generator[_Result, None, None]:
-        """Yield the result of `work` for each flow, with two processes if there is much to do."""
-        much = sum(len(flow.records) for flow in flows) >= _MUCH
-        return in_halves(work, flows, share=much and self._share)
 
     def _over(self, flow: Flow) -> _Ended | None:
         """Return the record of a flow that has ended, after a long inactivity."""
@@ -442,7 +397,7 @@ class FlowTable:
             self._buffers.pop(key, None)
             self._dropped[key] = flow.last_number
         while len(self._dropped) > _REMEMBERED:
-            del self._dropped[next(iter(self._dropped))]
+            self._dropped.popitem(last=False)
 
     def _make_room(self, frame: Frame) -> Iterator[_Ended]:
         """Keep less: drop what has surely ended, then track the largest flows step by step.
@@ -465,17 +420,3 @@ class FlowTable:
 
     def _octets(self) -> int:
         return sum(len(flow.records) for flow in self._all())
-
-
-def _batches(flows: list[Flow]) -> Iterator[list[Flow]]:
-    """Yield flows in batches of about `_TOGETHER` octets."""
-    batch: list[Flow] = []
-    octets = 0
-    for flow in flows:
-        batch.append(flow)
-        octets += len(flow.records)
-        if octets >= _TOGETHER:
-            yield batch
-            batch, octets = [], 0
-    if batch:
-        yield batch

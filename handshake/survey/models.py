@@ -44,6 +44,9 @@ MOST_MODELS: Final = 8192
 _AT_ONCE: Final = 1 << 15
 """Segments that are looked at together."""
 
+_MOST: Final = 1 << 17
+"""Segments of one flow that are looked at: in columns they take some hundred octets each."""
+
 _FEWEST: Final = 3
 
 
@@ -106,7 +109,7 @@ class Models:
             mine = [(at, flow) for at, flow in waiting if flow.layout is layout]
             for fewest, most, add in (
                 (1, _FEWEST - 1, self._add_attempts),
-                (_FEWEST, _AT_ONCE, self._add),
+                (_FEWEST, _MOST, self._add),
             ):
                 for chosen in _batches(mine, fewest, most):
                     seen = segments(layout, [flows[each].records for each in chosen])
@@ -156,7 +159,8 @@ class Models:
     def _model(self, flow: Flow, parts: RecordParts) -> _ShapeModel | None:
         """Return the model that a flow is for its shape; None if there is more to its record."""
         tracker = PairTracker()
-        runs.feed(tracker, tracker.feed, flow, bytes(flow.records), self._decoder)
+        records = bytes(flow.records)
+        runs.feed(tracker, tracker.feed, flow, records, self._decoder, in_columns=True)
         connection = tracker.connection
         if connection is None or connection.number or connection.segments != sum(parts.segments):
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from handshake.record import Finding, nanoseconds
@@ -37,7 +38,7 @@ class NatSides:
     """Remembers connections by their initial sequence numbers, which most NATs leave alone."""
 
     def __init__(self) -> None:
-        self._sides: dict[tuple[int, int], _Side] = {}
+        self._sides: OrderedDict[tuple[int, int], _Side] = OrderedDict()
 
     def paired(
         self, ended: Iterable[tuple[Record, _Rest]], at_end: Callable[[], bool]
@@ -47,7 +48,7 @@ class NatSides:
         Where `at_end` tells that the capture is read, records are held back for a while, so that
         the connection before has the finding, too.
         """
-        held: dict[int, tuple[Record, _Rest]] = {}
+        held: OrderedDict[int, tuple[Record, _Rest]] = OrderedDict()
         for record, rest in ended:
             mine = _side(record)
             other = None if mine is None else self._other(mine)
@@ -62,7 +63,7 @@ class NatSides:
                 yield from held.values()
                 held.clear()
             elif len(held) > HELD:
-                yield held.pop(next(iter(held)))
+                yield held.popitem(last=False)[1]
         yield from held.values()
 
     def _other(self, mine: _Side) -> _Side | None:
@@ -72,7 +73,7 @@ class NatSides:
             return other
         self._sides[mine.isns] = mine
         if len(self._sides) > REMEMBERED:
-            del self._sides[next(iter(self._sides))]
+            self._sides.popitem(last=False)
         return None
 
 

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
+from handshake.capture.sink import MUCH as COLUMNS_FROM
 from handshake.diagnosis import Others
 from handshake.errors import CaptureError, UsageError
 from handshake.record import nanoseconds
@@ -193,6 +194,9 @@ class Records:
         from handshake.survey.workers import Died, Workers
 
         paths = self.paths
+        if any(_is_large(each) for each in paths):
+            # Once, before there are processes.
+            from handshake.survey import chunk_items, models  # noqa: F401
         workers = Workers(
             lambda at, watch: work[at](watch),
             len(paths),
@@ -351,6 +355,11 @@ def _records(
 def _is_read_once(path: str | Path) -> bool:
     """Whether `path` can be read only once: a pipe, standard input."""
     return str(path) == "-" or (Path(path).exists() and not Path(path).is_file())
+
+
+def _is_large(path: str | Path) -> bool:
+    """Whether `path` is a file that is read in columns."""
+    return Path(path).is_file() and Path(path).stat().st_size >= COLUMNS_FROM
 
 
 def _judged(first: list[Step], seen: Iterable[Observed]) -> list[Step]:

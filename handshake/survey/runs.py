@@ -40,6 +40,9 @@ _LEAST: Final = 4
 _MOST: Final = 256
 """Segments of one run: its frames are kept while one of them may still be looked at."""
 
+LONG: Final = 1024
+"""Segments from which it may pay to look at them in columns."""
+
 _FAR: Final = 1 << 24
 """Octets acknowledged at once that may be another numbering (`findings.data.FAR`)."""
 
@@ -58,10 +61,15 @@ def feed(
     flow: Flow,
     records: bytes,
     decoder: Decoder,
+    *,
+    in_columns: bool,
 ) -> None:
-    """Give packed frames to a tracker: runs at once, other segments to `one`, which feeds it."""
+    """Give packed frames to a tracker: runs at once, other segments to `one`, which feeds it.
+
+    Long runs are found in columns where numpy is loaded anyway.
+    """
     layout, framing = flow.layout, flow.framing
-    size, base, alone = layout.record.size, 0, 0
+    size, base, alone, columns_at = layout.record.size, 0, 0, 0
     while base < len(records):
         if not alone and len(records) - base >= _LEAST * size:
             start = tracker.start()
@@ -69,17 +77,32 @@ def feed(
             if start is not None:
                 source = Source(layout, framing, decoder)
                 find = _find_doubled if start.doubled else _find
+                if in_columns and base >= columns_at and len(records) - base >= LONG * size:
+                    columns_at = base + LONG * size
+                    find = find if start.doubled else _find_long
                 run = find(source, records, base, start, _keys(tracker))
+                if run is not None and run.count > _MOST:
+                    columns_at = 0
             if run is not None and run.count >= _LEAST:
                 tracker.skip(run)
                 base += run.packets * size
-                alone = 0 if run.count == _MOST else 1
+                alone = 0 if run.count >= _MOST else 1
                 continue
             alone = 1 if run is None else run.packets + 1
         alone = max(0, alone - 1)
         for each in packed_frames.observed(layout, records[base : base + size], decoder, framing):
             one(each)
         base += size
+
+
+def _find_long(
+    source: Source, records: bytes, base: int, start: RunStart, keys: tuple[bytes, bytes]
+) -> Run | None:
+    """Return the same, in columns if the run is a simple one."""
+    from handshake.survey.run_columns import find_long
+
+    run = find_long(source, records, base, start, keys)
+    return _find(source, records, base, start, keys) if run is None else run
 
 
 def _find(
@@ -235,45 +258,58 @@ def _find_doubled(
     source: Source, records: bytes, base: int, start: RunStart, keys: tuple[bytes, bytes]
 ) -> Run | None:
     """Return the same of packets that are captured more than once."""
-    size = source.layout.record.size
+    layout, hops, client = source.layout, start.hops, keys[0]
+    size, four = layout.record.size, layout is V4
     originals, passing = bytearray(), []
-    hops = start.hops
-    # The last packet of each end that is no copy, and its identification.
-    last, numbers = [b"", b""], [each.number for each in start.ends]
-    chosen = records[base : base + 2 * _MOST * size]
-    for at in range(0, len(chosen), size):
-        record = chosen[at : at + size]
-        fields = source.layout.segment.unpack(record)
-        me = int(fields[7] != keys[0])
-        constant = start.ends[me].constant
-        copy = bool(last[me]) and _is_copy(source.layout, last[me], record, hops, constant=constant)
-        if copy and _length(source.layout, fields):
-            hops = source.layout.segment.unpack(last[me])[6] - fields[6]
-        if not copy:
-            number = fields[5] if source.layout is V4 else 0
+    # The last packet of each end that is no copy: its fields, and where it is; and its
+    # identification.
+    last: list[tuple[tuple[Any, ...], int] | None] = [None, None]
+    numbers = [each.number for each in start.ends]
+    at = base
+    chosen = memoryview(records)[base : base + 2 * _MOST * size]
+    for fields in layout.segment.iter_unpack(chosen):
+        me = 0 if fields[7] == client else 1
+        before, constant = last[me], start.ends[me].constant
+        copy = (
+            before is not None
+            # endpoints, SEQ, ACK and control bits
+            and before[0][7:11] == fields[7:11]
+            and _is_copy(layout, records, before, (fields, at), hops, constant=constant)
+        )
+        if before is not None and copy:
+            if _length(layout, fields):
+                hops = before[0][6] - fields[6]
+        else:
+            number = fields[5] if four else 0
             if number and number == numbers[me] and not constant:
                 break  # from here on identifications tell nothing
-            last[me], numbers[me] = record, number
-            originals += record
+            last[me], numbers[me] = (fields, at), number
+            originals += records[at : at + size]
         passing.append((fields, copy))
+        at += size
     run = _find(source, bytes(originals), 0, start, keys)
     if run is not None:
-        _add_copies(run, source, keys[0], records[base:], passing)
+        _add_copies(run, source, client, records[base:], passing)
     return run
 
 
 def _is_copy(
-    layout: FrameLayout, before: bytes, after: bytes, hops: int | None, *, constant: bool
+    layout: FrameLayout,
+    records: bytes,
+    before: tuple[tuple[Any, ...], int],
+    after: tuple[tuple[Any, ...], int],
+    hops: int | None,
+    *,
+    constant: bool,
 ) -> bool:
-    """Whether a packet is the one before it again, as `tracker.copies` tells.
+    """Whether a packet is one with the same numbers again, as `tracker.copies` tells.
 
-    `hops` is how many hops the points of the capture are apart.
+    Both are given by their fields, and where they are in `records`. `hops` is how many hops the
+    points of the capture are apart.
     """
-    one, two = layout.segment.unpack(before), layout.segment.unpack(after)
+    (one, first), (two, second) = before, after
     if (
-        # endpoints, SEQ, ACK and control bits
-        one[7:11] != two[7:11]
-        or _length(layout, one) != _length(layout, two)
+        _length(layout, one) != _length(layout, two)
         or not 0 <= two[0] - one[0] < SOONEST_TIMER
         or two[3] >> 2 < layout.tcp + (two[10] >> 10 & 60)
     ):
@@ -284,8 +320,8 @@ def _is_copy(
     # window and urgent pointer
     if not apart or (one[11], one[13]) != (two[11], two[13]):
         return False
-    options, end = HEAD + layout.tcp + 20, HEAD + min(one[3] >> 2, two[3] >> 2)
-    if before[options:end] != after[options:end]:
+    begin, end = HEAD + layout.tcp + 20, HEAD + min(one[3] >> 2, two[3] >> 2, layout.octets)
+    if records[first + begin : first + end] != records[second + begin : second + end]:
         return False
     return bool(_length(layout, two)) or apart == hops
 

@@ -87,6 +87,12 @@ class LessonScreen:
         title = title_line(self.place, self.text.title, (self.step, self.words), width, self.glyphs)
         return [title, *self._sockets(width), *self._header(width)]
 
+    def drawing(self, width: int, _: int | None) -> list[Text]:
+        """Return the picture of the step as a part of a file."""
+        shown = ss_lines(self.place.scene, self.words, width, self.glyphs)
+        figure = [line(self.glyphs.spell(row)) for row in self.step.figure]
+        return [*self._sockets(width), *self._header(width), *shown, *figure]
+
     def told(self, width: int) -> list[Text]:
         """Return what a text to read says below the picture: what `ss` shows, why, and more."""
         lines = [*ss_lines(self.place.scene, self.words, width, self.glyphs), *self.why(width)]

@@ -149,12 +149,13 @@ class SocketBox:
         if block.offered is None:
             return self.glyphs.dash, "dim"
         agreed = block.peer_offered is not None
-        text = _agreed(block) if agreed else f"{self.words['offers']} {_offered(block.offered)}"
+        text = _agreed(block) if agreed else f"{self.words['offers']} {offered(block.offered)}"
         new = "peer_offered" if agreed else "offered"
         return (f"*{text}", "changed") if new in self.change.changed else (text, "field.value")
 
 
-def _offered(offer: Offer) -> str:
+def offered(offer: Offer) -> str:
+    """Return what a SYN offers, in short."""
     found = [f"mss {offer.mss}"] if offer.mss is not None else []
     found += [f"ws {offer.window_scale}"] if offer.window_scale is not None else []
     found += ["sack"] if offer.sack_permitted else []

@@ -9,6 +9,7 @@ from rich.cells import cell_len
 
 from handshake.events import Role
 from handshake.lessons import LessonText, Moment, ScreenText, StepText
+from handshake.tcp import Flags, Offer
 from handshake.units import NS_PER_MS, NS_PER_SECOND
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.layout import centre, fit, line
@@ -21,6 +22,7 @@ from handshake.view.lesson import (
     ss_lines,
     title_line,
 )
+from handshake.view.lesson_box import offered
 from handshake.view.theme import style_of
 
 if TYPE_CHECKING:
@@ -75,11 +77,15 @@ class LadderLessonScreen:
         rungs = self._rungs(width)[-max(1, room - len(shown) - 2) :]
         return [title, self._heads(width), *rungs, *shown]
 
+    def drawing(self, width: int, before: int | None) -> list[Text]:
+        """Return the rungs of the ladder since the step `before` this one, and what `ss` shows."""
+        return [self._heads(width), *self._rungs(width, before), *self._shown(width)]
+
     def told(self, width: int, before: int | None) -> list[Text]:
         """Return the step as a part of a text: what happened since the step `before` it."""
         title = f"{self.place.index + 1}. {self.step.title}"
         lines = [line((self.glyphs.spell(title), "title")), line()]
-        lines += [self._heads(width), *self._rungs(width, before), *self._shown(width), line()]
+        lines += [*self.drawing(width, before), line()]
         question = self.step.question
         if question is None:
             return [*lines, *self.why(width)]
@@ -111,9 +117,10 @@ class LadderLessonScreen:
 
     def _heads(self, width: int) -> Text:
         client, server = self.words["client"], self.words["server"]
+        sent_at = self.words["sent_at"]
         gap = width - _TIME - 2 * _STATE - 3
         return line(
-            fit("ms".rjust(_TIME - 1), _TIME),
+            fit(" " * max(0, _TIME - 1 - cell_len(sent_at)) + sent_at, _TIME),
             (fit(client, _STATE), "client"),
             " " * (gap + 3),
             (fit(server, _STATE), "server"),
@@ -168,13 +175,17 @@ class LadderLessonScreen:
         seg, glyphs = scene.segment, self.glyphs
         if seg is None:
             return line((fit(glyphs.spell(self._call(scene)), width, glyphs.ellipsis), "dim"))
-        label = f" {seg.flags} seq={seg.seq}"
+        label = f" {seg.flags & ~Flags.PSH} seq={seg.seq}"
         label += "" if seg.ack is None else f" ack={seg.ack}"
+        if seg.syn and self.place.lesson.options:
+            label = f" {seg.flags} {offered(Offer.of(seg))}"
         label += f" data={seg.payload_length} " if seg.payload_length else " "
         lost = scene.moment is Moment.LOST
-        length = width if arrived else width * 2 // 3
+        length = width if arrived else min(width, max(width * 2 // 3, cell_len(label) + 6))
         rest = length - cell_len(label) - 2
         two = glyphs.rule(2)
+        if rest < 1:
+            label, two, rest = label.strip(), "", max(1, rest + 4)
         if scene.by is Role.CLIENT:
             arrow = f"{two}{label}{glyphs.right_arrow(rest, lost=lost)}"
             return line((fit(arrow, width), style_of(seg)))

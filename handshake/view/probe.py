@@ -74,8 +74,11 @@ class ProbeView:
         numbers = Numbers.of(self.steps)
         ladder = Ladder(self.steps, numbers, errors=self.result.errors, glyphs=self.glyphs)
         if self.verbose:
+            facts = facts or [line()] * bool(notes)
             rest = [row for note in notes for row in note]
             return [*head, line(), *ladder.lines(width), *facts, *rest]
+        if notes and not facts:
+            facts = [line()]
         room = _MOST - len(head) - 1 - len(facts)
         first, last, left = ladder.shortened(width, max(_LADDER, room - sum(map(len, notes))))
         drawn = [*first, *self._left(left, width), *last]

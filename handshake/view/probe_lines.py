@@ -146,7 +146,7 @@ class Kinds:
         found = cause(result)
         if result.verdict is Verdict.OPEN or found.code == "cause.other":
             return
-        kind = (result.verdict, found.code)
+        kind = (result.verdict, result.reason.code)
         self._counts[kind] += 1
         self._first.setdefault(kind, replace(result, segments=(), errors=()))
 

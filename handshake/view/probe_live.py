@@ -38,6 +38,8 @@ class LiveView:
 
     glyphs: Glyphs = UNICODE
     language: str = messages.ENGLISH
+    seconds: float | None = None
+    """How long the kernel has been connecting; None where it does not."""
 
     def lines(self, width: int, height: int) -> list[Text]:
         """Return heading, the latest segments, and what it waits for, in a size."""
@@ -70,6 +72,9 @@ class LiveView:
 
     def _status(self) -> str:
         waiting = self.waiting
+        if self.seconds is not None:
+            seconds = f"{self.seconds:.1f}"
+            return probe_message("live.connect", seconds=seconds).said(self.language)
         if waiting is None:
             return probe_message("live.ending").said(self.language)
         values = {"sent": waiting.sent, "most": waiting.most, "left": f"{waiting.left:.1f}"}
@@ -81,6 +86,9 @@ class LiveView:
 
     def _known(self) -> str:
         """Return the most that the packets show."""
+        if self.seconds is not None:
+            seconds = f"{self.seconds:.1f}"
+            return probe_message("known.connect", seconds=seconds).said(self.language)
         received = [each.segment for each in self.steps if incoming(each)]
         sent = sum(Flags.SYN in e.segment.flags for e in self.steps if not incoming(e))
         if self.waiting is not None:

@@ -120,7 +120,7 @@ class TraceView:
         if end is None and last is not None and last.error is not None:
             icmp = "icmp6" if ":" in trace.address else "icmp"
             command = f"{self.shell.sudo}tcpdump -ni any 'tcp port {trace.port} or {icmp}'"
-            return command, self._say("next.behind", address=last.error.sender)
+            return command, self._say("next.behind")
         return None
 
     def _rows(self) -> list[Text]:

@@ -57,7 +57,7 @@ def test_a_pipe_gets_the_whole_lesson_as_text() -> None:
 
 def test_one_step_as_text_in_ascii() -> None:
     assert demo("connect", "--step", "9", "--ascii").stdout.splitlines() == [
-        " 1/6  Connecting to a server                step 9/9 . both ends are ESTABLISHED",
+        " 1/10  Connecting to a server               step 9/9 . both ends are ESTABLISHED",
         "+- CLIENT socket fd 3 ---------+                +- SERVER socket fd 5 ---------+",
         "| state ESTABLISHED            |                | state -> ESTABLISHED         |",
         "| local 192.0.2.10:49152       |      ACK       | local 198.51.100.7:80        |",
@@ -76,13 +76,13 @@ def test_one_step_as_text_in_ascii() -> None:
         "+---------------------------------------------------------------+",
         " CLIENT     ss -tan  ESTAB       0      0  192.0.2.10:49152     198.51.100.7:80",
         " SERVER     ss -tan  ESTAB       0      0  198.51.100.7:80      192.0.2.10:49152",
-        " Why The server's entry becomes a whole socket, and accept() returns it: fd 5.",
-        " No wire was joined. Each kernel wrote down the same few numbers, and from now",
-        " on headers carry them, sockets keep them. Both programs have control again and",
-        " may talk.",
-        " What each side knows of the other came from three headers: ports, sequence",
-        " number, window, options. What it does with them (buffers, timers, state) is",
-        " its own affair, and no header tells of it.",
+        " Why The kernel has completed the handshake without the program. The entry",
+        " becomes a full socket, and accept() returns it: fd 5. No wire was joined: each",
+        " kernel wrote down the same few numbers. The server's program has control",
+        " again, too, and both may send.",
+        " Each side learned the other's number, window and options from the headers that",
+        " it received; the client knew the server's address and port from its program.",
+        " Buffers, timers and state are each side's own affair: no header tells of them.",
     ]
 
 
@@ -139,7 +139,7 @@ def test_keys_lead_through_the_lesson() -> None:
             (RIGHT, "step 9/9"),
             ("f", "Source Port: Which socket at the sender"),
             ("f", "Destination Port: Which socket"),
-            ("\x1b", " Why The server's entry becomes a whole socket"),
+            ("\x1b", " Why The kernel has completed the handshake"),
             ("h", "one step on, one step back"),
             ("h", "step 9/9"),
             ("L", "단계 9/9 · 양쪽 모두 ESTABLISHED"),
@@ -213,5 +213,5 @@ def test_the_lessons_are_listed_with_what_is_done() -> None:
         terminal.see("아닙니다. 1000:")
         terminal.press("q")
         assert terminal.end() == 0
-    line = demo("--list").stdout.splitlines()[1]
+    line = demo("--list").stdout.splitlines()[NAMES.index("loss")]
     assert line == "loss       When a segment is lost  (step 2/12, 0 of 3 right)"

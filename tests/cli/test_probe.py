@@ -194,6 +194,23 @@ def test_it_speaks_the_language_of_the_locale(
     assert done.stdout.startswith(f"{title}  no-such-host.invalid:80\n")
 
 
+@pytest.mark.parametrize(
+    ("words", "locale", "error"),
+    [
+        (["probe", "host"], KOREAN, "error: host: 포트가 없다: host:443처럼 쓸 것"),
+        (["probe", "host", "--lang", "ko"], {}, "error: host: 포트가 없다: host:443처럼 쓸 것"),
+        (["probe", "host", "--lang=en"], KOREAN, "error: host: no port: write host:443"),
+        (["replay", "/nowhere"], KOREAN, "error: /nowhere: 그런 파일이 없다"),
+        (["probe", "h:1", "--lang", "fr"], {"LC_ALL": "C"}, "error: --lang fr: must be en or ko"),
+    ],
+)
+def test_errors_are_in_the_same_language(
+    words: list[str], locale: dict[str, str], error: str
+) -> None:
+    done = run(*words, **locale)
+    assert (done.returncode, done.stderr) == (2, f"{error}\n")
+
+
 def test_json_is_english_in_any_language(
     answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
 ) -> None:

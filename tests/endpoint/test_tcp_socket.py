@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from handshake.endpoint.listening_socket import ListeningSocket
@@ -288,6 +288,7 @@ CALLS = st.lists(
 
 @settings(max_examples=200)
 @given(lost=st.sets(st.integers(0, 30), max_size=10), calls=CALLS)
+@example(lost={0, 2, 4, 5, 6, 9, 10, 11, 12}, calls=[(Role.SERVER, "send", 1)])
 def test_all_data_arrives_in_spite_of_losses(
     lost: set[int], calls: list[tuple[Role, str, int]]
 ) -> None:

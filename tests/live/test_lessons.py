@@ -192,6 +192,50 @@ def crossed(ends: Ends) -> None:
     assert ends.states() == ("ESTABLISHED", "ESTABLISHED")
 
 
+def talked(ends: Ends) -> None:
+    ends.connect()
+    accepted = ends.accept()
+    time.sleep(0.2)
+    ends.client.send(b"GET")
+    time.sleep(0.3)
+    accepted.send(b"hello")
+    time.sleep(0.2)
+
+
+def in_small_pieces(ends: Ends) -> None:
+    server = ends.hosts[1]
+    server.ip(f"route change 10.77.0.0/24 dev {server.interfaces[0].name} advmss 536")
+    ends.connect()
+    accepted = ends.accept()
+    time.sleep(0.2)
+    ends.client.send(b"x" * 1200)
+    time.sleep(0.3)
+    accepted.send(b"x" * 1200)
+    time.sleep(0.2)
+
+
+def unscaled(ends: Ends) -> None:
+    ends.hosts[1].sysctl("net.ipv4.tcp_window_scaling", 0)
+    ends.connect()
+
+
+def bare(ends: Ends) -> None:
+    for name in ("window_scaling", "sack", "timestamps"):
+        ends.hosts[1].sysctl(f"net.ipv4.tcp_{name}", 0)
+    ends.connect()
+
+
+MSG_FASTOPEN: Final = 0x20000000
+
+
+def fast_open(ends: Ends) -> None:
+    for host in ends.hosts:
+        host.sysctl("net.ipv4.tcp_fastopen", 3)
+    ends.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, 5)
+    ends.client.sendto(b"GET", MSG_FASTOPEN, ("10.77.0.2", PORT))
+    time.sleep(0.2)
+
+
 PARTS: Final[dict[tuple[str, str], tuple[Callable[[Ends], None], str, int]]] = {
     ("loss", "syn"): (syn_lost, SYN, 2),
     ("loss", "answer"): (syn_lost, SYN_ACK, 1),
@@ -206,6 +250,12 @@ PARTS: Final[dict[tuple[str, str], tuple[Callable[[Ends], None], str, int]]] = {
     ("half-open", "usual"): (accepted, "", 0),
     ("half-open", "never"): (never_acknowledged, ACK, 99),
     ("simultaneous", "both"): (crossed, "", 0),
+    ("control", "usual"): (talked, "", 0),
+    ("options", "all"): (syn_lost, "", 0),
+    ("options", "small"): (in_small_pieces, "", 0),
+    ("options", "unscaled"): (unscaled, "", 0),
+    ("options", "bare"): (bare, "", 0),
+    ("fast-open", "first"): (fast_open, "", 0),
 }
 
 

@@ -77,3 +77,17 @@ def test_a_small_terminal_shows_the_latest_segments() -> None:
         lines = remains(seen)
     assert lines[0] == "NO ANSWER (filtered)  10.77.0.2:9"
     assert all(len(each) <= 40 for each in lines)
+
+
+@pytest.mark.live
+def test_the_kernel_connects_and_an_interrupt_says_for_how_long() -> None:
+    with (
+        pair() as (client, server),
+        drop(server, "input", "tcp dport 9"),
+        screen(client, "10.77.0.2:9", "--connect", "--timeout", "20") as seen,
+    ):
+        seen.see("connect(): waiting, ")
+        seen.process.send_signal(signal.SIGINT)
+        seen.see("INTERRUPTED  10.77.0.2:9")
+        seen.see("connect() has not ended after ")
+        assert seen.end() == 130

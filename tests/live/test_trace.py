@@ -97,7 +97,7 @@ def test_a_router_that_drops(version: int, tmp_path: Path) -> None:
     ):
         found = trace(hosts[0], f"{host}:{PORT}", "--timeout", "0.2")
     assert (found["verdict"], found["last"]) == ("dropped", 2)
-    assert str(found["reason"]).startswith(f"after hop 2, {routers[1]}, or ")
+    assert str(found["reason"]).startswith(f"after hop 2, {routers[1]} (or ")
     assert senders(found) == [*routers[:2], None, None, None, None]
     sent: dict[int, int] = {}
     for each in seen(wire):

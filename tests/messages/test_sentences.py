@@ -22,6 +22,7 @@ from handshake.diagnosis import CODES as DIAGNOSES
 from handshake.tracker.findings import CODES
 from handshake.tracker.findings.capture import _COUNTED
 from tests.messages.samples import (
+    ERRORS,
     EVENTS,
     FAMILIES,
     FINDINGS,
@@ -62,6 +63,17 @@ def test_a_translation_is_whole_and_names_the_same_values(language: str, family:
     named = {code: set(re.findall(r"\{([\w.]+)", text)) for code, text in own.items()}
     assert [each for each in own if not named[each] <= set(NAMED.findall(english[each]))] == []
     assert golden(family, language) == place(family, language).read_text("utf-8")
+
+
+def test_a_translation_may_lack_errors_but_invents_none() -> None:
+    path = Path(messages.__file__).parent / "ko" / "errors.toml"
+    english = messages.table("errors")
+    own = dict(flat(tomllib.loads(path.read_text("utf-8"))))
+    assert set(own) <= set(english)
+    named = {code: set(NAMED.findall(text)) for code, text in own.items()}
+    assert [each for each in own if not named[each] <= set(NAMED.findall(english[each]))] == []
+    for error in ERRORS:
+        assert error.said("ko")
 
 
 @pytest.mark.parametrize("language", TRANSLATED)

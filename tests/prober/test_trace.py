@@ -49,7 +49,7 @@ TRACES = {
     ),
     "dropped": (
         trace(passed(1), passed(2), *map(silent, range(3, 7)), final=silent(64)),
-        "after hop 2, 203.0.113.2, or by a later router that reports nothing",
+        "after hop 2, 203.0.113.2 (or by a silent router behind it)",
     ),
     "hidden": (
         trace(passed(1), *map(silent, range(2, 6)), final=answered(64, "RST")),

@@ -37,7 +37,7 @@ def by_tracker(path: Path) -> list[Record]:
 
 def shown_in_runs(path: Path, most_kept: int = MOST_KEPT) -> Shown:
     """Return what `list` shows where a tracker follows every connection, runs taken at once."""
-    flows = FlowTable(Decoder(), most_kept=most_kept, every=True)
+    flows = FlowTable(Decoder(), most_kept=most_kept, every=True, columns_from=0)
     found = (connection for _, connection in flows.records(read(path, flows)))
     return _shown(each for each in found if each is not None)
 

@@ -27,9 +27,9 @@ def tracked(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     found: list[object] = []
     feed = runs.feed
 
-    def counted(tracker: Any, one: Any, flow: Any, *rest: Any) -> None:
+    def counted(tracker: Any, one: Any, flow: Any, *rest: Any, in_columns: bool) -> None:
         found.append(flow)
-        feed(tracker, one, flow, *rest)
+        feed(tracker, one, flow, *rest, in_columns=in_columns)
 
     monkeypatch.setattr(runs, "feed", counted)
     return found

@@ -30,7 +30,7 @@ def drawn(view: LadderLessonScreen, width: int = 80) -> list[str]:
 def test_a_lost_syn() -> None:
     assert drawn(screen(find_lesson("loss"), 2, "en")) == [
         " 2/4  When a segment is lost                   step 3/12 · the third SYN arrives",
-        "       ms CLIENT                                                    SERVER",
+        " sent, ms CLIENT                                                    SERVER",
         "      0.0 SYN-SENT     the client's program calls connect()         LISTEN",
         "      0.0 SYN-SENT     ── SYN seq=1000 ───────────╳                 LISTEN",
         "                                    1 s pass",

@@ -27,11 +27,10 @@ def drawn(view: TraceView, width: int = 80) -> list[str]:
 
 def test_the_verdict_stands_first_and_each_hop_in_a_row() -> None:
     assert drawn(TraceView(DROPPED)) == [
-        "DROPPED  a.example:80 (198.51.100.7)  after hop 3, 203.0.113.3, or by a later",
-        "  router that reports nothing",
+        "DROPPED  a.example:80 (198.51.100.7)  after hop 3, 203.0.113.3 (or by a silent",
+        "  router behind it)",
         "  evidence 3 routers passed a SYN on; of 11 SYNs beyond, nothing came back",
-        "  next     sudo tcpdump -ni any 'tcp port 80 or icmp'  on 203.0.113.3, and",
-        "           behind it",
+        "  next     sudo tcpdump -ni any 'tcp port 80 or icmp'  there, and behind it",
         "",
         "   hop  from           rtt ms  came back          changed on the way",
         "     1  203.0.113.1      1.00  ttl-exceeded",

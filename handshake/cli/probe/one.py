@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -37,7 +39,8 @@ def show_one(
         with output.evidence() as evidence, ExitStack() as stack:
             probes: Iterable[Probe | Result]
             if opened is None:
-                probes = stack.enter_context(closing(kernel_results(target, timeouts, options)))
+                found = kernel_results(target, timeouts, options, screen)
+                probes = stack.enter_context(closing(found))
             else:
                 observer = evidence.observer
                 prober = Prober(timeouts, options, opened=opened, observer=observer)
@@ -53,16 +56,17 @@ def show_one(
 
 
 def kernel_results(
-    target: Target, timeouts: Timeouts, options: ClientOptions
+    target: Target, timeouts: Timeouts, options: ClientOptions, screen: ProbeScreen | None
 ) -> Generator[Probe | Result, None, None]:
-    """Yield the result of a connect() to each address of the target."""
+    """Yield the result of a connect() to each address of the target; the screen shows it."""
     from handshake.prober import Result, connect, probes
 
     for probe in probes(target, timeouts, options):
         if isinstance(probe, Result):
             yield probe
-        else:
-            yield connect(target, probe.remote, timeouts=timeouts, options=options)
+            continue
+        call = partial(connect, target, probe.remote, timeouts=timeouts, options=options)
+        yield call() if screen is None else screen.connect(probe, call)
 
 
 def _result(probe: Probe | Result) -> Result:
@@ -121,11 +125,34 @@ class ProbeScreen:
             self._print(view.sentences())
         return result
 
+    def connect(self, probe: Probe, call: Callable[..., Result]) -> Result:
+        """Show that the kernel connects; return the result of the call."""
+        began = time.monotonic()
+
+        def view() -> LiveView:
+            return replace(self._live(probe, []), seconds=time.monotonic() - began)
+
+        try:
+            if not self._is_live:
+                return call()
+            from handshake.cli.probe.live import LiveLadder
+
+            with LiveLadder(self._console, view) as ladder:
+                return call(tick=ladder.update)
+        except (KeyboardInterrupt, SystemExit):
+            width = self._console.width if self._console.is_terminal else None
+            self._print(view().interrupted(width))
+            raise
+
+    @property
+    def _is_live(self) -> bool:
+        return self._console.is_terminal and not self._console.is_dumb_terminal
+
     def _follow(self, probe: Probe, steps: list[Step]) -> None:
         """Append each step to `steps` as it passes, and show it where it can be seen."""
         if self._output.verbose:
             self._explain(probe, steps)
-        elif self._console.is_terminal and not self._console.is_dumb_terminal:
+        elif self._is_live:
             from handshake.cli.probe.live import LiveLadder
 
             with LiveLadder(self._console, partial(self._live, probe, steps)) as ladder:

@@ -1,0 +1,97 @@
+"""Lessons as files: everything in them, nothing from elsewhere, and text that stays text."""
+
+from __future__ import annotations
+
+import os
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+
+import pytest
+
+from handshake.export.lesson import LessonStep, html, markdown, worksheet
+from handshake.lessons import LANGUAGES, LESSONS, Lesson, Question, lesson_text, screen_text
+from tests.cli import preloaded
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOSTILE = '</pre><script>alert(1)</script> & "quoted"'
+QUESTION = Question("Which?", ("one", HOSTILE), "2", ("no", "yes"), "RFC 9293 3.4")
+NUMBER = Question("How many?", (), "7", ("seven",), "RFC 9293 3.4")
+STEPS = [
+    LessonStep(HOSTILE, ("a line", HOSTILE), ("Told.",), QUESTION),
+    LessonStep("Two", (), ("More.",), NUMBER),
+]
+WORDS = screen_text("en").screen
+
+
+class Page(HTMLParser):
+    """What stands in a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[str] = []
+        self.outside: list[str] = []
+        self.data = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append(tag)
+        self.outside += [value or "" for name, value in attrs if name in ("src", "href")]
+        if tag not in ("meta", "input"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.data += data
+
+
+def test_a_page_is_whole_and_asks_for_nothing_from_elsewhere() -> None:
+    text = html("A <title>", "Intro.", STEPS, WORDS, "en")
+    page = Page(text)
+    assert page.open == []
+    assert page.outside == []
+    assert "http" not in text
+    assert page.seen.count("script") == 1
+    assert page.seen.count("section") == 2
+    assert HOSTILE in page.data
+
+
+def test_markdown_and_a_worksheet() -> None:
+    read = markdown("Title", "Intro.", STEPS, WORDS)
+    assert read.startswith("# Title\n\nIntro.\n\n## 1. ")
+    assert "<details><summary>Answer</summary>\n\n7. seven (RFC 9293 3.4)" in read
+    blank, _, key = worksheet("Title", STEPS, WORDS).partition("page-break-after")
+    assert "[ ] 1. one" in blank
+    assert "seven" not in blank
+    assert "2. **7** seven (RFC 9293 3.4)" in key
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+def test_every_lesson_is_written(lesson: Lesson, language: str, tmp_path: Path) -> None:
+    text = lesson_text(lesson.name, language)
+    for ending in ("md", "html", "worksheet.md"):
+        path = tmp_path / f"lesson.{ending}"
+        found = preloaded.run(
+            ("demo", lesson.name, "--lang", language, "--export", str(path)), {**os.environ}
+        )
+        assert (found.returncode, found.stderr, found.stdout) == (0, "", "")
+        written = path.read_text("utf-8")
+        assert text.title in written
+        if ending == "html":
+            assert Page(written).seen.count("section") == len(lesson.scenes)
+            assert f'lang="{language}"' in written
+        elif ending == "md":
+            assert written.count("\n## ") == len(lesson.scenes)
+
+
+def test_another_ending_is_an_error() -> None:
+    found = preloaded.run(("demo", "loss", "--export", "lesson.pdf"), {**os.environ})
+    assert found.returncode == 2
+    assert found.stderr == (
+        "error: --export 'lesson.pdf': the name must end in .md, .html or .worksheet.md\n"
+    )
