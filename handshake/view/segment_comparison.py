@@ -44,7 +44,7 @@ class SegmentComparison:
         differing = sum(each.one != each.other for each in pairs)
         first, second = (f"segment {each.index} (d)" for each in (self.one, self.other))
         second = second.removesuffix(" (d)")
-        same = f"{differing} differ" if differing else "all fields are the same"
+        same = f"{differing} differ" if differing else "all alike"
         head = (f"  {same:<{_LABEL}}", "dim"), (fit(first, room), "title"), (second, "title")
         lines = [line(*head)]
         for name, one, other in pairs:
