@@ -48,7 +48,7 @@ def picture() -> str:
         at=STEP,
         numbers=Numbers.of(steps),
         name=CAPTURE.name,
-        keys="←/→ step  ↑/↓ connection  x hex  r relative/absolute seq  q quit",
+        keys=["←/→ step", "d compare", "f field", "x hex", "n next problem", "? keys", "q quit"],
     )
     console = Console(
         record=True,

@@ -39,6 +39,7 @@ from handshake.view.notation import Numbers
 from handshake.view.probe import ProbeView, heading
 from handshake.view.probe_lines import Kinds, ResultRow, Series
 from handshake.view.probe_live import LiveView
+from handshake.view.prompt import Prompt
 from handshake.view.record_lines import RecordLines
 from handshake.view.replay import Screen
 from handshake.view.table import Table
@@ -169,17 +170,19 @@ def test_screens_of_list_and_replay(evil: list[str]) -> None:
     for preview in (Preview(steps), Preview(problem=EVIL)):
         browser = Browser(
             table=Table(found, 150),
+            rows=found,
             selected=0,
             totals=Totals(found),
             title=EVIL,
-            state="",
-            keys=EVIL,
+            state=EVIL,
+            keys=[EVIL, EVIL, EVIL],
+            prompt=Prompt("filter", EVIL, 3, [EVIL]),
             preview=preview,
             captures=2,
             problem=EVIL,
         )
         drawn(browser.draw(40), 150)
-    screen = Screen(found[0], steps, 0, Numbers.of(steps), name=evil[0], keys=EVIL)
+    screen = Screen(found[0], steps, 0, Numbers.of(steps), name=evil[0], keys=[EVIL])
     assert r"a\x1b]0;b" in drawn(screen.draw(200, 40), 200)
 
 

@@ -4,40 +4,62 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from handshake.cli.background import Background
+from handshake.cli.comparison_browser import ComparisonBrowser
+from handshake.cli.group_browser import GroupBrowser
+from handshake.cli.line_editor import LineEditor
+from handshake.cli.listing import title
 from handshake.cli.player import Player
+from handshake.cli.step_reader import StepReader
 from handshake.errors import CaptureError, UsageError
-from handshake.query.order import order
-from handshake.query.parse import parse
-from handshake.query.problems import is_problem
-from handshake.query.totals import Totals
-from handshake.survey.step_log import StepLog
-from handshake.view.browser import PREVIEWED, Browser, Preview
+from handshake.messages import text
+from handshake.query.complete import complete
+from handshake.view.browser import Browser, Preview
+from handshake.view.help_page import LIST_MARKS, HelpPage
+from handshake.view.prompt import Prompt
 from handshake.view.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rich.console import RenderableType
 
+    from handshake.cli.listing import Listing
+    from handshake.cli.spool import Spool
+    from handshake.cli.step_reader import Readable
+    from handshake.cli.with_help import Helpful
     from handshake.record import Record
-    from handshake.survey import Records
+    from handshake.survey.step_log import StepLog
     from handshake.view.glyphs import Glyphs
-
-_ORDERS: Final = (
-    "start",
-    "outcome",
-    "-handshake.rtt",
-    "client.address,client.port",
-    "server.address,server.port",
-)
-"""The orders that `s` cycles through."""
-
-_OFTEN: Final = 0.05
-"""Seconds to wait at a time for the steps of a connection."""
 
 _READ_DELAY: Final = 0.1
 """Seconds without a key before the selected connection is read, so that scrolling is quick."""
+
+_GROWN: Final = 0.25
+"""Seconds between two looks at whether a capture has grown."""
+
+_OFTEN: Final = 0.05
+"""Seconds between two looks at what a thread has read."""
+
+_WHEEL: Final = 3
+"""Rows that the wheel moves."""
+
+_HELP: Final = (
+    ("j k, arrows", "next and previous connection"),
+    ("g G, Home End", "first and last"),
+    ("PgUp PgDn", "a screen up and down; the wheel moves three rows"),
+    (":N", "go to connection N"),
+    ("n N", "next and previous connection with a problem"),
+    ("Enter, click", "open the connection: its segments one by one"),
+    ("[ ]", "inside a connection: the previous and the next one"),
+    ("/", "filter, or search for an address, a port or a finding; Tab completes"),
+    ("o", "only connections with problems (not ok), or all"),
+    ("s S", "next order; the same backwards. A click on a heading sorts by it"),
+    ("b", "by server: attempts, failures, round-trip times"),
+    ("m D", "mark a connection; compare it with another one, side by side"),
+    ("Esc", "undo one thing: the filter, then the order, then the selection"),
+    ("Ctrl-Z, q", "suspend; quit"),
+)
+
+_LARGEST_FIRST: Final = ("rtt", "retry", "packets", "resent", "octets")
+"""Headings whose largest values matter most."""
 
 
 class ListBrowser:
@@ -45,214 +67,325 @@ class ListBrowser:
 
     def __init__(
         self,
-        source: Records,
-        records: Sequence[Record],
-        title: str,
+        source: Readable,
+        listing: Listing,
+        heading: str,
         signs: Glyphs,
-        *,
-        filter_text: str = "",
-        sort: str = "",
-        problems: bool = False,
+        growing: Spool | None = None,
     ) -> None:
-        self._source = source
-        self._all = records
-        self._captures = len({each.capture for each in records})
-        self._title = title
+        self._reader = StepReader(source)
+        self.listing = listing
+        self._title = heading
+        self._growing = growing
+        """What more connections may come from; None once all are known."""
+
         self._glyphs = signs
-        self._orders = list(dict.fromkeys([sort or _ORDERS[0], *_ORDERS]))
-        self._filter = filter_text
-        self._problems_only = problems
-        self._typed: str | None = None
-        """The filter while it is typed; None otherwise."""
+        self._history = [listing.filter] if listing.filter else []
+        self._editor: LineEditor | None = None
+        """What is typed; None otherwise."""
 
         self._problem = ""
-        self._player: Player | None = None
-        self._reading: Background | None = None
-        """Reads what the player shows."""
+        self._over: Helpful | None = None
+        """The view that covers the list: a connection, or the servers."""
 
-        self._previews: dict[tuple[str | None, int], Preview] = {}
-        self._selected = 0
-        self._page = 1
+        self._opening: StepLog | None = None
+        """The connection that is opened once its first segment has been read."""
+
+        self._marked: Record | None = None
+        """The connection to compare with."""
+
+        self._comparing: tuple[Record, Record] | None = None
+        """Connections that are compared once they have been read."""
+
+        self._size = 80, 24
         self._table: Table | None = None
-        self._rows: list[Record] = []
-        self._list()
+
+    @property
+    def typing(self) -> bool:
+        """Whether a text is typed."""
+        return self._editor is not None or (self._over is not None and self._over.typing)
 
     @property
     def pause(self) -> float | None:
         """Seconds until `advance`; None to wait for a key."""
-        if self._player is not None:
-            return self._player.pause
-        return _READ_DELAY if self._current is not None and self._preview is None else None
+        if self._opening is not None or self._comparing is not None:
+            return _OFTEN
+        if self._over is not None:
+            return self._over.pause
+        if self._reader.busy:
+            return _OFTEN
+        current = self.listing.current
+        if current and self._reader.preview(current) is None:
+            return _READ_DELAY
+        return None if self._growing is None else _GROWN
 
     def advance(self) -> bool:
-        """Read the beginning of the selected connection, as no key came."""
-        if self._player is not None:
-            return self._player.advance()
-        if self._current is not None:
-            try:
-                preview = Preview(self._source.steps(self._current, PREVIEWED))
-            except CaptureError as error:
-                preview = Preview(problem=str(error))
-            self._previews[self._current.capture, self._current.stream] = preview
+        """Take what was read, or begin to read the chosen connection, as no key came."""
+        if self._opening is not None:
+            return self._open_if_read(self._opening)
+        if self._comparing is not None:
+            return self._compare_if_read(*self._comparing)
+        if self._over is not None:
+            return self._over.advance()
+        if self._growing is not None and self._grow(self._growing):
+            return True
+        current = self.listing.current
+        if current is None or self._reader.busy:
+            return False
+        if self._reader.preview(current) is None:
+            self._reader.read_preview(current)
+            return False
+        return True
+
+    def _grow(self, growing: Spool) -> bool:
+        """Take what has been read meanwhile; return whether there is more."""
+        try:
+            taken = growing.take()
+        except CaptureError as error:
+            self._growing, self._problem = None, str(error)
+            return True
+        if taken is None:
+            return False
+        self.listing.grow(taken.records)
+        self._title, self._table = title(taken.records, ["-"]), None
+        if taken.ended:
+            self._growing = None
         return True
 
     def press(self, key: str) -> bool:
         """Act on a key; return False to leave."""
-        if self._player is not None:
-            if not self._player.press(key):
-                self._close()
+        self._opening = self._comparing = None
+        if self._editor is not None:
+            self._type(self._editor, key)
             return True
-        if self._typed is not None:
-            self._type(key)
+        if self._over is not None:
+            self._press_over(self._over, key)
             return True
+        self._problem = ""
         return self._act(key)
 
+    def _press_over(self, over: Helpful, key: str) -> None:
+        """Let the view that covers the list act on a key."""
+        if isinstance(over, Player) and key in ("[", "]") and not over.typing:
+            before = self.listing.selected
+            self.listing.move(before + (1 if key == "]" else -1))
+            if self.listing.selected != before:
+                self._open()
+        elif not over.press(key):
+            self._over = None
+            self._reader.stop()
+            if isinstance(over, GroupBrowser) and over.chosen is not None:
+                self._select(self._within(over.chosen))
+
+    def _within(self, server: str) -> str:
+        """Return the filter in force, narrowed to a server."""
+        wanted = f"server == {server}"
+        return f"({self.listing.filter}) and {wanted}" if self.listing.filter else wanted
+
     def _act(self, key: str) -> bool:
-        self._problem = ""
+        listing = self.listing
         match key:
-            case "q" | "escape":
+            case "q":
                 return False
-            case "down" | "up" | "page-down" | "page-up" | "home" | "end":
-                self._move(key)
-            case "enter" | "right":
+            case "escape":
+                if not listing.undo():
+                    self._problem = text("errors", "list.nothing-to-undo", {})
+            case "enter" | "right" | "l":
                 self._open()
             case "/":
-                self._typed = self._filter
-            case "s":
-                self._orders.append(self._orders.pop(0))
-                self._list()
+                self._editor = LineEditor(
+                    "filter", listing.filter, history=self._history, complete=complete
+                )
+            case ":":
+                self._editor = LineEditor("go to connection")
+            case "s" | "S":
+                listing.sort_next() if key == "s" else listing.reverse()
             case "o":
-                self._problems_only = not self._problems_only
-                self._list()
+                listing.show_problems(not listing.problems_only)
+            case "n" | "N":
+                if not listing.next_problem(1 if key == "n" else -1):
+                    self._problem = text("errors", "list.no-problem", {"after": key == "n"})
+            case "m":
+                self._marked = listing.current
+            case "D":
+                self._compare()
+            case "b":
+                self._over = GroupBrowser(listing.rows, self._title, self._filter, self._glyphs)
+            case _ if key.startswith("click "):
+                self._click(*map(int, key.split()[1:]))
+            case _:
+                self._move(key)
         return True
 
     def _move(self, key: str) -> None:
-        last = len(self._rows) - 1
-        places = {
-            "down": self._selected + 1,
-            "up": self._selected - 1,
-            "page-down": self._selected + self._page,
-            "page-up": self._selected - self._page,
-            "home": 0,
-            "end": last,
+        listing, page = self.listing, self._screen().page(self._size[1])
+        by = {
+            "down": 1,
+            "j": 1,
+            "wheel-down": _WHEEL,
+            "page-down": page,
+            "space": page,
+            "up": -1,
+            "k": -1,
+            "wheel-up": -_WHEEL,
+            "page-up": -page,
+            "home": -len(listing.rows),
+            "g": -len(listing.rows),
+            "end": len(listing.rows),
+            "G": len(listing.rows),
         }
-        self._selected = max(0, min(places[key], last))
+        listing.move(listing.selected + by.get(key, 0))
+
+    def _click(self, x: int, y: int) -> None:
+        """Choose the row that was clicked, and open it if it was chosen; sort by a heading."""
+        screen = self._screen()
+        row = screen.row_at(y, self._size[1])
+        if row is not None:
+            if row == self.listing.selected:
+                self._open()
+            self.listing.move(row)
+        elif y == screen.heading_line and (heading := screen.table.heading_at(x)):
+            by = f"-{heading}" if heading in _LARGEST_FIRST else heading
+            self.listing.sort(by)
 
     def _open(self) -> None:
-        """Step through the selected connection."""
-        record = self._current
-        if record is None:
-            return
-        log = StepLog(record.stream)
+        """Step through the chosen connection, once its first segment has been read."""
+        record = self.listing.current
+        if record is not None:
+            self._opening = self._reader.open(record)
+            self._open_if_read(self._opening)
 
-        def read() -> None:
-            try:
-                self._source.read_again(record, log, watch=reading.go_on)
-                log.end(record)
-            finally:
-                log.ended = True
-
-        reading = self._reading = Background(read)
-        reading.start()
-        try:
-            while not (log.steps or reading.wait(_OFTEN)):
-                pass
-            # Most connections are short, or near together in the file.
-            reading.wait(_OFTEN)
-        except CaptureError as error:
-            self._problem = str(error)
-            return
+    def _open_if_read(self, log: StepLog) -> bool:
+        if not log.steps and not log.ended:
+            return False
+        self._opening, record = None, self.listing.current
+        assert record is not None
+        if not log.steps:
+            preview = self._reader.preview(record)
+            self._problem = "" if preview is None else preview.problem
+            return True
         name = record.capture or ""
-        self._player = Player(name, [], None, self._glyphs, leaving="back", growing=log)
+        log.record = log.record or record
+        self._over = Player(name, [], None, self._glyphs, leaving="back", growing=log)
+        return True
 
-    def _close(self) -> None:
-        """Go back to the list."""
-        self._player = None
-        assert self._reading is not None
-        try:
-            self._reading.stop()
-            self._reading.wait(0)
-        except CaptureError as error:
-            self._problem = str(error)
+    def _compare(self) -> None:
+        """Compare the chosen connection with the marked one, or one to the same server."""
+        current = self.listing.current
+        other = self._marked if self._marked is not current else None
+        other = other or self.listing.counterpart()
+        if current is None or other is None:
+            self._problem = text("errors", "list.no-counterpart", {})
+            return
+        self._comparing = other, current
+        self._compare_if_read(other, current)
 
-    def _type(self, key: str) -> None:
-        assert self._typed is not None
+    def _compare_if_read(self, one: Record, other: Record) -> bool:
+        """Show two connections as soon as both have been read."""
+        if self._reader.busy:
+            return False
+        for each in (one, other):
+            if self._reader.preview(each) is None:
+                self._reader.read_preview(each)
+                return False
+        self._comparing = None
+        found = [(each, self._reader.preview(each) or Preview()) for each in (one, other)]
+        problems = [preview.problem for _, preview in found if preview.problem]
+        if problems:
+            self._problem = problems[0]
+            return True
+        (_, first), (_, second) = found
+        compared = (one, first.steps), (other, second.steps)
+        self._over = ComparisonBrowser(*compared, self._glyphs)
+        return True
+
+    def _type(self, editor: LineEditor, key: str) -> None:
         self._problem = ""
-        match key:
-            case "escape":
-                self._typed = None
-            case "enter":
-                before, self._filter = self._filter, self._typed.strip()
-                try:
-                    self._list()
-                except UsageError as error:
-                    self._filter, self._problem = before, str(error)
-                else:
-                    self._typed = None
-            case "backspace":
-                self._typed = self._typed[:-1]
-            case "space":
-                self._typed += " "
-            case _ if len(key) == 1 and key.isprintable():
-                self._typed += key
+        if key == "escape":
+            self._editor = None
+        elif key == "enter":
+            self._enter(editor)
+        else:
+            editor.press(key)
 
-    def _list(self) -> None:
-        """Filter and sort; keep the selection if the connection is still listed."""
-        test = parse(self._filter) if self._filter else None
-        selected = self._current
-        self._rows = order(self._orders[0])(
-            each
-            for each in self._all
-            if (test is None or test(each)) and (not self._problems_only or is_problem(each))
-        )
-        self._totals = Totals(self._rows)
-        self._table = None
-        self._selected = 0
-        if selected is not None:
-            same = (at for at, each in enumerate(self._rows) if each is selected)
-            self._selected = next(same, 0)
+    def _enter(self, editor: LineEditor) -> None:
+        """Take what was typed; where it is wrong it can be mended."""
+        typed = editor.text.strip()
+        if editor.label == "filter":
+            if self._select(typed):
+                self._editor = None
+                self._history = [each for each in self._history if each != typed]
+                self._history += [typed] if typed else []
+            return
+        self._editor = None
+        if typed and not (typed.isdecimal() and self.listing.go_to(int(typed))):
+            self._problem = text("errors", "list.not-listed", {"number": typed})
 
-    @property
-    def _current(self) -> Record | None:
-        return self._rows[self._selected] if self._rows else None
-
-    @property
-    def _preview(self) -> Preview | None:
-        record = self._current
-        return None if record is None else self._previews.get((record.capture, record.stream))
+    def _select(self, wanted: str) -> bool:
+        try:
+            self.listing.select(wanted)
+        except UsageError as error:
+            self._problem = str(error)
+            return False
+        return True
 
     def draw(self, width: int, height: int) -> RenderableType:
         """Return the screen, of this size."""
-        if self._player is not None:
-            return self._player.draw(width, height)
+        self._size = width, height
+        if self._over is not None:
+            return self._over.draw(width, height)
+        return self._screen().draw(height)
+
+    def _screen(self) -> Browser:
+        listing, width = self.listing, self._size[0]
         # The column widths depend on every row: compute them once.
         if self._table is None or self._table.width != width:
-            self._table = Table(self._rows, width, self._glyphs)
-        self._page = max(1, height // 2)
+            self._table = Table(listing.all, width, self._glyphs)
+        current, editor = listing.current, self._editor
+        preview = None if current is None else self._reader.preview(current)
         return Browser(
             table=self._table,
-            selected=self._selected,
-            totals=self._totals,
+            rows=listing.rows,
+            selected=listing.selected,
+            totals=listing.totals,
             title=self._title,
             state=self._state(),
-            keys=self._keys(width),
-            preview=self._preview or Preview(),
-            captures=self._captures,
+            keys=self._keys(),
+            preview=preview or Preview(),
+            captures=listing.captures,
             problem=self._problem,
-        ).draw(height)
+            strip=listing.strip,
+            prompt=None
+            if editor is None
+            else Prompt(editor.label, editor.text, editor.cursor, editor.choices),
+        )
+
+    @property
+    def _filter(self) -> str:
+        """The filter in force, as it could be typed."""
+        listing = self.listing
+        if not listing.problems_only:
+            return listing.filter
+        return f"({listing.filter}) and not ok" if listing.filter else "not ok"
 
     def _state(self) -> str:
-        count = len(self._rows)
-        shown = "all" if count == len(self._all) else f"{count:,} of {len(self._all):,}"
-        only = "  problems" if self._problems_only else ""
-        by = self._orders[0].split(",")[0].removesuffix(".address")
-        return f"sort {by}{only}  show {shown}"
+        listing = self.listing
+        count, every = len(listing.rows), len(listing.all)
+        shown = f"{count:,}" if count == every else f"{count:,} of {every:,}"
+        reading = "" if self._growing is None else f"   reading{self._glyphs.ellipsis}"
+        marked = "" if self._marked is None else f"   marked #{self._marked.stream + 1}"
+        state = f"filter {self._filter or 'none'}   sort {listing.order}   shown {shown}"
+        return f"{state}{marked}{reading}"
 
-    def _keys(self, width: int) -> str:
-        signs = self._glyphs
-        if self._typed is not None:
-            room = max(1, width - 40)
-            return f"filter: {self._typed[-room:]}_   Enter apply  Esc cancel"
-        problems = "all" if self._problems_only else "problems"
-        keys = [f"{signs.up}/{signs.down} select", "Enter open", "/ filter", "s sort"]
-        return "  ".join([*keys, f"o {problems}", "q quit"])
+    def _keys(self) -> list[str]:
+        first = ["Enter open", "/ filter", "s sort", "n next problem", "b servers"]
+        if self._opening is not None:
+            first = [f"reading{self._glyphs.ellipsis}"]
+        problems = "all" if self.listing.problems_only else "problems only"
+        return [*first, f"o {problems}", "m mark", "D compare", "? keys", "q quit"]
+
+    def help_page(self) -> HelpPage:
+        """Return the help on what is shown."""
+        if self._over is not None:
+            return self._over.help_page()
+        return HelpPage("The list of connections", _HELP, LIST_MARKS, self._glyphs)

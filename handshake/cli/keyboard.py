@@ -1,20 +1,26 @@
-"""Reads keys from a terminal and always restores it."""
+"""Reads keys and the mouse from a terminal and always restores it."""
 
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import sys
 import termios
 import tty
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
 RESIZED: Final = "resized"
-"""Returned by `Keys.read` after a resize."""
+"""Returned by `Keys.read` after a resize, and when the program goes on after it was suspended."""
+
+SUSPEND: Final = "suspend"
+"""Returned by `Keys.read` for Control-Z."""
 
 ENDED: Final = "ended"
 """Returned by `Keys.read` when the terminal is closed."""
@@ -35,6 +41,8 @@ _SEQUENCES: Final = {
     "[8~": "end",
     "[5~": "page-up",
     "[6~": "page-down",
+    "[3~": "delete",
+    "[Z": "back-tab",
     "OA": "up",
     "OB": "down",
     "OC": "right",
@@ -52,8 +60,20 @@ _NAMED: Final = {
     "\x08": "backspace",
     "\x03": "interrupt",
     "\x04": "q",
+    "\x1a": SUSPEND,
+    "\x01": "home",
+    "\x05": "end",
+    "\x0b": "control-k",
+    "\x0c": RESIZED,
+    "\x15": "control-u",
+    "\x17": "control-w",
 }
-"""Control-D, end of input, works like q."""
+"""Control-D, end of input, works like q; Control-L draws again."""
+
+_MOUSE: Final = re.compile(r"\[<([0-9]{1,4});([0-9]{1,5});([0-9]{1,5})([Mm])")
+"""A report of the mouse (SGR): button, column, line, pressed or released."""
+
+_BUTTONS: Final = {"0": "click", "64": "wheel-up", "65": "wheel-down"}
 
 _ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
 
@@ -81,13 +101,10 @@ class Keys:
         try:
             self._woken = signal.set_wakeup_fd(self._wake[1], warn_on_full_buffer=False)
             self._handlers[signal.SIGWINCH] = signal.signal(signal.SIGWINCH, _resized)
+            self._handlers[signal.SIGCONT] = signal.signal(signal.SIGCONT, self._continued)
             for number in _ENDING:
                 self._handlers[number] = signal.signal(number, _ended)
-            # Not raw mode but cbreak: output still needs LF turned into CR LF.
-            tty.setcbreak(self._fd, termios.TCSADRAIN)
-            mode = termios.tcgetattr(self._fd)
-            mode[3] &= ~termios.ISIG
-            termios.tcsetattr(self._fd, termios.TCSADRAIN, mode)
+            self._by_key()
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -111,10 +128,31 @@ class Keys:
             for end in self._wake:
                 os.close(end)
 
+    def _by_key(self) -> None:
+        """Let the terminal give each key at once, without an echo and without signals."""
+        # Not raw mode but cbreak: output still needs LF turned into CR LF.
+        tty.setcbreak(self._fd, termios.TCSADRAIN)
+        mode = termios.tcgetattr(self._fd)
+        mode[3] &= ~termios.ISIG
+        termios.tcsetattr(self._fd, termios.TCSADRAIN, mode)
+
+    def _continued(self, *_: object) -> None:
+        with suppress(termios.error):  # the terminal is closed
+            self._by_key()
+
+    def suspend(self) -> None:
+        """Stop this program and those of its pipeline, as a shell does for Control-Z.
+
+        Returns when the shell lets them go on.
+        """
+        termios.tcsetattr(self._fd, termios.TCSADRAIN, self._saved)
+        os.killpg(os.getpgrp(), signal.SIGTSTP)
+        self._by_key()
+
     def read(self, timeout: float | None = None) -> str | None:
         """Return the next key by name (`right`, `space`, `q`), or None on timeout.
 
-        Raises KeyboardInterrupt for Control-C.
+        A click is `click COLUMN LINE`, counted from 0. Raises KeyboardInterrupt for Control-C.
         """
         if not self._pending and (event := self._wait(timeout)) is not None:
             return event or None
@@ -162,12 +200,38 @@ class Keys:
                 self._pending = self._pending[length:]
                 return name
         size = _sequence_length(self._pending)
+        text = self._pending[1:size].decode("latin-1")
+        if (report := _MOUSE.fullmatch(text)) and report[4] == "M" and report[1] in _BUTTONS:
+            self._pending = self._pending[size:]
+            name, place = _BUTTONS[report[1]], f"{int(report[2]) - 1} {int(report[3]) - 1}"
+            return f"click {place}" if name == "click" else name
         unknown = self._pending[:size]
         self._pending = self._pending[size:]
         return "escape" if unknown == b"\x1b" else "unknown"
 
     def _soon(self) -> bool:
         return bool(select.select([self._fd], [], [], _ESCAPE_WAIT)[0])
+
+
+@contextmanager
+def unechoed() -> Iterator[None]:
+    """Let the terminal not show keys that are typed inside the `with` block: they come later."""
+    if not sys.stdin.isatty():
+        yield
+        return
+    fd = sys.stdin.fileno()
+    saved = termios.tcgetattr(fd)
+    quiet = termios.tcgetattr(fd)
+    quiet[3] &= ~termios.ECHO
+    handlers = {number: signal.signal(number, _ended) for number in _ENDING}
+    try:
+        termios.tcsetattr(fd, termios.TCSADRAIN, quiet)
+        yield
+    finally:
+        with suppress(termios.error):  # the terminal is closed
+            termios.tcsetattr(fd, termios.TCSADRAIN, saved)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def _resized(*_: object) -> None:

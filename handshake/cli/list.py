@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from enum import Enum
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,8 +17,6 @@ from handshake.cli.parameters import Ascii, Dedup, Json, MaxUnpacked, Plain, Reo
 from handshake.errors import CaptureError, UsageError
 from handshake.escape import printable
 from handshake.messages import text
-from handshake.record import nanoseconds
-from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
+    from handshake.cli.listing import Listing
     from handshake.query.parse import Test
     from handshake.record import Record
     from handshake.survey import Records
@@ -148,6 +147,7 @@ def list_connections(
     --jobs is.
     """
     from handshake.cli.console import is_interactive
+    from handshake.cli.open_list import is_spooled, open_growing, open_list
     from handshake.cli.reading import followed
     from handshake.survey import records
     from handshake.survey.parallel import processors
@@ -180,6 +180,18 @@ def list_connections(
     interactive = form is Form.TEXT and not summary and is_interactive(plain=plain)
     no_rows = form is Form.PARQUET or (form is Form.TEXT and style.in_table)
     held = summary or sort is not None or no_rows
+    if form is Form.TEXT and not summary and is_spooled(captures, plain=plain):
+        read = partial(
+            records,
+            dedup=dedup,
+            reorder=reorder,
+            max_unpacked=octets(max_unpacked, "--max-unpacked"),
+            max_connections=max_connections,
+        )
+        found = open_growing(read, selection.listed, style.console, style.glyphs)
+        if found is not None:
+            _report(found)
+        return
     try:
         with followed(source, held=held):
             if summary:
@@ -193,7 +205,7 @@ def list_connections(
             elif parquet is not None:
                 _write_parquet(source, selection, parquet)
             elif interactive:
-                _browse(source, selection, captures, style)
+                open_list(source, captures, selection.listed, style.console, style.glyphs)
             else:
                 _print_rows(selection.sorted(source), style)
     finally:
@@ -230,6 +242,12 @@ class _Selection:
             from handshake.query.order import order
 
             self._order = order(sort)
+
+    def listed(self, found: Sequence[Record]) -> Listing:
+        """Return the list of records on a terminal."""
+        from handshake.cli.listing import Listing
+
+        return Listing(found, wanted=self.filter_text, by=self.sort, problems=self.problems)
 
     def has(self, record: Record) -> bool:
         """Whether a record matches."""
@@ -395,40 +413,6 @@ def _table(records: list[Record], style: _Style) -> Iterator[Text]:
     yield from map(table.row, records)
     yield rule
     yield summary_line(Totals(records), width)
-
-
-def _browse(source: Records, selection: _Selection, captures: Sequence[str], style: _Style) -> None:
-    from handshake.cli.browse import ListBrowser
-    from handshake.cli.tui import run
-
-    found = list(source)
-    if not found:
-        return
-    browser = ListBrowser(
-        source,
-        found,
-        _title(found, captures),
-        style.glyphs,
-        filter_text=selection.filter_text,
-        sort=selection.sort,
-        problems=selection.problems,
-    )
-    run(browser, style.console)
-
-
-def _title(records: Sequence[Record], captures: Sequence[str]) -> str:
-    """Return the title: the capture and what is in it."""
-    from handshake.view.columns import file_name
-    from handshake.view.notation import count
-
-    name = file_name(captures[0]) if len(captures) == 1 else f"{len(captures)} captures"
-    packets = sum(each.client.segments + each.server.segments for each in records)
-    begin = min(nanoseconds(each.start) for each in records)
-    end = max(nanoseconds(each.start) / NS_PER_SECOND + (each.duration or 0) for each in records)
-    seconds = f"{end - begin / NS_PER_SECOND:.1f} s"
-    return (
-        f"list  {name}  {count(packets, 'packet')}, {count(len(records), 'connection')}, {seconds}"
-    )
 
 
 def _report(source: Records) -> None:

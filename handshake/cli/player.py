@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from handshake.cli.line_editor import LineEditor
+from handshake.escape import printable
+from handshake.messages import text
 from handshake.units import NS_PER_SECOND
+from handshake.view.header_octets import FIELDS
+from handshake.view.help_page import LADDER_MARKS, HelpPage
+from handshake.view.notation import headline, is_trouble
+from handshake.view.prompt import Prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rich.console import RenderableType
 
@@ -22,6 +29,23 @@ _LONGEST_PAUSE: Final = 2.0
 
 _OFTEN: Final = 0.1
 """Seconds between two looks at how far reading has come."""
+
+
+_HELP: Final = (
+    ("arrows, j k, space", "next and previous segment"),
+    ("g G, Home End", "first and last"),
+    ("PgUp PgDn", "ten segments"),
+    (":N", "go to segment N"),
+    ("n N", "next and previous segment with a problem"),
+    ("/", "search forwards: control bits, an event, a word of the explanation"),
+    ("[ ]", "the previous and the next connection"),
+    ("f F", "explain the fields of the header one by one, with their octets"),
+    ("d", "mark a segment; the others are then compared with it field by field"),
+    ("x", "the octets of the packet"),
+    ("r", "sequence numbers relative to the SYNs, or as they were sent"),
+    ("Esc", "undo one thing: the field, the comparison, the octets; then back"),
+    ("Ctrl-Z, q", "suspend; leave"),
+)
 
 
 class Player:
@@ -54,6 +78,11 @@ class Player:
 
         self._relative = True
         self._octets = False
+        self._field: int | None = None
+        self._marked: int | None = None
+        self._problem = ""
+        self._editor: LineEditor | None = None
+        self._searches: list[str] = []
         self._pause = self._next_pause()
 
     @property
@@ -82,30 +111,96 @@ class Player:
     def press(self, key: str) -> bool:
         """Act on a key; return False to leave."""
         self._speed = self._pause = None  # any key stops playing
+        self._problem = ""
+        if self._editor is not None:
+            self._type(self._editor, key)
+            return True
         match key:
-            case "q" | "escape":
+            case "q":
                 return False
-            case "right" | "space" | "enter":
-                self._go(self._step + 1)
-            case "left" | "backspace":
-                self._go(self._step - 1)
-            case "page-down":
-                self._go(self._step + 10)
-            case "page-up":
-                self._go(self._step - 10)
-            case "home":
-                self._go(0)
-            case "end":
-                self._go(len(self._steps) - 1)
-            case "down":
-                self._connection = min(self._connection + 1, len(self._connections) - 1)
-            case "up":
-                self._connection = max(self._connection - 1, 0)
+            case "escape":
+                return self._undo()
             case "x":
                 self._octets = not self._octets
             case "r":
                 self._relative = not self._relative
+            case "f" | "F":
+                self._next_field(1 if key == "f" else -1)
+            case "d":
+                self._marked = None if self._marked is not None else self._step
+            case "n" | "N":
+                self._find(is_trouble, 1 if key == "n" else -1, "no segment with a problem")
+            case ":":
+                self._editor = LineEditor("go to segment")
+            case "/":
+                self._editor = LineEditor("search", history=self._searches)
+            case "[" | "]":
+                last = len(self._connections) - 1
+                at = self._connection + (1 if key == "]" else -1)
+                self._connection, self._marked = max(0, min(at, last)), None
+            case _:
+                self._move(key)
         return True
+
+    def _move(self, key: str) -> None:
+        last = len(self._steps)
+        by = dict.fromkeys(("right", "down", "space", "enter", "j", "l", "wheel-down"), 1)
+        by |= dict.fromkeys(("left", "up", "backspace", "k", "h", "wheel-up"), -1)
+        by |= {"page-down": 10, "page-up": -10, "home": -last, "g": -last, "end": last, "G": last}
+        self._go(self._step + by.get(key, 0))
+
+    def _undo(self) -> bool:
+        """Undo one thing; return False to go back where there is a list, if nothing is left."""
+        if self._field is not None:
+            self._field = None
+        elif self._marked is not None:
+            self._marked = None
+        elif self._octets:
+            self._octets = False
+        elif self._leaving == "back":
+            return False
+        else:
+            self._problem = text("errors", "list.nothing-to-undo", {})
+        return True
+
+    def _next_field(self, by: int) -> None:
+        known = self._field
+        self._field = (known + by) % len(FIELDS) if known is not None else min(by, 0) % len(FIELDS)
+
+    def _find(self, wanted: Callable[[Step], bool], by: int, problem: str) -> None:
+        """Go to the next step in a direction that is wanted."""
+        at = self._step + by
+        while 0 <= at < len(self._steps):
+            if wanted(self._steps[at]):
+                self._go(at)
+                return
+            at += by
+        self._problem = f"{problem} {'after' if by > 0 else 'before'} this one"
+
+    def _type(self, editor: LineEditor, key: str) -> None:
+        if key not in ("enter", "escape"):
+            editor.press(key)
+            return
+        self._editor, typed = None, editor.text.strip()
+        if key == "escape" or not typed:
+            return
+        if editor.label == "search":
+            self._searches.append(typed)
+            word = typed.casefold()
+            self._find(lambda step: word in _said(step), 1, f"{printable(typed)}: not found")
+        elif typed.isdecimal() and 0 < int(typed) <= len(self._steps):
+            self._go(int(typed) - 1)
+        else:
+            self._problem = f"{printable(typed)}: there are segments 1 to {len(self._steps)}"
+
+    @property
+    def typing(self) -> bool:
+        """Whether a text is typed."""
+        return self._editor is not None
+
+    def help_page(self) -> HelpPage:
+        """Return the help on what is shown."""
+        return HelpPage("A connection, segment by segment", _HELP, LADDER_MARKS, self._glyphs)
 
     def draw(self, width: int, height: int) -> RenderableType:
         """Return the screen, of this size."""
@@ -120,6 +215,12 @@ class Player:
             keys=self._keys(),
             octets=self._octets,
             glyphs=self._glyphs,
+            field=self._field,
+            marked=self._marked,
+            problem=self._problem,
+            prompt=None
+            if self._editor is None
+            else Prompt(self._editor.label, self._editor.text, self._editor.cursor),
         )
         return screen.draw(width, height)
 
@@ -148,16 +249,28 @@ class Player:
 
         return Numbers.of(self._steps, relative=self._relative)
 
-    def _keys(self) -> str:
+    def _keys(self) -> list[str]:
         signs = self._glyphs
         keys = [f"{signs.left}/{signs.becomes} step"]
-        if len(self._connections) > 1:
-            keys.append(f"{signs.up}/{signs.down} connection")
-        keys += [
-            "x explain" if self._octets else "x hex",
-            f"r {'absolute' if self._relative else 'relative'} seq",
-            f"q {self._leaving}",
-        ]
         if self._growing is not None:
             keys.append(f"reading{signs.ellipsis}")
-        return "  ".join(keys)
+        if self._field is not None:
+            keys += ["f next field", "F previous field"]
+        keys += ["d no comparison" if self._marked is not None else "d compare"]
+        if self._field is None:
+            keys += ["f field"]
+        keys += [
+            "x explain" if self._octets else "x hex",
+            "n next problem",
+            f"r {'absolute' if self._relative else 'relative'}",
+        ]
+        if len(self._connections) > 1 or self._leaving == "back":
+            keys.append("[ ] connection")
+        return [*keys, "? keys", f"q {self._leaving}"]
+
+
+def _said(step: Step) -> str:
+    """Return what is said of a step, to be searched."""
+    codes = " ".join(event.code for event in step.events)
+    fate = "" if step.fate is None else str(step.fate)
+    return f"{headline(step)} {codes} {fate} {step.why}".casefold()

@@ -14,7 +14,7 @@ from handshake.cli.parameters import Ascii, Dedup, Json, MaxUnpacked, Plain, Reo
 from handshake.errors import CaptureError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from handshake.events import Step
     from handshake.replayer import Replay
@@ -55,7 +55,8 @@ def replay(
     if speed is not None and not 0 < speed < float("inf"):
         raise UsageError("replay.speed", speed=f"{speed:g}")
 
-    from handshake.cli.console import is_interactive, warn
+    from handshake.cli.console import glyphs, is_interactive, warn
+    from handshake.cli.open_list import is_spooled
     from handshake.diagnosis import Facts
     from handshake.replayer import replay as read
     from handshake.survey import records
@@ -66,6 +67,12 @@ def replay(
         style = _Manner(speed, as_json=as_json, plain=plain, ascii_only=ascii_only)
         found = records(capture, dedup=dedup, reorder=reorder, max_unpacked=most)
         _replay_one(found, capture, connection, style)
+        return
+    spooled = is_spooled([capture], plain=plain)
+    on_screen = spooled or is_interactive(plain=plain)
+    if on_screen and not as_json and speed is None and _is_one(capture):
+        read_all = partial(records, dedup=dedup, reorder=reorder, max_unpacked=most)
+        _browse(read_all, capture, glyphs(ascii_only=ascii_only), spooled=spooled)
         return
     observers = () if as_json else (Facts,)
     source = read(
@@ -85,6 +92,27 @@ def replay(
             _print_text(source, plain=plain, ascii_only=ascii_only)
     finally:
         warn(each.at(source.name) for each in source.warnings)
+
+
+def _browse(read: Callable[[str], Records], name: str, signs: Glyphs, *, spooled: bool) -> None:
+    """Step through the only connection of a capture, or list all of them."""
+    from handshake.cli.console import console, warn
+    from handshake.cli.listing import Listing
+    from handshake.cli.open_list import open_growing, open_list
+    from handshake.cli.reading import followed
+
+    # As in `list`: there are no cycles to look for.
+    gc.set_threshold(100_000, 50, 50)
+    if spooled:
+        last = open_growing(read, Listing, console(), signs)
+        warn([] if last is None else last.warnings)
+        return
+    source = read(name)
+    try:
+        with followed(source, held=True):
+            open_list(source, [name], Listing, console(), signs, alone=True)
+    finally:
+        warn(source.warnings)
 
 
 class _Manner(NamedTuple):
@@ -144,6 +172,7 @@ def _play_one(source: Records, log: StepLog, name: str, speed: float | None, sig
     from handshake.cli.console import console
     from handshake.cli.player import Player
     from handshake.cli.tui import run
+    from handshake.cli.with_help import WithHelp
     from handshake.escape import printable
 
     # Loaded before it is needed in a hurry.
@@ -157,7 +186,8 @@ def _play_one(source: Records, log: StepLog, name: str, speed: float | None, sig
             # Of a small capture, the states that the ends had are known at once.
             reading.wait(_OFTEN)
         if log.steps:
-            run(Player(name, [], speed, signs, growing=log), console())
+            player = Player(name, [], speed, signs, growing=log)
+            run(WithHelp(player), console(), mouse=True)
         reading.wait(0)
 
 
@@ -207,6 +237,7 @@ def _play(source: Replay, speed: float | None, *, ascii_only: bool) -> None:
     from handshake.cli.console import console, glyphs
     from handshake.cli.player import Player
     from handshake.cli.tui import run
+    from handshake.cli.with_help import WithHelp
     from handshake.escape import printable
     from handshake.tracker import summarize_all
 
@@ -216,4 +247,5 @@ def _play(source: Replay, speed: float | None, *, ascii_only: bool) -> None:
     if connections:
         records = summarize_all(source.tracker.connections)
         found = [(records[each[0].stream], each) for each in connections]
-        run(Player(source.name, found, speed, glyphs(ascii_only=ascii_only)), console())
+        player = Player(source.name, found, speed, glyphs(ascii_only=ascii_only))
+        run(WithHelp(player), console(), mouse=True)

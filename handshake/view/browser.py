@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Group
 
 from handshake.query.problems import is_wrong
+from handshake.record import nanoseconds
 from handshake.view.columns import capture
 from handshake.view.diagnosis import diagnosis_lines
+from handshake.view.key_line import key_line
 from handshake.view.ladder import Ladder
 from handshake.view.layout import fit, line, wrap
 from handshake.view.notation import Numbers
 from handshake.view.replay import ends
+from handshake.view.salient import salient
 from handshake.view.step import rule
 from handshake.view.totals_page import summary_line
 
@@ -23,18 +26,22 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from handshake.events import Step
-    from handshake.query.totals import Totals
+    from handshake.query.totals import OutcomeTotals
     from handshake.record import Record
-    from handshake.view.glyphs import Glyphs
+    from handshake.view.prompt import Prompt
+    from handshake.view.strip import Strip
     from handshake.view.table import Table
 
-_AROUND: Final = 6
-"""Lines around the rows: title, heading, rules, totals, keys."""
+_HEAD: Final = 3
+"""Lines above the rows: title, filter and order, headings."""
+
+_FOOT: Final = 3
+"""Lines below all else: a rule, totals, keys."""
 
 _PREVIEW: Final = 9
 """The fewest lines for the selected connection."""
 
-_FEWEST: Final = 5
+_FEWEST: Final = 4
 """With fewer rows the selected connection is not shown."""
 
 _NARROWEST: Final = 12
@@ -43,19 +50,19 @@ _NARROWEST: Final = 12
 _LADDER: Final = 5
 """The fewest lines for its ladder, before its findings."""
 
-PREVIEWED: Final = 30
-"""The most steps of a connection on a screen."""
-
 
 @dataclass(frozen=True)
 class Preview:
     """Details of the selected connection."""
 
     steps: Sequence[Step] = ()
-    """Its first steps; none until they are read."""
+    """Its steps; none until they are read."""
 
     problem: str = ""
     """Why the steps cannot be read."""
+
+    whole: bool = True
+    """Whether these are all of its steps."""
 
 
 @dataclass(frozen=True)
@@ -63,53 +70,107 @@ class Browser:
     """The list on a screen of a given size."""
 
     table: Table
+    """How rows look."""
+
+    rows: Sequence[Record]
+    """The connections that are listed, in order."""
+
     selected: int
-    totals: Totals
+    totals: OutcomeTotals
     title: str
     """What is listed."""
 
     state: str
-    """How the list is sorted and filtered."""
+    """How the list is filtered and sorted."""
 
-    keys: str
+    keys: Sequence[str]
+    """The keys and what they do, the most important first; the last two are always shown."""
+
     preview: Preview
     captures: int = 1
     """How many captures are listed."""
 
     problem: str = ""
-    """What is wrong with the filter that was typed."""
+    """What is wrong with what was typed, or cannot be done."""
+
+    strip: Strip | None = None
+    """The failures along the time."""
+
+    prompt: Prompt | None = None
+    """What is typed; None if nothing is."""
+
+    @property
+    def heading_line(self) -> int:
+        """The line of the headings, from 0."""
+        return _HEAD - 1
+
+    def page(self, height: int) -> int:
+        """Return how many rows there are on a screen of this height."""
+        return len(self._shown(height))
+
+    def row_at(self, y: int, height: int) -> int | None:
+        """Return which row stands in a line of the screen, from 0; None if none does."""
+        at, shown = y - _HEAD, self._shown(height)
+        return shown[at] if 0 <= at < len(shown) else None
+
+    def _room(self, height: int) -> int:
+        """Return the lines for rows and preview."""
+        return max(1, height - _HEAD - _FOOT - self._has_strip(height))
+
+    def _has_strip(self, height: int) -> bool:
+        return self.strip is not None and height >= _HEAD + _FOOT + _PREVIEW + _FEWEST
+
+    def _has_preview(self, height: int) -> bool:
+        return self._room(height) >= _PREVIEW + _FEWEST
+
+    def _shown(self, height: int) -> range:
+        """Return the indexes of the records whose rows are on the screen."""
+        room, count = self._room(height), len(self.rows)
+        rows = room
+        if self._has_preview(height):
+            # A tall screen has more room for both.
+            rows = max(_FEWEST, min(room - _PREVIEW, room * 2 // 5))
+        rows = min(count, rows)
+        first = max(0, min(self.selected - rows // 2, count - rows))
+        return range(first, first + rows)
 
     def draw(self, height: int) -> Group:
         """Return the screen: exactly `height` lines as wide as the table."""
-        width, glyphs, records = self.table.width, self.table.glyphs, self.table.records
-        room = max(1, height - _AROUND)
-        rows = min(len(records), room - _PREVIEW) if room >= _PREVIEW + _FEWEST else room
-        first = max(0, min(self.selected - rows // 2, len(records) - rows))
-        shown = range(first, min(first + rows, len(records)))
+        width, glyphs, records = self.table.width, self.table.glyphs, self.rows
         lines = [
-            self._title(width, glyphs),
+            line((fit(f" {self.title}", width, glyphs.ellipsis), "title")),
+            line(fit(f" {self.state}", width, glyphs.ellipsis)),
             self.table.heading(),
-            line((glyphs.rule(width), "rule")),
-            *(self.table.row(records[at], selected=at == self.selected) for at in shown),
+            *(
+                self.table.row(records[at], selected=at == self.selected)
+                for at in self._shown(height)
+            ),
         ]
-        if room >= _PREVIEW + _FEWEST and records:
-            left = height - 3 - len(lines)
+        foot = self._foot(width, height)
+        room = max(0, height - len(foot))
+        if self._has_preview(height) and records:
+            left = room - len(lines)
             lines += self._preview(records[self.selected], width, left)[:left]
-        foot = [summary_line(self.totals, width)]
-        if self.problem:
-            # It says what is wrong and what to write instead: it takes the room it needs.
-            foot = _problem(self.problem, width, "bad")
-        room = max(0, height - 2 - len(foot))
         lines = lines[:room] + [line()] * (room - len(lines))
-        lines += [line((glyphs.rule(width), "rule")), *foot]
-        lines.append(line((fit(f" {self.keys}", width, glyphs.ellipsis), "key")))
+        lines += foot
         for each in lines:
             each.truncate(width)
-        return Group(*lines[:height])
+        return Group(*(lines[:height] if height >= len(foot) else lines[-height:]))
 
-    def _title(self, width: int, glyphs: Glyphs) -> Text:
-        room = max(0, width - len(self.state) - 2)
-        return line((f"{fit(f' {self.title}', room, glyphs.ellipsis)} ", "title"), f"{self.state} ")
+    def _foot(self, width: int, height: int) -> list[Text]:
+        glyphs = self.table.glyphs
+        foot = [line((glyphs.rule(width), "rule"))]
+        if self._has_strip(height) and self.strip is not None:
+            here = nanoseconds(self.rows[self.selected].start) if self.rows else None
+            foot.append(self.strip.draw(width, here, glyphs))
+        if self.problem:
+            # It says what is wrong and what to write instead: it takes the room it needs.
+            foot += _problem(self.problem, width, "bad")
+        elif self.prompt is None or not self.prompt.choices:
+            foot.append(summary_line(self.totals, width))
+        if self.prompt is not None:
+            return [*foot, *self.prompt.lines(width, glyphs)]
+        return [*foot, key_line(self.keys, width, glyphs)]
 
     def _preview(self, record: Record, width: int, height: int) -> list[Text]:
         glyphs = self.table.glyphs
@@ -135,14 +196,15 @@ class Browser:
         room = max(1, height - len(lines) - min(_LADDER, 1 + count))
         if len(found) > room:
             found[room - 1 :] = [line(f"   {glyphs.ellipsis}")]
-        steps = self.preview.steps
-        if steps:
-            ladder = Ladder(steps, Numbers.of(steps), glyphs=glyphs).lines(width)
+        if steps := self.preview.steps:
             room = max(2, height - len(lines) - len(found))
-            if count > room - 1:
-                hidden = count - (room - 2)
-                ladder = [*ladder[: room - 1], line((f"{'':10}{hidden} more", "dim"))]
-            lines += ladder
+            only = salient(steps, record, room - 1)
+            numbers = Numbers.of(steps)
+            ladder = Ladder(steps, numbers, glyphs=glyphs, gaps=len(only) < room - 2, only=only)
+            rows = ladder.lines(width)[:room]
+            if not self.preview.whole and len(rows) < room:
+                rows.append(line((f"{'':10}{count - len(steps):,} more segments", "dim")))
+            lines += rows
         return [*lines, *found]
 
 

@@ -25,36 +25,56 @@ class HexDump:
     height: int | None = None
     """The most lines; None for all."""
 
+    lit: range = range(0)
+    """Octets to mark, counted from the beginning of the TCP header."""
+
+    columns: int = _OCTETS
+    """Octets on a line."""
+
+    header_only: bool = False
+    """Whether to show only the TCP header."""
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield from self.lines()
 
     def lines(self) -> list[Text]:
-        """Return a line for every sixteen octets."""
-        packet = self.observed.packet
+        """Return a line for every sixteen octets, or as many as `columns` says."""
+        packet, header = self.observed.packet, self.observed.segment.pack()
+        begin = packet.find(header) if packet else -1
+        if self.header_only:
+            # It is the same on the wire, also if the packet was not stored.
+            packet, begin = header, 0
         if not packet:
             return [line(("   the octets of this packet were not stored", "dim"))]
-        header = self.observed.segment.pack()
-        begin = packet.find(header)
         marked = range(begin, begin + len(header)) if begin >= 0 else range(0)
-        starts = range(0, len(packet), _OCTETS)
+        lit = range(begin + self.lit.start, begin + self.lit.stop) if begin >= 0 else range(0)
+        starts = range(0, len(packet), self.columns)
         if self.height is None or len(starts) <= self.height:
-            return [self._line(packet, start, marked) for start in starts]
+            return [self._line(packet, start, marked, lit) for start in starts]
         shown = starts[: max(0, self.height - 1)]
-        left = len(packet) - len(shown) * _OCTETS
-        out = [self._line(packet, start, marked) for start in shown]
+        left = len(packet) - len(shown) * self.columns
+        out = [self._line(packet, start, marked, lit) for start in shown]
         return [*out, line((f"   {left} more octets", "dim"))]
 
-    def _line(self, packet: bytes, start: int, marked: range) -> Text:
+    def _line(self, packet: bytes, start: int, marked: range, lit: range) -> Text:
         row = line((f"   {start:04x} ", "dim"))
         text = line("  ")
-        for at in range(start, start + _OCTETS):
+        for at in range(start, start + self.columns):
             row.append(" " if at % 8 else "  ")
+            if at in lit and (at - 1 not in lit or at == start):
+                # Brackets, since colour alone says nothing to some.
+                row.right_crop(1)
+                row.append("[")
+            elif at - 1 in lit and at != start and at not in lit:
+                row.right_crop(1)
+                row.append("]")
             if at >= len(packet):
                 row.append("  ")
                 continue
-            style = "field.value" if at in marked else "dim"
+            style = "field.chosen" if at in lit else "field.value" if at in marked else "dim"
             row.append(f"{packet[at]:02x}", style)
             # Control characters from the wire must not reach the terminal.
             text.append(chr(packet[at]) if 0x20 <= packet[at] < 0x7F else ".", style)
+        row.append("]" if start + self.columns - 1 in lit else "")
         row.append_text(text)
         return row

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from handshake.escape import printable
 from handshake.events import Fate, Role
-from handshake.messages import ENGLISH, text
+from handshake.messages import ENGLISH, text, time
 from handshake.tcp.control_block import state_text
+from handshake.units import NS_PER_MS, NS_PER_SECOND
 from handshake.view.glyphs import UNICODE, Glyphs
-from handshake.view.layout import fit, line, wrap
-from handshake.view.notation import TimeColumn, headline, is_trouble
+from handshake.view.layout import centre, fit, line, wrap
+from handshake.view.notation import TimeColumn, count, headline, is_again, is_trouble
 from handshake.view.theme import style_of
 
 if TYPE_CHECKING:
@@ -33,6 +34,16 @@ _LEAST: Final = 12
 
 _ARROW_AT: Final = _TIME + 1 + _STATE
 
+_PAUSE: Final = 200 * NS_PER_MS
+"""Nanoseconds from which a gap between two segments is drawn: Linux's shortest timer."""
+
+
+class Gap(NamedTuple):
+    """A row between two segments: time in which none passed, or segments that are not shown."""
+
+    nanoseconds: int
+    segments: int = 0
+
 
 @dataclass(frozen=True)
 class Ladder:
@@ -49,6 +60,15 @@ class Ladder:
     glyphs: Glyphs = UNICODE
     errors: Sequence[IcmpError] = ()
     """ICMP errors about the client's segments, each in a row of its own."""
+
+    gaps: bool = False
+    """Whether a long time between two segments is drawn."""
+
+    only: Sequence[int] | None = None
+    """The indexes of the segments to show; None for all."""
+
+    marked: int | None = None
+    """The row of the segment that others are compared with."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield from self.lines(options.max_width)
@@ -101,10 +121,10 @@ class Ladder:
         for each in self._rows():
             if isinstance(each, int):
                 out.append(self._sentence(self.steps[each], clock, language))
-                continue
-            when = f"{clock.show(each.at - start)} {clock.unit}"
-            values = {"when": when, "what": icmp_numbers(each), "error": each}
-            out.append(text("probe", "ladder.icmp", values, language))
+            elif not isinstance(each, Gap):
+                when = f"{clock.show(each.at - start)} {clock.unit}"
+                values = {"when": when, "what": icmp_numbers(each), "error": each}
+                out.append(text("probe", "ladder.icmp", values, language))
         return out
 
     def _sentence(self, step: Step, clock: TimeColumn, language: str) -> str:
@@ -119,20 +139,55 @@ class Ladder:
         }
         return text("probe", "ladder.segment", values, language)
 
-    def _drawn(self, row: int | IcmpError, width: int, clock: TimeColumn) -> list[Text]:
+    def _drawn(self, row: _Row, width: int, clock: TimeColumn) -> list[Text]:
         if isinstance(row, int):
             return [self._row(row, width, clock)]
-        return self._error(row, width, clock)
+        return [self._gap(row, width)] if isinstance(row, Gap) else self._error(row, width, clock)
 
-    def _rows(self) -> list[int | IcmpError]:
-        """Return the rows in the order of time: indexes of steps, and errors."""
-        rows: list[int | IcmpError] = []
+    def _rows(self) -> list[_Row]:
+        """Return the rows in the order of time: indexes of steps, gaps and errors."""
+        rows: list[_Row] = []
         errors = sorted(self.errors, key=lambda error: error.at, reverse=True)
-        for at, step in enumerate(self.steps):
+        before: int | None = None
+        for at in self._near():
+            step = self.steps[at]
             while errors and errors[-1].at < step.observed.at:
                 rows.append(errors.pop())
+            gap = self._gap_before(at, before)
+            if gap is not None:
+                rows.append(gap)
             rows.append(at)
+            before = at
+        if self.only and self.only[-1] + 1 < len(self.steps):
+            rows.append(Gap(0, len(self.steps) - self.only[-1] - 1))
         return [*rows, *reversed(errors)]
+
+    def _near(self) -> Sequence[int]:
+        """Return the indexes of the steps that can be shown: of a long connection a part."""
+        if self.only is not None:
+            return self.only
+        if self.height is None or self.current is None or self.errors:
+            return range(len(self.steps))
+        begin = max(0, min(self.current, len(self.steps) - self.height) - self.height)
+        return range(begin, min(len(self.steps), begin + 3 * self.height))
+
+    def _gap_before(self, at: int, before: int | None) -> Gap | None:
+        if before is None:
+            return Gap(0, at) if self.only is not None and at else None
+        took = self.steps[at].observed.at - self.steps[before].observed.at
+        left_out = at - before - 1
+        if left_out or (self.gaps and took >= _PAUSE):
+            return Gap(took, left_out)
+        return None
+
+    def _gap(self, gap: Gap, width: int) -> Text:
+        """Return the row of a gap: what was left out, and how long it took."""
+        parts = [count(gap.segments, "segment")] if gap.segments else []
+        if gap.nanoseconds >= _PAUSE:
+            parts.append(time(gap.nanoseconds / NS_PER_SECOND))
+        dots = " ".join(self.glyphs.dot * 3)
+        said = centre(f"{dots}  {', '.join(parts)}  {dots}", max(0, width - _ARROW_AT - _STATE))
+        return line(" " * _ARROW_AT, (said, "dim"))
 
     def _error(self, error: IcmpError, width: int, clock: TimeColumn) -> list[Text]:
         """Return the rows of an ICMP error, whose sender is somewhere on the path.
@@ -170,7 +225,8 @@ class Ladder:
         step = self.steps[at]
         selected, trouble = at == self.current, is_trouble(step)
         row = line((f"{clock.show(step.since_start):>{_TIME}}", "title" if selected else "dim"))
-        row.append(">" if selected else "!" if trouble else " ", "why" if selected else "warn")
+        mark = ">" if selected else "d" if at == self.marked else "!" if trouble else " "
+        row.append(mark, "why" if selected else "warn")
         row.append(fit(state_text(step.client.after), _STATE), _state_style(step.client))
         room = width - _ARROW_AT - 1 - _STATE
         row.append(self._arrow(step, room), style_of(step.segment))
@@ -220,10 +276,20 @@ def label_fields(step: Step, numbers: Numbers) -> dict[str, str]:
 def _label(step: Step, numbers: Numbers, room: int) -> str:
     """Return the control bits and as many header fields as fit."""
     seg, shown = step.segment, label_fields(step, numbers)
-    bits = f"{seg.flags} lost" if step.fate is Fate.LOST else str(seg.flags)
+    bits = str(seg.flags)
+    if is_again(step):
+        bits += " again"
+    if step.copy is not None:
+        bits += " copy"
+    if step.fate is Fate.LOST:
+        bits += " lost"
     # The length says more than the acknowledgment: it is dropped last.
     for name in ("ws", "mss", "win", "ack", "len"):
         if len(bits + "".join(shown.values())) <= room:
             break
         shown.pop(name, None)
     return (bits + "".join(shown.values()))[:room]
+
+
+_Row: TypeAlias = "int | IcmpError | Gap"
+"""A row: the index of a step, an ICMP error, or a gap."""

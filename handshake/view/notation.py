@@ -51,6 +51,11 @@ def is_trouble(step: Step) -> bool:
     return any(isinstance(event, _TROUBLE) for event in step.events)
 
 
+def is_again(step: Step) -> bool:
+    """Whether the segment was sent before: a retransmission."""
+    return any(isinstance(event, _RETRANSMISSIONS) for event in step.events)
+
+
 def headline(step: Step) -> str:
     """Return a step in a word or two: `SYN retransmitted`, `data, 517 octets`."""
     seg = step.segment
@@ -59,8 +64,7 @@ def headline(step: Step) -> str:
         name = f"data, {number(seg.payload_length, 'octet')}"
     if any(isinstance(event, ev.KeepAlive) for event in step.events):
         name = "keep-alive"
-    again = any(isinstance(event, _RETRANSMISSIONS) for event in step.events)
-    return f"{name} retransmitted" if again else name
+    return f"{name} retransmitted" if is_again(step) else name
 
 
 def cited(section: str | None) -> str:

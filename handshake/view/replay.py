@@ -10,12 +10,15 @@ from rich.console import Group
 
 from handshake.view.columns import file_name
 from handshake.view.diagnosis import diagnosis_lines
+from handshake.view.field_page import FieldPage
 from handshake.view.fields import Fields
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.hexdump import HexDump
+from handshake.view.key_line import key_line
 from handshake.view.ladder import Ladder
 from handshake.view.layout import fit, line, wrap
 from handshake.view.notation import count, endpoint, headline, is_trouble
+from handshake.view.segment_comparison import SegmentComparison
 from handshake.view.sockets import Sockets
 from handshake.view.step import ROOM, Explanation, Picture, meaning, position, rule
 
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from handshake.events import Step
     from handshake.record import Record
     from handshake.view.notation import Numbers
+    from handshake.view.prompt import Prompt
 
 _TALL: Final = 30
 """Lines that a wide screen needs to draw the header as a grid."""
@@ -72,7 +76,7 @@ class Transcript:
         yield line((first, "title"))
         yield from (line(("    " + each, "title")) for each in rest)
         yield from (line(("    " + each, "dim")) for each in wrap(self._summary(), width - 4))
-        yield from Ladder(self.steps, self.numbers, glyphs=self.glyphs).lines(width)
+        yield from Ladder(self.steps, self.numbers, glyphs=self.glyphs, gaps=True).lines(width)
         for before, step in pairwise(chain((None,), self.steps)):
             assert step is not None
             explanation = Explanation(step, self.numbers, before, glyphs=self.glyphs)
@@ -106,26 +110,50 @@ class Screen:
     name: str = ""
     """The capture's name."""
 
-    keys: str = ""
-    """The keys and what they do."""
+    keys: Sequence[str] = ()
+    """The keys and what they do, as `key_line` takes them."""
 
     octets: bool = False
     """Whether to show the packet's octets instead of the explanation."""
 
     glyphs: Glyphs = UNICODE
+    field: int | None = None
+    """The field of the header to explain, from 0; None for none."""
+
+    marked: int | None = None
+    """The step to compare with, from 0; None for none."""
+
+    problem: str = ""
+    """What cannot be done."""
+
+    prompt: Prompt | None = None
+    """What is typed; None if nothing is."""
 
     def draw(self, width: int, height: int) -> Group:
         """Return the screen: exactly `height` lines, none wider than `width`."""
         wide = width >= ROOM and height >= _TALL
         keep = _BELOW_WIDE if wide else _BELOW
         foot = [line((self.glyphs.rule(width), "rule"))] if wide else []
-        foot.append(line((fit(f" {self.keys}", width, self.glyphs.ellipsis), "key")))
-        below = self._octets(width, keep) if self.octets else self._explained(width, wide=wide)
-        if self.record.diagnosis is not None and self.at + 1 == len(self.steps) and not self.octets:
+        foot += [line((f" {each}", "bad")) for each in wrap(self.problem, width - 2) if each]
+        if self.prompt is not None:
+            foot += self.prompt.lines(width, self.glyphs)
+        else:
+            foot.append(key_line(self.keys, width, self.glyphs))
+        below = self._below(width, keep, wide=wide)
+        plain = not self.octets and self.field is None and self.marked is None
+        if self.record.diagnosis is not None and self.at + 1 == len(self.steps) and plain:
             below = [*below, *diagnosis_lines(self.record.diagnosis, width, brief=True)]
         # A long explanation takes its room from the ladder.
         room = min(height - keep, height - 1 - len(below) - len(foot))
-        ladder = Ladder(self.steps, self.numbers, self.at, max(_ROWS, room), self.glyphs)
+        ladder = Ladder(
+            self.steps,
+            self.numbers,
+            self.at,
+            max(_ROWS, room),
+            self.glyphs,
+            gaps=True,
+            marked=self.marked,
+        )
         body = [self._title(width, wide=wide), *ladder.lines(width), *below]
         room = height - len(foot)
         lines = [*body[:room], *[line()] * (room - len(body)), *foot]
@@ -136,6 +164,17 @@ class Screen:
     @property
     def _step(self) -> Step:
         return self.steps[self.at]
+
+    def _below(self, width: int, keep: int, *, wide: bool) -> list[Text]:
+        """Return the part below the ladder: what was asked for last."""
+        head = [line(), self._rule(width)] if wide else [self._rule(width)]
+        if self.field is not None:
+            page = FieldPage(self._step, self.field, self.glyphs)
+            return [*head, *page.lines(width, beside=wide)]
+        if self.marked is not None:
+            pair = SegmentComparison(self.steps[self.marked], self._step, self.numbers, self.glyphs)
+            return [*head, *pair.lines(width)]
+        return self._octets(width, keep) if self.octets else self._explained(width, wide=wide)
 
     def _explained(self, width: int, *, wide: bool) -> list[Text]:
         """Return the part below the ladder: header, meaning and sockets."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -23,6 +24,8 @@ _CAPTURE: Final = 22
 
 _LEAST: Final = 14
 """The least room for reasons, and for a client beside them."""
+
+_WORD: Final = re.compile(r"\S+")
 
 _REASONS: Final = 18
 """Room for most reasons."""
@@ -132,6 +135,11 @@ class Table:
         heading += "".join(_cell(each, each.title, self.glyphs) for each in self._columns)
         return line((fit(heading, self.width, self.glyphs.ellipsis), "dim"))
 
+    def heading_at(self, x: int) -> str | None:
+        """Return the heading in a column of the screen, from 0; None if none is there."""
+        heading = self.heading().plain
+        return next((each.group() for each in _WORD.finditer(heading) if x <= each.end()), None)
+
     def row(self, record: Record, *, selected: bool = False) -> Text:
         """Return the row of a connection."""
         signs, role = self.glyphs, columns.style(record)
@@ -147,9 +155,8 @@ class Table:
             row.append(_cell(each, each.text(record), signs))
         row.truncate(self.width)
         if selected:
-            # A bar, as wide as the screen.
-            row.append(" " * (self.width - row.cell_len))
-            row.stylize("chosen")
+            # A bar, as wide as the screen and of one colour.
+            return line((row.plain + " " * (self.width - row.cell_len), "chosen"))
         return row
 
 

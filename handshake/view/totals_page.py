@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
-    from handshake.query.totals import Totals
+    from handshake.query.totals import OutcomeTotals, Totals
 
 _LABEL: Final = 15
 
@@ -24,7 +24,7 @@ _JOINT: Final = "\u2800"
 """A blank pattern of Braille: it looks like a space, but no line is broken at it."""
 
 
-def summary_line(totals: Totals, width: int) -> Text:
+def summary_line(totals: OutcomeTotals, width: int) -> Text:
     """Return the outcomes in one line, and the minimum, median and maximum round-trip time.
 
     Only the median if there is no room for three.

@@ -33,7 +33,7 @@ ALL = sorted(str(each) for each in CAPTURES.glob("*.pcap"))
 OPEN = str(CAPTURES / "open-close-v4.pcap")
 MIXED = str(CAPTURES / "mixed.pcap")
 
-LEFT, RIGHT, UP, DOWN, END = "\x1b[D", "\x1b[C", "\x1b[A", "\x1b[B", "\x1b[F"
+LEFT, RIGHT, END = "\x1b[D", "\x1b[C", "\x1b[F"
 
 
 def test_a_pipe_gets_the_ladder_and_each_segment_explained() -> None:
@@ -143,22 +143,48 @@ def opened(*args: str, columns: int = 80, lines: int = 24) -> Terminal:
     return Terminal(["-m", "handshake", "replay", *args], columns, lines)
 
 
-def test_keys_lead_through_a_capture() -> None:
-    with opened(MIXED) as terminal:
+def test_keys_lead_through_a_connection() -> None:
+    with opened(OPEN) as terminal:
         terminal.see("step 1/10  SYN")
-        terminal.see("←/→ step  ↑/↓ connection  x hex  r absolute seq  q quit")
+        terminal.see(
+            "←/→ step  d compare  f field  x hex  n next problem  r absolute  ? keys  q quit"
+        )
         for key, expected in (
             (RIGHT, "step 2/10  SYN-ACK"),
             (END, "step 10/10  ACK"),
             (LEFT, "step 9/10"),
-            (DOWN, " #2 "),
-            (UP, "step 9/10"),  # where it was left
+            (":7\r", "step 7/10"),
+            ("gj", "step 2/10"),
             ("r", "seq absolute"),
             ("x", "0010   "),
             ("x", "what each socket knows"),
+            ("/fin\r", "step 8/10  FIN-ACK"),
+            ("/zzz\r", "zzz: not found after this one"),
+            ("f", "1/11 Source Port: 40001 = 0x9c41"),
+            ("F", "11/11 Options: TS"),
+            ("\x1b", "what each socket knows"),
+            ("d" + LEFT, " differ     segment 8 (d)"),
+            ("\x1b", "what each socket knows"),
+            ("?", "A connection, segment by segment"),
+            ("x", "step 7/10"),
+            ("\x1b", "nothing to undo: q quits"),
         ):
             terminal.press(key)
             terminal.see(expected)
+        terminal.press("q")
+        assert terminal.end() == 0
+        assert terminal.mode == terminal.before
+
+
+def test_several_connections_are_listed() -> None:
+    with opened(MIXED) as terminal:
+        terminal.see("shown 25")
+        terminal.press("\r")
+        terminal.see("step 1/10  SYN")
+        terminal.press("]")
+        terminal.see(" #2 ")
+        terminal.press("q")
+        terminal.see("shown 25")
         terminal.press("q")
         assert terminal.end() == 0
         assert terminal.mode == terminal.before
@@ -248,16 +274,16 @@ def test_a_connection_is_shown_before_the_capture_is_read(tmp_path: Path) -> Non
     with opened(str(fifo), "--connection", "1") as terminal, fifo.open("wb", buffering=0) as out:
         out.write(capture[:204])
         terminal.see("step 1/2  SYN")
-        terminal.see("q quit  reading…")
+        terminal.see("reading…")
         terminal.press(END)
         terminal.see("step 2/2  SYN-ACK")
         terminal.output = ""
         out.write(capture[204:])
         terminal.see("step 2/10  SYN-ACK")
-        terminal.see("q quit  reading…")
+        terminal.see("reading…")
         terminal.output = ""
         out.close()
-        terminal.see("q quit   ")  # and no more of reading
+        terminal.see("x hex")  # which has the room of reading again
         terminal.press("q")
         assert terminal.end() == 0
         assert terminal.mode == terminal.before

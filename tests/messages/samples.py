@@ -476,6 +476,7 @@ _ERROR_VALUES: Final[dict[str, object]] = {
     "scheme": "gopher",
     "seconds": 120,
     "similar": [],
+    "after": True,
     "keys": ["#", "outcome"],
     "words": ["fin", "half-closed"],
     "size": 60,

@@ -46,7 +46,7 @@ def test_a_lost_syn_ack_with_numbers_from_each_end_s_syn() -> None:
         "       ms CLIENT       seq relative                                SERVER",
         "    0.000 SYN-SENT     ── SYN seq=0 win=65535 mss=1460 ws=7 ─────▶ ?",
         "   30.000 ESTABLISHED  ◀───────── SYN-ACK seq=0 ack=1 win=65535 ── SYN-RECEIVED",
-        " 1050.000>ESTABLISHED  ◀───────── SYN-ACK seq=0 ack=1 win=65535 ── SYN-RECEIVED",
+        " 1050.000>ESTABLISHED  ◀─── SYN-ACK again seq=0 ack=1 win=65535 ── SYN-RECEIVED",
         " 1051.000 ESTABLISHED  ── ACK seq=1 ack=1 win=65535 ─────────────▶ ESTABLISHED",
     ]
 
@@ -57,7 +57,7 @@ def test_the_same_with_the_numbers_of_the_wire_and_marks_for_trouble() -> None:
         "       ms CLIENT       seq absolute                                SERVER",
         "    0.000 SYN-SENT     -- SYN seq=4000 win=65535 mss=1460 ws=7 --> ?",
         "   30.000 ESTABLISHED  <--- SYN-ACK seq=7000 ack=4001 win=65535 -- SYN-RECEIVED",
-        " 1050.000!ESTABLISHED  <--- SYN-ACK seq=7000 ack=4001 win=65535 -- SYN-RECEIVED",
+        " 1050.000!ESTABLISHED  <------- SYN-ACK again seq=7000 ack=4001 -- SYN-RECEIVED",
         " 1051.000 ESTABLISHED  -- ACK seq=4001 ack=7001 win=65535 -------> ESTABLISHED",
     ]
 

@@ -34,7 +34,7 @@ def screen(at: int, *, octets: bool = False, glyphs: Glyphs = UNICODE) -> Screen
         at,
         Numbers.of(seen),
         name="some/where/sample.pcap",
-        keys="q quit",
+        keys=["? keys", "q quit"],
         octets=octets,
         glyphs=glyphs,
     )
@@ -50,7 +50,8 @@ def test_a_step_on_a_terminal_of_eighty_columns() -> None:
         "       ms CLIENT       seq relative                                SERVER",
         "    0.000 SYN-SENT     ── SYN seq=0 win=65535 mss=1460 ws=7 ─────▶ ?",
         "   30.000 ESTABLISHED  ◀───────── SYN-ACK seq=0 ack=1 win=65535 ── SYN-RECEIVED",
-        " 1050.000>ESTABLISHED  ◀───────── SYN-ACK seq=0 ack=1 win=65535 ── SYN-RECEIVED",
+        "                                   · · ·  1.02 s  · · ·",
+        " 1050.000>ESTABLISHED  ◀─── SYN-ACK again seq=0 ack=1 win=65535 ── SYN-RECEIVED",
         " 1051.000 ESTABLISHED  ── ACK seq=1 ack=1 win=65535 ─────────────▶ ESTABLISHED",
         "── segment 3, +1020.000 ms ─────────────────────────────────────────────────────",
         " ports    80 → 49152      seq    0 (7000)             ack    1 (4001)",
@@ -68,15 +69,14 @@ def test_a_step_on_a_terminal_of_eighty_columns() -> None:
         "",
         "",
         "",
-        "",
-        " q quit",
+        " ? keys  q quit",
     ]
 
 
 def test_a_wide_screen_has_the_header_s_grid_and_names_the_file() -> None:
     lines = drawn(screen(2), 120, 40)
     assert lines[0].startswith(" #1  192.0.2.10:49152 → 198.51.100.7:80  sample.pcap packets ")
-    assert "│ Sequence Number         7000                    0x00001b58    │" in lines[13]
+    assert "│ Sequence Number         7000                    0x00001b58    │" in lines[14]
     assert any(line.endswith("= all TCP fields are the same") for line in lines)
     assert lines[-2] == "─" * 120
 

@@ -191,11 +191,12 @@ def browser(
     assert summarize(tracker.connections[0]).outcome == "established"
     known: dict[str, object] = {
         "table": Table(records, width, glyphs),
+        "rows": records,
         "selected": min(3, len(records) - 1),
         "totals": Totals(records),
         "title": "list  sample.pcap  26 packets, 6 connections, 9.0 s",
-        "state": "sort start  show all",
-        "keys": "q quit",
+        "state": "filter none   sort #   shown 6",
+        "keys": ["Enter open", "? keys", "q quit"],
         "preview": Preview(seen),
     }
     return Browser(**(known | changed))  # type: ignore[arg-type]
@@ -207,9 +208,9 @@ def shown(screen: Browser, height: int) -> list[str]:
 
 def test_a_list_on_a_terminal_of_eighty_columns() -> None:
     assert shown(browser(SAMPLE, 80), 24) == [
-        " list  sample.pcap  26 packets, 6 connections, 9.0 s       sort start  show all",
+        " list  sample.pcap  26 packets, 6 connections, 9.0 s",
+        " filter none   sort #   shown 6",
         "   #   outcome     client           server               rtt  why",
-        "────────────────────────────────────────────────────────────────────────────────",
         "   1 ✓ established 192.0.2.10:49152 198.51.100.7:80   28.4ms",
         "   2 ✗ refused     192.0.2.10:49153 198.51.100.7:81        —",
         "   3 ✗ no-answer   192.0.2.10:49154 198.51.100.7:8080      — S2",
@@ -220,17 +221,17 @@ def test_a_list_on_a_terminal_of_eighty_columns() -> None:
         "       ms CLIENT       seq relative                                SERVER",
         "    0.000 SYN-SENT     ── SYN seq=0 win=65535 mss=1460 ws=7 ─────▶ ?",
         "   30.000 ESTABLISHED  ◀───────── SYN-ACK seq=0 ack=1 win=65535 ── SYN-RECEIVED",
-        " 1050.000!ESTABLISHED  ◀───────── SYN-ACK seq=0 ack=1 win=65535 ── SYN-RECEIVED",
+        "                                   · · ·  1.02 s  · · ·",
+        " 1050.000!ESTABLISHED  ◀─── SYN-ACK again seq=0 ack=1 win=65535 ── SYN-RECEIVED",
         " 1051.000 ESTABLISHED  ── ACK seq=1 ack=1 win=65535 ─────────────▶ ESTABLISHED",
         " ! The server retransmitted its SYN-ACK although the client's ACK had passed",
         "   here. Likely causes: the ACK was lost or delayed, the server's accept queue",
         "   is full, or the server waits for data (TCP_DEFER_ACCEPT).",
         "",
         "",
-        "",
         "────────────────────────────────────────────────────────────────────────────────",
         " established 3  refused 1  no-answer 1  reset 1  rtt 28.4 / 30.0 / 30.0 ms",
-        " q quit",
+        " Enter open  ? keys  q quit",
     ]
 
 
@@ -244,7 +245,10 @@ def test_long_addresses_are_whole_below_the_list() -> None:
 
 
 def test_what_was_typed_wrong_stands_above_the_keys() -> None:
-    assert shown(browser(SAMPLE, 80, problem="no such key"), 24)[-2:] == [" no such key", " q quit"]
+    assert shown(browser(SAMPLE, 80, problem="no such key"), 24)[-2:] == [
+        " no such key",
+        " Enter open  ? keys  q quit",
+    ]
 
 
 def test_a_long_list_keeps_the_chosen_in_sight() -> None:

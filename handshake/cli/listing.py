@@ -1,0 +1,237 @@
+"""Which connections of a list are shown, in what order, and which of them is chosen."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from handshake.query.order import order
+from handshake.query.parse import parse
+from handshake.query.problems import is_problem
+from handshake.query.totals import QuickTotals
+from handshake.record import nanoseconds
+from handshake.units import NS_PER_SECOND
+from handshake.view.columns import file_name
+from handshake.view.notation import count
+from handshake.view.strip import Strip
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from handshake.record import Record
+
+ORDERS: Final = ("#", "outcome", "-rtt", "client", "server", "-retry", "-packets")
+"""The orders that a key goes through."""
+
+_FIRST: Final = ORDERS[0]
+
+
+class Listing:
+    """The records of a list: a filter, an order and a selection over them."""
+
+    def __init__(
+        self, records: Sequence[Record], *, wanted: str = "", by: str = "", problems: bool = False
+    ) -> None:
+        self.all = _in_order(records)
+        self.filter = wanted
+        self.order = by or _FIRST
+        self.problems_only = problems
+        self.selected = 0
+        """The index of the chosen row."""
+
+        self.rows: list[Record] = []
+        self._counted: tuple[str, bool] | None = None
+        """The filter that the totals are of."""
+
+        self._apply()
+
+    @property
+    def current(self) -> Record | None:
+        """The chosen record; None if none is listed."""
+        return self.rows[self.selected] if self.rows else None
+
+    @cached_property
+    def failed(self) -> set[int]:
+        """The identities of all records that have a problem."""
+        return {id(each) for each in self.all if is_problem(each)}
+
+    @cached_property
+    def captures(self) -> int:
+        """How many captures they are from."""
+        return len({each.capture for each in self.all})
+
+    @cached_property
+    def _starts(self) -> dict[int, int]:
+        """When each connection began, by its identity."""
+        return {id(each): nanoseconds(each.start) for each in self.all}
+
+    @cached_property
+    def _sorted(self) -> dict[str, list[Record]]:
+        """All records in each order that was asked for."""
+        return {_FIRST: self.all}
+
+    @property
+    def totals(self) -> QuickTotals:
+        """The totals of what is listed."""
+        return self._totals
+
+    @cached_property
+    def _totals(self) -> QuickTotals:
+        return QuickTotals(self.rows)
+
+    @property
+    def strip(self) -> Strip:
+        """When the listed connections failed."""
+        return self._strip
+
+    @cached_property
+    def _strip(self) -> Strip:
+        starts = [self._starts[id(each)] for each in self.rows] or [0]
+        failed = [self._starts[id(each)] for each in self.rows if id(each) in self.failed]
+        return Strip(failed, min(starts), max(starts))
+
+    def grow(self, records: Sequence[Record]) -> None:
+        """Take a later reading of the same captures; the chosen connection stays chosen."""
+        chosen = self.current
+        self.all, self._counted = _in_order(records), None
+        for name in ("failed", "captures", "_starts", "_sorted"):
+            self.__dict__.pop(name, None)
+        self._apply()
+        if chosen is not None:
+            place = chosen.capture, chosen.stream
+            same = (at for at, each in enumerate(self.rows) if (each.capture, each.stream) == place)
+            self.selected = next(same, min(self.selected, max(0, len(self.rows) - 1)))
+
+    def select(self, wanted: str) -> None:
+        """Filter; the chosen connection stays chosen if it is still listed. Raises UsageError."""
+        parse(wanted) if wanted else None
+        self.filter = wanted
+        self._keep()
+
+    def show_problems(self, only: bool) -> None:
+        """List only connections with problems, or no longer so."""
+        self.problems_only = only
+        self._keep()
+
+    def sort(self, by: str) -> None:
+        """Sort, and go to the top. Raises UsageError."""
+        order(by)
+        self.order = by
+        self._apply()
+        self.selected = 0
+
+    def sort_next(self) -> None:
+        """Take the next order."""
+        at = ORDERS.index(self.order) if self.order in ORDERS else -1
+        self.sort(ORDERS[(at + 1) % len(ORDERS)])
+
+    def sort_ahead(self, go_on: Callable[[], None]) -> None:
+        """Sort by each of the usual orders, so that the keys need not; another thread may do it."""
+        every, known = self.all, self._sorted
+        for by in ORDERS:
+            go_on()
+            if by not in known:
+                known[by] = order(by)(every)
+
+    def reverse(self) -> None:
+        """Turn the order round."""
+        turned = [each[1:] if each[:1] == "-" else f"-{each}" for each in self.order.split(",")]
+        self.sort(",".join(turned))
+
+    def undo(self) -> bool:
+        """Undo one thing: the filter, then the order, then the selection; False if all are."""
+        if self.filter or self.problems_only:
+            self.filter, self.problems_only = "", False
+            self._keep()
+        elif self.order != _FIRST:
+            self.sort(_FIRST)
+        elif self.selected:
+            self.selected = 0
+        else:
+            return False
+        return True
+
+    def move(self, to: int) -> None:
+        """Choose a row; the first or the last if there is none of this index."""
+        self.selected = max(0, min(to, len(self.rows) - 1))
+
+    def go_to(self, number: int) -> bool:
+        """Choose a connection by its number on the screen; return whether it is listed."""
+        found = (at for at, each in enumerate(self.rows) if each.stream + 1 == number)
+        at = next(found, None)
+        if at is not None:
+            self.selected = at
+        return at is not None
+
+    def next_problem(self, step: int) -> bool:
+        """Choose the next connection with a problem in a direction; return whether there is one."""
+        at = self.selected + step
+        while 0 <= at < len(self.rows):
+            if id(self.rows[at]) in self.failed:
+                self.selected = at
+                return True
+            at += step
+        return False
+
+    def counterpart(self) -> Record | None:
+        """Return the nearest connection to the same server that is well if the chosen is not.
+
+        If the chosen one is well, the nearest that is not; None if there is none.
+        """
+        chosen = self.current
+        if chosen is None:
+            return None
+        place = chosen.server.address, chosen.server.port
+        others = [
+            each
+            for each in self.all
+            if (each.server.address, each.server.port) == place
+            and (id(each) in self.failed) != (id(chosen) in self.failed)
+        ]
+        at = nanoseconds(chosen.start)
+        return min(others, key=lambda each: abs(nanoseconds(each.start) - at), default=None)
+
+    def _keep(self) -> None:
+        chosen = self.current
+        self._apply()
+        same = (at for at, each in enumerate(self.rows) if each is chosen)
+        self.selected = next(same, 0)
+
+    def _apply(self) -> None:
+        test = parse(self.filter) if self.filter else None
+        if self.order not in self._sorted:
+            self._sorted[self.order] = order(self.order)(self.all)
+        found = self._sorted[self.order]
+        if test is not None:
+            found = [each for each in found if test(each)]
+        if self.problems_only:
+            found = [each for each in found if id(each) in self.failed]
+        if (self.filter, self.problems_only) != self._counted:
+            # An order changes neither.
+            self._counted = self.filter, self.problems_only
+            for name in ("_totals", "_strip"):
+                self.__dict__.pop(name, None)
+        self.rows = found
+        self.selected = min(self.selected, max(0, len(self.rows) - 1))
+
+
+def title(records: Sequence[Record], captures: Sequence[str]) -> str:
+    """Return the title: the capture and what is in it."""
+    name = file_name(captures[0]) if len(captures) == 1 else f"{len(captures)} captures"
+    if captures == ["-"]:
+        name = "standard input"
+    if not records:
+        return f"list  {name}"
+    packets = sum(each.client.segments + each.server.segments for each in records)
+    begin = min(nanoseconds(each.start) for each in records)
+    end = max(nanoseconds(each.start) / NS_PER_SECOND + (each.duration or 0) for each in records)
+    seconds = f"{end - begin / NS_PER_SECOND:.1f} s"
+    return (
+        f"list  {name}  {count(packets, 'packet')}, {count(len(records), 'connection')}, {seconds}"
+    )
+
+
+def _in_order(records: Sequence[Record]) -> list[Record]:
+    """Return records in the order of their captures and numbers: some come before others."""
+    captures = {name: at for at, name in enumerate(dict.fromkeys(each.capture for each in records))}
+    return sorted(records, key=lambda each: (captures[each.capture], each.stream))

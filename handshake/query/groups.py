@@ -1,0 +1,110 @@
+"""Connections in groups by server and port: attempts, failures, round-trip times."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from handshake.query.totals import OUTCOMES, Spread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from handshake.record import Record
+
+FAILED: Final = ("refused", "no-answer", "reset", "unreachable", "half-open")
+"""Outcomes of connections that did not open, or were reset at once."""
+
+
+@dataclass
+class ServerGroup:
+    """The connections to one port of one server."""
+
+    address: str
+    port: int
+    attempts: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    first: Record | None = None
+    last: Record | None = None
+    spans: dict[str, tuple[Record, Record]] = field(default_factory=dict)
+    """The first and the last failure of each kind."""
+
+    clients: set[str] = field(default_factory=set)
+    rtts: list[float] = field(default_factory=list)
+
+    @property
+    def failed(self) -> int:
+        """How many connections did not open."""
+        return sum(self.outcomes[each] for each in FAILED)
+
+    @property
+    def failures(self) -> list[tuple[str, int]]:
+        """The failures by kind, the most frequent first."""
+        found = [(each, self.outcomes[each]) for each in OUTCOMES if each in FAILED]
+        return sorted((each for each in found if each[1]), key=lambda each: -each[1])
+
+    @property
+    def rtt(self) -> Spread | None:
+        """The spread of the handshakes' round-trip times, in seconds."""
+        return Spread.of(self.rtts)
+
+    def add(self, record: Record) -> None:
+        """Count a connection."""
+        self.attempts += 1
+        self.outcomes[record.outcome] += 1
+        self.clients.add(record.client.address)
+        if record.handshake.rtt is not None:
+            self.rtts.append(record.handshake.rtt)
+        self.first, self.last = _earlier(self.first, record), _later(self.last, record)
+        if record.outcome in FAILED:
+            first, last = self.spans.get(record.outcome, (None, None))
+            self.spans[record.outcome] = _earlier(first, record), _later(last, record)
+
+    @property
+    def first_failure(self) -> Record | None:
+        """The failure that began first."""
+        return min((each[0] for each in self.spans.values()), key=_start, default=None)
+
+    @property
+    def last_failure(self) -> Record | None:
+        """The failure that began last."""
+        return max((each[1] for each in self.spans.values()), key=_start, default=None)
+
+
+def _start(record: Record) -> str:
+    return record.start
+
+
+def _earlier(known: Record | None, record: Record) -> Record:
+    return record if known is None or record.start < known.start else known
+
+
+def _later(known: Record | None, record: Record) -> Record:
+    return record if known is None or record.start > known.start else known
+
+
+def _slowest(group: ServerGroup) -> float:
+    return 0.0 if group.rtt is None else group.rtt.p95
+
+
+ORDERS: Final[dict[str, Callable[[ServerGroup], object]]] = {
+    "failed": lambda group: (-group.failed, -group.attempts),
+    "refused": lambda group: -group.outcomes["refused"],
+    "no-answer": lambda group: -group.outcomes["no-answer"],
+    "attempts": lambda group: -group.attempts,
+    "p95": lambda group: -_slowest(group),
+    "server": lambda group: (group.address, group.port),
+}
+"""How groups can be sorted: by the words of their headings."""
+
+
+def server_groups(records: Iterable[Record]) -> list[ServerGroup]:
+    """Return the groups of connections, those with the most failures first."""
+    found: dict[tuple[str, int], ServerGroup] = {}
+    for record in records:
+        place = record.server.address, record.server.port
+        if place not in found:
+            found[place] = ServerGroup(*place)
+        found[place].add(record)
+    return sorted(found.values(), key=ORDERS["failed"])  # type: ignore[arg-type]

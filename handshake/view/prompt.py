@@ -1,0 +1,42 @@
+"""A line that is typed at the foot of a screen, with its cursor and what Tab found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from handshake.view.layout import fit, line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.text import Text
+
+    from handshake.view.glyphs import Glyphs
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A line while it is typed."""
+
+    label: str
+    text: str
+    cursor: int
+    """Where the next character goes, from 0."""
+
+    choices: Sequence[str] = ()
+    """Words that complete the one before the cursor."""
+
+    def lines(self, width: int, glyphs: Glyphs) -> list[Text]:
+        """Return the choices, if there are any, and the line with its cursor."""
+        label = f" {self.label}: "
+        room = max(1, width - len(label) - 1)
+        # The part of a long line that has the cursor.
+        begin = max(0, self.cursor - room + 1)
+        shown = f"{self.text[begin:]} "[: room + 1]
+        row = line((label, "key"), shown)
+        at = len(label) + self.cursor - begin
+        row.stylize("chosen", at, at + 1)
+        if not self.choices:
+            return [row]
+        return [line((fit(f" {'  '.join(self.choices)}", width, glyphs.ellipsis), "dim")), row]
