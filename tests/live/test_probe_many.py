@@ -123,10 +123,10 @@ def test_the_same_target_many_times_at_once(tmp_path: Path) -> None:
     assert len(ports) == 400
     # Not one for each call: 16 were under way, 128 rest, and a few wait their turn.
     assert 128 < len(set(ports)) <= 180
-    # None is used again before those after it have been.
+    # A port rests until 128 others have ended: up to 15 of them may have begun before it.
     last: dict[int, int] = {}
     for place, port in enumerate(ports):
-        assert place - last.get(port, -400) >= 128
+        assert place - last.get(port, -400) >= 128 - 15
         last[port] = place
     assert not [each for each in seen(path) if each.segment.rst]
 
