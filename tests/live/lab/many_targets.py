@@ -66,7 +66,8 @@ def run(words: tuple[str, ...], version: int = 4, *, stops: bool) -> tuple[Count
                         running.send_signal(signal.SIGCONT)
                 took = time.monotonic() - began
                 out.seek(0)
-                lines = out.read().splitlines()
+                # Reasons and statistics follow a blank line.
+                lines = out.read().partition("\n\n")[0].splitlines()
     found: Count = Counter()
     wrong: list[str] = []
     for line in lines:
@@ -75,8 +76,6 @@ def run(words: tuple[str, ...], version: int = 4, *, stops: bool) -> tuple[Count
             port, verdict = result["port"], result["verdict"]
         else:
             verdict, target, *_ = line.split()
-            if ":" not in target:  # the statistics
-                continue
             port = int(target.rpartition(":")[2])
         right = "open" if port < FIRST + LISTENING else "filtered"
         if verdict.lower() != right and len(wrong) < _SHOWN:
