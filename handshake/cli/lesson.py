@@ -88,7 +88,10 @@ class LessonPlayer:
         if self._help:
             return self._keys_screen(texts[0][0].title, height)
         if width < lesson.MIN_WIDTH or height < lesson.MIN_HEIGHT:
-            return SmallLessonScreen(self._place, *texts[0], height, self._glyphs)
+            answer = self.answers.get(self.index)
+            return SmallLessonScreen(
+                self._place, *texts[0], height, self._glyphs, answer, self._typed
+            )
         if self.lesson.played:
             answer = self.answers.get(self.index)
             return LadderLessonScreen(

@@ -35,7 +35,8 @@ class Progress:
 
 def done() -> dict[str, Progress]:
     """Return what is known, by the name of the lesson; nothing where it cannot be read."""
-    with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+    # A user may have no home at all: RuntimeError.
+    with suppress(OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError):
         read = json.loads(_path().read_text("utf-8"))
         return {
             str(name): Progress(int(each["step"]), {**each["answers"]})
@@ -51,7 +52,7 @@ def keep(lesson: Lesson, furthest: int, answers: dict[int, str]) -> None:
     named = {lesson.scenes[number].name: said for number, said in answers.items()}
     known[lesson.name] = Progress(max(before.step, furthest + 1), before.answers | named)
     told = {name: {"step": each.step, "answers": each.answers} for name, each in known.items()}
-    with suppress(OSError):
+    with suppress(OSError, RuntimeError):
         path = _path()
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", "utf-8")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from handshake.events import Change
-    from handshake.lessons import LessonText, ScreenText
+    from handshake.lessons import LessonText, ScreenText, StepText
     from handshake.view.lesson import Place
 
 
@@ -26,6 +26,11 @@ class SmallLessonScreen:
     words: ScreenText
     height: int
     glyphs: Glyphs = UNICODE
+    answer: str | None = None
+    """What was answered to the question of the step; None before that."""
+
+    typed: str = ""
+    """What was typed of an answer so far."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield from self.lines(options.max_width)
@@ -38,7 +43,7 @@ class SmallLessonScreen:
         small = words["small"].format(width=width, height=self.height)
         paragraphs = [
             (f"{place}: {step.title}", "title"),
-            (step.why, "none"),
+            *self._told(step),
             (f"{words['client']}: {_states(scene.client)}", "client"),
             (f"{words['server']}: {_states(scene.server)}", "server"),
         ]
@@ -51,6 +56,21 @@ class SmallLessonScreen:
             lines += [line((each, style)) for each in wrap(self.glyphs.spell(text), width)]
         lines = lines[: self.height - 1]
         return [*lines, line((fit(self.glyphs.spell(keys), width, ellipsis), "key"))]
+
+    def _told(self, step: StepText) -> list[tuple[str, str]]:
+        """Return the question of the step, while it is asked, or else the explanation."""
+        question, words = step.question, self.words
+        if question is None:
+            return [(step.why, "none")]
+        if self.answer is None:
+            choices = [
+                (f"{number} {each}", "key") for number, each in enumerate(question.choices, 1)
+            ]
+            typed = [] if question.choices else [(f"> {self.typed}_", "key")]
+            return [(f"{words['question']} {question.ask}", "none"), *choices, *typed]
+        right = self.answer == question.right
+        said = f"{words['right' if right else 'wrong']} {question.says(self.answer)}"
+        return [(said, "ok" if right else "bad"), (step.why, "none")]
 
 
 def _states(change: Change) -> str:

@@ -10,6 +10,7 @@ from handshake.lessons import LANGUAGES, LESSONS, Lesson, find_lesson, lesson_te
 from handshake.view.glyphs import ASCII, UNICODE, Glyphs
 from handshake.view.lesson import Place
 from handshake.view.lesson_ladder import LadderLessonScreen
+from handshake.view.lesson_small import SmallLessonScreen
 
 KEYS = (("1-4", "answer"), ("←/→", "step"), ("q", "quit"))
 LADDERS = [each for each in LESSONS if each.played]
@@ -93,3 +94,17 @@ def test_a_question_may_be_left_unanswered() -> None:
     player = LessonPlayer(find_lesson("loss"), "ko", UNICODE, first=1)
     player.press("enter")
     assert (player.index, player.answers) == (2, {})
+
+
+def test_a_small_screen_asks_and_answers_too() -> None:
+    player = LessonPlayer(find_lesson("loss"), "en", UNICODE, first=4)
+
+    def shown() -> str:
+        view = player.draw(60, 20)
+        assert isinstance(view, SmallLessonScreen)
+        return "\n".join(line.plain for line in view.lines(60))
+
+    assert "3 both: each has a timer" in shown()
+    player.press("1")
+    assert "Not so." in shown()
+    assert "3 both: each has a timer" not in shown()
