@@ -170,6 +170,8 @@ def list_connections(
     selection = _Selection(wanted, sort, problems=problems)
     if jobs is not None and scheduler is not None:
         raise UsageError("exclusive", options=["--jobs", "--scheduler"])
+    if (count := captures.count("-")) > 1:
+        raise UsageError("list.stdin-twice", count=count)
     read = partial(
         records,
         merge=merge,

@@ -541,6 +541,7 @@ _OWN_VALUES: Final[dict[str, dict[str, object]]] = {
         "package": "'tcp-handshake[table]'",
     },
     "list.partial": {"names": ["week.parquet.partial"], "one": True},
+    "list.stdin-twice": {"count": 2},
     "list.summary-form": {"option": "--zeek"},
     "no-raw-sockets": {"why": "address family not supported by protocol (EAFNOSUPPORT)"},
     "no-syn": {"why": "this machine has no route to the address (ENETUNREACH)"},
