@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from handshake.export.document import ConnectionDocument, Document
-    from handshake.export.excerpt import Source
+    from handshake.export.excerpt import StepSource
     from handshake.export.formats import Format
     from handshake.linux.privileges import Shell
     from handshake.prober import Result
@@ -80,7 +80,12 @@ def check_export(name: str) -> Format:
 
 
 def export_records(
-    records: Sequence[Record], source: Source, out: str, *, title: str, capture: str | None = None
+    records: Sequence[Record],
+    source: StepSource,
+    out: str,
+    *,
+    title: str,
+    capture: str | None = None,
 ) -> str:
     """Write connections of captures; return what was written in a line.
 

@@ -34,7 +34,7 @@ class Limits(NamedTuple):
     """Segments of all connections together."""
 
 
-class Source(Protocol):
+class StepSource(Protocol):
     """What a connection's steps can be read from."""
 
     def read_again(self, record: Record, log: StepLog, most: int | None = None) -> None:
@@ -44,7 +44,7 @@ class Source(Protocol):
 
 def told(
     records: Iterable[Record],
-    source: Source,
+    source: StepSource,
     limits: Limits | None,
     notes: list[str],
     name: str | None = None,
@@ -86,7 +86,7 @@ def told(
         )
 
 
-def _steps(source: Source, record: Record, most: int | None) -> Sequence[Step]:
+def _steps(source: StepSource, record: Record, most: int | None) -> Sequence[Step]:
     log = StepLog(record.stream)
     source.read_again(record, log, most)
     return log.judged()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from handshake.export.document import ConnectionDocument, Document
 
 
-class _Packet(NamedTuple):
+class _Commented(NamedTuple):
     """A packet, and what stands before it in the order of the capture."""
 
     frame: int
@@ -40,16 +40,16 @@ def write_pcapng(document: Document, out: BinaryIO) -> None:
         writer.packet(each.octets, each.at, each.outgoing, each.comments, length)
 
 
-def _packets(connection: ConnectionDocument) -> Iterator[_Packet]:
+def _packets(connection: ConnectionDocument) -> Iterator[_Commented]:
     about = " ".join((f"{connection.name}: {connection.summary}.", *connection.answer))
     for number, step in enumerate(connection.steps):
         seen = step.observed
         if seen.packet:
             comments = (step_comment(step), *(() if number else (printable(about),)))
-            yield _Packet(seen.frame or 0, seen.at, seen.packet, seen.outgoing, comments)
+            yield _Commented(seen.frame or 0, seen.at, seen.packet, seen.outgoing, comments)
     for error in connection.errors:
         if error.packet:
-            yield _Packet(error.frame or 0, error.at, error.packet, None, (icmp_comment(error),))
+            yield _Commented(error.frame or 0, error.at, error.packet, None, (icmp_comment(error),))
 
 
 def _length(packet: bytes) -> int:
