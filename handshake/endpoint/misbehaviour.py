@@ -170,7 +170,7 @@ class SplitHandshake(Behaviour):
         return (ack, *entry.connect(at))
 
 
-class SimultaneousOpen(Behaviour):
+class CrossingSyns(Behaviour):
     """Opens actively as the SYN arrives: the two SYNs cross (section 3.5, figure 7)."""
 
     def opens(self, syn: Observed, entry: TcpSocket, at: int) -> Segments | None:
@@ -226,7 +226,7 @@ MISBEHAVIOURS: Final[dict[str, Callable[[], Behaviour]]] = {
     "mss-1": TinyMss,
     "options-stripped": OptionsStripped,
     "split-handshake": SplitHandshake,
-    "simultaneous-open": SimultaneousOpen,
+    "simultaneous-open": CrossingSyns,
     "half-close": HalfClose,
     "ignore-syns": IgnoreSyns,
     "no-accept": NoAccept,

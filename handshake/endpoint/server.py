@@ -57,7 +57,7 @@ class Echo:
         return served.sock.send(octets, at) if octets else ()
 
 
-class Answer:
+class FixedAnswer:
     """Gives a fixed answer as soon as a client has sent something, then closes its direction."""
 
     def __init__(self, octets: bytes) -> None:
@@ -113,7 +113,7 @@ class Server:
         """How many connections are over, by how: `closed`, `reset`, `refused`, `timed-out`."""
 
         self.over: list[tuple[Endpoint, Endpoint]] = []
-        """The ends of those that are over, until somebody takes them."""
+        """The ends of those that are over, until they are taken."""
 
         self.left: Counter[str] | None = None
         """What `queues` returned before all was aborted."""

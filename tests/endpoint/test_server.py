@@ -8,7 +8,7 @@ from handshake.endpoint.listening_socket import ListeningSocket
 from handshake.endpoint.misbehaviour import MISBEHAVIOURS, IgnoreSyns, LateSynAck, misbehaviour
 from handshake.endpoint.options import ClientOptions, Timeouts
 from handshake.endpoint.segment_builder import offer_for
-from handshake.endpoint.server import Answer, Echo, Program, Server, Silent
+from handshake.endpoint.server import Echo, FixedAnswer, Program, Server, Silent
 from handshake.endpoint.tcp_host import TcpHost
 from handshake.endpoint.tcp_socket import TIME_WAIT, TcpSocket
 from handshake.errors import UsageError
@@ -101,7 +101,7 @@ def test_a_large_echo_forgets_what_is_acknowledged() -> None:
 
 
 def test_an_answer_closes_first_and_rests() -> None:
-    stage = Stage(program=Answer(b"HTTP/1.0 200 OK\r\n\r\n"))
+    stage = Stage(program=FixedAnswer(b"HTTP/1.0 200 OK\r\n\r\n"))
     stage.call(1, "send", b"GET / HTTP/1.0\r\n\r\n")
     stage.call(2, "close")
     stage.run(3)

@@ -58,13 +58,13 @@ def serve(
     ascii_only: Ascii = False,
     lang: Lang = None,
 ) -> None:
-    """Answer handshakes by hand: the server end of TCP, segment by segment.
+    """FixedAnswer handshakes by hand: the server end of TCP, segment by segment.
 
     The kernel is kept silent on the port, and this program answers in its place: LISTEN, half-open
     entries, retransmitted SYN-ACKs, the accept queue; then it echoes. Shows every header and what
     both ends know. Replies to received segments only. Needs CAP_NET_RAW.
     """
-    from handshake.cli.serve.screen import Output, run, show_names
+    from handshake.cli.serve.screen import ServeOutput, run, show_names
 
     spoken = language(lang)
     if list_names:
@@ -112,7 +112,7 @@ def serve(
         program=_program(data, silent=silent),
         behaviour=Behaviour() if misbehave is None else misbehaviour(misbehave),
     )
-    output = Output(
+    output = ServeOutput(
         as_json=as_json,
         brief=brief,
         verbose=verbose,
@@ -141,8 +141,8 @@ def _port(word: str) -> int:
 
 def _program(data: str | None, *, silent: bool) -> Program:
     """Return what is done with connections that have opened."""
-    from handshake.endpoint.server import Answer, Echo, Silent
+    from handshake.endpoint.server import Echo, FixedAnswer, Silent
 
     if data is not None:
-        return Answer(values.octets(data, "--data"))
+        return FixedAnswer(values.octets(data, "--data"))
     return Silent() if silent else Echo()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Output:
+class ServeOutput:
     """What to print, and where to write the packets."""
 
     as_json: bool = False
@@ -56,7 +56,7 @@ def show_names(language: str) -> None:
         show(out, [*shown, *(line(" " * width, each) for each in rows[1:])])
 
 
-def run(service: Service, output: Output, most: float) -> int:
+def run(service: Service, output: ServeOutput, most: float) -> int:
     """Serve until `most` connections are over; return the exit code."""
     from handshake.cli import privileges
     from handshake.cli.probe.report import Evidence
@@ -111,7 +111,7 @@ class _Screen(Protocol):
         """Say what became of all connections."""
 
 
-def _screen(serving: Serving, output: Output) -> _Screen:
+def _screen(serving: Serving, output: ServeOutput) -> _Screen:
     if output.as_json or output.write == "-":
         return _Json(serving, output)
     from handshake.cli.console import console, glyphs
@@ -126,7 +126,7 @@ def _screen(serving: Serving, output: Output) -> _Screen:
 class _Json:
     """Prints a JSON object a segment; what it says of itself goes to standard error."""
 
-    def __init__(self, serving: Serving, output: Output) -> None:
+    def __init__(self, serving: Serving, output: ServeOutput) -> None:
         self._serving, self._output = serving, output
         self._told = (0, 0, 0)
 
@@ -198,7 +198,7 @@ class _Json:
 class _Lines(_Json):
     """Prints a line a segment, or all of it."""
 
-    def __init__(self, serving: Serving, output: Output, out: Console, signs: Glyphs) -> None:
+    def __init__(self, serving: Serving, output: ServeOutput, out: Console, signs: Glyphs) -> None:
         super().__init__(serving, output)
         self._out, self._signs = out, signs
         self._full = output.verbose
@@ -260,7 +260,7 @@ class _Lines(_Json):
 class _Live(_Lines):
     """Prints what passes above a table of the connections, which is drawn again and again."""
 
-    def __init__(self, serving: Serving, output: Output, out: Console, signs: Glyphs) -> None:
+    def __init__(self, serving: Serving, output: ServeOutput, out: Console, signs: Glyphs) -> None:
         super().__init__(serving, output, out, signs)
         self._full = not output.brief
         from rich.live import Live
