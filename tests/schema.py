@@ -16,6 +16,7 @@ OUTPUTS: Final = {
     "probe": "probe",
     "demo": "lesson",
     "serve": "step",
+    "watch": "record",
 }
 """What each command writes a line of, by its name in the schema."""
 

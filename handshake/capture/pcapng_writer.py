@@ -15,7 +15,9 @@ from handshake.errors import LocalError, system_error
 from handshake.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from handshake.packet.frame import Frame
 
 RAW: Final = 101
 """The link type of packets that begin with an IPv4 or IPv6 header."""
@@ -44,7 +46,7 @@ _DIRECTIONS: Final = {False: 1, True: 2}
 
 
 class PcapngWriter:
-    """Writes one section with one interface, then packets one by one.
+    """Writes one section with its interfaces, then packets one by one.
 
     The file is complete after each packet, however the run ends. Raises LocalError, which names
     the file as `name`, if writing fails.
@@ -56,15 +58,24 @@ class PcapngWriter:
         self._out = out
         self._name = name
         application = [(_APPLICATION, _text(f"handshake {__version__}"))]
-        named = [] if interface is None else [(_NAME, _text(interface))]
-        self._write(
-            _block(_SECTION, struct.pack("<IHHq", _BYTE_ORDER, 1, 0, _UNKNOWN_LENGTH), application)
-            + _block(
-                _INTERFACE,
-                struct.pack("<HxxI", RAW, _NO_LIMIT),
-                [*named, (_RESOLUTION, _NANOSECONDS)],
-            )
-        )
+        section = struct.pack("<IHHq", _BYTE_ORDER, 1, 0, _UNKNOWN_LENGTH)
+        self._write(_block(_SECTION, section, application) + _interface(interface, RAW))
+
+    def frames(self, interfaces: Sequence[tuple[str, int]], frames: Iterable[Frame]) -> None:
+        """Write frames of these further interfaces, by name and link type, all at once."""
+        new = interfaces[self._interfaces :]
+        self._interfaces += len(new)
+        blocks = [_interface(name, link_type) for name, link_type in new]
+        for each in frames:
+            at, octets = each.time, bytes(each.data)
+            # Interface 0 is that of packets without a link layer.
+            head = each.interface + 1, at >> 32, at & 0xFFFFFFFF, len(octets), each.length
+            fixed = struct.pack("<IIIII", *head)
+            blocks.append(_block(_ENHANCED_PACKET, fixed + _padded(octets), ()))
+        if blocks:
+            self._write(b"".join(blocks))
+
+    _interfaces = 0
 
     def packet(
         self,
@@ -127,6 +138,12 @@ def _begun(file: BinaryIO, interface: str | None, name: str) -> PcapngWriter:
         return PcapngWriter(file, interface=interface, name=name)
     except BrokenPipeError as error:
         raise LocalError("file.unwritten", why=system_error(error)).at(name) from error
+
+
+def _interface(name: str | None, link_type: int) -> bytes:
+    named = [] if name is None else [(_NAME, _text(name))]
+    fixed = struct.pack("<HxxI", link_type, _NO_LIMIT)
+    return _block(_INTERFACE, fixed, [*named, (_RESOLUTION, _NANOSECONDS)])
 
 
 def _block(layout: int, body: bytes, options: Iterable[tuple[int, bytes]]) -> bytes:

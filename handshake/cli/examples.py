@@ -60,6 +60,12 @@ EXAMPLES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ),
         ("handshake list captures/mixed.pcap --csv", "For a spreadsheet; also --json, --zeek."),
     ),
+    "watch": (
+        ("sudo handshake watch", "A live table of all handshakes; Enter follows one."),
+        ("sudo handshake watch -i eth0 'port 443' --problems", "What does not go well with TLS?"),
+        ("sudo handshake watch --json > today.json", "A record a connection, for a program."),
+        ("handshake watch -r -", "What arrives: ssh host tcpdump -U -w - tcp | ..."),
+    ),
     "serve": (
         ("sudo handshake serve 8080", "Echo; every header and both ends, as they pass."),
         (

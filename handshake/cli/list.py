@@ -8,13 +8,14 @@ import os
 import sys
 from enum import Enum
 from functools import cached_property, partial
-from itertools import chain, islice
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from handshake.cli.exporting import Export, check_export, export_records, kept, say
 from handshake.cli.parameters import Ascii, Dedup, Json, MaxUnpacked, Plain, Reorder, octets
+from handshake.cli.selection import Selection
 from handshake.errors import CaptureError, UsageError
 from handshake.escape import printable
 from handshake.messages import text
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from handshake.cli.listing import Listing
-    from handshake.query.parse import Test
     from handshake.record import Record
     from handshake.survey import Records
     from handshake.tracker.zeek import ZeekRecord
@@ -167,7 +166,7 @@ def list_connections(
         Form.EXPORT: export is not None,
     }
     form = _form(given, summary=summary)
-    selection = _Selection(wanted, sort, problems=problems)
+    selection = Selection(wanted, sort, problems=problems)
     if jobs is not None and scheduler is not None:
         raise UsageError("exclusive", options=["--jobs", "--scheduler"])
     if (count := captures.count("-")) > 1:
@@ -225,7 +224,7 @@ def _exit(source: Records) -> None:
 
 
 def _export(
-    read: Callable[..., Records], captures: Sequence[str], selection: _Selection, out: str
+    read: Callable[..., Records], captures: Sequence[str], selection: Selection, out: str
 ) -> None:
     """Write the selected connections to a file."""
     from handshake.cli.reading import followed
@@ -254,60 +253,6 @@ def _form(given: dict[Form, bool], *, summary: bool) -> Form:
     if summary and form in (Form.CSV, Form.ZEEK, Form.PARQUET, Form.EXPORT):
         raise UsageError("list.summary-form", option=form.value)
     return form
-
-
-class _Selection:
-    """Which connections to print, and in what order."""
-
-    def __init__(self, wanted: str | None, sort: str | None, *, problems: bool) -> None:
-        self.filter_text, self.sort, self.problems = wanted or "", sort or "", problems
-        self._test: Test | None = None
-        self._order: Callable[[Iterable[Record]], list[Record]] | None = None
-        if wanted is not None:
-            from handshake.query.parse import parse
-
-            self._test = parse(wanted)
-        if sort is not None:
-            from handshake.query.order import order
-
-            self._order = order(sort)
-
-    @property
-    def said(self) -> list[str]:
-        """The conditions, as a filter would have them."""
-        return [self.filter_text, "not ok" if self.problems else ""]
-
-    def listed(self, found: Sequence[Record]) -> Listing:
-        """Return the list of records on a terminal."""
-        from handshake.cli.listing import Listing
-
-        return Listing(found, wanted=self.filter_text, by=self.sort, problems=self.problems)
-
-    def has(self, record: Record) -> bool:
-        """Whether a record matches."""
-        if self._test is not None and not self._test(record):
-            return False
-        if not self.problems:
-            return True
-        from handshake.query.problems import is_problem
-
-        return is_problem(record)
-
-    def matching(self, source: Records) -> Iterator[Record]:
-        """Return the matching records as they come.
-
-        The first is read at once, so that nothing is printed if nothing can be read.
-        """
-        found = source.mapped(lambda record: record if self.has(record) else None)
-        return chain(list(islice(found, 1)), found)
-
-    def sorted(self, source: Records) -> Iterator[Record]:
-        """Return the matching records in order; as they come if no order was given."""
-        return self.in_order(self.matching(source))
-
-    def in_order(self, found: Iterator[Record]) -> Iterator[Record]:
-        """Return records in order; as they come if no order was given."""
-        return found if self._order is None else iter(self._order(found))
 
 
 class _Style:
@@ -341,7 +286,7 @@ def _print_line(row: str) -> None:
     sys.stdout.flush()
 
 
-def _print_json(source: Records, selection: _Selection) -> None:
+def _print_json(source: Records, selection: Selection) -> None:
     lines: Iterator[str]
     if selection.sort:
         lines = map(_json, selection.sorted(source))
@@ -363,7 +308,7 @@ def _print_csv(records: Iterable[Record]) -> None:
         _print_line(row)
 
 
-def _print_zeek(source: Records, selection: _Selection) -> None:
+def _print_zeek(source: Records, selection: Selection) -> None:
     from handshake.export.zeek import conn_log
 
     rows: dict[tuple[str | None, int], list[ZeekRecord]] = {}
@@ -380,7 +325,7 @@ def _print_zeek(source: Records, selection: _Selection) -> None:
         _print_line(row)
 
 
-def _write_parquet(source: Records, selection: _Selection, target: str) -> None:
+def _write_parquet(source: Records, selection: Selection, target: str) -> None:
     from handshake.cli.console import warn
     from handshake.export.parquet import opened, row
 
@@ -401,7 +346,7 @@ def _write_parquet(source: Records, selection: _Selection, target: str) -> None:
         warn([CaptureError("list.partial", names=partial, one=len(partial) == 1)])
 
 
-def _print_summary(source: Records, selection: _Selection, form: Form, style: _Style) -> None:
+def _print_summary(source: Records, selection: Selection, form: Form, style: _Style) -> None:
     from handshake.cli.console import show
     from handshake.query.totals import Totals
     from handshake.view.totals_page import page

@@ -48,6 +48,17 @@ SERVE: Final = (
 _CODECS: Final = ("ascii", "idna", "latin-1", "punycode", "unicode_escape", "utf-8")
 """Codecs for host names and for data of the peer: Python loads a codec on first use."""
 
+WATCH: Final = (
+    "handshake.cli.console",
+    "handshake.query.problems",
+    "handshake.survey.chunk_items",
+    "handshake.survey.models",
+    "handshake.survey.run_columns",
+    "handshake.view.record_lines",
+    "handshake.watcher",
+)
+"""Those of `watch`."""
+
 
 def drop(language: str = ENGLISH, needed: Sequence[str] = PROBE) -> None:
     """Continue as a user without privileges, with the sentences of a language.

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from handshake.units import SYN_BIT
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
+    from ipaddress import IPv4Network, IPv6Network
 
 SO_LOCK_FILTER: Final = 44
 _SO_ATTACH_FILTER: Final = 26
@@ -23,6 +24,7 @@ _LOAD_HALF_X: Final = 0x48  # A = the half word at X + K
 _LOAD_BYTE_X: Final = 0x50
 _X_IS: Final = 0x01  # X = K
 _X_IS_HEADER_LENGTH: Final = 0xB1  # X = 4 * (the low four bits of the octet at K)
+_AND: Final = 0x54  # A = A & K
 _GOTO: Final = 0x05
 _IF_EQUAL: Final = 0x15
 _IF_GREATER: Final = 0x25
@@ -127,6 +129,86 @@ def segments(ports: Collection[int], *, all_of_ours: bool = True) -> bytes:
         "take",
         _Op(_RETURN, _WHOLE_PACKET),
     )
+
+
+_NET: Final = 0xFFF00000  # SKF_NET_OFF: from the IP header on, whatever the link layer
+
+
+def watched(
+    networks: Sequence[IPv4Network | IPv6Network], ports: Sequence[int], snap: int
+) -> bytes:
+    """Return a filter for TCP segments and ICMP errors, of which `snap` octets are passed.
+
+    Of segments either end must be in each of the networks, and either port each of the ports. ICMP
+    errors, later fragments, and packets with IPv6 extension headers are passed by their addresses.
+    """
+    wrong = {4: any(each.version == 6 for each in networks)}
+    wrong[6] = any(each.version == 4 for each in networks)
+    return _assemble(
+        _Op(_LOAD_WORD, _PROTOCOL),
+        _Op(_IF_EQUAL, 0x0800, yes="drop" if wrong[4] else "ipv4"),
+        _Op(_IF_EQUAL, 0x86DD, yes="drop" if wrong[6] else "ipv6"),
+        _Op(_IF_EQUAL, 0x8100, yes="tagged", no="drop"),
+        "ipv4",
+        *(op for at, each in enumerate(networks) for op in _either_in(each, f"v4-{at}")),
+        _Op(_LOAD_HALF, _NET + 6),
+        _Op(_IF_ANY_BIT, 0x1FFF, yes="take"),
+        _Op(_X_IS_HEADER_LENGTH, _NET),
+        _Op(_LOAD_BYTE, _NET + 9),
+        _Op(_IF_EQUAL, 6, yes="tcp"),
+        _Op(_IF_EQUAL, 1, yes="take", no="drop"),
+        "ipv6",
+        *(op for at, each in enumerate(networks) for op in _either_in(each, f"v6-{at}")),
+        _Op(_X_IS, 40),
+        _Op(_LOAD_BYTE, _NET + 6),
+        _Op(_IF_EQUAL, 6, yes="tcp"),
+        _Op(_IF_EQUAL, 58, no="extended"),
+        _Op(_LOAD_BYTE, _NET + 40),
+        _Op(_IF_GREATER, 4, yes="drop", no="take"),  # 1 to 4 are the errors
+        "extended",
+        _Op(_IF_EQUAL, 0, yes="take"),
+        _Op(_IF_EQUAL, 43, yes="take"),
+        _Op(_IF_EQUAL, 44, yes="take"),
+        _Op(_IF_EQUAL, 60, yes="take", no="drop"),
+        "tcp",
+        *(op for at, each in enumerate(ports) for op in _either_port(each, f"port-{at}")),
+        _Op(_GOTO, yes="take"),
+        "tagged",
+        # Seldom: most drivers take VLAN tags off.
+        _Op(_RETURN, 0 if networks or ports else snap),
+        "drop",
+        _Op(_RETURN, 0),
+        "take",
+        _Op(_RETURN, snap),
+    )
+
+
+def _either_in(network: IPv4Network | IPv6Network, name: str) -> Iterator[_Op | str]:
+    """Yield instructions that go on if source or destination is in a network, else drop."""
+    words = network.network_address.packed
+    masks = network.netmask.packed
+    first = 12 if network.version == 4 else 8
+    for end in range(2):
+        missed = "drop" if end else f"{name}-destination"
+        for at in range(0, len(words), 4):
+            mask = int.from_bytes(masks[at : at + 4], "big")
+            if mask:
+                yield _Op(_LOAD_WORD, _NET + first + end * len(words) + at)
+                yield _Op(_AND, mask)
+                yield _Op(_IF_EQUAL, int.from_bytes(words[at : at + 4], "big"), no=missed)
+        if not end:
+            yield _Op(_GOTO, yes=f"{name}-in")
+            yield f"{name}-destination"
+    yield f"{name}-in"
+
+
+def _either_port(port: int, name: str) -> Iterator[_Op | str]:
+    """Yield instructions that go on if either port is this one, else drop."""
+    yield _Op(_LOAD_HALF_X, _NET)
+    yield _Op(_IF_EQUAL, port, yes=name)
+    yield _Op(_LOAD_HALF_X, _NET + 2)
+    yield _Op(_IF_EQUAL, port, no="drop")
+    yield name
 
 
 def _ranges(ports: Collection[int]) -> list[tuple[int, int]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
 import select
 import socket
 import struct
@@ -21,7 +19,7 @@ from handshake.linux import bpf
 from handshake.linux.packet_batch import PacketBatch
 from handshake.linux.packet_ring import PacketRing
 from handshake.linux.route import bind_to_interface
-from handshake.linux.sockaddr import LINK, sockaddr
+from handshake.linux.sockaddr import LINK, bind_everywhere, sockaddr
 from handshake.packet.icmp import IcmpError, quoted
 from handshake.packet.ip import Datagram, header
 from handshake.packet.reassembly import Fragments
@@ -49,8 +47,6 @@ _STAMP_REST: Final = 0.0002
 _LOOPBACK_DELAY: Final = 5
 """Milliseconds in which a packet arrives over loopback, unless it is filtered."""
 
-_ETH_P_ALL: Final = 0x0003
-_SOCKADDR_LL: Final = struct.Struct("=HHi12x")
 _SOL_PACKET: Final = 263
 _PACKET_STATISTICS, _PACKET_AUXDATA = 6, 8
 _STATISTICS: Final = struct.Struct("=II")  # tp_packets, tp_drops
@@ -154,7 +150,7 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
         if ring:
             with suppress(OSError):  # without memory for it, `recvmsg` does as well
                 self._ring = PacketRing(self.ins)
-        _bind_everywhere(self.ins)
+        bind_everywhere(self.ins)
         _wait_for_stamps()
 
     def listen_to(self, ports: Collection[int]) -> None:
@@ -367,15 +363,6 @@ class PacketSocket(SuperSocket):  # type: ignore[misc]
         if isinstance(address, IPv6Address) and address.is_link_local:
             return IPv6Address(f"{address}%{interface}")
         return address
-
-
-def _bind_everywhere(packets: socket.socket) -> None:
-    """Bind to every protocol and interface: Python's own bind() needs the name of one."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    address = _SOCKADDR_LL.pack(socket.AF_PACKET, socket.htons(_ETH_P_ALL), 0)
-    if libc.bind(packets.fileno(), address, len(address)) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
 
 
 def _make_non_blocking(sender: socket.socket) -> None:

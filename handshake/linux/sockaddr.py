@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import socket
+import struct
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from handshake.packet.checksum import Address
+
+_ETH_P_ALL: Final = 0x0003
+_SOCKADDR_LL: Final = struct.Struct("=HHi12x")
 
 LINK: Final = 0
 """The key of the socket that hands packets to an interface, beside the versions of IP."""
@@ -27,3 +33,12 @@ def sockaddr(address: Address, port: int = 0) -> tuple[str, int] | tuple[str, in
 def family(address: Address) -> socket.AddressFamily:
     """Return the socket address family of this address."""
     return socket.AF_INET if address.version == 4 else socket.AF_INET6
+
+
+def bind_everywhere(packets: socket.socket) -> None:
+    """Bind a packet socket to every protocol and interface: Python's bind() needs a name of one."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    address = _SOCKADDR_LL.pack(socket.AF_PACKET, socket.htons(_ETH_P_ALL), 0)
+    if libc.bind(packets.fileno(), address, len(address)) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))

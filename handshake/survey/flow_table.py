@@ -198,6 +198,54 @@ class FlowTable:
             yield from ended or ()
             self._forget(flow)
 
+    # Live: the records of some flows, while more frames come.
+
+    def add(self, frame: Frame) -> None:
+        """Take the next frame of a capture without an end."""
+        if self.begin is None:
+            self.begin = frame.time
+        self._take(frame)
+        self._time = max(self._time, frame.time)
+        if self._may_keep(frame.number) > self._room:
+            self._ready += list(self._make_room(frame))
+        if self._is_crowded:
+            self._ready += list(self._make_places(frame.number))
+
+    def flows(self, keys: Iterable[bytes]) -> list[Flow]:
+        """Return the flows of these keys, each once, as far as they are known."""
+        found = {id(flow): flow for key in keys if (flow := self._flows.get(key)) is not None}
+        return list(found.values())
+
+    def so_far(self, flows: list[Flow]) -> Iterator[tuple[Flow, Record]]:
+        """Yield flows with the records of what was captured of them so far."""
+        self._learn(flows)
+
+        def work(flow: Flow, known: Record | None) -> Record:
+            return self._ended(flow)[0] if known is None else known
+
+        yield from self._results.of(work, flows, self._octets_of(flows))
+
+    def drop(self, flow: Flow) -> None:
+        """Forget a flow."""
+        self._drop(flow)
+
+    def ready(self) -> list[Record]:
+        """Return the records of what gave its place or its ports to others, once."""
+        found, self._ready = self._ready, []
+        return [record for record, _ in found]
+
+    def quiet(self) -> list[Record]:
+        """Return the records of what has ended long ago, and forget it."""
+        return [record for record, _ in self._release(QUIET)]
+
+    def all(self) -> list[Flow]:
+        """Return all flows."""
+        return sorted(self._all(), key=lambda flow: flow.last_number)
+
+    @staticmethod
+    def _octets_of(flows: list[Flow]) -> int:
+        return sum(len(flow.records) for flow in flows)
+
     def _last(self, flow: Flow, known: Record | None) -> list[_Ended]:
         """Return the record of a flow at the end of the capture."""
         return [(known, None)] if known is not None else self._with_earlier(self._ended(flow))
@@ -533,4 +581,4 @@ class FlowTable:
         self._room = max(self._most_kept, 2 * self._kept)
 
     def _octets(self) -> int:
-        return sum(len(flow.records) for flow in self._all())
+        return self._octets_of(list(self._all()))

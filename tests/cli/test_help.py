@@ -21,7 +21,7 @@ from tests.errors import says
 from tests.schema import OUTPUTS, valid
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("probe", "replay", "list", "serve", "demo")
+COMMANDS = ("probe", "replay", "list", "watch", "serve", "demo")
 PROGRAM = (
     sys.executable,
     "-c",
@@ -92,6 +92,7 @@ def test_every_command_explains_itself_in_eighty_columns(command: str) -> None:
         ("probe", "probe [OPTIONS] [TARGET]..."),
         ("replay", "replay [OPTIONS] CAPTURE"),
         ("list", "list [OPTIONS] CAPTURE..."),
+        ("watch", "watch [OPTIONS] [FILTER]"),
         ("serve", "serve [OPTIONS] [PORT]"),
         ("demo", "demo [OPTIONS] [LESSON]"),
     ],
@@ -143,6 +144,10 @@ def test_every_help_has_examples_and_they_are_valid(
                 if each not in ("-w", "probe.pcapng", "--connect", "-v", "--trace")
             ]
             args = [*args[:1], "127.0.0.1:9", *args[2:], "--dry-run"]
+        elif args[0] == "watch":
+            # A file is read instead of the machine's own traffic.
+            kept = [each for each in args if each in ("--json", "--problems")]
+            args = ["watch", "-r", "captures/refused.pcap", *kept]
         elif args[0] == "serve":
             args = [*args, "--list"]  # the options are parsed, and no port is opened
         elif args[0] == "probe":
@@ -155,7 +160,10 @@ def test_help_without_a_command_is_that_of_the_program() -> None:
     assert run("help").stdout == run("--help").stdout
     wrong = run("help", "nope")
     assert (wrong.returncode, wrong.stdout) == (2, "")
-    assert wrong.stderr == "error: help nope: must be probe, replay, list, serve, demo or help\n"
+    assert (
+        wrong.stderr == "error: help nope: must be probe, replay, list, watch, serve, demo or "
+        "help\n"
+    )
 
 
 def test_the_manual_page_has_every_option_of_every_command() -> None:

@@ -495,6 +495,11 @@ _ERROR_VALUES: Final[dict[str, object]] = {
 
 _OWN_VALUES: Final[dict[str, dict[str, object]]] = {
     "at-most": {"option": "--count", "value": 10**15 + 1, "most": 10**15},
+    "watch.interface": {"text": "eth7", "names": ["lo", "eth0"]},
+    "watch.filter": {"text": "prot 80", "why": "can't parse filter expression: syntax error"},
+    "watch.no-libpcap": {"text": "tcp or udp"},
+    "no-capture": {"command": "sudo handshake watch"},
+    "no-packet-socket": {"why": "module 'socket' has no attribute 'AF_PACKET'"},
     "serve.in-use": {"port": 8080},
     "serve.misbehave": {"name": "mss", "names": ("no-syn-ack", "mss-1")},
     "serve.misbehave-value": {"text": "mss-1=2", "most": 60},
@@ -754,6 +759,14 @@ SERVE: Final = tuple(
 )
 
 
+WATCH: Final = tuple(
+    Message("watch", code, {"count": 12345, "lost": 3, "packets": 70000, "place": "eth0"} | values)
+    for code, values in sorted(
+        (*((each, {}) for each in table("watch")), ("lost", {"count": 1})), key=lambda each: each[0]
+    )
+)
+
+
 def samples(family: str, language: str = ENGLISH) -> Iterator[tuple[str, str]]:
     """Yield the entry of each sample in its table, and the sentence."""
     match family:
@@ -763,8 +776,9 @@ def samples(family: str, language: str = ENGLISH) -> Iterator[tuple[str, str]]:
             for each in own[family]:
                 shown = each.said(language) if isinstance(each, Finding) else each.text
                 yield f"{each.code}.{each.variant}" if each.variant else each.code, shown
-        case "reasons" | "verdicts" | "probe" | "serve":
+        case "reasons" | "verdicts" | "probe" | "serve" | "watch":
             tables = {"reasons": REASONS, "verdicts": VERDICTS, "probe": PROBE, "serve": SERVE}
+            tables["watch"] = WATCH
             for reason in tables[family]:
                 yield reason.code, reason.said(language)
         case "diagnosis":
@@ -788,11 +802,11 @@ def golden(family: str, language: str = ENGLISH) -> str:
 
 FAMILIES: Final = (
     *("diagnosis", "events", "findings", "notes"),
-    *("reasons", "verdicts", "probe", "serve", "errors"),
+    *("reasons", "verdicts", "probe", "serve", "watch", "errors"),
 )
 
 
-TRANSLATED: Final = {"ko": ("notes", "probe", "serve", "verdicts")}
+TRANSLATED: Final = {"ko": ("notes", "probe", "serve", "verdicts", "watch")}
 """The families that another language has, too."""
 
 

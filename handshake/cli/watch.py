@@ -1,0 +1,309 @@
+"""`handshake watch`: handshakes on this machine as they happen."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from handshake.cli.parameters import Ascii, Json, Lang, Plain, language, octets
+from handshake.cli.selection import Selection
+from handshake.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from handshake.capture.pcapng_writer import PcapngWriter
+    from handshake.packet.frame import Frame
+    from handshake.view.record_lines import RecordLines
+    from handshake.watcher import FrameSource, LiveWatch, News, PipeSource
+
+EXIT_CODES = """
+Exit codes:
+  0    the pipe has ended, or --count handshakes were seen
+  2    wrong usage, or the pipe holds no capture
+  3    could not run: no privilege
+  130  interrupted (SIGINT): the usual end
+"""
+
+_OFTEN = 0.1
+"""Seconds to wait for packets at a time."""
+
+_LEAST_BUFFER = 2 << 20
+
+_WHAT = "What to watch"
+_WHICH = "Which connections"
+_OUTPUT = "Output"
+
+
+def watch(
+    filter_text: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="FILTER",
+            help="host ADDRESS, net ADDRESS/BITS, port N, joined by and; or as tcpdump has it.",
+        ),
+    ] = None,
+    interface: Annotated[
+        str | None,
+        typer.Option(
+            "-i", "--interface", metavar="NAME", rich_help_panel=_WHAT, help="Default: all."
+        ),
+    ] = None,
+    read: Annotated[
+        str | None,
+        typer.Option(
+            "-r",
+            "--read",
+            metavar="-|FILE",
+            rich_help_panel=_WHAT,
+            help="Follow a capture that arrives, as from tcpdump -w -.",
+        ),
+    ] = None,
+    promiscuous: Annotated[
+        bool,
+        typer.Option(
+            "--promiscuous",
+            rich_help_panel=_WHAT,
+            hidden=True,
+            help="Receive what is for other machines, too; needs -i.",
+        ),
+    ] = False,
+    buffer: Annotated[
+        str,
+        typer.Option(
+            metavar="SIZE",
+            rich_help_panel=_WHAT,
+            hidden=True,
+            help="The kernel's room for packets that wait.",
+        ),
+    ] = "32M",
+    wanted: Annotated[
+        str | None,
+        typer.Option(
+            "--filter",
+            metavar="EXPR",
+            rich_help_panel=_WHICH,
+            help="By the keys of list: 'rtt > 200ms', 'outcome != established'.",
+        ),
+    ] = None,
+    problems: Annotated[
+        bool,
+        typer.Option("--problems", rich_help_panel=_WHICH, help="Those with problems."),
+    ] = False,
+    count: Annotated[
+        int | None,
+        typer.Option(
+            "-c",
+            "--count",
+            metavar="N",
+            min=1,
+            rich_help_panel=_WHICH,
+            help="End after N of them.",
+        ),
+    ] = None,
+    max_connections: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            min=1,
+            rich_help_panel=_WHICH,
+            hidden=True,
+            help="Follow at most N at a time; the others are counted.",
+        ),
+    ] = 100_000,
+    write: Annotated[
+        str | None,
+        typer.Option(
+            "-w",
+            "--write",
+            metavar="FILE",
+            rich_help_panel=_OUTPUT,
+            help="Write all packets, too (pcapng).",
+        ),
+    ] = None,
+    as_json: Json = False,
+    plain: Plain = False,
+    ascii_only: Ascii = False,
+    lang: Lang = None,
+) -> None:
+    """Show handshakes on this machine as they complete or fail.
+
+    On a terminal a live table: Enter follows a connection segment by segment. In a pipe a line a
+    handshake; with --json the record of each connection once it is over, as list prints it. Packets
+    that the kernel had no room for are counted. Needs CAP_NET_RAW, except with -r.
+    """
+    from handshake.cli import privileges
+    from handshake.linux.capture_filter import compiled
+    from handshake.linux.capture_socket import HEADERS, WHOLE, CaptureSocket, check_interface
+    from handshake.watcher import LiveWatch
+
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    selection = Selection(wanted, None, problems=problems)
+    spoken = language(lang)
+    _check(interface, read, filter_text, promiscuous=promiscuous)
+    if as_json and write == "-":
+        raise UsageError("exclusive", options=["--json", "-w -"])
+    room = octets(buffer, "--buffer") or 0
+    with ExitStack() as stack:
+        writer = None
+        if write is not None:
+            from handshake.capture.pcapng_writer import opened
+
+            writer = stack.enter_context(opened(write))
+        source: FrameSource
+        if read is not None:
+            source = _pipe(read)
+        else:
+            if interface is not None:
+                check_interface(interface)
+            program = compiled(filter_text, HEADERS if write is None else WHOLE)
+            source = stack.enter_context(
+                closing(
+                    CaptureSocket(
+                        interface,
+                        program,
+                        promiscuous=promiscuous,
+                        ring=max(room, _LEAST_BUFFER),
+                    )
+                )
+            )
+            # It loads what takes long, before packets wait.
+            privileges.drop(spoken, privileges.WATCH)
+        keep = None if writer is None else _keep(source, writer)
+        watcher = LiveWatch(source, most=max_connections, keep=keep, handshakes=not as_json)
+        style = _WatchStyle(as_json, plain, ascii_only, spoken, quiet=write == "-")
+        place = read or interface or "all interfaces"
+        _run(watcher, selection, style, math.inf if count is None else count, place)
+
+
+def _check(
+    interface: str | None, read: str | None, filter_text: str | None, *, promiscuous: bool
+) -> None:
+    """Raise UsageError for options that exclude each other."""
+    if read is not None:
+        if interface is not None:
+            raise UsageError("exclusive", options=["-i", "-r"])
+        if filter_text is not None:
+            raise UsageError("watch.read-filter")
+    if promiscuous and interface is None:
+        raise UsageError("watch.promiscuous")
+
+
+def _pipe(name: str) -> PipeSource:
+    from handshake.capture.open import read
+    from handshake.watcher import PipeSource
+
+    return PipeSource(read(name))
+
+
+def _keep(source: FrameSource, writer: PcapngWriter) -> Callable[[list[Frame]], None]:
+    """Return what writes frames to a file."""
+    return lambda frames: writer.frames(source.interfaces(), frames)
+
+
+@dataclass(frozen=True)
+class _WatchStyle:
+    """How it is printed."""
+
+    as_json: bool
+    plain: bool
+    ascii_only: bool
+    language: str
+    quiet: bool = False
+    """Whether standard output takes the packets."""
+
+
+def _run(
+    watcher: LiveWatch, selection: Selection, style: _WatchStyle, most: float, place: str
+) -> None:
+    """Watch until the source ends, `most` were printed, or a signal ends it."""
+    from handshake.linux.signals import signals_blocked
+
+    report = _Report(watcher, style)
+    shows = _shows(selection, style)
+    shown = 0
+    try:
+        report.begin(place)
+        while not watcher.source.ended and shown < most:
+            # A signal waits until what was read is printed.
+            with signals_blocked():
+                shown += shows(watcher.round(_OFTEN))
+                report.told()
+    finally:
+        with signals_blocked():
+            shows(watcher.end())
+            report.end()
+
+
+def _shows(selection: Selection, style: _WatchStyle) -> Callable[[News], int]:
+    if style.quiet:
+        return lambda news: len(news.handshakes)
+    if style.as_json:
+        return partial(_print_json, selection)
+    from handshake.cli.console import glyphs
+    from handshake.view.record_lines import RecordLines
+
+    lines = RecordLines(glyphs=glyphs(ascii_only=style.ascii_only))
+    sys.stdout.write(f"{lines.heading()}\n")
+    sys.stdout.flush()
+    return partial(_print_lines, selection, lines)
+
+
+def _print_json(selection: Selection, news: News) -> int:
+    """Print the record of each connection that is over."""
+    found = [json.dumps(each.as_json()) for each in news.over if selection.has(each)]
+    _print(found)
+    return len(found)
+
+
+def _print_lines(selection: Selection, lines: RecordLines, news: News) -> int:
+    """Print a line for each handshake."""
+    found = [lines.row(each) for each in news.handshakes if selection.has(each)]
+    _print(found)
+    return len(found)
+
+
+def _print(lines: list[str]) -> None:
+    if lines:
+        sys.stdout.write("".join(f"{each}\n" for each in lines))
+        sys.stdout.flush()
+
+
+class _Report:
+    """Says on standard error what was lost or left out, and at the end how much was seen."""
+
+    def __init__(self, watcher: LiveWatch, style: _WatchStyle) -> None:
+        self._watcher, self._style = watcher, style
+        self._lost = self._left_out = 0
+
+    def begin(self, place: str) -> None:
+        """Say that it has begun."""
+        self._tell("watching", place=place)
+
+    def told(self) -> None:
+        """Say what was lost since the last time."""
+        watcher = self._watcher
+        if watcher.source.lost > self._lost:
+            self._lost = watcher.source.lost
+            self._tell("lost", count=self._lost)
+        if watcher.left_out > self._left_out:
+            self._left_out = watcher.left_out
+            self._tell("left-out", count=self._left_out)
+
+    def end(self) -> None:
+        """Say how much was seen."""
+        watcher = self._watcher
+        self._tell("summary", packets=watcher.packets, lost=watcher.source.lost)
+
+    def _tell(self, code: str, **values: object) -> None:
+        from handshake.messages import text
+
+        print(text("watch", code, values, self._style.language), file=sys.stderr)  # noqa: T201
