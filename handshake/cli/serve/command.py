@@ -58,7 +58,7 @@ def serve(
     ascii_only: Ascii = False,
     lang: Lang = None,
 ) -> None:
-    """FixedAnswer handshakes by hand: the server end of TCP, segment by segment.
+    """Answer handshakes by hand: the server end of TCP, segment by segment.
 
     The kernel is kept silent on the port, and this program answers in its place: LISTEN, half-open
     entries, retransmitted SYN-ACKs, the accept queue; then it echoes. Shows every header and what
