@@ -141,9 +141,8 @@ class ListeningSocket:
         return entry.accepts(syn, at)
 
     def cookie(self, client: Endpoint) -> bytes:
-        """Return the Fast Open cookie of a client: 8 octets by its address and the secret."""
-        octets = client.address.packed
-        return blake2s(octets, key=self.fast_open[:32], digest_size=8).digest()
+        """Return the Fast Open cookie of a client."""
+        return fast_open_cookie(client, self.fast_open)
 
     def _entry(self, entry: TcpSocket, observed: Observed, at: int) -> Segments:
         seg = observed.segment
@@ -197,3 +196,8 @@ class ListeningSocket:
             options=self.options,
             path_mss=self.path_mss,
         )
+
+
+def fast_open_cookie(client: Endpoint, secret: bytes) -> bytes:
+    """Return the Fast Open cookie of a client: 8 octets by its address and the secret."""
+    return blake2s(client.address.packed, key=secret[:32], digest_size=8).digest()
