@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
+from handshake.cli.exporting import Export, check_export, export_records, kept, say
 from handshake.cli.parameters import Ascii, Dedup, Json, MaxUnpacked, Plain, Reorder, octets
 from handshake.errors import CaptureError, UsageError
+from handshake.escape import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -43,6 +45,7 @@ def replay(
     dedup: Dedup = False,
     reorder: Reorder = False,
     max_unpacked: MaxUnpacked = None,
+    export: Export = None,
     as_json: Json = False,
     plain: Plain = False,
     ascii_only: Ascii = False,
@@ -63,6 +66,17 @@ def replay(
     from handshake.tracker import Tracker
 
     most = octets(max_unpacked, "--max-unpacked")
+    if export is not None:
+        given = {"--export": True, "--json": as_json, "--speed": speed is not None}
+        if sum(given.values()) > 1:
+            raise UsageError(
+                "exclusive", options=[name for name, is_given in given.items() if is_given]
+            )
+        check_export(export)
+        with kept([capture]) as (paths, named):
+            found = records(*paths, dedup=dedup, reorder=reorder, max_unpacked=most)
+            _export(found, capture, connection, export, named)
+        return
     if connection is not None and _is_one(capture):
         style = _Manner(speed, as_json=as_json, plain=plain, ascii_only=ascii_only)
         found = records(capture, dedup=dedup, reorder=reorder, max_unpacked=most)
@@ -92,6 +106,28 @@ def replay(
             _print_text(source, plain=plain, ascii_only=ascii_only)
     finally:
         warn(each.at(source.name) for each in source.warnings)
+
+
+def _export(
+    source: Records, capture: str, connection: int | None, out: str, named: str | None
+) -> None:
+    """Write all connections of a capture to a file, or one."""
+    from handshake.cli.console import warn
+    from handshake.cli.reading import followed
+
+    try:
+        with followed(source, held=True):
+            found = list(source)
+        if connection is not None:
+            count = len(found)
+            found = [each for each in found if each.stream + 1 == connection]
+            if not found:
+                name = named or capture
+                raise UsageError("replay.connection", number=connection, capture=name, count=count)
+        title = "" if len(found) == 1 else f"Connections of {printable(named or capture)}"
+        say(export_records(found, source, out, title=title, capture=named), out)
+    finally:
+        warn(source.warnings)
 
 
 def _browse(read: Callable[[str], Records], name: str, signs: Glyphs, *, spooled: bool) -> None:

@@ -58,6 +58,17 @@ def ends(record: Record, glyphs: Glyphs) -> str:
     return f"#{record.stream + 1}  {endpoint(record.client)} {arrow} {endpoint(record.server)}"
 
 
+def summary(record: Record, segments: int) -> str:
+    """Return a connection in a line: outcome, how it was closed, segments, duration."""
+    parts = [f"tcp.stream == {record.stream}", record.outcome]
+    if record.closed is not None:
+        parts.append(_CLOSED[record.closed])
+    parts.append(count(segments, "segment"))
+    if record.duration is not None:
+        parts.append(f"{record.duration:.3f} s")
+    return ", ".join(parts)
+
+
 @dataclass(frozen=True)
 class Transcript:
     """A whole connection as text: its ladder, then each step explained."""
@@ -75,7 +86,10 @@ class Transcript:
         first, *rest = wrap(ends(self.record, self.glyphs), width - 4)
         yield line((first, "title"))
         yield from (line(("    " + each, "title")) for each in rest)
-        yield from (line(("    " + each, "dim")) for each in wrap(self._summary(), width - 4))
+        yield from (
+            line(("    " + each, "dim"))
+            for each in wrap(summary(self.record, len(self.steps)), width - 4)
+        )
         yield from Ladder(self.steps, self.numbers, glyphs=self.glyphs, gaps=True).lines(width)
         for before, step in pairwise(chain((None,), self.steps)):
             assert step is not None
@@ -85,16 +99,6 @@ class Transcript:
             yield line()
             yield rule("diagnosis", width, self.glyphs)
             yield from diagnosis_lines(self.record.diagnosis, width)
-
-    def _summary(self) -> str:
-        record = self.record
-        parts = [f"tcp.stream == {record.stream}", record.outcome]
-        if record.closed is not None:
-            parts.append(_CLOSED[record.closed])
-        parts.append(count(len(self.steps), "segment"))
-        if record.duration is not None:
-            parts.append(f"{record.duration:.3f} s")
-        return ", ".join(parts)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ _ALWAYS: Final = ("SND.NXT", "RCV.NXT")
 """Shown even if unchanged."""
 
 
-class _Entry(NamedTuple):
+class Variable(NamedTuple):
     """One variable of a socket; an empty value means unknown."""
 
     name: str
@@ -59,7 +59,9 @@ class Sockets:
         row.append_text(self._state(change))
         if change.after is None:
             row.append(f"{_GAP}unknown", "dim")
-        for entry in self._entries(role, change):
+        for entry in variables(role, change, self.numbers):
+            if entry.before == entry.after and not self.full and entry.name not in _ALWAYS:
+                continue
             text = self._entry(entry)
             if row.cell_len + len(_GAP) + text.cell_len > width and row.cell_len > _INDENT:
                 yield row
@@ -76,7 +78,7 @@ class Sockets:
         before = state_text(change.before)
         return line((f"{before} {self.glyphs.becomes} ", "dim"), (after, "changed"))
 
-    def _entry(self, entry: _Entry) -> Text:
+    def _entry(self, entry: Variable) -> Text:
         if entry.before == entry.after:
             return line((f"{entry.name} ", "dim"), entry.after)
         if not entry.before:
@@ -86,13 +88,15 @@ class Sockets:
             (f"{entry.name} {entry.before} {self.glyphs.becomes} ", "dim"), (after, "changed")
         )
 
-    def _entries(self, role: Role, change: Change) -> Iterator[_Entry]:
-        before = dict(_known(change.before, role, self.numbers))
-        after = dict(_known(change.after, role, self.numbers))
-        for name, value in after.items():
-            was = before.get(name, "")
-            if value != was or (value and (self.full or name in _ALWAYS)):
-                yield _Entry(name, was, value)
+
+def variables(role: Role, change: Change, numbers: Numbers) -> Iterator[Variable]:
+    """Yield what a socket knows, before and after a segment, in the order in which it is set."""
+    before = dict(_known(change.before, role, numbers))
+    after = dict(_known(change.after, role, numbers))
+    for name, value in after.items():
+        was = before.get(name, "")
+        if value or was:
+            yield Variable(name, was, value)
 
 
 def _known(block: ControlBlock | None, role: Role, numbers: Numbers) -> Iterator[tuple[str, str]]:

@@ -495,6 +495,10 @@ _ERROR_VALUES: Final[dict[str, object]] = {
 
 _OWN_VALUES: Final[dict[str, dict[str, object]]] = {
     "at-most": {"option": "--count", "value": 10**15 + 1, "most": 10**15},
+    "serve.in-use": {"port": 8080},
+    "serve.misbehave": {"name": "mss", "names": ("no-syn-ack", "mss-1")},
+    "serve.misbehave-value": {"text": "mss-1=2", "most": 60},
+    "serve.port": {"text": "70000"},
     "bind.interface": {"source": "eth7", "errno": "EPERM"},
     "bind.itself": {"port": 5000, "errno": "EADDRINUSE"},
     "bind.no-free-port": {"source": "10.77.0.1"},
@@ -518,8 +522,8 @@ _OWN_VALUES: Final[dict[str, dict[str, object]]] = {
     "conflict.wscale": {"others": ["--no-wscale"]},
     "connection.lost": {"why": "no route to host (EHOSTUNREACH)"},
     "demo.drop": {"value": "sin"},
-    "demo.export": {"name": "lesson.pdf"},
     "demo.step": {"count": 9},
+    "export.ending": {"name": "it.pdf", "endings": [".html", ".svg", ".txt"]},
     "demo.what-if": {"lesson": "loss"},
     "file.unopened": {"why": "file name too long (ENAMETOOLONG)"},
     "filter.depth": {"most": 50},
@@ -541,6 +545,7 @@ _OWN_VALUES: Final[dict[str, dict[str, object]]] = {
         "package": "'tcp-handshake[table]'",
     },
     "list.partial": {"names": ["week.parquet.partial"], "one": True},
+    "list.stdin-twice": {"count": 2},
     "list.summary-form": {"option": "--zeek"},
     "no-raw-sockets": {"why": "address family not supported by protocol (EAFNOSUPPORT)"},
     "no-syn": {"why": "this machine has no route to the address (ENETUNREACH)"},
@@ -722,6 +727,33 @@ PROBE: Final = tuple(
 )
 
 
+_SERVE_VALUES: Final[dict[str, object]] = {
+    "backlog": 128,
+    "count": 3,
+    "guard": "filter",
+    "half_open": 1,
+    "kinds": ["2 closed", "1 reset"],
+    "misbehaves": "zero-window",
+    "open": 2,
+    "place": "port 8080",
+    "total": 3,
+}
+
+_MORE_OF_SERVE: Final[tuple[tuple[str, dict[str, object]], ...]] = (
+    ("listening", {"misbehaves": ""}),
+    ("summary", {"total": 1, "kinds": []}),
+    ("accept-queue-full", {"count": 1}),
+    ("syns-dropped", {"count": 1}),
+)
+
+SERVE: Final = tuple(
+    Message("serve", code, _SERVE_VALUES | values)
+    for code, values in sorted(
+        (*((each, {}) for each in table("serve")), *_MORE_OF_SERVE), key=lambda each: each[0]
+    )
+)
+
+
 def samples(family: str, language: str = ENGLISH) -> Iterator[tuple[str, str]]:
     """Yield the entry of each sample in its table, and the sentence."""
     match family:
@@ -731,8 +763,9 @@ def samples(family: str, language: str = ENGLISH) -> Iterator[tuple[str, str]]:
             for each in own[family]:
                 shown = each.said(language) if isinstance(each, Finding) else each.text
                 yield f"{each.code}.{each.variant}" if each.variant else each.code, shown
-        case "reasons" | "verdicts" | "probe":
-            for reason in {"reasons": REASONS, "verdicts": VERDICTS, "probe": PROBE}[family]:
+        case "reasons" | "verdicts" | "probe" | "serve":
+            tables = {"reasons": REASONS, "verdicts": VERDICTS, "probe": PROBE, "serve": SERVE}
+            for reason in tables[family]:
                 yield reason.code, reason.said(language)
         case "diagnosis":
             for diagnosis in DIAGNOSES:
@@ -755,11 +788,11 @@ def golden(family: str, language: str = ENGLISH) -> str:
 
 FAMILIES: Final = (
     *("diagnosis", "events", "findings", "notes"),
-    *("reasons", "verdicts", "probe", "errors"),
+    *("reasons", "verdicts", "probe", "serve", "errors"),
 )
 
 
-TRANSLATED: Final = {"ko": ("notes", "probe", "verdicts")}
+TRANSLATED: Final = {"ko": ("notes", "probe", "serve", "verdicts")}
 """The families that another language has, too."""
 
 
