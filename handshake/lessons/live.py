@@ -163,7 +163,7 @@ class LiveRun:
 
 
 def _serve(asked: IO[bytes], out: IO[bytes]) -> None:
-    """Play the parts that are asked for, until it is done or nobody listens any more."""
+    """Play the parts that are asked for, until it is done or the other end closes."""
 
     def report(told: object) -> None:
         pickle.dump(told, out)

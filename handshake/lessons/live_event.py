@@ -174,7 +174,7 @@ def _before(names: Sequence[str], name: str) -> str:
 
 
 def _numbers(segments: Sequence[Segment | None]) -> tuple[int, int]:
-    """Return the initial sequence numbers: of whoever sent the first SYN, and of the other."""
+    """Return the initial sequence numbers: of the end that sent the first SYN, and of the other."""
     found: dict[object, int] = {}
     for each in segments:
         if each is not None and each.syn:
