@@ -219,7 +219,8 @@ def _export(taught: Lesson, lang: str, name: str) -> None:
     from handshake.view.lesson_ladder import LadderLessonScreen
 
     if not name.endswith((".md", ".html")):
-        raise UsageError("demo.export", name=name)
+        endings = (".md", ".html", ".worksheet.md")
+        raise UsageError("export.ending", name=name, endings=endings)
     language = _languages(lang)[0]
     text, words = text_of(taught, language), screen_text(language)
     steps = []

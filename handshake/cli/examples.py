@@ -54,6 +54,10 @@ EXAMPLES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
             "Select by any key that --json prints.",
         ),
         ("handshake list captures/mixed.pcap --summary", "Totals instead of rows."),
+        (
+            "handshake list captures/mixed.pcap --problems --export problems.md",
+            "Segment by segment, to read or to share; also .svg, .pcapng.",
+        ),
         ("handshake list captures/mixed.pcap --csv", "For a spreadsheet; also --json, --zeek."),
     ),
     "demo": (

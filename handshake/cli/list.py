@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from handshake.cli.exporting import Export, check_export, export_records, kept, say
 from handshake.cli.parameters import (
     Ascii,
     Dedup,
@@ -61,6 +62,7 @@ class Form(Enum):
     CSV = "--csv"
     ZEEK = "--zeek"
     PARQUET = "--parquet"
+    EXPORT = "--export"
 
 
 def list_connections(
@@ -146,6 +148,7 @@ def list_connections(
             "a file; any other is a directory, with a file for each capture.",
         ),
     ] = None,
+    export: Export = None,
     plain: Plain = False,
     ascii_only: Ascii = False,
     lang: Lang = None,
@@ -172,13 +175,16 @@ def list_connections(
         Form.CSV: as_csv,
         Form.ZEEK: as_zeek,
         Form.PARQUET: parquet is not None,
+        Form.EXPORT: export is not None,
     }
     form, spoken = _form(given, summary=summary), language(lang)
     selection = _Selection(wanted, sort, problems=problems)
     if jobs is not None and scheduler is not None:
         raise UsageError("exclusive", options=["--jobs", "--scheduler"])
-    source = records(
-        *captures,
+    if (count := captures.count("-")) > 1:
+        raise UsageError("list.stdin-twice", count=count)
+    read = partial(
+        records,
         merge=merge,
         dedup=dedup,
         reorder=reorder,
@@ -187,18 +193,15 @@ def list_connections(
         max_unpacked=octets(max_unpacked, "--max-unpacked"),
         max_connections=max_connections,
     )
+    if export is not None:
+        _export(read, captures, selection, export, spoken)
+        return
+    source = read(*captures)
     style = _Style(spoken, plain=plain, ascii_only=ascii_only, source=source)
     interactive = form is Form.TEXT and not summary and is_interactive(plain=plain)
     no_rows = form is Form.PARQUET or (form is Form.TEXT and style.in_table)
     held = summary or sort is not None or no_rows
     if form is Form.TEXT and not summary and is_spooled(captures, plain=plain):
-        read = partial(
-            records,
-            dedup=dedup,
-            reorder=reorder,
-            max_unpacked=octets(max_unpacked, "--max-unpacked"),
-            max_connections=max_connections,
-        )
         found = open_growing(read, selection.listed, style.console, style.glyphs)
         if found is not None:
             _report(found, spoken)
@@ -221,10 +224,40 @@ def list_connections(
                 _print_rows(selection.sorted(source), style)
     finally:
         _report(source, spoken)
+    _exit(source)
+
+
+def _exit(source: Records) -> None:
+    """End with what became of the reading, unless all went well."""
     if source.stopped:
         raise typer.Exit(130)
     if source.errors:
         raise typer.Exit(2)
+
+
+def _export(
+    read: Callable[..., Records],
+    captures: Sequence[str],
+    selection: _Selection,
+    out: str,
+    language: str,
+) -> None:
+    """Write the selected connections to a file."""
+    from handshake.cli.reading import followed
+
+    check_export(out)
+    with kept(captures) as (paths, named):
+        source = read(*paths)
+        try:
+            with followed(source, language, held=True):
+                found = list(selection.sorted(source))
+            title = f"Connections of {printable(named or ', '.join(captures))}"
+            said = " and ".join(each for each in selection.said if each)
+            title += f" where {printable(said)}" if said else ""
+            say(export_records(found, source, out, title=title, capture=named), out)
+        finally:
+            _report(source, language)
+    _exit(source)
 
 
 def _form(given: dict[Form, bool], *, summary: bool) -> Form:
@@ -233,7 +266,7 @@ def _form(given: dict[Form, bool], *, summary: bool) -> Form:
     if len(forms) > 1:
         raise UsageError("exclusive", options=[form.value for form in forms])
     form = forms[0] if forms else Form.TEXT
-    if summary and form in (Form.CSV, Form.ZEEK, Form.PARQUET):
+    if summary and form in (Form.CSV, Form.ZEEK, Form.PARQUET, Form.EXPORT):
         raise UsageError("list.summary-form", option=form.value)
     return form
 
@@ -253,6 +286,11 @@ class _Selection:
             from handshake.query.order import order
 
             self._order = order(sort)
+
+    @property
+    def said(self) -> list[str]:
+        """The conditions, as a filter would have them."""
+        return [self.filter_text, "not ok" if self.problems else ""]
 
     def listed(self, found: Sequence[Record]) -> Listing:
         """Return the list of records on a terminal."""

@@ -27,6 +27,9 @@ _PATIENCE: Final = 0.5
 _OFTEN: Final = 0.1
 """Seconds between two drawings."""
 
+_RATE, _OCTETS = 70, 50
+"""The widths of a terminal from which on the rate, and the octets, have room beside the bar."""
+
 
 @contextmanager
 def followed(source: Records, language: str, *, held: bool) -> Iterator[None]:
@@ -107,13 +110,21 @@ def _progress(total: int | None) -> Progress:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-    progress = Progress(
+    console = Console(stderr=True, markup=False, emoji=False, highlight=False)
+    columns = [
         TextColumn("{task.fields[what]}", markup=False),
         BarColumn(bar_width=None),
         DownloadColumn(),
         TextColumn("{task.fields[rate]}", markup=False),
         TimeRemainingColumn(compact=True),
-        console=Console(stderr=True, markup=False, emoji=False, highlight=False),
+    ]
+    if console.width < _RATE:
+        del columns[3]
+    if console.width < _OCTETS:
+        del columns[2]
+    progress = Progress(
+        *columns,
+        console=console,
         auto_refresh=False,
         transient=True,
         redirect_stdout=False,

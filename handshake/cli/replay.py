@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
+from handshake.cli.exporting import Export, check_export, export_records, kept, say
 from handshake.cli.parameters import (
     Ascii,
     Dedup,
@@ -22,6 +23,7 @@ from handshake.cli.parameters import (
     octets,
 )
 from handshake.errors import CaptureError, UsageError
+from handshake.escape import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -53,6 +55,7 @@ def replay(
     dedup: Dedup = False,
     reorder: Reorder = False,
     max_unpacked: MaxUnpacked = None,
+    export: Export = None,
     as_json: Json = False,
     plain: Plain = False,
     ascii_only: Ascii = False,
@@ -75,6 +78,17 @@ def replay(
 
     most, spoken = octets(max_unpacked, "--max-unpacked"), language(lang)
     signs = glyphs(spoken, ascii_only=ascii_only)
+    if export is not None:
+        given = {"--export": True, "--json": as_json, "--speed": speed is not None}
+        if sum(given.values()) > 1:
+            raise UsageError(
+                "exclusive", options=[name for name, is_given in given.items() if is_given]
+            )
+        check_export(export)
+        with kept([capture]) as (paths, named):
+            found = records(*paths, dedup=dedup, reorder=reorder, max_unpacked=most)
+            _export(found, capture, connection, export, named, spoken)
+        return
     if connection is not None and _is_one(capture):
         style = _Manner(speed, signs, as_json=as_json, plain=plain)
         found = records(capture, dedup=dedup, reorder=reorder, max_unpacked=most)
@@ -104,6 +118,33 @@ def replay(
             _print_text(source, signs, plain=plain)
     finally:
         warn((each.at(source.name) for each in source.warnings), spoken)
+
+
+def _export(
+    source: Records,
+    capture: str,
+    connection: int | None,
+    out: str,
+    named: str | None,
+    language: str,
+) -> None:
+    """Write all connections of a capture to a file, or one."""
+    from handshake.cli.console import warn
+    from handshake.cli.reading import followed
+
+    try:
+        with followed(source, language, held=True):
+            found = list(source)
+        if connection is not None:
+            count = len(found)
+            found = [each for each in found if each.stream + 1 == connection]
+            if not found:
+                name = named or capture
+                raise UsageError("replay.connection", number=connection, capture=name, count=count)
+        title = "" if len(found) == 1 else f"Connections of {printable(named or capture)}"
+        say(export_records(found, source, out, title=title, capture=named), out)
+    finally:
+        warn(source.warnings, language)
 
 
 def _browse(read: Callable[[str], Records], name: str, signs: Glyphs, *, spooled: bool) -> None:

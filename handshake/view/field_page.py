@@ -57,11 +57,11 @@ class FieldPage:
         lit = octets_of(field, self.step.segment)
         value = value_of(field, self.step.segment, self.glyphs)
         room = max(_NARROWEST, width - 3)
-        head = f"{self.chosen + 1}/{len(FIELDS)} {say(f'header.{field.key}.title')}"
+        head = f"{self.chosen + 1}/{len(FIELDS)} {field.title(self.glyphs)}"
         lines = [line(" ", (each, "title")) for each in wrap(f"{head}: {value}", room)]
         text = say(
             "field.place",
-            meaning=say(f"header.{field.key}.meaning"),
+            meaning=field.meaning(self.glyphs),
             section=field.section,
             many=len(lit) > 1,
             first=lit[0],

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.tcp import Flags
+from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.header import option_texts
 
 if TYPE_CHECKING:
     from handshake.tcp import Segment
-    from handshake.view.glyphs import Glyphs
 
 
 class HeaderField(NamedTuple):
@@ -25,6 +25,14 @@ class HeaderField(NamedTuple):
     """One more than its last octet; 0 for the end of the header."""
 
     section: str
+
+    def title(self, glyphs: Glyphs = UNICODE) -> str:
+        """Return its name in words."""
+        return glyphs.say(f"header.{self.key}.title")
+
+    def meaning(self, glyphs: Glyphs = UNICODE) -> str:
+        """Return what it is for."""
+        return glyphs.say(f"header.{self.key}.meaning")
 
 
 FIELDS: Final = (
@@ -47,7 +55,7 @@ def octets_of(field: HeaderField, segment: Segment) -> range:
     return range(field.begin, field.end or max(20, segment.data_offset * 4))
 
 
-def value_of(field: HeaderField, segment: Segment, glyphs: Glyphs) -> str:
+def value_of(field: HeaderField, segment: Segment, glyphs: Glyphs = UNICODE) -> str:
     """Return the value of a field, numbers in hexadecimal, too."""
     match field.key:
         case "source" | "destination":

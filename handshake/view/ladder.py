@@ -45,6 +45,16 @@ class Gap(NamedTuple):
     nanoseconds: int
     segments: int = 0
 
+    def __str__(self) -> str:
+        return self.said(UNICODE)
+
+    def said(self, glyphs: Glyphs) -> str:
+        """Return how many segments were left out, and how long it took."""
+        parts = [glyphs.say("ladder.left-out", count=self.segments)] if self.segments else []
+        if self.nanoseconds >= _PAUSE:
+            parts.append(time(self.nanoseconds / NS_PER_SECOND))
+        return ", ".join(parts)
+
 
 @dataclass(frozen=True)
 class Ladder:
@@ -77,7 +87,7 @@ class Ladder:
     def lines(self, width: int) -> list[Text]:
         """Return the heading and the rows, no wider than `width`."""
         clock = TimeColumn(self.steps)
-        rows = self._rows()
+        rows = self.rows()
         room = len(rows) if self.height is None else max(1, self.height - 1)
         # The rows before the current one explain more than those after it.
         above = room - 1 - room // 3
@@ -94,7 +104,7 @@ class Ladder:
 
         Together they take at most `room` lines, but for the heading, the first row and the last.
         """
-        clock, rows = TimeColumn(self.steps), self._rows()
+        clock, rows = TimeColumn(self.steps), self.rows()
         drawn = [self._drawn(each, width, clock) for each in rows]
         heading = [self._heading(width, clock)]
         first, last = 0, len(drawn)
@@ -119,7 +129,7 @@ class Ladder:
         clock = TimeColumn(self.steps)
         start = self.steps[0].observed.at if self.steps else 0
         out = []
-        for each in self._rows():
+        for each in self.rows():
             if isinstance(each, int):
                 out.append(self._sentence(self.steps[each], clock))
             elif not isinstance(each, Gap):
@@ -140,14 +150,14 @@ class Ladder:
         }
         return text("probe", "ladder.segment", values, self.glyphs.language)
 
-    def _drawn(self, row: _Row, width: int, clock: TimeColumn) -> list[Text]:
+    def _drawn(self, row: Row, width: int, clock: TimeColumn) -> list[Text]:
         if isinstance(row, int):
             return [self._row(row, width, clock)]
         return [self._gap(row, width)] if isinstance(row, Gap) else self._error(row, width, clock)
 
-    def _rows(self) -> list[_Row]:
+    def rows(self) -> list[Row]:
         """Return the rows in the order of time: indexes of steps, gaps and errors."""
-        rows: list[_Row] = []
+        rows: list[Row] = []
         errors = sorted(self.errors, key=lambda error: error.at, reverse=True)
         before: int | None = None
         for at in self._near():
@@ -183,13 +193,10 @@ class Ladder:
 
     def _gap(self, gap: Gap, width: int) -> Text:
         """Return the row of a gap: what was left out, and how long it took."""
-        parts = []
-        if gap.segments:
-            parts.append(self.glyphs.say("ladder.left-out", count=gap.segments))
-        if gap.nanoseconds >= _PAUSE:
-            parts.append(time(gap.nanoseconds / NS_PER_SECOND))
         dots = " ".join(self.glyphs.dot * 3)
-        said = centre(f"{dots}  {', '.join(parts)}  {dots}", max(0, width - _ARROW_AT - _STATE))
+        said = centre(
+            f"{dots}  {gap.said(self.glyphs)}  {dots}", max(0, width - _ARROW_AT - _STATE)
+        )
         return line(" " * _ARROW_AT, (said, "dim"))
 
     def _error(self, error: IcmpError, width: int, clock: TimeColumn) -> list[Text]:
@@ -216,7 +223,7 @@ class Ladder:
 
     def _heading(self, width: int, clock: TimeColumn) -> Text:
         signs = self.glyphs
-        numbers = signs.say(f"ladder.{'relative' if self.numbers.relative else 'absolute'}")
+        numbers = self.numbers.label(signs)
         return line(
             (f"{clock.unit:>{_TIME}} ", "dim"),
             (fit(signs.say("ladder.client"), _STATE), "client"),
@@ -242,7 +249,7 @@ class Ladder:
         if room < _LEAST:
             arrow = glyphs.right_arrow if step.by is Role.CLIENT else glyphs.left_arrow
             return arrow(max(1, room), lost=lost)
-        label = _label(step, self.numbers, room - 6, glyphs)
+        label = arrow_label(step, self.numbers, room - 6, glyphs)
         rest = room - 4 - cell_len(label)
         if step.by is Role.CLIENT:
             return f"{glyphs.horizontal * 2} {label} {glyphs.right_arrow(rest, lost=lost)}"
@@ -276,7 +283,7 @@ def label_fields(step: Step, numbers: Numbers) -> dict[str, str]:
     return {name: f" {name}={value}" for name, value in found.items() if value is not None}
 
 
-def _label(step: Step, numbers: Numbers, room: int, glyphs: Glyphs) -> str:
+def arrow_label(step: Step, numbers: Numbers, room: int, glyphs: Glyphs = UNICODE) -> str:
     """Return the control bits and as many header fields as fit."""
     seg, shown = step.segment, label_fields(step, numbers)
     bits = str(seg.flags)
@@ -295,5 +302,5 @@ def _label(step: Step, numbers: Numbers, room: int, glyphs: Glyphs) -> str:
     return label if cell_len(label) <= room else set_cell_size(label, room)
 
 
-_Row: TypeAlias = "int | IcmpError | Gap"
+Row: TypeAlias = "int | IcmpError | Gap"
 """A row: the index of a step, an ICMP error, or a gap."""

@@ -153,3 +153,7 @@ class Numbers:
         """Return a number as shown, followed by the absolute number if that differs."""
         shown = self.show(number, end)
         return shown if shown == str(number) else f"{shown} ({number})"
+
+    def label(self, glyphs: Glyphs = UNICODE) -> str:
+        """Whether the numbers are relative, as a screen says it."""
+        return glyphs.say(f"ladder.{'relative' if self.relative else 'absolute'}")

@@ -52,6 +52,17 @@ def ends(record: Record, glyphs: Glyphs) -> str:
     return f"#{record.stream + 1}  {endpoint(record.client)} {arrow} {endpoint(record.server)}"
 
 
+def summary(record: Record, segments: int, glyphs: Glyphs = UNICODE) -> str:
+    """Return a connection in a line: outcome, how it was closed, segments, duration."""
+    parts = [f"tcp.stream == {record.stream}", record.outcome]
+    if record.closed is not None:
+        parts.append(glyphs.say(f"closed.{record.closed}"))
+    parts.append(glyphs.say("ladder.left-out", count=segments))
+    if record.duration is not None:
+        parts.append(f"{record.duration:.3f} s")
+    return ", ".join(parts)
+
+
 @dataclass(frozen=True)
 class Transcript:
     """A whole connection as text: its ladder, then each step explained."""
@@ -69,7 +80,10 @@ class Transcript:
         first, *rest = wrap(ends(self.record, self.glyphs), width - 4)
         yield line((first, "title"))
         yield from (line(("    " + each, "title")) for each in rest)
-        yield from (line(("    " + each, "dim")) for each in wrap(self._summary(), width - 4))
+        yield from (
+            line(("    " + each, "dim"))
+            for each in wrap(summary(self.record, len(self.steps), self.glyphs), width - 4)
+        )
         yield from Ladder(self.steps, self.numbers, glyphs=self.glyphs, gaps=True).lines(width)
         for before, step in pairwise(chain((None,), self.steps)):
             assert step is not None
@@ -79,16 +93,6 @@ class Transcript:
             yield line()
             yield rule(self.glyphs.say("diagnosis.title"), width, self.glyphs)
             yield from diagnosis_lines(self.record.diagnosis, width, self.glyphs)
-
-    def _summary(self) -> str:
-        record = self.record
-        parts = [f"tcp.stream == {record.stream}", record.outcome]
-        if record.closed is not None:
-            parts.append(self.glyphs.say(f"closed.{record.closed}"))
-        parts.append(self.glyphs.say("ladder.left-out", count=len(self.steps)))
-        if record.duration is not None:
-            parts.append(f"{record.duration:.3f} s")
-        return ", ".join(parts)
 
 
 @dataclass(frozen=True)

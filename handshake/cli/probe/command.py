@@ -77,6 +77,7 @@ def probe(
     raw: opt.Raw = False,
     adopt: opt.Adopt = False,
     write: opt.Write = None,
+    export: opt.Export = None,
     verbose: opt.Verbose = 0,
     quiet: opt.Quiet = False,
     brief: opt.Brief = False,
@@ -155,6 +156,7 @@ def probe(
         *(as_json, plain, ascii_only, quiet, monitor, write, brief, verbose),
         language=language(lang),
         order=sort,
+        export=export,
     )
     drop = partial(privileges.drop, output.language)
     with ExitStack() as stack:
