@@ -495,6 +495,10 @@ _ERROR_VALUES: Final[dict[str, object]] = {
 
 _OWN_VALUES: Final[dict[str, dict[str, object]]] = {
     "at-most": {"option": "--count", "value": 10**15 + 1, "most": 10**15},
+    "serve.in-use": {"port": 8080},
+    "serve.misbehave": {"name": "mss", "names": ("no-syn-ack", "mss-1")},
+    "serve.misbehave-value": {"text": "mss-1=2", "most": 60},
+    "serve.port": {"text": "70000"},
     "bind.interface": {"source": "eth7", "errno": "EPERM"},
     "bind.itself": {"port": 5000, "errno": "EADDRINUSE"},
     "bind.no-free-port": {"source": "10.77.0.1"},
@@ -525,6 +529,8 @@ _OWN_VALUES: Final[dict[str, dict[str, object]]] = {
     "filter.depth": {"most": 50},
     "filter.not-a-boolean": {"key": "client.ecn"},
     "internal": {"why": "ZeroDivisionError: division by zero"},
+    "live.command": {"name": "nft", "package": "nftables"},
+    "live.failed": {"what": "ip link add", "said": "operation not permitted"},
     "list.interrupted": {"done": 12, "count": 40, "one": False},
     "list.left-out": {"count": 4000, "most": 100000, "one": False},
     "list.missing": {"count": 3, "before": "day.pcap04"},
@@ -785,6 +791,33 @@ SCREENS: Final = tuple(
 )
 
 
+_SERVE_VALUES: Final[dict[str, object]] = {
+    "backlog": 128,
+    "count": 3,
+    "guard": "filter",
+    "half_open": 1,
+    "kinds": ["2 closed", "1 reset"],
+    "misbehaves": "zero-window",
+    "open": 2,
+    "place": "port 8080",
+    "total": 3,
+}
+
+_MORE_OF_SERVE: Final[tuple[tuple[str, dict[str, object]], ...]] = (
+    ("listening", {"misbehaves": ""}),
+    ("summary", {"total": 1, "kinds": []}),
+    ("accept-queue-full", {"count": 1}),
+    ("syns-dropped", {"count": 1}),
+)
+
+SERVE: Final = tuple(
+    Message("serve", code, _SERVE_VALUES | values)
+    for code, values in sorted(
+        (*((each, {}) for each in table("serve")), *_MORE_OF_SERVE), key=lambda each: each[0]
+    )
+)
+
+
 def samples(family: str, language: str = ENGLISH) -> Iterator[tuple[str, str]]:
     """Yield the entry of each sample in its table, and the sentence."""
     match family:
@@ -794,8 +827,14 @@ def samples(family: str, language: str = ENGLISH) -> Iterator[tuple[str, str]]:
             for each in own[family]:
                 code = f"{each.code}.{each.variant}" if each.variant else each.code
                 yield code, each.said(language)
-        case "reasons" | "verdicts" | "probe" | "screens":
-            found = {"reasons": REASONS, "verdicts": VERDICTS, "probe": PROBE, "screens": SCREENS}
+        case "reasons" | "verdicts" | "probe" | "screens" | "serve":
+            found = {
+                "reasons": REASONS,
+                "verdicts": VERDICTS,
+                "probe": PROBE,
+                "screens": SCREENS,
+                "serve": SERVE,
+            }
             for reason in found[family]:
                 yield reason.code, reason.said(language)
         case "diagnosis":
