@@ -68,6 +68,16 @@ EXAMPLES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ),
         ("handshake list captures/mixed.pcap --csv", "For a spreadsheet; also --json, --zeek."),
     ),
+    "serve": (
+        ("sudo handshake serve 8080", "Echo; every header and both ends, as they pass."),
+        (
+            r"sudo handshake serve 8080 --data 'HTTP/1.0 200 OK\r\n\r\nhello\n'",
+            "A web server by hand: curl http://localhost:8080/",
+        ),
+        ("handshake serve --list", "The ways in which it can go wrong on purpose."),
+        ("sudo handshake serve 8080 --misbehave zero-window", "How does a client take that?"),
+        ("sudo handshake serve 8080 --backlog 1 --misbehave no-accept", "Fill the accept queue."),
+    ),
     "demo": (
         ("handshake demo", "Step by step with keys."),
         ("handshake demo --lang both", "In English and Korean, side by side."),

@@ -148,7 +148,7 @@ def _results(
 
 
 def _written(document: Document, form: Format, file: BinaryIO, out: str) -> str:
-    from handshake.view.notation import count
+    from handshake.messages import count
 
     connections = segments = 0
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.escape import printable
 from handshake.export.step_document import StepDocument
-from handshake.messages import time
+from handshake.messages import count, time
 from handshake.prober.answer import cause, evidence, next_steps
 from handshake.query.problems import is_wrong
 from handshake.tracker import Tracker
 from handshake.view import columns
 from handshake.view.glyphs import UNICODE
 from handshake.view.ladder import Ladder
-from handshake.view.notation import Numbers, TimeColumn, count, endpoint
+from handshake.view.notation import Numbers, TimeColumn, endpoint
 from handshake.view.probe import target_text, time_to_answer
 from handshake.view.probe_lines import three_digits
 from handshake.view.replay import summary

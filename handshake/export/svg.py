@@ -194,7 +194,7 @@ def _draw_ladder(canvas: _Canvas, connection: ConnectionDocument) -> None:
     top, first = canvas.y, len(canvas.parts)
     canvas.text(_MARGIN + 8 * _CELL, top, connection.clock.unit, "dim", anchor="end")
     canvas.text(_CLIENT, top, "client", "client", anchor="middle")
-    canvas.text((_CLIENT + _SERVER) / 2, top, connection.numbers.label, "dim", anchor="middle")
+    canvas.text((_CLIENT + _SERVER) / 2, top, connection.numbers.label(), "dim", anchor="middle")
     canvas.text(_SERVER, top, "server", "server", anchor="middle")
     begin = canvas.y = top + 10
     for row in connection.rows:

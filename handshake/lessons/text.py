@@ -99,6 +99,9 @@ class LessonText:
     intro: str = ""
     """What a text to read begins with."""
 
+    asides: dict[str, StepText] = field(default_factory=dict)
+    """The text of what only a real kernel shows, by part."""
+
 
 @dataclass(frozen=True, slots=True)
 class FieldText:
@@ -150,6 +153,7 @@ def lesson_text(name: str, language: str) -> LessonText:
         steps={each: _step(text) for each, text in read["steps"].items()},
         panes=tuple(_pane(text) for text in read.get("segments", ())),
         intro=_joined(read.get("intro", "")),
+        asides={each: _step(text) for each, text in read.get("asides", {}).items()},
     )
 
 

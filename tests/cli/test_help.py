@@ -21,7 +21,7 @@ from tests.errors import says
 from tests.schema import OUTPUTS, valid
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("probe", "replay", "list", "demo")
+COMMANDS = ("probe", "replay", "list", "serve", "demo")
 PROGRAM = (
     sys.executable,
     "-c",
@@ -92,6 +92,7 @@ def test_every_command_explains_itself_in_eighty_columns(command: str) -> None:
         ("probe", "probe [OPTIONS] [TARGET]..."),
         ("replay", "replay [OPTIONS] CAPTURE"),
         ("list", "list [OPTIONS] CAPTURE..."),
+        ("serve", "serve [OPTIONS] [PORT]"),
         ("demo", "demo [OPTIONS] [LESSON]"),
     ],
 )
@@ -142,6 +143,8 @@ def test_every_help_has_examples_and_they_are_valid(
                 if each not in ("-w", "probe.pcapng", "--connect", "-v", "--trace")
             ]
             args = [*args[:1], "127.0.0.1:9", *args[2:], "--dry-run"]
+        elif args[0] == "serve":
+            args = [*args, "--list"]  # the options are parsed, and no port is opened
         elif args[0] == "probe":
             args[1] = "127.0.0.1:9"
         assert main(args) == 0, example
@@ -152,7 +155,7 @@ def test_help_without_a_command_is_that_of_the_program() -> None:
     assert run("help").stdout == run("--help").stdout
     wrong = run("help", "nope")
     assert (wrong.returncode, wrong.stdout) == (2, "")
-    assert wrong.stderr == "error: help nope: must be probe, replay, list, demo or help\n"
+    assert wrong.stderr == "error: help nope: must be probe, replay, list, serve, demo or help\n"
 
 
 def test_the_manual_page_has_every_option_of_every_command() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from handshake.cli import privileges
 from handshake.cli.parameters import (
     Ascii,
     Json,
@@ -18,7 +19,7 @@ from handshake.cli.parameters import (
     language,
 )
 from handshake.cli.probe import options as opt
-from handshake.cli.probe import privileges, values
+from handshake.cli.probe import values
 from handshake.cli.probe.options import EXIT_CODES
 
 if TYPE_CHECKING:
