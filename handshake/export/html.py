@@ -52,7 +52,7 @@ def page_data(document: Document) -> dict[str, Any]:
     """Return what the script shows; its notes are complete then."""
     return {
         "headings": document.headings,
-        "fields": [[each.title, each.section, each.meaning] for each in FIELDS],
+        "fields": [[each.title(), each.section, each.meaning()] for each in FIELDS],
         "connections": [_connection(each) for each in document.connections],
     }
 
