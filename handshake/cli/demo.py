@@ -89,7 +89,8 @@ def demo(
         str | None,
         typer.Option(
             metavar="FILE",
-            help="Write the lesson to a file: .md to read, .html to step through, .worksheet.md.",
+            help="Write it: .md to read, .html to step through, .svg of each step (NAME-01.svg), "
+            ".worksheet.md, .teacher.md.",
         ),
     ] = None,
     as_json: Json = False,
@@ -106,7 +107,7 @@ def demo(
         raise UsageError("choice", option="--lang", value=lang, choices=_LANGUAGES)
 
     from handshake.cli.console import console, glyphs, is_interactive
-    from handshake.cli.lesson_text import export_lesson, print_json, print_lessons, print_text
+    from handshake.cli.lesson_text import print_json, print_lessons, print_text
     from handshake.lessons import find_lesson
 
     if listed:
@@ -127,13 +128,15 @@ def demo(
         taught = _what_if(drop or [], rtt, mss, no_wscale, closed=closed)
     elif lesson is None and keys and step is None and export is None:
         taught, first, answers = _unfinished()
-    if export is not None:
-        export_lesson(taught, lang, export)
-        return
     count = len(taught.scenes)
     if step is not None and step > count:
         raise UsageError("demo.step", step=step, lesson=taught.name, count=count)
     chosen = range(count) if step is None else range(step - 1, step)
+    if export is not None:
+        from handshake.cli.lesson_files import export_lesson
+
+        export_lesson(taught, lang, export, chosen)
+        return
     if not keys:
         with _played(taught, lang) if live else nullcontext() as run:
             if as_json:
