@@ -10,7 +10,14 @@ from jsonschema import Draft202012Validator
 
 from handshake.record import schema
 
-OUTPUTS: Final = {"list": "record", "replay": "step", "probe": "probe", "demo": "lesson"}
+OUTPUTS: Final = {
+    "list": "record",
+    "replay": "step",
+    "probe": "probe",
+    "demo": "lesson",
+    "craft": "packet",
+    "decode": "packet",
+}
 """What each command writes a line of, by its name in the schema."""
 
 

@@ -62,6 +62,16 @@ def show(out: Console, lines: Iterable[Text]) -> None:
     out.file.flush()
 
 
+def show_whole(out: Console, lines: Iterable[Text]) -> None:
+    """Print lines to be copied: a terminal breaks what is too long, and copies it as one line."""
+    for each in lines:
+        if out.is_terminal:
+            out.print(each, soft_wrap=True)
+        else:
+            out.file.write(f"{each.plain}\n")
+    out.file.flush()
+
+
 def glyphs(*, ascii_only: bool = False) -> Glyphs:
     """Return the signs to draw with: ASCII if requested, or if the encoding has no others."""
     if ascii_only:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 FAMILIES: Final = (
     *("diagnosis", "errors", "events", "findings"),
-    *("notes", "probe", "reasons", "verdicts"),
+    *("notes", "probe", "problems", "reasons", "verdicts"),
 )
 
 ENGLISH: Final = "en"
