@@ -201,8 +201,12 @@ class RuledOut:
     @property
     def text(self) -> str:
         """Why it is ruled out, in English."""
+        return self.said(messages.ENGLISH)
+
+    def said(self, language: str) -> str:
+        """Return why it is ruled out, in a language."""
         values = {**self.values, "frame": self.frame}
-        return messages.text("diagnosis", f"ruled-out.{self.code}", values)
+        return messages.text("diagnosis", f"ruled-out.{self.code}", values, language)
 
     def as_json(self) -> Json:
         """Return it as one JSON object."""

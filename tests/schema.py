@@ -17,6 +17,7 @@ OUTPUTS: Final = {
     "demo": "lesson",
     "craft": "packet",
     "decode": "packet",
+    "serve": "step",
 }
 """What each command writes a line of, by its name in the schema."""
 

@@ -22,7 +22,8 @@ ROOT: Final = Path(handshake.__file__).parent
 
 KNOWN_MODULES: Final = {
     "cli": {
-        "command": "one for the program, one for `probe`, the only command with a package",
+        "command": "one for the program, one for each command with a package",
+        "options": "one for each command with a package",
     },
     "prober": {
         "connection": "user-space and kernel connections do the same in different ways",

@@ -46,6 +46,7 @@ app = typer.Typer(
             "list": Home("handshake.cli.list", "list_connections"),
             "craft": Home("handshake.cli.craft.command", "craft"),
             "decode": Home("handshake.cli.decode", "decode"),
+            "serve": Home("handshake.cli.serve.command", "serve", epilog="EXIT_CODES"),
             "demo": Home("handshake.cli.demo", "demo"),
             "help": Home("handshake.cli.help", "show_help"),
         }

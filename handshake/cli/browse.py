@@ -14,7 +14,7 @@ from handshake.errors import CaptureError, UsageError
 from handshake.messages import text
 from handshake.query.complete import complete
 from handshake.view.browser import Browser, Preview
-from handshake.view.help_page import LIST_MARKS, HelpPage
+from handshake.view.help_page import HelpPage
 from handshake.view.prompt import Prompt
 from handshake.view.table import Table
 
@@ -41,23 +41,6 @@ _OFTEN: Final = 0.05
 _WHEEL: Final = 3
 """Rows that the wheel moves."""
 
-_HELP: Final = (
-    ("j k, arrows", "next and previous connection"),
-    ("g G, Home End", "first and last"),
-    ("PgUp PgDn", "a screen up and down; the wheel moves three rows"),
-    (":N", "go to connection N"),
-    ("n N", "next and previous connection with a problem"),
-    ("Enter, click", "open the connection: its segments one by one"),
-    ("[ ]", "inside a connection: the previous and the next one"),
-    ("/", "filter, or search for an address, a port or a finding; Tab completes"),
-    ("o", "only connections with problems (not ok), or all"),
-    ("s S", "next order; the same backwards. A click on a heading sorts by it"),
-    ("b", "by server: attempts, failures, round-trip times"),
-    ("m D", "mark a connection; compare it with another one, side by side"),
-    ("Esc", "undo one thing: the filter, then the order, then the selection"),
-    ("Ctrl-Z, q", "suspend; quit"),
-)
-
 _LARGEST_FIRST: Final = ("rtt", "retry", "packets", "resent", "octets")
 """Headings whose largest values matter most."""
 
@@ -73,7 +56,7 @@ class ListBrowser:
         signs: Glyphs,
         growing: Spool | None = None,
     ) -> None:
-        self._reader = StepReader(source)
+        self._reader = StepReader(source, signs.language)
         self.listing = listing
         self._title = heading
         self._growing = growing
@@ -142,12 +125,12 @@ class ListBrowser:
         try:
             taken = growing.take()
         except CaptureError as error:
-            self._growing, self._problem = None, str(error)
+            self._growing, self._problem = None, error.said(self._glyphs.language)
             return True
         if taken is None:
             return False
         self.listing.grow(taken.records)
-        self._title, self._table = title(taken.records, ["-"]), None
+        self._title, self._table = title(taken.records, ["-"], self._glyphs), None
         if taken.ended:
             self._growing = None
         return True
@@ -189,7 +172,7 @@ class ListBrowser:
                 return False
             case "escape":
                 if not listing.undo():
-                    self._problem = text("errors", "list.nothing-to-undo", {})
+                    self._problem = self._why("list.nothing-to-undo")
             case "enter" | "right" | "l":
                 self._open()
             case "/":
@@ -197,14 +180,14 @@ class ListBrowser:
                     "filter", listing.filter, history=self._history, complete=complete
                 )
             case ":":
-                self._editor = LineEditor("go to connection")
+                self._editor = LineEditor("connection")
             case "s" | "S":
                 listing.sort_next() if key == "s" else listing.reverse()
             case "o":
                 listing.show_problems(not listing.problems_only)
             case "n" | "N":
                 if not listing.next_problem(1 if key == "n" else -1):
-                    self._problem = text("errors", "list.no-problem", {"after": key == "n"})
+                    self._problem = self._why("list.no-problem", after=key == "n")
             case "m":
                 self._marked = listing.current
             case "D":
@@ -275,7 +258,7 @@ class ListBrowser:
         other = self._marked if self._marked is not current else None
         other = other or self.listing.counterpart()
         if current is None or other is None:
-            self._problem = text("errors", "list.no-counterpart", {})
+            self._problem = self._why("list.no-counterpart")
             return
         self._comparing = other, current
         self._compare_if_read(other, current)
@@ -319,13 +302,13 @@ class ListBrowser:
             return
         self._editor = None
         if typed and not (typed.isdecimal() and self.listing.go_to(int(typed))):
-            self._problem = text("errors", "list.not-listed", {"number": typed})
+            self._problem = self._why("list.not-listed", number=typed)
 
     def _select(self, wanted: str) -> bool:
         try:
             self.listing.select(wanted)
         except UsageError as error:
-            self._problem = str(error)
+            self._problem = error.said(self._glyphs.language)
             return False
         return True
 
@@ -357,7 +340,12 @@ class ListBrowser:
             strip=listing.strip,
             prompt=None
             if editor is None
-            else Prompt(editor.label, editor.text, editor.cursor, editor.choices),
+            else Prompt(
+                self._glyphs.say(f"prompt.{editor.label}"),
+                editor.text,
+                editor.cursor,
+                editor.choices,
+            ),
         )
 
     @property
@@ -369,23 +357,36 @@ class ListBrowser:
         return f"({listing.filter}) and not ok" if listing.filter else "not ok"
 
     def _state(self) -> str:
-        listing = self.listing
+        listing, say = self.listing, self._glyphs.say
         count, every = len(listing.rows), len(listing.all)
-        shown = f"{count:,}" if count == every else f"{count:,} of {every:,}"
-        reading = "" if self._growing is None else f"   reading{self._glyphs.ellipsis}"
-        marked = "" if self._marked is None else f"   marked #{self._marked.stream + 1}"
-        state = f"filter {self._filter or 'none'}   sort {listing.order}   shown {shown}"
-        return f"{state}{marked}{reading}"
+        parts = [
+            say("list.filter", filter=self._filter or say("none")),
+            say("list.sort", order=listing.order),
+            say("list.shown", count=count, every=every if every != count else 0),
+        ]
+        if self._marked is not None:
+            parts.append(say("list.marked", number=self._marked.stream + 1))
+        if self._growing is not None:
+            parts.append(say("keys.reading", ellipsis=self._glyphs.ellipsis))
+        return "   ".join(parts)
 
     def _keys(self) -> list[str]:
-        first = ["Enter open", "/ filter", "s sort", "n next problem", "b servers"]
+        say = self._glyphs.say
+        first = [say(f"keys.{each}") for each in ("open", "filter", "sort", "problem", "servers")]
         if self._opening is not None:
-            first = [f"reading{self._glyphs.ellipsis}"]
-        problems = "all" if self.listing.problems_only else "problems only"
-        return [*first, f"o {problems}", "m mark", "D compare", "? keys", "q quit"]
+            first = [say("keys.reading", ellipsis=self._glyphs.ellipsis)]
+        only = "all" if self.listing.problems_only else "only"
+        return [
+            *first,
+            *(say(f"keys.{each}") for each in (only, "mark", "compare", "help", "quit")),
+        ]
+
+    def _why(self, code: str, /, **values: object) -> str:
+        """Return why something cannot be done."""
+        return text("errors", code, values, self._glyphs.language)
 
     def help_page(self) -> HelpPage:
         """Return the help on what is shown."""
         if self._over is not None:
             return self._over.help_page()
-        return HelpPage("The list of connections", _HELP, LIST_MARKS, self._glyphs)
+        return HelpPage("list", "list-marks", self._glyphs)

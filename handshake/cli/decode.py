@@ -77,7 +77,7 @@ def _draw(found: Decoded, said: str, *, plain: bool, ascii_only: bool) -> None:
 
     out = console(plain=plain)
     ruled = not out.is_terminal or out.height >= _ROOM
-    page = PacketPage(found, said, ruled, glyphs(ascii_only=ascii_only))
+    page = PacketPage(found, said, ruled, glyphs(said, ascii_only=ascii_only))
     show(out, page.lines(out.width))
     show(out, [line()])
     show_whole(out, [line((command(found.fields), "key"))])

@@ -54,6 +54,10 @@ EXAMPLES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
             "Select by any key that --json prints.",
         ),
         ("handshake list captures/mixed.pcap --summary", "Totals instead of rows."),
+        (
+            "handshake list captures/mixed.pcap --problems --export problems.md",
+            "Segment by segment, to read or to share; also .svg, .pcapng.",
+        ),
         ("handshake list captures/mixed.pcap --csv", "For a spreadsheet; also --json, --zeek."),
     ),
     "craft": (
@@ -63,6 +67,16 @@ EXAMPLES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "decode": (
         ("handshake craft --mss 536 --format c | handshake decode", "From any form."),
         ("handshake decode captures/mixed.pcap --frame 3", "A frame of a capture."),
+    ),
+    "serve": (
+        ("sudo handshake serve 8080", "Echo; every header and both ends, as they pass."),
+        (
+            r"sudo handshake serve 8080 --data 'HTTP/1.0 200 OK\r\n\r\nhello\n'",
+            "A web server by hand: curl http://localhost:8080/",
+        ),
+        ("handshake serve --list", "The ways in which it can go wrong on purpose."),
+        ("sudo handshake serve 8080 --misbehave zero-window", "How does a client take that?"),
+        ("sudo handshake serve 8080 --backlog 1 --misbehave no-accept", "Fill the accept queue."),
     ),
     "demo": (
         ("handshake demo", "Step by step with keys."),

@@ -50,7 +50,7 @@ Lang: TypeAlias = Annotated[
     typer.Option(
         "--lang",
         metavar="|".join(LANGUAGES),
-        help="Language of the text; JSON is always English.",
+        help="Language of the text; what programs read (--json ...) is always English.",
         show_default="that of the locale",
     ),
 ]

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from handshake.cli.line_editor import LineEditor
-from handshake.escape import printable
 from handshake.messages import text
 from handshake.units import NS_PER_SECOND
 from handshake.view.header_octets import FIELDS
-from handshake.view.help_page import LADDER_MARKS, HelpPage
+from handshake.view.help_page import HelpPage
 from handshake.view.notation import headline, is_trouble
 from handshake.view.prompt import Prompt
 
@@ -29,23 +28,6 @@ _LONGEST_PAUSE: Final = 2.0
 
 _OFTEN: Final = 0.1
 """Seconds between two looks at how far reading has come."""
-
-
-_HELP: Final = (
-    ("arrows, j k, space", "next and previous segment"),
-    ("g G, Home End", "first and last"),
-    ("PgUp PgDn", "ten segments"),
-    (":N", "go to segment N"),
-    ("n N", "next and previous segment with a problem"),
-    ("/", "search forwards: control bits, an event, a word of the explanation"),
-    ("[ ]", "the previous and the next connection"),
-    ("f F", "explain the fields of the header one by one, with their octets"),
-    ("d", "mark a segment; the others are then compared with it field by field"),
-    ("x", "the octets of the packet"),
-    ("r", "sequence numbers relative to the SYNs, or as they were sent"),
-    ("Esc", "undo one thing: the field, the comparison, the octets; then back"),
-    ("Ctrl-Z, q", "suspend; leave"),
-)
 
 
 class Player:
@@ -129,9 +111,9 @@ class Player:
             case "d":
                 self._marked = None if self._marked is not None else self._step
             case "n" | "N":
-                self._find(is_trouble, 1 if key == "n" else -1, "no segment with a problem")
+                self._find(is_trouble, 1 if key == "n" else -1)
             case ":":
-                self._editor = LineEditor("go to segment")
+                self._editor = LineEditor("segment")
             case "/":
                 self._editor = LineEditor("search", history=self._searches)
             case "[" | "]":
@@ -160,14 +142,14 @@ class Player:
         elif self._leaving == "back":
             return False
         else:
-            self._problem = text("errors", "list.nothing-to-undo", {})
+            self._problem = text("errors", "list.nothing-to-undo", {}, self._glyphs.language)
         return True
 
     def _next_field(self, by: int) -> None:
         known = self._field
         self._field = (known + by) % len(FIELDS) if known is not None else min(by, 0) % len(FIELDS)
 
-    def _find(self, wanted: Callable[[Step], bool], by: int, problem: str) -> None:
+    def _find(self, wanted: Callable[[Step], bool], by: int, problem: str = "") -> None:
         """Go to the next step in a direction that is wanted."""
         at = self._step + by
         while 0 <= at < len(self._steps):
@@ -175,7 +157,8 @@ class Player:
                 self._go(at)
                 return
             at += by
-        self._problem = f"{problem} {'after' if by > 0 else 'before'} this one"
+        say = self._glyphs.say
+        self._problem = problem or say("problem.later" if by > 0 else "problem.earlier")
 
     def _type(self, editor: LineEditor, key: str) -> None:
         if key not in ("enter", "escape"):
@@ -187,11 +170,13 @@ class Player:
         if editor.label == "search":
             self._searches.append(typed)
             word = typed.casefold()
-            self._find(lambda step: word in _said(step), 1, f"{printable(typed)}: not found")
+            missing = self._glyphs.say("problem.not-found", text=typed)
+            self._find(lambda step: word in _said(step, self._glyphs), 1, missing)
         elif typed.isdecimal() and 0 < int(typed) <= len(self._steps):
             self._go(int(typed) - 1)
         else:
-            self._problem = f"{printable(typed)}: there are segments 1 to {len(self._steps)}"
+            count = len(self._steps)
+            self._problem = self._glyphs.say("problem.segment", text=typed, count=count)
 
     @property
     def typing(self) -> bool:
@@ -200,7 +185,7 @@ class Player:
 
     def help_page(self) -> HelpPage:
         """Return the help on what is shown."""
-        return HelpPage("A connection, segment by segment", _HELP, LADDER_MARKS, self._glyphs)
+        return HelpPage("connection", "ladder-marks", self._glyphs)
 
     def draw(self, width: int, height: int) -> RenderableType:
         """Return the screen, of this size."""
@@ -220,7 +205,11 @@ class Player:
             problem=self._problem,
             prompt=None
             if self._editor is None
-            else Prompt(self._editor.label, self._editor.text, self._editor.cursor),
+            else Prompt(
+                self._glyphs.say(f"prompt.{self._editor.label}"),
+                self._editor.text,
+                self._editor.cursor,
+            ),
         )
         return screen.draw(width, height)
 
@@ -250,27 +239,27 @@ class Player:
         return Numbers.of(self._steps, relative=self._relative)
 
     def _keys(self) -> list[str]:
-        signs = self._glyphs
-        keys = [f"{signs.left}/{signs.becomes} step"]
+        signs, say = self._glyphs, self._glyphs.say
+        keys = [say("keys.step", left=signs.left, right=signs.becomes)]
         if self._growing is not None:
-            keys.append(f"reading{signs.ellipsis}")
+            keys.append(say("keys.reading", ellipsis=signs.ellipsis))
         if self._field is not None:
-            keys += ["f next field", "F previous field"]
-        keys += ["d no comparison" if self._marked is not None else "d compare"]
+            keys += [say("keys.next-field"), say("keys.previous-field")]
+        keys.append(say("keys.no-segments" if self._marked is not None else "keys.segments"))
         if self._field is None:
-            keys += ["f field"]
+            keys.append(say("keys.field"))
         keys += [
-            "x explain" if self._octets else "x hex",
-            "n next problem",
-            f"r {'absolute' if self._relative else 'relative'}",
+            say("keys.explain" if self._octets else "keys.hex"),
+            say("keys.problem"),
+            say("keys.absolute" if self._relative else "keys.relative"),
         ]
         if len(self._connections) > 1 or self._leaving == "back":
-            keys.append("[ ] connection")
-        return [*keys, "? keys", f"q {self._leaving}"]
+            keys.append(say("keys.connection"))
+        return [*keys, say("keys.help"), say(f"keys.{self._leaving}")]
 
 
-def _said(step: Step) -> str:
+def _said(step: Step, glyphs: Glyphs) -> str:
     """Return what is said of a step, to be searched."""
     codes = " ".join(event.code for event in step.events)
     fate = "" if step.fate is None else str(step.fate)
-    return f"{headline(step)} {codes} {fate} {step.why}".casefold()
+    return f"{headline(step, glyphs)} {codes} {fate} {step.said(glyphs.language)}".casefold()

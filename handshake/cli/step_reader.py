@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from handshake.cli.background import Background
 from handshake.errors import HandshakeError
+from handshake.messages import ENGLISH
 from handshake.survey.step_log import StepLog
 from handshake.view.browser import Preview
 
@@ -41,7 +42,8 @@ class Readable(Protocol):
 class StepReader:
     """Reads one connection at a time; remembers the beginnings of the last ones."""
 
-    def __init__(self, source: Readable) -> None:
+    def __init__(self, source: Readable, language: str = ENGLISH) -> None:
+        self._language = language
         self._source = source
         self._previews: dict[tuple[str | None, int, int], Preview] = {}
         self._reading: Background | None = None
@@ -78,7 +80,9 @@ class StepReader:
                 log.end(record)
                 if most is not None or _count(record) <= _SHORT:
                     self._remember(record, Preview(log.steps, whole=most is None))
-            except (HandshakeError, OSError) as error:
+            except HandshakeError as error:
+                self._remember(record, Preview(problem=error.said(self._language)))
+            except OSError as error:
                 self._remember(record, Preview(problem=str(error)))
             finally:
                 log.ended = True

@@ -46,6 +46,12 @@ class SendBuffer:
         self._data += octets
         self.size += len(octets)
 
+    def release(self, block: ControlBlock) -> None:
+        """Forget what the peer has acknowledged."""
+        count = self.acknowledged(block)
+        self._data = self._data[count:]
+        self._first += count
+
     def acknowledged(self, block: ControlBlock) -> int:
         """Return how many octets the peer has acknowledged."""
         una = block.snd.una
@@ -98,11 +104,11 @@ class SendBuffer:
 
 
 KEPT: Final = 0xFFFF
-"""Octets of received data that are kept: enough to tell what answers."""
+"""Octets of received data that are kept unread: enough to tell what answers."""
 
 
 class ReceiveBuffer:
-    """The first `KEPT` octets that the peer sent, reassembled in order."""
+    """The first `KEPT` octets that the peer sent and that are not read, reassembled in order."""
 
     def __init__(self, expected: bytes) -> None:
         self._expected = expected
@@ -112,11 +118,23 @@ class ReceiveBuffer:
         self._space = ReceiveSpace()
         """The same rules that decide what we acknowledge."""
 
+        self._first: Seq | None = None
+        """The number of the first octet that is not read."""
+
     @property
     def octets(self) -> bytes:
         """The octets before the first gap."""
-        irs, nxt = self._space.irs, self._space.nxt
-        return b"" if irs is None or nxt is None else bytes(self._octets[: nxt - irs - 1])
+        first, nxt = self._first, self._space.nxt
+        return b"" if first is None or nxt is None else bytes(self._octets[: nxt - first])
+
+    def read(self) -> bytes:
+        """Take the octets before the first gap: there is room for as many again."""
+        found = self.octets
+        if found:
+            assert self._first is not None
+            del self._octets[: len(found)]
+            self._first += len(found)
+        return found
 
     @property
     def found_expected(self) -> bool | None:
@@ -125,13 +143,13 @@ class ReceiveBuffer:
 
     def begin(self, irs: Seq) -> None:
         """Start after the peer's SYN, which has this sequence number."""
-        self._space = ReceiveSpace(irs=irs, nxt=irs + 1)
+        self._first = irs + 1
+        self._space = ReceiveSpace(irs=irs, nxt=self._first)
 
     def take(self, seg: Segment) -> None:
         """Store the payload of an acceptable segment."""
-        irs = self._space.irs
-        assert irs is not None, "no segment is acceptable before the peer's SYN"
-        offset = seg.seq + seg.syn - irs - 1
+        assert self._first is not None, "no segment is acceptable before the peer's SYN"
+        offset = seg.seq + seg.syn - self._first
         # It may start with octets before the buffer, and end beyond what is kept.
         if part := seg.payload[max(0, -offset) : max(0, KEPT - offset)]:
             start = max(0, offset)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from hashlib import blake2s
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.endpoint.options import ClientOptions, Timeouts
 from handshake.endpoint.outcome import Notes
@@ -27,6 +27,17 @@ if TYPE_CHECKING:
 
 SYNACK_RETRIES: Final = Timeouts(rto=NS_PER_SECOND, retries=5)
 """SYN-ACKs at 0, 1, 3, 7, 15 and 31 s, and given up after 63 s (tcp_synack_retries of Linux)."""
+
+
+class Path(NamedTuple):
+    """What a connection with one remote end begins with."""
+
+    offer: Offer
+    mss: int
+    """The largest segment our side of the path carries, in octets of options and data."""
+
+    ticks: int
+    """Our timestamp clock at time 0, in milliseconds."""
 
 
 @dataclass(kw_only=True)
@@ -61,6 +72,10 @@ class ListeningSocket:
     timeouts: Timeouts = SYNACK_RETRIES
     options: ClientOptions = field(default_factory=ClientOptions)
     path_mss: int = ETHERNET
+    path: Callable[[Endpoint], Path] | None = None
+    """Returns what connections with this remote end begin with; None where all begin alike, with
+    `offer`, `path_mss` and `ticks`."""
+
     half_open: dict[Endpoint, TcpSocket] = field(init=False, default_factory=dict)
     """The half-open entries, by their remote end: in SYN-RECEIVED."""
 
@@ -132,7 +147,7 @@ class ListeningSocket:
         if no_room:
             self.dropped_syns += 1
             return ()
-        entry = self._connection(syn.source, self.isn(syn.source, at), self.ticks)
+        entry = self.connection(syn.source, at)
         if self.fast_open and syn.options.fast_open == self.cookie(syn.source):
             # The program need not wait for the ACK: it may read, and answer, at once.
             self.waiting[syn.source] = entry
@@ -140,10 +155,13 @@ class ListeningSocket:
         self.half_open[syn.source] = entry
         return entry.accepts(syn, at)
 
+    def connection(self, remote: Endpoint, at: int) -> TcpSocket:
+        """Return a socket in CLOSED for a connection with a remote end."""
+        return self._connection(remote, self.isn(remote, at))
+
     def cookie(self, client: Endpoint) -> bytes:
-        """Return the Fast Open cookie of a client: 8 octets by its address and the secret."""
-        octets = client.address.packed
-        return blake2s(octets, key=self.fast_open[:32], digest_size=8).digest()
+        """Return the Fast Open cookie of a client."""
+        return fast_open_cookie(client, self.fast_open)
 
     def _entry(self, entry: TcpSocket, observed: Observed, at: int) -> Segments:
         seg = observed.segment
@@ -160,8 +178,9 @@ class ListeningSocket:
 
     def _stateless(self, cookies: SynCookies, syn: Segment, at: int) -> Segments:
         """Answer a SYN, and forget it."""
-        clock = self.ticks + at // NS_PER_MS
-        ticks = self.ticks + cookies.clock(clock, Offer.of(syn)) - clock
+        ticks = self._path(syn.source).ticks
+        clock = ticks + at // NS_PER_MS
+        ticks += cookies.clock(clock, Offer.of(syn)) - clock
         return self._connection(syn.source, cookies.iss(syn, at), ticks).accepts(syn, at)
 
     def _cookie(self, observed: Observed, at: int) -> Segments:
@@ -176,24 +195,33 @@ class ListeningSocket:
         if self.full:
             self.overflows += 1
             return ()
-        entry = self._connection(seg.source, seg.ack - 1, self.ticks)
+        entry = self._connection(seg.source, seg.ack - 1)
         entry.resumes(seg, offer)
         self.waiting[entry.remote] = entry
         return entry.receive(observed, at)
 
-    def _offer(self, remote: Endpoint) -> Offer:
-        if not self.fast_open:
-            return self.offer
-        return replace(self.offer, fast_open=self.cookie(remote))
+    def _path(self, remote: Endpoint) -> Path:
+        if self.path is None:
+            return Path(self.offer, self.path_mss, self.ticks)
+        return self.path(remote)
 
-    def _connection(self, remote: Endpoint, iss: Seq, ticks: int) -> TcpSocket:
+    def _connection(self, remote: Endpoint, iss: Seq, ticks: int | None = None) -> TcpSocket:
+        path = self._path(remote)
+        offer = path.offer
+        if self.fast_open:
+            offer = replace(offer, fast_open=self.cookie(remote))
         return TcpSocket(
             local=self.local,
             remote=remote,
             iss=iss,
-            offer=self._offer(remote),
-            ticks=ticks,
+            offer=offer,
+            ticks=path.ticks if ticks is None else ticks,
             timeouts=self.timeouts,
             options=self.options,
-            path_mss=self.path_mss,
+            path_mss=path.mss,
         )
+
+
+def fast_open_cookie(client: Endpoint, secret: bytes) -> bytes:
+    """Return the Fast Open cookie of a client: 8 octets by its address and the secret."""
+    return blake2s(client.address.packed, key=secret[:32], digest_size=8).digest()

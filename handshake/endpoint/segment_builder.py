@@ -114,6 +114,9 @@ class SegmentBuilder:
     ) -> Segment:
         """Return any segment after the first."""
         assert block.remote is not None
+        asked = block.peer_offered
+        if block.passive and Flags.SYN in flags and self.offer.ecn and asked and asked.ecn:
+            flags |= Flags.ECE  # RFC 3168 section 6.1.1
         return self._signed(
             Segment(
                 source=block.local,
@@ -144,7 +147,8 @@ class SegmentBuilder:
         size = self.offer.mss or 536
         if block is not None and block.passive and self.offer.timestamps:
             size -= _TIMESTAMPS if block.peer_offered and block.peer_offered.timestamps else 0
-        return _LARGEST // max(size, 1) * size
+        size = max(size, 1)
+        return _LARGEST // size * size
 
     def _window(self, block: ControlBlock, flags: Flags) -> int:
         if Flags.RST in flags and Flags.ACK not in flags:
@@ -157,7 +161,9 @@ class SegmentBuilder:
         """Return the options of a segment after the first."""
         if Flags.SYN in flags:
             # A SYN-ACK offers only what the peer's SYN did (RFC 7323 sections 2.2 and 3.2).
-            return self._offered(self.offer, clock, block)
+            return self._offered(self.offer, clock, block) + (
+                self._extra() if block.passive else b""
+            )
         signature = self._blank_signature and opt.nop() * 2 + self._blank_signature
         if not block.timestamps or (Flags.RST in flags and Flags.ACK not in flags):
             return signature

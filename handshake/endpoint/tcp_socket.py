@@ -74,6 +74,9 @@ class TcpSocket:
     was_reset: bool = field(init=False, default=False)
     """Whether the peer reset it (ECONNRESET)."""
 
+    aborted: bool = field(init=False, default=False)
+    """Whether we reset it."""
+
     _sender: Sender = field(init=False)
     _sending: SendBuffer = field(init=False)
     _received: ReceiveBuffer = field(init=False)
@@ -185,6 +188,15 @@ class TcpSocket:
         self._sending.write(octets)
         return self._send(at)
 
+    def read(self) -> bytes:
+        """Take what the peer has sent since the last call: there is room for as much again."""
+        return self._received.read()
+
+    @property
+    def unacknowledged(self) -> int:
+        """Octets that the program sent and that the peer has not acknowledged."""
+        return self._sending.rest(self.block)
+
     def shutdown(self, at: int) -> Segments:
         """Send no more: a FIN follows the last octet. The peer may go on."""
         self._closing = True
@@ -204,6 +216,7 @@ class TcpSocket:
         """End it at once, by a RST if the peer may know of it."""
         known = self.state not in (State.CLOSED, State.LISTEN, State.SYN_SENT, State.TIME_WAIT)
         out = self._sender.send(Flags.RST | Flags.ACK, at) if known else ()
+        self.aborted = True
         self._end(Input.ABORT)
         return out
 
@@ -219,6 +232,7 @@ class TcpSocket:
         before = self.block
         if self._deaf and before.state in _CLOSED_BY_US and seg.payload_length and not seg.rst:
             # Data for a program that has gone: as Linux, a RST tells so.
+            self.aborted = True
             self._end(Input.ABORT)
             return () if seg.ack is None else self._sender.send(Flags.RST, at, seq=seg.ack)
         self._sender.block = before.received(seg)
@@ -309,6 +323,7 @@ class TcpSocket:
     def _acknowledged(self, at: int) -> None:
         """Restart the timer for what is not acknowledged yet; stop it where nothing is left."""
         snd, timer = self.block.snd, self._sender.timer
+        self._sending.release(self.block)
         if snd.una == snd.nxt:
             timer.stop()
         else:

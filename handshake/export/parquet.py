@@ -10,14 +10,20 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 import sys
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from handshake.capture.output import create, make_folder, refuse_terminal
+from handshake.capture.output import (
+    PARTIAL,
+    create,
+    is_special,
+    make_folder,
+    real_name,
+    refuse_terminal,
+)
 from handshake.errors import LocalError, UsageError, system_error
 from handshake.export.value_types import ValueType, record_type, utf_8
 from handshake.library import required
@@ -32,7 +38,6 @@ if TYPE_CHECKING:
     from handshake.record import Json, Record
 
 SUFFIX: Final = ".parquet"
-_PARTIAL: Final = ".partial"
 
 _MAGIC: Final = b"PAR1"
 """What every Parquet file begins with."""
@@ -218,12 +223,10 @@ class _File:
         from pyarrow import PythonFile
         from pyarrow.parquet import ParquetWriter
 
-        # A link stays a link, and what it leads to is replaced.
-        linked = os.path.islink(name)  # noqa: PTH114 - a name as it is
-        self._name = os.path.realpath(name) if linked else name
+        self._name = real_name(name)
         if name == "-":
             self._name = "standard output"
-        self._partial = "" if name == "-" or _is_special(name) else f"{self._name}{_PARTIAL}"
+        self._partial = "" if name == "-" or is_special(name) else f"{self._name}{PARTIAL}"
         """Under which name it is written; empty for what cannot be renamed."""
 
         self._out: BinaryIO = sys.stdout.buffer if name == "-" else create(self._partial or name)
@@ -301,19 +304,11 @@ class _File:
 
 def _refuse_other(name: str) -> None:
     """Raise UsageError if a file is not a table: it may be a capture."""
-    if name == "-" or _is_special(name):
+    if name == "-" or is_special(name):
         return
     with suppress(OSError), Path(name).open("rb") as file:
         if file.read(len(_MAGIC)) not in (b"", _MAGIC):
             raise UsageError("file.no-table").at(name)
-
-
-def _is_special(name: str) -> bool:
-    """Whether there is something of this name that is no file, such as a pipe or a device."""
-    try:
-        return not stat.S_ISREG(os.stat(name).st_mode)  # noqa: PTH116 - a name as it is
-    except (OSError, ValueError):
-        return False
 
 
 def _arrow_schema(kind: ValueType) -> pa.Schema:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from handshake.errors import UsageError
 from handshake.lessons.scene import Lesson, Moment
-from handshake.lessons.stage import KINDS, Conditions, Stage
+from handshake.lessons.script import Part, accepts, connects
+from handshake.lessons.segment_names import KINDS
+from handshake.lessons.stage import played
 from handshake.lessons.text import LessonText, shared_steps
 from handshake.units import NS_PER_SECOND
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from handshake.lessons.scene import Scene
+    from handshake.lessons.script import Conditions
     from handshake.tcp import ControlBlock
 
 NAME: Final = "what-if"
@@ -29,15 +32,13 @@ _MOST_TOLD: Final = 15
 
 def what_if(conditions: Conditions) -> Lesson:
     """Return a connection under these conditions as a lesson: each thing that happens is a step."""
-    stage = Stage(conditions)
-    stage.connect()
-    stage.accept(_UNTIL - 1)
-    played = [each for each in stage.play(_UNTIL) if each.name != "accept" or stage.server]
-    told = [each for each in played if each.moment is not Moment.LEAVES]
+    part = Part("", (accepts(0), connects()), _UNTIL, conditions)
+    scenes = played(part)
+    told = [each for each in scenes if each.moment is not Moment.LEAVES]
     if len(told) > _MOST_TOLD:
         # How it begins and how it ends: between them the same happens again and again.
         told = [*told[: _MOST_TOLD - 3], *told[-3:]]
-    return Lesson(NAME, tuple(told), played=tuple(played))
+    return Lesson(NAME, tuple(told), played=scenes, parts=(part,))
 
 
 def what_if_text(lesson: Lesson, language: str) -> LessonText:

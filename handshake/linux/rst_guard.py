@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Final, Self
 from handshake.errors import ConnectError, LocalError, system_error
 from handshake.linux import bpf
 from handshake.linux.nftables import drop_segments_to
-from handshake.linux.route import bind_error
+from handshake.linux.route import bind_error, bind_to_interface
 from handshake.linux.sockaddr import family, sockaddr
 from handshake.packet.checksum import checksummed
 from handshake.tcp import Endpoint, Flags, Segment, Seq
+from handshake.tcp.address import ip_address
 from handshake.tcp.segment import HEADER
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ _IPV6_MINHOPCOUNT: Final = 73
 _SO_MEMINFO: Final = 55
 _MEMINFO: Final = struct.Struct("=9I")
 _DROPS: Final = 8  # SK_MEMINFO_DROPS
+
+_LOOPBACK: Final = {4: "127.0.0.1", 6: "::1"}
 
 _TIMEOUT: Final = 0.05
 """Seconds for the self-check; a RST over loopback takes less than a millisecond."""
@@ -134,17 +137,26 @@ class RstGuard:
 
 
 def guard(
-    address: Address, port: int = 0, names: Iterable[str] = tuple(METHODS), *, check: bool = True
+    address: Address,
+    port: int = 0,
+    names: Iterable[str] = tuple(METHODS),
+    *,
+    check: bool = True,
+    serving: bool = False,
+    interface: str | None = None,
 ) -> RstGuard:
     """Return a guard on this local address, on a free port if none is given.
 
-    Takes the first of `names` that the kernel allows and that works when tested; `check` false
-    skips the test. Raises LocalError if none works, and ConnectError if the address or `port`
-    cannot be bound.
+    The unspecified address stands for all. Takes the first of `names` that the kernel allows and
+    that works when tested; `check` false skips the test. A port for `serving` may be one of which
+    connections of another program are still in TIME-WAIT. With an `interface` only what arrives
+    there is kept from the kernel.
+
+    Raises LocalError if none works, and ConnectError if the address or `port` cannot be bound.
     """
     failures = []
     for name in names:
-        held = _try(name, address, port)
+        held = _try(name, address, port, serving=serving, interface=interface)
         if isinstance(held, OSError):
             failures.append(f"{name}: {system_error(held)}")
         elif check and _answers(address, held.port):
@@ -155,9 +167,11 @@ def guard(
     raise LocalError("no-rst-guard", failures="; ".join(failures))
 
 
-def _try(name: str, address: Address, port: int) -> RstGuard | OSError:
+def _try(
+    name: str, address: Address, port: int, *, serving: bool, interface: str | None
+) -> RstGuard | OSError:
     """Return a listening socket that drops all segments, or why the kernel refuses."""
-    sock = _bound(address, port)
+    sock = _bound(address, port, serving=serving, interface=interface)
     try:
         # Before listen(): from then on the kernel would answer a SYN from another host.
         owner = METHODS[name](sock, address)
@@ -168,9 +182,15 @@ def _try(name: str, address: Address, port: int) -> RstGuard | OSError:
     return RstGuard(name, sock, *() if owner is None else (owner,))
 
 
-def _bound(address: Address, port: int = 0) -> socket.socket:
+def _bound(
+    address: Address, port: int = 0, *, serving: bool = False, interface: str | None = None
+) -> socket.socket:
     sock = socket.socket(family(address), socket.SOCK_STREAM)
     try:
+        if serving:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if interface is not None:
+            bind_to_interface(sock, interface)
         if address.version == 6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind(sockaddr(address, port))
@@ -189,6 +209,8 @@ def _answers(address: Address, port: int) -> bool:
     Sends two SYN-ACKs over loopback: one to the port, then one to a port that is only bound.
     The second must provoke a RST, which shows that the first has had its time.
     """
+    if address.is_unspecified:
+        address = ip_address(_LOOPBACK[address.version])
     try:
         with (
             _bound(address) as unguarded,

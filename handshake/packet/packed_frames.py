@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 ETHERNET: Final = 1
 PLAIN_V6_OCTETS: Final = 74
 _PLAIN_V6: Final = struct.Struct("!18xHBx36s8xH").unpack_from
+_TOTAL: Final = struct.Struct("!H").unpack_from
 _MIN_HEADER: Final = 20
+_MIN_V6: Final = 40
 _LATEST: Final = 1 << 64
 _V4_ADDRESS: Final = 4
 _LINK_V4: Final = bytes(12) + IPV4.to_bytes(2, "big")
@@ -135,15 +137,17 @@ UNTAGGED: Final = Framing(0, ())
 def unwrapped(frame: Frame, fields: Fields) -> tuple[Frame, Framing] | None:
     """Return a frame as if its IP packet had come in plain Ethernet, and how it came.
 
-    None if its IP header has options, if it was put together of fragments, or came in a damaged
-    datagram.
+    None if its IP header has options, if it was put together of fragments, if it came in a damaged
+    datagram, or is longer by its own header than what it came in.
     """
-    source, ip, tcp, whole, via = fields[0], fields[11], fields[12], fields[14], fields[15]
+    source, (ip, tcp, end, whole, via) = fields[0], fields[11:16]
     four = len(source) == _V4_ADDRESS
+    total = _TOTAL(frame.data, ip + 2)[0] if four else _MIN_V6 + _TOTAL(frame.data, ip + 4)[0]
     if (
         whole is not None
         or via[-1:] == (WRONG_UDP,)
         or tcp - ip != (V4 if four else V6).tcp - V4.ip
+        or ip + total != end
     ):
         return None
     shift = ip - V4.ip

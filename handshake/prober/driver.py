@@ -6,14 +6,14 @@ import select
 from typing import TYPE_CHECKING, Final, Protocol
 
 from handshake.endpoint.options import MAX_WAIT
+from handshake.linux.signals import signals_blocked
 from handshake.prober.result import Result
-from handshake.prober.signals import signals_blocked
 from handshake.units import NS_PER_MS, NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from handshake.prober.clock import Clock
+    from handshake.linux.clock import Clock
     from handshake.prober.resolver import Resolver
     from handshake.prober.target import Target
     from handshake.tcp import Endpoint

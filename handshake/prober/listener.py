@@ -6,7 +6,7 @@ import contextlib
 import socket
 from typing import TYPE_CHECKING, Final
 
-from handshake.prober.signals import start_thread
+from handshake.linux.signals import start_thread
 from handshake.prober.target import Target
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final, Self, TypeAlias
 from handshake.endpoint.options import MAX_WAIT
 from handshake.endpoint.outcome import Verdict
 from handshake.errors import ResolveError
+from handshake.linux.signals import start_thread
 from handshake.prober.explanation import verdict_message
 from handshake.prober.result import Result, failed
-from handshake.prober.signals import start_thread
 from handshake.prober.target import Target, unusable
 from handshake.tcp import Endpoint
 from handshake.units import NS_PER_SECOND

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 from handshake.endpoint.options import Timeouts
 from handshake.endpoint.outcome import Verdict, note
+from handshake.linux.signals import signals_blocked
 from handshake.prober.driver import Driver
 from handshake.prober.findings import REFUSED, contradictions
 from handshake.prober.result import Result
-from handshake.prober.signals import signals_blocked
 from handshake.tcp import Observed
 from handshake.tcp.address import hops
 from handshake.units import NS_PER_SECOND

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from handshake.endpoint.options import ClientOptions, Timeouts
 from handshake.endpoint.outcome import Verdict
+from handshake.linux.signals import signals_blocked
 from handshake.prober.driver import CONCURRENCY, Driver
 from handshake.prober.findings import dropped_by_local_firewall
 from handshake.prober.resolver import Resolver, resolve
 from handshake.prober.result import Result
-from handshake.prober.signals import signals_blocked
 from handshake.tracker import Tracker
 from handshake.units import NS_PER_SECOND
 

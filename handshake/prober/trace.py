@@ -11,12 +11,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from handshake.endpoint.options import ClientOptions, Timeouts
+from handshake.linux.signals import signals_blocked
 from handshake.packet.quote import packet_quote, quote_of
 from handshake.prober.answer import icmp_name, probe_message
 from handshake.prober.driver import Driver
 from handshake.prober.resolver import resolve
 from handshake.prober.result import Result
-from handshake.prober.signals import signals_blocked
 from handshake.record import Json, icmp_record
 from handshake.tcp import Observed
 from handshake.tcp.option_text import option_text

@@ -261,8 +261,11 @@ def _print(key: Key, observed: Observed) -> int:
 def _equal(before: Observed, after: Observed) -> bool:
     """Whether two packets with the same numbers have the same header and payload."""
     one, two = before.segment, after.segment
-    if before.checksum_ok and after.checksum_ok and one.checksum != two.checksum:
-        # Of a packed frame only the first octets of the payload are kept.
+    right = before.checksum_ok, after.checksum_ok
+    # Of a packed frame only the first octets of the payload are kept: the checksums tell of the
+    # others. A right one and another right one, or one right and the same one wrong: they differ.
+    same = one.checksum == two.checksum
+    if None not in right and ((right[0] is not right[1]) if same else all(right)):
         return False
     captured = min(len(one.payload), len(two.payload))
     return (

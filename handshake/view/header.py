@@ -70,7 +70,7 @@ _OCTETS_OF: Final = {
 """Which octets of a row belong to each of its fields, by how many fields there are."""
 
 
-def option_texts(segment: Segment) -> tuple[str, ...]:
+def option_texts(segment: Segment, glyphs: Glyphs = UNICODE) -> tuple[str, ...]:
     """Return each option as a short text; padding is omitted."""
     whole = [each for each in segment.options if not (segment.cut and each.problem)]
     found = tuple(
@@ -80,7 +80,7 @@ def option_texts(segment: Segment) -> tuple[str, ...]:
     )
     if not segment.cut:
         return found
-    return (*found, "rest not captured" if found else "not captured")
+    return (*found, glyphs.say("field.rest-cut" if found else "field.cut"))
 
 
 @dataclass(frozen=True)
@@ -251,7 +251,8 @@ class HeaderGrid:
                 return f"0x{segment.checksum:04x}"
             case "urgent":
                 return str(segment.urgent)
-        return f" {self.glyphs.dot} ".join(option_texts(segment)) or "none"
+        texts = option_texts(segment, self.glyphs)
+        return f" {self.glyphs.dot} ".join(texts) or self.glyphs.say("none")
 
     def _narrow(self, name: str, value: str) -> Iterator[tuple[str, str]]:
         """Draw one of the two cells of four bits."""

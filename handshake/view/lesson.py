@@ -10,11 +10,11 @@ from rich.cells import cell_len
 
 from handshake.events import Role
 from handshake.lessons import Lesson, LessonText, Moment, Scene, ScreenText, StepText
-from handshake.lessons.ss import ss_line
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.header import HeaderGrid
 from handshake.view.layout import centre, cropped, fit, line, wrap
 from handshake.view.lesson_box import SocketBox
+from handshake.view.lesson_live import ss_lines
 from handshake.view.theme import style_of
 
 if TYPE_CHECKING:
@@ -96,10 +96,7 @@ class LessonScreen:
     def told(self, width: int) -> list[Text]:
         """Return what a text to read says below the picture: what `ss` shows, why, and more."""
         lines = [*ss_lines(self.place.scene, self.words, width, self.glyphs), *self.why(width)]
-        lines += [line(self.glyphs.spell(row)) for row in self.step.figure]
-        if self.step.more:
-            lines += [line(f" {row}") for row in wrap(self.glyphs.spell(self.step.more), width - 2)]
-        return lines
+        return [*lines, *more(self.step, width, self.glyphs)]
 
     def why(self, width: int) -> list[Text]:
         """Return the explanation of the scene, or of the chosen field."""
@@ -158,16 +155,6 @@ class LessonScreen:
         return grid.lines(width)
 
 
-def ss_lines(scene: Scene, words: ScreenText, width: int, glyphs: Glyphs) -> list[Text]:
-    """Return what `ss -tan` shows of the socket at each end."""
-    rows = []
-    for role, change in ((Role.CLIENT, scene.client), (Role.SERVER, scene.server)):
-        shown = ss_line(change.after) or words["no_line"]
-        head = f" {fit(words[str(role)], 10)} ss -tan  "
-        rows.append(line((head, str(role)), fit(glyphs.spell(shown), width - cell_len(head))))
-    return rows
-
-
 def title_line(
     place: Place,
     title: str,
@@ -194,6 +181,14 @@ def paragraph(name: str, text: str, width: int, style: str, glyphs: Glyphs) -> l
     name, text = glyphs.spell(name), glyphs.spell(text)
     first, *rest = wrap(text, width - 2, cell_len(name) + 1)
     return [line(" ", (name, style), f" {first}"), *(line(f" {each}") for each in rest)]
+
+
+def more(step: StepText, width: int, glyphs: Glyphs) -> list[Text]:
+    """Return what only a text to read has: the figure of a step, and what it says besides."""
+    rows = [*step.figure]
+    if step.more:
+        rows += [f" {row}" for row in wrap(step.more, width - 2)]
+    return [line(glyphs.spell(row)) for row in rows]
 
 
 def progress(place: Place, text: LessonText, width: int, glyphs: Glyphs) -> Text:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 
 from handshake.events import Role
+from handshake.tcp import Offer
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.layout import cropped, fit, line
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from handshake.events import Change
     from handshake.lessons import EndText, Scene, ScreenText
-    from handshake.tcp import ControlBlock, Endpoint, Offer, Seq
+    from handshake.tcp import ControlBlock, Endpoint, Segment, Seq
 
 Part = tuple[str, str]
 """A piece of a line, and its style."""
@@ -160,6 +161,11 @@ def offered(offer: Offer) -> str:
     found += [f"ws {offer.window_scale}"] if offer.window_scale is not None else []
     found += ["sack"] if offer.sack_permitted else []
     return " ".join([*found, "ts"] if offer.timestamps else found)
+
+
+def options_of(segment: Segment) -> str:
+    """Return what a segment with SYN offers, in short."""
+    return offered(Offer.of(segment))
 
 
 def _agreed(block: ControlBlock) -> str:

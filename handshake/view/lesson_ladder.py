@@ -9,7 +9,7 @@ from rich.cells import cell_len
 
 from handshake.events import Role
 from handshake.lessons import LessonText, Moment, ScreenText, StepText
-from handshake.tcp import Flags, Offer
+from handshake.tcp import Flags
 from handshake.units import NS_PER_MS, NS_PER_SECOND
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.layout import centre, fit, line
@@ -17,12 +17,13 @@ from handshake.view.lesson import (
     MIN_HEIGHT,
     Place,
     key_line,
+    more,
     paragraph,
     progress,
-    ss_lines,
     title_line,
 )
-from handshake.view.lesson_box import offered
+from handshake.view.lesson_box import options_of
+from handshake.view.lesson_live import live_lines, ss_lines
 from handshake.view.theme import style_of
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from handshake.events import Change
     from handshake.lessons import Scene
+    from handshake.lessons.live_event import LiveScene
 
 _STATE: Final = 12
 _TIME: Final = 10
@@ -52,6 +54,9 @@ class LadderLessonScreen:
 
     typed: str = ""
     """What was typed of an answer so far."""
+
+    live: LiveScene | None = None
+    """What real hosts did in this scene, if they play the lesson."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield from self.lines(options.max_width)
@@ -88,13 +93,14 @@ class LadderLessonScreen:
         lines += [*self.drawing(width, before), line()]
         question = self.step.question
         if question is None:
-            return [*lines, *self.why(width)]
+            return [*lines, *self.why(width), *more(self.step, width, self.glyphs)]
         lines += paragraph(self.words["question"], question.ask, width, "why", self.glyphs)
         for number, each in enumerate(question.choices, 1):
             lines += paragraph(f"  {number}", each, width, "key", self.glyphs)
         answer = f"{question.right}. {question.says(question.right)} ({question.section})"
         lines += paragraph(self.words["answer"], answer, width, "why", self.glyphs)
-        return [*lines, *paragraph(self.words["why"], self.step.why, width, "why", self.glyphs)]
+        lines += paragraph(self.words["why"], self.step.why, width, "why", self.glyphs)
+        return [*lines, *more(self.step, width, self.glyphs)]
 
     def why(self, width: int) -> list[Text]:
         """Return the question of the scene, while it is asked, or else the explanation."""
@@ -178,7 +184,7 @@ class LadderLessonScreen:
         label = f" {seg.flags & ~Flags.PSH} seq={seg.seq}"
         label += "" if seg.ack is None else f" ack={seg.ack}"
         if seg.syn and self.place.lesson.options:
-            label = f" {seg.flags} {offered(Offer.of(seg))}"
+            label = f" {seg.flags} {options_of(seg)}"
         label += f" data={seg.payload_length} " if seg.payload_length else " "
         lost = scene.moment is Moment.LOST
         length = width if arrived else min(width, max(width * 2 // 3, cell_len(label) + 6))
@@ -198,8 +204,11 @@ class LadderLessonScreen:
         return self.words.calls.get(name, name)
 
     def _shown(self, width: int) -> list[Text]:
-        rule = line((self.glyphs.rule(width), "rule"))
-        return [rule, *ss_lines(self.place.scene, self.words, width, self.glyphs)]
+        scene, words = self.place.scene, self.words
+        shown = ss_lines(scene, words, width, self.glyphs, self.live)
+        if self.live is not None:
+            shown += live_lines(scene, self.live, words, width, self.glyphs)
+        return shown
 
 
 def _state(change: Change) -> str:
@@ -208,4 +217,4 @@ def _state(change: Change) -> str:
 
 def _moved(change: Change) -> bool:
     before, after = change.before, change.after
-    return before is not None and after is not None and before.state is not after.state
+    return after is not None and (before is None or before.state is not after.state)

@@ -21,7 +21,7 @@ from tests.errors import says
 from tests.schema import OUTPUTS, valid
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("probe", "replay", "list", "craft", "decode", "demo")
+COMMANDS = ("probe", "replay", "list", "craft", "decode", "serve", "demo")
 PROGRAM = (
     sys.executable,
     "-c",
@@ -99,6 +99,7 @@ def test_the_short_help_fits_on_a_screen_of_24_lines(command: str) -> None:
         ("probe", "probe [OPTIONS] [TARGET]..."),
         ("replay", "replay [OPTIONS] CAPTURE"),
         ("list", "list [OPTIONS] CAPTURE..."),
+        ("serve", "serve [OPTIONS] [PORT]"),
         ("demo", "demo [OPTIONS] [LESSON]"),
     ],
 )
@@ -150,6 +151,8 @@ def test_every_help_has_examples_and_they_are_valid(
                 if each not in ("-w", "probe.pcapng", "--connect", "-v", "--trace")
             ]
             args = [*args[:1], "127.0.0.1:9", *args[2:], "--dry-run"]
+        elif args[0] == "serve":
+            args = [*args, "--list"]  # the options are parsed, and no port is opened
         elif args[0] == "probe":
             args[1] = "127.0.0.1:9"
         assert main(args) == 0, example
@@ -160,10 +163,8 @@ def test_help_without_a_command_is_that_of_the_program() -> None:
     assert run("help").stdout == run("--help").stdout
     wrong = run("help", "nope")
     assert (wrong.returncode, wrong.stdout) == (2, "")
-    assert (
-        wrong.stderr
-        == "error: help nope: must be probe, replay, list, craft, decode, demo or help\n"
-    )
+    names = "probe, replay, list, craft, decode, serve, demo or help"
+    assert wrong.stderr == f"error: help nope: must be {names}\n"
 
 
 def test_the_manual_page_has_every_option_of_every_command() -> None:

@@ -130,6 +130,7 @@ def test_filter_sort_and_problems() -> None:
     [
         ([], "error: Missing argument 'CAPTURE...'"),
         ([MIXED, "--json", "--csv"], "error: --json and --csv are mutually exclusive"),
+        (["-", "-"], "error: standard input can be read only once: - was given 2 times"),
         ([MIXED, "--summary", "--zeek"], "error: --summary and --zeek are mutually exclusive"),
         (
             [MIXED, "--filter", "rt > 2"],

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from handshake.errors import LocalError
+from handshake.linux.clock import IsnGenerator
 from handshake.linux.tcp_repair import adopt
 from handshake.prober import Probe, Target, Timeouts, probes
-from handshake.prober.clock import IsnGenerator
 from handshake.tcp import (
     ControlBlock,
     Endpoint,

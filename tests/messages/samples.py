@@ -15,7 +15,7 @@ from handshake import events as ev
 from handshake.endpoint.outcome import note
 from handshake.errors import HandshakeError
 from handshake.events import Event, Role
-from handshake.messages import ENGLISH, Message, table
+from handshake.messages import ENGLISH, FAMILIES, LANGUAGES, Message, table
 from handshake.record import Finding
 from handshake.tcp import Agreement, Endpoint, Flags, Seq
 from handshake.tcp.icmp import IcmpError
@@ -498,6 +498,10 @@ _ERROR_VALUES: Final[dict[str, object]] = {
 
 _OWN_VALUES: Final[dict[str, dict[str, object]]] = {
     "at-most": {"option": "--count", "value": 10**15 + 1, "most": 10**15},
+    "serve.in-use": {"port": 8080},
+    "serve.misbehave": {"name": "mss", "names": ("no-syn-ack", "mss-1")},
+    "serve.misbehave-value": {"text": "mss-1=2", "most": 60},
+    "serve.port": {"text": "70000"},
     "bind.interface": {"source": "eth7", "errno": "EPERM"},
     "bind.itself": {"port": 5000, "errno": "EADDRINUSE"},
     "bind.no-free-port": {"source": "10.77.0.1"},
@@ -521,13 +525,15 @@ _OWN_VALUES: Final[dict[str, dict[str, object]]] = {
     "conflict.wscale": {"others": ["--no-wscale"]},
     "connection.lost": {"why": "no route to host (EHOSTUNREACH)"},
     "demo.drop": {"value": "sin"},
-    "demo.export": {"name": "lesson.pdf"},
     "demo.step": {"count": 9},
+    "export.ending": {"name": "it.pdf", "endings": [".html", ".svg", ".txt"]},
     "demo.what-if": {"lesson": "loss"},
     "file.unopened": {"why": "file name too long (ENAMETOOLONG)"},
     "filter.depth": {"most": 50},
     "filter.not-a-boolean": {"key": "client.ecn"},
     "internal": {"why": "ZeroDivisionError: division by zero"},
+    "live.command": {"name": "nft", "package": "nftables"},
+    "live.failed": {"what": "ip link add", "said": "operation not permitted"},
     "list.interrupted": {"done": 12, "count": 40, "one": False},
     "list.left-out": {"count": 4000, "most": 100000, "one": False},
     "list.missing": {"count": 3, "before": "day.pcap04"},
@@ -544,6 +550,7 @@ _OWN_VALUES: Final[dict[str, dict[str, object]]] = {
         "package": "'tcp-handshake[table]'",
     },
     "list.partial": {"names": ["week.parquet.partial"], "one": True},
+    "list.stdin-twice": {"count": 2},
     "list.summary-form": {"option": "--zeek"},
     "no-raw-sockets": {"why": "address family not supported by protocol (EAFNOSUPPORT)"},
     "no-syn": {"why": "this machine has no route to the address (ENETUNREACH)"},
@@ -776,6 +783,95 @@ PROBLEMS: Final = tuple(
 )
 
 
+_SCREEN_VALUES: Final[dict[str, object]] = {
+    "by": CLIENT,
+    "captures": 0,
+    "certainty": "likely",
+    "code": "syn-lost",
+    "connections": 1200,
+    "count": 2,
+    "data": 3,
+    "down": "↓",
+    "ellipsis": "…",
+    "every": 0,
+    "files": 3,
+    "filter": "rtt > 200ms",
+    "first": 4,
+    "first_number": 7,
+    "frames": "4, 9",
+    "kind": "refused",
+    "last": 9,
+    "last_number": 12,
+    "left": "←",
+    "many": True,
+    "meaning": "administratively prohibited",
+    "more": 0,
+    "name": "day.pcap",
+    "number": 4,
+    "octets": 1,
+    "one": 4,
+    "order": "-rtt",
+    "other": 6,
+    "packets": 1,
+    "position": "segment 4, packet 9",
+    "rate": 180000.0,
+    "right": "→",
+    "seconds": 3.04,
+    "section": "RFC 9293 3.1",
+    "segments": 2400,
+    "sender": "203.0.113.9",
+    "sources": 1,
+    "syn": 1,
+    "syn_ack": 2,
+    "text": "the SYN was lost",
+    "up": "↑",
+    "value": 3,
+    "words": 10,
+}
+"""What the words of the screens name."""
+
+_MORE_OF_SCREENS: Final[tuple[tuple[str, dict[str, object]], ...]] = (
+    ("diagnosis.evidence", {"many": False, "frames": "4"}),
+    ("diagnosis.evidence", {"more": 7}),
+    ("field.place", {"many": False}),
+    ("list.progress", {"many": False}),
+    ("list.shown", {"every": 5000}),
+    ("totals.title", {"captures": 3}),
+)
+
+SCREENS: Final = tuple(
+    Message("screens", code, _SCREEN_VALUES | values)
+    for code, values in (*((each, {}) for each in table("screens")), *_MORE_OF_SCREENS)
+)
+
+
+_SERVE_VALUES: Final[dict[str, object]] = {
+    "backlog": 128,
+    "count": 3,
+    "guard": "filter",
+    "half_open": 1,
+    "kinds": ["2 closed", "1 reset"],
+    "misbehaves": "zero-window",
+    "open": 2,
+    "place": "port 8080",
+    "total": 3,
+}
+
+_MORE_OF_SERVE: Final[tuple[tuple[str, dict[str, object]], ...]] = (
+    ("listening", {"misbehaves": ""}),
+    ("summary", {"total": 1, "kinds": []}),
+    ("accept-queue-full", {"count": 1}),
+    ("syns-dropped", {"count": 1}),
+)
+
+SERVE: Final = tuple(
+    Message("serve", code, _SERVE_VALUES | values)
+    for code, values in sorted(
+        (*((each, {}) for each in table("serve")), *_MORE_OF_SERVE), key=lambda each: each[0]
+    )
+)
+
+
 def samples(family: str, language: str = ENGLISH) -> Iterator[tuple[str, str]]:
     """Yield the entry of each sample in its table, and the sentence."""
     match family:
@@ -783,26 +879,28 @@ def samples(family: str, language: str = ENGLISH) -> Iterator[tuple[str, str]]:
             own: dict[str, tuple[Event | Finding, ...]]
             own = {"events": EVENTS, "findings": FINDINGS, "notes": NOTES}
             for each in own[family]:
-                shown = each.said(language) if isinstance(each, Finding) else each.text
-                yield f"{each.code}.{each.variant}" if each.variant else each.code, shown
-        case "reasons" | "verdicts" | "probe" | "problems":
-            own_messages = {
+                code = f"{each.code}.{each.variant}" if each.variant else each.code
+                yield code, each.said(language)
+        case "reasons" | "verdicts" | "probe" | "problems" | "screens" | "serve":
+            found = {
                 "reasons": REASONS,
                 "verdicts": VERDICTS,
                 "probe": PROBE,
                 "problems": PROBLEMS,
+                "screens": SCREENS,
+                "serve": SERVE,
             }
-            for reason in own_messages[family]:
+            for reason in found[family]:
                 yield reason.code, reason.said(language)
         case "diagnosis":
             for diagnosis in DIAGNOSES:
-                yield f"{diagnosis.code}.text", diagnosis.text
-                yield f"{diagnosis.code}.next", diagnosis.next
+                yield f"{diagnosis.code}.text", diagnosis.said(language)
+                yield f"{diagnosis.code}.next", diagnosis.said(language, "next")
             for ruled_out in RULED_OUT:
-                yield f"ruled-out.{ruled_out.code}", ruled_out.text
+                yield f"ruled-out.{ruled_out.code}", ruled_out.said(language)
         case "errors":
             for error in sorted(ERRORS, key=lambda each: each.code):
-                yield error.code, str(error)
+                yield error.code, error.said(language)
 
 
 def golden(family: str, language: str = ENGLISH) -> str:
@@ -813,14 +911,8 @@ def golden(family: str, language: str = ENGLISH) -> str:
     return "\n".join(f"{key}\n{wrap.fill(text)}\n" for key, text in samples(family, language))
 
 
-FAMILIES: Final = (
-    *("diagnosis", "events", "findings", "notes"),
-    *("reasons", "verdicts", "probe", "problems", "errors"),
-)
-
-
-TRANSLATED: Final = {"ko": ("notes", "probe", "problems", "verdicts")}
-"""The families that another language has, too."""
+TRANSLATIONS: Final = tuple(each for each in LANGUAGES if each != ENGLISH)
+"""The other languages."""
 
 
 def place(family: str, language: str = ENGLISH) -> Path:
@@ -829,8 +921,6 @@ def place(family: str, language: str = ENGLISH) -> Path:
 
 
 if __name__ == "__main__":
-    for name in FAMILIES:
-        place(name).write_text(golden(name), encoding="utf-8")
-    for spoken, families in TRANSLATED.items():
-        for name in families:
+    for spoken in LANGUAGES:
+        for name in FAMILIES:
             place(name, spoken).write_text(golden(name, spoken), encoding="utf-8")

@@ -223,6 +223,16 @@ def test_other_ip_options_make_another_packet(tmp_path: Path) -> None:
     assert the_record(path).client.copies == 1
 
 
+@pytest.mark.parametrize("way", [Way(6), Way(idents="none")], ids=str)
+def test_a_packet_whose_last_octet_was_damaged_is_no_copy(tmp_path: Path, way: Way) -> None:
+    seen = packets(way)
+    frame, at = seen[3]
+    seen.insert(4, (frame[:-1] + b"Q", at + 7_000))
+    path = save(tmp_path / "damaged.pcap", seen)
+    twins(path)
+    assert the_record(path).client.copies == 0
+
+
 def test_a_syn_with_the_old_number_is_no_replay_if_it_is_another_packet(tmp_path: Path) -> None:
     later = (*OPEN_AND_CLOSE, (5_000, CLIENT, "S", 100, 0, b""))
     path = save(tmp_path / "late.pcap", packets(Way(), later))

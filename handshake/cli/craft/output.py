@@ -77,7 +77,7 @@ class CraftOutput:
 
         out = console(plain=self.plain)
         ruled = not out.is_terminal or out.height >= _ROOM
-        signs = glyphs(ascii_only=self.ascii_only)
+        signs = glyphs(self.language, ascii_only=self.ascii_only)
         page = PacketPage(_again(fields, octets), self.language, ruled, signs)
         show(out, page.lines(out.width))
         show(out, [line()])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from handshake.cli import privileges
 from handshake.cli.parameters import (
     Ascii,
     Json,
@@ -18,7 +19,7 @@ from handshake.cli.parameters import (
     language,
 )
 from handshake.cli.probe import options as opt
-from handshake.cli.probe import privileges, values
+from handshake.cli.probe import values
 from handshake.cli.probe.options import EXIT_CODES
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def probe(
     raw: opt.Raw = False,
     adopt: opt.Adopt = False,
     write: opt.Write = None,
+    export: opt.Export = None,
     verbose: opt.Verbose = 0,
     quiet: opt.Quiet = False,
     brief: opt.Brief = False,
@@ -155,6 +157,7 @@ def probe(
         *(as_json, plain, ascii_only, quiet, monitor, write, brief, verbose),
         language=language(lang),
         order=sort,
+        export=export,
     )
     drop = partial(privileges.drop, output.language)
     with ExitStack() as stack:

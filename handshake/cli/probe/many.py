@@ -67,14 +67,14 @@ class ManyProbes:
         tally = Tally(self.output.language)
         series: dict[str, Series] = {}
         began = time.monotonic()
-        with self.output.evidence() as evidence:
+        with self.output.results() as keep, self.output.evidence() as evidence:
             results = self._results(probes, rate, evidence)
             bar = ProgressBar(
                 len(targets) * rounds, out, shown=not (self.output.plain or self.output.quiet)
             )
             try:
                 with bar, contextlib.closing(results):
-                    code = exit_code(self._shown(results, report, bar, tally, series))
+                    code = exit_code(self._shown(results, report, bar, tally, series, keep))
             finally:
                 took = time.monotonic() - began
                 if self.count is None:
@@ -112,6 +112,7 @@ class ManyProbes:
         bar: ProgressBar,
         tally: Tally,
         series: dict[str, Series],
+        keep: Callable[[Result], None],
     ) -> Iterator[Result]:
         """Yield the results, counting and showing each."""
         from handshake.view.probe import target_text
@@ -126,6 +127,7 @@ class ManyProbes:
                 name = target_text(result.target, result.address)
                 series.setdefault(name, Series(name, self.output.language)).add(result)
             report.show(shown if self.output.as_text else result)
+            keep(result)
             bar.advance()
             yield result
 

@@ -36,7 +36,7 @@ def show_one(
     screen = ProbeScreen(output) if in_full else None
 
     def results() -> Generator[Result, None, None]:
-        with output.evidence() as evidence, ExitStack() as stack:
+        with output.results() as keep, output.evidence() as evidence, ExitStack() as stack:
             probes: Iterable[Probe | Result]
             if opened is None:
                 found = kernel_results(target, timeouts, options, screen)
@@ -49,6 +49,7 @@ def show_one(
                 result = _result(probe) if screen is None else screen.show(probe)
                 if screen is None:
                     report.show(result)
+                keep(result)
                 yield result
 
     with closing(results()) as found:

@@ -289,6 +289,14 @@ Quiet: TypeAlias = Annotated[
     bool,
     _output("--quiet", "-q", help="Print nothing; only set the exit code."),
 ]
+Export: TypeAlias = Annotated[
+    str | None,
+    _output(
+        metavar="FILE",
+        help="Write the result to a file, too, in the form that its ending asks for: .svg, "
+        ".md, .txt, .json, .pcapng; - is text on stdout.",
+    ),
+]
 Monitor: TypeAlias = Annotated[
     str | None,
     _output(

@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from handshake.cli.exporting import check_export, is_stdout, results_to
 from handshake.errors import LocalError, UsageError, system_error
 from handshake.messages import ENGLISH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from rich.console import Console
     from rich.text import Text
@@ -196,6 +198,8 @@ class Output:
 
     language: str = ENGLISH
     order: str = ORDERS[0]
+    export: str | None = None
+    """The file for the results, told for a reader; None for none."""
 
     def __post_init__(self) -> None:
         if self.monitor is not None and self.monitor not in MONITORS:
@@ -213,18 +217,23 @@ class Output:
             chosen.append("-v")
         if self.write == "-" and not self.quiet:
             chosen.append("-w -")
+        if self.export is not None:
+            check_export(self.export)
+            if is_stdout(self.export) and not self.quiet:
+                chosen.append(f"--export {self.export}")
         if len(chosen) > 1:
             raise UsageError("exclusive", options=chosen)
 
     @property
     def as_text(self) -> bool:
         """Whether to print text for a person."""
-        return not (self.as_json or self.quiet or self.monitor or self.write == "-")
+        to_stdout = self.write == "-" or (self.export is not None and is_stdout(self.export))
+        return not (self.as_json or self.quiet or self.monitor or to_stdout)
 
     @property
     def attentive(self) -> bool:
         """Whether every segment must be kept."""
-        return self.as_json or self.write is not None
+        return self.as_json or self.write is not None or self.export is not None
 
     def report(
         self, console: Console, name_width: int = 0, targets: Sequence[str] | None = None
@@ -248,6 +257,10 @@ class Output:
 
             kinds = Kinds(self.language)
         return LineReport(console, name_width, self.language, self.ascii_only, kinds)
+
+    def results(self) -> AbstractContextManager[Callable[[Result], None]]:
+        """Return what takes the results for the file, if there is one, until its block is over."""
+        return results_to(self.export)
 
     @contextmanager
     def evidence(self) -> Iterator[Evidence]:

@@ -193,6 +193,7 @@ _CONFLICTS: Final = {
         "--json",
         "--monitor",
         "-w",
+        "--export",
         "--dry-run",
     ),
     "--trace": (
@@ -211,9 +212,10 @@ _CONFLICTS: Final = {
         "--count",
         "--monitor",
         "--brief",
+        "--export",
         "-v",
     ),
-    "--dry-run": ("--connect", "--monitor", "-w", "--quiet", "--brief"),
+    "--dry-run": ("--connect", "--monitor", "-w", "--export", "--quiet", "--brief"),
     "--monitor": ("--count",),
 }
 """Options that exclude others; the reasons are in errors.toml."""

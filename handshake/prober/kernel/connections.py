@@ -12,14 +12,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Self
 
 from handshake.endpoint.outcome import Verdict
+from handshake.endpoint.timer_queue import TimerQueue
 from handshake.errors import ConnectError
+from handshake.linux.clock import Clock
 from handshake.linux.connect import SocketOptions, close_socket, connect
 from handshake.linux.netstat import SynChallengeCounter
-from handshake.prober.clock import Clock
 from handshake.prober.kernel.ack_monitor import TICK
 from handshake.prober.kernel.connection import KernelConnection
 from handshake.prober.result import Result, failed
-from handshake.prober.timer_queue import TimerQueue
 from handshake.units import NS_PER_MS
 
 if TYPE_CHECKING:

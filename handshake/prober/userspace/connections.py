@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Final, Self
 
 from handshake.endpoint.options import ClientOptions
 from handshake.endpoint.outcome import Verdict
+from handshake.endpoint.timer_queue import TimerQueue
 from handshake.errors import ConnectError
+from handshake.linux.clock import Clock
 from handshake.linux.packet_socket import PacketSocket
 from handshake.linux.route import send_error
 from handshake.linux.rst_guard import FURTHER_PORTS
+from handshake.linux.signals import signals_blocked
 from handshake.packet.quick_parse import ends, peek
-from handshake.prober.clock import Clock
 from handshake.prober.result import Result, failed
-from handshake.prober.signals import signals_blocked
-from handshake.prober.timer_queue import TimerQueue
 from handshake.prober.userspace.build_result import build_result, tracked
 from handshake.prober.userspace.dialer import Dialer
 from handshake.prober.userspace.time_wait import TimeWait

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.endpoint.segment_builder import SegmentBuilder, offer_for, path_mss
 from handshake.errors import ConnectError, LocalError
+from handshake.linux.clock import Clock, IsnGenerator
 from handshake.linux.next_hop import Rules, Selector, gateway, rules
 from handshake.linux.route import route, send_error
 from handshake.linux.rst_guard import RstGuardPool
 from handshake.linux.sockaddr import sockaddr
 from handshake.packet.template import Templates
-from handshake.prober.clock import Clock, IsnGenerator
 from handshake.prober.userspace.connection import Departure, UserspaceConnection
 from handshake.prober.userspace.response_cache import ResponseCache
 from handshake.prober.userspace.session import Session

@@ -7,7 +7,7 @@ from weakref import ref
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handshake.prober.timer_queue import TimerQueue
+from handshake.endpoint.timer_queue import TimerQueue
 
 
 class UserspaceConnection:

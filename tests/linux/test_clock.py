@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from handshake.prober.clock import Clock
+from handshake.linux.clock import Clock
 from handshake.units import NS_PER_MS, NS_PER_SECOND
 
 HOUR = 3600 * NS_PER_SECOND

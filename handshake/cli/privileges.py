@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import codecs
 from importlib import import_module
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from handshake.messages import ENGLISH
 
-_NEEDED: Final = (
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PROBE: Final = (
     "handshake.cli.console",
     "handshake.cli.probe.live",
     "handshake.cli.relay",
@@ -28,19 +31,31 @@ _NEEDED: Final = (
     "handshake.view.layout",
     "handshake.view.notation",
 )
-"""Modules that are imported late and used after privileges are dropped."""
+"""Modules that `probe` imports late and uses after privileges are dropped."""
+
+SERVE: Final = (
+    "handshake.cli.console",
+    "handshake.cli.probe.live",
+    "handshake.export.evidence",
+    "handshake.linux.policy_route",
+    "handshake.step_record",
+    "handshake.view.hexdump",
+    "handshake.view.serve",
+    "handshake.view.step",
+)
+"""Those of `serve`."""
 
 _CODECS: Final = ("ascii", "idna", "latin-1", "punycode", "unicode_escape", "utf-8")
 """Codecs for host names and for data of the peer: Python loads a codec on first use."""
 
 
-def drop(language: str = ENGLISH) -> None:
+def drop(language: str = ENGLISH, needed: Sequence[str] = PROBE) -> None:
     """Continue as a user without privileges, with the sentences of a language.
 
     That user may not be able to read the installation, below /root for instance: so all that is
     needed later is loaded here. A live test finds what is missing from these lists.
     """
-    for name in _NEEDED:
+    for name in needed:
         import_module(name)
     for name in _CODECS:
         codecs.lookup(name)

@@ -1,0 +1,1 @@
+"""`handshake serve`: answers handshakes by hand."""

@@ -1,0 +1,102 @@
+"""How much of captures an export tells: all of it, or so much as a person can read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from handshake.export.document import of_record
+from handshake.survey.step_log import StepLog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from handshake.events import Step
+    from handshake.export.document import ConnectionDocument
+    from handshake.record import Record
+
+_READ: Final = 10_000
+"""Segments of a connection that are read at most, where it is not told whole."""
+
+
+class Limits(NamedTuple):
+    """How much is told at most; None for no limit."""
+
+    rows: int
+    """Connections that are listed."""
+
+    connections: int
+    """Connections whose segments are told."""
+
+    segments: int
+    """Segments of one connection: its first ones, and its last."""
+
+    in_all: int
+    """Segments of all connections together."""
+
+
+class StepSource(Protocol):
+    """What a connection's steps can be read from."""
+
+    def read_again(self, record: Record, log: StepLog, most: int | None = None) -> None:
+        """Give a log the steps of a connection, at most `most`. Raises CaptureError."""
+        ...
+
+
+def told(
+    records: Iterable[Record],
+    source: StepSource,
+    limits: Limits | None,
+    notes: list[str],
+    name: str | None = None,
+) -> Iterator[ConnectionDocument]:
+    """Yield connections, told as far as the limits let; the notes say what is left out.
+
+    `name` is the name of the capture, if not that of the records.
+    """
+    if limits is None:
+        for record in records:
+            yield of_record(record, _steps(source, record, None), name=name)
+        return
+    room, listed, silent, cut = limits.in_all, 0, 0, 0
+    connections = 0
+    for record in records:
+        listed += 1
+        if listed > limits.rows:
+            continue
+        steps: Sequence[Step] = ()
+        shown: tuple[int, ...] = ()
+        if connections < limits.connections and room > 0:
+            steps = _steps(source, record, _READ)
+            shown = _shown(steps, record, min(limits.segments, room))
+            room -= len(shown)
+            connections += 1
+        found = of_record(record, steps, shown, name)
+        silent += not steps
+        cut += found.left_out if steps else 0
+        yield found
+    if cut:
+        notes.append(f"{cut:,} segments in the middle of long connections are left out.")
+    if silent:
+        notes.append(
+            f"The segments of {silent:,} connections are left out: choose fewer with --filter."
+        )
+    if listed > limits.rows:
+        notes.append(
+            f"{listed - limits.rows:,} more connections are left out: choose fewer with --filter."
+        )
+
+
+def _steps(source: StepSource, record: Record, most: int | None) -> Sequence[Step]:
+    log = StepLog(record.stream)
+    source.read_again(record, log, most)
+    return log.judged()
+
+
+def _shown(steps: Sequence[Step], record: Record, most: int) -> tuple[int, ...]:
+    """Return the indexes of the first steps and the last; only the first if not all were read."""
+    count = len(steps)
+    if count <= most:
+        return tuple(range(count))
+    whole = count >= record.client.segments + record.server.segments
+    last = most // 5 if whole else 0
+    return (*range(most - last), *range(count - last, count))

@@ -1,0 +1,356 @@
+"""`handshake serve` against Linux's own clients, and each way in which it goes wrong on purpose."""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from handshake.tcp import Endpoint, State
+from tests.live.lab.inet_diag import Entry, Table
+from tests.live.lab.namespaces import TIMEOUT, Host, eventually, pair, routed
+from tests.live.lab.serve_clients import CLIENTS, complete
+from tests.live.lab.serving import SERVE, served
+from tests.live.lab.tcpdump import capture
+from tests.live.test_cli import NO_RIGHT
+from tests.live.test_cli_many import PROBE
+
+PORT = 8080
+ADDRESSES = {4: "10.77.0.2", 6: "fd77::2"}
+_USER_TIMEOUT = 18
+
+pytestmark = pytest.mark.live
+
+
+@pytest.mark.parametrize("version", [4, 6])
+@pytest.mark.parametrize("name", CLIENTS)
+def test_linux_clients_complete(name: str, version: int) -> None:
+    with pair() as (client, server):
+        assert complete(client, server, name, ADDRESSES[version], 10) == 10
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "127.3.2.1"])
+def test_over_loopback_each_segment_is_seen_once(address: str) -> None:
+    with Host("alone") as host, served(host, "--json", "--count", "1") as server:
+        with host.connect(address, PORT) as sock:
+            sock.sendall(b"hello")
+            assert sock.recv(100) == b"hello"
+        assert server.wait() == 0
+    flags = [(each["by"], "-".join(each["segment"]["flags"])) for each in server.steps]
+    assert flags[:3] == [("client", "SYN"), ("server", "SYN-ACK"), ("client", "ACK")]
+    assert flags[-2:] == [("server", "FIN-ACK"), ("client", "ACK")]
+    assert len(flags) == 11
+
+
+def test_link_local_addresses() -> None:
+    with pair() as (client, server), served(server, "-6"):
+        local = server.run(
+            ["ip", "-6", "-o", "addr", "show", "dev", "eth0", "scope", "link"]
+        ).stdout
+        (found,) = re.findall(r"fe80:\S+(?=/)", local)
+        with client.connect(f"{found}%eth0", PORT) as sock:
+            sock.sendall(b"hello")
+            assert sock.recv(100) == b"hello"
+
+
+def test_much_data_comes_back_as_it_was_sent() -> None:
+    octets = bytes(range(256)) * 2048  # 512 KiB
+    with pair() as (client, server), served(server), client.connect(ADDRESSES[4], PORT) as sock:
+        sock.settimeout(TIMEOUT)
+        found = b""
+        for at in range(0, len(octets), 8192):
+            sock.sendall(octets[at : at + 8192])
+            while len(found) < min(len(octets), at + 8192):
+                found += sock.recv(1 << 16)
+    assert found == octets
+
+
+# The kernel is kept silent, and other ports and addresses are the kernel's.
+
+
+def test_a_port_in_use_is_an_error_that_says_so() -> None:
+    with Host("alone") as host, host.listen(PORT):
+        done = host.run([*SERVE, str(PORT)], check=False)
+    assert done.returncode == 3
+    assert done.stderr == (
+        f"error: port {PORT} is in use: `ss -tlnp sport = :{PORT}` shows by which program; end it,"
+        " or choose another port\n"
+    )
+
+
+def test_without_the_privilege_it_says_what_to_do() -> None:
+    with Host("alone") as host:
+        done = host.run([*NO_RIGHT, *SERVE, str(PORT)], check=False)
+    assert done.returncode == 3
+    assert done.stderr.startswith("error: sending raw packets needs CAP_NET_RAW: run sudo ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_one_address_leaves_the_others_to_the_kernel() -> None:
+    with pair() as (client, server), served(server, "--address", ADDRESSES[4]):
+        client.connect(ADDRESSES[4], PORT).close()
+        with pytest.raises(ConnectionRefusedError):
+            client.connect(ADDRESSES[6], PORT)
+        with pytest.raises(ConnectionRefusedError), server.entered():
+            socket.create_connection(("127.0.0.1", PORT), TIMEOUT)
+
+
+def test_one_interface_leaves_the_others_to_the_kernel() -> None:
+    with pair() as (client, server), served(server, "-i", "eth0"):
+        client.connect(ADDRESSES[4], PORT).close()
+        with pytest.raises(ConnectionRefusedError), server.entered():
+            socket.create_connection(("127.0.0.1", PORT), TIMEOUT)
+
+
+def test_what_a_router_forwards_is_not_answered() -> None:
+    with routed() as (client, router, server), served(router, "--json") as run:
+        with server.listen(PORT) as listener, client.connect("10.77.1.2", PORT) as sock:
+            accepted, _ = listener.accept()
+            with accepted:
+                accepted.sendall(b"the kernel")
+                assert sock.recv(100) == b"the kernel"
+        run.interrupt()
+    assert run.out == ""
+
+
+def test_what_is_killed_leaves_nothing() -> None:
+    with pair() as (client, server), served(server) as run:
+        client.connect(ADDRESSES[4], PORT).close()
+        run.process.send_signal(signal.SIGKILL)
+        run.process.wait(TIMEOUT)
+        with pytest.raises(ConnectionRefusedError):
+            client.connect(ADDRESSES[4], PORT)
+        assert server.run(["nft", "list", "ruleset"]).stdout == ""
+        server.listen(PORT).close()
+
+
+def test_the_process_keeps_no_privilege() -> None:
+    with Host("alone") as host, served(host) as run:
+        status = Path(f"/proc/{run.process.pid}/status").read_text()
+    found = dict(each.split(":\t", 1) for each in status.splitlines())
+    assert found["Uid"].split() == ["65534"] * 4
+    assert int(found["CapEff"], 16) == int(found["CapPrm"], 16) == 0
+
+
+# What it prints.
+
+
+def test_a_pipe_gets_a_line_a_segment_and_a_summary() -> None:
+    with pair() as (client, server), served(server, "--count", "1") as run:
+        with client.connect(ADDRESSES[4], PORT) as sock:
+            ours = sock.getsockname()[1]
+        assert run.wait() == 0
+    *lines, summary = run.out.splitlines()
+    shown = [re.sub(r"^[\d:]{8}\.\d{6}.|win=\d+ |mss=\d+ |ws=\d+ ", "", each) for each in lines]
+    assert shown == [
+        f"10.77.0.1:{ours} > SYN seq=0  SYN-SENT ?",
+        f"10.77.0.1:{ours} < SYN-ACK seq=0 ack=1  ESTABLISHED SYN-RECEIVED",
+        f"10.77.0.1:{ours} > ACK seq=1 ack=1  ESTABLISHED ESTABLISHED",
+        f"10.77.0.1:{ours} > FIN-ACK seq=1 ack=1  FIN-WAIT-1 CLOSE-WAIT",
+        f"10.77.0.1:{ours} < ACK seq=1 ack=2  FIN-WAIT-2 CLOSE-WAIT",
+        f"10.77.0.1:{ours} < FIN-ACK seq=1 ack=2  TIME-WAIT LAST-ACK",
+        f"10.77.0.1:{ours} > ACK seq=2 ack=2  TIME-WAIT CLOSED",
+    ]
+    assert summary == "1 connection is over: 1 closed; 0 half-open, 0 open"
+
+
+def test_in_full_each_segment_has_its_header_and_both_sockets() -> None:
+    with pair() as (client, server), served(server, "-v", "--count", "1") as run:
+        client.connect(ADDRESSES[4], PORT).close()
+        assert run.wait() == 0
+    for words in ("ports ", "checksum ", "options ", " client ", " server ", "SND.NXT *1"):
+        assert words in run.out
+
+
+def test_ctrl_c_resets_what_is_open_and_says_so() -> None:
+    with (
+        pair() as (client, server),
+        served(server) as run,
+        client.connect(ADDRESSES[4], PORT) as sock,
+    ):
+        sock.sendall(b"hello")
+        assert sock.recv(100) == b"hello"
+        assert run.interrupt() == 130
+        with pytest.raises(ConnectionResetError):
+            sock.recv(1)
+    assert run.out.splitlines()[-1] == "0 connections are over; 0 half-open, 1 open"
+
+
+def test_the_written_file_has_what_passed(tmp_path: Path) -> None:
+    path = tmp_path / "serve.pcapng"
+    with pair() as (client, server), served(server, "-w", str(path), "--count", "1") as run:
+        client.connect(ADDRESSES[4], PORT).close()
+        assert run.wait() == 0
+    argv = [sys.executable, "-m", "handshake", "list", str(path), "--json"]
+    (row,) = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
+    found = json.loads(row)
+    assert (found["outcome"], found["closed"]) == ("established", "fin")
+
+
+# The queues, as Linux has them.
+
+
+@pytest.mark.parametrize("backlog", [0, 3])
+def test_the_accept_queue_holds_one_more_than_the_backlog(backlog: int) -> None:
+    words = ("--misbehave", "no-accept", "--backlog", str(backlog))
+    with pair() as (client, server), served(server, *words) as run:
+        client.sysctl("net.ipv4.tcp_syn_retries", 1)
+        socks = [client.connect(ADDRESSES[4], PORT) for _ in range(backlog + 1)]
+        with pytest.raises(TimeoutError):
+            client.connect(ADDRESSES[4], PORT)
+        run.interrupt()
+        for each in socks:
+            each.close()
+    assert run.out.splitlines()[-1].endswith(f"0 half-open, {backlog + 1} open")
+    assert (
+        f"the accept queue is full: 2 ACKs and SYNs are dropped so far (backlog {backlog})"
+        in run.out
+    )
+
+
+def test_half_open_entries_are_retransmitted_and_held() -> None:
+    with pair() as (client, server), served(server, "--json", "--rto", "0.3") as run:
+        client.run([*PROBE, f"10.77.0.2:{PORT}", "--no-ack", "--observe", "1.5"], check=False)
+        run.interrupt()
+    syn_acks = [each for each in run.steps if each["segment"]["flags"] == ["SYN", "ACK"]]
+    gaps = [b["since_start"] - a["since_start"] for a, b in pairwise(syn_acks)]
+    assert len(gaps) == 2
+    assert gaps == pytest.approx([0.3, 0.6], abs=0.15)
+
+
+def test_cookies_remember_nothing_and_open() -> None:
+    with pair() as (client, server), served(server, "--cookies", "--json") as run:
+        with client.connect(ADDRESSES[4], PORT) as sock:
+            sock.sendall(b"hello")
+            assert sock.recv(100) == b"hello"
+            with _Tables(client, 4) as table:
+                (entry,) = _of_port(table.read())
+        run.interrupt()
+    # As Linux: MSS from a table, the shift in the timestamp.
+    assert entry.info is not None
+    assert (entry.info.timestamps, entry.info.sack) == (True, True)
+
+
+def test_a_half_open_flood_is_bounded() -> None:
+    words = ("--backlog", "4", "--json", "-4")
+    with pair() as (client, server), served(server, *words) as run:
+        targets = [f"10.77.0.2:{PORT}"] * 12
+        client.run(
+            [*PROBE, *targets, "--no-ack", "--observe", "0.3", "--retries", "0"], check=False
+        )
+        with client.connect(ADDRESSES[4], PORT) as sock:  # by a cookie
+            sock.sendall(b"hello")
+            assert sock.recv(100) == b"hello"
+        run.interrupt()
+
+
+# What goes wrong on purpose: what Linux's client reports, what `probe` says of it.
+
+MISBEHAVIOURS = {
+    "no-syn-ack": (TimeoutError, "filtered"),
+    "late-syn-ack=0.5": (None, "open"),
+    "syn-ack-twice": (None, "open"),
+    "wrong-ack": (TimeoutError, "bad-peer"),
+    "rst-after-syn": (ConnectionRefusedError, "closed"),
+    "rst-after-accept": (ConnectionResetError, "reset"),
+    "no-data-ack": (TimeoutError, "open"),
+    "zero-window": (TimeoutError, "open"),
+    "no-window-scaling": (None, "open"),
+    "mss-1": (None, "open"),
+    "options-stripped": (None, "open"),
+    "split-handshake": (None, "open"),
+    "simultaneous-open": (None, "open"),
+    "half-close": (EOFError, "open"),
+    "ignore-syns=1": (None, "open"),
+    "no-accept": (TimeoutError, "open"),
+}
+
+
+@pytest.mark.parametrize("name", MISBEHAVIOURS)
+def test_a_misbehaviour_as_linux_and_probe_see_it(name: str, tmp_path: Path) -> None:
+    error, verdict = MISBEHAVIOURS[name]
+    with pair() as (client, server), served(server, "--misbehave", name, "--json") as run:
+        client.sysctl("net.ipv4.tcp_syn_retries", 1)
+        with capture(client, "eth0", tmp_path / "wire.pcap") as wire:
+            told = talk(client)
+            moment = datetime.now(UTC).isoformat()
+            states = {(each.local.port, each.state) for each in _entries(client)}
+            probe = [*PROBE, f"10.77.0.2:{PORT}", "--json", "--retries", "1", "--timeout", "4"]
+            found = client.run(probe, check=False).stdout
+            run.interrupt()
+            wire.wait(len(run.steps))
+    assert told is error
+    assert json.loads(found)["verdict"] == verdict
+    # The wire: `serve` has shown what tcpdump has seen, no more and no less.
+    argv = [sys.executable, "-m", "handshake", "replay", str(tmp_path / "wire.pcap"), "--json"]
+    seen = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert [_segment(json.loads(each)) for each in seen] == [_segment(each) for each in run.steps]
+    # The states: what the kernel says of its socket is what `serve` last said of the client.
+    shown = {}
+    for each in run.steps:
+        if each["time"] < moment:
+            by = each["by"] == "client"
+            end, change = ("source", "sender") if by else ("destination", "receiver")
+            shown[each["segment"][end]["port"]] = each[change]["after"]
+    for port, state in states:
+        assert shown[port]["state"] == str(state), (name, port)
+
+
+def talk(client: Host) -> type[Exception] | None:
+    """Connect, send and read as a program does; return the error that Linux reports."""
+    sock = client.socket()
+    sock.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, 2500)
+    sock.settimeout(4)
+    with sock:
+        try:
+            sock.connect((ADDRESSES[4], PORT))
+            sock.sendall(b"hello")
+            if sock.recv(100) != b"hello":
+                return EOFError
+        except TimeoutError:
+            return TimeoutError
+        except OSError as error:
+            return type(error)
+        _close(client, sock)
+    return None
+
+
+def _close(client: Host, sock: socket.socket) -> None:
+    sock.shutdown(socket.SHUT_WR)
+    sock.recv(1)
+    eventually(lambda: not _entries(client, State.FIN_WAIT_1, State.FIN_WAIT_2), "the end")
+
+
+def _segment(step: dict[str, object]) -> tuple[object, ...]:
+    segment = step["segment"]
+    assert isinstance(segment, dict)
+    names = ("source", "destination", "seq", "ack", "flags", "window", "length", "options")
+    return tuple(json.dumps(segment[each]) for each in names)
+
+
+class _Tables:
+    def __init__(self, host: Host, version: int) -> None:
+        self._table = Table(host, version)
+
+    def __enter__(self) -> Table:
+        return self._table
+
+    def __exit__(self, *_: object) -> None:
+        self._table.close()
+
+
+def _of_port(entries: list[Entry]) -> list[Entry]:
+    return [each for each in entries if each.remote == Endpoint.of(ADDRESSES[4], PORT)]
+
+
+def _entries(host: Host, *states: State) -> list[Entry]:
+    """Return the kernel's sockets towards the port, in these states or in any."""
+    with _Tables(host, 4) as table:
+        found = _of_port(table.read())
+    return [each for each in found if not states or each.state in states]
