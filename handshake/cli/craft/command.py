@@ -63,7 +63,7 @@ def craft(
     lang: HiddenLang = None,
 ) -> None:
     """Build one packet to TARGET (192.0.2.2:80), right or deliberately wrong."""
-    from handshake.cli.craft import values
+    from handshake.cli.craft import field_values as values
     from handshake.cli.craft.output import CraftOutput
     from handshake.crafter.fields import DONT_FRAGMENT, IDENTIFICATION, WINDOW, PacketFields
     from handshake.crafter.tcp_options import TcpOptions
@@ -125,7 +125,7 @@ def craft(
 
 def _clocks(wanted: bool | None, value: str | None, echo: str | None) -> Timestamps | bool | None:
     """Return the timestamps option: wanted or not, or with values of its own."""
-    from handshake.cli.craft.values import number
+    from handshake.cli.craft.field_values import number
     from handshake.tcp.options import Timestamps
     from handshake.units import MASK
 
