@@ -38,7 +38,12 @@ SourcePort: TypeAlias = Annotated[
 
 SetFlags: TypeAlias = Annotated[
     str,
-    _tcp("--flags", metavar="FLAGS", help="FIN,ACK, or letters: SA; or none.", show_default="SYN"),
+    _tcp(
+        "--flags",
+        metavar="FLAGS",
+        help="FIN,ACK or SA or none; by default SYN.",
+        show_default=False,
+    ),
 ]
 SetSeq: TypeAlias = Annotated[
     str | None, _tcp("--seq", metavar="N", help="Sequence number; 0x... is hexadecimal.")
