@@ -55,6 +55,14 @@ def demo(
             show_default=False,
         ),
     ] = False,
+    turn: Annotated[
+        bool,
+        typer.Option(
+            "--your-turn",
+            help="A shell with a network of its own and tasks for you, each confirmed.",
+            show_default=False,
+        ),
+    ] = False,
     drop: Annotated[
         list[str] | None,
         typer.Option(
@@ -103,6 +111,11 @@ def demo(
 
     if listed:
         print_lessons(lang)
+        return
+    if turn:
+        from handshake.cli.your_turn import your_turn
+
+        your_turn("en" if lang == "both" else lang, plain=plain, ascii_only=ascii_only)
         return
     out = console(plain=plain)
     keys = not as_json and is_interactive(plain=plain) and not out.is_dumb_terminal

@@ -30,8 +30,9 @@ Export: TypeAlias = Annotated[
     str | None,
     typer.Option(
         metavar="FILE",
-        help="Write it to a file instead, in the form that its ending asks for: .svg, .md, "
-        ".txt, .json, .pcapng; - is text on stdout.",
+        help="Write it to a file instead, in the form that its ending asks for: .html (a page to "
+        "step through), report.html or .report.html (a page to print, for the administrator of a "
+        "firewall), .svg, .md, .txt, .json, .pcapng; - is text on stdout.",
     ),
 ]
 

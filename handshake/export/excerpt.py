@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from handshake.export.document import of_record
 from handshake.survey.step_log import StepLog
+from handshake.view.salient import salient
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -32,6 +33,9 @@ class Limits(NamedTuple):
 
     in_all: int
     """Segments of all connections together."""
+
+    salient: bool = False
+    """Whether the segments are told that say most, instead of the first and the last."""
 
 
 class StepSource(Protocol):
@@ -67,7 +71,9 @@ def told(
         shown: tuple[int, ...] = ()
         if connections < limits.connections and room > 0:
             steps = _steps(source, record, _READ)
-            shown = _shown(steps, record, min(limits.segments, room))
+            most = min(limits.segments, room)
+            choose = salient if limits.salient else _ends
+            shown = tuple(choose(steps, record, most))
             room -= len(shown)
             connections += 1
         found = of_record(record, steps, shown, name)
@@ -75,7 +81,7 @@ def told(
         cut += found.left_out if steps else 0
         yield found
     if cut:
-        notes.append(f"{cut:,} segments in the middle of long connections are left out.")
+        notes.append(f"{cut:,} segments of long connections are left out.")
     if silent:
         notes.append(
             f"The segments of {silent:,} connections are left out: choose fewer with --filter."
@@ -92,11 +98,11 @@ def _steps(source: StepSource, record: Record, most: int | None) -> Sequence[Ste
     return log.judged()
 
 
-def _shown(steps: Sequence[Step], record: Record, most: int) -> tuple[int, ...]:
+def _ends(steps: Sequence[Step], record: Record, most: int) -> Iterable[int]:
     """Return the indexes of the first steps and the last; only the first if not all were read."""
     count = len(steps)
     if count <= most:
-        return tuple(range(count))
+        return range(count)
     whole = count >= record.client.segments + record.server.segments
     last = most // 5 if whole else 0
     return (*range(most - last), *range(count - last, count))

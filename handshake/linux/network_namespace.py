@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Final, Self
 from handshake.errors import LocalError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 _CLONE_NEWUSER: Final = 0x10000000
 _CLONE_NEWNET: Final = 0x40000000
+_CLONE_NEWPID: Final = 0x20000000
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)  # os.setns and os.unshare came with Python 3.12
 _HERE: Final = "/proc/thread-self/ns/net"
 SEARCH: Final = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
@@ -94,11 +95,18 @@ class NetworkNamespace:
         with self.entered():
             return socket.socket(family, kind)
 
-    def start(self, argv: Sequence[str], **environment: str) -> subprocess.Popen[bytes]:
-        """Start a command here, on this process's terminal. It is killed if this process ends."""
+    def start_shell(
+        self, argv: Sequence[str], environment: Mapping[str, str]
+    ) -> subprocess.Popen[bytes]:
+        """Start a shell here, on this process's terminal.
+
+        It is killed if this process ends, and everything that it has started ends with it.
+        """
+        # The first process of a PID namespace: the kernel kills all others there when it ends.
+        _call("unshare", _CLONE_NEWPID)
         with self.entered():
             return subprocess.Popen(  # noqa: S603 - what the user asked for
-                [_found("setpriv"), "--pdeathsig", "KILL", *argv], env={**os.environ, **environment}
+                [_found("setpriv"), "--pdeathsig", "KILL", *argv], env=environment
             )
 
     def close(self) -> None:

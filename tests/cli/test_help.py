@@ -126,7 +126,10 @@ def test_what_few_users_need_stands_behind_help_all() -> None:
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_every_help_has_examples_and_they_are_valid(
-    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
     words = [] if name == "handshake" else [name]
     shown = run(*words, "--help", COLUMNS="80").stdout
@@ -135,6 +138,11 @@ def test_every_help_has_examples_and_they_are_valid(
         assert f"  {example}\n      {purpose}\n" in shown
         command, *args = shlex.split(example.removeprefix("sudo ").partition(" > ")[0])
         assert command == "handshake"
+        if "--export" in args:
+            at = args.index("--export") + 1
+            args[at] = str(tmp_path / args[at])
+            # Of a probe that sends nothing there is nothing to write.
+            args = args[: at - 1] if args[0] == "probe" else args
         if args[0] == "probe" and "--dry-run" not in args:
             # Nothing is sent: what is wrong with the options would be said before that.
             args = [

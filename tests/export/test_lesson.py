@@ -54,7 +54,7 @@ def test_a_page_is_whole_and_asks_for_nothing_from_elsewhere() -> None:
     page = Page(text)
     assert page.open == []
     assert page.outside == []
-    assert "http" not in text
+    assert "http" not in text.replace("http-equiv=", "")
     assert page.seen.count("script") == 1
     assert page.seen.count("section") == 2
     assert HOSTILE in page.data

@@ -156,7 +156,9 @@ def _korean() -> dict[str, str]:
 def test_the_korean_texts_use_the_words_of_the_glossary() -> None:
     glossary = tomllib.loads((files("handshake.lessons") / "glossary.toml").read_text("utf-8"))
     texts = _korean()
-    assert {"connect", "screens", "what-if", *(each.name for each in LADDERS)} == set(texts)
+    assert {"connect", "screens", "what-if", "your-turn", *(each.name for each in LADDERS)} == set(
+        texts
+    )
     for name, text in texts.items():
         wrong = [each for each in glossary["instead"] if each in text]
         assert wrong == [], name
