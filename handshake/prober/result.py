@@ -16,6 +16,7 @@ from handshake.units import NS_PER_SECOND
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from handshake.linux.privileges import Shell
     from handshake.messages import Message
     from handshake.prober.target import Target
     from handshake.tcp import Endpoint, Observed
@@ -114,15 +115,21 @@ class Result(Outcome):
         seconds = self.duration
         return by_verdict(self.verdict, self.address, self.port, self.syn_sent, seconds)
 
-    def as_json(self) -> Json:
-        """Return it as one JSON object."""
-        diagnosis = self.diagnosis
+    def as_json(self, shell: Shell | None = None) -> Json:
+        """Return it as one JSON object; its commands are as a shell takes them."""
+        from handshake.linux.privileges import Shell
+        from handshake.prober.answer import evidence, next_steps
+
+        diagnosis, shown = self.diagnosis, evidence(self)
+        steps = next_steps(self, Shell() if shell is None else shell)
         return {
             "target": self.target,
             "address": self.address,
             "port": self.port,
             "verdict": str(self.verdict),
             "reason": str(self.reason),
+            "evidence": None if shown is None else str(shown),
+            "next": [{"command": each.command, "purpose": str(each.purpose)} for each in steps],
             "icmp": icmp_record(self.icmp),
             "rtt": self.rtt,
             "rtt_ambiguous": self.rtt_ambiguous,

@@ -35,6 +35,21 @@ _RECENT: Final = 8
 """Transmissions remembered of one SYN: a Linux host gives up after seven."""
 
 
+_CHANGING: Final = frozenset(
+    {
+        ev.SynCleared,
+        ev.SimultaneousOpen,
+        ev.Established,
+        ev.Refused,
+        ev.Aborted,
+        ev.ResetDisproved,
+        ev.StrayReset,
+        ev.Closed,
+        ev.Dropped,
+    }
+)
+"""The events that change what is kept of a connection."""
+
 _LATE: Final = 1_000_000
 """Nanoseconds after a RST from which a segment of its sender is not just out of order."""
 
@@ -354,7 +369,8 @@ class Connection:
         if self.final_ack is None and before is not None and step.observed.at < before.at:
             self.stepped = True
         for event in step.events:
-            self._apply(event, step, receiver)
+            if type(event) in _CHANGING:
+                self._apply(event, step, receiver)
 
     def skip(self, run: Run) -> None:
         """Change the connection and its ends as the segments of a run do."""
