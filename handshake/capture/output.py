@@ -47,7 +47,8 @@ def replaced(name: str) -> Iterator[BinaryIO]:
         return
     final = real_name(name)
     partial = name if is_special(name) else f"{final}{PARTIAL}"
-    file = create(partial)
+    with _errors(name):
+        file = open(partial, "wb")  # noqa: PTH123, SIM115 - a name as it is; closed below
     try:
         with _writing(name):
             yield file

@@ -135,7 +135,7 @@ class LivePart:
             found.append(("order", before, other))
         for role, said_rows, rows in zip(Role, scene.sockets, event.sockets, strict=True):
             if said_rows != rows:
-                told = " | ".join(map(str, said_rows)), " | ".join(map(str, rows))
+                told = _printed(said_rows), _printed(rows)
                 found.append((f"ss {role}", *told))
         return tuple(found)
 
@@ -166,6 +166,10 @@ def _alike(scene: Scene, event: LiveEvent) -> bool:
     if scene.segment is None or event.segment is None or scene.segment.syn:
         return False
     return abs(event.segment.window - scene.segment.window) <= scene.segment.window // _BOOKKEEPING
+
+
+def _printed(rows: Sequence[SsRow]) -> str:
+    return " | ".join(f"{each} {each.info}".rstrip() for each in rows)
 
 
 def _before(names: Sequence[str], name: str) -> str:

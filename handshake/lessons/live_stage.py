@@ -25,7 +25,7 @@ from handshake.lessons.live_event import LiveEvent, bare_name
 from handshake.lessons.scene import Moment
 from handshake.lessons.script import CLIENT, LINUX, SERVER, Action, Call
 from handshake.lessons.segment_names import Losses, SegmentNames
-from handshake.lessons.ss import ANY, SsRow, state_name
+from handshake.lessons.ss import ANY, OPEN, SsRow, information, state_name
 from handshake.lessons.stage import flooder, played
 from handshake.linux.inet_diag import InetDiag
 from handshake.linux.network_namespace import NetworkNamespace
@@ -383,7 +383,13 @@ def _configure(host: NetworkNamespace, given: Conditions, role: Role) -> None:
 
 def _row(each: KernelSocket) -> SsRow:
     peer = f"{ANY}:*" if each.state is State.LISTEN else str(each.remote)
-    return SsRow(state_name(each.state), each.recv_q, each.send_q, str(each.local), peer)
+    info, told = each.info, ""
+    if info is not None and each.state in OPEN:
+        shifts = (info.snd_shift, info.rcv_shift) if info.window_scale else None
+        told = information(
+            timestamps=info.timestamps, sack=info.sack, shifts=shifts, mss=info.snd_mss
+        )
+    return SsRow(state_name(each.state), each.recv_q, each.send_q, str(each.local), peer, told)
 
 
 def perform(parts: Iterable[Part], report: Callable[[LiveEvent | str], None], until: int) -> None:

@@ -20,7 +20,7 @@ from handshake.lessons.scene import Moment, Scene
 from handshake.lessons.script import CLIENT, SERVER, Action, Conditions
 from handshake.lessons.segment_names import Losses, SegmentNames
 from handshake.lessons.simulation import Simulation
-from handshake.lessons.ss import listening_row, socket_row
+from handshake.lessons.ss import ANY, listening_row, socket_row
 from handshake.packet.checksum import checksummed
 from handshake.tcp import ControlBlock, Endpoint, Flags, Observed, Segment, Seq, State
 from handshake.tcp.segment import differing_fields
@@ -157,7 +157,7 @@ class Stage:
             return entry.block
         if self.conditions.closed:
             return None
-        return ControlBlock(local=SERVER, state=State.LISTEN, passive=True)
+        return ControlBlock(local=Endpoint.of(ANY, SERVER.port), state=State.LISTEN, passive=True)
 
     def sockets(self, role: Role) -> tuple[SsRow, ...]:
         """Return what `ss -tan` prints of the sockets of a host."""

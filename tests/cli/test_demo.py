@@ -167,6 +167,54 @@ def test_keys_lead_through_the_lesson() -> None:
         assert terminal.mode == terminal.before
 
 
+def test_a_lesson_from_answer_to_score() -> None:
+    with Terminal([*DEMO, "connect", "--step", "3"]) as terminal:
+        terminal.see("What does the server know of it at this moment?")
+        for press, see in (
+            ("1", "Not so. It is recorded in the client's socket only"),
+            (RIGHT, "the server's program"),  # what the question hid
+            (RIGHT, "step 4/9"),
+            (RIGHT, "Which ACK number"),
+            ("1002", "1002_"),
+            ("\x7f1", "1001_"),
+            ("\r", "Right. A SYN takes one number"),
+            (LEFT, "step 4/9"),
+            ("L", "단계 4/9"),
+            (RIGHT, "단계 5/9"),
+            ("w", "누가 무엇을 아는가"),
+            (RIGHT, "6. SYN-ACK가 나간다"),
+            ("\x1b", "단계 6/9"),
+            (RIGHT, "지금 상태가 바뀌는 쪽은 어디입니까?"),
+            (END, "단계 9/9"),
+            (RIGHT, "3문제 중 1문제 정답"),
+            ("c", "모든 레슨"),
+            ("\x1b", "단계 9/9"),
+            ("r", "단계 1/9"),
+        ):
+            terminal.press(press)
+            terminal.see(see)
+        terminal.press("q")
+        assert terminal.end() == 0
+
+
+def test_without_a_name_it_goes_on_where_the_reader_left() -> None:
+    with Terminal([*DEMO, "control"]) as terminal:
+        terminal.see("step 1/8")
+        terminal.press(RIGHT)
+        terminal.press("2")
+        terminal.see("Right.")
+        terminal.press(RIGHT)
+        terminal.see("step 3/8")
+        terminal.press("q")
+        assert terminal.end() == 0
+    with Terminal(DEMO) as terminal:
+        terminal.see("step 3/8")
+        terminal.press(LEFT)
+        terminal.see("Right.")
+        terminal.press("q")
+        assert terminal.end() == 0
+
+
 def test_the_keys_that_do_nothing_are_not_offered() -> None:
     with Terminal(DEMO) as terminal:
         terminal.see("q quit")

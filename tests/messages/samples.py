@@ -721,6 +721,7 @@ _MORE_OF_PROBE: Final[tuple[tuple[str, dict[str, object]], ...]] = (
     ("evidence.reset", {"after": 0.031, "known": False}),
     ("cause.late", {"waited": 3.0291}),
     ("evidence.withheld", {"again": False}),
+    ("evidence.rst", {"routers": 0, "ttl": 64}),
     ("fact.mss", {"usual": False, "mtu": 1400}),
     ("fact.sent", {"rest": 2}),
     ("ladder.segment", {"client": False, "lost": True}),
