@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from handshake.lessons import Lesson
     from handshake.lessons.live import LiveRun
+    from handshake.lessons.script import Conditions
 
 _LONG: Final = 10.0
 """Seconds of a real lesson in a pipe before which it is said how long it takes."""
@@ -67,7 +68,8 @@ def demo(
         list[str] | None,
         typer.Option(
             metavar="KIND[:N,N...]",
-            help="What if segments were lost: syn, syn-ack, ack, rst; the first, these, or all.",
+            help="What if segments were lost: syn, syn-ack, ack, data, fin, rst; the first, these, "
+            "or all. Of connect, control, close.",
         ),
     ] = None,
     closed: Annotated[
@@ -108,7 +110,7 @@ def demo(
 
     from handshake.cli.console import console, glyphs, is_interactive
     from handshake.cli.lesson_text import print_json, print_lessons, print_text
-    from handshake.lessons import find_lesson
+    from handshake.lessons import WHAT_IF, find_lesson, what_if
 
     if listed:
         print_lessons(lang)
@@ -123,9 +125,10 @@ def demo(
     taught, first = find_lesson(lesson or "connect"), 0
     answers: dict[int, str] = {}
     if drop or closed or rtt is not None or mss is not None or no_wscale is not None:
-        if lesson not in (None, "connect"):
-            raise UsageError("demo.what-if", lesson=lesson)
-        taught = _what_if(drop or [], rtt, mss, no_wscale, closed=closed)
+        if taught.name not in WHAT_IF:
+            raise UsageError("demo.what-if", lesson=lesson, lessons=WHAT_IF)
+        conditions = _conditions(drop or [], rtt, mss, no_wscale, closed=closed)
+        taught = what_if(conditions, taught.name)
     elif lesson is None and keys and step is None and export is None:
         taught, first, answers = _unfinished()
     count = len(taught.scenes)
@@ -207,13 +210,13 @@ def _unfinished() -> tuple[Lesson, int, dict[int, str]]:
     return (new or [*LESSONS])[0], 0, {}
 
 
-def _what_if(
+def _conditions(
     dropped: list[str], rtt: float | None, mss: int | None, without: str | None, *, closed: bool
-) -> Lesson:
-    """Return the connection of the first lesson under other conditions."""
+) -> Conditions:
+    """Return the conditions that the options ask for."""
     from dataclasses import replace
 
-    from handshake.lessons import drops, what_if
+    from handshake.lessons import drops
     from handshake.lessons.script import Conditions
 
     usual = Conditions()
@@ -224,11 +227,9 @@ def _what_if(
     client = replace(client, mss=mss) if mss is not None else client
     client = replace(client, window_scale=None) if without == "client" else client
     server = replace(server, window_scale=None) if without == "server" else server
-    return what_if(
-        Conditions(
-            rtt=usual.rtt if rtt is None else round(rtt * NS_PER_MS),
-            drops=drops(dropped),
-            closed=closed,
-            offers=(client, server),
-        )
+    return Conditions(
+        rtt=usual.rtt if rtt is None else round(rtt * NS_PER_MS),
+        drops=drops(dropped),
+        closed=closed,
+        offers=(client, server),
     )

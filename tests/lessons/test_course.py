@@ -13,6 +13,7 @@ from handshake.errors import UsageError
 from handshake.lessons import (
     LANGUAGES,
     LESSONS,
+    WHAT_IF,
     Lesson,
     Moment,
     drops,
@@ -23,6 +24,7 @@ from handshake.lessons import (
     what_if,
 )
 from handshake.lessons.script import Conditions
+from handshake.lessons.segment_names import KINDS
 from handshake.lessons.ss import listening_row, socket_row
 from handshake.tcp import ControlBlock, Endpoint, Observed, SendSpace, Seq, State
 from handshake.tracker import Tracker
@@ -91,14 +93,15 @@ def test_a_tracker_sees_what_the_hosts_did(lesson: Lesson) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    dropped=st.sets(
-        st.tuples(st.sampled_from(["syn", "syn-ack", "ack", "rst"]), st.integers(0, 4)), max_size=6
-    ),
+    dropped=st.sets(st.tuples(st.sampled_from(KINDS), st.integers(0, 4)), max_size=6),
+    name=st.sampled_from(WHAT_IF),
     closed=st.booleans(),
     rtt=st.sampled_from([1, 28, 80, 900, 2500]),
 )
-def test_every_what_if_has_its_text(dropped: set[tuple[str, int]], closed: bool, rtt: int) -> None:
-    lesson = what_if(Conditions(rtt * 1_000_000, frozenset(dropped), closed=closed))
+def test_every_what_if_has_its_text(
+    dropped: set[tuple[str, int]], name: str, closed: bool, rtt: int
+) -> None:
+    lesson = what_if(Conditions(rtt * 1_000_000, frozenset(dropped), closed=closed), name)
     assert 1 < len(lesson.scenes) <= 15
     for language in LANGUAGES:
         text = text_of(lesson, language)
