@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from handshake import messages
+from handshake.drawn import html_of
 from handshake.tcp.copy import value
 from handshake.units import NS_PER_SECOND
 
@@ -201,8 +202,12 @@ class RuledOut:
     @property
     def text(self) -> str:
         """Why it is ruled out, in English."""
+        return self.said(messages.ENGLISH)
+
+    def said(self, language: str) -> str:
+        """Return why it is ruled out, in a language."""
         values = {**self.values, "frame": self.frame}
-        return messages.text("diagnosis", f"ruled-out.{self.code}", values)
+        return messages.text("diagnosis", f"ruled-out.{self.code}", values, language)
 
     def as_json(self) -> Json:
         """Return it as one JSON object."""
@@ -298,6 +303,9 @@ class Record:
     findings: tuple[Finding, ...] = field(default=(), kw_only=True)
     diagnosis: Diagnosis | None = field(default=None, kw_only=True)
     """Why it did not go well; None if it went well."""
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
     def as_json(self) -> Json:
         """Return it as one JSON object."""

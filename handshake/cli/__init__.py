@@ -45,6 +45,8 @@ app = typer.Typer(
             "replay": Home("handshake.cli.replay", "replay"),
             "list": Home("handshake.cli.list", "list_connections"),
             "watch": Home("handshake.cli.watch", "watch", epilog="EXIT_CODES"),
+            "craft": Home("handshake.cli.craft.command", "craft"),
+            "decode": Home("handshake.cli.decode", "decode"),
             "serve": Home("handshake.cli.serve.command", "serve", epilog="EXIT_CODES"),
             "demo": Home("handshake.cli.demo", "demo"),
             "help": Home("handshake.cli.help", "show_help"),

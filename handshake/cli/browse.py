@@ -5,26 +5,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from handshake.cli.comparison_browser import ComparisonBrowser
+from handshake.cli.export_key import LABEL as EXPORT
+from handshake.cli.export_key import ExportKey
+from handshake.cli.exporting import export_records
 from handshake.cli.group_browser import GroupBrowser
 from handshake.cli.line_editor import LineEditor
 from handshake.cli.listing import title
 from handshake.cli.player import Player
 from handshake.cli.step_reader import StepReader
 from handshake.errors import CaptureError, UsageError
+from handshake.export.excerpt import steps_from
 from handshake.messages import text
 from handshake.query.complete import complete
 from handshake.view.browser import Browser, Preview
-from handshake.view.help_page import LIST_MARKS, HelpPage
+from handshake.view.help_page import HelpPage
 from handshake.view.prompt import Prompt
 from handshake.view.table import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from rich.console import RenderableType
 
     from handshake.cli.listing import Listing
     from handshake.cli.spool import Spool
     from handshake.cli.step_reader import Readable
     from handshake.cli.with_help import Helpful
+    from handshake.events import Step
     from handshake.record import Record
     from handshake.survey.step_log import StepLog
     from handshake.view.glyphs import Glyphs
@@ -41,23 +48,6 @@ _OFTEN: Final = 0.05
 _WHEEL: Final = 3
 """Rows that the wheel moves."""
 
-_HELP: Final = (
-    ("j k, arrows", "next and previous connection"),
-    ("g G, Home End", "first and last"),
-    ("PgUp PgDn", "a screen up and down; the wheel moves three rows"),
-    (":N", "go to connection N"),
-    ("n N", "next and previous connection with a problem"),
-    ("Enter, click", "open the connection: its segments one by one"),
-    ("[ ]", "inside a connection: the previous and the next one"),
-    ("/", "filter, or search for an address, a port or a finding; Tab completes"),
-    ("o", "only connections with problems (not ok), or all"),
-    ("s S", "next order; the same backwards. A click on a heading sorts by it"),
-    ("b", "by server: attempts, failures, round-trip times"),
-    ("m D", "mark a connection; compare it with another one, side by side"),
-    ("Esc", "undo one thing: the filter, then the order, then the selection"),
-    ("Ctrl-Z, q", "suspend; quit"),
-)
-
 _LARGEST_FIRST: Final = ("rtt", "retry", "packets", "resent", "octets")
 """Headings whose largest values matter most."""
 
@@ -73,7 +63,7 @@ class ListBrowser:
         signs: Glyphs,
         growing: Spool | None = None,
     ) -> None:
-        self._reader = StepReader(source)
+        self._reader = StepReader(source, signs.language)
         self.listing = listing
         self._title = heading
         self._growing = growing
@@ -97,6 +87,8 @@ class ListBrowser:
         self._comparing: tuple[Record, Record] | None = None
         """Connections that are compared once they have been read."""
 
+        self._export = ExportKey(signs)
+        self._notice = ""
         self._size = 80, 24
         self._table: Table | None = None
 
@@ -112,7 +104,7 @@ class ListBrowser:
             return _OFTEN
         if self._over is not None:
             return self._over.pause
-        if self._reader.busy:
+        if self._reader.busy or self._export.busy:
             return _OFTEN
         current = self.listing.current
         if current and self._reader.preview(current) is None:
@@ -127,6 +119,9 @@ class ListBrowser:
             return self._compare_if_read(*self._comparing)
         if self._over is not None:
             return self._over.advance()
+        if (taken := self._export.take()) is not None:
+            self._notice, self._problem = taken
+            return True
         if self._growing is not None and self._grow(self._growing):
             return True
         current = self.listing.current
@@ -142,12 +137,12 @@ class ListBrowser:
         try:
             taken = growing.take()
         except CaptureError as error:
-            self._growing, self._problem = None, str(error)
+            self._growing, self._problem = None, error.said(self._glyphs.language)
             return True
         if taken is None:
             return False
         self.listing.grow(taken.records)
-        self._title, self._table = title(taken.records, ["-"]), None
+        self._title, self._table = title(taken.records, ["-"], self._glyphs), None
         if taken.ended:
             self._growing = None
         return True
@@ -161,7 +156,7 @@ class ListBrowser:
         if self._over is not None:
             self._press_over(self._over, key)
             return True
-        self._problem = ""
+        self._problem = self._notice = ""
         return self._act(key)
 
     def _press_over(self, over: Helpful, key: str) -> None:
@@ -186,25 +181,30 @@ class ListBrowser:
         listing = self.listing
         match key:
             case "q":
+                self._export.stop()
                 return False
             case "escape":
-                if not listing.undo():
-                    self._problem = text("errors", "list.nothing-to-undo", {})
+                if self._export.stop():
+                    self._notice = self._glyphs.say("export.stopped")
+                elif not listing.undo():
+                    self._problem = self._why("list.nothing-to-undo")
             case "enter" | "right" | "l":
                 self._open()
             case "/":
                 self._editor = LineEditor(
                     "filter", listing.filter, history=self._history, complete=complete
                 )
+            case "e" if listing.rows:
+                self._editor = self._export.editor("connections")
             case ":":
-                self._editor = LineEditor("go to connection")
+                self._editor = LineEditor("connection")
             case "s" | "S":
                 listing.sort_next() if key == "s" else listing.reverse()
             case "o":
                 listing.show_problems(not listing.problems_only)
             case "n" | "N":
                 if not listing.next_problem(1 if key == "n" else -1):
-                    self._problem = text("errors", "list.no-problem", {"after": key == "n"})
+                    self._problem = self._why("list.no-problem", after=key == "n")
             case "m":
                 self._marked = listing.current
             case "D":
@@ -275,7 +275,7 @@ class ListBrowser:
         other = self._marked if self._marked is not current else None
         other = other or self.listing.counterpart()
         if current is None or other is None:
-            self._problem = text("errors", "list.no-counterpart", {})
+            self._problem = self._why("list.no-counterpart")
             return
         self._comparing = other, current
         self._compare_if_read(other, current)
@@ -317,15 +317,30 @@ class ListBrowser:
                 self._history = [each for each in self._history if each != typed]
                 self._history += [typed] if typed else []
             return
+        if editor.label == EXPORT:
+            self._problem = self._export.start(typed, self._written) if typed else ""
+            self._editor = editor if self._problem else None
+            return
         self._editor = None
         if typed and not (typed.isdecimal() and self.listing.go_to(int(typed))):
-            self._problem = text("errors", "list.not-listed", {"number": typed})
+            self._problem = self._why("list.not-listed", number=typed)
+
+    def _written(self, out: str, go_on: Callable[..., None]) -> str:
+        """Write the listed connections to a file; return what was written."""
+        read_steps = steps_from(self._reader.source)
+
+        def read(record: Record, most: int | None) -> Sequence[Step]:
+            go_on()
+            return read_steps(record, most)
+
+        title = f"{self._title.strip()}{'  ' if self._filter else ''}{self._filter}"
+        return export_records(self.listing.rows[:], read, out, title=title)
 
     def _select(self, wanted: str) -> bool:
         try:
             self.listing.select(wanted)
         except UsageError as error:
-            self._problem = str(error)
+            self._problem = error.said(self._glyphs.language)
             return False
         return True
 
@@ -354,10 +369,16 @@ class ListBrowser:
             preview=preview or Preview(),
             captures=listing.captures,
             problem=self._problem,
+            notice=self._notice or self._export.notice,
             strip=listing.strip,
             prompt=None
             if editor is None
-            else Prompt(editor.label, editor.text, editor.cursor, editor.choices),
+            else Prompt(
+                self._glyphs.say(f"prompt.{editor.label}"),
+                editor.text,
+                editor.cursor,
+                editor.choices,
+            ),
         )
 
     @property
@@ -369,23 +390,36 @@ class ListBrowser:
         return f"({listing.filter}) and not ok" if listing.filter else "not ok"
 
     def _state(self) -> str:
-        listing = self.listing
+        listing, say = self.listing, self._glyphs.say
         count, every = len(listing.rows), len(listing.all)
-        shown = f"{count:,}" if count == every else f"{count:,} of {every:,}"
-        reading = "" if self._growing is None else f"   reading{self._glyphs.ellipsis}"
-        marked = "" if self._marked is None else f"   marked #{self._marked.stream + 1}"
-        state = f"filter {self._filter or 'none'}   sort {listing.order}   shown {shown}"
-        return f"{state}{marked}{reading}"
+        parts = [
+            say("list.filter", filter=self._filter or say("none")),
+            say("list.sort", order=listing.order),
+            say("list.shown", count=count, every=every if every != count else 0),
+        ]
+        if self._marked is not None:
+            parts.append(say("list.marked", number=self._marked.stream + 1))
+        if self._growing is not None:
+            parts.append(say("keys.reading", ellipsis=self._glyphs.ellipsis))
+        return "   ".join(parts)
 
     def _keys(self) -> list[str]:
-        first = ["Enter open", "/ filter", "s sort", "n next problem", "b servers"]
+        say = self._glyphs.say
+        first = [say(f"keys.{each}") for each in ("open", "filter", "sort", "problem", "servers")]
         if self._opening is not None:
-            first = [f"reading{self._glyphs.ellipsis}"]
-        problems = "all" if self.listing.problems_only else "problems only"
-        return [*first, f"o {problems}", "m mark", "D compare", "? keys", "q quit"]
+            first = [say("keys.reading", ellipsis=self._glyphs.ellipsis)]
+        only = "all" if self.listing.problems_only else "only"
+        return [
+            *first,
+            *(say(f"keys.{each}") for each in (only, "mark", "compare", "export", "help", "quit")),
+        ]
+
+    def _why(self, code: str, /, **values: object) -> str:
+        """Return why something cannot be done."""
+        return text("errors", code, values, self._glyphs.language)
 
     def help_page(self) -> HelpPage:
         """Return the help on what is shown."""
         if self._over is not None:
             return self._over.help_page()
-        return HelpPage("The list of connections", _HELP, LIST_MARKS, self._glyphs)
+        return HelpPage("list", "list-marks", self._glyphs)

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from handshake.view.connection_comparison import ConnectionComparison
-from handshake.view.help_page import LADDER_MARKS, HelpPage
+from handshake.view.help_page import HelpPage
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from handshake.view.connection_comparison import Compared
     from handshake.view.glyphs import Glyphs
-
-_HELP: Final = (
-    ("j k, arrows", "scroll"),
-    ("PgUp PgDn g G", "a screen; to the beginning, to the end"),
-    ("Esc, D, q", "back to the list"),
-)
 
 
 class ComparisonBrowser:
@@ -52,9 +46,11 @@ class ComparisonBrowser:
         return self._screen().draw(width, height)
 
     def _screen(self) -> ConnectionComparison:
-        keys = (f"{self._glyphs.up}/{self._glyphs.down} scroll", "? keys", "Esc back")
+        signs = self._glyphs
+        scroll = signs.say("keys.scroll", up=signs.up, down=signs.down)
+        keys = scroll, signs.say("keys.help"), signs.say("keys.leave")
         return ConnectionComparison(self._one, self._other, self._first, keys, self._glyphs)
 
     def help_page(self) -> HelpPage:
         """Return the help on what is shown."""
-        return HelpPage("Two connections side by side", _HELP, LADDER_MARKS, self._glyphs)
+        return HelpPage("comparison", "ladder-marks", self._glyphs)

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from handshake.messages import ENGLISH
 from handshake.view.glyphs import ASCII, UNICODE, Glyphs
 
 if TYPE_CHECKING:
@@ -62,18 +65,27 @@ def show(out: Console, lines: Iterable[Text]) -> None:
     out.file.flush()
 
 
-def glyphs(*, ascii_only: bool = False) -> Glyphs:
-    """Return the signs to draw with: ASCII if requested, or if the encoding has no others."""
-    if ascii_only:
-        return ASCII
-    try:
-        _SIGNS.encode(sys.stdout.encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return ASCII
-    return UNICODE
+def show_whole(out: Console, lines: Iterable[Text]) -> None:
+    """Print lines to be copied: a terminal breaks what is too long, and copies it as one line."""
+    for each in lines:
+        if out.is_terminal:
+            out.print(each, soft_wrap=True)
+        else:
+            out.file.write(f"{each.plain}\n")
+    out.file.flush()
 
 
-def warn(warnings: Iterable[CaptureError]) -> None:
+def glyphs(language: str = ENGLISH, *, ascii_only: bool = False) -> Glyphs:
+    """Return what to draw with: ASCII signs if requested, or if the encoding has no others."""
+    signs = ASCII
+    if not ascii_only:
+        with suppress(UnicodeEncodeError, LookupError):
+            _SIGNS.encode(sys.stdout.encoding or "ascii")
+            signs = UNICODE
+    return replace(signs, language=language)
+
+
+def warn(warnings: Iterable[CaptureError], language: str = ENGLISH) -> None:
     """Print warnings on standard error, a line each."""
     for each in warnings:
-        print(f"warning: {each}", file=sys.stderr)  # noqa: T201
+        print(f"warning: {each.said(language)}", file=sys.stderr)  # noqa: T201

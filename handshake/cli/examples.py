@@ -33,6 +33,10 @@ EXAMPLES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
             "sudo handshake probe 192.0.2.7:443 -w probe.pcapng",
             "Keep the packets, each with a comment.",
         ),
+        (
+            "sudo handshake probe 192.0.2.7:443 --export report.html",
+            "A page for the administrator of the firewall; also .svg, .md.",
+        ),
         ("handshake probe 192.0.2.7:443 --dry-run", "Show the SYN field by field; send nothing."),
     ),
     "replay": (
@@ -40,6 +44,10 @@ EXAMPLES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         (
             "handshake replay captures/mixed.pcap --connection 3",
             "Only the third connection of the file.",
+        ),
+        (
+            "handshake replay captures/lost-syn-ack.pcap --export lost.html",
+            "A page to step through; also .svg, .md, .txt.",
         ),
         (
             "handshake replay captures/lost-syn-ack.pcap --json",
@@ -55,8 +63,8 @@ EXAMPLES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ),
         ("handshake list captures/mixed.pcap --summary", "Totals instead of rows."),
         (
-            "handshake list captures/mixed.pcap --problems --export problems.md",
-            "Segment by segment, to read or to share; also .svg, .pcapng.",
+            "handshake list captures/mixed.pcap --problems --export problems.html",
+            "A page to step through and to share; also report.html, .pcapng.",
         ),
         ("handshake list captures/mixed.pcap --csv", "For a spreadsheet; also --json, --zeek."),
     ),
@@ -65,6 +73,14 @@ EXAMPLES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("sudo handshake watch -i eth0 'port 443' --problems", "What does not go well with TLS?"),
         ("sudo handshake watch --json > today.json", "A record a connection, for a program."),
         ("handshake watch -r -", "What arrives: ssh host tcpdump -U -w - tcp | ..."),
+    ),
+    "craft": (
+        ("handshake craft --checksum wrong --reserved 5", "A SYN that no host accepts."),
+        ("handshake craft --offset 3 | handshake decode -", "What is wrong with it?"),
+    ),
+    "decode": (
+        ("handshake craft --mss 536 --format c | handshake decode", "From any form."),
+        ("handshake decode captures/mixed.pcap --frame 3", "A frame of a capture."),
     ),
     "serve": (
         ("sudo handshake serve 8080", "Echo; every header and both ends, as they pass."),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from handshake.query.groups import ORDERS, server_groups
 from handshake.view.group_table import GroupTable, group_name
-from handshake.view.help_page import LIST_MARKS, HelpPage
+from handshake.view.help_page import HelpPage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,14 +15,6 @@ if TYPE_CHECKING:
 
     from handshake.record import Record
     from handshake.view.glyphs import Glyphs
-
-_HELP: Final = (
-    ("j k, arrows", "next and previous server"),
-    ("g G, Home End", "first and last"),
-    ("Enter, click", "list only the connections to this server"),
-    ("s", "next order: failed, refused, no-answer, attempts, p95, server"),
-    ("Esc, b, q", "back to the list"),
-)
 
 
 class GroupBrowser:
@@ -77,16 +69,21 @@ class GroupBrowser:
         return self._screen().draw(width, height)
 
     def _screen(self) -> GroupTable:
-        state = f"filter {self._filter or 'none'}   sort {self._orders[0]}"
+        say = self._glyphs.say
+        state = (
+            say("list.filter", filter=self._filter or say("none")),
+            say("list.sort", order=self._orders[0]),
+            say("list.servers", count=len(self._groups)),
+        )
         return GroupTable(
             self._groups,
             self._selected,
-            f"{self._title}  by server",
-            f"{state}   servers {len(self._groups):,}",
-            ("Enter list its connections", "s sort", "? keys", "Esc back"),
+            f"{self._title}  {say('list.by-server')}",
+            "   ".join(state),
+            [say(f"keys.{each}") for each in ("list", "sort", "help", "leave")],
             self._glyphs,
         )
 
     def help_page(self) -> HelpPage:
         """Return the help on what is shown."""
-        return HelpPage("Connections by server and port", _HELP, LIST_MARKS, self._glyphs)
+        return HelpPage("servers", "list-marks", self._glyphs)

@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from handshake.cli.exporting import Export, check_export, export_records, kept, say
-from handshake.cli.parameters import Ascii, Dedup, Json, MaxUnpacked, Plain, Reorder, octets
+from handshake.cli.parameters import (
+    Ascii,
+    Dedup,
+    Json,
+    Lang,
+    MaxUnpacked,
+    Plain,
+    Reorder,
+    language,
+    octets,
+)
 from handshake.cli.selection import Selection
 from handshake.errors import CaptureError, UsageError
 from handshake.escape import printable
@@ -140,6 +150,7 @@ def list_connections(
     export: Export = None,
     plain: Plain = False,
     ascii_only: Ascii = False,
+    lang: Lang = None,
 ) -> None:
     """List the connections of captures with outcomes and findings.
 
@@ -165,7 +176,7 @@ def list_connections(
         Form.PARQUET: parquet is not None,
         Form.EXPORT: export is not None,
     }
-    form = _form(given, summary=summary)
+    form, spoken = _form(given, summary=summary), language(lang)
     selection = Selection(wanted, sort, problems=problems)
     if jobs is not None and scheduler is not None:
         raise UsageError("exclusive", options=["--jobs", "--scheduler"])
@@ -182,20 +193,20 @@ def list_connections(
         max_connections=max_connections,
     )
     if export is not None:
-        _export(read, captures, selection, export)
+        _export(read, captures, selection, export, spoken)
         return
     source = read(*captures)
-    style = _Style(plain=plain, ascii_only=ascii_only, source=source)
+    style = _Style(spoken, plain=plain, ascii_only=ascii_only, source=source)
     interactive = form is Form.TEXT and not summary and is_interactive(plain=plain)
     no_rows = form is Form.PARQUET or (form is Form.TEXT and style.in_table)
     held = summary or sort is not None or no_rows
     if form is Form.TEXT and not summary and is_spooled(captures, plain=plain):
         found = open_growing(read, selection.listed, style.console, style.glyphs)
         if found is not None:
-            _report(found)
+            _report(found, spoken)
         return
     try:
-        with followed(source, held=held):
+        with followed(source, spoken, held=held):
             if summary:
                 _print_summary(source, selection, form, style)
             elif form is Form.JSON:
@@ -205,13 +216,13 @@ def list_connections(
             elif form is Form.ZEEK:
                 _print_zeek(source, selection)
             elif parquet is not None:
-                _write_parquet(source, selection, parquet)
+                _write_parquet(source, selection, parquet, spoken)
             elif interactive:
                 open_list(source, captures, selection.listed, style.console, style.glyphs)
             else:
                 _print_rows(selection.sorted(source), style)
     finally:
-        _report(source)
+        _report(source, spoken)
     _exit(source)
 
 
@@ -224,23 +235,28 @@ def _exit(source: Records) -> None:
 
 
 def _export(
-    read: Callable[..., Records], captures: Sequence[str], selection: Selection, out: str
+    read: Callable[..., Records],
+    captures: Sequence[str],
+    selection: Selection,
+    out: str,
+    language: str,
 ) -> None:
     """Write the selected connections to a file."""
     from handshake.cli.reading import followed
+    from handshake.export.excerpt import steps_from
 
     check_export(out)
     with kept(captures) as (paths, named):
         source = read(*paths)
         try:
-            with followed(source, held=True):
+            with followed(source, language, held=True):
                 found = list(selection.sorted(source))
             title = f"Connections of {printable(named or ', '.join(captures))}"
             said = " and ".join(each for each in selection.said if each)
             title += f" where {printable(said)}" if said else ""
-            say(export_records(found, source, out, title=title, capture=named), out)
+            say(export_records(found, steps_from(source), out, title=title, capture=named), out)
         finally:
-            _report(source)
+            _report(source, language)
     _exit(source)
 
 
@@ -258,11 +274,11 @@ def _form(given: dict[Form, bool], *, summary: bool) -> Form:
 class _Style:
     """How text is printed."""
 
-    def __init__(self, *, plain: bool, ascii_only: bool, source: Records) -> None:
+    def __init__(self, language: str, *, plain: bool, ascii_only: bool, source: Records) -> None:
         from handshake.cli.console import glyphs
 
         self._plain = plain
-        self.glyphs = glyphs(ascii_only=ascii_only)
+        self.glyphs = glyphs(language, ascii_only=ascii_only)
         names = [printable(str(each)) for each in source.paths]
         self.capture = max(map(len, names)) if len(names) > 1 else 0
         """The width of the column with the capture's name; 0 for one capture."""
@@ -325,7 +341,7 @@ def _print_zeek(source: Records, selection: Selection) -> None:
         _print_line(row)
 
 
-def _write_parquet(source: Records, selection: Selection, target: str) -> None:
+def _write_parquet(source: Records, selection: Selection, target: str, language: str) -> None:
     from handshake.cli.console import warn
     from handshake.export.parquet import opened, row
 
@@ -343,7 +359,7 @@ def _write_parquet(source: Records, selection: Selection, target: str) -> None:
             source.stop()
         partial = table.end(source.read, complete=not source.stopped)
     if partial:
-        warn([CaptureError("list.partial", names=partial, one=len(partial) == 1)])
+        warn([CaptureError("list.partial", names=partial, one=len(partial) == 1)], language)
 
 
 def _print_summary(source: Records, selection: Selection, form: Form, style: _Style) -> None:
@@ -394,14 +410,15 @@ def _table(records: list[Record], style: _Style) -> Iterator[Text]:
     yield summary_line(Totals(records), width)
 
 
-def _report(source: Records) -> None:
+def _report(source: Records, language: str) -> None:
     """Print warnings and errors on standard error, a line each."""
     from handshake.cli.console import warn
 
-    warn(source.warnings)
+    warn(source.warnings, language)
     for error in source.errors:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        print(f"error: {error.said(language)}", file=sys.stderr)  # noqa: T201
     if source.stopped:
         done, count = source.reading.files, len(source.paths)
-        line = text("errors", "list.interrupted", {"done": done, "count": count, "one": done == 1})
+        values = {"done": done, "count": count, "one": done == 1}
+        line = text("errors", "list.interrupted", values, language)
         print(line, file=sys.stderr)  # noqa: T201

@@ -12,13 +12,13 @@ from handshake.query.totals import QuickTotals
 from handshake.record import nanoseconds
 from handshake.units import NS_PER_SECOND
 from handshake.view.columns import file_name
-from handshake.view.notation import count
 from handshake.view.strip import Strip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from handshake.record import Record
+    from handshake.view.glyphs import Glyphs
 
 ORDERS: Final = ("#", "outcome", "-rtt", "client", "server", "-retry", "-packets")
 """The orders that a key goes through."""
@@ -215,20 +215,24 @@ class Listing:
         self.selected = min(self.selected, max(0, len(self.rows) - 1))
 
 
-def title(records: Sequence[Record], captures: Sequence[str]) -> str:
+def title(records: Sequence[Record], captures: Sequence[str], glyphs: Glyphs) -> str:
     """Return the title: the capture and what is in it."""
-    name = file_name(captures[0]) if len(captures) == 1 else f"{len(captures)} captures"
+    say = glyphs.say
     if captures == ["-"]:
-        name = "standard input"
+        name = say("list.stdin")
+    elif len(captures) == 1:
+        name = file_name(captures[0])
+    else:
+        name = say("list.captures", count=len(captures))
+    heading = say("list.title", name=name)
     if not records:
-        return f"list  {name}"
+        return heading
     packets = sum(each.client.segments + each.server.segments for each in records)
     begin = min(nanoseconds(each.start) for each in records)
     end = max(nanoseconds(each.start) / NS_PER_SECOND + (each.duration or 0) for each in records)
-    seconds = f"{end - begin / NS_PER_SECOND:.1f} s"
-    return (
-        f"list  {name}  {count(packets, 'packet')}, {count(len(records), 'connection')}, {seconds}"
-    )
+    values = {"packets": packets, "connections": len(records)}
+    contents = say("list.contents", **values, seconds=end - begin / NS_PER_SECOND)
+    return f"{heading}  {contents}"
 
 
 def _in_order(records: Sequence[Record]) -> list[Record]:

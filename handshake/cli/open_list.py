@@ -69,7 +69,7 @@ def open_list(
     if not found:
         return
     if alone and len(found) == 1:
-        reader = StepReader(source)
+        reader = StepReader(source, signs.language)
         log = reader.open(found[0])
         while not (log.steps or log.ended):
             reader.wait()
@@ -82,7 +82,7 @@ def open_list(
             print(f"error: {known.problem}", file=sys.stderr)  # noqa: T201
         return
     listing = listed(found)
-    browser = ListBrowser(source, listing, title(found, captures), signs)
+    browser = ListBrowser(source, listing, title(found, captures, signs), signs)
     sorting = Background(lambda: listing.sort_ahead(sorting.go_on))
     with sorting:
         run(WithHelp(browser), console, mouse=True)
@@ -93,11 +93,13 @@ def open_growing(
 ) -> Records | None:
     """List the connections of standard input while it arrives; return what was read last."""
     from handshake.cli.browse import ListBrowser
+    from handshake.cli.listing import title
     from handshake.cli.spool import Spool
     from handshake.cli.tui import run
     from handshake.cli.with_help import WithHelp
 
     with terminal_for_keys() as terminal, Spool(read) as spool:
-        browser = ListBrowser(spool, listed([]), "list  standard input", signs, growing=spool)
+        heading = title([], ["-"], signs)
+        browser = ListBrowser(spool, listed([]), heading, signs, growing=spool)
         run(WithHelp(browser), console, keys_from=terminal, mouse=True)
         return spool.source

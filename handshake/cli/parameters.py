@@ -50,10 +50,22 @@ Lang: TypeAlias = Annotated[
     typer.Option(
         "--lang",
         metavar="|".join(LANGUAGES),
+        help="Language of the text; what programs read (--json ...) is always English.",
+        show_default="that of the locale",
+    ),
+]
+
+HiddenLang: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--lang",
+        metavar="|".join(LANGUAGES),
+        hidden=True,
         help="Language of the text; JSON is always English.",
         show_default="that of the locale",
     ),
 ]
+"""The same for a command whose short help fits on one screen."""
 
 
 def language(given: str | None) -> str:

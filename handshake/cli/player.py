@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from handshake.cli.export_key import LABEL as EXPORT
+from handshake.cli.export_key import ExportKey
+from handshake.cli.exporting import export_records
 from handshake.cli.line_editor import LineEditor
-from handshake.escape import printable
 from handshake.messages import text
 from handshake.units import NS_PER_SECOND
 from handshake.view.header_octets import FIELDS
-from handshake.view.help_page import LADDER_MARKS, HelpPage
+from handshake.view.help_page import HelpPage
 from handshake.view.notation import headline, is_trouble
 from handshake.view.prompt import Prompt
 
@@ -29,23 +31,6 @@ _LONGEST_PAUSE: Final = 2.0
 
 _OFTEN: Final = 0.1
 """Seconds between two looks at how far reading has come."""
-
-
-_HELP: Final = (
-    ("arrows, j k, space", "next and previous segment"),
-    ("g G, Home End", "first and last"),
-    ("PgUp PgDn", "ten segments"),
-    (":N", "go to segment N"),
-    ("n N", "next and previous segment with a problem"),
-    ("/", "search forwards: control bits, an event, a word of the explanation"),
-    ("[ ]", "the previous and the next connection"),
-    ("f F", "explain the fields of the header one by one, with their octets"),
-    ("d", "mark a segment; the others are then compared with it field by field"),
-    ("x", "the octets of the packet"),
-    ("r", "sequence numbers relative to the SYNs, or as they were sent"),
-    ("Esc", "undo one thing: the field, the comparison, the octets; then back"),
-    ("Ctrl-Z, q", "suspend; leave"),
-)
 
 
 class Player:
@@ -83,12 +68,15 @@ class Player:
         self._problem = ""
         self._editor: LineEditor | None = None
         self._searches: list[str] = []
+        self._export = ExportKey(signs)
+        self._notice = ""
         self._pause = self._next_pause()
 
     @property
     def pause(self) -> float | None:
         """Seconds until `advance`; None to wait for a key."""
-        return _OFTEN if self._pause is None and self._growing is not None else self._pause
+        waits = self._growing is not None or self._export.busy
+        return _OFTEN if self._pause is None and waits else self._pause
 
     @property
     def _steps(self) -> Sequence[Step]:
@@ -100,23 +88,28 @@ class Player:
 
     def advance(self) -> bool:
         """Go to the next step while playing; take what has been read meanwhile."""
+        taken = self._export.take()
+        if taken is not None:
+            self._notice, self._problem = taken
         plays, known = self._pause is not None, len(self._steps)
         if plays:
             self._go(self._step + 1)
         grows = self._growing
         self._look()
         self._pause = self._next_pause()
-        return plays or len(self._steps) > known or self._growing is not grows
+        grown = len(self._steps) > known or self._growing is not grows
+        return plays or grown or taken is not None
 
     def press(self, key: str) -> bool:
         """Act on a key; return False to leave."""
         self._speed = self._pause = None  # any key stops playing
-        self._problem = ""
+        self._problem = self._notice = ""
         if self._editor is not None:
             self._type(self._editor, key)
             return True
         match key:
             case "q":
+                self._export.stop()
                 return False
             case "escape":
                 return self._undo()
@@ -129,9 +122,12 @@ class Player:
             case "d":
                 self._marked = None if self._marked is not None else self._step
             case "n" | "N":
-                self._find(is_trouble, 1 if key == "n" else -1, "no segment with a problem")
+                self._find(is_trouble, 1 if key == "n" else -1)
+            case "e":
+                record = self._connections[self._connection][0]
+                self._editor = self._export.editor(f"connection-{record.stream + 1}")
             case ":":
-                self._editor = LineEditor("go to segment")
+                self._editor = LineEditor("segment")
             case "/":
                 self._editor = LineEditor("search", history=self._searches)
             case "[" | "]":
@@ -151,7 +147,9 @@ class Player:
 
     def _undo(self) -> bool:
         """Undo one thing; return False to go back where there is a list, if nothing is left."""
-        if self._field is not None:
+        if self._export.stop():
+            self._notice = self._glyphs.say("export.stopped")
+        elif self._field is not None:
             self._field = None
         elif self._marked is not None:
             self._marked = None
@@ -160,14 +158,14 @@ class Player:
         elif self._leaving == "back":
             return False
         else:
-            self._problem = text("errors", "list.nothing-to-undo", {})
+            self._problem = text("errors", "list.nothing-to-undo", {}, self._glyphs.language)
         return True
 
     def _next_field(self, by: int) -> None:
         known = self._field
         self._field = (known + by) % len(FIELDS) if known is not None else min(by, 0) % len(FIELDS)
 
-    def _find(self, wanted: Callable[[Step], bool], by: int, problem: str) -> None:
+    def _find(self, wanted: Callable[[Step], bool], by: int, problem: str = "") -> None:
         """Go to the next step in a direction that is wanted."""
         at = self._step + by
         while 0 <= at < len(self._steps):
@@ -175,7 +173,8 @@ class Player:
                 self._go(at)
                 return
             at += by
-        self._problem = f"{problem} {'after' if by > 0 else 'before'} this one"
+        say = self._glyphs.say
+        self._problem = problem or say("problem.later" if by > 0 else "problem.earlier")
 
     def _type(self, editor: LineEditor, key: str) -> None:
         if key not in ("enter", "escape"):
@@ -184,14 +183,29 @@ class Player:
         self._editor, typed = None, editor.text.strip()
         if key == "escape" or not typed:
             return
-        if editor.label == "search":
+        if editor.label == EXPORT:
+            self._problem = self._export.start(typed, self._written)
+            self._editor = editor if self._problem else None
+        elif editor.label == "search":
             self._searches.append(typed)
             word = typed.casefold()
-            self._find(lambda step: word in _said(step), 1, f"{printable(typed)}: not found")
+            missing = self._glyphs.say("problem.not-found", text=typed)
+            self._find(lambda step: word in _said(step, self._glyphs), 1, missing)
         elif typed.isdecimal() and 0 < int(typed) <= len(self._steps):
             self._go(int(typed) - 1)
         else:
-            self._problem = f"{printable(typed)}: there are segments 1 to {len(self._steps)}"
+            count = len(self._steps)
+            self._problem = self._glyphs.say("problem.segment", text=typed, count=count)
+
+    def _written(self, out: str, go_on: Callable[..., None]) -> str:
+        """Write the connection to a file; return what was written."""
+        record, steps = self._connections[self._connection]
+
+        def read(_: Record, most: int | None) -> Sequence[Step]:
+            go_on()
+            return steps[:most]
+
+        return export_records([record], read, out, title="")
 
     @property
     def typing(self) -> bool:
@@ -200,7 +214,7 @@ class Player:
 
     def help_page(self) -> HelpPage:
         """Return the help on what is shown."""
-        return HelpPage("A connection, segment by segment", _HELP, LADDER_MARKS, self._glyphs)
+        return HelpPage("connection", "ladder-marks", self._glyphs)
 
     def draw(self, width: int, height: int) -> RenderableType:
         """Return the screen, of this size."""
@@ -218,9 +232,14 @@ class Player:
             field=self._field,
             marked=self._marked,
             problem=self._problem,
+            notice=self._notice or self._export.notice,
             prompt=None
             if self._editor is None
-            else Prompt(self._editor.label, self._editor.text, self._editor.cursor),
+            else Prompt(
+                self._glyphs.say(f"prompt.{self._editor.label}"),
+                self._editor.text,
+                self._editor.cursor,
+            ),
         )
         return screen.draw(width, height)
 
@@ -250,27 +269,27 @@ class Player:
         return Numbers.of(self._steps, relative=self._relative)
 
     def _keys(self) -> list[str]:
-        signs = self._glyphs
-        keys = [f"{signs.left}/{signs.becomes} step"]
+        signs, say = self._glyphs, self._glyphs.say
+        keys = [say("keys.step", left=signs.left, right=signs.becomes)]
         if self._growing is not None:
-            keys.append(f"reading{signs.ellipsis}")
+            keys.append(say("keys.reading", ellipsis=signs.ellipsis))
         if self._field is not None:
-            keys += ["f next field", "F previous field"]
-        keys += ["d no comparison" if self._marked is not None else "d compare"]
+            keys += [say("keys.next-field"), say("keys.previous-field")]
+        keys.append(say("keys.no-segments" if self._marked is not None else "keys.segments"))
         if self._field is None:
-            keys += ["f field"]
+            keys.append(say("keys.field"))
         keys += [
-            "x explain" if self._octets else "x hex",
-            "n next problem",
-            f"r {'absolute' if self._relative else 'relative'}",
+            say("keys.explain" if self._octets else "keys.hex"),
+            say("keys.problem"),
+            say("keys.absolute" if self._relative else "keys.relative"),
         ]
         if len(self._connections) > 1 or self._leaving == "back":
-            keys.append("[ ] connection")
-        return [*keys, "? keys", f"q {self._leaving}"]
+            keys.append(say("keys.connection"))
+        return [*keys, say("keys.export"), say("keys.help"), say(f"keys.{self._leaving}")]
 
 
-def _said(step: Step) -> str:
+def _said(step: Step, glyphs: Glyphs) -> str:
     """Return what is said of a step, to be searched."""
     codes = " ".join(event.code for event in step.events)
     fate = "" if step.fate is None else str(step.fate)
-    return f"{headline(step)} {codes} {fate} {step.why}".casefold()
+    return f"{headline(step, glyphs)} {codes} {fate} {step.said(glyphs.language)}".casefold()

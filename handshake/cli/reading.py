@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from handshake.messages import text
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import FrameType
@@ -30,7 +32,7 @@ _RATE, _OCTETS = 70, 50
 
 
 @contextmanager
-def followed(source: Records, *, held: bool) -> Iterator[None]:
+def followed(source: Records, language: str, *, held: bool) -> Iterator[None]:
     """Show a bar while captures are read, and let the first SIGINT stop that.
 
     The bar is on standard error, if that is a terminal, and never among rows on the same terminal:
@@ -38,7 +40,7 @@ def followed(source: Records, *, held: bool) -> Iterator[None]:
     """
     bar = None
     if sys.stderr.isatty() and (held or not sys.stdout.isatty()):
-        bar = _Bar(source.paths)
+        bar = _Bar(source.paths, language)
         source.watch(bar)
     before = signal.getsignal(signal.SIGINT)
 
@@ -63,7 +65,8 @@ def followed(source: Records, *, held: bool) -> Iterator[None]:
 class _Bar:
     """Octets, packets a second and the time left."""
 
-    def __init__(self, paths: Sequence[str | Path]) -> None:
+    def __init__(self, paths: Sequence[str | Path], language: str) -> None:
+        self._language = language
         self._paths = paths
         self._progress: Progress | None = None
         self._begun = time.monotonic()
@@ -86,10 +89,13 @@ class _Bar:
         self._progress.update(
             self._progress.task_ids[0],
             completed=reading.octets,
-            files=f"{reading.files} of {count} files" if count > 1 else "",
-            rate=f"{rate:,.0f} packets/s",
+            what=self._words("list.progress", files=reading.files, count=count, many=count > 1),
+            rate=self._words("list.rate", rate=rate),
         )
         self._progress.refresh()
+
+    def _words(self, code: str, /, **values: object) -> str:
+        return text("screens", code, values, self._language)
 
     def close(self) -> None:
         """Remove it from the screen."""
@@ -106,7 +112,7 @@ def _progress(total: int | None) -> Progress:
 
     console = Console(stderr=True, markup=False, emoji=False, highlight=False)
     columns = [
-        TextColumn("reading {task.fields[files]}", markup=False),
+        TextColumn("{task.fields[what]}", markup=False),
         BarColumn(bar_width=None),
         DownloadColumn(),
         TextColumn("{task.fields[rate]}", markup=False),
@@ -125,7 +131,7 @@ def _progress(total: int | None) -> Progress:
         redirect_stderr=False,
         expand=True,
     )
-    progress.add_task("", total=total, files="", rate="")
+    progress.add_task("", total=total, what="", rate="")
     return progress
 
 

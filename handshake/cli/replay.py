@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 import typer
 
 from handshake.cli.exporting import Export, check_export, export_records, kept, say
-from handshake.cli.parameters import Ascii, Dedup, Json, MaxUnpacked, Plain, Reorder, octets
+from handshake.cli.parameters import (
+    Ascii,
+    Dedup,
+    Json,
+    Lang,
+    MaxUnpacked,
+    Plain,
+    Reorder,
+    language,
+    octets,
+)
 from handshake.errors import CaptureError, UsageError
 from handshake.escape import printable
 
@@ -49,6 +59,7 @@ def replay(
     as_json: Json = False,
     plain: Plain = False,
     ascii_only: Ascii = False,
+    lang: Lang = None,
 ) -> None:
     """Step through the connections of a saved capture.
 
@@ -65,7 +76,8 @@ def replay(
     from handshake.survey import records
     from handshake.tracker import Tracker
 
-    most = octets(max_unpacked, "--max-unpacked")
+    most, spoken = octets(max_unpacked, "--max-unpacked"), language(lang)
+    signs = glyphs(spoken, ascii_only=ascii_only)
     if export is not None:
         given = {"--export": True, "--json": as_json, "--speed": speed is not None}
         if sum(given.values()) > 1:
@@ -75,10 +87,10 @@ def replay(
         check_export(export)
         with kept([capture]) as (paths, named):
             found = records(*paths, dedup=dedup, reorder=reorder, max_unpacked=most)
-            _export(found, capture, connection, export, named)
+            _export(found, capture, connection, export, named, spoken)
         return
     if connection is not None and _is_one(capture):
-        style = _Manner(speed, as_json=as_json, plain=plain, ascii_only=ascii_only)
+        style = _Manner(speed, signs, as_json=as_json, plain=plain)
         found = records(capture, dedup=dedup, reorder=reorder, max_unpacked=most)
         _replay_one(found, capture, connection, style)
         return
@@ -86,7 +98,7 @@ def replay(
     on_screen = spooled or is_interactive(plain=plain)
     if on_screen and not as_json and speed is None and _is_one(capture):
         read_all = partial(records, dedup=dedup, reorder=reorder, max_unpacked=most)
-        _browse(read_all, capture, glyphs(ascii_only=ascii_only), spooled=spooled)
+        _browse(read_all, capture, signs, spooled=spooled)
         return
     observers = () if as_json else (Facts,)
     source = read(
@@ -101,22 +113,28 @@ def replay(
         if as_json:
             _write_json(source)
         elif is_interactive(plain=plain):
-            _play(source, speed, ascii_only=ascii_only)
+            _play(source, speed, signs)
         else:
-            _print_text(source, plain=plain, ascii_only=ascii_only)
+            _print_text(source, signs, plain=plain)
     finally:
-        warn(each.at(source.name) for each in source.warnings)
+        warn((each.at(source.name) for each in source.warnings), spoken)
 
 
 def _export(
-    source: Records, capture: str, connection: int | None, out: str, named: str | None
+    source: Records,
+    capture: str,
+    connection: int | None,
+    out: str,
+    named: str | None,
+    language: str,
 ) -> None:
     """Write all connections of a capture to a file, or one."""
     from handshake.cli.console import warn
     from handshake.cli.reading import followed
+    from handshake.export.excerpt import steps_from
 
     try:
-        with followed(source, held=True):
+        with followed(source, language, held=True):
             found = list(source)
         if connection is not None:
             count = len(found)
@@ -125,9 +143,9 @@ def _export(
                 name = named or capture
                 raise UsageError("replay.connection", number=connection, capture=name, count=count)
         title = "" if len(found) == 1 else f"Connections of {printable(named or capture)}"
-        say(export_records(found, source, out, title=title, capture=named), out)
+        say(export_records(found, steps_from(source), out, title=title, capture=named), out)
     finally:
-        warn(source.warnings)
+        warn(source.warnings, language)
 
 
 def _browse(read: Callable[[str], Records], name: str, signs: Glyphs, *, spooled: bool) -> None:
@@ -141,23 +159,23 @@ def _browse(read: Callable[[str], Records], name: str, signs: Glyphs, *, spooled
     gc.set_threshold(100_000, 50, 50)
     if spooled:
         last = open_growing(read, Listing, console(), signs)
-        warn([] if last is None else last.warnings)
+        warn([] if last is None else last.warnings, signs.language)
         return
     source = read(name)
     try:
-        with followed(source, held=True):
+        with followed(source, signs.language, held=True):
             open_list(source, [name], Listing, console(), signs, alone=True)
     finally:
-        warn(source.warnings)
+        warn(source.warnings, signs.language)
 
 
 class _Manner(NamedTuple):
     """How a connection is shown."""
 
     speed: float | None
+    glyphs: Glyphs
     as_json: bool
     plain: bool
-    ascii_only: bool
 
 
 def _is_one(capture: str) -> bool:
@@ -173,12 +191,12 @@ def _replay_one(source: Records, name: str, number: int, style: _Manner) -> None
 
     The capture is read once, and no further than the connection's record needs.
     """
-    from handshake.cli.console import console, glyphs, is_interactive, show, warn
+    from handshake.cli.console import console, is_interactive, show, warn
     from handshake.survey.step_log import StepLog
 
     # As in `list`: there are no cycles to look for.
     gc.set_threshold(100_000, 50, 50)
-    log, signs = StepLog(number - 1), glyphs(ascii_only=style.ascii_only)
+    log, signs = StepLog(number - 1), style.glyphs
     screen = not style.as_json and is_interactive(plain=style.plain)
     try:
         if screen:
@@ -197,7 +215,7 @@ def _replay_one(source: Records, name: str, number: int, style: _Manner) -> None
             out, (record, steps) = console(plain=style.plain), log.now()
             show(out, Transcript(record, steps, Numbers.of(steps), signs).lines(out.width))
     finally:
-        warn(source.warnings)
+        warn(source.warnings, signs.language)
 
 
 def _play_one(source: Records, log: StepLog, name: str, speed: float | None, signs: Glyphs) -> None:
@@ -209,14 +227,13 @@ def _play_one(source: Records, log: StepLog, name: str, speed: float | None, sig
     from handshake.cli.player import Player
     from handshake.cli.tui import run
     from handshake.cli.with_help import WithHelp
-    from handshake.escape import printable
 
     # Loaded before it is needed in a hurry.
     import_module("handshake.view.replay")
     reading = Background(partial(source.follow, log))
     source.watch(reading.go_on)
     with reading:
-        with console().status(Text(printable(f"reading {name}"))):
+        with console().status(Text(signs.say("list.reading", name=name))):
             while not (log.steps or reading.wait(_OFTEN)):
                 pass
             # Of a small capture, the states that the ends had are known at once.
@@ -227,7 +244,7 @@ def _play_one(source: Records, log: StepLog, name: str, speed: float | None, sig
         reading.wait(0)
 
 
-def _connections(source: Replay) -> list[list[Step]]:
+def _connections(source: Replay, language: str) -> list[list[Step]]:
     """Return the steps of each connection, in the order of their first segments."""
     found: dict[int, list[Step]] = {}
     for step in source:
@@ -235,7 +252,7 @@ def _connections(source: Replay) -> list[list[Step]]:
     if not found:
         from handshake.cli.console import warn
 
-        warn([CaptureError("list.no-tcp").at(source.name)])
+        warn([CaptureError("list.no-tcp").at(source.name)], language)
     return list(found.values())
 
 
@@ -250,15 +267,15 @@ def _write_json(steps: Iterable[Step]) -> None:
         sys.stdout.flush()
 
 
-def _print_text(source: Replay, *, plain: bool, ascii_only: bool) -> None:
-    from handshake.cli.console import console, glyphs, show
+def _print_text(source: Replay, signs: Glyphs, *, plain: bool) -> None:
+    from handshake.cli.console import console, show
     from handshake.tracker import summarize_all
     from handshake.view.layout import line
     from handshake.view.notation import Numbers
     from handshake.view.replay import Transcript
 
-    out, signs = console(plain=plain), glyphs(ascii_only=ascii_only)
-    found = _connections(source)
+    out = console(plain=plain)
+    found = _connections(source, signs.language)
     records = summarize_all(source.tracker.connections)
     for number, steps in enumerate(found):
         if number:
@@ -267,21 +284,20 @@ def _print_text(source: Replay, *, plain: bool, ascii_only: bool) -> None:
         show(out, Transcript(record, steps, Numbers.of(steps), signs).lines(out.width))
 
 
-def _play(source: Replay, speed: float | None, *, ascii_only: bool) -> None:
+def _play(source: Replay, speed: float | None, signs: Glyphs) -> None:
     from rich.text import Text
 
-    from handshake.cli.console import console, glyphs
+    from handshake.cli.console import console
     from handshake.cli.player import Player
     from handshake.cli.tui import run
     from handshake.cli.with_help import WithHelp
-    from handshake.escape import printable
     from handshake.tracker import summarize_all
 
     # Thousands of packets take seconds: show that it is at work.
-    with console().status(Text(printable(f"reading {source.name}"))):
-        connections = _connections(source)
+    with console().status(Text(signs.say("list.reading", name=source.name))):
+        connections = _connections(source, signs.language)
     if connections:
         records = summarize_all(source.tracker.connections)
         found = [(records[each[0].stream], each) for each in connections]
-        player = Player(source.name, found, speed, glyphs(ascii_only=ascii_only))
+        player = Player(source.name, found, speed, signs)
         run(WithHelp(player), console(), mouse=True)

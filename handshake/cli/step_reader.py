@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from handshake.cli.background import Background
 from handshake.errors import HandshakeError
+from handshake.messages import ENGLISH
 from handshake.survey.step_log import StepLog
 from handshake.view.browser import Preview
 
@@ -41,8 +42,9 @@ class Readable(Protocol):
 class StepReader:
     """Reads one connection at a time; remembers the beginnings of the last ones."""
 
-    def __init__(self, source: Readable) -> None:
-        self._source = source
+    def __init__(self, source: Readable, language: str = ENGLISH) -> None:
+        self._language = language
+        self.source = source
         self._previews: dict[tuple[str | None, int, int], Preview] = {}
         self._reading: Background | None = None
 
@@ -74,11 +76,13 @@ class StepReader:
     def _read(self, record: Record, log: StepLog, most: int | None) -> None:
         def work() -> None:
             try:
-                self._source.read_again(record, log, most, reading.go_on)
+                self.source.read_again(record, log, most, reading.go_on)
                 log.end(record)
                 if most is not None or _count(record) <= _SHORT:
                     self._remember(record, Preview(log.steps, whole=most is None))
-            except (HandshakeError, OSError) as error:
+            except HandshakeError as error:
+                self._remember(record, Preview(problem=error.said(self._language)))
+            except OSError as error:
                 self._remember(record, Preview(problem=str(error)))
             finally:
                 log.ended = True

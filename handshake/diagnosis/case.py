@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.record import Diagnosis, RuledOut
 from handshake.tcp.seq import distance
-from handshake.units import NS_PER_SECOND
+from handshake.units import ACK_BIT, NS_PER_SECOND, RST_BIT, SYN_BIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from handshake.tcp.icmp import IcmpError
 
 
+_OPENING: Final = SYN_BIT | ACK_BIT | RST_BIT
 _FAR: Final = 1 << 24
 """Octets that no server sends before its SYN-ACK is acknowledged."""
 
@@ -75,16 +76,32 @@ class Case:
     syn_acks: list[Seen] = field(default_factory=list, init=False)
     """The server's SYN-ACKs."""
 
+    resets: list[Seen] = field(default_factory=list, init=False)
+    """The RSTs of both."""
+
     def __post_init__(self) -> None:
+        client = self.client
         for each in self.segments:
-            if self.by_client(each):
+            source, opening = each.source, each.flags & _OPENING
+            if source is client or source == client:
                 self.sent.append(each)
-                if each.syn:
+                if opening == SYN_BIT:
                     self.syns.append(each)
             else:
                 self.answers.append(each)
-                if each.syn_ack:
+                if opening == SYN_BIT | ACK_BIT:
                     self.syn_acks.append(each)
+            if opening & RST_BIT:
+                self.resets.append(each)
+
+    @cached_property
+    def data(self) -> tuple[list[Seen], list[Seen]]:
+        """The segments with data of the server and of the client, without SYNs and RSTs."""
+        answers, sent = (
+            [each for each in end if each.length and not each.flags & (SYN_BIT | RST_BIT)]
+            for end in (self.answers, self.sent)
+        )
+        return answers, sent
 
     def by_client(self, seen: Seen) -> bool:
         """Whether the client sent it."""

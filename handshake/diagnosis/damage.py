@@ -102,7 +102,7 @@ def syn_turned_ack(case: Case) -> Claim | None:
 
 
 def _was_syn(seen: Seen) -> bool:
-    return seen.bare_ack and seen.ack == 0 and seen.mss is not None
+    return seen.ack == 0 and seen.mss is not None and seen.bare_ack
 
 
 def is_syn_turned_ack(evidence: Sequence[Seen]) -> bool:

@@ -42,9 +42,8 @@ _SLACK: Final = 1
 
 def stalled(case: Case) -> list[Seen]:
     """Return the transmissions of a segment that was sent again to the end, and never answered."""
-    for end in (case.answers, case.sent):
-        data = [each for each in end if each.length and not (each.syn or each.syn_ack or each.rst)]
-        if not data:
+    for data in case.data:
+        if len(data) <= _AGAIN:
             continue
         last = data[-1]
         again = [each for each in data if each.seq == last.seq and each.length == last.length]
@@ -99,13 +98,13 @@ def missing_large(case: Case) -> Claim | None:
     """A hole in the data that never closes, though what follows it arrived."""
     if not case.complete:
         return None
-    for end, other in ((case.answers, case.sent), (case.sent, case.answers)):
-        data = [each for each in end if each.length and not (each.syn or each.syn_ack or each.rst)]
+    ends = (case.answers, case.sent)
+    for end, other, data in zip(ends, ends[::-1], case.data, strict=True):
         top, hole = None, None
         for each in data:
-            if top is not None and distance(top, each.seq) >= _HOLE:
+            if top is not None and top != each.seq and distance(top, each.seq) >= _HOLE:
                 hole = hole or (top, each)
-            if top is None or distance(top, each.end) > 0:
+            if top is None or top == each.seq or distance(top, each.end) > 0:
                 top = each.end
         # The first data may be what is missing: then the SYN tells where it began.
         syn = next((each for each in end if each.syn or each.syn_ack), None)

@@ -28,7 +28,7 @@ _LATE: Final = 1_000_000
 
 def injected(case: Case) -> Claim | None:
     """A RST in the name of an end that goes on as if it had sent none."""
-    for rst in (each for each in case.segments if each.rst):
+    for rst in case.resets:
         later = next((each for each in case.after(rst) if _goes_on(rst, each)), None)
         if later is None or any(each.syn for each in _between(case, rst, later)):
             continue
@@ -241,7 +241,7 @@ def is_stateless(evidence: Sequence[Seen]) -> bool:
 
 def after_idle(case: Case) -> Claim | None:
     """A RST after a long silence: something on the path, or an end, had forgotten it."""
-    for rst in (each for each in case.segments if each.rst):
+    for rst in case.resets:
         place = case.place(rst)
         quiet = [
             (a, b)

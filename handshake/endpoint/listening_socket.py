@@ -160,9 +160,8 @@ class ListeningSocket:
         return self._connection(remote, self.isn(remote, at))
 
     def cookie(self, client: Endpoint) -> bytes:
-        """Return the Fast Open cookie of a client: 8 octets by its address and the secret."""
-        octets = client.address.packed
-        return blake2s(octets, key=self.fast_open[:32], digest_size=8).digest()
+        """Return the Fast Open cookie of a client."""
+        return fast_open_cookie(client, self.fast_open)
 
     def _entry(self, entry: TcpSocket, observed: Observed, at: int) -> Segments:
         seg = observed.segment
@@ -221,3 +220,8 @@ class ListeningSocket:
             options=self.options,
             path_mss=path.mss,
         )
+
+
+def fast_open_cookie(client: Endpoint, secret: bytes) -> bytes:
+    """Return the Fast Open cookie of a client: 8 octets by its address and the secret."""
+    return blake2s(client.address.packed, key=secret[:32], digest_size=8).digest()

@@ -62,7 +62,11 @@ class Event:
     @property
     def text(self) -> str:
         """The fact in one or two English sentences."""
-        return messages.text("events", self.code, self, variant=self.variant)
+        return self.said(messages.ENGLISH)
+
+    def said(self, language: str) -> str:
+        """Return the fact in one or two sentences of a language."""
+        return messages.text("events", self.code, self, language, variant=self.variant)
 
     def __getitem__(self, name: str) -> object:
         return getattr(self, name)
@@ -178,7 +182,11 @@ class Step:
     @property
     def why(self) -> str:
         """What happened and why, in English."""
-        return " ".join(event.text for event in self.events)
+        return self.said(messages.ENGLISH)
+
+    def said(self, language: str) -> str:
+        """Return what happened and why, in a language."""
+        return " ".join(event.said(language) for event in self.events)
 
     @property
     def section(self) -> str | None:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.escape import printable
 from handshake.export.step_document import StepDocument
-from handshake.messages import time
+from handshake.messages import count, time
 from handshake.prober.answer import cause, evidence, next_steps
-from handshake.query.problems import is_problem, is_wrong
+from handshake.query.problems import is_wrong
 from handshake.tracker import Tracker
 from handshake.view import columns
+from handshake.view.glyphs import UNICODE
 from handshake.view.ladder import Ladder
-from handshake.view.notation import Numbers, TimeColumn, count, endpoint
+from handshake.view.notation import Numbers, TimeColumn, endpoint
 from handshake.view.probe import target_text, time_to_answer
 from handshake.view.probe_lines import three_digits
 from handshake.view.replay import summary
@@ -48,8 +49,11 @@ class ConnectionDocument:
     verdict: str
     """The outcome or the verdict, in the words of filters and JSON."""
 
-    well: bool
-    """Whether nothing went wrong."""
+    mark: str
+    """Its sign: opened, opened with problems, or not opened."""
+
+    style: str
+    """The same as the name of a colour: `ok`, `warn`, `bad` or `dim`."""
 
     summary: str
     answer: tuple[str, ...]
@@ -113,10 +117,10 @@ class ConnectionDocument:
         if self.diagnosis is None:
             return
         wanted = dict.fromkeys(self.diagnosis.evidence)
-        for index, told in self.told_steps:
-            number = told.step.observed.frame or index + 1
+        for index, step in enumerate(self.steps):
+            number = step.observed.frame or index + 1
             if number in wanted:
-                yield number, told
+                yield number, self.told(index)
 
 
 RECORD_HEADINGS: Final = (
@@ -156,7 +160,8 @@ def of_record(
     return ConnectionDocument(
         name=f"#{record.stream + 1} {client} → {server}",
         verdict=record.outcome,
-        well=not is_problem(record),
+        mark=columns.mark(record, UNICODE),
+        style=columns.style(record),
         summary=summary(record, segments),
         answer=() if found is None else (found.text,),
         cells=(
@@ -222,9 +227,10 @@ def of_result(result: Result, shell: Shell, number: int = 1) -> ConnectionDocume
     return ConnectionDocument(
         name=target,
         verdict=str(result.verdict),
-        well=result.succeeded,
+        mark=UNICODE.check if result.succeeded else UNICODE.cross,
+        style="ok" if result.succeeded else "bad",
         summary=f"{str(result.verdict).upper()}, {took or why}",
-        answer=(str(result.reason), *([str(known)] if known is not None else [])),
+        answer=tuple(_sentence(str(each)) for each in (result.reason, known) if each is not None),
         cells=(
             *(str(number), str(result.verdict), target, rtt),
             *("" if result.ttl is None else str(result.ttl), why),
@@ -235,10 +241,14 @@ def of_result(result: Result, shell: Shell, number: int = 1) -> ConnectionDocume
         checks=tuple(checks),
         client="" if ours is None else str(ours.source),
         server="" if remote is None else printable(f"{remote}:{result.port}"),
-        json={"probe": result.as_json()},
+        json={"probe": result.as_json(shell)},
         steps=tuple(steps),
         errors=result.errors,
     )
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
 
 
 def _measured(result: Result) -> Iterator[tuple[str, str]]:

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from handshake.export.document import of_record
 from handshake.survey.step_log import StepLog
+from handshake.view.salient import salient
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from handshake.events import Step
     from handshake.export.document import ConnectionDocument
     from handshake.record import Record
+
+    Read = Callable[[Record, int | None], Sequence[Step]]
 
 _READ: Final = 10_000
 """Segments of a connection that are read at most, where it is not told whole."""
@@ -33,6 +36,9 @@ class Limits(NamedTuple):
     in_all: int
     """Segments of all connections together."""
 
+    salient: bool = False
+    """Whether the segments are told that say most, instead of the first and the last."""
+
 
 class StepSource(Protocol):
     """What a connection's steps can be read from."""
@@ -42,20 +48,33 @@ class StepSource(Protocol):
         ...
 
 
+def steps_from(source: StepSource) -> Read:
+    """Return what reads the steps of a connection."""
+
+    def read(record: Record, most: int | None) -> Sequence[Step]:
+        log = StepLog(record.stream)
+        source.read_again(record, log, most)
+        return log.judged()
+
+    return read
+
+
 def told(
     records: Iterable[Record],
-    source: StepSource,
+    read: Read,
     limits: Limits | None,
     notes: list[str],
     name: str | None = None,
 ) -> Iterator[ConnectionDocument]:
     """Yield connections, told as far as the limits let; the notes say what is left out.
 
+    `read` returns the steps of one, at most so many.
+
     `name` is the name of the capture, if not that of the records.
     """
     if limits is None:
         for record in records:
-            yield of_record(record, _steps(source, record, None), name=name)
+            yield of_record(record, read(record, None), name=name)
         return
     room, listed, silent, cut = limits.in_all, 0, 0, 0
     connections = 0
@@ -66,8 +85,10 @@ def told(
         steps: Sequence[Step] = ()
         shown: tuple[int, ...] = ()
         if connections < limits.connections and room > 0:
-            steps = _steps(source, record, _READ)
-            shown = _shown(steps, record, min(limits.segments, room))
+            steps = read(record, _READ)
+            most = min(limits.segments, room)
+            choose = salient if limits.salient else _ends
+            shown = tuple(choose(steps, record, most))
             room -= len(shown)
             connections += 1
         found = of_record(record, steps, shown, name)
@@ -75,7 +96,7 @@ def told(
         cut += found.left_out if steps else 0
         yield found
     if cut:
-        notes.append(f"{cut:,} segments in the middle of long connections are left out.")
+        notes.append(f"{cut:,} segments of long connections are left out.")
     if silent:
         notes.append(
             f"The segments of {silent:,} connections are left out: choose fewer with --filter."
@@ -86,17 +107,11 @@ def told(
         )
 
 
-def _steps(source: StepSource, record: Record, most: int | None) -> Sequence[Step]:
-    log = StepLog(record.stream)
-    source.read_again(record, log, most)
-    return log.judged()
-
-
-def _shown(steps: Sequence[Step], record: Record, most: int) -> tuple[int, ...]:
+def _ends(steps: Sequence[Step], record: Record, most: int) -> Iterable[int]:
     """Return the indexes of the first steps and the last; only the first if not all were read."""
     count = len(steps)
     if count <= most:
-        return tuple(range(count))
+        return range(count)
     whole = count >= record.client.segments + record.server.segments
     last = most // 5 if whole else 0
     return (*range(most - last), *range(count - last, count))

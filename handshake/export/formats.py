@@ -36,6 +36,12 @@ class Format(NamedTuple):
 
 
 FORMATS: Final = (
+    Format(
+        "report.html",
+        "handshake.export.report:write_report",
+        Limits(50, 50, 12, 1000, salient=True),
+    ),
+    Format("html", "handshake.export.html:write_html", Limits(2000, 200, 400, 3000)),
     Format("json", "handshake.export.json:write_json"),
     Format("txt", "handshake.export.text:write_text"),
     Format("md", "handshake.export.markdown:write_markdown", Limits(1000, 50, 100, 1000)),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from handshake.export.page import page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,14 +65,15 @@ def html(
     """Return a lesson as one file for a browser: a step at a time, by keyboard, without network."""
     sections = [_section(number, len(steps), step, words) for number, step in enumerate(steps, 1)]
     opening = f"<p>{escape(intro)}</p>" if intro else ""
-    return _PAGE.format(
-        language=language,
-        title=escape(title),
-        intro=opening,
-        steps="\n".join(sections),
-        back=escape(words["key_back"]),
-        step=escape(words["key_step"]),
+    back, step = escape(words["key_back"]), escape(words["key_step"])
+    body = (
+        f"<main>\n<h1>{escape(title)}</h1>\n{opening}\n"
+        f'<nav aria-label="{step}"><button type="button" id="back">← {back}</button>\n'
+        f'<button type="button" id="on">{step} →</button></nav>\n'
+        f"{chr(10).join(sections)}\n</main>"
     )
+    styles, scripts = ("page.css", "lesson.css"), ("stepping.js", "lesson.js")
+    return page(title, body, styles=styles, scripts=scripts, language=language)
 
 
 def _section(number: int, count: int, step: LessonStep, words: Mapping[str, str]) -> str:
@@ -103,69 +106,3 @@ def _form(number: int, question: Question, words: Mapping[str, str]) -> str:
             f' data-says="{escape(question.right)}: {escape(says[0])}"></label>'
         )
     return f'<div class="ask">{ask}{buttons}<p class="said" role="status"></p></div>'
-
-
-_PAGE: Final = """<!doctype html>
-<html lang="{language}">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ font: 1rem/1.6 system-ui, sans-serif; max-width: 52rem; margin: 1rem auto; }}
-body {{ padding: 0 1rem; }}
-pre {{ font: 0.85rem/1.25 monospace; overflow-x: auto; border: 1px solid; padding: 0.6rem; }}
-button {{ display: block; font: inherit; text-align: left; margin: 0.25rem 0; }}
-nav button {{ display: inline-block; }}
-.js section {{ display: none; }}
-.js section.here {{ display: block; }}
-.said {{ font-weight: bold; }}
-</style>
-</head>
-<body>
-<main>
-<h1>{title}</h1>
-{intro}
-<nav aria-label="{step}"><button type="button" id="back">← {back}</button>
-<button type="button" id="on">{step} →</button></nav>
-{steps}
-</main>
-<script>
-const steps = [...document.querySelectorAll("section")];
-let here = 0;
-function show(number) {{
-  here = Math.max(0, Math.min(number, steps.length - 1));
-  steps.forEach((each, place) => each.classList.toggle("here", place === here));
-  steps[here].focus();
-}}
-document.documentElement.classList.add("js");
-document.getElementById("back").onclick = () => show(here - 1);
-document.getElementById("on").onclick = () => show(here + 1);
-addEventListener("keydown", (event) => {{
-  if (event.target.tagName === "INPUT") return;
-  if (event.key === "ArrowRight") show(here + 1);
-  if (event.key === "ArrowLeft") show(here - 1);
-  if (event.key === "Home") show(0);
-  if (event.key === "End") show(steps.length - 1);
-  if (/^[1-9]$/.test(event.key)) {{
-    steps[here].querySelectorAll(".ask button")[Number(event.key) - 1]?.click();
-  }}
-}});
-document.querySelectorAll(".ask button").forEach((each) => {{
-  each.onclick = () => {{
-    each.parentNode.querySelector(".said").textContent = each.dataset.says;
-  }};
-}});
-document.querySelectorAll(".ask input").forEach((each) => {{
-  each.onchange = () => {{
-    const yes = Number(each.value) === Number(each.dataset.right);
-    const said = each.closest(".ask").querySelector(".said");
-    said.textContent = (yes ? each.dataset.yes : each.dataset.no) + " " + each.dataset.says;
-  }};
-}});
-show(0);
-</script>
-</body>
-</html>
-"""

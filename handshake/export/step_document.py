@@ -133,7 +133,9 @@ class StepDocument:
         }
         for each in FIELDS:
             value = value_of(each, seg) + notes.get(each.key, "")
-            yield HeaderValue(each.title, value, octets_of(each, seg), each.section, each.meaning)
+            yield HeaderValue(
+                each.title(), value, octets_of(each, seg), each.section, each.meaning()
+            )
 
     def _relative(self, shown: str) -> str:
         return f", relative {shown}"

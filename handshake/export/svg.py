@@ -54,7 +54,7 @@ STYLE: Final = """\
 .hs-picture .gap { stroke: #818b98; stroke-dasharray: 2 5; }
 .hs-picture .arrow { stroke-width: 1.6; fill: none; }
 .hs-picture .syn { stroke: #0b6e7c; } .hs-picture text.syn { fill: #0b6e7c; stroke: none; }
-.hs-picture .ack { stroke: #1a7f37; } .hs-picture text.ack { fill: #1a7f37; stroke: none; }
+.hs-picture .ack { stroke: #116329; } .hs-picture text.ack { fill: #116329; stroke: none; }
 .hs-picture .fin { stroke: #8a5a00; } .hs-picture text.fin { fill: #8a5a00; stroke: none; }
 .hs-picture .data { stroke: #0550ae; } .hs-picture text.data { fill: #0550ae; stroke: none; }
 .hs-picture .rst { stroke: #b3101c; } .hs-picture text.rst { fill: #b3101c; stroke: none; }
@@ -81,12 +81,19 @@ def write_svg(document: Document, out: BinaryIO) -> None:
 
 
 def ladder_picture(
-    connections: list[ConnectionDocument], title: str, notes: list[str] | None = None
+    connections: list[ConnectionDocument],
+    title: str,
+    notes: list[str] | None = None,
+    *,
+    bare: bool = False,
 ) -> str:
-    """Return the ladders of connections as the text of one picture."""
-    canvas = _Canvas()
+    """Return the ladders of connections as the text of one picture; `bare`: nothing else."""
+    canvas = _Canvas(y=-_MARGIN / 2) if bare else _Canvas()
     for connection in connections:
-        _draw(canvas, connection)
+        if bare:
+            _draw_ladder(canvas, connection)
+        else:
+            _draw(canvas, connection)
     if not connections:
         canvas.paragraph(title, "title")
     for note in notes or ():
@@ -176,7 +183,7 @@ def _draw(canvas: _Canvas, connection: ConnectionDocument) -> None:
         _draw_ladder(canvas, connection)
     if connection.answer:
         canvas.y += _LINE / 2
-        style = "" if connection.well else "bad"
+        style = "" if connection.style == "ok" else "bad"
         for each in connection.answer:
             canvas.paragraph(each, style)
     canvas.y += _LINE
@@ -187,7 +194,7 @@ def _draw_ladder(canvas: _Canvas, connection: ConnectionDocument) -> None:
     top, first = canvas.y, len(canvas.parts)
     canvas.text(_MARGIN + 8 * _CELL, top, connection.clock.unit, "dim", anchor="end")
     canvas.text(_CLIENT, top, "client", "client", anchor="middle")
-    canvas.text((_CLIENT + _SERVER) / 2, top, connection.numbers.label, "dim", anchor="middle")
+    canvas.text((_CLIENT + _SERVER) / 2, top, connection.numbers.label(), "dim", anchor="middle")
     canvas.text(_SERVER, top, "server", "server", anchor="middle")
     begin = canvas.y = top + 10
     for row in connection.rows:

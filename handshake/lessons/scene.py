@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from handshake.events import Change, Role, Step
+    from handshake.lessons.script import Part
+    from handshake.lessons.ss import SsRow
     from handshake.tcp import Segment
 
 
@@ -61,6 +63,12 @@ class Scene:
     part: str = ""
     """The part of the lesson that it belongs to: each begins anew."""
 
+    sockets: tuple[tuple[SsRow, ...], tuple[SsRow, ...]] = ((), ())
+    """What `ss -tan` prints on the client's and on the server's host."""
+
+    seen_as: str = ""
+    """The name of what is seen of it on a real host, where that is not its own."""
+
     step: Step | None = None
     """The tracker's step for the segment, where a tracker was asked."""
 
@@ -78,6 +86,15 @@ class Lesson:
     server_program: tuple[str, ...] = ()
     played: tuple[Scene, ...] = ()
     """All that happened, where `scenes` are a choice of it; empty where they are all."""
+
+    parts: tuple[Part, ...] = ()
+    """What was played, where it was."""
+
+    asides: tuple[Part, ...] = ()
+    """What only a real kernel shows, after the last scene."""
+
+    tables: bool = False
+    """Whether a text to read shows in each step what both sockets have recorded."""
 
     options: bool = False
     """Whether the options of a SYN are shown rather than its numbers."""

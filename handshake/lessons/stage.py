@@ -6,8 +6,8 @@ lesson, or of a question "what if".
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from handshake.endpoint.listening_socket import ListeningSocket
@@ -17,76 +17,27 @@ from handshake.endpoint.tcp_host import TcpHost
 from handshake.endpoint.tcp_socket import TcpSocket
 from handshake.events import Change, Role
 from handshake.lessons.scene import Moment, Scene
+from handshake.lessons.script import CLIENT, PROGRAM, SERVER, Action, Conditions
+from handshake.lessons.segment_names import Losses, SegmentNames
 from handshake.lessons.simulation import Simulation
+from handshake.lessons.ss import ANY, listening_row, socket_row
 from handshake.packet.checksum import checksummed
-from handshake.tcp import ControlBlock, Endpoint, Flags, Observed, Offer, Seq, State
+from handshake.tcp import ControlBlock, Endpoint, Flags, Observed, Segment, Seq, State
 from handshake.tcp.segment import differing_fields
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable
 
     from handshake.endpoint.sender import Segments
-    from handshake.tcp import Segment
+    from handshake.lessons.script import Call, Part
+    from handshake.lessons.ss import SsRow
 
-CLIENT: Final = Endpoint.of("192.0.2.10", 49152)
-SERVER: Final = Endpoint.of("198.51.100.7", 80)
+_WAITS: Final = NS_PER_SECOND // 10
+_LONGEST: Final = 200 * NS_PER_SECOND
+"""After what time a program has no connection any more, in nanoseconds."""
+
 TICKS: Final = {Role.CLIENT: 1000, Role.SERVER: 9000}
-_LINUX: Final = Offer(mss=1460, window_scale=7, sack_permitted=True, timestamps=True)
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """What the world of a lesson is like."""
-
-    rtt: int = 28_400_000
-    """The round trip in nanoseconds."""
-
-    drops: frozenset[tuple[str, int]] = frozenset()
-    """Segments that are lost: one of `KINDS`, and which of its kind, from 1; 0 for all of them."""
-
-    closed: bool = False
-    """Whether no program listens on the server's port."""
-
-    backlog: int = 128
-    cookies: bool = False
-    """Whether the server answers SYNs with cookies where its queue is full."""
-
-    offers: tuple[Offer, Offer] = (_LINUX, _LINUX)
-    """What the client's host and the server's host offer in their SYNs."""
-
-    numbers: tuple[Seq, Seq] = (Seq(1000), Seq(5000))
-    """The initial sequence numbers of client and server."""
-
-    data: bytes = b""
-    """What the client's program sends with connect(), by Fast Open, if it has a cookie."""
-
-    fast_open: bytes = b""
-    """The server's secret of Fast Open cookies; empty where it has no Fast Open."""
-
-    crossing: bool = False
-    """Whether the server's program connects, too, instead of listening (simultaneous open)."""
-
-    retries: int = 6
-    """tcp_syn_retries of the client: how often its SYN is sent again, and `linear` times more."""
-
-    linear: int = 4
-    """tcp_syn_linear_timeouts of the client, as Linux has it since 6.5; 0 before that."""
-
-
-KINDS: Final = ("syn", "syn-ack", "ack", "data", "fin", "rst")
-"""The kinds of segments."""
-
-
-def kind(segment: Segment) -> str:
-    """Return the kind of a segment, by which a lesson's text and `--drop` name it."""
-    if segment.rst:
-        return "rst"
-    if segment.syn:
-        return "syn" if segment.ack is None else "syn-ack"
-    if segment.fin:
-        return "fin"
-    return "data" if segment.payload_length else "ack"
 
 
 @dataclass
@@ -102,8 +53,10 @@ class Stage:
     hosts: dict[Role, TcpHost] = field(init=False)
     wire: Simulation = field(init=False)
     scenes: list[Scene] = field(init=False, default_factory=list)
-    _kinds: Counter[str] = field(init=False, default_factory=Counter)
-    _names: dict[tuple[object, ...], str] = field(init=False, default_factory=dict)
+    _names: SegmentNames = field(init=False, default_factory=SegmentNames)
+    _accepts: Call | None = field(init=False, default=None)
+    """The call of accept() that waits for a connection."""
+
     _known: dict[Role, ControlBlock | None] = field(init=False)
     _before: Segment | None = field(init=False, default=None)
 
@@ -140,63 +93,67 @@ class Stage:
             )
             self.hosts[Role.SERVER].add(self.server)
         hosts = self.hosts[Role.CLIENT], self.hosts[Role.SERVER]
-        self.wire = Simulation(*hosts, given.rtt // 2, self._loses, self)
+        losses = Losses(given.drops)
+        self.wire = Simulation(
+            *hosts, given.rtt // 2, lambda segment, _: losses.loses(segment), self
+        )
         self._known = {role: self.block(role) for role in Role}
 
-    def call(
-        self, name: str, seconds: float, by: Role, what: Callable[[int], Segments] | None = None
-    ) -> None:
-        """Let a program make a call at a time; the scene has this name."""
+    def perform(self, calls: Iterable[Call]) -> None:
+        """Plan these calls."""
+        for each in calls:
+            self.wire.at(round(each.at * NS_PER_SECOND), each.by, partial(self._perform, each))
 
-        def called(at: int) -> Segments:
-            out = () if what is None else what(at)
-            self._add(name, Moment.CALL, by, None)
-            return out
-
-        self.wire.at(round(seconds * NS_PER_SECOND), by, called)
-
-    def connect(self, seconds: float = 0.0) -> None:
-        """Let the client's program call `connect`."""
-        self.call("connect", seconds, Role.CLIENT, self.client.connect)
-
-    def flood(self, name: str, seconds: float, count: int) -> None:
-        """Let SYNs arrive at the server whose senders never answer."""
-
-        def flooded(at: int) -> Segments:
-            for number in range(count):
-                sender = Endpoint.of(f"203.0.113.{10 + number}", 40000 + number)
-                other = TcpSocket(local=sender, remote=SERVER, iss=Seq(7000))
-                for each in other.connect(at):
-                    self.hosts[Role.SERVER].receive(Observed(each, at, checksum_ok=True), at)
+    def _perform(self, call: Call, at: int) -> Segments:
+        if call.action is Action.ACCEPT and not self.listener.waiting:
+            self._accepts = call  # it blocks
             return ()
-
-        self.call(name, seconds, Role.SERVER, flooded)
-
-    def forge(self, name: str, seconds: float, segment: Segment) -> None:
-        """Let a segment arrive at the client that its sender address did not send."""
-
-        def forged(at: int) -> Segments:
-            observed = Observed(checksummed(segment), at, checksum_ok=True)
-            return self.hosts[Role.CLIENT].receive(observed, at)
-
-        self.call(name, seconds, Role.CLIENT, forged)
-
-    def accept(self, seconds: float) -> None:
-        """Let the server's program call `accept`."""
-
-        def accepted(_: int) -> Segments:
-            self.server = self.hosts[Role.SERVER].accept(self.listener)
+        if call.action in PROGRAM and not self._ready(call.by):
+            if self.wire.now < _LONGEST:
+                self.wire.at(at + _WAITS, call.by, partial(self._perform, call))
             return ()
+        out = self._done(call, at)
+        self._add(call.name, Moment.CALL, call.by, None)
+        return out
 
-        self.call("accept", seconds, Role.SERVER, accepted)
+    def _ready(self, by: Role) -> bool:
+        """Whether a program has its connection: connect() or accept() has returned."""
+        if by is Role.SERVER:
+            return self.server is not None
+        return self.client.state not in (State.SYN_SENT, State.CLOSED)
 
-    def serve(self, name: str, seconds: float, what: Callable[[TcpSocket, int], Segments]) -> None:
-        """Let the server's program do something with the connection that it accepted."""
+    def _done(self, call: Call, at: int) -> Segments:
+        """Let a program do something now; return what is sent."""
+        match call.action:
+            case Action.ACCEPT:
+                self.server = self.hosts[Role.SERVER].accept(self.listener)
+                return ()
+            case Action.FLOOD:
+                return self._flooded(call.number, at)
+            case Action.FORGE:
+                forged = Segment(SERVER, CLIENT, Seq(call.number), None, Flags.RST, window=0)
+                observed = Observed(checksummed(forged), at, checksum_ok=True)
+                return self.hosts[Role.CLIENT].receive(observed, at)
+        end = self.client if call.by is Role.CLIENT else self.server
+        if end is None:
+            return ()
+        match call.action:
+            case Action.CONNECT:
+                return end.connect(at)
+            case Action.SEND:
+                return end.send(call.data, at)
+            case Action.SHUTDOWN:
+                return end.shutdown(at)
+            case Action.CLOSE:
+                return end.close(at)
+        return end.abort(at)
 
-        def called(at: int) -> Segments:
-            return () if self.server is None else what(self.server, at)
-
-        self.call(name, seconds, Role.SERVER, called)
+    def _flooded(self, count: int, at: int) -> Segments:
+        for number in range(count):
+            other = TcpSocket(local=flooder(number), remote=SERVER, iss=Seq(7000))
+            for each in other.connect(at):
+                self.hosts[Role.SERVER].receive(Observed(each, at, checksum_ok=True), at)
+        return ()
 
     def play(self, seconds: float) -> tuple[Scene, ...]:
         """Let the time pass; return all scenes so far."""
@@ -214,25 +171,47 @@ class Stage:
             return entry.block
         if self.conditions.closed:
             return None
-        return ControlBlock(local=SERVER, state=State.LISTEN, passive=True)
+        return ControlBlock(local=Endpoint.of(ANY, SERVER.port), state=State.LISTEN, passive=True)
+
+    def sockets(self, role: Role) -> tuple[SsRow, ...]:
+        """Return what `ss -tan` prints of the sockets of a host."""
+        if role is Role.CLIENT:
+            return tuple(socket_row(self.client.block))
+        server = () if self.server is None else tuple(socket_row(self.server.block))
+        if self.conditions.closed or self.conditions.crossing:
+            return server
+        listener = self.listener
+        entries = [*listener.half_open.values(), *listener.waiting.values()]
+        rows = [row for each in entries for row in socket_row(each.block, read=False)]
+        listening = listening_row(SERVER.port, len(listener.waiting), listener.backlog)
+        return (listening, *sorted([*rows, *server], key=lambda row: row.peer))
 
     # What the wire tells.
 
     def left(self, segment: Segment, by: Role, *, lost: bool) -> None:
         """Take note of a segment that leaves."""
-        self._add(self._name(segment, by), Moment.LOST if lost else Moment.LEAVES, by, segment)
+        self._add(self._names.of(segment, by), Moment.LOST if lost else Moment.LEAVES, by, segment)
 
     def arrived(self, segment: Segment, by: Role) -> None:
         """Take note of a segment of this host that has arrived."""
-        self._add(f"{self._name(segment, by)}-arrives", Moment.ARRIVES, by, segment)
+        self._add(f"{self._names.of(segment, by)}-arrives", Moment.ARRIVES, by, segment)
+        if self._accepts is not None and self.listener.waiting:
+            call, self._accepts = self._accepts, None
+            self._perform(call, self.wire.now)
 
     def expired(self, by: Role) -> None:
         """Take note of a timer that ran out on a host, if it ended something."""
         if self.block(by) != self._known[by]:
             self._add(f"{by}-gives-up", Moment.ENDS, by, None)
 
+    def _change(self, role: Role) -> Change:
+        before, after = self._known[role], self.block(role)
+        if before is not None and before.state is State.LISTEN and after != before:
+            before = None  # the listening socket stays: this is a new one
+        return Change(before, after)
+
     def _add(self, name: str, moment: Moment, by: Role, segment: Segment | None) -> None:
-        changes = {role: Change(self._known[role], self.block(role)) for role in Role}
+        changes = {role: self._change(role) for role in Role}
         self._known = {role: change.after for role, change in changes.items()}
         before, changed = self._before, frozenset[str]()
         if segment is not None:
@@ -250,29 +229,21 @@ class Stage:
                 segment,
                 by,
                 changed,
+                sockets=(self.sockets(Role.CLIENT), self.sockets(Role.SERVER)),
             )
         )
 
-    def _name(self, segment: Segment, by: Role) -> str:
-        """Return the name of a segment: its kind, and which of its kind in the lesson it is."""
-        known = (id(segment),)
-        if known in self._names:
-            return self._names[known]
-        # What takes no number is the same as before only if it acknowledges the same.
-        what = segment.length or (None if segment.ack is None else -int(segment.ack))
-        same = (by, int(segment.seq), int(segment.flags & ~Flags.PSH), what)
-        first = self._names.get(same)
-        base = first or kind(segment)
-        name = base if first is None else f"{base}-again"
-        self._kinds[name] += 1
-        name = name if self._kinds[name] == 1 else f"{name}-{self._kinds[name]}"
-        if first is None:
-            self._names[same] = name
-        self._names[known] = name
-        return name
 
-    def _loses(self, segment: Segment, _: Role) -> bool:
-        what = kind(segment)
-        self._kinds[f"sent {what}"] += 1
-        drops = self.conditions.drops
-        return (what, self._kinds[f"sent {what}"]) in drops or (what, 0) in drops
+def flooder(number: int) -> Endpoint:
+    """Return the forged sender of a SYN, from 0."""
+    return Endpoint.of(f"203.0.113.{10 + number}", 40000 + number)
+
+
+def played(part: Part) -> tuple[Scene, ...]:
+    """Return the scenes of a part; their names begin with its own."""
+    stage = Stage(part.conditions)
+    stage.perform(part.calls)
+    return tuple(
+        replace(each, part=part.name, name=f"{part.name}.{each.name}" if part.name else each.name)
+        for each in stage.play(part.seconds)
+    )

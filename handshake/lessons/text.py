@@ -99,6 +99,9 @@ class LessonText:
     intro: str = ""
     """What a text to read begins with."""
 
+    asides: dict[str, StepText] = field(default_factory=dict)
+    """The text of what only a real kernel shows, by part."""
+
 
 @dataclass(frozen=True, slots=True)
 class FieldText:
@@ -133,9 +136,9 @@ class ScreenText:
 @cache
 def screen_text(language: str) -> ScreenText:
     """Return the labels of the screens in one of `LANGUAGES`."""
-    read = _read("screens", language)
+    read = read_text("screens", language)
     fields = {
-        name: FieldText(each["name"], each["label"], _joined(each["text"]))
+        name: FieldText(each["name"], each["label"], joined(each["text"]))
         for name, each in read["fields"].items()
     }
     return ScreenText(language, read["screen"], fields, read["calls"])
@@ -144,12 +147,13 @@ def screen_text(language: str) -> ScreenText:
 @cache
 def lesson_text(name: str, language: str) -> LessonText:
     """Return the text of a lesson in one of `LANGUAGES`."""
-    read = _read(name, language)
+    read = read_text(name, language)
     return LessonText(
         title=read["title"],
         steps={each: _step(text) for each, text in read["steps"].items()},
         panes=tuple(_pane(text) for text in read.get("segments", ())),
-        intro=_joined(read.get("intro", "")),
+        intro=joined(read.get("intro", "")),
+        asides={each: _step(text) for each, text in read.get("asides", {}).items()},
     )
 
 
@@ -159,7 +163,8 @@ def shared_steps(language: str) -> LessonText:
     return lesson_text("what-if", language)
 
 
-def _read(folder: str, language: str) -> dict[str, Any]:
+def read_text(folder: str, language: str) -> dict[str, Any]:
+    """Return a file of texts as it stands."""
     path = files(__package__) / folder / f"{language}.toml"
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
@@ -168,23 +173,23 @@ def _step(read: dict[str, Any]) -> StepText:
     return StepText(
         short=read["short"],
         title=read["title"],
-        why=_joined(read["why"]),
+        why=joined(read["why"]),
         client=EndText(**read["client"]) if "client" in read else _NO_TEXT,
         server=EndText(**read["server"]) if "server" in read else _NO_TEXT,
         notes=read.get("notes", {}),
         inside=read.get("inside", {}),
         question=_question(read["question"]) if "question" in read else None,
-        more=_joined(read.get("more", "")),
+        more=joined(read.get("more", "")),
         figure=tuple(read.get("figure", "").strip("\n").splitlines()),
     )
 
 
 def _question(read: dict[str, Any]) -> Question:
     return Question(
-        ask=_joined(read["ask"]),
+        ask=joined(read["ask"]),
         choices=tuple(read.get("choices", ())),
         right=str(read["right"]),
-        because=tuple(_joined(each) for each in read["because"]),
+        because=tuple(joined(each) for each in read["because"]),
         section=read["section"],
     )
 
@@ -194,6 +199,6 @@ def _pane(read: dict[str, Any]) -> PaneText:
     return PaneText(read["title"], rows, read["section"])
 
 
-def _joined(text: str) -> str:
+def joined(text: str) -> str:
     """Return a paragraph without the line breaks of the file."""
     return " ".join(text.split())

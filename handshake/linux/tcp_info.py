@@ -10,7 +10,7 @@ from typing import Final, Self
 
 from handshake.tcp import State
 
-_STATES: Final = {
+STATES: Final = {
     1: State.ESTABLISHED,
     2: State.SYN_SENT,
     3: State.SYN_RECEIVED,
@@ -115,7 +115,7 @@ class TcpInfo:
         segs_out, segs_in = _pair(_SEGMENTS, octets, _SEGMENTS_AT)
         data_segs_in, data_segs_out = _pair(_SEGMENTS, octets, _DATA_SEGMENTS_AT)
         return cls(
-            state=_STATES[state],
+            state=STATES[state],
             retransmits=retransmits,
             timestamps=bool(options & _TIMESTAMPS),
             sack=bool(options & _SACK),

@@ -11,13 +11,16 @@ write them:
     {bits:rate}           bits per second likewise: "26.2 Mbit/s"
     {count:octets}        "1 octet", "12 octets"; of bytes, how many they are
     {count:n,segment}     "1 segment", "3 segments"; {count:n,copy,copies} names the plural
+    {count:count,packet}  the same with the thousands separated: "2,000 packets"
+    {end:end}             an end of a connection, "client" or "server", in the language
     {names:and}           "a", "a and b", "a, b and c"; {names:or} likewise
     {clauses:list}        "a; b; c"
     {name:quoted}         "'a b'", with what cannot be printed escaped
     {many:?A|B}           A if the value is true, else B; both may name other values in braces
     {share:.0%}           any format that Python knows
 
-A table may nest: the code `filtered` with the variant `signed` is the entry `filtered.signed`.
+A table may nest: the code `filtered` with the variant `signed` is the entry `filtered.signed`. Of a
+list, the entries are `code.0`, `code.1` (`entries`).
 A code has variants where its sentences differ as a whole; a clause more or less is `{...:?A|}`.
 What a value brings that cannot be printed is escaped (`handshake.escape`).
 """
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
 
 FAMILIES: Final = (
     *("diagnosis", "errors", "events", "findings"),
-    *("notes", "probe", "reasons", "serve", "verdicts", "watch"),
+    *("notes", "probe", "problems", "reasons", "screens", "serve", "verdicts", "watch"),
 )
 
 ENGLISH: Final = "en"
@@ -47,6 +50,12 @@ LANGUAGES: Final = (ENGLISH, "ko")
 
 _CONJUNCTIONS: Final = {"ko": {"and": "및", "or": "또는"}}
 """The words between the last two items of a list, where they are not the English ones."""
+
+_ENDS: Final = {"ko": {"client": "클라이언트", "server": "서버"}}
+"""The words for the ends of a connection, likewise."""
+
+_OCTETS: Final = {"ko": "{}옥텟"}
+"""A number of octets, likewise."""
 
 
 class Values(Protocol):
@@ -98,6 +107,13 @@ def table(family: str, language: str = ENGLISH) -> dict[str, str]:
     return found
 
 
+def entries(family: str, prefix: str, language: str = ENGLISH) -> list[tuple[str, str]]:
+    """Return the pairs of a table of pairs, in its order: what is explained, and the text."""
+    found = table(family, language)
+    codes = [each.removesuffix(".0") for each in found if each.startswith(f"{prefix}.")]
+    return [(found[f"{each}.0"], found[f"{each}.1"]) for each in codes if f"{each}.0" in found]
+
+
 def load(language: str = ENGLISH) -> None:
     """Read all tables now: a program that gives up its privileges may not be able to later."""
     for family in FAMILIES:
@@ -124,6 +140,11 @@ def rate(bits: float) -> str:
 def number(count: int, singular: str, plural: str = "") -> str:
     """Return a count and its noun: `1 segment`, `2 segments`."""
     return f"{count} {singular if count == 1 else plural or singular + 's'}"
+
+
+def count(number: int, singular: str, plural: str = "") -> str:
+    """Return a count and its noun, its thousands separated: `1 packet`, `2,000 packets`."""
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 
 def listed(items: Iterable[object], conjunction: str) -> str:
@@ -178,11 +199,19 @@ def _formatted(value: Any, spec: str, language: str) -> str:
         case ["rate"]:
             return rate(value)
         case ["octets"]:
-            return number(len(value) if isinstance(value, bytes) else value, "octet")
+            octets = len(value) if isinstance(value, bytes) else value
+            return (
+                _OCTETS[language].format(octets) if language in _OCTETS else number(octets, "octet")
+            )
         case ["n", *nouns]:
             return number(value, *nouns)
+        case ["count", *nouns]:
+            return count(value, *nouns)
+        case ["end"]:
+            return _ENDS.get(language, {}).get(str(value), str(value))
         case ["and" | "or" as conjunction]:
-            return listed(value, _CONJUNCTIONS.get(language, {}).get(conjunction, conjunction))
+            word = _CONJUNCTIONS.get(language, {}).get(conjunction, conjunction)
+            return listed((_formatted(each, "end", language) for each in value), word)
         case ["list"]:
             return "; ".join(map(str, value))
         case ["quoted"]:
@@ -194,5 +223,7 @@ def _flat(found: Mapping[str, Any], prefix: str) -> Iterable[tuple[str, str]]:
     for key, value in found.items():
         if isinstance(value, str):
             yield prefix + key, value
+        elif isinstance(value, list):
+            yield from ((f"{prefix}{key}.{at}", each) for at, each in enumerate(value))
         else:
             yield from _flat(value, f"{prefix}{key}.")

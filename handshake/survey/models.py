@@ -18,6 +18,7 @@ from handshake.survey.segment_columns import segments
 from handshake.survey.shapes import shapes
 from handshake.tcp.copy import changed
 from handshake.tracker import PairTracker, is_known_port, summarize
+from handshake.tracker.findings.offers import unscaled
 from handshake.tracker.zeek import Zeek
 from handshake.tracker.zeek.timeouts import sent_by_server
 from handshake.units import ACK_BIT, NS_PER_SECOND, SYN_BIT
@@ -37,6 +38,12 @@ _SUMS: Final = frozenset({"checksum-offload", "checksum-accepted", "bad-checksum
 
 _SAME: Final = (bool, str, Role)
 """Types of values in findings that are the same for all connections of a shape."""
+
+_OFFERED: Final = frozenset({"mss-low", "no-mss", "shift-above-14", "mptcp-refused"})
+"""Findings whose values are those of the SYNs' options, which are part of a shape."""
+
+_TIMED: Final = "no-window-scaling"
+"""The finding that names the round-trip time."""
 
 MOST_MODELS: Final = 8192
 """Shapes that are remembered, so that a flood of odd ones cannot fill the memory."""
@@ -256,6 +263,8 @@ def _placed(finding: Finding, parts: RecordParts) -> _PlacedFinding | None:
     if finding.frame not in parts.firsts:
         return None
     end = parts.firsts.index(finding.frame)
+    if finding.code in _OFFERED or finding.code == _TIMED:
+        return _PlacedFinding(finding, end, ())
     if finding.code not in _SUMS:
         same = all(isinstance(each, _SAME) for each in finding.values.values())
         return _PlacedFinding(finding, end, ()) if same else None
@@ -315,6 +324,9 @@ def _times(handshake: HandshakeRecord, parts: RecordParts) -> HandshakeRecord:
 
 def _found(placed: _PlacedFinding, parts: RecordParts) -> Finding:
     finding, frame = placed.finding, parts.firsts[placed.end]
+    if finding.code == _TIMED:
+        values = unscaled((parts.times[2] - parts.times[0]) / NS_PER_SECOND)
+        return changed(finding, frame=frame, values=values)
     if not placed.counted:
         return changed(finding, frame=frame)
     count = sum(parts.checked[each] for each in placed.counted)

@@ -45,7 +45,8 @@ def find_long(
     if not count:
         return None
     letters = found.write(count)
-    frames = RunFrames(source, records[base : base + count * size], keys[0])
+    right = not any(each.partial or each.wrong for each in start.ends)
+    frames = RunFrames(source, records[base : base + count * size], keys[0], right=right)
     ports = int.from_bytes(keys[0][-4:-2], "big"), int.from_bytes(keys[0][-2:], "big")
     return Run(count, *start.ends, int(seen.at[count - 1]), frames, ports, count, letters)
 

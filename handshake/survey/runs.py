@@ -6,6 +6,9 @@ tracker would ask every rule. All others go to the tracker one by one.
 
 from __future__ import annotations
 
+from copy import copy as copied
+from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from handshake.events import Role
@@ -19,7 +22,7 @@ from handshake.tcp.checksum import Checksum
 from handshake.units import ACK_BIT, MASK, PSH_BIT, SOONEST_TIMER, TCP
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from handshake.events.run import RunStart
     from handshake.packet.decode import Decoder
@@ -39,6 +42,9 @@ _LEAST: Final = 4
 
 _MOST: Final = 256
 """Segments of one run: its frames are kept while one of them may still be looked at."""
+
+_AHEAD: Final = (24, 96, 2 * _MOST)
+"""How many packets ahead copies are looked for, as long as all before are part of the run."""
 
 LONG: Final = 1024
 """Segments from which it may pay to look at them in columns."""
@@ -249,7 +255,8 @@ def _find(
         return None
     for index, each in enumerate(ends):
         each.nxt, each.ack, each.clock = nxt[index], acked[index], clocks[index]
-    frames = RunFrames(source, records[begin:base], client)
+    right = not any(each.partial or each.wrong for each in ends)
+    frames = RunFrames(source, records[begin:base], client, right=right)
     ports = int.from_bytes(client[-4:-2], "big"), int.from_bytes(client[-2:], "big")
     return Run(count, *ends, last, frames, ports, count, letters, sums=sums)
 
@@ -258,39 +265,54 @@ def _find_doubled(
     source: Source, records: bytes, base: int, start: RunStart, keys: tuple[bytes, bytes]
 ) -> Run | None:
     """Return the same of packets that are captured more than once."""
-    layout, hops, client = source.layout, start.hops, keys[0]
+    size, run = source.layout.record.size, None
+    originals = bytearray()
+    passing: list[tuple[tuple[Any, ...], bool]] = []
+    packets = _told_apart(source, records, base, start, keys[0])
+    for most in _AHEAD:
+        for at, fields, again in islice(packets, most - len(passing)):
+            passing.append((fields, again))
+            if not again:
+                originals += records[at : at + size]
+        begin = replace(start, client=copied(start.client), server=copied(start.server))
+        run = _find(source, bytes(originals), 0, begin, keys)
+        if run is None or run.count * size < len(originals) or len(passing) < most:
+            break
+    if run is not None:
+        _add_copies(run, source, keys[0], records[base:], passing)
+    return run
+
+
+def _told_apart(
+    source: Source, records: bytes, base: int, start: RunStart, client: bytes
+) -> Iterator[tuple[int, tuple[Any, ...], bool]]:
+    """Yield where each packet is, its fields, and whether it is a copy, as far as that is sure."""
+    layout, hops = source.layout, start.hops
     size, four = layout.record.size, layout is V4
-    originals, passing = bytearray(), []
     # The last packet of each end that is no copy: its fields, and where it is; and its
     # identification.
     last: list[tuple[tuple[Any, ...], int] | None] = [None, None]
     numbers = [each.number for each in start.ends]
     at = base
-    chosen = memoryview(records)[base : base + 2 * _MOST * size]
-    for fields in layout.segment.iter_unpack(chosen):
+    for fields in layout.segment.iter_unpack(memoryview(records)[base:]):
         me = 0 if fields[7] == client else 1
         before, constant = last[me], start.ends[me].constant
-        copy = (
+        if (
             before is not None
             # endpoints, SEQ, ACK and control bits
             and before[0][7:11] == fields[7:11]
             and _is_copy(layout, records, before, (fields, at), hops, constant=constant)
-        )
-        if before is not None and copy:
+        ):
             if _length(layout, fields):
                 hops = before[0][6] - fields[6]
+            yield at, fields, True
         else:
             number = fields[5] if four else 0
             if number and number == numbers[me] and not constant:
-                break  # from here on identifications tell nothing
+                return  # from here on identifications tell nothing
             last[me], numbers[me] = (fields, at), number
-            originals += records[at : at + size]
-        passing.append((fields, copy))
+            yield at, fields, False
         at += size
-    run = _find(source, bytes(originals), 0, start, keys)
-    if run is not None:
-        _add_copies(run, source, client, records[base:], passing)
-    return run
 
 
 def _is_copy(

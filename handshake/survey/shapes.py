@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from handshake.packet.packed_frames import HEAD, TIMESTAMPS
+from handshake.events.run import PAUSE
+from handshake.packet.packed_frames import HEAD, TIMESTAMPS, V4
 from handshake.survey.segment_columns import DAMAGED, KINDS, PARTIAL, RIGHT, UNKNOWN, ZERO
 from handshake.units import ACK_BIT, FIN_BIT, NS_PER_SECOND, PSH_BIT, RST_BIT, SYN_BIT
 
@@ -28,7 +29,8 @@ _QUICK: Final = NS_PER_SECOND
 """Nanoseconds from which the time of a handshake may lead to a finding."""
 
 _LONG: Final = 5 * NS_PER_SECOND
-"""Nanoseconds of inactivity from which a rule depends on time (the shortest: Zeek's timeouts)."""
+"""Nanoseconds of inactivity from which a rule depends on time while a connection opens or closes
+(the shortest: Zeek's timeouts)."""
 
 _SOONEST: Final = NS_PER_SECOND // 5
 """Nanoseconds before which no retransmission timer expires (Linux TCP_RTO_MIN)."""
@@ -40,6 +42,9 @@ _TIMED: Final = 32
 _PLAIN: Final = 20
 """Octets of a header with timestamps alone, and without options."""
 
+_SACK: Final = 0x0101050A
+"""The first four octets of options that are one SACK block alone."""
+
 _OPTIONS: Final = 40
 _MOST_MARKS: Final = 40
 _FEW_TIMES: Final = 2
@@ -49,9 +54,24 @@ _FAR: Final = 1 << 62
 _FEWEST: Final = 3
 _POWERS: Final = [10**power for power in range(8)]
 
-(_MARK, _ME, _PAYLOAD, _GAIN, _DUE, _WHOLE, _GAP, _AGAIN, _FIN, _RST, _ENDING) = (
-    1 << bit for bit in range(11)
-)
+(
+    _MARK,
+    _ME,
+    _PAYLOAD,
+    _GAIN,
+    _DUE,
+    _WHOLE,
+    _GAP,
+    _AGAIN,
+    _FIN,
+    _RST,
+    _ENDING,
+    _CROSSING,
+    _BARE,
+    _ALIVE,
+    _REPEATS,
+    _MOVED,
+) = (1 << bit for bit in range(16))
 """What a mark says of its segment."""
 
 
@@ -254,19 +274,56 @@ class _SegmentView:
         gain = np.where(fresh, seen.ack - seen.seq[other], gain)
         self._gain = np.where(third, 1, gain)
         self._all = seen.ack == self._sent
+        self._crossing = self._fin & (seen.ack == self._sent - 1) & (gain == 0)
         self._ending = _first(seen, places, self._fin | self._rst)[flow]
         self._fins = [_first(seen, places, self._fin & (me == end_))[flow] for end_ in (0, 1)]
         self._again = (seen.seq != self.due) & (mine >= 0)
+        self._alive = self._keeping_alive()
+        """The keep-alives, and what answers them."""
+
+        self._acks_again = self._acknowledging_again() & ~self._alive
+        """The ACKs that repeat the one before, perhaps with another window."""
+
+    def _keeping_alive(self) -> Column:
+        """Return which segments are a keep-alive of an idle end that has an answer, or that answer.
+
+        Neither tells anything new, also not of the window.
+        """
+        seen, places = self._seen, self._places
+        same = self._any & (self._gain == 0) & (seen.window == seen.window[self._mine])
+        same &= self._opened & (self._since > 2) & (places < self._ending)
+        asks = same & (seen.payload == 1) & (seen.seq == self.due - 1) & (self._acked == self.due)
+        asks &= seen.at - seen.at[places - 1] >= _SOONEST
+        answers = same & (seen.payload == 0) & (seen.seq == self.due) & self._all
+        answers &= asks[places - 1] & (seen.me != seen.me[places - 1])
+        found: Column = answers | (asks & np.append(answers[1:], False))
+        return found
+
+    def _acknowledging_again(self) -> Column:
+        """Return which pure ACKs repeat the last one of their end, and are no copy of it."""
+        seen, mine = self._seen, self._mine
+        found = self._any & (self._gain == 0) & (seen.payload == 0) & (seen.seq == self.due)
+        found &= self._opened & (self._since > 2) & (self._places < self._ending)
+        # The one before is the only one that it repeats.
+        found &= (self._gain[mine] > 0) | (seen.payload[mine] > 0)
+        if seen.layout is V4:
+            found &= (seen.ident == 0) | (seen.ident != seen.ident[mine])
+        again: Column = found
+        return again
 
     def unusual(self) -> Column:
         """Return which segments have something unusual."""
         seen, fin, rst = self._seen, self._fin, self._rst
         me, payload, gain, flags = seen.me, seen.payload, self._gain, seen.bits & _EXACT
+        data = payload > 0
         places, at, since = self._places, seen.at, self._since
         opening = self._opened & (since < 2)
         follows = since > 0
         silence = np.where(follows, at - at[places - 1], 0)
-        usual = (silence >= 0) & (silence < _LONG) & (seen.urgent == 0) & (payload >= 0)
+        # While both ends are open, only a longer silence means something.
+        calm = (since > 2) & (places <= self._ending)
+        usual = (silence >= 0) & (silence < np.where(calm, PAUSE, _LONG))
+        usual &= (seen.urgent == 0) & (payload >= 0)
         usual &= seen.captured >= seen.layout.tcp + seen.header
         usual &= seen.wire >= seen.layout.tcp + seen.header + payload
         usual &= seen.ttl == seen.ttl[np.where(self._first == _FAR, 0, self._first)]
@@ -275,22 +332,26 @@ class _SegmentView:
         plain = (flags & ~(PSH_BIT | FIN_BIT) == ACK_BIT) & (seen.window > 0)
         sure = (self._clock - np.where(self._any, self._clock[self._mine], self._clock)) & _SIGN
         stamped = (seen.header == _TIMED) & (seen.option == TIMESTAMPS) & (sure == 0)
-        plain &= np.where(self._timed, stamped, seen.header == _PLAIN)
-        plain |= rst & (flags == RST_BIT | ACK_BIT) & (seen.header == _PLAIN) & (payload == 0)
+        plain &= np.where(self._timed, stamped, (seen.header == _PLAIN) | self._reports_octet())
+        bare = flags == RST_BIT
+        plain |= rst & (bare | (flags == RST_BIT | ACK_BIT)) & (seen.header == _PLAIN) & ~data
         usual &= plain | opening
         # Numbers.
-        ordered = (seen.seq == self.due) | (self._again & self._repeats(silence))
-        ordered &= (seen.ack > 0) & (gain >= 0) & ((seen.ack <= self._sent) | (self._other < 0))
+        ordered = (seen.seq == self.due) | (self._again & self._repeats(silence)) | self._alive
+        known = (seen.ack > 0) & (gain >= 0) & ((seen.ack <= self._sent) | (self._other < 0))
+        ordered &= known | bare
         ahead = self._end - self._acked
         ordered &= ahead <= np.where(self._other >= 0, _MOST_UNACKNOWLEDGED, _FAR)
         usual &= ordered | opening
-        usual &= (payload > 0) | (gain > 0) | fin | rst | opening | ~follows
+        told = self._alive | self._acks_again
+        usual &= data | (gain > 0) | fin | rst | opening | ~follows | told
         fresh = ~self._opened & ~self._any & (self._other >= 0)
         usual &= ~fresh | self._all | ((gain == 0) & (since == 1))
         # The end.
         mine, others = (np.where(me == each, *self._fins) for each in (0, 1))
-        usual &= ~((places > mine) & ((payload > 0) | fin))
-        usual &= ~(fin & (places > others) & ~self._all)
+        usual &= ~((places > mine) & (data | fin))
+        # Of two FINs that cross, the second acknowledges all but the first.
+        usual &= ~(fin & (places > others) & ~self._all) | self._crossing
         ended = places >= self._ending
         last = np.where(ended, at[np.minimum(self._ending, len(at) - 1)], at)
         usual &= at - last < _LONG
@@ -300,6 +361,14 @@ class _SegmentView:
         usual &= ~rst | ((places == self._ending) & self._is_last() & ~silent)
         found: Column = ~usual
         return found
+
+    def _reports_octet(self) -> Column:
+        """Return which answers to a keep-alive report its octet, by a SACK block (RFC 2883)."""
+        seen = self._seen
+        found = self._alive & (seen.header == _TIMED) & (seen.option == _SACK)
+        found &= (seen.clock == self._sent - 1) & (seen.echo == self._sent)
+        reports: Column = found & (seen.payload == 0)
+        return reports
 
     def _repeats(self, silence: Column) -> Column:
         """Return which segments are the last data of their sender again, after a timeout.
@@ -377,6 +446,8 @@ class _SegmentView:
             first
             | gaps
             | self._again
+            | self._alive
+            | self._acks_again
             | ending
             | (data & ~free)
             | (self._opened & (self._since < 3))
@@ -384,4 +455,8 @@ class _SegmentView:
         said = _MARK | me * _ME | data * _PAYLOAD | (gain > 0) * _GAIN | self._all * _DUE
         said = said | seen.whole * _WHOLE | gaps * _GAP | self._again * _AGAIN
         said = said | self._fin * _FIN | self._rst * _RST | ending * _ENDING
+        said = said | self._crossing * _CROSSING
+        said = said | (seen.bits & (RST_BIT | ACK_BIT) == RST_BIT) * _BARE | self._alive * _ALIVE
+        moved = seen.window != seen.window[self._mine]
+        said = said | self._acks_again * _REPEATS | (self._acks_again & moved) * _MOVED
         return np.where(mark, said, 0), mixed

@@ -139,7 +139,9 @@ class ControlBlock:
         block = self._sent_syn(seg) if seg.syn else self
         snd = block.snd
         if snd.nxt is None or snd.nxt < seg.end:
-            snd = changed(snd, una=snd.una or seg.seq, nxt=seg.end)
+            # By place, here and below, as `changed` takes twice as long.
+            una = snd.una or seg.seq
+            snd = SendSpace(snd.iss, una, seg.end, snd.wnd, snd.wl1, snd.wl2, snd.max_wnd)
         rcv, acked = block.rcv, block.last_ack_sent
         # The window in a SYN is never scaled (RFC 7323 section 2.2).
         shift = 0 if seg.syn else block.rcv_shift
@@ -150,9 +152,9 @@ class ControlBlock:
             if acked is None or acked < seg.ack:
                 acked = seg.ack
         if nxt is not rcv.nxt or wnd != rcv.wnd:
-            rcv = changed(rcv, nxt=nxt, wnd=wnd)
+            rcv = ReceiveSpace(rcv.irs, nxt, wnd, rcv.held, rcv.fin)
         if snd is not block.snd or rcv is not block.rcv or acked is not block.last_ack_sent:
-            block = changed(block, snd=snd, rcv=rcv, last_ack_sent=acked)
+            block = block._next(block.state, snd, rcv, block.ts_recent, acked)
         if seg.fin and block.fin is None:
             block = changed(block, fin=seg.end - 1).after(Input.CLOSE)
         return block
@@ -209,7 +211,23 @@ class ControlBlock:
                 state = after(state, Input.RECV_FIN, passive=self.passive)
         if snd is self.snd and rcv is self.rcv and clock == self.ts_recent and state is self.state:
             return self
-        return changed(self, state=state, snd=snd, rcv=rcv, ts_recent=clock)
+        return self._next(state, snd, rcv, clock, self.last_ack_sent)
+
+    def _next(
+        self,
+        state: State,
+        snd: SendSpace,
+        rcv: ReceiveSpace,
+        ts_recent: int | None,
+        last_ack_sent: Seq | None,
+    ) -> ControlBlock:
+        """Return the block with what a segment may change; by place, for speed."""
+        # fmt: off
+        return ControlBlock(
+            self.local, self.remote, state, snd, rcv, self.passive, self.offered, self.peer_offered,
+            self.fin, ts_recent, last_ack_sent, self.inferred,
+        )
+        # fmt: on
 
     def acceptable(self, seg: Segment) -> bool:
         """Whether section 3.10.7 lets the numbers of `seg` change anything here.

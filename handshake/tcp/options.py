@@ -142,7 +142,7 @@ _DSS: Final = 2
 class Options:
     """All options of one header. Iterating gives each `Option` in the order found."""
 
-    __slots__ = ("_clocks", "_found", "raw")
+    __slots__ = ("_clocks", "_data", "_found", "raw")
 
     raw: bytes
     """The octets between the fixed header and the payload, as far as they were captured."""
@@ -150,6 +150,7 @@ class Options:
     def __init__(self, raw: bytes = b"") -> None:
         self.raw = raw
         self._found: tuple[Option, ...] | None = None
+        self._data: dict[int, bytes] | None = None
         self._clocks: Timestamps | None = _UNREAD
 
     @classmethod
@@ -183,15 +184,15 @@ class Options:
 
     def data(self, kind: int) -> bytes | None:
         """Return the data of the last well-formed option of this kind, as Linux takes it."""
-        data = None
-        for option in self if self.raw else ():
-            if option.kind == kind and option.problem is None:
-                data = option.data
-        return data
+        if self._data is None:
+            self._data = {each.kind: each.data for each in self if each.problem is None}
+        return self._data.get(kind)
 
     @property
     def malformed(self) -> tuple[Option, ...]:
         """Those that could not be read, each with its `problem`."""
+        if not self.raw or self._is_aligned:
+            return ()
         return tuple(option for option in self if option.problem is not None)
 
     @property
@@ -218,8 +219,13 @@ class Options:
             self._clocks = self._timestamps() if self.raw else None
         return self._clocks
 
+    @property
+    def _is_aligned(self) -> bool:
+        """Whether they are timestamps alone, as nearly all senders pad them."""
+        return len(self.raw) == _ALIGNED_OCTETS and self.raw.startswith(_ALIGNED)
+
     def _timestamps(self) -> Timestamps | None:
-        if len(self.raw) == _ALIGNED_OCTETS and self.raw.startswith(_ALIGNED):
+        if self._is_aligned:
             return Timestamps(*_CLOCKS(self.raw, len(_ALIGNED)))
         data = self.data(Kind.TIMESTAMPS)
         if data is None:
@@ -322,3 +328,34 @@ def option(kind: int, data: bytes) -> bytes:
     if kind in (Kind.END, Kind.NOP):
         return bytes((kind,))
     return bytes((kind, 2 + len(data))) + data
+
+
+def in_order(
+    *,
+    signature: bytes = b"",
+    segment_size: int | None = None,
+    sack: bool = False,
+    clocks: Timestamps | None = None,
+    shift: int | None = None,
+    cookie: bytes | None = None,
+) -> bytes:
+    """Return these options in the order of Linux, which middleboxes know.
+
+    Padding precedes the option that it aligns; None is no such option. `signature` is all of the
+    MD5 option, which stands first.
+    """
+    parts = [signature and nop() * 2 + signature]
+    if segment_size is not None:
+        parts.append(mss(segment_size))
+    if sack:
+        parts += [sack_permitted()] if clocks else [nop(), nop(), sack_permitted()]
+    elif clocks:
+        parts += [nop(), nop()]
+    if clocks:
+        parts.append(timestamps(*clocks))
+    if shift is not None:
+        parts += [nop(), window_scale(shift)]
+    if cookie is not None:
+        parts.append(fast_open(cookie))
+        parts.append(nop() * (-sum(map(len, parts)) % 4))
+    return b"".join(parts)

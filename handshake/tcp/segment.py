@@ -78,7 +78,7 @@ _IN_ORDER: Final = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Endpoint:
     """An address and a port: one end of a connection. An IPv6 address may carry its scope."""
 
@@ -97,6 +97,14 @@ class Endpoint:
     def version(self) -> int:
         """4 or 6."""
         return self.address.version
+
+    def __eq__(self, other: object) -> bool:
+        # Of two ends the ports differ nearly always, and addresses compare slowly.
+        if self is other:
+            return True
+        if not isinstance(other, Endpoint):
+            return NotImplemented
+        return self.port == other.port and self.address == other.address
 
     def __hash__(self) -> int:
         return self._hash
@@ -188,15 +196,16 @@ class Segment:
             object.__setattr__(self, "data_offset", 5 + (len(self.options.raw) + 3) // 4)
         if self.ack_field < 0:
             object.__setattr__(self, "ack_field", 0 if self.ack is None else int(self.ack))
-        bits, put = int(self.flags), object.__setattr__
+        bits = int(self.flags)
         length = self.payload_length + (bits >> 1 & 1) + (bits & 1)
-        put(self, "syn", bits & SYN_BIT != 0)
-        put(self, "fin", bits & FIN_BIT != 0)
-        put(self, "rst", bits & RST_BIT != 0)
-        put(self, "length", length)
-        put(self, "end", self.seq + length)
-        short = self.data_offset < _LEAST_OFFSET
-        put(self, "bogus", short or any(map(_is_impossible, self.problems)))
+        short, problems = self.data_offset < _LEAST_OFFSET, self.problems
+        # They are frozen for mypy alone (`tcp.copy.value`).
+        self.syn = bits & SYN_BIT != 0  # type: ignore[misc]
+        self.fin = bits & FIN_BIT != 0  # type: ignore[misc]
+        self.rst = bits & RST_BIT != 0  # type: ignore[misc]
+        self.length = length  # type: ignore[misc]
+        self.end = self.seq + length if length else self.seq  # type: ignore[misc]
+        self.bogus = short or (bool(problems) and any(map(_is_impossible, problems)))  # type: ignore[misc]
 
     @classmethod
     def parse(

@@ -286,11 +286,11 @@ def _step(connection: Connection, observed: Observed, judgment: Judgment | None)
     )
     first = connection.first or observed
     return Step(
-        stream=connection.number,
-        index=connection.segments + 1,
-        observed=observed,
-        since_start=observed.at - first.at,
-        by=sender.role,
+        connection.number,
+        connection.segments + 1,
+        observed,
+        observed.at - first.at,
+        sender.role,
         sender=context.sent,
         receiver=Change(before, after),
         events=tuple(classify(context)),

@@ -16,7 +16,7 @@ from handshake.tracker.segment_events import flow, opening
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Iterator
 
     from handshake.events import Copy
     from handshake.tcp import ControlBlock, Segment
@@ -26,35 +26,46 @@ if TYPE_CHECKING:
 _OVER = (State.CLOSED, State.TIME_WAIT)
 
 
-def classify(seen: SegmentContext) -> Iterator[ev.Event]:
-    """Yield the events of one segment: this changes nothing, `Connection.apply` does."""
+def classify(seen: SegmentContext) -> list[ev.Event]:
+    """Return the events of one segment: this changes nothing, `Connection.apply` does."""
     seg, connection, aborted = seen.seg, seen.connection, False
-    if not connection.segments:
-        if connection.reused is not None:
-            yield ev.PortReused(connection.reused)
-        if seg.syn_cleared and not seg.bogus:
-            yield ev.SynCleared(seen.by)
-        elif not (seg.syn or seg.bogus):
-            yield ev.MidStream(connection.roles == "guess")
+    found = [] if connection.segments else _begun(seen)
     if seg.bogus:
-        yield from _unreadable(seen)
-        return
+        found += _unreadable(seen)
+        return found
     if seen.copy is not None:
-        yield _copied(seen, seen.copy)
-        return
+        found.append(_copied(seen, seen.copy))
+        return found
     if seen.sender.reset is not None and seen.sender.disproves_reset(seen.observed):
-        yield ev.ResetDisproved(seen.by, seen.sender.reset.observed.frame)
+        found.append(ev.ResetDisproved(seen.by, seen.sender.reset.observed.frame))
     if seg.rst:
-        aborted = yield from _reset(seen)
-    elif seg.syn:
-        if not connection.is_stray(seen.sender, seg):
-            yield from opening(seen)
-    else:
-        yield from flow(seen)
-    yield from _dropped(seen)
-    yield from _fate(seen)
-    yield from _milestones(seen, aborted=aborted)
-    yield from _unreadable(seen)
+        aborted, events = _reset(seen)
+        found += events
+    elif not seg.syn:
+        flow(seen, found)
+    elif not connection.is_stray(seen.sender, seg):
+        found += opening(seen)
+    if seen.received.after is seen.received.before:
+        found += _dropped(seen)
+    if seen.judgment is not None:
+        found += _fate(seen)
+    _reach(seen, found, aborted=aborted)
+    if seg.problems or seen.observed.checksum_ok is False:
+        found += _unreadable(seen)
+    return found
+
+
+def _begun(seen: SegmentContext) -> list[ev.Event]:
+    """Return what the first segment of a connection tells of its begin."""
+    seg, connection = seen.seg, seen.connection
+    found: list[ev.Event] = []
+    if connection.reused is not None:
+        found.append(ev.PortReused(connection.reused))
+    if seg.syn_cleared and not seg.bogus:
+        found.append(ev.SynCleared(seen.by))
+    elif not (seg.syn or seg.bogus):
+        found.append(ev.MidStream(connection.roles == "guess"))
+    return found
 
 
 def _copied(seen: SegmentContext, copy: Copy) -> ev.Copied:
@@ -91,32 +102,27 @@ def _unreadable(seen: SegmentContext) -> Iterator[ev.Event]:
         yield ev.BadChecksum(kind(seen.observed) is Checksum.PARTIAL)
 
 
-def _reset(seen: SegmentContext) -> Generator[ev.Event, None, bool]:
-    """Yield what a RST did; return whether it ended the connection."""
+def _reset(seen: SegmentContext) -> tuple[bool, list[ev.Event]]:
+    """Return whether a RST ended the connection, and what it did."""
     block, syn, judgment = seen.received.before, seen.receiver.syn, seen.judgment
     if seen.damaged:
-        return False
+        return False, []
     if judgment is not None and judgment.forged:
         frame = None if judgment.proof is None else judgment.proof.frame
-        yield ev.ResetForged(seen.by, frame, seen.received.any)
-        return is_end(seen.received)
+        return is_end(seen.received), [ev.ResetForged(seen.by, frame, seen.received.any)]
     if (
         not seen.rejected_reset
         and seen.sent.before == seen.sent.after
         and seen.sent.before is not None
     ):
         asks = block is not None and block.state is State.SYN_SENT
-        yield ev.StrayReset(seen.by, seen.seg.ack is not None and not asks)
-        return False
+        return False, [ev.StrayReset(seen.by, seen.seg.ack is not None and not asks)]
     waits = block is not None and block.state is State.SYN_SENT
     if waits and syn is not None and seen.sender.syn_ack is None and seen.received.any:
-        yield ev.Refused(seen.by, seen.since(syn))
-        return False
+        return False, [ev.Refused(seen.by, seen.since(syn))]
     if seen.rejected_reset:
-        yield ev.ResetRefused(seen.by, bool(seen.observed.outgoing))
-        return False
-    yield ev.Aborted(seen.by)
-    return is_end(seen.received)
+        return False, [ev.ResetRefused(seen.by, bool(seen.observed.outgoing))]
+    return is_end(seen.received), [ev.Aborted(seen.by)]
 
 
 def _answered(connection: Connection, at: int) -> float | None:
@@ -131,7 +137,7 @@ def _dropped(seen: SegmentContext) -> Iterator[ev.Event]:
     """Yield why the receiver must not act on the segment, where its rules forbid it."""
     block, seg = seen.received.before, seen.seg
     # Only what is acceptable changes the receiver.
-    if block is None or seen.received.after is not block or block.acceptable(seg):
+    if block is None or block.acceptable(seg):
         return
     if seg.syn and seg.ack is None and not seg.rst and block.state is State.CLOSED:
         # Whether a program listens there, only an answer tells.
@@ -142,34 +148,30 @@ def _dropped(seen: SegmentContext) -> Iterator[ev.Event]:
     yield ev.Dropped(seen.by, why_not(block, seg))
 
 
-def _milestones(seen: SegmentContext, *, aborted: bool) -> Iterator[ev.Event]:
-    """Yield the state that both ends together have reached with this segment."""
+def _reach(seen: SegmentContext, found: list[ev.Event], *, aborted: bool) -> None:
+    """Add the state that both ends together have reached with this segment."""
     connection, client, server = seen.connection, seen.after(Role.CLIENT), seen.after(Role.SERVER)
     if client is None or server is None:
         return
-    states = (client.state, server.state)
-    syn = connection.client.syn
-    opened = syn or connection.client.syn_ack or connection.server.syn_ack
-    if (
-        connection.final_ack is None
-        and opened is not None
-        and all(state.synchronized for state in states)
-    ):
-        timed = syn is not None and seen.observed.at >= syn.last.at
-        if syn is None or not timed:
-            yield ev.Established(None)
-        else:
-            yield ev.Established(seen.since(syn), _answered(connection, seen.observed.at))
-    before = seen.sent.before
+    if connection.final_ack is None and client.state.synchronized and server.state.synchronized:
+        syn = connection.client.syn
+        if syn is not None and seen.observed.at >= syn.last.at:
+            answered = _answered(connection, seen.observed.at)
+            found.append(ev.Established(seen.since(syn), answered))
+        elif syn or connection.client.syn_ack or connection.server.syn_ack:
+            found.append(ev.Established(None))
+    if client.fin is None and server.fin is None:
+        return
+    before, states = seen.sent.before, (client.state, server.state)
     first = before is None or before.fin is None
     if State.CLOSING in states and seen.seg.fin and first:
-        yield ev.SimultaneousClose()
+        found.append(ev.SimultaneousClose())
     if aborted or connection.closed or connection.reset_by is not None:
         return
     fins = client.fin is not None and server.fin is not None
     if fins and all(state in _OVER for state in states):
         waiting = zip((Role.CLIENT, Role.SERVER), states, strict=True)
-        yield ev.Closed(tuple(role for role, state in waiting if state is State.TIME_WAIT))
+        found.append(ev.Closed(tuple(role for role, state in waiting if state is State.TIME_WAIT)))
 
 
 def _is_old(block: ControlBlock, seg: Segment) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
 from handshake import events as ev
+from handshake.drawn import html_of
 from handshake.events import Role
 from handshake.tcp import Seq, State
 from handshake.tcp.checksum import Checksum, Damaged, kind
@@ -33,6 +34,21 @@ if TYPE_CHECKING:
 _RECENT: Final = 8
 """Transmissions remembered of one SYN: a Linux host gives up after seven."""
 
+
+_CHANGING: Final = frozenset(
+    {
+        ev.SynCleared,
+        ev.SimultaneousOpen,
+        ev.Established,
+        ev.Refused,
+        ev.Aborted,
+        ev.ResetDisproved,
+        ev.StrayReset,
+        ev.Closed,
+        ev.Dropped,
+    }
+)
+"""The events that change what is kept of a connection."""
 
 _LATE: Final = 1_000_000
 """Nanoseconds after a RST from which a segment of its sender is not just out of order."""
@@ -283,6 +299,9 @@ class Connection:
     wire: Analysis = field(init=False)
     """The same with copies: the same object until a copy comes."""
 
+    def _repr_html_(self) -> str:
+        return html_of(self)
+
     def __post_init__(self) -> None:
         self.analysis = self.wire = Analysis(reused=self.reused is not None)
 
@@ -350,7 +369,8 @@ class Connection:
         if self.final_ack is None and before is not None and step.observed.at < before.at:
             self.stepped = True
         for event in step.events:
-            self._apply(event, step, receiver)
+            if type(event) in _CHANGING:
+                self._apply(event, step, receiver)
 
     def skip(self, run: Run) -> None:
         """Change the connection and its ends as the segments of a run do."""

@@ -105,11 +105,12 @@ class CopyFinder:
             mine.count += passed.segments
             mine.constant |= passed.repeats
             sent[role] = mine.count - sum(by is role for _, by, _, _ in tail)
+        packed = run.packed
         for place, by, key, number in tail:
-            mine, other = self._ends[by is Role.CLIENT], sent[by.other]
+            mine, other = self._ends[by is Role.CLIENT], by.other
             sent[by] += 1
             mine.number, mine.key = number, key
-            mine.recent[key] = ((_Packet(run.packed, place), other),)
+            mine.recent[key] = ((_Packet(packed, place), sent[other]),)
             if len(mine.recent) > _REMEMBERED:
                 del mine.recent[next(iter(mine.recent))]
 

@@ -29,6 +29,7 @@ def start_of(connection: Connection) -> RunStart | None:
         or (connection.last is not last and not doubled)
         or client.endpoint == server.endpoint
         or not analysis.settled
+        or not (_in_order(client.numbers) and _in_order(server.numbers))
     ):
         return None
     opening = client.syn or client.syn_ack or server.syn or server.syn_ack
@@ -68,7 +69,6 @@ def _sender(end: End, peer: End) -> RunEnd | None:
         or theirs.rcv.nxt is None
         or snd.una is None
         or int(snd.una) != ack
-        or not _in_order(numbers)
         or int(mine.snd.nxt) != nxt
         or int(theirs.rcv.nxt) != nxt
     ):

@@ -112,46 +112,50 @@ def _carried(syn: Transmission, answer: Segment) -> int:
 _NOTHING_NEW = DUPLICATE_ACK | KEEP_ALIVE_ACK | WINDOW_UPDATE
 
 
-def flow(seen: SegmentContext) -> Iterator[ev.Event]:
-    """Yield what a segment without SYN or RST did."""
-    yield from _numbers(seen)
-    before = seen.sent.before
-    if seen.seg.fin and (before is None or before.fin is None):
+def flow(seen: SegmentContext, found: list[ev.Event]) -> None:
+    """Add what a segment without SYN or RST did."""
+    seg, marks, before = seen.seg, seen.marks, seen.sent.before
+    if seg.length or marks or seen.sender.numbers.octets.gap:
+        _numbers(seen, found)
+    if seg.fin and (before is None or before.fin is None):
         peer = seen.received.before
-        yield ev.FinSent(seen.by, first=peer is None or peer.fin is None)
-    if seen.marks & ZERO_WINDOW:
-        yield ev.WindowClosed(seen.by, before is not None and before.rcv.fin is not None)
-    if seen.seg.ack is None or seen.marks & KEEP_ALIVE:
+        found.append(ev.FinSent(seen.by, first=peer is None or peer.fin is None))
+    if marks & ZERO_WINDOW:
+        found.append(ev.WindowClosed(seen.by, before is not None and before.rcv.fin is not None))
+    if seg.ack is None or marks & KEEP_ALIVE:
         # A keep-alive or window probe repeats its sender's last ACK: that acknowledges nothing.
         return
-    if seen.seg.source == seen.seg.destination:
-        yield from _acknowledged_itself(seen)
+    if seg.source == seg.destination:
+        found += _acknowledged_itself(seen)
         return
-    answers = [] if seen.marks & _NOTHING_NEW else list(_acknowledged(seen))
-    yield from answers or _repeated(seen)
+    known = len(found)
+    if not marks & _NOTHING_NEW:
+        found += _acknowledged(seen)
+    if len(found) == known:
+        found += _repeated(seen)
 
 
-def _numbers(seen: SegmentContext) -> Iterator[ev.Event]:
-    """Yield what follows from its sequence numbers: new data, old data, a gap."""
+def _numbers(seen: SegmentContext, found: list[ev.Event]) -> None:
+    """Add what follows from its sequence numbers: new data, old data, a gap."""
     seg, octets, marks = seen.seg, seen.sender.numbers.octets, seen.marks
     if marks & KEEP_ALIVE:
         full = seen.received.before is not None and seen.received.before.rcv.wnd == 0
         pending = seg.payload_length > 0 and _is_pending(seen)
-        yield ev.WindowProbe(seen.by) if full else ev.KeepAlive(seen.by, pending)
+        found.append(ev.WindowProbe(seen.by) if full else ev.KeepAlive(seen.by, pending))
         return
     if octets.gap:
-        yield ev.GapSeen(seen.by, octets.gap)
+        found.append(ev.GapSeen(seen.by, octets.gap))
     again = seg.payload_length - octets.ahead - octets.filled
     if marks & OUT_OF_ORDER:
         if seg.length > octets.ahead:
-            yield ev.FilledGap(seen.by, seg.length - octets.ahead, again)
+            found.append(ev.FilledGap(seen.by, seg.length - octets.ahead, again))
     elif marks & SENT_AGAIN:
         before = seen.sent.before
         repeated = before is not None and before.fin is not None
         fin = seg.fin and (repeated or not (again or octets.filled))
-        yield ev.Retransmitted(seen.by, again + fin, fin, octets.filled)
+        found.append(ev.Retransmitted(seen.by, again + fin, fin, octets.filled))
     if octets.ahead:
-        yield ev.DataSent(seen.by, octets.ahead)
+        found.append(ev.DataSent(seen.by, octets.ahead))
 
 
 def _acknowledged_itself(seen: SegmentContext) -> Iterator[ev.Event]:

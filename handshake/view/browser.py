@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from rich.cells import cell_len
 from rich.console import Group
 
 from handshake.query.problems import is_wrong
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from handshake.events import Step
     from handshake.query.totals import OutcomeTotals
     from handshake.record import Record
+    from handshake.view.glyphs import Glyphs
     from handshake.view.prompt import Prompt
     from handshake.view.strip import Strip
     from handshake.view.table import Table
@@ -92,6 +94,9 @@ class Browser:
 
     problem: str = ""
     """What is wrong with what was typed, or cannot be done."""
+
+    notice: str = ""
+    """What was done."""
 
     strip: Strip | None = None
     """The failures along the time."""
@@ -166,6 +171,8 @@ class Browser:
         if self.problem:
             # It says what is wrong and what to write instead: it takes the room it needs.
             foot += _problem(self.problem, width, "bad")
+        elif self.notice:
+            foot += _problem(self.notice, width, "ok")
         elif self.prompt is None or not self.prompt.choices:
             foot.append(summary_line(self.totals, width))
         if self.prompt is not None:
@@ -176,13 +183,13 @@ class Browser:
         glyphs = self.table.glyphs
         first, last = record.frames
         name = ends(record, glyphs)
-        frames = f"packets {first}-{last}"
+        frames = glyphs.say("list.packets", first=first, last=last)
         if self.captures > 1:
             frames = f"{capture(record)} {frames}"
         where = f"{frames} {glyphs.dot} tcp.stream == {record.stream}"
-        fitting = (f"{name}  {each}" for each in (where, frames) if len(name + each) < width - 6)
-        if heading := next(fitting, None):
-            lines = [rule(heading, width, glyphs)]
+        fits = (each for each in (where, frames) if cell_len(name + each) < width - 6)
+        if beside := next(fits, None):
+            lines = [rule(f"{name}  {beside}", width, glyphs)]
         else:
             # Long addresses get lines of their own, where they are shown in full.
             lines = [rule(where, width, glyphs)]
@@ -191,7 +198,7 @@ class Browser:
             ]
         if self.preview.problem:
             return [*lines, *_problem(self.preview.problem, width, "warn")]
-        found = _findings(record, width)
+        found = _findings(record, width, glyphs)
         count = record.client.segments + record.server.segments
         room = max(1, height - len(lines) - min(_LADDER, 1 + count))
         if len(found) > room:
@@ -203,7 +210,8 @@ class Browser:
             ladder = Ladder(steps, numbers, glyphs=glyphs, gaps=len(only) < room - 2, only=only)
             rows = ladder.lines(width)[:room]
             if not self.preview.whole and len(rows) < room:
-                rows.append(line((f"{'':10}{count - len(steps):,} more segments", "dim")))
+                more = glyphs.say("list.more", count=count - len(steps))
+                rows.append(line((f"{'':10}{more}", "dim")))
             lines += rows
         return [*lines, *found]
 
@@ -212,12 +220,12 @@ def _problem(text: str, width: int, style: str) -> list[Text]:
     return [line((f" {each}", style)) for each in wrap(text, max(_NARROWEST, width - 2))]
 
 
-def _findings(record: Record, width: int) -> list[Text]:
+def _findings(record: Record, width: int, glyphs: Glyphs) -> list[Text]:
     """Return the diagnosis, then the findings, problems first."""
-    found = [] if record.diagnosis is None else diagnosis_lines(record.diagnosis, width)
+    found = [] if record.diagnosis is None else diagnosis_lines(record.diagnosis, width, glyphs)
     for each in sorted(record.findings, key=lambda each: not is_wrong(each)):
         mark = ("!", "warn") if is_wrong(each) else " "
-        first, *rest = wrap(each.text, max(_NARROWEST, width - 4))
+        first, *rest = wrap(each.said(glyphs.language), max(_NARROWEST, width - 4))
         found.append(line(" ", mark, f" {first}"))
         found += [line(f"   {more}") for more in rest]
     return found

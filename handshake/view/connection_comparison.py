@@ -45,8 +45,8 @@ class ConnectionComparison:
 
     def draw(self, width: int, height: int) -> Group:
         """Return the screen: exactly `height` lines, none wider than `width`."""
-        numbers = f"#{self._number(self.one)} with #{self._number(self.other)}"
-        head = line((f" Compare {numbers}", "title"))
+        numbers = {"one": self.one[0].stream + 1, "other": self.other[0].stream + 1}
+        head = line((f" {self.glyphs.say('comparison.title', **numbers)}", "title"))
         body = self.lines(width)
         room = max(0, height - 3)
         first = max(0, min(self.first, len(body) - room))
@@ -66,8 +66,11 @@ class ConnectionComparison:
         """Return all lines below the title."""
         rows = [self._facts(*pair, width) for pair in self._pairs()]
         difference = self._first_difference()
-        where = "are alike" if difference is None else f"differ from {difference + 1} on"
-        rows.append(rule(f"the segments {where}", width, self.glyphs))
+        if difference is None:
+            where = self.glyphs.say("comparison.alike")
+        else:
+            where = self.glyphs.say("comparison.differ", number=difference + 1)
+        rows.append(rule(where, width, self.glyphs))
         steps = zip_longest(self.one[1], self.other[1])
         for at, (one, other) in enumerate(steps):
             mark = "*" if at == difference else ">" if difference and at > difference else " "
@@ -81,9 +84,6 @@ class ConnectionComparison:
             rows.append(row)
         return rows
 
-    def _number(self, compared: Compared) -> int:
-        return compared[0].stream + 1
-
     def _first_difference(self) -> int | None:
         """Return the first segment in which the connections differ in kind."""
         for at, (one, other) in enumerate(zip_longest(self.one[1], self.other[1])):
@@ -93,10 +93,11 @@ class ConnectionComparison:
 
     def _text(self, step: Step, numbers: Numbers) -> str:
         arrow = self.glyphs.becomes if step.by is Role.CLIENT else self.glyphs.left
-        lost = " lost" if step.fate is Fate.LOST else ""
+        lost = self.glyphs.say("ladder.lost") if step.fate is Fate.LOST else ""
         ack = step.segment.ack
         acked = "" if ack is None else f" ack={numbers.show(ack, step.by.other)}"
-        return f"{step.since_start / 10**6:>9.1f} ms {arrow} {headline(step)}{lost}{acked}"
+        name = headline(step, self.glyphs)
+        return f"{step.since_start / 10**6:>9.1f} ms {arrow} {name}{lost}{acked}"
 
     def _facts(self, name: str, one: str, other: str, width: int) -> Text:
         differs, room = one != other, max(6, (width - _LABEL - 3) // 2)

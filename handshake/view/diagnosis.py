@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.layout import line, wrap
 
 if TYPE_CHECKING:
@@ -18,22 +19,23 @@ _FEW: Final = 8
 """Frames that are named."""
 
 
-def diagnosis_lines(found: Diagnosis, width: int, *, brief: bool = False) -> list[Text]:
+def diagnosis_lines(
+    found: Diagnosis, width: int, glyphs: Glyphs = UNICODE, *, brief: bool = False
+) -> list[Text]:
     """Return a diagnosis in lines of at most `width` columns; in brief only its text."""
-    lines = _wrapped(f"{found.code} ({found.certainty}): {found.text}", width, "! ", "warn")
+    say, language = glyphs.say, glyphs.language
+    values = {"code": found.code, "certainty": found.certainty, "text": found.said(language)}
+    lines = _wrapped(say("diagnosis.text", **values), width, "! ", "warn")
     if brief:
         return lines
     for each in found.ruled_out:
-        lines += _wrapped(f"ruled out: {each.text}", width)
-    if found.evidence:
-        lines += _wrapped(f"evidence: {_frames(found.evidence)}", width)
-    return [*lines, *_wrapped(f"next: {found.next}", width)]
-
-
-def _frames(evidence: tuple[int, ...]) -> str:
-    shown = [str(each) for each in evidence[:_FEW]]
-    more = [f"{len(evidence) - _FEW} more"] if len(evidence) > _FEW else []
-    return f"frame {shown[0]}" if len(evidence) == 1 else f"frames {', '.join(shown + more)}"
+        lines += _wrapped(say("diagnosis.ruled-out", text=each.said(language)), width)
+    if evidence := found.evidence:
+        frames = ", ".join(map(str, evidence[:_FEW]))
+        more = max(0, len(evidence) - _FEW)
+        said = say("diagnosis.evidence", many=len(evidence) > 1, frames=frames, more=more)
+        lines += _wrapped(said, width)
+    return [*lines, *_wrapped(say("diagnosis.next", text=found.said(language, "next")), width)]
 
 
 def _wrapped(text: str, width: int, sign: str = "  ", style: str = "") -> list[Text]:

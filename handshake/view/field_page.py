@@ -40,23 +40,31 @@ class FieldPage:
             grid = HeaderGrid(
                 segment, ruler=True, hexadecimal=True, chosen=field.key, glyphs=self.glyphs
             )
-            dump = HexDump(self.step.observed, lit=lit, columns=_BESIDE, header_only=True)
+            dump = HexDump(
+                self.step.observed, lit=lit, columns=_BESIDE, header_only=True, glyphs=self.glyphs
+            )
             right = [*dump.lines(), line(), *self._text(width - WIDTH - 2)]
             left = cropped([*grid.lines(), *[line()] * len(right)], WIDTH + 2)
             rows = max(len(grid.lines()), len(right))
             return [line(a, b) for a, b in zip(left, [*right, *[line()] * rows], strict=False)][
                 :rows
             ]
-        dump = HexDump(self.step.observed, lit=lit, header_only=True)
+        dump = HexDump(self.step.observed, lit=lit, header_only=True, glyphs=self.glyphs)
         return [*dump.lines(), *self._text(width)]
 
     def _text(self, width: int) -> list[Text]:
-        field = FIELDS[self.chosen]
+        field, say = FIELDS[self.chosen], self.glyphs.say
         lit = octets_of(field, self.step.segment)
-        place = f"octet {lit[0]}" if len(lit) == 1 else f"octets {lit[0]}-{lit[-1]}"
-        value = value_of(field, self.step.segment)
+        value = value_of(field, self.step.segment, self.glyphs)
         room = max(_NARROWEST, width - 3)
-        head = f"{self.chosen + 1}/{len(FIELDS)} {field.title}"
+        head = f"{self.chosen + 1}/{len(FIELDS)} {field.title(self.glyphs)}"
         lines = [line(" ", (each, "title")) for each in wrap(f"{head}: {value}", room)]
-        text = f"{field.meaning} ({field.section}; {place} of the header)"
+        text = say(
+            "field.place",
+            meaning=field.meaning(self.glyphs),
+            section=field.section,
+            many=len(lit) > 1,
+            first=lit[0],
+            last=lit[-1],
+        )
         return [*lines, *(line(f"   {each}") for each in wrap(text, room))]

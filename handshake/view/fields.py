@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from handshake.tcp.checksum import Checksum, kind
+from handshake.tcp.checksum import kind
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.header import option_texts
 from handshake.view.layout import line, wrap
@@ -39,21 +39,23 @@ class Fields:
 
     def lines(self, width: int) -> list[Text]:
         """Return four lines, or more if the options need them."""
-        seg = self.step.segment
+        seg, say = self.step.segment, self.glyphs.say
+        offset, dot = seg.data_offset, self.glyphs.dot
         ports = f"{seg.source.port} {self.glyphs.becomes} {seg.destination.port}"
         rows = (
             (("ports", ports), ("seq", self._seq()), ("ack", self._ack())),
             (("flags", str(seg.flags)), ("window", self._window()), ("urgent", str(seg.urgent))),
             (
                 ("checksum", self._checksum()),
-                ("offset", f"{seg.data_offset} = {seg.data_offset * 4} octets"),
-                ("length", f"{seg.payload_length} octets"),
+                ("offset", say("field.octets", words=offset, count=offset * 4)),
+                ("length", say("field.length", count=seg.payload_length)),
             ),
         )
         out = [_columns(row) for row in rows]
-        out.extend(_folded("options", f" {self.glyphs.dot} ".join(option_texts(seg)), width))
+        options = f" {dot} ".join(option_texts(seg, self.glyphs)) or say("none")
+        out.extend(_folded("options", options, width))
         if seg.reserved:
-            out.extend(_folded("reserved", f"{seg.reserved}, must be 0", width))
+            out.extend(_folded("reserved", say("field.zero", value=seg.reserved), width))
         return out
 
     def _seq(self) -> str:
@@ -64,7 +66,7 @@ class Fields:
         if seg.ack is not None:
             return self.numbers.both(seg.ack, self.step.by.other)
         # The 32 bits are there, but have no meaning.
-        return f"{seg.ack_field}, unused"
+        return self.glyphs.say("field.unused", number=seg.ack_field)
 
     def _window(self) -> str:
         seg, block = self.step.segment, self.step.sender.after
@@ -73,15 +75,8 @@ class Fields:
         return f"{seg.window}{scaled}"
 
     def _checksum(self) -> str:
-        return f"0x{self.step.segment.checksum:04x}{_VERDICTS[kind(self.step.observed)]}"
-
-
-_VERDICTS: Final = {
-    Checksum.RIGHT: " ok",
-    Checksum.PARTIAL: " partial",
-    Checksum.WRONG: " wrong",
-    Checksum.UNKNOWN: " ?",
-}
+        verdict = self.glyphs.say(f"checksum.{kind(self.step.observed).name.lower()}")
+        return f"0x{self.step.segment.checksum:04x} {verdict}"
 
 
 def _columns(cells: Sequence[tuple[str, str]]) -> Text:
@@ -96,6 +91,6 @@ def _columns(cells: Sequence[tuple[str, str]]) -> Text:
 
 def _folded(name: str, value: str, width: int) -> list[Text]:
     indent = _STARTS[0] + _LABELS[0]
-    first, *rest = wrap(value or "none", max(indent, width - indent))
+    first, *rest = wrap(value, max(indent, width - indent))
     head = line(" ", (f"{name:<{_LABELS[0]}}", "field.note"), (first, "field.value"))
     return [head, *(line(" " * indent, (each, "field.value")) for each in rest)]

@@ -1,14 +1,16 @@
-"""The signs that screens are drawn with: Unicode or ASCII."""
+"""What screens are drawn with: their signs, Unicode or ASCII, and the language of their words."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from typing import Final
 
+from handshake.messages import ENGLISH, entries, text
+
 
 @dataclass(frozen=True, slots=True)
 class Glyphs:
-    """A set of signs. Each is one column wide unless noted."""
+    """A set of signs, and a language. Each sign is one column wide unless noted."""
 
     horizontal: str = "─"
     vertical: str = "│"
@@ -51,6 +53,19 @@ class Glyphs:
     ellipsis: str = "…"
     """Something was cut off; two columns in ASCII."""
 
+    bars: str = " ▁▂▃▄▅▆▇█"
+    """Nothing, little, ... much."""
+
+    language: str = ENGLISH
+
+    def say(self, code: str, /, **values: object) -> str:
+        """Return the words of a screen."""
+        return text("screens", code, values, self.language)
+
+    def entries(self, code: str) -> list[tuple[str, str]]:
+        """Return what a page of help explains: a key or a mark, and its meaning."""
+        return [(self.spell(a), self.spell(b)) for a, b in entries("screens", code, self.language)]
+
     def right_arrow(self, width: int, *, lost: bool = False) -> str:
         """Return an arrow to the right, `width` columns long; `lost`: it does not arrive."""
         return self.horizontal * (width - 1) + (self.lost if lost else self.right_head)
@@ -65,10 +80,12 @@ class Glyphs:
 
     def spell(self, text: str) -> str:
         """Return text with each Unicode sign replaced by this set's."""
-        if self == UNICODE:
-            return text
         for each in fields(self):
-            text = text.replace(getattr(UNICODE, each.name), getattr(self, each.name))
+            sign, own = getattr(UNICODE, each.name), getattr(self, each.name)
+            if each.name == "bars":
+                text = text.translate(str.maketrans(sign, own))
+            elif each.name != "language" and sign != own:
+                text = text.replace(sign, own)
         return text
 
 
@@ -101,4 +118,5 @@ ASCII: Final = Glyphs(
     dash="-",
     dot=".",
     ellipsis="..",
+    bars=" .:-=+*%#",
 )

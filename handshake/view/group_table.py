@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rich.console import Group
 
-from handshake.messages import number
 from handshake.view.columns import milliseconds, shorten, time
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.key_line import key_line
 from handshake.view.layout import fit, line, wrap
-from handshake.view.notation import count
 from handshake.view.step import rule
 
 if TYPE_CHECKING:
@@ -124,14 +122,27 @@ class GroupTable:
         group, glyphs = self.groups[self.selected], self.glyphs
         assert group.first is not None
         assert group.last is not None
-        sources = number(len(group.clients), "address", "addresses")
-        attempts = f"{count(group.attempts, 'attempt')} from {sources}"
-        texts = [f"{attempts}, the first at {_when(group.first)}, the last at {_when(group.last)}"]
+        texts = [
+            glyphs.say(
+                "servers.attempts",
+                count=group.attempts,
+                sources=len(group.clients),
+                first=_when(group.first),
+                last=_when(group.last),
+            )
+        ]
         for kind, times in group.failures:
             first, last = group.spans[kind]
             texts.append(
-                f"{times:,} {kind}: the first at {_when(first)}, #{first.stream + 1}, "
-                f"the last at {_when(last)}, #{last.stream + 1}"
+                glyphs.say(
+                    "servers.failed",
+                    count=times,
+                    kind=kind,
+                    first=_when(first),
+                    first_number=first.stream + 1,
+                    last=_when(last),
+                    last_number=last.stream + 1,
+                )
             )
         if (rtt := group.rtt) is not None:
             named = {"min": rtt.least, "p50": rtt.median, "p95": rtt.p95, "max": rtt.most}

@@ -5,68 +5,41 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from rich.cells import cell_len
 from rich.console import Group
 
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.layout import fit, line, wrap
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rich.text import Text
 
 _INDENT: Final = 20
-
-Entry = tuple[str, str]
-"""A key or a mark, and what it means."""
-
-LIST_MARKS: Final[tuple[Entry, ...]] = (
-    ("✓", "it opened, and nothing is wrong (ok)"),
-    ("!", "it opened and something is wrong, or it was reset or is half-open"),
-    ("✗", "it did not open: refused, no-answer, unreachable"),
-    ("·", "mid-stream: its opening was not captured"),
-    ("S2", "retry: the SYN was retransmitted twice"),
-    ("SA1", "retry: the SYN-ACK was retransmitted once"),
-    ("—", "not known"),
-    ("2 resent", "why: two retransmissions after the handshake"),
-    ("▁▃█", "failures: how many connections with a problem began then"),
-)
-"""The marks of the list."""
-
-LADDER_MARKS: Final[tuple[Entry, ...]] = (
-    (">", "the chosen segment"),
-    ("!", "look here: loss, retransmission, reset, gap"),
-    ("?", "after a state: inferred, not proven by the packets"),
-    ("──╳ lost", "it was lost between the capture and its receiver"),
-    ("again", "a retransmission"),
-    ("copy", "the same packet, captured once more"),
-    ("· · · 1.02 s", "time without a segment, or segments that are not shown"),
-    ("*", "this segment changed it; in a header: it differs from the one before"),
-    ("0 (7000)", "a relative number, and the number in the header"),
-    ("shift 10/7", "window scaling: of the windows that it is sent, and of its own"),
-    ("held", "segments that it keeps until a gap is filled"),
-)
-"""The marks of the ladder and of what stands below it."""
 
 
 @dataclass(frozen=True)
 class HelpPage:
     """Keys and marks, on as many lines as they need."""
 
-    title: str
-    keys: Sequence[Entry]
-    marks: Sequence[Entry]
+    topic: str
+    """What it explains: `help.TOPIC` is its title, `TOPIC-keys` are its keys."""
+
+    marks: str
+    """Which marks: `list-marks` or `ladder-marks`."""
+
     glyphs: Glyphs = UNICODE
 
     def lines(self, width: int) -> list[Text]:
         """Return all lines, in two columns where both fit."""
-        keys = self._section("Keys", self.keys, width)
-        marks = self._section("Marks", self.marks, width)
-        half = width // 2
+        keys, marks, half = f"{self.topic}-keys", self.marks, width // 2
         if width < 100:
-            return [*keys, line(), *marks]
-        left = self._section("Keys", self.keys, half - 2)
-        right = self._section("Marks", self.marks, half)
+            return [
+                *self._section("keys", keys, width),
+                line(),
+                *self._section("marks", marks, width),
+            ]
+        left = self._section("keys", keys, half - 2)
+        right = self._section("marks", marks, half)
         rows = []
         for at in range(max(len(left), len(right))):
             first = left[at] if at < len(left) else line()
@@ -78,12 +51,13 @@ class HelpPage:
         """Return the screen from line `first` on: exactly `height` lines, none wider."""
         every, room = self.lines(width), max(0, height - 3)
         first = max(0, min(first, len(every) - room))
-        foot = "any other key goes back"
+        say, signs = self.glyphs.say, self.glyphs
+        foot = say("help.back")
         if len(every) > room:
-            foot = f"{self.glyphs.up}/{self.glyphs.down} more  {foot}"
+            foot = f"{say('help.more', up=signs.up, down=signs.down)}  {foot}"
         shown = every[first : first + room]
         lines = [
-            line((fit(f" {self.title}", width, self.glyphs.ellipsis), "title")),
+            line((fit(f" {say(f'help.{self.topic}')}", width, self.glyphs.ellipsis), "title")),
             *shown,
             *[line()] * (room - len(shown)),
             line((self.glyphs.rule(width), "rule")),
@@ -97,13 +71,12 @@ class HelpPage:
         """Return the highest number of the first line that still fills the screen."""
         return max(0, len(self.lines(width)) - max(0, height - 3))
 
-    def _section(self, title: str, entries: Sequence[Entry], width: int) -> list[Text]:
+    def _section(self, title: str, entries: str, width: int) -> list[Text]:
         indent = min(_INDENT, width // 3)
-        lines = [line((f" {title}", "title"))]
-        for name, meaning in entries:
-            name = self.glyphs.spell(name)
-            texts = wrap(self.glyphs.spell(meaning), max(1, width - indent))
-            if len(name) > indent - 3:
+        lines = [line((f" {self.glyphs.say(f'help.{title}')}", "title"))]
+        for name, meaning in self.glyphs.entries(entries):
+            texts = wrap(meaning, max(1, width - indent))
+            if cell_len(name) > indent - 3:
                 lines.append(line((f"  {name}", "key")))
             else:
                 lines.append(line((f"  {fit(name, indent - 2)}", "key"), texts.pop(0)))

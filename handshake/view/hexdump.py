@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.layout import line
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class HexDump:
     header_only: bool = False
     """Whether to show only the TCP header."""
 
+    glyphs: Glyphs = UNICODE
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield from self.lines()
 
@@ -45,7 +48,7 @@ class HexDump:
             # It is the same on the wire, also if the packet was not stored.
             packet, begin = header, 0
         if not packet:
-            return [line(("   the octets of this packet were not stored", "dim"))]
+            return [line((f"   {self.glyphs.say('octets.none')}", "dim"))]
         marked = range(begin, begin + len(header)) if begin >= 0 else range(0)
         lit = range(begin + self.lit.start, begin + self.lit.stop) if begin >= 0 else range(0)
         starts = range(0, len(packet), self.columns)
@@ -54,7 +57,7 @@ class HexDump:
         shown = starts[: max(0, self.height - 1)]
         left = len(packet) - len(shown) * self.columns
         out = [self._line(packet, start, marked, lit) for start in shown]
-        return [*out, line((f"   {left} more octets", "dim"))]
+        return [*out, line((f"   {self.glyphs.say('octets.more', count=left)}", "dim"))]
 
     def _line(self, packet: bytes, start: int, marked: range, lit: range) -> Text:
         row = line((f"   {start:04x} ", "dim"))

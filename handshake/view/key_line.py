@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from rich.cells import cell_len
+
 from handshake.view.layout import fit, line
 
 if TYPE_CHECKING:
@@ -20,6 +22,6 @@ _ALWAYS: Final = 2
 def key_line(keys: Sequence[str], width: int, glyphs: Glyphs) -> Text:
     """Return keys in one line; where there is no room the least important are left out."""
     first, last = list(keys[:-_ALWAYS]), keys[-_ALWAYS:]
-    while first and len("  ".join([*first, *last])) > width - 1:
+    while first and cell_len("  ".join([*first, *last])) > width - 1:
         first.pop()
     return line((fit(f" {'  '.join([*first, *last])}", width, glyphs.ellipsis), "key"))

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from handshake.escape import printable
+from rich.cells import cell_len, set_cell_size
+
 from handshake.events import Fate, Role
-from handshake.messages import ENGLISH, text, time
+from handshake.messages import text, time
 from handshake.tcp.control_block import state_text
 from handshake.units import NS_PER_MS, NS_PER_SECOND
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.layout import centre, fit, line, wrap
-from handshake.view.notation import TimeColumn, count, headline, is_again, is_trouble
+from handshake.view.notation import TimeColumn, headline, is_again, is_trouble
 from handshake.view.theme import style_of
 
 if TYPE_CHECKING:
@@ -45,7 +46,11 @@ class Gap(NamedTuple):
     segments: int = 0
 
     def __str__(self) -> str:
-        parts = [count(self.segments, "segment")] if self.segments else []
+        return self.said(UNICODE)
+
+    def said(self, glyphs: Glyphs) -> str:
+        """Return how many segments were left out, and how long it took."""
+        parts = [glyphs.say("ladder.left-out", count=self.segments)] if self.segments else []
         if self.nanoseconds >= _PAUSE:
             parts.append(time(self.nanoseconds / NS_PER_SECOND))
         return ", ".join(parts)
@@ -119,31 +124,31 @@ class Ladder:
             left,
         )
 
-    def sentences(self, language: str = ENGLISH) -> list[str]:
+    def sentences(self) -> list[str]:
         """Return each row as a sentence: time, what was sent by which end, and both states."""
         clock = TimeColumn(self.steps)
         start = self.steps[0].observed.at if self.steps else 0
         out = []
         for each in self.rows():
             if isinstance(each, int):
-                out.append(self._sentence(self.steps[each], clock, language))
+                out.append(self._sentence(self.steps[each], clock))
             elif not isinstance(each, Gap):
                 when = f"{clock.show(each.at - start)} {clock.unit}"
                 values = {"when": when, "what": icmp_numbers(each), "error": each}
-                out.append(text("probe", "ladder.icmp", values, language))
+                out.append(text("probe", "ladder.icmp", values, self.glyphs.language))
         return out
 
-    def _sentence(self, step: Step, clock: TimeColumn, language: str) -> str:
+    def _sentence(self, step: Step, clock: TimeColumn) -> str:
         values = {
             "when": f"{clock.show(step.since_start)} {clock.unit}",
-            "what": headline(step),
+            "what": headline(step, self.glyphs),
             "client": step.by is Role.CLIENT,
             "lost": step.fate is Fate.LOST,
             "fields": "".join(label_fields(step, self.numbers).values()).strip(),
             "ours": state_text(step.client.after),
             "theirs": state_text(step.server.after),
         }
-        return text("probe", "ladder.segment", values, language)
+        return text("probe", "ladder.segment", values, self.glyphs.language)
 
     def _drawn(self, row: Row, width: int, clock: TimeColumn) -> list[Text]:
         if isinstance(row, int):
@@ -189,7 +194,9 @@ class Ladder:
     def _gap(self, gap: Gap, width: int) -> Text:
         """Return the row of a gap: what was left out, and how long it took."""
         dots = " ".join(self.glyphs.dot * 3)
-        said = centre(f"{dots}  {gap}  {dots}", max(0, width - _ARROW_AT - _STATE))
+        said = centre(
+            f"{dots}  {gap.said(self.glyphs)}  {dots}", max(0, width - _ARROW_AT - _STATE)
+        )
         return line(" " * _ARROW_AT, (said, "dim"))
 
     def _error(self, error: IcmpError, width: int, clock: TimeColumn) -> list[Text]:
@@ -202,26 +209,26 @@ class Ladder:
         row.append(" " * _STATE)
         room = max(0, width - _ARROW_AT - 1 - _STATE)
         number = icmp_numbers(error)
-        label = printable(f"{number} from {error.sender}: {error.meaning}")
+        said = {"number": number, "sender": error.sender, "meaning": error.meaning}
+        label = self.glyphs.say("ladder.error", **said)
         below: list[Text] = []
-        if len(label) > room - 6:
+        if cell_len(label) > room - 6:
             indent = min(_ARROW_AT + 1, width // 4)
-            rest = wrap(f"from {error.sender}: {error.meaning}", max(1, width - indent))
+            rest = wrap(self.glyphs.say("ladder.error-below", **said), max(1, width - indent))
             below = [line(" " * indent, (each, "bad")) for each in rest]
             label = number
-        length = max(1, room - 4 - len(label))
+        length = max(1, room - 4 - cell_len(label))
         row.append(f"{self.glyphs.left_arrow(length)} {label} {self.glyphs.horizontal * 2}", "bad")
         return [row, *below]
 
     def _heading(self, width: int, clock: TimeColumn) -> Text:
+        signs = self.glyphs
+        numbers = self.numbers.label(signs)
         return line(
             (f"{clock.unit:>{_TIME}} ", "dim"),
-            (fit("CLIENT", _STATE), "client"),
-            (
-                fit(self.numbers.label, max(0, width - _ARROW_AT - _STATE), self.glyphs.ellipsis),
-                "dim",
-            ),
-            ("SERVER", "server"),
+            (fit(signs.say("ladder.client"), _STATE), "client"),
+            (fit(numbers, max(0, width - _ARROW_AT - _STATE), signs.ellipsis), "dim"),
+            (signs.say("ladder.server"), "server"),
         )
 
     def _row(self, at: int, width: int, clock: TimeColumn) -> Text:
@@ -242,8 +249,8 @@ class Ladder:
         if room < _LEAST:
             arrow = glyphs.right_arrow if step.by is Role.CLIENT else glyphs.left_arrow
             return arrow(max(1, room), lost=lost)
-        label = arrow_label(step, self.numbers, room - 6)
-        rest = room - 4 - len(label)
+        label = arrow_label(step, self.numbers, room - 6, glyphs)
+        rest = room - 4 - cell_len(label)
         if step.by is Role.CLIENT:
             return f"{glyphs.horizontal * 2} {label} {glyphs.right_arrow(rest, lost=lost)}"
         return f"{glyphs.left_arrow(rest, lost=lost)} {label} {glyphs.horizontal * 2}"
@@ -276,22 +283,23 @@ def label_fields(step: Step, numbers: Numbers) -> dict[str, str]:
     return {name: f" {name}={value}" for name, value in found.items() if value is not None}
 
 
-def arrow_label(step: Step, numbers: Numbers, room: int) -> str:
+def arrow_label(step: Step, numbers: Numbers, room: int, glyphs: Glyphs = UNICODE) -> str:
     """Return the control bits and as many header fields as fit."""
     seg, shown = step.segment, label_fields(step, numbers)
     bits = str(seg.flags)
     if is_again(step):
-        bits += " again"
+        bits += glyphs.say("ladder.again")
     if step.copy is not None:
-        bits += " copy"
+        bits += glyphs.say("ladder.copy")
     if step.fate is Fate.LOST:
-        bits += " lost"
+        bits += glyphs.say("ladder.lost")
     # The length says more than the acknowledgment: it is dropped last.
     for name in ("ws", "mss", "win", "ack", "len"):
-        if len(bits + "".join(shown.values())) <= room:
+        if cell_len(bits + "".join(shown.values())) <= room:
             break
         shown.pop(name, None)
-    return (bits + "".join(shown.values()))[:room]
+    label = bits + "".join(shown.values())
+    return label if cell_len(label) <= room else set_cell_size(label, room)
 
 
 Row: TypeAlias = "int | IcmpError | Gap"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 
 from handshake.events import Role
+from handshake.tcp import Offer
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.layout import cropped, fit, line
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from handshake.events import Change
     from handshake.lessons import EndText, Scene, ScreenText
-    from handshake.tcp import ControlBlock, Endpoint, Offer, Seq
+    from handshake.tcp import ControlBlock, Endpoint, Segment, Seq
 
 Part = tuple[str, str]
 """A piece of a line, and its style."""
@@ -149,7 +150,9 @@ class SocketBox:
         if block.offered is None:
             return self.glyphs.dash, "dim"
         agreed = block.peer_offered is not None
-        text = _agreed(block) if agreed else f"{self.words['offers']} {offered(block.offered)}"
+        text = (
+            agreed_options(block) if agreed else f"{self.words['offers']} {offered(block.offered)}"
+        )
         new = "peer_offered" if agreed else "offered"
         return (f"*{text}", "changed") if new in self.change.changed else (text, "field.value")
 
@@ -162,7 +165,13 @@ def offered(offer: Offer) -> str:
     return " ".join([*found, "ts"] if offer.timestamps else found)
 
 
-def _agreed(block: ControlBlock) -> str:
+def options_of(segment: Segment) -> str:
+    """Return what a segment with SYN offers, in short."""
+    return offered(Offer.of(segment))
+
+
+def agreed_options(block: ControlBlock) -> str:
+    """Return what both SYNs have agreed on, in short."""
     found = [f"mss {block.mss}", f"ws {block.snd_shift}/{block.rcv_shift}"]
     found += ["sack"] if block.sack else []
     return " ".join([*found, "ts"] if block.timestamps else found)

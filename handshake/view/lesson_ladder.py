@@ -9,20 +9,25 @@ from rich.cells import cell_len
 
 from handshake.events import Role
 from handshake.lessons import LessonText, Moment, ScreenText, StepText
-from handshake.tcp import Flags, Offer
+from handshake.tcp import Flags
 from handshake.units import NS_PER_MS, NS_PER_SECOND
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.layout import centre, fit, line
 from handshake.view.lesson import (
     MIN_HEIGHT,
     Place,
+    answered,
+    asked,
     key_line,
+    key_to,
+    more,
     paragraph,
     progress,
-    ss_lines,
     title_line,
 )
-from handshake.view.lesson_box import offered
+from handshake.view.lesson_box import options_of
+from handshake.view.lesson_knows import command_lines, knows_lines
+from handshake.view.lesson_live import live_lines, ss_lines
 from handshake.view.theme import style_of
 
 if TYPE_CHECKING:
@@ -31,6 +36,10 @@ if TYPE_CHECKING:
 
     from handshake.events import Change
     from handshake.lessons import Scene
+    from handshake.lessons.live_event import LiveScene
+
+TALL: Final = 40
+"""Lines from which on the table of both sockets has room beside the ladder."""
 
 _STATE: Final = 12
 _TIME: Final = 10
@@ -53,6 +62,12 @@ class LadderLessonScreen:
     typed: str = ""
     """What was typed of an answer so far."""
 
+    second: tuple[LessonText, ScreenText] | None = None
+    """The text in another language, too, where there is room."""
+
+    live: LiveScene | None = None
+    """What real hosts did in this scene, if they play the lesson."""
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield from self.lines(options.max_width)
 
@@ -64,10 +79,16 @@ class LadderLessonScreen:
     def lines(self, width: int) -> list[Text]:
         """Return the whole screen, exactly `height` lines."""
         done = progress(self.place, self.text, width, self.glyphs)
-        below = [done, key_line(self.place, self.glyphs)]
+        below = [done, key_line(self.place, width, self.glyphs)]
         told = [line((self.glyphs.rule(width), "rule")), *self.why(width)]
         room = self.height - len(below) - len(told)
         picture = self.picture(width, room)
+        if self.height >= TALL:
+            scene, words = self.place.scene, self.words
+            extra = knows_lines(scene, words, width, self.glyphs)
+            extra += command_lines(scene, words, width, self.glyphs)
+            picture = [*self.picture(width, max(MIN_HEIGHT // 2, room - len(extra))), *extra]
+            picture = picture[:room]
         return [*picture, *told, *[line()] * (room - len(picture)), *below]
 
     def picture(self, width: int, room: int = MIN_HEIGHT) -> list[Text]:
@@ -79,7 +100,12 @@ class LadderLessonScreen:
 
     def drawing(self, width: int, before: int | None) -> list[Text]:
         """Return the rungs of the ladder since the step `before` this one, and what `ss` shows."""
-        return [self._heads(width), *self._rungs(width, before), *self._shown(width)]
+        shown = [self._heads(width), *self._rungs(width, before), *self._shown(width)]
+        if not self.place.lesson.tables:
+            return shown
+        scene, words, glyphs = self.place.scene, self.words, self.glyphs
+        shown += command_lines(scene, words, width, glyphs)
+        return [*shown, *knows_lines(scene, words, width, glyphs)]
 
     def told(self, width: int, before: int | None) -> list[Text]:
         """Return the step as a part of a text: what happened since the step `before` it."""
@@ -88,32 +114,24 @@ class LadderLessonScreen:
         lines += [*self.drawing(width, before), line()]
         question = self.step.question
         if question is None:
-            return [*lines, *self.why(width)]
-        lines += paragraph(self.words["question"], question.ask, width, "why", self.glyphs)
-        for number, each in enumerate(question.choices, 1):
-            lines += paragraph(f"  {number}", each, width, "key", self.glyphs)
-        answer = f"{question.right}. {question.says(question.right)} ({question.section})"
-        lines += paragraph(self.words["answer"], answer, width, "why", self.glyphs)
-        return [*lines, *paragraph(self.words["why"], self.step.why, width, "why", self.glyphs)]
+            return [*lines, *self.why(width), *more(self.step, width, self.glyphs)]
+        lines += key_to(question, self.words, width, self.glyphs)
+        lines += paragraph(self.words["why"], self.step.why, width, "why", self.glyphs)
+        return [*lines, *more(self.step, width, self.glyphs)]
 
     def why(self, width: int) -> list[Text]:
         """Return the question of the scene, while it is asked, or else the explanation."""
-        question = self.step.question
+        question, step = self.step.question, self.step
+        why = paragraph(self.words["why"], step.why, width, "why", self.glyphs)
+        if self.second is not None:
+            text, words = self.second
+            other = text.steps[self.place.scene.name]
+            why += paragraph(words["why"], other.why, width, "why", self.glyphs)
         if question is None:
-            return paragraph(self.words["why"], self.step.why, width, "why", self.glyphs)
+            return why
         if self.answer is None:
-            asked = paragraph(self.words["question"], question.ask, width, "why", self.glyphs)
-            for number, each in enumerate(question.choices, 1):
-                asked += paragraph(f"  {number}", each, width, "key", self.glyphs)
-            if not question.choices:
-                asked.append(line(("   > ", "key"), self.typed, "_"))
-            return asked
-        right = self.answer == question.right
-        name = self.words["right" if right else "wrong"]
-        says = f"{question.right}: " if not (right or question.choices) else ""
-        says += f"{question.says(self.answer)} ({question.section})"
-        said = paragraph(name, says, width, "ok" if right else "bad", self.glyphs)
-        return said + paragraph(self.words["why"], self.step.why, width, "why", self.glyphs)
+            return asked(question, self.typed, self.words, width, self.glyphs)
+        return answered(question, self.answer, self.words, width, self.glyphs) + why
 
     def _heads(self, width: int) -> Text:
         client, server = self.words["client"], self.words["server"]
@@ -178,7 +196,7 @@ class LadderLessonScreen:
         label = f" {seg.flags & ~Flags.PSH} seq={seg.seq}"
         label += "" if seg.ack is None else f" ack={seg.ack}"
         if seg.syn and self.place.lesson.options:
-            label = f" {seg.flags} {offered(Offer.of(seg))}"
+            label = f" {seg.flags} {options_of(seg)}"
         label += f" data={seg.payload_length} " if seg.payload_length else " "
         lost = scene.moment is Moment.LOST
         length = width if arrived else min(width, max(width * 2 // 3, cell_len(label) + 6))
@@ -198,8 +216,11 @@ class LadderLessonScreen:
         return self.words.calls.get(name, name)
 
     def _shown(self, width: int) -> list[Text]:
-        rule = line((self.glyphs.rule(width), "rule"))
-        return [rule, *ss_lines(self.place.scene, self.words, width, self.glyphs)]
+        scene, words = self.place.scene, self.words
+        shown = ss_lines(scene, words, width, self.glyphs, self.live)
+        if self.live is not None:
+            shown += live_lines(scene, self.live, words, width, self.glyphs)
+        return shown
 
 
 def _state(change: Change) -> str:
@@ -208,4 +229,4 @@ def _state(change: Change) -> str:
 
 def _moved(change: Change) -> bool:
     before, after = change.before, change.after
-    return before is not None and after is not None and before.state is not after.state
+    return after is not None and (before is None or before.state is not after.state)

@@ -1,4 +1,4 @@
-"""A lesson's scene on a screen too small for the drawing, and the help on keys."""
+"""A lesson's scene on a screen too small for the drawing."""
 
 from __future__ import annotations
 
@@ -78,32 +78,3 @@ def _states(change: Change) -> str:
     if before is None or after is None or before.state is after.state:
         return "" if after is None else str(after.state)
     return f"{before.state} → {after.state}"
-
-
-@dataclass(frozen=True)
-class KeysScreen:
-    """The help on keys."""
-
-    keys: tuple[tuple[str, str], ...]
-    title: str
-    back: tuple[str, str]
-    height: int
-    glyphs: Glyphs = UNICODE
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield from self.lines(options.max_width)
-
-    def lines(self, width: int) -> list[Text]:
-        """Return a line for each key, and how to go back."""
-        glyphs = self.glyphs
-        lines = [
-            line((fit(glyphs.spell(f" {self.title}"), width, glyphs.ellipsis), "title")),
-            line(),
-        ]
-        for key, what in self.keys:
-            first, *rest = wrap(glyphs.spell(what), width - 14)
-            lines.append(line((fit(glyphs.spell(f"  {key}"), 13), "key"), first))
-            lines += [line(" " * 13, each) for each in rest]
-        lines += [line()] * (self.height - 1 - len(lines))
-        key, what = self.back
-        return [*lines[: self.height - 1], line((f" {key} ", "key"), what)]

@@ -1,4 +1,4 @@
-"""How steps, times, endpoints, counts and sequence numbers are written."""
+"""How steps, times, endpoints and sequence numbers are written."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from handshake import events as ev
 from handshake.events import Role
-from handshake.messages import number
 from handshake.units import NS_PER_MS, NS_PER_SECOND
+from handshake.view.glyphs import UNICODE, Glyphs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -56,15 +56,15 @@ def is_again(step: Step) -> bool:
     return any(isinstance(event, _RETRANSMISSIONS) for event in step.events)
 
 
-def headline(step: Step) -> str:
+def headline(step: Step, glyphs: Glyphs = UNICODE) -> str:
     """Return a step in a word or two: `SYN retransmitted`, `data, 517 octets`."""
     seg = step.segment
     name = str(seg.flags)
     if seg.payload_length and not (seg.syn or seg.fin or seg.rst):
-        name = f"data, {number(seg.payload_length, 'octet')}"
+        name = glyphs.say("headline.data", count=seg.payload_length)
     if any(isinstance(event, ev.KeepAlive) for event in step.events):
-        name = "keep-alive"
-    return f"{name} retransmitted" if is_again(step) else name
+        name = glyphs.say("headline.keep-alive")
+    return glyphs.say("headline.again", name=name) if is_again(step) else name
 
 
 def cited(section: str | None) -> str:
@@ -77,11 +77,6 @@ def cited(section: str | None) -> str:
 def endpoint(end: EndRecord) -> str:
     """Return address and port: `[::1]:80`."""
     return f"[{end.address}]:{end.port}" if ":" in end.address else f"{end.address}:{end.port}"
-
-
-def count(number: int, what: str) -> str:
-    """Return a count with its noun: `1 packet`, `2,000 packets`."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 class TimeColumn:
@@ -159,7 +154,6 @@ class Numbers:
         shown = self.show(number, end)
         return shown if shown == str(number) else f"{shown} ({number})"
 
-    @property
-    def label(self) -> str:
+    def label(self, glyphs: Glyphs = UNICODE) -> str:
         """Whether the numbers are relative, as a screen says it."""
-        return "seq relative" if self.relative else "seq absolute"
+        return glyphs.say(f"ladder.{'relative' if self.relative else 'absolute'}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from handshake import messages
@@ -72,7 +72,7 @@ class ProbeView:
         if not self.steps:
             return [*head, *facts, *(row for note in notes for row in note)]
         numbers = Numbers.of(self.steps)
-        ladder = Ladder(self.steps, numbers, errors=self.result.errors, glyphs=self.glyphs)
+        ladder = Ladder(self.steps, numbers, errors=self.result.errors, glyphs=self._words)
         if self.verbose:
             facts = facts or [line()] * bool(notes)
             rest = [row for note in notes for row in note]
@@ -90,10 +90,15 @@ class ProbeView:
         ladder = []
         if self.steps:
             numbers = Numbers.of(self.steps)
-            found = Ladder(self.steps, numbers, errors=self.result.errors)
-            ladder = [line(f"  {each}") for each in found.sentences(self.language)]
+            found = Ladder(self.steps, numbers, errors=self.result.errors, glyphs=self._words)
+            ladder = [line(f"  {each}") for each in found.sentences()]
         facts = [line(f"  {_as_sentence(each.plain)}") for each in facts]
         return [*head, *ladder, *facts, *(row for note in notes for row in note)]
+
+    @property
+    def _words(self) -> Glyphs:
+        """The signs, with words in the language of the result."""
+        return replace(self.glyphs, language=self.language)
 
     def _say(self, code: str, /, **values: object) -> str:
         return probe_message(code, **values).said(self.language)

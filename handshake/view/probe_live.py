@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from handshake import messages
@@ -60,15 +60,20 @@ class LiveView:
         known = line(f"  {self._known()}")
         if width is None:
             numbers = Numbers.of(self.steps)
-            found = Ladder(self.steps, numbers, errors=self.errors).sentences(self.language)
-            return [title, known, *(line(f"  {each}") for each in found)]
+            found = Ladder(self.steps, numbers, errors=self.errors, glyphs=self._words)
+            return [title, known, *(line(f"  {each}") for each in found.sentences())]
         return [title, known, *([line()] if self.steps else []), *self._ladder(width)]
 
     def _ladder(self, width: int) -> list[Text]:
         if not self.steps:
             return []
         numbers = Numbers.of(self.steps)
-        return Ladder(self.steps, numbers, glyphs=self.glyphs, errors=self.errors).lines(width)
+        return Ladder(self.steps, numbers, glyphs=self._words, errors=self.errors).lines(width)
+
+    @property
+    def _words(self) -> Glyphs:
+        """The signs, with words in the language of the probe."""
+        return replace(self.glyphs, language=self.language)
 
     def _status(self) -> str:
         waiting = self.waiting

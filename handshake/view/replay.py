@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Final
 
+from rich.cells import cell_len
 from rich.console import Group
 
 from handshake.view.columns import file_name
@@ -17,7 +18,7 @@ from handshake.view.hexdump import HexDump
 from handshake.view.key_line import key_line
 from handshake.view.ladder import Ladder
 from handshake.view.layout import fit, line, wrap
-from handshake.view.notation import count, endpoint, headline, is_trouble
+from handshake.view.notation import endpoint, headline, is_trouble
 from handshake.view.segment_comparison import SegmentComparison
 from handshake.view.sockets import Sockets
 from handshake.view.step import ROOM, Explanation, Picture, meaning, position, rule
@@ -44,13 +45,6 @@ _BELOW_WIDE: Final = 23
 _ROWS: Final = 3
 """The fewest lines for the ladder."""
 
-_CLOSED: Final = {
-    "fin": "closed by FIN",
-    "rst-by-client": "reset by the client",
-    "rst-by-server": "reset by the server",
-    "half-closed": "half-closed",
-}
-
 
 def ends(record: Record, glyphs: Glyphs) -> str:
     """Return number, client and server of a connection; numbers count from 1."""
@@ -58,12 +52,12 @@ def ends(record: Record, glyphs: Glyphs) -> str:
     return f"#{record.stream + 1}  {endpoint(record.client)} {arrow} {endpoint(record.server)}"
 
 
-def summary(record: Record, segments: int) -> str:
+def summary(record: Record, segments: int, glyphs: Glyphs = UNICODE) -> str:
     """Return a connection in a line: outcome, how it was closed, segments, duration."""
     parts = [f"tcp.stream == {record.stream}", record.outcome]
     if record.closed is not None:
-        parts.append(_CLOSED[record.closed])
-    parts.append(count(segments, "segment"))
+        parts.append(glyphs.say(f"closed.{record.closed}"))
+    parts.append(glyphs.say("ladder.left-out", count=segments))
     if record.duration is not None:
         parts.append(f"{record.duration:.3f} s")
     return ", ".join(parts)
@@ -88,7 +82,7 @@ class Transcript:
         yield from (line(("    " + each, "title")) for each in rest)
         yield from (
             line(("    " + each, "dim"))
-            for each in wrap(summary(self.record, len(self.steps)), width - 4)
+            for each in wrap(summary(self.record, len(self.steps), self.glyphs), width - 4)
         )
         yield from Ladder(self.steps, self.numbers, glyphs=self.glyphs, gaps=True).lines(width)
         for before, step in pairwise(chain((None,), self.steps)):
@@ -97,8 +91,8 @@ class Transcript:
             yield from explanation.lines(width)
         if self.record.diagnosis is not None:
             yield line()
-            yield rule("diagnosis", width, self.glyphs)
-            yield from diagnosis_lines(self.record.diagnosis, width)
+            yield rule(self.glyphs.say("diagnosis.title"), width, self.glyphs)
+            yield from diagnosis_lines(self.record.diagnosis, width, self.glyphs)
 
 
 @dataclass(frozen=True)
@@ -130,6 +124,9 @@ class Screen:
     problem: str = ""
     """What cannot be done."""
 
+    notice: str = ""
+    """What was done."""
+
     prompt: Prompt | None = None
     """What is typed; None if nothing is."""
 
@@ -138,7 +135,8 @@ class Screen:
         wide = width >= ROOM and height >= _TALL
         keep = _BELOW_WIDE if wide else _BELOW
         foot = [line((self.glyphs.rule(width), "rule"))] if wide else []
-        foot += [line((f" {each}", "bad")) for each in wrap(self.problem, width - 2) if each]
+        for text, style in ((self.problem, "bad"), (self.notice, "ok")):
+            foot += [line((f" {each}", style)) for each in wrap(text, width - 2) if each]
         if self.prompt is not None:
             foot += self.prompt.lines(width, self.glyphs)
         else:
@@ -146,7 +144,8 @@ class Screen:
         below = self._below(width, keep, wide=wide)
         plain = not self.octets and self.field is None and self.marked is None
         if self.record.diagnosis is not None and self.at + 1 == len(self.steps) and plain:
-            below = [*below, *diagnosis_lines(self.record.diagnosis, width, brief=True)]
+            found = self.record.diagnosis
+            below = [*below, *diagnosis_lines(found, width, self.glyphs, brief=True)]
         # A long explanation takes its room from the ladder.
         room = min(height - keep, height - 1 - len(below) - len(foot))
         ladder = Ladder(
@@ -188,29 +187,31 @@ class Screen:
         return [
             self._rule(width),
             *Fields(self._step, self.numbers, self.glyphs).lines(width),
-            rule("what this means", width, self.glyphs),
-            *meaning(self._step, width),
-            rule("what each socket knows", width, self.glyphs),
+            rule(self.glyphs.say("step.meaning"), width, self.glyphs),
+            *meaning(self._step, width, self.glyphs),
+            rule(self.glyphs.say("step.sockets"), width, self.glyphs),
             *Sockets(self._step, self.numbers, glyphs=self.glyphs).lines(width),
         ]
 
     def _octets(self, width: int, room: int) -> list[Text]:
-        dump = HexDump(self._step.observed, room - 4)
+        dump = HexDump(self._step.observed, room - 4, glyphs=self.glyphs)
         return [line(), self._rule(width), *dump.lines()]
 
     def _title(self, width: int, *, wide: bool) -> Text:
         first, last = self.record.frames
-        where = f"  {file_name(self.name)} packets {first}-{last}" if wide else ""
-        place = f"step {self.at + 1}/{len(self.steps)}"
+        say = self.glyphs.say
+        packets = say("list.packets", first=first, last=last)
+        where = f"  {file_name(self.name)} {packets}" if wide else ""
+        place = say("step.place", number=self.at + 1, count=len(self.steps))
         mark = "! " if is_trouble(self._step) else ""
-        right = f"{place}  {mark}{headline(self._step)} "
+        right = f"{place}  {mark}{headline(self._step, self.glyphs)} "
         left = f" {ends(self.record, self.glyphs)}{where}"
-        room = max(0, width - len(right) - 1)
+        room = max(0, width - cell_len(right) - 1)
         return line((f"{fit(left, room, self.glyphs.ellipsis)} ", "title"), right)
 
     def _rule(self, width: int) -> Text:
         since = self.steps[self.at - 1].observed.at if self.at else None
-        return rule(position(self._step, since, width - 5), width, self.glyphs)
+        return rule(position(self._step, since, width - 5, self.glyphs), width, self.glyphs)
 
     @property
     def _earlier(self) -> Step | None:

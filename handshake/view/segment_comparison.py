@@ -41,11 +41,12 @@ class SegmentComparison:
         """Return a line for each field; `*` marks those that differ."""
         room = max(6, (width - _LABEL - 4) // 2)
         pairs = list(self._pairs())
+        say = self.glyphs.say
         differing = sum(each.one != each.other for each in pairs)
-        first, second = (f"segment {each.index} (d)" for each in (self.one, self.other))
-        second = second.removesuffix(" (d)")
-        same = f"{differing} differ" if differing else "all alike"
-        head = (f"  {same:<{_LABEL}}", "dim"), (fit(first, room), "title"), (second, "title")
+        first = say("segments.marked", number=self.one.index)
+        second = say("segments.chosen", number=self.other.index)
+        same = say("segments.differ", count=differing) if differing else say("segments.alike")
+        head = (f"  {fit(same, _LABEL)}", "dim"), (fit(first, room), "title"), (second, "title")
         lines = [line(*head)]
         for name, one, other in pairs:
             differs = one != other
@@ -66,15 +67,20 @@ class SegmentComparison:
             yield _Pair(name, one, other)
 
     def _values(self, step: Step) -> Iterator[tuple[str, str]]:
-        seg, seen = step.segment, step.observed
-        yield "from", str(step.by)
+        seg, seen, say = step.segment, step.observed, self.glyphs.say
+        yield "from", say(str(step.by))
         yield "time", f"+{time(step.since_start / NS_PER_SECOND)}" if step.since_start else "0"
         yield "flags", str(seg.flags)
         yield "seq", self.numbers.both(seg.seq, step.by)
-        yield "ack", "unused" if seg.ack is None else self.numbers.both(seg.ack, step.by.other)
+        yield (
+            "ack",
+            say("segments.unused")
+            if seg.ack is None
+            else self.numbers.both(seg.ack, step.by.other),
+        )
         yield "window", str(seg.window)
-        yield "length", f"{seg.payload_length} octets"
-        yield "options", ", ".join(option_texts(seg)) or "none"
+        yield "length", say("segments.octets", count=seg.payload_length)
+        yield "options", ", ".join(option_texts(seg, self.glyphs)) or say("none")
         yield "offset", f"{seg.data_offset}"
         yield "checksum", f"0x{seg.checksum:04x}"
         yield "urgent", str(seg.urgent)

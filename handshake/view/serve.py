@@ -41,7 +41,7 @@ def clock(at: int) -> str:
     return f"{moment:%H:%M:%S}.{at % NS_PER_SECOND // 1000:06}"
 
 
-def step_line(step: Step, numbers: Numbers) -> Text:
+def step_line(step: Step, numbers: Numbers, glyphs: Glyphs) -> Text:
     """Return a segment in a line: when, with which client, what, and both states after it."""
     client = step.client.after or step.client.before
     there = step.segment.source if step.by is Role.CLIENT else step.segment.destination
@@ -53,7 +53,7 @@ def step_line(step: Step, numbers: Numbers) -> Text:
         ("!" if is_trouble(step) else " ", "warn"),
         (str(there), "client"),
         f" {sign} ",
-        (headline(step), style_of(step.segment)),
+        (headline(step, glyphs), style_of(step.segment)),
         (fields, "dim"),
         "  ",
         (states, "state"),

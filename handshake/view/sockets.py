@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from rich.cells import cell_len
+
 from handshake.events import Role
 from handshake.tcp.control_block import state_text
 from handshake.view.glyphs import UNICODE, Glyphs
-from handshake.view.layout import line
+from handshake.view.layout import fit, line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from handshake.tcp import ControlBlock
     from handshake.view.notation import Numbers
 
-_INDENT: Final = 8
 _GAP: Final = "  "
 
 _ALWAYS: Final = ("SND.NXT", "RCV.NXT")
@@ -55,17 +56,19 @@ class Sockets:
         return [each for role, change in ends for each in self._end(role, change, width)]
 
     def _end(self, role: Role, change: Change, width: int) -> Iterator[Text]:
-        row = line(" ", (f"{role!s:<{_INDENT - 1}}", str(role)))
+        ends = [self.glyphs.say(str(each)) for each in Role]
+        indent = 2 + max(map(cell_len, ends))
+        row = line(" ", (fit(self.glyphs.say(str(role)), indent - 1), str(role)))
         row.append_text(self._state(change))
         if change.after is None:
-            row.append(f"{_GAP}unknown", "dim")
-        for entry in variables(role, change, self.numbers):
+            row.append(f"{_GAP}{self.glyphs.say('unknown')}", "dim")
+        for entry in variables(role, change, self.numbers, self.glyphs):
             if entry.before == entry.after and not self.full and entry.name not in _ALWAYS:
                 continue
             text = self._entry(entry)
-            if row.cell_len + len(_GAP) + text.cell_len > width and row.cell_len > _INDENT:
+            if row.cell_len + len(_GAP) + text.cell_len > width and row.cell_len > indent:
                 yield row
-                row = line(" " * _INDENT)
+                row = line(" " * indent)
             else:
                 row.append(_GAP)
             row.append_text(text)
@@ -89,21 +92,25 @@ class Sockets:
         )
 
 
-def variables(role: Role, change: Change, numbers: Numbers) -> Iterator[Variable]:
+def variables(
+    role: Role, change: Change, numbers: Numbers, glyphs: Glyphs = UNICODE
+) -> Iterator[Variable]:
     """Yield what a socket knows, before and after a segment, in the order in which it is set."""
-    before = dict(_known(change.before, role, numbers))
-    after = dict(_known(change.after, role, numbers))
+    before = dict(_known(change.before, role, numbers, glyphs))
+    after = dict(_known(change.after, role, numbers, glyphs))
     for name, value in after.items():
         was = before.get(name, "")
         if value or was:
             yield Variable(name, was, value)
 
 
-def _known(block: ControlBlock | None, role: Role, numbers: Numbers) -> Iterator[tuple[str, str]]:
+def _known(
+    block: ControlBlock | None, role: Role, numbers: Numbers, glyphs: Glyphs
+) -> Iterator[tuple[str, str]]:
     """Yield the variables of a block, in the order in which they are set."""
     if block is None:
         return
-    snd, rcv = block.snd, block.rcv
+    snd, rcv, say = block.snd, block.rcv, glyphs.say
     yield "peer", "" if block.remote is None else str(block.remote)
     # The initial numbers are shown as absolute numbers, too.
     yield "ISS", "" if snd.iss is None else numbers.both(snd.iss, role)
@@ -113,19 +120,19 @@ def _known(block: ControlBlock | None, role: Role, numbers: Numbers) -> Iterator
     yield "IRS", "" if rcv.irs is None else numbers.both(rcv.irs, role.other)
     yield "RCV.NXT", "" if rcv.nxt is None else numbers.show(rcv.nxt, role.other)
     yield "RCV.WND", _count(rcv.wnd)
-    yield "held", f"{len(rcv.held)} out of order" if rcv.held else ""
-    yield "MSS", _agreed(block.mss) if block.agreed else ""
+    yield "held", say("field.held", count=len(rcv.held)) if rcv.held else ""
+    yield "MSS", _agreed(block.mss, glyphs) if block.agreed else ""
     shifts = None if block.snd_shift is None else f"{block.snd_shift}/{block.rcv_shift}"
-    yield "shift", _agreed(shifts) if block.agreed else ""
+    yield "shift", _agreed(shifts, glyphs) if block.agreed else ""
     for name, agreed in (("SACK", block.sack), ("ECN", block.ecn)):
         unknown = block.agreed and agreed is None
-        yield name, _agreed(None) if unknown else "on" if agreed else ""
+        yield name, _agreed(None, glyphs) if unknown else say("field.on") if agreed else ""
     yield "TS.Recent", _count(block.ts_recent)
 
 
-def _agreed(value: object) -> str:
+def _agreed(value: object, glyphs: Glyphs) -> str:
     """Return what both SYNs agree on; the snap length may have cut it off."""
-    return "not captured" if value is None else str(value)
+    return glyphs.say("field.cut") if value is None else str(value)
 
 
 def _count(value: int | None) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from rich.cells import cell_len
+
 from handshake.tcp.segment import differing_fields
 from handshake.view.fields import Fields
 from handshake.view.glyphs import UNICODE, Glyphs
@@ -37,30 +39,33 @@ _NARROWEST: Final = 12
 def rule(text: str, width: int, glyphs: Glyphs) -> Text:
     """Return a heading: a line across the screen with a title."""
     left = f"{glyphs.rule(2)} "
-    return line((left, "rule"), text, (f" {glyphs.rule(max(0, width - 4 - len(text)))}", "rule"))
+    return line(
+        (left, "rule"), text, (f" {glyphs.rule(max(0, width - 4 - cell_len(text)))}", "rule")
+    )
 
 
-def position(step: Step, since: int | None, room: int) -> str:
+def position(step: Step, since: int | None, room: int, glyphs: Glyphs) -> str:
     """Return number, time and length of a segment in its capture, as far as there is room."""
     observed = step.observed
-    parts = [f"segment {step.index}"]
+    parts = [glyphs.say("step.segment", number=step.index)]
     if observed.frame is not None:
-        parts.append(f"packet {observed.frame}")
+        parts.append(glyphs.say("step.packet", number=observed.frame))
     if since is not None:
         parts.append(milliseconds(observed.at - since))
     if observed.length is not None:
-        parts.append(f"{observed.length} octets")
+        parts.append(glyphs.say("step.octets", count=observed.length))
     if observed.ttl is not None:
         parts.append(f"ttl {observed.ttl}")
-    while len(parts) > 1 and len(", ".join(parts)) > room:
+    while len(parts) > 1 and cell_len(", ".join(parts)) > room:
         parts.pop()
     return ", ".join(parts)
 
 
-def meaning(step: Step, width: int) -> list[Text]:
+def meaning(step: Step, width: int, glyphs: Glyphs) -> list[Text]:
     """Return what happened and why, with the RFC section."""
     where = cited(step.section)
-    text = f"{step.why} ({where})" if where else step.why
+    why = step.said(glyphs.language)
+    text = f"{why} ({where})" if where else why
     mark = ("!", "warn") if is_trouble(step) else " "
     if not text:
         return []
@@ -97,18 +102,19 @@ class Picture:
     def _compared(self, changed: frozenset[str]) -> Iterator[Text]:
         if self.earlier is None:
             return
-        yield line((f" Compared with segment {self.earlier.index}", "title"))
+        say = self.glyphs.say
+        yield line((f" {say('step.compared', number=self.earlier.index)}", "title"))
         if changed:
-            yield line("   ", ("*", "changed"), " marks fields that differ")
+            yield line("   ", ("*", "changed"), say("step.marks"))
         else:
-            yield line("   = all TCP fields are the same")
+            yield line(f"   {say('step.same')}")
         yield line()
 
     def _explained(self, width: int) -> Iterator[Text]:
-        yield line((" What this means", "title"))
-        yield from meaning(self.step, width)
+        yield line((f" {_capital(self.glyphs.say('step.meaning'))}", "title"))
+        yield from meaning(self.step, width, self.glyphs)
         yield line()
-        yield line((" What each socket knows", "title"))
+        yield line((f" {_capital(self.glyphs.say('step.sockets'))}", "title"))
         yield from Sockets(self.step, self.numbers, full=True, glyphs=self.glyphs).lines(width)
 
 
@@ -143,12 +149,20 @@ class Explanation:
             title,
             *Fields(self.step, self.numbers, self.glyphs).lines(width),
             *Sockets(self.step, self.numbers, glyphs=self.glyphs).lines(width),
-            *meaning(self.step, width),
+            *meaning(self.step, width, self.glyphs),
         ]
 
     def _title(self, width: int, since: int | None) -> Text:
-        name = headline(self.step)
-        by = f"{name} from the {self.step.by}, "
-        head = rule(by + position(self.step, since, width - 5 - len(by)), width, self.glyphs)
-        head.stylize(style_of(self.step.segment), 3, 3 + len(name))
+        name = headline(self.step, self.glyphs)
+        values = {"name": name, "by": self.step.by}
+        room = width - 5 - cell_len(self.glyphs.say("step.rule", **values, position=""))
+        where = position(self.step, since, room, self.glyphs)
+        title = self.glyphs.say("step.rule", **values, position=where)
+        head = rule(title, width, self.glyphs)
+        begin = 3 + max(0, title.find(name))
+        head.stylize(style_of(self.step.segment), begin, begin + len(name))
         return head
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
 
 from handshake.units import NS_PER_SECOND
 from handshake.view.columns import seconds
@@ -14,9 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.text import Text
-
-_BARS: Final = " ▁▂▃▄▅▆▇█"
-_ASCII_BARS: Final = " .:-=+*%#"
 
 
 @dataclass(frozen=True)
@@ -34,15 +33,15 @@ class Strip:
 
     def draw(self, width: int, here: int | None = None, glyphs: Glyphs = UNICODE) -> Text:
         """Return the line; the part with the moment `here` is marked."""
-        label = f" failures {len(self.failures):,} "
+        label = f" {glyphs.say('list.failures', count=len(self.failures))} "
         last = f" {seconds((self.end - self.begin) / NS_PER_SECOND)}"
-        room = width - len(label) - len(last) - 1
+        room = width - cell_len(label) - len(last) - 1
         if room < 10:
             return line((label, "dim"))
         counts = [0] * room
         for each in self.failures:
             counts[self._place(each, room)] += 1
-        most, signs = max(1, *counts), _BARS if glyphs == UNICODE else _ASCII_BARS
+        most, signs = max(1, *counts), glyphs.bars
         # One failure among thousands has a bar, too.
         bars = "".join(signs[-(-each * (len(signs) - 1) // most)] for each in counts)
         row = line((label, "dim"), (bars, "bad"), (last, "dim"))

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Final
 from handshake.query.totals import OUTCOMES, TOP
 from handshake.view.columns import milliseconds
 from handshake.view.glyphs import UNICODE, Glyphs
-from handshake.view.layout import line, wrap
-from handshake.view.notation import count
+from handshake.view.layout import fit, line, wrap
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -47,12 +46,11 @@ def summary_line(totals: OutcomeTotals, width: int) -> Text:
 
 def page(totals: Totals, width: int, glyphs: Glyphs = UNICODE) -> Iterator[Text]:
     """Yield the page of totals line by line."""
-    connections = count(totals.connections, "connection")
-    captures = len(totals.captures)
-    where = f" in {captures} captures" if captures > 1 else ""
+    say, captures = glyphs.say, len(totals.captures)
+    where = captures if captures > 1 else 0
     yield line(
-        (f"{connections}{where}", "title"),
-        f", {count(totals.segments, 'segment')}, {count(totals.octets, 'octet')} of payload",
+        (say("totals.title", connections=totals.connections, captures=where), "title"),
+        say("totals.contents", segments=totals.segments, octets=totals.octets),
     )
     yield line()
     for each in OUTCOMES:
@@ -60,24 +58,28 @@ def page(totals: Totals, width: int, glyphs: Glyphs = UNICODE) -> Iterator[Text]
             share = f"{found / totals.connections:.1%}"
             yield line(f"{each:<{_LABEL}}{found:>9,}{share:>8}")
     if totals.left_out:
-        yield line((f"{'left out':<{_LABEL}}{totals.left_out:>9,}", "warn"))
+        yield line((f"{fit(say('totals.left-out'), _LABEL)}{totals.left_out:>9,}", "warn"))
     yield line()
-    yield line(("handshake rtt".ljust(_LABEL), "dim"), _rtt(totals, glyphs))
-    counts = (
-        f"SYN {totals.syn_retransmissions}, SYN-ACK {totals.syn_ack_retransmissions}, "
-        f"data {totals.data_retransmissions}"
+    yield line((fit(say("totals.rtt"), _LABEL), "dim"), _rtt(totals, glyphs))
+    counts = say(
+        "totals.retransmissions",
+        syn=totals.syn_retransmissions,
+        syn_ack=totals.syn_ack_retransmissions,
+        data=totals.data_retransmissions,
     )
-    yield line(("retransmitted".ljust(_LABEL), "dim"), counts)
-    yield from _servers("refusing", totals.refusing, width)
-    yield from _servers("not answering", totals.silent, width)
+    yield line((fit(say("totals.retransmitted"), _LABEL), "dim"), counts)
+    yield from _servers(say("totals.refusing"), totals.refusing, width, glyphs)
+    yield from _servers(say("totals.silent"), totals.silent, width, glyphs)
     for label, found_codes in (("diagnoses", totals.diagnoses), ("findings", totals.codes)):
         if found_codes:
             codes = ", ".join(f"{code} ({found:,})" for code, found in found_codes.most_common())
-            yield from _labelled(label, codes, width)
+            yield from _labelled(say(f"totals.{label}"), codes, width)
     for capture, finding in totals.findings:
         yield line()
-        where = f"{capture}: " if capture is not None and len(totals.captures) > 1 else ""
-        for at, each in enumerate(wrap(f"{where}{finding.text}", width - 3)):
+        capture_name = f"{capture}: " if capture is not None and len(totals.captures) > 1 else ""
+        for at, each in enumerate(
+            wrap(f"{capture_name}{finding.said(glyphs.language)}", width - 3)
+        ):
             yield line((" ! " if not at else "   ", "warn"), each)
 
 
@@ -89,7 +91,9 @@ def _rtt(totals: Totals, glyphs: Glyphs) -> str:
     return "  ".join(f"{name} {milliseconds(each)}" for name, each in named.items()) + " ms"
 
 
-def _servers(label: str, found: Counter[tuple[str, int]], width: int) -> Iterator[Text]:
+def _servers(
+    label: str, found: Counter[tuple[str, int]], width: int, glyphs: Glyphs
+) -> Iterator[Text]:
     if not found:
         return
     words = [
@@ -97,7 +101,7 @@ def _servers(label: str, found: Counter[tuple[str, int]], width: int) -> Iterato
         for (address, port), count in found.most_common(TOP)
     ]
     if len(found) > TOP:
-        words.append(f"and {len(found) - TOP:,} more")
+        words.append(glyphs.say("totals.others", count=len(found) - TOP))
     yield from _labelled(label, ", ".join(words), width)
 
 
@@ -105,4 +109,4 @@ def _labelled(label: str, text: str, width: int) -> Iterator[Text]:
     # Do not break a line between a name and its count.
     joined = text.replace(" (", f"{_JOINT}(")
     for at, each in enumerate(wrap(joined, width - _LABEL)):
-        yield line(((label if not at else "").ljust(_LABEL), "dim"), each.replace(_JOINT, " "))
+        yield line((fit("" if at else label, _LABEL), "dim"), each.replace(_JOINT, " "))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 DEMO = ["-m", "handshake", "demo"]
 NAMES = [each.name for each in LESSONS]
 KINDS, DROPS = "syn, syn-ack, ack, data, fin and rst", "syn, syn:1,2, ack:all"
+WHAT_OF = "connect, control and close"
 WHAT_IF = "--drop, --closed, --rtt, --mss and --no-wscale"
 RIGHT, LEFT, HOME, END = "\x1b[C", "\x1b[D", "\x1b[H", "\x1b[F"
 
@@ -74,8 +75,10 @@ def test_one_step_as_text_in_ascii() -> None:
         "| Checksum         *0x8993      | Urgent Pointer   0            |",
         "| Options  *TS 1028/9000                                        | TS: 9000 back",
         "+---------------------------------------------------------------+",
-        " CLIENT     ss -tan  ESTAB       0      0  192.0.2.10:49152     198.51.100.7:80",
-        " SERVER     ss -tan  ESTAB       0      0  198.51.100.7:80      192.0.2.10:49152",
+        "-- ss -tan ---------------------------------------------------------------------",
+        " CLIENT     ESTAB         0     0  192.0.2.10:49152    198.51.100.7:80",
+        " SERVER     LISTEN        0   128  0.0.0.0:80          0.0.0.0:*",
+        "            ESTAB         0     0  198.51.100.7:80     192.0.2.10:49152",
         " Why The kernel has completed the handshake without the program. The entry",
         " becomes a full socket, and accept() returns it: fd 5. No wire was joined: each",
         " kernel wrote down the same few numbers. The server's program has control",
@@ -116,7 +119,7 @@ def test_json_is_one_object_a_step() -> None:
         ),
         (
             ["loss", "--closed"],
-            f"error: {WHAT_IF} ask what if of the lesson connect, not of loss\n",
+            f"error: {WHAT_IF} ask what if of the lessons {WHAT_OF}, not of loss\n",
         ),
         (["--lang", "fr"], "error: --lang fr: must be en, ko or both\n"),
         (["--step", "10"], "error: --step 10: lesson connect has 9 steps\n"),
@@ -136,12 +139,22 @@ def test_keys_lead_through_the_lesson() -> None:
             (RIGHT, "step 3/9"),
             (LEFT, "step 2/9"),
             (END, "step 9/9 · both ends are ESTABLISHED"),
-            (RIGHT, "step 9/9"),
+            (RIGHT, "This lesson is done."),
+            ("\x1b", "step 9/9"),
             ("f", "Source Port: Which socket at the sender"),
             ("f", "Destination Port: Which socket"),
             ("\x1b", " Why The kernel has completed the handshake"),
-            ("h", "one step on, one step back"),
-            ("h", "step 9/9"),
+            ("?", "one step on, one step back"),
+            ("?", "step 9/9"),
+            (":3\r", "step 3/9"),
+            (END, "step 9/9"),
+            ("c", "All lessons"),
+            ("4", "step 1/9"),
+            ("c", "All lessons"),
+            ("\r", "step 1/9"),
+            ("c", "All lessons"),
+            ("1", "step 1/9"),
+            (END, "step 9/9"),
             ("L", "단계 9/9 · 양쪽 모두 ESTABLISHED"),
             ("L", "step 9/9"),
             (HOME, "step 1/9"),
@@ -153,6 +166,54 @@ def test_keys_lead_through_the_lesson() -> None:
         terminal.press("q")
         assert terminal.end() == 0
         assert terminal.mode == terminal.before
+
+
+def test_a_lesson_from_answer_to_score() -> None:
+    with Terminal([*DEMO, "connect", "--step", "3"]) as terminal:
+        terminal.see("What does the server know of it at this moment?")
+        for press, see in (
+            ("1", "Not so. It is recorded in the client's socket only"),
+            (RIGHT, "the server's program"),  # what the question hid
+            (RIGHT, "step 4/9"),
+            (RIGHT, "Which ACK number"),
+            ("1002", "1002_"),
+            ("\x7f1", "1001_"),
+            ("\r", "Right. A SYN takes one number"),
+            (LEFT, "step 4/9"),
+            ("L", "단계 4/9"),
+            (RIGHT, "단계 5/9"),
+            ("w", "누가 무엇을 아는가"),
+            (RIGHT, "6. SYN-ACK가 나간다"),
+            ("\x1b", "단계 6/9"),
+            (RIGHT, "지금 상태가 바뀌는 쪽은 어디입니까?"),
+            (END, "단계 9/9"),
+            (RIGHT, "3문제 중 1문제 정답"),
+            ("c", "모든 레슨"),
+            ("\x1b", "단계 9/9"),
+            ("r", "단계 1/9"),
+        ):
+            terminal.press(press)
+            terminal.see(see)
+        terminal.press("q")
+        assert terminal.end() == 0
+
+
+def test_without_a_name_it_goes_on_where_the_reader_left() -> None:
+    with Terminal([*DEMO, "control"]) as terminal:
+        terminal.see("step 1/8")
+        terminal.press(RIGHT)
+        terminal.press("2")
+        terminal.see("Right.")
+        terminal.press(RIGHT)
+        terminal.see("step 3/8")
+        terminal.press("q")
+        assert terminal.end() == 0
+    with Terminal(DEMO) as terminal:
+        terminal.see("step 3/8")
+        terminal.press(LEFT)
+        terminal.see("Right.")
+        terminal.press("q")
+        assert terminal.end() == 0
 
 
 def test_the_keys_that_do_nothing_are_not_offered() -> None:
@@ -214,4 +275,4 @@ def test_the_lessons_are_listed_with_what_is_done() -> None:
         terminal.press("q")
         assert terminal.end() == 0
     line = demo("--list").stdout.splitlines()[NAMES.index("loss")]
-    assert line == "loss       When a segment is lost  (step 2/12, 0 of 3 right)"
+    assert line == "loss         When a segment is lost  (step 2/12, 0 of 3 right)"

@@ -13,6 +13,7 @@ from handshake.errors import UsageError
 from handshake.lessons import (
     LANGUAGES,
     LESSONS,
+    WHAT_IF,
     Lesson,
     Moment,
     drops,
@@ -22,9 +23,10 @@ from handshake.lessons import (
     text_of,
     what_if,
 )
-from handshake.lessons.ss import ss_line
-from handshake.lessons.stage import Conditions
-from handshake.tcp import ControlBlock, Endpoint, Observed, State
+from handshake.lessons.script import Conditions
+from handshake.lessons.segment_names import KINDS
+from handshake.lessons.ss import listening_row, socket_row
+from handshake.tcp import ControlBlock, Endpoint, Observed, SendSpace, Seq, State
 from handshake.tracker import Tracker
 from handshake.view.lesson import Place
 from handshake.view.lesson_ladder import LadderLessonScreen
@@ -91,14 +93,15 @@ def test_a_tracker_sees_what_the_hosts_did(lesson: Lesson) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    dropped=st.sets(
-        st.tuples(st.sampled_from(["syn", "syn-ack", "ack", "rst"]), st.integers(0, 4)), max_size=6
-    ),
+    dropped=st.sets(st.tuples(st.sampled_from(KINDS), st.integers(0, 4)), max_size=6),
+    name=st.sampled_from(WHAT_IF),
     closed=st.booleans(),
     rtt=st.sampled_from([1, 28, 80, 900, 2500]),
 )
-def test_every_what_if_has_its_text(dropped: set[tuple[str, int]], closed: bool, rtt: int) -> None:
-    lesson = what_if(Conditions(rtt * 1_000_000, frozenset(dropped), closed=closed))
+def test_every_what_if_has_its_text(
+    dropped: set[tuple[str, int]], name: str, closed: bool, rtt: int
+) -> None:
+    lesson = what_if(Conditions(rtt * 1_000_000, frozenset(dropped), closed=closed), name)
     assert 1 < len(lesson.scenes) <= 15
     for language in LANGUAGES:
         text = text_of(lesson, language)
@@ -132,10 +135,18 @@ def test_what_drop_takes() -> None:
 
 def test_what_ss_shows() -> None:
     client, server = Endpoint.of("192.0.2.10", 49152), Endpoint.of("198.51.100.7", 80)
-    listening = ControlBlock(local=server, state=State.LISTEN, passive=True)
-    assert ss_line(listening).split() == ["LISTEN", "0", "128", "198.51.100.7:80", "0.0.0.0:*"]
-    assert ss_line(ControlBlock(local=client, remote=server)) == ""
-    assert ss_line(None) == ""
+    listening = str(listening_row(server.port, 2, 128))
+    assert listening.split() == ["LISTEN", "2", "128", "0.0.0.0:80", "0.0.0.0:*"]
+    assert [*socket_row(ControlBlock(local=client, remote=server))] == []
+    entry = ControlBlock(
+        local=server,
+        remote=client,
+        state=State.SYN_RECEIVED,
+        passive=True,
+        snd=SendSpace(una=Seq(1)),
+    )
+    (row,) = socket_row(entry)
+    assert (row.state, row.recv_q, row.send_q) == ("SYN-RECV", 0, 0)
 
 
 def _korean() -> dict[str, str]:
@@ -148,7 +159,14 @@ def _korean() -> dict[str, str]:
 def test_the_korean_texts_use_the_words_of_the_glossary() -> None:
     glossary = tomllib.loads((files("handshake.lessons") / "glossary.toml").read_text("utf-8"))
     texts = _korean()
-    assert {"connect", "screens", "what-if", *(each.name for each in LADDERS)} == set(texts)
+    assert {
+        "connect",
+        "screens",
+        "what-if",
+        "your-turn",
+        "teacher",
+        *(each.name for each in LADDERS),
+    } == set(texts)
     for name, text in texts.items():
         wrong = [each for each in glossary["instead"] if each in text]
         assert wrong == [], name

@@ -15,9 +15,9 @@ from handshake import events as ev
 from handshake.endpoint.outcome import note
 from handshake.errors import HandshakeError
 from handshake.events import Event, Role
-from handshake.messages import ENGLISH, Message, table
+from handshake.messages import ENGLISH, FAMILIES, LANGUAGES, Message, table
 from handshake.record import Finding
-from handshake.tcp import Agreement, Endpoint, Seq
+from handshake.tcp import Agreement, Endpoint, Flags, Seq
 from handshake.tcp.icmp import IcmpError
 from tests.messages.diagnoses import DIAGNOSES, RULED_OUT
 
@@ -432,6 +432,9 @@ VERDICTS: Final[tuple[Message, ...]] = (
 
 _ERROR_VALUES: Final[dict[str, object]] = {
     "address": "192.0.2.9",
+    "at": 14,
+    "beginning": "Ethernet",
+    "beginnings": ["ethernet", "ip", "tcp"],
     "bracket": "(",
     "capture": "a.pcap",
     "captured": 4294967295,
@@ -534,6 +537,8 @@ _OWN_VALUES: Final[dict[str, dict[str, object]]] = {
     "filter.depth": {"most": 50},
     "filter.not-a-boolean": {"key": "client.ecn"},
     "internal": {"why": "ZeroDivisionError: division by zero"},
+    "live.command": {"name": "nft", "package": "nftables"},
+    "live.failed": {"what": "ip link add", "said": "operation not permitted"},
     "list.interrupted": {"done": 12, "count": 40, "one": False},
     "list.left-out": {"count": 4000, "most": 100000, "one": False},
     "list.missing": {"count": 3, "before": "day.pcap04"},
@@ -592,6 +597,23 @@ _OWN_VALUES: Final[dict[str, dict[str, object]]] = {
     "target.not-unicast": {"address": "224.0.0.1"},
     "target.port": {"target": "a.example:htps", "port": "htps"},
     "target.port-range": {"target": "a.example:0", "port": 0},
+    "craft.option": {"text": "MSS:05b4"},
+    "craft.sack-blocks": {"text": "1001"},
+    "craft.ip-flags": {"text": "XF"},
+    "craft.checksum": {"option": "--checksum", "value": "bad", "partial": True},
+    "craft.name": {"option": "TARGET", "value": "www:80"},
+    "craft.number": {"option": "--window", "value": "65536", "most": 0xFFFF},
+    "craft.endpoint": {"option": "TARGET", "value": "[::1:80"},
+    "craft.twice": {"value": "192.0.2.2:80", "other": "192.0.2.3:80"},
+    "craft.options-length": {"length": 44, "most": 40},
+    "craft.ip-options-length": {"length": 44, "most": 40},
+    "craft.too-long": {"length": 70000, "most": 65535},
+    "decode.digit": {"sign": "g", "word": "4500g"},
+    "decode.odd": {"count": 7},
+    "craft.versions": {"source": "192.0.2.1", "address": "2001:db8::2"},
+    "decode.several": {"count": 3},
+    "decode.first": {"frame": 4},
+    "decode.protocol": {"protocol": 17, "name": "UDP"},
     "target.ports": {"target": "a.example"},
     "target.scheme": {"target": "gopher://a.example"},
     "target.slash": {"target": "a.example/index"},
@@ -615,6 +637,8 @@ _MORE_ERRORS: Final[tuple[tuple[str, dict[str, object]], ...]] = (
     ("list.left-out", {"count": 1, "most": 1, "one": True}),
     ("list.interrupted", {"done": 1, "count": 2, "one": True}),
     ("replay.connection", {"count": 0}),
+    ("craft.checksum", {"option": "--ip-checksum", "value": "bad", "partial": False}),
+    ("decode.protocol", {"protocol": 253, "name": ""}),
     ("probe.positive", {"option": "--rate", "value": "0", "most": ""}),
 )
 """Sentences with a clause more or less."""
@@ -702,6 +726,7 @@ _MORE_OF_PROBE: Final[tuple[tuple[str, dict[str, object]], ...]] = (
     ("evidence.reset", {"after": 0.031, "known": False}),
     ("cause.late", {"waited": 3.0291}),
     ("evidence.withheld", {"again": False}),
+    ("evidence.rst", {"routers": 0, "ttl": 64}),
     ("fact.mss", {"usual": False, "mtu": 1400}),
     ("fact.sent", {"rest": 2}),
     ("ladder.segment", {"client": False, "lost": True}),
@@ -729,6 +754,100 @@ PROBE: Final = tuple(
         ),
         key=lambda each: each[0],
     )
+)
+
+
+_PROBLEM_VALUES: Final[dict[str, object]] = {
+    "ack": 77,
+    "at": 36,
+    "bits": 2,
+    "count": 60,
+    "flags": Flags.SYN | Flags.FIN,
+    "found": 0x1234,
+    "kind": 2,
+    "length": 28,
+    "name": "mss",
+    "offset": 15,
+    "protocol": 17,
+    "right": 0xC40F,
+    "said": 60,
+    "shift": 15,
+    "size": 60,
+    "there": 13,
+    "urgent": 5,
+    "why": "length 3, must be 4",
+    "words": 4,
+    "zeros": False,
+}
+"""What the sentences about one packet name."""
+
+_MORE_PROBLEMS: Final = (("trailer", {"length": 1, "zeros": True}), ("ip-words", {"words": 1}))
+
+PROBLEMS: Final = tuple(
+    Message("problems", code, _PROBLEM_VALUES | values)
+    for code, values in (*((each, {}) for each in table("problems")), *_MORE_PROBLEMS)
+)
+
+
+_SCREEN_VALUES: Final[dict[str, object]] = {
+    "by": CLIENT,
+    "captures": 0,
+    "certainty": "likely",
+    "code": "syn-lost",
+    "connections": 1200,
+    "count": 2,
+    "data": 3,
+    "down": "↓",
+    "ellipsis": "…",
+    "every": 0,
+    "files": 3,
+    "filter": "rtt > 200ms",
+    "first": 4,
+    "first_number": 7,
+    "frames": "4, 9",
+    "kind": "refused",
+    "last": 9,
+    "last_number": 12,
+    "left": "←",
+    "many": True,
+    "meaning": "administratively prohibited",
+    "more": 0,
+    "name": "day.pcap",
+    "number": 4,
+    "octets": 1,
+    "one": 4,
+    "order": "-rtt",
+    "other": 6,
+    "packets": 1,
+    "position": "segment 4, packet 9",
+    "rate": 180000.0,
+    "right": "→",
+    "seconds": 3.04,
+    "section": "RFC 9293 3.1",
+    "segments": 2400,
+    "sender": "203.0.113.9",
+    "sources": 1,
+    "syn": 1,
+    "syn_ack": 2,
+    "text": "the SYN was lost",
+    "up": "↑",
+    "value": 3,
+    "words": 10,
+}
+"""What the words of the screens name."""
+
+_MORE_OF_SCREENS: Final[tuple[tuple[str, dict[str, object]], ...]] = (
+    ("diagnosis.evidence", {"many": False, "frames": "4"}),
+    ("diagnosis.evidence", {"more": 7}),
+    ("field.place", {"many": False}),
+    ("list.progress", {"many": False}),
+    ("list.shown", {"every": 5000}),
+    ("totals.title", {"captures": 3}),
+)
+
+SCREENS: Final = tuple(
+    Message("screens", code, _SCREEN_VALUES | values)
+    for code, values in (*((each, {}) for each in table("screens")), *_MORE_OF_SCREENS)
 )
 
 
@@ -774,22 +893,29 @@ def samples(family: str, language: str = ENGLISH) -> Iterator[tuple[str, str]]:
             own: dict[str, tuple[Event | Finding, ...]]
             own = {"events": EVENTS, "findings": FINDINGS, "notes": NOTES}
             for each in own[family]:
-                shown = each.said(language) if isinstance(each, Finding) else each.text
-                yield f"{each.code}.{each.variant}" if each.variant else each.code, shown
-        case "reasons" | "verdicts" | "probe" | "serve" | "watch":
-            tables = {"reasons": REASONS, "verdicts": VERDICTS, "probe": PROBE, "serve": SERVE}
-            tables["watch"] = WATCH
-            for reason in tables[family]:
+                code = f"{each.code}.{each.variant}" if each.variant else each.code
+                yield code, each.said(language)
+        case "reasons" | "verdicts" | "probe" | "problems" | "screens" | "serve" | "watch":
+            found = {
+                "reasons": REASONS,
+                "verdicts": VERDICTS,
+                "probe": PROBE,
+                "problems": PROBLEMS,
+                "screens": SCREENS,
+                "serve": SERVE,
+                "watch": WATCH,
+            }
+            for reason in found[family]:
                 yield reason.code, reason.said(language)
         case "diagnosis":
             for diagnosis in DIAGNOSES:
-                yield f"{diagnosis.code}.text", diagnosis.text
-                yield f"{diagnosis.code}.next", diagnosis.next
+                yield f"{diagnosis.code}.text", diagnosis.said(language)
+                yield f"{diagnosis.code}.next", diagnosis.said(language, "next")
             for ruled_out in RULED_OUT:
-                yield f"ruled-out.{ruled_out.code}", ruled_out.text
+                yield f"ruled-out.{ruled_out.code}", ruled_out.said(language)
         case "errors":
             for error in sorted(ERRORS, key=lambda each: each.code):
-                yield error.code, str(error)
+                yield error.code, error.said(language)
 
 
 def golden(family: str, language: str = ENGLISH) -> str:
@@ -800,14 +926,8 @@ def golden(family: str, language: str = ENGLISH) -> str:
     return "\n".join(f"{key}\n{wrap.fill(text)}\n" for key, text in samples(family, language))
 
 
-FAMILIES: Final = (
-    *("diagnosis", "events", "findings", "notes"),
-    *("reasons", "verdicts", "probe", "serve", "watch", "errors"),
-)
-
-
-TRANSLATED: Final = {"ko": ("notes", "probe", "serve", "verdicts", "watch")}
-"""The families that another language has, too."""
+TRANSLATIONS: Final = tuple(each for each in LANGUAGES if each != ENGLISH)
+"""The other languages."""
 
 
 def place(family: str, language: str = ENGLISH) -> Path:
@@ -816,8 +936,6 @@ def place(family: str, language: str = ENGLISH) -> Path:
 
 
 if __name__ == "__main__":
-    for name in FAMILIES:
-        place(name).write_text(golden(name), encoding="utf-8")
-    for spoken, families in TRANSLATED.items():
-        for name in families:
+    for spoken in LANGUAGES:
+        for name in FAMILIES:
             place(name, spoken).write_text(golden(name, spoken), encoding="utf-8")

@@ -10,6 +10,7 @@ import pickle
 import re
 import tomllib
 from dataclasses import replace
+from importlib.resources import files
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -19,15 +20,14 @@ import pytest
 from handshake import events as ev
 from handshake import messages
 from handshake.diagnosis import CODES as DIAGNOSES
+from handshake.messages import FAMILIES
 from handshake.tracker.findings import CODES
 from handshake.tracker.findings.capture import _COUNTED
 from tests.messages.samples import (
-    ERRORS,
     EVENTS,
-    FAMILIES,
     FINDINGS,
     GOLDEN,
-    TRANSLATED,
+    TRANSLATIONS,
     golden,
     place,
     samples,
@@ -52,45 +52,68 @@ def test_every_sentence_is_as_it_was_read(family: str) -> None:
     assert {key for key, _ in samples(family)} == set(messages.table(family))
 
 
-@pytest.mark.parametrize(
-    ("language", "family"), [(each, name) for each in TRANSLATED for name in TRANSLATED[each]]
-)
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("language", TRANSLATIONS)
 def test_a_translation_is_whole_and_names_the_same_values(language: str, family: str) -> None:
-    path = Path(messages.__file__).parent / language / f"{family}.toml"
-    own = dict(flat(tomllib.loads(path.read_text("utf-8"))))
-    english = messages.table(family)
+    own, english = own_table(family, language), messages.table(family)
     assert set(own) == set(english)
-    named = {code: set(re.findall(r"\{([\w.]+)", text)) for code, text in own.items()}
-    assert [each for each in own if not named[each] <= set(NAMED.findall(english[each]))] == []
+    assert {code: named(text) for code, text in own.items()} == {
+        code: named(text) for code, text in english.items()
+    }
     assert golden(family, language) == place(family, language).read_text("utf-8")
 
 
-def test_a_translation_may_lack_errors_but_invents_none() -> None:
-    path = Path(messages.__file__).parent / "ko" / "errors.toml"
-    english = messages.table("errors")
-    own = dict(flat(tomllib.loads(path.read_text("utf-8"))))
-    assert set(own) <= set(english)
-    named = {code: set(NAMED.findall(text)) for code, text in own.items()}
-    assert [each for each in own if not named[each] <= set(NAMED.findall(english[each]))] == []
-    for error in ERRORS:
-        assert error.said("ko")
+def own_table(family: str, language: str) -> dict[str, str]:
+    """Return the sentences of a language by code, as its file has them."""
+    path = Path(messages.__file__).parent / language / f"{family}.toml"
+    return dict(messages._flat(tomllib.loads(path.read_text("utf-8")), ""))
 
 
-@pytest.mark.parametrize("language", TRANSLATED)
-def test_what_is_not_translated_is_english(language: str) -> None:
-    assert messages.table("reasons", language) == messages.table("reasons")
+GRAMMAR: Final = frozenset({"many", "one"})
+"""Values that say only whether something is one or several: many a language has no plural."""
+
+
+def named(text: str) -> set[str]:
+    """Return the values that a sentence names."""
+    return set(NAMED.findall(text)) - GRAMMAR
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_korean_has_the_words_of_the_glossary(family: str) -> None:
+    glossary = tomllib.loads((files("handshake.lessons") / "glossary.toml").read_text("utf-8"))
+    texts = own_table(family, "ko")
+    wrong = {
+        code: each for code, text in texts.items() for each in glossary["instead"] if each in text
+    }
+    assert wrong == {}
+    assert [code for code, text in texts.items() if is_left_in_english(text)] == []
+
+
+def is_left_in_english(text: str) -> bool:
+    """Whether there are words, and none is Korean."""
+    plain = re.sub(r"\{[^{}]*\}", " ", text)
+    return len(re.findall(r"\b[a-z]{3,}\b", plain)) > 2 and not re.search("[가-힣]", plain)
+
+
+def test_the_words_of_the_screens_are_those_that_the_source_names() -> None:
+    table, used = set(messages.table("screens")), set()
+    for function, call in calls("say", "_words"):
+        match argument(call, 0):
+            case ast.JoinedStr(values=[ast.Constant(value=str(prefix)), *_]):
+                found = {each for each in table if each.startswith(prefix)}
+                assert found, prefix
+                used |= found
+            case code:
+                used |= possible(code, function)
+    # An end by its name; what each page of help explains.
+    ends = {"client", "server"}
+    pages = ("list", "servers", "comparison", "connection")
+    help_tables = (*(f"{each}-keys." for each in pages), "list-marks.", "ladder-marks.")
+    used |= {each for each in table if each.startswith(help_tables)} | ends
+    assert used == table
 
 
 NAMED: Final = re.compile(r"\{([\w.]+)")
-
-
-def flat(found: dict[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield each sentence of a table, and its code."""
-    for key, value in found.items():
-        if isinstance(value, dict):
-            yield from flat(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, str(value)
 
 
 def test_every_event_has_a_sample_and_a_code_of_its_own() -> None:
@@ -239,6 +262,18 @@ def test_the_sentences_of_probes_are_those_that_the_source_names() -> None:
     others = ("label.", "ladder.", "many.un")
     labels = {each for each in messages.table("probe") if each.startswith(others)}
     assert named | labels == set(messages.table("probe"))
+
+
+def test_the_sentences_of_problems_are_those_that_the_source_names() -> None:
+    named = {
+        code for function, call in calls("Problem") for code in possible(call.args[0], function)
+    }
+    words = {
+        f"page.{code}"
+        for function, call in calls("_word")
+        for code in possible(call.args[0], function)
+    }
+    assert named | words == set(messages.table("problems"))
 
 
 def test_evidence_fits_on_the_line_of_its_label() -> None:

@@ -11,7 +11,8 @@ from rich.cells import cell_len
 from handshake.lessons import LANGUAGES, LESSONS, Lesson, find_lesson, lesson_text, screen_text
 from handshake.view.glyphs import ASCII, UNICODE, Glyphs
 from handshake.view.lesson import LessonScreen, Place
-from handshake.view.lesson_small import KeysScreen, SmallLessonScreen
+from handshake.view.lesson_pages import PageScreen
+from handshake.view.lesson_small import SmallLessonScreen
 from handshake.view.lesson_wide import WideLessonScreen
 
 KEYS = (("←/→", "step"), ("q", "quit"))
@@ -76,7 +77,7 @@ def test_an_answer_in_korean() -> None:
     assert drawn(screen("ko", 6), 80) == [
         " 1/6  서버에 접속하기                                단계 6/9 · SYN-ACK가 나간다",
         "╭─ 클라이언트 소켓 fd 3 ───────╮                ╭─ 서버 half-open 항목 ────────╮",
-        "│ 상태  SYN-SENT               │                │ 상태  LISTEN → SYN-RECEIVED  │",
+        "│ 상태  SYN-SENT               │                │ 상태  SYN-RECEIVED           │",
         "│ 로컬  192.0.2.10:49152       │    SYN-ACK     │ 로컬  *198.51.100.7:80       │",
         "│ 원격  198.51.100.7:80        │    seq=5000    │ 원격  *192.0.2.10:49152      │",
         "│ SND   ISS 1000   NXT 1001    │    ack=1001    │ SND   ISS *5000  NXT *5001   │",
@@ -207,13 +208,14 @@ def test_no_screen_is_too_small(width: int, height: int, language: str) -> None:
 
 
 def test_the_keys() -> None:
-    view = KeysScreen((("←/→", "one step on, one step back"),), "Connecting", ("h", "back"), 5)
+    keys, back = (("←/→", "one step on, one step back"),), (("?", "back"),)
+    view = PageScreen(keys, "Connecting", back, 5)
     assert [line.plain.rstrip() for line in view.lines(40)] == [
         " Connecting",
         "",
         "  ←/→        one step on, one step back",
         "",
-        " h back",
+        " ? back",
     ]
 
 

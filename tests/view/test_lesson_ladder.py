@@ -38,14 +38,15 @@ def test_a_lost_syn() -> None:
         "   1000.0 SYN-SENT     ── SYN seq=1000 ───────────╳                 LISTEN",
         "                                    1 s pass",
         "   2000.0>SYN-SENT     ── SYN seq=1000 ──────────────────────────▶  SYN-RECEIVED",
-        "────────────────────────────────────────────────────────────────────────────────",
-        " CLIENT     ss -tan  SYN-SENT    0      1  192.0.2.10:49152     198.51.100.7:80",
-        " SERVER     ss -tan  SYN-RECV    0      0  198.51.100.7:80      192.0.2.10:49152",
+        "── ss -tan ─────────────────────────────────────────────────────────────────────",
+        " CLIENT     SYN-SENT      0     1  192.0.2.10:49152    198.51.100.7:80",
+        " SERVER     LISTEN        0   128  0.0.0.0:80          0.0.0.0:*",
+        "            SYN-RECV      0     0  198.51.100.7:80     192.0.2.10:49152",
         "────────────────────────────────────────────────────────────────────────────────",
         " Why The third SYN arrives after 2 s. For the server it is the first one: it",
         " never saw the other two. It makes a half-open entry, with the client's",
         " address, port and sequence number, and its state is SYN-RECEIVED.",
-        *[""] * 7,
+        *[""] * 6,
         " ● ● ◉ arrives ○ ○ ○ ○ ○ ○ ○ ○ ○",
         " 1-4 answer  ←/→ step  q quit",
     ]
@@ -88,6 +89,32 @@ def test_questions_are_answered_by_digits_and_a_number_by_enter() -> None:
     assert player.answers[4] == "1"
     player.press("left")
     assert (player.index, player.furthest) == (3, 4)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
+@pytest.mark.parametrize("language", [*LANGUAGES, "both"])
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+def test_every_page_of_every_step_fits(
+    lesson: Lesson, language: str, size: tuple[int, int]
+) -> None:
+    player = LessonPlayer(lesson, language, UNICODE)
+    width, height = size
+    shown = []
+    for index, scene in enumerate(lesson.scenes):
+        player.press(":")
+        for key in (*str(index + 1), "enter"):
+            player.press(key)
+        question = lesson_text(lesson.name, "en").steps[scene.name].question
+        for key in ("w", "?", "?", *((question.right, "enter") if question else ())):
+            view = player.draw(width, height)
+            shown.append([line.plain.rstrip() for line in view.lines(width)])  # type: ignore[union-attr]
+            for digit in key if key.isdecimal() else (key,):
+                player.press(digit)
+    for lines in shown:
+        assert len(lines) == height
+        assert max(map(cell_len, lines)) <= width
+        assert lines[-1].rstrip()
+        assert not [line for line in lines[:-1] if UNICODE.ellipsis in line]
 
 
 def test_a_question_may_be_left_unanswered() -> None:

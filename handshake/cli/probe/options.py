@@ -293,8 +293,9 @@ Export: TypeAlias = Annotated[
     str | None,
     _output(
         metavar="FILE",
-        help="Write the result to a file, too, in the form that its ending asks for: .svg, "
-        ".md, .txt, .json, .pcapng; - is text on stdout.",
+        help="Write the result to a file, too, in the form that its ending asks for: .html "
+        "(a page to step through), report.html or .report.html (a page to print, for the "
+        "administrator of a firewall), .svg, .md, .txt, .json, .pcapng; - is text on stdout.",
     ),
 ]
 Monitor: TypeAlias = Annotated[

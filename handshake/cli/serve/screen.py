@@ -117,7 +117,7 @@ def _screen(serving: Serving, output: ServeOutput) -> _Screen:
     from handshake.cli.console import console, glyphs
 
     out = console(plain=output.plain)
-    signs = glyphs(ascii_only=output.ascii_only)
+    signs = glyphs(output.language, ascii_only=output.ascii_only)
     if out.is_terminal and not out.is_dumb_terminal:
         return _Live(serving, output, out, signs)
     return _Lines(serving, output, out, signs)
@@ -230,7 +230,7 @@ class _Lines(_Json):
 
         numbers = self._numbers_of(step)
         if not self._full:
-            return [step_line(step, numbers)]
+            return [step_line(step, numbers, self._signs)]
         from handshake.view.step import ROOM, Explanation
 
         known = self._last.setdefault(step.stream, [])
@@ -239,7 +239,7 @@ class _Lines(_Json):
         pictured = self._out.is_terminal and self._out.width >= ROOM
         shown = Explanation(step, numbers, before, earlier, pictured, self._signs)
         self._last[step.stream] = [each for each in known if each.by is not step.by] + [step]
-        return [step_line(step, numbers), *shown.lines(self._out.width)[1:]]
+        return [step_line(step, numbers, self._signs), *shown.lines(self._out.width)[1:]]
 
     def _numbers_of(self, step: Step) -> Numbers:
         from handshake.view.notation import Numbers

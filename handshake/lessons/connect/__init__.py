@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from handshake.events import Change
 from handshake.lessons.scene import Lesson, Moment, Scene
+from handshake.lessons.script import CLIENT, SERVER, Conditions, Part, accepts, connects
+from handshake.lessons.ss import listening_row, socket_row
 from handshake.packet.checksum import checksummed
 from handshake.tcp import (
     ControlBlock,
@@ -17,6 +19,7 @@ from handshake.tcp import (
     Options,
     Segment,
     Seq,
+    State,
     options,
 )
 from handshake.tcp.segment import differing_fields
@@ -26,14 +29,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from handshake.events import Step
+    from handshake.lessons.ss import SsRow
 
 ONE_WAY: Final = 14_200_000
 """The one-way delay in nanoseconds."""
 
 NOWHERE: Final = Endpoint.of("0.0.0.0", 0)  # noqa: S104 - what a new socket has for an address
 ANYWHERE: Final = Endpoint.of("0.0.0.0", 80)  # noqa: S104 - any address of the server's
-CLIENT: Final = Endpoint.of("192.0.2.10", 49152)
-SERVER: Final = Endpoint.of("198.51.100.7", 80)
 
 SYN: Final = checksummed(
     Segment(
@@ -84,6 +86,13 @@ ACK: Final = checksummed(
     )
 )
 
+_SEEN_AS: Final = {
+    "connect": "connect-begins",
+    "syn-arrives": "syn-reaches",
+    "established": "accept",
+}
+"""The first two are seen before the kernel goes on at once: with the SYN, with the SYN-ACK."""
+
 CLIENT_PROGRAM: Final = (
     "s = socket(AF_INET, SOCK_STREAM, 0)",
     "connect(s, 198.51.100.7 port 80)",
@@ -118,7 +127,7 @@ def _scenes() -> Iterator[Scene]:
     yield _leaves("syn", syn, Change(client, syn.client.after), _unchanged(listener), 1, 3)
     # The listening socket is found; the connection is created with the answer, in the next scene.
     yield _arrives("syn-arrives", syn, _unchanged(syn.client.after), _unchanged(listener), 1, 3)
-    entry = Change(listener, syn_ack.server.after)
+    entry = Change(None, syn_ack.server.after)
     yield _leaves("syn-ack", syn_ack, _unchanged(syn.client.after), entry, 1, 3, SYN)
     half_open = _unchanged(entry.after)
     yield _arrives("syn-ack-arrives", syn_ack, syn_ack.client, half_open, 2, 3, SYN)
@@ -133,7 +142,17 @@ def _unchanged(block: ControlBlock | None) -> Change:
 def _system_call(
     name: str, client: Change, server: Change, client_line: int, server_line: int
 ) -> Scene:
-    return Scene(name, 0, Moment.CALL, client, server, client_line, server_line)
+    return Scene(
+        name,
+        0,
+        Moment.CALL,
+        client,
+        server,
+        client_line,
+        server_line,
+        sockets=_sockets(client, server),
+        seen_as=_SEEN_AS.get(name, ""),
+    )
 
 
 def _leaves(
@@ -156,6 +175,8 @@ def _leaves(
         step.segment,
         step.by,
         frozenset() if before is None else differing_fields(before, step.segment),
+        sockets=_sockets(client, server),
+        seen_as=_SEEN_AS.get(name, ""),
         step=step,
     )
 
@@ -173,4 +194,28 @@ def _arrives(
     return replace(left, at=left.at + ONE_WAY, moment=Moment.ARRIVES)
 
 
-CONNECT: Final = Lesson("connect", tuple(_scenes()), CLIENT_PROGRAM, SERVER_PROGRAM)
+def _sockets(client: Change, server: Change) -> tuple[tuple[SsRow, ...], tuple[SsRow, ...]]:
+    """Return what `ss -tan` prints on both hosts: the listening socket stays what it is."""
+    rows = [
+        tuple(() if each.after is None else socket_row(each.after)) for each in (client, server)
+    ]
+    listens = server.after is not None and server.after.state is not State.CLOSED
+    return rows[0], (*([listening_row(SERVER.port, 0, 128)] if listens else []), *rows[1])
+
+
+CONNECT: Final = Lesson(
+    "connect",
+    tuple(_scenes()),
+    CLIENT_PROGRAM,
+    SERVER_PROGRAM,
+    parts=(Part("", (accepts(0), connects()), 0.5),),
+    asides=tuple(
+        Part(
+            name,
+            (accepts(0), replace(connects(), data=b"GET")),
+            0.5,
+            Conditions(quickack=name == "ack-first"),
+        )
+        for name in ("ack-first", "ack-with-data")
+    ),
+)

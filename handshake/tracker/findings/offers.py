@@ -137,9 +137,7 @@ class OptionFindings:
                 variant = "neither"
             case client_offered, _:
                 variant = "client-only" if client_offered else "server-only"
-        rtt = self._round_trip
-        values = {"most": UNSCALED, "rtt": rtt, "bits": UNSCALED * 8 / rtt if rtt else None}
-        yield Finding("no-window-scaling", frame, values, variant)
+        yield Finding("no-window-scaling", frame, unscaled(self._round_trip), variant)
 
     def _mss(self, role: Role, syn: Observed, offer: Offer) -> Iterator[Finding]:
         version = syn.segment.source.version
@@ -184,6 +182,12 @@ class OptionFindings:
         taken = server.window_scale is not None or server.sack_permitted
         if offered and not taken and not client.timestamps and server.mss is not None:
             yield Finding("syn-cookies", self._answer.frame)
+
+
+def unscaled(round_trip: float | None) -> dict[str, object]:
+    """Return the values of the finding that no window is scaled."""
+    bits = UNSCALED * 8 / round_trip if round_trip else None
+    return {"most": UNSCALED, "rtt": round_trip, "bits": bits}
 
 
 def _ecn(seg: Segment) -> Flags:

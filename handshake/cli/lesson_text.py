@@ -1,0 +1,181 @@
+"""A lesson without keys: as a text to read, as JSON, as a file; and the list of all lessons."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Final
+
+from handshake.cli.console import console, glyphs
+from handshake.lessons import LANGUAGES, LESSONS, lesson_text, number_of, screen_text, text_of
+from handshake.units import NS_PER_SECOND
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from handshake.lessons import Lesson, Scene
+    from handshake.lessons.live import LiveRun
+    from handshake.lessons.live_event import LiveScene
+    from handshake.view.glyphs import Glyphs
+
+_WIDTH: Final = 80
+
+
+def languages(lang: str) -> tuple[str, ...]:
+    """Return the languages that `--lang` names."""
+    return LANGUAGES if lang == "both" else (lang,)
+
+
+def print_text(
+    taught: Lesson, chosen: range, lang: str, *, plain: bool, ascii_only: bool, live: LiveRun | None
+) -> None:
+    """Print steps as drawings of 80 columns, whatever the width of the output."""
+    from handshake.view.layout import wrap
+    from handshake.view.lesson import LessonScreen, Place
+
+    out = console(plain=plain)
+    number = number_of(taught)
+    signs = glyphs(ascii_only=ascii_only)
+    if taught.played or live is not None:
+        for language in languages(lang):
+            _print_chapter(taught, chosen, number, language, out, signs, live)
+        return
+    for language in languages(lang):
+        if len(chosen) == len(taught.scenes) and (intro := text_of(taught, language).intro):
+            for row in wrap(signs.spell(intro), _WIDTH):
+                out.print(row, soft_wrap=True)
+            out.print()
+    for index in chosen:
+        place = Place(taught, index, number)
+        screens = [
+            LessonScreen(place, text_of(taught, each), screen_text(each), glyphs=signs)
+            for each in languages(lang)
+        ]
+        lines = screens[0].picture(_WIDTH)
+        for screen in screens:
+            lines += screen.told(_WIDTH)
+        for each in lines:
+            each.rstrip()
+            out.print(each, soft_wrap=True)
+        if index != chosen[-1]:
+            out.print()
+
+
+def _print_chapter(
+    taught: Lesson,
+    chosen: range,
+    number: str,
+    lang: str,
+    out: Console,
+    signs: Glyphs,
+    live: LiveRun | None,
+) -> None:
+    """Print a lesson as a chapter to read: what happens in each step, and why."""
+    from handshake.view.lesson import Place
+    from handshake.view.lesson_ladder import LadderLessonScreen
+
+    text = text_of(taught, lang)
+    out.print(signs.spell(f"{number}  {text.title}"))
+    before: int | None = None
+    for index in chosen:
+        seen = None
+        if live is not None:
+            seen = live.wait_for(taught, index)
+        screen = LadderLessonScreen(
+            Place(taught, index, number), text, screen_text(lang), glyphs=signs, live=seen
+        )
+        out.print()
+        for row in screen.told(_WIDTH, before):
+            row.rstrip()
+            out.print(row, soft_wrap=True)
+        before = index
+    if live is not None and live.problem is None and len(chosen) == len(taught.scenes):
+        _print_asides(taught, number, lang, out, signs, live)
+
+
+def _print_asides(
+    taught: Lesson, number: str, lang: str, out: Console, signs: Glyphs, live: LiveRun
+) -> None:
+    """Print what only real hosts show."""
+    from handshake.view.lesson import Place
+    from handshake.view.lesson_aside import AsideScreen
+
+    text, place = text_of(taught, lang), Place(taught, 0, number)
+    for each in taught.asides:
+        part = live.part(each.name)
+        step = text.asides[each.name]
+        screen = AsideScreen(place, step, screen_text(lang), part.events, 24, signs)
+        out.print()
+        for row in screen.told(_WIDTH):
+            row.rstrip()
+            out.print(row, soft_wrap=True)
+
+
+def print_lessons(lang: str) -> None:
+    """Print a line for each lesson: name, title, and how far it was read."""
+    from handshake.lessons.progress import done
+
+    known = done()
+    language = languages(lang)[0]
+    for each in LESSONS:
+        text, words = lesson_text(each.name, language), screen_text(language)
+        found = known.get(each.name)
+        state = ""
+        if found is not None:
+            state = f"{words['step']} {found.step}/{len(each.scenes)}"
+            asked = sum(step.question is not None for step in text.steps.values())
+            if asked:
+                score = words["score"].format(right=found.right(text), asked=asked)
+                state += f", {score}"
+        sys.stdout.write(f"{each.name:<12} {text.title}{f'  ({state})' if state else ''}\n")
+
+
+def print_json(taught: Lesson, chosen: range, lang: str, live: LiveRun | None) -> None:
+    """Print an object for each step."""
+    for index in chosen:
+        found = _record(taught, taught.scenes[index], index, lang)
+        if live is not None:
+            found["live"] = _live_record(live.wait_for(taught, index))
+        sys.stdout.write(json.dumps(found, ensure_ascii=False) + "\n")
+
+
+def _live_record(seen: LiveScene) -> dict[str, object] | None:
+    from handshake.step_record import segment_record
+
+    event = seen.event
+    if event is None:
+        return None
+    return {
+        "at": event.at / NS_PER_SECOND,
+        "segment": None if event.segment is None else segment_record(event.segment),
+        "ss": {
+            name: [str(row) for row in rows]
+            for name, rows in zip(("client", "server"), event.sockets, strict=True)
+        },
+        "differences": [
+            {"item": item, "lesson": said, "kernel": sent} for item, said, sent in seen.differences
+        ],
+    }
+
+
+def _record(taught: Lesson, scene: Scene, index: int, lang: str) -> dict[str, object]:
+    from handshake.step_record import change_record, segment_record
+
+    texts = {each: text_of(taught, each).steps[scene.name] for each in languages(lang)}
+    return {
+        "lesson": taught.name,
+        "step": index + 1,
+        "name": scene.name,
+        "at": scene.at / NS_PER_SECOND,
+        "moment": scene.moment.value,
+        "by": None if scene.by is None else str(scene.by),
+        "title": {each: text.title for each, text in texts.items()},
+        "why": {each: text.why for each, text in texts.items()},
+        "segment": None if scene.segment is None else segment_record(scene.segment),
+        "client": change_record(scene.client),
+        "server": change_record(scene.server),
+        "ss": {
+            name: [str(row) for row in rows]
+            for name, rows in zip(("client", "server"), scene.sockets, strict=True)
+        },
+    }

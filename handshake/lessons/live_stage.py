@@ -1,0 +1,432 @@
+"""Two real hosts and the programs of a part on them: the kernel's TCP plays the lesson.
+
+Runs in a process of its own, in network namespaces that vanish with it. Each segment passes a wire
+that this process carries, so it sees, delays and loses what the lesson says.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import socket
+import struct
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from functools import partial
+from heapq import heappop, heappush
+from itertools import count
+from typing import TYPE_CHECKING, Final
+
+from handshake.events import Role
+from handshake.lessons.live_event import LiveEvent, bare_name
+from handshake.lessons.scene import Moment
+from handshake.lessons.script import CLIENT, LINUX, PROGRAM, SERVER, Action, Call
+from handshake.lessons.segment_names import Losses, SegmentNames
+from handshake.lessons.ss import ANY, OPEN, SsRow, information, state_name
+from handshake.lessons.stage import flooder, played
+from handshake.linux.inet_diag import InetDiag
+from handshake.linux.network_namespace import NetworkNamespace
+from handshake.linux.wire import Wire, WireEnd, framed
+from handshake.packet.checksum import checksummed
+from handshake.packet.decode import Decoder
+from handshake.packet.frame import Frame
+from handshake.tcp import Flags, Observed, Segment, Seq, State
+from handshake.units import MODULUS, NS_PER_MS, NS_PER_SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from handshake.lessons.script import Conditions, Part
+    from handshake.linux.inet_diag import KernelSocket
+
+_ETHERNET: Final = 1
+_LOOK: Final = 200 * NS_PER_MS
+"""How often `ss` is looked at while nothing passes, in nanoseconds."""
+
+_MSG_FASTOPEN: Final = 0x20000000
+_ABORT: Final = struct.pack("ii", 1, 0)
+"""SO_LINGER with which close() sends a RST."""
+
+_WAITS: Final = 100 * NS_PER_MS
+"""How long a call that is not possible yet is put off, in nanoseconds."""
+
+_THINKS: Final = 0.01
+"""Seconds that a program takes after connect() before it sends."""
+
+_PATIENCE: Final = 2 * NS_PER_SECOND
+"""How much later than in the lesson the last thing may happen, besides a part of 7 of its time."""
+
+SETTINGS: Final[dict[str, int | str]] = {
+    "net.ipv4.tcp_rmem": "4096 131072 6291456",
+    "net.ipv4.tcp_synack_retries": 5,
+    "net.ipv4.tcp_fin_timeout": 60,
+    "net.ipv4.tcp_ecn": 2,
+    "net.ipv4.icmp_ratelimit": 0,
+}
+"""What Linux has by default: this machine may be set otherwise."""
+
+
+@dataclass
+class LiveStage:
+    """The hosts of one part. `report` is told of everything that happens."""
+
+    part: Part
+    report: Callable[[LiveEvent], None]
+    woken: int
+    """A descriptor to write to when a program's call has returned."""
+
+    hosts: dict[Role, NetworkNamespace] = field(init=False)
+    wire: Wire = field(init=False)
+    _began: int = field(init=False, default=0)
+    _due: list[tuple[int, int, Callable[[int], None]]] = field(init=False, default_factory=list)
+    _numbers: count[int] = field(init=False, default_factory=count)
+    _names: SegmentNames = field(init=False, default_factory=SegmentNames)
+    _segments: list[Segment] = field(init=False, default_factory=list)
+    """Kept: they are told apart by what they are, not by what they say."""
+
+    _sockets: dict[Role, socket.socket] = field(init=False, default_factory=dict)
+    _returned: deque[LiveEvent] = field(init=False, default_factory=deque)
+    _known: dict[Role, tuple[SsRow, ...]] = field(init=False, default_factory=dict)
+    _waits_for: set[str] = field(init=False)
+    _until: int = field(init=False)
+    _connecting: set[Role] = field(init=False, default_factory=set)
+    """Whose program waits in connect()."""
+
+    _accepts: Call | None = field(init=False, default=None)
+    """The call of accept() that waits for a connection."""
+
+    _listener: socket.socket | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        given = self.part.conditions
+        self.hosts = {role: NetworkNamespace() for role in Role}
+        for role, offer in zip(Role, given.offers, strict=True):
+            _configure(self.hosts[role], given, role)
+            for name, wanted in (
+                ("window_scaling", offer.window_scale is not None),
+                ("sack", offer.sack_permitted),
+                ("timestamps", offer.timestamps),
+            ):
+                self.hosts[role].sysctl(f"net.ipv4.tcp_{name}", int(wanted))
+        ends = [
+            WireEnd(
+                self.hosts[role], str(end.address), None if offer.mss == LINUX.mss else offer.mss
+            )
+            for role, end, offer in zip(Role, (CLIENT, SERVER), given.offers, strict=True)
+        ]
+        self._middle = NetworkNamespace()
+        self.wire = Wire(self._middle, (ends[0], ends[1]))
+        self._tables = {role: InetDiag(host) for role, host in self.hosts.items()}
+        self._losses = Losses(given.drops)
+        self._decoder = Decoder()
+        scenes = played(self.part)
+        # What is said of the hosts after the last call and segment is not waited for.
+        self._waits_for = {bare_name(each) for each in scenes}
+        if any(each.action is Action.CONNECT and each.data for each in self.part.calls):
+            # The endpoint of a lesson acknowledges at once: this shows that a kernel need not.
+            self._waits_for = {"data-arrives"}
+        self._until = max((each.at for each in scenes), default=0)
+        self._until += _PATIENCE + self._until // 7
+        self._open()
+
+    def _open(self) -> None:
+        """Make the sockets of both programs."""
+        given = self.part.conditions
+        client = self.hosts[Role.CLIENT].socket()
+        client.bind((str(CLIENT.address), CLIENT.port))
+        self._sockets[Role.CLIENT] = client
+        self._see("socket", Moment.CALL, Role.CLIENT, 0)
+        if given.closed:
+            return
+        server = self.hosts[Role.SERVER].socket()
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind((ANY if not given.crossing else str(SERVER.address), SERVER.port))
+        if given.crossing:
+            self._sockets[Role.SERVER] = server
+            return
+        if given.fast_open:
+            server.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, 5)
+        server.listen(given.backlog)
+        server.setblocking(False)
+        self._listener = server
+
+    # The time.
+
+    def begin(self) -> None:
+        """Plan the calls: the time of the part begins now."""
+        self._see("listen", Moment.CALL, Role.SERVER, 0)
+        self._began = 0
+        for each in self.part.calls:
+            self._plan(round(each.at * NS_PER_SECOND), partial(self._call, each))
+        self._plan(_LOOK, self._look)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more is waited for."""
+        return not self._waits_for or self._now > self._until
+
+    @property
+    def due(self) -> int:
+        """When something is to be done, in nanoseconds from now."""
+        return max(0, self._due[0][0] - self._now) if self._began and self._due else 0
+
+    @property
+    def _now(self) -> int:
+        return time.time_ns() - self._began
+
+    def _plan(self, at: int, what: Callable[[int], None]) -> None:
+        heappush(self._due, (at, next(self._numbers), what))
+
+    def go_on(self) -> None:
+        """Do what is due, and carry what both hosts have sent."""
+        self._began = self._began or time.time_ns()
+        for number, by in enumerate(Role):
+            while (found := self.wire.read(number)) is not None:
+                self._left(*found, by)
+        while self._returned:
+            self._tell(self._returned.popleft())
+        while self._due and self._due[0][0] <= self._now:
+            heappop(self._due)[2](self._now)
+            for number, by in enumerate(Role):
+                while (found := self.wire.read(number)) is not None:
+                    self._left(*found, by)
+
+    # The wire.
+
+    def _left(self, frame: bytes, stamp: int, by: Role) -> None:
+        at = stamp - self._began
+        to = 1 if by is Role.CLIENT else 0
+        observed = self._decoder.observed(Frame(0, stamp, 0, _ETHERNET, len(frame), frame, 0))
+        arrives = at + self.part.conditions.rtt // 2
+        if not isinstance(observed, Observed):
+            self._plan(arrives, lambda _: self.wire.write(to, frame))
+            return
+        segment = observed.segment
+        if segment.destination not in (CLIENT, SERVER):
+            return  # an answer to a forged sender
+        self._segments.append(segment)
+        lost = self._losses.loses(segment)
+        name = self._names.of(segment, by)
+        self._see(name, Moment.LOST if lost else Moment.LEAVES, by, at, segment)
+        if not lost:
+            self._plan(arrives, lambda at: self._arrive(to, frame, segment, by, at))
+
+    def _arrive(self, to: int, frame: bytes, segment: Segment, by: Role, at: int) -> None:
+        if segment.syn and segment.ack is None:
+            # The kernel answers a SYN as it arrives: what was there before is seen now, or never.
+            self._see("syn-reaches", Moment.ARRIVES, by, at, segment)
+        self.wire.write(to, frame)
+        self._read()
+        self._see(f"{self._names.of(segment, by)}-arrives", Moment.ARRIVES, by, at, segment)
+        waits = self._accepts
+        if waits is not None and self._accept():
+            self._see(waits.name, Moment.CALL, waits.by, at)
+
+    # What is seen.
+
+    def _rows(self) -> tuple[tuple[SsRow, ...], tuple[SsRow, ...]]:
+        client, server = (tuple(map(_row, self._tables[role].read())) for role in Role)
+        self._known = {Role.CLIENT: client, Role.SERVER: server}
+        return client, server
+
+    def _see(
+        self, name: str, moment: Moment, by: Role, at: int, segment: Segment | None = None
+    ) -> None:
+        self._tell(LiveEvent(self.part.name, name, at, moment, by, segment, self._rows()))
+
+    def _tell(self, event: LiveEvent) -> None:
+        self._waits_for.discard(event.name)
+        self.report(event)
+
+    def _look(self, at: int) -> None:
+        """See whether a socket has ended by a timer, without a segment."""
+        known = self._known
+        client, server = self._rows()
+        for role, rows in ((Role.CLIENT, client), (Role.SERVER, server)):
+            if len(rows) < len(known.get(role, ())):
+                name = f"{role}-gives-up"
+                event = LiveEvent(
+                    self.part.name, name, at, Moment.ENDS, role, None, (client, server)
+                )
+                self._tell(event)
+        self._plan(at + _LOOK, self._look)
+
+    # The programs.
+
+    def _call(self, call: Call, at: int) -> None:
+        blocked = call.by in self._connecting or call.by not in self._sockets
+        if call.action in PROGRAM and blocked:
+            self._plan(at + _WAITS, partial(self._call, call))
+            return
+        self._do(call)
+        self._read()
+        if call is self._accepts:
+            return  # it blocks
+        self._see(call.name, Moment.CALL, call.by, at)
+
+    def _do(self, call: Call) -> None:
+        match call.action:
+            case Action.CONNECT:
+                self._see(f"{call.name}-begins", Moment.CALL, call.by, self._now)
+                self._connect(call)
+            case Action.ACCEPT:
+                self._accepts = call
+                self._accept()
+            case Action.FLOOD:
+                for number in range(call.number):
+                    self._inject(
+                        Segment(flooder(number), SERVER, Seq(7000), None, Flags.SYN, 64240)
+                    )
+            case Action.FORGE:
+                self._forge(call.number)
+            case _:
+                own = self._sockets.get(call.by)
+                if own is not None:
+                    _act(own, call)
+                    if call.action in (Action.CLOSE, Action.ABORT):
+                        del self._sockets[call.by]
+
+    def _connect(self, call: Call) -> None:
+        own = self._sockets[call.by]
+        remote = SERVER if call.by is Role.CLIENT else CLIENT
+        place = str(remote.address), remote.port
+        given = self.part.conditions
+        asks = given.data and given.offers[0].fast_open is not None
+
+        self._connecting.add(call.by)
+
+        def blocked() -> None:
+            result = "0"
+            if not given.quickack:
+                own.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
+            try:
+                own.sendto(given.data, _MSG_FASTOPEN, place) if asks else own.connect(place)
+            except OSError as error:
+                result = errno.errorcode.get(error.errno or 0, str(error))
+            self._connecting.discard(call.by)
+            self._return(f"{call.name}-returns", call.by, result)
+            if call.data and result == "0":
+                time.sleep(_THINKS)
+                own.send(call.data)
+
+        threading.Thread(target=blocked, daemon=True).start()
+        # The call is made once its SYN is there; the thread may take a moment.
+        ready = self.wire.sockets[0 if call.by is Role.CLIENT else 1]
+        select.select([ready], [], [], 1.0)
+
+    def _return(self, name: str, by: Role, result: str) -> None:
+        """Tell that a program's call has returned: from any thread."""
+        event = LiveEvent(self.part.name, name, self._now, Moment.CALL, by, result=result)
+        self._returned.append(event)
+        os.write(self.woken, b".")
+
+    def _accept(self) -> bool:
+        """Let the server's program take a connection, if it waits for one and there is one."""
+        if self._accepts is None or self._listener is None:
+            return False
+        try:
+            self._sockets[Role.SERVER], _ = self._listener.accept()
+        except BlockingIOError:
+            return False
+        self._accepts = None
+        return True
+
+    def _read(self) -> None:
+        """Let both programs read what has come."""
+        for role, own in self._sockets.items():
+            try:
+                while own.recv(1 << 16, socket.MSG_DONTWAIT):
+                    pass
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                if error.errno in (errno.ECONNRESET, errno.EPIPE):
+                    self._return("recv-returns", role, errno.errorcode[error.errno])
+
+    def _forge(self, number: int) -> None:
+        """Let a RST arrive: its number is as far from the server's ISN as in the lesson."""
+        syn_ack = next(each for each in self._segments if each.syn and each.ack is not None)
+        far = number - int(self.part.conditions.numbers[1])
+        seq = Seq((int(syn_ack.seq) + far) % MODULUS)
+        self._inject(Segment(SERVER, CLIENT, seq, None, Flags.RST, window=0))
+        self._read()
+
+    def _inject(self, segment: Segment) -> None:
+        to = 0 if segment.destination == CLIENT else 1
+        self.wire.write(to, framed(checksummed(segment), to))
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.wire.close()
+        for table in self._tables.values():
+            table.close()
+        for own in self._sockets.values():
+            own.close()
+        for host in (*self.hosts.values(), self._middle):
+            host.close()
+        if self._listener is not None:
+            self._listener.close()
+
+
+def _act(own: socket.socket, call: Call) -> None:
+    match call.action:
+        case Action.SEND:
+            own.send(call.data)
+        case Action.SHUTDOWN:
+            own.shutdown(socket.SHUT_WR)
+        case Action.CLOSE:
+            own.close()
+        case Action.ABORT:
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
+            own.close()
+
+
+def _configure(host: NetworkNamespace, given: Conditions, role: Role) -> None:
+    for name, value in SETTINGS.items():
+        host.sysctl(name, value)
+    host.sysctl("net.ipv4.tcp_syn_retries", given.retries)
+    host.sysctl("net.ipv4.tcp_syn_linear_timeouts", given.linear)
+    host.sysctl("net.ipv4.tcp_syncookies", int(given.cookies))
+    wanted = given.offers[0].fast_open is not None if role is Role.CLIENT else given.fast_open
+    host.sysctl("net.ipv4.tcp_fastopen", (1 if role is Role.CLIENT else 2) if wanted else 0)
+
+
+def _row(each: KernelSocket) -> SsRow:
+    peer = f"{ANY}:*" if each.state is State.LISTEN else str(each.remote)
+    info, told = each.info, ""
+    if info is not None and each.state in OPEN:
+        shifts = (info.snd_shift, info.rcv_shift) if info.window_scale else None
+        told = information(
+            timestamps=info.timestamps, sack=info.sack, shifts=shifts, mss=info.snd_mss
+        )
+    return SsRow(state_name(each.state), each.recv_q, each.send_q, str(each.local), peer, told)
+
+
+def perform(parts: Iterable[Part], report: Callable[[LiveEvent | str], None], until: int) -> None:
+    """Play parts, all at the same time; report each event, and the name of each part that ended.
+
+    Ends as soon as the descriptor `until` can be read, too.
+    """
+    woken, wake = os.pipe()
+    os.set_blocking(woken, False)
+    stages = [LiveStage(part, report, wake) for part in parts]
+    for each in stages:
+        each.begin()
+    while stages:
+        wires = [end for each in stages for end in each.wire.sockets]
+        wait = min(each.due for each in stages) / NS_PER_SECOND
+        waited: list[socket.socket | int] = [*wires, woken, until]
+        ready, _, _ = select.select(waited, [], [], wait)
+        if until in ready:
+            return
+        if woken in ready:
+            os.read(woken, 1 << 10)
+        for each in stages:
+            each.go_on()
+        for each in [each for each in stages if each.ended]:
+            report(each.part.name)
+            each.close()
+            stages.remove(each)
