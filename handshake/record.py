@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from handshake import messages
+from handshake.drawn import html_of
 from handshake.tcp.copy import value
 from handshake.units import NS_PER_SECOND
 
@@ -303,6 +304,9 @@ class Record:
     findings: tuple[Finding, ...] = field(default=(), kw_only=True)
     diagnosis: Diagnosis | None = field(default=None, kw_only=True)
     """Why it did not go well; None if it went well."""
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
     def as_json(self) -> Json:
         """Return it as one JSON object."""

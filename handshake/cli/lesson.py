@@ -16,8 +16,9 @@ from handshake.lessons import (
     text_of,
 )
 from handshake.view import lesson, lesson_wide
-from handshake.view.lesson import LessonScreen, Place
+from handshake.view.lesson import Answering, LessonScreen, Place
 from handshake.view.lesson_aside import AsideScreen
+from handshake.view.lesson_knows import KnowsScreen
 from handshake.view.lesson_ladder import LadderLessonScreen
 from handshake.view.lesson_pages import course_page, keys_page, score_page
 from handshake.view.lesson_small import SmallLessonScreen
@@ -45,7 +46,7 @@ _PAUSE: Final = 8.0
 _OFTEN: Final = 0.25
 """Seconds between two looks at what real hosts have done."""
 
-_KEYS, _COURSE, _SCORE = "keys", "course", "score"
+_KEYS, _COURSE, _SCORE, _KNOWS = "keys", "course", "score", "knows"
 
 
 class LessonPlayer:
@@ -80,6 +81,9 @@ class LessonPlayer:
 
         self._wide = False
         self._typed = ""
+        self._fresh = False
+        """Whether the question of this scene was answered just now."""
+
         self._editor: LineEditor | None = None
         self.furthest = first
         """The last scene that was seen."""
@@ -106,7 +110,7 @@ class LessonPlayer:
         return _OFTEN if left is None else min(left, _OFTEN)
 
     @property
-    def _question(self) -> Question | None:
+    def question(self) -> Question | None:
         """The question of this scene, while it is not answered."""
         if self.index in self.answers or self._aside is not None:
             return None
@@ -170,6 +174,9 @@ class LessonPlayer:
         match self._page:
             case "keys":
                 return keys_page(text, words, height, self._glyphs)
+            case "knows" if self._aside is None:
+                step = text.steps[self.lesson.scenes[self.index].name]
+                return KnowsScreen(self._place, step, words, height, self._glyphs)
             case "course":
                 return course_page(self._marked, words, height, self._glyphs)
             case "score":
@@ -188,11 +195,20 @@ class LessonPlayer:
         if self.lesson.played or self._run is not None:
             answer = self.answers.get(self.index)
             return LadderLessonScreen(
-                self._place, *texts[0], height, self._glyphs, answer, self._typed, self._seen
+                self._place,
+                text,
+                words,
+                height,
+                self._glyphs,
+                answer,
+                self._typed,
+                second=texts[1] if len(texts) > 1 else None,
+                live=self._seen,
             )
+        answering = Answering(self.answers.get(self.index), self._typed, fresh=self._fresh)
         if self._wide:
-            return WideLessonScreen(self._place, tuple(texts), height, self._glyphs)
-        return LessonScreen(self._place, *texts[0], height, self._glyphs)
+            return WideLessonScreen(self._place, tuple(texts), height, self._glyphs, answering)
+        return LessonScreen(self._place, text, words, height, self._glyphs, answering)
 
     @property
     def _seen(self) -> LiveScene | None:
@@ -216,7 +232,7 @@ class LessonPlayer:
             last = self._last + 1
             return ((":", f"{self._editor.text}_"), ("1", f"- {last}"), ("Enter", words["key_go"]))
         other = self._next_language
-        question = self._question
+        question = self.question
         asked = None
         if question is not None:
             last = len(question.choices)
@@ -227,8 +243,9 @@ class LessonPlayer:
             ("Home/End", words["key_ends"]) if self._wide else None,
             ("space", words["key_play" if self._next_scene is None else "key_stop"]),
             ("f", words["key_fields"]) if self._has_header else None,
-            ("c", words["key_course"]),
             ("L", BOTH if other == BOTH else screen_text(other)["language"]),
+            ("w", words["key_knows"]),
+            ("c", words["key_course"]),
             ("?", words["key_help"]),
             ("q", words["key_quit"]),
         ]
@@ -246,7 +263,7 @@ class LessonPlayer:
         if self._page:
             self._on_page(key)
             return True
-        if self._question is not None and self._answer(self._question, key):
+        if self.question is not None and self._answer(self.question, key):
             return True
         match key:
             case "right" | "enter" | "page-down":
@@ -267,6 +284,8 @@ class LessonPlayer:
                 self._language = self._next_language
             case "h" | "?":
                 self._page = _KEYS
+            case "w":
+                self._page = _KNOWS
             case ":":
                 self._editor = LineEditor(self._words["step"])
             case "r":
@@ -288,7 +307,11 @@ class LessonPlayer:
 
     def _on_page(self, key: str) -> None:
         page = self._page
-        if page == _COURSE and key in ("up", "down", "k", "j"):
+        if page == _KNOWS and key in ("left", "right", "home", "end"):
+            self._page = ""
+            self.press(key)
+            self._page = self._page or _KNOWS
+        elif page == _COURSE and key in ("up", "down", "k", "j"):
             by = 1 if key in ("down", "j") else -1
             self._marked = max(0, min(self._marked + by, len(LESSONS) - 1))
         elif page == _COURSE and key.isdecimal():
@@ -329,7 +352,7 @@ class LessonPlayer:
         if question.choices:
             if not (key.isdecimal() and 1 <= int(key) <= len(question.choices)):
                 return False
-            self.answers[self.index] = key
+            self.answers[self.index], self._fresh = key, True
             return True
         if key.isdecimal() and len(self._typed) < _DIGITS:
             self._typed += key
@@ -337,14 +360,21 @@ class LessonPlayer:
             self._typed = self._typed[:-1]
         elif key == "enter" and self._typed:
             self.answers[self.index], self._typed = str(int(self._typed)), ""
+            self._fresh = True
         else:
             return False
         return True
 
     @property
     def _has_header(self) -> bool:
-        plays = self.lesson.played or self._run is not None
-        return not plays and self.lesson.scenes[self.index].segment is not None
+        if not self._has_pictures or self.question is not None or self._fresh:
+            return False
+        return self.lesson.scenes[self.index].segment is not None
+
+    @property
+    def _has_pictures(self) -> bool:
+        """Whether the scenes are drawn with their headers, and not as a ladder."""
+        return not self.lesson.played and self._run is None and self._aside is None
 
     def advance(self) -> bool:
         """Go to the next scene while playing; look at what real hosts have done."""
@@ -360,6 +390,9 @@ class LessonPlayer:
             self._run.close()
 
     def _forward(self) -> None:
+        if self._fresh and self._has_pictures:
+            self._fresh = False  # what the question hid is shown first
+            return
         if self.index == self._last:
             self._page = _SCORE
             self._next_scene = None
@@ -371,6 +404,7 @@ class LessonPlayer:
         self.furthest = max(self.furthest, min(self.index, len(self.lesson.scenes) - 1))
         self._field = None
         self._typed = ""
+        self._fresh = False
 
     def _play(self) -> None:
         if self._next_scene is not None:

@@ -241,7 +241,7 @@ def of_result(result: Result, shell: Shell, number: int = 1) -> ConnectionDocume
         checks=tuple(checks),
         client="" if ours is None else str(ours.source),
         server="" if remote is None else printable(f"{remote}:{result.port}"),
-        json={"probe": result.as_json()},
+        json={"probe": result.as_json(shell)},
         steps=tuple(steps),
         errors=result.errors,
     )

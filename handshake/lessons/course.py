@@ -221,7 +221,9 @@ def _lesson(name: str) -> Lesson:
     scenes = tuple(scene for part in parts for scene in played(part))
     known = {scene.name: scene for scene in scenes}
     told = tuple(known[each] for each in _TOLD[name].split())
-    return Lesson(name, told, played=scenes, options=name == "options", parts=parts)
+    return Lesson(
+        name, told, played=scenes, options=name == "options", tables=name == "control", parts=parts
+    )
 
 
 COURSE: Final = tuple(_lesson(name) for name in PARTS)

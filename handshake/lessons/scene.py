@@ -93,6 +93,9 @@ class Lesson:
     asides: tuple[Part, ...] = ()
     """What only a real kernel shows, after the last scene."""
 
+    tables: bool = False
+    """Whether a text to read shows in each step what both sockets have recorded."""
+
     options: bool = False
     """Whether the options of a SYN are shown rather than its numbers."""
 

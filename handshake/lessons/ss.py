@@ -18,6 +18,13 @@ _NAMES: Final = {
 }
 """Where `ss` has another name than the RFC."""
 
+OPEN: Final = (State.ESTABLISHED, State.CLOSE_WAIT)
+"""States in which `ss -ti` has all to tell."""
+
+_ETHERNET: Final = 1460
+_STAMP: Final = 12
+"""Octets that timestamps take from each segment."""
+
 ANY: Final = "0.0.0.0"  # noqa: S104 - what `ss` prints for any address
 
 
@@ -36,6 +43,8 @@ class SsRow:
 
     local: str
     peer: str
+    info: str = ""
+    """What `ss -ti` adds, as far as the handshake decides it; of open connections only."""
 
     def __str__(self) -> str:
         return f"{self.state:<10} {self.recv_q:>4} {self.send_q:>5}  {self.local:<19} {self.peer}"
@@ -70,4 +79,28 @@ def socket_row(block: ControlBlock, *, read: bool = True) -> Iterator[SsRow]:
     if block.state is State.CLOSING:
         unread = 1  # its program has closed, and does not read that the peer has, too
     name = state_name(block.state)
-    yield SsRow(name, unread, unacknowledged, str(block.local), str(block.remote))
+    yield SsRow(name, unread, unacknowledged, str(block.local), str(block.remote), _info(block))
+
+
+def information(*, timestamps: bool, sack: bool, shifts: tuple[int, int] | None, mss: int) -> str:
+    """Return what `ss -ti` prints of the options in use, in its words."""
+    found = ["ts"] if timestamps else []
+    found += ["sack"] if sack else []
+    found += [] if shifts is None else [f"wscale:{shifts[0]},{shifts[1]}"]
+    return " ".join([*found, f"mss:{mss}"])
+
+
+def _info(block: ControlBlock) -> str:
+    ours, theirs, mss = block.offered, block.peer_offered, block.mss
+    if block.state not in OPEN or ours is None or theirs is None or mss is None:
+        return ""
+    shifts = None
+    if ours.window_scale is not None and theirs.window_scale is not None:
+        shifts = (theirs.window_scale, ours.window_scale)
+    stamps = bool(block.timestamps)
+    return information(
+        timestamps=stamps,
+        sack=bool(block.sack),
+        shifts=shifts,
+        mss=min(mss, _ETHERNET) - (_STAMP if stamps else 0),
+    )

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 FAMILIES: Final = (
     *("diagnosis", "errors", "events", "findings"),
-    *("notes", "probe", "reasons", "screens", "serve", "verdicts"),
+    *("notes", "probe", "problems", "reasons", "screens", "serve", "verdicts"),
 )
 
 ENGLISH: Final = "en"

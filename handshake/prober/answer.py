@@ -12,7 +12,7 @@ from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from handshake.linux.privileges import Shell
-    from handshake.prober.result import Result
+    from handshake.prober.answered import Answered
     from handshake.record import Finding
     from handshake.tcp.icmp import IcmpError
 
@@ -40,7 +40,7 @@ def probe_message(code: str, /, **values: Any) -> Message:
 # How the verdict is known.
 
 
-def evidence(result: Result) -> Message | None:
+def evidence(result: Answered) -> Message | None:
     """Return the strongest evidence for the verdict; None where the reason is all there is."""
     if result.reason.code.startswith(_STRANGE):
         return None
@@ -69,11 +69,11 @@ def evidence(result: Result) -> Message | None:
     return None
 
 
-def _finding(result: Result, *codes: str) -> Finding | None:
+def _finding(result: Answered, *codes: str) -> Finding | None:
     return next((each for each in result.findings if each.code in codes), None)
 
 
-def _refused(result: Result) -> Message:
+def _refused(result: Answered) -> Message:
     """Return whose RST it was, as far as it shows."""
     against = _finding(result, "reset-and-syn-ack", "resets-differ")
     if against is not None:
@@ -93,7 +93,7 @@ def _refused(result: Result) -> Message:
     return probe_message("evidence.far-rst", ttl=ttl)
 
 
-def _undeliverable(result: Result) -> Message | None:
+def _undeliverable(result: Answered) -> Message | None:
     error, reason = result.icmp, result.reason
     if reason.code in _SILENT:
         return probe_message("evidence.no-reply", **_named(reason, "protocol", "address"))
@@ -111,7 +111,7 @@ def _named(reason: Message, *names: str) -> dict[str, object]:
     return {each: reason.values[each] for each in names}
 
 
-def _half_open(result: Result) -> Message:
+def _half_open(result: Answered) -> Message:
     ack = result.ack_status
     after = [f"{each:.1f}" for each in ack.again]
     if ack.withheld:
@@ -121,7 +121,7 @@ def _half_open(result: Result) -> Message:
     return probe_message("evidence.unacknowledged")
 
 
-def _reset(result: Result) -> Message | None:
+def _reset(result: Answered) -> Message | None:
     """Return when the RST came, and whether it has the TTL of the SYN-ACK."""
     received = [each for each in result.segments if not each.outgoing]
     rst = next((each for each in received if each.segment.rst), None)
@@ -168,7 +168,7 @@ def icmp_name(error: IcmpError) -> str:
     return _ICMP.get((error.version, error.type), {}).get(error.code, numbers)
 
 
-def cause(result: Result) -> Message:
+def cause(result: Answered) -> Message:
     """Return why it has its verdict in a few words, which fit in a column."""
     if result.verdict is not Verdict.OPEN and result.reason.code.startswith(_STRANGE):
         return probe_message("cause.other", reason=result.reason)
@@ -210,7 +210,7 @@ def cause(result: Result) -> Message:
 # What to do next.
 
 
-def next_steps(result: Result, shell: Shell) -> tuple[NextStep, ...]:
+def next_steps(result: Answered, shell: Shell) -> tuple[NextStep, ...]:
     """Return the commands that would tell more, the best first; none for an open port."""
     port, address = result.port, result.address
     match result.verdict:
@@ -250,7 +250,7 @@ def next_steps(result: Result, shell: Shell) -> tuple[NextStep, ...]:
     return ()
 
 
-def _target(result: Result) -> str:
+def _target(result: Answered) -> str:
     """Return the address and port as a word of a command."""
     if result.address is None:
         return shlex.quote(result.target)
@@ -262,30 +262,30 @@ def _sockets(options: str, port: int, sudo: str = "") -> str:
     return f"{sudo}ss -{options} 'sport = :{port}'"
 
 
-def _listening(result: Result) -> NextStep:
+def _listening(result: Answered) -> NextStep:
     if result.address in ("127.0.0.1", "::1"):
         return NextStep(_sockets("ltn", result.port), probe_message("next.listens-here"))
     purpose = probe_message("next.listens", address=result.address)
     return NextStep(_sockets("ltn", result.port), purpose)
 
 
-def _capture(result: Result, shell: Shell) -> NextStep:
+def _capture(result: Answered, shell: Shell) -> NextStep:
     """Return a capture that shows the connection at both ends, whatever translates addresses."""
     icmp = "icmp6" if ":" in (result.address or "") else "icmp"
     command = f"{shell.sudo}tcpdump -ni any 'tcp port {result.port} or {icmp}'"
     return NextStep(command, probe_message("next.both-ends"))
 
 
-def _trace(result: Result, shell: Shell) -> NextStep:
+def _trace(result: Answered, shell: Shell) -> NextStep:
     command = f"{shell.sudo}{shell.program} probe {_target(result)} --trace"
     return NextStep(command, probe_message("next.trace"))
 
 
-def _by_kernel(result: Result, shell: Shell, purpose: Message) -> NextStep:
+def _by_kernel(result: Answered, shell: Shell, purpose: Message) -> NextStep:
     return NextStep(f"{shell.program} probe {_target(result)} --connect", purpose)
 
 
-def _way(result: Result, shell: Shell) -> tuple[NextStep, ...]:
+def _way(result: Answered, shell: Shell) -> tuple[NextStep, ...]:
     """Return what would tell why our SYN was reported as undeliverable."""
     error, reason, rules = result.icmp, result.reason, f"{shell.sudo}nft list ruleset"
     if reason.code in _SILENT:
@@ -309,7 +309,7 @@ def _way(result: Result, shell: Shell) -> tuple[NextStep, ...]:
     return (NextStep(rules, purpose),)
 
 
-def _here(result: Result, shell: Shell) -> NextStep:
+def _here(result: Answered, shell: Shell) -> NextStep:
     """Return what would tell why this machine did not send our SYN."""
     if result.reason.code == "unsent.not-seen":
         return _by_kernel(result, shell, probe_message("next.try-kernel"))

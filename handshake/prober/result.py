@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import MISSING, asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
+from handshake.drawn import html_of
 from handshake.endpoint.outcome import Outcome, Verdict
 from handshake.prober.explanation import verdict_message
 from handshake.record import Diagnosis, EndRecord, Json, icmp_record, rfc3339
@@ -15,6 +16,7 @@ from handshake.units import NS_PER_SECOND
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from handshake.linux.privileges import Shell
     from handshake.messages import Message
     from handshake.prober.target import Target
     from handshake.tcp import Endpoint, Observed
@@ -73,6 +75,9 @@ class Result(Outcome):
         assert len(vars(result)) == _FIELDS, "an unknown field, or one is missing"
         return result
 
+    def _repr_html_(self) -> str:
+        return html_of(self)
+
     @property
     def succeeded(self) -> bool:
         """Whether it opened and the expected data was received."""
@@ -110,15 +115,21 @@ class Result(Outcome):
         seconds = self.duration
         return by_verdict(self.verdict, self.address, self.port, self.syn_sent, seconds)
 
-    def as_json(self) -> Json:
-        """Return it as one JSON object."""
-        diagnosis = self.diagnosis
+    def as_json(self, shell: Shell | None = None) -> Json:
+        """Return it as one JSON object; its commands are as a shell takes them."""
+        from handshake.linux.privileges import Shell
+        from handshake.prober.answer import evidence, next_steps
+
+        diagnosis, shown = self.diagnosis, evidence(self)
+        steps = next_steps(self, Shell() if shell is None else shell)
         return {
             "target": self.target,
             "address": self.address,
             "port": self.port,
             "verdict": str(self.verdict),
             "reason": str(self.reason),
+            "evidence": None if shown is None else str(shown),
+            "next": [{"command": each.command, "purpose": str(each.purpose)} for each in steps],
             "icmp": icmp_record(self.icmp),
             "rtt": self.rtt,
             "rtt_ambiguous": self.rtt_ambiguous,

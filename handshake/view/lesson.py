@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Final
 from rich.cells import cell_len
 
 from handshake.events import Role
-from handshake.lessons import Lesson, LessonText, Moment, Scene, ScreenText, StepText
+from handshake.lessons import (
+    Lesson,
+    LessonText,
+    Moment,
+    Question,
+    Scene,
+    ScreenText,
+    StepText,
+)
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.header import HeaderGrid
 from handshake.view.layout import centre, cropped, fit, line, wrap
@@ -27,6 +35,9 @@ MIN_WIDTH: Final = 80
 MIN_HEIGHT: Final = 24
 
 _BOX: Final = 32
+_HEADER_LINES: Final = 8
+_LAST: Final = 2
+"""The keys at the end that are always shown: help, and the way out."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +73,8 @@ class LessonScreen:
     words: ScreenText
     height: int = MIN_HEIGHT
     glyphs: Glyphs = UNICODE
+    answering: Answering | None = None
+    """Where the question of the step is; None where it is not asked."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield from self.lines(options.max_width)
@@ -75,17 +88,21 @@ class LessonScreen:
         """Return the whole screen, exactly `height` lines."""
         below = [
             progress(self.place, self.text, width, self.glyphs),
-            key_line(self.place, self.glyphs),
+            key_line(self.place, width, self.glyphs),
         ]
         above = [*self.picture(width), line((self.glyphs.rule(width), "rule"))]
-        why = self.why(width)
+        hidden = self.answering is not None and self.answering.answer is None
+        why = [] if hidden and self.step.question else self.why(width)
         spare = self.height - len(above) - len(below) - len(why)
         return [*above, *why, *[line()] * spare, *below]
 
     def picture(self, width: int) -> list[Text]:
         """Return title, sockets and header."""
         title = title_line(self.place, self.text.title, (self.step, self.words), width, self.glyphs)
-        return [title, *self._sockets(width), *self._header(width)]
+        shown = question_instead(self.step, self.answering, self.words, width, self.glyphs)
+        if shown:
+            shown = [*shown, *[line()] * (_HEADER_LINES - len(shown))]
+        return [title, *self._sockets(width), *(shown or self._header(width))]
 
     def drawing(self, width: int, _: int | None) -> list[Text]:
         """Return the picture of the step as a part of a file."""
@@ -95,7 +112,10 @@ class LessonScreen:
 
     def told(self, width: int) -> list[Text]:
         """Return what a text to read says below the picture: what `ss` shows, why, and more."""
-        lines = [*ss_lines(self.place.scene, self.words, width, self.glyphs), *self.why(width)]
+        lines = ss_lines(self.place.scene, self.words, width, self.glyphs)
+        if self.step.question is not None:
+            lines += key_to(self.step.question, self.words, width, self.glyphs)
+        lines += self.why(width)
         return [*lines, *more(self.step, width, self.glyphs)]
 
     def why(self, width: int) -> list[Text]:
@@ -183,6 +203,66 @@ def paragraph(name: str, text: str, width: int, style: str, glyphs: Glyphs) -> l
     return [line(" ", (name, style), f" {first}"), *(line(f" {each}") for each in rest)]
 
 
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """How far the question of a step is answered."""
+
+    answer: str | None = None
+    """What was answered; None before that."""
+
+    typed: str = ""
+    """What was typed of an answer so far."""
+
+    fresh: bool = False
+    """Whether it was answered just now."""
+
+
+def asked(
+    question: Question, typed: str, words: ScreenText, width: int, glyphs: Glyphs
+) -> list[Text]:
+    """Return a question, with its choices or what was typed so far."""
+    rows = paragraph(words["question"], question.ask, width, "why", glyphs)
+    for number, each in enumerate(question.choices, 1):
+        rows += paragraph(f"  {number}", each, width, "key", glyphs)
+    if not question.choices:
+        rows.append(line(("   > ", "key"), typed, "_"))
+    return rows
+
+
+def answered(
+    question: Question, answer: str, words: ScreenText, width: int, glyphs: Glyphs
+) -> list[Text]:
+    """Return whether an answer is right, and why."""
+    right = answer == question.right
+    says = f"{question.right}: " if not (right or question.choices) else ""
+    says += f"{question.says(answer)} ({question.section})"
+    name = words["right" if right else "wrong"]
+    return paragraph(name, says, width, "ok" if right else "bad", glyphs)
+
+
+def question_instead(
+    step: StepText, answering: Answering | None, words: ScreenText, width: int, glyphs: Glyphs
+) -> list[Text]:
+    """Return what stands where the header will: the question, until it is answered and read."""
+    question = step.question
+    if question is None or answering is None:
+        return []
+    if answering.answer is None:
+        return asked(question, answering.typed, words, width, glyphs)
+    if not answering.fresh:
+        return []
+    said = answered(question, answering.answer, words, width, glyphs)
+    return [*asked(question, answering.answer, words, width, glyphs), *said]
+
+
+def key_to(question: Question, words: ScreenText, width: int, glyphs: Glyphs) -> list[Text]:
+    """Return a question with its right answer, as a text to read has it."""
+    rows = asked(question, "", words, width, glyphs)
+    rows = rows if question.choices else rows[:-1]
+    answer = f"{question.right}. {question.says(question.right)} ({question.section})"
+    return [*rows, *paragraph(words["answer"], answer, width, "why", glyphs)]
+
+
 def more(step: StepText, width: int, glyphs: Glyphs) -> list[Text]:
     """Return what only a text to read has: the figure of a step, and what it says besides."""
     rows = [*step.figure]
@@ -207,12 +287,21 @@ def _progress(place: Place, text: LessonText, glyphs: Glyphs, *, named: bool) ->
     return line(*parts)
 
 
-def key_line(place: Place, glyphs: Glyphs) -> Text:
-    """Return the keys and what they do."""
+def key_line(place: Place, width: int, glyphs: Glyphs) -> Text:
+    """Return the keys and what they do; where there is no room, the last two and the first."""
+    keys = [*place.keys]
+    while (shown := _key_line(keys, glyphs)).cell_len > width and len(keys) > _LAST:
+        del keys[-_LAST - 1]
+    return shown
+
+
+def _key_line(keys: Sequence[tuple[str, str]], glyphs: Glyphs) -> Text:
     parts: list[str | tuple[str, str]] = [" "]
-    for key, what in place.keys:
+    for key, what in keys:
         parts += [(glyphs.spell(key), "key"), f" {what}  "]
-    return line(*parts)
+    shown = line(*parts)
+    shown.rstrip()
+    return shown
 
 
 def programs(

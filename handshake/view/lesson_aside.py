@@ -46,4 +46,4 @@ class AsideScreen:
         """Return the whole screen, exactly `height` lines."""
         told = self.told(width)[: self.height - 1]
         told += [line()] * (self.height - 1 - len(told))
-        return [*told, key_line(self.place, self.glyphs)]
+        return [*told, key_line(self.place, width, self.glyphs)]

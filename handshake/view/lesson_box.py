@@ -150,7 +150,9 @@ class SocketBox:
         if block.offered is None:
             return self.glyphs.dash, "dim"
         agreed = block.peer_offered is not None
-        text = _agreed(block) if agreed else f"{self.words['offers']} {offered(block.offered)}"
+        text = (
+            agreed_options(block) if agreed else f"{self.words['offers']} {offered(block.offered)}"
+        )
         new = "peer_offered" if agreed else "offered"
         return (f"*{text}", "changed") if new in self.change.changed else (text, "field.value")
 
@@ -168,7 +170,8 @@ def options_of(segment: Segment) -> str:
     return offered(Offer.of(segment))
 
 
-def _agreed(block: ControlBlock) -> str:
+def agreed_options(block: ControlBlock) -> str:
+    """Return what both SYNs have agreed on, in short."""
     found = [f"mss {block.mss}", f"ws {block.snd_shift}/{block.rcv_shift}"]
     found += ["sack"] if block.sack else []
     return " ".join([*found, "ts"] if block.timestamps else found)

@@ -16,13 +16,17 @@ from handshake.view.layout import centre, fit, line
 from handshake.view.lesson import (
     MIN_HEIGHT,
     Place,
+    answered,
+    asked,
     key_line,
+    key_to,
     more,
     paragraph,
     progress,
     title_line,
 )
 from handshake.view.lesson_box import options_of
+from handshake.view.lesson_knows import command_lines, knows_lines
 from handshake.view.lesson_live import live_lines, ss_lines
 from handshake.view.theme import style_of
 
@@ -33,6 +37,9 @@ if TYPE_CHECKING:
     from handshake.events import Change
     from handshake.lessons import Scene
     from handshake.lessons.live_event import LiveScene
+
+TALL: Final = 40
+"""Lines from which on the table of both sockets has room beside the ladder."""
 
 _STATE: Final = 12
 _TIME: Final = 10
@@ -55,6 +62,9 @@ class LadderLessonScreen:
     typed: str = ""
     """What was typed of an answer so far."""
 
+    second: tuple[LessonText, ScreenText] | None = None
+    """The text in another language, too, where there is room."""
+
     live: LiveScene | None = None
     """What real hosts did in this scene, if they play the lesson."""
 
@@ -69,10 +79,16 @@ class LadderLessonScreen:
     def lines(self, width: int) -> list[Text]:
         """Return the whole screen, exactly `height` lines."""
         done = progress(self.place, self.text, width, self.glyphs)
-        below = [done, key_line(self.place, self.glyphs)]
+        below = [done, key_line(self.place, width, self.glyphs)]
         told = [line((self.glyphs.rule(width), "rule")), *self.why(width)]
         room = self.height - len(below) - len(told)
         picture = self.picture(width, room)
+        if self.height >= TALL:
+            scene, words = self.place.scene, self.words
+            extra = knows_lines(scene, words, width, self.glyphs)
+            extra += command_lines(scene, words, width, self.glyphs)
+            picture = [*self.picture(width, max(MIN_HEIGHT // 2, room - len(extra))), *extra]
+            picture = picture[:room]
         return [*picture, *told, *[line()] * (room - len(picture)), *below]
 
     def picture(self, width: int, room: int = MIN_HEIGHT) -> list[Text]:
@@ -84,7 +100,12 @@ class LadderLessonScreen:
 
     def drawing(self, width: int, before: int | None) -> list[Text]:
         """Return the rungs of the ladder since the step `before` this one, and what `ss` shows."""
-        return [self._heads(width), *self._rungs(width, before), *self._shown(width)]
+        shown = [self._heads(width), *self._rungs(width, before), *self._shown(width)]
+        if not self.place.lesson.tables:
+            return shown
+        scene, words, glyphs = self.place.scene, self.words, self.glyphs
+        shown += command_lines(scene, words, width, glyphs)
+        return [*shown, *knows_lines(scene, words, width, glyphs)]
 
     def told(self, width: int, before: int | None) -> list[Text]:
         """Return the step as a part of a text: what happened since the step `before` it."""
@@ -94,32 +115,23 @@ class LadderLessonScreen:
         question = self.step.question
         if question is None:
             return [*lines, *self.why(width), *more(self.step, width, self.glyphs)]
-        lines += paragraph(self.words["question"], question.ask, width, "why", self.glyphs)
-        for number, each in enumerate(question.choices, 1):
-            lines += paragraph(f"  {number}", each, width, "key", self.glyphs)
-        answer = f"{question.right}. {question.says(question.right)} ({question.section})"
-        lines += paragraph(self.words["answer"], answer, width, "why", self.glyphs)
+        lines += key_to(question, self.words, width, self.glyphs)
         lines += paragraph(self.words["why"], self.step.why, width, "why", self.glyphs)
         return [*lines, *more(self.step, width, self.glyphs)]
 
     def why(self, width: int) -> list[Text]:
         """Return the question of the scene, while it is asked, or else the explanation."""
-        question = self.step.question
+        question, step = self.step.question, self.step
+        why = paragraph(self.words["why"], step.why, width, "why", self.glyphs)
+        if self.second is not None:
+            text, words = self.second
+            other = text.steps[self.place.scene.name]
+            why += paragraph(words["why"], other.why, width, "why", self.glyphs)
         if question is None:
-            return paragraph(self.words["why"], self.step.why, width, "why", self.glyphs)
+            return why
         if self.answer is None:
-            asked = paragraph(self.words["question"], question.ask, width, "why", self.glyphs)
-            for number, each in enumerate(question.choices, 1):
-                asked += paragraph(f"  {number}", each, width, "key", self.glyphs)
-            if not question.choices:
-                asked.append(line(("   > ", "key"), self.typed, "_"))
-            return asked
-        right = self.answer == question.right
-        name = self.words["right" if right else "wrong"]
-        says = f"{question.right}: " if not (right or question.choices) else ""
-        says += f"{question.says(self.answer)} ({question.section})"
-        said = paragraph(name, says, width, "ok" if right else "bad", self.glyphs)
-        return said + paragraph(self.words["why"], self.step.why, width, "why", self.glyphs)
+            return asked(question, self.typed, self.words, width, self.glyphs)
+        return answered(question, self.answer, self.words, width, self.glyphs) + why
 
     def _heads(self, width: int) -> Text:
         client, server = self.words["client"], self.words["server"]

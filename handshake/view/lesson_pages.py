@@ -58,6 +58,7 @@ def keys_page(text: LessonText, words: ScreenText, height: int, glyphs: Glyphs) 
         ("space", words["help_play"]),
         ("r", words["help_restart"]),
         ("c", words["help_course"]),
+        ("w", words["help_knows"]),
         ("f", words["help_fields"]),
         ("1-4, 0-9", words["help_answer"]),
         ("L", words["help_language"]),

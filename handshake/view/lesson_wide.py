@@ -11,7 +11,16 @@ from handshake.lessons import Lesson, LessonText, Moment, ScreenText, StepText
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.header import WIDTH, HeaderGrid
 from handshake.view.layout import centre, cropped, fit, line
-from handshake.view.lesson import Place, key_line, paragraph, programs, progress, title_line
+from handshake.view.lesson import (
+    Answering,
+    Place,
+    key_line,
+    paragraph,
+    programs,
+    progress,
+    question_instead,
+    title_line,
+)
 from handshake.view.lesson_box import SocketBox
 from handshake.view.theme import style_of
 
@@ -41,6 +50,8 @@ class WideLessonScreen:
 
     height: int = MIN_HEIGHT
     glyphs: Glyphs = UNICODE
+    answering: Answering | None = None
+    """Where the question of the step is; None where it is not asked."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield from self.lines(options.max_width)
@@ -54,19 +65,22 @@ class WideLessonScreen:
         text, words = self.texts[0]
         title = " · ".join(each.title for each, _ in self.texts)
         rule = line((self.glyphs.rule(width), "rule"))
+        answering = self.answering
+        hidden = self._step.question is not None and answering is not None
+        hidden = hidden and answering is not None and answering.answer is None
         above = [
             title_line(
                 self.place, title, (self._step, words), width, self.glyphs, when=self._when()
             ),
             *self._sockets(width),
-            *self._header(width),
+            *self._middle(width),
             rule,
-            *self._why(width),
+            *([] if hidden else self._why(width)),
         ]
         below = [
             rule,
             progress(self.place, text, width, self.glyphs),
-            key_line(self.place, self.glyphs),
+            key_line(self.place, width, self.glyphs),
         ]
         return [*above, *[line()] * (self.height - len(above) - len(below)), *below]
 
@@ -112,6 +126,12 @@ class WideLessonScreen:
             lines += [line((centre(label, gap), style)) for label in labels]
             lines.append(line((f"  {arrow}  ", style)))
         return lines
+
+    def _middle(self, width: int) -> list[Text]:
+        shown = question_instead(self._step, self.answering, self.texts[0][1], width, self.glyphs)
+        if not shown:
+            return self._header(width)
+        return [*shown, *[line()] * (_GRID_LINES - len(shown))]
 
     def _header(self, width: int) -> list[Text]:
         scene, (_, words) = self.place.scene, self.texts[0]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 DEMO = ["-m", "handshake", "demo"]
 NAMES = [each.name for each in LESSONS]
 KINDS, DROPS = "syn, syn-ack, ack, data, fin and rst", "syn, syn:1,2, ack:all"
+WHAT_OF = "connect, control and close"
 WHAT_IF = "--drop, --closed, --rtt, --mss and --no-wscale"
 RIGHT, LEFT, HOME, END = "\x1b[C", "\x1b[D", "\x1b[H", "\x1b[F"
 
@@ -118,7 +119,7 @@ def test_json_is_one_object_a_step() -> None:
         ),
         (
             ["loss", "--closed"],
-            f"error: {WHAT_IF} ask what if of the lesson connect, not of loss\n",
+            f"error: {WHAT_IF} ask what if of the lessons {WHAT_OF}, not of loss\n",
         ),
         (["--lang", "fr"], "error: --lang fr: must be en, ko or both\n"),
         (["--step", "10"], "error: --step 10: lesson connect has 9 steps\n"),
@@ -165,6 +166,54 @@ def test_keys_lead_through_the_lesson() -> None:
         terminal.press("q")
         assert terminal.end() == 0
         assert terminal.mode == terminal.before
+
+
+def test_a_lesson_from_answer_to_score() -> None:
+    with Terminal([*DEMO, "connect", "--step", "3"]) as terminal:
+        terminal.see("What does the server know of it at this moment?")
+        for press, see in (
+            ("1", "Not so. It is recorded in the client's socket only"),
+            (RIGHT, "the server's program"),  # what the question hid
+            (RIGHT, "step 4/9"),
+            (RIGHT, "Which ACK number"),
+            ("1002", "1002_"),
+            ("\x7f1", "1001_"),
+            ("\r", "Right. A SYN takes one number"),
+            (LEFT, "step 4/9"),
+            ("L", "단계 4/9"),
+            (RIGHT, "단계 5/9"),
+            ("w", "누가 무엇을 아는가"),
+            (RIGHT, "6. SYN-ACK가 나간다"),
+            ("\x1b", "단계 6/9"),
+            (RIGHT, "지금 상태가 바뀌는 쪽은 어디입니까?"),
+            (END, "단계 9/9"),
+            (RIGHT, "3문제 중 1문제 정답"),
+            ("c", "모든 레슨"),
+            ("\x1b", "단계 9/9"),
+            ("r", "단계 1/9"),
+        ):
+            terminal.press(press)
+            terminal.see(see)
+        terminal.press("q")
+        assert terminal.end() == 0
+
+
+def test_without_a_name_it_goes_on_where_the_reader_left() -> None:
+    with Terminal([*DEMO, "control"]) as terminal:
+        terminal.see("step 1/8")
+        terminal.press(RIGHT)
+        terminal.press("2")
+        terminal.see("Right.")
+        terminal.press(RIGHT)
+        terminal.see("step 3/8")
+        terminal.press("q")
+        assert terminal.end() == 0
+    with Terminal(DEMO) as terminal:
+        terminal.see("step 3/8")
+        terminal.press(LEFT)
+        terminal.see("Right.")
+        terminal.press("q")
+        assert terminal.end() == 0
 
 
 def test_the_keys_that_do_nothing_are_not_offered() -> None:

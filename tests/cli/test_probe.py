@@ -224,6 +224,26 @@ def test_json_is_english_in_any_language(
     assert json.loads(capsys.readouterr().out)["reason"] == str(silent.reason)
 
 
+def test_json_has_the_evidence_and_the_next_steps_of_the_screen(
+    answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
+) -> None:
+    silent = replace(
+        OPEN,
+        verdict=Verdict.FILTERED,
+        reason=Message("verdicts", "filtered.silent", {"count": 3, "seconds": 5.0}),
+    )
+    answer(FakeProbe(silent, STEPS[:1]))
+    assert main(["probe", "example.org:80", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    answer(FakeProbe(silent, STEPS[:1]))
+    assert main(["probe", "example.org:80", "--lang", "en"]) == 1
+    said = capsys.readouterr().out.splitlines()
+    assert said[1:4] == [
+        f"  evidence: {found['evidence']}",
+        *(f"  next: {each['command']} ({each['purpose']})" for each in found["next"]),
+    ]
+
+
 def test_in_korean_the_same_is_told_in_the_same_order(
     answer: Callable[..., Asked], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -112,7 +112,8 @@ def test_a_result_is_json() -> None:
     found = json.loads(json.dumps(result.as_json()))
     valid(found, "probe")
     assert list(found) == [
-        *("target", "address", "port", "verdict", "reason", "icmp", "rtt", "rtt_ambiguous"),
+        *("target", "address", "port", "verdict", "reason", "evidence", "next", "icmp"),
+        *("rtt", "rtt_ambiguous"),
         *(
             "waited",
             "syn_sent",

@@ -91,6 +91,32 @@ def test_questions_are_answered_by_digits_and_a_number_by_enter() -> None:
     assert (player.index, player.furthest) == (3, 4)
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
+@pytest.mark.parametrize("language", [*LANGUAGES, "both"])
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+def test_every_page_of_every_step_fits(
+    lesson: Lesson, language: str, size: tuple[int, int]
+) -> None:
+    player = LessonPlayer(lesson, language, UNICODE)
+    width, height = size
+    shown = []
+    for index, scene in enumerate(lesson.scenes):
+        player.press(":")
+        for key in (*str(index + 1), "enter"):
+            player.press(key)
+        question = lesson_text(lesson.name, "en").steps[scene.name].question
+        for key in ("w", "?", "?", *((question.right, "enter") if question else ())):
+            view = player.draw(width, height)
+            shown.append([line.plain.rstrip() for line in view.lines(width)])  # type: ignore[union-attr]
+            for digit in key if key.isdecimal() else (key,):
+                player.press(digit)
+    for lines in shown:
+        assert len(lines) == height
+        assert max(map(cell_len, lines)) <= width
+        assert lines[-1].rstrip()
+        assert not [line for line in lines[:-1] if UNICODE.ellipsis in line]
+
+
 def test_a_question_may_be_left_unanswered() -> None:
     player = LessonPlayer(find_lesson("loss"), "ko", UNICODE, first=1)
     player.press("enter")

@@ -126,9 +126,15 @@ class Sorted:
 class JsonReport:
     """Prints a JSON object per line."""
 
+    def __init__(self) -> None:
+        from handshake.linux.privileges import Shell
+
+        # Before the privileges are dropped: it tells whether commands need sudo.
+        self._shell = Shell.ours()
+
     def show(self, result: Result) -> None:
         """Print a result."""
-        sys.stdout.write(json.dumps(result.as_json()) + "\n")
+        sys.stdout.write(json.dumps(result.as_json(self._shell)) + "\n")
         sys.stdout.flush()
 
     def statistics(self, lines: Sequence[Text]) -> None:
