@@ -74,7 +74,7 @@ def changed(value: _Value, **fields: object) -> _Value:
 
 
 def put(value: object, **fields: object) -> None:
-    """Set fields of a value that nobody else has yet: a copy takes far longer."""
+    """Set fields of a value that is not shared yet: a copy takes far longer."""
     for name, each in fields.items():
         object.__setattr__(value, name, each)
 
