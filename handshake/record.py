@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import field
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from handshake import messages
+from handshake.drawn import html_of
 from handshake.tcp.copy import value
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from handshake.tcp import Agreement, Endpoint
     from handshake.tcp.icmp import IcmpError
@@ -303,6 +305,9 @@ class Record:
     diagnosis: Diagnosis | None = field(default=None, kw_only=True)
     """Why it did not go well; None if it went well."""
 
+    def _repr_html_(self) -> str:
+        return html_of(self)
+
     def as_json(self) -> Json:
         """Return it as one JSON object."""
         flat = _flat(self)
@@ -320,7 +325,14 @@ class Record:
 
 def _flat(value: EndRecord | HandshakeRecord | Agreement | Record) -> Json:
     # Of a list of many records, dataclasses.asdict would take longer than all the rest.
-    return {name: getattr(value, name) for name in value.__slots__}
+    names = tuple(value.__slots__)
+    return dict(zip(names, _getter(names)(value), strict=True))
+
+
+@cache
+def _getter(names: tuple[str, ...]) -> Callable[[object], tuple[object, ...]]:
+    """Return a function that gets these attributes of an object."""
+    return attrgetter(*names)
 
 
 def schema() -> Json:

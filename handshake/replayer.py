@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from handshake.drawn import html_of
 from handshake.errors import CaptureError
 from handshake.tcp.icmp import IcmpError
 
@@ -44,8 +45,12 @@ class Replay:
         self._hindsight = hindsight
         self._again = again
         self.tracker = tracker or Tracker()
-        self._dedup = dedup
-        self._reorder = reorder
+        self.dedup = dedup
+        """Whether packets that were captured before are dropped."""
+
+        self.reorder = reorder
+        """Whether the packets are sorted by time."""
+
         self._capture = capture
         self._skipped: list[CaptureError] = []
 
@@ -61,13 +66,16 @@ class Replay:
         copies = sum(end.copies for each in tracked for end in (each.client, each.server))
         noted = []
         if copies:
-            noted.append(CaptureError("copies", count=copies, dropped=self._dedup))
+            noted.append(CaptureError("copies", count=copies, dropped=self.dedup))
         return self._capture.warnings + self._skipped + noted
 
     @property
     def readable(self) -> bool:
         """Whether any frame could be read; known after the last step."""
         return self._capture.readable
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
     def __iter__(self) -> Iterator[Step]:
         from handshake.packet.decode import Decoder
@@ -82,14 +90,14 @@ class Replay:
         for found in self._read(capture, decoder):
             if isinstance(found, IcmpError):
                 self.tracker.quoted(found)
-            elif not (self._dedup and self.tracker.drop_copy(found)):
+            elif not (self.dedup and self.tracker.drop_copy(found)):
                 yield self.tracker.feed(found)
 
     def _read(self, capture: Capture, decoder: Decoder) -> Iterator[Observed | IcmpError]:
         from handshake.capture.order import in_order
 
         with capture:
-            for frame in in_order(capture) if self._reorder else capture:
+            for frame in in_order(capture) if self.reorder else capture:
                 found = decoder.observed(frame)
                 if found is not None:
                     yield found
@@ -115,7 +123,7 @@ class Replay:
         again = iter(kept) if self._again is None else self._read(self._again(), Decoder())
         known = iter(judgments)
         for found in again:
-            if isinstance(found, IcmpError) or (self._dedup and tracker.drop_copy(found)):
+            if isinstance(found, IcmpError) or (self.dedup and tracker.drop_copy(found)):
                 continue
             # A file that grows meanwhile has more than was judged.
             yield tracker.feed(found, next(known, None))

@@ -15,6 +15,8 @@ OUTPUTS: Final = {
     "replay": "step",
     "probe": "probe",
     "demo": "lesson",
+    "craft": "packet",
+    "decode": "packet",
     "serve": "step",
 }
 """What each command writes a line of, by its name in the schema."""

@@ -7,12 +7,21 @@ import stat
 import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, TypeVar
 
 from handshake.errors import LocalError, UsageError, system_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+Writer = TypeVar("Writer", covariant=True)
+
+
+class Begin(Protocol[Writer]):
+    """Begins to write an open file, which errors call `name`."""
+
+    def __call__(self, out: BinaryIO, /, *, name: str) -> Writer:
+        """Return what writes it."""
 
 
 def create(name: str) -> BinaryIO:
@@ -38,7 +47,8 @@ def replaced(name: str) -> Iterator[BinaryIO]:
         return
     final = real_name(name)
     partial = name if is_special(name) else f"{final}{PARTIAL}"
-    file = create(partial)
+    with _errors(name):
+        file = open(partial, "wb")  # noqa: PTH123, SIM115 - a name as it is; closed below
     try:
         with _writing(name):
             yield file
@@ -121,6 +131,39 @@ def refuse_terminal(file: BinaryIO, name: str) -> None:
     """Raise UsageError if a file is a terminal, which octets may confuse."""
     if file.isatty():
         raise UsageError("file.terminal").at(name)
+
+
+@contextmanager
+def begun(name: str, begin: Begin[Writer]) -> Iterator[Writer]:
+    """Open a file, `-` for standard output, and begin to write it; overwrite an existing file.
+
+    Raises UsageError for a bad name or a terminal, and LocalError if the machine does not let us
+    write, now or later.
+    """
+    if name == "-":
+        refuse_terminal(sys.stdout.buffer, "standard output")
+        yield _begun(sys.stdout.buffer, "standard output", begin)
+        return
+    file = create(name)
+    try:
+        refuse_terminal(file, name)
+        yield _begun(file, name, begin)
+    except BaseException:
+        with suppress(OSError):  # report the first error
+            file.close()
+        raise
+    try:
+        file.close()
+    except OSError as error:
+        # A network file system may report only now that it is full.
+        raise LocalError("file.unwritten", why=system_error(error)).at(name) from error
+
+
+def _begun(file: BinaryIO, name: str, begin: Begin[Writer]) -> Writer:
+    try:
+        return begin(file, name=name)
+    except BrokenPipeError as error:
+        raise LocalError("file.unwritten", why=system_error(error)).at(name) from error
 
 
 @contextmanager

@@ -6,11 +6,11 @@ The format is that of https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-0
 from __future__ import annotations
 
 import struct
-import sys
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from handshake.capture.output import create, refuse_terminal
+from handshake.capture.output import begun
 from handshake.errors import LocalError, system_error
 from handshake.version import __version__
 
@@ -103,30 +103,8 @@ def opened(name: str, *, interface: str | None = None) -> Iterator[PcapngWriter]
     Raises UsageError for a bad name or a terminal, and LocalError if the machine does not let us
     write, now or later.
     """
-    if name == "-":
-        refuse_terminal(sys.stdout.buffer, "standard output")
-        yield _begun(sys.stdout.buffer, interface, "standard output")
-        return
-    file = create(name)
-    try:
-        refuse_terminal(file, name)
-        yield _begun(file, interface, name)
-    except BaseException:
-        with suppress(OSError):  # report the first error
-            file.close()
-        raise
-    try:
-        file.close()
-    except OSError as error:
-        # A network file system may report only now that it is full.
-        raise LocalError("file.unwritten", why=system_error(error)).at(name) from error
-
-
-def _begun(file: BinaryIO, interface: str | None, name: str) -> PcapngWriter:
-    try:
-        return PcapngWriter(file, interface=interface, name=name)
-    except BrokenPipeError as error:
-        raise LocalError("file.unwritten", why=system_error(error)).at(name) from error
+    with begun(name, partial(PcapngWriter, interface=interface)) as writer:
+        yield writer
 
 
 def _block(layout: int, body: bytes, options: Iterable[tuple[int, bytes]]) -> bytes:

@@ -44,6 +44,8 @@ app = typer.Typer(
             "probe": Home("handshake.cli.probe.command", "probe", epilog="EXIT_CODES"),
             "replay": Home("handshake.cli.replay", "replay"),
             "list": Home("handshake.cli.list", "list_connections"),
+            "craft": Home("handshake.cli.craft.command", "craft"),
+            "decode": Home("handshake.cli.decode", "decode"),
             "serve": Home("handshake.cli.serve.command", "serve", epilog="EXIT_CODES"),
             "demo": Home("handshake.cli.demo", "demo"),
             "help": Home("handshake.cli.help", "show_help"),

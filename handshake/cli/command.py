@@ -22,6 +22,11 @@ _HELP_ALL: Final = typer.Option("--help-all", help="Show every option, and exit.
 _OTHERS: Final = "General options"
 """The group of options without a group, if there are others."""
 
+_COLUMNS: Final = 80
+
+_FEW: Final = 2
+"""As many of them stand with the last group instead."""
+
 
 # typer has no public names for the types of many parameters here: they are Any.
 
@@ -85,8 +90,11 @@ class Command(TyperCommand):
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the arguments, then the options, group by group."""
+        shown = ((each, help_record(each, ctx, every=_ALL in ctx.meta)) for each in self.params)
         arguments = [
-            (argument(each), each.get_help_record(ctx)[1]) for each in _arguments(self, ctx)
+            (argument(each), record[1])
+            for each, record in shown
+            if each.param_type_name == "argument" and record is not None
         ]
         groups: dict[str, list[tuple[str, str]]] = {"Arguments": arguments}
         grouped = any(getattr(each, "rich_help_panel", None) for each in self.params)
@@ -96,6 +104,11 @@ class Command(TyperCommand):
                 title = getattr(param, "rich_help_panel", None)
                 title = title or (_OTHERS if grouped else "Options")
                 groups.setdefault(title, []).append(record)
+        rest = groups.get(_OTHERS, [])
+        if grouped and len(rest) <= _FEW and _ALL not in ctx.meta:
+            # Not worth a heading of their own, where the screen is full.
+            del groups[_OTHERS]
+            groups[next(reversed(groups))] += rest
         names = [len(name) for rows in groups.values() for name, _ in rows]
         width = max((each for each in names if each <= _WIDEST), default=0)
         for title, rows in groups.items():
@@ -156,7 +169,13 @@ def _write_examples(name: str, formatter: Any) -> None:
         formatter.write_paragraph()
         formatter.write("Examples:\n")
         for command, purpose in rows:
-            formatter.write(f"  {command}\n      {purpose}\n")
+            formatter.write(example(command, purpose) + "\n")
+
+
+def example(command: str, purpose: str) -> str:
+    """Return an example as the help shows it: in one line of 80 columns where it fits."""
+    line = f"  {command}  # {purpose}"
+    return line if len(line) <= _COLUMNS else f"  {command}\n      {purpose}"
 
 
 def _light(params: list[Any]) -> list[Any]:

@@ -65,6 +65,16 @@ def show(out: Console, lines: Iterable[Text]) -> None:
     out.file.flush()
 
 
+def show_whole(out: Console, lines: Iterable[Text]) -> None:
+    """Print lines to be copied: a terminal breaks what is too long, and copies it as one line."""
+    for each in lines:
+        if out.is_terminal:
+            out.print(each, soft_wrap=True)
+        else:
+            out.file.write(f"{each.plain}\n")
+    out.file.flush()
+
+
 def glyphs(language: str = ENGLISH, *, ascii_only: bool = False) -> Glyphs:
     """Return what to draw with: ASCII signs if requested, or if the encoding has no others."""
     signs = ASCII

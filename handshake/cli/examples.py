@@ -68,6 +68,14 @@ EXAMPLES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ),
         ("handshake list captures/mixed.pcap --csv", "For a spreadsheet; also --json, --zeek."),
     ),
+    "craft": (
+        ("handshake craft --checksum wrong --reserved 5", "A SYN that no host accepts."),
+        ("handshake craft --offset 3 | handshake decode -", "What is wrong with it?"),
+    ),
+    "decode": (
+        ("handshake craft --mss 536 --format c | handshake decode", "From any form."),
+        ("handshake decode captures/mixed.pcap --frame 3", "A frame of a capture."),
+    ),
     "serve": (
         ("sudo handshake serve 8080", "Echo; every header and both ends, as they pass."),
         (

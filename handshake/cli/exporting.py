@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from handshake.export.document import ConnectionDocument, Document
-    from handshake.export.excerpt import StepSource
+    from handshake.export.excerpt import Read
     from handshake.export.formats import Format
     from handshake.linux.privileges import Shell
     from handshake.prober import Result
@@ -82,7 +82,7 @@ def check_export(name: str) -> Format:
 
 def export_records(
     records: Sequence[Record],
-    source: StepSource,
+    read: Read,
     out: str,
     *,
     title: str,
@@ -90,8 +90,8 @@ def export_records(
 ) -> str:
     """Write connections of captures; return what was written in a line.
 
-    With a title it is a list, also if there is only one in it. `capture` is the name of the
-    capture, if it is not that of the records.
+    `read` returns the steps of one. With a title it is a list, also if there is only one in it.
+    `capture` is the name of the capture, if it is not that of the records.
     """
     from handshake.capture.output import replaced
     from handshake.export.document import RECORD_HEADINGS, Document
@@ -101,7 +101,7 @@ def export_records(
 
     form = check_export(out)
     notes: list[str] = []
-    found = told(records, source, form.limits, notes, capture)
+    found = told(records, read, form.limits, notes, capture)
     alone = not title and len(records) == 1
     name = f"{ends(records[0], UNICODE)}: {records[0].outcome}" if alone else title
     document = Document(name, RECORD_HEADINGS, found, alone, notes)

@@ -244,6 +244,7 @@ def _export(
 ) -> None:
     """Write the selected connections to a file."""
     from handshake.cli.reading import followed
+    from handshake.export.excerpt import steps_from
 
     check_export(out)
     with kept(captures) as (paths, named):
@@ -254,7 +255,7 @@ def _export(
             title = f"Connections of {printable(named or ', '.join(captures))}"
             said = " and ".join(each for each in selection.said if each)
             title += f" where {printable(said)}" if said else ""
-            say(export_records(found, source, out, title=title, capture=named), out)
+            say(export_records(found, steps_from(source), out, title=title, capture=named), out)
         finally:
             _report(source, language)
     _exit(source)

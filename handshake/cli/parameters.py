@@ -55,6 +55,18 @@ Lang: TypeAlias = Annotated[
     ),
 ]
 
+HiddenLang: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--lang",
+        metavar="|".join(LANGUAGES),
+        hidden=True,
+        help="Language of the text; JSON is always English.",
+        show_default="that of the locale",
+    ),
+]
+"""The same for a command whose short help fits on one screen."""
+
 
 def language(given: str | None) -> str:
     """Return the language that is given, or that of the locale (LC_ALL, LC_MESSAGES, LANG).

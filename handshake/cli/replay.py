@@ -131,6 +131,7 @@ def _export(
     """Write all connections of a capture to a file, or one."""
     from handshake.cli.console import warn
     from handshake.cli.reading import followed
+    from handshake.export.excerpt import steps_from
 
     try:
         with followed(source, language, held=True):
@@ -142,7 +143,7 @@ def _export(
                 name = named or capture
                 raise UsageError("replay.connection", number=connection, capture=name, count=count)
         title = "" if len(found) == 1 else f"Connections of {printable(named or capture)}"
-        say(export_records(found, source, out, title=title, capture=named), out)
+        say(export_records(found, steps_from(source), out, title=title, capture=named), out)
     finally:
         warn(source.warnings, language)
 

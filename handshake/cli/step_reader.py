@@ -44,7 +44,7 @@ class StepReader:
 
     def __init__(self, source: Readable, language: str = ENGLISH) -> None:
         self._language = language
-        self._source = source
+        self.source = source
         self._previews: dict[tuple[str | None, int, int], Preview] = {}
         self._reading: Background | None = None
 
@@ -76,7 +76,7 @@ class StepReader:
     def _read(self, record: Record, log: StepLog, most: int | None) -> None:
         def work() -> None:
             try:
-                self._source.read_again(record, log, most, reading.go_on)
+                self.source.read_again(record, log, most, reading.go_on)
                 log.end(record)
                 if most is not None or _count(record) <= _SHORT:
                     self._remember(record, Preview(log.steps, whole=most is None))

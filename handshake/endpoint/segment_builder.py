@@ -164,40 +164,34 @@ class SegmentBuilder:
             return self._offered(self.offer, clock, block) + (
                 self._extra() if block.passive else b""
             )
-        signature = self._signature()
+        signature = self._blank_signature and opt.nop() * 2 + self._blank_signature
         if not block.timestamps or (Flags.RST in flags and Flags.ACK not in flags):
             return signature
         echo = block.ts_recent if Flags.ACK in flags else None
         return signature + opt.nop() + opt.nop() + opt.timestamps(clock % MODULUS, echo or 0)
 
-    def _signature(self) -> bytes:
-        if not self.options.md5:
-            return b""
-        return opt.nop() + opt.nop() + opt.md5(bytes(opt.MD5_OCTETS))
+    @property
+    def _blank_signature(self) -> bytes:
+        return opt.md5(bytes(opt.MD5_OCTETS)) if self.options.md5 else b""
 
     def _offered(self, offer: Offer, clock: int, block: ControlBlock | None) -> bytes:
         """Return the options of a SYN, or of a SYN-ACK if there is a block."""
         peer = (block and block.peer_offered) or offer
-        timestamps = offer.timestamps and peer.timestamps
-        parts = [self._signature()]
-        if offer.mss is not None:
-            parts.append(opt.mss(offer.mss))
-        # In the order of Linux, which middleboxes know; padding precedes the option it aligns.
-        if offer.sack_permitted and peer.sack_permitted:
-            parts += [opt.sack_permitted()] if timestamps else [opt.nop(), opt.nop()]
-            parts += [] if timestamps else [opt.sack_permitted()]
-        elif timestamps:
-            parts += [opt.nop(), opt.nop()]
-        if timestamps:
+        clocks = None
+        if offer.timestamps and peer.timestamps:
             echo = (block and block.ts_recent) or 0
-            parts.append(opt.timestamps(clock % MODULUS, echo))
-        if offer.window_scale is not None and peer.window_scale is not None:
-            parts += [opt.nop(), opt.window_scale(offer.window_scale)]
+            clocks = opt.Timestamps(clock % MODULUS, echo)
+        scaled = peer.window_scale is not None
         # A SYN-ACK gives a cookie to a client that asks for one (RFC 7413 section 4.1.2).
-        if offer.fast_open is not None and (block is None or peer.fast_open == b""):
-            parts.append(opt.fast_open(offer.fast_open))
-            parts.append(opt.nop() * (-sum(map(len, parts)) % 4))
-        return b"".join(parts)
+        asked = block is None or peer.fast_open == b""
+        return opt.in_order(
+            signature=self._blank_signature,
+            segment_size=offer.mss,
+            sack=offer.sack_permitted and peer.sack_permitted,
+            clocks=clocks,
+            shift=offer.window_scale if scaled else None,
+            cookie=offer.fast_open if asked else None,
+        )
 
     def _extra(self) -> bytes:
         return b"".join(opt.option(kind, data) for kind, data in self.options.extra_options)

@@ -9,11 +9,13 @@ from handshake.survey.step_log import StepLog
 from handshake.view.salient import salient
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from handshake.events import Step
     from handshake.export.document import ConnectionDocument
     from handshake.record import Record
+
+    Read = Callable[[Record, int | None], Sequence[Step]]
 
 _READ: Final = 10_000
 """Segments of a connection that are read at most, where it is not told whole."""
@@ -46,20 +48,33 @@ class StepSource(Protocol):
         ...
 
 
+def steps_from(source: StepSource) -> Read:
+    """Return what reads the steps of a connection."""
+
+    def read(record: Record, most: int | None) -> Sequence[Step]:
+        log = StepLog(record.stream)
+        source.read_again(record, log, most)
+        return log.judged()
+
+    return read
+
+
 def told(
     records: Iterable[Record],
-    source: StepSource,
+    read: Read,
     limits: Limits | None,
     notes: list[str],
     name: str | None = None,
 ) -> Iterator[ConnectionDocument]:
     """Yield connections, told as far as the limits let; the notes say what is left out.
 
+    `read` returns the steps of one, at most so many.
+
     `name` is the name of the capture, if not that of the records.
     """
     if limits is None:
         for record in records:
-            yield of_record(record, _steps(source, record, None), name=name)
+            yield of_record(record, read(record, None), name=name)
         return
     room, listed, silent, cut = limits.in_all, 0, 0, 0
     connections = 0
@@ -70,7 +85,7 @@ def told(
         steps: Sequence[Step] = ()
         shown: tuple[int, ...] = ()
         if connections < limits.connections and room > 0:
-            steps = _steps(source, record, _READ)
+            steps = read(record, _READ)
             most = min(limits.segments, room)
             choose = salient if limits.salient else _ends
             shown = tuple(choose(steps, record, most))
@@ -90,12 +105,6 @@ def told(
         notes.append(
             f"{listed - limits.rows:,} more connections are left out: choose fewer with --filter."
         )
-
-
-def _steps(source: StepSource, record: Record, most: int | None) -> Sequence[Step]:
-    log = StepLog(record.stream)
-    source.read_again(record, log, most)
-    return log.judged()
 
 
 def _ends(steps: Sequence[Step], record: Record, most: int) -> Iterable[int]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING, Final
 
-from handshake.escape import printable
+from handshake.export.markup import as_items, as_table, as_text
 from handshake.export.page import page
 from handshake.export.svg import ladder_picture
 from handshake.record import rfc3339
@@ -29,8 +28,8 @@ def write_report(document: Document, out: BinaryIO) -> None:
     found = list(document.connections)
     parts = ["<main>"]
     if len(found) != 1:
-        parts.append(f"<h1>{_text(document.title)}</h1>")
-        parts += [f"<p>{_text(each)}</p>" for each in document.notes]
+        parts.append(f"<h1>{as_text(document.title)}</h1>")
+        parts += [f"<p>{as_text(each)}</p>" for each in document.notes]
         rows = [each.cells for each in found]
         parts.append(_table(document.headings, rows))
     for each in found:
@@ -42,16 +41,10 @@ def write_report(document: Document, out: BinaryIO) -> None:
     out.write(text.encode())
 
 
-def _text(text: str) -> str:
-    return escape(printable(text))
-
-
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    head = "".join(f'<th scope="col">{_text(each)}</th>' for each in headings)
-    body = "".join(f"<tr>{''.join(f'<td>{_text(each)}</td>' for each in row)}</tr>" for row in rows)
-    # A narrow screen scrolls it, by keys, too.
-    frame = f'<div class="scroll" tabindex="0" role="group" aria-label="{_text(headings[-1])}">'
-    return f"{frame}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    """Return a table that a narrow screen scrolls, by keys, too."""
+    frame = f'<div class="scroll" tabindex="0" role="group" aria-label="{as_text(headings[-1])}">'
+    return f"{frame}{as_table(headings, rows)}</div>"
 
 
 def _time(at: int) -> str:
@@ -59,22 +52,18 @@ def _time(at: int) -> str:
     return rfc3339(at)[11:26]
 
 
-def _items(parts: Iterable[str]) -> str:
-    return f"<ul>{''.join(f'<li>{each}</li>' for each in parts)}</ul>"
-
-
 def _connection(found: ConnectionDocument, heading: str) -> Iterator[str]:
-    yield f"<{heading}>{_text(f'{found.mark} {found.verdict}')}: {_text(found.name)}</{heading}>"
+    yield f"<{heading}>{as_text(f'{found.mark} {found.verdict}: {found.name}')}</{heading}>"
     below = f"h{int(heading[1]) + 1}"
 
     def section(title: str, *parts: str) -> str:
         return f"<section><{below}>{title}</{below}>{''.join(parts)}</section>"
 
     diagnosis = found.diagnosis
-    said = [f"<p>{_text(each)}</p>" for each in found.answer or (found.summary,)]
+    said = [f"<p>{as_text(each)}</p>" for each in found.answer or (found.summary,)]
     if diagnosis is not None:
         sure = _CERTAINTY.get(diagnosis.certainty, diagnosis.certainty)
-        said.append(f"<p><strong>{_text(diagnosis.code)}</strong>, {_text(sure)}.</p>")
+        said.append(f"<p><strong>{as_text(diagnosis.code)}</strong>, {as_text(sure)}.</p>")
     yield f'<div class="verdict {found.style}">{"".join(said)}</div>'
     rows = [
         (str(number), _time(told.step.observed.at), str(told.step.by), told.label)
@@ -88,23 +77,24 @@ def _connection(found: ConnectionDocument, heading: str) -> Iterator[str]:
         [_table(("packet", "time (UTC)", "sender", "segment or ICMP error"), rows)] if rows else []
     )
     if diagnosis is not None and diagnosis.ruled_out:
-        proof.append(_items(f"Ruled out: {_text(each.text)}" for each in diagnosis.ruled_out))
+        proof.append(as_items(f"Ruled out: {as_text(each.text)}" for each in diagnosis.ruled_out))
     if found.findings:
-        proof.append(_items(_text(each) for each in found.findings[:_MOST_FINDINGS]))
+        proof.append(as_items(as_text(each) for each in found.findings[:_MOST_FINDINGS]))
     if proof:
         yield section("Evidence", *proof)
     if found.steps:
         yield section("What passed", ladder_picture([found], found.name, bare=True))
     filters = capture_filters(found)
     if filters:
-        lines = "\n".join(f"# {where}\n{_text(command)}" for where, command in filters)
+        lines = "\n".join(f"# {where}\n{as_text(command)}" for where, command in filters)
         yield section("Capture at both ends", f"<pre><code>{lines}</code></pre>")
     if found.checks:
         checks = [
-            (f"<code>{_text(each.command)}</code> " if each.command else "") + _text(each.purpose)
+            (f"<code>{as_text(each.command)}</code> " if each.command else "")
+            + as_text(each.purpose)
             for each in found.checks
         ]
-        yield section("What to check next", _items(checks))
+        yield section("What to check next", as_items(checks))
     facts = [*found.facts, ("written by", f"handshake {__version__}")]
     yield section("Facts", _table(("fact", "value"), facts))
 

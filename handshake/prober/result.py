@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import MISSING, asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
+from handshake.drawn import html_of
 from handshake.endpoint.outcome import Outcome, Verdict
 from handshake.prober.explanation import verdict_message
 from handshake.record import Diagnosis, EndRecord, Json, icmp_record, rfc3339
@@ -73,6 +74,9 @@ class Result(Outcome):
         vars(result).update({**_DEFAULTS, **vars(outcome), **others})
         assert len(vars(result)) == _FIELDS, "an unknown field, or one is missing"
         return result
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
     @property
     def succeeded(self) -> bool:

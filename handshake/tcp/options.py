@@ -328,3 +328,34 @@ def option(kind: int, data: bytes) -> bytes:
     if kind in (Kind.END, Kind.NOP):
         return bytes((kind,))
     return bytes((kind, 2 + len(data))) + data
+
+
+def in_order(
+    *,
+    signature: bytes = b"",
+    segment_size: int | None = None,
+    sack: bool = False,
+    clocks: Timestamps | None = None,
+    shift: int | None = None,
+    cookie: bytes | None = None,
+) -> bytes:
+    """Return these options in the order of Linux, which middleboxes know.
+
+    Padding precedes the option that it aligns; None is no such option. `signature` is all of the
+    MD5 option, which stands first.
+    """
+    parts = [signature and nop() * 2 + signature]
+    if segment_size is not None:
+        parts.append(mss(segment_size))
+    if sack:
+        parts += [sack_permitted()] if clocks else [nop(), nop(), sack_permitted()]
+    elif clocks:
+        parts += [nop(), nop()]
+    if clocks:
+        parts.append(timestamps(*clocks))
+    if shift is not None:
+        parts += [nop(), window_scale(shift)]
+    if cookie is not None:
+        parts.append(fast_open(cookie))
+        parts.append(nop() * (-sum(map(len, parts)) % 4))
+    return b"".join(parts)

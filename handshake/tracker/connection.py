@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
 from handshake import events as ev
+from handshake.drawn import html_of
 from handshake.events import Role
 from handshake.tcp import Seq, State
 from handshake.tcp.checksum import Checksum, Damaged, kind
@@ -297,6 +298,9 @@ class Connection:
 
     wire: Analysis = field(init=False)
     """The same with copies: the same object until a copy comes."""
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
     def __post_init__(self) -> None:
         self.analysis = self.wire = Analysis(reused=self.reused is not None)

@@ -95,6 +95,9 @@ class Browser:
     problem: str = ""
     """What is wrong with what was typed, or cannot be done."""
 
+    notice: str = ""
+    """What was done."""
+
     strip: Strip | None = None
     """The failures along the time."""
 
@@ -168,6 +171,8 @@ class Browser:
         if self.problem:
             # It says what is wrong and what to write instead: it takes the room it needs.
             foot += _problem(self.problem, width, "bad")
+        elif self.notice:
+            foot += _problem(self.notice, width, "ok")
         elif self.prompt is None or not self.prompt.choices:
             foot.append(summary_line(self.totals, width))
         if self.prompt is not None:

@@ -12,6 +12,7 @@ from handshake.tcp import Flags, Kind
 from handshake.tcp.option_text import option_text
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.layout import fit, line
+from handshake.view.theme import FIELD_STYLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -61,6 +62,13 @@ _ROWS: Final = (
     ("options",),
 )
 
+_OCTETS_OF: Final = {
+    1: (range(4),),
+    2: (range(2), range(2, 4)),
+    3: (range(1), range(1, 2), range(2, 4)),
+}
+"""Which octets of a row belong to each of its fields, by how many fields there are."""
+
 
 def option_texts(segment: Segment, glyphs: Glyphs = UNICODE) -> tuple[str, ...]:
     """Return each option as a short text; padding is omitted."""
@@ -100,6 +108,9 @@ class HeaderGrid:
 
     chosen: str | None = None
     """The field to highlight."""
+
+    octets: bool = False
+    """Whether to colour the fields, and to show the octets of each row to its right alike."""
 
     glyphs: Glyphs = UNICODE
 
@@ -155,11 +166,29 @@ class HeaderGrid:
             for part in self._cell(name):
                 row.append(*part)
             row.append(*bar)
+        if self.octets:
+            row.append_text(self._row_octets(fields))
         # In a row of several cells the first note is shown.
         note = next((self.notes[name] for name in fields if name in self.notes), "")
         room = width - WIDTH - 1
         if note and room > 0:
             row.append(" " + fit(note, room, self.glyphs.ellipsis), "field.note")
+        return row
+
+    def _row_octets(self, fields: tuple[str, ...]) -> Text:
+        """Return the four octets of a row of the fixed header, each in the colour of its field."""
+        number = _ROWS.index(fields)
+        row = line()
+        if number == len(_ROWS) - 1:
+            return row  # options have rows of any number
+        begin = number * 4
+        styles = [name for name in fields if name != "reserved"]
+        parts = _OCTETS_OF[len(styles)]
+        header = self.segment.pack()[begin : begin + 4]
+        for name, part in zip(styles, parts, strict=True):
+            for at in part:
+                row.append(" " if at else "  ")
+                row.append(f"{header[at]:02x}", FIELD_STYLES[name])
         return row
 
     def _cell(self, name: str) -> Iterator[tuple[str, str]]:
@@ -253,6 +282,8 @@ class HeaderGrid:
                 yield letter, self._style("flags", "dim")
 
     def _style(self, name: str, style: str) -> str:
+        if self.octets and style in ("field.value", "warn"):
+            return FIELD_STYLES[name]
         return "field.chosen" if name == self.chosen else style
 
 

@@ -124,6 +124,9 @@ class Screen:
     problem: str = ""
     """What cannot be done."""
 
+    notice: str = ""
+    """What was done."""
+
     prompt: Prompt | None = None
     """What is typed; None if nothing is."""
 
@@ -132,7 +135,8 @@ class Screen:
         wide = width >= ROOM and height >= _TALL
         keep = _BELOW_WIDE if wide else _BELOW
         foot = [line((self.glyphs.rule(width), "rule"))] if wide else []
-        foot += [line((f" {each}", "bad")) for each in wrap(self.problem, width - 2) if each]
+        for text, style in ((self.problem, "bad"), (self.notice, "ok")):
+            foot += [line((f" {each}", style)) for each in wrap(text, width - 2) if each]
         if self.prompt is not None:
             foot += self.prompt.lines(width, self.glyphs)
         else:

@@ -20,6 +20,17 @@ THEME: Final = Theme(
         "field.value": "bold",
         "field.note": "dim",
         "field.chosen": "reverse",
+        "header.source": "cyan",
+        "header.destination": "magenta",
+        "header.seq": "green",
+        "header.ack": "blue",
+        "header.data_offset": "yellow",
+        "header.reserved": "yellow",
+        "header.flags": "bold red",
+        "header.window": "bright_cyan",
+        "header.checksum": "bright_magenta",
+        "header.urgent": "bright_yellow",
+        "header.options": "bright_green",
         "changed": "bold yellow",
         "inferred": "italic",
         "state": "bold",
@@ -37,6 +48,11 @@ THEME: Final = Theme(
     }
 )
 """Only the terminal's sixteen colours, which suit its background, light or dark."""
+
+FIELD_STYLES: Final = {
+    name.removeprefix("header."): name for name in THEME.styles if name.startswith("header.")
+}
+"""The style of each field of the TCP header, where fields are told apart by colour."""
 
 
 def style_of(segment: Segment) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, cast
 
@@ -15,6 +16,8 @@ from handshake.view.glyphs import UNICODE
 from tests.survey.made import CAPTURES
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Group
     from rich.text import Text
 
@@ -249,3 +252,44 @@ def test_any_size_will_do(size: tuple[int, int]) -> None:
         lines = cast("Group", driven.view.draw(*size)).renderables
         assert len(lines) == size[1]
         assert max(cast("Text", each).cell_len for each in lines) <= size[0]
+
+
+def test_e_writes_what_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    driven = Driven("/", "<outcome == refused>", "enter", "e")
+    assert driven.screen()[-1] == " export to: connections.html"
+    driven.press("control-u", "<a.pdf>", "enter")
+    assert "the name must end in .report.html, .html" in " ".join(driven.screen())
+    assert driven.browser.typing
+    driven.press("control-u", "<->", "enter")
+    assert "name a file" in " ".join(driven.screen())
+    driven.press("control-u", "<it.json>", "enter")
+    driven.wait()
+    assert "wrote it.json: 2 connections, 4 segments." in " ".join(driven.screen())
+    found = json.loads((tmp_path / "it.json").read_text("utf-8"))
+    assert {each["record"]["outcome"] for each in found["connections"]} == {"refused"}
+    driven.press("j")
+    assert "wrote" not in " ".join(driven.screen())
+
+
+def test_e_offers_a_name_that_is_not_there_and_writes_one_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "connection-1.html").write_text("kept", encoding="utf-8")
+    driven = Driven("enter")
+    driven.wait()
+    driven.press("e")
+    assert driven.screen()[-1] == " export to: connection-1-2.html"
+    driven.press("enter")
+    driven.wait()
+    assert "wrote connection-1-2.html: 1 connection, 10 segments." in " ".join(driven.screen())
+    assert "#1  10.77.0.1:41002" in (tmp_path / "connection-1-2.html").read_text("utf-8")
+    assert (tmp_path / "connection-1.html").read_text("utf-8") == "kept"
+    driven.press("e", "control-u", "<no/it.svg>", "enter")
+    driven.wait()
+    assert "no/it.svg: " in " ".join(driven.screen())
+    driven.press("escape", "q")
+    assert sorted(each.name for each in tmp_path.iterdir()) == [
+        *("connection-1-2.html", "connection-1.html")
+    ]

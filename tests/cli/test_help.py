@@ -21,7 +21,7 @@ from tests.errors import says
 from tests.schema import OUTPUTS, valid
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("probe", "replay", "list", "serve", "demo")
+COMMANDS = ("probe", "replay", "list", "craft", "decode", "serve", "demo")
 PROGRAM = (
     sys.executable,
     "-c",
@@ -79,10 +79,17 @@ def test_help_names_the_commands_with_a_line_each() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself_in_eighty_columns(command: str) -> None:
-    done = run(command, "-h", COLUMNS="80")
+    done = run(command, "--help-all" if command == "craft" else "-h", COLUMNS="80")
     assert done.returncode == 0
     assert all(len(line) <= 80 for line in done.stdout.splitlines())
     assert {"--json", "--plain", "--ascii"} <= set(done.stdout.split())
+
+
+@pytest.mark.parametrize("command", ["craft", "decode"])
+def test_the_short_help_fits_on_a_screen_of_24_lines(command: str) -> None:
+    lines = run(command, "--help", COLUMNS="80").stdout.splitlines()
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
 
 
 @pytest.mark.parametrize("columns", ["80", "120"])
@@ -135,8 +142,9 @@ def test_every_help_has_examples_and_they_are_valid(
     shown = run(*words, "--help", COLUMNS="80").stdout
     monkeypatch.chdir(ROOT)
     for example, purpose in EXAMPLES[name]:
-        assert f"  {example}\n      {purpose}\n" in shown
-        command, *args = shlex.split(example.removeprefix("sudo ").partition(" > ")[0])
+        assert f"  {example}\n      {purpose}\n" in shown or f"  {example}  # {purpose}\n" in shown
+        first = example.removeprefix("sudo ").partition(" > ")[0].partition(" | ")[0]
+        command, *args = shlex.split(first)
         assert command == "handshake"
         if "--export" in args:
             at = args.index("--export") + 1
@@ -163,7 +171,8 @@ def test_help_without_a_command_is_that_of_the_program() -> None:
     assert run("help").stdout == run("--help").stdout
     wrong = run("help", "nope")
     assert (wrong.returncode, wrong.stdout) == (2, "")
-    assert wrong.stderr == "error: help nope: must be probe, replay, list, serve, demo or help\n"
+    names = "probe, replay, list, craft, decode, serve, demo or help"
+    assert wrong.stderr == f"error: help nope: must be {names}\n"
 
 
 def test_the_manual_page_has_every_option_of_every_command() -> None:
@@ -171,7 +180,7 @@ def test_the_manual_page_has_every_option_of_every_command() -> None:
     assert page.startswith('.TH HANDSHAKE 1 "" "handshake ')
     plain = page.replace(r"\-", "-").replace(r"\e", "\\")
     for command in COMMANDS:
-        shown = run(command, "--help-all" if command == "probe" else "--help").stdout
+        shown = run(command, "--help-all" if command in ("probe", "craft") else "--help").stdout
         for option in re.findall(r"^  (--?\w[\w-]*)", shown, re.MULTILINE):
             assert f".B {option}" in plain, option
     macros = {line.split()[0] for line in page.splitlines() if line.startswith(".")}

@@ -17,7 +17,7 @@ from handshake.errors import HandshakeError
 from handshake.events import Event, Role
 from handshake.messages import ENGLISH, FAMILIES, LANGUAGES, Message, table
 from handshake.record import Finding
-from handshake.tcp import Agreement, Endpoint, Seq
+from handshake.tcp import Agreement, Endpoint, Flags, Seq
 from handshake.tcp.icmp import IcmpError
 from tests.messages.diagnoses import DIAGNOSES, RULED_OUT
 
@@ -432,6 +432,9 @@ VERDICTS: Final[tuple[Message, ...]] = (
 
 _ERROR_VALUES: Final[dict[str, object]] = {
     "address": "192.0.2.9",
+    "at": 14,
+    "beginning": "Ethernet",
+    "beginnings": ["ethernet", "ip", "tcp"],
     "bracket": "(",
     "capture": "a.pcap",
     "captured": 4294967295,
@@ -589,6 +592,23 @@ _OWN_VALUES: Final[dict[str, dict[str, object]]] = {
     "target.not-unicast": {"address": "224.0.0.1"},
     "target.port": {"target": "a.example:htps", "port": "htps"},
     "target.port-range": {"target": "a.example:0", "port": 0},
+    "craft.option": {"text": "MSS:05b4"},
+    "craft.sack-blocks": {"text": "1001"},
+    "craft.ip-flags": {"text": "XF"},
+    "craft.checksum": {"option": "--checksum", "value": "bad", "partial": True},
+    "craft.name": {"option": "TARGET", "value": "www:80"},
+    "craft.number": {"option": "--window", "value": "65536", "most": 0xFFFF},
+    "craft.endpoint": {"option": "TARGET", "value": "[::1:80"},
+    "craft.twice": {"value": "192.0.2.2:80", "other": "192.0.2.3:80"},
+    "craft.options-length": {"length": 44, "most": 40},
+    "craft.ip-options-length": {"length": 44, "most": 40},
+    "craft.too-long": {"length": 70000, "most": 65535},
+    "decode.digit": {"sign": "g", "word": "4500g"},
+    "decode.odd": {"count": 7},
+    "craft.versions": {"source": "192.0.2.1", "address": "2001:db8::2"},
+    "decode.several": {"count": 3},
+    "decode.first": {"frame": 4},
+    "decode.protocol": {"protocol": 17, "name": "UDP"},
     "target.ports": {"target": "a.example"},
     "target.scheme": {"target": "gopher://a.example"},
     "target.slash": {"target": "a.example/index"},
@@ -612,6 +632,8 @@ _MORE_ERRORS: Final[tuple[tuple[str, dict[str, object]], ...]] = (
     ("list.left-out", {"count": 1, "most": 1, "one": True}),
     ("list.interrupted", {"done": 1, "count": 2, "one": True}),
     ("replay.connection", {"count": 0}),
+    ("craft.checksum", {"option": "--ip-checksum", "value": "bad", "partial": False}),
+    ("decode.protocol", {"protocol": 253, "name": ""}),
     ("probe.positive", {"option": "--rate", "value": "0", "most": ""}),
 )
 """Sentences with a clause more or less."""
@@ -730,6 +752,38 @@ PROBE: Final = tuple(
 )
 
 
+_PROBLEM_VALUES: Final[dict[str, object]] = {
+    "ack": 77,
+    "at": 36,
+    "bits": 2,
+    "count": 60,
+    "flags": Flags.SYN | Flags.FIN,
+    "found": 0x1234,
+    "kind": 2,
+    "length": 28,
+    "name": "mss",
+    "offset": 15,
+    "protocol": 17,
+    "right": 0xC40F,
+    "said": 60,
+    "shift": 15,
+    "size": 60,
+    "there": 13,
+    "urgent": 5,
+    "why": "length 3, must be 4",
+    "words": 4,
+    "zeros": False,
+}
+"""What the sentences about one packet name."""
+
+_MORE_PROBLEMS: Final = (("trailer", {"length": 1, "zeros": True}), ("ip-words", {"words": 1}))
+
+PROBLEMS: Final = tuple(
+    Message("problems", code, _PROBLEM_VALUES | values)
+    for code, values in (*((each, {}) for each in table("problems")), *_MORE_PROBLEMS)
+)
+
+
 _SCREEN_VALUES: Final[dict[str, object]] = {
     "by": CLIENT,
     "captures": 0,
@@ -828,11 +882,12 @@ def samples(family: str, language: str = ENGLISH) -> Iterator[tuple[str, str]]:
             for each in own[family]:
                 code = f"{each.code}.{each.variant}" if each.variant else each.code
                 yield code, each.said(language)
-        case "reasons" | "verdicts" | "probe" | "screens" | "serve":
+        case "reasons" | "verdicts" | "probe" | "problems" | "screens" | "serve":
             found = {
                 "reasons": REASONS,
                 "verdicts": VERDICTS,
                 "probe": PROBE,
+                "problems": PROBLEMS,
                 "screens": SCREENS,
                 "serve": SERVE,
             }

@@ -264,6 +264,18 @@ def test_the_sentences_of_probes_are_those_that_the_source_names() -> None:
     assert named | labels == set(messages.table("probe"))
 
 
+def test_the_sentences_of_problems_are_those_that_the_source_names() -> None:
+    named = {
+        code for function, call in calls("Problem") for code in possible(call.args[0], function)
+    }
+    words = {
+        f"page.{code}"
+        for function, call in calls("_word")
+        for code in possible(call.args[0], function)
+    }
+    assert named | words == set(messages.table("problems"))
+
+
 def test_evidence_fits_on_the_line_of_its_label() -> None:
     assert [
         text for key, text in samples("probe") if key.startswith("evidence.") and len(text) > 69

@@ -1,0 +1,1 @@
+"""`handshake craft`: builds one packet; its options, and what it prints."""

@@ -1,0 +1,1 @@
+"""Crafts packets field by field, right or wrong, and takes packets apart."""
