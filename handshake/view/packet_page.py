@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from handshake.crafter.beginnings import TITLES
-from handshake.crafter.problems import problems
 from handshake.messages import ENGLISH, text
 from handshake.tcp import Kind
 from handshake.tcp.option_text import option_text
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from handshake.crafter.decoded import Decoded
-    from handshake.crafter.problems import Problem
+    from handshake.crafter.problem import Problem
 
 _BESIDE: Final = 14
 """Columns to the right of the grid for the octets of a row."""
@@ -56,12 +55,12 @@ class PacketPage:
         out += PacketHex(found.octets, found.segment, found.at).lines(width)
         for each in self._options():
             out += folded(each, width)
-        for problem in problems(found):
+        for problem in found.problems:
             out += self._problem(problem, width)
         return out
 
     def _grid(self, width: int) -> list[Text]:
-        wrong = frozenset(each.field for each in problems(self.found) if each.wrong)
+        wrong = frozenset(each.field for each in self.found.problems if each.wrong)
         return HeaderGrid(
             self.found.segment,
             wrong,

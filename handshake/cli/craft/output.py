@@ -103,6 +103,6 @@ class CraftOutput:
 
 def _again(fields: PacketFields, octets: bytes) -> Decoded:
     """Return the packet taken apart, as a receiver does."""
-    from handshake.crafter.decoded import decode
+    from handshake.crafter.decode import decode
 
     return decode(octets, "tcp" if fields.bare else "ip")
