@@ -84,7 +84,7 @@ def _draw(found: Decoded, said: str, *, plain: bool, ascii_only: bool) -> None:
 
 def _ends(source: str | None, destination: str | None) -> tuple[Address, Address] | None:
     """Return the addresses that the checksum of a segment alone covers."""
-    from handshake.cli.craft.field_values import endpoint
+    from handshake.crafter.endpoints import endpoint
 
     if source is None and destination is None:
         return None
