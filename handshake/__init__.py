@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from handshake.crafter.decoded import Decoded
     from handshake.events import Change, Event, Role, Step
     from handshake.export.columns import Columns, columns
+    from handshake.linux.guarded_port import guarded_port
     from handshake.prober import Result
     from handshake.record import Record
     from handshake.sniffer import HandshakeSession, track
@@ -55,6 +56,7 @@ else:
         "handshake.sniffer": ("HandshakeSession", "track"),
         "handshake.events": ("Change", "Event", "Role", "Step"),
         "handshake.export.columns": ("Columns", "columns"),
+        "handshake.linux.guarded_port": ("guarded_port",),
         "handshake.prober": ("Result",),
         "handshake.record": ("Record",),
         "handshake.survey": ("records",),
@@ -110,6 +112,7 @@ __all__ = [
     "columns",
     "craft",
     "decode",
+    "guarded_port",
     "probe",
     "records",
     "replay",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from handshake.cli.probe.values import cookie, digits, flags, octets
-from handshake.crafter.endpoints import NUMBER, ends, number
+from handshake.crafter.endpoints import NUMBER, endpoint, ends, number
 from handshake.crafter.fields import LIMITS
 from handshake.errors import UsageError, system_error
 from handshake.tcp.checksum import Checksum
@@ -71,6 +71,11 @@ def ip_flags(text: str | None, default: int) -> int:
             raise UsageError("craft.ip-flags", text=text)
         found |= _IP_FLAGS[name]
     return found
+
+
+def has_port(source: str | None) -> bool:
+    """Whether `--source` names a port, too."""
+    return source is not None and endpoint(source, "--source")[1] is not None
 
 
 def option(text: str) -> bytes:
