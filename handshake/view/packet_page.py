@@ -115,7 +115,7 @@ class PacketPage:
         else:
             words += [f"hop limit {above.ttl}", f"class 0x{above.tos:02x}"]
             words += [f"label 0x{above.label:05x}", f"length {above.length}"]
-        yield line((f"  {self.glyphs.dot} ".join(words), "field.note"))
+        yield line((f" {self.glyphs.dot} ".join(words), "field.note"))
         if above.options:
             yield line("  ", (f"IP options {above.options.hex(' ')}", "field.note"))
         if above.extensions:
