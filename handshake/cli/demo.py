@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from handshake.lessons import Lesson
     from handshake.lessons.live import LiveRun
+    from handshake.lessons.script import Conditions
 
 _LONG: Final = 10.0
 """Seconds of a real lesson in a pipe before which it is said how long it takes."""
@@ -67,7 +68,8 @@ def demo(
         list[str] | None,
         typer.Option(
             metavar="KIND[:N,N...]",
-            help="What if segments were lost: syn, syn-ack, ack, rst; the first, these, or all.",
+            help="What if segments were lost: syn, syn-ack, ack, data, fin, rst; the first, these, "
+            "or all. Of connect, control, close.",
         ),
     ] = None,
     closed: Annotated[
@@ -89,7 +91,8 @@ def demo(
         str | None,
         typer.Option(
             metavar="FILE",
-            help="Write the lesson to a file: .md to read, .html to step through, .worksheet.md.",
+            help="Write it: .md to read, .html to step through, .svg of each step (NAME-01.svg), "
+            ".worksheet.md, .teacher.md.",
         ),
     ] = None,
     as_json: Json = False,
@@ -106,8 +109,8 @@ def demo(
         raise UsageError("choice", option="--lang", value=lang, choices=_LANGUAGES)
 
     from handshake.cli.console import console, glyphs, is_interactive
-    from handshake.cli.lesson_text import export_lesson, print_json, print_lessons, print_text
-    from handshake.lessons import find_lesson
+    from handshake.cli.lesson_text import print_json, print_lessons, print_text
+    from handshake.lessons import WHAT_IF, find_lesson, what_if
 
     if listed:
         print_lessons(lang)
@@ -122,18 +125,21 @@ def demo(
     taught, first = find_lesson(lesson or "connect"), 0
     answers: dict[int, str] = {}
     if drop or closed or rtt is not None or mss is not None or no_wscale is not None:
-        if lesson not in (None, "connect"):
-            raise UsageError("demo.what-if", lesson=lesson)
-        taught = _what_if(drop or [], rtt, mss, no_wscale, closed=closed)
+        if taught.name not in WHAT_IF:
+            raise UsageError("demo.what-if", lesson=lesson, lessons=WHAT_IF)
+        conditions = _conditions(drop or [], rtt, mss, no_wscale, closed=closed)
+        taught = what_if(conditions, taught.name)
     elif lesson is None and keys and step is None and export is None:
         taught, first, answers = _unfinished()
-    if export is not None:
-        export_lesson(taught, lang, export)
-        return
     count = len(taught.scenes)
     if step is not None and step > count:
         raise UsageError("demo.step", step=step, lesson=taught.name, count=count)
     chosen = range(count) if step is None else range(step - 1, step)
+    if export is not None:
+        from handshake.cli.lesson_files import export_lesson
+
+        export_lesson(taught, lang, export, chosen)
+        return
     if not keys:
         with _played(taught, lang) if live else nullcontext() as run:
             if as_json:
@@ -204,13 +210,13 @@ def _unfinished() -> tuple[Lesson, int, dict[int, str]]:
     return (new or [*LESSONS])[0], 0, {}
 
 
-def _what_if(
+def _conditions(
     dropped: list[str], rtt: float | None, mss: int | None, without: str | None, *, closed: bool
-) -> Lesson:
-    """Return the connection of the first lesson under other conditions."""
+) -> Conditions:
+    """Return the conditions that the options ask for."""
     from dataclasses import replace
 
-    from handshake.lessons import drops, what_if
+    from handshake.lessons import drops
     from handshake.lessons.script import Conditions
 
     usual = Conditions()
@@ -221,11 +227,9 @@ def _what_if(
     client = replace(client, mss=mss) if mss is not None else client
     client = replace(client, window_scale=None) if without == "client" else client
     server = replace(server, window_scale=None) if without == "server" else server
-    return what_if(
-        Conditions(
-            rtt=usual.rtt if rtt is None else round(rtt * NS_PER_MS),
-            drops=drops(dropped),
-            closed=closed,
-            offers=(client, server),
-        )
+    return Conditions(
+        rtt=usual.rtt if rtt is None else round(rtt * NS_PER_MS),
+        drops=drops(dropped),
+        closed=closed,
+        offers=(client, server),
     )

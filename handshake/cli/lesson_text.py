@@ -7,7 +7,6 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from handshake.cli.console import console, glyphs
-from handshake.errors import UsageError
 from handshake.lessons import LANGUAGES, LESSONS, lesson_text, number_of, screen_text, text_of
 from handshake.units import NS_PER_SECOND
 
@@ -110,37 +109,6 @@ def _print_asides(
         for row in screen.told(_WIDTH):
             row.rstrip()
             out.print(row, soft_wrap=True)
-
-
-def export_lesson(taught: Lesson, lang: str, name: str) -> None:
-    """Write a lesson to a file, in the form that its ending tells."""
-    from handshake.capture.output import create
-    from handshake.export import lesson as written
-    from handshake.view.lesson import LessonScreen, Place
-    from handshake.view.lesson_ladder import LadderLessonScreen
-
-    if not name.endswith((".md", ".html")):
-        endings = (".md", ".html", ".worksheet.md")
-        raise UsageError("export.ending", name=name, endings=endings)
-    language = languages(lang)[0]
-    text, words = text_of(taught, language), screen_text(language)
-    steps = []
-    for index, scene in enumerate(taught.scenes):
-        place = Place(taught, index, "")
-        kind = LadderLessonScreen if taught.played else LessonScreen
-        rows = kind(place, text, words).drawing(_WIDTH, index - 1 if index else None)
-        step = text.steps[scene.name]
-        drawing = tuple(row.plain.rstrip() for row in rows)
-        paragraphs = (step.why, *([step.more] if step.more else []))
-        steps.append(written.LessonStep(step.title, drawing, paragraphs, step.question))
-    if name.endswith(".html"):
-        page = written.html(text.title, text.intro, steps, words.screen, language)
-    elif name.endswith(".worksheet.md"):
-        page = written.worksheet(text.title, steps, words.screen)
-    else:
-        page = written.markdown(text.title, text.intro, steps, words.screen)
-    with create(name) as file:
-        file.write(page.encode())
 
 
 def print_lessons(lang: str) -> None:

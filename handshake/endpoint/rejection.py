@@ -43,12 +43,16 @@ class Rejections:
         return bool(self._answered)
 
     def answer(self, block: ControlBlock, seg: Segment, at: int) -> Rejection | None:
-        """Return the answer, if there is one: each kind at most twice a second."""
+        """Return the answer, if there is one: each kind at most twice a second.
+
+        As Linux, it always answers data: that may be sent again because our ACK was lost.
+        """
         found = self._rst(block, seg) if seg.rst else self._other(block, seg)
         if found is None:
             return None
         last = self._answered.get(found.flags)
-        if last is not None and at - last < ANSWER_INTERVAL:
+        limited = seg.syn or not seg.length
+        if limited and last is not None and at - last < ANSWER_INTERVAL:
             return None
         self._answered[found.flags] = at
         return found

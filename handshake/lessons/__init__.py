@@ -20,11 +20,12 @@ from handshake.lessons.text import (
     lesson_text,
     screen_text,
 )
-from handshake.lessons.what_if import NAME, drops, what_if, what_if_text
+from handshake.lessons.what_if import NAME, WHAT_IF, drops, what_if, what_if_text
 
 __all__ = [
     "LANGUAGES",
     "LESSONS",
+    "WHAT_IF",
     "EndText",
     "FieldText",
     "Lesson",

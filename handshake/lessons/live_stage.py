@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 from handshake.events import Role
 from handshake.lessons.live_event import LiveEvent, bare_name
 from handshake.lessons.scene import Moment
-from handshake.lessons.script import CLIENT, LINUX, SERVER, Action, Call
+from handshake.lessons.script import CLIENT, LINUX, PROGRAM, SERVER, Action, Call
 from handshake.lessons.segment_names import Losses, SegmentNames
 from handshake.lessons.ss import ANY, OPEN, SsRow, information, state_name
 from handshake.lessons.stage import flooder, played
@@ -49,6 +49,9 @@ _LOOK: Final = 200 * NS_PER_MS
 _MSG_FASTOPEN: Final = 0x20000000
 _ABORT: Final = struct.pack("ii", 1, 0)
 """SO_LINGER with which close() sends a RST."""
+
+_WAITS: Final = 100 * NS_PER_MS
+"""How long a call that is not possible yet is put off, in nanoseconds."""
 
 _THINKS: Final = 0.01
 """Seconds that a program takes after connect() before it sends."""
@@ -89,6 +92,9 @@ class LiveStage:
     _known: dict[Role, tuple[SsRow, ...]] = field(init=False, default_factory=dict)
     _waits_for: set[str] = field(init=False)
     _until: int = field(init=False)
+    _connecting: set[Role] = field(init=False, default_factory=set)
+    """Whose program waits in connect()."""
+
     _accepts: Call | None = field(init=False, default=None)
     """The call of accept() that waits for a connection."""
 
@@ -251,6 +257,10 @@ class LiveStage:
     # The programs.
 
     def _call(self, call: Call, at: int) -> None:
+        blocked = call.by in self._connecting or call.by not in self._sockets
+        if call.action in PROGRAM and blocked:
+            self._plan(at + _WAITS, partial(self._call, call))
+            return
         self._do(call)
         self._read()
         if call is self._accepts:
@@ -286,6 +296,8 @@ class LiveStage:
         given = self.part.conditions
         asks = given.data and given.offers[0].fast_open is not None
 
+        self._connecting.add(call.by)
+
         def blocked() -> None:
             result = "0"
             if not given.quickack:
@@ -294,6 +306,7 @@ class LiveStage:
                 own.sendto(given.data, _MSG_FASTOPEN, place) if asks else own.connect(place)
             except OSError as error:
                 result = errno.errorcode.get(error.errno or 0, str(error))
+            self._connecting.discard(call.by)
             self._return(f"{call.name}-returns", call.by, result)
             if call.data and result == "0":
                 time.sleep(_THINKS)

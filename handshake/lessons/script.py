@@ -76,6 +76,10 @@ class Action(Enum):
     `number`."""
 
 
+PROGRAM: Final = (Action.SEND, Action.SHUTDOWN, Action.CLOSE, Action.ABORT)
+"""What a program can do only once connect() or accept() has returned."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """Something that is done at a time."""

@@ -17,7 +17,7 @@ from handshake.endpoint.tcp_host import TcpHost
 from handshake.endpoint.tcp_socket import TcpSocket
 from handshake.events import Change, Role
 from handshake.lessons.scene import Moment, Scene
-from handshake.lessons.script import CLIENT, SERVER, Action, Conditions
+from handshake.lessons.script import CLIENT, PROGRAM, SERVER, Action, Conditions
 from handshake.lessons.segment_names import Losses, SegmentNames
 from handshake.lessons.simulation import Simulation
 from handshake.lessons.ss import ANY, listening_row, socket_row
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from handshake.endpoint.sender import Segments
     from handshake.lessons.script import Call, Part
     from handshake.lessons.ss import SsRow
+
+_WAITS: Final = NS_PER_SECOND // 10
+_LONGEST: Final = 200 * NS_PER_SECOND
+"""After what time a program has no connection any more, in nanoseconds."""
 
 TICKS: Final = {Role.CLIENT: 1000, Role.SERVER: 9000}
 
@@ -104,9 +108,19 @@ class Stage:
         if call.action is Action.ACCEPT and not self.listener.waiting:
             self._accepts = call  # it blocks
             return ()
+        if call.action in PROGRAM and not self._ready(call.by):
+            if self.wire.now < _LONGEST:
+                self.wire.at(at + _WAITS, call.by, partial(self._perform, call))
+            return ()
         out = self._done(call, at)
         self._add(call.name, Moment.CALL, call.by, None)
         return out
+
+    def _ready(self, by: Role) -> bool:
+        """Whether a program has its connection: connect() or accept() has returned."""
+        if by is Role.SERVER:
+            return self.server is not None
+        return self.client.state not in (State.SYN_SENT, State.CLOSED)
 
     def _done(self, call: Call, at: int) -> Segments:
         """Let a program do something now; return what is sent."""

@@ -1,4 +1,4 @@
-"""What if: the first lesson's connection under other conditions, told by what happens then."""
+"""What if: the connection of a lesson under other conditions, told by what happens then."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from handshake.errors import UsageError
+from handshake.events import Role
 from handshake.lessons.scene import Lesson, Moment
-from handshake.lessons.script import Part, accepts, connects
+from handshake.lessons.script import Action, Part, accepts, client, connects, server
 from handshake.lessons.segment_names import KINDS
 from handshake.lessons.stage import played
 from handshake.lessons.text import LessonText, shared_steps
+from handshake.tcp import State
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
@@ -26,13 +28,27 @@ NAME: Final = "what-if"
 _UNTIL: Final = 200
 """Seconds after which every attempt has ended."""
 
-_NUMBER: Final = re.compile(r"-\d+(?=-arrives$|$)")
+_NUMBER: Final = re.compile(r"-\d+(?=-|$)")
 _MOST_TOLD: Final = 15
 
 
-def what_if(conditions: Conditions) -> Lesson:
-    """Return a connection under these conditions as a lesson: each thing that happens is a step."""
-    part = Part("", (accepts(0), connects()), _UNTIL, conditions)
+_CALLS: Final = {
+    "connect": (),
+    "control": (
+        client(Action.SEND, 0.5, b"GET"),
+        server("server-sends", Action.SEND, 1, b"hello"),
+    ),
+    "close": (client(Action.CLOSE, 1), server("server-closes", Action.CLOSE, 2)),
+}
+"""What the programs do in the lessons of which one can ask what if, after the opening."""
+
+WHAT_IF: Final = tuple(_CALLS)
+"""The lessons of which one can ask what if. The openings of the others are that of the first."""
+
+
+def what_if(conditions: Conditions, name: str = "connect") -> Lesson:
+    """Return the connection of a lesson under these conditions: a step for all that happens."""
+    part = Part("", (accepts(0), connects(), *_CALLS[name]), _UNTIL, conditions)
     scenes = played(part)
     told = [each for each in scenes if each.moment is not Moment.LEAVES]
     if len(told) > _MOST_TOLD:
@@ -71,8 +87,23 @@ def drops(words: Iterable[str]) -> frozenset[tuple[str, int]]:
 
 def _shared(scene: Scene) -> str:
     """Return the name of the text that all scenes of this kind share."""
+    if scene.moment is Moment.ENDS:
+        return _end(scene)
     name = _NUMBER.sub("", scene.name)
+    if name in ("ack", "ack-arrives") and name != scene.name:
+        name = f"later-{name}"  # the first one completes the handshake
     return f"{name}-lost" if scene.moment is Moment.LOST else name
+
+
+def _end(scene: Scene) -> str:
+    """Return the name of the text about a timer that ended something."""
+    change = scene.client if scene.by is Role.CLIENT else scene.server
+    before = None if change.before is None else change.before.state
+    if before is State.TIME_WAIT:
+        return "time-wait-ends"
+    if before in (State.SYN_SENT, State.SYN_RECEIVED):
+        return scene.name
+    return "retransmission-ends"
 
 
 def _values(scene: Scene) -> dict[str, str]:

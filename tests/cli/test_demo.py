@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 DEMO = ["-m", "handshake", "demo"]
 NAMES = [each.name for each in LESSONS]
 KINDS, DROPS = "syn, syn-ack, ack, data, fin and rst", "syn, syn:1,2, ack:all"
+WHAT_OF = "connect, control and close"
 WHAT_IF = "--drop, --closed, --rtt, --mss and --no-wscale"
 RIGHT, LEFT, HOME, END = "\x1b[C", "\x1b[D", "\x1b[H", "\x1b[F"
 
@@ -118,7 +119,7 @@ def test_json_is_one_object_a_step() -> None:
         ),
         (
             ["loss", "--closed"],
-            f"error: {WHAT_IF} ask what if of the lesson connect, not of loss\n",
+            f"error: {WHAT_IF} ask what if of the lessons {WHAT_OF}, not of loss\n",
         ),
         (["--lang", "fr"], "error: --lang fr: must be en, ko or both\n"),
         (["--step", "10"], "error: --step 10: lesson connect has 9 steps\n"),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
 import pytest
 
 from handshake.export.lesson import LessonStep, html, markdown, worksheet
 from handshake.lessons import LANGUAGES, LESSONS, Lesson, Question, lesson_text, screen_text
+from handshake.lessons.teacher import teacher_labels, teacher_text
 from tests.cli import preloaded
 
 if TYPE_CHECKING:
@@ -93,5 +95,44 @@ def test_another_ending_is_an_error() -> None:
     found = preloaded.run(("demo", "loss", "--export", "lesson.pdf"), {**os.environ})
     assert found.returncode == 2
     assert found.stderr == (
-        "error: --export 'lesson.pdf': the name must end in .md, .html or .worksheet.md\n"
+        "error: --export 'lesson.pdf': the name must end in .md, .html, .svg, .worksheet.md"
+        " or .teacher.md\n"
     )
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+def test_every_lesson_has_a_teachers_page(lesson: Lesson, language: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.teacher.md"
+    args = ("demo", lesson.name, "--lang", language, "--export", str(path))
+    assert preloaded.run(args, {**os.environ}).returncode == 0
+    page, text = path.read_text("utf-8"), teacher_text(lesson.name, language)
+    assert page.startswith(f"# {teacher_labels(language)['title']}: ")
+    assert "| 36-40 | " in page
+    for each in (text.goal, text.opening, text.closing_answer, *(says for says, _ in text.wrong)):
+        assert each in page
+    for step in lesson_text(lesson.name, language).steps.values():
+        if step.question is not None:
+            assert step.question.ask in page
+            assert step.question.section in page
+
+
+def test_each_step_as_a_picture(tmp_path: Path) -> None:
+    args = ("demo", "loss", "--lang", "ko", "--export", str(tmp_path / "x.svg"))
+    assert preloaded.run(args, {**os.environ}).returncode == 0
+    names = sorted(each.name for each in tmp_path.iterdir())
+    assert names == [f"x-{number:02}.svg" for number in range(1, 13)]
+    picture = (tmp_path / "x-03.svg").read_text("utf-8")
+    shown = " ".join(ElementTree.fromstring(picture).itertext())
+    assert "세 번째 SYN이 도착한다" in shown
+    assert "SYN-RECV 0 0 198.51.100.7:80" in " ".join(shown.split())
+    assert "http" not in picture.replace("http://www.w3.org/2000/svg", "")
+    preloaded.run((*args, "--step", "3"), {**os.environ})
+    assert (tmp_path / "x.svg").read_text("utf-8") == picture
+
+
+def test_a_what_if_has_no_teachers_page(tmp_path: Path) -> None:
+    args = ("demo", "--drop", "syn", "--export", str(tmp_path / "x.teacher.md"))
+    found = preloaded.run(args, {**os.environ})
+    assert found.returncode == 2
+    assert "a what-if has no teacher's page" in found.stderr

@@ -13,6 +13,7 @@ from handshake.errors import UsageError
 from handshake.lessons import (
     LANGUAGES,
     LESSONS,
+    WHAT_IF,
     Lesson,
     Moment,
     drops,
@@ -23,6 +24,7 @@ from handshake.lessons import (
     what_if,
 )
 from handshake.lessons.script import Conditions
+from handshake.lessons.segment_names import KINDS
 from handshake.lessons.ss import listening_row, socket_row
 from handshake.tcp import ControlBlock, Endpoint, Observed, SendSpace, Seq, State
 from handshake.tracker import Tracker
@@ -32,7 +34,7 @@ from handshake.view.lesson_ladder import LadderLessonScreen
 LADDERS = [each for each in LESSONS if each.played]
 
 
-@pytest.mark.parametrize("lesson", LADDERS, ids=lambda lesson: lesson.name)
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
 def test_both_languages_have_the_same_steps_and_questions(lesson: Lesson) -> None:
     assert 6 <= len(lesson.scenes) <= 15
     texts = [lesson_text(lesson.name, each).steps for each in LANGUAGES]
@@ -91,14 +93,15 @@ def test_a_tracker_sees_what_the_hosts_did(lesson: Lesson) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    dropped=st.sets(
-        st.tuples(st.sampled_from(["syn", "syn-ack", "ack", "rst"]), st.integers(0, 4)), max_size=6
-    ),
+    dropped=st.sets(st.tuples(st.sampled_from(KINDS), st.integers(0, 4)), max_size=6),
+    name=st.sampled_from(WHAT_IF),
     closed=st.booleans(),
     rtt=st.sampled_from([1, 28, 80, 900, 2500]),
 )
-def test_every_what_if_has_its_text(dropped: set[tuple[str, int]], closed: bool, rtt: int) -> None:
-    lesson = what_if(Conditions(rtt * 1_000_000, frozenset(dropped), closed=closed))
+def test_every_what_if_has_its_text(
+    dropped: set[tuple[str, int]], name: str, closed: bool, rtt: int
+) -> None:
+    lesson = what_if(Conditions(rtt * 1_000_000, frozenset(dropped), closed=closed), name)
     assert 1 < len(lesson.scenes) <= 15
     for language in LANGUAGES:
         text = text_of(lesson, language)
@@ -156,9 +159,14 @@ def _korean() -> dict[str, str]:
 def test_the_korean_texts_use_the_words_of_the_glossary() -> None:
     glossary = tomllib.loads((files("handshake.lessons") / "glossary.toml").read_text("utf-8"))
     texts = _korean()
-    assert {"connect", "screens", "what-if", "your-turn", *(each.name for each in LADDERS)} == set(
-        texts
-    )
+    assert {
+        "connect",
+        "screens",
+        "what-if",
+        "your-turn",
+        "teacher",
+        *(each.name for each in LADDERS),
+    } == set(texts)
     for name, text in texts.items():
         wrong = [each for each in glossary["instead"] if each in text]
         assert wrong == [], name

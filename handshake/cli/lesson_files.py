@@ -1,0 +1,93 @@
+"""`handshake demo LESSON --export FILE`: a lesson as files, in the form that the ending tells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from handshake.cli.lesson_text import languages
+from handshake.errors import UsageError
+from handshake.lessons import LESSONS, Lesson, screen_text, text_of
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from handshake.export.lesson import LessonStep
+
+_WIDTH: Final = 80
+_ENDINGS: Final = (".md", ".html", ".svg", ".worksheet.md", ".teacher.md")
+
+
+def export_lesson(taught: Lesson, lang: str, name: str, chosen: range) -> None:
+    """Write a lesson to a file; as pictures, to one for each chosen step. Raises UsageError."""
+    from handshake.capture.output import create
+
+    if not name.endswith(_ENDINGS):
+        raise UsageError("export.ending", name=name, endings=_ENDINGS)
+    language = languages(lang)[0]
+    if name.endswith(".svg"):
+        for path, picture in _pictures(taught, language, name, chosen):
+            with create(path) as file:
+                file.write(picture.encode())
+        return
+    page = _page(taught, language, name)
+    with create(name) as file:
+        file.write(page.encode())
+
+
+def _page(taught: Lesson, language: str, name: str) -> str:
+    from handshake.export import lesson as written
+    from handshake.export.lesson_teacher import teacher
+    from handshake.lessons.teacher import teacher_labels, teacher_text
+
+    text, words, steps = text_of(taught, language), screen_text(language), _steps(taught, language)
+    if name.endswith(".teacher.md"):
+        if taught not in LESSONS:
+            raise UsageError("demo.teacher", name=name)
+        labels, more = teacher_labels(language), teacher_text(taught.name, language)
+        return teacher(taught.name, text.title, steps, more, labels)
+    if name.endswith(".html"):
+        return written.html(text.title, text.intro, steps, words.screen, language)
+    if name.endswith(".worksheet.md"):
+        return written.worksheet(text.title, steps, words.screen)
+    return written.markdown(text.title, text.intro, steps, words.screen)
+
+
+def _drawing(taught: Lesson, language: str, index: int) -> list[Text]:
+    from handshake.view.lesson import LessonScreen, Place
+    from handshake.view.lesson_ladder import LadderLessonScreen
+
+    kind = LadderLessonScreen if taught.played else LessonScreen
+    screen = kind(Place(taught, index, ""), text_of(taught, language), screen_text(language))
+    return screen.drawing(_WIDTH, index - 1 if index else None)
+
+
+def _steps(taught: Lesson, language: str) -> list[LessonStep]:
+    from handshake.export.lesson import LessonStep
+
+    steps = []
+    for index, scene in enumerate(taught.scenes):
+        step = text_of(taught, language).steps[scene.name]
+        drawing = tuple(row.plain.rstrip() for row in _drawing(taught, language, index))
+        paragraphs = (step.why, *([step.more] if step.more else []))
+        steps.append(LessonStep(step.title, drawing, paragraphs, step.question))
+    return steps
+
+
+def _pictures(taught: Lesson, language: str, name: str, chosen: range) -> list[tuple[str, str]]:
+    """Return each picture with its name: that of the file, with the number of the step in it."""
+    from handshake.export.lesson_svg import step_picture
+    from handshake.view.glyphs import UNICODE
+    from handshake.view.layout import line
+    from handshake.view.lesson import paragraph
+
+    text, words = text_of(taught, language), screen_text(language)
+    found = []
+    for index in chosen:
+        step = text.steps[taught.scenes[index].name]
+        title = f"{text.title}: {index + 1}. {step.title}"
+        rows = [line((title, "title")), line(), *_drawing(taught, language, index), line()]
+        rows += paragraph(words["why"], step.why, _WIDTH, "why", UNICODE)
+        number = "" if len(chosen) == 1 else f"-{index + 1:02}"
+        path = f"{name.removesuffix('.svg')}{number}.svg"
+        found.append((path, step_picture(title, rows, language)))
+    return found
