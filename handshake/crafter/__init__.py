@@ -35,7 +35,7 @@ def craft(
     """Return a segment, right or deliberately wrong, as `handshake craft` builds it.
 
     Ends are text such as `192.0.2.2:80`, and by default addresses for documentation; `flags` are
-    `SYN,ACK`, `SA` or `none`. Options that are None are as in a SYN of Linux, and in no other
+    `FIN,ACK`, `SA` or `none`. Options that are None are as in a SYN of Linux, and in no other
     segment; False, or an MSS of 0, is no such option. `timestamps` are TSval and TSecr, `options`
     further ones: kind and data; `raw_options` are all of them as octets. Raises UsageError for
     what no packet can hold.
