@@ -151,7 +151,10 @@ def _of_literals(text: str) -> bytes | None:
         return whole
     if "\\x" in text and _ESCAPED.fullmatch(text.strip().removeprefix("b").removeprefix("$")):
         return bytes.fromhex("".join(re.findall(r"\\x([0-9a-fA-F]{2})", text)))
-    parts = [found[2] for found in _LITERAL.finditer(text)] or [text.strip()]
+    parts = [found[2] for found in _LITERAL.finditer(text)]
+    if not parts and "\\x" not in text:
+        return None
+    parts = parts or [text.strip()]
     octets = b""
     for part in parts:
         joined = part.replace("\\\n", "").replace('"', '\\"').replace('\\\\"', '\\"')
