@@ -39,7 +39,7 @@ class PacketPage:
     found: Decoded
     language: str = ENGLISH
     ruled: bool = True
-    """Whether the header has its bits numbered and lines between its rows: 7 lines more."""
+    """Whether the screen has room: the bits are numbered, rows apart, and options listed."""
 
     glyphs: Glyphs = UNICODE
 
@@ -53,7 +53,7 @@ class PacketPage:
             # The octets to the right are left out where there is no room for them.
             out += cropped(grid, min(width, WIDTH + _BESIDE))
         out += PacketHex(found.octets, found.segment, found.at).lines(width)
-        for each in self._options():
+        for each in self._options() if self.ruled else ():
             out += folded(each, width)
         for problem in found.problems:
             out += self._problem(problem, width)
