@@ -71,7 +71,6 @@ def decode(
 
 def _draw(found: Decoded, said: str, *, plain: bool, ascii_only: bool) -> None:
     from handshake.cli.console import console, glyphs, show, show_whole
-    from handshake.crafter.command import command
     from handshake.view.layout import line
     from handshake.view.packet_page import PacketPage
 
@@ -80,12 +79,12 @@ def _draw(found: Decoded, said: str, *, plain: bool, ascii_only: bool) -> None:
     page = PacketPage(found, said, ruled, glyphs(said, ascii_only=ascii_only))
     show(out, page.lines(out.width))
     show(out, [line()])
-    show_whole(out, [line((command(found.fields), "key"))])
+    show_whole(out, [line((found.command, "key"))])
 
 
 def _ends(source: str | None, destination: str | None) -> tuple[Address, Address] | None:
     """Return the addresses that the checksum of a segment alone covers."""
-    from handshake.cli.craft.field_values import endpoint
+    from handshake.crafter.endpoints import endpoint
 
     if source is None and destination is None:
         return None

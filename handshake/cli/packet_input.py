@@ -40,7 +40,7 @@ def packet_input(
 
     `number` is that of a frame. Raises UsageError or CaptureError if there is none.
     """
-    from handshake.crafter.decoded import decode
+    from handshake.crafter.decode import decode
 
     name = _file(given)
     if given and given != ["-"] and name is None:
@@ -116,7 +116,7 @@ def _packets(octets: bytes) -> list[bytes]:
 def _of_capture(name: str, number: int | None, beginning: str | None) -> Decoded:
     """Return a frame of a capture: the first that has a segment, unless a number is given."""
     from handshake.capture.open import read
-    from handshake.crafter.decoded import decode
+    from handshake.crafter.decode import decode
 
     count = 0
     with read(name) as capture:

@@ -155,7 +155,7 @@ def test_korean(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("columns", [20, 40, 64, 80, 120])
 def test_no_line_is_wider_than_the_screen(columns: int, capsys: pytest.CaptureFixture[str]) -> None:
-    from handshake.crafter.decoded import decode
+    from handshake.crafter.decode import decode
     from handshake.view.packet_page import PacketPage
 
     octets = crafted(["--checksum", "wrong", "--option", "2/3:05b4", "--payload", "x" * 90])

@@ -10,7 +10,7 @@ import pytest
 
 from handshake.capture.open import read
 from handshake.crafter.command import arguments
-from handshake.crafter.decoded import decode
+from handshake.crafter.decode import decode
 from handshake.crafter.fields import build
 from handshake.errors import UsageError
 from tests.crafter.making import crafted

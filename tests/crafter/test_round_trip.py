@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from handshake.crafter.command import arguments, command
-from handshake.crafter.decoded import decode
+from handshake.crafter.decode import decode
 from handshake.crafter.fields import DESTINATION, SOURCE, PacketFields, build
 from handshake.crafter.minimal import minimal
 from handshake.crafter.scapy_code import scapy_code
