@@ -39,7 +39,8 @@ def packet_input(
 ) -> Decoded:
     """Return the packet that the arguments name, taken apart.
 
-    `number` is that of a frame; `language` that of remarks. Raises UsageError or CaptureError if there is none.
+    `number` is that of a frame; `language` that of remarks. Raises UsageError or CaptureError if
+    there is none.
     """
     from handshake.crafter.decode import decode
 
