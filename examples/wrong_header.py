@@ -13,5 +13,5 @@ wrong |= {"reserved": {"reserved": 7}, "flags": {"flags": "SYN,FIN"}, "none": {"
 for name, fields in wrong.items():
     with handshake.guarded_port(source) as ours:
         sent = handshake.craft(f"{host}:{port}", f"{source}:{ours}", **fields)
-        answer = sr1(sent.to_scapy(), timeout=0.5, verbose=0)
+        answer = sr1(sent.to_scapy(), timeout=0.3, verbose=0)
     print(name, handshake.Segment.from_scapy(answer).flags if answer else "no answer")

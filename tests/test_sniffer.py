@@ -86,7 +86,7 @@ def test_what_a_callback_raises_is_seen_and_sniffing_goes_on(
     assert capsys.readouterr().err.count("ZeroDivisionError: mine") == 2
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(PACKETS)
 def test_a_segment_goes_to_scapy_and_comes_back(fields: PacketFields) -> None:
     segment = checksummed_segment(fields)

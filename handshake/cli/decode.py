@@ -60,7 +60,7 @@ def decode(
     if beginning is not None and beginning not in BEGINNINGS:
         raise UsageError("choice", option="--as", value=beginning, choices=list(BEGINNINGS))
     ends = _ends(source, destination)
-    found = packet_input(given or [], frame, beginning, ends)
+    found = packet_input(given or [], frame, beginning, ends, said)
     if as_json:
         from handshake.crafter.packet_record import packet_record
 

@@ -218,3 +218,11 @@ def test_names_of_files_are_escaped(tmp_path: Path, capsys: pytest.CaptureFixtur
     path.write_text("zz")
     assert main(["decode", str(path)]) == 2
     assert "\x1b" not in capsys.readouterr().err
+
+
+def test_a_capture_of_one_packet_needs_no_remark() -> None:
+    made = subprocess.run(
+        [sys.executable, "-m", "handshake", "craft", "-w", "-"], capture_output=True, check=True
+    ).stdout
+    done = piped(["-"], made)
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -12,8 +12,8 @@ from tests.crafter.fuzz import run
 
 
 def test_a_short_run() -> None:
-    outcomes = run(3000, seed=1)
-    assert outcomes["decoded"] > 1000
+    outcomes = run(1500, seed=1)
+    assert outcomes["decoded"] > 400
     assert outcomes["lines"] == 0
 
 
@@ -32,7 +32,7 @@ def test_a_text_made_to_take_long_does_not(text: str) -> None:
         packets(text)
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.text(alphabet="0123456789abcdefx \n\\'\"{}*|:,", max_size=300))
 def test_signs_that_mean_something_here(text: str) -> None:
     try:
