@@ -54,7 +54,12 @@ def test_the_picture_is_what_the_code_draws() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["replay", "captures/refused.pcap"], ["list", "captures/mixed.pcap", "--summary"]]
+    "command",
+    [
+        ["replay", "captures/refused.pcap"],
+        ["list", "captures/mixed.pcap", "--summary"],
+        ["decode", "captures/checksum-offload.pcap", "--frame", "1"],
+    ],
 )
 def test_the_output_in_the_readme(
     command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
