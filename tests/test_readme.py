@@ -48,9 +48,10 @@ def words(svg: str) -> list[str]:
     return "".join(texts).replace("&#160;", " ").split()
 
 
-def test_the_picture_is_what_the_code_draws() -> None:
-    picture = runpy.run_path(str(ROOT / "docs" / "picture.py"))["picture"]()
-    assert words(picture) == words((ROOT / "docs" / "replay.svg").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("name", ["replay", "list"])
+def test_the_pictures_are_what_the_code_draws(name: str) -> None:
+    picture = runpy.run_path(str(ROOT / "docs" / "pictures.py"))["PICTURES"][name]()
+    assert words(picture) == words((ROOT / "docs" / f"{name}.svg").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(
