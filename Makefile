@@ -11,7 +11,7 @@ WORKERS = $$(( $(CORES) * 2 ))
 UNIT = -m "not live" --ignore tests/live --dist worksteal
 UNIT_WORKERS = $(CORES)
 
-.PHONY: help run man check test test-lowest test-all coverage dist test-dist picture clean
+.PHONY: help run man check test test-lowest test-all coverage dist test-dist pictures clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
@@ -97,8 +97,8 @@ dist: $(VENV)/.built ## build wheel and sdist in dist/
 test-dist: dist ## install the wheel in a clean venv, run its commands and the sdist's tests
 	.ci/test-dist $(PYTHON)
 
-picture: $(VENV)/.installed ## draw the README's picture again
-	$(BIN)/python docs/picture.py
+pictures: $(VENV)/.installed ## draw the pictures of the README again
+	$(BIN)/python docs/pictures.py
 
 clean: ## remove all that these commands made
 	rm -rf $(VENV) $(VENV)-* dist build htmlcov .coverage .coverage.* .mypy_cache .ruff_cache \

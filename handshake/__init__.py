@@ -12,6 +12,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+# These functions must be imported before anything else loads their modules, which import what
+# they need only inside functions.
+from handshake.crafter import craft
 from handshake.errors import (
     CaptureError,
     ConnectError,
@@ -21,18 +24,19 @@ from handshake.errors import (
     ResolveError,
     UsageError,
 )
-
-# These two functions must be imported before anything else loads their modules, which import what
-# they need only inside functions.
 from handshake.prober import probe
 from handshake.replayer import replay
 from handshake.version import __version__
 
 if TYPE_CHECKING:
+    from handshake.crafter.decode import decode
+    from handshake.crafter.decoded import Decoded
     from handshake.events import Change, Event, Role, Step
     from handshake.export.columns import Columns, columns
+    from handshake.linux.guarded_port import guarded_port
     from handshake.prober import Result
     from handshake.record import Record
+    from handshake.sniffer import HandshakeSession, track
     from handshake.survey.records import records
     from handshake.tcp import (
         ControlBlock,
@@ -47,8 +51,12 @@ if TYPE_CHECKING:
     from handshake.tracker import Connection, Tracker, summarize
 else:
     _HOMES = {
+        "handshake.crafter.decode": ("decode",),
+        "handshake.crafter.decoded": ("Decoded",),
+        "handshake.sniffer": ("HandshakeSession", "track"),
         "handshake.events": ("Change", "Event", "Role", "Step"),
         "handshake.export.columns": ("Columns", "columns"),
+        "handshake.linux.guarded_port": ("guarded_port",),
         "handshake.prober": ("Result",),
         "handshake.record": ("Record",),
         "handshake.survey": ("records",),
@@ -81,10 +89,12 @@ __all__ = [
     "Connection",
     "ConnectionLostError",
     "ControlBlock",
+    "Decoded",
     "Endpoint",
     "Event",
     "Flags",
     "HandshakeError",
+    "HandshakeSession",
     "LocalError",
     "Observed",
     "Options",
@@ -100,8 +110,12 @@ __all__ = [
     "UsageError",
     "__version__",
     "columns",
+    "craft",
+    "decode",
+    "guarded_port",
     "probe",
     "records",
     "replay",
     "summarize",
+    "track",
 ]

@@ -1,4 +1,4 @@
-"""Optional libraries, imported where something is asked for that needs them."""
+"""Libraries that load only where something is asked for that needs them."""
 
 from __future__ import annotations
 
@@ -19,3 +19,11 @@ def required(module: str, asked: str, extra: str = "") -> Any:
     except ImportError:
         package = f"'tcp-handshake[{extra}]'" if extra else library
         raise UsageError("library", asked=asked, library=library, package=package) from None
+
+
+def scapy_codec() -> Any:
+    """Return the module that converts segments to Scapy packets and back: it loads Scapy.
+
+    The segment's own methods find it here, since what is below it may not import what is above.
+    """
+    return import_module("handshake.packet.scapy_codec")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import field
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from handshake import messages
@@ -13,7 +14,7 @@ from handshake.tcp.copy import value
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from handshake.tcp import Agreement, Endpoint
     from handshake.tcp.icmp import IcmpError
@@ -324,7 +325,14 @@ class Record:
 
 def _flat(value: EndRecord | HandshakeRecord | Agreement | Record) -> Json:
     # Of a list of many records, dataclasses.asdict would take longer than all the rest.
-    return {name: getattr(value, name) for name in value.__slots__}
+    names = tuple(value.__slots__)
+    return dict(zip(names, _getter(names)(value), strict=True))
+
+
+@cache
+def _getter(names: tuple[str, ...]) -> Callable[[object], tuple[object, ...]]:
+    """Return a function that gets these attributes of an object."""
+    return attrgetter(*names)
 
 
 def schema() -> Json:

@@ -48,13 +48,19 @@ def words(svg: str) -> list[str]:
     return "".join(texts).replace("&#160;", " ").split()
 
 
-def test_the_picture_is_what_the_code_draws() -> None:
-    picture = runpy.run_path(str(ROOT / "docs" / "picture.py"))["picture"]()
-    assert words(picture) == words((ROOT / "docs" / "replay.svg").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("name", ["replay", "list"])
+def test_the_pictures_are_what_the_code_draws(name: str) -> None:
+    picture = runpy.run_path(str(ROOT / "docs" / "pictures.py"))["PICTURES"][name]()
+    assert words(picture) == words((ROOT / "docs" / f"{name}.svg").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(
-    "command", [["replay", "captures/refused.pcap"], ["list", "captures/mixed.pcap", "--summary"]]
+    "command",
+    [
+        ["replay", "captures/refused.pcap"],
+        ["list", "captures/mixed.pcap", "--summary"],
+        ["decode", "captures/checksum-offload.pcap", "--frame", "1"],
+    ],
 )
 def test_the_output_in_the_readme(
     command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 PIECE: Final = 1 << 20
 """Octets read or decompressed at a time."""
 
-LARGE_PIECE: Final = 4 << 20
+LARGE_PIECE: Final = 2 << 20
 """Octets read at a time where frames are taken in columns."""
 
 

@@ -87,6 +87,9 @@ class ListBrowser:
         self._comparing: tuple[Record, Record] | None = None
         """Connections that are compared once they have been read."""
 
+        self._shown: Preview | None = None
+        """What was known of the chosen connection at the last look; None if it was not read."""
+
         self._export = ExportKey(signs)
         self._notice = ""
         self._size = 80, 24
@@ -106,8 +109,9 @@ class ListBrowser:
             return self._over.pause
         if self._reader.busy or self._export.busy:
             return _OFTEN
-        current = self.listing.current
-        if current and self._reader.preview(current) is None:
+        if self._preview is not self._shown:
+            return 0  # it was read since the last look
+        if self.listing.current and self._preview is None:
             return _READ_DELAY
         return None if self._growing is None else _GROWN
 
@@ -124,13 +128,13 @@ class ListBrowser:
             return True
         if self._growing is not None and self._grow(self._growing):
             return True
+        if self._preview is not self._shown:
+            self._shown = self._preview
+            return True
         current = self.listing.current
-        if current is None or self._reader.busy:
-            return False
-        if self._reader.preview(current) is None:
+        if current is not None and self._preview is None and not self._reader.busy:
             self._reader.read_preview(current)
-            return False
-        return True
+        return False
 
     def _grow(self, growing: Spool) -> bool:
         """Take what has been read meanwhile; return whether there is more."""
@@ -349,15 +353,21 @@ class ListBrowser:
         self._size = width, height
         if self._over is not None:
             return self._over.draw(width, height)
+        self._shown = self._preview
         return self._screen().draw(height)
+
+    @property
+    def _preview(self) -> Preview | None:
+        """What has been read of the chosen connection."""
+        current = self.listing.current
+        return None if current is None else self._reader.preview(current)
 
     def _screen(self) -> Browser:
         listing, width = self.listing, self._size[0]
         # The column widths depend on every row: compute them once.
         if self._table is None or self._table.width != width:
             self._table = Table(listing.all, width, self._glyphs)
-        current, editor = listing.current, self._editor
-        preview = None if current is None else self._reader.preview(current)
+        editor = self._editor
         return Browser(
             table=self._table,
             rows=listing.rows,
@@ -366,7 +376,7 @@ class ListBrowser:
             title=self._title,
             state=self._state(),
             keys=self._keys(),
-            preview=preview or Preview(),
+            preview=self._preview or Preview(),
             captures=listing.captures,
             problem=self._problem,
             notice=self._notice or self._export.notice,
@@ -405,13 +415,14 @@ class ListBrowser:
 
     def _keys(self) -> list[str]:
         say = self._glyphs.say
-        first = [say(f"keys.{each}") for each in ("open", "filter", "sort", "problem", "servers")]
+        usual = ("open", "filter", "go", "sort", "next", "servers", "compare")
+        first = [say(f"keys.{each}") for each in usual]
         if self._opening is not None:
             first = [say("keys.reading", ellipsis=self._glyphs.ellipsis)]
         only = "all" if self.listing.problems_only else "only"
         return [
             *first,
-            *(say(f"keys.{each}") for each in (only, "mark", "compare", "export", "help", "quit")),
+            *(say(f"keys.{each}") for each in (only, "export", "mark", "help", "quit")),
         ]
 
     def _why(self, code: str, /, **values: object) -> str:

@@ -60,7 +60,7 @@ def decode(
     if beginning is not None and beginning not in BEGINNINGS:
         raise UsageError("choice", option="--as", value=beginning, choices=list(BEGINNINGS))
     ends = _ends(source, destination)
-    found = packet_input(given or [], frame, beginning, ends)
+    found = packet_input(given or [], frame, beginning, ends, said)
     if as_json:
         from handshake.crafter.packet_record import packet_record
 
@@ -71,7 +71,6 @@ def decode(
 
 def _draw(found: Decoded, said: str, *, plain: bool, ascii_only: bool) -> None:
     from handshake.cli.console import console, glyphs, show, show_whole
-    from handshake.crafter.command import command
     from handshake.view.layout import line
     from handshake.view.packet_page import PacketPage
 
@@ -80,12 +79,12 @@ def _draw(found: Decoded, said: str, *, plain: bool, ascii_only: bool) -> None:
     page = PacketPage(found, said, ruled, glyphs(said, ascii_only=ascii_only))
     show(out, page.lines(out.width))
     show(out, [line()])
-    show_whole(out, [line((command(found.fields), "key"))])
+    show_whole(out, [line((found.command, "key"))])
 
 
 def _ends(source: str | None, destination: str | None) -> tuple[Address, Address] | None:
     """Return the addresses that the checksum of a segment alone covers."""
-    from handshake.cli.craft.field_values import endpoint
+    from handshake.crafter.endpoints import endpoint
 
     if source is None and destination is None:
         return None

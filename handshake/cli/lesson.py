@@ -110,7 +110,7 @@ class LessonPlayer:
         return _OFTEN if left is None else min(left, _OFTEN)
 
     @property
-    def _question(self) -> Question | None:
+    def question(self) -> Question | None:
         """The question of this scene, while it is not answered."""
         if self.index in self.answers or self._aside is not None:
             return None
@@ -232,7 +232,7 @@ class LessonPlayer:
             last = self._last + 1
             return ((":", f"{self._editor.text}_"), ("1", f"- {last}"), ("Enter", words["key_go"]))
         other = self._next_language
-        question = self._question
+        question = self.question
         asked = None
         if question is not None:
             last = len(question.choices)
@@ -263,7 +263,7 @@ class LessonPlayer:
         if self._page:
             self._on_page(key)
             return True
-        if self._question is not None and self._answer(self._question, key):
+        if self.question is not None and self._answer(self.question, key):
             return True
         match key:
             case "right" | "enter" | "page-down":
@@ -367,7 +367,7 @@ class LessonPlayer:
 
     @property
     def _has_header(self) -> bool:
-        if not self._has_pictures or self._question is not None or self._fresh:
+        if not self._has_pictures or self.question is not None or self._fresh:
             return False
         return self.lesson.scenes[self.index].segment is not None
 

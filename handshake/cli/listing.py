@@ -128,15 +128,14 @@ class Listing:
     def sort_ahead(self, go_on: Callable[[], None]) -> None:
         """Sort by each of the usual orders, so that the keys need not; another thread may do it."""
         every, known = self.all, self._sorted
-        for by in ORDERS:
+        for by in (*ORDERS, *map(_turned, ORDERS)):
             go_on()
             if by not in known:
                 known[by] = order(by)(every)
 
     def reverse(self) -> None:
         """Turn the order round."""
-        turned = [each[1:] if each[:1] == "-" else f"-{each}" for each in self.order.split(",")]
-        self.sort(",".join(turned))
+        self.sort(_turned(self.order))
 
     def undo(self) -> bool:
         """Undo one thing: the filter, then the order, then the selection; False if all are."""
@@ -233,6 +232,11 @@ def title(records: Sequence[Record], captures: Sequence[str], glyphs: Glyphs) ->
     values = {"packets": packets, "connections": len(records)}
     contents = say("list.contents", **values, seconds=end - begin / NS_PER_SECOND)
     return f"{heading}  {contents}"
+
+
+def _turned(by: str) -> str:
+    """Return an order backwards."""
+    return ",".join(each[1:] if each[:1] == "-" else f"-{each}" for each in by.split(","))
 
 
 def _in_order(records: Sequence[Record]) -> list[Record]:

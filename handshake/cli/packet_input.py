@@ -35,12 +35,14 @@ def packet_input(
     number: int | None,
     beginning: str | None,
     ends: tuple[Address, Address] | None,
+    language: str,
 ) -> Decoded:
     """Return the packet that the arguments name, taken apart.
 
-    `number` is that of a frame. Raises UsageError or CaptureError if there is none.
+    `number` is that of a frame; `language` that of remarks. Raises UsageError or CaptureError if
+    there is none.
     """
-    from handshake.crafter.decoded import decode
+    from handshake.crafter.decode import decode
 
     name = _file(given)
     if given and given != ["-"] and name is None:
@@ -48,7 +50,7 @@ def packet_input(
     else:
         found = _content(name)
         if found is None:
-            return _of_capture(name or "-", number, beginning)
+            return _of_capture(name or "-", number, beginning, language)
         octets = found
     try:
         packets = _packets(octets)
@@ -61,7 +63,7 @@ def packet_input(
     if number is not None and number > len(packets):
         raise UsageError("decode.frame-text", number=number, count=len(packets))
     if len(packets) > 1 and number is None:
-        _note(HandshakeError("decode.several", count=len(packets)))
+        _note(HandshakeError("decode.several", count=len(packets)), language)
     return decode(packets[(number or 1) - 1], beginning, ends=ends)
 
 
@@ -113,14 +115,15 @@ def _packets(octets: bytes) -> list[bytes]:
         return [octets]
 
 
-def _of_capture(name: str, number: int | None, beginning: str | None) -> Decoded:
+def _of_capture(name: str, number: int | None, beginning: str | None, language: str) -> Decoded:
     """Return a frame of a capture: the first that has a segment, unless a number is given."""
     from handshake.capture.open import read
-    from handshake.crafter.decoded import decode
+    from handshake.crafter.decode import decode
 
     count = 0
     with read(name) as capture:
-        for frame in capture:
+        frames = iter(capture)
+        for frame in frames:
             count += 1
             if number is not None and frame.number != number:
                 continue
@@ -131,13 +134,13 @@ def _of_capture(name: str, number: int | None, beginning: str | None) -> Decoded
                 if number is None:
                     continue
                 raise error.at(f"{capture.name}: frame {number}") from None
-            if number is None:
-                _note(HandshakeError("decode.first", frame=frame.number))
+            if number is None and (count > 1 or next(frames, None) is not None):
+                _note(HandshakeError("decode.first", frame=frame.number), language)
             return found
     if number is None:
         raise UsageError("decode.no-tcp").at(name)
     raise UsageError("decode.frame", number=number, count=count).at(name)
 
 
-def _note(remark: HandshakeError) -> None:
-    print(f"note: {remark}", file=sys.stderr)  # noqa: T201
+def _note(remark: HandshakeError, language: str) -> None:
+    print(f"note: {remark.said(language)}", file=sys.stderr)  # noqa: T201

@@ -163,6 +163,13 @@ def segment_of(fields: PacketFields) -> Segment:
     return signed(found, fields.key) if fields.key else found
 
 
+def checksummed_segment(fields: PacketFields) -> Segment:
+    """Return the segment alone, as the fields say: its checksum may be wrong on purpose."""
+    octets = build(replace(fields, bare=True, cut=None, trailer=b""))
+    ends = fields.source, fields.destination
+    return Segment.parse(ends[0].address, ends[1].address, octets, len(octets), ends)
+
+
 def build(fields: PacketFields) -> bytes:
     """Return the octets of the packet, from its IP header on. Raises UsageError as above."""
     found = segment_of(fields)

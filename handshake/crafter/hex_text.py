@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import binascii
 import re
+import warnings
 from contextlib import suppress
 from itertools import pairwise
 from typing import Final, NamedTuple
@@ -27,13 +28,16 @@ _TOKEN: Final = re.compile(r"( *)(\S+)")
 _WORD: Final = re.compile(r"(?:[0-9a-fA-F]{2})+")
 _COMMENT: Final = re.compile(r"/\*.*?\*/|//[^\n]*|#[^\n]*", re.DOTALL)
 _BRACES: Final = re.compile(r"\{([^{}]*)\}")
-_LITERAL: Final = re.compile(r"""(["'])((?:\\.|(?!\1).)*)\1""", re.DOTALL)
+_LITERAL: Final = re.compile(r"""(["'])((?:\\.|(?!\1)[^\\])*)\1""", re.DOTALL)
 _ESCAPED: Final = re.compile(r"(?:\\x[0-9a-fA-F]{2}|[\s\\\"'+])+")
 _PREFIXED: Final = re.compile(r"\b0x([0-9a-fA-F]+)\b")
 _SEPARATORS: Final = re.compile(r"[\s:;,.\-|_\[\](){}]+")
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/\-_]+={0,2}")
 
 _PER_LINE: Final = 16
+_LONGEST: Final = 1 << 18
+"""Octets of a packet in a dump: a line of equal ones may stand for any number."""
+
 _HALF: Final = 8
 """Octets after which many dumps put a wider gap."""
 
@@ -103,6 +107,8 @@ def _dumped(rows: list[_Row], *, swapped: bool) -> bytes | None:
     octets = b""
     last = b""
     for number, row in enumerate(rows):
+        if row.at > _LONGEST:
+            return None
         if row.squeezed and last:
             while len(octets) < row.at:
                 octets += last
@@ -141,22 +147,31 @@ def _of_literals(text: str) -> bytes | None:
     r"""Return the octets of strings with `\x` in them, as C, Python and shells write them."""
     if "\\x" not in text and not text.lstrip().startswith(("b'", 'b"')):
         return None
-    with suppress(SyntaxError, ValueError):
-        whole = ast.literal_eval(text.strip())
-        if isinstance(whole, bytes):
-            return whole
+    if text.strip().startswith(("b'", 'b"')) and (whole := _literal(text.strip())) is not None:
+        return whole
     if "\\x" in text and _ESCAPED.fullmatch(text.strip().removeprefix("b").removeprefix("$")):
         return bytes.fromhex("".join(re.findall(r"\\x([0-9a-fA-F]{2})", text)))
-    parts = [found[2] for found in _LITERAL.finditer(text)] or [text.strip()]
+    parts = [found[2] for found in _LITERAL.finditer(text)]
+    if not parts and "\\x" not in text:
+        return None
+    parts = parts or [text.strip()]
     octets = b""
     for part in parts:
         joined = part.replace("\\\n", "").replace('"', '\\"').replace('\\\\"', '\\"')
-        try:
-            found = ast.literal_eval(f'b"{joined}"')
-        except (SyntaxError, ValueError):
-            raise UsageError("decode.escape") from None
+        found = _literal(f'b"{joined}"')
+        if found is None:
+            raise UsageError("decode.escape")
         octets += found
     return octets
+
+
+def _literal(text: str) -> bytes | None:
+    """Return the octets of a bytes literal of Python; None if it is none."""
+    with suppress(SyntaxError, ValueError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of escapes that mean nothing
+        found = ast.literal_eval(text)
+        return found if isinstance(found, bytes) else None
+    return None
 
 
 def _of_numbers(text: str) -> bytes | None:

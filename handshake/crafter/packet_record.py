@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from handshake.crafter.command import command
-from handshake.crafter.problems import problems
-from handshake.crafter.scapy_code import scapy_code
 from handshake.step_record import segment_record
 
 if TYPE_CHECKING:
@@ -17,7 +14,6 @@ if TYPE_CHECKING:
 
 def packet_record(found: Decoded) -> Json:
     """Return a packet that was taken apart as one JSON object."""
-    fields = found.fields
     return {
         "beginning": found.beginning,
         "via": list(found.via),
@@ -38,10 +34,10 @@ def packet_record(found: Decoded) -> Json:
                 "wrong": each.wrong,
                 "text": each.text,
             }
-            for each in problems(found)
+            for each in found.problems
         ],
-        "command": command(fields),
-        "scapy": scapy_code(fields),
+        "command": found.command,
+        "scapy": found.scapy_code,
     }
 
 

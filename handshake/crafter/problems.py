@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from handshake import messages
+from handshake.crafter.problem import Problem
 from handshake.packet.ip_header import LEAST_WORDS, V4, V6
 from handshake.tcp import Flags, Kind
 from handshake.tcp.checksum import Checksum
@@ -14,7 +12,7 @@ from handshake.tcp.segment import HEADER
 from handshake.units import TCP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from handshake.crafter.decoded import Decoded
     from handshake.packet.ip_header import IpHeader
@@ -35,33 +33,6 @@ _CONTRADICTIONS: Final = (
     Flags.SYN | Flags.RST,
     Flags.FIN | Flags.RST,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something that is wrong, or worth knowing: a code, where it is, and its values."""
-
-    code: str
-    """A key of `messages/en/problems.toml`."""
-
-    at: int
-    """The octet where it is, counted from the first that was given."""
-
-    field: str
-    """The field of the TCP header, as `view.header` names it; `ip` or `end` beyond it."""
-
-    values: Mapping[str, object] = dataclasses.field(default_factory=dict, hash=False)
-    wrong: bool = True
-    """Whether it is wrong; otherwise it is a remark."""
-
-    @property
-    def text(self) -> str:
-        """The sentence, in English."""
-        return self.said(messages.ENGLISH)
-
-    def said(self, language: str) -> str:
-        """Return the sentence in a language."""
-        return messages.text("problems", self.code, self.values, language)
 
 
 def problems(found: Decoded) -> tuple[Problem, ...]:

@@ -169,4 +169,8 @@ def _put(found: dict[str, Any], name: str, value: object, default: object) -> No
 
 
 def _call(name: str, values: dict[str, Any]) -> str:
-    return f"{name}({', '.join(f'{key}={value!r}' for key, value in values.items())})"
+    shown = (
+        f"{key}=0x{value:04x}" if key == "chksum" else f"{key}={value!r}"
+        for key, value in values.items()
+    )
+    return f"{name}({', '.join(shown)})"

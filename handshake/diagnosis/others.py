@@ -63,6 +63,12 @@ class Host:
     ordered: list[Answer] | None = None
     """All answers in the order of time, once they were asked for."""
 
+    accepting: list[Answer] | None = None
+    """Those of them that are no RSTs, likewise."""
+
+    ttls: dict[int, int | None] | None = None
+    """All TTLs that `known` has, likewise."""
+
     sent: dict[int, int | None] = field(default_factory=dict)
     """The TTLs of its own SYNs, each with a frame: remembered of a host that refuses."""
 
@@ -78,7 +84,7 @@ class Host:
         else:
             return
         self.ports[answer.port] = first, last
-        self.ordered = None
+        self.ordered = self.accepting = self.ttls = None
         self.refusals += first.refused or last.refused
 
     @property
@@ -88,6 +94,21 @@ class Host:
             found = {answer for pair in self.ports.values() for answer in pair}
             self.ordered = sorted(found, key=lambda each: (each.at, each.frame or 0))
         return self.ordered
+
+    @property
+    def known(self) -> dict[int, int | None]:
+        """The TTLs of its SYNs and SYN-ACKs, each with a frame."""
+        if self.ttls is None:
+            opened = {each.ttl: each.frame for each in self.opened if each.ttl is not None}
+            self.ttls = self.sent | opened
+        return self.ttls
+
+    @property
+    def opened(self) -> Sequence[Answer]:
+        """Those of `answers` that are SYN-ACKs."""
+        if self.accepting is None:
+            self.accepting = [each for each in self.answers if not each.refused]
+        return self.accepting
 
 
 @dataclass(slots=True)
@@ -184,6 +205,7 @@ class Others:
         host = self._hosts.get(address)
         if host is not None and ttl is not None and len(host.sent) < _STAMPS:
             host.sent.setdefault(ttl, frame)
+            host.ttls = None
 
     @property
     def has_unasked(self) -> bool:

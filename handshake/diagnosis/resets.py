@@ -94,9 +94,7 @@ def refused(case: Case) -> Claim | None:
         "again": len(found) > 1,
     }
     host = case.others.host(case.record.server.address)
-    opened = [] if host is None else [each for each in host.answers if not each.refused]
-    known = {} if host is None else dict(host.sent)
-    known |= {each.ttl: each.frame for each in opened if each.ttl is not None}
+    opened, known = ((), {}) if host is None else (host.opened, host.known)
     if not known or rst.ttl is None:
         return Claim("refused", "possible", evidence, values)
     if rst.ttl in known:

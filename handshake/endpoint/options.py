@@ -13,6 +13,8 @@ from handshake.units import NS_PER_SECOND
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
+    from handshake.tcp import Segment
+
 
 LINUX_SHIFT: Final = 7
 """The window shift that Linux offers with its default receive buffer."""
@@ -79,6 +81,12 @@ class ClientOptions:
     flags: Flags = Flags.SYN
     """The control bits of the first segment."""
 
+    first: Segment | None = None
+    """A first segment to send exactly so, and alone; None for the one that these options make."""
+
+    packet: bytes = b""
+    """The octets of its packet."""
+
     iss: int | None = None
     """The initial sequence number; None for an unpredictable one (section 3.4.1)."""
 
@@ -143,12 +151,14 @@ class ClientOptions:
     @property
     def asked(self) -> Flags:
         """The control bits of the first segment, including those that ask for ECN."""
+        if self.first is not None:
+            return self.first.flags
         return self.flags | ECN if self.ecn else self.flags
 
     @property
     def opens(self) -> bool:
-        """Whether the first segment is a connection request."""
-        return Flags.SYN in self.flags and not self.flags & ~_OPENING
+        """Whether the first segment is a connection request, to be followed by others."""
+        return self.first is None and Flags.SYN in self.flags and not self.flags & ~_OPENING
 
     @property
     def ordinary(self) -> bool:

@@ -88,6 +88,8 @@ class SegmentBuilder:
 
         That is ECN (RFC 3168 section 6.1.1.1) and Fast Open (RFC 7413 section 4.1.3.1).
         """
+        if self.options.first is not None:
+            return self.options.first
         offer, flags, data = self.offer, self.options.asked, b""
         if retransmission:
             flags &= ~_ECN_BITS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import field, fields, is_dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from handshake import messages
 from handshake.tcp.copy import value
@@ -168,6 +168,11 @@ class Step:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "segment", self.observed.segment)
+
+    @property
+    def scapy(self) -> Any:
+        """The Scapy packet that it explains: of `track` and `HandshakeSession`; else None."""
+        return self.observed.origin
 
     @property
     def client(self) -> Change:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from handshake.events import Role
 from handshake.lessons.scene import Moment
 from handshake.tcp import Flags
+from handshake.tcp.option_kinds import Kind
 from handshake.units import NS_PER_MS
 
 if TYPE_CHECKING:
@@ -24,6 +25,14 @@ _LATE: Final = 250 * NS_PER_MS
 
 _COARSE: Final = 7
 """The kernel's timers are coarse: a long one may be late by a part of 8 of its time."""
+
+_OPTIONS: Final[dict[int, str]] = {
+    Kind.NOP: "nop",
+    Kind.SACK_PERMITTED: "sackOK",
+    Kind.SACK: "sack",
+    Kind.TIMESTAMPS: "TS",
+    Kind.FAST_OPEN: "tfo",
+}
 
 _BOOKKEEPING: Final = 16
 
@@ -192,13 +201,21 @@ def _header(segment: Segment, client: int, server: int) -> dict[str, str]:
     mine, other = (client, server) if segment.destination.port == 80 else (server, client)
     # The RST of a host without a socket has no number of its own.
     seq = int(segment.seq) - mine if int(segment.seq) else 0
-    options = [each for each in segment.options if each.kind not in (8, 34)]
     return {
         "flags": str(segment.flags & ~Flags.PSH),
         "seq": str(seq % 2**32),
         "ack": "" if segment.ack is None else str((int(segment.ack) - other) % 2**32),
         "length": str(segment.payload_length),
         "window": str(segment.window),
-        "options": " ".join([str(each.kind) for each in segment.options]),
-        "values": " ".join(str(each) for each in options),
+        "options": ", ".join(_option(segment, each.kind) for each in segment.options),
     }
+
+
+def _option(segment: Segment, kind: int) -> str:
+    """Return an option as tcpdump names it; of clocks and cookies not the value."""
+    match kind:
+        case Kind.MSS:
+            return f"mss {segment.options.mss}"
+        case Kind.WINDOW_SCALE:
+            return f"wscale {segment.options.window_scale}"
+    return _OPTIONS.get(kind, f"kind {kind}")

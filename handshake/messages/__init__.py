@@ -30,6 +30,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cache
 from operator import attrgetter
+from pathlib import Path
 from string import Formatter
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -95,10 +96,10 @@ def table(family: str, language: str = ENGLISH) -> dict[str, str]:
 
     What is not translated is English.
     """
-    import tomllib  # these two cost 7 ms, and many runs write no sentence
-    from importlib.resources import files
+    import tomllib  # many runs write no sentence
 
-    path = files(__name__) / language / f"{family}.toml"
+    # `importlib.resources` would load twenty modules.
+    path = Path(__file__).parent / language / f"{family}.toml"
     if language == ENGLISH:
         return dict(_flat(tomllib.loads(path.read_bytes().decode()), ""))
     found = dict(table(family, ENGLISH))

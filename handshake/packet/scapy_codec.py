@@ -5,18 +5,25 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from scapy.config import conf
+from scapy.layers import l2  # noqa: F401 - its layers register themselves
 from scapy.layers.inet import ICMP, IP, TCP, IPerror
 from scapy.layers.inet6 import IPerror6, IPv6, _ICMPv6
 from scapy.packet import NoPayload
 
 from handshake import units
+from handshake.packet.frame import Frame
 from handshake.packet.ip import Datagram
 from handshake.tcp import Segment
 from handshake.tcp.address import ip_address
 from handshake.tcp.options import MAX_OCTETS
+from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_RAW = 101
+"""The link type of packets that begin with their IP header."""
 
 # Scapy logs odd packets to standard error; here events and findings report them.
 logging.getLogger("scapy").setLevel(logging.CRITICAL)
@@ -70,6 +77,30 @@ def packet(seg: Segment, ttl: int = 64, tos: int = 0) -> Any:
     return below / header / payload if payload else below / header
 
 
+def exact_packet(seg: Segment, ttl: int = 64, tos: int = 0) -> Any:
+    """Return Scapy's packet with the segment exactly as it is, its checksum and length too."""
+    found = packet(seg, ttl, tos)
+    found[TCP].chksum = seg.checksum
+    if missing := seg.payload_length - len(seg.payload):
+        length = len(found) + missing
+        if seg.source.version == 4:
+            found[IP].len = length
+        else:
+            found[IPv6].plen = length - len(IPv6())
+    return found
+
+
+def frame(found: Any, number: int) -> Frame:
+    """Return a Scapy packet as a frame of a capture."""
+    octets = bytes(found)
+    kind = type(found)
+    # Scapy has two numbers for IP, which do not say what this one does.
+    link_type = _RAW if issubclass(kind, IP | IPv6) else conf.l2types.layer2num.get(kind, 0)
+    length = max(getattr(found, "wirelen", None) or 0, len(octets))
+    at = int(found.time * NS_PER_SECOND)
+    return Frame(number, at, 0, link_type, length, octets, 0)
+
+
 def _parsed(datagram: Datagram) -> Segment:
     source, destination = ip_address(datagram.source), ip_address(datagram.destination)
     return Segment.parse(source, destination, datagram.payload, datagram.length)
@@ -99,8 +130,6 @@ def ip_packet(link_type: int, octets: bytes) -> bytes:
 
     Raises ValueError if Scapy fails.
     """
-    from scapy.config import conf
-
     # Imported for their side effect: a layer registers itself with those below it.
     from scapy.layers import dot11, dot15d4, ppi, sixlowpan  # noqa: F401
 

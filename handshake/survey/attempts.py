@@ -1,4 +1,4 @@
-"""Sums up attempts: connections of one SYN and at most one answer, as in scans and floods.
+"""Sums up attempts: one SYN and at most one answer, as in scans and floods, or SYNs unanswered.
 
 The tracker takes one of each shape. The record of another differs from that one's in addresses,
 numbers and times; its diagnosis depends on other connections, and is made anew.
@@ -12,18 +12,21 @@ import numpy as np
 
 from handshake.diagnosis import Facts, diagnose, telling
 from handshake.diagnosis.seen import Seen
+from handshake.events.run import PAUSE
 from handshake.packet import packed_frames
 from handshake.record import rfc3339
 from handshake.survey.flow import endpoint_of, text_of
 from handshake.survey.segment_columns import RIGHT
 from handshake.survey.shapes import syn_options
-from handshake.tcp.copy import changed
+from handshake.tcp.copy import changed, put
 from handshake.tracker import PairTracker, summarize
+from handshake.tracker.zeek.conn import ATTEMPT
 from handshake.units import ACK_BIT, MASK, NS_PER_SECOND, RST_BIT, SYN_BIT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from handshake.capture.columns import Column
     from handshake.diagnosis import Others, Rule
     from handshake.packet.decode import Decoder
     from handshake.record import EndRecord, Finding, HandshakeRecord, Record
@@ -38,10 +41,16 @@ _LONG: Final = NS_PER_SECOND
 _PLACED: Final = frozenset({"no-answer", "timestamps-refused", "ecn-refused", "syn-cookies"})
 """Findings whose values are the same for all connections of a shape."""
 
+_UNANSWERED: Final = "no-answer"
+"""The finding that names the time from the first SYN to the last."""
+
 _PORT: Final = "refused"
 """The finding that names the server's port besides."""
 
 _TIMES: Final = ("rtt", "initial_rtt", "syn_to_syn_ack", "syn_ack_to_ack")
+MOST_SYNS: Final = 8
+"""SYNs without an answer that may be one attempt."""
+
 MOST_MODELS: Final = 1024
 """Shapes that are remembered, so that a flood of odd ones cannot fill the memory."""
 
@@ -72,7 +81,7 @@ class Attempts:
     def records(self, flows: Sequence[Flow], seen: Segments) -> list[Record | None]:
         """Return the record of each flow that is an attempt; None where a tracker must follow it.
 
-        They have one or two segments each, which `seen` has in columns.
+        They have one or two segments each, or SYNs of one end, which `seen` has in columns.
         """
         keys, fields = _shapes(seen)
         found: list[Record | None] = []
@@ -101,6 +110,8 @@ class Attempts:
             return None
         facts, record = connection.observer(Facts), summarize(connection)
         if facts is None or any(each.code not in {*_PLACED, _PORT} for each in record.findings):
+            return None
+        if any(each.frame not in record.frames for each in record.findings):
             return None
         took = (frames[-1][0] - frames[0][0]) / NS_PER_SECOND
         times = {name: getattr(record.handshake, name) for name in _TIMES}
@@ -133,17 +144,46 @@ def _shapes(seen: Segments) -> tuple[list[bytes | None], list[_Fields]]:
         reset[last], seen.seq[last] == 0, numbered[last] & (flags[last] == SYN_BIT | ACK_BIT)
     )
     answer &= ~options.timed[last] | (options.echo[last] == options.clock[one])
-    ok &= (seen.counts == 1) | answer
+    ok &= (seen.counts == 1) | ((seen.counts == 2) & answer) | _asks_again(seen, alike)
     told = np.stack((options.timed, seen.header, flags >> 8, flags & 0xFF), axis=1)
     shape = np.concatenate((told, options.raw), axis=1).astype(np.uint8)
     width, octets = shape.shape[1], shape.tobytes()
+    turns = _zeek_turns(seen)
     keys = [
-        octets[start * width : (start + count) * width] if good else None
+        octets[start * width : (start + count) * width] + turns[start : start + count]
+        if good
+        else None
         for good, start, count in zip(ok.tolist(), one.tolist(), seen.counts.tolist(), strict=True)
     ]
     own = (seen.at, seen.frame, seen.seq, seen.ack, seen.window, seen.ttl, seen.ident)
     stamps = options.clock, options.echo
     return keys, list(zip(*(each.tolist() for each in (*own, *stamps)), strict=True))
+
+
+def _asks_again(seen: Segments, alike: Column) -> Column:
+    """Return which flows are a SYN that was sent again, by a timer, and not answered."""
+    first = seen.starts[seen.flow]
+    again = alike & (seen.me == 0) & (seen.bits & _FLAGS == SYN_BIT) & (seen.ack == 0)
+    for own in (seen.seq, seen.window, seen.ttl):
+        again &= own == own[first]
+    waited = seen.at - seen.at[np.maximum(np.arange(len(first)) - 1, 0)]
+    again &= (np.arange(len(first)) == first) | ((waited >= _LONG) & (waited < PAUSE))
+    found: Column = np.logical_and.reduceat(again, seen.starts)
+    return found & (seen.counts <= MOST_SYNS)
+
+
+def _zeek_turns(seen: Segments) -> bytes:
+    """Return an octet for each segment: whether Zeek takes a SYN for that of another connection."""
+    if (seen.counts < 2).all():
+        return bytes(len(seen.flow))
+    turns = bytearray(len(seen.flow))
+    for start, count in zip(seen.starts.tolist(), seen.counts.tolist(), strict=True):
+        if count > 1:
+            begin, *later = seen.at[start : start + count].tolist()
+            for place, at in enumerate(later, start + 1):
+                if at >= begin + ATTEMPT:
+                    turns[place], begin = 1, at
+    return bytes(turns)
 
 
 def _record(
@@ -156,7 +196,8 @@ def _record(
     half = len(key) // 2 - 2
     took = (frames[-1][0] - frames[0][0]) / NS_PER_SECOND
     client = _end(known.client, text_of(key[:half]), ends[0].port, frames[0])
-    server = _end(known.server, text_of(key[half:-4]), ends[1].port, *frames[1:])
+    answer = frames[1:] if known.server.segments else ()
+    server = _end(known.server, text_of(key[half:-4]), ends[1].port, *answer)
     record = changed(
         known,
         stream=flow.number,
@@ -169,11 +210,12 @@ def _record(
         findings=tuple(_placed(each, known, frames, ends[1]) for each in known.findings),
     )
     segments = [
-        _seen(seen, fields, ends if not place else ends[::-1])
-        for place, (seen, fields) in enumerate(zip(model.segments, frames, strict=True))
+        _seen(seen, fields, ends if seen.syn else ends[::-1])
+        for seen, fields in zip(model.segments, frames, strict=True)
     ]
     diagnosis = diagnose(record, ends[0], Facts.of(segments), others, model.rules)
-    return record if diagnosis is None else changed(record, diagnosis=diagnosis)
+    put(record, diagnosis=diagnosis)
+    return record
 
 
 def _end(end: EndRecord, address: str, port: int, sent: _Fields | None = None) -> EndRecord:
@@ -189,7 +231,10 @@ def _timed(handshake: HandshakeRecord, known: tuple[str, ...], took: float) -> H
 
 def _placed(finding: Finding, known: Record, frames: list[_Fields], server: Endpoint) -> Finding:
     """Return a finding of the model as one of this connection."""
-    frame = frames[finding.frame != known.frames[0]][1]
+    frame = frames[-1 if finding.frame != known.frames[0] else 0][1]
+    if finding.code == _UNANSWERED and len(frames) > 1:
+        span = (frames[-1][0] - frames[0][0]) / NS_PER_SECOND
+        return changed(finding, frame=frame, values={**finding.values, "span": span})
     if finding.code == _PORT:
         return changed(finding, frame=frame, values={**finding.values, "port": server.port})
     return changed(finding, frame=frame)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import numpy as np
+
 from handshake.events import Role
 from handshake.packet.packed_frames import V4, V6
 from handshake.record import rfc3339
 from handshake.survey import runs
-from handshake.survey.attempts import Attempts
+from handshake.survey.attempts import MOST_SYNS, Attempts
 from handshake.survey.flow import text_of
 from handshake.survey.segment_columns import segments
 from handshake.survey.shapes import shapes
@@ -55,6 +57,7 @@ _MOST: Final = 1 << 17
 """Segments of one flow that are looked at: in columns they take some hundred octets each."""
 
 _FEWEST: Final = 3
+_FLAGS: Final = 0xFFF
 
 
 class RecordParts(NamedTuple):
@@ -141,6 +144,15 @@ class Models:
         flows: Sequence[Flow],
         seen: Segments,
     ) -> None:
+        asks = np.logical_and.reduceat(seen.bits & _FLAGS == SYN_BIT, seen.starts)
+        asking = [chosen[at] for at in np.flatnonzero(asks & (seen.counts <= MOST_SYNS)).tolist()]
+        if asking:
+            self._add_attempts(
+                found,
+                asking,
+                flows,
+                segments(seen.layout, [flows[each].records for each in asking]),
+            )
         layout, shape = seen.layout, shapes(seen)
         parts = _FlowParts(seen, shape)
         for at, (index, key) in enumerate(zip(chosen, shape.keys, strict=True)):

@@ -20,7 +20,7 @@ from handshake.survey.paths import capture_files
 from handshake.survey.reading import Reading
 from handshake.survey.source import File, Parts, ReadReport, Source
 from handshake.survey.step_log import StepLog
-from handshake.tcp.copy import changed
+from handshake.tcp.copy import put
 from handshake.tracker import zeek_records
 from handshake.units import NS_PER_SECOND
 
@@ -409,11 +409,11 @@ def _records(
     for each, connection in sides.paired(ended, lambda: flows.whole):
         at = nanoseconds(each.start) - (flows.begin or 0)
         place = source.file_of(each.frames[0])
-        record = changed(each, capture=place, time=at / NS_PER_SECOND)
-        yield record, connection
+        put(each, capture=place, time=at / NS_PER_SECOND)
+        yield each, connection
         found = True
-        copies += record.client.copies + record.server.copies
-        back += any(one.code == "clock-step" for one in record.findings)
+        copies += each.client.copies + each.server.copies
+        back += any(one.code == "clock-step" for one in each.findings)
     warnings = decoder.warnings
     if copies:
         warnings.append(CaptureError("copies", count=copies, dropped=dedup))

@@ -10,7 +10,14 @@ from handshake.events import Role
 from handshake.events.run import PAUSE, Run
 from handshake.packet.packed_frames import TIMESTAMPS, V4
 from handshake.survey.run_frames import RunFrames
-from handshake.survey.segment_columns import DAMAGED, PARTIAL, UNKNOWN, ZERO, segments
+from handshake.survey.segment_columns import (
+    DAMAGED,
+    PARTIAL,
+    UNKNOWN,
+    ZERO,
+    powers_of_ten,
+    segments,
+)
 from handshake.units import ACK_BIT, MASK, PSH_BIT
 
 if TYPE_CHECKING:
@@ -28,7 +35,6 @@ _MOST_UNACKNOWLEDGED: Final = 8 << 20
 _FAR: Final = 1 << 24
 _NEVER: Final = 1 << 62
 _ROLES: Final = (Role.CLIENT, Role.SERVER)
-_POWERS: Final = [10**power for power in range(12)]
 
 
 def find_long(
@@ -131,7 +137,7 @@ class _Block:
                 holes &= self._places[:count] > self._first(cut)
             counts = np.cumsum(holes)
             if end.clean:
-                gaps[holes & np.isin(end.gaps_before + counts, _POWERS)] = index + 1
+                gaps[holes & powers_of_ten(end.gaps_before + counts)] = index + 1
             end.gaps += int(counts[-1])
         for index, end in enumerate(self._ends):
             chosen = np.flatnonzero(me == index)

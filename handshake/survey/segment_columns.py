@@ -161,6 +161,16 @@ def segments(layout: FrameLayout, flows: Sequence[bytes | bytearray]) -> Segment
     )
 
 
+def powers_of_ten(counts: Column) -> Column:
+    """Return which of these counts are powers of ten."""
+    # `np.isin` would load modules for 10 ms.
+    found, power, most = np.zeros(len(counts), bool), 1, int(counts.max(initial=0))
+    while power <= most:
+        found |= counts == power
+        power *= 10
+    return found
+
+
 def _senders(layout: FrameLayout, rows: Column, starts: Column, flow: Column) -> Column:
     """Return which end sent each segment: 0 is the first sender of its flow."""
     begin = HEAD + layout.addresses

@@ -14,7 +14,15 @@ import numpy as np
 
 from handshake.events.run import PAUSE
 from handshake.packet.packed_frames import HEAD, TIMESTAMPS, V4
-from handshake.survey.segment_columns import DAMAGED, KINDS, PARTIAL, RIGHT, UNKNOWN, ZERO
+from handshake.survey.segment_columns import (
+    DAMAGED,
+    KINDS,
+    PARTIAL,
+    RIGHT,
+    UNKNOWN,
+    ZERO,
+    powers_of_ten,
+)
 from handshake.units import ACK_BIT, FIN_BIT, NS_PER_SECOND, PSH_BIT, RST_BIT, SYN_BIT
 
 if TYPE_CHECKING:
@@ -52,7 +60,6 @@ _MODULUS: Final = 1 << 32
 _SIGN: Final = 1 << 31
 _FAR: Final = 1 << 62
 _FEWEST: Final = 3
-_POWERS: Final = [10**power for power in range(8)]
 
 (
     _MARK,
@@ -439,7 +446,7 @@ class _SegmentView:
                 holes = ~mine & acknowledged & (places > cut[seen.flow]) & ~self._rst
                 counts = np.cumsum(holes)
                 counts -= (counts[seen.starts] - holes[seen.starts])[seen.flow]
-                gaps |= holes & np.isin(counts, _POWERS)
+                gaps |= holes & powers_of_ten(counts)
         free = (self._other >= 0) & (self._acked > seen.seq[np.minimum(self._first, len(me) - 1)])
         ending = places >= self._ending
         mark = (

@@ -6,8 +6,9 @@ import struct
 from dataclasses import dataclass, field
 from enum import Enum, IntFlag
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from handshake.library import scapy_codec
 from handshake.tcp.address import ip_address
 from handshake.tcp.copy import value
 from handshake.tcp.options import Options
@@ -278,6 +279,22 @@ class Segment:
         )
         return fixed + self.options.raw
 
+    def to_scapy(self, ttl: int = 64, tos: int = 0) -> Any:
+        """Return Scapy's packet of it, IP header on top, with its own checksum, right or wrong.
+
+        `del packet[TCP].chksum` lets Scapy calculate it when it builds the packet.
+        """
+        return scapy_codec().exact_packet(self, ttl, tos)
+
+    @classmethod
+    def from_scapy(cls, packet: Any) -> Segment:
+        """Return the innermost segment of a Scapy packet, exactly as it has it.
+
+        Raises ValueError if it has none.
+        """
+        found: Segment = scapy_codec().segment(packet)
+        return found
+
     @property
     def unreadable(self) -> bool:
         """Whether its data offset contradicts its length, in a segment that was not cut."""
@@ -374,6 +391,9 @@ class Observed:
 
     `WRONG_UDP` stands last where the checksum of the UDP datagram around it is wrong.
     """
+
+    origin: Any = field(default=None, kw_only=True, repr=False, compare=False)
+    """The Scapy packet that it was read from; None where there was none."""
 
     sum_kind: Enum | None = field(default=None, init=False, repr=False, compare=False)
     """What `checksum.kind` says of its checksum, once that was asked for."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from handshake.tcp.copy import changed, value
 from handshake.tcp.option_kinds import Kind
 from handshake.tcp.segment import Flags, Segment
+from handshake.tcp.seq import distance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 _HELD_AT_MOST: Final = 64
 """Gaps remembered for one end. A real socket's buffer ends before that many matter."""
+
+_NEAR: Final = 1 << 30
+"""Numbers ahead of RCV.NXT, of which the order is certain: the largest window."""
 
 _ECN: Final = Flags.AE | Flags.CWR | Flags.ECE
 
@@ -156,6 +160,9 @@ class ReceiveSpace:
             end = seg.end - 1 if seg.fin else seg.end
             end = end - 1 if seg.syn else end
             return ReceiveSpace(self.irs, max(nxt, end), self.wnd, (), fin)
+        ahead = self._with_ahead(seg, int(nxt)) if self.held and seg.payload_length else None
+        if ahead is not None:
+            return ReceiveSpace(self.irs, nxt, self.wnd, ahead, fin)
         held = list(self.held)
         if seg.payload_length and nxt < seg.seq + seg.payload_length:
             held.append((seg.seq, seg.seq + seg.payload_length))
@@ -169,6 +176,33 @@ class ReceiveSpace:
             else:
                 kept.append((first, end))
         return changed(self, nxt=nxt, held=tuple(kept[:_HELD_AT_MOST]), fin=fin)
+
+    def _with_ahead(self, seg: Segment, nxt: int) -> tuple[tuple[Seq, Seq], ...] | None:
+        """Return what is held with the data of `seg`, which fills no gap; None if it may fill one.
+
+        Where a number of `nxt` on is out of the half of the circle that follows, neither.
+        """
+        held, first, end = self.held, seg.seq, seg.seq + seg.payload_length
+        seq, top = int(first), int(held[-1][1])
+        if distance(nxt, int(held[0][0])) <= 0:
+            return None
+        if not (0 < distance(nxt, seq) < _NEAR and 0 < distance(nxt, top) < _NEAR):
+            return None
+        # The blocks are in order and do not touch: the first that this one reaches, by halves.
+        low, high = 0, len(held)
+        while low < high:
+            middle = (low + high) // 2
+            if distance(int(held[middle][1]), seq) > 0:
+                low = middle + 1
+            else:
+                high = middle
+        after = low
+        while after < len(held) and held[after][0] <= end:
+            after += 1
+        if after > low:
+            first = min(first, held[low][0])
+            end = max(end, held[after - 1][1])
+        return (*held[:low], (first, end), *held[after:])[:_HELD_AT_MOST]
 
 
 class Ranges:

@@ -173,12 +173,15 @@ class CopyFinder:
         """Whether a packet is one that was sent before; the other end has sent `answers` by now."""
         before, answered = sent
         gap = observed.at - before.at
-        elsewhere = hops(before, observed) != 0 or before.via != observed.via
-        if not -SOONEST_TIMER < gap < SOONEST_TIMER or _ip_options(before) != _ip_options(observed):
+        if not -SOONEST_TIMER < gap < SOONEST_TIMER:
             return False
         numbers = identification(before), identification(observed)
-        if any(numbers) and not constant:
-            return numbers[0] == numbers[1]
+        sure = any(numbers) and not constant
+        if (sure and numbers[0] != numbers[1]) or _ip_options(before) != _ip_options(observed):
+            return False
+        if sure:
+            return True
+        elsewhere = hops(before, observed) != 0 or before.via != observed.via
         seg = observed.segment
         if seg.syn and not seg.rst:
             # No host sends a SYN twice so soon, but a SYN-ACK may answer what came in between.

@@ -8,7 +8,7 @@ from handshake.diagnosis import Facts, Others, diagnose
 from handshake.record import EndRecord, HandshakeRecord, Record, rfc3339
 from handshake.tcp import Agreement
 from handshake.tcp.agreement import accepted_data
-from handshake.tcp.copy import changed
+from handshake.tcp.copy import changed, put
 from handshake.tracker.findings import ConnectionFindings
 from handshake.tracker.timing import timing
 from handshake.tracker.zeek import Zeek, ZeekRecord, conn_state
@@ -32,7 +32,8 @@ def summarize(connection: Connection, others: Others | None = None) -> Record:
     if facts is None:
         return record
     diagnosis = diagnose(record, connection.client.endpoint, facts, others)
-    return record if diagnosis is None else changed(record, diagnosis=diagnosis)
+    put(record, diagnosis=diagnosis)
+    return record
 
 
 def summarize_all(connections: Sequence[Connection]) -> list[Record]:

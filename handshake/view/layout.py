@@ -51,11 +51,23 @@ def wrap(text: str, width: int, first: int = 0) -> list[str]:
                 lines.append(line)
                 line, room = "", width
                 continue
-            head = set_cell_size(word, room).rstrip() or word[0]
-            lines.append(head)
-            word = word[len(head) :]
+            *whole, line = _pieces(word, width)
+            lines += whole
+            break
     lines.append(line)
     return lines
+
+
+def _pieces(word: str, width: int) -> list[str]:
+    """Return a word in pieces of at most `width` columns, or one character."""
+    pieces, begin, taken = [], 0, 0
+    for at, char in enumerate(word):
+        cells = cell_len(char)
+        if taken + cells > width and at > begin:
+            pieces.append(word[begin:at])
+            begin, taken = at, 0
+        taken += cells
+    return [*pieces, word[begin:]]
 
 
 def line(*parts: str | tuple[str, str] | Text) -> Text:

@@ -70,8 +70,11 @@ def live_lines(
         lines.append(line(" " * _HEAD, fit(glyphs.spell(what), width - _HEAD, glyphs.ellipsis)))
     for name, said, sent in live.differences:
         if not name.startswith("ss "):
-            what = words["live_differs"].format(item=name, lesson=said, kernel=sent)
-            lines.append(line(" " * _HEAD, (f"{glyphs.cross} {glyphs.spell(what)}", "bad")))
+            item = words.labels.get(name) or words[f"live_{name}"]
+            values = {"lesson": said or glyphs.dash, "kernel": sent or glyphs.dash}
+            what = f"{glyphs.cross} {words['live_differs'].format(item=item, **values)}"
+            rows = wrap(glyphs.spell(what), width - _HEAD - 1)
+            lines += [line(" " * _HEAD, (row, "bad")) for row in rows]
     for each in live.unexpected:
         if each.segment is not None:
             what = f"{words['live_besides']} {_segment(each)}"

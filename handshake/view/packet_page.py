@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from handshake.crafter.beginnings import TITLES
-from handshake.crafter.problems import problems
 from handshake.messages import ENGLISH, text
 from handshake.tcp import Kind
 from handshake.tcp.option_text import option_text
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from handshake.crafter.decoded import Decoded
-    from handshake.crafter.problems import Problem
+    from handshake.crafter.problem import Problem
 
 _BESIDE: Final = 14
 """Columns to the right of the grid for the octets of a row."""
@@ -40,7 +39,7 @@ class PacketPage:
     found: Decoded
     language: str = ENGLISH
     ruled: bool = True
-    """Whether the header has its bits numbered and lines between its rows: 7 lines more."""
+    """Whether the screen has room: the bits are numbered, rows apart, and options listed."""
 
     glyphs: Glyphs = UNICODE
 
@@ -54,14 +53,14 @@ class PacketPage:
             # The octets to the right are left out where there is no room for them.
             out += cropped(grid, min(width, WIDTH + _BESIDE))
         out += PacketHex(found.octets, found.segment, found.at).lines(width)
-        for each in self._options():
+        for each in self._options() if self.ruled else ():
             out += folded(each, width)
-        for problem in problems(found):
+        for problem in found.problems:
             out += self._problem(problem, width)
         return out
 
     def _grid(self, width: int) -> list[Text]:
-        wrong = frozenset(each.field for each in problems(self.found) if each.wrong)
+        wrong = frozenset(each.field for each in self.found.problems if each.wrong)
         return HeaderGrid(
             self.found.segment,
             wrong,
@@ -116,7 +115,7 @@ class PacketPage:
         else:
             words += [f"hop limit {above.ttl}", f"class 0x{above.tos:02x}"]
             words += [f"label 0x{above.label:05x}", f"length {above.length}"]
-        yield line((f"  {self.glyphs.dot} ".join(words), "field.note"))
+        yield line((f" {self.glyphs.dot} ".join(words), "field.note"))
         if above.options:
             yield line("  ", (f"IP options {above.options.hex(' ')}", "field.note"))
         if above.extensions:

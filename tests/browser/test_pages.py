@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Open = Callable[..., Visit]
 
-SIZES: Final = ((1280, 900, "light"), (1280, 900, "dark"), (400, 800, "light"), (400, 800, "dark"))
+SIZES: Final = ((1280, 900, "light"), (400, 800, "dark"))
 
 
 @pytest.fixture(scope="module")

@@ -135,7 +135,7 @@ def test_a_payload_may_be_a_file(tmp_path: Path) -> None:
 
 
 def test_md5_signs_it(capsys: pytest.CaptureFixture[str]) -> None:
-    from handshake.crafter.decoded import decode
+    from handshake.crafter.decode import decode
     from handshake.tcp.signature import verified
 
     found = decode(crafted(["--md5", "secret"]))

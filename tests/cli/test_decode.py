@@ -155,7 +155,7 @@ def test_korean(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("columns", [20, 40, 64, 80, 120])
 def test_no_line_is_wider_than_the_screen(columns: int, capsys: pytest.CaptureFixture[str]) -> None:
-    from handshake.crafter.decoded import decode
+    from handshake.crafter.decode import decode
     from handshake.view.packet_page import PacketPage
 
     octets = crafted(["--checksum", "wrong", "--option", "2/3:05b4", "--payload", "x" * 90])
@@ -218,3 +218,11 @@ def test_names_of_files_are_escaped(tmp_path: Path, capsys: pytest.CaptureFixtur
     path.write_text("zz")
     assert main(["decode", str(path)]) == 2
     assert "\x1b" not in capsys.readouterr().err
+
+
+def test_a_capture_of_one_packet_needs_no_remark() -> None:
+    made = subprocess.run(
+        [sys.executable, "-m", "handshake", "craft", "-w", "-"], capture_output=True, check=True
+    ).stdout
+    done = piped(["-"], made)
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -21,7 +21,6 @@ from tests.oracle import tshark
 from tests.schema import valid
 
 ROOT: Final = Path(__file__).parents[2]
-CAPTURES: Final = sorted((ROOT / "captures").glob("*.pcap"))
 ENDINGS: Final = tuple(each.ending for each in FORMATS)
 
 
@@ -33,27 +32,28 @@ def export(command: str, capture: str, path: Path, *args: str) -> str:
     return path.read_bytes().decode("utf-8", "replace")
 
 
-@pytest.mark.parametrize("capture", CAPTURES, ids=lambda path: path.stem)
-def test_every_form_of_every_capture(capture: Path, tmp_path: Path) -> None:
-    streams = {
-        json.loads(each)["stream"]
-        for each in run("replay", str(capture), "--json").stdout.splitlines()
-    }
+def test_every_form_of_every_capture(tmp_path: Path) -> None:
+    records = [json.loads(each) for each in run("list", "captures", "--json").stdout.splitlines()]
+    places = {(each["capture"], each["stream"]) for each in records}
+    assert len(places) > 40
     for ending in ENDINGS:
-        written = export("list", str(capture), tmp_path / f"it.{ending}")
+        written = export("list", "captures", tmp_path / f"it.{ending}")
         match ending:
             case "json":
                 found = json.loads(written)
-                valid(found, "export")
-                assert {each["record"]["stream"] for each in found["connections"]} == streams
+                told = [each["record"] for each in found["connections"]]
+                assert {(each["capture"], each["stream"]) for each in told} == places
                 assert all(each["steps"] for each in found["connections"])
+                for each in found["connections"][::10]:
+                    valid({**found, "connections": [each]}, "export")
             case "txt":
                 assert max(map(cell_len, written.splitlines())) <= 100
-                assert len(re.findall(r"^ +m?s CLIENT", written, re.MULTILINE)) == len(streams)
+                assert len(re.findall(r"^ +m?s CLIENT", written, re.MULTILINE)) == len(places)
             case "md":
-                assert written.count("sequenceDiagram") == len(streams)
+                assert written.count("sequenceDiagram") == min(50, len(places))
             case "svg":
                 assert ET.fromstring(written).tag == "{http://www.w3.org/2000/svg}svg"
+                assert "more connections are left out" in written
 
 
 def test_one_connection_of_several(tmp_path: Path) -> None:

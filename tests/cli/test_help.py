@@ -199,6 +199,8 @@ def test_the_manual_page_has_every_option_of_every_command() -> None:
     [
         ("handshake pro", ["probe"]),
         ("handshake probe --con", ["--connect"]),
+        ("handshake craft --chec", ["--checksum"]),
+        ("handshake deco", ["decode"]),
         ("handshake list --fil", ["--filter"]),
     ],
 )

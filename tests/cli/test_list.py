@@ -227,7 +227,9 @@ def opened(*args: str, columns: int = 80, lines: int = 24) -> Terminal:
 def test_keys_lead_through_a_list() -> None:
     with opened(MIXED) as terminal:
         terminal.see("filter none   sort #   shown 25")
-        terminal.see("Enter open  / filter  s sort  n next problem  b servers  ? keys  q quit")
+        terminal.see(
+            "Enter open  / find  :N go  s sort  n problem  b servers  D diff  ? keys  q quit"
+        )
         terminal.see("── #1  10.77.0.1:41002 → 10.77.0.2:80  packets 1-10 · tcp.stream == 0 ──")
         terminal.see("ESTABLISHED  ◀───────── SYN-ACK seq=0 ack=1 win=65160 ── SYN-RECEIVED")
         for key, expected in (

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from handshake.crafter.decoded import decode
-from handshake.crafter.problems import problems
+from handshake.crafter.decode import decode
 from tests.crafter.making import crafted
 
 
 def found(*args: str) -> list[tuple[str, int]]:
     """Return the codes of what is wrong, and their octets."""
     octets = crafted(args)
-    return [(each.code, each.at) for each in problems(decode(octets, "ip"))]
+    return [(each.code, each.at) for each in decode(octets, "ip").problems]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +64,7 @@ def test_a_right_checksum_is_named_and_is_right() -> None:
     right = decode(octets).right_checksum
     assert right is not None
     mended = octets[:36] + right.to_bytes(2, "big") + octets[38:]
-    assert problems(decode(mended)) == ()
+    assert decode(mended).problems == ()
 
 
 def test_what_an_icmp_error_quotes_is_decoded() -> None:
@@ -76,4 +75,4 @@ def test_what_an_icmp_error_quotes_is_decoded() -> None:
     error = bytes(IP(src="10.0.0.1", dst="192.0.2.1") / ICMP(type=3, code=13) / Raw(quoted))
     decoded = decode(error)
     assert (decoded.via, decoded.ip_at, decoded.at) == (("icmp",), 28, 48)
-    assert [each.code for each in problems(decoded)] == ["checksum-unknown", "cut-options", "cut"]
+    assert [each.code for each in decoded.problems] == ["checksum-unknown", "cut-options", "cut"]

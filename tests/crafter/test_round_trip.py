@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from handshake.crafter.command import arguments, command
-from handshake.crafter.decoded import decode
+from handshake.crafter.decode import decode
 from handshake.crafter.fields import DESTINATION, SOURCE, PacketFields, build
 from handshake.crafter.minimal import minimal
 from handshake.crafter.scapy_code import scapy_code
@@ -28,7 +28,7 @@ def beginning_of(fields: PacketFields, octets: bytes) -> str:
     return "tcp" if fields.bare else "ip"
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(PACKETS)
 def test_decoded_fields_make_the_same_octets(fields: PacketFields) -> None:
     octets = build(fields)
@@ -37,7 +37,7 @@ def test_decoded_fields_make_the_same_octets(fields: PacketFields) -> None:
     assert build(minimal(found.fields)) == octets
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(PACKETS)
 def test_the_command_makes_the_same_octets(fields: PacketFields) -> None:
     octets = build(fields)
@@ -45,7 +45,7 @@ def test_the_command_makes_the_same_octets(fields: PacketFields) -> None:
     assert crafted(arguments(found.fields)) == octets
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(PACKETS)
 def test_the_code_for_scapy_builds_the_same_octets(fields: PacketFields) -> None:
     names: dict[str, Any] = {}
@@ -53,13 +53,13 @@ def test_the_code_for_scapy_builds_the_same_octets(fields: PacketFields) -> None
     assert bytes(names["packet"]) == build(fields)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(OPTIONS, st.integers(0, 0x1FF).map(Flags), st.sampled_from([4, 6]))
 def test_options_by_name_are_the_same_octets(raw: bytes, flags: Flags, version: int) -> None:
     assert TcpOptions.of(raw, flags, version).octets(flags, version) == raw
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.binary(max_size=120), st.sampled_from([None, "ethernet", "cooked", "ip", "tcp"]))
 def test_any_octets_are_decoded_or_refused_in_a_line(octets: bytes, beginning: str | None) -> None:
     try:

@@ -273,7 +273,12 @@ def test_the_sentences_of_problems_are_those_that_the_source_names() -> None:
         for function, call in calls("_word")
         for code in possible(call.args[0], function)
     }
-    assert named | words == set(messages.table("problems"))
+    sent = {
+        f"sent.{code}"
+        for function, call in calls("_sent")
+        for code in possible(call.args[0], function)
+    }
+    assert named | words | sent == set(messages.table("problems"))
 
 
 def test_evidence_fits_on_the_line_of_its_label() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -16,7 +17,9 @@ from handshake.diagnosis import Others
 from handshake.packet.decode import Decoder
 from handshake.survey.flow_table import FlowTable
 from handshake.tracker import PairTracker
+from handshake.units import ACK_BIT, NS_PER_SECOND, RST_BIT, SYN_BIT
 from tests.survey.engines import by_survey, by_tracker
+from tests.survey.talk import Talk
 from tests.survey.test_runs import kinds
 from tests.survey.test_same import MISHAPS, save
 
@@ -49,7 +52,8 @@ def test_each_kind_is_tracked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def with_others(path: Path, *, columns_from: int) -> list[Record]:
     flows = FlowTable(Decoder(), others=Others(), columns_from=columns_from)
-    return [record for record, _ in flows.records(read(path))]
+    found = [record for record, _ in flows.records(read(path))]
+    return sorted(found, key=lambda each: each.stream)
 
 
 @pytest.mark.parametrize("kind", FAILING)
@@ -75,3 +79,35 @@ def test_whatever_happens_to_attempts(dice: Random, mishaps: list[Any], snap: in
     with TemporaryDirectory() as directory:
         path = save(Path(directory) / "made.pcap", frames, snap)
         assert by_survey(path) == by_tracker(path)
+
+
+WAITS = (0.02, 0.5, 1, 1, 1, 2, 2, 3, 4, 4.999, 5, 6, 12, 59, 60, 61)
+"""Seconds until a SYN is sent again, around those that a rule asks for."""
+
+
+def asked_again(dice: Random, port: int, at: int) -> Talk:
+    talk = Talk(dice, port=port, at=at, six=dice.random() < 0.2, stamped=dice.random() < 0.5)
+    client = talk.sides[0]
+    client.scale = dice.choice((None, 7))
+    for _ in range(dice.randrange(1, 10)):
+        client.clock = (client.clock + dice.choice((0, 1000))) & 0xFFFFFFFF
+        client.ttl -= dice.random() < 0.05
+        client.isn += dice.random() < 0.05
+        stamps = struct.pack("!BBII", 8, 10, client.clock, 0) + b"\1\1" if talk.stamped else b""
+        talk.send(0, 0, SYN_BIT, options=b"\x02\x04\x05\xb4" + stamps)
+        talk.at += round(dice.choice(WAITS) * NS_PER_SECOND)
+    if dice.random() < 0.1:
+        talk.send(1, 0, RST_BIT | ACK_BIT, ack=client.isn + 1, options=b"")
+    return talk
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_syns_that_were_sent_again(tmp_path: Path, seed: int) -> None:
+    dice, whole = Random(seed), Talk(Random(seed))
+    for port in range(1, 150):
+        at = 1_700_000_000 * NS_PER_SECOND + dice.randrange(100 * NS_PER_SECOND)
+        whole.frames += asked_again(dice, port, at).frames
+    whole.frames.sort()
+    path = whole.save(tmp_path / "made.pcap")
+    assert by_survey(path) == by_tracker(path)
+    assert with_others(path, columns_from=0) == with_others(path, columns_from=1 << 40)

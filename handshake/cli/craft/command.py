@@ -56,6 +56,8 @@ def craft(
     cut: opt.Cut = None,
     trailer: opt.Trailer = None,
     form: opt.Form = None,
+    send: opt.Send = False,
+    timeout: opt.Wait = 2.0,
     write: opt.Write = None,
     as_json: opt.AsJson = False,
     plain: opt.Plain = False,
@@ -76,7 +78,14 @@ def craft(
     if target is not None and destination is not None:
         raise UsageError("craft.twice", value=target, other=destination)
     number = values.given_number
-    ends = values.ends(source, source_port, target or destination)
+    if send:
+        from handshake.cli.craft.send import destination as looked_up
+
+        # A name is looked up only to be sent to.
+        remote: str | None = str(looked_up(target or destination))
+    else:
+        remote = target or destination
+    ends = values.ends(source, source_port, remote)
     bits = values.flags(flags)
     if ecn:
         bits |= ECN if Flags.ACK not in bits else Flags.ECE
@@ -120,6 +129,13 @@ def craft(
         cut=values.number(cut, "--cut", 0xFFFF),
         trailer=values.hexadecimal(trailer, "--trailer"),
     )
+    if send:
+        from handshake.cli.craft.send import send as send_packet
+
+        output.check_send()
+        port = source_port is not None or values.has_port(source)
+        given = {"own_source": source is not None, "own_port": port, "own_seq": seq is not None}
+        raise typer.Exit(send_packet(fields, output, timeout, **given))
     raise typer.Exit(output.show(fields))
 
 

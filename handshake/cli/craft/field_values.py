@@ -5,36 +5,20 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from handshake.cli.probe.values import cookie, digits, flags, octets
-from handshake.crafter.fields import DESTINATION, LIMITS, SOURCE
+from handshake.crafter.endpoints import NUMBER, endpoint, ends, number
+from handshake.crafter.fields import LIMITS
 from handshake.errors import UsageError, system_error
-from handshake.tcp import Endpoint
-from handshake.tcp.address import ip_address
 from handshake.tcp.checksum import Checksum
 from handshake.tcp.options import MAX_OCTETS
 
-if TYPE_CHECKING:
-    from handshake.packet.checksum import Address
+__all__ = ["cookie", "ends", "flags", "number", "octets"]
 
-__all__ = ["cookie", "flags", "octets"]
-
-_NUMBER: Final = re.compile(r"0[xX][0-9a-fA-F]{1,16}|[0-9]{1,20}")
-_BRACKETED: Final = re.compile(r"\[([^\]]*)\](?::(.*))?")
 _OPTION: Final = re.compile(r"([0-9]{1,6})(?:/([0-9]{1,6}))?:?(.*)")
 _IP_FLAGS: Final = {"DF": 2, "MF": 1, "RESERVED": 4, "EVIL": 4, "NONE": 0}
 _WHOLE: Final = 0xFFFFFFFF
-_LAST_PORT: Final = 0xFFFF
-
-
-def number(text: str | None, option: str, most: int) -> int | None:
-    """Return the number in a word, decimal or hexadecimal; None without a word."""
-    if text is None:
-        return None
-    if not _NUMBER.fullmatch(text) or (found := int(text, 0 if "x" in text.lower() else 10)) > most:
-        raise UsageError("craft.number", option=option, value=text, most=most)
-    return found
 
 
 def given_number(text: str | None, option: str, field: str, default: int) -> int:
@@ -50,7 +34,7 @@ def checksum(text: str, option: str, *, partial: bool) -> int | Checksum:
         kinds[Checksum.PARTIAL.value] = Checksum.PARTIAL
     if text in kinds:
         return kinds[text]
-    if not _NUMBER.fullmatch(text):
+    if not NUMBER.fullmatch(text):
         raise UsageError("craft.checksum", option=option, value=text, partial=partial)
     return given_number(text, option, "checksum", 0)
 
@@ -89,6 +73,11 @@ def ip_flags(text: str | None, default: int) -> int:
     return found
 
 
+def has_port(source: str | None) -> bool:
+    """Whether `--source` names a port, too."""
+    return source is not None and endpoint(source, "--source")[1] is not None
+
+
 def option(text: str) -> bytes:
     """Return the octets of `KIND:HEX`, or of `KIND/LENGTH:HEX` with a length that may lie."""
     found = _OPTION.fullmatch(text)
@@ -120,42 +109,8 @@ def sack_blocks(text: str | None) -> tuple[bytes, ...]:
     blocks = []
     for block in text.split(","):
         first, dash, end = block.partition("-")
-        if not dash or not (_NUMBER.fullmatch(first) and _NUMBER.fullmatch(end)):
+        if not dash or not (NUMBER.fullmatch(first) and NUMBER.fullmatch(end)):
             raise UsageError("craft.sack-blocks", text=text)
         edges = [number(each, "--sack-blocks", _WHOLE) or 0 for each in (first, end)]
         blocks.append((Seq(edges[0]), Seq(edges[1])))
     return (sack(blocks),)
-
-
-def ends(
-    source: str | None, port: str | None, destination: str | None
-) -> tuple[Endpoint, Endpoint]:
-    """Return both ends; what is not given is an address for documentation."""
-    ours = None if source is None else endpoint(source, "--source")
-    theirs = None if destination is None else endpoint(destination, "TARGET")
-    version = next((each[0].version for each in (theirs, ours) if each is not None), 4)
-    local, remote = (
-        default if each is None else Endpoint(each[0], default.port if each[1] is None else each[1])
-        for each, default in ((ours, SOURCE[version]), (theirs, DESTINATION[version]))
-    )
-    if port is not None:
-        local = Endpoint(local.address, number(port, "--source-port", _LAST_PORT) or 0)
-    return local, remote
-
-
-def endpoint(text: str, option: str) -> tuple[Address, int | None]:
-    """Return the address and port of `192.0.2.1:80` or `[2001:db8::1]:80`; the port may lack."""
-    found = _BRACKETED.fullmatch(text)
-    if found is not None:
-        host, port = found[1], found[2]
-    elif text.count(":") == 1:
-        host, _, port = text.partition(":")
-    else:
-        host, port = text, None
-    try:
-        address = ip_address(host)
-    except ValueError:
-        if not host or "[" in text or ":" in host:
-            raise UsageError("craft.endpoint", option=option, value=text) from None
-        raise UsageError("craft.name", option=option, value=text) from None
-    return address, number(port, f"{option} {text}: port", _LAST_PORT)

@@ -242,6 +242,19 @@ Form: TypeAlias = Annotated[
         help="draw, hex (in a pipe), 0x, c, tcpdump or scapy.",
     ),
 ]
+Send: TypeAlias = Annotated[
+    bool, _output("--send", help="Send exactly this once; show what comes back. Needs root.")
+]
+Wait: TypeAlias = Annotated[
+    float,
+    _output(
+        "--timeout",
+        metavar="SECONDS",
+        min=0.001,
+        hidden=True,
+        help="With --send: how long to wait for an answer.",
+    ),
+]
 Write: TypeAlias = Annotated[
     str | None,
     _output("-w", "--write", metavar="FILE", help="Write a .pcap or .pcapng; - is stdout."),

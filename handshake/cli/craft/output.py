@@ -46,6 +46,11 @@ class CraftOutput:
         if len(chosen) > 1:
             raise UsageError("exclusive", options=chosen)
 
+    def check_send(self) -> None:
+        """Raise UsageError for a form that what comes back cannot have."""
+        if self.form is not None and self.form != DRAW:
+            raise UsageError("exclusive", options=["--send", f"--format {self.form}"])
+
     def show(self, fields: PacketFields) -> int:
         """Show the packet that these fields make; return the exit code."""
         from handshake.crafter.fields import build
@@ -103,6 +108,6 @@ class CraftOutput:
 
 def _again(fields: PacketFields, octets: bytes) -> Decoded:
     """Return the packet taken apart, as a receiver does."""
-    from handshake.crafter.decoded import decode
+    from handshake.crafter.decode import decode
 
     return decode(octets, "tcp" if fields.bare else "ip")

@@ -152,7 +152,7 @@ class ProbeScreen:
     def _follow(self, probe: Probe, steps: list[Step]) -> None:
         """Append each step to `steps` as it passes, and show it where it can be seen."""
         if self._output.verbose:
-            self._explain(probe, steps)
+            self.explain(probe, steps)
         elif self._is_live:
             from handshake.cli.probe.live import LiveLadder
 
@@ -177,7 +177,7 @@ class ProbeScreen:
             self._output.language,
         )
 
-    def _explain(self, probe: Probe, steps: list[Step]) -> None:
+    def explain(self, probe: Probe, steps: list[Step]) -> None:
         """Show the header of each step as it passes, and what both sockets know."""
         from handshake.view.hexdump import HexDump
         from handshake.view.notation import Numbers

@@ -30,19 +30,6 @@ _LONGEST: Final = 86_400.0
 _ESCAPE: Final = re.compile(rb"\\(x[0-9A-Fa-f]{2}|.|$)", re.DOTALL)
 _ESCAPES: Final = {b"r": b"\r", b"n": b"\n", b"t": b"\t", b"0": b"\0", b"\\": b"\\"}
 
-_LETTERS: Final = {
-    "F": "FIN",
-    "S": "SYN",
-    "R": "RST",
-    "P": "PSH",
-    "A": "ACK",
-    "U": "URG",
-    "E": "ECE",
-    "C": "CWR",
-    "W": "CWR",
-}
-"""The control bits by their letters in tcpdump, nmap and hping3."""
-
 
 def octets(text: str | None, option: str) -> bytes:
     r"""Return the octets of a text with the escape sequences \r, \n, \t, \0, \xHH and \\."""
@@ -81,22 +68,11 @@ def options(words: list[str] | None) -> tuple[tuple[int, bytes], ...]:
 
 
 def flags(text: str | None) -> Flags:
-    """Return the control bits of `SYN,ECE`, `syn+ece`, `SYN-ECE`, `SE` or `none`."""
+    """Return the control bits in a word: SYN alone without one."""
     from handshake.tcp import Flags
+    from handshake.tcp.flag_text import flags_of
 
-    found = Flags(0)
-    if text is None:
-        return Flags.SYN
-    if text.lower() == "none":
-        return found
-    names = re.split(r"[,+-]", text.upper())
-    if text and len(names) == 1 and names[0] not in Flags.__members__:
-        names = [_LETTERS.get(letter, letter) for letter in names[0]]
-    for name in names:
-        if name not in Flags.__members__:
-            raise UsageError("probe.flags", text=text)
-        found |= Flags[name]
-    return found
+    return Flags.SYN if text is None else flags_of(text)
 
 
 def cookie(text: str | None) -> bytes | None:

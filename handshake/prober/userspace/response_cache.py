@@ -135,6 +135,8 @@ class ResponseCache:
 
     def packet(self, segment: Segment) -> bytes:
         """Return the packet of any segment of such an endpoint."""
+        if segment is self.options.first:
+            return self.options.packet
         return self.templates.packet(segment, self.options.ttl, self.options.tos)
 
     def after(self, cached: CachedResponse, key: ResponseKey) -> CachedResponse | None:

@@ -41,20 +41,25 @@ Key = TypeVar("Key", bound="Hashable")
 class _Group:
     """Connections that have an address in common."""
 
-    outcomes: Counter[str] = field(default_factory=Counter)
+    outcomes: dict[str, int] = field(default_factory=dict)
+    failures: int = 0
+    """How many failed, in any way."""
+
     ports: set[int] = field(default_factory=set)
     """Ports where a connection failed: no more than make a scan."""
 
-    names: set[str] = field(default_factory=set)
+    names: set[str | int] = field(default_factory=set)
     """The other ends of those that failed."""
 
     frame: int | None = None
     """The first frame of its first failure."""
 
-    def count(self, record: Record, name: str) -> None:
+    def count(self, record: Record, name: str | int) -> None:
         """Take one connection into account; `name` is the end in which the group differs."""
-        self.outcomes[record.outcome] += 1
-        if record.outcome in _FAILED:
+        outcome, known = record.outcome, self.outcomes
+        known[outcome] = known.get(outcome, 0) + 1
+        if outcome in _FAILED:
+            self.failures += 1
             if len(self.ports) < SCAN:
                 self.ports.add(record.server.port)
             if len(self.names) < NAMES:
@@ -65,15 +70,16 @@ class _Group:
     @property
     def total(self) -> int:
         """How many connections there were."""
-        return self.outcomes.total()
+        return sum(self.outcomes.values())
 
-    def failed(self, kinds: frozenset[str] = _FAILED) -> int:
-        """Return how many ended in one of these ways."""
-        return sum(self.outcomes[kind] for kind in kinds)
+    @property
+    def hanging(self) -> int:
+        """How many were not completed, nor refused."""
+        return sum(self.outcomes.get(kind, 0) for kind in _HANGING)
 
     def values(self) -> dict[str, object]:
         """Return the values of the group for a sentence."""
-        counts = {kind: self.outcomes[kind] for kind in _COUNTED if self.outcomes[kind]}
+        counts = {kind: self.outcomes[kind] for kind in _COUNTED if kind in self.outcomes}
         return {
             "total": self.total,
             "names": len(self.names),
@@ -100,7 +106,7 @@ class _Groups(Generic[Key]):
         return group
 
     def _make_room(self) -> None:
-        ranked = sorted(self._groups.items(), key=lambda item: item[1].failed(), reverse=True)
+        ranked = sorted(self._groups.items(), key=lambda item: item[1].failures, reverse=True)
         self._groups = dict(ranked[: TRACKED // 2])
 
     def items(self) -> Iterator[tuple[Key, _Group]]:
@@ -137,7 +143,7 @@ class CaptureFindings:
         if record.outcome not in _COUNTED:
             return
         client, server = record.client, record.server
-        self._pairs[client.address, server.address].count(record, str(server.port))
+        self._pairs[client.address, server.address].count(record, server.port)
         self._clients[client.address, server.port].count(record, server.address)
         self._services[server.address, server.port].count(record, client.address)
         self._ttl(record)
@@ -165,22 +171,22 @@ class CaptureFindings:
 
     def _scans(self) -> Iterator[Finding]:
         for (client, server), group in self._pairs.items():
-            if len(group.ports) >= SCAN and 2 * group.failed() > group.total:
+            if len(group.ports) >= SCAN and 2 * group.failures > group.total:
                 values = {"client": client, "server": server, **group.values()}
                 yield Finding("port-scan", group.frame, values)
         for (client, port), group in self._clients.items():
-            if len(group.names) >= SCAN and 2 * group.failed() > group.total:
+            if len(group.names) >= SCAN and 2 * group.failures > group.total:
                 values = {"client": client, "port": port, **group.values()}
                 yield Finding("host-scan", group.frame, values)
 
     def _floods(self) -> Iterator[Finding]:
         for (server, port), group in self._services.items():
-            hanging = group.failed(_HANGING)
+            hanging = group.hanging
             if hanging < FLOOD or 2 * hanging < group.total:
                 continue
             variant = "many" if len(group.names) > 1 else "one"
             values = {"server": server, "port": port, "hanging": hanging, **group.values()}
-            values["client"] = min(group.names)
+            values["client"] = min(map(str, group.names))
             yield Finding("syn-flood", group.frame, values, variant)
 
     def _other_ttls(self) -> Iterator[Finding]:

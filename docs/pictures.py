@@ -1,0 +1,162 @@
+"""Draws the README's pictures: `python docs/pictures.py [NAME...]` writes docs/NAME.svg.
+
+The picture of `probe` is that of a real connection on loopback, which needs root; without it, that
+picture is left as it is.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import sys
+from html import escape, unescape
+from io import StringIO
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console, Group, RenderableType
+from rich.terminal_theme import SVG_EXPORT_THEME
+
+import handshake
+from handshake.cli.browse import ListBrowser
+from handshake.cli.listing import Listing, title
+from handshake.cli.player import Player
+from handshake.cli.step_reader import StepReader
+from handshake.errors import LocalError
+from handshake.prober.run import Probe, probes
+from handshake.prober.target import targets
+from handshake.view.glyphs import UNICODE
+from handshake.view.probe import ProbeView
+from handshake.view.theme import THEME
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HERE: Final = Path(__file__).resolve().parent
+CAPTURES: Final = HERE.parent / "captures"
+STEP, CHOSEN = 3, 8
+
+# Rich's own template links a font on the web; a picture in a README must not need it.
+TEMPLATE: Final = """\
+<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
+<style>
+.{unique_id}-matrix {{ font-family: DejaVu Sans Mono, Menlo, Consolas, monospace;
+  font-size: {char_height}px; line-height: {line_height}px; }}
+.{unique_id}-title {{ font-size: 18px; font-weight: bold; font-family: sans-serif; }}
+{styles}
+</style>
+<defs><clipPath id="{unique_id}-clip-terminal">
+<rect x="0" y="0" width="{terminal_width}" height="{terminal_height}" />
+</clipPath>{lines}</defs>
+{chrome}
+<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
+{backgrounds}
+<g class="{unique_id}-matrix">{matrix}</g>
+</g>
+</svg>
+"""
+
+TEXT: Final = re.compile(
+    r'<text class="(\S+)" x="([\d.]+)" (y="[\d.]+" )textLength="[^"]*" ([^>]*)>([^<]*)</text>'
+)
+CELL: Final = 12.2
+"""The width of a character in rich's pictures."""
+
+
+def drawn(name: str, shown: RenderableType, width: int, height: int | None = None) -> str:
+    """Return what a terminal of this size shows as a picture."""
+    console = Console(
+        record=True,
+        width=width,
+        height=height,
+        theme=THEME,
+        file=StringIO(),
+        force_terminal=True,
+        color_system="truecolor",
+        legacy_windows=False,
+        _environ={},
+    )
+    console.print(shown)
+    picture = console.export_svg(
+        title=name, theme=SVG_EXPORT_THEME, code_format=TEMPLATE, unique_id="handshake"
+    )
+    return TEXT.sub(_each_word, picture)
+
+
+def _each_word(found: re.Match[str]) -> str:
+    """Place each word by itself: not every program keeps the spaces of a text."""
+    style, x, y, more, text = found.groups()
+    return "".join(
+        f'<text class="{style}" x="{float(x) + word.start() * CELL:.1f}" '
+        f'textLength="{len(word[0]) * CELL:.1f}" {y}{more}>{escape(word[0])}</text>'
+        for word in re.finditer(r"\S+", unescape(text))
+    )
+
+
+def replay() -> str:
+    """Return one step of a replay."""
+    path = CAPTURES / "lost-syn-ack.pcap"
+    source = handshake.records(path)
+    (record,) = source
+    reader = StepReader(source, UNICODE.language)
+    log = reader.open(record)
+    while not log.ended:
+        reader.wait()
+    player = Player(str(path.name), [], None, UNICODE, growing=log)
+    player.advance()
+    for _ in range(STEP):
+        player.press("right")
+    return drawn(f"handshake replay {path.name}", player.draw(120, 34), 120, 34)
+
+
+def connections() -> str:
+    """Return the list of connections, one of them chosen."""
+    path = CAPTURES / "mixed.pcap"
+    source = handshake.records(path)
+    found = list(source)
+    heading = title(found, [path.name], UNICODE)
+    browser = ListBrowser(source, Listing(found), heading, UNICODE)
+    browser.draw(120, 36)
+    for _ in range(CHOSEN):
+        browser.press("down")
+    browser.draw(120, 36)
+    while browser.pause is not None:
+        browser.advance()
+        browser.draw(120, 36)
+    return drawn(f"handshake list {path.name}", browser.draw(120, 36), 120, 36)
+
+
+def probe() -> str:
+    """Return what a probe of a listener on loopback shows."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        Thread(target=lambda: server.accept()[0].recv(1), daemon=True).start()
+        port = server.getsockname()[1]
+        (target,) = targets([f"127.0.0.1:{port}"])
+        (each,) = probes(target)
+        assert isinstance(each, Probe)
+        steps = list(each)
+        lines = ProbeView(each.result, steps).lines(100)
+    return drawn(f"sudo handshake probe 127.0.0.1:{port}", Group(*lines), 100)
+
+
+PICTURES: Final[dict[str, Callable[[], str]]] = {
+    "replay": replay,
+    "list": connections,
+    "probe": probe,
+}
+
+
+def main(names: list[str]) -> None:
+    """Write the pictures of these names; without names, all."""
+    for name in names or PICTURES:
+        try:
+            picture = PICTURES[name]()
+        except LocalError as error:
+            sys.stderr.write(f"docs/{name}.svg stays as it is: {error}\n")
+            continue
+        (HERE / f"{name}.svg").write_text(picture, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
