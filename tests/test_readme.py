@@ -60,6 +60,7 @@ def test_the_pictures_are_what_the_code_draws(name: str) -> None:
         ["replay", "captures/refused.pcap"],
         ["list", "captures/mixed.pcap", "--summary"],
         ["decode", "captures/checksum-offload.pcap", "--frame", "1"],
+        ["serve", "--list"],
     ],
 )
 def test_the_output_in_the_readme(
@@ -79,9 +80,10 @@ def test_the_output_in_the_readme(
 
 
 def examples() -> list[str]:
-    """Return the commands of the README, as they are typed."""
+    """Return the commands of the README, as they are typed; of a pipeline the first."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    return re.findall(r"^    \$ ((?:sudo )?handshake .*?)(?: {2,}#.*)?$", text, re.MULTILINE)
+    found = re.findall(r"^    \$ ((?:sudo )?handshake .*?)(?: {2,}#.*)?$", text, re.MULTILINE)
+    return [each.partition(" | ")[0] for each in found]
 
 
 def test_the_commands_of_the_readme_are_valid() -> None:

@@ -69,7 +69,8 @@ EXAMPLES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("handshake list captures/mixed.pcap --csv", "For a spreadsheet; also --json, --zeek."),
     ),
     "watch": (
-        ("sudo handshake watch", "A live table of all handshakes; Enter follows one."),
+        ("sudo handshake watch", "A line for each handshake as it completes or fails."),
+        ("sudo handshake watch -w - | handshake list -", "A live table; Enter opens one."),
         ("sudo handshake watch -i eth0 'port 443' --problems", "What does not go well with TLS?"),
         ("sudo handshake watch --json > today.json", "A record a connection, for a program."),
         ("handshake watch -r -", "What arrives: ssh host tcpdump -U -w - tcp | ..."),

@@ -136,9 +136,8 @@ def watch(
 ) -> None:
     """Show handshakes on this machine as they complete or fail.
 
-    On a terminal a live table: Enter follows a connection segment by segment. In a pipe a line a
-    handshake; with --json the record of each connection once it is over, as list prints it. Packets
-    that the kernel had no room for are counted. Needs CAP_NET_RAW, except with -r.
+    A line a handshake; with --json the record of each connection once it is over, as list prints it.
+    Packets that the kernel had no room for are counted. Needs CAP_NET_RAW, except with -r.
     """
     from handshake.cli import privileges
     from handshake.linux.capture_filter import compiled

@@ -166,10 +166,13 @@ def watched(
         _Op(_LOAD_BYTE, _NET + 40),
         _Op(_IF_GREATER, 4, yes="drop", no="take"),  # 1 to 4 are the errors
         "extended",
-        _Op(_IF_EQUAL, 0, yes="take"),
+        _Op(_IF_EQUAL, 0, yes="options"),
         _Op(_IF_EQUAL, 43, yes="take"),
         _Op(_IF_EQUAL, 44, yes="take"),
         _Op(_IF_EQUAL, 60, yes="take", no="drop"),
+        "options",
+        _Op(_LOAD_BYTE, _NET + 40),
+        _Op(_IF_EQUAL, 58, yes="drop", no="take"),  # multicast listener reports
         "tcp",
         *(op for at, each in enumerate(ports) for op in _either_port(each, f"port-{at}")),
         _Op(_GOTO, yes="take"),
