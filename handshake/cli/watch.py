@@ -136,8 +136,8 @@ def watch(
 ) -> None:
     """Show handshakes on this machine as they complete or fail.
 
-    A line a handshake; with --json the record of each connection once it is over, as list prints it.
-    Packets that the kernel had no room for are counted. Needs CAP_NET_RAW, except with -r.
+    Prints a line a handshake, or with --json the record of each connection once it is over, as list
+    does. Packets that the kernel had no room for are counted. Needs CAP_NET_RAW, except with -r.
     """
     from handshake.cli import privileges
     from handshake.linux.capture_filter import compiled
