@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -12,7 +13,7 @@ from handshake.cli.browse import ListBrowser
 from handshake.cli.listing import Listing
 from handshake.cli.with_help import WithHelp
 from handshake.survey import records
-from handshake.view.glyphs import UNICODE
+from handshake.view.glyphs import ASCII, UNICODE
 from tests.survey.made import CAPTURES
 
 if TYPE_CHECKING:
@@ -21,16 +22,20 @@ if TYPE_CHECKING:
     from rich.console import Group
     from rich.text import Text
 
+    from handshake.view.glyphs import Glyphs
+
 MIXED = CAPTURES / "mixed.pcap"
 
 
 class Driven:
     """A list that keys are pressed on, and its screen."""
 
-    def __init__(self, *keys: str, size: tuple[int, int] = (100, 30)) -> None:
+    def __init__(
+        self, *keys: str, size: tuple[int, int] = (100, 30), signs: Glyphs = UNICODE
+    ) -> None:
         source = records(MIXED)
         self.listing = Listing(list(source))
-        self.browser = ListBrowser(source, self.listing, "list", UNICODE)
+        self.browser = ListBrowser(source, self.listing, "list", signs)
         self.view = WithHelp(self.browser)
         self.size = size
         self.screen()
@@ -232,9 +237,13 @@ SCREENS = {
 }
 
 
+KOREAN = replace(ASCII, language="ko")
+
+
+@pytest.mark.parametrize("signs", [UNICODE, KOREAN], ids=["en", "ko-ascii"])
 @pytest.mark.parametrize("name", SCREENS)
-def test_no_screen_is_wider_or_higher_than_the_terminal(name: str) -> None:
-    driven = Driven(*SCREENS[name])
+def test_no_screen_is_wider_or_higher_than_the_terminal(name: str, signs: Glyphs) -> None:
+    driven = Driven(*SCREENS[name], signs=signs)
     driven.wait()
     for width in range(40, 201):
         for height in (10, 24, 40)[: 3 if width % 20 == 0 else 1]:
