@@ -121,8 +121,9 @@ def test_the_same_target_many_times_at_once(tmp_path: Path) -> None:
     }
     ports = [each.segment.source.port for each in seen(path) if str(each.segment.flags) == "SYN"]
     assert len(ports) == 400
-    # Not one for each call: 16 were under way, 128 rest, and a few wait their turn.
-    assert 128 < len(set(ports)) <= 180
+    # Not one for each call: 16 were under way, 128 rest, and more wait their turn the less the
+    # connections end in the order in which they began (only a few of the pool are looked at).
+    assert 128 < len(set(ports)) <= 200
     # A port rests until 128 others have ended: up to 15 of them may have begun before it.
     last: dict[int, int] = {}
     for place, port in enumerate(ports):
