@@ -39,6 +39,9 @@ MORE: Final = {
 # The kernel writes data that waited for connect() once its program runs again.
 UNREAD: Final = {("fast-open", "first"): {"ss client"}}
 
+# Two timers expire together, and their segments cross: either may arrive first.
+CROSSING: Final = {"answer.syn-again-arrives": {"ss client"}}
+
 NO_RIGHT: Final = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all"]
 A_USER: Final = [
     *("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"),
@@ -64,7 +67,9 @@ def test_the_kernel_does_what_the_lesson_shows(lesson: Lesson) -> None:
             differs = {
                 item: (said, sent)
                 for item, said, sent in found.differences(scene, scenes)
-                if item != "time" and item not in UNREAD.get(place, ())
+                if item != "time"
+                and item not in UNREAD.get(place, ())
+                and item not in CROSSING.get(scene.name, ())
             }
             assert differs == {}, scene.name
             event = found.find(scene)

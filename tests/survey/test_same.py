@@ -82,10 +82,11 @@ def change(dice: Random, frames: Frames) -> None:
 
 
 def connect_again(dice: Random, frames: Frames) -> None:
-    """Use two ports again, from another number."""
+    """Use two ports again, from a number that the time gives, as hosts do (RFC 9293 3.4.1)."""
     time, syn = dice.choice([each for each in frames if each[1][47] == 2] or frames)
     later = time + dice.choice((1, 10, 200)) * NS_PER_SECOND
-    frames.append((later, syn[:38] + bytes((syn[38] ^ 0x40,)) + syn[39:]))
+    number = (later // 4096 % 2**32).to_bytes(4, "big")
+    frames.append((later, syn[:38] + number + syn[42:]))
 
 
 MISHAPS = (lose, repeat, overtake, pause, change, connect_again)
