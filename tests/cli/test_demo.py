@@ -45,7 +45,7 @@ def test_a_pipe_gets_the_whole_lesson_as_text() -> None:
     titles = [line.partition("step ")[2] for line in found.stdout.splitlines() if "step " in line]
     assert titles == [
         "1/9 · socket() makes an empty block",
-        "2/9 · listen() waits for any caller",
+        "2/9 · listen() makes the socket ready for any client",
         "3/9 · connect() writes down the peer",
         "4/9 · SYN leaves the client",
         "5/9 · SYN arrives at the server",
@@ -85,7 +85,8 @@ def test_one_step_as_text_in_ascii() -> None:
         " again, too, and both may send.",
         " Each side learned the other's number, window and options from the headers that",
         " it received; the client knew the server's address and port from its program.",
-        " Buffers, timers and state are each side's own affair: no header tells of them.",
+        " Buffers, timers and state are each side's own affair: of the buffers a header",
+        " tells only the window, which is how much this side can take now.",
     ]
 
 
