@@ -8,6 +8,7 @@ from handshake.packet.decode import Decoder
 from handshake.packet.scapy_codec import frame
 from handshake.packet.scapy_session import PacketSession
 from handshake.tcp import Observed
+from handshake.tcp.copy import changed
 from handshake.tracker import Tracker
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class HandshakeSession(PacketSession):
     def __init__(
         self, callback: Callable[[Step], object] | None = None, tracker: Tracker | None = None
     ) -> None:
-        super().__init__()
+        super().__init__(self._explain)
         self._callback = callback
         self._follower = _Follower(tracker)
 
@@ -48,8 +49,7 @@ class HandshakeSession(PacketSession):
         """What follows the connections."""
         return self._follower.tracker
 
-    def take(self, packet: Any) -> None:
-        """Explain a packet, if it holds a segment."""
+    def _explain(self, packet: Any) -> None:
         step = self._follower.step(packet)
         if step is not None and self._callback is not None:
             self._callback(step)
@@ -70,8 +70,7 @@ class _Follower:
         if isinstance(found, Observed):
             if self.tracker.drop_copy(found):
                 return None
-            found.origin = packet  # type: ignore[misc]
-            return self.tracker.feed(found)
+            return self.tracker.feed(changed(found, origin=packet))
         if found is not None:
             self.tracker.quoted(found)
         return None
