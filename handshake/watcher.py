@@ -1,6 +1,8 @@
 """Watches live traffic: handshakes as they complete or fail, and connections once they are over.
 
-The records are those of `survey`: whatever is seen live, `list` finds in the capture of it.
+The records are those of `survey`: whatever is seen live, `list` finds in the capture of it. Only a
+diagnosis may know less, as what comes later is not known yet; and what has been over for a second
+does not go on, even with the same numbers.
 """
 
 from __future__ import annotations

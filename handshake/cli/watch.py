@@ -6,6 +6,7 @@ import json
 import math
 import os
 import sys
+from collections import deque
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
@@ -20,8 +21,12 @@ from handshake.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rich.console import Console
+
     from handshake.capture.pcapng_writer import PcapngWriter
     from handshake.packet.frame import Frame
+    from handshake.record import Record
+    from handshake.view.glyphs import Glyphs
     from handshake.view.record_lines import RecordLines
     from handshake.watcher import FrameSource, LiveWatch, News, PipeSource
 
@@ -37,6 +42,9 @@ _OFTEN = 0.1
 """Seconds to wait for packets at a time."""
 
 _LEAST_BUFFER = 2 << 20
+
+_REMEMBERED = 500
+"""Rows on a terminal that the columns of the next ones suit, too."""
 
 _WHAT = "What to watch"
 _WHICH = "Which connections"
@@ -247,10 +255,13 @@ def _shows(selection: Selection, style: _WatchStyle) -> Callable[[News], int]:
         return lambda news: len(news.handshakes)
     if style.as_json:
         return partial(_print_json, selection)
-    from handshake.cli.console import glyphs
+    from handshake.cli.console import console, glyphs
     from handshake.view.record_lines import RecordLines
 
-    lines = RecordLines(glyphs=glyphs(ascii_only=style.ascii_only))
+    signs = glyphs(ascii_only=style.ascii_only, language=style.language)
+    if sys.stdout.isatty() and not style.plain:
+        return partial(_print_rows, selection, _Rows(console(), signs))
+    lines = RecordLines(glyphs=signs)
     sys.stdout.write(f"{lines.heading()}\n")
     sys.stdout.flush()
     return partial(_print_lines, selection, lines)
@@ -267,6 +278,36 @@ def _print_lines(selection: Selection, lines: RecordLines, news: News) -> int:
     """Print a line for each handshake."""
     found = [lines.row(each) for each in news.handshakes if selection.has(each)]
     _print(found)
+    return len(found)
+
+
+class _Rows:
+    """Rows that fit the terminal, with headings wherever their columns have become others."""
+
+    def __init__(self, console: Console, signs: Glyphs) -> None:
+        self._console, self._signs = console, signs
+        self._last: deque[Record] = deque(maxlen=_REMEMBERED)
+        """The columns suit all of these."""
+
+        self._heading = ""
+
+    def show(self, records: list[Record]) -> None:
+        """Print a row for each record."""
+        from handshake.cli.console import show
+        from handshake.view.table import Table
+
+        self._last.extend(records)
+        table = Table(self._last, self._console.width, self._signs)
+        heading = table.heading()
+        changed, self._heading = heading.plain != self._heading, heading.plain
+        show(self._console, [*([heading] if changed else []), *map(table.row, records)])
+
+
+def _print_rows(selection: Selection, rows: _Rows, news: News) -> int:
+    """Print a row for each handshake, as `list` has them on a terminal."""
+    found = [each for each in news.handshakes if selection.has(each)]
+    if found:
+        rows.show(found)
     return len(found)
 
 
