@@ -39,23 +39,25 @@ def explain(
     asked: Flags = Flags.SYN,
     signed: bool = False,
     against: str = "",
+    seen: bool = True,
 ) -> Message:
     """Return why the connection from a source address has its verdict after so many seconds.
 
     `asked` are the control bits of our first segment; `signed` whether our segments were.
     `against` is the code of the note that contradicts the RST that refused it; empty for none.
+    `seen` is whether its segments were: the kernel's are not.
     """
     port, count = remote.port, outcome.syn_sent
     request = int(asked) & _REQUEST == SYN_BIT
     found = None if request else _segment(outcome, asked, port, seconds)
     if found is None and outcome.crossed:
-        found = _crossed(outcome.verdict, port)
+        found = _crossed(outcome, port)
     if found is not None:
         return found
     ack = outcome.ack_status
     match outcome.verdict:
         case Verdict.OPEN:
-            return _open(port, ack, _missing(outcome.data))
+            return _open(port, ack, _missing(outcome.data), seen=seen)
         case Verdict.CLOSED:
             return _refused(against, port)
         case Verdict.FILTERED:
@@ -82,8 +84,9 @@ def _refused(against: str, port: int) -> Message:
 
 
 @lru_cache
-def _open(port: int, ack: AckStatus, missing: Message | str) -> Message:
-    return verdict_message("open", port=port, ack=_accepted(ack), missing=missing)
+def _open(port: int, ack: AckStatus, missing: Message | str, *, seen: bool) -> Message:
+    values = {"port": port, "ack": _accepted(ack), "missing": missing}
+    return verdict_message("open" if seen else "opened", **values)
 
 
 def no_neighbour(neighbour: Address, remote: Address) -> Message:
@@ -157,9 +160,14 @@ def _half_open(ack: AckStatus) -> Message:
     return verdict_message("half-open.unacknowledged")
 
 
-def _crossed(verdict: Verdict, port: int) -> Message | None:
-    """Return why, if the SYNs of both ends crossed."""
-    match verdict:
+def _crossed(outcome: Outcome, port: int) -> Message | None:
+    """Return why, if the peer sent a SYN that is no answer to ours."""
+    split = [each for each in outcome.findings if each.code == "split-handshake"]
+    match outcome.verdict:
+        case Verdict.OPEN if split and split[0].values["first"]:
+            return verdict_message("crossed.split", port=port)
+        case Verdict.OPEN if split:
+            return verdict_message("crossed.split-syn-first", port=port)
         case Verdict.OPEN:
             return verdict_message("crossed.open", port=port)
         case Verdict.CLOSED | Verdict.RESET:

@@ -275,7 +275,7 @@ class KernelConnection:
         assert watch is not None
         watch.answered_again(now)
         if watch.monitor.again:
-            self._notes.add("syn-ack-again")
+            self._notes.add("syn-ack-again", soon=False, syns=self.syn_sent > 1)
         # Our FIN carries an ACK, too: the last chance for the server to accept it.
         if watch.in_vain and not self._closing and now >= watch.until:
             self._end(Verdict.HALF_OPEN, now)
@@ -338,7 +338,7 @@ class KernelConnection:
                 "target": self.target.text,
                 "address": str(self.remote.address),
                 "port": self.remote.port,
-                "reason": explain(outcome, self.local.address, self.remote, duration),
+                "reason": explain(outcome, self.local.address, self.remote, duration, seen=False),
                 "rtt": self._rtt,
                 "rtt_ambiguous": self._rtt_ambiguous,
                 "waited": self._waited,
