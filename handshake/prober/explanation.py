@@ -39,13 +39,11 @@ def explain(
     asked: Flags = Flags.SYN,
     signed: bool = False,
     against: str = "",
-    seen: bool = True,
 ) -> Message:
     """Return why the connection from a source address has its verdict after so many seconds.
 
     `asked` are the control bits of our first segment; `signed` whether our segments were.
     `against` is the code of the note that contradicts the RST that refused it; empty for none.
-    `seen` is whether its segments were: the kernel's are not.
     """
     port, count = remote.port, outcome.syn_sent
     request = int(asked) & _REQUEST == SYN_BIT
@@ -57,7 +55,7 @@ def explain(
     ack = outcome.ack_status
     match outcome.verdict:
         case Verdict.OPEN:
-            return _open(port, ack, _missing(outcome.data), seen=seen)
+            return _open(port, ack, _missing(outcome.data))
         case Verdict.CLOSED:
             return _refused(against, port)
         case Verdict.FILTERED:
@@ -84,9 +82,8 @@ def _refused(against: str, port: int) -> Message:
 
 
 @lru_cache
-def _open(port: int, ack: AckStatus, missing: Message | str, *, seen: bool) -> Message:
-    values = {"port": port, "ack": _accepted(ack), "missing": missing}
-    return verdict_message("open" if seen else "opened", **values)
+def _open(port: int, ack: AckStatus, missing: Message | str) -> Message:
+    return verdict_message("open", port=port, ack=_accepted(ack), missing=missing)
 
 
 def no_neighbour(neighbour: Address, remote: Address) -> Message:
