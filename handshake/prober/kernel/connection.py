@@ -338,7 +338,7 @@ class KernelConnection:
                 "target": self.target.text,
                 "address": str(self.remote.address),
                 "port": self.remote.port,
-                "reason": explain(outcome, self.local.address, self.remote, duration, seen=False),
+                "reason": explain(outcome, self.local.address, self.remote, duration),
                 "rtt": self._rtt,
                 "rtt_ambiguous": self._rtt_ambiguous,
                 "waited": self._waited,
