@@ -14,7 +14,7 @@ from handshake.view.columns import capture
 from handshake.view.diagnosis import diagnosis_lines
 from handshake.view.key_line import key_line
 from handshake.view.ladder import Ladder
-from handshake.view.layout import fit, line, wrap
+from handshake.view.layout import fit, line, paragraph, wrap
 from handshake.view.notation import Numbers
 from handshake.view.replay import ends
 from handshake.view.salient import salient
@@ -45,9 +45,6 @@ _PREVIEW: Final = 9
 
 _FEWEST: Final = 4
 """With fewer rows the selected connection is not shown."""
-
-_NARROWEST: Final = 12
-"""The fewest columns for text: on a narrower screen it is cut off."""
 
 _LADDER: Final = 5
 """The fewest lines for its ladder, before its findings."""
@@ -94,9 +91,6 @@ class Browser:
 
     problem: str = ""
     """What is wrong with what was typed, or cannot be done."""
-
-    notice: str = ""
-    """What was done."""
 
     strip: Strip | None = None
     """The failures along the time."""
@@ -170,9 +164,7 @@ class Browser:
             foot.append(self.strip.draw(width, here, glyphs))
         if self.problem:
             # It says what is wrong and what to write instead: it takes the room it needs.
-            foot += _problem(self.problem, width, "bad")
-        elif self.notice:
-            foot += _problem(self.notice, width, "ok")
+            foot += paragraph(self.problem, width, "bad")
         elif self.prompt is None or not self.prompt.choices:
             foot.append(summary_line(self.totals, width))
         if self.prompt is not None:
@@ -193,11 +185,9 @@ class Browser:
         else:
             # Long addresses get lines of their own, where they are shown in full.
             lines = [rule(where, width, glyphs)]
-            lines += [
-                line((f" {each}", "title")) for each in wrap(name, max(_NARROWEST, width - 2))
-            ]
+            lines += [line((f" {each}", "title")) for each in wrap(name, max(12, width - 2))]
         if self.preview.problem:
-            return [*lines, *_problem(self.preview.problem, width, "warn")]
+            return [*lines, *paragraph(self.preview.problem, width, "warn")]
         found = _findings(record, width, glyphs)
         count = record.client.segments + record.server.segments
         room = max(1, height - len(lines) - min(_LADDER, 1 + count))
@@ -216,16 +206,12 @@ class Browser:
         return [*lines, *found]
 
 
-def _problem(text: str, width: int, style: str) -> list[Text]:
-    return [line((f" {each}", style)) for each in wrap(text, max(_NARROWEST, width - 2))]
-
-
 def _findings(record: Record, width: int, glyphs: Glyphs) -> list[Text]:
     """Return the diagnosis, then the findings, problems first."""
     found = [] if record.diagnosis is None else diagnosis_lines(record.diagnosis, width, glyphs)
     for each in sorted(record.findings, key=lambda each: not is_wrong(each)):
         mark = ("!", "warn") if is_wrong(each) else " "
-        first, *rest = wrap(each.said(glyphs.language), max(_NARROWEST, width - 4))
+        first, *rest = wrap(each.said(glyphs.language), max(12, width - 4))
         found.append(line(" ", mark, f" {first}"))
         found += [line(f"   {more}") for more in rest]
     return found
