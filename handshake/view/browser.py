@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len
@@ -34,14 +35,17 @@ if TYPE_CHECKING:
     from handshake.view.strip import Strip
     from handshake.view.table import Table
 
-_HEAD: Final = 3
-"""Lines above the rows: title, filter and order, headings."""
+_HEAD: Final = 2
+"""Lines above the rows besides filter and order: title, headings."""
 
 _FOOT: Final = 3
 """Lines below all else: a rule, totals, keys."""
 
 _PREVIEW: Final = 9
 """The fewest lines for the selected connection."""
+
+_SPARE: Final = 3
+"""So many lines that rows leave empty are used for it on any screen."""
 
 _FEWEST: Final = 4
 """With fewer rows the selected connection is not shown."""
@@ -101,7 +105,19 @@ class Browser:
     @property
     def heading_line(self) -> int:
         """The line of the headings, from 0."""
-        return _HEAD - 1
+        return self._head - 1
+
+    @property
+    def _head(self) -> int:
+        """Lines above the rows."""
+        return _HEAD + len(self._states)
+
+    @cached_property
+    def _states(self) -> list[str]:
+        """The filter in force and the order, in two lines if it is long."""
+        width = self.table.width
+        found = [self.state] if cell_len(self.state) < width else wrap(self.state, width - 2)
+        return [found[0], *([" ".join(found[1:])] if found[1:] else [])]
 
     def page(self, height: int) -> int:
         """Return how many rows there are on a screen of this height."""
@@ -109,24 +125,25 @@ class Browser:
 
     def row_at(self, y: int, height: int) -> int | None:
         """Return which row stands in a line of the screen, from 0; None if none does."""
-        at, shown = y - _HEAD, self._shown(height)
+        at, shown = y - self._head, self._shown(height)
         return shown[at] if 0 <= at < len(shown) else None
 
     def _room(self, height: int) -> int:
         """Return the lines for rows and preview."""
-        return max(1, height - _HEAD - _FOOT - self._has_strip(height))
+        return max(1, height - self._head - _FOOT - self._has_strip(height))
 
     def _has_strip(self, height: int) -> bool:
-        return self.strip is not None and height >= _HEAD + _FOOT + _PREVIEW + _FEWEST
+        return self.strip is not None and height >= self._head + _FOOT + _PREVIEW + _FEWEST
 
     def _has_preview(self, height: int) -> bool:
-        return self._room(height) >= _PREVIEW + _FEWEST
+        room = self._room(height)
+        return room >= _PREVIEW + _FEWEST or room - len(self.rows) >= _SPARE
 
     def _shown(self, height: int) -> range:
         """Return the indexes of the records whose rows are on the screen."""
         room, count = self._room(height), len(self.rows)
         rows = room
-        if self._has_preview(height):
+        if room >= _PREVIEW + _FEWEST:
             # A tall screen has more room for both.
             rows = max(_FEWEST, min(room - _PREVIEW, room * 2 // 5))
         rows = min(count, rows)
@@ -137,8 +154,8 @@ class Browser:
         """Return the screen: exactly `height` lines as wide as the table."""
         width, glyphs, records = self.table.width, self.table.glyphs, self.rows
         lines = [
-            line((fit(f" {self.title}", width, glyphs.ellipsis), "title")),
-            line(fit(f" {self.state}", width, glyphs.ellipsis)),
+            line((fit(f" {_whole(self.title, width - 1)}", width, glyphs.ellipsis), "title")),
+            *(line(fit(f" {each}", width, glyphs.ellipsis)) for each in self._states),
             self.table.heading(),
             *(
                 self.table.row(records[at], selected=at == self.selected)
@@ -204,6 +221,13 @@ class Browser:
                 rows.append(line((f"{'':10}{more}", "dim")))
             lines += rows
         return [*lines, *found]
+
+
+def _whole(text: str, width: int) -> str:
+    """Return as many of the parts of an enumeration as have room."""
+    while cell_len(text) > width and ", " in text:
+        text = text.rpartition(", ")[0]
+    return text
 
 
 def _findings(record: Record, width: int, glyphs: Glyphs) -> list[Text]:
