@@ -207,9 +207,14 @@ class Browser:
             return [*lines, *paragraph(self.preview.problem, width, "warn")]
         found = _findings(record, width, glyphs)
         count = record.client.segments + record.server.segments
-        room = max(1, height - len(lines) - min(_LADDER, 1 + count))
+        spare = height - len(lines)
+        room = max(1, spare) if spare < _LADDER else max(1, spare - min(_LADDER, 1 + count))
         if len(found) > room:
-            found[room - 1 :] = [line(f"   {glyphs.ellipsis}")]
+            del found[room:]
+            found[-1].truncate(width - 1 - cell_len(glyphs.ellipsis))
+            found[-1].append(f" {glyphs.ellipsis}")
+        if height - len(lines) < _LADDER and found:
+            return [*lines, *found]
         if steps := self.preview.steps:
             room = max(2, height - len(lines) - len(found))
             only = salient(steps, record, room - 1)
