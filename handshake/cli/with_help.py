@@ -27,14 +27,14 @@ class Helpful(Interactive, Protocol):
         ...
 
 
-class Whole(Helpful, Exportable, Protocol):
+class HelpfulView(Helpful, Exportable, Protocol):
     """A view that has help and can be written to a file."""
 
 
 class WithHelp:
     """A view with its help."""
 
-    def __init__(self, view: Whole) -> None:
+    def __init__(self, view: HelpfulView) -> None:
         self._view = view
         self._page: HelpPage | None = None
         self._first = 0
