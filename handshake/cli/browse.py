@@ -199,7 +199,7 @@ class ListBrowser:
             case "D":
                 self._compare()
             case "b":
-                self._over = GroupBrowser(listing.rows, self._title, self._filter, self._glyphs)
+                self._over = GroupBrowser(listing, self._title, self._filter, self._glyphs)
             case _ if key.startswith("click "):
                 self._click(*map(int, key.split()[1:]))
             case _:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from handshake.query.groups import ORDERS, server_groups
+from handshake.query.groups import ORDERS
 from handshake.view.group_table import GroupTable, group_name
 from handshake.view.help_page import HelpPage
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from handshake.cli.listing import Listing
     from handshake.record import Record
     from handshake.view.glyphs import Glyphs
 
@@ -23,9 +24,9 @@ class GroupBrowser:
     pause = None
     typing = False
 
-    def __init__(self, records: Sequence[Record], title: str, wanted: str, signs: Glyphs) -> None:
-        self._records = records
-        self._groups = server_groups(records)
+    def __init__(self, listing: Listing, title: str, wanted: str, signs: Glyphs) -> None:
+        self._records: Sequence[Record] = listing.rows
+        self._groups = listing.groups
         self._orders = list(ORDERS)
         self._title, self._filter, self._glyphs = title, wanted, signs
         self._selected = 0

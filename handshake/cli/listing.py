@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from handshake.query.groups import server_groups
 from handshake.query.order import order
 from handshake.query.parse import parse
 from handshake.query.problems import is_problem
@@ -17,6 +18,7 @@ from handshake.view.strip import Strip
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from handshake.query.groups import ServerGroup
     from handshake.record import Record
     from handshake.view.glyphs import Glyphs
 
@@ -24,6 +26,13 @@ ORDERS: Final = ("#", "outcome", "-rtt", "client", "server", "-retry", "-packets
 """The orders that a key goes through."""
 
 _FIRST: Final = ORDERS[0]
+
+
+class _Counts(NamedTuple):
+    """What is told of the listed connections as a whole."""
+
+    totals: QuickTotals
+    strip: Strip
 
 
 class Listing:
@@ -41,7 +50,7 @@ class Listing:
 
         self.rows: list[Record] = []
         self._counted: tuple[str, bool] | None = None
-        """The filter that the totals are of."""
+        """The filter that the counts are of."""
 
         self._apply()
 
@@ -73,28 +82,37 @@ class Listing:
     @property
     def totals(self) -> QuickTotals:
         """The totals of what is listed."""
-        return self._totals
-
-    @cached_property
-    def _totals(self) -> QuickTotals:
-        return QuickTotals(self.rows)
+        return self._counts.totals
 
     @property
     def strip(self) -> Strip:
         """When the listed connections failed."""
-        return self._strip
+        return self._counts.strip
 
     @cached_property
-    def _strip(self) -> Strip:
+    def _of_all(self) -> _Counts:
+        """The counts of all records: a filter that is taken away asks for them again."""
+        return self._count()
+
+    def _count(self) -> _Counts:
         starts = [self._starts[id(each)] for each in self.rows] or [0]
         failed = [self._starts[id(each)] for each in self.rows if id(each) in self.failed]
-        return Strip(failed, min(starts), max(starts))
+        return _Counts(QuickTotals(self.rows), Strip(failed, min(starts), max(starts)))
+
+    @property
+    def groups(self) -> list[ServerGroup]:
+        """What is listed, by server."""
+        return server_groups(self.rows) if any(self._counted or ()) else self._groups_of_all[:]
+
+    @cached_property
+    def _groups_of_all(self) -> list[ServerGroup]:
+        return server_groups(self.all)
 
     def grow(self, records: Sequence[Record]) -> None:
         """Take a later reading of the same captures; the chosen connection stays chosen."""
         chosen = self.current
         self.all, self._counted = _in_order(records), None
-        for name in ("failed", "captures", "_starts", "_sorted"):
+        for name in ("failed", "captures", "_starts", "_sorted", "_of_all", "_groups_of_all"):
             self.__dict__.pop(name, None)
         self._apply()
         if chosen is not None:
@@ -128,10 +146,12 @@ class Listing:
     def sort_ahead(self, go_on: Callable[[], None]) -> None:
         """Sort by each of the usual orders, so that the keys need not; another thread may do it."""
         every, known = self.all, self._sorted
-        for by in (*ORDERS, *map(_turned, ORDERS)):
+        for by in (each for one in ORDERS for each in (one, _turned(one))):
             go_on()
             if by not in known:
                 known[by] = order(by)(every)
+        go_on()
+        _ = self._groups_of_all
 
     def reverse(self) -> None:
         """Turn the order round."""
@@ -205,12 +225,11 @@ class Listing:
             found = [each for each in found if test(each)]
         if self.problems_only:
             found = [each for each in found if id(each) in self.failed]
+        self.rows = found
         if (self.filter, self.problems_only) != self._counted:
             # An order changes neither.
             self._counted = self.filter, self.problems_only
-            for name in ("_totals", "_strip"):
-                self.__dict__.pop(name, None)
-        self.rows = found
+            self._counts = self._count() if any(self._counted) else self._of_all
         self.selected = min(self.selected, max(0, len(self.rows) - 1))
 
 

@@ -208,6 +208,7 @@ def place(text: str) -> tuple[int, ...] | None:
 _ENDPOINT: Final = re.compile(r"(?:\[([^\]]*)\]|([^:\[\]]*)):([0-9]{1,5})", re.ASCII)
 
 
+@lru_cache(maxsize=1 << 16)
 def _address(text: str | None) -> tuple[int, int] | None:
     """Return an address in sortable form: version, number."""
     if text is None:

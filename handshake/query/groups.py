@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from handshake.query.totals import OUTCOMES, Spread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from handshake.record import Record
 
@@ -33,6 +33,29 @@ class ServerGroup:
     clients: set[str] = field(default_factory=set)
     rtts: list[float] = field(default_factory=list)
 
+    @classmethod
+    def of(cls, address: str, port: int, records: Sequence[Record]) -> ServerGroup:
+        """Return the group of these connections."""
+        failed: dict[str, list[Record]] = {}
+        for each in records:
+            if each.outcome in FAILED:
+                failed.setdefault(each.outcome, []).append(each)
+        times = (each.handshake.rtt for each in records)
+        return cls(
+            address,
+            port,
+            len(records),
+            Counter(each.outcome for each in records),
+            min(records, key=_start),
+            max(records, key=_start),
+            {
+                kind: (min(found, key=_start), max(found, key=_start))
+                for kind, found in failed.items()
+            },
+            {each.client.address for each in records},
+            [each for each in times if each is not None],
+        )
+
     @property
     def failed(self) -> int:
         """How many connections did not open."""
@@ -49,18 +72,6 @@ class ServerGroup:
         """The spread of the handshakes' round-trip times, in seconds."""
         return Spread.of(self.rtts)
 
-    def add(self, record: Record) -> None:
-        """Count a connection."""
-        self.attempts += 1
-        self.outcomes[record.outcome] += 1
-        self.clients.add(record.client.address)
-        if record.handshake.rtt is not None:
-            self.rtts.append(record.handshake.rtt)
-        self.first, self.last = _earlier(self.first, record), _later(self.last, record)
-        if record.outcome in FAILED:
-            first, last = self.spans.get(record.outcome, (None, None))
-            self.spans[record.outcome] = _earlier(first, record), _later(last, record)
-
     @property
     def first_failure(self) -> Record | None:
         """The failure that began first."""
@@ -74,14 +85,6 @@ class ServerGroup:
 
 def _start(record: Record) -> str:
     return record.start
-
-
-def _earlier(known: Record | None, record: Record) -> Record:
-    return record if known is None or record.start < known.start else known
-
-
-def _later(known: Record | None, record: Record) -> Record:
-    return record if known is None or record.start > known.start else known
 
 
 def _slowest(group: ServerGroup) -> float:
@@ -101,10 +104,8 @@ ORDERS: Final[dict[str, Callable[[ServerGroup], object]]] = {
 
 def server_groups(records: Iterable[Record]) -> list[ServerGroup]:
     """Return the groups of connections, those with the most failures first."""
-    found: dict[tuple[str, int], ServerGroup] = {}
+    found: dict[tuple[str, int], list[Record]] = {}
     for record in records:
-        place = record.server.address, record.server.port
-        if place not in found:
-            found[place] = ServerGroup(*place)
-        found[place].add(record)
-    return sorted(found.values(), key=ORDERS["failed"])  # type: ignore[arg-type]
+        found.setdefault((record.server.address, record.server.port), []).append(record)
+    groups = [ServerGroup.of(*place, each) for place, each in found.items()]
+    return sorted(groups, key=ORDERS["failed"])  # type: ignore[arg-type]
