@@ -178,14 +178,21 @@ def membership(key: Key, found: Sequence[Token]) -> Callable[[Record], bool]:
 
 def values(key: Key) -> Callable[[Record], list[Any]]:
     """Return the getter of a key's values, in a form that can be compared."""
-    get = key.get
     if key.many:
+        get = key.get
         return lambda record: list(get(record) or ())
+    one = value(key)
+    return lambda record: [one(record)]
+
+
+def value(key: Key) -> Callable[[Record], Any]:
+    """Return the getter of the value of a key that has one, in a form that can be compared."""
+    get = key.get
     if key.is_address:
-        return lambda record: [_address(get(record))]
+        return lambda record: _address(get(record))
     if key.is_endpoint:
-        return lambda record: [place(get(record))]
-    return lambda record: [get(record)]
+        return lambda record: place(get(record))
+    return get
 
 
 @lru_cache(maxsize=1 << 16)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from handshake.errors import UsageError
-from handshake.query.compare import values
+from handshake.query.compare import value, values
 from handshake.query.keys import COLUMNS, Key, find_key, similar_keys
 
 if TYPE_CHECKING:
@@ -40,11 +40,17 @@ def _key(word: str) -> tuple[Key, bool]:
 
 
 def _sort(records: list[Record], key: Key, *, descending: bool) -> None:
-    get = values(key)
+    get: Callable[[Record], Any]
+    if key.many:
+        every = values(key)
 
-    def place(record: Record) -> tuple[bool, list[Any]]:
-        known = [each for each in get(record) if each is not None]
-        # In reverse order, True comes first.
-        return bool(known) == descending, known
-
-    records.sort(key=place, reverse=descending)
+        def get(record: Record) -> list[Any] | None:
+            return [each for each in every(record) if each is not None] or None
+    else:
+        get = value(key)
+    # Plain values are compared far more quickly than pairs of whether and what.
+    found: list[Any] = [get(record) for record in records]
+    known = [at for at, each in enumerate(found) if each is not None]
+    unknown = [record for each, record in zip(found, records, strict=True) if each is None]
+    known.sort(key=found.__getitem__, reverse=descending)
+    records[:] = [*(records[at] for at in known), *unknown]
