@@ -181,6 +181,8 @@ class ModelledAttempts:
 
     def records(self) -> Iterator[Record]:
         """Yield the record of each."""
+        if not len(self.rows):
+            return
         rows, fields = self.rows, _fields(self.rows.seen)
         for at, (number, start, count, of) in enumerate(
             zip(
