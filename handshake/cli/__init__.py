@@ -45,7 +45,7 @@ _HOMES: Final = {
     "craft": Home("handshake.cli.craft.command", "craft"),
     "decode": Home("handshake.cli.decode", "decode"),
     "serve": Home("handshake.cli.serve.command", "serve", epilog="EXIT_CODES"),
-    "demo": Home("handshake.cli.demo", "demo"),
+    "demo": Home("handshake.cli.demo", "demo", epilog="WHAT_IFS"),
     "help": Home("handshake.cli.help", "show_help"),
 }
 """The commands, in the order of the help."""
