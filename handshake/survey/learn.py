@@ -95,7 +95,9 @@ def _answered(others: Others, attempts: Collection[AttemptRows]) -> Iterator[tup
     """Count attempts that failed; yield answers to be remembered, with the attempt's number."""
     size, unpack = V4.record.size, V4.fields.unpack_from
     for rows in attempts:
-        for at in rows.learn(others):
+        from handshake.survey.learn_columns import learn_attempts
+
+        for at in learn_attempts(others, rows):
             records = rows.records(at)
             yield int(rows.numbers[at]), (unpack(records), unpack(records, size))
 
@@ -139,7 +141,9 @@ def _learn_senders(
             if first[9] & _OPENING == SYN_BIT and client in refusing:
                 sent.append((flow.number, client, first[5], first[1]))
     for rows in attempts:
-        sent += rows.senders(refusing)
+        from handshake.survey.learn_columns import senders
+
+        sent += senders(rows, refusing)
     if attempts:
         sent.sort(key=itemgetter(0))
     for _, client, ttl, frame in sent:

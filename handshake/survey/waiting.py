@@ -12,14 +12,13 @@ from handshake.packet.packed_frames import HEAD, V4
 from handshake.survey.flow import other_way
 from handshake.survey.group_columns import hash_of
 from handshake.survey.segment_columns import in_columns
-from handshake.survey.tally import learn_attempts, senders, tally
+from handshake.survey.tally import tally
 from handshake.survey.whereabouts import FAR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Set
+    from collections.abc import Iterator
 
     from handshake.capture.columns import Column
-    from handshake.diagnosis import Others
     from handshake.survey.group_columns import AttemptGroups
     from handshake.survey.segment_columns import Segments
 
@@ -70,14 +69,6 @@ class AttemptRows:
         """Which are a SYN alone."""
         found: list[int] = np.flatnonzero(self.counts == 1).tolist()
         return found
-
-    def learn(self, others: Others) -> Iterator[int]:
-        """Count them as failed; yield those whose answers may be worth remembering."""
-        yield from learn_attempts(others, self)
-
-    def senders(self, wanted: Set[str]) -> Iterator[tuple[int, str, int, int]]:
-        """Yield number, client, TTL and frame of the first SYN with each TTL of these clients."""
-        yield from senders(self, wanted)
 
     def __len__(self) -> int:
         return len(self.numbers)
