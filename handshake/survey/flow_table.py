@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from handshake.survey.chunk_items import ChunkItems
     from handshake.survey.group_columns import Groups
     from handshake.survey.step_log import StepLog
-    from handshake.survey.waiting import AttemptRows, Waiting
+    from handshake.survey.waiting import AttemptRows, WaitingAttempts
     from handshake.tcp import Observed
     from handshake.tcp.icmp import IcmpError
     from handshake.tracker import Connection
@@ -86,13 +86,13 @@ _SOON: Final = NS_PER_SECOND
 """Nanoseconds of inactivity after which an ended connection is dropped if memory is short."""
 
 
-class _Numbers:
+class _ConnectionNumbers:
     """The numbers of connections, in order."""
 
     def __init__(self) -> None:
         self._next = 0
 
-    def __iter__(self) -> _Numbers:
+    def __iter__(self) -> _ConnectionNumbers:
         return self
 
     def __next__(self) -> int:
@@ -166,8 +166,8 @@ class FlowTable:
         """Where the frames of a flow are, if they are scattered, by the flow's number."""
 
         self._stretches = 0
-        self._numbers = _Numbers()
-        self._waiting: Waiting | None = None
+        self._numbers = _ConnectionNumbers()
+        self._waiting: WaitingAttempts | None = None
         """Attempts that wait in columns, without flows."""
 
         self._ready: list[_Ended] = []
@@ -243,7 +243,7 @@ class FlowTable:
             yield flow, ended
 
     def _ended_attempts(
-        self, work: _Work, waiting: Waiting, until: int | None
+        self, work: _Work, waiting: WaitingAttempts, until: int | None
     ) -> Iterator[tuple[int, Flow | None, list[_Ended] | None]]:
         """Yield the records of attempts that waited, with their numbers."""
         for rows in waiting.take(until):
@@ -386,9 +386,9 @@ class FlowTable:
 
     def _waits(self, groups: Groups, special: Set[bytes]) -> Column:
         """Return which groups of a chunk wait as attempts, and let the flows of others be known."""
-        from handshake.survey.waiting import Waiting
+        from handshake.survey.waiting import WaitingAttempts
 
-        waiting = self._waiting = self._waiting or Waiting()
+        waiting = self._waiting = self._waiting or WaitingAttempts()
         found, again = groups.attempts(), waiting.known(groups.hashes)
         if groups.layout is packed_frames.V4:
             for at in again.nonzero()[0].tolist():

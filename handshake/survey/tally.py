@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from handshake.capture.columns import Column
 
 
-class Tally(NamedTuple):
+class RowGroups(NamedTuple):
     """Rows by the value of a column; groups are in the order of their first rows."""
 
     firsts: Column
@@ -37,7 +37,7 @@ class Tally(NamedTuple):
         return found
 
 
-def tally(keys: Column) -> Tally:
+def tally(keys: Column) -> RowGroups:
     """Return the rows of each key."""
     order = np.argsort(keys, kind="stable")
     known = keys[order]
@@ -45,7 +45,7 @@ def tally(keys: Column) -> Tally:
     counts = np.diff(np.append(begins, len(keys)))
     firsts = order[begins]
     turn = np.argsort(firsts)
-    return Tally(firsts[turn], counts[turn], begins[turn], order)
+    return RowGroups(firsts[turn], counts[turn], begins[turn], order)
 
 
 def text(address: int) -> str:

@@ -102,7 +102,7 @@ class AttemptRows:
         return AttemptRows(self.numbers[which], self.counts[which], rows)
 
 
-class _Block(NamedTuple):
+class _AttemptBlock(NamedTuple):
     """Attempts of one chunk; the octets that none of their frames has are left out."""
 
     numbers: Column
@@ -132,11 +132,11 @@ class _Block(NamedTuple):
         return found
 
 
-class Waiting:
+class WaitingAttempts:
     """The attempts that wait."""
 
     def __init__(self) -> None:
-        self._blocks: dict[int, _Block] = {}
+        self._blocks: dict[int, _AttemptBlock] = {}
         self._made = self._count = 0
         self._index: list[tuple[Column, Column]] = []
         """Hashes of socket pairs in order, and the places of their attempts: the longest first."""
@@ -168,7 +168,7 @@ class Waiting:
         rows = groups.records[places]
         packed = np.ascontiguousarray(rows[:, 16:20]).view(">u4")[:, 0] >> 2
         width = min(_SIZE, HEAD + int(packed.max()))
-        block = _Block(
+        block = _AttemptBlock(
             numbers.astype(np.int64), counts.astype(np.uint8), np.ascontiguousarray(rows[:, :width])
         )
         self._blocks[self._made] = block
@@ -255,7 +255,7 @@ class Waiting:
 class Due(Collection[AttemptRows]):
     """Attempts whose last segment was captured before a time."""
 
-    def __init__(self, blocks: dict[int, _Block], at: int | None) -> None:
+    def __init__(self, blocks: dict[int, _AttemptBlock], at: int | None) -> None:
         self._blocks, self._at = blocks, at
 
     def __iter__(self) -> Iterator[AttemptRows]:
