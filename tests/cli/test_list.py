@@ -344,3 +344,25 @@ def test_the_help_on_filters_names_every_key_and_value() -> None:
     for line in out.splitlines():
         if line.startswith("  ") and re.search(" (and|or|in) ", line) and "  " not in line[2:]:
             assert run("list", MIXED, "--filter", line.strip()).returncode == 0
+
+
+def test_the_mouse_and_a_new_size_reach_the_list() -> None:
+    with Terminal(["-m", "handshake", "list", str(MIXED), "--lang", "en"]) as terminal:
+        terminal.see("q quit")
+        # As a terminal reports a press of the left button in column 11, line 7.
+        terminal.press("\x1b[<0;11;7M\x1b[<0;11;7m")
+        terminal.see("── #4  10.77.0.1:41081 → 10.77.0.2:81")
+        terminal.press("\x1b[<65;11;7M")
+        terminal.see("── #7 ")
+        terminal.output = ""
+        terminal.resize(40, 10)
+        terminal.see("? keys  q quit")
+        assert " outcome " not in terminal.output
+        terminal.output = ""
+        terminal.resize(120, 40)
+        terminal.see("e export")
+        terminal.press("\x1b[<0;11;7M\x1b[<0;11;7m\x1b[<0;11;7M")
+        terminal.see("step 1/2")
+        terminal.press("\x03")
+        assert terminal.end() == 130
+        assert terminal.mode == terminal.before

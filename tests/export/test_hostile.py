@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import struct
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from rich.cells import cell_len
 
+from handshake.cli.exporting import export_records
 from handshake.export.document import (
     RECORD_HEADINGS,
     RESULT_HEADINGS,
@@ -19,12 +21,14 @@ from handshake.export.document import (
     of_record,
     of_result,
 )
+from handshake.export.excerpt import steps_from
 from handshake.export.formats import FORMATS, Format
 from handshake.export.page import in_script
 from handshake.linux.privileges import Shell
 from handshake.survey import records
 from handshake.tcp.copy import changed
 from tests.capture.blocks import packets as pcapng_packets
+from tests.capture.files import block, interface, option, section
 from tests.export.test_lesson import Page
 from tests.survey.made import packets, save
 from tests.test_text_from_outside import ERROR, EVIL, ODD, SHOWN, harmless
@@ -131,3 +135,27 @@ def test_a_page_lets_nothing_else_run_or_load(documents: list[Document]) -> None
         assert "script-src 'sha256-" in whole or "script-src 'none'" in whole
         assert "url(" not in whole
         assert "@import" not in whole
+
+
+def test_comments_and_names_inside_a_capture_stay_there(tmp_path: Path) -> None:
+    # if_name, if_description; opt_comment of a packet, twice.
+    text = HOSTILE.encode("utf-8", "surrogateescape")[:60_000]
+    names = option(2, text) + option(3, text) + option(9, b"\x09") + option(0, b"")
+    path = tmp_path / "it.pcapng"
+    octets = section() + interface(options=names)
+    for data, at in packets("refused"):
+        fixed = struct.pack("<IIIII", 0, at >> 32, at & 0xFFFFFFFF, len(data), len(data))
+        padded = data + bytes(-len(data) % 4)
+        octets += block(6, fixed + padded + option(1, text) + option(1, text) + option(0, b""))
+    path.write_bytes(octets)
+    source = records(path)
+    found = list(source)
+    assert [each.outcome for each in found] == ["refused"]
+    for form in FORMATS:
+        out = tmp_path / f"out.{form.ending}"
+        export_records(found, steps_from(source), str(out), title="it")
+        written = out.read_bytes()
+        for each in texts(form, written):
+            harmless(each)
+        assert b"alert(1)" not in written
+        assert b"x" * 5000 not in written
