@@ -30,9 +30,25 @@ def search(word: str) -> Callable[[Record], bool]:
             return lambda record: any(inside(each(record), networks) for each in ENDS)
     wanted = place(word)
     if wanted is not None:
-        size = len(wanted)
-        return lambda record: any(each(record)[:size] == wanted for each in ENDS)
+        return _at(wanted[:2], wanted[2] if len(wanted) > 2 else None)
     return _text(word.casefold())
+
+
+def _at(address: tuple[int, ...], port: int | None) -> Callable[[Record], bool]:
+    """Return the test whether an end has an address, and a port if there is one."""
+    same: dict[str, bool] = {}
+    """Whether a text is this address: each is read once."""
+
+    def test(record: Record) -> bool:
+        for get, end in zip(ENDS, (record.client, record.server), strict=True):
+            known = same.get(end.address)
+            if known is None:
+                known = same[end.address] = get(record)[:2] == address
+            if known and port in (None, end.port):
+                return True
+        return False
+
+    return test
 
 
 def _text(word: str) -> Callable[[Record], bool]:
