@@ -1,22 +1,22 @@
 """Watches live traffic: handshakes as they complete or fail, and connections once they are over.
 
 The records are those of `survey`: whatever is seen live, `list` finds in the capture of it. Only a
-diagnosis may know less, as what comes later is not known yet; and what has been over for a second
-does not go on, even with the same numbers.
+diagnosis may know less, as what comes later is not known yet. What a RST ended may go on with the
+same numbers: it is then told again, and its last record counts.
 """
 
 from __future__ import annotations
 
 import queue
 from collections import OrderedDict, deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from handshake.diagnosis import Others
 from handshake.linux.signals import start_thread
-from handshake.packet import packed_frames
 from handshake.packet.decode import Decoder
 from handshake.record import nanoseconds
-from handshake.survey.flow import key_of, other_way
+from handshake.survey.flow import other_way
 from handshake.survey.flow_table import FlowTable
 from handshake.survey.nat_sides import NatSides
 from handshake.tcp.copy import changed
@@ -28,12 +28,19 @@ if TYPE_CHECKING:
     from handshake.capture.open import Capture
     from handshake.packet.frame import Frame
     from handshake.record import Record
+    from handshake.survey.flow import Flow
 
 MOST: Final = 100_000
 """Connections that are followed at a time, by default."""
 
 _SETTLED: Final = NS_PER_SECOND
 """Nanoseconds after a FIN or RST before a connection is over: its last segments may follow."""
+
+_MOST_RESET: Final = 2048
+"""Connections that a RST ended, and that are kept, as the same SYN may come again.
+
+A port scanner without random numbers sends it every 20 seconds.
+"""
 
 _UNANSWERED: Final = 3 * NS_PER_SECOND
 """Nanoseconds after a SYN before a handshake counts as failed; it may still complete."""
@@ -135,6 +142,22 @@ class News(NamedTuple):
     """Connections that are over: no more is known of them later."""
 
 
+@dataclass(slots=True)
+class _Reset:
+    """What was told of a connection that a RST ended."""
+
+    flow: Flow
+    number: int
+    at: int
+    segments: int = 0
+    """How many segments its record had; 0 before it was told."""
+
+    @property
+    def is_still_over(self) -> bool:
+        """Whether nothing came since, for this connection or another one on its ports."""
+        return (self.flow.last_number, self.flow.last_at) == (self.number, self.at)
+
+
 class LiveWatch:
     """All connections of a source of frames, in bounded memory."""
 
@@ -180,6 +203,10 @@ class LiveWatch:
         self._told: dict[int, str] = {}
         """The outcomes that were told, by the numbers of the connections that are not over."""
 
+        self._reset: OrderedDict[int, _Reset] = OrderedDict()
+        """What was told of connections that a RST ended and that may go on, by their numbers."""
+
+        self._most_reset = min(_MOST_RESET, most // 8)
         self._quiet_at = 0
 
     @property
@@ -198,23 +225,13 @@ class LiveWatch:
 
     def take(self, frames: Iterable[Frame]) -> None:
         """Take frames in their order."""
-        add, note, closing = self.flows.add, self._note, FIN_BIT | RST_BIT
+        add, note, marked = self.flows.add, self._note, SYN_BIT | FIN_BIT | RST_BIT
         for frame in frames:
             self.packets += 1
-            add(frame)
-            found = packed_frames.plain(frame)
-            bits, key = (found[3], found[1]) if found is not None else self._codec(frame)
-            if bits & SYN_BIT or bits & closing or key in self._opening:
+            key, bits = add(frame)
+            if bits & marked or key in self._opening:
                 note(frame.time, key, bits)
             self.now = max(self.now, frame.time)
-
-    def _codec(self, frame: Frame) -> tuple[int, bytes]:
-        """Return control bits and key of a frame that is not plain."""
-        seen = self.decoder.observed(frame)
-        segment = getattr(seen, "segment", None)
-        if segment is None:
-            return 0, b""
-        return int(segment.flags), key_of(segment.source, segment.destination)
 
     def _note(self, at: int, key: bytes, bits: int) -> None:
         """Take note of how handshakes go on."""
@@ -263,12 +280,23 @@ class LiveWatch:
             if record.closed in _OVER or record.outcome == "refused":
                 over += self.flows.ready()
                 over.append(record)
-                self.flows.drop(flow)
+                self._leave(flow, record)
         if self.now >= self._quiet_at:
             self._quiet_at = self.now + _QUIET_EVERY
             over += self.flows.quiet()
         over += self.flows.ready()
         return News([self._placed(each) for each in handshakes], self._over(over, ended=False))
+
+    def _leave(self, flow: Flow, record: Record) -> None:
+        """Drop a flow that is over; one that a RST ended later, or if there are many."""
+        if record.closed == "fin":
+            self.flows.drop(flow)
+            return
+        self._reset[record.stream] = _Reset(flow, flow.last_number, flow.last_at)
+        while len(self._reset) > self._most_reset:
+            _, known = self._reset.popitem(last=False)
+            if known.is_still_over:
+                self.flows.drop(known.flow)
 
     def end(self) -> News:
         """Take what has come by now; return the records of what is still open, too."""
@@ -290,17 +318,30 @@ class LiveWatch:
         return News([*news.handshakes, *new], [*news.over, *self._over(rest, ended=True)])
 
     def _is_news(self, record: Record) -> bool:
-        return self._told.get(record.stream) != record.outcome
+        return self._told.get(record.stream) != record.outcome and not self._is_told(record)
+
+    def _is_told(self, record: Record) -> bool:
+        """Whether just this was told when a RST ended it."""
+        known = self._reset.get(record.stream)
+        return known is not None and known.segments == _segments(record)
 
     def _over(self, records: list[Record], *, ended: bool) -> list[Record]:
         found = []
         paired = self._sides.paired(((each, None) for each in records), lambda: ended)
         for record, _ in paired:
             self._told.pop(record.stream, None)
+            if self._is_told(record):
+                continue
             found.append(self._placed(record))
+            if (known := self._reset.get(record.stream)) is not None:
+                known.segments = _segments(record)
         return found
 
     def _placed(self, record: Record) -> Record:
         """Return a record with its place in the capture."""
         at = nanoseconds(record.start) - (self.flows.begin or 0)
         return changed(record, capture=self._name, time=at / NS_PER_SECOND)
+
+
+def _segments(record: Record) -> int:
+    return record.client.segments + record.server.segments

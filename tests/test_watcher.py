@@ -7,13 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from scapy.layers.inet import IP, TCP, fragment
+from scapy.layers.l2 import Ether
+from scapy.utils import wrpcap
 
 from handshake.capture.open import read
+from handshake.packet.frame import Frame
 from handshake.survey import records
 from handshake.watcher import LiveWatch, PipeSource
 
 if TYPE_CHECKING:
-    from handshake.packet.frame import Frame
+    from scapy.packet import Packet
+
     from handshake.record import Json, Record
 
 CAPTURES = sorted(Path(__file__).parents[1].glob("captures/*.pcap"))
@@ -113,6 +118,75 @@ def test_a_connection_is_over_a_second_after_its_end() -> None:
     source.time += SECOND
     assert [each.closed for each in watcher.round(0).over] == ["fin"]
     assert not watcher.flows.all()
+
+
+def sent(at: float, flags: str, seq: int, ack: int = 0, payload: bytes = b"") -> Packet:
+    """Return a segment with a time: of the client, or of the server if it has a SYN and an ACK."""
+    ends = {"src": "192.0.2.1", "dst": "192.0.2.2"}, {"sport": 1024, "dport": 80}
+    if flags == "SA":
+        ends = {"src": "192.0.2.2", "dst": "192.0.2.1"}, {"sport": 80, "dport": 1024}
+    ip, tcp = ends
+    link = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
+    packet = link / IP(**ip) / TCP(**tcp, flags=flags, seq=seq, ack=ack) / payload
+    packet.time = at
+    return packet
+
+
+def as_frames(packets: list[Packet]) -> list[Frame]:
+    found = [(round(each.time * SECOND), bytes(each)) for each in packets]
+    return [
+        Frame(number, at, 0, 1, len(octets), octets, 0)
+        for number, (at, octets) in enumerate(found, 1)
+    ]
+
+
+def test_a_segment_in_fragments_is_taken_once() -> None:
+    begin = [sent(0, "S", 100), sent(0.1, "SA", 300, 101), sent(0.2, "A", 101, 301)]
+    reset = sent(0.3, "RA", 101, 301, b"x" * 64)
+    parts = [Ether(bytes(each)) for each in fragment(reset, 32)]
+    for each in parts:
+        each.time = 0.3
+    source = Frames(as_frames([*begin, *parts]), 100)
+    watcher = LiveWatch(source)
+    assert [each.outcome for each in watcher.round(0).handshakes] == ["established"]
+    assert not watcher.decoder.warnings  # no fragment is left over
+    source.time = round(1.5 * SECOND)
+    (record,) = watcher.round(0).over
+    assert (record.closed, record.client.segments) == ("rst-by-client", 3)
+
+
+@pytest.mark.parametrize("more", [1, 3])
+def test_what_a_reset_ended_may_go_on_with_the_same_numbers(tmp_path: Path, more: int) -> None:
+    times = [20.0 * each for each in range(more + 1)]
+    talk = [
+        each
+        for at in times
+        for each in (sent(at, "S", 100), sent(at + 0.1, "SA", 300, 101), sent(at + 0.2, "R", 101))
+    ]
+    _, over = watched(Frames(as_frames(talk), 1))
+    assert [each.stream for each in over] == [0] * (more + 1)
+    assert over[-1].client.segments == 2 * (more + 1)
+    path = tmp_path / "again.pcap"
+    wrpcap(str(path), talk)
+    assert [plain(each) for each in records(path)] == [plain(over[-1])]
+
+
+def test_few_of_those_that_a_reset_ended_are_kept() -> None:
+    talk = [
+        each
+        for at, port in enumerate(range(1024, 1034))
+        for each in (sent(at, "S", 100), sent(at + 0.1, "R", 101))
+    ]
+    for at, each in enumerate(talk):
+        each[TCP].sport = 1024 + at // 2
+        del each[TCP].chksum
+    source = Frames(as_frames(talk), 1)
+    watcher = LiveWatch(source, most=24)
+    while not source.ended:
+        watcher.round(0)
+    source.time = 60 * SECOND
+    watcher.round(0)
+    assert len(watcher.flows.all()) == 3
 
 
 def test_what_has_no_room_is_counted() -> None:

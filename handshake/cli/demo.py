@@ -99,7 +99,7 @@ def demo(
     plain: Plain = False,
     ascii_only: Ascii = False,
 ) -> None:
-    """Learn how a TCP connection is opened and closed, and what goes wrong, step by step.
+    """Learn step by step how a TCP connection opens, closes and goes wrong.
 
     Keys on a terminal: left and right step, digits answer a question, ? shows all keys.
     """

@@ -64,7 +64,7 @@ def _assemble(*lines: str | _Op) -> bytes:
         return places[label] - at - 1 if label else 0
 
     return b"".join(
-        _INSTRUCTION.pack(op.code, 0, 0, reach(op.yes, at))
+        _INSTRUCTION.pack(op.code, 0, 0, op.k + reach(op.yes, at))
         if op.code == _GOTO
         else _INSTRUCTION.pack(op.code, reach(op.yes, at), reach(op.no, at), op.k)
         for at, op in enumerate(program)
@@ -132,6 +132,12 @@ def segments(ports: Collection[int], *, all_of_ours: bool = True) -> bytes:
 
 
 _NET: Final = 0xFFF00000  # SKF_NET_OFF: from the IP header on, whatever the link layer
+_HARDWARE: Final = 0xFFFFF000 + 28  # SKF_AD_OFF + SKF_AD_HATYPE: the kind of interface
+_ARPHRD_ETHER, _ARPHRD_LOOPBACK = 1, 772
+_LOADS: Final = frozenset(
+    (_LOAD_WORD, _LOAD_HALF, _LOAD_BYTE, 0x40, _LOAD_HALF_X, _LOAD_BYTE_X, _X_IS_HEADER_LENGTH)
+)
+"""The instructions that read from the packet, 0x40 the word at X + K."""
 
 
 def watched(
@@ -184,6 +190,26 @@ def watched(
         "take",
         _Op(_RETURN, snap),
     )
+
+
+def by_link(ethernet: bytes, raw: bytes) -> bytes:
+    """Return a filter of two: one for Ethernet and loopback, one for all other interfaces.
+
+    `raw` expects packets from their IP header on, wherever the link layer puts that.
+    """
+    choice = _assemble(
+        _Op(_LOAD_WORD, _HARDWARE),
+        _Op(_IF_EQUAL, _ARPHRD_ETHER, yes="ethernet"),
+        _Op(_IF_EQUAL, _ARPHRD_LOOPBACK, yes="ethernet", no="raw"),
+        "raw",
+        _Op(_GOTO, len(ethernet) // _INSTRUCTION.size),
+        "ethernet",
+    )
+    behind = (
+        (code, yes, no, _NET + k if code in _LOADS else k)
+        for code, yes, no, k in _INSTRUCTION.iter_unpack(raw)
+    )
+    return choice + ethernet + b"".join(_INSTRUCTION.pack(*each) for each in behind)
 
 
 def _either_in(network: IPv4Network | IPv6Network, name: str) -> Iterator[_Op | str]:

@@ -1,7 +1,8 @@
 """Filters for captures: a few words of our own, and tcpdump's language where libpcap is there.
 
 `host 192.0.2.7 and port 443`, `net 10.0.0.0/8`: these work on every interface. All else is compiled
-by libpcap, which every tcpdump brings.
+by libpcap, which every tcpdump brings: for Ethernet, and for interfaces whose packets begin with an
+IP header; the kernel takes the one that fits each packet.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ _MOST: Final = 6
 """Words of our own that a program has room for."""
 
 _ETHERNET: Final = 1
+_RAW: Final = 12  # DLT_RAW of Linux
 _INSTRUCTION: Final = struct.Struct("=HBBI")
 _UNKNOWN_MASK: Final = 0xFFFFFFFF
 
@@ -38,7 +40,14 @@ def compiled(text: str | None, snap: int) -> bytes:
     if text is None or not text.strip():
         return bpf.watched((), (), snap)
     simple = _simple(text)
-    return bpf.watched(*simple, snap) if simple is not None else _by_libpcap(text, snap)
+    if simple is not None:
+        return bpf.watched(*simple, snap)
+    ethernet = _by_libpcap(text, snap, _ETHERNET)
+    try:
+        raw = _by_libpcap(text, snap, _RAW)
+    except UsageError:  # it names what Ethernet alone has, such as MAC addresses
+        raw = bpf.NOTHING
+    return bpf.by_link(ethernet, raw)
 
 
 def _simple(text: str) -> tuple[list[IPv4Network | IPv6Network], list[int]] | None:
@@ -70,8 +79,8 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_uint), ("instructions", ctypes.c_void_p))
 
 
-def _by_libpcap(text: str, snap: int) -> bytes:
-    """Return what libpcap makes of a filter for Ethernet."""
+def _by_libpcap(text: str, snap: int, link: int) -> bytes:
+    """Return what libpcap makes of a filter for a link type."""
     name = ctypes.util.find_library("pcap") or "libpcap.so.0.8"
     try:
         library = ctypes.CDLL(name)
@@ -88,7 +97,7 @@ def _by_libpcap(text: str, snap: int) -> bytes:
         ctypes.c_uint,
     )
     library.pcap_freecode.argtypes = (ctypes.POINTER(_Program),)
-    handle = library.pcap_open_dead(_ETHERNET, snap)
+    handle = library.pcap_open_dead(link, snap)
     program = _Program()
     try:
         octets = text.encode("utf-8", "surrogateescape")

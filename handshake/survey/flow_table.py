@@ -75,6 +75,9 @@ _MOST_REUSED: Final = 65536
 _REMEMBERED: Final = 16384
 """Dropped flows that are remembered, so that late segments are recognised."""
 
+_NO_SEGMENT: Final = (b"", 0)
+"""The key and the control bits of a frame without one."""
+
 _V4_KEY: Final = 12
 _SOON: Final = NS_PER_SECOND
 """Nanoseconds of inactivity after which an ended connection is dropped if memory is short."""
@@ -200,16 +203,20 @@ class FlowTable:
 
     # Live: the records of some flows, while more frames come.
 
-    def add(self, frame: Frame) -> None:
-        """Take the next frame of a capture without an end."""
+    def add(self, frame: Frame) -> tuple[bytes, int]:
+        """Take the next frame of a capture without an end.
+
+        Return key and control bits of its segment: no octets and 0 where it has none.
+        """
         if self.begin is None:
             self.begin = frame.time
-        self._take(frame)
+        found = self._take(frame)
         self._time = max(self._time, frame.time)
         if self._may_keep(frame.number) > self._room:
             self._ready += list(self._make_room(frame))
         if self._is_crowded:
             self._ready += list(self._make_places(frame.number))
+        return found
 
     def flows(self, keys: Iterable[bytes]) -> list[Flow]:
         """Return the flows of these keys, each once, as far as they are known."""
@@ -226,8 +233,9 @@ class FlowTable:
         yield from self._results.of(work, flows, self._octets_of(flows))
 
     def drop(self, flow: Flow) -> None:
-        """Forget a flow."""
-        self._drop(flow)
+        """Forget a flow, unless that has happened."""
+        if self._flows.get(flow.keys[0]) is flow:
+            self._drop(flow)
 
     def ready(self) -> list[Record]:
         """Return the records of what gave its place or its ports to others, once."""
@@ -294,27 +302,29 @@ class FlowTable:
             else:
                 self._take(*item)
 
-    def _take(self, frame: Frame, fields: Fields | IcmpError | None = None) -> None:
-        """Pack a plain frame, or give it to the tracker."""
+    def _take(self, frame: Frame, fields: Fields | IcmpError | None = None) -> tuple[bytes, int]:
+        """Pack a plain frame, or give it to the tracker; return its key and control bits."""
         found, framing, as_if = packed_frames.plain(frame), UNTAGGED, frame
         if found is None:
             fields = fields or self._decoder.fields(frame)
             if not isinstance(fields, tuple):
                 if fields is not None:
                     self._quoted(fields)
-                return
+                return _NO_SEGMENT
             unwrapped = packed_frames.unwrapped(frame, fields)
             if unwrapped is not None:
                 as_if, framing = unwrapped
                 found = packed_frames.plain(as_if)
             if found is None:
-                self._track(observed(frame, fields), mixed=True)
-                return
+                seen = observed(frame, fields)
+                self._track(seen, mixed=True)
+                seg = seen.segment
+                return key_of(seg.source, seg.destination), int(seg.flags)
         layout, key, end, bits = found
         opens = bits & (SYN_BIT | ACK_BIT) == SYN_BIT
         flow = self._flows.get(key) or self._new(key, layout, framing, opens=opens)
         if flow is None:
-            return
+            return key, bits
         mixed = flow.mixed or flow.framing != framing or self._is_logged(flow.number)
         if mixed or (opens and (flow.tracker is not None or flow.is_other(as_if))):
             fields = fields or self._decoder.fields(frame)
@@ -322,6 +332,7 @@ class FlowTable:
             self._track(observed(frame, fields), mixed=mixed)
         else:
             flow.records += packed_frames.pack(layout, as_if, end)
+        return key, bits
 
     def _may_keep(self, number: int) -> int:
         """Return the most octets that can be kept after the frame of this number."""

@@ -1,6 +1,7 @@
 """`handshake watch` over real links: what tcpdump sees, and what `list` says of it."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -9,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.live.lab.delayed_link import TUN, tun
 from tests.live.lab.namespaces import TIMEOUT, Host, eventually, pair
 from tests.live.lab.tcpdump import WHOLE, capture
-from tests.live.lab.traffic import inject
+from tests.live.lab.traffic import frames, inject
 from tests.live.lab.watch_rate import WATCH, run, watched
 from tests.live.test_cli import NO_RIGHT
 
 PORT = 8080
+ETHERNET = 14
 V4, V6 = "10.77.0.2", "fd77::2"
 
 pytestmark = pytest.mark.live
@@ -127,6 +130,29 @@ def test_filters_are_the_kernels(words: str, seen: set[str], interface: tuple[st
     assert {json.loads(each)["server"]["address"] for each in out.splitlines()} == seen
     if not seen:
         assert err.splitlines()[-1] == "0 packets seen, 0 lost"
+
+
+@pytest.mark.parametrize(
+    ("words", "count"),
+    [
+        ("port 443", 7),
+        ("tcp src port 443 or dst port 443", 7),
+        ("tcp[tcpflags] & tcp-syn != 0 and host 198.19.0.2 and not port 80", 2),
+        ("ip6 and tcp", 0),
+        ("udp or tcp[tcpflags] & tcp-fin != 0", 2),
+        ("ether src host 02:00:00:00:00:01", 0),
+    ],
+)
+@pytest.mark.parametrize("interface", [("-i", TUN), ()])
+def test_filters_fit_an_interface_without_ethernet(
+    words: str, count: int, interface: tuple[str, ...]
+) -> None:
+    with Host("alone") as host, tun(host) as device:
+        watch = watched(host, *interface, words)
+        for each in frames(0, "02:00:00:00:00:02"):
+            os.write(device, each[ETHERNET:])
+        _, err = ended(watch)
+    assert err.splitlines()[-1] == f"{count} packets seen, 0 lost"
 
 
 def test_a_capture_that_arrives_by_a_pipe() -> None:

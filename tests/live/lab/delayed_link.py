@@ -1,4 +1,4 @@
-"""A cable that takes time, or doubles frames: two TAP devices, and a thread between them."""
+"""TAP and TUN devices: a cable that takes time, or doubles frames, and one without Ethernet."""
 
 import fcntl
 import heapq
@@ -14,9 +14,12 @@ from contextlib import ExitStack, contextmanager
 from tests.live.lab.namespaces import Host, Interface
 
 _TUNSETIFF = 0x400454CA
+_IFF_TUN = 0x0001
 _IFF_TAP = 0x0002
 _IFF_NO_PI = 0x1000
 _FRAME = 1 << 16
+
+TUN = "tun0"
 
 
 @contextmanager
@@ -26,12 +29,26 @@ def tap(host: Host, interface: Interface) -> Iterator[int]:
     The device goes with the descriptor. As no card computes checksums for it, and none splits large
     packets, tcpdump sees packets here as they are on a real wire.
     """
+    with _device(host, interface.name, _IFF_TAP) as device:
+        host.bring_up(interface)
+        yield device
+
+
+@contextmanager
+def tun(host: Host) -> Iterator[int]:
+    """Yield a descriptor: what is written to it arrives at TUN, an interface without Ethernet."""
+    with _device(host, TUN, _IFF_TUN) as device:
+        host.ip(f"link set {TUN} up")
+        yield device
+
+
+@contextmanager
+def _device(host: Host, name: str, kind: int) -> Iterator[int]:
     with host.entered():  # the device belongs to the namespace in which the file was opened
         device = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            name = interface.name.encode()
-            fcntl.ioctl(device, _TUNSETIFF, struct.pack("16sH22x", name, _IFF_TAP | _IFF_NO_PI))
-            host.bring_up(interface)
+            what = struct.pack("16sH22x", name.encode(), kind | _IFF_NO_PI)
+            fcntl.ioctl(device, _TUNSETIFF, what)
             yield device
         finally:
             os.close(device)
