@@ -7,7 +7,6 @@ import re
 import sys
 from importlib import import_module
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import typer
@@ -56,7 +55,7 @@ _HOMES: Final = {
     "craft": Home("handshake.cli.craft.command", "craft"),
     "decode": Home("handshake.cli.decode", "decode"),
     "serve": Home("handshake.cli.serve.command", "serve", epilog="EXIT_CODES"),
-    "demo": Home("handshake.cli.demo", "demo"),
+    "demo": Home("handshake.cli.demo", "demo", epilog="WHAT_IFS"),
     "help": Home("handshake.cli.help", "show_help"),
 }
 """The commands, in the order of the help."""
