@@ -313,13 +313,14 @@ class ListBrowser:
     @property
     def exported(self) -> Exported | None:
         """What is shown, as a file: the listed connections, or those of the view over them."""
-        read = steps_from(self._reader.source)
+        read, language = steps_from(self._reader.source), self._glyphs.language
         if self._over is None:
             title = f"{self._title.strip()}{'  ' if self._filter else ''}{self._filter}"
-            return exported_records("connections", self.listing.rows[:], read, title)
+            shown = self.listing.rows[:]
+            return exported_records("connections", shown, read, title, language=language)
         if isinstance(self._over, GroupBrowser | ComparisonBrowser):
             stem, records, title = self._over.shown
-            return exported_records(stem, records, read, title)
+            return exported_records(stem, records, read, title, language=language)
         return self._over.exported if isinstance(self._over, Player) else None
 
     def _select(self, wanted: str) -> bool:

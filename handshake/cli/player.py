@@ -186,7 +186,10 @@ class Player:
         """The connection, as a file."""
         record, steps = self._connections[self._connection]
         return exported_records(
-            f"connection-{record.stream + 1}", [record], lambda _, most: steps[:most]
+            f"connection-{record.stream + 1}",
+            [record],
+            lambda _, most: steps[:most],
+            language=self._glyphs.language,
         )
 
     @property

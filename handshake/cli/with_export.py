@@ -43,7 +43,7 @@ class Exported(NamedTuple):
 
 
 def exported_records(
-    stem: str, records: Sequence[Record], read: Read, title: str = ""
+    stem: str, records: Sequence[Record], read: Read, title: str = "", *, language: str
 ) -> Exported | None:
     """Return connections as a file, whose steps are read as they are written; None without any."""
     if not records:
@@ -54,7 +54,7 @@ def exported_records(
             go_on()
             return read(record, most)
 
-        return export_records(records, read_on, out, title=title)
+        return export_records(records, read_on, out, title=title, language=language)
 
     return Exported(stem, write)
 

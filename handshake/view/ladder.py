@@ -211,7 +211,11 @@ class Ladder:
         row.append(" " * _state(width))
         room = max(0, width - _arrow_at(width) - 1 - _state(width))
         number = icmp_numbers(error)
-        said = {"number": number, "sender": error.sender, "meaning": error.meaning}
+        said = {
+            "number": number,
+            "sender": error.sender,
+            "meaning": self.glyphs.translated(error.meaning),
+        }
         label = self.glyphs.say("ladder.error", **said)
         below: list[Text] = []
         if cell_len(label) > room - 6:
