@@ -195,18 +195,19 @@ class Listing:
     def counterpart(self) -> Record | None:
         """Return the nearest connection to the same server that is well if the chosen is not.
 
-        If the chosen one is well, the nearest that is not; None if there is none.
+        If the chosen one is well, the nearest that is not. Where all have a problem, the nearest
+        of which one opened and the other did not; None if there is none.
         """
         chosen = self.current
         if chosen is None:
             return None
         place = chosen.server.address, chosen.server.port
-        others = [
-            each
-            for each in self.all
-            if (each.server.address, each.server.port) == place
-            and (id(each) in self.failed) != (id(chosen) in self.failed)
-        ]
+        there = [each for each in self.all if (each.server.address, each.server.port) == place]
+        well = id(chosen) not in self.failed
+        others = [each for each in there if (id(each) not in self.failed) != well]
+        # Where each has some problem, one that opened is compared with one that did not.
+        opened = chosen.outcome == "established"
+        others = others or [each for each in there if (each.outcome == "established") != opened]
         at = nanoseconds(chosen.start)
         return min(others, key=lambda each: abs(nanoseconds(each.start) - at), default=None)
 

@@ -14,6 +14,7 @@ from handshake.cli.listing import Listing
 from handshake.cli.with_export import WithExport
 from handshake.cli.with_help import WithHelp
 from handshake.survey import records
+from handshake.tcp.copy import changed
 from handshake.view.glyphs import ASCII, UNICODE
 from tests.survey.made import CAPTURES
 
@@ -221,6 +222,18 @@ def test_two_connections_side_by_side() -> None:
     assert driven.screen()[0] == " Compare #1 with #25"
     alone = Driven(":", "<24>", "enter", "/", "<nothing-like-it>", "enter", "D")
     assert any("to compare with: m marks one" in line for line in alone.screen())
+
+
+def test_where_all_have_a_problem_one_that_opened_is_compared_with_one_that_did_not() -> None:
+    found = list(records(MIXED))
+    lossy, refused = found[8], found[3]
+    assert (lossy.outcome, refused.outcome) == ("established", "refused")
+    moved = changed(refused, server=lossy.server)
+    listing = Listing([lossy, moved])
+    assert listing.failed == {id(lossy), id(moved)}
+    assert listing.counterpart() is moved or listing.counterpart() is lossy
+    listing.move(1)
+    assert listing.counterpart() is (lossy if listing.current is moved else moved)
 
 
 SCREENS = {
