@@ -55,14 +55,23 @@ class Table:
     @cached_property
     def _room(self) -> int:
         """Columns for the endpoints and all to their right, with spaces."""
-        return max(0, self.width - 1 - self._number - 3 - OUTCOME - 1)
+        return max(0, self.width - 1 - self._number - 3 - self._outcome.width - 1)
+
+    @cached_property
+    def _outcome(self) -> Column:
+        """The column before the endpoints."""
+        return Column("outcome", OUTCOME, lambda record: record.outcome, right=False)
+
+    def _mark(self, record: Record) -> tuple[str, str]:
+        """Return the sign of a connection, and its style."""
+        return columns.mark(record, self.glyphs), columns.style(record)
 
     @cached_property
     def _columns(self) -> list[Column]:
         """Return the columns that fit; the endpoints take precedence."""
         client, server = self._needed
         longest = max((len(columns.why(each)) for each in self.records), default=0)
-        always, usual = self._captures(), self._usual()
+        always, usual = self._always(), self._usual()
         ends = min(client, COMFORT) + min(server, COMFORT) + 1
         found: list[Column] = []
         for column in (usual.pop(0), *always):
@@ -84,10 +93,7 @@ class Table:
         # Text columns come first, next to the endpoints.
         found.sort(key=lambda column: column.right)
         # These matter less than full addresses and reasons.
-        for column in (
-            Column(" closed", 15, columns.closed, right=False),
-            Column("resent", 7, columns.retransmissions),
-        ):
+        for column in self._seldom():
             all_else = client + server + 1 + (2 + longest if longest else 0)
             if self._room - _total(found) - column.width >= all_else:
                 found.append(column)
@@ -100,14 +106,21 @@ class Table:
         """Return the usual columns, the most important first."""
         all_of = self.records
         return [
-            _fitting("rtt", columns.rtt, max(all_of, key=_seconds, default=None)),
-            _fitting("retry", columns.retries, max(all_of, key=_retries, default=None)),
-            _fitting("packets", columns.packets, max(all_of, key=_segments, default=None)),
-            _fitting("time", columns.time, max(all_of, key=_time, default=None)),
+            fitting("rtt", columns.rtt, max(all_of, key=_seconds, default=None)),
+            fitting("retry", columns.retries, max(all_of, key=_retries, default=None)),
+            fitting("packets", columns.packets, max(all_of, key=_segments, default=None)),
+            fitting("time", columns.time, max(all_of, key=_time, default=None)),
         ]
 
-    def _captures(self) -> list[Column]:
-        """Return the column of the captures if there are several."""
+    def _seldom(self) -> list[Column]:
+        """Return columns that matter least."""
+        return [
+            Column(" closed", 15, columns.closed, right=False),
+            Column("resent", 7, columns.retransmissions),
+        ]
+
+    def _always(self) -> list[Column]:
+        """Return what takes precedence over what went wrong: the capture if there are several."""
         captures = {each.capture for each in self.records}
         if len(captures) < 2:
             return []
@@ -130,7 +143,8 @@ class Table:
     def heading(self) -> Text:
         """Return the column headings."""
         client, server = self._endpoints
-        heading = f"{'#':>{1 + self._number}}   {'outcome':<{OUTCOME}} "
+        outcome = self._outcome
+        heading = f"{'#':>{1 + self._number}}   {outcome.title:<{outcome.width}} "
         heading += f"{'client':<{client}} {'server':<{server}}"
         heading += "".join(_cell(each, each.title, self.glyphs) for each in self._columns)
         return line((fit(heading, self.width, self.glyphs.ellipsis), "dim"))
@@ -142,12 +156,13 @@ class Table:
 
     def row(self, record: Record, *, selected: bool = False) -> Text:
         """Return the row of a connection."""
-        signs, role = self.glyphs, columns.style(record)
+        signs, outcome = self.glyphs, self._outcome
+        mark, role = self._mark(record)
         client, server = self._endpoints
         row = line(
             (">" if selected else " ", "why"),
             (f"{record.stream + 1:>{self._number}} ", "dim"),
-            (f"{columns.mark(record, signs)} {record.outcome:<{OUTCOME}} ", role),
+            (f"{mark} {fit(outcome.text(record), outcome.width, signs.ellipsis)} ", role),
         )
         row.append(f"{columns.shorten(endpoint(record.client), client, signs.ellipsis):<{client}} ")
         row.append(f"{columns.shorten(endpoint(record.server), server, signs.ellipsis):<{server}}")
@@ -160,7 +175,7 @@ class Table:
         return row
 
 
-def _fitting(title: str, text: Callable[[Record], str], longest: Record | None) -> Column:
+def fitting(title: str, text: Callable[[Record], str], longest: Record | None) -> Column:
     """Return a column that is as wide as its title and its longest text."""
     room = max(len(title), 0 if longest is None else len(text(longest)))
     return Column(title, 1 + room, text)
