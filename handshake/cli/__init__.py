@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 import typer
 
 from handshake.cli.command import Home, group
+from handshake.cli.parameters import Lang, language
 from handshake.errors import HandshakeError, UsageError, system_error
 from handshake.escape import printable
-from handshake.messages import text
+from handshake.messages import ENGLISH, LANGUAGES, text, translated
 from handshake.version import __version__
 
 if TYPE_CHECKING:
@@ -36,22 +37,23 @@ _COMPLETE: Final = "_HANDSHAKE_COMPLETE"
 _Misused: Final = cast("type[Exception]", typer.BadParameter.__mro__[2])
 """The base of typer's own errors, which typer does not export."""
 
+_HOMES: Final = {
+    "probe": Home("handshake.cli.probe.command", "probe", epilog="EXIT_CODES"),
+    "replay": Home("handshake.cli.replay", "replay"),
+    "list": Home("handshake.cli.list", "list_connections"),
+    "watch": Home("handshake.cli.watch", "watch", epilog="EXIT_CODES"),
+    "craft": Home("handshake.cli.craft.command", "craft"),
+    "decode": Home("handshake.cli.decode", "decode"),
+    "serve": Home("handshake.cli.serve.command", "serve", epilog="EXIT_CODES"),
+    "demo": Home("handshake.cli.demo", "demo", epilog="WHAT_IFS"),
+    "help": Home("handshake.cli.help", "show_help"),
+}
+"""The commands, in the order of the help."""
+
 # No rich help and no rich tracebacks: they load more than all the rest together.
 app = typer.Typer(
     name="handshake",
-    cls=group(
-        {
-            "probe": Home("handshake.cli.probe.command", "probe", epilog="EXIT_CODES"),
-            "replay": Home("handshake.cli.replay", "replay"),
-            "list": Home("handshake.cli.list", "list_connections"),
-            "watch": Home("handshake.cli.watch", "watch", epilog="EXIT_CODES"),
-            "craft": Home("handshake.cli.craft.command", "craft"),
-            "decode": Home("handshake.cli.decode", "decode"),
-            "serve": Home("handshake.cli.serve.command", "serve", epilog="EXIT_CODES"),
-            "demo": Home("handshake.cli.demo", "demo"),
-            "help": Home("handshake.cli.help", "show_help"),
-        }
-    ),
+    cls=group(_HOMES),
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -66,7 +68,7 @@ def _print_version(wanted: bool) -> None:
     raise typer.Exit
 
 
-def _complete(shell: str | None, *, install: bool) -> None:
+def _complete(shell: str | None, spoken: str, *, install: bool) -> None:
     """Install completion for a shell, or print its script."""
     if shell is None:
         return
@@ -76,7 +78,8 @@ def _complete(shell: str | None, *, install: bool) -> None:
     completion: Any = import_module("typer.completion")
     if install:
         _, path = completion.install(shell=shell, prog_name="handshake")
-        typer.echo(f"completion for {shell} is in {path}: it works in a new shell")
+        done = f"completion for {shell} is in {path}: it works in a new shell"
+        typer.echo(translated(done, spoken))
     else:
         names = {"prog_name": "handshake", "complete_var": _COMPLETE}
         typer.echo(completion.get_completion_script(**names, shell=shell))
@@ -100,10 +103,14 @@ def _handshake(
         str | None,
         typer.Option(metavar="|".join(_SHELLS), help="Print what --install-completion installs."),
     ] = None,
+    lang: Lang = None,
 ) -> None:
     """Show how a TCP connection is made: on a real host, in a saved capture, in a lesson."""
-    _complete(install_completion, install=True)
-    _complete(show_completion, install=False)
+    spoken = context.obj or ENGLISH
+    _complete(install_completion, spoken, install=True)
+    _complete(show_completion, spoken, install=False)
+    if lang is not None:
+        context.default_map = {name: {"lang": language(lang)} for name in _HOMES}
     if context.invoked_subcommand is None:
         typer.echo(context.get_help(), err=True)
         raise typer.Exit(2)
@@ -112,6 +119,7 @@ def _handshake(
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code. Any error is printed in one line."""
     given = _with_value(sys.argv[1:] if args is None else args)
+    spoken = _language(given)
     failed = _unknown if _is_plugin(given) else _failed
     try:
         _make_output_safe()
@@ -120,14 +128,12 @@ def main(args: Sequence[str] | None = None) -> int:
             # It loads rich, which nothing else here needs.
             completion = import_module("typer.completion")
             completion.completion_init()
-        code = app(args=given, standalone_mode=False)
+        code = app(args=given, standalone_mode=False, obj=spoken)
         sys.stdout.flush()
     except HandshakeError as error:
-        return _ended(
-            failed(error.said(_language(given)), error.exit_code)
-        )  # output may be what failed
+        return _ended(failed(error.said(spoken), error.exit_code))  # output may be what failed
     except _Misused as error:
-        return failed(_misuse(error), 2)
+        return failed(_misuse(error, spoken), 2)
     except (KeyboardInterrupt, typer.Abort):
         return _ended(_INTERRUPTED)
     except SystemExit as ended:  # by a signal
@@ -135,10 +141,10 @@ def main(args: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return _ended(1)  # the reader has closed the pipe
     except OSError as error:
-        return _failed(text("errors", "output", {"why": system_error(error)}), 3)
+        return _failed(text("errors", "output", {"why": system_error(error)}, spoken), 3)
     except Exception as error:
         why = " ".join(f"{type(error).__name__}: {error}".split())
-        return failed(text("errors", "internal", {"why": why}), 3)
+        return failed(text("errors", "internal", {"why": why}, spoken), 3)
     return code if isinstance(code, int) else 0
 
 
@@ -159,10 +165,7 @@ def _is_plugin(args: Sequence[str]) -> bool:
 
 
 def _language(args: Sequence[str]) -> str:
-    """Return the language of an error: `--lang` may be what is wrong."""
-    from handshake.cli.parameters import language
-    from handshake.messages import ENGLISH, LANGUAGES
-
+    """Return the language of help and errors: `--lang` may be what is wrong."""
     if _is_plugin(args):
         return ENGLISH
     wanted = [b for a, b in pairwise(args) if a == "--lang"]
@@ -193,12 +196,12 @@ def _forget_unusable_size() -> None:
             del os.environ[name]
 
 
-def _misuse(error: Exception) -> str:
+def _misuse(error: Exception, spoken: str) -> str:
     """Return typer's error as one of our own lines."""
     message = " ".join(getattr(error, "format_message", lambda: str(error))().split())
     context = getattr(error, "ctx", None)
     path = "handshake" if context is None else context.command_path
-    return f"{message.rstrip('.')} (see {path} --help)"
+    return translated(f"{message.rstrip('.')} (see {path} --help)", spoken)
 
 
 def _unknown(message: str, _: int) -> int:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import inspect
 from functools import cache, partial
 from importlib import import_module
-from typing import Annotated, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
+
+from handshake.messages import ENGLISH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _WIDEST: Final = 31
 """The widest option name; after a wider one the help begins on the next line."""
@@ -52,7 +57,7 @@ def group(homes: dict[str, Home]) -> type[TyperGroup]:
         alone.command(name, cls=Command, epilog=epilog)(getattr(module, home.function))
         return get_command(alone)
 
-    class Group(TyperGroup):
+    class Group(_Translated, TyperGroup):
         """Commands that are loaded one by one."""
 
         def get_params(self, ctx: Any) -> list[Any]:
@@ -74,7 +79,21 @@ def group(homes: dict[str, Home]) -> type[TyperGroup]:
     return Group
 
 
-class Command(TyperCommand):
+class _Translated:
+    """A help in the language that the context's object names; English where it names none."""
+
+    def get_help(self, ctx: Any) -> str:
+        """Return the help."""
+        language = ctx.find_root().obj or ENGLISH
+        if language != ENGLISH:
+            from handshake.cli.translation import formatter
+
+            ctx.formatter_class = formatter(type(ctx).formatter_class, language)
+        written: str = super().get_help(ctx)  # type: ignore[misc] # that of typer
+        return written
+
+
+class Command(_Translated, TyperCommand):
     """A command whose options are grouped by `rich_help_panel`."""
 
     def get_params(self, ctx: Any) -> list[Any]:
@@ -123,7 +142,11 @@ class Command(TyperCommand):
         _write_examples(self.name or "", formatter)
         if self.epilog:
             formatter.write_paragraph()
-            formatter.write(f"{inspect.cleandoc(self.epilog)}\n")
+            formatter.write(f"{_said(formatter)(inspect.cleandoc(self.epilog)).strip()}\n")
+
+    def get_short_help_str(self, limit: int = 45) -> str:  # noqa: ARG002 - the whole sentence
+        """Return what the command does, in a sentence."""
+        return " ".join((self.help or "").split("\n\n")[0].split())
 
 
 def help_record(param: Any, ctx: Any, *, every: bool) -> tuple[str, str] | None:
@@ -167,9 +190,14 @@ def _write_examples(name: str, formatter: Any) -> None:
     rows = EXAMPLES.get(name, ())
     if rows:
         formatter.write_paragraph()
-        formatter.write("Examples:\n")
+        formatter.write_heading("Examples")
         for command, purpose in rows:
-            formatter.write(example(command, purpose) + "\n")
+            formatter.write(example(command, _said(formatter)(purpose)) + "\n")
+
+
+def _said(formatter: Any) -> Callable[[str], str]:
+    """Return what translates a text, if the help is not English."""
+    return getattr(formatter, "said", str)
 
 
 def example(command: str, purpose: str) -> str:

@@ -52,7 +52,7 @@ def decode(
     ascii_only: Ascii = False,
     lang: Lang = None,
 ) -> None:
-    """Draw one packet, name what is wrong with it, print the command that makes it."""
+    """Draw one packet, and name what is wrong with it and what makes it."""
     from handshake.cli.packet_input import packet_input
     from handshake.crafter.beginnings import BEGINNINGS
 

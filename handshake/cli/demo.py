@@ -9,17 +9,35 @@ import typer
 
 from handshake.cli.parameters import Ascii, Json, Plain, language
 from handshake.errors import UsageError
-from handshake.units import NS_PER_MS, NS_PER_SECOND
+from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from handshake.lessons import Lesson
     from handshake.lessons.live import LiveRun
-    from handshake.lessons.script import Conditions
 
 _LONG: Final = 10.0
 """Seconds of a real lesson in a pipe before which it is said how long it takes."""
+
+_PANEL: Final = "What if"
+_MOST_SYNS: Final = 100
+"""The largest flood of a lesson: only counted, never sent."""
+
+WHAT_IFS: Final = """
+What if (options of each lesson; --help-all explains them):
+ connect      --drop --closed --rtt --mss --no-wscale --no-sack --no-timestamps
+ control      --drop --closed --rtt --mss --no-wscale --no-sack --no-timestamps
+ loss         --drop --rtt
+ refused      --closed --drop --icmp --rtt
+ close        --drop --rtt
+ half-open    --syns --backlog --cookies --drop --rtt
+ options      --mss --no-wscale --no-sack --no-timestamps --rtt
+ numbers      --iss --forge
+ simultaneous --drop --rtt
+ fast-open    --no-cookie --no-fast-open --drop --rtt
+"""
+"""The end of the help. It stands here because to load the lessons takes as long as all the rest."""
 
 _LANGUAGES: Final = ("en", "ko", "both")
 
@@ -68,25 +86,142 @@ def demo(
         list[str] | None,
         typer.Option(
             metavar="KIND[:N,N...]",
-            help="What if segments were lost: syn, syn-ack, ack, data, fin, rst; the first, these, "
-            "or all. Of connect, control, close.",
+            help="Segments are lost: syn, syn-ack, ack, data, fin, rst; the first, these, or all.",
+            rich_help_panel=_PANEL,
+            hidden=True,
+        ),
+    ] = None,
+    rtt: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MS",
+            min=0.001,
+            max=60_000,
+            help="The round trip, in ms.",
+            rich_help_panel=_PANEL,
+            hidden=True,
         ),
     ] = None,
     closed: Annotated[
-        bool, typer.Option("--closed", help="What if no program listened.", show_default=False)
+        bool,
+        typer.Option(
+            "--closed",
+            help="No program listens.",
+            show_default=False,
+            rich_help_panel=_PANEL,
+            hidden=True,
+        ),
     ] = False,
-    rtt: Annotated[
-        float | None,
-        typer.Option(metavar="MS", min=0.001, max=60_000, help="Another round trip, in ms."),
+    icmp: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ERROR",
+            help="A router drops the SYN and says so: admin-prohibited, host-unreachable, "
+            "net-unreachable.",
+            rich_help_panel=_PANEL,
+            hidden=True,
+        ),
     ] = None,
     mss: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, max=65535, help="Another MSS of the client, in octets."),
+        list[str] | None,
+        typer.Option(
+            metavar="[END:]N",
+            help="The MSS of an end, in octets: 536 (the client), server:536.",
+            rich_help_panel=_PANEL,
+            hidden=True,
+        ),
     ] = None,
     no_wscale: Annotated[
-        str | None,
-        typer.Option(metavar="client|server", help="An end without window scaling."),
+        list[str] | None,
+        typer.Option(
+            metavar="END",
+            help="Without window scale: client, server, both.",
+            rich_help_panel=_PANEL,
+            hidden=True,
+        ),
     ] = None,
+    no_sack: Annotated[
+        list[str] | None,
+        typer.Option(metavar="END", help="Without SACK.", rich_help_panel=_PANEL, hidden=True),
+    ] = None,
+    no_timestamps: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="END", help="Without timestamps.", rich_help_panel=_PANEL, hidden=True
+        ),
+    ] = None,
+    iss: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[END:]N",
+            help="The initial sequence number of an end.",
+            rich_help_panel=_PANEL,
+            hidden=True,
+        ),
+    ] = None,
+    forge: Annotated[
+        int | None,
+        typer.Option(
+            metavar="SEQ",
+            min=0,
+            max=2**32 - 1,
+            help="A forged RST with this number arrives.",
+            rich_help_panel=_PANEL,
+            hidden=True,
+        ),
+    ] = None,
+    syns: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=0,
+            max=_MOST_SYNS,
+            help="So many SYNs of others come first, and are never completed.",
+            rich_help_panel=_PANEL,
+            hidden=True,
+        ),
+    ] = None,
+    backlog: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=0,
+            max=_MOST_SYNS,
+            help="What the server's program gives to listen().",
+            rich_help_panel=_PANEL,
+            hidden=True,
+        ),
+    ] = None,
+    cookies: Annotated[
+        bool,
+        typer.Option(
+            "--cookies",
+            help="The server has SYN cookies.",
+            show_default=False,
+            rich_help_panel=_PANEL,
+            hidden=True,
+        ),
+    ] = False,
+    no_cookie: Annotated[
+        bool,
+        typer.Option(
+            "--no-cookie",
+            help="The client has no Fast Open cookie yet.",
+            show_default=False,
+            rich_help_panel=_PANEL,
+            hidden=True,
+        ),
+    ] = False,
+    no_fast_open: Annotated[
+        bool,
+        typer.Option(
+            "--no-fast-open",
+            help="The server has no Fast Open.",
+            show_default=False,
+            rich_help_panel=_PANEL,
+            hidden=True,
+        ),
+    ] = False,
     export: Annotated[
         str | None,
         typer.Option(
@@ -99,7 +234,7 @@ def demo(
     plain: Plain = False,
     ascii_only: Ascii = False,
 ) -> None:
-    """Learn how a TCP connection is opened and closed, and what goes wrong, step by step.
+    """Learn step by step how a TCP connection opens, closes and goes wrong.
 
     Keys on a terminal: left and right step, digits answer a question, ? shows all keys.
     """
@@ -110,7 +245,7 @@ def demo(
 
     from handshake.cli.console import console, glyphs, is_interactive
     from handshake.cli.lesson_text import print_json, print_lessons, print_text
-    from handshake.lessons import WHAT_IF, find_lesson, what_if
+    from handshake.lessons import Changes, find_lesson, what_if
 
     if listed:
         print_lessons(lang)
@@ -124,11 +259,25 @@ def demo(
     keys = not as_json and is_interactive(plain=plain) and not out.is_dumb_terminal
     taught, first = find_lesson(lesson or "connect"), 0
     answers: dict[int, str] = {}
-    if drop or closed or rtt is not None or mss is not None or no_wscale is not None:
-        if taught.name not in WHAT_IF:
-            raise UsageError("demo.what-if", lesson=lesson, lessons=WHAT_IF)
-        conditions = _conditions(drop or [], rtt, mss, no_wscale, closed=closed)
-        taught = what_if(conditions, taught.name)
+    changes = Changes(
+        drop=tuple(drop or ()),
+        closed=closed,
+        icmp=icmp,
+        rtt=rtt,
+        mss=tuple(mss or ()),
+        no_wscale=tuple(no_wscale or ()),
+        no_sack=tuple(no_sack or ()),
+        no_timestamps=tuple(no_timestamps or ()),
+        iss=tuple(iss or ()),
+        forge=forge,
+        syns=syns,
+        backlog=backlog,
+        cookies=cookies,
+        no_cookie=no_cookie,
+        no_fast_open=no_fast_open,
+    )
+    if changes.asked:
+        taught = what_if(changes, taught.name)
     elif lesson is None and keys and step is None and export is None:
         taught, first, answers = _unfinished()
     count = len(taught.scenes)
@@ -208,28 +357,3 @@ def _unfinished() -> tuple[Lesson, int, dict[int, str]]:
             return each, max(0, read.step - 1), given
     new = [each for each in LESSONS if each not in begun]
     return (new or [*LESSONS])[0], 0, {}
-
-
-def _conditions(
-    dropped: list[str], rtt: float | None, mss: int | None, without: str | None, *, closed: bool
-) -> Conditions:
-    """Return the conditions that the options ask for."""
-    from dataclasses import replace
-
-    from handshake.lessons import drops
-    from handshake.lessons.script import Conditions
-
-    usual = Conditions()
-    client, server = usual.offers
-    if without not in (None, "client", "server"):
-        choices = ("client", "server")
-        raise UsageError("choice", option="--no-wscale", value=without, choices=choices)
-    client = replace(client, mss=mss) if mss is not None else client
-    client = replace(client, window_scale=None) if without == "client" else client
-    server = replace(server, window_scale=None) if without == "server" else server
-    return Conditions(
-        rtt=usual.rtt if rtt is None else round(rtt * NS_PER_MS),
-        drops=drops(dropped),
-        closed=closed,
-        offers=(client, server),
-    )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from handshake.cli.command import argument, help_record
+from handshake.cli.parameters import Lang, language
 from handshake.errors import UsageError
 from handshake.version import __version__
 
@@ -21,8 +22,10 @@ def show_help(
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Show every option.")] = False,
     man: Annotated[bool, typer.Option("--man", help="Print a manual page, in roff.")] = False,
+    lang: Lang = None,
 ) -> None:
     """Show the help of a command, or how to use this program."""
+    language(lang)  # it has chosen that of the help already
     program: Any = context.parent
     assert program is not None
     if man:

@@ -173,7 +173,7 @@ class LessonPlayer:
         text, words = texts[0]
         match self._page:
             case "keys":
-                return keys_page(text, words, height, self._glyphs)
+                return keys_page(self.lesson, text, words, height, self._glyphs)
             case "knows" if self._aside is None:
                 step = text.steps[self.lesson.scenes[self.index].name]
                 return KnowsScreen(self._place, step, words, height, self._glyphs)

@@ -28,7 +28,7 @@ from handshake.cli.parameters import (
 from handshake.cli.selection import Selection
 from handshake.errors import CaptureError, UsageError
 from handshake.escape import printable
-from handshake.messages import text
+from handshake.messages import ENGLISH, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -41,14 +41,15 @@ if TYPE_CHECKING:
     from handshake.tracker.zeek import ZeekRecord
 
 
-def _print_filter_help(wanted: bool) -> None:
+def _print_filter_help(context: typer.Context, wanted: bool) -> None:
     if not wanted:
         return
     import shutil
 
     from handshake.view.filter_help import filter_help
 
-    for each in filter_help(min(shutil.get_terminal_size().columns, 100)):
+    width = min(shutil.get_terminal_size().columns, 100)
+    for each in filter_help(width, context.find_root().obj or ENGLISH):
         typer.echo(each)
     raise typer.Exit
 

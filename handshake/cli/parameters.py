@@ -81,7 +81,7 @@ def language(given: str | None) -> str:
     locale = next((found for name in _LOCALE if (found := os.environ.get(name))), "")
     found = locale.partition("_")[0].partition(".")[0].lower()
     try:
-        _HANGUL.encode(sys.stdout.encoding or "ascii")
+        _HANGUL.encode(getattr(sys.stdout, "encoding", None) or "ascii")
     except (UnicodeEncodeError, LookupError):
         return ENGLISH
     return found if found in LANGUAGES else ENGLISH

@@ -76,22 +76,25 @@ class SynAckMonitor:
         self._until += late
         self._earliest += late
 
-    def repeated(self, at: int, arrived: int) -> None:
+    def repeated(self, at: int, arrived: int) -> bool:
         """Record a retransmission, captured when it `arrived` and processed `at` a time.
+
+        Return whether a timer of the server can have run out after our ACK of the one before.
 
         A busy program processes it later than it arrived. One that arrived before our last ACK had
         left, or reached the server, shows nothing of what became of that ACK.
         """
         if self._first_arrived is None:
-            return
+            return True
         waited = arrived - self._last_at
         self._last_at = arrived if self._withheld else at
         self._delay = at - arrived
         if waited < _MIN_RTO:
-            return
+            return False
         # Its timer doubles each time, and so does the time in which silence proves nothing.
         self._until = max(self._until, at + waited * 5 // 2)
         self.again.append(arrived - self._first_arrived)
+        return True
 
     @property
     def until(self) -> int:

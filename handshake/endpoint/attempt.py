@@ -47,6 +47,15 @@ class Attempt(Client):
     _reset_late: bool = field(init=False, default=False)
     """Whether a SYN-ACK that came after the RST was answered."""
 
+    _acknowledged: Observed | None = field(init=False, default=None)
+    """The first ACK of our SYN that came without a SYN."""
+
+    _two_syns: bool = field(init=False, default=False)
+    """Whether the peer sent a SYN that is no answer to ours."""
+
+    _split: bool = field(init=False, default=False)
+    """Whether its ACK of our SYN came apart from its SYN."""
+
     _rejections: Rejections = field(init=False)
     _advance_at: int | None = field(init=False, default=None)
 
@@ -78,7 +87,8 @@ class Attempt(Client):
         What was sent then depends only on the relative sequence numbers of what was received,
         and not on time.
         """
-        return self.syn_sent == 1 and not self.notes and not self._rejections
+        noted = self.notes or self._two_syns
+        return self.syn_sent == 1 and not noted and not self._rejections
 
     # Input.
 
@@ -94,14 +104,15 @@ class Attempt(Client):
         before, self._sender.block = self.block, self.block.received(seg)
         # In a simultaneous open the peer's SYN left before ours arrived: it is no answer.
         if self.answer is None and seg.ack is not None:
-            self.answer = observed
+            self.answer = self._acknowledged or observed
             self._icmp_errors.answered()
             if self.syn_sent > 1:
                 self.notes.add("syn-retransmitted", count=self.syn_sent)
         if seg.rst:
             return self._reset(before, seg)
         if self.block.state is State.SYN_RECEIVED:
-            self.notes.add("simultaneous-open")
+            # Who has acknowledged our SYN sent no SYN that crossed it.
+            self._two_syns, self._split = True, self._acknowledged is not None
             self._sender.timer.start(at)
             return self._sender.send(Flags.SYN | Flags.ACK, at, seq=self.iss)
         if not before.state.synchronized:
@@ -194,6 +205,8 @@ class Attempt(Client):
         # In a simultaneous open the last segment acknowledges our SYN-ACK (figure 7): it gets an
         # ACK only if it carries data or a FIN.
         self.transfer.confirmed = before.state is State.SYN_RECEIVED
+        self._split = self._split or (self._two_syns and not seg.syn)
+        self._note_two_syns()
         last = self.transfer.confirmed and seg.length == seg.syn
         answer = () if last else self._sender.send(Flags.ACK, at)
         return answer + self._advance(at)
@@ -280,15 +293,17 @@ class Attempt(Client):
         """Answer a segment that is not acceptable."""
         seg = observed.segment
         repeated = self._repeats_syn_ack(seg)
-        if repeated:
-            self.transfer.monitor.repeated(at, observed.at)
+        late = repeated and self.transfer.monitor.repeated(at, observed.at)
         if not self.options.answer and self.block.state.synchronized:
             return ()
         if repeated:
-            self.notes.add("syn-ack-again")
+            self.notes.add("syn-ack-again", soon=not late, syns=self.syn_sent > 1)
             if self.transfer.in_vain and at >= self.transfer.until(self.block):
                 return self._abort(Verdict.HALF_OPEN, at)
         answer = self._rejections.answer(self.block, seg, at)
+        waits = self.block.state is State.SYN_SENT and not (seg.syn or seg.rst)
+        if waits and seg.ack is not None and self.block.acknowledges_new(seg):
+            self._acknowledged = self._acknowledged or observed
         wrong = self.block.state is State.SYN_SENT and seg.ack is not None and not seg.rst
         if wrong and self.syn_sent == 1 and not self.block.acknowledges_new(seg):
             # Our RST frees what the peer remembers, or a firewall drops it: as Linux, try again.
@@ -329,3 +344,13 @@ class Attempt(Client):
     def _fin_acknowledged(self) -> bool:
         fin, una = self.block.fin, self.block.snd.una
         return fin is not None and una is not None and fin < una
+
+    def _note_two_syns(self) -> None:
+        if self._split:
+            self.notes.add("split-handshake", first=self._acknowledged is not None)
+        elif self._two_syns:
+            self.notes.add("simultaneous-open")
+
+    def _end(self, verdict: Verdict) -> None:
+        self._note_two_syns()
+        super()._end(verdict)

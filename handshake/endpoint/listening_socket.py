@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 SYNACK_RETRIES: Final = Timeouts(rto=NS_PER_SECOND, retries=5)
 """SYN-ACKs at 0, 1, 3, 7, 15 and 31 s, and given up after 63 s (tcp_synack_retries of Linux)."""
 
+_ALWAYS_ROOM: Final = 8
+_LEAST_RETRANSMISSIONS: Final = 2
+"""Of a SYN-ACK, where more than half of the backlog, or of 8 entries, is taken (Linux 6.18)."""
+
 
 class Path(NamedTuple):
     """What a connection with one remote end begins with."""
@@ -127,10 +131,26 @@ class ListeningSocket:
         out: Segments = ()
         for each in self._sockets:
             if each.deadline is not None and each.deadline <= at:
-                out += each.on_timer(at)
+                waits = each.remote in self.half_open
+                if waits and each.retransmitted >= self._most_retransmissions:
+                    each.give_up()
+                else:
+                    out += each.on_timer(at)
             if each.done:
                 self.half_open.pop(each.remote, None)
         return out
+
+    @property
+    def _most_retransmissions(self) -> int:
+        """How often a SYN-ACK is sent again: as on Linux seldom where old entries take the room."""
+        most, count = self.timeouts.retries, len(self.half_open)
+        if 2 * count <= max(_ALWAYS_ROOM, self.backlog):
+            return most
+        young = 2 * sum(not each.retransmitted for each in self.half_open.values())
+        while most > _LEAST_RETRANSMISSIONS and count >= young:
+            most -= 1
+            young *= 2
+        return most
 
     @property
     def _sockets(self) -> tuple[TcpSocket, ...]:

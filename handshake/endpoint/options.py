@@ -187,6 +187,12 @@ class Timeouts:
     retries: int = 2
     """SYNs after the first, so that they leave at 0, 1 and 3 s; and FINs after the first."""
 
+    data_retries: int | None = None
+    """Retransmissions of data, where it is not `retries` (tcp_retries2: 15)."""
+
+    orphan_retries: int | None = None
+    """Of a FIN or data whose program has closed; None for as many as otherwise (Linux: 8)."""
+
     linear: int = 0
     """Retransmissions of the SYN after which the wait is not doubled (tcp_syn_linear_timeouts)."""
 

@@ -35,6 +35,9 @@ _IGNORED: Final = frozenset(
 )
 """Codes of notes about what was ignored, because it is no valid answer."""
 
+_TWO_SYNS: Final = ("simultaneous-open", "split-handshake")
+"""Codes of notes about a SYN of the peer without an ACK."""
+
 
 class Verdict(Enum):
     """The result of a connection attempt."""
@@ -198,8 +201,8 @@ class Outcome:
 
     @property
     def crossed(self) -> bool:
-        """Whether the SYNs of both ends crossed (simultaneous open)."""
-        return any(each.code == "simultaneous-open" for each in self.findings)
+        """Whether the peer sent a SYN that is no answer to ours."""
+        return any(each.code in _TWO_SYNS for each in self.findings)
 
 
 class Notes:

@@ -41,6 +41,15 @@ class RetransmissionTimer:
         self.gives_up_at: int | None = None
         """When the last retransmission would have expired, too; None before that was sent."""
 
+    @property
+    def expired(self) -> int:
+        """How often it has expired since it was started."""
+        return self._retries - self._left
+
+    def allow(self, retries: int | None) -> None:
+        """Retransmit so often from the next start on; None for as often as before."""
+        self._retries = self._retries if retries is None else retries
+
     def measured(self, rtt: int) -> None:
         """Set the timeout by the first round trip, as Linux does (RFC 6298 section 2.2)."""
         self._initial_rto = rtt + max(_LEAST_VARIATION, 2 * rtt)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from handshake.endpoint.sender import Segments
     from handshake.endpoint.tcp_socket import TcpSocket
     from handshake.tcp import Endpoint, Observed
+    from handshake.tcp.icmp import IcmpError
 
 
 @dataclass
@@ -51,6 +52,11 @@ class TcpHost:
         if listener is not None:
             return listener.receive(observed, at)
         return () if observed.checksum_ok is False else reset_of(seg)
+
+    def icmp(self, error: IcmpError, at: int) -> Segments:
+        """Process an ICMP error that quotes a segment of ours; return what to send."""
+        connection = self.connections.get((error.source, error.destination))
+        return () if connection is None else connection.icmp(error, at)
 
     def on_timer(self, at: int) -> Segments:
         """Do what is due by a time."""

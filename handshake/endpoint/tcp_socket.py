@@ -22,6 +22,7 @@ from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from handshake.tcp import Endpoint, Observed, Offer, Segment, Seq
+    from handshake.tcp.icmp import IcmpError
 
 _SYN_ACK: Final = Flags.SYN | Flags.ACK
 _FIN_ACK: Final = Flags.FIN | Flags.ACK
@@ -70,6 +71,9 @@ class TcpSocket:
 
     refused: bool = field(init=False, default=False)
     """Whether our SYN was answered by a RST (ECONNREFUSED)."""
+
+    unreachable: IcmpError | None = field(init=False, default=None)
+    """The ICMP error that ended it: our SYN did not reach the peer (EHOSTUNREACH and others)."""
 
     was_reset: bool = field(init=False, default=False)
     """Whether the peer reset it (ECONNRESET)."""
@@ -134,6 +138,16 @@ class TcpSocket:
         timer = self._sender.timer
         due = [at for at in (timer.at, timer.gives_up_at, self._waits_until) if at is not None]
         return min(due, default=None)
+
+    @property
+    def retransmitted(self) -> int:
+        """How often the timer sent again what is not acknowledged."""
+        return self._sender.timer.expired
+
+    @property
+    def gives_up(self) -> bool:
+        """Whether it ends when the timer expires, instead of sending again."""
+        return self._sender.timer.gives_up_at is not None
 
     # The calls of its program (section 3.10.1 to 3.10.5).
 
@@ -205,6 +219,7 @@ class TcpSocket:
     def close(self, at: int) -> Segments:
         """Send no more and take no more; in SYN-SENT there is nothing to close."""
         self._deaf = True
+        self._sender.timer.allow(self.timeouts.orphan_retries)
         if self.state is State.SYN_SENT:
             self._end(Input.CLOSE)
             return ()
@@ -262,6 +277,7 @@ class TcpSocket:
             self._sender.timer.measured(at - self._opening_sent_at)
         self._sender.timer.stop()
         self._sender.timer.linear = 0
+        self._sender.timer.allow(self.timeouts.data_retries)
         if before.state is State.SYN_SENT:
             # What waits to be sent carries the ACK.
             return self._send(at) or self._sender.send(Flags.ACK, at)
@@ -286,6 +302,17 @@ class TcpSocket:
         answer = self._rejections.answer(block, seg, at)
         return () if answer is None else self._sender.send(answer.flags, at, seq=answer.seq)
 
+    def icmp(self, error: IcmpError, at: int) -> Segments:  # noqa: ARG002 - one form for all events
+        """Process an ICMP error that quotes a segment of ours.
+
+        As Linux, any that says "unreachable" ends an attempt at once, and none an open connection.
+        """
+        ours = error.seq == self.iss  # what only a host on the path knows (RFC 5927 section 4.1)
+        if self.state is State.SYN_SENT and ours and error.unreachable:
+            self.unreachable = error
+            self._end(Input.ABORT)
+        return ()
+
     # Time passes.
 
     def on_timer(self, at: int) -> Segments:
@@ -296,14 +323,18 @@ class TcpSocket:
             self._end(Input.TIMEOUT_2MSL)
             return ()
         if timer.gives_up_at is not None and at >= timer.gives_up_at:
-            self.timed_out = True
-            self._end(Input.ABORT)
+            self.give_up()
             return ()
         if timer.at is not None and at >= timer.at:
             # What is sent twice measures no round trip (Karn's algorithm, RFC 6298 section 3).
             self._opening_sent_at = None
             return self._sender.retransmit(self._sending, at)
         return ()
+
+    def give_up(self) -> None:
+        """End it although the timer could run on: its host has no room."""
+        self.timed_out = True
+        self._end(Input.ABORT)
 
     # What follows from them.
 

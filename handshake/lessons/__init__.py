@@ -20,12 +20,14 @@ from handshake.lessons.text import (
     lesson_text,
     screen_text,
 )
-from handshake.lessons.what_if import NAME, WHAT_IF, drops, what_if, what_if_text
+from handshake.lessons.what_if import NAME, WHAT_IF, Changes, drops, option, what_if
+from handshake.lessons.what_if_text import what_if_text
 
 __all__ = [
     "LANGUAGES",
     "LESSONS",
     "WHAT_IF",
+    "Changes",
     "EndText",
     "FieldText",
     "Lesson",
@@ -40,6 +42,7 @@ __all__ = [
     "find_lesson",
     "lesson_text",
     "number_of",
+    "option",
     "screen_text",
     "text_of",
     "what_if",

@@ -23,9 +23,9 @@ from handshake.lessons.script import (
 from handshake.lessons.stage import played
 from handshake.tcp import Offer, Seq
 
-_SECRET: Final = bytes(16)
-_ASKS: Final = replace(LINUX, fast_open=b"")
-_KNOWN: Final = replace(LINUX, fast_open=fast_open_cookie(CLIENT, _SECRET))
+SECRET: Final = bytes(16)
+ASKS: Final = replace(LINUX, fast_open=b"")
+KNOWN: Final = replace(LINUX, fast_open=fast_open_cookie(CLIENT, SECRET))
 
 
 def _lost(*drops: tuple[str, int]) -> Conditions:
@@ -142,21 +142,21 @@ PARTS: Final[dict[str, tuple[Part, ...]]] = {
             "first",
             _OPENED,
             0.5,
-            Conditions(offers=(_ASKS, LINUX), data=b"GET", fast_open=_SECRET),
+            Conditions(offers=(ASKS, LINUX), data=b"GET", fast_open=SECRET),
         ),
         # A kernel learns a cookie only from a connection before.
         Part(
             "again",
             (connects(), accepts(0.0143), server("server-sends", Action.SEND, 0.02, b"hello")),
             0.5,
-            Conditions(offers=(_KNOWN, LINUX), data=b"GET", fast_open=_SECRET),
+            Conditions(offers=(KNOWN, LINUX), data=b"GET", fast_open=SECRET),
             live=False,
         ),
         Part(
             "without",
             (connects(),),
             0.5,
-            Conditions(offers=(_KNOWN, LINUX), data=b"GET"),
+            Conditions(offers=(KNOWN, LINUX), data=b"GET"),
             live=False,
         ),
     ),

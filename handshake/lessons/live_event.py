@@ -36,7 +36,7 @@ _OPTIONS: Final[dict[int, str]] = {
 
 _BOOKKEEPING: Final = 16
 
-_WIRE: Final = (Moment.LEAVES, Moment.LOST)
+_WIRE: Final = (Moment.LEAVES, Moment.LOST, Moment.REJECTED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from handshake.lessons.script import Part
     from handshake.lessons.ss import SsRow
     from handshake.tcp import Segment
+    from handshake.tcp.icmp import IcmpError
 
 
 class Moment(Enum):
@@ -27,6 +28,12 @@ class Moment(Enum):
 
     LOST = "lost"
     """A segment leaves, and is lost on the way: its receiver never knows."""
+
+    REPORTED = "reported"
+    """An ICMP error arrives: a router has dropped a segment, and says why."""
+
+    REJECTED = "rejected"
+    """A segment leaves, and a router on the way drops it and says so."""
 
     ENDS = "ends"
     """A timer runs out, and the connection ends: nothing is sent."""
@@ -69,8 +76,29 @@ class Scene:
     seen_as: str = ""
     """The name of what is seen of it on a real host, where that is not its own."""
 
+    last_try: bool = False
+    """Whether its sender gives up if it is not answered, instead of sending it again."""
+
+    number: int = 0
+    """Of a call, how many SYNs arrive, or which number a forged RST has."""
+
+    error: IcmpError | None = None
+    """What a router reports."""
+
+    sends: tuple[Segment, ...] = ()
+    """What is sent at once because of it: by the receiver of a segment, or by who makes a call."""
+
     step: Step | None = None
     """The tracker's step for the segment, where a tracker was asked."""
+
+    @property
+    def moves(self) -> bool:
+        """Whether the state of an end changes."""
+        return any(
+            each.before is not each.after
+            and (each.before and each.before.state) is not (each.after and each.after.state)
+            for each in (self.client, self.server)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +123,9 @@ class Lesson:
 
     tables: bool = False
     """Whether a text to read shows in each step what both sockets have recorded."""
+
+    variant_of: str = ""
+    """Of a what-if, the name of the lesson whose conditions were changed."""
 
     options: bool = False
     """Whether the options of a SYN are shown rather than its numbers."""

@@ -11,9 +11,11 @@ from typing import Final
 
 from handshake.events import Role
 from handshake.tcp import Endpoint, Offer, Seq
+from handshake.tcp.address import ip_address
 
 CLIENT: Final = Endpoint.of("192.0.2.10", 49152)
 SERVER: Final = Endpoint.of("198.51.100.7", 80)
+ROUTER: Final = ip_address("203.0.113.1")
 LINUX: Final = Offer(mss=1460, window_scale=7, sack_permitted=True, timestamps=True)
 
 
@@ -45,6 +47,10 @@ class Conditions:
 
     fast_open: bytes = b""
     """The server's secret of Fast Open cookies; empty where it has no Fast Open."""
+
+    icmp: int | None = None
+    """The code of the ICMP error "destination unreachable" by which a router before the server
+    answers everything that is for it; None for no such router."""
 
     crossing: bool = False
     """Whether the server's program connects, too, instead of listening (simultaneous open)."""

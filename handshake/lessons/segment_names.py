@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -11,6 +12,9 @@ from handshake.tcp import Flags
 if TYPE_CHECKING:
     from handshake.events import Role
     from handshake.tcp import Segment
+
+NUMBER: Final = re.compile(r"-\d+(?=-|$)")
+"""What stands in a name where it is not the first of its kind."""
 
 KINDS: Final = ("syn", "syn-ack", "ack", "data", "fin", "rst")
 """The kinds of segments."""

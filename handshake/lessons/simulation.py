@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from handshake.endpoint.sender import Segments
     from handshake.endpoint.tcp_host import TcpHost
     from handshake.tcp import Segment
+    from handshake.tcp.icmp import IcmpError
 
 
 class Passage(NamedTuple):
@@ -39,11 +40,14 @@ class Passage(NamedTuple):
 class Watcher(Protocol):
     """Is told what happens, as it happens."""
 
-    def left(self, segment: Segment, by: Role, *, lost: bool) -> None:
-        """Take note of a segment that leaves."""
+    def left(self, segment: Segment, by: Role, *, lost: bool, rejected: bool) -> None:
+        """Take note of a segment that leaves, and is lost or rejected by a router or neither."""
 
-    def arrived(self, segment: Segment, by: Role) -> None:
-        """Take note of a segment of this host that has arrived."""
+    def arrived(self, segment: Segment, by: Role, answers: Segments) -> None:
+        """Take note of a segment of this host that has arrived, and of what it is answered by."""
+
+    def reported(self, error: IcmpError, to: Role, answers: Segments) -> None:
+        """Take note of a router's ICMP error that has arrived at a host."""
 
     def expired(self, by: Role) -> None:
         """Take note of a timer that ran out on a host."""
@@ -58,6 +62,13 @@ class Simulation:
     delay: int
     loses: Callable[[Segment, Role], bool] = lambda *_: False
     """Whether the wire loses a segment of this host; asked once for each."""
+
+    drops: Callable[[Segment, Role], IcmpError | None] = lambda *_: None
+    """Returns the error by which a router in front of the other host answers a segment of this one;
+    None if it lets the segment pass."""
+
+    joins: Callable[[Segment], bool] = lambda _: True
+    """Whether a segment is for one of the two hosts: what is for others is not seen here."""
 
     watcher: Watcher | None = None
     passages: list[Passage] = field(init=False, default_factory=list)
@@ -81,7 +92,7 @@ class Simulation:
             for by in Role:
                 host = self._host(by)
                 if host.deadline is not None and host.deadline <= self.now:
-                    segments = host.on_timer(self.now)
+                    segments = tuple(filter(self.joins, host.on_timer(self.now)))
                     if self.watcher is not None and not segments:
                         self.watcher.expired(by)
                     self._send(by, segments)
@@ -99,12 +110,15 @@ class Simulation:
         heappush(self._events, (time, next(self._numbers), what))
 
     def _send(self, by: Role, segments: Segments) -> None:
-        for each in map(checksummed, segments):
+        for each in map(checksummed, filter(self.joins, segments)):
             lost = self.loses(each, by)
-            arrives = None if lost else self.now + self.delay
+            error = None if lost else self.drops(each, by)
+            if error is not None:
+                self._plan(self.now + 2 * self.delay, partial(self._report, error, by))
+            arrives = self.now + self.delay if not lost and error is None else None
             self.passages.append(Passage(each, by, self.now, arrives))
             if self.watcher is not None:
-                self.watcher.left(each, by, lost=lost)
+                self.watcher.left(each, by, lost=lost, rejected=error is not None)
             if arrives is not None:
                 self._plan(arrives, partial(self._arrive, each, by))
 
@@ -113,5 +127,11 @@ class Simulation:
             Observed(segment, self.now, checksum_ok=True), self.now
         )
         if self.watcher is not None:
-            self.watcher.arrived(segment, by)
+            self.watcher.arrived(segment, by, answers)
         self._send(by.other, answers)
+
+    def _report(self, error: IcmpError, to: Role) -> None:
+        answers = self._host(to).icmp(error, self.now)
+        if self.watcher is not None:
+            self.watcher.reported(error, to, answers)
+        self._send(to, answers)

@@ -10,19 +10,20 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from handshake.endpoint.listening_socket import ListeningSocket
+from handshake.endpoint.listening_socket import SYNACK_RETRIES, ListeningSocket
 from handshake.endpoint.options import ClientOptions, Timeouts
 from handshake.endpoint.syn_cookies import SynCookies
 from handshake.endpoint.tcp_host import TcpHost
 from handshake.endpoint.tcp_socket import TcpSocket
 from handshake.events import Change, Role
 from handshake.lessons.scene import Moment, Scene
-from handshake.lessons.script import CLIENT, PROGRAM, SERVER, Action, Conditions
+from handshake.lessons.script import CLIENT, PROGRAM, ROUTER, SERVER, Action, Conditions
 from handshake.lessons.segment_names import Losses, SegmentNames
 from handshake.lessons.simulation import Simulation
 from handshake.lessons.ss import ANY, listening_row, socket_row
 from handshake.packet.checksum import checksummed
 from handshake.tcp import ControlBlock, Endpoint, Flags, Observed, Segment, Seq, State
+from handshake.tcp.icmp import IcmpError
 from handshake.tcp.segment import differing_fields
 from handshake.units import NS_PER_SECOND
 
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 _WAITS: Final = NS_PER_SECOND // 10
 _LONGEST: Final = 200 * NS_PER_SECOND
 """After what time a program has no connection any more, in nanoseconds."""
+
+_PATIENCE: Final = Timeouts(data_retries=15, orphan_retries=8)
+"""How often Linux sends again what is not acknowledged; SYNs and SYN-ACKs have their own number."""
 
 TICKS: Final = {Role.CLIENT: 1000, Role.SERVER: 9000}
 
@@ -68,7 +72,7 @@ class Stage:
             iss=given.numbers[0],
             offer=given.offers[0],
             ticks=TICKS[Role.CLIENT],
-            timeouts=Timeouts(retries=given.retries + given.linear, linear=given.linear),
+            timeouts=replace(_PATIENCE, retries=given.retries + given.linear, linear=given.linear),
             options=ClientOptions(data=given.data),
         )
         self.listener = ListeningSocket(
@@ -77,6 +81,7 @@ class Stage:
             offer=given.offers[1],
             ticks=TICKS[Role.SERVER],
             backlog=given.backlog,
+            timeouts=replace(_PATIENCE, retries=SYNACK_RETRIES.retries),
             fast_open=given.fast_open,
             cookies=SynCookies(bytes(16)) if given.cookies else None,
         )
@@ -90,12 +95,18 @@ class Stage:
                 iss=given.numbers[1],
                 offer=given.offers[1],
                 ticks=TICKS[Role.SERVER],
+                timeouts=self.client.timeouts,
             )
             self.hosts[Role.SERVER].add(self.server)
         hosts = self.hosts[Role.CLIENT], self.hosts[Role.SERVER]
         losses = Losses(given.drops)
         self.wire = Simulation(
-            *hosts, given.rtt // 2, lambda segment, _: losses.loses(segment), self
+            *hosts,
+            given.rtt // 2,
+            lambda segment, _: losses.loses(segment),
+            lambda segment, by: _unreachable(segment, by, given.icmp),
+            lambda segment: segment.destination in (CLIENT, SERVER),
+            self,
         )
         self._known = {role: self.block(role) for role in Role}
 
@@ -113,7 +124,7 @@ class Stage:
                 self.wire.at(at + _WAITS, call.by, partial(self._perform, call))
             return ()
         out = self._done(call, at)
-        self._add(call.name, Moment.CALL, call.by, None)
+        self._add(call.name, Moment.CALL, call.by, sends=out, number=call.number)
         return out
 
     def _ready(self, by: Role) -> bool:
@@ -164,14 +175,21 @@ class Stage:
         """Return what an end has written down: None where there is no socket."""
         if role is Role.CLIENT:
             return self.client.block
-        entry = (
-            self.server or self.listener.half_open.get(CLIENT) or self.listener.waiting.get(CLIENT)
-        )
+        entry = self._server_end()
         if entry is not None:
             return entry.block
         if self.conditions.closed:
             return None
         return ControlBlock(local=Endpoint.of(ANY, SERVER.port), state=State.LISTEN, passive=True)
+
+    def _server_end(self) -> TcpSocket | None:
+        """Return the server's socket of this connection, or its half-open entry."""
+        listener = self.listener
+        return self.server or listener.half_open.get(CLIENT) or listener.waiting.get(CLIENT)
+
+    def _gives_up(self, role: Role) -> bool:
+        end = self.client if role is Role.CLIENT else self._server_end()
+        return end is not None and end.gives_up
 
     def sockets(self, role: Role) -> tuple[SsRow, ...]:
         """Return what `ss -tan` prints of the sockets of a host."""
@@ -188,21 +206,27 @@ class Stage:
 
     # What the wire tells.
 
-    def left(self, segment: Segment, by: Role, *, lost: bool) -> None:
+    def left(self, segment: Segment, by: Role, *, lost: bool, rejected: bool) -> None:
         """Take note of a segment that leaves."""
-        self._add(self._names.of(segment, by), Moment.LOST if lost else Moment.LEAVES, by, segment)
+        moment = Moment.LOST if lost else Moment.REJECTED if rejected else Moment.LEAVES
+        self._add(self._names.of(segment, by), moment, by, segment, last_try=self._gives_up(by))
 
-    def arrived(self, segment: Segment, by: Role) -> None:
+    def arrived(self, segment: Segment, by: Role, answers: Segments) -> None:
         """Take note of a segment of this host that has arrived."""
-        self._add(f"{self._names.of(segment, by)}-arrives", Moment.ARRIVES, by, segment)
+        name = f"{self._names.of(segment, by)}-arrives"
+        self._add(name, Moment.ARRIVES, by, segment, sends=answers)
         if self._accepts is not None and self.listener.waiting:
             call, self._accepts = self._accepts, None
             self._perform(call, self.wire.now)
 
+    def reported(self, error: IcmpError, to: Role, answers: Segments) -> None:
+        """Take note of a router's ICMP error that has arrived at a host."""
+        self._add("icmp-arrives", Moment.REPORTED, to, sends=answers, error=error)
+
     def expired(self, by: Role) -> None:
         """Take note of a timer that ran out on a host, if it ended something."""
         if self.block(by) != self._known[by]:
-            self._add(f"{by}-gives-up", Moment.ENDS, by, None)
+            self._add(f"{by}-gives-up", Moment.ENDS, by)
 
     def _change(self, role: Role) -> Change:
         before, after = self._known[role], self.block(role)
@@ -210,7 +234,18 @@ class Stage:
             before = None  # the listening socket stays: this is a new one
         return Change(before, after)
 
-    def _add(self, name: str, moment: Moment, by: Role, segment: Segment | None) -> None:
+    def _add(
+        self,
+        name: str,
+        moment: Moment,
+        by: Role,
+        segment: Segment | None = None,
+        *,
+        sends: Segments = (),
+        last_try: bool = False,
+        number: int = 0,
+        error: IcmpError | None = None,
+    ) -> None:
         changes = {role: self._change(role) for role in Role}
         self._known = {role: change.after for role, change in changes.items()}
         before, changed = self._before, frozenset[str]()
@@ -230,8 +265,19 @@ class Stage:
                 by,
                 changed,
                 sockets=(self.sockets(Role.CLIENT), self.sockets(Role.SERVER)),
+                last_try=last_try,
+                number=number,
+                error=error,
+                sends=tuple(each for each in sends if each.destination in (CLIENT, SERVER)),
             )
         )
+
+
+def _unreachable(segment: Segment, by: Role, code: int | None) -> IcmpError | None:
+    """Return the error of a router before the server, which lets nothing pass to it."""
+    if code is None or by is Role.SERVER:
+        return None
+    return IcmpError(4, 3, code, ROUTER, segment.source, segment.destination, segment.seq)
 
 
 def flooder(number: int) -> Endpoint:

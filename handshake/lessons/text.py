@@ -6,7 +6,10 @@ import tomllib
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from handshake.lessons.scene import Scene
 
 LANGUAGES: Final = ("en", "ko")
 
@@ -126,6 +129,15 @@ class ScreenText:
 
     def __getitem__(self, name: str) -> str:
         return self.screen[name]
+
+    def called(self, scene: Scene) -> str:
+        """Return what a program did, or what else happened on a host without a segment."""
+        _, _, name = scene.name.rpartition(".")
+        if name == "connect" and scene.sends and scene.sends[0].options.fast_open is not None:
+            name = "sendto"
+        text = self.calls.get(name) or self.calls.get(name.partition("-")[0])
+        text = text or self.calls.get(scene.seen_as, name)
+        return text.format(number=scene.number, error=scene.error)
 
     @property
     def labels(self) -> dict[str, str]:

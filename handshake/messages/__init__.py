@@ -27,6 +27,7 @@ What a value brings that cannot be printed is escaped (`handshake.escape`).
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cache
 from operator import attrgetter
@@ -106,6 +107,39 @@ def table(family: str, language: str = ENGLISH) -> dict[str, str]:
     if path.is_file():
         found |= _flat(tomllib.loads(path.read_bytes().decode()), "")
     return found
+
+
+def translated(english: str, language: str) -> str:
+    """Return a text whose English stands in the code, as that of a help; it may not be translated.
+
+    The tables of `help.toml` have the English as their keys. Those of `[patterns]` name values,
+    which are translated, too: `Missing argument {name}`.
+    """
+    if language == ENGLISH:
+        return english
+    exact, patterns = _translations(language)
+    asked = " ".join(english.split())
+    if asked in exact:
+        return exact[asked]
+    for pattern, sentence in patterns:
+        if found := pattern.fullmatch(asked):
+            values = {name: translated(each, language) for name, each in found.groupdict().items()}
+            return sentence.format(**values)
+    return english
+
+
+@cache
+def _translations(language: str) -> tuple[dict[str, str], list[tuple[re.Pattern[str], str]]]:
+    """Return the translations of texts, and of sentences with values in them."""
+    import tomllib
+
+    tables = tomllib.loads((Path(__file__).parent / language / "help.toml").read_bytes().decode())
+    sentences = tables.pop("patterns")
+    exact = {text: own for table in tables.values() for text, own in table.items()}
+    return exact, [
+        (re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+)", re.escape(english))), own)
+        for english, own in sentences.items()
+    ]
 
 
 def entries(family: str, prefix: str, language: str = ENGLISH) -> list[tuple[str, str]]:

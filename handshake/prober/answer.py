@@ -236,7 +236,9 @@ def next_steps(result: Answered, shell: Shell) -> tuple[NextStep, ...]:
                     _sockets("ltnp", port, shell.sudo),
                     probe_message("next.program", address=address),
                 ),
-                _by_kernel(result, shell, probe_message("next.kernel")),
+                _capture(result, shell)
+                if result.guard == "none"
+                else _by_kernel(result, shell, probe_message("next.kernel")),
             )
         case Verdict.BAD_PEER:
             older = NextStep(_sockets("tan", port), probe_message("next.older", address=address))

@@ -49,7 +49,7 @@ def explain(
     request = int(asked) & _REQUEST == SYN_BIT
     found = None if request else _segment(outcome, asked, port, seconds)
     if found is None and outcome.crossed:
-        found = _crossed(outcome.verdict, port)
+        found = _crossed(outcome, port)
     if found is not None:
         return found
     ack = outcome.ack_status
@@ -157,9 +157,14 @@ def _half_open(ack: AckStatus) -> Message:
     return verdict_message("half-open.unacknowledged")
 
 
-def _crossed(verdict: Verdict, port: int) -> Message | None:
-    """Return why, if the SYNs of both ends crossed."""
-    match verdict:
+def _crossed(outcome: Outcome, port: int) -> Message | None:
+    """Return why, if the peer sent a SYN that is no answer to ours."""
+    split = [each for each in outcome.findings if each.code == "split-handshake"]
+    match outcome.verdict:
+        case Verdict.OPEN if split and split[0].values["first"]:
+            return verdict_message("crossed.split", port=port)
+        case Verdict.OPEN if split:
+            return verdict_message("crossed.split-syn-first", port=port)
         case Verdict.OPEN:
             return verdict_message("crossed.open", port=port)
         case Verdict.CLOSED | Verdict.RESET:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 REFUSED: Final = "refused-by-firewall"
 """The code of the note that a RST was not the target's."""
 
+LEAST_MSS: Final = {4: 68 - 40, 6: 1280 - 60}
+"""What a segment may carry where the MTU is the least that IP allows (RFC 791, RFC 8200)."""
+
 _OF_THE_TRACKER: Final = frozenset(
     {
         "ecn-fallback",
@@ -31,7 +34,6 @@ _OF_THE_TRACKER: Final = frozenset(
         "reserved-bits",
         "reset-by-other-ttl",
         "shift-above-14",
-        "split-handshake",
         "syn-ack-isns",
         "syn-cookies",
         "syn-data-rejected",
@@ -128,7 +130,8 @@ def _mss(theirs: Offer, path_mss: int, version: int) -> Iterator[Finding]:
     if theirs.mss is None:
         yield note("no-mss", default=536 if version == 4 else 1220)
     elif theirs.mss < path_mss:
-        yield note("mss-low", mss=theirs.mss, below=path_mss - theirs.mss, path=path_mss)
+        values = {"mss": theirs.mss, "below": path_mss - theirs.mss, "path": path_mss}
+        yield note("mss-low", **values, tiny=theirs.mss < LEAST_MSS[version])
 
 
 def _proxy(answer: Observed, received: Sequence[Observed]) -> Iterator[Finding]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from handshake.messages import ENGLISH, translated
 from handshake.query.keys import COLUMNS, KEYS, SHORT
 from handshake.view.layout import wrap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from handshake.query.keys import Key
+
+_INTRODUCTION: Final = "A filter selects connections: --filter EXPR, or / in the list."
 
 _GRAMMAR: Final = (
     ("KEY == VALUE", "also != < <= > >=; VALUE may be another key; null is unknown"),
@@ -39,46 +43,47 @@ _CODES: Final = ("diagnosis.code", "findings.code")
 """Keys with so many values that they stand at the end."""
 
 
-def filter_help(width: int) -> Iterator[str]:
+def filter_help(width: int, language: str = ENGLISH) -> Iterator[str]:
     """Yield the help on filters line by line."""
-    yield from wrap("A filter selects connections: --filter EXPR, or / in the list.", width)
+    said = partial(translated, language=language)
+    yield from wrap(said(_INTRODUCTION), width)
     yield ""
     for form, meaning in _GRAMMAR:
-        yield from _entry(form, meaning, width)
+        yield from _entry(form, said(meaning), width)
     yield ""
-    yield from wrap(_ABOUT, width)
+    yield from wrap(said(_ABOUT), width)
     yield ""
     yield from (f"  {each}" for each in _EXAMPLES)
     yield ""
-    yield "Keys as the headings of the list have them:"
+    yield said("Keys as the headings of the list have them:")
     for name in COLUMNS:
         key = SHORT.get(name) or KEYS[name]
-        yield from _entry(name, _meaning(key, name), width)
+        yield from _entry(name, _meaning(key, name, said), width)
     yield ""
-    yield "All other keys, as --json prints them:"
+    yield said("All other keys, as --json prints them:")
     for name, key in KEYS.items():
         if name == "server.address":
-            yield from _entry("server.address ...", "the same keys of the server", width)
+            yield from _entry("server.address ...", said("the same keys of the server"), width)
         elif name not in COLUMNS and not name.startswith("server."):
-            yield from _entry(name, _meaning(key, name), width)
+            yield from _entry(name, _meaning(key, name, said), width)
     for name in _CODES:
         yield ""
-        yield f"Values of {name}:"
+        yield said(f"Values of {name}:")
         yield from ("  " + each for each in wrap(", ".join(KEYS[name].words), width - 2))
 
 
-def _meaning(key: Key, name: str) -> str:
+def _meaning(key: Key, name: str, said: Callable[[str], str]) -> str:
     """Return what a key is, and its possible values."""
-    parts = [key.description.removesuffix(".")] if key.description else []
+    parts = [said(key.description.removesuffix("."))] if key.description else []
     if key.name != name and key.name in KEYS:
-        parts.insert(0, f"short for {key.name}")
+        parts.insert(0, said(f"short for {key.name}"))
     if key.kind is bool:
-        parts.append("true or false")
+        parts.append(said("true or false"))
     elif key.words and key.name not in _CODES:
         parts.append(", ".join(key.words))
     elif key.words:
-        parts.append("see below")
-    return ": ".join(parts) or ("a number" if key.kind is float else "a text")
+        parts.append(said("see below"))
+    return ": ".join(parts) or said("a number" if key.kind is float else "a text")
 
 
 def _entry(name: str, meaning: str, width: int) -> Iterator[str]:

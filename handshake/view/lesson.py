@@ -191,6 +191,8 @@ def title_line(
         right = f"{words['playing']} · {right}"
     left, right = glyphs.spell(left), glyphs.spell(right)
     room = width - cell_len(right) - 1
+    if cell_len(left) > room and place.lesson.variant_of:
+        left = f" {place.number}  {glyphs.spell(title.partition(':')[0])}"
     if cell_len(left) > room:
         left = f" {place.number}"  # the step is more than the name of the lesson
     return line((fit(left, room, glyphs.ellipsis), "title"), (f" {right}", "none"))

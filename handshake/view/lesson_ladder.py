@@ -192,13 +192,15 @@ class LadderLessonScreen:
     def _arrow(self, scene: Scene, width: int, *, arrived: bool) -> Text:
         seg, glyphs = scene.segment, self.glyphs
         if seg is None:
-            return line((fit(glyphs.spell(self._call(scene)), width, glyphs.ellipsis), "dim"))
+            return line(
+                (fit(glyphs.spell(self.words.called(scene)), width, glyphs.ellipsis), "dim")
+            )
         label = f" {seg.flags & ~Flags.PSH} seq={seg.seq}"
         label += "" if seg.ack is None else f" ack={seg.ack}"
         if seg.syn and self.place.lesson.options:
             label = f" {seg.flags} {options_of(seg)}"
         label += f" data={seg.payload_length} " if seg.payload_length else " "
-        lost = scene.moment is Moment.LOST
+        lost = scene.moment in (Moment.LOST, Moment.REJECTED)
         length = width if arrived else min(width, max(width * 2 // 3, cell_len(label) + 6))
         rest = length - cell_len(label) - 2
         two = glyphs.rule(2)
@@ -209,11 +211,6 @@ class LadderLessonScreen:
             return line((fit(arrow, width), style_of(seg)))
         arrow = f"{glyphs.left_arrow(rest, lost=lost)}{label}{two}"
         return line((" " * (width - cell_len(arrow)) + arrow, style_of(seg)))
-
-    def _call(self, scene: Scene) -> str:
-        """Return what a program did, or what a timer ended."""
-        _, _, name = scene.name.rpartition(".")
-        return self.words.calls.get(name, name)
 
     def _shown(self, width: int) -> list[Text]:
         scene, words = self.place.scene, self.words

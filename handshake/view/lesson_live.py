@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _HEAD: Final = 12
 _TIME: Final = 10
 _STATE: Final = 10
+_MOST_ROWS: Final = 5
+"""Lines of `ss` for one host: a flood fills more."""
 
 
 def ss_lines(
@@ -101,11 +103,10 @@ def _happened(
     assert event is not None
     same = not live.differences and not live.unexpected
     mark, good = (glyphs.check, "ok") if same else (glyphs.cross, "bad")
-    name = scene.name.rpartition(".")[2]
-    what, style = words.calls.get(name) or words.calls.get(event.name, ""), "none"
+    what, style = words.called(scene), "none"
     if event.segment is not None:
         what, style = _segment(event), style_of(event.segment)
-        if event.moment is Moment.LOST:
+        if event.moment in (Moment.LOST, Moment.REJECTED):
             what = f"{what} {glyphs.lost}"
     room = width - _HEAD - 2
     first, *rest = wrap(glyphs.spell(f"{event.at / NS_PER_MS:.1f} ms  {what}"), room)
@@ -125,7 +126,9 @@ def _segment(event: LiveEvent) -> str:
 
 
 def _printed(rows: Sequence[SsRow], words: ScreenText) -> list[str]:
-    return [str(each) for each in rows] or [words["no_line"]]
+    shown = [str(each) for each in rows[:_MOST_ROWS]] or [words["no_line"]]
+    left = len(rows) - len(shown)
+    return [*shown, words["more_rows"].format(count=left)] if left > 0 else shown
 
 
 def _ss_line(head: tuple[str, str], text: str, width: int, glyphs: Glyphs, mark: str) -> Text:

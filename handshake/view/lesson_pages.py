@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from handshake.lessons import LESSONS, lesson_text
+from handshake.lessons import LESSONS, WHAT_IF, lesson_text, option
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.layout import fit, line, wrap
 
@@ -49,8 +49,12 @@ class PageScreen:
         return [*lines[: self.height - 1], line(*below)]
 
 
-def keys_page(text: LessonText, words: ScreenText, height: int, glyphs: Glyphs) -> PageScreen:
+def keys_page(
+    lesson: Lesson, text: LessonText, words: ScreenText, height: int, glyphs: Glyphs
+) -> PageScreen:
     """Return the keys, and what the signs mean."""
+    name = lesson.variant_of or lesson.name
+    asks = " ".join(map(option, WHAT_IF[name].changes))
     keys = (
         ("←/→", words["help_step"]),
         ("Home/End", words["help_ends"]),
@@ -68,6 +72,7 @@ def keys_page(text: LessonText, words: ScreenText, height: int, glyphs: Glyphs) 
         ("──▶  ──╳", words["legend_arrows"]),
         ("> →  *", words["legend_changed"]),
         ("✓  ✗", words["legend_live"]),
+        ("demo ...", words["help_what_if"].format(lesson=name, options=asks)),
     )
     return PageScreen(keys, text.title, (("?", words["key_back"]),), height, glyphs)
 

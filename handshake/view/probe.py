@@ -16,7 +16,7 @@ from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.ladder import Ladder
 from handshake.view.layout import fit, folded, line
 from handshake.view.notation import Numbers
-from handshake.view.probe_facts import ProbeFacts, incoming, labelled
+from handshake.view.probe_facts import ProbeFacts, acknowledges, incoming, labelled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -174,17 +174,12 @@ class ProbeView:
         if result.verdict is Verdict.UNREACHABLE and why.code != "cause.other":
             row.append(f"  {why.said(self.language)}")
         elif (waited := time_to_answer(result, self.language)) is not None:
-            values = {"answer": self._answered_by(), "waited": waited}
-            after = self._say("title.after", **values, ambiguous=result.rtt_ambiguous)
-            row.append(f"  {after}")
+            values = {"waited": waited, "ambiguous": result.rtt_ambiguous}
+            if (answer := answered_by(result, self.steps)) is None:
+                row.append(f"  {self._say('title.round-trip', **values)}")
+            else:
+                row.append(f"  {self._say('title.after', answer=answer, **values)}")
         return row
-
-    def _answered_by(self) -> str:
-        """Return what the round trip ended with: the first acceptable answer."""
-        received = [step.segment for step in self.steps if incoming(step)]
-        if not self.steps:
-            return "RST" if self.result.verdict is Verdict.CLOSED else "SYN-ACK"
-        return "SYN-ACK" if any(seg.syn and seg.ack is not None for seg in received) else "RST"
 
     def _reason(self) -> str:
         reason, code = self.result.reason.said(self.language), self.result.exit_code
@@ -205,6 +200,21 @@ class ProbeView:
         if self.verbose:
             out += self._labelled("next", found.said(self.language, "next"), width)
         return out
+
+
+def answered_by(result: Result, steps: Sequence[Step]) -> str | None:
+    """Return what the round trip ended with: `SYN-ACK`, `RST`; None where that was not seen."""
+    if not steps:
+        unseen = None if result.guard == "none" or result.crossed else "SYN-ACK"
+        return "RST" if result.verdict is Verdict.CLOSED else unseen
+    ours = next((step.segment for step in steps if not incoming(step)), None)
+    if ours is None:
+        return None
+    requests = ours.syn and ours.ack is None
+    for seg in (step.segment for step in steps if incoming(step)):
+        if acknowledges(seg, ours) or (seg.rst and not requests):
+            return "RST" if seg.rst else "SYN-ACK" if seg.syn else str(seg.flags)
+    return None
 
 
 def time_to_answer(result: Result, language: str = messages.ENGLISH) -> str | None:

@@ -10,6 +10,7 @@ from rich.cells import cell_len
 from handshake.escape import printable
 from handshake.events import Role
 from handshake.prober.answer import probe_message
+from handshake.prober.findings import LEAST_MSS
 from handshake.tcp.address import hops
 from handshake.view.layout import fit, line, wrap
 
@@ -40,7 +41,7 @@ class ProbeFacts:
     """Whether to tell also what is as expected: the acknowledgment number, and the RST guard."""
 
     def of_segments(self, steps: Sequence[Step], numbers: Numbers) -> list[Text]:
-        """Return the facts of a connection whose segments were seen; none without a SYN-ACK."""
+        """Return the facts of a connection whose segments were seen; none without its SYN."""
         answer = list(self._answer(steps, numbers))
         return [*answer, *self._data(), *self._close()] if answer else []
 
@@ -64,18 +65,22 @@ class ProbeFacts:
 
     def _answer(self, steps: Sequence[Step], numbers: Numbers) -> Iterator[Text]:
         """Yield the header of the SYN-ACK, a field a line."""
-        answers = [step for step in steps if _is_syn_ack(step)]
+        syns = [step for step in steps if incoming(step) and step.segment.syn]
+        answers = [step for step in syns if step.segment.ack is not None]
+        agreed = self.result.negotiated
+        if not answers and agreed is not None:
+            answers = syns  # a SYN of the peer's own and an ACK stand for a SYN-ACK
         syn = next((step.segment for step in steps if not incoming(step)), None)
         if not answers or syn is None:
             return
         # Of several, the one that acknowledges our SYN opened the connection.
-        answer = next((step for step in answers if _correct(step.segment, syn)), answers[0])
+        answer = next((step for step in answers if acknowledges(step.segment, syn)), answers[0])
         seg, version = answer.segment, answer.segment.source.version
-        assert seg.ack is not None
-        agreed = self.result.negotiated
-        if self.verbose or not _expected(seg, syn):
+        if seg.ack is not None and (self.verbose or not _expected(seg, syn)):
             yield self._row("ack", numbers.show(seg.ack, Role.CLIENT), self._ack(seg, syn))
-        shift = None if agreed is None else agreed.snd_shift
+        # Windows are scaled if both SYNs say so, whatever the answer acknowledges.
+        both = syn.options.window_scale is not None
+        shift = (seg.options.window_scale if both else None) if agreed is None else agreed.snd_shift
         yield self._row("window", str(seg.window), self._window(shift))
         mss = self._say("fact.none") if seg.options.mss is None else str(seg.options.mss)
         yield self._row("mss", mss, self._mss(seg.options.mss, version))
@@ -83,7 +88,7 @@ class ProbeFacts:
             passed = hops(ttl)
             meaning = self._say("fact.ttl", hops=passed, began=ttl + passed)
             yield self._row("ttl", str(ttl), meaning)
-        if agreed is not None and _correct(seg, syn):
+        if agreed is not None and (seg.ack is None or acknowledges(seg, syn)):
             yield self._row("in-use", "", self._in_use(agreed))
         cookie = agreed and agreed.fast_open
         if cookie:
@@ -132,7 +137,7 @@ class ProbeFacts:
 
     def _ack(self, seg: Segment, syn: Segment) -> str:
         assert seg.ack is not None
-        if not _correct(seg, syn):
+        if not acknowledges(seg, syn):
             return self._say("fact.ack-wrong")
         if not syn.payload_length:
             return self._say("fact.ack")
@@ -151,6 +156,8 @@ class ProbeFacts:
     def _mss(self, mss: int | None, version: int) -> str:
         if mss is None:
             return self._say("fact.mss-none", default=536 if version == 4 else 1220)
+        if mss < LEAST_MSS[version]:
+            return self._say("fact.mss-tiny")
         mtu = mss + (40 if version == 4 else 60)
         return self._say("fact.mss", mtu=mtu, usual=mtu == 1500)
 
@@ -195,11 +202,7 @@ def _quoted(received: bytes) -> str:
     return f"{shown} ..." if len(received) > _QUOTED else shown
 
 
-def _is_syn_ack(step: Step) -> bool:
-    return incoming(step) and step.segment.syn and step.segment.ack is not None
-
-
-def _correct(seg: Segment, syn: Segment) -> bool:
+def acknowledges(seg: Segment, syn: Segment) -> bool:
     """Whether it acknowledges our SYN, and no more than we sent."""
     return seg.ack is not None and syn.seq < seg.ack <= syn.end
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from handshake import messages
 from handshake.prober.answer import icmp_name, probe_message
-from handshake.tcp import Flags
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.ladder import Ladder
 from handshake.view.layout import fit, line
@@ -95,15 +94,22 @@ class LiveView:
             seconds = f"{self.seconds:.1f}"
             return probe_message("known.connect", seconds=seconds).said(self.language)
         received = [each.segment for each in self.steps if incoming(each)]
-        sent = sum(Flags.SYN in e.segment.flags for e in self.steps if not incoming(e))
+        syns = [seg for each in self.steps if (seg := each.segment).syn and not incoming(each)]
+        sent = sum(seg.ack is None for seg in syns)
         if self.waiting is not None:
             sent = max(sent, self.waiting.sent)  # the last may not have been explained yet
+        # An answer that acknowledges something else is none.
+        known = {seg.end for seg in syns}
+        answers = [seg for seg in received if seg.ack in known]
         if any(seg.rst for seg in received):
-            return probe_message("known.rst").said(self.language)
-        if any(seg.syn for seg in received):
+            opened = any(seg.syn for seg in answers)
+            return probe_message("known.rst", opened=opened).said(self.language)
+        if any(seg.syn for seg in answers):
             return probe_message("known.syn-ack").said(self.language)
+        if any(seg.syn and seg.ack is None for seg in received):
+            return probe_message("known.syn").said(self.language)
         if self.errors:
             error = self.errors[-1]
             values = {"name": icmp_name(error), "sender": error.sender, "count": sent}
             return probe_message("known.icmp", **values).said(self.language)
-        return probe_message("known.nothing", count=sent).said(self.language)
+        return probe_message("known.nothing", count=sent, other=bool(received)).said(self.language)

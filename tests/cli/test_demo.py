@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.cells import cell_len
 
-from handshake.lessons import LESSONS, find_lesson
+from handshake.lessons import LESSONS, WHAT_IF, find_lesson, option
 from tests.cli import preloaded
 from tests.cli.terminal import Terminal
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 DEMO = ["-m", "handshake", "demo"]
 NAMES = [each.name for each in LESSONS]
 KINDS, DROPS = "syn, syn-ack, ack, data, fin and rst", "syn, syn:1,2, ack:all"
-WHAT_OF = "connect, control and close"
-WHAT_IF = "--drop, --closed, --rtt, --mss and --no-wscale"
 RIGHT, LEFT, HOME, END = "\x1b[C", "\x1b[D", "\x1b[H", "\x1b[F"
 
 
@@ -120,7 +118,7 @@ def test_json_is_one_object_a_step() -> None:
         ),
         (
             ["loss", "--closed"],
-            f"error: {WHAT_IF} ask what if of the lessons {WHAT_OF}, not of loss\n",
+            "error: --closed: no what-if of the lesson loss, which has --drop and --rtt\n",
         ),
         (["--lang", "fr"], "error: --lang fr: must be en, ko or both\n"),
         (["--step", "10"], "error: --step 10: lesson connect has 9 steps\n"),
@@ -257,9 +255,53 @@ def test_it_leaves_the_terminal_as_it_was(how: signal.Signals | str, code: int) 
 def test_what_if_two_syns_were_lost_as_text() -> None:
     found = demo("connect", "--drop", "syn:1,2", "--lang", "ko")
     assert (found.returncode, found.stderr) == (0, "")
-    assert found.stdout.startswith("?  만약에\n")
+    assert found.stdout.startswith("?  만약에: 서버에 접속하기\n")
     assert found.stdout.count("╳") == 2
     assert max(map(cell_len, found.stdout.splitlines())) <= 80
+
+
+def test_the_help_names_the_what_ifs_of_each_lesson() -> None:
+    _, _, table = demo("loss", "--help").stdout.partition("What if")
+    rows = [line.split() for line in table.splitlines()[1:] if line]
+    assert {name: options for name, *options in rows} == {
+        name: [option(each) for each in known.changes] for name, known in WHAT_IF.items()
+    }
+    every = demo("--help-all").stdout
+    assert all(f"  {each} " in every for _, *options in rows for each in options)
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["loss", "--drop", "ack"], "the client's ACK is lost"),
+        (["refused", "--icmp", "host-unreachable"], "EHOSTUNREACH"),
+        (["half-open", "--syns", "3"], "Dropped without an answer: 1"),
+        (["options", "--mss", "server:536"], "3 segments: 524 + 524 + 152"),
+        (["numbers", "--forge", "1"], "seq=1 arrives"),
+        (["simultaneous", "--drop", "syn"], "the server's program calls connect(), too"),
+        (["fast-open", "--no-cookie"], "asks for a cookie"),
+    ],
+)
+def test_what_if_in_every_lesson(args: list[str], says: str) -> None:
+    found = demo(*args)
+    assert (found.returncode, found.stderr) == (0, "")
+    assert says in " ".join(found.stdout.split())
+
+
+def test_what_if_with_keys() -> None:
+    with Terminal([*DEMO, "half-open", "--syns", "8", "--backlog", "9"]) as terminal:
+        terminal.see("... and 4 more")
+        for press, see in (
+            (RIGHT, "step 2/"),
+            ("?", "demo half-open with --syns --backlog --cookies"),
+            ("?", "step 2/"),
+            ("L", "만약에"),
+            (END, "accept()"),
+        ):
+            terminal.press(press)
+            terminal.see(see)
+        terminal.press("q")
+        assert terminal.end() == 0
 
 
 def test_the_lessons_are_listed_with_what_is_done() -> None:

@@ -44,7 +44,7 @@ def run(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("args", "unneeded"),
     [
-        ("--help", ("rich", "handshake.survey")),
+        ("--help", ("rich", "handshake.survey", "handshake.cli.translation", "tomllib")),
         ("list MIXED", ("rich", "handshake.query.keys", "handshake.cli.probe")),
         ("list MIXED --json", ("rich", "handshake.view.columns", "handshake.query.keys")),
         ("replay REFUSED", ("rich.syntax", "rich.table", "handshake.cli.probe")),

@@ -1,13 +1,26 @@
-"""The language of list and replay: that of the locale, or of --lang."""
+"""The language of all commands: that of the locale, or of --lang."""
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
+import sys
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
+from rich.cells import cell_len
+from typer import Context
+from typer.main import get_command
 
-from handshake.cli import main
+from handshake import messages
+from handshake.cli import app, main
+from handshake.cli.examples import EXAMPLES
+from handshake.view import filter_help
+from tests.cli.test_help import COMMANDS
 from tests.survey.made import CAPTURES
 
 LOST = str(CAPTURES / "lost-syn-ack.pcap")
@@ -20,6 +33,7 @@ HANGUL = re.compile("[가-힣]")
 def _no_locale(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys, "argv", ["handshake"])
 
 
 def printed(capsys: pytest.CaptureFixture[str], *words: str) -> str:
@@ -81,3 +95,160 @@ def test_warnings_are_in_the_language_too(capsys: pytest.CaptureFixture[str]) ->
     found = capsys.readouterr()
     assert found.err == "error: /nowhere.pcap: 그런 파일이 없다\n"
     assert len([json.loads(line) for line in found.out.splitlines()]) == 25
+
+
+def help_texts() -> set[str]:
+    """Return the English of every text in a help, as it stands in the code."""
+    # typer has no public names for what it makes of a function.
+    program: Any = get_command(app)
+    context: Any = Context(program, info_name="handshake")
+    found: set[str | None] = {
+        "Usage:",
+        "Arguments",
+        "Options",
+        "Commands",
+        "Examples",
+        "General options",
+    }
+    for name in (None, *COMMANDS, "help"):
+        command = program if name is None else program.get_command(context, name)
+        found |= {*inspect.cleandoc(command.help).split("\n\n"), command.epilog}
+        for each in command.get_params(context):
+            found |= {each.help, getattr(each, "rich_help_panel", None)}
+            found |= {default for default in (each.show_default,) if isinstance(default, str)}
+            found |= {"required"} if each.required else set()
+    found |= {purpose for rows in EXAMPLES.values() for _, purpose in rows}
+    return {" ".join(each.split()) for each in found if each}
+
+
+def filter_texts(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Return the English of every text in the help on filters."""
+    found = set()
+
+    def noted(english: str, *, language: str) -> str:
+        assert language == messages.ENGLISH
+        found.add(english)
+        return english
+
+    monkeypatch.setattr(filter_help, "translated", noted)
+    assert list(filter_help.filter_help(80))
+    return found
+
+
+UNTRANSLATED: Final = re.compile(r"[A-Z0-9.:]+")
+"""Defaults that are values."""
+
+
+def test_every_text_of_a_help_has_its_korean(monkeypatch: pytest.MonkeyPatch) -> None:
+    exact, patterns = messages._translations("ko")
+    asked = help_texts() | filter_texts(monkeypatch)
+    missing = {
+        each
+        for each in asked - exact.keys()
+        if not any(pattern.fullmatch(each) for pattern, _ in patterns)
+        and not UNTRANSLATED.fullmatch(each)
+    }
+    assert missing == set()
+    # typer's own words for a wrong value are asked for below.
+    assert {each for each in exact.keys() - asked if not each.startswith("Input should")} == set()
+
+
+NAMED: Final = re.compile(
+    r"--[a-z][-a-z]*|\{\w+\}|RFC \d+|\\.|(?<![A-Za-z])[A-Z]{2,}(?![A-Za-z])"
+    r"|(?<![\w*])\.[a-z]{2,}|(?<!\w)'[^']+'"
+)
+"""What is the same in every language: options, values, sections, escapes, names, examples."""
+
+
+def test_the_korean_of_a_help_names_what_the_english_names() -> None:
+    path = Path(messages.__file__).parent / "ko" / "help.toml"
+    texts = [
+        pair for each in tomllib.loads(path.read_text("utf-8")).values() for pair in each.items()
+    ]
+    assert len(texts) > 200
+    differing = {}
+    for english, korean in texts:
+        one, other = (set(NAMED.findall(each)) for each in (english, korean))
+        # A word that is spelled in Hangul, or with its name in full.
+        gone = one - other - {"ACK", "IPV", "AND", "URL", "SYN,ACK"}
+        if gone:
+            differing[english] = gone
+    assert differing == {}
+
+
+def test_the_korean_of_a_help_has_the_words_of_the_glossary() -> None:
+    exact, patterns = messages._translations("ko")
+    korean = [*exact.values(), *(each for _, each in patterns)]
+    instead = tomllib.loads((files("handshake.lessons") / "glossary.toml").read_text())["instead"]
+    assert [text for text in korean if any(each in text for each in instead)] == []
+
+
+@pytest.mark.parametrize("command", [None, *COMMANDS, "help"])
+def test_the_help_in_korean_fits_eighty_columns(
+    command: str | None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    words = (command,) if command else ()
+    every = "--help-all" if command not in (None, "demo", "help") else "--help"
+    english = printed(capsys, *words, every)
+    korean = printed(capsys, *words, every, "--lang", "ko")
+    assert korean.startswith("사용법: handshake ")
+    assert HANGUL.search(english) is None
+    assert [line for line in korean.splitlines() if cell_len(line) > 80] == []
+    assert "\ue000" not in korean
+    # The same options in the same order; no sentence is left in English.
+    options = [
+        re.findall(r"^  (-\S+)", each.partition(":\n")[2], re.MULTILINE)
+        for each in (korean, english)
+    ]
+    assert options[0] == options[1]
+    assert [
+        line
+        for line in korean.splitlines()
+        if re.match(" {2,}[A-Z][a-z]+ [a-z]+ [a-z]+", line) and not HANGUL.search(line)
+    ] == []
+
+
+def test_the_manual_page_is_english(capsys: pytest.CaptureFixture[str]) -> None:
+    assert printed(capsys, "help", "--man", "--lang", "ko") == printed(capsys, "help", "--man")
+
+
+def test_the_help_on_filters_in_korean(capsys: pytest.CaptureFixture[str]) -> None:
+    korean = printed(capsys, "list", "--help-filter", "--lang", "ko")
+    assert "필터는 연결을 고른다: --filter EXPR, 또는 목록에서 /." in korean
+    assert "outcome             열기의 결과: established, refused," in korean
+    assert all(cell_len(line) <= 80 for line in korean.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("nope", "그런 명령이 없다: 'nope' (handshake --help 참고)"),
+        ("list", "인자가 빠졌다: 'CAPTURE...' (handshake list --help 참고)"),
+        ("list x --nope", "그런 옵션이 없다: --nope (handshake list --help 참고)"),
+        ("list x --jobs", "'--jobs': 값이 필요하다"),
+        ("list x --jobs 0", "'--jobs': 1 이상이어야 한다 (handshake list --help 참고)"),
+        ("list x --jobs x", "'--jobs': 정수여야 한다 (handshake list --help 참고)"),
+        ("list x --json=1", "'--json': 값을 받지 않는 옵션이다"),
+        ("list x --plan", "그런 옵션이 없다: --plan (비슷한 옵션: --lang, --plain)"),
+        ("replay a b c", "인자가 너무 많다: b c (handshake replay --help 참고)"),
+        ("probe a:1 --rate x", "'--rate': 숫자여야 한다 (handshake probe --help 참고)"),
+        ("probe a:1 --concurrency 99999", "'--concurrency': 16384 이하여야 한다"),
+    ],
+)
+def test_wrong_usage_in_korean(
+    words: str, said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LANG", "ko_KR.UTF-8")
+    assert main(words.split()) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {said}")
+    assert error.count("\n") == 1
+
+
+def test_the_language_before_the_command_is_that_of_the_command(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    after = printed(capsys, "list", MIXED, "--summary", "--lang", "ko")
+    assert printed(capsys, "--lang", "ko", "list", MIXED, "--summary") == after
+    assert main(["--lang", "xx", "list", MIXED]) == 2

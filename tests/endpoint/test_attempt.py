@@ -342,6 +342,31 @@ def test_simultaneous_open() -> None:
     assert (reason.code, reason.values) == ("crossed.open", {"port": 80})
 
 
+def test_a_split_handshake_is_measured_by_its_first_ack() -> None:
+    drawn = DrawnAttempt()
+    drawn.receive("<SEQ=301><ACK=101><CTL=ACK>", 10)
+    drawn.receive("<SEQ=300><CTL=SYN>", 12)
+    drawn.receive("<SEQ=301><ACK=101><CTL=ACK>", 20)
+    assert drawn.lines[3:5] == [
+        "  12 SYN-RECEIVED --> <SEQ=100><ACK=301><CTL=SYN,ACK>",
+        "  20 FIN-WAIT-1   <-- <SEQ=301><ACK=101><CTL=ACK>",
+    ]
+    assert drawn.codes == ["bare-ack", "split-handshake"]
+    assert drawn.attempt.answer is not None
+    assert drawn.attempt.answer.at == 10 * MS
+    drawn.receive("<SEQ=301><ACK=102><CTL=FIN,ACK>", 30)
+    assert explained(drawn.attempt).code == "crossed.split"
+
+
+def test_a_syn_and_then_an_ack_are_a_split_handshake_or_look_like_one() -> None:
+    drawn = DrawnAttempt()
+    drawn.receive("<SEQ=300><CTL=SYN>", 10)
+    drawn.receive("<SEQ=301><ACK=101><CTL=ACK>", 20)
+    assert drawn.codes == ["split-handshake"]
+    drawn.receive("<SEQ=301><ACK=102><CTL=FIN,ACK>", 30)
+    assert explained(drawn.attempt).code == "crossed.split-syn-first"
+
+
 def test_a_simultaneous_open_that_is_not_completed() -> None:
     drawn = DrawnAttempt()
     drawn.receive("<SEQ=300><CTL=SYN>", 10)

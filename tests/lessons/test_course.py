@@ -6,30 +6,20 @@ import tomllib
 from importlib.resources import files
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from handshake.errors import UsageError
 from handshake.lessons import (
     LANGUAGES,
     LESSONS,
-    WHAT_IF,
+    Changes,
     Lesson,
     Moment,
-    drops,
     find_lesson,
     lesson_text,
-    screen_text,
-    text_of,
     what_if,
 )
-from handshake.lessons.script import Conditions
-from handshake.lessons.segment_names import KINDS
 from handshake.lessons.ss import listening_row, socket_row
 from handshake.tcp import ControlBlock, Endpoint, Observed, SendSpace, Seq, State
 from handshake.tracker import Tracker
-from handshake.view.lesson import Place
-from handshake.view.lesson_ladder import LadderLessonScreen
 
 LADDERS = [each for each in LESSONS if each.played]
 
@@ -91,29 +81,8 @@ def test_a_tracker_sees_what_the_hosts_did(lesson: Lesson) -> None:
             assert concluded == states, part
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    dropped=st.sets(st.tuples(st.sampled_from(KINDS), st.integers(0, 4)), max_size=6),
-    name=st.sampled_from(WHAT_IF),
-    closed=st.booleans(),
-    rtt=st.sampled_from([1, 28, 80, 900, 2500]),
-)
-def test_every_what_if_has_its_text(
-    dropped: set[tuple[str, int]], name: str, closed: bool, rtt: int
-) -> None:
-    lesson = what_if(Conditions(rtt * 1_000_000, frozenset(dropped), closed=closed), name)
-    assert 1 < len(lesson.scenes) <= 15
-    for language in LANGUAGES:
-        text = text_of(lesson, language)
-        for index, scene in enumerate(lesson.scenes):
-            assert "{" not in text.steps[scene.name].why
-            place = Place(lesson, index, "?")
-            screen = LadderLessonScreen(place, text, screen_text(language))
-            assert max(row.cell_len for row in screen.lines(80)) <= 80
-
-
 def test_what_if_nothing_were_lost_is_the_first_lesson() -> None:
-    found = [each.segment for each in what_if(Conditions()).played if each.moment is Moment.LEAVES]
+    found = [each.segment for each in what_if(Changes()).played if each.moment is Moment.LEAVES]
     first = [each.segment for each in find_lesson("connect").scenes if each.moment is Moment.LEAVES]
     assert [str(each) for each in found] == [str(each) for each in first]
     # The clocks of the first lesson are rounder.
@@ -123,14 +92,6 @@ def test_what_if_nothing_were_lost_is_the_first_lesson() -> None:
     ]
     assert kinds[0] == kinds[1]
     assert [each.window for each in found if each] == [each.window for each in first if each]
-
-
-def test_what_drop_takes() -> None:
-    assert drops(["syn:1,2", "ack", "rst:all"]) == {("syn", 1), ("syn", 2), ("ack", 1), ("rst", 0)}
-    for wrong in ("fun", "syn:", "syn:x", "syn:1,", "SYN"):
-        if wrong != "syn:":
-            with pytest.raises(UsageError, match="--drop"):
-                drops([wrong])
 
 
 def test_what_ss_shows() -> None:

@@ -56,7 +56,12 @@ def test_an_ordinary_answer_has_none() -> None:
             {"missing": ["timestamps", "window scaling"], "one": False},
         ),
         ((MSS,), "options-stripped", {"missing": ["SACK", "timestamps", "window scaling"]}),
-        ((opt.mss(1380),), "mss-low", {"mss": 1380, "below": 80, "path": 1460}),
+        (
+            (opt.mss(1380),),
+            "mss-low",
+            {"mss": 1380, "below": 80, "path": 1460, "tiny": False},
+        ),
+        ((opt.mss(27),), "mss-low", {"mss": 27, "below": 1433, "path": 1460, "tiny": True}),
         ((), "no-mss", {"default": 536}),
     ],
 )

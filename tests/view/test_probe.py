@@ -187,7 +187,7 @@ def test_what_a_window_means(shift: int | None, words: str) -> None:
 def test_a_call_of_the_kernels_shows_what_the_kernel_tells() -> None:
     told = replace(OPEN, guard="none", ttl=None)
     assert drawn(ProbeView(told, [])) == [
-        "OPEN  example.org:80 (198.51.100.7)  SYN-ACK after 28.4 ms",
+        "OPEN  example.org:80 (198.51.100.7)  round trip 28.4 ms",
         "  a program listens on port 80: its SYN-ACK acknowledges our SYN",
         "",
         "  mss      1460     octets of data at most in a segment to the peer",
@@ -568,3 +568,21 @@ def test_an_interrupt_says_what_is_known(
     assert lines[:2] == ["INTERRUPTED  example.org:80 (198.51.100.7)", f"  {known}"]
     assert len([each for each in lines if "win=65160" in each]) == len(steps)
     assert [each.plain for each in view.interrupted(None)][:2] == lines[:2]
+
+
+def test_a_split_handshake_is_answered_by_an_ack_and_no_rst() -> None:
+    tracker = Tracker(client=A)
+    talk = (
+        (True, "<SEQ=1000><CTL=SYN>"),
+        (False, "<SEQ=5001><ACK=1001><CTL=ACK>"),
+        (False, "<SEQ=5000><CTL=SYN>"),
+        (True, "<SEQ=1000><ACK=5001><CTL=SYN,ACK>"),
+        (False, "<SEQ=5001><ACK=1001><CTL=ACK>"),
+    )
+    steps = [
+        tracker.feed(Observed(segment(text, by=A if outgoing else B), 0, outgoing=outgoing))
+        for outgoing, text in talk
+    ]
+    lines = drawn(ProbeView(OPEN, steps))
+    assert lines[0] == "OPEN  example.org:80 (198.51.100.7)  ACK after 28.4 ms"
+    assert any(each.startswith("  window   65535 ") for each in lines)

@@ -64,7 +64,7 @@ def craft(
     ascii_only: opt.Ascii = False,
     lang: HiddenLang = None,
 ) -> None:
-    """Build one packet to TARGET (192.0.2.2:80), right or deliberately wrong."""
+    """Build one packet to TARGET (192.0.2.2:80), right or wrong on purpose."""
     from handshake.cli.craft import field_values as values
     from handshake.cli.craft.output import CraftOutput
     from handshake.crafter.fields import DONT_FRAGMENT, IDENTIFICATION, WINDOW, PacketFields

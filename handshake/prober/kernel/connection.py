@@ -275,7 +275,7 @@ class KernelConnection:
         assert watch is not None
         watch.answered_again(now)
         if watch.monitor.again:
-            self._notes.add("syn-ack-again")
+            self._notes.add("syn-ack-again", soon=False, syns=self.syn_sent > 1)
         # Our FIN carries an ACK, too: the last chance for the server to accept it.
         if watch.in_vain and not self._closing and now >= watch.until:
             self._end(Verdict.HALF_OPEN, now)
