@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from handshake.cli.parameters import Ascii, Json, Lang, Plain, language, octets
+from handshake.cli.parameters import HiddenAscii, HiddenLang, HiddenPlain, language, octets
 from handshake.cli.selection import Selection
 from handshake.errors import UsageError
 
@@ -72,7 +72,7 @@ def watch(
             "--read",
             metavar="-|FILE",
             rich_help_panel=_WHAT,
-            help="Follow a capture that arrives, as from tcpdump -w -.",
+            help="Follow a capture that arrives: tcpdump -w -.",
         ),
     ] = None,
     promiscuous: Annotated[
@@ -99,7 +99,7 @@ def watch(
             "--filter",
             metavar="EXPR",
             rich_help_panel=_WHICH,
-            help="By the keys of list: 'rtt > 200ms', 'outcome != established'.",
+            help="By the keys of list: 'rtt > 200ms', refused.",
         ),
     ] = None,
     problems: Annotated[
@@ -137,16 +137,19 @@ def watch(
             help="Write all packets, too (pcapng).",
         ),
     ] = None,
-    as_json: Json = False,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", rich_help_panel=_OUTPUT, help="Print one JSON object per line."),
+    ] = False,
     lines: Annotated[
         bool,
         typer.Option(
-            "--lines", help="Print a line a handshake on a terminal, too, instead of the table."
+            "--lines", rich_help_panel=_OUTPUT, help="A line a handshake instead of the table."
         ),
     ] = False,
-    plain: Plain = False,
-    ascii_only: Ascii = False,
-    lang: Lang = None,
+    plain: HiddenPlain = False,
+    ascii_only: HiddenAscii = False,
+    lang: HiddenLang = None,
 ) -> None:
     """Show handshakes on this machine as they complete or fail.
 
