@@ -36,7 +36,7 @@ pytestmark = pytest.mark.live
 def ended(watch: subprocess.Popen[str]) -> tuple[str, str]:
     """End it by Ctrl-C; return what it printed."""
     watch.send_signal(signal.SIGINT)
-    found = watch.communicate(timeout=TIMEOUT)
+    found = watch.communicate(timeout=4 * TIMEOUT)
     assert watch.returncode == 130, (watch.returncode, found)
     return found
 
@@ -73,6 +73,27 @@ def test_it_sees_what_tcpdump_sees(tmp_path: Path) -> None:
         {key: each[key] for key in keys} for each in listed(path)
     ]
     assert err.splitlines()[-1].endswith(" 0 lost")
+
+
+def test_it_sees_what_tcpdump_sees_of_ten_thousand_handshakes(tmp_path: Path) -> None:
+    path, out = tmp_path / "wire.pcap", tmp_path / "records.json"
+    net, count = "net 198.18.0.0/15", 10_000
+    with pair() as (client, server), out.open("w") as file:
+        watch = watched(server, "-i", "eth0", "--json", net, out=file)
+        # What waits for both has room: none of it may be lost, however busy the machine is.
+        with capture(server, "eth0", path, only=net, nano=True, snap=128, room=1 << 16):
+            sent = inject(client, "eth0", server.interfaces[0].mac, 5000, count)
+        _, err = ended(watch)
+    assert err.splitlines()[-1] == f"{sent} packets seen, 0 lost"
+    found = {each["stream"]: each for each in map(json.loads, out.read_text().splitlines())}
+    assert len(found) == count
+    differing = ("capture", "start", "time", "duration", "handshake")  # by the clock
+    for each in listed(path):
+        theirs = found[each["stream"]]
+        assert {key: theirs[key] for key in each if key not in differing} == {
+            key: each[key] for key in each if key not in differing
+        }
+    assert {each["outcome"] for each in found.values()} == {"established"}
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
