@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 ORDERS: Final = ("#", "outcome", "-rtt", "client", "server", "-retry", "-packets")
 """The orders that a key goes through."""
 
-_FIRST: Final = ORDERS[0]
-
 
 class _Counts(NamedTuple):
     """What is told of the listed connections as a whole."""
@@ -38,12 +36,15 @@ class _Counts(NamedTuple):
 class Listing:
     """The records of a list: a filter, an order and a selection over them."""
 
+    first = ORDERS[0]
+    """The order in which they come."""
+
     def __init__(
         self, records: Sequence[Record], *, wanted: str = "", by: str = "", problems: bool = False
     ) -> None:
-        self.all = _in_order(records)
+        self.all = self._in_order(records)
         self.filter = wanted
-        self.order = by or _FIRST
+        self.order = by or self.first
         self.problems_only = problems
         self.selected = 0
         """The index of the chosen row."""
@@ -77,7 +78,7 @@ class Listing:
     @cached_property
     def _sorted(self) -> dict[str, list[Record]]:
         """All records in each order that was asked for."""
-        return {_FIRST: self.all}
+        return {self.first: self.all}
 
     @property
     def totals(self) -> QuickTotals:
@@ -111,7 +112,7 @@ class Listing:
     def grow(self, records: Sequence[Record]) -> None:
         """Take a later reading of the same captures; the chosen connection stays chosen."""
         chosen = self.current
-        self.all, self._counted = _in_order(records), None
+        self.all, self._counted = self._in_order(records), None
         for name in ("failed", "captures", "_starts", "_sorted", "_of_all", "_groups_of_all"):
             self.__dict__.pop(name, None)
         self._apply()
@@ -133,15 +134,17 @@ class Listing:
 
     def sort(self, by: str) -> None:
         """Sort, and go to the top. Raises UsageError."""
-        order(by)
+        if by not in self._sorted:
+            order(by)
         self.order = by
         self._apply()
         self.selected = 0
 
     def sort_next(self) -> None:
         """Take the next order."""
-        at = ORDERS.index(self.order) if self.order in ORDERS else -1
-        self.sort(ORDERS[(at + 1) % len(ORDERS)])
+        orders = (self.first, *ORDERS[1:])
+        at = orders.index(self.order) if self.order in orders else -1
+        self.sort(orders[(at + 1) % len(orders)])
 
     def sort_ahead(self, go_on: Callable[[], None]) -> None:
         """Sort by each of the usual orders, so that the keys need not; another thread may do it."""
@@ -162,8 +165,8 @@ class Listing:
         if self.filter or self.problems_only:
             self.filter, self.problems_only = "", False
             self._keep()
-        elif self.order != _FIRST:
-            self.sort(_FIRST)
+        elif self.order != self.first:
+            self.sort(self.first)
         elif self.selected:
             self.selected = 0
         else:
@@ -211,6 +214,13 @@ class Listing:
         at = nanoseconds(chosen.start)
         return min(others, key=lambda each: abs(nanoseconds(each.start) - at), default=None)
 
+    @staticmethod
+    def _in_order(records: Sequence[Record]) -> list[Record]:
+        """Return records by their captures and numbers: some come before others."""
+        names = dict.fromkeys(each.capture for each in records)
+        captures = {name: at for at, name in enumerate(names)}
+        return sorted(records, key=lambda each: (captures[each.capture], each.stream))
+
     def _keep(self) -> None:
         chosen = self.current
         self._apply()
@@ -232,6 +242,27 @@ class Listing:
             self._counted = self.filter, self.problems_only
             self._counts = self._count() if any(self._counted) else self._of_all
         self.selected = min(self.selected, max(0, len(self.rows) - 1))
+
+
+class LiveListing(Listing):
+    """A list that grows at its top, in the order of the records: what is at the top stays there."""
+
+    first = "live"
+
+    @cached_property
+    def _sorted(self) -> dict[str, list[Record]]:
+        return {self.first: self.all, f"-{self.first}": self.all[::-1]}
+
+    def grow(self, records: Sequence[Record]) -> None:
+        """Take a later reading; the chosen connection stays chosen, except at the top."""
+        at_top = not self.selected
+        super().grow(records)
+        if at_top:
+            self.selected = 0
+
+    @staticmethod
+    def _in_order(records: Sequence[Record]) -> list[Record]:
+        return list(records)
 
 
 def title(records: Sequence[Record], captures: Sequence[str], glyphs: Glyphs) -> str:
@@ -257,9 +288,3 @@ def title(records: Sequence[Record], captures: Sequence[str], glyphs: Glyphs) ->
 def _turned(by: str) -> str:
     """Return an order backwards."""
     return ",".join(each[1:] if each[:1] == "-" else f"-{each}" for each in by.split(","))
-
-
-def _in_order(records: Sequence[Record]) -> list[Record]:
-    """Return records in the order of their captures and numbers: some come before others."""
-    captures = {name: at for at, name in enumerate(dict.fromkeys(each.capture for each in records))}
-    return sorted(records, key=lambda each: (captures[each.capture], each.stream))
