@@ -240,6 +240,13 @@ class Ranges:
         """The end of the highest range. Raises IndexError where there is none."""
         return int(self._ends.peekitem(-1)[1])
 
+    def copy(self) -> Ranges:
+        """Return the same, which changes by itself."""
+        found = Ranges()
+        found._ends.update(self._ends)
+        found.octets = self.octets
+        return found
+
     def add(self, begin: int, end: int) -> None:
         """Add the numbers of a range, joined with those that it overlaps or touches."""
         ends = self._ends

@@ -7,7 +7,7 @@ can be marked quickly. 0 means "not known yet", as it does in Wireshark.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntFlag
 from typing import TYPE_CHECKING, Final
 
@@ -98,6 +98,10 @@ class Coverage:
         """The number after the highest octet captured; None before the first segment."""
         return None if self._top is None else self._top & MASK
 
+    def copy(self) -> Coverage:
+        """Return the same, which changes by itself."""
+        return replace(self, _holes=None if self._holes is None else self._holes.copy())
+
     def skip(self, length: int, ahead: int) -> None:
         """Add octets that follow the highest one, of the last segment `ahead`."""
         self.ahead, self.filled, self.gap = ahead, 0, 0
@@ -177,6 +181,10 @@ class Direction:
 
     octets: Coverage = field(default_factory=Coverage)
     """Which octets of payload were captured."""
+
+    def copy(self) -> Direction:
+        """Return the same, which changes by itself."""
+        return replace(self, octets=self.octets.copy())
 
     def skip(self, sent: RunEnd) -> None:
         """Take a run into account."""
