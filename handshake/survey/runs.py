@@ -6,8 +6,6 @@ tracker would ask every rule. All others go to the tracker one by one.
 
 from __future__ import annotations
 
-from copy import copy as copied
-from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -19,6 +17,7 @@ from handshake.survey.flow import key_of
 from handshake.survey.run_frames import RunFrames, Source
 from handshake.tcp import Seq
 from handshake.tcp.checksum import Checksum
+from handshake.tcp.copy import changed
 from handshake.units import ACK_BIT, MASK, PSH_BIT, SOONEST_TIMER, TCP
 
 if TYPE_CHECKING:
@@ -277,7 +276,7 @@ def _find_doubled(
             passing.append(each)
             if not each[3]:
                 originals += records[each[0] : each[0] + size]
-        begin = replace(start, client=copied(start.client), server=copied(start.server))
+        begin = changed(start, client=changed(start.client), server=changed(start.server))
         run = _find(source, bytes(originals), 0, begin, keys)
         if run is None or run.count * size < len(originals) or len(passing) < most:
             break

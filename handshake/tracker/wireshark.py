@@ -7,10 +7,11 @@ can be marked quickly. 0 means "not known yet", as it does in Wireshark.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import IntFlag
 from typing import TYPE_CHECKING, Final
 
+from handshake.tcp.copy import changed
 from handshake.tcp.seq import distance
 from handshake.tcp.space import Ranges
 from handshake.units import ACK_BIT, FIN_BIT, MASK, RST_BIT, SYN_BIT
@@ -100,7 +101,7 @@ class Coverage:
 
     def copy(self) -> Coverage:
         """Return the same, which changes by itself."""
-        return replace(self, _holes=None if self._holes is None else self._holes.copy())
+        return changed(self, _holes=None if self._holes is None else self._holes.copy())
 
     def skip(self, length: int, ahead: int) -> None:
         """Add octets that follow the highest one, of the last segment `ahead`."""
@@ -184,7 +185,7 @@ class Direction:
 
     def copy(self) -> Direction:
         """Return the same, which changes by itself."""
-        return replace(self, octets=self.octets.copy())
+        return changed(self, octets=self.octets.copy())
 
     def skip(self, sent: RunEnd) -> None:
         """Take a run into account."""
