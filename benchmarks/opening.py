@@ -37,7 +37,7 @@ PLACES: Final = (0.1, 0.5, 0.9)
 """Where in the capture the connections begin."""
 
 ESCAPES: Final = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|[()][AB0]|[=>])")
-PATIENCE: Final = 300.0
+LONGEST: Final = 300.0
 OFTEN: Final = 0.001
 
 
@@ -109,7 +109,7 @@ class Screen(Terminal):
 
     def until(self, text: str, watch: Callable[[], None] = lambda: None) -> float:
         """Return when a text is on the screen; call `watch` all the while."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + LONGEST
         while text not in ESCAPES.sub("", self.output):
             watch()
             self._read(OFTEN)
