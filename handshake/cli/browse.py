@@ -364,7 +364,9 @@ class ListBrowser:
             return read_steps(record, most)
 
         title = f"{self._title.strip()}{'  ' if self._filter else ''}{self._filter}"
-        return export_records(self.listing.rows[:], read, out, title=title)
+        return export_records(
+            self.listing.rows[:], read, out, title=title, language=self._glyphs.language
+        )
 
     def _select(self, wanted: str) -> bool:
         try:

@@ -252,10 +252,15 @@ def _export(
         try:
             with followed(source, language, held=True):
                 found = list(selection.sorted(source))
-            title = f"Connections of {printable(named or ', '.join(captures))}"
+            name = printable(named or ", ".join(captures))
+            title = f"Connections of {name}"
             said = " and ".join(each for each in selection.said if each)
             title += f" where {printable(said)}" if said else ""
-            say(export_records(found, steps_from(source), out, title=title, capture=named), out)
+            steps = steps_from(source)
+            say(
+                export_records(found, steps, out, title=title, capture=named, language=language),
+                out,
+            )
         finally:
             _report(source, language)
     _exit(source)

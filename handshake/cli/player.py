@@ -214,7 +214,7 @@ class Player:
             go_on()
             return steps[:most]
 
-        return export_records([record], read, out, title="")
+        return export_records([record], read, out, title="", language=self._glyphs.language)
 
     @property
     def typing(self) -> bool:

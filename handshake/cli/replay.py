@@ -142,8 +142,12 @@ def _export(
             if not found:
                 name = named or capture
                 raise UsageError("replay.connection", number=connection, capture=name, count=count)
-        title = "" if len(found) == 1 else f"Connections of {printable(named or capture)}"
-        say(export_records(found, steps_from(source), out, title=title, capture=named), out)
+        title = ""
+        if len(found) != 1:
+            name = printable(named or capture)
+            title = f"Connections of {name}"
+        read = steps_from(source)
+        say(export_records(found, read, out, title=title, capture=named, language=language), out)
     finally:
         warn(source.warnings, language)
 

@@ -209,7 +209,11 @@ class Ladder:
         row.append(" " * _STATE)
         room = max(0, width - _ARROW_AT - 1 - _STATE)
         number = icmp_numbers(error)
-        said = {"number": number, "sender": error.sender, "meaning": error.meaning}
+        said = {
+            "number": number,
+            "sender": error.sender,
+            "meaning": self.glyphs.translated(error.meaning),
+        }
         label = self.glyphs.say("ladder.error", **said)
         below: list[Text] = []
         if cell_len(label) > room - 6:
