@@ -63,6 +63,7 @@ def open_list(
     from handshake.cli.player import Player
     from handshake.cli.step_reader import StepReader
     from handshake.cli.tui import run
+    from handshake.cli.with_export import WithExport
     from handshake.cli.with_help import WithHelp
 
     with unechoed():
@@ -78,7 +79,7 @@ def open_list(
         if log.steps:
             log.record = log.record or found[0]
             player = Player(captures[0], [], None, signs, growing=log)
-            run(WithHelp(player), console, mouse=True)
+            run(WithExport(WithHelp(player), signs), console, mouse=True)
         elif known := reader.preview(found[0]):
             print(f"error: {known.problem}", file=sys.stderr)  # noqa: T201
         return
@@ -86,7 +87,7 @@ def open_list(
     browser = ListBrowser(source, listing, title(found, captures, signs), signs)
     sorting = Background(lambda: listing.sort_ahead(sorting.go_on))
     with sorting:
-        run(WithHelp(browser), console, mouse=True)
+        run(WithExport(WithHelp(browser), signs), console, mouse=True)
 
 
 def open_growing(
@@ -96,11 +97,12 @@ def open_growing(
     from handshake.cli.browse import ListBrowser
     from handshake.cli.spool import Spool
     from handshake.cli.tui import run
+    from handshake.cli.with_export import WithExport
     from handshake.cli.with_help import WithHelp
 
     with terminal_for_keys() as terminal, Spool(read) as spool:
         browser = ListBrowser(spool, listed([]), spool.title([], signs), signs, growing=spool)
-        run(WithHelp(browser), console, keys_from=terminal, mouse=True)
+        run(WithExport(WithHelp(browser), signs), console, keys_from=terminal, mouse=True)
         return spool.source
 
 
@@ -110,8 +112,9 @@ def open_live(
     """List connections while they are watched; `piped`: standard input has packets, and no keys."""
     from handshake.cli.browse import ListBrowser
     from handshake.cli.tui import run
+    from handshake.cli.with_export import WithExport
     from handshake.cli.with_help import WithHelp
 
     with terminal_for_keys() if piped else nullcontext() as terminal, live:
         browser = ListBrowser(live, listing, live.title([], signs), signs, growing=live)
-        run(WithHelp(browser), console, keys_from=terminal, mouse=True)
+        run(WithExport(WithHelp(browser), signs), console, keys_from=terminal, mouse=True)

@@ -13,7 +13,7 @@ from handshake.view.record_lines import OUTCOME, Column
 from handshake.view.table import Table, fitting
 
 if TYPE_CHECKING:
-    from collections.abc import Set
+    from collections.abc import Callable, Set
 
     from handshake.record import Record
 
@@ -63,6 +63,12 @@ class LiveTable(Table):
         found = {each.title: each for each in super()._usual()}
         oldest = max(self.records, key=lambda each: len(self._age(each)), default=None)
         return [fitting("age", self._age, oldest), found["rtt"], found["packets"]]
+
+    def _least(
+        self, outcome: int, why: Callable[[Record], str] = columns.why
+    ) -> list[Column] | None:
+        # No mark tells the states: they stay.
+        return super()._least(outcome, why) if outcome else None
 
     def _seldom(self) -> list[Column]:
         return super()._seldom()[1:]  # how it was closed is its state

@@ -814,6 +814,7 @@ _SCREEN_VALUES: Final[dict[str, object]] = {
     "unlisted": 5,
     "by": CLIENT,
     "captures": 0,
+    "parts": 0,
     "certainty": "likely",
     "code": "syn-lost",
     "connections": 1200,
@@ -865,6 +866,7 @@ _MORE_OF_SCREENS: Final[tuple[tuple[str, dict[str, object]], ...]] = (
     ("list.progress", {"many": False}),
     ("list.shown", {"every": 5000}),
     ("totals.title", {"captures": 3}),
+    ("totals.title", {"parts": 3}),
 )
 
 SCREENS: Final = tuple(
