@@ -209,7 +209,7 @@ def list_connections(
     try:
         with followed(source, spoken, held=held):
             if summary:
-                _print_summary(source, selection, form, style)
+                _print_summary(source, selection, form, style, merged=merge)
             elif form is Form.JSON:
                 _print_json(source, selection)
             elif form is Form.CSV:
@@ -368,7 +368,9 @@ def _write_parquet(source: Records, selection: Selection, target: str, language:
         warn([CaptureError("list.partial", names=partial, one=len(partial) == 1)], language)
 
 
-def _print_summary(source: Records, selection: Selection, form: Form, style: _Style) -> None:
+def _print_summary(
+    source: Records, selection: Selection, form: Form, style: _Style, *, merged: bool
+) -> None:
     from handshake.cli.console import show
     from handshake.query.totals import Totals
     from handshake.view.totals_page import page
@@ -378,7 +380,8 @@ def _print_summary(source: Records, selection: Selection, form: Form, style: _St
     if form is Form.JSON:
         _print_line(json.dumps(totals.as_json()))
     else:
-        show(style.console, page(totals, style.console.width, style.glyphs))
+        parts = len(source.paths) if merged and len(source.paths) > 1 else 0
+        show(style.console, page(totals, style.console.width, style.glyphs, parts=parts))
 
 
 def _print_rows(records: Iterator[Record], style: _Style) -> None:

@@ -230,6 +230,7 @@ def _play_one(source: Records, log: StepLog, name: str, speed: float | None, sig
     from handshake.cli.console import console
     from handshake.cli.player import Player
     from handshake.cli.tui import run
+    from handshake.cli.with_export import WithExport
     from handshake.cli.with_help import WithHelp
 
     # Loaded before it is needed in a hurry.
@@ -244,7 +245,7 @@ def _play_one(source: Records, log: StepLog, name: str, speed: float | None, sig
             reading.wait(_OFTEN)
         if log.steps:
             player = Player(name, [], speed, signs, growing=log)
-            run(WithHelp(player), console(), mouse=True)
+            run(WithExport(WithHelp(player), signs), console(), mouse=True)
         reading.wait(0)
 
 
@@ -294,6 +295,7 @@ def _play(source: Replay, speed: float | None, signs: Glyphs) -> None:
     from handshake.cli.console import console
     from handshake.cli.player import Player
     from handshake.cli.tui import run
+    from handshake.cli.with_export import WithExport
     from handshake.cli.with_help import WithHelp
     from handshake.tracker import summarize_all
 
@@ -304,4 +306,4 @@ def _play(source: Replay, speed: float | None, signs: Glyphs) -> None:
         records = summarize_all(source.tracker.connections)
         found = [(records[each[0].stream], each) for each in connections]
         player = Player(source.name, found, speed, signs)
-        run(WithHelp(player), console(), mouse=True)
+        run(WithExport(WithHelp(player), signs), console(), mouse=True)

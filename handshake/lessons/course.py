@@ -67,6 +67,7 @@ PARTS: Final[dict[str, tuple[Part, ...]]] = {
     "refused": (
         Part("closed", (connects(),), 1, Conditions(closed=True)),
         Part("silent", (connects(),), 200, _lost(("syn", 0))),
+        Part("prohibited", (connects(),), 1, Conditions(closed=True, icmp=13)),
         Part("late", (*_OPENED, server("server-aborts", Action.ABORT, 0.2)), 1),
     ),
     "close": (
@@ -144,20 +145,17 @@ PARTS: Final[dict[str, tuple[Part, ...]]] = {
             0.5,
             Conditions(offers=(ASKS, LINUX), data=b"GET", fast_open=SECRET),
         ),
-        # A kernel learns a cookie only from a connection before.
         Part(
             "again",
-            (connects(), accepts(0.0143), server("server-sends", Action.SEND, 0.02, b"hello")),
+            (connects(), accepts(0), server("server-sends", Action.SEND, 0.02, b"hello")),
             0.5,
             Conditions(offers=(KNOWN, LINUX), data=b"GET", fast_open=SECRET),
-            live=False,
         ),
         Part(
             "without",
             (connects(),),
             0.5,
             Conditions(offers=(KNOWN, LINUX), data=b"GET"),
-            live=False,
         ),
     ),
 }
@@ -178,6 +176,7 @@ _TOLD: Final = {
     "refused": """
         closed.connect closed.syn-arrives closed.rst closed.rst-arrives
         silent.syn silent.syn-again silent.client-gives-up
+        prohibited.syn prohibited.icmp-arrives
         late.ack-arrives late.rst-arrives
     """,
     "close": """

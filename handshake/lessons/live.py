@@ -34,7 +34,7 @@ class LiveRun:
     """What a kernel does with the parts of a lesson, all at the same time, from now on."""
 
     def __init__(self, parts: Iterable[Part]) -> None:
-        wanted = tuple(each for each in parts if each.live)
+        wanted = tuple(parts)
         self.parts: Final = {each.name: LivePart() for each in wanted}
         self.began: Final = time.monotonic()
         self.problem: HandshakeError | None = None
@@ -75,9 +75,7 @@ class LiveRun:
         scene = lesson.scenes[index]
         if self.problem is not None:
             return LiveScene(problem=self.problem)
-        part = self.parts.get(scene.part)
-        if part is None:
-            return LiveScene(simulated=True)
+        part = self.parts[scene.part]
         with self._news:
             played = [each for each in lesson.played or lesson.scenes if each.part == scene.part]
             event = part.find(scene)

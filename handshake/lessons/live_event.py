@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from handshake.lessons.scene import Scene
     from handshake.lessons.ss import SsRow
     from handshake.tcp import Segment
+    from handshake.tcp.icmp import IcmpError
 
 _LATE: Final = 250 * NS_PER_MS
 """By how much a busy machine may be late, in nanoseconds."""
@@ -54,6 +55,9 @@ class LiveEvent:
     by: Role
     segment: Segment | None = None
     sockets: tuple[tuple[SsRow, ...], tuple[SsRow, ...]] = ((), ())
+    error: IcmpError | None = None
+    """What a router reported."""
+
     result: str = ""
     """What a call returned, where this is its return: 0, or the name of the error."""
 
@@ -73,9 +77,6 @@ class LiveScene:
 
     unexpected: tuple[LiveEvent, ...] = ()
     """What the kernel sent besides, at the end of a part."""
-
-    simulated: bool = False
-    """Whether no kernel plays this part."""
 
     waits: bool = False
     """Whether it may still happen."""
@@ -137,6 +138,9 @@ class LivePart:
                 for name in said
                 if said[name] != sent[name] and not (name == "window" and _alike(scene, event))
             ]
+        if scene.error is not None:
+            error, other = _reported(scene.error), _reported(event.error)
+            found += [("icmp", error, other)] if error != other else []
         if abs(event.at - scene.at) > _LATE + self._timer(scene, played) // _COARSE:
             found.append(("time", f"{scene.at / NS_PER_MS:.1f}", f"{event.at / NS_PER_MS:.1f}"))
         before, other = self._order(scene, event, played)
@@ -175,6 +179,10 @@ def _alike(scene: Scene, event: LiveEvent) -> bool:
     if scene.segment is None or event.segment is None or scene.segment.syn:
         return False
     return abs(event.segment.window - scene.segment.window) <= scene.segment.window // _BOOKKEEPING
+
+
+def _reported(error: IcmpError | None) -> str:
+    return "" if error is None else f"{error} {error.sender}"
 
 
 def _printed(rows: Sequence[SsRow]) -> str:

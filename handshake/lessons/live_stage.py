@@ -10,11 +10,10 @@ import errno
 import os
 import select
 import socket
-import struct
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from heapq import heappop, heappush
 from itertools import count
@@ -22,33 +21,28 @@ from typing import TYPE_CHECKING, Final
 
 from handshake.events import Role
 from handshake.lessons.live_event import LiveEvent, bare_name
+from handshake.lessons.live_hosts import ABORT, MSG_FASTOPEN, LiveHosts
 from handshake.lessons.scene import Moment
-from handshake.lessons.script import CLIENT, LINUX, PROGRAM, SERVER, Action, Call
+from handshake.lessons.script import CLIENT, PROGRAM, SERVER, Action, Call
 from handshake.lessons.segment_names import Losses, SegmentNames
-from handshake.lessons.ss import ANY, OPEN, SsRow, information, state_name
+from handshake.lessons.ss import ANY, SsRow
 from handshake.lessons.stage import flooder, played
-from handshake.linux.inet_diag import InetDiag
-from handshake.linux.network_namespace import NetworkNamespace
-from handshake.linux.wire import Wire, WireEnd, framed
+from handshake.linux.wire import Wire, framed
 from handshake.packet.checksum import checksummed
 from handshake.packet.decode import Decoder
 from handshake.packet.frame import Frame
-from handshake.tcp import Flags, Observed, Segment, Seq, State
+from handshake.tcp import Flags, Segment, Seq, State
+from handshake.tcp.icmp import IcmpError
 from handshake.units import MODULUS, NS_PER_MS, NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from handshake.lessons.script import Conditions, Part
-    from handshake.linux.inet_diag import KernelSocket
+    from handshake.lessons.script import Part
 
 _ETHERNET: Final = 1
 _LOOK: Final = 200 * NS_PER_MS
 """How often `ss` is looked at while nothing passes, in nanoseconds."""
-
-_MSG_FASTOPEN: Final = 0x20000000
-_ABORT: Final = struct.pack("ii", 1, 0)
-"""SO_LINGER with which close() sends a RST."""
 
 _WAITS: Final = 100 * NS_PER_MS
 """How long a call that is not possible yet is put off, in nanoseconds."""
@@ -58,15 +52,6 @@ _THINKS: Final = 0.01
 
 _PATIENCE: Final = 2 * NS_PER_SECOND
 """How much later than in the lesson the last thing may happen, besides a part of 7 of its time."""
-
-SETTINGS: Final[dict[str, int | str]] = {
-    "net.ipv4.tcp_rmem": "4096 131072 6291456",
-    "net.ipv4.tcp_synack_retries": 5,
-    "net.ipv4.tcp_fin_timeout": 60,
-    "net.ipv4.tcp_ecn": 2,
-    "net.ipv4.icmp_ratelimit": 0,
-}
-"""What Linux has by default: this machine may be set otherwise."""
 
 
 @dataclass
@@ -78,7 +63,6 @@ class LiveStage:
     woken: int
     """A descriptor to write to when a program's call has returned."""
 
-    hosts: dict[Role, NetworkNamespace] = field(init=False)
     wire: Wire = field(init=False)
     _began: int = field(init=False, default=0)
     _due: list[tuple[int, int, Callable[[int], None]]] = field(init=False, default_factory=list)
@@ -91,6 +75,9 @@ class LiveStage:
     _returned: deque[LiveEvent] = field(init=False, default_factory=deque)
     _known: dict[Role, tuple[SsRow, ...]] = field(init=False, default_factory=dict)
     _waits_for: set[str] = field(init=False)
+    _opens: bool = field(init=False)
+    """Whether connect() returns within the part."""
+
     _until: int = field(init=False)
     _connecting: set[Role] = field(init=False, default_factory=set)
     """Whose program waits in connect()."""
@@ -102,24 +89,8 @@ class LiveStage:
 
     def __post_init__(self) -> None:
         given = self.part.conditions
-        self.hosts = {role: NetworkNamespace() for role in Role}
-        for role, offer in zip(Role, given.offers, strict=True):
-            _configure(self.hosts[role], given, role)
-            for name, wanted in (
-                ("window_scaling", offer.window_scale is not None),
-                ("sack", offer.sack_permitted),
-                ("timestamps", offer.timestamps),
-            ):
-                self.hosts[role].sysctl(f"net.ipv4.tcp_{name}", int(wanted))
-        ends = [
-            WireEnd(
-                self.hosts[role], str(end.address), None if offer.mss == LINUX.mss else offer.mss
-            )
-            for role, end, offer in zip(Role, (CLIENT, SERVER), given.offers, strict=True)
-        ]
-        self._middle = NetworkNamespace()
-        self.wire = Wire(self._middle, (ends[0], ends[1]))
-        self._tables = {role: InetDiag(host) for role, host in self.hosts.items()}
+        self._hosts = LiveHosts(given)
+        self.wire = self._hosts.wire
         self._losses = Losses(given.drops)
         self._decoder = Decoder()
         scenes = played(self.part)
@@ -128,6 +99,8 @@ class LiveStage:
         if any(each.action is Action.CONNECT and each.data for each in self.part.calls):
             # The endpoint of a lesson acknowledges at once: this shows that a kernel need not.
             self._waits_for = {"data-arrives"}
+        last = scenes[-1].client.after
+        self._opens = last is not None and last.state is not State.SYN_SENT
         self._until = max((each.at for each in scenes), default=0)
         self._until += _PATIENCE + self._until // 7
         self._open()
@@ -135,13 +108,13 @@ class LiveStage:
     def _open(self) -> None:
         """Make the sockets of both programs."""
         given = self.part.conditions
-        client = self.hosts[Role.CLIENT].socket()
+        client = self._hosts.hosts[Role.CLIENT].socket()
         client.bind((str(CLIENT.address), CLIENT.port))
         self._sockets[Role.CLIENT] = client
         self._see("socket", Moment.CALL, Role.CLIENT, 0)
         if given.closed:
             return
-        server = self.hosts[Role.SERVER].socket()
+        server = self._hosts.hosts[Role.SERVER].socket()
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         server.bind((ANY if not given.crossing else str(SERVER.address), SERVER.port))
         if given.crossing:
@@ -166,7 +139,8 @@ class LiveStage:
     @property
     def ended(self) -> bool:
         """Whether nothing more is waited for."""
-        return not self._waits_for or self._now > self._until
+        returns = self._opens and (self._connecting or self._returned)
+        return not (self._waits_for or returns) or self._now > self._until
 
     @property
     def due(self) -> int:
@@ -201,7 +175,10 @@ class LiveStage:
         to = 1 if by is Role.CLIENT else 0
         observed = self._decoder.observed(Frame(0, stamp, 0, _ETHERNET, len(frame), frame, 0))
         arrives = at + self.part.conditions.rtt // 2
-        if not isinstance(observed, Observed):
+        if isinstance(observed, IcmpError):
+            self._plan(arrives, lambda at: self._report(to, frame, observed, at))
+            return
+        if observed is None:
             self._plan(arrives, lambda _: self.wire.write(to, frame))
             return
         segment = observed.segment
@@ -210,7 +187,9 @@ class LiveStage:
         self._segments.append(segment)
         lost = self._losses.loses(segment)
         name = self._names.of(segment, by)
-        self._see(name, Moment.LOST if lost else Moment.LEAVES, by, at, segment)
+        rejected = self.part.conditions.icmp is not None and by is Role.CLIENT
+        moment = Moment.LOST if lost else Moment.REJECTED if rejected else Moment.LEAVES
+        self._see(name, moment, by, at, segment)
         if not lost:
             self._plan(arrives, lambda at: self._arrive(to, frame, segment, by, at))
 
@@ -223,12 +202,22 @@ class LiveStage:
         self._see(f"{self._names.of(segment, by)}-arrives", Moment.ARRIVES, by, at, segment)
         waits = self._accepts
         if waits is not None and self._accept():
+            self._read()
             self._see(waits.name, Moment.CALL, waits.by, at)
+
+    def _report(self, to: int, frame: bytes, error: IcmpError, at: int) -> None:
+        """Let a router's ICMP error arrive."""
+        self.wire.write(to, frame)
+        role = (Role.CLIENT, Role.SERVER)[to]
+        event = LiveEvent(
+            self.part.name, "icmp-arrives", at, Moment.REPORTED, role, None, self._rows()
+        )
+        self._tell(replace(event, error=error))
 
     # What is seen.
 
     def _rows(self) -> tuple[tuple[SsRow, ...], tuple[SsRow, ...]]:
-        client, server = (tuple(map(_row, self._tables[role].read())) for role in Role)
+        client, server = self._hosts.rows()
         self._known = {Role.CLIENT: client, Role.SERVER: server}
         return client, server
 
@@ -303,11 +292,11 @@ class LiveStage:
             if not given.quickack:
                 own.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
             try:
-                own.sendto(given.data, _MSG_FASTOPEN, place) if asks else own.connect(place)
+                own.sendto(given.data, MSG_FASTOPEN, place) if asks else own.connect(place)
             except OSError as error:
                 result = errno.errorcode.get(error.errno or 0, str(error))
-            self._connecting.discard(call.by)
             self._return(f"{call.name}-returns", call.by, result)
+            self._connecting.discard(call.by)
             if call.data and result == "0":
                 time.sleep(_THINKS)
                 own.send(call.data)
@@ -337,6 +326,8 @@ class LiveStage:
     def _read(self) -> None:
         """Let both programs read what has come."""
         for role, own in self._sockets.items():
+            if role in self._connecting:
+                continue  # a read would take the error that connect() is about to return
             try:
                 while own.recv(1 << 16, socket.MSG_DONTWAIT):
                     pass
@@ -360,13 +351,9 @@ class LiveStage:
 
     def close(self) -> None:
         """Let go of everything."""
-        self.wire.close()
-        for table in self._tables.values():
-            table.close()
+        self._hosts.close()
         for own in self._sockets.values():
             own.close()
-        for host in (*self.hosts.values(), self._middle):
-            host.close()
         if self._listener is not None:
             self._listener.close()
 
@@ -380,29 +367,8 @@ def _act(own: socket.socket, call: Call) -> None:
         case Action.CLOSE:
             own.close()
         case Action.ABORT:
-            own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORT)
             own.close()
-
-
-def _configure(host: NetworkNamespace, given: Conditions, role: Role) -> None:
-    for name, value in SETTINGS.items():
-        host.sysctl(name, value)
-    host.sysctl("net.ipv4.tcp_syn_retries", given.retries)
-    host.sysctl("net.ipv4.tcp_syn_linear_timeouts", given.linear)
-    host.sysctl("net.ipv4.tcp_syncookies", int(given.cookies))
-    wanted = given.offers[0].fast_open is not None if role is Role.CLIENT else given.fast_open
-    host.sysctl("net.ipv4.tcp_fastopen", (1 if role is Role.CLIENT else 2) if wanted else 0)
-
-
-def _row(each: KernelSocket) -> SsRow:
-    peer = f"{ANY}:*" if each.state is State.LISTEN else str(each.remote)
-    info, told = each.info, ""
-    if info is not None and each.state in OPEN:
-        shifts = (info.snd_shift, info.rcv_shift) if info.window_scale else None
-        told = information(
-            timestamps=info.timestamps, sack=info.sack, shifts=shifts, mss=info.snd_mss
-        )
-    return SsRow(state_name(each.state), each.recv_q, each.send_q, str(each.local), peer, told)
 
 
 def perform(parts: Iterable[Part], report: Callable[[LiveEvent | str], None], until: int) -> None:

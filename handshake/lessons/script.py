@@ -114,8 +114,6 @@ class Part:
     """How long it takes."""
 
     conditions: Conditions = field(default_factory=Conditions)
-    live: bool = True
-    """Whether a kernel can play it as it is."""
 
 
 def connects(at: float = 0.0) -> Call:

@@ -70,10 +70,12 @@ def socket_row(block: ControlBlock, *, read: bool = True) -> Iterator[SsRow]:
     snd, rcv = block.snd, block.rcv
     unread = unacknowledged = 0
     # A listener's entry has no queues, nor has what is left of a socket in TIME-WAIT.
-    entry = block.state is State.SYN_RECEIVED and block.passive
-    if not entry and block.state is not State.TIME_WAIT:
+    opening = block.state is State.SYN_RECEIVED and block.passive
+    # One that took data with the SYN is a whole socket already (Fast Open); its SYN does not count.
+    early = opening and rcv.irs is not None and rcv.nxt is not None and rcv.irs + 1 < rcv.nxt
+    if (early or not opening) and block.state is not State.TIME_WAIT:
         if snd.una is not None and snd.nxt is not None:
-            unacknowledged = snd.nxt - snd.una
+            unacknowledged = snd.nxt - snd.una - early
         if not read and rcv.nxt is not None and rcv.irs is not None:
             unread = rcv.nxt - rcv.irs - 1
     if block.state is State.CLOSING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len
@@ -88,8 +89,6 @@ def _nothing(scene: Scene, live: LiveScene, words: ScreenText) -> str:
     """Return why there is nothing to show."""
     if live.problem is not None:
         return words["live_off"].format(why=live.problem.said(words.language))
-    if live.simulated:
-        return words["live_simulated"]
     if live.waits:
         times = {"of": f"{scene.at / NS_PER_SECOND:.3g}", "seconds": f"{live.seconds:.0f}"}
         return words["live_waits"].format(**times)
@@ -103,7 +102,7 @@ def _happened(
     assert event is not None
     same = not live.differences and not live.unexpected
     mark, good = (glyphs.check, "ok") if same else (glyphs.cross, "bad")
-    what, style = words.called(scene), "none"
+    what, style = words.called(replace(scene, error=event.error or scene.error)), "none"
     if event.segment is not None:
         what, style = _segment(event), style_of(event.segment)
         if event.moment in (Moment.LOST, Moment.REJECTED):

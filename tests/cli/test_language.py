@@ -152,8 +152,8 @@ def test_every_text_of_a_help_has_its_korean(monkeypatch: pytest.MonkeyPatch) ->
         and not UNTRANSLATED.fullmatch(each)
     }
     assert missing == set()
-    # typer's own words for a wrong value are asked for below.
-    assert {each for each in exact.keys() - asked if not each.startswith("Input should")} == set()
+    # What is wrong with a value is asked for below.
+    assert {each for each in exact.keys() - asked if not each.startswith("it must be")} == set()
 
 
 NAMED: Final = re.compile(

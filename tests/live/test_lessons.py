@@ -11,17 +11,25 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from handshake.lessons import LESSONS, Lesson, Moment, find_lesson
+from handshake.lessons import LESSONS, Changes, Lesson, Moment, find_lesson, what_if
 from handshake.lessons.live import LiveRun
 from handshake.lessons.stage import played
 from tests.cli.terminal import Terminal
 from tests.live.lab.namespaces import eventually
 
+if TYPE_CHECKING:
+    from handshake.lessons.script import Part
+
 pytestmark = pytest.mark.live
+
+SLOWER: Final = 14
+SLOW: Final = ("fast-open", "options")
+"""Where the wire is slower by that: milliseconds decide what a program sees (Fast Open), or whether
+the kernel sends the last data again (a tail loss probe, after twice the round trip)."""
 
 LONGEST: Final = 4.0
 """Seconds of a part that are played: the waits after that double, too."""
@@ -55,12 +63,12 @@ DEMO: Final = ["-m", "handshake", "demo"]
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
 def test_the_kernel_does_what_the_lesson_shows(lesson: Lesson) -> None:
     parts = [replace(each, seconds=min(each.seconds, LONGEST)) for each in lesson.parts]
+    if lesson.name in SLOW:
+        parts = [_slower(each) for each in parts]
     with LiveRun(parts) as live:
         seen = {name: live.part(name) for name in live.parts}
         assert live.problem is None
     for part in parts:
-        if not part.live:
-            continue
         found, place = seen[part.name], (lesson.name, part.name)
         scenes = played(part) if lesson.played else lesson.scenes
         for scene in scenes:
@@ -77,6 +85,43 @@ def test_the_kernel_does_what_the_lesson_shows(lesson: Lesson) -> None:
             assert abs(event.at - scene.at) < LATE, scene.name
         extra = {each.name for each in found.unexpected(scenes)}
         assert extra <= MORE.get(place, set())
+
+
+def _slower(part: Part) -> Part:
+    given = replace(part.conditions, rtt=part.conditions.rtt * SLOWER)
+    calls = tuple(replace(each, at=each.at * SLOWER) for each in part.calls)
+    return replace(part, calls=calls, conditions=given, seconds=part.seconds * SLOWER)
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "result"),
+    [
+        (Changes(), "refused", "ECONNREFUSED"),
+        (Changes(icmp="admin-prohibited"), "refused", "EHOSTUNREACH"),
+        (Changes(icmp="host-unreachable"), "refused", "EHOSTUNREACH"),
+        (Changes(icmp="net-unreachable", drop=("syn",)), "refused", "ENETUNREACH"),
+        (Changes(no_wscale=("server",), no_sack=("client",), mss=("server:536",)), "options", "0"),
+        (Changes(no_timestamps=("both",), mss=("700",)), "options", "0"),
+        (Changes(forge=2718281829), "numbers", "0"),
+        (Changes(forge=2718290000), "numbers", "0"),
+        (Changes(syns=6, backlog=5, cookies=True), "half-open", "0"),
+        (Changes(syns=6, backlog=8), "half-open", "0"),
+    ],
+    ids=str,
+)
+def test_the_kernel_does_what_a_what_if_says(changes: Changes, name: str, result: str) -> None:
+    lesson = what_if(changes, name)
+    part = replace(lesson.parts[0], seconds=LONGEST)
+    part = _slower(part) if name in SLOW else part
+    scenes = played(part)
+    with LiveRun([part]) as live:
+        found = live.part("")
+        assert live.problem is None
+    for scene in scenes:
+        differs = [each for each in found.differences(scene, scenes) if each[0] != "time"]
+        assert differs == [], scene.name
+    assert [each.result for each in found.events if each.name == "connect-returns"] == [result]
+    assert found.unexpected(scenes) == []
 
 
 def test_the_ack_leaves_before_connect_returns_and_rides_on_data_without_quickack() -> None:
