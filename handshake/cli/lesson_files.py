@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from handshake.cli.lesson_text import languages
 from handshake.errors import UsageError
-from handshake.lessons import LESSONS, Lesson, screen_text, text_of
+from handshake.lessons import LESSONS, Lesson, opening, screen_text, text_of
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -46,10 +46,10 @@ def _page(taught: Lesson, language: str, name: str) -> str:
         labels, more = teacher_labels(language), teacher_text(taught.name, language)
         return teacher(taught.name, text.title, steps, more, labels)
     if name.endswith(".html"):
-        return written.html(text.title, text.intro, steps, words.screen, language)
+        return written.html(text.title, opening(taught, language), steps, words.screen, language)
     if name.endswith(".worksheet.md"):
         return written.worksheet(text.title, steps, words.screen)
-    return written.markdown(text.title, text.intro, steps, words.screen)
+    return written.markdown(text.title, opening(taught, language), steps, words.screen)
 
 
 def _drawing(taught: Lesson, language: str, index: int) -> list[Text]:

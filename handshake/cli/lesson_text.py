@@ -7,7 +7,15 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from handshake.cli.console import console, glyphs
-from handshake.lessons import LANGUAGES, LESSONS, lesson_text, number_of, screen_text, text_of
+from handshake.lessons import (
+    LANGUAGES,
+    LESSONS,
+    lesson_text,
+    number_of,
+    opening,
+    screen_text,
+    text_of,
+)
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
@@ -30,7 +38,6 @@ def print_text(
     taught: Lesson, chosen: range, lang: str, *, plain: bool, ascii_only: bool, live: LiveRun | None
 ) -> None:
     """Print steps as drawings of 80 columns, whatever the width of the output."""
-    from handshake.view.layout import wrap
     from handshake.view.lesson import LessonScreen, Place
 
     out = console(plain=plain)
@@ -41,10 +48,7 @@ def print_text(
             _print_chapter(taught, chosen, number, language, out, signs, live)
         return
     for language in languages(lang):
-        if len(chosen) == len(taught.scenes) and (intro := text_of(taught, language).intro):
-            for row in wrap(signs.spell(intro), _WIDTH):
-                out.print(row, soft_wrap=True)
-            out.print()
+        _print_opening(taught, chosen, language, out, signs)
     for index in chosen:
         place = Place(taught, index, number)
         screens = [
@@ -59,6 +63,18 @@ def print_text(
             out.print(each, soft_wrap=True)
         if index != chosen[-1]:
             out.print()
+
+
+def _print_opening(taught: Lesson, chosen: range, lang: str, out: Console, signs: Glyphs) -> None:
+    """Print what comes before the first step, if all steps are printed."""
+    from handshake.view.layout import wrap
+
+    if len(chosen) < len(taught.scenes):
+        return
+    for paragraph in opening(taught, lang):
+        for row in wrap(signs.spell(paragraph), _WIDTH):
+            out.print(row, soft_wrap=True)
+        out.print()
 
 
 def _print_chapter(
@@ -76,6 +92,8 @@ def _print_chapter(
 
     text = text_of(taught, lang)
     out.print(signs.spell(f"{number}  {text.title}"))
+    out.print()
+    _print_opening(taught, chosen, lang, out, signs)
     before: int | None = None
     for index in chosen:
         seen = None
@@ -84,10 +102,11 @@ def _print_chapter(
         screen = LadderLessonScreen(
             Place(taught, index, number), text, screen_text(lang), glyphs=signs, live=seen
         )
-        out.print()
         for row in screen.told(_WIDTH, before):
             row.rstrip()
             out.print(row, soft_wrap=True)
+        if index != chosen[-1]:
+            out.print()
         before = index
     if live is not None and live.problem is None and len(chosen) == len(taught.scenes):
         _print_asides(taught, number, lang, out, signs, live)

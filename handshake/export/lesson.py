@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from handshake.export.page import page
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from handshake.lessons import Question
 
@@ -26,9 +26,11 @@ class LessonStep:
     question: Question | None
 
 
-def markdown(title: str, intro: str, steps: list[LessonStep], words: Mapping[str, str]) -> str:
+def markdown(
+    title: str, opening: Sequence[str], steps: list[LessonStep], words: Mapping[str, str]
+) -> str:
     """Return a lesson as Markdown: answers stand behind a fold."""
-    parts = [f"# {title}", *([intro] if intro else [])]
+    parts = [f"# {title}", *opening]
     for number, step in enumerate(steps, 1):
         parts.append(f"## {number}. {step.title}")
         parts.append("\n".join(["```", *step.drawing, "```"]))
@@ -60,14 +62,18 @@ def worksheet(title: str, steps: list[LessonStep], words: Mapping[str, str]) -> 
 
 
 def html(
-    title: str, intro: str, steps: list[LessonStep], words: Mapping[str, str], language: str
+    title: str,
+    opening: Sequence[str],
+    steps: list[LessonStep],
+    words: Mapping[str, str],
+    language: str,
 ) -> str:
     """Return a lesson as one file for a browser: a step at a time, by keyboard, without network."""
     sections = [_section(number, len(steps), step, words) for number, step in enumerate(steps, 1)]
-    opening = f"<p>{escape(intro)}</p>" if intro else ""
+    paragraphs = "\n".join(f"<p>{escape(each)}</p>" for each in opening)
     back, step = escape(words["key_back"]), escape(words["key_step"])
     body = (
-        f"<main>\n<h1>{escape(title)}</h1>\n{opening}\n"
+        f"<main>\n<h1>{escape(title)}</h1>\n{paragraphs}\n"
         f'<nav aria-label="{step}"><button type="button" id="back">← {back}</button>\n'
         f'<button type="button" id="on">{step} →</button></nav>\n'
         f"{chr(10).join(sections)}\n</main>"

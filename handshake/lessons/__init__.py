@@ -42,6 +42,7 @@ __all__ = [
     "find_lesson",
     "lesson_text",
     "number_of",
+    "opening",
     "option",
     "screen_text",
     "text_of",
@@ -64,6 +65,16 @@ def text_of(lesson: Lesson, language: str) -> LessonText:
     if lesson.name == NAME:
         return what_if_text(lesson, language)
     return lesson_text(lesson.name, language)
+
+
+def opening(lesson: Lesson, language: str) -> tuple[str, ...]:
+    """Return what a text to read begins with: an introduction, and what its signs mean."""
+    if lesson not in LESSONS:
+        return ()  # who asks "what if" has read the lesson
+    text, words = text_of(lesson, language), screen_text(language)
+    signs = [words["signs"], *([words["signs_ladder"]] if lesson.played else []), words["signs_ss"]]
+    block = [words["signs_block"]] if lesson.tables or not lesson.played else []
+    return (*([text.intro] if text.intro else []), " ".join(signs), *block)
 
 
 def find_lesson(name: str) -> Lesson:

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from handshake.events import Change
+from handshake.tcp import State
+
 if TYPE_CHECKING:
-    from handshake.events import Change, Role, Step
+    from handshake.events import Role, Step
     from handshake.lessons.script import Part
     from handshake.lessons.ss import SsRow
-    from handshake.tcp import Segment
+    from handshake.tcp import ControlBlock, Segment
     from handshake.tcp.icmp import IcmpError
 
 
@@ -135,3 +138,26 @@ class Lesson:
         scene, played = self.scenes[index], self.played or self.scenes
         last = next(place for place, each in enumerate(played) if each is scene)
         return tuple(each for each in played[: last + 1] if each.part == scene.part)
+
+    def changes(self, index: int) -> tuple[Change, Change]:
+        """Return what has changed at the client and at the server since the step before this one.
+
+        That may be more than its scene changed: not all that happened is a step.
+        """
+        scene, begun = self.scenes[index], self.until(index)[0]
+        before = begun.client.before, begun.server.before
+        if index and self.scenes[index - 1].part == scene.part:
+            earlier = self.scenes[index - 1]
+            before = earlier.client.after, earlier.server.after
+        elif before[0] is not None and before[0].state is State.CLOSED:
+            before = None, before[1]  # connect() fills an empty socket
+        return (
+            Change(before[0], scene.client.after),
+            Change(_same_socket(before[1], scene.server.after), scene.server.after),
+        )
+
+
+def _same_socket(before: ControlBlock | None, after: ControlBlock | None) -> ControlBlock | None:
+    """Return the block before; None where it is that of the listening socket, which stays."""
+    listened = before is not None and before.state is State.LISTEN
+    return None if listened and after != before else before

@@ -45,12 +45,12 @@ _FIELDS: Final = {
 """The rows of the table, and the fields of the control block that each shows."""
 
 
-def knows_lines(scene: Scene, words: ScreenText, width: int, glyphs: Glyphs) -> list[Text]:
-    """Return the table of what each end has recorded; `*` marks what has just changed."""
+def knows_lines(place: Place, words: ScreenText, width: int, glyphs: Glyphs) -> list[Text]:
+    """Return the table of what each end has recorded; `*` marks what this step has changed."""
     room = (width - _LABEL) // 2
     title = f" {words['who_knows']} "
     rule = f"{glyphs.rule(2)}{title}{glyphs.rule(width - cell_len(title) - 2)}"
-    ends = tuple(zip(Role, (scene.client, scene.server), strict=True))
+    ends = tuple(zip(Role, place.lesson.changes(place.index), strict=True))
     heads = [(fit(words[str(role)], room), str(role)) for role, _ in ends]
     rows = [line((rule, "rule")), line(" " * _LABEL, *heads)]
     for label, fields in _FIELDS.items():
@@ -149,7 +149,7 @@ class KnowsScreen:
         scene, words, glyphs = self.place.scene, self.words, self.glyphs
         title = glyphs.spell(f" {self.place.index + 1}. {self.step.title}")
         rows = [line((fit(title, width, glyphs.ellipsis), "title"))]
-        rows += knows_lines(scene, words, width, glyphs)
+        rows += knows_lines(self.place, words, width, glyphs)
         rows += command_lines(scene, words, width, glyphs)
         told = more(self.step, width, glyphs)
         if told:

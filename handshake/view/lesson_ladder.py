@@ -87,7 +87,7 @@ class LadderLessonScreen:
         picture = self.picture(width, room)
         if self.height >= TALL:
             scene, words = self.place.scene, self.words
-            extra = knows_lines(scene, words, width, self.glyphs)
+            extra = knows_lines(self.place, words, width, self.glyphs)
             extra += command_lines(scene, words, width, self.glyphs)
             picture = [*self.picture(width, max(MIN_HEIGHT // 2, room - len(extra))), *extra]
             picture = picture[:room]
@@ -109,7 +109,7 @@ class LadderLessonScreen:
             return shown
         scene, words, glyphs = self.place.scene, self.words, self.glyphs
         shown += command_lines(scene, words, width, glyphs)
-        return [*shown, *knows_lines(scene, words, width, glyphs)]
+        return [*shown, *knows_lines(self.place, words, width, glyphs)]
 
     def told(self, width: int, before: int | None) -> list[Text]:
         """Return the step as a part of a text: what happened since the step `before` it."""

@@ -52,7 +52,7 @@ class Page(HTMLParser):
 
 
 def test_a_page_is_whole_and_asks_for_nothing_from_elsewhere() -> None:
-    text = html("A <title>", "Intro.", STEPS, WORDS, "en")
+    text = html("A <title>", ["Intro.", "Signs."], STEPS, WORDS, "en")
     page = Page(text)
     assert page.open == []
     assert page.outside == []
@@ -63,8 +63,8 @@ def test_a_page_is_whole_and_asks_for_nothing_from_elsewhere() -> None:
 
 
 def test_markdown_and_a_worksheet() -> None:
-    read = markdown("Title", "Intro.", STEPS, WORDS)
-    assert read.startswith("# Title\n\nIntro.\n\n## 1. ")
+    read = markdown("Title", ["Intro.", "Signs."], STEPS, WORDS)
+    assert read.startswith("# Title\n\nIntro.\n\nSigns.\n\n## 1. ")
     assert "<details><summary>Answer</summary>\n\n7. seven (RFC 9293 3.4)" in read
     blank, _, key = worksheet("Title", STEPS, WORDS).partition("page-break-after")
     assert "[ ] 1. one" in blank

@@ -15,6 +15,7 @@ from handshake.lessons import (
     Moment,
     find_lesson,
     lesson_text,
+    opening,
     what_if,
 )
 from handshake.lessons.ss import listening_row, socket_row
@@ -133,3 +134,29 @@ def test_the_korean_texts_use_the_words_of_the_glossary() -> None:
         assert wrong == [], name
     whole = " ".join("\n".join(texts.values()).split())
     assert [each for each in glossary["terms"].values() if each not in whole] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_chapter_says_what_its_signs_mean(language: str) -> None:
+    for lesson in LESSONS:
+        said = " ".join(opening(lesson, language))
+        signs = {"Recv-Q", "Send-Q"} | ({">", "╳"} if lesson.played else set())
+        if lesson.tables or not lesson.played:
+            signs |= {"*", "ISS", "IRS", "NXT", "UNA", "WND"}
+        assert {each for each in signs if each not in said} == set()
+
+
+def test_a_star_marks_all_that_a_step_has_changed() -> None:
+    """What happens between two steps belongs to the later one."""
+    lesson = find_lesson("control")
+    names = [scene.name for scene in lesson.scenes]
+    client, server = lesson.changes(names.index("usual.connect"))
+    assert (client.before, server.changed) == (None, ())
+    client, server = lesson.changes(names.index("usual.data"))
+    assert set(client.changed) == {"snd.nxt"}
+    client, server = lesson.changes(names.index("usual.data-2-arrives"))
+    assert {"snd.una", "snd.wnd", "rcv.nxt"} <= set(client.changed)
+    assert "snd.nxt" in server.changed
+    # A half-open entry is new as a whole: the listening socket stays as it is.
+    _, server = lesson.changes(names.index("usual.syn-arrives"))
+    assert server.before is None
