@@ -7,7 +7,6 @@ import re
 import sys
 from importlib import import_module
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import typer
@@ -28,6 +27,17 @@ _INTERRUPTED: Final = 130
 
 _SIZE: Final = re.compile("0*[1-9][0-9]{0,3}")
 """A number of columns or lines: rich takes any that Python calls digits, also of no number."""
+
+_VALIDATED: Final = tuple(
+    (re.compile(f"Input should be {theirs}"), ours)
+    for theirs, ours in (
+        ("greater than or equal to", "it must be at least"),
+        ("less than or equal to", "it must be at most"),
+        ("a valid integer, [^(]*", "it must be a whole number"),
+        ("a valid number, [^(]*", "it must be a number"),
+    )
+)
+"""What the library that checks values says of one, and what is wrong with it in plain words."""
 
 _SHELLS: Final = ("bash", "zsh", "fish")
 
@@ -141,7 +151,8 @@ def main(args: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return _ended(1)  # the reader has closed the pipe
     except OSError as error:
-        return _failed(text("errors", "output", {"why": system_error(error)}, spoken), 3)
+        why = text("errors", "output", {"why": system_error(error)}, spoken)
+        return _ended(_failed(why, 3))  # Python would try once more at exit
     except Exception as error:
         why = " ".join(f"{type(error).__name__}: {error}".split())
         return failed(text("errors", "internal", {"why": why}, spoken), 3)
@@ -182,8 +193,10 @@ def _make_output_safe() -> None:
     """Escape characters that the encoding lacks, and open closed streams on /dev/null."""
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
-            # Python has no stream for a closed descriptor (`>&-`).
-            setattr(sys, name, Path(os.devnull).open("r" if name == "stdin" else "w"))  # noqa: SIM115
+            # Python has no stream for a closed descriptor (`>&-`). What is written to standard
+            # output must not be lost in silence: this one can only be read.
+            opened = os.open(os.devnull, os.O_WRONLY if name == "stderr" else os.O_RDONLY)
+            setattr(sys, name, os.fdopen(opened, "r" if name == "stdin" else "w"))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -199,6 +212,8 @@ def _forget_unusable_size() -> None:
 def _misuse(error: Exception, spoken: str) -> str:
     """Return typer's error as one of our own lines."""
     message = " ".join(getattr(error, "format_message", lambda: str(error))().split())
+    for theirs, ours in _VALIDATED:
+        message = theirs.sub(ours, message)
     context = getattr(error, "ctx", None)
     path = "handshake" if context is None else context.command_path
     return translated(f"{message.rstrip('.')} (see {path} --help)", spoken)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from handshake.cli.comparison_browser import ComparisonBrowser
-from handshake.cli.export_key import LABEL as EXPORT
-from handshake.cli.export_key import ExportKey
-from handshake.cli.exporting import export_records
 from handshake.cli.group_browser import GroupBrowser
 from handshake.cli.line_editor import LineEditor
 from handshake.cli.listing import title
 from handshake.cli.player import Player
 from handshake.cli.step_reader import StepReader
+from handshake.cli.with_export import Exported, exported_records
 from handshake.errors import CaptureError, UsageError
 from handshake.export.excerpt import steps_from
 from handshake.messages import text
@@ -23,15 +21,12 @@ from handshake.view.prompt import Prompt
 from handshake.view.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from rich.console import RenderableType
 
     from handshake.cli.listing import Listing
     from handshake.cli.spool import Spool
     from handshake.cli.step_reader import Readable
     from handshake.cli.with_help import Helpful
-    from handshake.events import Step
     from handshake.record import Record
     from handshake.survey.step_log import StepLog
     from handshake.view.glyphs import Glyphs
@@ -90,8 +85,6 @@ class ListBrowser:
         self._shown: Preview | None = None
         """What was known of the chosen connection at the last look; None if it was not read."""
 
-        self._export = ExportKey(signs)
-        self._notice = ""
         self._size = 80, 24
         self._table: Table | None = None
 
@@ -107,7 +100,7 @@ class ListBrowser:
             return _OFTEN
         if self._over is not None:
             return self._over.pause
-        if self._reader.busy or self._export.busy:
+        if self._reader.busy:
             return _OFTEN
         if self._preview is not self._shown:
             return 0  # it was read since the last look
@@ -123,9 +116,6 @@ class ListBrowser:
             return self._compare_if_read(*self._comparing)
         if self._over is not None:
             return self._over.advance()
-        if (taken := self._export.take()) is not None:
-            self._notice, self._problem = taken
-            return True
         if self._growing is not None and self._grow(self._growing):
             return True
         if self._preview is not self._shown:
@@ -160,7 +150,7 @@ class ListBrowser:
         if self._over is not None:
             self._press_over(self._over, key)
             return True
-        self._problem = self._notice = ""
+        self._problem = ""
         return self._act(key)
 
     def _press_over(self, over: Helpful, key: str) -> None:
@@ -185,12 +175,9 @@ class ListBrowser:
         listing = self.listing
         match key:
             case "q":
-                self._export.stop()
                 return False
             case "escape":
-                if self._export.stop():
-                    self._notice = self._glyphs.say("export.stopped")
-                elif not listing.undo():
+                if not listing.undo():
                     self._problem = self._why("list.nothing-to-undo")
             case "enter" | "right" | "l":
                 self._open()
@@ -198,8 +185,6 @@ class ListBrowser:
                 self._editor = LineEditor(
                     "filter", listing.filter, history=self._history, complete=complete
                 )
-            case "e" if listing.rows:
-                self._editor = self._export.editor("connections")
             case ":":
                 self._editor = LineEditor("connection")
             case "s" | "S":
@@ -321,24 +306,22 @@ class ListBrowser:
                 self._history = [each for each in self._history if each != typed]
                 self._history += [typed] if typed else []
             return
-        if editor.label == EXPORT:
-            self._problem = self._export.start(typed, self._written) if typed else ""
-            self._editor = editor if self._problem else None
-            return
         self._editor = None
         if typed and not (typed.isdecimal() and self.listing.go_to(int(typed))):
             self._problem = self._why("list.not-listed", number=typed)
 
-    def _written(self, out: str, go_on: Callable[..., None]) -> str:
-        """Write the listed connections to a file; return what was written."""
-        read_steps = steps_from(self._reader.source)
-
-        def read(record: Record, most: int | None) -> Sequence[Step]:
-            go_on()
-            return read_steps(record, most)
-
-        title = f"{self._title.strip()}{'  ' if self._filter else ''}{self._filter}"
-        return export_records(self.listing.rows[:], read, out, title=title)
+    @property
+    def exported(self) -> Exported | None:
+        """What is shown, as a file: the listed connections, or those of the view over them."""
+        read, language = steps_from(self._reader.source), self._glyphs.language
+        if self._over is None:
+            title = f"{self._title.strip()}{'  ' if self._filter else ''}{self._filter}"
+            shown = self.listing.rows[:]
+            return exported_records("connections", shown, read, title, language=language)
+        if isinstance(self._over, GroupBrowser | ComparisonBrowser):
+            stem, records, title = self._over.shown
+            return exported_records(stem, records, read, title, language=language)
+        return self._over.exported if isinstance(self._over, Player) else None
 
     def _select(self, wanted: str) -> bool:
         try:
@@ -379,7 +362,6 @@ class ListBrowser:
             preview=self._preview or Preview(),
             captures=listing.captures,
             problem=self._problem,
-            notice=self._notice or self._export.notice,
             strip=listing.strip,
             prompt=None
             if editor is None

@@ -10,6 +10,7 @@ from handshake.view.help_page import HelpPage
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from handshake.record import Record
     from handshake.view.connection_comparison import Compared
     from handshake.view.glyphs import Glyphs
 
@@ -40,6 +41,15 @@ class ComparisonBrowser:
         self._first = max(0, min(self._first + by.get(key, 0), every - page))
         return True
 
+    @property
+    def shown(self) -> tuple[str, list[Record], str]:
+        """Both connections, with a name for their file and a title."""
+        found = [self._one[0], self._other[0]]
+        numbers = [str(each.stream + 1) for each in found]
+        values = dict(zip(("one", "other"), numbers, strict=True))
+        title = self._glyphs.say("comparison.title", **values)
+        return f"connections-{'-'.join(numbers)}", found, title
+
     def draw(self, width: int, height: int) -> RenderableType:
         """Return the screen, of this size."""
         self._size = width, height
@@ -48,7 +58,7 @@ class ComparisonBrowser:
     def _screen(self) -> ConnectionComparison:
         signs = self._glyphs
         scroll = signs.say("keys.scroll", up=signs.up, down=signs.down)
-        keys = scroll, signs.say("keys.help"), signs.say("keys.leave")
+        keys = scroll, *(signs.say(f"keys.{each}") for each in ("export", "help", "leave"))
         return ConnectionComparison(self._one, self._other, self._first, keys, self._glyphs)
 
     def help_page(self) -> HelpPage:

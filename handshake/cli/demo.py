@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -298,21 +299,24 @@ def demo(
         return
 
     from handshake.cli.lesson import LessonPlayer
+    from handshake.cli.lesson_text import languages
     from handshake.cli.tui import run as show
+    from handshake.cli.with_export import WithExport
     from handshake.lessons import LESSONS
     from handshake.lessons.live import LiveRun
     from handshake.lessons.progress import keep
 
+    signs = glyphs(ascii_only=ascii_only)
     player = LessonPlayer(
         taught,
         lang,
-        glyphs(ascii_only=ascii_only),
+        signs,
         first if step is None else step - 1,
         answers=answers,
         live=LiveRun.of if live else None,
     )
     try:
-        show(player, out)
+        show(WithExport(player, replace(signs, language=languages(lang)[0])), out)
     finally:
         player.close()
         for each, furthest, given in player.all_read:

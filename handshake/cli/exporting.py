@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 import typer
 
 from handshake.escape import printable
+from handshake.messages import ENGLISH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -87,6 +88,7 @@ def export_records(
     *,
     title: str,
     capture: str | None = None,
+    language: str = ENGLISH,
 ) -> str:
     """Write connections of captures; return what was written in a line.
 
@@ -96,21 +98,23 @@ def export_records(
     from handshake.capture.output import replaced
     from handshake.export.document import RECORD_HEADINGS, Document
     from handshake.export.excerpt import told
-    from handshake.view.glyphs import UNICODE
     from handshake.view.replay import ends
 
     form = check_export(out)
+    glyphs = form.glyphs(language)
     notes: list[str] = []
-    found = told(records, read, form.limits, notes, capture)
+    found = told(records, read, form.limits, notes, capture, glyphs)
     alone = not title and len(records) == 1
-    name = f"{ends(records[0], UNICODE)}: {records[0].outcome}" if alone else title
-    document = Document(name, RECORD_HEADINGS, found, alone, notes)
+    name = (
+        f"{ends(records[0], glyphs)}: {records[0].outcome}" if alone else glyphs.translated(title)
+    )
+    document = Document(name, RECORD_HEADINGS, found, alone, notes, glyphs)
     with replaced("-" if is_stdout(out) else out) as file:
-        return _written(document, form, file, out)
+        return _written(document, form, file, out, language)
 
 
 @contextmanager
-def results_to(out: str | None) -> Iterator[Callable[[Result], None]]:
+def results_to(out: str | None, language: str = ENGLISH) -> Iterator[Callable[[Result], None]]:
     """Yield what takes results of probes; they are written when the `with` block is over.
 
     The file is opened before, while there are privileges. Without a name nothing is written.
@@ -127,28 +131,31 @@ def results_to(out: str | None) -> Iterator[Callable[[Result], None]]:
         yield results.append
         if results:
             octets = BytesIO()
-            said = _results(results, form, octets, out, shell)
+            said = _results(results, form, octets, out, (shell, language))
             write(octets.getvalue())
             say(said, out)
 
 
 def _results(
-    results: Sequence[Result], form: Format, file: BinaryIO, out: str, shell: Shell
+    results: Sequence[Result], form: Format, file: BinaryIO, out: str, told: tuple[Shell, str]
 ) -> str:
     from handshake.export.document import RESULT_HEADINGS, Document, of_result
     from handshake.view.probe import target_text
 
-    found = (of_result(each, shell, at) for at, each in enumerate(results, 1))
+    shell, language = told
+    glyphs = form.glyphs(language)
+    found = (of_result(each, shell, at, glyphs) for at, each in enumerate(results, 1))
     alone = len(results) == 1
     name = "probe"
     if alone:
         first = results[0]
         name = f"{target_text(first.target, first.address)}: {first.verdict}"
-    return _written(Document(name, RESULT_HEADINGS, found, alone), form, file, out)
+    document = Document(name, RESULT_HEADINGS, found, alone, glyphs=glyphs)
+    return _written(document, form, file, out, language)
 
 
-def _written(document: Document, form: Format, file: BinaryIO, out: str) -> str:
-    from handshake.messages import count
+def _written(document: Document, form: Format, file: BinaryIO, out: str, language: str) -> str:
+    from handshake.messages import count, translated
 
     connections = segments = 0
 
@@ -161,7 +168,8 @@ def _written(document: Document, form: Format, file: BinaryIO, out: str) -> str:
 
     form.write(replace(document, connections=counted()), file)
     what = f"{count(connections, 'connection')}, {count(segments, 'segment')}"
-    return " ".join((f"wrote {printable(out)}: {what}.", *document.notes))
+    said = translated(f"wrote {printable(out)}: {what}.", language, "export")
+    return " ".join((said, *document.notes))
 
 
 def say(written: str, out: str) -> None:

@@ -24,6 +24,7 @@ class GroupBrowser:
     typing = False
 
     def __init__(self, records: Sequence[Record], title: str, wanted: str, signs: Glyphs) -> None:
+        self._records = records
         self._groups = server_groups(records)
         self._orders = list(ORDERS)
         self._title, self._filter, self._glyphs = title, wanted, signs
@@ -59,6 +60,17 @@ class GroupBrowser:
         self._selected = max(0, min(self._selected + by.get(key, 0), last))
         return True
 
+    @property
+    def shown(self) -> tuple[str, list[Record], str]:
+        """The connections to the chosen server, with a name for their file and a title."""
+        if not self._groups:
+            return "", [], ""
+        group = self._groups[self._selected]
+        place, name = (group.address, group.port), group_name(group)
+        found = [each for each in self._records if (each.server.address, each.server.port) == place]
+        stem = f"server-{group.address.replace(':', '-')}-{group.port}"
+        return stem, found, f"{self._title}  server == {name}"
+
     def _choose(self) -> bool:
         self.chosen = group_name(self._groups[self._selected])
         return False
@@ -80,7 +92,7 @@ class GroupBrowser:
             self._selected,
             f"{self._title}  {say('list.by-server')}",
             "   ".join(state),
-            [say(f"keys.{each}") for each in ("list", "sort", "help", "leave")],
+            [say(f"keys.{each}") for each in ("list", "sort", "export", "help", "leave")],
             self._glyphs,
         )
 

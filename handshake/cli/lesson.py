@@ -5,7 +5,10 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
+from handshake.cli.lesson_text import languages
 from handshake.cli.line_editor import LineEditor
+from handshake.cli.with_export import Exported
+from handshake.escape import printable
 from handshake.lessons import (
     LANGUAGES,
     LESSONS,
@@ -250,6 +253,26 @@ class LessonPlayer:
             ("q", words["key_quit"]),
         ]
         return tuple(each for each in keys if each is not None)
+
+    @property
+    def typing(self) -> bool:
+        """Whether a text is typed."""
+        return self._editor is not None
+
+    @property
+    def exported(self) -> Exported | None:
+        """The lesson, as a file; nothing while a page is shown instead."""
+        if self._page:
+            return None
+        from handshake.cli.lesson_files import check_lesson, export_lesson
+
+        taught, language = self.lesson, self._language
+
+        def write(out: str, _: Callable[..., None]) -> str:
+            export_lesson(taught, language, out, range(len(taught.scenes)))
+            return screen_text(languages(language)[0])["exported"].format(name=printable(out))
+
+        return Exported(f"lesson-{taught.name}", write, check_lesson)
 
     # The keys.
 

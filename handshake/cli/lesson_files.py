@@ -17,12 +17,17 @@ _WIDTH: Final = 80
 _ENDINGS: Final = (".md", ".html", ".svg", ".worksheet.md", ".teacher.md")
 
 
+def check_lesson(name: str) -> None:
+    """Check the name of a file before anything is written. Raises UsageError."""
+    if not name.endswith(_ENDINGS):
+        raise UsageError("export.ending", name=name, endings=_ENDINGS)
+
+
 def export_lesson(taught: Lesson, lang: str, name: str, chosen: range) -> None:
     """Write a lesson to a file; as pictures, to one for each chosen step. Raises UsageError."""
     from handshake.capture.output import create
 
-    if not name.endswith(_ENDINGS):
-        raise UsageError("export.ending", name=name, endings=_ENDINGS)
+    check_lesson(name)
     language = languages(lang)[0]
     if name.endswith(".svg"):
         for path, picture in _pictures(taught, language, name, chosen):

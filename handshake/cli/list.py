@@ -209,7 +209,7 @@ def list_connections(
     try:
         with followed(source, spoken, held=held):
             if summary:
-                _print_summary(source, selection, form, style)
+                _print_summary(source, selection, form, style, merged=merge)
             elif form is Form.JSON:
                 _print_json(source, selection)
             elif form is Form.CSV:
@@ -252,10 +252,15 @@ def _export(
         try:
             with followed(source, language, held=True):
                 found = list(selection.sorted(source))
-            title = f"Connections of {printable(named or ', '.join(captures))}"
+            name = printable(named or ", ".join(captures))
+            title = f"Connections of {name}"
             said = " and ".join(each for each in selection.said if each)
             title += f" where {printable(said)}" if said else ""
-            say(export_records(found, steps_from(source), out, title=title, capture=named), out)
+            steps = steps_from(source)
+            say(
+                export_records(found, steps, out, title=title, capture=named, language=language),
+                out,
+            )
         finally:
             _report(source, language)
     _exit(source)
@@ -363,7 +368,9 @@ def _write_parquet(source: Records, selection: Selection, target: str, language:
         warn([CaptureError("list.partial", names=partial, one=len(partial) == 1)], language)
 
 
-def _print_summary(source: Records, selection: Selection, form: Form, style: _Style) -> None:
+def _print_summary(
+    source: Records, selection: Selection, form: Form, style: _Style, *, merged: bool
+) -> None:
     from handshake.cli.console import show
     from handshake.query.totals import Totals
     from handshake.view.totals_page import page
@@ -373,7 +380,8 @@ def _print_summary(source: Records, selection: Selection, form: Form, style: _St
     if form is Form.JSON:
         _print_line(json.dumps(totals.as_json()))
     else:
-        show(style.console, page(totals, style.console.width, style.glyphs))
+        parts = len(source.paths) if merged and len(source.paths) > 1 else 0
+        show(style.console, page(totals, style.console.width, style.glyphs, parts=parts))
 
 
 def _print_rows(records: Iterator[Record], style: _Style) -> None:

@@ -62,6 +62,7 @@ def open_list(
     from handshake.cli.player import Player
     from handshake.cli.step_reader import StepReader
     from handshake.cli.tui import run
+    from handshake.cli.with_export import WithExport
     from handshake.cli.with_help import WithHelp
 
     with unechoed():
@@ -77,7 +78,7 @@ def open_list(
         if log.steps:
             log.record = log.record or found[0]
             player = Player(captures[0], [], None, signs, growing=log)
-            run(WithHelp(player), console, mouse=True)
+            run(WithExport(WithHelp(player), signs), console, mouse=True)
         elif known := reader.preview(found[0]):
             print(f"error: {known.problem}", file=sys.stderr)  # noqa: T201
         return
@@ -85,7 +86,7 @@ def open_list(
     browser = ListBrowser(source, listing, title(found, captures, signs), signs)
     sorting = Background(lambda: listing.sort_ahead(sorting.go_on))
     with sorting:
-        run(WithHelp(browser), console, mouse=True)
+        run(WithExport(WithHelp(browser), signs), console, mouse=True)
 
 
 def open_growing(
@@ -96,10 +97,11 @@ def open_growing(
     from handshake.cli.listing import title
     from handshake.cli.spool import Spool
     from handshake.cli.tui import run
+    from handshake.cli.with_export import WithExport
     from handshake.cli.with_help import WithHelp
 
     with terminal_for_keys() as terminal, Spool(read) as spool:
         heading = title([], ["-"], signs)
         browser = ListBrowser(spool, listed([]), heading, signs, growing=spool)
-        run(WithHelp(browser), console, keys_from=terminal, mouse=True)
+        run(WithExport(WithHelp(browser), signs), console, keys_from=terminal, mouse=True)
         return spool.source

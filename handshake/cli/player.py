@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from handshake.cli.export_key import LABEL as EXPORT
-from handshake.cli.export_key import ExportKey
-from handshake.cli.exporting import export_records
 from handshake.cli.line_editor import LineEditor
+from handshake.cli.with_export import Exported, exported_records
 from handshake.messages import text
 from handshake.units import NS_PER_SECOND
 from handshake.view.header_octets import FIELDS
@@ -68,14 +66,12 @@ class Player:
         self._problem = ""
         self._editor: LineEditor | None = None
         self._searches: list[str] = []
-        self._export = ExportKey(signs)
-        self._notice = ""
         self._pause = self._next_pause()
 
     @property
     def pause(self) -> float | None:
         """Seconds until `advance`; None to wait for a key."""
-        waits = self._growing is not None or self._export.busy
+        waits = self._growing is not None
         return _OFTEN if self._pause is None and waits else self._pause
 
     @property
@@ -88,9 +84,6 @@ class Player:
 
     def advance(self) -> bool:
         """Go to the next step while playing; take what has been read meanwhile."""
-        taken = self._export.take()
-        if taken is not None:
-            self._notice, self._problem = taken
         plays, known = self._pause is not None, len(self._steps)
         if plays:
             self._go(self._step + 1)
@@ -98,18 +91,17 @@ class Player:
         self._look()
         self._pause = self._next_pause()
         grown = len(self._steps) > known or self._growing is not grows
-        return plays or grown or taken is not None
+        return plays or grown
 
     def press(self, key: str) -> bool:
         """Act on a key; return False to leave."""
         self._speed = self._pause = None  # any key stops playing
-        self._problem = self._notice = ""
+        self._problem = ""
         if self._editor is not None:
             self._type(self._editor, key)
             return True
         match key:
             case "q":
-                self._export.stop()
                 return False
             case "escape":
                 return self._undo()
@@ -123,9 +115,6 @@ class Player:
                 self._marked = None if self._marked is not None else self._step
             case "n" | "N":
                 self._find(is_trouble, 1 if key == "n" else -1)
-            case "e":
-                record = self._connections[self._connection][0]
-                self._editor = self._export.editor(f"connection-{record.stream + 1}")
             case ":":
                 self._editor = LineEditor("segment")
             case "/":
@@ -147,9 +136,7 @@ class Player:
 
     def _undo(self) -> bool:
         """Undo one thing; return False to go back where there is a list, if nothing is left."""
-        if self._export.stop():
-            self._notice = self._glyphs.say("export.stopped")
-        elif self._field is not None:
+        if self._field is not None:
             self._field = None
         elif self._marked is not None:
             self._marked = None
@@ -183,10 +170,7 @@ class Player:
         self._editor, typed = None, editor.text.strip()
         if key == "escape" or not typed:
             return
-        if editor.label == EXPORT:
-            self._problem = self._export.start(typed, self._written)
-            self._editor = editor if self._problem else None
-        elif editor.label == "search":
+        if editor.label == "search":
             self._searches.append(typed)
             word = typed.casefold()
             missing = self._glyphs.say("problem.not-found", text=typed)
@@ -197,15 +181,16 @@ class Player:
             count = len(self._steps)
             self._problem = self._glyphs.say("problem.segment", text=typed, count=count)
 
-    def _written(self, out: str, go_on: Callable[..., None]) -> str:
-        """Write the connection to a file; return what was written."""
+    @property
+    def exported(self) -> Exported | None:
+        """The connection, as a file."""
         record, steps = self._connections[self._connection]
-
-        def read(_: Record, most: int | None) -> Sequence[Step]:
-            go_on()
-            return steps[:most]
-
-        return export_records([record], read, out, title="")
+        return exported_records(
+            f"connection-{record.stream + 1}",
+            [record],
+            lambda _, most: steps[:most],
+            language=self._glyphs.language,
+        )
 
     @property
     def typing(self) -> bool:
@@ -232,7 +217,6 @@ class Player:
             field=self._field,
             marked=self._marked,
             problem=self._problem,
-            notice=self._notice or self._export.notice,
             prompt=None
             if self._editor is None
             else Prompt(

@@ -142,8 +142,12 @@ def _export(
             if not found:
                 name = named or capture
                 raise UsageError("replay.connection", number=connection, capture=name, count=count)
-        title = "" if len(found) == 1 else f"Connections of {printable(named or capture)}"
-        say(export_records(found, steps_from(source), out, title=title, capture=named), out)
+        title = ""
+        if len(found) != 1:
+            name = printable(named or capture)
+            title = f"Connections of {name}"
+        read = steps_from(source)
+        say(export_records(found, read, out, title=title, capture=named, language=language), out)
     finally:
         warn(source.warnings, language)
 
@@ -226,6 +230,7 @@ def _play_one(source: Records, log: StepLog, name: str, speed: float | None, sig
     from handshake.cli.console import console
     from handshake.cli.player import Player
     from handshake.cli.tui import run
+    from handshake.cli.with_export import WithExport
     from handshake.cli.with_help import WithHelp
 
     # Loaded before it is needed in a hurry.
@@ -240,7 +245,7 @@ def _play_one(source: Records, log: StepLog, name: str, speed: float | None, sig
             reading.wait(_OFTEN)
         if log.steps:
             player = Player(name, [], speed, signs, growing=log)
-            run(WithHelp(player), console(), mouse=True)
+            run(WithExport(WithHelp(player), signs), console(), mouse=True)
         reading.wait(0)
 
 
@@ -290,6 +295,7 @@ def _play(source: Replay, speed: float | None, signs: Glyphs) -> None:
     from handshake.cli.console import console
     from handshake.cli.player import Player
     from handshake.cli.tui import run
+    from handshake.cli.with_export import WithExport
     from handshake.cli.with_help import WithHelp
     from handshake.tracker import summarize_all
 
@@ -300,4 +306,4 @@ def _play(source: Replay, speed: float | None, signs: Glyphs) -> None:
         records = summarize_all(source.tracker.connections)
         found = [(records[each[0].stream], each) for each in connections]
         player = Player(source.name, found, speed, signs)
-        run(WithHelp(player), console(), mouse=True)
+        run(WithExport(WithHelp(player), signs), console(), mouse=True)

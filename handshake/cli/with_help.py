@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from handshake.cli.tui import Interactive
+from handshake.cli.with_export import Exportable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from handshake.cli.with_export import Exported
     from handshake.view.help_page import HelpPage
 
 
@@ -25,10 +27,14 @@ class Helpful(Interactive, Protocol):
         ...
 
 
+class HelpfulView(Helpful, Exportable, Protocol):
+    """A view that has help and can be written to a file."""
+
+
 class WithHelp:
     """A view with its help."""
 
-    def __init__(self, view: Helpful) -> None:
+    def __init__(self, view: HelpfulView) -> None:
         self._view = view
         self._page: HelpPage | None = None
         self._first = 0
@@ -38,6 +44,16 @@ class WithHelp:
     def pause(self) -> float | None:
         """Seconds until `advance`."""
         return self._view.pause
+
+    @property
+    def typing(self) -> bool:
+        """Whether a text is typed."""
+        return self._view.typing
+
+    @property
+    def exported(self) -> Exported | None:
+        """What the key `e` writes; nothing while help is shown."""
+        return self._view.exported if self._page is None else None
 
     def advance(self) -> bool:
         """Go on after the pause; return whether the screen must be drawn again."""

@@ -124,11 +124,12 @@ class Failures:
         """Whether there may be more names than are remembered."""
         return len(self.names) >= PORTS
 
-    def add(self, name: object) -> None:
-        """Count one."""
-        self.count += 1
-        if len(self.names) < PORTS:
-            self.names.add(name)
+    def add(self, count: int, names: Iterable[object]) -> None:
+        """Count some that differ in these names."""
+        self.count += count
+        for name in names:
+            if len(self.names) < PORTS:
+                self.names.add(name)
 
 
 class Others:
@@ -244,10 +245,22 @@ class Others:
 
     def failed(self, client: str, server: str, port: int, *, hanging: bool) -> None:
         """Count a connection that did not open; `hanging`: nor was it refused."""
-        _of(self._tried, (client, server), Failures).add(port)
-        _of(self._swept, (client, port), Failures).add(server)
+        self.add_tried((client, server), 1, (port,))
+        self.add_swept((client, port), 1, (server,))
         if hanging:
-            _of(self._hanging, (server, port), Failures).add(client)
+            self.add_hanging((server, port), 1, (client,))
+
+    def add_tried(self, pair: tuple[str, str], count: int, ports: Iterable[int]) -> None:
+        """Count connections of one host to another that did not open."""
+        _of(self._tried, pair, Failures).add(count, ports)
+
+    def add_swept(self, swept: tuple[str, int], count: int, servers: Iterable[str]) -> None:
+        """Count connections of a host to one port that did not open."""
+        _of(self._swept, swept, Failures).add(count, servers)
+
+    def add_hanging(self, service: tuple[str, int], count: int, clients: Iterable[str]) -> None:
+        """Count connections to a port of a host that were neither completed nor refused."""
+        _of(self._hanging, service, Failures).add(count, clients)
 
     def learn(self, client: str, server: str, segments: Sequence[Seen]) -> None:
         """Remember how a connection began: with an answer without a SYN, or with none."""

@@ -154,26 +154,44 @@ class Passing(NamedTuple):
 
 
 @dataclass(slots=True)
+class CopySum:
+    """The copies of one end's packets in a run."""
+
+    count: int = 0
+    carrying: int = 0
+    """How many of them have data."""
+
+    octets: int = 0
+    """Octets of IP packets, headers included."""
+
+    alike: bool = True
+    """Whether as much was captured of each as of its original."""
+
+
+@dataclass(slots=True)
 class Copies:
     """The copies in a run, as where two points of a path are captured."""
 
-    packets: list[Passing]
+    client: CopySum = field(default_factory=CopySum)
+    server: CopySum = field(default_factory=CopySum)
+    packets: list[Passing] = field(default_factory=list)
     """Originals and copies, in the order of the capture."""
 
-    counts: dict[Role, int]
-    """How many copies there are of each end's packets."""
-
-    first: tuple[int, Observed] | None
+    first: tuple[int, Observed] | None = None
     """The place of the first original that has a copy, and that copy."""
 
-    hops: int | None
+    hops: int | None = None
     """How many hops the last copy with data is from its original; None if there is none."""
 
-    gap: int
+    gap: int = 0
     """The longest time between a packet with data and its copy, in nanoseconds."""
 
-    last: Observed | None
+    last: Observed | None = None
     """The last packet, if it is a copy."""
+
+    def of(self, role: Role) -> CopySum:
+        """Return the copies of one end's packets."""
+        return self.client if role is Role.CLIENT else self.server
 
 
 @dataclass(slots=True)

@@ -13,8 +13,8 @@ from handshake.prober.answer import cause, evidence, next_steps
 from handshake.query.problems import is_wrong
 from handshake.tracker import Tracker
 from handshake.view import columns
-from handshake.view.glyphs import UNICODE
-from handshake.view.ladder import Ladder
+from handshake.view.glyphs import UNICODE, Glyphs
+from handshake.view.ladder import Gap, Ladder, icmp_numbers
 from handshake.view.notation import Numbers, TimeColumn, endpoint
 from handshake.view.probe import target_text, time_to_answer
 from handshake.view.probe_lines import three_digits
@@ -75,6 +75,9 @@ class ConnectionDocument:
 
     steps: tuple[Step, ...]
     errors: tuple[IcmpError, ...] = ()
+    glyphs: Glyphs = UNICODE
+    """The language that it is told in."""
+
     shown: tuple[int, ...] | None = None
     """The indexes of the steps that are told; None for all."""
 
@@ -99,10 +102,17 @@ class ConnectionDocument:
         )
         return ladder.rows()
 
+    def between(self, row: Gap | IcmpError) -> str:
+        """Return what stands between two segments in words: a gap, or an ICMP error."""
+        if isinstance(row, Gap):
+            return row.said(self.glyphs)
+        said = {"sender": row.sender, "meaning": self.glyphs.translated(row.meaning)}
+        return self.glyphs.say("ladder.error", number=icmp_numbers(row), **said)
+
     def told(self, index: int) -> StepDocument:
         """Return a step in words."""
         before = self.steps[index - 1] if index else None
-        return StepDocument(self.steps[index], self.numbers, self.clock, before)
+        return StepDocument(self.steps[index], self.numbers, self.clock, before, self.glyphs)
 
     @property
     def told_steps(self) -> Iterator[tuple[int, StepDocument]]:
@@ -144,12 +154,16 @@ class Document:
     notes: list[str] = field(default_factory=list)
     """What is left out; complete after the last connection."""
 
+    glyphs: Glyphs = UNICODE
+    """The language that it is told in."""
+
 
 def of_record(
     record: Record,
     steps: Sequence[Step],
     shown: tuple[int, ...] | None = None,
     name: str | None = None,
+    glyphs: Glyphs = UNICODE,
 ) -> ConnectionDocument:
     """Return a connection of a capture; `name` is that of the capture, if not the record's."""
     segments = record.client.segments + record.server.segments
@@ -162,30 +176,32 @@ def of_record(
         verdict=record.outcome,
         mark=columns.mark(record, UNICODE),
         style=columns.style(record),
-        summary=summary(record, segments),
-        answer=() if found is None else (found.text,),
+        summary=summary(record, segments, glyphs),
+        answer=() if found is None else (found.said(glyphs.language),),
         cells=(
             *(str(record.stream + 1), record.outcome, client, server),
             *(columns.rtt(record), columns.retries(record), columns.packets(record)),
             *(columns.time(record), columns.why(record)),
         ),
-        facts=tuple(_facts(record, capture)),
+        facts=tuple(_facts(record, capture, glyphs)),
         diagnosis=found,
         findings=tuple(
-            each.text for each in sorted(record.findings, key=lambda each: not is_wrong(each))
+            each.said(glyphs.language)
+            for each in sorted(record.findings, key=lambda each: not is_wrong(each))
         ),
-        checks=() if found is None else (NextCheck("", found.next),),
+        checks=() if found is None else (NextCheck("", found.said(glyphs.language, "next")),),
         client=client,
         server=server,
         json={"record": {**record.as_json(), "capture": name or record.capture}},
         steps=tuple(steps),
         errors=() if record.icmp is None else (record.icmp,),
+        glyphs=glyphs,
         shown=shown,
         left_out=max(0, segments - told),
     )
 
 
-def _facts(record: Record, capture: str) -> Iterator[tuple[str, str]]:
+def _facts(record: Record, capture: str, glyphs: Glyphs) -> Iterator[tuple[str, str]]:
     handshake = record.handshake
     if capture:
         yield "capture", capture
@@ -195,33 +211,41 @@ def _facts(record: Record, capture: str) -> Iterator[tuple[str, str]]:
     if record.closed is not None:
         yield "closed", record.closed
     if handshake.rtt is not None:
-        yield "rtt", time(handshake.rtt) + (" (ambiguous)" if handshake.rtt_ambiguous else "")
+        yield (
+            "rtt",
+            time(handshake.rtt)
+            + (f" ({glyphs.translated('ambiguous')})" if handshake.rtt_ambiguous else ""),
+        )
     if retries := columns.retries(record):
         yield "retry", retries
     for title, end in (("client", record.client), ("server", record.server)):
-        yield title, "; ".join(_end(end))
+        yield title, "; ".join(_end(end, glyphs))
 
 
-def _end(end: EndRecord) -> Iterator[str]:
+def _end(end: EndRecord, glyphs: Glyphs) -> Iterator[str]:
     yield endpoint(end)
     if end.state is not None:
         yield end.state
-    yield f"{count(end.segments, 'segment')}, {count(end.bytes, 'octet')}"
+    yield glyphs.translated(f"{count(end.segments, 'segment')}, {count(end.bytes, 'octet')}")
     offered = (("MSS", end.mss), ("window scale", end.window_scale), ("TTL", end.ttl))
     yield from (f"{name} {value}" for name, value in offered if value is not None)
 
 
-def of_result(result: Result, shell: Shell, number: int = 1) -> ConnectionDocument:
+def of_result(
+    result: Result, shell: Shell, number: int = 1, glyphs: Glyphs = UNICODE
+) -> ConnectionDocument:
     """Return the connection of a probe."""
-    steps = steps_of(result)
+    steps, language = steps_of(result), glyphs.language
     target = target_text(result.target, result.address)
-    known, why = evidence(result), str(cause(result))
+    known, why = evidence(result), cause(result).said(language)
     rtt = "" if result.rtt is None else f"{three_digits(result.rtt * 1e3)}ms"
     found = result.diagnosis
-    checks = [NextCheck(each.command, str(each.purpose)) for each in next_steps(result, shell)]
+    checks = [
+        NextCheck(each.command, each.purpose.said(language)) for each in next_steps(result, shell)
+    ]
     if found is not None:
-        checks.append(NextCheck("", found.next))
-    took = time_to_answer(result)
+        checks.append(NextCheck("", found.said(language, "next")))
+    took = time_to_answer(result, language)
     ours = next((each.segment for each in result.segments if each.outgoing), None)
     remote = f"[{result.address}]" if ":" in (result.address or "") else result.address
     return ConnectionDocument(
@@ -230,20 +254,23 @@ def of_result(result: Result, shell: Shell, number: int = 1) -> ConnectionDocume
         mark=UNICODE.check if result.succeeded else UNICODE.cross,
         style="ok" if result.succeeded else "bad",
         summary=f"{str(result.verdict).upper()}, {took or why}",
-        answer=tuple(_sentence(str(each)) for each in (result.reason, known) if each is not None),
+        answer=tuple(
+            _sentence(each.said(language)) for each in (result.reason, known) if each is not None
+        ),
         cells=(
             *(str(number), str(result.verdict), target, rtt),
             *("" if result.ttl is None else str(result.ttl), why),
         ),
-        facts=tuple(_measured(result)),
+        facts=tuple(_measured(result, glyphs)),
         diagnosis=found,
-        findings=tuple(each.text for each in result.findings),
+        findings=tuple(each.said(language) for each in result.findings),
         checks=tuple(checks),
         client="" if ours is None else str(ours.source),
         server="" if remote is None else printable(f"{remote}:{result.port}"),
         json={"probe": result.as_json(shell)},
         steps=tuple(steps),
         errors=result.errors,
+        glyphs=glyphs,
     )
 
 
@@ -251,12 +278,12 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
 
 
-def _measured(result: Result) -> Iterator[tuple[str, str]]:
-    if (took := time_to_answer(result)) is not None:
+def _measured(result: Result, glyphs: Glyphs) -> Iterator[tuple[str, str]]:
+    if (took := time_to_answer(result, glyphs.language)) is not None:
         yield "rtt", took
     if result.ttl is not None:
-        yield "ttl", f"{result.ttl}, {result.hops} hops"
-    yield "SYNs sent", str(result.syn_sent)
+        yield "ttl", glyphs.translated(f"{result.ttl}, {result.hops} hops")
+    yield glyphs.translated("SYNs sent"), str(result.syn_sent)
     if result.close is not None:
         yield "close", str(result.close)
     if result.negotiated is not None and result.negotiated.mss is not None:

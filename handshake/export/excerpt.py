@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from handshake.export.document import of_record
 from handshake.survey.step_log import StepLog
+from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.salient import salient
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def told(
     limits: Limits | None,
     notes: list[str],
     name: str | None = None,
+    glyphs: Glyphs = UNICODE,
 ) -> Iterator[ConnectionDocument]:
     """Yield connections, told as far as the limits let; the notes say what is left out.
 
@@ -74,7 +76,7 @@ def told(
     """
     if limits is None:
         for record in records:
-            yield of_record(record, read(record, None), name=name)
+            yield of_record(record, read(record, None), name=name, glyphs=glyphs)
         return
     room, listed, silent, cut = limits.in_all, 0, 0, 0
     connections = 0
@@ -91,20 +93,21 @@ def told(
             shown = tuple(choose(steps, record, most))
             room -= len(shown)
             connections += 1
-        found = of_record(record, steps, shown, name)
+        found = of_record(record, steps, shown, name, glyphs)
         silent += not steps
         cut += found.left_out if steps else 0
         yield found
+
+    def note(english: str) -> None:
+        notes.append(glyphs.translated(english))
+
     if cut:
-        notes.append(f"{cut:,} segments of long connections are left out.")
+        note(f"{cut:,} segments of long connections are left out.")
     if silent:
-        notes.append(
-            f"The segments of {silent:,} connections are left out: choose fewer with --filter."
-        )
+        note(f"The segments of {silent:,} connections are left out: choose fewer with --filter.")
     if listed > limits.rows:
-        notes.append(
-            f"{listed - limits.rows:,} more connections are left out: choose fewer with --filter."
-        )
+        more = listed - limits.rows
+        note(f"{more:,} more connections are left out: choose fewer with --filter.")
 
 
 def _ends(steps: Sequence[Step], record: Record, most: int) -> Iterable[int]:

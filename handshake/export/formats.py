@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.errors import UsageError
 from handshake.export.excerpt import Limits
+from handshake.view.glyphs import UNICODE, Glyphs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +29,12 @@ class Format(NamedTuple):
     """How much it tells; None for all."""
 
     binary: bool = False
+    english: bool = False
+    """Whether it is English in any language, since programs read it."""
+
+    def glyphs(self, language: str) -> Glyphs:
+        """Return the signs and the language of a document."""
+        return UNICODE if self.english else replace(UNICODE, language=language)
 
     def write(self, document: Document, out: BinaryIO) -> None:
         """Write a document."""
@@ -42,11 +50,11 @@ FORMATS: Final = (
         Limits(50, 50, 12, 1000, salient=True),
     ),
     Format("html", "handshake.export.html:write_html", Limits(2000, 200, 400, 3000)),
-    Format("json", "handshake.export.json:write_json"),
+    Format("json", "handshake.export.json:write_json", english=True),
     Format("txt", "handshake.export.text:write_text"),
     Format("md", "handshake.export.markdown:write_markdown", Limits(1000, 50, 100, 1000)),
     Format("svg", "handshake.export.svg:write_svg", Limits(20, 20, 100, 400)),
-    Format("pcapng", "handshake.export.pcapng:write_pcapng", binary=True),
+    Format("pcapng", "handshake.export.pcapng:write_pcapng", binary=True, english=True),
 )
 """The first whose ending a name has is taken."""
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 from handshake.escape import printable
 from handshake.events import Role
-from handshake.export.page import page
+from handshake.export.page import asset, localized, page
+from handshake.export.step_document import MARKS
 from handshake.version import __version__
 from handshake.view.header_octets import FIELDS
-from handshake.view.ladder import Gap, icmp_numbers
+from handshake.view.ladder import Gap
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -40,19 +43,23 @@ def write_html(document: Document, out: BinaryIO) -> None:
     alone = len(data["connections"]) == 1 and document.alone
     text = page(
         document.title,
-        _body(document.title, document.notes, alone=alone),
+        _body(document, alone=alone),
         styles=("page.css", "connections.css"),
         scripts=("stepping.js", "connections.js"),
         data=data,
+        language=document.glyphs.language,
     )
     out.write(text.encode())
 
 
 def page_data(document: Document) -> dict[str, Any]:
     """Return what the script shows; its notes are complete then."""
+    glyphs = document.glyphs
+    words = re.findall(r'\bsay\("([^"]+)"', asset("connections.js")) + list(MARKS)
     return {
+        "words": {each: glyphs.translated(each) for each in words},
         "headings": document.headings,
-        "fields": [[each.title(), each.section, each.meaning()] for each in FIELDS],
+        "fields": [[each.title(glyphs), each.section, each.meaning(glyphs)] for each in FIELDS],
         "connections": [_connection(each) for each in document.connections],
     }
 
@@ -65,9 +72,9 @@ def _connection(found: ConnectionDocument) -> dict[str, Any]:
             steps.append({**_step(found.told(row)), "before": before})
             before = []
         elif isinstance(row, Gap):
-            before.append(f"· · · {row} · · ·")
+            before.append(f"· · · {found.between(row)} · · ·")
         else:
-            before.append(f"{icmp_numbers(row)} from {row.sender}: {row.meaning}")
+            before.append(found.between(row))
     diagnosis = found.diagnosis
     return {
         "name": found.name,
@@ -80,7 +87,7 @@ def _connection(found: ConnectionDocument) -> dict[str, Any]:
         if diagnosis is None
         else {
             "code": f"{diagnosis.code} ({diagnosis.certainty})",
-            "ruledOut": [each.text for each in diagnosis.ruled_out],
+            "ruledOut": [each.said(found.glyphs.language) for each in diagnosis.ruled_out],
             "evidence": diagnosis.evidence[:20],
         },
         "checks": found.checks,
@@ -116,18 +123,20 @@ def _step(told: StepDocument) -> dict[str, Any]:
     }
 
 
-def _body(title: str, notes: list[str], *, alone: bool) -> str:
-    listed = "" if alone else _LIST
-    said = "".join(f"<p>{escape(printable(each))}</p>" for each in notes)
+def _body(document: Document, *, alone: bool) -> str:
+    local = partial(localized, glyphs=document.glyphs)
+    said = "".join(f"<p>{escape(printable(each))}</p>" for each in document.notes)
     rows = "".join(f"<dt><kbd>{key}</kbd></dt><dd>{what}</dd>" for key, what in _KEYS)
-    return _BODY.format(
-        title=escape(printable(title)),
+    return local(_BODY).format(
+        title=escape(printable(document.title)),
         version=escape(__version__),
-        notes=f'<aside aria-label="Left out">{said}</aside>' if said else "",
-        list=listed,
-        keys=rows,
+        notes=f"{local(_NOTES)}{said}</aside>" if said else "",
+        list="" if alone else local(_LIST),
+        keys=local(rows),
     )
 
+
+_NOTES: Final = '<aside aria-label="Left out">'
 
 _LIST: Final = """\
 <section id="list" aria-labelledby="list-title">
@@ -180,8 +189,9 @@ _BODY: Final = """\
 <dialog id="keys" aria-labelledby="keys-title">
 <h2 id="keys-title">Keys</h2>
 <dl>{keys}</dl>
-<p>Marks: <b>!</b> a problem, <b>?</b> inferred and not seen, <b>✕</b> lost behind the point of
-capture, <b>→</b> changed by this segment.</p>
+<p><b>!</b> <span>a problem</span>, <b>?</b> <span>inferred and not seen</span>,
+<b>✕</b> <span>lost behind the point of capture</span>,
+<b>→</b> <span>changed by this segment</span></p>
 <form method="dialog"><button>Close</button></form>
 </dialog>
 """

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from handshake.escape import printable
 from handshake.events import Role
-from handshake.view.ladder import Gap, icmp_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -64,50 +63,55 @@ def _connection(connection: ConnectionDocument, *, alone: bool) -> Iterator[str]
         yield f"## {markdown_text(connection.name)}"
     yield f"**{markdown_text(connection.verdict)}** {markdown_text(connection.summary)}"
     yield from (markdown_text(each) for each in connection.answer)
-    found = connection.diagnosis
+    found, say = connection.diagnosis, connection.glyphs.translated
     if found is not None:
-        lines = [f"- diagnosis: `{found.code}` ({found.certainty})"]
-        lines += [f"- ruled out: {markdown_text(each.text)}" for each in found.ruled_out]
+        lines = [f"- {say('diagnosis:')} `{found.code}` ({found.certainty})"]
+        lines += [
+            f"- {say('ruled out:')} {markdown_text(each.said(connection.glyphs.language))}"
+            for each in found.ruled_out
+        ]
         if found.evidence:
-            lines.append(f"- evidence: packets {', '.join(map(str, found.evidence))}")
+            lines.append(f"- {say('evidence: packets')} {', '.join(map(str, found.evidence))}")
         yield "\n".join(lines)
     if connection.checks:
         yield "\n".join(
-            f"- next: {_code(each.command) + ' ' if each.command else ''}"
+            f"- {say('next:')} {_code(each.command) + ' ' if each.command else ''}"
             f"{markdown_text(each.purpose)}"
             for each in connection.checks
         )
     if connection.facts:
-        yield _table(("fact", "value"), connection.facts)
+        yield _table((say("fact"), say("value")), connection.facts)
     if connection.findings:
-        yield "\n".join(f"- finding: {markdown_text(each)}" for each in connection.findings)
+        yield "\n".join(
+            f"- {say('finding:')} {markdown_text(each)}" for each in connection.findings
+        )
     if connection.steps:
         yield "\n".join(("```mermaid", *_diagram(connection), "```"))
-        headings = ("segment", connection.clock.unit, "from", "header", "client", "server", "why")
-        yield _table(headings, _rows(connection))
+        titles = ("segment", connection.clock.unit, "from", "header", "client", "server", "why")
+        yield _table([say(each) for each in titles], _rows(connection))
 
 
 def _diagram(connection: ConnectionDocument) -> Iterator[str]:
+    say = connection.glyphs.translated
     yield "sequenceDiagram"
-    yield f"  participant C as client {_in_diagram(connection.client)}"
-    yield f"  participant S as server {_in_diagram(connection.server)}"
+    yield f"  participant C as {say('client')} {_in_diagram(connection.client)}"
+    yield f"  participant S as {say('server')} {_in_diagram(connection.server)}"
     for row in connection.rows:
-        if isinstance(row, Gap):
-            yield f"  Note over C,S: {_in_diagram(str(row))}"
-        elif isinstance(row, int):
+        if isinstance(row, int):
             told = connection.told(row)
             ends = ("C", "S") if told.step.by is Role.CLIENT else ("S", "C")
             arrow = "-x" if told.lost else "->>"
             yield f"  {arrow.join(ends)}: {_in_diagram(told.label)}"
             states = [(role, told.change(role), told.state(role)) for role in Role]
             changed = [
-                f"{role} {state}" for role, change, state in states if "state" in change.changed
+                f"{say(str(role))} {state}"
+                for role, change, state in states
+                if "state" in change.changed
             ]
             if changed:
                 yield f"  Note over C,S: {_in_diagram(', '.join(changed))}"
         else:
-            said = f"{icmp_numbers(row)} from {row.sender}: {row.meaning}"
-            yield f"  Note over C,S: {_in_diagram(said)}"
+            yield f"  Note over C,S: {_in_diagram(connection.between(row))}"
 
 
 def _in_diagram(text: str) -> str:
@@ -122,8 +126,8 @@ def _rows(connection: ConnectionDocument) -> Iterator[tuple[str, ...]]:
         yield (
             str(told.step.index),
             told.time,
-            str(told.step.by),
-            ", ".join((told.label, *(each for each in told.marks if each in ("lost", "copy")))),
+            connection.glyphs.translated(str(told.step.by)),
+            ", ".join((told.label, *told.fates)),
             told.state(Role.CLIENT),
             told.state(Role.SERVER),
             told.why,

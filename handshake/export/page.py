@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from functools import cache
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from handshake.escape import printable
 from handshake.messages import ENGLISH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from handshake.view.glyphs import Glyphs
+
+
+_WORDS: Final = re.compile(r'((?:^|>|aria-label=")\s*)([^\s<>"{}][^<>"{}]*?)(\s*(?:"|<|$))')
+"""What stands between two tags, or in a label; nothing with a value in it."""
 
 
 def page(
@@ -54,6 +61,15 @@ def page(
     if script:
         found.append(f"<script>{script}</script>")
     return "\n".join([*found, "</body>", "</html>", ""])
+
+
+def localized(markup: str, glyphs: Glyphs) -> str:
+    """Return markup of ours with its words in a language: texts, and the labels of elements."""
+
+    def said(found: re.Match[str]) -> str:
+        return f"{found[1]}{glyphs.translated(found[2])}{found[3]}"
+
+    return _WORDS.sub(said, markup)
 
 
 def in_script(data: Any) -> str:

@@ -37,7 +37,12 @@ def write_report(document: Document, out: BinaryIO) -> None:
         body = "\n".join(_connection(each, heading))
         parts.append(f'<article class="connection">\n{body}\n</article>')
     parts.append("</main>")
-    text = page(document.title, "\n".join(parts), styles=("page.css", "report.css"))
+    text = page(
+        document.title,
+        "\n".join(parts),
+        styles=("page.css", "report.css"),
+        language=document.glyphs.language,
+    )
     out.write(text.encode())
 
 
@@ -56,28 +61,34 @@ def _connection(found: ConnectionDocument, heading: str) -> Iterator[str]:
     yield f"<{heading}>{as_text(f'{found.mark} {found.verdict}: {found.name}')}</{heading}>"
     below = f"h{int(heading[1]) + 1}"
 
+    say = found.glyphs.translated
+
     def section(title: str, *parts: str) -> str:
-        return f"<section><{below}>{title}</{below}>{''.join(parts)}</section>"
+        return f"<section><{below}>{as_text(say(title))}</{below}>{''.join(parts)}</section>"
 
     diagnosis = found.diagnosis
     said = [f"<p>{as_text(each)}</p>" for each in found.answer or (found.summary,)]
     if diagnosis is not None:
-        sure = _CERTAINTY.get(diagnosis.certainty, diagnosis.certainty)
+        sure = say(_CERTAINTY.get(diagnosis.certainty, diagnosis.certainty))
         said.append(f"<p><strong>{as_text(diagnosis.code)}</strong>, {as_text(sure)}.</p>")
     yield f'<div class="verdict {found.style}">{"".join(said)}</div>'
     rows = [
-        (str(number), _time(told.step.observed.at), str(told.step.by), told.label)
+        (str(number), _time(told.step.observed.at), say(str(told.step.by)), told.label)
         for number, told in list(found.evidence)[:_MOST_EVIDENCE]
     ]
     rows += [
-        (str(each.frame or "–"), _time(each.at), str(each.sender), str(each))
+        (str(each.frame or "–"), _time(each.at), str(each.sender), found.between(each))
         for each in found.errors
     ]
-    proof = (
-        [_table(("packet", "time (UTC)", "sender", "segment or ICMP error"), rows)] if rows else []
-    )
+    titles = [say(each) for each in ("packet", "time (UTC)", "sender", "segment or ICMP error")]
+    proof = [_table(titles, rows)] if rows else []
     if diagnosis is not None and diagnosis.ruled_out:
-        proof.append(as_items(f"Ruled out: {as_text(each.text)}" for each in diagnosis.ruled_out))
+        proof.append(
+            as_items(
+                as_text(f"{say('Ruled out:')} {each.said(found.glyphs.language)}")
+                for each in diagnosis.ruled_out
+            )
+        )
     if found.findings:
         proof.append(as_items(as_text(each) for each in found.findings[:_MOST_FINDINGS]))
     if proof:
@@ -86,7 +97,9 @@ def _connection(found: ConnectionDocument, heading: str) -> Iterator[str]:
         yield section("What passed", ladder_picture([found], found.name, bare=True))
     filters = capture_filters(found)
     if filters:
-        lines = "\n".join(f"# {where}\n{as_text(command)}" for where, command in filters)
+        lines = "\n".join(
+            f"# {as_text(say(where))}\n{as_text(command)}" for where, command in filters
+        )
         yield section("Capture at both ends", f"<pre><code>{lines}</code></pre>")
     if found.checks:
         checks = [
@@ -95,8 +108,8 @@ def _connection(found: ConnectionDocument, heading: str) -> Iterator[str]:
             for each in found.checks
         ]
         yield section("What to check next", as_items(checks))
-    facts = [*found.facts, ("written by", f"handshake {__version__}")]
-    yield section("Facts", _table(("fact", "value"), facts))
+    facts = [*found.facts, (say("written by"), f"handshake {__version__}")]
+    yield section("Facts", _table((say("fact"), say("value")), facts))
 
 
 _MOST_EVIDENCE: Final = 8

@@ -9,6 +9,7 @@ from handshake.escape import printable
 from handshake.events import Fate, Role
 from handshake.tcp.checksum import Checksum, kind
 from handshake.tcp.control_block import state_text
+from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.header_octets import FIELDS, octets_of, value_of
 from handshake.view.ladder import arrow_label
 from handshake.view.notation import cited, headline, is_again, is_trouble, milliseconds
@@ -30,6 +31,10 @@ _SUMS: Final = {
     Checksum.WRONG: "wrong",
     Checksum.UNKNOWN: "cannot be verified",
 }
+
+
+MARKS: Final = ("lost", "retransmitted", "copy", "problem", "inferred")
+"""What may be unusual of a segment."""
 
 
 class HeaderValue(NamedTuple):
@@ -54,6 +59,9 @@ class StepDocument:
     before: Step | None
     """The previous segment; None for the first."""
 
+    glyphs: Glyphs = UNICODE
+    """The language that it is told in."""
+
     @property
     def time(self) -> str:
         """When it passed, since the first segment, without unit."""
@@ -62,12 +70,12 @@ class StepDocument:
     @property
     def label(self) -> str:
         """What stands on its arrow."""
-        return arrow_label(self.step, self.numbers, _LABEL)
+        return arrow_label(self.step, self.numbers, _LABEL, self.glyphs)
 
     @property
     def headline(self) -> str:
         """What it is in a word or two."""
-        return headline(self.step)
+        return headline(self.step, self.glyphs)
 
     @property
     def lost(self) -> bool:
@@ -85,14 +93,11 @@ class StepDocument:
     def marks(self) -> tuple[str, ...]:
         """What is unusual of it, in words."""
         step = self.step
-        found = {
-            "lost": self.lost,
-            "retransmitted": is_again(step),
-            "copy": step.copy is not None,
-            "problem": is_trouble(step),
-            "inferred": step.inferred,
-        }
-        return tuple(name for name, is_so in found.items() if is_so)
+        found = (
+            *(self.lost, is_again(step), step.copy is not None),
+            *(is_trouble(step), step.inferred),
+        )
+        return tuple(name for name, is_so in zip(MARKS, found, strict=True) if is_so)
 
     def state(self, role: Role) -> str:
         """Return the state of an end after it."""
@@ -104,21 +109,22 @@ class StepDocument:
 
     def variables(self, role: Role) -> list[Variable]:
         """Return what the socket of an end knows, before and after."""
-        return list(variables(role, self.change(role), self.numbers))
+        return list(variables(role, self.change(role), self.numbers, self.glyphs))
 
     @property
     def place(self) -> str:
         """Number, time and length of the packet."""
-        observed = self.step.observed
-        parts = [f"segment {self.step.index}"]
+        observed, say = self.step.observed, self.glyphs.say
+        parts = [say("step.segment", number=self.step.index)]
         if observed.frame is not None:
-            parts.append(f"packet {observed.frame}")
+            parts.append(say("step.packet", number=observed.frame))
         if self.before is not None:
             parts.append(f"{milliseconds(observed.at - self.before.observed.at)}")
         if observed.ttl is not None:
             parts.append(f"TTL {observed.ttl}")
         if observed.via:
-            parts.append(f"through {', '.join(map(printable, observed.via))}")
+            through = f"through {', '.join(map(printable, observed.via))}"
+            parts.append(self.glyphs.translated(through))
         return ", ".join(parts)
 
     @property
@@ -129,21 +135,25 @@ class StepDocument:
             "seq": self._relative(self.numbers.show(seg.seq, by)),
             "ack": "" if seg.ack is None else self._relative(self.numbers.show(seg.ack, by.other)),
             "window": self._scaled(),
-            "checksum": f", {_SUMS[kind(self.step.observed)]}",
+            "checksum": f", {self.glyphs.translated(_SUMS[kind(self.step.observed)])}",
         }
         for each in FIELDS:
-            value = value_of(each, seg) + notes.get(each.key, "")
+            value = value_of(each, seg, self.glyphs) + notes.get(each.key, "")
             yield HeaderValue(
-                each.title(), value, octets_of(each, seg), each.section, each.meaning()
+                each.title(self.glyphs),
+                value,
+                octets_of(each, seg),
+                each.section,
+                each.meaning(self.glyphs),
             )
 
     def _relative(self, shown: str) -> str:
-        return f", relative {shown}"
+        return f", {self.glyphs.translated(f'relative {shown}')}"
 
     def _scaled(self) -> str:
         seg, block = self.step.segment, self.step.sender.after
         shift = 0 if seg.syn or block is None else block.rcv_shift
-        return f", scaled {seg.window << shift}" if shift else ""
+        return f", {self.glyphs.translated(f'scaled {seg.window << shift}')}" if shift else ""
 
     @property
     def octets(self) -> tuple[bytes, int]:
@@ -155,13 +165,18 @@ class StepDocument:
     @property
     def why(self) -> str:
         """What happened and why, with the section that says so."""
-        where = cited(self.step.section)
-        return f"{self.step.why} ({where})" if where and self.step.why else self.step.why
+        where, why = cited(self.step.section), self.step.said(self.glyphs.language)
+        return f"{why} ({where})" if where and why else why
 
     @property
     def sentence(self) -> str:
         """All of its row in the ladder as a sentence, for who cannot see it."""
-        marks = [each for each in self.marks if each in ("lost", "copy")]
-        said = f"{self.time} {self.clock.unit}: {self.label} from the {self.step.by}"
+        said = f"{self.time} {self.clock.unit}: "
+        said += self.glyphs.translated(f"{self.label} from the {self.step.by}")
         states = f"client {self.state(Role.CLIENT)}, server {self.state(Role.SERVER)}"
-        return f"{said}{''.join(f', {each}' for each in marks)}; {states}"
+        return f"{', '.join((said, *self.fates))}; {self.glyphs.translated(states)}"
+
+    @property
+    def fates(self) -> list[str]:
+        """Whether it was lost, or is a copy, in words."""
+        return [self.glyphs.translated(each) for each in self.marks if each in ("lost", "copy")]

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 from handshake.escape import printable
 from handshake.events import Role
-from handshake.view.ladder import Gap, icmp_numbers
+from handshake.view.ladder import Gap
 from handshake.view.layout import fit, wrap
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from handshake.export.document import ConnectionDocument, Document
     from handshake.export.step_document import StepDocument
-    from handshake.tcp.icmp import IcmpError
 
 WIDTH: Final = 960
 """The width of the picture in its own units; it is shown at any size."""
@@ -193,19 +192,26 @@ def _draw_ladder(canvas: _Canvas, connection: ConnectionDocument) -> None:
     canvas.y += _LINE * 1.8
     top, first = canvas.y, len(canvas.parts)
     canvas.text(_MARGIN + 8 * _CELL, top, connection.clock.unit, "dim", anchor="end")
-    canvas.text(_CLIENT, top, "client", "client", anchor="middle")
-    canvas.text((_CLIENT + _SERVER) / 2, top, connection.numbers.label(), "dim", anchor="middle")
-    canvas.text(_SERVER, top, "server", "server", anchor="middle")
+    say = connection.glyphs.say
+    canvas.text(_CLIENT, top, say("client"), "client", anchor="middle")
+    canvas.text(
+        (_CLIENT + _SERVER) / 2,
+        top,
+        connection.numbers.label(connection.glyphs),
+        "dim",
+        anchor="middle",
+    )
+    canvas.text(_SERVER, top, say("server"), "server", anchor="middle")
     begin = canvas.y = top + 10
     for row in connection.rows:
         canvas.y += _ROW
         if isinstance(row, Gap):
-            _draw_gap(canvas, row)
+            _draw_gap(canvas, connection.between(row))
         elif isinstance(row, int):
             _draw_step(canvas, connection.told(row))
         else:
             start = connection.steps[0].observed.at
-            _draw_error(canvas, row, connection.clock.show(row.at - start))
+            _draw_error(canvas, connection.between(row), connection.clock.show(row.at - start))
     canvas.y += 14
     lives = _Canvas()
     for x in (_CLIENT, _SERVER):
@@ -214,9 +220,9 @@ def _draw_ladder(canvas: _Canvas, connection: ConnectionDocument) -> None:
     canvas.parts[first:first] = lives.parts
 
 
-def _draw_gap(canvas: _Canvas, gap: Gap) -> None:
+def _draw_gap(canvas: _Canvas, said: str) -> None:
     canvas.line(_CLIENT + 8, canvas.y, _SERVER - 8, canvas.y, "gap")
-    canvas.text((_CLIENT + _SERVER) / 2, canvas.y - 5, str(gap), "dim", anchor="middle")
+    canvas.text((_CLIENT + _SERVER) / 2, canvas.y - 5, said, "dim", anchor="middle")
 
 
 def _draw_step(canvas: _Canvas, told: StepDocument) -> None:
@@ -255,12 +261,11 @@ def fit_label(label: str) -> str:
     return fit(label, _ARROW_CELLS).rstrip() if cell_len(label) > _ARROW_CELLS else label
 
 
-def _draw_error(canvas: _Canvas, error: IcmpError, time: str) -> None:
+def _draw_error(canvas: _Canvas, said: str, time: str) -> None:
     y, style = canvas.y, "arrow rst gap"
     middle = (_CLIENT + _SERVER) / 2
     canvas.text(_MARGIN + 8 * _CELL, y + 5, time, "dim", anchor="end")
     canvas.text(_MARGIN + 9 * _CELL, y + 5, "!", "bad")
-    said = f"{icmp_numbers(error)} from {error.sender}: {error.meaning}"
     lines = wrap(said, _ARROW_CELLS)
     for number, each in enumerate(lines):
         canvas.text(_CLIENT + 16, y - 8 + number * _LINE, each, "rst")

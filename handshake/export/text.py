@@ -43,26 +43,31 @@ def connection_lines(connection: ConnectionDocument, width: int) -> Iterator[str
         for number, each in enumerate(wrap(text, width - indent - 2)):
             yield f"{' ' * (indent + (2 if number else 0))}{each}".rstrip()
 
+    glyphs, say = connection.glyphs, connection.glyphs.translated
     yield from paragraph(connection.name)
     yield from paragraph(connection.summary, 2)
     if connection.diagnosis is not None:
-        yield from (each.plain.rstrip() for each in diagnosis_lines(connection.diagnosis, width))
+        yield from (
+            each.plain.rstrip() for each in diagnosis_lines(connection.diagnosis, width, glyphs)
+        )
     else:
         for sentence in connection.answer:
             yield from paragraph(sentence, 2)
     for name, value in connection.facts:
         yield from paragraph(f"{name}: {value}", 2)
     for finding in connection.findings:
-        yield from paragraph(f"finding: {finding}", 2)
+        yield from paragraph(f"{say('finding:')} {finding}", 2)
     for check in connection.checks:
         if check.command:
-            yield from paragraph(f"next: {check.command}  {check.purpose}", 2)
+            yield from paragraph(f"{say('next:')} {check.command}  {check.purpose}", 2)
     if not connection.steps:
         return
     yield ""
     steps, numbers = connection.steps, connection.numbers
-    ladder = Ladder(steps, numbers, errors=connection.errors, gaps=True, only=connection.shown)
+    ladder = Ladder(
+        steps, numbers, errors=connection.errors, gaps=True, only=connection.shown, glyphs=glyphs
+    )
     yield from (each.plain.rstrip() for each in ladder.lines(width))
     for _, told in connection.told_steps:
-        explained = Explanation(told.step, numbers, told.before)
+        explained = Explanation(told.step, numbers, told.before, glyphs=glyphs)
         yield from (each.plain.rstrip() for each in explained.lines(width))

@@ -109,32 +109,38 @@ def table(family: str, language: str = ENGLISH) -> dict[str, str]:
     return found
 
 
-def translated(english: str, language: str) -> str:
+def translated(english: str, language: str, family: str = "help") -> str:
     """Return a text whose English stands in the code, as that of a help; it may not be translated.
 
-    The tables of `help.toml` have the English as their keys. Those of `[patterns]` name values,
+    The tables of the family have the English as their keys. Those of `[patterns]` name values,
     which are translated, too: `Missing argument {name}`.
     """
     if language == ENGLISH:
         return english
-    exact, patterns = _translations(language)
+    exact, patterns = _translations(language, family)
     asked = " ".join(english.split())
     if asked in exact:
         return exact[asked]
     for pattern, sentence in patterns:
         if found := pattern.fullmatch(asked):
-            values = {name: translated(each, language) for name, each in found.groupdict().items()}
+            values = {
+                name: translated(each, language, family) for name, each in found.groupdict().items()
+            }
             return sentence.format(**values)
     return english
 
 
 @cache
-def _translations(language: str) -> tuple[dict[str, str], list[tuple[re.Pattern[str], str]]]:
+def _translations(
+    language: str, family: str
+) -> tuple[dict[str, str], list[tuple[re.Pattern[str], str]]]:
     """Return the translations of texts, and of sentences with values in them."""
     import tomllib
 
-    tables = tomllib.loads((Path(__file__).parent / language / "help.toml").read_bytes().decode())
-    sentences = tables.pop("patterns")
+    tables = tomllib.loads(
+        (Path(__file__).parent / language / f"{family}.toml").read_bytes().decode()
+    )
+    sentences = tables.pop("patterns", {})
     exact = {text: own for table in tables.values() for text, own in table.items()}
     return exact, [
         (re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+)", re.escape(english))), own)

@@ -14,9 +14,10 @@ from handshake.diagnosis import Facts, diagnose, telling
 from handshake.diagnosis.seen import Seen
 from handshake.events.run import PAUSE
 from handshake.packet import packed_frames
+from handshake.packet.packed_frames import V4
 from handshake.record import rfc3339
 from handshake.survey.flow import endpoint_of, text_of
-from handshake.survey.segment_columns import RIGHT
+from handshake.survey.segment_columns import RIGHT, segments
 from handshake.survey.shapes import syn_options
 from handshake.tcp.copy import changed, put
 from handshake.tracker import PairTracker, summarize
@@ -24,14 +25,16 @@ from handshake.tracker.zeek.conn import ATTEMPT
 from handshake.units import ACK_BIT, MASK, NS_PER_SECOND, RST_BIT, SYN_BIT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from handshake.capture.columns import Column
     from handshake.diagnosis import Others, Rule
     from handshake.packet.decode import Decoder
+    from handshake.packet.packed_frames import FrameLayout
     from handshake.record import EndRecord, Finding, HandshakeRecord, Record
     from handshake.survey.flow import Flow
     from handshake.survey.segment_columns import Segments
+    from handshake.survey.waiting import AttemptRows
     from handshake.tcp import Endpoint
 
 _FLAGS: Final = 0xFFF
@@ -53,6 +56,11 @@ MOST_SYNS: Final = 8
 
 MOST_MODELS: Final = 1024
 """Shapes that are remembered, so that a flood of odd ones cannot fill the memory."""
+
+_WIDTH: Final = 48
+"""Octets for what the segments of one shape have alike, and some that fill a word."""
+
+_ODD: Final = 0x9E3779B97F4A7C15
 
 _Fields: TypeAlias = tuple[int, ...]
 """Time, frame, numbers, window, TTL, identification and timestamps of a segment."""
@@ -83,27 +91,61 @@ class Attempts:
 
         They have one or two segments each, or SYNs of one end, which `seen` has in columns.
         """
-        keys, fields = _shapes(seen)
+        usual, shape = _shapes(seen)
+        width, octets, fields = shape.shape[1], shape.tobytes(), _fields(seen)
         found: list[Record | None] = []
-        for flow, key, start, count in zip(
-            flows, keys, seen.starts.tolist(), seen.counts.tolist(), strict=True
+        for flow, good, start, count in zip(
+            flows, usual.tolist(), seen.starts.tolist(), seen.counts.tolist(), strict=True
         ):
-            frames = fields[start : start + count]
-            model = None if key is None else self._model_of(key, flow, frames)
-            found.append(None if model is None else _record(flow, model, frames, self._others))
+            frames, model = fields[start : start + count], None
+            if good:
+                key = octets[start * width : (start + count) * width]
+                model = self._model_of(key, flow.layout, bytes(flow.records), frames)
+            known = None
+            if model is not None:
+                known = _record(flow.number, flow.keys[0], model, frames, self._others)
+            found.append(known)
         return found
 
-    def _model_of(self, key: bytes, flow: Flow, frames: list[_Fields]) -> _AttemptModel | None:
-        key = b"%d|%b" % (flow.layout.tcp, key)
+    def alike(self, rows: AttemptRows) -> tuple[ModelledAttempts, AttemptRows]:
+        """Return those attempts that have a model, and those that a tracker must follow."""
+        seen, one = rows.seen, rows.starts
+        usual, shape = _shapes(seen)
+        both = np.full((len(rows), 2, _WIDTH), 0xFF, np.uint8)
+        both[:, 0, : shape.shape[1]] = shape[one]
+        pairs = rows.counts > 1
+        both[pairs, 1, : shape.shape[1]] = shape[one[pairs] + 1]
+        whole = both.reshape(len(rows), -1)
+        first, of = _kinds(whole)
+        usual &= (whole == whole[first][of]).all(axis=1)
+        # Both ends of a connection of a socket to itself look alike.
+        usual &= (rows.keys[:, :4] != rows.keys[:, 4:8]).any(axis=1)
+        models: list[_AttemptModel | None] = []
+        for at in first.tolist():
+            begin, records = int(one[at]), rows.records(at)
+            key = shape[begin : begin + int(rows.counts[at])].tobytes()
+            made = self._model_of(key, V4, records, _fields(segments(V4, [records])))
+            models.append(made if usual[at] else None)
+        usual &= np.array([each is not None for each in models])[of]
+        return ModelledAttempts(rows.only(usual), models, of[usual], self._others), rows.only(
+            ~usual
+        )
+
+    def _model_of(
+        self, key: bytes, layout: FrameLayout, records: bytes, frames: list[_Fields]
+    ) -> _AttemptModel | None:
+        key = b"%d|%b" % (layout.tcp, key)
         if key not in self._models:
             if len(self._models) >= MOST_MODELS:
                 self._models.clear()
-            self._models[key] = self._model(flow, frames)
+            self._models[key] = self._model(layout, records, frames)
         return self._models[key]
 
-    def _model(self, flow: Flow, frames: list[_Fields]) -> _AttemptModel | None:
+    def _model(
+        self, layout: FrameLayout, records: bytes, frames: list[_Fields]
+    ) -> _AttemptModel | None:
         tracker = PairTracker()
-        for observed in packed_frames.observed(flow.layout, bytes(flow.records), self._decoder):
+        for observed in packed_frames.observed(layout, records, self._decoder):
             tracker.feed(observed)
         connection = tracker.connection
         if connection is None or connection.segments != len(frames) or connection.number:
@@ -124,11 +166,48 @@ class Attempts:
         return _AttemptModel(record, tuple(facts.segments), rules, known)
 
 
-def _shapes(seen: Segments) -> tuple[list[bytes | None], list[_Fields]]:
-    """Return what attempts of one shape have in common, and what each segment has of its own.
+class ModelledAttempts:
+    """Attempts of which each has a model."""
 
-    None stands for a flow that is no attempt.
-    """
+    def __init__(
+        self,
+        rows: AttemptRows,
+        models: Sequence[_AttemptModel | None],
+        of: Column,
+        others: Others | None,
+    ) -> None:
+        """`of` tells which model each has."""
+        self.rows, self._models, self._of, self._others = rows, models, of, others
+
+    def records(self) -> Iterator[Record]:
+        """Yield the record of each."""
+        if not len(self.rows):
+            return
+        rows, fields = self.rows, _fields(self.rows.seen)
+        for at, (number, start, count, of) in enumerate(
+            zip(
+                *(each.tolist() for each in (rows.numbers, rows.starts, rows.counts, self._of)),
+                strict=True,
+            )
+        ):
+            model, frames = self._models[of], fields[start : start + count]
+            assert model is not None
+            record = _record(number, rows.key(at), model, frames, self._others)
+            assert record is not None
+            yield record
+
+
+def _kinds(rows: Column) -> tuple[Column, Column]:
+    """Return the first row of each kind, and of which kind each is: nearly always right."""
+    words = rows.view("<u4").astype(np.uint64)
+    weights = np.arange(1, words.shape[1] + 1, dtype=np.uint64) * np.uint64(_ODD)
+    mixed = (words * (weights | np.uint64(1))).sum(axis=1, dtype=np.uint64)
+    _, first, of = np.unique(mixed, return_index=True, return_inverse=True)
+    return first, of.reshape(-1)
+
+
+def _shapes(seen: Segments) -> tuple[Column, Column]:
+    """Return which flows may be attempts, and what segments of those of one shape have alike."""
     one = seen.starts
     last = one + seen.counts - 1
     options = syn_options(seen, np.arange(len(seen.flow)))
@@ -146,18 +225,17 @@ def _shapes(seen: Segments) -> tuple[list[bytes | None], list[_Fields]]:
     answer &= ~options.timed[last] | (options.echo[last] == options.clock[one])
     ok &= (seen.counts == 1) | ((seen.counts == 2) & answer) | _asks_again(seen, alike)
     told = np.stack((options.timed, seen.header, flags >> 8, flags & 0xFF), axis=1)
-    shape = np.concatenate((told, options.raw), axis=1).astype(np.uint8)
-    width, octets = shape.shape[1], shape.tobytes()
-    turns = _zeek_turns(seen)
-    keys = [
-        octets[start * width : (start + count) * width] + turns[start : start + count]
-        if good
-        else None
-        for good, start, count in zip(ok.tolist(), one.tolist(), seen.counts.tolist(), strict=True)
-    ]
+    turns = np.frombuffer(_zeek_turns(seen), np.uint8)[:, None]
+    shape = np.concatenate((told, options.raw, turns), axis=1).astype(np.uint8)
+    return ok, shape
+
+
+def _fields(seen: Segments) -> list[_Fields]:
+    """Return what each segment has of its own."""
+    options = syn_options(seen, np.arange(len(seen.flow)))
     own = (seen.at, seen.frame, seen.seq, seen.ack, seen.window, seen.ttl, seen.ident)
     stamps = options.clock, options.echo
-    return keys, list(zip(*(each.tolist() for each in (*own, *stamps)), strict=True))
+    return list(zip(*(each.tolist() for each in (*own, *stamps)), strict=True))
 
 
 def _asks_again(seen: Segments, alike: Column) -> Column:
@@ -187,9 +265,13 @@ def _zeek_turns(seen: Segments) -> bytes:
 
 
 def _record(
-    flow: Flow, model: _AttemptModel, frames: list[_Fields], others: Others | None
+    number: int,
+    key: bytes,
+    model: _AttemptModel,
+    frames: list[_Fields],
+    others: Others | None,
 ) -> Record | None:
-    key, known = flow.keys[0], model.record
+    known = model.record
     ends = endpoint_of(key), endpoint_of(key, second=True)
     if ends[0] == ends[1]:
         return None
@@ -200,7 +282,7 @@ def _record(
     server = _end(known.server, text_of(key[half:-4]), ends[1].port, *answer)
     record = changed(
         known,
-        stream=flow.number,
+        stream=number,
         client=client,
         server=server,
         start=rfc3339(frames[0][0]),

@@ -5,12 +5,14 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, TypeAlias
 
+import numpy as np
+
 from handshake.survey.decode_columns import ColumnDecoder
 from handshake.survey.flow import key_of, other_way
-from handshake.survey.group_columns import FlowGroup, groups
+from handshake.survey.group_columns import AttemptGroups, FlowGroup, Groups
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Set
 
     from handshake.capture.columns import Chunk, Column
     from handshake.packet.decode import Decoder
@@ -34,22 +36,39 @@ class ChunkItems:
         """Return how all frames of a group came; None if they came otherwise one than another."""
         return None if group.tag is None else self._decoder.framing(group.tag)
 
-    def of(self, chunk: Chunk, singly: Callable[[FlowGroup], int]) -> Iterator[FlowGroup | Single]:
+    def of(
+        self,
+        chunk: Chunk,
+        singly: Callable[[FlowGroup], int],
+        waits: Callable[[Groups, Set[bytes]], Column],
+    ) -> Iterator[FlowGroup | Single | AttemptGroups]:
         """Yield what a chunk contains, in the order of the first frame of each.
 
-        `singly` is asked how many frames of a group must come one by one, when their turn has come.
+        `singly` is asked how many frames of a group must come one by one, when their turn has come;
+        `waits` which groups wait as attempts, of which those of the given keys cannot be.
         """
         found, others = self._decoder.decode(chunk)
         if 2 * len(others) > len(chunk.begins):
             yield from ((chunk.frame(place), None) for place in range(len(chunk.begins)))
             return
         special, keys = self._decoded(chunk, others)
-        waiting: list[tuple[int, FlowGroup | Single | None]] = list(special)
+        waiting: list[tuple[int, FlowGroup | Single | AttemptGroups | None]] = list(special)
         for frames in found:
-            waiting += ((each.place, each) for each in groups(frames))
+            here = Groups(frames)
+            attempts = waits(here, keys)
+            waiting += ((each.place, each) for each in here.flows(np.flatnonzero(~attempts)))
+            if attempts.any():
+                brief = AttemptGroups(here, np.flatnonzero(attempts)).in_order()
+                waiting.append((brief.place, brief))
         heapify(waiting)
         while waiting:
             place, item = heappop(waiting)
+            if isinstance(item, AttemptGroups):
+                now, later = item.until(waiting[0][0] if waiting else len(chunk.begins))
+                if len(later.which):
+                    heappush(waiting, (later.place, later))
+                yield now
+                continue
             if not isinstance(item, FlowGroup):
                 yield (chunk.frame(place), None) if item is None else item
                 continue

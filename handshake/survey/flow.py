@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from socket import inet_ntoa
+from typing import TYPE_CHECKING, Final
 
 from handshake.packet import packed_frames
 from handshake.tcp import Endpoint
@@ -78,8 +79,13 @@ class Flow:
         return bool(self.records) and not packed_frames.is_again(self.layout, self.records, frame)
 
 
-text_of = lru_cache(65536)(lambda packed: str(ip_address(packed)))
-"""The text of an address with these octets."""
+_V4_OCTETS: Final = 4
+
+
+@lru_cache(65536)
+def text_of(packed: bytes) -> str:
+    """Return the text of an address with these octets."""
+    return inet_ntoa(packed) if len(packed) == _V4_OCTETS else str(ip_address(packed))
 
 
 _address_of = lru_cache(65536)(ip_address)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from functools import partial
-from heapq import nlargest
-from itertools import chain, count, islice
+from heapq import merge, nlargest
+from itertools import chain, islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from handshake.packet import packed_frames
@@ -21,9 +22,9 @@ from handshake.tracker import PairTracker, learn_connection, summarize
 from handshake.units import ACK_BIT, NS_PER_SECOND, SYN_BIT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Set
 
-    from handshake.capture.columns import Chunk
+    from handshake.capture.columns import Chunk, Column
     from handshake.diagnosis import Others
     from handshake.packet.decode import Decoder
     from handshake.packet.frame import Frame
@@ -31,13 +32,15 @@ if TYPE_CHECKING:
     from handshake.packet.packed_frames import FrameLayout, Framing
     from handshake.record import Record
     from handshake.survey.chunk_items import ChunkItems
-    from handshake.survey.group_columns import FlowGroup
+    from handshake.survey.group_columns import Groups
     from handshake.survey.step_log import StepLog
+    from handshake.survey.waiting import AttemptRows, WaitingAttempts
     from handshake.tcp import Observed
     from handshake.tcp.icmp import IcmpError
     from handshake.tracker import Connection
 
     _Ended: TypeAlias = tuple[Record, Connection | None]
+    _Work: TypeAlias = Callable[[Flow, Record | None], list[_Ended] | None]
 
 QUIET: Final = 120 * NS_PER_SECOND
 """Nanoseconds in which more segments of an ended connection may follow its last one.
@@ -81,6 +84,24 @@ _NO_SEGMENT: Final = (b"", 0)
 _V4_KEY: Final = 12
 _SOON: Final = NS_PER_SECOND
 """Nanoseconds of inactivity after which an ended connection is dropped if memory is short."""
+
+
+class _ConnectionNumbers:
+    """The numbers of connections, in order."""
+
+    def __init__(self) -> None:
+        self._next = 0
+
+    def __iter__(self) -> _ConnectionNumbers:
+        return self
+
+    def __next__(self) -> int:
+        return self.several(1)
+
+    def several(self, count: int) -> int:
+        """Return the first of so many numbers."""
+        self._next += count
+        return self._next - count
 
 
 class FlowTable:
@@ -145,7 +166,10 @@ class FlowTable:
         """Where the frames of a flow are, if they are scattered, by the flow's number."""
 
         self._stretches = 0
-        self._numbers = count()
+        self._numbers = _ConnectionNumbers()
+        self._waiting: WaitingAttempts | None = None
+        """Attempts that wait in columns, without flows."""
+
         self._ready: list[_Ended] = []
         self._dropped: OrderedDict[bytes, int] = OrderedDict()
         """The last connection number of each dropped flow."""
@@ -194,12 +218,64 @@ class FlowTable:
                 self._ready.clear()
         self.whole = True
         flows = sorted(self._all(), key=lambda flow: flow.last_number)
-        self._learn(flows)
+        self._learn(flows, None)
         for flow in flows:
             self._note_where(flow)
-        for flow, ended in self._results.of(self._last, flows, self._octets()):
+        for each, ended in self._in_order(self._last, flows, None):
             yield from ended or ()
-            self._forget(flow)
+            if each is not None:
+                self._forget(each)
+
+    def _in_order(
+        self, work: _Work, flows: list[Flow], until: int | None
+    ) -> Iterator[tuple[Flow | None, list[_Ended] | None]]:
+        """Yield flows and what `work` returns for them, and what ended of what waits, in order.
+
+        That is what was captured before a time; all if it is None.
+        """
+        found = self._results.of(work, flows, self._octets())
+        if self._waiting is None:
+            yield from found
+            return
+        numbered = ((flow.last_number, flow, ended) for flow, ended in found)
+        waited = self._ended_attempts(work, self._waiting, until)
+        for _, flow, ended in merge(numbered, waited, key=itemgetter(0)):
+            yield flow, ended
+
+    def _ended_attempts(
+        self, work: _Work, waiting: WaitingAttempts, until: int | None
+    ) -> Iterator[tuple[int, Flow | None, list[_Ended] | None]]:
+        """Yield the records of attempts that waited, with their numbers."""
+        for rows in waiting.take(until):
+            known, left = self._results.alike(rows)
+            flows = [self._flow_of(*left.one(at)) for at in range(len(left))]
+            for flow in flows:
+                flow.learned = flow.number
+            self._note_dropped(known.rows)
+            records: Iterable[tuple[int, Flow | None, list[_Ended] | None]] = (
+                (each.stream, None, [(each, None)]) for each in known.records()
+            )
+            others = (
+                (flow.number, flow, ended) for flow, ended in self._results.of(work, flows, 0)
+            )
+            yield from merge(records, others, key=itemgetter(0))
+
+    def _note_dropped(self, rows: AttemptRows) -> None:
+        """Remember attempts of which the records are given."""
+        for at in rows.scattered:
+            number, key, records = rows.one(at)
+            keys = key, other_way(key)
+            self._note_where(
+                Flow(number, keys, packed_frames.V4, UNTAGGED, None, bytearray(records))
+            )
+        if self.whole:
+            return
+        for at in range(max(0, len(rows) - _REMEMBERED), len(rows)):
+            number, key, _ = rows.one(at)
+            for each in (key, other_way(key)):
+                self._dropped[each] = number
+        while len(self._dropped) > _REMEMBERED:
+            self._dropped.popitem(last=False)
 
     # Live: the records of some flows, while more frames come.
 
@@ -220,7 +296,7 @@ class FlowTable:
 
     def flows(self, keys: Iterable[bytes]) -> list[Flow]:
         """Return the flows of these keys, each once, as far as they are known."""
-        found = {id(flow): flow for key in keys if (flow := self._flows.get(key)) is not None}
+        found = {id(flow): flow for key in keys if (flow := self._known(key)) is not None}
         return list(found.values())
 
     def so_far(self, flows: list[Flow]) -> Iterator[tuple[Flow, Record]]:
@@ -267,7 +343,7 @@ class FlowTable:
     def take(self, chunk: Chunk) -> None:
         """Take the packets of a chunk: those of each socket pair at once, where it may be."""
         from handshake.survey.chunk_items import ChunkItems
-        from handshake.survey.group_columns import FlowGroup
+        from handshake.survey.group_columns import AttemptGroups, FlowGroup
 
         if self.begin is None:
             self.begin = int(chunk.times[0])
@@ -284,7 +360,11 @@ class FlowTable:
                 return len(group.places)
             return group.opening
 
-        for item in chunks.of(chunk, singly):
+        for item in chunks.of(chunk, singly, self._waits):
+            if isinstance(item, AttemptGroups):
+                assert self._waiting is not None
+                self._waiting.add(self._numbers.several(len(item.which)), item)
+                continue
             if self._is_crowded:
                 place = item.place if isinstance(item, FlowGroup) else item[0].number - chunk.number
                 self._time = int(chunk.times[max(0, place - 1) : place + 1].min())
@@ -301,6 +381,43 @@ class FlowTable:
                     flow.records += item.records
             else:
                 self._take(*item)
+        if self._waiting is not None:
+            self._waiting.seal()
+
+    def _waits(self, groups: Groups, special: Set[bytes]) -> Column:
+        """Return which groups of a chunk wait as attempts, and let the flows of others be known."""
+        from handshake.survey.waiting import WaitingAttempts
+
+        waiting = self._waiting = self._waiting or WaitingAttempts()
+        found, again = groups.attempts(), waiting.known(groups.hashes)
+        if groups.layout is packed_frames.V4:
+            for at in again.nonzero()[0].tolist():
+                self._known(groups.key(at))
+        # Few are not worth it; and where places are few, or steps are wanted, flows are needed.
+        if self._every or self._log or self._most_open or 2 * found.sum() < len(found):
+            return found & False
+        found &= ~again
+        for at in found.nonzero()[0].tolist():
+            key = groups.key(at)
+            if key in self._flows or key in self._dropped or key in special:
+                found[at] = False
+        return found
+
+    def _known(self, key: bytes) -> Flow | None:
+        """Return the flow of a key; that of an attempt, if it waits in columns."""
+        flow = self._flows.get(key)
+        if flow is None and self._waiting and len(key) == _V4_KEY:
+            attempt = self._waiting.recall(key)
+            flow = None if attempt is None else self._flow_of(*attempt)
+        return flow
+
+    def _flow_of(self, number: int, key: bytes, records: bytes) -> Flow:
+        """Return a new flow for an attempt that does not wait any more."""
+        keys = key, other_way(key)
+        flow = Flow(number, keys, packed_frames.V4, UNTAGGED, None, bytearray(records))
+        for each in keys:
+            self._flows[each], self._buffers[each] = flow, flow.records
+        return flow
 
     def _take(self, frame: Frame, fields: Fields | IcmpError | None = None) -> tuple[bytes, int]:
         """Pack a plain frame, or give it to the tracker; return its key and control bits."""
@@ -322,7 +439,7 @@ class FlowTable:
                 return key_of(seg.source, seg.destination), int(seg.flags)
         layout, key, end, bits = found
         opens = bits & (SYN_BIT | ACK_BIT) == SYN_BIT
-        flow = self._flows.get(key) or self._new(key, layout, framing, opens=opens)
+        flow = self._known(key) or self._new(key, layout, framing, opens=opens)
         if flow is None:
             return key, bits
         mixed = flow.mixed or flow.framing != framing or self._is_logged(flow.number)
@@ -404,7 +521,7 @@ class FlowTable:
         key = key_of(seg.source, seg.destination)
         layout = packed_frames.V4 if len(key) == _V4_KEY else packed_frames.V6
         opens = seg.syn and seg.ack is None
-        flow = self._flows.get(key) or self._new(key, layout, UNTAGGED, opens=opens)
+        flow = self._known(key) or self._new(key, layout, UNTAGGED, opens=opens)
         if flow is None:
             return
         self._follow(flow)
@@ -465,7 +582,7 @@ class FlowTable:
                 self.reused = None
 
     def _quoted(self, error: IcmpError) -> None:
-        flow = self._flows.get(key_of(error.source, error.destination))
+        flow = self._known(key_of(error.source, error.destination))
         if flow is None:
             return
         self._follow(flow)
@@ -492,19 +609,24 @@ class FlowTable:
     def _record_of(self, connection: Connection) -> _Ended:
         return summarize(connection, self._others), connection if self._every else None
 
-    def _learn(self, flows: list[Flow]) -> None:
-        """Learn what these flows show of the servers, before the first of them is judged."""
+    def _learn(self, flows: list[Flow], until: int | None = 0) -> None:
+        """Learn what these flows show of the servers, before the first of them is judged.
+
+        And what waiting attempts show that were captured before a time; all if it is None.
+        """
         for flow in flows:
             if flow.tracker is not None:
                 self._follow(flow)
         if self._others is not None:
-            learn(self._others, flows, self._decoder)
+            attempts = () if self._waiting is None else self._waiting.until(until)
+            learn(self._others, flows, self._decoder, attempts)
 
     def _release(self, quiet: int) -> Iterator[_Ended]:
         """Drop flows that ended more than `quiet` nanoseconds ago; yield their records."""
         seen = [(flow.last_at, flow) for flow in self._all()]
         # A time that two flows show has come: one time stamp alone may be wrong.
-        latest = nlargest(2, (at for at, _ in seen))
+        waited = self._waiting.latest() if self._waiting is not None else ()
+        latest = nlargest(2, chain((at for at, _ in seen), waited))
         now = latest[1] if len(latest) == 2 else 0
         # Where there is no place for flows, two frames must do.
         until = (max(now, self._time) if self._is_crowded else now) - quiet
@@ -512,7 +634,10 @@ class FlowTable:
             flow for at, flow in seen if at < until and flow.looked_at != len(flow.records) + 1
         ]
         # So soon, what has not ended may still be answered.
-        self._learn(flows if quiet >= QUIET else [flow for flow in flows if flow.ended])
+        if quiet >= QUIET:
+            self._learn(flows, until)
+        else:
+            self._learn([flow for flow in flows if flow.ended])
         follow = self._over if quiet >= QUIET else self._surely_over
 
         def work(flow: Flow, known: Record | None) -> list[_Ended] | None:
@@ -522,13 +647,15 @@ class FlowTable:
             ended = follow(flow)
             return None if ended is None else self._with_earlier(ended)
 
-        for flow, ended in self._results.of(work, flows, self._octets()):
+        attempts_until = until if quiet >= QUIET else 0
+        for flow, ended in self._in_order(work, flows, attempts_until):
             if ended is None:
                 # Until more segments follow, there is no need to look again.
-                if quiet >= QUIET:
+                if quiet >= QUIET and flow is not None:
                     flow.looked_at = len(flow.records) + (flow.tracker is None)
                 continue
-            self._drop(flow)
+            if flow is not None:
+                self._drop(flow)
             self.waited = min(self.waited, quiet)
             yield from ended
 
@@ -592,4 +719,5 @@ class FlowTable:
         self._room = max(self._most_kept, 2 * self._kept)
 
     def _octets(self) -> int:
-        return self._octets_of(list(self._all()))
+        waiting = 0 if self._waiting is None else self._waiting.octets
+        return self._octets_of(list(self._all())) + waiting

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections import deque
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from handshake.diagnosis.others import ANSWERS, Answer, Stamp
 from handshake.diagnosis.seen import Seen
 from handshake.packet import packed_frames
-from handshake.packet.packed_frames import TIMESTAMPS
+from handshake.packet.packed_frames import TIMESTAMPS, V4
 from handshake.survey.flow import text_of
 from handshake.tracker import learn_connection
 from handshake.units import ACK_BIT, RST_BIT, SYN_BIT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence, Set
+    from collections.abc import Collection, Iterator, Sequence, Set
 
     from handshake.diagnosis import Others
     from handshake.packet.decode import Decoder
+    from handshake.packet.packed_frames import FrameLayout
     from handshake.survey.flow import Flow
+    from handshake.survey.waiting import AttemptRows
 
 _OPENING: Final = SYN_BIT | ACK_BIT | RST_BIT
 _SYN_ACK: Final = SYN_BIT | ACK_BIT
@@ -26,16 +30,27 @@ _MOST_SYNS: Final = 12
 _Answered: TypeAlias = tuple[tuple[Any, ...], tuple[Any, ...]]
 """The fields of a SYN's packed frame, and of its answer's."""
 
+_Answers: TypeAlias = dict[bytes, dict[int, list[_Answered]]]
+"""The first and the last answer by host and port."""
 
-def learn(others: Others, flows: Sequence[Flow], decoder: Decoder) -> None:
-    """Remember what these flows show, each of its server, and of each connection once.
+
+def learn(
+    others: Others,
+    flows: Sequence[Flow],
+    decoder: Decoder,
+    attempts: Collection[AttemptRows] = (),
+) -> None:
+    """Remember what flows and attempts show, each of its server, and of each connection once.
 
     Of most flows only the packed frame of the answer is kept for a moment: few are looked at.
     """
-    answers: dict[bytes, dict[int, list[_Answered]]] = {}
+    answers: _Answers = {}
     failed: set[bytes] = set()
     flows = [flow for flow in flows if flow.learned != flow.last_number]
+    waiting = deque(sorted(_answered(others, attempts), key=itemgetter(0)))
     for flow in flows:
+        while waiting and waiting[0][0] < flow.number:
+            _remember(others, answers, waiting.popleft()[1])
         flow.learned = flow.last_number
         connection = flow.connection
         if connection is not None:
@@ -44,22 +59,56 @@ def learn(others: Others, flows: Sequence[Flow], decoder: Decoder) -> None:
                 ends = connection.client.endpoint, connection.server.endpoint
                 failed.add(b"".join(each.address.packed for each in ends))
         elif flow.records:
-            _packed(others, flow, decoder, answers, failed)
+            found = _packed(others, flow, decoder, failed)
+            if found is not None:
+                _remember(others, answers, found)
+    for _, each in waiting:
+        _remember(others, answers, each)
     for ports in answers.values():
-        for each in ports.values():
-            _answer(others, *each[0])
-            _answer(others, *each[-1])
+        for pair in ports.values():
+            _answer(others, *pair[0])
+            _answer(others, *pair[-1])
+    if flows:
+        failed.update(*(rows.pairs for rows in attempts))
     if failed:
         _learn_stamps(others, flows, failed)
     if refusing := others.refusing:
-        _learn_senders(others, flows, refusing)
+        _learn_senders(others, flows, attempts, refusing)
     if not others.has_unasked:
         return
     # A SYN may be answered from another address: only then is it worth to look at those without
     # an answer.
-    for flow in flows:
-        if flow.connection is None and flow.records and _is_unanswered(flow):
-            others.asked(_first(flow, decoder))
+    asked = [
+        (flow.number, flow.layout, bytes(flow.records[: flow.layout.record.size]))
+        for flow in flows
+        if flow.connection is None and flow.records and _is_unanswered(flow)
+    ]
+    for rows in attempts:
+        asked += ((int(rows.numbers[at]), V4, rows.records(at)) for at in rows.unanswered)
+    if attempts:
+        asked.sort(key=itemgetter(0))
+    for _, layout, records in asked:
+        others.asked(_first(layout, records, decoder))
+
+
+def _answered(others: Others, attempts: Collection[AttemptRows]) -> Iterator[tuple[int, _Answered]]:
+    """Count attempts that failed; yield answers to be remembered, with the attempt's number."""
+    size, unpack = V4.record.size, V4.fields.unpack_from
+    for rows in attempts:
+        from handshake.survey.learn_columns import learn_attempts
+
+        for at in learn_attempts(others, rows):
+            records = rows.records(at)
+            yield int(rows.numbers[at]), (unpack(records), unpack(records, size))
+
+
+def _remember(others: Others, answers: _Answers, answered: _Answered) -> None:
+    """Keep the first and the last answer of some ports of each host."""
+    ends = answered[0][6]
+    host = answers.setdefault(ends[len(ends) // 2 - 2 : -4], {})
+    port = int.from_bytes(ends[-2:], "big")
+    if port in host or len(host) < ANSWERS or others.remembers(_ends(ends)[1], port):
+        host.setdefault(port, [])[1:] = (answered,)
 
 
 def _learn_stamps(others: Others, flows: Sequence[Flow], failed: set[bytes]) -> None:
@@ -75,59 +124,62 @@ def _learn_stamps(others: Others, flows: Sequence[Flow], failed: set[bytes]) -> 
                 break
 
 
-def _learn_senders(others: Others, flows: Sequence[Flow], refusing: Set[str]) -> None:
+def _learn_senders(
+    others: Others, flows: Sequence[Flow], attempts: Collection[AttemptRows], refusing: Set[str]
+) -> None:
     """Remember the TTL of the SYNs of hosts that refuse: it is that of their own RSTs, too."""
+    sent: list[tuple[int, str, int | None, int | None]] = []
     for flow in flows:
         if flow.connection is not None:
             syn = flow.connection.client.syn
             if syn is not None:
                 seen = syn.first
-                others.sent(str(seen.segment.source.address), seen.ttl, seen.frame)
+                sent.append((flow.number, str(seen.segment.source.address), seen.ttl, seen.frame))
         elif flow.records:
             first = flow.layout.fields.unpack_from(flow.records, 0)
             client = _ends(first[6])[0]
             if first[9] & _OPENING == SYN_BIT and client in refusing:
-                others.sent(client, first[5], first[1])
+                sent.append((flow.number, client, first[5], first[1]))
+    for rows in attempts:
+        from handshake.survey.learn_columns import senders
+
+        sent += senders(rows, refusing)
+    if attempts:
+        sent.sort(key=itemgetter(0))
+    for _, client, ttl, frame in sent:
+        others.sent(client, ttl, frame)
 
 
-def _packed(
-    others: Others,
-    flow: Flow,
-    decoder: Decoder,
-    answers: dict[bytes, dict[int, list[_Answered]]],
-    failed: set[bytes],
-) -> None:
-    """Take the first packed frames of a flow into account."""
+def _packed(others: Others, flow: Flow, decoder: Decoder, failed: set[bytes]) -> _Answered | None:
+    """Take the first packed frames of a flow into account; return its SYN and an answer."""
     layout, records, asked, bits = flow.layout, flow.records, None, 0
+    answer: _Answered | None = None
     size, unpack = layout.record.size, layout.fields.unpack_from
     for at in range(0, min(len(records), _MOST_SYNS * size), size):
         found = unpack(records, at)
         bits = found[9] & _OPENING
         if bits == SYN_BIT:
             if asked is not None and found[6] != asked[6]:
-                return
+                return None
             asked = found
         elif asked is None:
             if bits == _SYN_ACK:
-                others.unasked(_first(flow, decoder))
-            return
+                others.unasked(_first(layout, records, decoder))
+            return None
         elif found[6] == asked[6] or bits == ACK_BIT:
             break
         else:
-            ends = asked[6]
-            host = answers.setdefault(ends[len(ends) // 2 - 2 : -4], {})
-            port = int.from_bytes(ends[-2:], "big")
-            if port in host or len(host) < ANSWERS or others.remembers(_ends(ends)[1], port):
-                host.setdefault(port, [])[1:] = ((asked, found),)
+            answer = asked, found
             if bits == _SYN_ACK and at + size < len(records):
                 if unpack(records, at + size)[6] == found[6]:
-                    failed.add(ends[:-4])  # the SYN-ACK again
-                return
+                    failed.add(asked[6][:-4])  # the SYN-ACK again
+                return answer
             break
     if asked is not None:
         client, server, port = _ends(asked[6])
         failed.add(asked[6][:-4])
         others.failed(client, server, port, hanging=not bits & RST_BIT)
+    return answer
 
 
 def _ends(key: bytes) -> tuple[str, str, int]:
@@ -160,7 +212,7 @@ def _is_unanswered(flow: Flow) -> bool:
     return all(each[9] & _OPENING == SYN_BIT and each[6] == fields[0][6] for each in fields)
 
 
-def _first(flow: Flow, decoder: Decoder) -> Seen:
+def _first(layout: FrameLayout, records: bytes | bytearray, decoder: Decoder) -> Seen:
     """Return the first segment of a flow."""
-    first = flow.records[: flow.layout.record.size]
-    return Seen.of(next(iter(packed_frames.observed(flow.layout, first, decoder))))
+    first = records[: layout.record.size]
+    return Seen.of(next(iter(packed_frames.observed(layout, first, decoder))))

@@ -108,7 +108,7 @@ class Models:
 
     def __init__(self, decoder: Decoder, others: Others | None) -> None:
         self._decoder = decoder
-        self._attempts = Attempts(decoder, others)
+        self.attempts = Attempts(decoder, others)
         self._models: dict[bytes, _ShapeModel | None] = {}
 
     def records(self, flows: Sequence[Flow]) -> list[Record | None]:
@@ -133,7 +133,7 @@ class Models:
         flows: Sequence[Flow],
         seen: Segments,
     ) -> None:
-        made = self._attempts.records([flows[each] for each in chosen], seen)
+        made = self.attempts.records([flows[each] for each in chosen], seen)
         for index, record in zip(chosen, made, strict=True):
             found[index] = record
 

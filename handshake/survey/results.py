@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from handshake.diagnosis import Others
     from handshake.packet.decode import Decoder
     from handshake.record import Record
+    from handshake.survey.attempts import ModelledAttempts
     from handshake.survey.flow import Flow
     from handshake.survey.models import Models
+    from handshake.survey.waiting import AttemptRows
 
 _Result = TypeVar("_Result")
 
@@ -66,15 +68,23 @@ class Results:
                 yield flow, next(tracked) if known is None else work(flow, known)
             tracked.close()
 
-    def _modelled(self, flows: list[Flow], kept: int) -> list[Record | None]:
-        """Return the record of each flow of which a model gives it."""
+    def alike(self, rows: AttemptRows) -> tuple[ModelledAttempts, AttemptRows]:
+        """Return attempts of which a model gives the record, and the others."""
+        return self._known_models().attempts.alike(rows)
+
+    def _known_models(self) -> Models:
         if self._models is None:
-            if self._every or not (self.in_columns or kept >= self._least):
-                return [None] * len(flows)
             from handshake.survey.models import Models
 
             self._models, self.in_columns = Models(self._decoder, self._others), True
-        return self._models.records(flows)
+        return self._models
+
+    def _modelled(self, flows: list[Flow], kept: int) -> list[Record | None]:
+        """Return the record of each flow of which a model gives it."""
+        columns = self._models is not None or self.in_columns or kept >= self._least
+        if self._every or not columns:
+            return [None] * len(flows)
+        return self._known_models().records(flows)
 
 
 def _batches(flows: list[Flow]) -> Iterator[list[Flow]]:

@@ -363,9 +363,9 @@ def _add_copies(
 ) -> None:
     """Note which packets of a run were captured again: those before its next original."""
     layout = source.layout
-    copies = Copies([], {}, None, None, 0, None)
+    copies = Copies()
     originals = 0
-    last: dict[Role, tuple[int, tuple[Any, ...]]] = {}
+    last: dict[Role, tuple[int, tuple[Any, ...], int]] = {}
     for place, (fields, copy) in enumerate(passing):
         if not copy and originals == run.count:
             break
@@ -380,13 +380,17 @@ def _add_copies(
         )
         run.packets = place + 1
         if not copy:
-            originals, last[by] = originals + 1, (originals, fields)
+            originals, last[by] = originals + 1, (originals, fields, captured)
             continue
-        copies.counts[by] = copies.counts.get(by, 0) + 1
-        original, before = last[by]
+        original, before, known = last[by]
+        found = copies.of(by)
+        found.count += 1
+        found.octets += octets
+        found.alike &= captured == known
         if copies.first is None:
             copies.first = original, source.observed(records, place)
         if length:
+            found.carrying += 1
             copies.hops = before[6] - ttl
             copies.gap = max(copies.gap, at - before[0])
     if passing[run.packets - 1][1]:

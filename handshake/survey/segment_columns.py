@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from handshake.packet.packed_frames import FrameLayout
 
 _ONES: Final = 0xFFFF
+_PAD: Final = 8
+"""Octets after the last packed frame: sums look at the word after it."""
+
 KINDS: Final = 5
 RIGHT, UNKNOWN, ZERO, PARTIAL, DAMAGED = range(KINDS)
 """Kinds of checksums: `ZERO` is a partial one that is 0."""
@@ -114,11 +117,20 @@ class Segments(NamedTuple):
 
 def segments(layout: FrameLayout, flows: Sequence[bytes | bytearray]) -> Segments:
     """Return the packed frames of flows, which all have this layout, in columns."""
-    size = layout.record.size
-    counts = np.array([len(each) for each in flows]) // size
-    # Sums look at the word after the last one.
-    octets = np.frombuffer(b"".join((*flows, bytes(8))), np.uint8)
-    rows = octets[:-8].reshape(-1, size)
+    counts = np.array([len(each) for each in flows]) // layout.record.size
+    octets = np.frombuffer(b"".join((*flows, bytes(_PAD))), np.uint8)
+    return _in_columns(layout, octets, counts)
+
+
+def in_columns(layout: FrameLayout, rows: Column, counts: Column) -> Segments:
+    """Return the packed frames of flows, a row for each, of which each flow has so many."""
+    octets = np.zeros(rows.size + _PAD, np.uint8)
+    octets[:-_PAD] = rows.reshape(-1)
+    return _in_columns(layout, octets, counts)
+
+
+def _in_columns(layout: FrameLayout, octets: Column, counts: Column) -> Segments:
+    rows = octets[:-_PAD].reshape(-1, layout.record.size)
     fields = rows.reshape(-1).view(_FIELDS[layout])
     starts = np.cumsum(counts) - counts
     flow = np.repeat(np.arange(len(counts)), counts)

@@ -19,6 +19,9 @@ _SHIFT: Final = 8
 _NEAR: Final = 8
 """Stretches that are read at once in any case."""
 
+FAR: Final = _NEAR << _SHIFT
+"""Frames between the first and the last one from which it matters where each is."""
+
 MOST: Final = 4 << 20
 """Stretches that are remembered of a capture; other connections are read in one piece."""
 
@@ -85,4 +88,4 @@ def _near(layout: FrameLayout, records: bytes | bytearray) -> bool:
         return True
     first = int.from_bytes(records[_NUMBER : _NUMBER + 4], "big")
     last = int.from_bytes(records[_NUMBER - size :][:4], "big")
-    return last - first < _NEAR << _SHIFT
+    return last - first < FAR

@@ -395,11 +395,12 @@ class Connection:
             self.round_trips.skip(run)
         for observer in self.observers:
             observer.skip(run)
+        # What is kept of the run are its packets, and few of them.
+        run.copies = run.sums = None
 
     def _skip_copies(self, copies: Copies) -> None:
         """Take the copies in a run into account, of which Wireshark's analysis knows nothing."""
-        for role, count in copies.counts.items():
-            end = self.end(role)
+        for end, count in ((self.client, copies.client.count), (self.server, copies.server.count)):
             end.segments += count
             end.copies += count
             self.segments += count

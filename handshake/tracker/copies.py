@@ -16,6 +16,8 @@ from handshake.tcp.seq import distance
 from handshake.units import NS_PER_SECOND, SOONEST_TIMER
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from handshake.events.run import Key, Packed, Run, RunStart
     from handshake.tcp import Observed
     from handshake.tracker.wireshark import Direction
@@ -33,6 +35,11 @@ _ALIKE: Final = 4
 _FIRST: Final = 16
 """Packets at the begin of a connection by which a replay is recognised."""
 
+_SIGN: Final = 0x8000_0000
+"""`(a - b) & _SIGN` is set where `a` comes before `b` on the circle (section 3.4)."""
+
+_SERVER_FIRST: Final = (Role.SERVER, Role.CLIENT)
+
 _Sent: TypeAlias = "tuple[Observed, int]"
 """A packet, and how many packets the other end had sent by then."""
 
@@ -42,6 +49,16 @@ class _Packet(NamedTuple):
 
     packed: Packed
     place: int
+
+
+class _Begun(NamedTuple):
+    """The first packets of a run."""
+
+    run: Run
+    most: int
+
+
+_Recent: TypeAlias = "dict[Key, tuple[tuple[Observed | _Packet, int], ...]]"
 
 
 @dataclass(slots=True)
@@ -58,8 +75,38 @@ class _Sender:
     constant: bool = False
     """Whether it gave two packets the same identification."""
 
-    recent: dict[Key, tuple[tuple[Observed | _Packet, int], ...]] = field(default_factory=dict)
-    """The latest packets by their numbers."""
+    recent: _Recent = field(default_factory=dict)
+    """The latest packets by their numbers, those of `CopyFinder.passed` left out."""
+
+    def remember(self, key: Key, sent: tuple[Observed | _Packet, int]) -> None:
+        """Remember a packet that it sent; forget the one that it sent longest ago."""
+        recent = self.recent
+        recent[key] = (*recent[key][1 - _ALIKE :], sent) if key in recent else (sent,)
+        if len(recent) > _REMEMBERED:
+            del recent[next(iter(recent))]
+
+
+class _Passed(NamedTuple):
+    """A run, of which no packet was looked for yet."""
+
+    run: Run
+    counts: tuple[int, int]
+    """How many packets each end, the server first, had sent after it."""
+
+    before: tuple[_Recent, _Recent]
+    """What each end had sent before it, and after the run before."""
+
+    def may_have(self, by: Role, key: Key) -> bool:
+        """Whether the run, or what was sent before it, may have a packet with these numbers."""
+        if key in self.before[by is Role.CLIENT]:
+            return True
+        sent, seq, ack = self.run.of(by), key[0], key[1]
+        return sent.segments > 0 and not (
+            (sent.seq - seq) & _SIGN
+            or (sent.ack - ack) & _SIGN
+            or (seq - sent.nxt + sent.payload) & _SIGN
+            or (ack - sent.first_ack) & _SIGN
+        )
 
 
 @dataclass(slots=True)
@@ -67,8 +114,19 @@ class CopyFinder:
     """Remembers the latest packets of one connection, in little memory."""
 
     _ends: tuple[_Sender, _Sender] = field(default_factory=lambda: (_Sender(), _Sender()))
-    _first: dict[int, Observed | _Packet] = field(default_factory=dict)
-    """The first packets by all their fields."""
+    """The server and the client."""
+
+    _passed: list[_Passed] = field(default_factory=list)
+    """The latest runs."""
+
+    _first: list[Observed | _Begun] = field(default_factory=list)
+    """The first packets."""
+
+    _begun: int = 0
+    """How many these are."""
+
+    _prints: dict[int, Observed | _Packet] | None = None
+    """The first packets by all their fields, once one is looked for."""
 
     _hops: int | None = None
     """How many hops the points of the capture are apart; None while no copy is known."""
@@ -92,35 +150,61 @@ class CopyFinder:
 
     def skip(self, run: Run) -> None:
         """Remember the packets of a run."""
-        if len(self._first) < _FIRST:
-            self._remember_first(run)
+        if self._begun < _FIRST:
+            self._first.append(_Begun(run, min(run.count, _FIRST - self._begun)))
+            self._begun += run.count
         self._last_at = run.at
         if run.copies is not None and run.copies.hops is not None:
             self._hops, self._gap = run.copies.hops, max(self._gap, run.copies.gap)
-        tail = list(run.tail(_REMEMBERED))
-        # How many packets each end had sent before the first one of these.
-        sent = {}
-        for role in Role:
-            mine, passed = self._ends[role is Role.CLIENT], run.of(role)
-            mine.count += passed.segments
-            mine.constant |= passed.repeats
-            sent[role] = mine.count - sum(by is role for _, by, _, _ in tail)
-        packed = run.packed
-        for place, by, key, number in tail:
-            mine, other = self._ends[by is Role.CLIENT], by.other
-            sent[by] += 1
-            mine.number, mine.key = number, key
-            mine.recent[key] = ((_Packet(packed, place), sent[other]),)
-            if len(mine.recent) > _REMEMBERED:
-                del mine.recent[next(iter(mine.recent))]
+        for role, mine in zip(_SERVER_FIRST, self._ends, strict=True):
+            sent = run.of(role)
+            if sent.segments:
+                mine.count += sent.segments
+                mine.constant |= sent.repeats
+                ((_, mine.key, mine.number),) = run.packed.keys(sent.place, sent.place + 1)
+        server, client = self._ends
+        before = server.recent, client.recent
+        server.recent, client.recent = {}, {}
+        passed = self._passed
+        passed.append(_Passed(run, (server.count, client.count), before))
+        if len(passed) > 1:
+            # Of those before so many packets nothing is remembered.
+            left = [_REMEMBERED] * 2
+            for index in range(len(passed) - 1, 0, -1):
+                for end, role in enumerate(_SERVER_FIRST):
+                    left[end] -= passed[index].run.of(role).segments
+                if max(left) <= 0:
+                    del passed[:index]
+                    passed[0] = passed[0]._replace(before=({}, {}))
+                    break
 
-    def _remember_first(self, run: Run) -> None:
-        most = min(run.count, _FIRST - len(self._first))
-        keys = run.packed.keys(0, most)
-        for each, (by, key, number) in zip(run.packed.brief(0, most), keys, strict=True):
-            ports = run.ports if by is Role.CLIENT else run.ports[::-1]
-            found = hash((key, ports, number, each.options))
-            self._first.setdefault(found, _Packet(run.packed, each.place))
+    def _look_through(self) -> None:
+        """Remember the packets of the runs by their numbers, with those before and after them."""
+        passed, self._passed = self._passed, []
+        after = [mine.recent for mine in self._ends]
+        for mine in self._ends:
+            mine.recent = {}
+        for run, counts, before in passed:
+            self._join(before)
+            tail = list(run.tail(_REMEMBERED))
+            sent = list(counts)
+            for _, by, _, _ in tail:
+                sent[by is Role.CLIENT] -= 1
+            for place, by, key, _ in tail:
+                index = by is Role.CLIENT
+                sent[index] += 1
+                self._ends[index].remember(key, (_Packet(run.packed, place), sent[not index]))
+        self._join(after)
+
+    def _join(self, known: Sequence[_Recent]) -> None:
+        """Remember packets that each end sent after all that is remembered."""
+        for mine, recent in zip(self._ends, known, strict=True):
+            if not mine.recent:
+                mine.recent = recent
+                continue
+            for key, packets in recent.items():
+                for each in packets:
+                    mine.remember(key, each)
 
     def find(
         self, by: Role, observed: Observed, sender: Direction, receiver: Direction, *, opened: bool
@@ -135,6 +219,8 @@ class CopyFinder:
             again = self._replay(key, observed, sender, receiver, opened=opened)
             if again is not None:
                 return again
+        if self._passed and any(each.may_have(by, key) for each in self._passed):
+            self._look_through()
         if key in mine.recent:
             other = self._ends[by is not Role.CLIENT]
             for packet, answered in reversed(mine.recent[key]):
@@ -161,13 +247,10 @@ class CopyFinder:
             mine.constant = True
         mine.number, mine.key = number, key
         mine.count += 1
-        sent = observed, self._ends[by is not Role.CLIENT].count
-        recent = mine.recent
-        recent[key] = (*recent[key][1 - _ALIKE :], sent) if key in recent else (sent,)
-        if len(recent) > _REMEMBERED:
-            del recent[next(iter(recent))]
-        if len(self._first) < _FIRST:
-            self._first.setdefault(_print(key, observed), observed)
+        mine.remember(key, (observed, self._ends[by is not Role.CLIENT].count))
+        if self._begun < _FIRST:
+            self._begun += 1
+            self._first.append(observed)
 
     def _is_copy(self, sent: _Sent, observed: Observed, answers: int, *, constant: bool) -> bool:
         """Whether a packet is one that was sent before; the other end has sent `answers` by now."""
@@ -213,20 +296,39 @@ class CopyFinder:
         opens = seg.syn and seg.ack is None
         if not opened or (self._replayed is None and not opens):
             return None
-        found = self._first.get(_print(key, observed))
+        first = self._printed()
+        found = first.get(_print(key, observed))
         original = None if found is None else _unpacked(found)
         if opens:
             # A SYN that was sent again has another identification, or another clock.
             sure = identification(observed) or seg.options.timestamps is not None
             known = original is not None and _equal(original, observed)
             return Copy(original, replayed=True) if original and known and sure else None
-        if self._replayed is None or (original is None and self._replayed < len(self._first)):
+        if self._replayed is None or (original is None and self._replayed < len(first)):
             return None
         if original is None:
             old = distance(sender.nxt, int(seg.end)) <= 0
             old = old and (seg.ack is None or distance(receiver.nxt, int(seg.ack)) <= 0)
-            original = _unpacked(next(iter(self._first.values()))) if old else None
+            original = _unpacked(next(iter(first.values()))) if old else None
         return None if original is None else Copy(original, replayed=True)
+
+    def _printed(self) -> dict[int, Observed | _Packet]:
+        """Return the first packets by all their fields."""
+        if self._prints is not None and self._begun >= _FIRST:
+            return self._prints
+        found: dict[int, Observed | _Packet] = {}
+        self._prints = found
+        for each in self._first:
+            if not isinstance(each, _Begun):
+                found.setdefault(_print(_key(each), each), each)
+                continue
+            packed, ports = each.run.packed, each.run.ports
+            keys = packed.keys(0, each.most)
+            for one, (by, key, number) in zip(packed.brief(0, each.most), keys, strict=True):
+                ends = ports if by is Role.CLIENT else ports[::-1]
+                mark = hash((key, ends, number, one.options))
+                found.setdefault(mark, _Packet(packed, one.place))
+        return found
 
 
 def _unpacked(packet: Observed | _Packet) -> Observed:

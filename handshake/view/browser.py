@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len
@@ -14,7 +15,7 @@ from handshake.view.columns import capture
 from handshake.view.diagnosis import diagnosis_lines
 from handshake.view.key_line import key_line
 from handshake.view.ladder import Ladder
-from handshake.view.layout import fit, line, wrap
+from handshake.view.layout import fit, line, paragraph, wrap
 from handshake.view.notation import Numbers
 from handshake.view.replay import ends
 from handshake.view.salient import salient
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
     from handshake.view.strip import Strip
     from handshake.view.table import Table
 
-_HEAD: Final = 3
-"""Lines above the rows: title, filter and order, headings."""
+_HEAD: Final = 2
+"""Lines above the rows besides filter and order: title, headings."""
 
 _FOOT: Final = 3
 """Lines below all else: a rule, totals, keys."""
@@ -43,11 +44,11 @@ _FOOT: Final = 3
 _PREVIEW: Final = 9
 """The fewest lines for the selected connection."""
 
+_SPARE: Final = 3
+"""So many lines that rows leave empty are used for it on any screen."""
+
 _FEWEST: Final = 4
 """With fewer rows the selected connection is not shown."""
-
-_NARROWEST: Final = 12
-"""The fewest columns for text: on a narrower screen it is cut off."""
 
 _LADDER: Final = 5
 """The fewest lines for its ladder, before its findings."""
@@ -95,9 +96,6 @@ class Browser:
     problem: str = ""
     """What is wrong with what was typed, or cannot be done."""
 
-    notice: str = ""
-    """What was done."""
-
     strip: Strip | None = None
     """The failures along the time."""
 
@@ -107,7 +105,19 @@ class Browser:
     @property
     def heading_line(self) -> int:
         """The line of the headings, from 0."""
-        return _HEAD - 1
+        return self._head - 1
+
+    @property
+    def _head(self) -> int:
+        """Lines above the rows."""
+        return _HEAD + len(self._states)
+
+    @cached_property
+    def _states(self) -> list[str]:
+        """The filter in force and the order, in two lines if it is long."""
+        width = self.table.width
+        found = [self.state] if cell_len(self.state) < width else wrap(self.state, width - 2)
+        return [found[0], *([" ".join(found[1:])] if found[1:] else [])]
 
     def page(self, height: int) -> int:
         """Return how many rows there are on a screen of this height."""
@@ -115,24 +125,25 @@ class Browser:
 
     def row_at(self, y: int, height: int) -> int | None:
         """Return which row stands in a line of the screen, from 0; None if none does."""
-        at, shown = y - _HEAD, self._shown(height)
+        at, shown = y - self._head, self._shown(height)
         return shown[at] if 0 <= at < len(shown) else None
 
     def _room(self, height: int) -> int:
         """Return the lines for rows and preview."""
-        return max(1, height - _HEAD - _FOOT - self._has_strip(height))
+        return max(1, height - self._head - _FOOT - self._has_strip(height))
 
     def _has_strip(self, height: int) -> bool:
-        return self.strip is not None and height >= _HEAD + _FOOT + _PREVIEW + _FEWEST
+        return self.strip is not None and height >= self._head + _FOOT + _PREVIEW + _FEWEST
 
     def _has_preview(self, height: int) -> bool:
-        return self._room(height) >= _PREVIEW + _FEWEST
+        room = self._room(height)
+        return room >= _PREVIEW + _FEWEST or room - len(self.rows) >= _SPARE
 
     def _shown(self, height: int) -> range:
         """Return the indexes of the records whose rows are on the screen."""
         room, count = self._room(height), len(self.rows)
         rows = room
-        if self._has_preview(height):
+        if room >= _PREVIEW + _FEWEST:
             # A tall screen has more room for both.
             rows = max(_FEWEST, min(room - _PREVIEW, room * 2 // 5))
         rows = min(count, rows)
@@ -143,8 +154,8 @@ class Browser:
         """Return the screen: exactly `height` lines as wide as the table."""
         width, glyphs, records = self.table.width, self.table.glyphs, self.rows
         lines = [
-            line((fit(f" {self.title}", width, glyphs.ellipsis), "title")),
-            line(fit(f" {self.state}", width, glyphs.ellipsis)),
+            line((fit(f" {_whole(self.title, width - 1)}", width, glyphs.ellipsis), "title")),
+            *(line(fit(f" {each}", width, glyphs.ellipsis)) for each in self._states),
             self.table.heading(),
             *(
                 self.table.row(records[at], selected=at == self.selected)
@@ -170,9 +181,7 @@ class Browser:
             foot.append(self.strip.draw(width, here, glyphs))
         if self.problem:
             # It says what is wrong and what to write instead: it takes the room it needs.
-            foot += _problem(self.problem, width, "bad")
-        elif self.notice:
-            foot += _problem(self.notice, width, "ok")
+            foot += paragraph(self.problem, width, "bad")
         elif self.prompt is None or not self.prompt.choices:
             foot.append(summary_line(self.totals, width))
         if self.prompt is not None:
@@ -193,16 +202,19 @@ class Browser:
         else:
             # Long addresses get lines of their own, where they are shown in full.
             lines = [rule(where, width, glyphs)]
-            lines += [
-                line((f" {each}", "title")) for each in wrap(name, max(_NARROWEST, width - 2))
-            ]
+            lines += [line((f" {each}", "title")) for each in wrap(name, max(12, width - 2))]
         if self.preview.problem:
-            return [*lines, *_problem(self.preview.problem, width, "warn")]
+            return [*lines, *paragraph(self.preview.problem, width, "warn")]
         found = _findings(record, width, glyphs)
         count = record.client.segments + record.server.segments
-        room = max(1, height - len(lines) - min(_LADDER, 1 + count))
+        spare = height - len(lines)
+        room = max(1, spare) if spare < _LADDER else max(1, spare - min(_LADDER, 1 + count))
         if len(found) > room:
-            found[room - 1 :] = [line(f"   {glyphs.ellipsis}")]
+            del found[room:]
+            found[-1].truncate(width - 1 - cell_len(glyphs.ellipsis))
+            found[-1].append(f" {glyphs.ellipsis}")
+        if height - len(lines) < _LADDER and found:
+            return [*lines, *found]
         if steps := self.preview.steps:
             room = max(2, height - len(lines) - len(found))
             only = salient(steps, record, room - 1)
@@ -216,8 +228,11 @@ class Browser:
         return [*lines, *found]
 
 
-def _problem(text: str, width: int, style: str) -> list[Text]:
-    return [line((f" {each}", style)) for each in wrap(text, max(_NARROWEST, width - 2))]
+def _whole(text: str, width: int) -> str:
+    """Return as many of the parts of an enumeration as have room."""
+    while cell_len(text) > width and ", " in text:
+        text = text.rpartition(", ")[0]
+    return text
 
 
 def _findings(record: Record, width: int, glyphs: Glyphs) -> list[Text]:
@@ -225,7 +240,7 @@ def _findings(record: Record, width: int, glyphs: Glyphs) -> list[Text]:
     found = [] if record.diagnosis is None else diagnosis_lines(record.diagnosis, width, glyphs)
     for each in sorted(record.findings, key=lambda each: not is_wrong(each)):
         mark = ("!", "warn") if is_wrong(each) else " "
-        first, *rest = wrap(each.said(glyphs.language), max(_NARROWEST, width - 4))
+        first, *rest = wrap(each.said(glyphs.language), max(12, width - 4))
         found.append(line(" ", mark, f" {first}"))
         found += [line(f"   {more}") for more in rest]
     return found

@@ -88,6 +88,11 @@ def why(record: Record) -> str:
     return ", ".join(reasons(record)) or retries(record)
 
 
+def why_or_outcome(record: Record) -> str:
+    """Return what went wrong, where the outcome has no column of its own."""
+    return why(record) or ("" if record.outcome == "established" else record.outcome)
+
+
 def capture(record: Record) -> str:
     """Return the capture's file name without its directory."""
     return file_name(record.capture)

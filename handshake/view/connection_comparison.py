@@ -104,7 +104,7 @@ class ConnectionComparison:
         return line(
             (" * " if differs else "   ", "changed"),
             (f"{name:<{_LABEL}}", "field.note"),
-            fit(one or self.glyphs.dash, room, self.glyphs.ellipsis),
+            fit(one or self.glyphs.dash, room - 1, self.glyphs.ellipsis) + " ",
             (fit(other or self.glyphs.dash, room, self.glyphs.ellipsis), "why" if differs else ""),
         )
 
@@ -129,15 +129,15 @@ def _described(record: Record) -> dict[str, str]:
         "closed": record.closed or "",
         "SYN": _offer(record.client),
         "SYN-ACK": _offer(record.server),
+        "ttl": " / ".join(str(each.ttl) for each in (record.client, record.server) if each.ttl),
         "packets": columns.packets(record),
     }
 
 
 def _offer(end: EndRecord) -> str:
-    """Return what an end offered in its SYN, and the TTL of its first packet."""
+    """Return what an end offered in its SYN."""
     parts = [] if end.mss is None else [f"mss {end.mss}"]
     parts += [] if end.window_scale is None else [f"ws {end.window_scale}"]
     parts += ["sack"] if end.sack_permitted else []
     parts += ["ts"] if end.timestamps else []
-    parts += [] if end.ttl is None else [f"ttl {end.ttl}"]
     return ", ".join(parts)

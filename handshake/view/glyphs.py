@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Final
 
-from handshake.messages import ENGLISH, entries, text
+from handshake.messages import ENGLISH, entries, text, translated
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,10 @@ class Glyphs:
     def say(self, code: str, /, **values: object) -> str:
         """Return the words of a screen."""
         return text("screens", code, values, self.language)
+
+    def translated(self, english: str) -> str:
+        """Return the words of an export, whose English stands in the code."""
+        return translated(english, self.language, "export")
 
     def entries(self, code: str) -> list[tuple[str, str]]:
         """Return what a page of help explains: a key or a mark, and its meaning."""

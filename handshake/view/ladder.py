@@ -33,7 +33,8 @@ _STATE: Final = 13
 _LEAST: Final = 12
 """A shorter arrow has no label."""
 
-_ARROW_AT: Final = _TIME + 1 + _STATE
+_NARROW: Final = 56
+"""On narrower screens the states give way to what the segments are."""
 
 _PAUSE: Final = 200 * NS_PER_MS
 """Nanoseconds from which a gap between two segments is drawn: Linux's shortest timer."""
@@ -195,9 +196,10 @@ class Ladder:
         """Return the row of a gap: what was left out, and how long it took."""
         dots = " ".join(self.glyphs.dot * 3)
         said = centre(
-            f"{dots}  {gap.said(self.glyphs)}  {dots}", max(0, width - _ARROW_AT - _STATE)
+            f"{dots}  {gap.said(self.glyphs)}  {dots}",
+            max(0, width - _arrow_at(width) - _state(width)),
         )
-        return line(" " * _ARROW_AT, (said, "dim"))
+        return line(" " * _arrow_at(width), (said, "dim"))
 
     def _error(self, error: IcmpError, width: int, clock: TimeColumn) -> list[Text]:
         """Return the rows of an ICMP error, whose sender is somewhere on the path.
@@ -206,14 +208,18 @@ class Ladder:
         """
         start = self.steps[0].observed.at if self.steps else error.at
         row = line((f"{clock.show(error.at - start):>{_TIME}}", "dim"), ("!", "warn"))
-        row.append(" " * _STATE)
-        room = max(0, width - _ARROW_AT - 1 - _STATE)
+        row.append(" " * _state(width))
+        room = max(0, width - _arrow_at(width) - 1 - _state(width))
         number = icmp_numbers(error)
-        said = {"number": number, "sender": error.sender, "meaning": error.meaning}
+        said = {
+            "number": number,
+            "sender": error.sender,
+            "meaning": self.glyphs.translated(error.meaning),
+        }
         label = self.glyphs.say("ladder.error", **said)
         below: list[Text] = []
         if cell_len(label) > room - 6:
-            indent = min(_ARROW_AT + 1, width // 4)
+            indent = min(_arrow_at(width) + 1, width // 4)
             rest = wrap(self.glyphs.say("ladder.error-below", **said), max(1, width - indent))
             below = [line(" " * indent, (each, "bad")) for each in rest]
             label = number
@@ -224,10 +230,18 @@ class Ladder:
     def _heading(self, width: int, clock: TimeColumn) -> Text:
         signs = self.glyphs
         numbers = self.numbers.label(signs)
+        if not _state(width):
+            client, server = signs.say("ladder.client"), signs.say("ladder.server")
+            room = max(0, width - _arrow_at(width) - cell_len(server) - 1)
+            return line(
+                (f"{clock.unit:>{_TIME}} ", "dim"),
+                (fit(client, room, signs.ellipsis), "client"),
+                (server, "server"),
+            )
         return line(
             (f"{clock.unit:>{_TIME}} ", "dim"),
             (fit(signs.say("ladder.client"), _STATE), "client"),
-            (fit(numbers, max(0, width - _ARROW_AT - _STATE), signs.ellipsis), "dim"),
+            (fit(numbers, max(0, width - _arrow_at(width) - _STATE), signs.ellipsis), "dim"),
             (signs.say("ladder.server"), "server"),
         )
 
@@ -237,8 +251,11 @@ class Ladder:
         row = line((f"{clock.show(step.since_start):>{_TIME}}", "title" if selected else "dim"))
         mark = ">" if selected else "d" if at == self.marked else "!" if trouble else " "
         row.append(mark, "why" if selected else "warn")
+        if not _state(width):
+            room = width - _arrow_at(width) - 1
+            return line(row, (self._arrow(step, room), style_of(step.segment)))
         row.append(fit(state_text(step.client.after), _STATE), _state_style(step.client))
-        room = width - _ARROW_AT - 1 - _STATE
+        room = width - _arrow_at(width) - 1 - _STATE
         row.append(self._arrow(step, room), style_of(step.segment))
         row.append(" ")
         row.append(state_text(step.server.after), _state_style(step.server))
@@ -254,6 +271,16 @@ class Ladder:
         if step.by is Role.CLIENT:
             return f"{glyphs.horizontal * 2} {label} {glyphs.right_arrow(rest, lost=lost)}"
         return f"{glyphs.left_arrow(rest, lost=lost)} {label} {glyphs.horizontal * 2}"
+
+
+def _state(width: int) -> int:
+    """Return the columns for each state."""
+    return _STATE if width >= _NARROW else 0
+
+
+def _arrow_at(width: int) -> int:
+    """Return the column in which the arrows begin."""
+    return _TIME + 1 + _state(width)
 
 
 def _state_style(change: Change) -> str:

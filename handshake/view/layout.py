@@ -5,7 +5,7 @@ What cannot be printed is escaped before it is measured: screens show text from 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len, set_cell_size
 from rich.text import Span, Text
@@ -14,6 +14,9 @@ from handshake.escape import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+_NARROWEST: Final = 12
+"""The fewest columns for text: on a narrower screen it is cut off."""
 
 
 def fit(text: str, width: int, ellipsis: str = "…") -> str:
@@ -90,6 +93,11 @@ def line(*parts: str | tuple[str, str] | Text) -> Text:
         plain.append(text)
         at += len(text)
     return Text("".join(plain), spans=spans, no_wrap=True, overflow="crop")
+
+
+def paragraph(text: str, width: int, style: str) -> list[Text]:
+    """Return text in lines of a style that begin with a space, however narrow the screen is."""
+    return [line((f" {each}", style)) for each in wrap(text, max(_NARROWEST, width - 2))]
 
 
 def folded(row: Text, width: int, indent: int = 4) -> list[Text]:

@@ -66,6 +66,7 @@ def keys_page(
         ("f", words["help_fields"]),
         ("1-4, 0-9", words["help_answer"]),
         ("L", words["help_language"]),
+        ("e", words["help_export"]),
         ("q", words["help_quit"]),
         ("", ""),
         ("●  ◉  ○", words["legend_steps"]),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from handshake.view.layout import fit, line
+from rich.console import Group
+
+from handshake.view.layout import fit, line, paragraph
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rich.console import RenderableType
     from rich.text import Text
 
     from handshake.view.glyphs import Glyphs
@@ -40,3 +43,24 @@ class Prompt:
         if not self.choices:
             return [row]
         return [line((fit(f" {'  '.join(self.choices)}", width, glyphs.ellipsis), "dim")), row]
+
+
+def overlaid(
+    screen: RenderableType,
+    width: int,
+    glyphs: Glyphs,
+    *,
+    problem: str,
+    notice: str,
+    prompt: Prompt | None,
+) -> Group:
+    """Return a screen whose last lines give way to what is typed and told; the keys stay."""
+    # A screen is a group of lines, or has them by itself.
+    whole: Any = screen
+    rows: list[Text] = [*(whole.renderables if isinstance(screen, Group) else whole.lines(width))]
+    told = paragraph(problem, width, "bad") if problem else []
+    told += paragraph(notice, width, "ok") if notice else []
+    told += rows[-1:] if prompt is None else prompt.lines(width, glyphs)
+    for each in told:
+        each.truncate(width)
+    return Group(*rows[: max(0, len(rows) - len(told))], *told[-len(rows) :])

@@ -17,7 +17,7 @@ from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.hexdump import HexDump
 from handshake.view.key_line import key_line
 from handshake.view.ladder import Ladder
-from handshake.view.layout import fit, line, wrap
+from handshake.view.layout import fit, line, paragraph, wrap
 from handshake.view.notation import endpoint, headline, is_trouble
 from handshake.view.segment_comparison import SegmentComparison
 from handshake.view.sockets import Sockets
@@ -124,9 +124,6 @@ class Screen:
     problem: str = ""
     """What cannot be done."""
 
-    notice: str = ""
-    """What was done."""
-
     prompt: Prompt | None = None
     """What is typed; None if nothing is."""
 
@@ -135,8 +132,8 @@ class Screen:
         wide = width >= ROOM and height >= _TALL
         keep = _BELOW_WIDE if wide else _BELOW
         foot = [line((self.glyphs.rule(width), "rule"))] if wide else []
-        for text, style in ((self.problem, "bad"), (self.notice, "ok")):
-            foot += [line((f" {each}", style)) for each in wrap(text, width - 2) if each]
+        if self.problem:
+            foot += paragraph(self.problem, width, "bad")
         if self.prompt is not None:
             foot += self.prompt.lines(width, self.glyphs)
         else:

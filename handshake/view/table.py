@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.view import columns
 from handshake.view.glyphs import UNICODE, Glyphs
@@ -30,6 +30,20 @@ _WORD: Final = re.compile(r"\S+")
 _REASONS: Final = 18
 """Room for most reasons."""
 
+_SERVER: Final = 16
+"""Room for most servers on a screen that is too narrow for the client, too."""
+
+_CUT: Final = 8
+"""The least room for reasons there."""
+
+
+class _Shape(NamedTuple):
+    """What a row has besides number, mark and server."""
+
+    outcome: bool
+    client: bool
+    columns: list[Column]
+
 
 @dataclass(frozen=True)
 class Table:
@@ -53,15 +67,53 @@ class Table:
         return max(client, len("client")), max(server, len("server"))
 
     @cached_property
-    def _room(self) -> int:
-        """Columns for the endpoints and all to their right, with spaces."""
-        return max(0, self.width - 1 - self._number - 3 - OUTCOME - 1)
+    def _reasons(self) -> int:
+        """The width that the reasons need."""
+        return max((len(columns.why(each)) for each in self.records), default=0)
 
     @cached_property
+    def _shape(self) -> _Shape:
+        """How much of a row has room: what went wrong, and how long it took, matter most."""
+        usual = _Shape(outcome=True, client=True, columns=self._columns())
+        shown = {each.title.strip() for each in usual.columns}
+        # Of several captures the name says more than the reason, which the preview tells.
+        why = () if not self._reasons or self._captures() else ("why",)
+        if shown >= {"rtt", *why}:
+            return usual
+        least = self._least(1 + OUTCOME)
+        if least is not None:
+            return _Shape(outcome=True, client=False, columns=least)
+        # The mark tells the outcome, and so does the reason.
+        least = self._least(0, columns.why_or_outcome)
+        return usual if least is None else _Shape(outcome=False, client=False, columns=least)
+
+    def _left(self, outcome: int) -> int:
+        """Return the columns right of the outcome, with the space before each."""
+        return max(0, self.width - 1 - self._number - 3 - outcome)
+
+    @cached_property
+    def _room(self) -> int:
+        """Columns for the endpoints and all to their right, with spaces."""
+        return self._left(OUTCOME + 1)
+
+    def _least(
+        self, outcome: int, why: Callable[[Record], str] = columns.why
+    ) -> list[Column] | None:
+        """Return round trip and reason, if they have room beside the server; else None."""
+        rtt = self._usual()[0]
+        longest = max((len(why(each)) for each in self.records), default=0)
+        room = self._left(outcome) - rtt.width
+        short = min(longest, _REASONS)
+        server = min(self._needed[1], max(_SERVER, room - 1 - short))
+        spare = room - server
+        if spare < 1 + (short if outcome else min(short, _CUT)):
+            return None
+        return [rtt, Column("why", spare, why, right=False)] if longest else [rtt]
+
     def _columns(self) -> list[Column]:
-        """Return the columns that fit; the endpoints take precedence."""
+        """Return the columns that fit beside both endpoints; those take precedence."""
         client, server = self._needed
-        longest = max((len(columns.why(each)) for each in self.records), default=0)
+        longest = self._reasons
         always, usual = self._captures(), self._usual()
         ends = min(client, COMFORT) + min(server, COMFORT) + 1
         found: list[Column] = []
@@ -117,9 +169,11 @@ class Table:
 
     @cached_property
     def _endpoints(self) -> tuple[int, int]:
-        """The widths of the endpoints on the screen."""
-        room = max(2, self._room - _total(self._columns) - 1)
-        client, server = self._needed
+        """The widths of the endpoints on the screen; the client's is 0 if it has no room."""
+        shape, (client, server) = self._shape, self._needed
+        if not shape.client:
+            return 0, self._left(1 + OUTCOME if shape.outcome else 0) - _total(shape.columns)
+        room = max(2, self._room - _total(shape.columns) - 1)
         if client + server > room:
             # The server in full if both have room; else half of it each.
             half = room // 2
@@ -129,10 +183,12 @@ class Table:
 
     def heading(self) -> Text:
         """Return the column headings."""
-        client, server = self._endpoints
-        heading = f"{'#':>{1 + self._number}}   {'outcome':<{OUTCOME}} "
-        heading += f"{'client':<{client}} {'server':<{server}}"
-        heading += "".join(_cell(each, each.title, self.glyphs) for each in self._columns)
+        shape, (client, server) = self._shape, self._endpoints
+        heading = f"{'#':>{1 + self._number}}   "
+        heading += f"{'outcome':<{OUTCOME}} " if shape.outcome else ""
+        heading += f"{'client':<{client}} " if shape.client else ""
+        heading += f"{'server':<{server}}"
+        heading += "".join(_cell(each, each.title, self.glyphs) for each in shape.columns)
         return line((fit(heading, self.width, self.glyphs.ellipsis), "dim"))
 
     def heading_at(self, x: int) -> str | None:
@@ -142,16 +198,19 @@ class Table:
 
     def row(self, record: Record, *, selected: bool = False) -> Text:
         """Return the row of a connection."""
-        signs, role = self.glyphs, columns.style(record)
+        signs, role, shape = self.glyphs, columns.style(record), self._shape
         client, server = self._endpoints
+        outcome = f"{record.outcome:<{OUTCOME}} " if shape.outcome else ""
         row = line(
             (">" if selected else " ", "why"),
             (f"{record.stream + 1:>{self._number}} ", "dim"),
-            (f"{columns.mark(record, signs)} {record.outcome:<{OUTCOME}} ", role),
+            (f"{columns.mark(record, signs)} {outcome}", role),
         )
-        row.append(f"{columns.shorten(endpoint(record.client), client, signs.ellipsis):<{client}} ")
+        if shape.client:
+            name = columns.shorten(endpoint(record.client), client, signs.ellipsis)
+            row.append(f"{name:<{client}} ")
         row.append(f"{columns.shorten(endpoint(record.server), server, signs.ellipsis):<{server}}")
-        for each in self._columns:
+        for each in shape.columns:
             row.append(_cell(each, each.text(record), signs))
         row.truncate(self.width)
         if selected:

@@ -44,12 +44,12 @@ def summary_line(totals: OutcomeTotals, width: int) -> Text:
     return line(f" {'  '.join(parts)}")
 
 
-def page(totals: Totals, width: int, glyphs: Glyphs = UNICODE) -> Iterator[Text]:
-    """Yield the page of totals line by line."""
+def page(totals: Totals, width: int, glyphs: Glyphs = UNICODE, *, parts: int = 0) -> Iterator[Text]:
+    """Yield the page of totals line by line; `parts` are the files of one capture, if several."""
     say, captures = glyphs.say, len(totals.captures)
-    where = captures if captures > 1 else 0
+    where = {"captures": captures if captures > 1 and not parts else 0, "parts": parts}
     yield line(
-        (say("totals.title", connections=totals.connections, captures=where), "title"),
+        (say("totals.title", connections=totals.connections, **where), "title"),
         say("totals.contents", segments=totals.segments, octets=totals.octets),
     )
     yield line()

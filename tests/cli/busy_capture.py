@@ -80,10 +80,10 @@ def lost_syn_ack(rtt: float) -> list[Packet]:
     ]
 
 
-def busy(path: Path) -> Path:
-    """Write the capture; the same octets each time."""
+def busy(path: Path, connections: int = CONNECTIONS) -> Path:
+    """Write the capture, here with more or fewer connections; the same octets each time."""
     dice, packets = random.Random(9293), list[Packet]()
-    for number in range(1, CONNECTIONS + 1):
+    for number in range(1, connections + 1):
         rtt = dice.uniform(0.01, 0.06)
         server = (f"192.0.2.{1 + number % 40}", 443)
         kind: Callable[[float], list[Packet]] = opened

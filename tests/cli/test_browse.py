@@ -11,6 +11,7 @@ import pytest
 
 from handshake.cli.browse import ListBrowser
 from handshake.cli.listing import Listing
+from handshake.cli.with_export import WithExport
 from handshake.cli.with_help import WithHelp
 from handshake.survey import records
 from handshake.view.glyphs import ASCII, UNICODE
@@ -36,7 +37,7 @@ class Driven:
         source = records(MIXED)
         self.listing = Listing(list(source))
         self.browser = ListBrowser(source, self.listing, "list", signs)
-        self.view = WithHelp(self.browser)
+        self.view = WithExport(WithHelp(self.browser), signs)
         self.size = size
         self.screen()
         self.press(*keys)
@@ -269,7 +270,7 @@ def test_e_writes_what_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert driven.screen()[-1] == " export to: connections.html"
     driven.press("control-u", "<a.pdf>", "enter")
     assert "the name must end in .report.html, .html" in " ".join(driven.screen())
-    assert driven.browser.typing
+    assert driven.screen()[-1] == " export to: a.pdf"
     driven.press("control-u", "<->", "enter")
     assert "name a file" in " ".join(driven.screen())
     driven.press("control-u", "<it.json>", "enter")
@@ -302,3 +303,31 @@ def test_e_offers_a_name_that_is_not_there_and_writes_one_connection(
     assert sorted(each.name for each in tmp_path.iterdir()) == [
         *("connection-1-2.html", "connection-1.html")
     ]
+
+
+@pytest.mark.parametrize(
+    ("keys", "name", "numbers"),
+    [
+        (("b", "s"), "server-10.77.0.2-81.html", {4}),
+        ((":", "<9>", "enter", "D"), "connections-10-9.html", {9, 10}),
+    ],
+)
+def test_e_writes_what_covers_the_list(
+    keys: tuple[str, ...],
+    name: str,
+    numbers: set[int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    driven = Driven(*keys)
+    driven.wait()
+    driven.press("e")
+    assert driven.screen()[-1] == f" export to: {name}"
+    driven.press("control-u", "<it.json>", "enter")
+    driven.wait()
+    assert "wrote it.json: " in driven.screen()[-2]
+    found = json.loads((tmp_path / "it.json").read_text("utf-8"))
+    assert {each["record"]["stream"] + 1 for each in found["connections"]} == numbers
+    driven.press("?", "e")
+    assert "export to" not in driven.screen()[-1]

@@ -320,3 +320,18 @@ def test_the_lessons_are_listed_with_what_is_done() -> None:
         assert terminal.end() == 0
     line = demo("--list").stdout.splitlines()[NAMES.index("loss")]
     assert line == "loss         When a segment is lost  (step 2/12, 0 of 3 right)"
+
+
+def test_e_writes_the_lesson(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Terminal([*DEMO, "refused", "--lang", "en"]) as terminal:
+        terminal.see("q quit")
+        terminal.press("e")
+        terminal.see("export to: lesson-refused.html")
+        terminal.press("\x15a.pdf\r")
+        terminal.see("the name must end in .md, .html, .svg")
+        terminal.press("\x15it.worksheet.md\r")
+        terminal.see("wrote it.worksheet.md")
+        terminal.press("q")
+        assert terminal.end() == 0
+    assert (tmp_path / "it.worksheet.md").read_text("utf-8").startswith("#")

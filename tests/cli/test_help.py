@@ -282,6 +282,8 @@ def test_the_many_options_of_probe_stand_in_groups() -> None:
         (["replay"], "error: Missing argument"),
         (["replay", "x", "--nope"], "error: No such option"),
         (["replay", "x", "--connection", "0"], "error: Invalid value for '--connection'"),
+        (["list", "x", "--jobs", "0"], "error: Invalid value for '--jobs': it must be at least 1 "),
+        (["list", "x", "--jobs", "two"], "error: Invalid value for '--jobs': it must be a whole "),
         (["replay", "x", "--speed", "0"], "error: --speed 0: must be greater than 0"),
         (["replay", "x", "--speed", "nan"], "error: --speed nan: must be greater than 0"),
         (["probe", "host"], "error: host: no port: write host:443"),
@@ -301,6 +303,19 @@ def test_wrong_usage_is_one_line(args: list[str], error: str) -> None:
     assert done.stdout == ""
     assert done.stderr.startswith(error)
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("args", ["list captures/refused.pcap", "list captures --json", "--help"])
+def test_a_closed_standard_output_is_an_error(args: str) -> None:
+    """As `ls >&-` says so."""
+    done = subprocess.run(
+        ["sh", "-c", f"exec '{sys.executable}' -m handshake {args} >&-"],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert done.returncode == 3
+    assert done.stderr == "error: cannot write the output: bad file descriptor (EBADF)\n"
 
 
 def test_without_a_command_it_lists_the_commands() -> None:

@@ -8,6 +8,7 @@ import re
 import sys
 import tomllib
 from importlib.resources import files
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +20,8 @@ from typer.main import get_command
 from handshake import messages
 from handshake.cli import app, main
 from handshake.cli.examples import EXAMPLES
+from handshake.tcp import Endpoint, Seq
+from handshake.tcp.icmp import IcmpError
 from handshake.view import filter_help
 from tests.cli.test_help import COMMANDS
 from tests.survey.made import CAPTURES
@@ -140,7 +143,7 @@ UNTRANSLATED: Final = re.compile(r"[A-Z0-9.:]+")
 
 
 def test_every_text_of_a_help_has_its_korean(monkeypatch: pytest.MonkeyPatch) -> None:
-    exact, patterns = messages._translations("ko")
+    exact, patterns = messages._translations("ko", "help")
     asked = help_texts() | filter_texts(monkeypatch)
     missing = {
         each
@@ -149,8 +152,8 @@ def test_every_text_of_a_help_has_its_korean(monkeypatch: pytest.MonkeyPatch) ->
         and not UNTRANSLATED.fullmatch(each)
     }
     assert missing == set()
-    # typer's own words for a wrong value are asked for below.
-    assert {each for each in exact.keys() - asked if not each.startswith("Input should")} == set()
+    # What is wrong with a value is asked for below.
+    assert {each for each in exact.keys() - asked if not each.startswith("it must be")} == set()
 
 
 NAMED: Final = re.compile(
@@ -177,7 +180,7 @@ def test_the_korean_of_a_help_names_what_the_english_names() -> None:
 
 
 def test_the_korean_of_a_help_has_the_words_of_the_glossary() -> None:
-    exact, patterns = messages._translations("ko")
+    exact, patterns = messages._translations("ko", "help")
     korean = [*exact.values(), *(each for _, each in patterns)]
     instead = tomllib.loads((files("handshake.lessons") / "glossary.toml").read_text())["instead"]
     assert [text for text in korean if any(each in text for each in instead)] == []
@@ -252,3 +255,81 @@ def test_the_language_before_the_command_is_that_of_the_command(
     after = printed(capsys, "list", MIXED, "--summary", "--lang", "ko")
     assert printed(capsys, "--lang", "ko", "list", MIXED, "--summary") == after
     assert main(["--lang", "xx", "list", MIXED]) == 2
+
+
+ENDINGS = ("html", "report.html", "md", "txt", "svg")
+TAGS = re.compile(r"<(?:style|script)[^>]*>.*?</(?:style|script)>|<[^>]+>", re.DOTALL)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("words", [("list", MIXED, "--problems"), ("replay", LOST)])
+def test_an_export_in_korean(
+    words: tuple[str, ...], ending: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pages = {}
+    for language in ("en", "ko"):
+        out = tmp_path / f"{language}.{ending}"
+        assert main([*words, "--export", str(out), "--lang", language]) == 0
+        pages[language] = out.read_text("utf-8")
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith("wrote ")
+    assert "파일에 썼다: 연결 " in said[1]
+    assert not HANGUL.search(pages["en"])
+    assert HANGUL.search(pages["ko"])
+    if ending.endswith("html"):
+        assert '<html lang="ko">' in pages["ko"]
+        assert '<html lang="en">' in pages["en"]
+    # What is still the same in both is no sentence: states, flags, numbers, commands.
+    texts = [set(TAGS.sub("\n", page).splitlines()) for page in pages.values()]
+    same = [each for each in texts[0] & texts[1] if re.search(r"(?:\b[a-z]{2,}\b ){3}", each)]
+    assert [each for each in same if "tcpdump" not in each and "participant" not in each] == []
+
+
+def test_the_words_of_a_page_have_their_korean(tmp_path: Path) -> None:
+    out = tmp_path / "page.html"
+    assert main(["list", MIXED, "--export", str(out), "--lang", "ko"]) == 0
+    page = out.read_text("utf-8")
+    data = json.loads(
+        re.findall(r'<script type="application/json" id="data">(.*?)</script>', page)[0]
+    )
+    assert {each for each, own in data["words"].items() if not HANGUL.search(own)} == {"{0} of {1}"}
+    body = TAGS.sub("\n", page[page.index("<body>") :])
+    left = [each.strip() for each in body.splitlines() if re.search(r"[a-z]{4,}", each)]
+    assert [each for each in left if not HANGUL.search(each) and "handshake 0" not in each] == [
+        "Enter"
+    ]
+    assert not re.findall(r'aria-label="[A-Za-z ]+"', page.partition("<script")[0])
+
+
+@pytest.mark.parametrize("ending", ["json", "pcapng"])
+def test_exports_for_programs_are_english(ending: str, tmp_path: Path) -> None:
+    found = []
+    for language in ("en", "ko"):
+        out = tmp_path / f"{language}.{ending}"
+        assert main(["list", LOST, "--export", str(out), "--lang", language]) == 0
+        found.append(out.read_bytes())
+    assert found[0] == found[1]
+
+
+def test_every_icmp_error_is_explained_in_korean() -> None:
+    names = {
+        icmp_error(version, kind, code).meaning
+        for version, kinds in ((4, (3, 11, 12)), (6, (1, 2, 3, 4)))
+        for kind in kinds
+        for code in range(16)
+    }
+    named = {each for each in names if not each.startswith("type ")}
+    assert len(named) > 20
+    for each in named:
+        said = messages.translated(each, "ko", "export")
+        assert said.startswith(f"{each}(")
+        assert HANGUL.search(said)
+
+
+def icmp_error(version: int, kind: int, code: int) -> IcmpError:
+    """Return an error of this type and code."""
+    sender, ends = (
+        ip_address("203.0.113.9"),
+        (Endpoint.of("10.0.0.1", 1), Endpoint.of("10.0.0.2", 2)),
+    )
+    return IcmpError(version, kind, code, sender, *ends, Seq(1))

@@ -90,6 +90,12 @@ def test_every_form_of_every_capture_has_the_same_rows(path: str) -> None:
     assert totals["connections"] == len(whole)
 
 
+def test_totals_of_the_parts_of_one_capture() -> None:
+    parts = [str(CAPTURES / each) for each in ("refused.pcap", "mixed.pcap")]
+    out = run("list", *parts, "--merge", "--summary").stdout
+    assert out.startswith("26 connections in one capture of 2 files, 178 segments, ")
+
+
 def test_totals_of_all_captures() -> None:
     out = run("list", *ALL, "--summary", COLUMNS="80").stdout
     assert out.startswith("47 connections in 19 captures, 351 segments, ")

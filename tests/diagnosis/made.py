@@ -146,7 +146,7 @@ def saved(packets: Sequence[Packet | Error], path: Path, snap: int = 65535) -> P
     """Write a capture."""
     written = [pcap_header(magic=0xA1B23C4D, link_type=RAW)]
     for number, each in enumerate(packets, 1):
-        octets, at = each.octets(number), BEGIN + round(each.at * 10**9)
+        octets, at = each.octets(number & 0xFFFF), BEGIN + round(each.at * 10**9)
         seconds, fraction = divmod(at, 10**9)
         written.append(
             pcap_record(octets[:snap], seconds=seconds, fraction=fraction, length=len(octets))

@@ -809,6 +809,7 @@ PROBLEMS: Final = tuple(
 _SCREEN_VALUES: Final[dict[str, object]] = {
     "by": CLIENT,
     "captures": 0,
+    "parts": 0,
     "certainty": "likely",
     "code": "syn-lost",
     "connections": 1200,
@@ -860,6 +861,7 @@ _MORE_OF_SCREENS: Final[tuple[tuple[str, dict[str, object]], ...]] = (
     ("list.progress", {"many": False}),
     ("list.shown", {"every": 5000}),
     ("totals.title", {"captures": 3}),
+    ("totals.title", {"parts": 3}),
 )
 
 SCREENS: Final = tuple(

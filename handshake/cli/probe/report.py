@@ -266,7 +266,7 @@ class Output:
 
     def results(self) -> AbstractContextManager[Callable[[Result], None]]:
         """Return what takes the results for the file, if there is one, until its block is over."""
-        return results_to(self.export)
+        return results_to(self.export, self.language)
 
     @contextmanager
     def evidence(self) -> Iterator[Evidence]:

@@ -1,6 +1,8 @@
 // The list, the ladder and the chosen segment. All text is set as text, never as markup.
 const data = JSON.parse(document.getElementById("data").textContent);
 const connections = data.connections;
+const say = (english, ...values) =>
+  (data.words[english] ?? english).replace(/\{(\d)\}/g, (_, place) => String(values[place]));
 const at = (id) => document.getElementById(id);
 const list = at("list");
 let here = -1; // the connection that is shown
@@ -33,7 +35,7 @@ function rowOf(connection, index) {
     if (!place && connection.steps.length) {
       const open = make("button", text);
       open.type = "button";
-      open.setAttribute("aria-label", `open ${connection.name}, ${connection.verdict}`);
+      open.setAttribute("aria-label", say("open {0}, {1}", connection.name, connection.verdict));
       open.onclick = () => show(index);
       cell.append(open);
     } else cell.textContent = text;
@@ -73,7 +75,7 @@ function search() {
     at(`row${index}`).hidden = !matches;
     found += matches;
   });
-  at("count").textContent = `${found} of ${connections.length}`;
+  at("count").textContent = say("{0} of {1}", found, connections.length);
 }
 
 const buttons = () => [...list.querySelectorAll("tbody tr:not([hidden]) button")];
@@ -119,12 +121,12 @@ function drawAbout() {
   const parts = found.answer.map((each) => make("p", each));
   const more = [];
   if (found.diagnosis) {
-    more.push(`diagnosis: ${found.diagnosis.code}`);
-    found.diagnosis.ruledOut.forEach((each) => more.push(`ruled out: ${each}`));
-    if (found.diagnosis.evidence.length) more.push(`evidence: packets ${found.diagnosis.evidence.join(", ")}`);
+    more.push(`${say("diagnosis:")} ${found.diagnosis.code}`);
+    found.diagnosis.ruledOut.forEach((each) => more.push(`${say("ruled out:")} ${each}`));
+    if (found.diagnosis.evidence.length) more.push(`${say("evidence: packets")} ${found.diagnosis.evidence.join(", ")}`);
   }
   found.checks.forEach(([command, purpose]) => {
-    const item = make("li", "next: ");
+    const item = make("li", `${say("next:")} `);
     if (command) item.append(make("code", command), " ");
     item.append(purpose);
     more.push(item);
@@ -172,7 +174,7 @@ function problem(by) {
   for (let index = step + by; index >= 0 && index < steps.length; index += by) {
     if (steps[index].marks.includes("problem")) { go(index); return; }
   }
-  at("live").textContent = "no other segment with a problem in this direction";
+  at("live").textContent = say("no other segment with a problem in this direction");
 }
 
 // The chosen segment.
@@ -190,13 +192,14 @@ function drawStep() {
   if (row.offsetTop < box.scrollTop) box.scrollTop = row.offsetTop;
   const below = row.offsetTop + row.offsetHeight - box.clientHeight;
   if (below > box.scrollTop) box.scrollTop = below;
-  at("step-title").textContent = `${found.headline} from the ${found.by}`;
-  at("place").textContent = [found.place, ...found.marks].join(", ");
+  at("step-title").textContent = found.by === "client"
+    ? say("{0} from the client", found.headline) : say("{0} from the server", found.headline);
+  at("place").textContent = [found.place, ...found.marks.map((each) => say(each))].join(", ");
   at("why").textContent = found.why;
-  at("position").textContent = `segment ${step + 1} of ${steps.length}`;
+  at("position").textContent = say("segment {0} of {1}", step + 1, steps.length);
   at("back").disabled = step === 0;
   at("on").disabled = step === steps.length - 1;
-  at("live").textContent = `${step + 1} of ${steps.length}: ${found.said}. ${found.why}`;
+  at("live").textContent = `${say("{0} of {1}", step + 1, steps.length)}: ${found.said}. ${found.why}`;
   drawSockets(found);
   drawHeader(found);
 }
@@ -217,7 +220,7 @@ function drawSockets(found) {
   const names = [...new Set(found.variables.flat().map(([name]) => name))];
   const body = make("tbody");
   const states = make("tr");
-  const title = make("th", "state");
+  const title = make("th", say("state"));
   title.scope = "row";
   states.append(title);
   found.states.forEach((text, end) => {
@@ -236,7 +239,7 @@ function drawSockets(found) {
     });
     body.append(row);
   });
-  fill("sockets", ...tableHead("What each socket knows", "variable", "client", "server"), body);
+  fill("sockets", ...tableHead(say("What each socket knows"), say("variable"), say("client"), say("server")), body);
 }
 
 function change(before, after) {
@@ -261,7 +264,7 @@ function drawHeader(found) {
     row.classList.toggle("here", index === field);
     body.append(row);
   });
-  fill("header", ...tableHead("Header", "field", "value"), body);
+  fill("header", ...tableHead(say("Header"), say("field"), say("value")), body);
   const chosen = field === null ? null : data.fields[field];
   at("field").textContent = chosen ? `${chosen[0]}: ${chosen[2]} (${chosen[1]})` : "";
   drawOctets(found);
@@ -295,7 +298,7 @@ function drawOctets(found) {
     }
     parts.push("\n");
   }
-  if (found.more) parts.push(`${found.more} more octets\n`);
+  if (found.more) parts.push(`${say("{0} more octets", found.more)}\n`);
   fill("octets", ...parts);
 }
 

@@ -122,7 +122,7 @@ class PathFindings:
         self._sums.skip(run)
         if run.copies is not None and run.copies.first is not None:
             place, copy = run.copies.first
-            self._copies += sum(run.copies.counts.values())
+            self._copies += run.copies.client.count + run.copies.server.count
             self._copy = self._copy or (run.packed.observed(place), copy)
 
     def _copied(self, step: Step, copy: Copy) -> None:

@@ -7,6 +7,8 @@ seconds without an answer, or minutes of inactivity, the same ports are another 
 
 from __future__ import annotations
 
+from copy import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from handshake.events import Role
@@ -26,13 +28,16 @@ __all__ = ["Conn", "Zeek", "ZeekRecord", "conn_state", "record"]
 class Zeek:
     """Tracks a socket pair as Zeek does: each of `conns` becomes a row of conn.log."""
 
-    __slots__ = ("_ports", "conns")
+    __slots__ = ("_ports", "_start", "conns")
 
     conns: list[Conn]
+    _start: RunStart | None
+    """What may be in a run that is taken into account at once, though it has copies."""
 
     def __init__(self, ports: tuple[int, int] | None = None) -> None:
         self._ports = ports
         self.conns = []
+        self._start = None
 
     @property
     def main(self) -> Conn | None:
@@ -97,13 +102,18 @@ class Zeek:
     def settled(self, start: RunStart) -> bool:
         """Whether Zeek's connection is open, and only what may be in a run changes nothing else."""
         conn = self.conns[-1] if self.conns else None
-        # Of copies it knows nothing: then it takes each packet.
-        return conn is not None and (start.doubled or conn.settled(start))
+        if conn is None or not start.doubled:
+            return conn is not None and conn.settled(start)
+        # Of copies it knows nothing: if need be, it takes each packet.
+        known = replace(start, client=copy(start.client), server=copy(start.server))
+        self._start = known if conn.settled(known) else None
+        return True
 
     def skip(self, run: Run) -> None:
         """Take a run into account."""
-        if run.copies is None:
-            self.conns[-1].skip(run)
+        conn, start, self._start = self.conns[-1], self._start, None
+        if run.copies is None or (start is not None and conn.may_skip(run, run.copies, start)):
+            conn.skip(run)
             return
         for each in run.copies.packets:
             # fmt: off

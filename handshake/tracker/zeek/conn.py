@@ -24,7 +24,7 @@ from handshake.tracker.zeek.timeouts import SILENCE, sent_by_server, timeout
 from handshake.units import ACK_BIT, FIN_BIT, NS_PER_SECOND, RST_BIT, SYN_BIT
 
 if TYPE_CHECKING:
-    from handshake.events.run import Run, RunStart
+    from handshake.events.run import Copies, Run, RunStart
 
 ATTEMPT: Final = 5 * NS_PER_SECOND
 """How long Zeek waits for an answer to a SYN (`tcp_attempt_delay`)."""
@@ -205,10 +205,31 @@ class Conn:
             sent.clean, sent.gaps_before = mine.clean and peer.clean, mine.gaps
         return True
 
+    def may_skip(self, run: Run, copies: Copies, start: RunStart) -> bool:
+        """Whether a run has nothing beyond what `start` allows, and no copy of it gets a letter."""
+        for mine, sent, answer, allowed, again in (
+            (self._ends[0], run.client, run.server, start.client, copies.client),
+            (self._ends[1], run.server, run.client, start.server, copies.server),
+        ):
+            if (sent.carrying or answer.gained) and not (allowed.whole and sent.whole):
+                return False
+            if sent.carrying and not (allowed.data and allowed.acknowledged):
+                return False
+            if sent.segments > sent.carrying and not allowed.acks:
+                return False
+            if not (again.alike and History.is_silent(mine.repeated, again.carrying)):
+                return False
+        return True
+
     def skip(self, run: Run) -> None:
         """Take a run into account."""
-        self.last = run.at
         one, two = self._ends
+        copies = run.copies
+        self.last = run.at if copies is None else copies.packets[-1].at
+        for side, again in () if copies is None else ((one, copies.client), (two, copies.server)):
+            side.packets += again.count
+            side.octets += again.octets
+            side.repeated += again.carrying
         # An ACK of data that the snap length cut shows a hole.
         self.missed += one.skip(run.client, run.server) + two.skip(run.server, run.client)
         for role in run.letters:

@@ -48,6 +48,11 @@ class History:
         if count in _AGAIN_AT:
             self.write(side, letter)
 
+    @staticmethod
+    def is_silent(count: int, more: int) -> bool:
+        """Whether so many `more` of what comes often add no letter."""
+        return not any(count < each <= count + more for each in _AGAIN_AT)
+
     def control(self, side: Side, flags: int, place: int, length: int) -> None:
         """Add the letter of a SYN, FIN or RST: another one only where its number is another."""
         control = flags & _CONTROL

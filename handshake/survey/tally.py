@@ -1,0 +1,53 @@
+"""Groups the rows of columns by a key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from handshake.survey.flow import text_of
+
+if TYPE_CHECKING:
+    from handshake.capture.columns import Column
+
+
+class RowGroups(NamedTuple):
+    """Rows by the value of a column; groups are in the order of their first rows."""
+
+    firsts: Column
+    """The first row of each group."""
+
+    counts: Column
+    starts: Column
+    """Where the rows of each group begin in `order`."""
+
+    order: Column
+
+    def rows(self, at: int) -> Column:
+        """Return the rows of a group, in order."""
+        start = self.starts[at]
+        found: Column = self.order[start : start + self.counts[at]]
+        return found
+
+    def different(self, at: int, values: Column, most: int) -> Column:
+        """Return the rows of a group in which another value comes first, so many at most."""
+        rows = self.rows(at)
+        found: Column = rows if len(rows) == 1 else rows[tally(values[rows]).firsts[:most]]
+        return found
+
+
+def tally(keys: Column) -> RowGroups:
+    """Return the rows of each key."""
+    order = np.argsort(keys, kind="stable")
+    known = keys[order]
+    begins = np.flatnonzero(np.concatenate(([True], known[1:] != known[:-1])))
+    counts = np.diff(np.append(begins, len(keys)))
+    firsts = order[begins]
+    turn = np.argsort(firsts)
+    return RowGroups(firsts[turn], counts[turn], begins[turn], order)
+
+
+def text(address: int) -> str:
+    """Return the text of an IPv4 address."""
+    return text_of(int(address).to_bytes(4, "big"))
