@@ -23,7 +23,7 @@ from handshake.tcp.copy import changed
 from handshake.units import ACK_BIT, FIN_BIT, NS_PER_SECOND, RST_BIT, SYN_BIT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from handshake.capture.open import Capture
     from handshake.packet.frame import Frame
@@ -184,6 +184,9 @@ class LiveWatch:
         self.now = 0
         """The latest time stamp."""
 
+        self.each_segment: Callable[[bytes, int, Frame], None] | None = None
+        """Is given key, control bits and frame of each segment."""
+
         self._name = name
         self._keep = keep
         self._handshakes = handshakes
@@ -229,9 +232,16 @@ class LiveWatch:
         for frame in frames:
             self.packets += 1
             key, bits = add(frame)
+            if self.each_segment is not None and key:
+                self.each_segment(key, bits, frame)
             if bits & marked or key in self._opening:
                 note(frame.time, key, bits)
             self.now = max(self.now, frame.time)
+
+    def so_far(self, keys: Iterable[bytes]) -> Iterator[Record]:
+        """Yield the records of these connections, as far as they were seen."""
+        for _, record in self.flows.so_far(self.flows.flows(keys)):
+            yield self._placed(record)
 
     def _note(self, at: int, key: bytes, bits: int) -> None:
         """Take note of how handshakes go on."""
@@ -277,7 +287,7 @@ class LiveWatch:
         while self._closing and self._closing[0][0] <= self.now - _SETTLED:
             closing.append(self._closing.popleft()[1])
         for flow, record in self.flows.so_far(self.flows.flows(closing)):
-            if record.closed in _OVER or record.outcome == "refused":
+            if has_ended(record):
                 over += self.flows.ready()
                 over.append(record)
                 self._leave(flow, record)
@@ -298,8 +308,8 @@ class LiveWatch:
             if known.is_still_over:
                 self.flows.drop(known.flow)
 
-    def end(self) -> News:
-        """Take what has come by now; return the records of what is still open, too."""
+    def rest(self) -> None:
+        """Take what has come by now."""
         for _ in range(_LAST_ROUNDS):
             frames = self.source.read(_LAST_WAIT)
             if self._keep is not None and frames:
@@ -307,6 +317,10 @@ class LiveWatch:
             self.take(frames)
             if not frames:
                 break
+
+    def end(self) -> News:
+        """Take what has come by now; return the records of what is still open, too."""
+        self.rest()
         news = self._news()
         flows = self.flows.all()
         rest = [record for _, record in self.flows.so_far(flows)]
@@ -341,6 +355,11 @@ class LiveWatch:
         """Return a record with its place in the capture."""
         at = nanoseconds(record.start) - (self.flows.begin or 0)
         return changed(record, capture=self._name, time=at / NS_PER_SECOND)
+
+
+def has_ended(record: Record) -> bool:
+    """Whether a connection was closed, reset or refused: only its last segments may follow."""
+    return record.closed in _OVER or record.outcome == "refused"
 
 
 def _segments(record: Record) -> int:

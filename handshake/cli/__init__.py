@@ -51,10 +51,10 @@ _HOMES: Final = {
     "probe": Home("handshake.cli.probe.command", "probe", epilog="EXIT_CODES"),
     "replay": Home("handshake.cli.replay", "replay"),
     "list": Home("handshake.cli.list", "list_connections"),
-    "watch": Home("handshake.cli.watch", "watch", epilog="EXIT_CODES"),
+    "watch": Home("handshake.cli.watch", "watch", epilog="EXIT_CODES", examples=2),
     "craft": Home("handshake.cli.craft.command", "craft"),
     "decode": Home("handshake.cli.decode", "decode"),
-    "serve": Home("handshake.cli.serve.command", "serve", epilog="EXIT_CODES"),
+    "serve": Home("handshake.cli.serve.command", "serve", epilog="EXIT_CODES", examples=2),
     "demo": Home("handshake.cli.demo", "demo", epilog="WHAT_IFS"),
     "help": Home("handshake.cli.help", "show_help"),
 }

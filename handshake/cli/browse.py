@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from handshake.cli.comparison_browser import ComparisonBrowser
 from handshake.cli.group_browser import GroupBrowser
 from handshake.cli.line_editor import LineEditor
-from handshake.cli.listing import title
 from handshake.cli.player import Player
 from handshake.cli.step_reader import StepReader
 from handshake.cli.with_export import Exported, exported_records
@@ -17,19 +16,23 @@ from handshake.messages import text
 from handshake.query.complete import complete
 from handshake.view.browser import Browser, Preview
 from handshake.view.help_page import HelpPage
+from handshake.view.live_table import LiveTable
 from handshake.view.prompt import Prompt
 from handshake.view.table import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import RenderableType
 
     from handshake.cli.listing import Listing
-    from handshake.cli.spool import Spool
+    from handshake.cli.spool import Snapshot
     from handshake.cli.step_reader import Readable
     from handshake.cli.with_help import Helpful
     from handshake.record import Record
     from handshake.survey.step_log import StepLog
     from handshake.view.glyphs import Glyphs
+    from handshake.view.live_table import Live
 
 _READ_DELAY: Final = 0.1
 """Seconds without a key before the selected connection is read, so that scrolling is quick."""
@@ -47,6 +50,24 @@ _LARGEST_FIRST: Final = ("rtt", "retry", "packets", "resent", "octets")
 """Headings whose largest values matter most."""
 
 
+class Growing(Protocol):
+    """What gets more connections while it is listed."""
+
+    word: str
+    """What it does, by the name of its label: `reading`."""
+
+    live: Live | None
+    """What the records that were taken last do not tell; None if they are not watched."""
+
+    def take(self) -> Snapshot | None:
+        """Return what has become known since the last call; None if that is nothing."""
+        ...
+
+    def title(self, records: Sequence[Record], signs: Glyphs) -> str:
+        """Return what is listed."""
+        ...
+
+
 class ListBrowser:
     """The state of the list on a terminal, and what the keys do."""
 
@@ -56,11 +77,14 @@ class ListBrowser:
         listing: Listing,
         heading: str,
         signs: Glyphs,
-        growing: Spool | None = None,
+        growing: Growing | None = None,
     ) -> None:
         self._reader = StepReader(source, signs.language)
         self.listing = listing
         self._title = heading
+        self._live = None if growing is None else growing.live
+        """What is known besides of connections that are watched."""
+
         self._growing = growing
         """What more connections may come from; None once all are known."""
 
@@ -126,7 +150,7 @@ class ListBrowser:
             self._reader.read_preview(current)
         return False
 
-    def _grow(self, growing: Spool) -> bool:
+    def _grow(self, growing: Growing) -> bool:
         """Take what has been read meanwhile; return whether there is more."""
         try:
             taken = growing.take()
@@ -136,7 +160,8 @@ class ListBrowser:
         if taken is None:
             return False
         self.listing.grow(taken.records)
-        self._title, self._table = title(taken.records, ["-"], self._glyphs), None
+        self._title, self._table = growing.title(taken.records, self._glyphs), None
+        self._live = growing.live
         if taken.ended:
             self._growing = None
         return True
@@ -255,7 +280,10 @@ class ListBrowser:
             return True
         name = record.capture or ""
         log.record = log.record or record
-        self._over = Player(name, [], None, self._glyphs, leaving="back", growing=log)
+        follow = self._live is not None and record.stream in self._live.open
+        self._over = Player(
+            name, [], None, self._glyphs, leaving="back", growing=log, follow=follow
+        )
         return True
 
     def _compare(self) -> None:
@@ -345,11 +373,21 @@ class ListBrowser:
         current = self.listing.current
         return None if current is None else self._reader.preview(current)
 
+    @property
+    def _last_preview(self) -> Preview | None:
+        """What was read of it before more of its segments came."""
+        current = self.listing.current
+        return None if current is None else self._reader.last_preview(current)
+
     def _screen(self) -> Browser:
         listing, width = self.listing, self._size[0]
         # The column widths depend on every row: compute them once.
         if self._table is None or self._table.width != width:
-            self._table = Table(listing.all, width, self._glyphs)
+            self._table = (
+                Table(listing.all, width, self._glyphs)
+                if self._live is None
+                else LiveTable(listing.all, width, self._glyphs, self._live)
+            )
         editor = self._editor
         return Browser(
             table=self._table,
@@ -359,7 +397,7 @@ class ListBrowser:
             title=self._title,
             state=self._state(),
             keys=self._keys(),
-            preview=self._preview or Preview(),
+            preview=self._preview or self._last_preview or Preview(),
             captures=listing.captures,
             problem=self._problem,
             strip=listing.strip,
@@ -392,7 +430,7 @@ class ListBrowser:
         if self._marked is not None:
             parts.append(say("list.marked", number=self._marked.stream + 1))
         if self._growing is not None:
-            parts.append(say("keys.reading", ellipsis=self._glyphs.ellipsis))
+            parts.append(say(f"keys.{self._growing.word}", ellipsis=self._glyphs.ellipsis))
         return "   ".join(parts)
 
     def _keys(self) -> list[str]:
@@ -415,4 +453,5 @@ class ListBrowser:
         """Return the help on what is shown."""
         if self._over is not None:
             return self._over.help_page()
-        return HelpPage("list", "list-marks", self._glyphs)
+        marks = "list-marks" if self._live is None else "watch-marks"
+        return HelpPage("list", marks, self._glyphs)

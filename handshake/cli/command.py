@@ -44,6 +44,9 @@ class Home(NamedTuple):
     epilog: str = ""
     """The name of a text in the module."""
 
+    examples: int | None = None
+    """A short help: so many examples, one paragraph, no epilog. `--help-all` has the rest."""
+
 
 def group(homes: dict[str, Home]) -> type[TyperGroup]:
     """Return the class of a group of commands, each loaded when it is asked for."""
@@ -54,7 +57,8 @@ def group(homes: dict[str, Home]) -> type[TyperGroup]:
         module = import_module(home.module)
         alone = typer.Typer(rich_markup_mode=None, add_completion=False)
         epilog = getattr(module, home.epilog) if home.epilog else None
-        alone.command(name, cls=Command, epilog=epilog)(getattr(module, home.function))
+        kind = Command if home.examples is None else _short(home.examples)
+        alone.command(name, cls=kind, epilog=epilog)(getattr(module, home.function))
         return get_command(alone)
 
     class Group(_Translated, TyperGroup):
@@ -109,12 +113,9 @@ class Command(_Translated, TyperCommand):
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the arguments, then the options, group by group."""
-        shown = ((each, help_record(each, ctx, every=_ALL in ctx.meta)) for each in self.params)
-        arguments = [
-            (argument(each), record[1])
-            for each, record in shown
-            if each.param_type_name == "argument" and record is not None
-        ]
+        described = self._described(ctx)
+        shown = ((each, help_record(each, ctx, every=_ALL in ctx.meta)) for each in described)
+        arguments = [(argument(each), record[1]) for each, record in shown if record is not None]
         groups: dict[str, list[tuple[str, str]]] = {"Arguments": arguments}
         grouped = any(getattr(each, "rich_help_panel", None) for each in self.params)
         for param in self.get_params(ctx):
@@ -137,7 +138,11 @@ class Command(_Translated, TyperCommand):
                     aligned = [(name.ljust(width), text) for name, text in rows]
                     formatter.write_dl(aligned, col_max=_WIDEST)
 
-    def format_epilog(self, _: Any, formatter: Any) -> None:
+    def _described(self, ctx: Any) -> list[Any]:
+        """Return the arguments that the help explains."""
+        return _arguments(self, ctx)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - typer names it
         """Write examples, and the epilog unchanged: it is a table, not a paragraph."""
         _write_examples(self.name or "", formatter)
         if self.epilog:
@@ -147,6 +152,36 @@ class Command(_Translated, TyperCommand):
     def get_short_help_str(self, limit: int = 45) -> str:  # noqa: ARG002 - the whole sentence
         """Return what the command does, in a sentence."""
         return " ".join((self.help or "").split("\n\n")[0].split())
+
+
+@cache
+def _short(examples: int) -> type[Command]:
+    """Return the class of a command whose help fits on a screen of 80x24."""
+
+    class Short(Command):
+        """A command whose `--help` shows what most users need."""
+
+        def format_help_text(self, ctx: Any, formatter: Any) -> None:
+            """Write what it does: the first paragraph."""
+            whole = self.help
+            if _ALL not in ctx.meta:
+                self.help = (whole or "").split("\n\n")[0]
+            try:
+                super().format_help_text(ctx, formatter)
+            finally:
+                self.help = whole
+
+        def _described(self, ctx: Any) -> list[Any]:
+            return super()._described(ctx) if _ALL in ctx.meta else []
+
+        def format_epilog(self, ctx: Any, formatter: Any) -> None:
+            """Write the first examples."""
+            if _ALL in ctx.meta:
+                super().format_epilog(ctx, formatter)
+            else:
+                _write_examples(self.name or "", formatter, examples)
+
+    return Short
 
 
 def help_record(param: Any, ctx: Any, *, every: bool) -> tuple[str, str] | None:
@@ -183,11 +218,11 @@ def _help_all() -> Any:
     return found
 
 
-def _write_examples(name: str, formatter: Any) -> None:
-    """Write the examples of a command, if it has any."""
+def _write_examples(name: str, formatter: Any, most: int | None = None) -> None:
+    """Write the first examples of a command, or all, if it has any."""
     from handshake.cli.examples import EXAMPLES  # read with the help alone
 
-    rows = EXAMPLES.get(name, ())
+    rows = EXAMPLES.get(name, ())[:most]
     if rows:
         formatter.write_paragraph()
         formatter.write_heading("Examples")

@@ -69,9 +69,8 @@ EXAMPLES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("handshake list captures/mixed.pcap --csv", "For a spreadsheet; also --json, --zeek."),
     ),
     "watch": (
-        ("sudo handshake watch", "A line for each handshake as it completes or fails."),
-        ("sudo handshake watch -w - | handshake list -", "A live table; Enter opens one."),
-        ("sudo handshake watch -i eth0 'port 443' --problems", "What does not go well with TLS?"),
+        ("sudo handshake watch -i eth0 'port 443'", "FILTER is tcpdump's language."),
+        ("sudo handshake watch --problems", "What does not go well here?"),
         ("sudo handshake watch --json > today.json", "A record a connection, for a program."),
         ("handshake watch -r -", "What arrives: ssh host tcpdump -U -w - tcp | ..."),
     ),
@@ -85,11 +84,11 @@ EXAMPLES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     ),
     "serve": (
         ("sudo handshake serve 8080", "Echo; every header and both ends, as they pass."),
+        ("handshake serve --list", "The ways in which it can go wrong on purpose."),
         (
             r"sudo handshake serve 8080 --data 'HTTP/1.0 200 OK\r\n\r\nhello\n'",
             "A web server by hand: curl http://localhost:8080/",
         ),
-        ("handshake serve --list", "The ways in which it can go wrong on purpose."),
         ("sudo handshake serve 8080 --misbehave zero-window", "How does a client take that?"),
         ("sudo handshake serve 8080 --backlog 1 --misbehave no-accept", "Fill the accept queue."),
     ),

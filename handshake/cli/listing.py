@@ -23,18 +23,19 @@ if TYPE_CHECKING:
 ORDERS: Final = ("#", "outcome", "-rtt", "client", "server", "-retry", "-packets")
 """The orders that a key goes through."""
 
-_FIRST: Final = ORDERS[0]
-
 
 class Listing:
     """The records of a list: a filter, an order and a selection over them."""
 
+    first = ORDERS[0]
+    """The order in which they come."""
+
     def __init__(
         self, records: Sequence[Record], *, wanted: str = "", by: str = "", problems: bool = False
     ) -> None:
-        self.all = _in_order(records)
+        self.all = self._in_order(records)
         self.filter = wanted
-        self.order = by or _FIRST
+        self.order = by or self.first
         self.problems_only = problems
         self.selected = 0
         """The index of the chosen row."""
@@ -68,7 +69,7 @@ class Listing:
     @cached_property
     def _sorted(self) -> dict[str, list[Record]]:
         """All records in each order that was asked for."""
-        return {_FIRST: self.all}
+        return {self.first: self.all}
 
     @property
     def totals(self) -> QuickTotals:
@@ -93,7 +94,7 @@ class Listing:
     def grow(self, records: Sequence[Record]) -> None:
         """Take a later reading of the same captures; the chosen connection stays chosen."""
         chosen = self.current
-        self.all, self._counted = _in_order(records), None
+        self.all, self._counted = self._in_order(records), None
         for name in ("failed", "captures", "_starts", "_sorted"):
             self.__dict__.pop(name, None)
         self._apply()
@@ -115,15 +116,17 @@ class Listing:
 
     def sort(self, by: str) -> None:
         """Sort, and go to the top. Raises UsageError."""
-        order(by)
+        if by not in self._sorted:
+            order(by)
         self.order = by
         self._apply()
         self.selected = 0
 
     def sort_next(self) -> None:
         """Take the next order."""
-        at = ORDERS.index(self.order) if self.order in ORDERS else -1
-        self.sort(ORDERS[(at + 1) % len(ORDERS)])
+        orders = (self.first, *ORDERS[1:])
+        at = orders.index(self.order) if self.order in orders else -1
+        self.sort(orders[(at + 1) % len(orders)])
 
     def sort_ahead(self, go_on: Callable[[], None]) -> None:
         """Sort by each of the usual orders, so that the keys need not; another thread may do it."""
@@ -142,8 +145,8 @@ class Listing:
         if self.filter or self.problems_only:
             self.filter, self.problems_only = "", False
             self._keep()
-        elif self.order != _FIRST:
-            self.sort(_FIRST)
+        elif self.order != self.first:
+            self.sort(self.first)
         elif self.selected:
             self.selected = 0
         else:
@@ -190,6 +193,13 @@ class Listing:
         at = nanoseconds(chosen.start)
         return min(others, key=lambda each: abs(nanoseconds(each.start) - at), default=None)
 
+    @staticmethod
+    def _in_order(records: Sequence[Record]) -> list[Record]:
+        """Return records by their captures and numbers: some come before others."""
+        names = dict.fromkeys(each.capture for each in records)
+        captures = {name: at for at, name in enumerate(names)}
+        return sorted(records, key=lambda each: (captures[each.capture], each.stream))
+
     def _keep(self) -> None:
         chosen = self.current
         self._apply()
@@ -212,6 +222,27 @@ class Listing:
                 self.__dict__.pop(name, None)
         self.rows = found
         self.selected = min(self.selected, max(0, len(self.rows) - 1))
+
+
+class LiveListing(Listing):
+    """A list that grows at its top, in the order of the records: what is at the top stays there."""
+
+    first = "live"
+
+    @cached_property
+    def _sorted(self) -> dict[str, list[Record]]:
+        return {self.first: self.all, f"-{self.first}": self.all[::-1]}
+
+    def grow(self, records: Sequence[Record]) -> None:
+        """Take a later reading; the chosen connection stays chosen, except at the top."""
+        at_top = not self.selected
+        super().grow(records)
+        if at_top:
+            self.selected = 0
+
+    @staticmethod
+    def _in_order(records: Sequence[Record]) -> list[Record]:
+        return list(records)
 
 
 def title(records: Sequence[Record], captures: Sequence[str], glyphs: Glyphs) -> str:
@@ -237,9 +268,3 @@ def title(records: Sequence[Record], captures: Sequence[str], glyphs: Glyphs) ->
 def _turned(by: str) -> str:
     """Return an order backwards."""
     return ",".join(each[1:] if each[:1] == "-" else f"-{each}" for each in by.split(","))
-
-
-def _in_order(records: Sequence[Record]) -> list[Record]:
-    """Return records in the order of their captures and numbers: some come before others."""
-    captures = {name: at for at, name in enumerate(dict.fromkeys(each.capture for each in records))}
-    return sorted(records, key=lambda each: (captures[each.capture], each.stream))

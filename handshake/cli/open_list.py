@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from handshake.cli.listing import Listing
+    from handshake.cli.live_list import LiveList
     from handshake.record import Record
     from handshake.survey import Records
     from handshake.view.glyphs import Glyphs
@@ -94,14 +95,26 @@ def open_growing(
 ) -> Records | None:
     """List the connections of standard input while it arrives; return what was read last."""
     from handshake.cli.browse import ListBrowser
-    from handshake.cli.listing import title
     from handshake.cli.spool import Spool
     from handshake.cli.tui import run
     from handshake.cli.with_export import WithExport
     from handshake.cli.with_help import WithHelp
 
     with terminal_for_keys() as terminal, Spool(read) as spool:
-        heading = title([], ["-"], signs)
-        browser = ListBrowser(spool, listed([]), heading, signs, growing=spool)
+        browser = ListBrowser(spool, listed([]), spool.title([], signs), signs, growing=spool)
         run(WithExport(WithHelp(browser), signs), console, keys_from=terminal, mouse=True)
         return spool.source
+
+
+def open_live(
+    live: LiveList, listing: Listing, console: Console, signs: Glyphs, *, piped: bool
+) -> None:
+    """List connections while they are watched; `piped`: standard input has packets, and no keys."""
+    from handshake.cli.browse import ListBrowser
+    from handshake.cli.tui import run
+    from handshake.cli.with_export import WithExport
+    from handshake.cli.with_help import WithHelp
+
+    with terminal_for_keys() if piped else nullcontext() as terminal, live:
+        browser = ListBrowser(live, listing, live.title([], signs), signs, growing=live)
+        run(WithExport(WithHelp(browser), signs), console, keys_from=terminal, mouse=True)

@@ -55,6 +55,16 @@ Lang: TypeAlias = Annotated[
     ),
 ]
 
+HiddenPlain: TypeAlias = Annotated[
+    bool,
+    typer.Option("--plain", hidden=True, help="Print plain text as in a pipe: no colour, no keys."),
+]
+HiddenAscii: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--ascii", hidden=True, help="Draw with ASCII only, for terminals without Unicode."
+    ),
+]
 HiddenLang: TypeAlias = Annotated[
     str | None,
     typer.Option(
@@ -65,7 +75,7 @@ HiddenLang: TypeAlias = Annotated[
         show_default="that of the locale",
     ),
 ]
-"""The same for a command whose short help fits on one screen."""
+"""The same for commands whose short help fits on one screen."""
 
 
 def language(given: str | None) -> str:

@@ -42,8 +42,13 @@ class Player:
         signs: Glyphs,
         leaving: str = "quit",
         growing: StepLog | None = None,
+        *,
+        follow: bool = False,
     ) -> None:
-        """Show these connections, or one that is still being read: `growing`, with its steps."""
+        """Show these connections, or one that is still being read: `growing`, with its steps.
+
+        With `follow` its last step is shown, and the next ones as they come.
+        """
         self._name = name
         self._connections = connections
         self._leaving = leaving
@@ -55,10 +60,14 @@ class Player:
         self._growing = growing
         """The connection that may get more steps; None once they are all known."""
 
-        self._look()
-        self._at = [0] * len(self._connections)
+        self._followed = growing if follow else None
+        """The connection whose last step is shown."""
+
+        self._at = [0]
         """The current step of each connection."""
 
+        self._look()
+        self._at = [self._at[0], *[0] * (len(self._connections) - 1)]
         self._relative = True
         self._octets = False
         self._field: int | None = None
@@ -217,6 +226,7 @@ class Player:
             field=self._field,
             marked=self._marked,
             problem=self._problem,
+            notice=self._limit,
             prompt=None
             if self._editor is None
             else Prompt(
@@ -227,13 +237,22 @@ class Player:
         )
         return screen.draw(width, height)
 
+    @property
+    def _limit(self) -> str:
+        """What is said where the steps of a connection that is followed have become too many."""
+        log = self._followed
+        return self._glyphs.say("watch.many", count=len(self._steps)) if log and log.more else ""
+
     def _look(self) -> None:
         """Take what has been read so far."""
         log = self._growing
         if log is not None:
             # Asked first: what follows then is the last.
             ended = log.ended
+            at_end = not self._connections or self._step + 1 == len(self._steps)
             self._connections = [log.now()]
+            if self._followed is not None and at_end:
+                self._go(len(self._steps) - 1)
             self._growing = None if ended else log
 
     def _next_pause(self) -> float | None:
@@ -256,7 +275,8 @@ class Player:
         signs, say = self._glyphs, self._glyphs.say
         keys = [say("keys.step", left=signs.left, right=signs.becomes)]
         if self._growing is not None:
-            keys.append(say("keys.reading", ellipsis=signs.ellipsis))
+            word = "reading" if self._followed is None else "watching"
+            keys.append(say(f"keys.{word}", ellipsis=signs.ellipsis))
         if self._field is not None:
             keys += [say("keys.next-field"), say("keys.previous-field")]
         keys.append(say("keys.no-segments" if self._marked is not None else "keys.segments"))

@@ -59,6 +59,25 @@ WATCH: Final = (
 )
 """Those of `watch`."""
 
+TABLE: Final = (
+    "handshake.cli.browse",
+    "handshake.cli.live_list",
+    "handshake.cli.open_list",
+    "handshake.cli.tui",
+    "handshake.cli.with_help",
+    "handshake.export.document",
+    "handshake.export.html",
+    "handshake.export.markdown",
+    "handshake.export.pcapng",
+    "handshake.export.report",
+    "handshake.export.step_document",
+    "handshake.export.svg",
+    "handshake.export.text",
+    "handshake.query.complete",
+    "handshake.view.replay",
+)
+"""Those of its table."""
+
 
 def drop(language: str = ENGLISH, needed: Sequence[str] = PROBE) -> None:
     """Continue as a user without privileges, with the sentences of a language.

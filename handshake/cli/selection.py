@@ -35,11 +35,12 @@ class Selection:
         """The conditions, as a filter would have them."""
         return [self.filter_text, "not ok" if self.problems else ""]
 
-    def listed(self, found: Sequence[Record]) -> Listing:
-        """Return the list of records on a terminal."""
-        from handshake.cli.listing import Listing
+    def listed(self, found: Sequence[Record], *, live: bool = False) -> Listing:
+        """Return the list of records on a terminal, or one that is watched."""
+        from handshake.cli.listing import Listing, LiveListing
 
-        return Listing(found, wanted=self.filter_text, by=self.sort, problems=self.problems)
+        kind = LiveListing if live else Listing
+        return kind(found, wanted=self.filter_text, by=self.sort, problems=self.problems)
 
     def has(self, record: Record) -> bool:
         """Whether a record matches."""

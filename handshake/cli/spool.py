@@ -11,6 +11,7 @@ from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.cli.background import Background
+from handshake.cli.listing import title
 from handshake.errors import HandshakeError
 from handshake.tcp.copy import changed
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from handshake.record import Record
     from handshake.survey import Records
     from handshake.survey.step_log import StepLog
+    from handshake.view.glyphs import Glyphs
+    from handshake.view.live_table import Live
 
 _NAME: Final = "standard input"
 
@@ -47,6 +50,12 @@ class Snapshot(NamedTuple):
 
 class Spool:
     """Standard input in a file of its own, which vanishes with the `with` block."""
+
+    word = "reading"
+    """What it does, as the screen names it."""
+
+    live: Live | None = None
+    """What records do not tell of connections that are watched: these are not."""
 
     def __init__(self, read: Callable[[str], Records]) -> None:
         """Take what reads a file."""
@@ -90,6 +99,10 @@ class Spool:
             raise self._error
         taken, self._snapshot = self._snapshot, None
         return taken
+
+    def title(self, records: Sequence[Record], signs: Glyphs) -> str:
+        """Return what is read, and what is in it."""
+        return title(records, ["-"], signs)
 
     def read_again(
         self, record: Record, log: StepLog, most: int | None = None, watch: Watch = lambda *_: None

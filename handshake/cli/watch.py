@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from handshake.cli.parameters import Ascii, Json, Lang, Plain, language, octets
+from handshake.cli.parameters import HiddenAscii, HiddenLang, HiddenPlain, language, octets
 from handshake.cli.selection import Selection
 from handshake.errors import UsageError
 
@@ -72,7 +72,7 @@ def watch(
             "--read",
             metavar="-|FILE",
             rich_help_panel=_WHAT,
-            help="Follow a capture that arrives, as from tcpdump -w -.",
+            help="Follow a capture that arrives: tcpdump -w -.",
         ),
     ] = None,
     promiscuous: Annotated[
@@ -99,7 +99,7 @@ def watch(
             "--filter",
             metavar="EXPR",
             rich_help_panel=_WHICH,
-            help="By the keys of list: 'rtt > 200ms', 'outcome != established'.",
+            help="By the keys of list: 'rtt > 200ms', refused.",
         ),
     ] = None,
     problems: Annotated[
@@ -137,15 +137,24 @@ def watch(
             help="Write all packets, too (pcapng).",
         ),
     ] = None,
-    as_json: Json = False,
-    plain: Plain = False,
-    ascii_only: Ascii = False,
-    lang: Lang = None,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", rich_help_panel=_OUTPUT, help="Print one JSON object per line."),
+    ] = False,
+    lines: Annotated[
+        bool,
+        typer.Option(
+            "--lines", rich_help_panel=_OUTPUT, help="A line a handshake instead of the table."
+        ),
+    ] = False,
+    plain: HiddenPlain = False,
+    ascii_only: HiddenAscii = False,
+    lang: HiddenLang = None,
 ) -> None:
     """Show handshakes on this machine as they complete or fail.
 
-    Prints a line a handshake, or with --json the record of each connection once it is over, as list
-    does. Packets that the kernel had no room for are counted. Needs CAP_NET_RAW, except with -r.
+    On a terminal a live table, open connections on top: Enter follows one. Else a line a handshake,
+    or with --json the record of each connection once it is over. Needs CAP_NET_RAW, except with -r.
     """
     from handshake.cli import privileges
     from handshake.linux.capture_filter import compiled
@@ -159,6 +168,8 @@ def watch(
     if as_json and write == "-":
         raise UsageError("exclusive", options=["--json", "-w -"])
     room = octets(buffer, "--buffer") or 0
+    wanted_lines = as_json or lines or count is not None or write == "-"
+    in_table = not wanted_lines and _has_keys(read, plain=plain)
     with ExitStack() as stack:
         writer = None
         if write is not None:
@@ -183,12 +194,16 @@ def watch(
                 )
             )
             # It loads what takes long, before packets wait.
-            privileges.drop(spoken, privileges.WATCH)
+            needed = (*privileges.WATCH, *privileges.TABLE) if in_table else privileges.WATCH
+            privileges.drop(spoken, needed)
         keep = None if writer is None else _keep(source, writer)
         watcher = LiveWatch(source, most=max_connections, keep=keep, handshakes=not as_json)
         style = _WatchStyle(as_json, plain, ascii_only, spoken, quiet=write == "-")
-        place = read or interface or "all interfaces"
-        _run(watcher, selection, style, math.inf if count is None else count, place)
+        if in_table:
+            _show_table(watcher, selection, style, read or interface, filter_text)
+        else:
+            place = read or interface or "all interfaces"
+            _run(watcher, selection, style, math.inf if count is None else count, place)
 
 
 def _check(
@@ -248,6 +263,36 @@ def _run(
         with signals_blocked():
             shows(watcher.end())
             report.end()
+
+
+def _has_keys(read: str | None, *, plain: bool) -> bool:
+    """Whether there is a terminal for a table and its keys."""
+    from handshake.cli.console import is_interactive
+    from handshake.cli.open_list import is_spooled
+
+    return is_spooled(["-"], plain=plain) if read == "-" else is_interactive(plain=plain)
+
+
+def _show_table(
+    watcher: LiveWatch,
+    selection: Selection,
+    style: _WatchStyle,
+    place: str | None,
+    words: str | None,
+) -> None:
+    """Show the connections in a table until it is left."""
+    from handshake.cli.console import console, glyphs
+    from handshake.cli.live_list import LiveList
+    from handshake.cli.open_list import open_live
+
+    signs = glyphs(ascii_only=style.ascii_only, language=style.language)
+    watched = f"{place or signs.say('watch.everything')}{f'  {words}' if words else ''}"
+    try:
+        listing = selection.listed([], live=True)
+        open_live(LiveList(watcher, watched), listing, console(), signs, piped=place == "-")
+    finally:
+        watcher.rest()
+        _Report(watcher, style).end()
 
 
 def _shows(selection: Selection, style: _WatchStyle) -> Callable[[News], int]:

@@ -37,6 +37,9 @@ class StepLog:
         self.ended = False
         """Whether no more steps follow, and these will not change."""
 
+        self.more = False
+        """Whether segments after these are left out, as there are many."""
+
         self.connections = 0
         """How many connections of the capture are known to be over."""
 

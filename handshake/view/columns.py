@@ -119,6 +119,9 @@ def shorten(text: str, width: int, ellipsis: str) -> str:
         return text
     address, colon, port = text.rpartition(":")
     room = width - len(colon + port) - len(ellipsis)
+    if 0 < room < 4:
+        # The port and the end tell more of it than its beginning.
+        return f"{ellipsis}{address[-room:]}{colon}{port}"
     if room < 4:
         return text[: max(0, width - len(ellipsis))] + ellipsis
     tail = room // 2

@@ -124,6 +124,9 @@ class Screen:
     problem: str = ""
     """What cannot be done."""
 
+    notice: str = ""
+    """What is said of the steps, such as that no more are kept."""
+
     prompt: Prompt | None = None
     """What is typed; None if nothing is."""
 
@@ -132,8 +135,8 @@ class Screen:
         wide = width >= ROOM and height >= _TALL
         keep = _BELOW_WIDE if wide else _BELOW
         foot = [line((self.glyphs.rule(width), "rule"))] if wide else []
-        if self.problem:
-            foot += paragraph(self.problem, width, "bad")
+        for text, style in ((self.problem, "bad"), (self.notice, "ok")):
+            foot += paragraph(text, width, style) if text else []
         if self.prompt is not None:
             foot += self.prompt.lines(width, self.glyphs)
         else:

@@ -72,15 +72,24 @@ class Table:
         return max((len(columns.why(each)) for each in self.records), default=0)
 
     @cached_property
+    def _outcome(self) -> Column:
+        """The column before the endpoints."""
+        return Column("outcome", OUTCOME, lambda record: record.outcome, right=False)
+
+    def _mark(self, record: Record) -> tuple[str, str]:
+        """Return the sign of a connection, and its style."""
+        return columns.mark(record, self.glyphs), columns.style(record)
+
+    @cached_property
     def _shape(self) -> _Shape:
         """How much of a row has room: what went wrong, and how long it took, matter most."""
         usual = _Shape(outcome=True, client=True, columns=self._columns())
         shown = {each.title.strip() for each in usual.columns}
         # Of several captures the name says more than the reason, which the preview tells.
-        why = () if not self._reasons or self._captures() else ("why",)
-        if shown >= {"rtt", *why}:
+        why = () if not self._reasons or self._always() else ("why",)
+        if shown >= {self._usual()[0].title, *why}:
             return usual
-        least = self._least(1 + OUTCOME)
+        least = self._least(1 + self._outcome.width)
         if least is not None:
             return _Shape(outcome=True, client=False, columns=least)
         # The mark tells the outcome, and so does the reason.
@@ -94,27 +103,27 @@ class Table:
     @cached_property
     def _room(self) -> int:
         """Columns for the endpoints and all to their right, with spaces."""
-        return self._left(OUTCOME + 1)
+        return self._left(1 + self._outcome.width)
 
     def _least(
         self, outcome: int, why: Callable[[Record], str] = columns.why
     ) -> list[Column] | None:
-        """Return round trip and reason, if they have room beside the server; else None."""
-        rtt = self._usual()[0]
+        """Return the first column and the reason, if they fit beside the server; else None."""
+        first = self._usual()[0]
         longest = max((len(why(each)) for each in self.records), default=0)
-        room = self._left(outcome) - rtt.width
+        room = self._left(outcome) - first.width
         short = min(longest, _REASONS)
         server = min(self._needed[1], max(_SERVER, room - 1 - short))
         spare = room - server
         if spare < 1 + (short if outcome else min(short, _CUT)):
             return None
-        return [rtt, Column("why", spare, why, right=False)] if longest else [rtt]
+        return [first, Column("why", spare, why, right=False)] if longest else [first]
 
     def _columns(self) -> list[Column]:
         """Return the columns that fit beside both endpoints; those take precedence."""
         client, server = self._needed
         longest = self._reasons
-        always, usual = self._captures(), self._usual()
+        always, usual = self._always(), self._usual()
         ends = min(client, COMFORT) + min(server, COMFORT) + 1
         found: list[Column] = []
         for column in (usual.pop(0), *always):
@@ -136,10 +145,7 @@ class Table:
         # Text columns come first, next to the endpoints.
         found.sort(key=lambda column: column.right)
         # These matter less than full addresses and reasons.
-        for column in (
-            Column(" closed", 15, columns.closed, right=False),
-            Column("resent", 7, columns.retransmissions),
-        ):
+        for column in self._seldom():
             all_else = client + server + 1 + (2 + longest if longest else 0)
             if self._room - _total(found) - column.width >= all_else:
                 found.append(column)
@@ -152,14 +158,21 @@ class Table:
         """Return the usual columns, the most important first."""
         all_of = self.records
         return [
-            _fitting("rtt", columns.rtt, max(all_of, key=_seconds, default=None)),
-            _fitting("retry", columns.retries, max(all_of, key=_retries, default=None)),
-            _fitting("packets", columns.packets, max(all_of, key=_segments, default=None)),
-            _fitting("time", columns.time, max(all_of, key=_time, default=None)),
+            fitting("rtt", columns.rtt, max(all_of, key=_seconds, default=None)),
+            fitting("retry", columns.retries, max(all_of, key=_retries, default=None)),
+            fitting("packets", columns.packets, max(all_of, key=_segments, default=None)),
+            fitting("time", columns.time, max(all_of, key=_time, default=None)),
         ]
 
-    def _captures(self) -> list[Column]:
-        """Return the column of the captures if there are several."""
+    def _seldom(self) -> list[Column]:
+        """Return columns that matter least."""
+        return [
+            Column(" closed", 15, columns.closed, right=False),
+            Column("resent", 7, columns.retransmissions),
+        ]
+
+    def _always(self) -> list[Column]:
+        """Return what takes precedence over what went wrong: the capture if there are several."""
         captures = {each.capture for each in self.records}
         if len(captures) < 2:
             return []
@@ -172,7 +185,8 @@ class Table:
         """The widths of the endpoints on the screen; the client's is 0 if it has no room."""
         shape, (client, server) = self._shape, self._needed
         if not shape.client:
-            return 0, self._left(1 + OUTCOME if shape.outcome else 0) - _total(shape.columns)
+            room = self._left(1 + self._outcome.width if shape.outcome else 0)
+            return 0, room - _total(shape.columns)
         room = max(2, self._room - _total(shape.columns) - 1)
         if client + server > room:
             # The server in full if both have room; else half of it each.
@@ -183,9 +197,9 @@ class Table:
 
     def heading(self) -> Text:
         """Return the column headings."""
-        shape, (client, server) = self._shape, self._endpoints
+        shape, outcome, (client, server) = self._shape, self._outcome, self._endpoints
         heading = f"{'#':>{1 + self._number}}   "
-        heading += f"{'outcome':<{OUTCOME}} " if shape.outcome else ""
+        heading += f"{outcome.title:<{outcome.width}} " if shape.outcome else ""
         heading += f"{'client':<{client}} " if shape.client else ""
         heading += f"{'server':<{server}}"
         heading += "".join(_cell(each, each.title, self.glyphs) for each in shape.columns)
@@ -198,13 +212,17 @@ class Table:
 
     def row(self, record: Record, *, selected: bool = False) -> Text:
         """Return the row of a connection."""
-        signs, role, shape = self.glyphs, columns.style(record), self._shape
+        signs, shape = self.glyphs, self._shape
+        mark, role = self._mark(record)
         client, server = self._endpoints
-        outcome = f"{record.outcome:<{OUTCOME}} " if shape.outcome else ""
+        outcome = ""
+        if shape.outcome:
+            told = self._outcome
+            outcome = f"{fit(told.text(record), told.width, signs.ellipsis)} "
         row = line(
             (">" if selected else " ", "why"),
             (f"{record.stream + 1:>{self._number}} ", "dim"),
-            (f"{columns.mark(record, signs)} {outcome}", role),
+            (f"{mark} {outcome}", role),
         )
         if shape.client:
             name = columns.shorten(endpoint(record.client), client, signs.ellipsis)
@@ -219,7 +237,7 @@ class Table:
         return row
 
 
-def _fitting(title: str, text: Callable[[Record], str], longest: Record | None) -> Column:
+def fitting(title: str, text: Callable[[Record], str], longest: Record | None) -> Column:
     """Return a column that is as wide as its title and its longest text."""
     room = max(len(title), 0 if longest is None else len(text(longest)))
     return Column(title, 1 + room, text)

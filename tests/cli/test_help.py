@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 from typer.testing import CliRunner
 
 from handshake import replayer
@@ -22,6 +23,8 @@ from tests.schema import OUTPUTS, valid
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ("probe", "replay", "list", "watch", "craft", "decode", "serve", "demo")
+SHORT = ("watch", "craft", "decode", "serve")
+"""Those whose help fits on a screen."""
 PROGRAM = (
     sys.executable,
     "-c",
@@ -79,17 +82,21 @@ def test_help_names_the_commands_with_a_line_each() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself_in_eighty_columns(command: str) -> None:
-    done = run(command, "--help-all" if command == "craft" else "-h", COLUMNS="80")
+    done = run(command, "--help-all" if command in SHORT else "-h", COLUMNS="80")
     assert done.returncode == 0
     assert all(len(line) <= 80 for line in done.stdout.splitlines())
     assert {"--json", "--plain", "--ascii"} <= set(done.stdout.split())
 
 
-@pytest.mark.parametrize("command", ["craft", "decode"])
-def test_the_short_help_fits_on_a_screen_of_24_lines(command: str) -> None:
-    lines = run(command, "--help", COLUMNS="80").stdout.splitlines()
-    assert len(lines) <= 24
-    assert max(map(len, lines)) <= 80
+@pytest.mark.parametrize("language", ["en", "ko"])
+@pytest.mark.parametrize("command", SHORT)
+def test_the_short_help_fits_on_a_screen_of_24_lines(command: str, language: str) -> None:
+    # The line of the shell below it, too.
+    lines = run("--lang", language, command, "--help", COLUMNS="80").stdout.splitlines()
+    assert len(lines) < 24
+    assert max(map(cell_len, lines)) <= 80
+    groups = [each for each in lines if each.endswith(":") and not each.startswith(" ")]
+    assert len(groups) >= 3
 
 
 @pytest.mark.parametrize("columns", ["80", "120"])
@@ -105,7 +112,7 @@ def test_the_short_help_fits_on_a_screen_of_24_lines(command: str) -> None:
     ],
 )
 def test_an_argument_is_shown_as_it_is_typed(command: str, usage: str, columns: str) -> None:
-    lines = run(command, "--help", COLUMNS=columns).stdout.splitlines()
+    lines = run(command, "--help-all", COLUMNS=columns).stdout.splitlines()
     assert lines[0].endswith(usage)
     argument = lines[lines.index("Arguments:") + 1].split()[0]
     assert argument == usage.split()[-1]
@@ -140,7 +147,7 @@ def test_every_help_has_examples_and_they_are_valid(
     tmp_path: Path,
 ) -> None:
     words = [] if name == "handshake" else [name]
-    shown = run(*words, "--help", COLUMNS="80").stdout
+    shown = run(*words, "--help-all" if name in SHORT else "--help", COLUMNS="80").stdout
     monkeypatch.chdir(ROOT)
     for example, purpose in EXAMPLES[name]:
         assert f"  {example}\n      {purpose}\n" in shown or f"  {example}  # {purpose}\n" in shown
@@ -185,7 +192,7 @@ def test_the_manual_page_has_every_option_of_every_command() -> None:
     assert page.startswith('.TH HANDSHAKE 1 "" "handshake ')
     plain = page.replace(r"\-", "-").replace(r"\e", "\\")
     for command in COMMANDS:
-        shown = run(command, "--help-all" if command in ("probe", "craft") else "--help").stdout
+        shown = run(command, "--help-all" if command in ("probe", *SHORT) else "--help").stdout
         for option in re.findall(r"^  (--?\w[\w-]*)", shown, re.MULTILINE):
             assert f".B {option}" in plain, option
     macros = {line.split()[0] for line in page.splitlines() if line.startswith(".")}

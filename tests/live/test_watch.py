@@ -3,14 +3,20 @@
 import json
 import os
 import re
+import shutil
 import signal
+import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+import handshake
+from tests.cli.terminal import Terminal
 from tests.live.lab.delayed_link import TUN, tun
+from tests.live.lab.firewall import drop
 from tests.live.lab.namespaces import TIMEOUT, Host, eventually, pair
 from tests.live.lab.tcpdump import WHOLE, capture
 from tests.live.lab.traffic import frames, inject
@@ -19,6 +25,9 @@ from tests.live.test_cli import NO_RIGHT
 
 PORT = 8080
 ETHERNET = 14
+RUN = "import sys; sys.path.insert(0, {!r}); from handshake.__main__ import main; main()"
+"""A program from a copy of the package."""
+
 V4, V6 = "10.77.0.2", "fd77::2"
 
 pytestmark = pytest.mark.live
@@ -27,7 +36,7 @@ pytestmark = pytest.mark.live
 def ended(watch: subprocess.Popen[str]) -> tuple[str, str]:
     """End it by Ctrl-C; return what it printed."""
     watch.send_signal(signal.SIGINT)
-    found = watch.communicate(timeout=TIMEOUT)
+    found = watch.communicate(timeout=4 * TIMEOUT)
     assert watch.returncode == 130, (watch.returncode, found)
     return found
 
@@ -64,6 +73,27 @@ def test_it_sees_what_tcpdump_sees(tmp_path: Path) -> None:
         {key: each[key] for key in keys} for each in listed(path)
     ]
     assert err.splitlines()[-1].endswith(" 0 lost")
+
+
+def test_it_sees_what_tcpdump_sees_of_ten_thousand_handshakes(tmp_path: Path) -> None:
+    path, out = tmp_path / "wire.pcap", tmp_path / "records.json"
+    net, count = "net 198.18.0.0/15", 10_000
+    with pair() as (client, server), out.open("w") as file:
+        watch = watched(server, "-i", "eth0", "--json", net, out=file)
+        # What waits for both has room: none of it may be lost, however busy the machine is.
+        with capture(server, "eth0", path, only=net, nano=True, snap=128, room=1 << 16):
+            sent = inject(client, "eth0", server.interfaces[0].mac, 5000, count)
+        _, err = ended(watch)
+    assert err.splitlines()[-1] == f"{sent} packets seen, 0 lost"
+    found = {each["stream"]: each for each in map(json.loads, out.read_text().splitlines())}
+    assert len(found) == count
+    differing = ("capture", "start", "time", "duration", "handshake")  # by the clock
+    for each in listed(path):
+        theirs = found[each["stream"]]
+        assert {key: theirs[key] for key in each if key not in differing} == {
+            key: each[key] for key in each if key not in differing
+        }
+    assert {each["outcome"] for each in found.values()} == {"established"}
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
@@ -196,6 +226,60 @@ def test_the_records_are_those_of_list_over_the_written_file() -> None:
     assert (found.sent, found.lost) == (found.packets, 0)
     assert len(found.records) == 600
     assert found.records == found.listed
+
+
+def test_the_table_follows_a_connection_segment_by_segment(tmp_path: Path) -> None:
+    # Other users cannot read the program: it has read all that it needs of itself before.
+    tmp_path.chmod(0o700)
+    assert handshake.__file__ is not None
+    shutil.copytree(Path(handshake.__file__).parent, tmp_path / "handshake")
+    words = ["-i", "eth0", "--lang", "en", f"port {PORT} or port 81 or port 9"]
+    with pair() as (client, server), drop(server, "input", "tcp dport 9"), ExitStack() as stack:
+        with server.entered():
+            args = ["-P", "-c", RUN.format(str(tmp_path)), "watch", *words]
+            terminal = stack.enter_context(Terminal(args))
+        terminal.see("watch  eth0")
+        listener = stack.enter_context(server.listen(PORT))
+        sock = stack.enter_context(client.connect(V4, PORT))
+        accepted = stack.enter_context(listener.accept()[0])
+        terminal.see(f":{PORT}")
+        terminal.see("ESTABLISHED")
+        terminal.press("\r")
+        terminal.see("step 3/3  ! ACK")
+        sock.sendall(b"hello")
+        terminal.see("step 5/5")
+        accepted.sendall(b"hello")
+        terminal.see("step 7/7")
+        terminal.press("k")
+        terminal.see("step 6/7")
+        assert accepted.recv(5) == sock.recv(5) == b"hello"
+        accepted.close()
+        sock.close()
+        terminal.press("G")
+        terminal.see("TIME-WAIT")
+        terminal.press("q")
+        terminal.see("closed: fin")
+        with pytest.raises(ConnectionRefusedError):
+            client.connect(V4, 81)
+        terminal.see("refused ")
+        with client.entered(), socket.socket() as silent:
+            silent.setblocking(False)
+            silent.connect_ex((V4, 9))
+            terminal.see("SYN-SENT/—")
+            terminal.see("S1")  # sent again after a second
+        status = {
+            name: value
+            for task in Path(f"/proc/{terminal.process.pid}/task").iterdir()
+            for name, _, value in (
+                line.partition(":\t") for line in (task / "status").read_text().splitlines()
+            )
+            if name in ("CapPrm", "CapEff", "Uid") and int(value.split()[0], 16)
+        }
+        assert status == {"Uid": "\t".join(["65534"] * 4)}
+        terminal.press("q")
+        assert terminal.end() == 0
+        assert " packets seen, 0 lost" in terminal.output
+        assert terminal.mode == terminal.before
 
 
 def test_no_promiscuous_mode_unless_asked() -> None:

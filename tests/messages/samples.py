@@ -807,6 +807,11 @@ PROBLEMS: Final = tuple(
 
 
 _SCREEN_VALUES: Final[dict[str, object]] = {
+    "left_out": 4,
+    "lost": 3,
+    "open": 2,
+    "place": "eth0  port 443",
+    "unlisted": 5,
     "by": CLIENT,
     "captures": 0,
     "parts": 0,

@@ -108,7 +108,12 @@ def test_the_words_of_the_screens_are_those_that_the_source_names() -> None:
     # An end by its name; what each page of help explains.
     ends = {"client", "server"}
     pages = ("list", "servers", "comparison", "connection")
-    help_tables = (*(f"{each}-keys." for each in pages), "list-marks.", "ladder-marks.")
+    help_tables = (
+        *(f"{each}-keys." for each in pages),
+        "list-marks.",
+        "ladder-marks.",
+        "watch-marks.",
+    )
     used |= {each for each in table if each.startswith(help_tables)} | ends
     assert used == table
 

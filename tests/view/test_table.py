@@ -180,7 +180,8 @@ def test_milliseconds_and_endpoints() -> None:
     ]
     assert shorten("[2001:db8::1]:80", 16, "…") == "[2001:db8::1]:80"
     assert shorten("[2001:db8::1]:80", 12, "..") == "[200..:1]:80"
-    assert shorten("[2001:db8::1]:80", 6, "…") == "[2001…"
+    assert shorten("[2001:db8::1]:80", 6, "…") == "…1]:80"
+    assert shorten("[2001:db8::1]:80", 4, "…") == "[20…"
 
 
 def browser(

@@ -243,7 +243,7 @@ Form: TypeAlias = Annotated[
     ),
 ]
 Send: TypeAlias = Annotated[
-    bool, _output("--send", help="Send exactly this once; show what comes back. Needs root.")
+    bool, _output("--send", help="Send exactly this once (root); show the answer.")
 ]
 Wait: TypeAlias = Annotated[
     float,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from handshake.cli.parameters import Ascii, Json, Lang, Plain, language
+from handshake.cli.parameters import HiddenAscii, HiddenLang, HiddenPlain, language
 from handshake.cli.probe import values
 from handshake.cli.serve import options as opt  # noqa: TC001 - typer reads them
 from handshake.cli.serve.options import EXIT_CODES
@@ -53,10 +53,10 @@ def serve(
     brief: opt.Brief = False,
     verbose: opt.Verbose = False,
     write: opt.Write = None,
-    as_json: Json = False,
-    plain: Plain = False,
-    ascii_only: Ascii = False,
-    lang: Lang = None,
+    as_json: opt.AsJson = False,
+    plain: HiddenPlain = False,
+    ascii_only: HiddenAscii = False,
+    lang: HiddenLang = None,
 ) -> None:
     """Answer handshakes by hand: the server end of TCP, segment by segment.
 

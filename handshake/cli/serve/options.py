@@ -26,31 +26,36 @@ Port: TypeAlias = Annotated[
     str | None, typer.Argument(metavar="PORT", help="The TCP port, or a service name such as http.")
 ]
 Address: TypeAlias = Annotated[
-    str | None, _port(metavar="ADDRESS", help="Serve this local address only.")
+    str | None, _port(metavar="ADDRESS", hidden=True, help="Serve this local address only.")
 ]
 Interface: TypeAlias = Annotated[
-    str | None, _port("-i", "--interface", metavar="NAME", help="Serve this interface only.")
+    str | None,
+    _port("-i", "--interface", metavar="NAME", hidden=True, help="Serve this interface only."),
 ]
 OnlyV4: TypeAlias = Annotated[bool, _port("-4", hidden=True, help="Serve only IPv4.")]
 OnlyV6: TypeAlias = Annotated[bool, _port("-6", hidden=True, help="Serve only IPv6.")]
 Backlog: TypeAlias = Annotated[
     int,
-    _port(metavar="N", min=0, max=65535, help="Each queue of an address holds N+1, as on Linux."),
+    _port(
+        metavar="N",
+        min=0,
+        max=65535,
+        help="Each queue holds N+1.",
+    ),
 ]
 Cookies: TypeAlias = Annotated[
     bool,
-    _port("--cookies", help="Answer every SYN with a cookie; else only where the queue is full."),
+    _port("--cookies", help="A cookie for every SYN, not only with a full queue."),
 ]
 Count: TypeAlias = Annotated[
-    int | None, _port(metavar="N", min=1, help="End when N connections are over.")
+    int | None, _port(metavar="N", min=1, hidden=True, help="End when N connections are over.")
 ]
 
 Data: TypeAlias = Annotated[
     str | None,
     _program(
         metavar="TEXT",
-        help=r"Answer with TEXT as soon as the client sends something, then close; escapes: \r \n "
-        r"\t \0 \xHH \\. Default: echo.",
+        help=r"Answer TEXT (\r \n \xHH), then close; by default echo.",
     ),
 ]
 Silent: TypeAlias = Annotated[
@@ -58,7 +63,7 @@ Silent: TypeAlias = Annotated[
 ]
 Misbehave: TypeAlias = Annotated[
     str | None,
-    _program(metavar="NAME", help="Go wrong on purpose: wrong-ack, zero-window ... (--list)."),
+    _program(metavar="NAME", help="Go wrong on purpose: wrong-ack, zero-window ..."),
 ]
 ListNames: TypeAlias = Annotated[
     bool, _program("--list", help="List the names for --misbehave, and exit.")
@@ -66,11 +71,21 @@ ListNames: TypeAlias = Annotated[
 
 Mss: TypeAlias = Annotated[
     int | None,
-    _syn_ack(metavar="OCTETS", help="MSS option; 0 for none.", show_default="from the path MTU"),
+    _syn_ack(
+        metavar="OCTETS",
+        hidden=True,
+        help="MSS option; 0 for none.",
+        show_default="from the path MTU",
+    ),
 ]
 Window: TypeAlias = Annotated[
     int | None,
-    _syn_ack(metavar="OCTETS", help="Receive window to advertise.", show_default="about 64 KiB"),
+    _syn_ack(
+        metavar="OCTETS",
+        hidden=True,
+        help="Receive window to advertise.",
+        show_default="about 64 KiB",
+    ),
 ]
 WindowScale: TypeAlias = Annotated[
     int | None,
@@ -127,7 +142,7 @@ SequenceNumber: TypeAlias = Annotated[
     ),
 ]
 Retries: TypeAlias = Annotated[
-    int, _syn_ack(metavar="N", min=0, max=30, help="SYN-ACK retransmissions.")
+    int, _syn_ack(metavar="N", min=0, max=30, hidden=True, help="SYN-ACK retransmissions.")
 ]
 Rto: TypeAlias = Annotated[
     float,
@@ -138,7 +153,7 @@ Rto: TypeAlias = Annotated[
     ),
 ]
 Ttl: TypeAlias = Annotated[
-    int, _syn_ack("--ttl", metavar="N", help="Time to live (IPv6: hop limit).")
+    int, _syn_ack("--ttl", metavar="N", hidden=True, help="Time to live (IPv6: hop limit).")
 ]
 Tos: TypeAlias = Annotated[
     int,
@@ -146,13 +161,16 @@ Tos: TypeAlias = Annotated[
 ]
 
 Brief: TypeAlias = Annotated[
-    bool, _output("--brief", help="A line a segment on a terminal, too, as in a pipe.")
+    bool, _output("--brief", hidden=True, help="A line a segment on a terminal, too, as in a pipe.")
 ]
 Verbose: TypeAlias = Annotated[
     bool,
-    _output("-v", "--verbose", help="Every header and both control blocks in a pipe, too."),
+    _output(
+        "-v", "--verbose", hidden=True, help="Every header and both control blocks in a pipe, too."
+    ),
 ]
 Write: TypeAlias = Annotated[
     str | None,
     _output("-w", "--write", metavar="FILE", help="Write the packets to a pcapng file."),
 ]
+AsJson: TypeAlias = Annotated[bool, _output("--json", help="Print one JSON object per line.")]

@@ -55,10 +55,12 @@ def capture(
     only: str = ANSWERS,
     nano: bool = False,
     snap: int = 2048,
+    room: int | None = None,
 ) -> Iterator[Capture]:
     """Write what passes an interface to a pcap file; `only` is a filter in tcpdump's words.
 
-    Of each packet, `snap` octets are kept: on a veth packets of up to 64 KiB pass.
+    Of each packet, `snap` octets are kept: on a veth packets of up to 64 KiB pass. `room` is how
+    many KiB of them may wait, by default those of about 8192.
     """
     tcpdump = host.popen(
         [
@@ -68,7 +70,7 @@ def capture(
             *("-n", "-U", "--immediate-mode"),
             # In this mode each packet takes a slot of `snap` octets, and the kernel clears them all
             # before it begins: room for 8192 packets of the usual length costs 5 ms.
-            *("-s", str(snap), "-B", str(min(8 * snap, 131072))),
+            *("-s", str(snap), "-B", str(room or min(8 * snap, 131072))),
             f"--time-stamp-precision={'nano' if nano else 'micro'}",
             *("-i", interface, "-w", str(path), only),
         ],

@@ -2,6 +2,7 @@
 
 import socket
 import time
+from functools import cache
 
 from handshake.packet.checksum import checksummed, internet_checksum
 from handshake.packet.template import Templates
@@ -9,6 +10,10 @@ from handshake.tcp import Endpoint, Flags, Segment, Seq
 from tests.live.lab.namespaces import Host
 
 _ETHERTYPE = {4: 0x0800, 6: 0x86DD}
+_SERVER = (443).to_bytes(2, "big")
+_PORTS = 50_000
+"""Connections from an address."""
+
 _STEP = 0.001
 """Seconds between two segments of a connection."""
 
@@ -26,9 +31,34 @@ FLAGS = (
 
 def frames(number: int, mac: str, version: int = 4) -> list[bytes]:
     """Return the frames of a connection, different for each number, to a MAC address."""
-    high, low = divmod(number, 50_000)
+    high, low = divmod(number, _PORTS)
+    return [_numbered(each, low, version) for each in _first(high * _PORTS, mac, version)]
+
+
+def _numbered(frame: bytes, more: int, version: int) -> bytes:
+    """Return a frame with a greater port of the client, and greater numbers."""
+    tcp = 14 + (20 if version == 4 else 40)
+    port = tcp if frame[tcp + 2 : tcp + 4] == _SERVER else tcp + 2
+    fields = [(port, 2), (tcp + 4, 4)]
+    if Flags.ACK in Flags(frame[tcp + 13]):
+        fields.append((tcp + 8, 4))
+    found, check = bytearray(frame), tcp + 16
+    total = 0xFFFF - int.from_bytes(frame[check : check + 2], "big")
+    for at, size in fields:
+        old = int.from_bytes(frame[at : at + size], "big")
+        found[at : at + size] = (old + more).to_bytes(size, "big")
+        # The checksum follows from what changed (RFC 1624): words of 16 bits, modulo 0xFFFF.
+        total += more
+    found[check : check + 2] = (0xFFFF - (total % 0xFFFF or 0xFFFF)).to_bytes(2, "big")
+    return bytes(found)
+
+
+@cache
+def _first(number: int, mac: str, version: int) -> list[bytes]:
+    """Return the frames of the first connection of an address."""
+    high = number // _PORTS
     address = f"198.18.{high}.1" if version == 4 else f"2001:2::{high:x}:1"
-    client = Endpoint.of(address, 10_000 + low)
+    client = Endpoint.of(address, 10_000)
     server = Endpoint.of("198.19.0.2" if version == 4 else "2001:2::ff:2", 443)
     link = bytes.fromhex(mac.replace(":", "")) + bytes(6)
     link += _ETHERTYPE[version].to_bytes(2, "big")
