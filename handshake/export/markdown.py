@@ -63,39 +63,41 @@ def _connection(connection: ConnectionDocument, *, alone: bool) -> Iterator[str]
         yield f"## {markdown_text(connection.name)}"
     yield f"**{markdown_text(connection.verdict)}** {markdown_text(connection.summary)}"
     yield from (markdown_text(each) for each in connection.answer)
-    found, say = connection.diagnosis, connection.glyphs.translated
+    found, translated = connection.diagnosis, connection.glyphs.translated
     if found is not None:
-        lines = [f"- {say('diagnosis:')} `{found.code}` ({found.certainty})"]
+        lines = [f"- {translated('diagnosis:')} `{found.code}` ({found.certainty})"]
         lines += [
-            f"- {say('ruled out:')} {markdown_text(each.said(connection.glyphs.language))}"
+            f"- {translated('ruled out:')} {markdown_text(each.said(connection.glyphs.language))}"
             for each in found.ruled_out
         ]
         if found.evidence:
-            lines.append(f"- {say('evidence: packets')} {', '.join(map(str, found.evidence))}")
+            lines.append(
+                f"- {translated('evidence: packets')} {', '.join(map(str, found.evidence))}"
+            )
         yield "\n".join(lines)
     if connection.checks:
         yield "\n".join(
-            f"- {say('next:')} {_code(each.command) + ' ' if each.command else ''}"
+            f"- {translated('next:')} {_code(each.command) + ' ' if each.command else ''}"
             f"{markdown_text(each.purpose)}"
             for each in connection.checks
         )
     if connection.facts:
-        yield _table((say("fact"), say("value")), connection.facts)
+        yield _table((translated("fact"), translated("value")), connection.facts)
     if connection.findings:
         yield "\n".join(
-            f"- {say('finding:')} {markdown_text(each)}" for each in connection.findings
+            f"- {translated('finding:')} {markdown_text(each)}" for each in connection.findings
         )
     if connection.steps:
         yield "\n".join(("```mermaid", *_diagram(connection), "```"))
         titles = ("segment", connection.clock.unit, "from", "header", "client", "server", "why")
-        yield _table([say(each) for each in titles], _rows(connection))
+        yield _table([translated(each) for each in titles], _rows(connection))
 
 
 def _diagram(connection: ConnectionDocument) -> Iterator[str]:
-    say = connection.glyphs.translated
+    translated = connection.glyphs.translated
     yield "sequenceDiagram"
-    yield f"  participant C as {say('client')} {_in_diagram(connection.client)}"
-    yield f"  participant S as {say('server')} {_in_diagram(connection.server)}"
+    yield f"  participant C as {translated('client')} {_in_diagram(connection.client)}"
+    yield f"  participant S as {translated('server')} {_in_diagram(connection.server)}"
     for row in connection.rows:
         if isinstance(row, int):
             told = connection.told(row)
@@ -104,7 +106,7 @@ def _diagram(connection: ConnectionDocument) -> Iterator[str]:
             yield f"  {arrow.join(ends)}: {_in_diagram(told.label)}"
             states = [(role, told.change(role), told.state(role)) for role in Role]
             changed = [
-                f"{say(str(role))} {state}"
+                f"{translated(str(role))} {state}"
                 for role, change, state in states
                 if "state" in change.changed
             ]

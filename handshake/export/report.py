@@ -61,31 +61,33 @@ def _connection(found: ConnectionDocument, heading: str) -> Iterator[str]:
     yield f"<{heading}>{as_text(f'{found.mark} {found.verdict}: {found.name}')}</{heading}>"
     below = f"h{int(heading[1]) + 1}"
 
-    say = found.glyphs.translated
+    translated = found.glyphs.translated
 
     def section(title: str, *parts: str) -> str:
-        return f"<section><{below}>{as_text(say(title))}</{below}>{''.join(parts)}</section>"
+        return f"<section><{below}>{as_text(translated(title))}</{below}>{''.join(parts)}</section>"
 
     diagnosis = found.diagnosis
     said = [f"<p>{as_text(each)}</p>" for each in found.answer or (found.summary,)]
     if diagnosis is not None:
-        sure = say(_CERTAINTY.get(diagnosis.certainty, diagnosis.certainty))
+        sure = translated(_CERTAINTY.get(diagnosis.certainty, diagnosis.certainty))
         said.append(f"<p><strong>{as_text(diagnosis.code)}</strong>, {as_text(sure)}.</p>")
     yield f'<div class="verdict {found.style}">{"".join(said)}</div>'
     rows = [
-        (str(number), _time(told.step.observed.at), say(str(told.step.by)), told.label)
+        (str(number), _time(told.step.observed.at), translated(str(told.step.by)), told.label)
         for number, told in list(found.evidence)[:_MOST_EVIDENCE]
     ]
     rows += [
         (str(each.frame or "–"), _time(each.at), str(each.sender), found.between(each))
         for each in found.errors
     ]
-    titles = [say(each) for each in ("packet", "time (UTC)", "sender", "segment or ICMP error")]
+    titles = [
+        translated(each) for each in ("packet", "time (UTC)", "sender", "segment or ICMP error")
+    ]
     proof = [_table(titles, rows)] if rows else []
     if diagnosis is not None and diagnosis.ruled_out:
         proof.append(
             as_items(
-                as_text(f"{say('Ruled out:')} {each.said(found.glyphs.language)}")
+                as_text(f"{translated('Ruled out:')} {each.said(found.glyphs.language)}")
                 for each in diagnosis.ruled_out
             )
         )
@@ -98,7 +100,7 @@ def _connection(found: ConnectionDocument, heading: str) -> Iterator[str]:
     filters = capture_filters(found)
     if filters:
         lines = "\n".join(
-            f"# {as_text(say(where))}\n{as_text(command)}" for where, command in filters
+            f"# {as_text(translated(where))}\n{as_text(command)}" for where, command in filters
         )
         yield section("Capture at both ends", f"<pre><code>{lines}</code></pre>")
     if found.checks:
@@ -108,8 +110,8 @@ def _connection(found: ConnectionDocument, heading: str) -> Iterator[str]:
             for each in found.checks
         ]
         yield section("What to check next", as_items(checks))
-    facts = [*found.facts, (say("written by"), f"handshake {__version__}")]
-    yield section("Facts", _table((say("fact"), say("value")), facts))
+    facts = [*found.facts, (translated("written by"), f"handshake {__version__}")]
+    yield section("Facts", _table((translated("fact"), translated("value")), facts))
 
 
 _MOST_EVIDENCE: Final = 8

@@ -43,7 +43,7 @@ def connection_lines(connection: ConnectionDocument, width: int) -> Iterator[str
         for number, each in enumerate(wrap(text, width - indent - 2)):
             yield f"{' ' * (indent + (2 if number else 0))}{each}".rstrip()
 
-    glyphs, say = connection.glyphs, connection.glyphs.translated
+    glyphs, translated = connection.glyphs, connection.glyphs.translated
     yield from paragraph(connection.name)
     yield from paragraph(connection.summary, 2)
     if connection.diagnosis is not None:
@@ -56,10 +56,10 @@ def connection_lines(connection: ConnectionDocument, width: int) -> Iterator[str
     for name, value in connection.facts:
         yield from paragraph(f"{name}: {value}", 2)
     for finding in connection.findings:
-        yield from paragraph(f"{say('finding:')} {finding}", 2)
+        yield from paragraph(f"{translated('finding:')} {finding}", 2)
     for check in connection.checks:
         if check.command:
-            yield from paragraph(f"{say('next:')} {check.command}  {check.purpose}", 2)
+            yield from paragraph(f"{translated('next:')} {check.command}  {check.purpose}", 2)
     if not connection.steps:
         return
     yield ""
