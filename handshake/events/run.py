@@ -189,10 +189,6 @@ class Copies:
     last: Observed | None = None
     """The last packet, if it is a copy."""
 
-    def of(self, role: Role) -> CopySum:
-        """Return the copies of one end's packets."""
-        return self.client if role is Role.CLIENT else self.server
-
 
 @dataclass(slots=True)
 class RunStart:

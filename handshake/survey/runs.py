@@ -6,10 +6,8 @@ tracker would ask every rule. All others go to the tracker one by one.
 
 from __future__ import annotations
 
-from copy import copy as copied
-from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from handshake.events import Role
 from handshake.events.run import PAUSE, Copies, Passing, Run, Sum
@@ -19,6 +17,7 @@ from handshake.survey.flow import key_of
 from handshake.survey.run_frames import RunFrames, Source
 from handshake.tcp import Seq
 from handshake.tcp.checksum import Checksum
+from handshake.tcp.copy import changed
 from handshake.units import ACK_BIT, MASK, PSH_BIT, SOONEST_TIMER, TCP
 
 if TYPE_CHECKING:
@@ -51,6 +50,9 @@ LONG: Final = 1024
 
 _FAR: Final = 1 << 24
 """Octets acknowledged at once that may be another numbering (`findings.data.FAR`)."""
+
+_Packet: TypeAlias = tuple[int, tuple[Any, ...], int, bool]
+"""Where a packed frame is, its fields, its octets of payload, and whether it is a copy."""
 
 _FLAGS: Final = 0x1FF
 _AGAIN_AT: Final = frozenset(10**power for power in range(12))
@@ -267,14 +269,14 @@ def _find_doubled(
     """Return the same of packets that are captured more than once."""
     size, run = source.layout.record.size, None
     originals = bytearray()
-    passing: list[tuple[tuple[Any, ...], bool]] = []
+    passing: list[_Packet] = []
     packets = _told_apart(source, records, base, start, keys[0])
     for most in _AHEAD:
-        for at, fields, again in islice(packets, most - len(passing)):
-            passing.append((fields, again))
-            if not again:
-                originals += records[at : at + size]
-        begin = replace(start, client=copied(start.client), server=copied(start.server))
+        for each in islice(packets, most - len(passing)):
+            passing.append(each)
+            if not each[3]:
+                originals += records[each[0] : each[0] + size]
+        begin = changed(start, client=changed(start.client), server=changed(start.server))
         run = _find(source, bytes(originals), 0, begin, keys)
         if run is None or run.count * size < len(originals) or len(passing) < most:
             break
@@ -285,53 +287,53 @@ def _find_doubled(
 
 def _told_apart(
     source: Source, records: bytes, base: int, start: RunStart, client: bytes
-) -> Iterator[tuple[int, tuple[Any, ...], bool]]:
-    """Yield where each packet is, its fields, and whether it is a copy, as far as that is sure."""
+) -> Iterator[_Packet]:
+    """Yield the packets of two ends, and whether each is a copy, as far as that is sure."""
     layout, hops = source.layout, start.hops
     size, four = layout.record.size, layout is V4
-    # The last packet of each end that is no copy: its fields, and where it is; and its
-    # identification.
-    last: list[tuple[tuple[Any, ...], int] | None] = [None, None]
+    total, counted, constants = 4 if four else 5, layout.counted, [e.constant for e in start.ends]
+    # The last packet of each end that is no copy, and its identification.
+    last: list[_Packet | None] = [None, None]
     numbers = [each.number for each in start.ends]
     at = base
     for fields in layout.segment.iter_unpack(memoryview(records)[base:]):
         me = 0 if fields[7] == client else 1
-        before, constant = last[me], start.ends[me].constant
+        before, constant = last[me], constants[me]
+        packet = at, fields, fields[total] - counted - (fields[10] >> 10 & 60), False
         if (
             before is not None
             # endpoints, SEQ, ACK and control bits
-            and before[0][7:11] == fields[7:11]
-            and _is_copy(layout, records, before, (fields, at), hops, constant=constant)
+            and before[1][7:11] == fields[7:11]
+            and _is_copy(layout, records, before, packet, hops, constant=constant)
         ):
-            if _length(layout, fields):
-                hops = before[0][6] - fields[6]
-            yield at, fields, True
+            if packet[2]:
+                hops = before[1][6] - fields[6]
+            yield at, fields, packet[2], True
         else:
             number = fields[5] if four else 0
             if number and number == numbers[me] and not constant:
                 return  # from here on identifications tell nothing
-            last[me], numbers[me] = (fields, at), number
-            yield at, fields, False
+            last[me], numbers[me] = packet, number
+            yield packet
         at += size
 
 
 def _is_copy(
     layout: FrameLayout,
     records: bytes,
-    before: tuple[tuple[Any, ...], int],
-    after: tuple[tuple[Any, ...], int],
+    before: _Packet,
+    after: _Packet,
     hops: int | None,
     *,
     constant: bool,
 ) -> bool:
     """Whether a packet is one with the same numbers again, as `tracker.copies` tells.
 
-    Both are given by their fields, and where they are in `records`. `hops` is how many hops the
-    points of the capture are apart.
+    `hops` is how many hops the points of the capture are apart.
     """
-    (one, first), (two, second) = before, after
+    (first, one, length, _), (second, two, same, _) = before, after
     if (
-        _length(layout, one) != _length(layout, two)
+        length != same
         or not 0 <= two[0] - one[0] < SOONEST_TIMER
         or two[3] >> 2 < layout.tcp + (two[10] >> 10 & 60)
     ):
@@ -345,13 +347,7 @@ def _is_copy(
     begin, end = HEAD + layout.tcp + 20, HEAD + min(one[3] >> 2, two[3] >> 2, layout.octets)
     if records[first + begin : first + end] != records[second + begin : second + end]:
         return False
-    return bool(_length(layout, two)) or apart == hops
-
-
-def _length(layout: FrameLayout, fields: tuple[Any, ...]) -> int:
-    """Return the octets of payload of a packed frame."""
-    length: int = fields[4 if layout is V4 else 5]
-    return length - layout.counted - int(fields[10] >> 10 & 60)
+    return bool(length) or apart == hops
 
 
 def _add_copies(
@@ -359,31 +355,33 @@ def _add_copies(
     source: Source,
     client: bytes,
     records: bytes,
-    passing: list[tuple[tuple[Any, ...], bool]],
+    passing: list[_Packet],
 ) -> None:
     """Note which packets of a run were captured again: those before its next original."""
     layout = source.layout
     copies = Copies()
     originals = 0
-    last: dict[Role, tuple[int, tuple[Any, ...], int]] = {}
-    for place, (fields, copy) in enumerate(passing):
+    last: dict[bool, tuple[int, int, int, int]] = {}
+    tcp, ip, packets = layout.tcp, layout.ip, copies.packets
+    for place, (_, fields, length, copy) in enumerate(passing):
         if not copy and originals == run.count:
             break
         at, _, _, packed, _, _, ttl, pair, seq, ack, bits, window, *_ = fields
-        header, length = bits >> 10 & 60, _length(layout, fields)
-        by = _ROLES[pair != client]
-        begin = layout.tcp + header
-        captured = max(0, min(length, (packed >> 2) - begin))
-        octets = begin - layout.ip + length
-        copies.packets.append(
+        index = pair != client
+        by, begin = _ROLES[index], tcp + (bits >> 10 & 60)
+        captured = (packed >> 2) - begin
+        captured = length if captured > length else max(0, captured)
+        octets = begin - ip + length
+        packets.append(
             Passing(by, at, seq, ack, bits & _FLAGS, window, length, captured, octets, copy)
         )
         run.packets = place + 1
         if not copy:
-            originals, last[by] = originals + 1, (originals, fields, captured)
+            last[index] = originals, at, ttl, captured
+            originals += 1
             continue
-        original, before, known = last[by]
-        found = copies.of(by)
+        original, sent_at, sent_ttl, known = last[index]
+        found = copies.server if index else copies.client
         found.count += 1
         found.octets += octets
         found.alike &= captured == known
@@ -391,9 +389,9 @@ def _add_copies(
             copies.first = original, source.observed(records, place)
         if length:
             found.carrying += 1
-            copies.hops = before[6] - ttl
-            copies.gap = max(copies.gap, at - before[0])
-    if passing[run.packets - 1][1]:
+            copies.hops = sent_ttl - ttl
+            copies.gap = max(copies.gap, at - sent_at)
+    if passing[run.packets - 1][3]:
         copies.last = source.observed(records, run.packets - 1)
     run.copies = copies
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from heapq import nlargest
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +14,7 @@ from handshake.tcp.seq import distance
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from handshake.tcp.options import Options
     from handshake.tcp.seq import Seq
 
 _HELD_AT_MOST: Final = 64
@@ -80,8 +82,14 @@ class Offer:
     @classmethod
     def of(cls, syn: Segment) -> Offer:
         """Return what this SYN or SYN-ACK offers."""
-        options, ao = syn.options, syn.options.ao
         ecn = (_ECN_SYN if syn.ack is None else _ECN_SYN_ACK).get(int(syn.flags & _ECN))
+        return cls._with_options(syn.options, ecn, cut=syn.cut)
+
+    @classmethod
+    @lru_cache(256)
+    def _with_options(cls, options: Options, ecn: str | None, *, cut: bool) -> Offer:
+        """Return what a SYN with these options offers; the tracker asks several times for each."""
+        ao = options.ao
         return cls(
             mss=options.mss,
             window_scale=options.window_scale,
@@ -94,7 +102,7 @@ class Offer:
             md5=options.data(Kind.MD5) is not None,
             ao_key=None if ao is None else ao.key,
             user_timeout=options.user_timeout,
-            cut=syn.cut,
+            cut=cut,
         )
 
 
@@ -239,6 +247,13 @@ class Ranges:
     def top(self) -> int:
         """The end of the highest range. Raises IndexError where there is none."""
         return int(self._ends.peekitem(-1)[1])
+
+    def copy(self) -> Ranges:
+        """Return the same, which changes by itself."""
+        found = Ranges()
+        found._ends.update(self._ends)
+        found.octets = self.octets
+        return found
 
     def add(self, begin: int, end: int) -> None:
         """Add the numbers of a range, joined with those that it overlaps or touches."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from copy import copy, deepcopy
+from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
@@ -310,7 +310,7 @@ class Connection:
         if self.wire is self.analysis:
             self.wire = copy(self.analysis)
             for end in (self.client, self.server):
-                end.wire = deepcopy(end.numbers)
+                end.wire = end.numbers.copy()
 
     def end(self, role: Role) -> End:
         """Return one end by its role."""
@@ -404,12 +404,10 @@ class Connection:
             end.segments += count
             end.copies += count
             self.segments += count
-        for each in copies.packets:
-            end, peer = self.end(each.by), self.end(each.by.other)
-            # fmt: off
-            marks = self.wire.take(end.wire, peer.wire, each.seq, each.ack, each.length, each.flags,
-                                   each.window, each.at)
-            # fmt: on
+        take, client, server = self.wire.take, self.client, self.server
+        for by, at, seq, ack, flags, window, length, *_ in copies.packets:
+            end, peer = (client, server) if by is Role.CLIENT else (server, client)
+            marks = take(end.wire, peer.wire, seq, ack, length, flags, window, at)
             if marks:
                 end.marked(marks)
         self.last = copies.last or self.last

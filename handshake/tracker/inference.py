@@ -7,10 +7,10 @@ received. A block that holds anything inferred is marked as inferred.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from handshake.tcp import ControlBlock, Input, Offer, ReceiveSpace, SendSpace, State
+from handshake.tcp.copy import changed
 
 if TYPE_CHECKING:
     from handshake.tcp import Segment, Seq
@@ -53,7 +53,7 @@ def sent(
         block = _completed(block, seg, syn_ack)
     if seg.fin and block.fin is None and _fins_crossed(block, seg):
         # It sent its FIN before it received the peer's, which had been assumed to have arrived.
-        early = replace(block, state=State.ESTABLISHED).sent(seg)
+        early = changed(block, state=State.ESTABLISHED).sent(seg)
         return early.after(Input.RECV_FIN)
     return _caught_up(block, seg, fin).sent(seg)
 
@@ -70,7 +70,7 @@ def _sent_syn(
     if block is not None and block.snd.iss == seg.seq and not gone:
         if block.offered is None:
             # Its answer was captured before it: that proves no loss.
-            return replace(block, offered=Offer.of(seg)).sent(seg)
+            return changed(block, offered=Offer.of(seg)).sent(seg)
         return _answer_lost(block, seg).sent(seg)
     if seg.ack is None:
         if block is None or block.state is State.CLOSED:
@@ -85,7 +85,7 @@ def _received_syn(block: ControlBlock, answer: Segment, syn: Segment | None) -> 
     assert answer.ack is not None
     if syn is not None and syn.seq < answer.ack <= syn.end:
         return block.received(syn)
-    block = replace(
+    block = changed(
         block,
         remote=answer.destination,
         rcv=ReceiveSpace(irs=answer.ack - 1, nxt=answer.ack),
@@ -97,20 +97,20 @@ def _received_syn(block: ControlBlock, answer: Segment, syn: Segment | None) -> 
 def _answer_lost(block: ControlBlock, seg: Segment) -> ControlBlock:
     """Undo what a retransmitted SYN or SYN-ACK disproves: the answer had not arrived."""
     if seg.ack is None and block.state in _ASSUMED and not block.passive:
-        return replace(
+        return changed(
             block,
             state=State.SYN_SENT,
-            snd=replace(block.snd, una=block.snd.iss),
+            snd=changed(block.snd, una=block.snd.iss),
             rcv=ReceiveSpace(),
             peer_offered=None,
             ts_recent=None,
         )
     if seg.ack is not None and block.state in _OPENED and block.passive:
-        return replace(
+        return changed(
             block,
             state=State.SYN_RECEIVED,
-            snd=replace(block.snd, una=block.snd.iss),
-            rcv=replace(block.rcv, nxt=seg.ack, held=(), fin=None),
+            snd=changed(block.snd, una=block.snd.iss),
+            rcv=changed(block.rcv, nxt=seg.ack, held=(), fin=None),
         )
     return block
 
@@ -138,10 +138,10 @@ def _answered(block: ControlBlock, seg: Segment, syn_ack: Segment | None) -> Con
     if seg.seq != block.snd.nxt:
         return block
     assert seg.ack is not None
-    return replace(
+    return changed(
         block,
         state=State.ESTABLISHED,
-        snd=replace(block.snd, una=block.snd.nxt),
+        snd=changed(block.snd, una=block.snd.nxt),
         rcv=ReceiveSpace(nxt=seg.ack),
         inferred=True,
     )
@@ -159,7 +159,7 @@ def _completed(block: ControlBlock, seg: Segment, syn_ack: Segment | None) -> Co
     alone = seg.length == 0 and (block.passive or syn_ack is None)
     if took_data or alone or block.snd.iss is None:
         return block
-    block = replace(block, snd=replace(block.snd, una=block.snd.iss + 1), inferred=True)
+    block = changed(block, snd=changed(block.snd, una=block.snd.iss + 1), inferred=True)
     return block.after(Input.RECV_ACK_OF_SYN)
 
 
@@ -185,7 +185,7 @@ def _not_over(block: ControlBlock, seg: Segment) -> ControlBlock:
             state = State.LAST_ACK if got_fin else State.FIN_WAIT_1
     if state is block.state:
         return block
-    return replace(block, state=state, snd=replace(block.snd, una=seg.seq), inferred=True)
+    return changed(block, state=state, snd=changed(block.snd, una=seg.seq), inferred=True)
 
 
 def _fins_crossed(block: ControlBlock, seg: Segment) -> bool:
@@ -205,8 +205,8 @@ def _caught_up(block: ControlBlock, seg: Segment, fin: Seq | None) -> ControlBlo
     if fin is None or seg.ack is None or block.rcv.nxt is None:
         return block
     if block.rcv.nxt <= fin < seg.ack:
-        rcv = replace(block.rcv, nxt=fin + 1, held=(), fin=fin)
-        return replace(block, rcv=rcv, inferred=True).after(Input.RECV_FIN)
+        rcv = changed(block.rcv, nxt=fin + 1, held=(), fin=fin)
+        return changed(block, rcv=rcv, inferred=True).after(Input.RECV_FIN)
     return block
 
 
@@ -221,16 +221,16 @@ def received(block: ControlBlock | None, seg: Segment) -> ControlBlock | None:
         # That a SYN was refused once does not tell whether a program listens now.
         return None
     if seg.syn and seg.ack is None and block.peer_offered is None and block.rcv.irs == seg.seq:
-        return replace(block, peer_offered=Offer.of(seg))
+        return changed(block, peer_offered=Offer.of(seg))
     if seg.rst or seg.syn or seg.ack is None:
         return block
     if block.state is State.SYN_SENT and seg.length and block.acknowledges_new(seg):
         # The peer sends data, so it is connected: its SYN-ACK was not captured. An ACK alone may
         # be of an older connection, and opens nothing (section 3.10.7.3).
-        return replace(
+        return changed(
             block,
             state=State.ESTABLISHED,
-            snd=replace(block.snd, una=seg.ack),
+            snd=changed(block.snd, una=seg.ack),
             rcv=ReceiveSpace(nxt=seg.seq),
             inferred=True,
         )
@@ -238,10 +238,10 @@ def received(block: ControlBlock | None, seg: Segment) -> ControlBlock | None:
         return block
     nxt, wnd = block.rcv.nxt, block.rcv.wnd
     if block.snd.nxt is not None and block.snd.nxt < seg.ack:
-        block = replace(block, snd=replace(block.snd, nxt=seg.ack), inferred=True)
+        block = changed(block, snd=changed(block.snd, nxt=seg.ack), inferred=True)
     if seg.length and nxt is not None and wnd is not None and nxt + wnd < seg.seq:
         # A sender stays within the window: the ACK that opened it was not captured.
-        block = replace(block, rcv=replace(block.rcv, wnd=None), inferred=True)
+        block = changed(block, rcv=changed(block.rcv, wnd=None), inferred=True)
     return block
 
 

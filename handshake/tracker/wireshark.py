@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import IntFlag
 from typing import TYPE_CHECKING, Final
 
+from handshake.tcp.copy import changed
 from handshake.tcp.seq import distance
 from handshake.tcp.space import Ranges
 from handshake.units import ACK_BIT, FIN_BIT, MASK, RST_BIT, SYN_BIT
@@ -98,6 +99,10 @@ class Coverage:
         """The number after the highest octet captured; None before the first segment."""
         return None if self._top is None else self._top & MASK
 
+    def copy(self) -> Coverage:
+        """Return the same, which changes by itself."""
+        return changed(self, _holes=None if self._holes is None else self._holes.copy())
+
     def skip(self, length: int, ahead: int) -> None:
         """Add octets that follow the highest one, of the last segment `ahead`."""
         self.ahead, self.filled, self.gap = ahead, 0, 0
@@ -177,6 +182,10 @@ class Direction:
 
     octets: Coverage = field(default_factory=Coverage)
     """Which octets of payload were captured."""
+
+    def copy(self) -> Direction:
+        """Return the same, which changes by itself."""
+        return changed(self, octets=self.octets.copy())
 
     def skip(self, sent: RunEnd) -> None:
         """Take a run into account."""

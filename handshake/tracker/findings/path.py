@@ -98,8 +98,11 @@ class PathFindings:
         if step.segment.bogus:
             return
         mine.last = observed
-        if observed.ttl is not None:
-            self._ttl(step, mine, observed.ttl)
+        ttl, seg = observed.ttl, step.segment
+        if ttl in mine.ttls and not (seg.syn or seg.rst):
+            mine.ttls[ttl] += 1
+        elif ttl is not None:
+            self._ttl(step, mine, ttl)
 
     def settled(self, start: RunStart) -> bool:
         """Whether a run may begin: in it the TTL of each end stays the same."""
@@ -174,10 +177,10 @@ class PathFindings:
             if len(mine.syn_ttls) < TTLS:
                 mine.syn_ttls.add(ttl)
             return
-        if mine.ttls and ttl not in mine.ttls:
+        if mine.ttls:
             mine.changed = mine.changed or observed
-        if ttl in mine.ttls or len(mine.ttls) < TTLS:
-            mine.ttls[ttl] = mine.ttls.get(ttl, 0) + 1
+        if len(mine.ttls) < TTLS:
+            mine.ttls[ttl] = 1
 
     def _rewritten(self, by: Role, before: Observed, after: Observed) -> None:
         """Note what the path changed in a SYN that was captured at two points of it."""

@@ -7,11 +7,10 @@ seconds without an answer, or minutes of inactivity, the same ports are another 
 
 from __future__ import annotations
 
-from copy import copy
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from handshake.events import Role
+from handshake.tcp.copy import changed
 from handshake.tracker.zeek.conn import Conn
 from handshake.tracker.zeek.row import ZeekRecord, conn_state, record
 from handshake.units import SYN_BIT
@@ -105,7 +104,7 @@ class Zeek:
         if conn is None or not start.doubled:
             return conn is not None and conn.settled(start)
         # Of copies it knows nothing: if need be, it takes each packet.
-        known = replace(start, client=copy(start.client), server=copy(start.server))
+        known = changed(start, client=changed(start.client), server=changed(start.server))
         self._start = known if conn.settled(known) else None
         return True
 
