@@ -6,21 +6,33 @@ picture is left as it is.
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
+import shlex
 import socket
+import struct
+import subprocess
 import sys
+import termios
+from contextlib import suppress
+from functools import partial
 from html import escape, unescape
 from io import StringIO
 from pathlib import Path
 from threading import Thread
+from time import sleep
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console, Group, RenderableType
 from rich.terminal_theme import SVG_EXPORT_THEME
+from rich.text import Text
 
 import handshake
+from handshake.capture.open import read as read_capture
 from handshake.cli.browse import ListBrowser
-from handshake.cli.listing import Listing, title
+from handshake.cli.listing import Listing, LiveListing, title
+from handshake.cli.live_list import LiveList
 from handshake.cli.player import Player
 from handshake.cli.step_reader import StepReader
 from handshake.errors import LocalError
@@ -29,13 +41,18 @@ from handshake.prober.target import targets
 from handshake.view.glyphs import UNICODE
 from handshake.view.probe import ProbeView
 from handshake.view.theme import THEME
+from handshake.watcher import LiveWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from handshake.packet.frame import Frame
+
 HERE: Final = Path(__file__).resolve().parent
 CAPTURES: Final = HERE.parent / "captures"
 STEP, CHOSEN = 3, 8
+PACKETS, SECONDS = 150, 8
+"""Packets of the capture after which some connections are open, and how long that is watched."""
 
 # Rich's own template links a font on the web; a picture in a README must not need it.
 TEMPLATE: Final = """\
@@ -140,10 +157,74 @@ def probe() -> str:
     return drawn(f"sudo handshake probe 127.0.0.1:{port}", Group(*lines), 100)
 
 
+def watched(width: int, height: int) -> str:
+    """Return the table of a watch, at a moment when some connections are open."""
+    path = CAPTURES / "mixed.pcap"
+    watcher = LiveWatch(_Begun(list(read_capture(path))[:PACKETS]))
+    with LiveList(watcher, "eth0  port 80 or port 81") as live:
+        browser = ListBrowser(live, LiveListing([]), live.title([], UNICODE), UNICODE, growing=live)
+        browser.draw(width, height)
+        while browser.pause is not None:
+            browser.advance()
+            browser.draw(width, height)
+            sleep(browser.pause or 0)
+    command = "sudo handshake watch -i eth0 'port 80 or port 81'"
+    return drawn(command, browser.draw(width, height), width, height)
+
+
+class _Begun:
+    """A source that has given its frames, and gives no more."""
+
+    lost, ended = 0, False
+
+    def __init__(self, frames: list[Frame]) -> None:
+        self._frames = [each._replace(data=bytes(each.data)) for each in frames]
+        self._now = frames[0].time + SECONDS * 10**9
+
+    def read(self, seconds: float) -> list[Frame]:  # noqa: ARG002
+        found, self._frames, self.ended = self._frames, [], True
+        return found
+
+    def now(self) -> int:
+        return self._now
+
+    def interfaces(self) -> list[tuple[str, int]]:
+        return [("eth0", 1)]
+
+
+def printed(width: int, height: int, *words: str) -> str:
+    """Return what a command prints on a terminal of this size."""
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+    env = {"PATH": os.environ["PATH"], "TERM": "xterm-256color", "PYTHONUTF8": "1"}
+    argv = [sys.executable, "-m", "handshake", *words]
+    # What is run is this program, with words of this file.
+    with subprocess.Popen(argv, stdin=theirs, stdout=theirs, env=env, cwd=HERE.parent):  # noqa: S603
+        os.close(theirs)
+        octets = b""
+        with suppress(OSError):  # the terminal is closed
+            while piece := os.read(ours, 65536):
+                octets += piece
+    os.close(ours)
+    shown = Text.from_ansi(octets.decode().replace("\r\n", "\n").rstrip())
+    return drawn(shlex.join(["handshake", *words]), shown, width)
+
+
+WRONG: Final = ("--seq", "1000", "--checksum", "wrong", "--reserved", "5", "--offset", "12")
+
 PICTURES: Final[dict[str, Callable[[], str]]] = {
     "replay": replay,
     "list": connections,
     "probe": probe,
+    **{
+        f"{name}-{width}x{height}": partial(draw, width, height, *words)
+        for width, height in ((80, 24), (120, 40))
+        for name, draw, *words in (
+            ("watch", watched),
+            ("craft", printed, "craft", *WRONG),
+            ("decode", printed, "decode", "captures/mixed.pcap", "--frame", "3"),
+        )
+    },
 }
 
 

@@ -48,7 +48,13 @@ def words(svg: str) -> list[str]:
     return "".join(texts).replace("&#160;", " ").split()
 
 
-@pytest.mark.parametrize("name", ["replay", "list"])
+STABLE = (
+    *("replay", "list"),
+    *(f"{name}-{size}" for name in ("watch", "craft", "decode") for size in ("80x24", "120x40")),
+)
+
+
+@pytest.mark.parametrize("name", STABLE)
 def test_the_pictures_are_what_the_code_draws(name: str) -> None:
     picture = runpy.run_path(str(ROOT / "docs" / "pictures.py"))["PICTURES"][name]()
     assert words(picture) == words((ROOT / "docs" / f"{name}.svg").read_text(encoding="utf-8"))

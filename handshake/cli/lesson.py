@@ -390,7 +390,9 @@ class LessonPlayer:
 
     @property
     def _has_header(self) -> bool:
-        if not self._has_pictures or self.question is not None or self._fresh:
+        if self._aside is not None or self.question is not None:
+            return False
+        if self._fresh and self._has_pictures:
             return False
         return self.lesson.scenes[self.index].segment is not None
 

@@ -131,8 +131,9 @@ def _print_asides(
 
 
 def print_lessons(lang: str) -> None:
-    """Print a line for each lesson: name, title, and how far it was read."""
-    from handshake.lessons.progress import done
+    """Print a line for each lesson: name, title, and how far it was read; and for the tasks."""
+    from handshake.lessons.progress import TASKS, done
+    from handshake.lessons.tasks import tasks_text
 
     known = done()
     language = languages(lang)[0]
@@ -147,6 +148,10 @@ def print_lessons(lang: str) -> None:
                 score = words["score"].format(right=found.right(text), asked=asked)
                 state += f", {score}"
         sys.stdout.write(f"{each.name:<12} {text.title}{f'  ({state})' if state else ''}\n")
+    tasks, words = tasks_text(language), screen_text(language)
+    found = known.get(TASKS)
+    state = "" if found is None else f"  ({words['step']} {found.step}/{len(tasks.tasks)})"
+    sys.stdout.write(f"{'--your-turn':<12} {tasks.title}{state}\n")
 
 
 def print_json(taught: Lesson, chosen: range, lang: str, live: LiveRun | None) -> None:

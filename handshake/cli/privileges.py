@@ -64,6 +64,7 @@ TABLE: Final = (
     "handshake.cli.live_list",
     "handshake.cli.open_list",
     "handshake.cli.tui",
+    "handshake.cli.with_export",
     "handshake.cli.with_help",
     "handshake.export.document",
     "handshake.export.html",

@@ -87,6 +87,9 @@ class ClientOptions:
     packet: bytes = b""
     """The octets of its packet."""
 
+    exact: bool = False
+    """Whether it goes to the interface past the kernel, which would change its IP header."""
+
     iss: int | None = None
     """The initial sequence number; None for an unpredictable one (section 3.4.1)."""
 

@@ -47,6 +47,10 @@ _LOOK: Final = 200 * NS_PER_MS
 _WAITS: Final = 100 * NS_PER_MS
 """How long a call that is not possible yet is put off, in nanoseconds."""
 
+_LOOKS, _MOMENT = 4, 0.001
+"""How often a host is looked at after something has arrived, until it has changed; and the seconds
+between two looks: what changes nothing costs that much."""
+
 _THINKS: Final = 0.01
 """Seconds that a program takes after connect() before it sends."""
 
@@ -198,6 +202,7 @@ class LiveStage:
             # The kernel answers a SYN as it arrives: what was there before is seen now, or never.
             self._see("syn-reaches", Moment.ARRIVES, by, at, segment)
         self.wire.write(to, frame)
+        self._settle()
         self._read()
         self._see(f"{self._names.of(segment, by)}-arrives", Moment.ARRIVES, by, at, segment)
         waits = self._accepts
@@ -205,9 +210,19 @@ class LiveStage:
             self._read()
             self._see(waits.name, Moment.CALL, waits.by, at)
 
+    def _settle(self) -> None:
+        """Let the kernel take in what has arrived: on a busy machine that needs a moment."""
+        before = self._known
+        for _ in range(_LOOKS):
+            self._rows()
+            if self._known != before:
+                return
+            time.sleep(_MOMENT)
+
     def _report(self, to: int, frame: bytes, error: IcmpError, at: int) -> None:
         """Let a router's ICMP error arrive."""
         self.wire.write(to, frame)
+        self._settle()
         role = (Role.CLIENT, Role.SERVER)[to]
         event = LiveEvent(
             self.part.name, "icmp-arrives", at, Moment.REPORTED, role, None, self._rows()

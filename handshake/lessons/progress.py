@@ -7,11 +7,16 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from handshake.lessons.scene import Lesson
     from handshake.lessons.text import LessonText
+
+TASKS: Final = "your-turn"
+"""Under what the tasks are kept, beside the lessons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +56,27 @@ def keep(lesson: Lesson, furthest: int, answers: dict[int, str]) -> None:
     before = known.get(lesson.name, Progress(0, {}))
     named = {lesson.scenes[number].name: said for number, said in answers.items()}
     known[lesson.name] = Progress(max(before.step, furthest + 1), before.answers | named)
+    _write(known)
+
+
+def _write(known: dict[str, Progress]) -> None:
     told = {name: {"step": each.step, "answers": each.answers} for name, each in known.items()}
     with suppress(OSError, RuntimeError):
         path = _path()
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def keep_tasks(tasks: Iterable[str]) -> None:
+    """Keep which tasks of `your turn` are done."""
+    known = done()
+    _write({**known, TASKS: Progress(len({*tasks}), dict.fromkeys(tasks, "done"))})
+
+
+def done_tasks() -> tuple[str, ...]:
+    """Return the tasks of `your turn` that are done."""
+    found = done().get(TASKS)
+    return () if found is None else tuple(found.answers)
 
 
 def _path() -> Path:

@@ -137,7 +137,9 @@ class ScreenText:
             name = "sendto"
         text = self.calls.get(name) or self.calls.get(name.partition("-")[0])
         text = text or self.calls.get(scene.seen_as, name)
-        return text.format(number=scene.number, error=scene.error)
+        error = scene.error
+        icmp = "" if error is None else f"{error.type}/{error.code}"
+        return text.format(number=scene.number, icmp=icmp)
 
     @property
     def labels(self) -> dict[str, str]:

@@ -68,16 +68,19 @@ class PolicyRoute:
     forced: bool
     """Whether a raw socket would choose another way."""
 
+    exact: bool = False
+    """Whether packets go to the interface as they are: a raw socket would mend an IPv4 header."""
+
     def send(self, octets: bytes, senders: Mapping[int, socket.socket]) -> None:
         """Send a packet. Raises OSError if the kernel refuses."""
         version = self.address.version
-        if not self.forced:
+        if not (self.forced or self.exact):
             senders[version].sendmsg([octets], self.control, 0, self.to)
             return
         mac = self._neighbour()
         if mac is None:  # lost, as in the kernel's queue: it is retransmitted
             return
-        if version == 4:
+        if version == 4 and not self.exact:
             check = internet_checksum(octets[:10] + bytes(2) + octets[12:20])
             octets = octets[:10] + check.to_bytes(2, "big") + octets[12:]
         place = (self.hop.interface, _ETHERTYPE[version], 0, 0, mac)

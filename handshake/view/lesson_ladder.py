@@ -12,6 +12,7 @@ from handshake.lessons import LessonText, Moment, ScreenText, StepText
 from handshake.tcp import Flags
 from handshake.units import NS_PER_MS, NS_PER_SECOND
 from handshake.view.glyphs import UNICODE, Glyphs
+from handshake.view.header import HeaderGrid
 from handshake.view.layout import centre, fit, line
 from handshake.view.lesson import (
     MIN_HEIGHT,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from handshake.events import Change
     from handshake.lessons import Scene
     from handshake.lessons.live_event import LiveScene
+    from handshake.tcp import Segment
 
 TALL: Final = 40
 """Lines from which on the table of both sockets has room beside the ladder."""
@@ -94,6 +96,8 @@ class LadderLessonScreen:
     def picture(self, width: int, room: int = MIN_HEIGHT) -> list[Text]:
         """Return the title, the ladder and what `ss` shows, in at most `room` lines."""
         title = title_line(self.place, self.text.title, (self.step, self.words), width, self.glyphs)
+        if self.place.chosen is not None:
+            return [title, *self._header(width, room - 1)]
         shown = self._shown(width)
         rungs = self._rungs(width)[-max(1, room - len(shown) - 2) :]
         return [title, self._heads(width), *rungs, *shown]
@@ -122,6 +126,9 @@ class LadderLessonScreen:
     def why(self, width: int) -> list[Text]:
         """Return the question of the scene, while it is asked, or else the explanation."""
         question, step = self.step.question, self.step
+        if self.place.chosen is not None:
+            field = self.words.fields[self.place.chosen]
+            return paragraph(f"{field.name}:", field.text, width, "field.chosen", self.glyphs)
         why = paragraph(self.words["why"], step.why, width, "why", self.glyphs)
         if self.second is not None:
             text, words = self.second
@@ -132,6 +139,27 @@ class LadderLessonScreen:
         if self.answer is None:
             return asked(question, self.typed, self.words, width, self.glyphs)
         return answered(question, self.answer, self.words, width, self.glyphs) + why
+
+    def _header(self, width: int, room: int) -> list[Text]:
+        """Return the header of the segment; below it that of the kernel, where one plays it."""
+        scene, live = self.place.scene, self.live
+        assert scene.segment is not None
+        lines = self._grid(scene.segment, scene.changed, width)
+        sent = None if live is None or live.event is None else live.event.segment
+        if sent is None:
+            return lines[:room]
+        head = line((f" {self.words['live_header']}", "title"))
+        real = [head, *self._grid(sent, frozenset(), width)]
+        return [*lines, *real] if len(lines) + len(real) <= room else real[:room]
+
+    def _grid(self, segment: Segment, changed: frozenset[str], width: int) -> list[Text]:
+        return HeaderGrid(
+            segment,
+            changed=changed,
+            labels=self.words.labels,
+            chosen=self.place.chosen,
+            glyphs=self.glyphs,
+        ).lines(width)
 
     def _heads(self, width: int) -> Text:
         client, server = self.words["client"], self.words["server"]

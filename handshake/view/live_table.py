@@ -27,6 +27,9 @@ _KEYS: Final = {"state": "outcome", "age": "start"}
 """The keys that sort by a heading that is none."""
 
 _AGES: Final = ((60, 1, "s"), (3600, 60, "m"), (86_400, 3600, "h"), (1 << 40, 86_400, "d"))
+_PATIENCE: Final = 3 * NS_PER_SECOND
+"""Nanoseconds after which a handshake that nothing answers counts as failed."""
+
 _EXACT: Final = 10
 """Seconds below which an age has a decimal."""
 
@@ -89,6 +92,7 @@ class LiveTable(Table):
         return (
             record.stream in self.live.open
             and record.outcome in ("no-answer", "half-open")
+            and self.live.now - nanoseconds(record.start) < _PATIENCE
             and not columns.retries(record)
             and record.icmp is None
         )

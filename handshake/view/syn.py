@@ -41,7 +41,10 @@ class SynView:
         """Return the lines, no wider than `width` if possible."""
         seg = self.observed.segment
         name = target_text(self.target, str(seg.destination.address))
-        out = [line("DRY RUN  ", (name, "title"), "  nothing is sent"), line()]
+        out = [
+            line("DRY RUN  ", (name, "title"), f"  {self.glyphs.translated('nothing is sent')}"),
+            line(),
+        ]
         if width >= WIDTH:
             grid = HeaderGrid(seg, ruler=True, hexadecimal=True, glyphs=self.glyphs).lines()
             out += [*cropped(grid, WIDTH), line()]
@@ -52,19 +55,19 @@ class SynView:
         return [*out, line(), *HexDump(self.observed).lines()]
 
     def _fields(self) -> Iterator[tuple[str, str]]:
-        observed, seg = self.observed, self.observed.segment
+        observed, seg, said = self.observed, self.observed.segment, self.glyphs.translated
         version, octets = seg.source.version, observed.packet
         service = octets[1] if version == 4 else int.from_bytes(octets[:2], "big") >> 4 & 0xFF
         yield "from", str(seg.source)
         yield "to", str(seg.destination)
         yield ("ttl" if version == 4 else "hop limit"), str(observed.ttl)
         yield ("tos" if version == 4 else "class"), f"0x{service:02x}"
-        yield "length", f"{len(octets)} octets, {seg.payload_length} of data"
+        yield "length", said(f"{len(octets)} octets, {seg.payload_length} of data")
         yield "flags", str(seg.flags)
         yield "sequence", f"{seg.seq}"
-        yield "window", f"{seg.window} octets"
+        yield "window", said(f"{seg.window} octets")
         yield "checksum", f"0x{seg.checksum:04x}"
         for option in seg.options:
             padding = option.kind in (Kind.END, Kind.NOP)
-            text = "padding" if padding else option_text(option)
+            text = said("padding") if padding else option_text(option)
             yield f"option {option.kind}", f"{text}: {option.raw.hex(' ')}"

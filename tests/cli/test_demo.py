@@ -149,9 +149,9 @@ def test_keys_lead_through_the_lesson() -> None:
             (":3\r", "step 3/9"),
             (END, "step 9/9"),
             ("c", "All lessons"),
-            ("4", "step 1/9"),
+            ("4", "step 1/11"),
             ("c", "All lessons"),
-            ("\r", "step 1/9"),
+            ("\r", "step 1/11"),
             ("c", "All lessons"),
             ("1", "step 1/9"),
             (END, "step 9/9"),
@@ -307,7 +307,7 @@ def test_what_if_with_keys() -> None:
 
 def test_the_lessons_are_listed_with_what_is_done() -> None:
     listed = demo("--list").stdout.splitlines()
-    assert [line.split()[0] for line in listed] == NAMES
+    assert [line.split()[0] for line in listed] == [*NAMES, "--your-turn"]
     with Terminal([*DEMO, "loss"]) as terminal:
         terminal.see("step 1/12")
         terminal.press(RIGHT)

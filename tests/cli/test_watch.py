@@ -29,7 +29,10 @@ def test_rows_fit_the_terminal_below_their_headings(columns: int) -> None:
     assert max(map(len, lines)) <= columns
     heading = next(each for each in lines if "outcome" in each)
     row = next(each for each in lines if each.startswith("   9 "))
-    for title, cell in (("outcome", "established"), ("client", "10.77.0.1:"), ("rtt", "10.7ms")):
+    cells = {"outcome": "established", "server": "10.77.0.2:", "rtt": "10.7ms"}
+    if columns > 60:  # where there is less room, the reason is worth more than the client
+        cells["client"] = "10.77.0.1:"
+    for title, cell in cells.items():
         at = heading.index(title)
         assert cell in row[at - 3 : at + 12], title
 

@@ -15,6 +15,7 @@ from handshake.capture.open import read
 from tests.crafter.making import crafted
 from tests.live.lab.namespaces import TIMEOUT, Host, eventually, pair
 from tests.live.lab.servers import answering
+from tests.live.lab.tcpdump import capture
 from tests.schema import valid
 
 if TYPE_CHECKING:
@@ -81,6 +82,34 @@ def test_what_leaves_is_what_was_crafted(
     assert first.hex() == crafted([*given, "--source-port", "45678"]).hex()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--ip-checksum", "0x1234"),
+        ("--length", "200"),
+        ("--length", "44"),
+        ("--ihl", "7"),
+        ("--ihl", "2"),
+        ("--id", "0"),
+    ],
+    ids=" ".join,
+)
+def test_a_header_that_lies_passes_the_link_as_it_is(
+    hosts: tuple[Host, Host], words: tuple[str, ...], tmp_path: Path
+) -> None:
+    client, server = hosts
+    given = [TARGETS[4], "--source", client.v4, "--source-port", "45678", "--seq", "77", *words]
+    path = tmp_path / "arrived.pcap"
+    with capture(server, "eth0", path, only=f"ip proto 6 and src {client.v4}"):
+        done = craft(client, *given, "--timeout", "0.2")
+    answered = words == ("--id", "0")  # the others are no packet to Linux
+    assert (done.returncode, done.stderr) == (int(not answered), "")
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith("A SYN-ACK came" if answered else "Nothing came back")
+    first = bytes(next(iter(read(path))).data)[14:]
+    assert first.hex() == crafted(given).hex()
+
+
 def test_json_is_a_step_a_line(hosts: tuple[Host, Host]) -> None:
     done = craft(hosts[0], TARGETS[4], "--json")
     steps = [json.loads(line) for line in done.stdout.splitlines()]
@@ -121,8 +150,8 @@ def test_the_script_that_sends_wrong_headers(hosts: tuple[Host, Host]) -> None:
 
 
 def test_the_script_that_explains_a_capture_and_a_live_wire(hosts: tuple[Host, Host]) -> None:
-    capture = str(ROOT / "captures" / "refused.pcap")
-    lines = script(hosts[0], "explain.py", capture)
+    path = str(ROOT / "captures" / "refused.pcap")
+    lines = script(hosts[0], "explain.py", path)
     assert lines[-1] == "1 connections"
     assert lines[1].startswith("    The client sends a SYN to open a connection")
     client, _ = hosts

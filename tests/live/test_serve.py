@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import pairwise
 from operator import itemgetter
@@ -273,27 +274,45 @@ MISBEHAVIOURS = {
 }
 
 
-@pytest.mark.parametrize("name", MISBEHAVIOURS)
-def test_a_misbehaviour_as_linux_and_probe_see_it(name: str, tmp_path: Path) -> None:
-    error, verdict = MISBEHAVIOURS[name]
-    with pair() as (client, server), served(server, "--misbehave", name, "--json") as run:
+PAIRS = [list(MISBEHAVIOURS)[at::8] for at in range(8)]
+"""Misbehaviours that are tried at once, each on a port of its own: most of the time is waiting."""
+
+
+@pytest.mark.parametrize("names", PAIRS, ids=" ".join)
+def test_misbehaviours_as_linux_and_probe_see_them(names: list[str], tmp_path: Path) -> None:
+    with pair() as (client, server), ThreadPoolExecutor(len(names)) as threads:
         client.sysctl("net.ipv4.tcp_syn_retries", 1)
-        with capture(client, "eth0", tmp_path / "wire.pcap") as wire:
-            told = talk(client)
-            moment = datetime.now(UTC).isoformat()
-            states = {(each.local.port, each.state) for each in _entries(client)}
-            probe = [*PROBE, f"10.77.0.2:{PORT}", "--json", "--retries", "1", "--timeout", "4"]
-            found = client.run(probe, check=False).stdout
-            run.interrupt()
-            wire.wait(len(run.steps))
-    assert told is error
-    assert json.loads(found)["verdict"] == verdict
+        for done in [
+            threads.submit(check_misbehaviour, client, server, name, port, tmp_path)
+            for port, name in enumerate(names, PORT)
+        ]:
+            done.result()
+
+
+def check_misbehaviour(client: Host, server: Host, name: str, port: int, folder: Path) -> None:
+    """Hold Linux's error, states and packets, and the verdict of `probe`, to what is expected."""
+    error, verdict = MISBEHAVIOURS[name]
+    path = folder / f"{port}.pcap"
+    with (
+        served(server, "--misbehave", name, "--json", port=port) as run,
+        capture(client, "eth0", path, only=f"tcp port {port}") as wire,
+    ):
+        words = [*PROBE, f"10.77.0.2:{port}", "--json", "--retries", "1", "--timeout", "4"]
+        probe = client.popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        told = talk(client, port)
+        moment = datetime.now(UTC).isoformat()
+        states = {(each.local.port, each.state) for each in _entries(client, port=port)}
+        found, _ = probe.communicate(timeout=4 * TIMEOUT)
+        run.interrupt()
+        wire.wait(len(run.steps))
+    assert told is error, name
+    assert json.loads(found)["verdict"] == verdict, name
     # The wire: `serve` has shown what tcpdump has seen at the client, no more and no less. What
     # crosses on the way is in another order there: only that of each end's segments is the same.
-    argv = [sys.executable, "-m", "handshake", "replay", str(tmp_path / "wire.pcap"), "--json"]
+    argv = [sys.executable, "-m", "handshake", "replay", str(path), "--json"]
     seen = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
-    captured = sorted((_segment(json.loads(each)) for each in seen), key=itemgetter(0))
-    assert captured == sorted(map(_segment, run.steps), key=itemgetter(0))
+    captured = sorted((_segment(json.loads(each)) for each in seen), key=itemgetter(0, 1))
+    assert captured == sorted(map(_segment, run.steps), key=itemgetter(0, 1)), name
     # The states: what the kernel says of its socket is what `serve` last said of the client.
     shown = {}
     for each in run.steps:
@@ -301,18 +320,18 @@ def test_a_misbehaviour_as_linux_and_probe_see_it(name: str, tmp_path: Path) -> 
             by = each["by"] == "client"
             end, change = ("source", "sender") if by else ("destination", "receiver")
             shown[each["segment"][end]["port"]] = each[change]["after"]
-    for port, state in states:
-        assert shown[port]["state"] == str(state), (name, port)
+    for local, state in states:
+        assert shown[local]["state"] == str(state), (name, local)
 
 
-def talk(client: Host) -> type[Exception] | None:
+def talk(client: Host, port: int) -> type[Exception] | None:
     """Connect, send and read as a program does; return the error that Linux reports."""
     sock = client.socket()
     sock.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, 2500)
     sock.settimeout(4)
     with sock:
         try:
-            sock.connect((ADDRESSES[4], PORT))
+            sock.connect((ADDRESSES[4], port))
             sock.sendall(b"hello")
             if sock.recv(100) != b"hello":
                 return EOFError
@@ -320,14 +339,15 @@ def talk(client: Host) -> type[Exception] | None:
             return TimeoutError
         except OSError as error:
             return type(error)
-        _close(client, sock)
+        _close(client, sock, port)
     return None
 
 
-def _close(client: Host, sock: socket.socket) -> None:
+def _close(client: Host, sock: socket.socket, port: int) -> None:
     sock.shutdown(socket.SHUT_WR)
     sock.recv(1)
-    eventually(lambda: not _entries(client, State.FIN_WAIT_1, State.FIN_WAIT_2), "the end")
+    states = State.FIN_WAIT_1, State.FIN_WAIT_2
+    eventually(lambda: not _entries(client, *states, port=port), "the end")
 
 
 def _segment(step: dict[str, object]) -> tuple[object, ...]:
@@ -348,12 +368,12 @@ class _Tables:
         self._table.close()
 
 
-def _of_port(entries: list[Entry]) -> list[Entry]:
-    return [each for each in entries if each.remote == Endpoint.of(ADDRESSES[4], PORT)]
+def _of_port(entries: list[Entry], port: int = PORT) -> list[Entry]:
+    return [each for each in entries if each.remote == Endpoint.of(ADDRESSES[4], port)]
 
 
-def _entries(host: Host, *states: State) -> list[Entry]:
+def _entries(host: Host, *states: State, port: int) -> list[Entry]:
     """Return the kernel's sockets towards the port, in these states or in any."""
     with _Tables(host, 4) as table:
-        found = _of_port(table.read())
+        found = _of_port(table.read(), port)
     return [each for each in found if not states or each.state in states]

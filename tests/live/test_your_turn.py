@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 
 from handshake.lessons import LANGUAGES
+from handshake.lessons.progress import done_tasks
 from handshake.lessons.tasks import TASKS, tasks_text
 from tests.cli.terminal import Terminal
 from tests.live.lab.namespaces import eventually
@@ -54,6 +55,30 @@ def test_every_task_is_confirmed_when_its_hints_are_followed() -> None:
         terminal.see("5 of 5 tasks done.")
         assert terminal.end() == 0
         assert terminal.mode == terminal.before
+
+
+def test_what_is_done_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    with Terminal(ARGS, 200, 50) as terminal:
+        terminal.see(PROMPT)
+        for command in _commands("listen"):
+            terminal.press(f"{command}\r")
+        terminal.see("done: 0.0.0.0:8080 is in LISTEN")
+        terminal.press("exit\r")
+        terminal.see("1 of 5 tasks done.")
+        assert terminal.end() == 0
+    assert done_tasks() == ("listen",)
+    with Terminal(ARGS, 200, 50) as terminal:
+        terminal.see("✓ 1. Make a socket LISTEN.")
+        terminal.see("○ 2.")
+        terminal.see(PROMPT)
+        for command in _commands("rst"):
+            terminal.press(f"{command}\r")
+        terminal.see("2. done:")
+        terminal.press("exit\r")
+        terminal.see("2 of 5 tasks done.")
+        assert terminal.end() == 0
+    assert {*done_tasks()} == {"listen", "rst"}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

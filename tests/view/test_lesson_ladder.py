@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from rich.cells import cell_len
 
 from handshake.cli.lesson import LessonPlayer
-from handshake.lessons import LANGUAGES, LESSONS, Lesson, find_lesson, lesson_text, screen_text
+from handshake.events import Role
+from handshake.lessons import (
+    LANGUAGES,
+    LESSONS,
+    Lesson,
+    Moment,
+    find_lesson,
+    lesson_text,
+    screen_text,
+)
+from handshake.lessons.live_event import LiveEvent, LiveScene
+from handshake.tcp import Seq
 from handshake.view.glyphs import ASCII, UNICODE, Glyphs
 from handshake.view.lesson import Place
 from handshake.view.lesson_ladder import LadderLessonScreen
@@ -135,3 +148,20 @@ def test_a_small_screen_asks_and_answers_too() -> None:
     player.press("1")
     assert "Not so." in shown()
     assert "3 both: each has a timer" not in shown()
+
+
+def test_the_fields_of_the_header_are_explained_and_those_of_the_kernel_shown() -> None:
+    lesson = find_lesson("loss")
+    scene = lesson.scenes[0]
+    assert scene.segment is not None
+    sent = replace(scene.segment, seq=Seq(2718281828))
+    live = LiveScene(LiveEvent("syn", "syn", 0, Moment.LOST, Role.CLIENT, sent))
+    place = Place(lesson, 0, "3/10", chosen="seq")
+    text, words = lesson_text("loss", "en"), screen_text("en")
+    alone = LadderLessonScreen(place, text, words)
+    both = replace(alone, live=live)
+    shown = ["\n".join(row.plain for row in each.lines(80)) for each in (alone, both)]
+    assert ["Sequence Number  1000" in each for each in shown] == [True, True]
+    assert ["Sequence Number  2718281828" in each for each in shown] == [False, True]
+    assert all(" Sequence Number: The number of the first octet" in each for each in shown)
+    assert [each.count("\n") + 1 for each in shown] == [24, 24]

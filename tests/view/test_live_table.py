@@ -61,6 +61,7 @@ def test_a_handshake_on_its_way_is_no_problem_until_something_is_sent_again() ->
     assert " · SYN-SENT" in row(begun, live(begun))
     assert " ✗ SYN-SENT" in row(again, live(again))
     assert " S1 " in row(again, live(again))
+    assert " ✗ SYN-SENT" in row(begun, live(begun, after=9))
     assert " ✗ no-answer" in row(begun, live())
 
 

@@ -20,7 +20,7 @@ def show_syns(targets: Sequence[Target], options: ClientOptions, output: Output)
     from handshake.view.syn import SynView
 
     out = console(plain=output.plain)
-    signs = glyphs(ascii_only=output.ascii_only)
+    signs = glyphs(output.language, ascii_only=output.ascii_only)
     for number, (target, observed) in enumerate(_syns(targets, options)):
         if output.as_json:
             sys.stdout.write(json.dumps(_as_json(target, observed)) + "\n")

@@ -89,7 +89,7 @@ class ProbeScreen:
         self._output = output
         self._console = console(plain=output.plain)
         self._print = partial(show, self._console)
-        self._glyphs = glyphs(ascii_only=output.ascii_only)
+        self._glyphs = glyphs(output.language, ascii_only=output.ascii_only)
         self._shell = Shell.ours()
         self._shown = 0
 

@@ -51,7 +51,7 @@ class TraceScreen:
 
         self._output = output
         self._console = console(plain=output.plain)
-        self._glyphs = glyphs(ascii_only=output.ascii_only)
+        self._glyphs = glyphs(output.language, ascii_only=output.ascii_only)
         self._shell = Shell.ours()
 
     def follow(self, trace: Generator[Trace | Result | None, None, None]) -> Trace | Result:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -169,6 +170,8 @@ class Dialer:
             found = policy_route(address, path.flow, port)
         except OSError as error:
             raise send_error(error) from error
+        if self._options.exact:
+            found = replace(found, exact=True)
         return path.departure._replace(
             to=found,
             selector=path.flow._replace(source=path.source, source_port=port),
@@ -208,7 +211,7 @@ class Dialer:
             ends = Endpoint(path.source, 1), Endpoint(address, 1)
             responses.packet(SegmentBuilder(offer, options, room).opening(*ends, Seq(0), clock=0))
         # Of a source that was asked for, a raw socket must be told: the header does not count.
-        more = not told.plain or options.source is not None
+        more = not told.plain or options.source is not None or options.exact
         ours, theirs = path.source.packed, address.packed
         whole = flow._replace(source=path.source)
         router = cache(partial(gateway, address, whole))
