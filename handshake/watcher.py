@@ -223,7 +223,10 @@ class LiveWatch:
         if self._keep is not None and frames:
             self._keep(frames)
         self.take(frames)
-        self.now = max(self.now, self.source.now())
+        if not frames:
+            # Only now: packets that still wait are older than the clock, and may go on with what
+            # seems to be over.
+            self.now = max(self.now, self.source.now())
         return self._news()
 
     def take(self, frames: Iterable[Frame]) -> None:

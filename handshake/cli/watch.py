@@ -157,8 +157,10 @@ def watch(
     or with --json the record of each connection once it is over. Needs CAP_NET_RAW, except with -r.
     """
     from handshake.cli import privileges
+    from handshake.cli.console import glyphs
     from handshake.linux.capture_filter import compiled
     from handshake.linux.capture_socket import HEADERS, WHOLE, CaptureSocket, check_interface
+    from handshake.view.columns import file_name
     from handshake.watcher import LiveWatch
 
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -199,10 +201,12 @@ def watch(
         keep = None if writer is None else _keep(source, writer)
         watcher = LiveWatch(source, most=max_connections, keep=keep, handshakes=not as_json)
         style = _WatchStyle(as_json, plain, ascii_only, spoken, quiet=write == "-")
+        place = file_name(read) if read else interface
         if in_table:
-            _show_table(watcher, selection, style, read or interface, filter_text)
+            _show_table(watcher, selection, style, place, filter_text)
         else:
-            place = read or interface or "all interfaces"
+            signs = glyphs(ascii_only=ascii_only, language=spoken)
+            place = place or signs.say("watch.everything")
             _run(watcher, selection, style, math.inf if count is None else count, place)
 
 
