@@ -17,7 +17,7 @@ from handshake.linux.signals import start_thread
 from handshake.packet.decode import Decoder
 from handshake.record import nanoseconds
 from handshake.survey.flow import other_way
-from handshake.survey.flow_table import FlowTable
+from handshake.survey.live_flows import LiveFlows
 from handshake.survey.nat_sides import NatSides
 from handshake.tcp.copy import changed
 from handshake.units import ACK_BIT, FIN_BIT, NS_PER_SECOND, RST_BIT, SYN_BIT
@@ -178,7 +178,7 @@ class LiveWatch:
         self.decoder = Decoder()
         self.packets = 0
         self.octets = 0
-        self.flows = FlowTable(
+        self.flows = LiveFlows(
             self.decoder, others=Others(), share=False, columns_from=0, most_open=most
         )
         self.now = 0

@@ -113,7 +113,8 @@ class Totals:
             self._rtts.append(handshake.rtt)
         if record.diagnosis is not None:
             self.diagnoses[record.diagnosis.code] += 1
-        self.codes.update({each.code for each in record.findings})
+        # Each once, in their order: of equal counts the first comes first.
+        self.codes.update([*dict.fromkeys(each.code for each in record.findings)])
         self._capture_findings.setdefault(record.capture, CaptureFindings()).add(record)
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from functools import partial
 from heapq import merge, nlargest
 from itertools import chain, islice
 from operator import itemgetter
@@ -12,13 +11,13 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from handshake.packet import packed_frames
 from handshake.packet.decode import observed
 from handshake.packet.packed_frames import UNTAGGED
-from handshake.survey import runs, whereabouts
+from handshake.survey import whereabouts
 from handshake.survey.flow import Flow, key_of, other_way, was_given_up
+from handshake.survey.followed import Followed
 from handshake.survey.learn import learn
 from handshake.survey.results import MUCH, Results
 from handshake.survey.source import Reused
 from handshake.survey.whereabouts import MOST, Whereabouts
-from handshake.tracker import PairTracker, learn_connection, summarize
 from handshake.units import ACK_BIT, NS_PER_SECOND, SYN_BIT
 
 if TYPE_CHECKING:
@@ -32,15 +31,14 @@ if TYPE_CHECKING:
     from handshake.packet.packed_frames import FrameLayout, Framing
     from handshake.record import Record
     from handshake.survey.chunk_items import ChunkItems
+    from handshake.survey.followed import Ended
     from handshake.survey.group_columns import Groups
     from handshake.survey.step_log import StepLog
     from handshake.survey.waiting import AttemptRows, WaitingAttempts
     from handshake.tcp import Observed
     from handshake.tcp.icmp import IcmpError
-    from handshake.tracker import Connection
 
-    _Ended: TypeAlias = tuple[Record, Connection | None]
-    _Work: TypeAlias = Callable[[Flow, Record | None], list[_Ended] | None]
+    _Work: TypeAlias = Callable[[Flow, Record | None], list[Ended] | None]
 
 QUIET: Final = 120 * NS_PER_SECOND
 """Nanoseconds in which more segments of an ended connection may follow its last one.
@@ -71,9 +69,6 @@ _BRIEF: Final = 8 * packed_frames.V4.record.size
 
 _MUCH_OF_ONE: Final = 16 << 10
 """Octets of packed frames of a flow from which a tracker takes less."""
-
-_MOST_REUSED: Final = 65536
-"""Connections on the sockets of earlier ones that are remembered, so that steps are found soon."""
 
 _REMEMBERED: Final = 16384
 """Dropped flows that are remembered, so that late segments are recognised."""
@@ -148,7 +143,6 @@ class FlowTable:
         self._decoder = decoder
         self._chunks: ChunkItems | None = None
         self._every = every
-        self._dedup = dedup
         self._others = others
         self._results = Results(decoder, others, every=every, share=share, least=columns_from)
         self._log = log
@@ -159,9 +153,6 @@ class FlowTable:
         self._flows: dict[bytes, Flow] = {}
         """By addresses and ports, as either direction has them."""
 
-        self.reused: dict[int, Reused] | None = {}
-        """What came before a connection on the same sockets, by its number; None: too many."""
-
         self.where: dict[int, Whereabouts] = {}
         """Where the frames of a flow are, if they are scattered, by the flow's number."""
 
@@ -170,7 +161,15 @@ class FlowTable:
         self._waiting: WaitingAttempts | None = None
         """Attempts that wait in columns, without flows."""
 
-        self._ready: list[_Ended] = []
+        self._followed = Followed(
+            decoder,
+            self._numbers,
+            self._buffers,
+            others=others,
+            log=log,
+            every=every,
+            dedup=dedup,
+        )
         self._dropped: OrderedDict[bytes, int] = OrderedDict()
         """The last connection number of each dropped flow."""
 
@@ -193,7 +192,12 @@ class FlowTable:
         self.late = self.left_out = 0
         self.waited = QUIET
 
-    def records(self, frames: Iterable[Frame]) -> Iterator[_Ended]:
+    @property
+    def reused(self) -> dict[int, Reused] | None:
+        """What came before a connection on the same sockets, by its number; None: too many."""
+        return self._followed.reused
+
+    def records(self, frames: Iterable[Frame]) -> Iterator[Ended]:
         """Yield the record of each connection, and the connection itself with `every`.
 
         They come in the order of their numbers, except those that ended long before.
@@ -213,9 +217,9 @@ class FlowTable:
             if self._may_keep(frame.number) > self._room:
                 yield from self._make_room(frame)
             yield from self._make_places(frame.number)
-            if self._ready:
-                yield from self._ready
-                self._ready.clear()
+            if self._followed.ready:
+                yield from self._followed.ready
+                self._followed.ready.clear()
         self.whole = True
         flows = sorted(self._all(), key=lambda flow: flow.last_number)
         self._learn(flows, None)
@@ -228,7 +232,7 @@ class FlowTable:
 
     def _in_order(
         self, work: _Work, flows: list[Flow], until: int | None
-    ) -> Iterator[tuple[Flow | None, list[_Ended] | None]]:
+    ) -> Iterator[tuple[Flow | None, list[Ended] | None]]:
         """Yield flows and what `work` returns for them, and what ended of what waits, in order.
 
         That is what was captured before a time; all if it is None.
@@ -244,7 +248,7 @@ class FlowTable:
 
     def _ended_attempts(
         self, work: _Work, waiting: WaitingAttempts, until: int | None
-    ) -> Iterator[tuple[int, Flow | None, list[_Ended] | None]]:
+    ) -> Iterator[tuple[int, Flow | None, list[Ended] | None]]:
         """Yield the records of attempts that waited, with their numbers."""
         for rows in waiting.take(until):
             known, left = self._results.alike(rows)
@@ -252,7 +256,7 @@ class FlowTable:
             for flow in flows:
                 flow.learned = flow.number
             self._note_dropped(known.rows)
-            records: Iterable[tuple[int, Flow | None, list[_Ended] | None]] = (
+            records: Iterable[tuple[int, Flow | None, list[Ended] | None]] = (
                 (each.stream, None, [(each, None)]) for each in known.records()
             )
             others = (
@@ -277,62 +281,15 @@ class FlowTable:
         while len(self._dropped) > _REMEMBERED:
             self._dropped.popitem(last=False)
 
-    # Live: the records of some flows, while more frames come.
-
-    def add(self, frame: Frame) -> tuple[bytes, int]:
-        """Take the next frame of a capture without an end.
-
-        Return key and control bits of its segment: no octets and 0 where it has none.
-        """
-        if self.begin is None:
-            self.begin = frame.time
-        found = self._take(frame)
-        self._time = max(self._time, frame.time)
-        if self._may_keep(frame.number) > self._room:
-            self._ready += list(self._make_room(frame))
-        if self._is_crowded:
-            self._ready += list(self._make_places(frame.number))
-        return found
-
-    def flows(self, keys: Iterable[bytes]) -> list[Flow]:
-        """Return the flows of these keys, each once, as far as they are known."""
-        found = {id(flow): flow for key in keys if (flow := self._known(key)) is not None}
-        return list(found.values())
-
-    def so_far(self, flows: list[Flow]) -> Iterator[tuple[Flow, Record]]:
-        """Yield flows with the records of what was captured of them so far."""
-        self._learn(flows)
-
-        def work(flow: Flow, known: Record | None) -> Record:
-            return self._ended(flow)[0] if known is None else known
-
-        yield from self._results.of(work, flows, self._octets_of(flows))
-
-    def drop(self, flow: Flow) -> None:
-        """Forget a flow, unless that has happened."""
-        if self._flows.get(flow.keys[0]) is flow:
-            self._drop(flow)
-
-    def ready(self) -> list[Record]:
-        """Return the records of what gave its place or its ports to others, once."""
-        found, self._ready = self._ready, []
-        return [record for record, _ in found]
-
-    def quiet(self) -> list[Record]:
-        """Return the records of what has ended long ago, and forget it."""
-        return [record for record, _ in self._release(QUIET)]
-
-    def all(self) -> list[Flow]:
-        """Return all flows."""
-        return sorted(self._all(), key=lambda flow: flow.last_number)
-
     @staticmethod
     def _octets_of(flows: list[Flow]) -> int:
         return sum(len(flow.records) for flow in flows)
 
-    def _last(self, flow: Flow, known: Record | None) -> list[_Ended]:
+    def _last(self, flow: Flow, known: Record | None) -> list[Ended]:
         """Return the record of a flow at the end of the capture."""
-        return [(known, None)] if known is not None else self._with_earlier(self._ended(flow))
+        return (
+            [(known, None)] if known is not None else self._followed.with_earlier(self._ended(flow))
+        )
 
     def _forget(self, flow: Flow) -> None:
         """Forget the segments of a flow."""
@@ -369,12 +326,12 @@ class FlowTable:
                 place = item.place if isinstance(item, FlowGroup) else item[0].number - chunk.number
                 self._time = int(chunk.times[max(0, place - 1) : place + 1].min())
                 found = list(self._make_places(chunk.number + place))
-                self._ready += found
+                self._followed.ready += found
             if isinstance(item, FlowGroup):
                 key, layout, framing = item.key, item.layout, chunks.framing(item)
                 assert framing is not None
                 flow = self._flows.get(key) or self._new(key, layout, framing, opens=item.opens)
-                if flow is not None and self._is_logged(flow.number):
+                if flow is not None and self._followed.is_logged(flow.number):
                     for place in item.places.tolist():
                         self._take(chunk.frame(place))
                 elif flow is not None:
@@ -442,7 +399,7 @@ class FlowTable:
         flow = self._known(key) or self._new(key, layout, framing, opens=opens)
         if flow is None:
             return key, bits
-        mixed = flow.mixed or flow.framing != framing or self._is_logged(flow.number)
+        mixed = flow.mixed or flow.framing != framing or self._followed.is_logged(flow.number)
         if mixed or (opens and (flow.tracker is not None or flow.is_other(as_if))):
             fields = fields or self._decoder.fields(frame)
             assert isinstance(fields, tuple)
@@ -472,9 +429,9 @@ class FlowTable:
         flow = Flow(next(self._numbers), keys, layout, framing, reused)
         self._dropped.pop(flow.keys[1], None)
         if reused is not None:
-            self._reuses(flow.number, Reused(reused, None))
+            self._followed.note_reuse(flow.number, Reused(reused, None))
         if self._every or reused is not None:
-            flow.tracker = self._tracker(flow)
+            flow.tracker = self._followed.begin(flow)
         for each in flow.keys:
             self._flows[each] = flow
             if layout is packed_frames.V4 and framing == UNTAGGED:
@@ -503,7 +460,7 @@ class FlowTable:
         """Whether there are not many places left."""
         return self._most_open is not None and len(self._flows) >= self._most_open * 3 // 2
 
-    def _make_places(self, number: int) -> Iterator[_Ended]:
+    def _make_places(self, number: int) -> Iterator[Ended]:
         """Drop what has surely ended, however short ago; seldom, by the number of the frame."""
         if not self._is_crowded or number - self._made_places < len(self._flows) // _SELDOM:
             return
@@ -526,60 +483,11 @@ class FlowTable:
             return
         self._follow(flow)
         if mixed:
-            self._pack_no_more(flow)
-        self._feed(flow, seen)
-
-    def _is_logged(self, number: int) -> bool:
-        return self._log is not None and self._log.stream == number
-
-    def _pack_no_more(self, flow: Flow) -> None:
-        """Let the tracker have the whole frames: a packed one lacks most of the payload."""
-        if not flow.mixed:
-            flow.mixed = True
-            for each in flow.keys:
-                self._buffers.pop(each, None)
+            self._followed.pack_no_more(flow)
+        self._followed.feed(flow, seen)
 
     def _follow(self, flow: Flow) -> None:
-        """Let a tracker follow a flow, from its first segment on: it takes all that is packed."""
-        if flow.tracker is None:
-            flow.tracker = self._tracker(flow)
-        if not flow.records:
-            return
-        # The reader goes on to append to the same buffer.
-        records = bytes(flow.records)
-        flow.records.clear()
-        flow.where = flow.where or Whereabouts()
-        flow.where.add_packed(flow.layout, records)
-        one, decoder = partial(self._feed, flow), self._decoder
-        runs.feed(flow.tracker, one, flow, records, decoder, in_columns=self._results.in_columns)
-
-    def _tracker(self, flow: Flow) -> PairTracker:
-        return PairTracker(numbers=chain((flow.number,), self._numbers), reused=flow.reused)
-
-    def _feed(self, flow: Flow, observed: Observed) -> None:
-        assert flow.tracker is not None
-        earlier = flow.tracker.connection
-        if self._dedup and flow.tracker.drop_copy(observed):
-            return
-        step = flow.tracker.feed(observed)
-        flow.where = flow.where or Whereabouts()
-        flow.where.add(observed.frame or 0)
-        if self._log is not None and self._log.stream == step.stream:
-            self._log.take(step, earlier, flow.reused)
-            self._pack_no_more(flow)
-        if earlier is not None and flow.tracker.connection is not earlier:
-            # The ports were reused: the earlier connection gets no more segments.
-            if self._others is not None:
-                learn_connection(self._others, earlier)
-            self._ready.append(self._record_of(earlier))
-            first = None if earlier.first is None else earlier.first.frame
-            self._reuses(step.stream, Reused(earlier.number, first))
-
-    def _reuses(self, stream: int, before: Reused) -> None:
-        if self.reused is not None:
-            self.reused[stream] = before
-            if len(self.reused) > _MOST_REUSED:
-                self.reused = None
+        self._followed.follow(flow, in_columns=self._results.in_columns)
 
     def _quoted(self, error: IcmpError) -> None:
         flow = self._known(key_of(error.source, error.destination))
@@ -592,22 +500,11 @@ class FlowTable:
     def _all(self) -> Iterator[Flow]:
         return (flow for key, flow in list(self._flows.items()) if key is flow.keys[0])
 
-    def _ended(self, flow: Flow) -> _Ended:
+    def _ended(self, flow: Flow) -> Ended:
         """Return the record of a flow as far as it was captured."""
         self._follow(flow)
         assert flow.connection is not None
-        return self._record_of(flow.connection)
-
-    def _with_earlier(self, ended: _Ended) -> list[_Ended]:
-        """Return also the earlier connections of a flow, found only once a tracker followed it.
-
-        They must go with the flow's own record, which may come from another process.
-        """
-        earlier, self._ready = self._ready, []
-        return [*earlier, ended]
-
-    def _record_of(self, connection: Connection) -> _Ended:
-        return summarize(connection, self._others), connection if self._every else None
+        return self._followed.record_of(flow.connection)
 
     def _learn(self, flows: list[Flow], until: int | None = 0) -> None:
         """Learn what these flows show of the servers, before the first of them is judged.
@@ -621,7 +518,7 @@ class FlowTable:
             attempts = () if self._waiting is None else self._waiting.until(until)
             learn(self._others, flows, self._decoder, attempts)
 
-    def _release(self, quiet: int) -> Iterator[_Ended]:
+    def _release(self, quiet: int) -> Iterator[Ended]:
         """Drop flows that ended more than `quiet` nanoseconds ago; yield their records."""
         seen = [(flow.last_at, flow) for flow in self._all()]
         # A time that two flows show has come: one time stamp alone may be wrong.
@@ -640,12 +537,12 @@ class FlowTable:
             self._learn([flow for flow in flows if flow.ended])
         follow = self._over if quiet >= QUIET else self._surely_over
 
-        def work(flow: Flow, known: Record | None) -> list[_Ended] | None:
+        def work(flow: Flow, known: Record | None) -> list[Ended] | None:
             if known is not None:
                 over = known.closed in _OVER or (quiet >= QUIET and known.outcome in _IN_VAIN)
                 return [(known, None)] if over else None
             ended = follow(flow)
-            return None if ended is None else self._with_earlier(ended)
+            return None if ended is None else self._followed.with_earlier(ended)
 
         attempts_until = until if quiet >= QUIET else 0
         for flow, ended in self._in_order(work, flows, attempts_until):
@@ -659,7 +556,7 @@ class FlowTable:
             self.waited = min(self.waited, quiet)
             yield from ended
 
-    def _over(self, flow: Flow) -> _Ended | None:
+    def _over(self, flow: Flow) -> Ended | None:
         """Return the record of a flow that has ended, after a long inactivity."""
         brief = b""
         if flow.tracker is not None:
@@ -668,21 +565,21 @@ class FlowTable:
             brief = bytes(flow.records[: _BRIEF + 1])
             self._follow(flow)
         if flow.connection is not None and was_given_up(flow.connection):
-            return self._record_of(flow.connection)
+            return self._followed.record_of(flow.connection)
         over = self._surely_over(flow)
-        if over is None and 0 < len(brief) <= _BRIEF and not self._ready:
+        if over is None and 0 < len(brief) <= _BRIEF and not self._followed.ready:
             # It waits: what was packed takes less memory than what a tracker knows.
             flow.tracker = None
             flow.records += brief
         return over
 
-    def _surely_over(self, flow: Flow) -> _Ended | None:
+    def _surely_over(self, flow: Flow) -> Ended | None:
         """Return the same, but None for a flow that no tracker follows: it may only have begun."""
         if flow.tracker is None:
             return None
         self._follow(flow)
         assert flow.connection is not None
-        return self._record_of(flow.connection) if flow.ended else None
+        return self._followed.record_of(flow.connection) if flow.ended else None
 
     def _note_where(self, flow: Flow) -> None:
         where = whereabouts.all_of(flow.where, flow.layout, flow.records)
@@ -699,7 +596,7 @@ class FlowTable:
         while len(self._dropped) > _REMEMBERED:
             self._dropped.popitem(last=False)
 
-    def _make_room(self, frame: Frame) -> Iterator[_Ended]:
+    def _make_room(self, frame: Frame) -> Iterator[Ended]:
         """Keep less: drop what has surely ended, then track the largest flows step by step.
 
         What is left is kept: to track a flow of few frames takes more memory than they do.
