@@ -182,7 +182,8 @@ class _Begun:
         self._now = frames[0].time + SECONDS * 10**9
 
     def read(self, seconds: float) -> list[Frame]:  # noqa: ARG002
-        found, self._frames, self.ended = self._frames, [], True
+        found, self._frames = self._frames, []
+        self.ended = not found
         return found
 
     def now(self) -> int:
