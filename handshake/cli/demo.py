@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 _LONG: Final = 10.0
 """Seconds of a real lesson in a pipe before which it is said how long it takes."""
 
-_PANEL: Final = "What if"
+_what_if = partial(typer.Option, rich_help_panel="What if", hidden=True)
+"""An option that changes the world of a lesson; `--help-all` explains it."""
+
 _MOST_SYNS: Final = 100
 """The largest flood of a lesson: only counted, never sent."""
 
@@ -85,143 +88,81 @@ def demo(
     ] = False,
     drop: Annotated[
         list[str] | None,
-        typer.Option(
+        _what_if(
             metavar="KIND[:N,N...]",
             help="Segments are lost: syn, syn-ack, ack, data, fin, rst; the first, these, or all.",
-            rich_help_panel=_PANEL,
-            hidden=True,
         ),
     ] = None,
     rtt: Annotated[
         float | None,
-        typer.Option(
-            metavar="MS",
-            min=0.001,
-            max=60_000,
-            help="The round trip, in ms.",
-            rich_help_panel=_PANEL,
-            hidden=True,
-        ),
+        _what_if(metavar="MS", min=0.001, max=60_000, help="The round trip, in ms."),
     ] = None,
     closed: Annotated[
         bool,
-        typer.Option(
-            "--closed",
-            help="No program listens.",
-            show_default=False,
-            rich_help_panel=_PANEL,
-            hidden=True,
-        ),
+        _what_if("--closed", help="No program listens.", show_default=False),
     ] = False,
     icmp: Annotated[
         str | None,
-        typer.Option(
+        _what_if(
             metavar="ERROR",
             help="A router drops the SYN and says so: admin-prohibited, host-unreachable, "
             "net-unreachable.",
-            rich_help_panel=_PANEL,
-            hidden=True,
         ),
     ] = None,
     mss: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="[END:]N",
-            help="The MSS of an end, in octets: 536 (the client), server:536.",
-            rich_help_panel=_PANEL,
-            hidden=True,
+        _what_if(
+            metavar="[END:]N", help="The MSS of an end, in octets: 536 (the client), server:536."
         ),
     ] = None,
     no_wscale: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="END",
-            help="Without window scale: client, server, both.",
-            rich_help_panel=_PANEL,
-            hidden=True,
-        ),
+        _what_if(metavar="END", help="Without window scale: client, server, both."),
     ] = None,
     no_sack: Annotated[
         list[str] | None,
-        typer.Option(metavar="END", help="Without SACK.", rich_help_panel=_PANEL, hidden=True),
+        _what_if(metavar="END", help="Without SACK."),
     ] = None,
     no_timestamps: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="END", help="Without timestamps.", rich_help_panel=_PANEL, hidden=True
-        ),
+        _what_if(metavar="END", help="Without timestamps."),
     ] = None,
     iss: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="[END:]N",
-            help="The initial sequence number of an end.",
-            rich_help_panel=_PANEL,
-            hidden=True,
-        ),
+        _what_if(metavar="[END:]N", help="The initial sequence number of an end."),
     ] = None,
     forge: Annotated[
         int | None,
-        typer.Option(
-            metavar="SEQ",
-            min=0,
-            max=2**32 - 1,
-            help="A forged RST with this number arrives.",
-            rich_help_panel=_PANEL,
-            hidden=True,
+        _what_if(
+            metavar="SEQ", min=0, max=2**32 - 1, help="A forged RST with this number arrives."
         ),
     ] = None,
     syns: Annotated[
         int | None,
-        typer.Option(
+        _what_if(
             metavar="N",
             min=0,
             max=_MOST_SYNS,
             help="So many SYNs of others come first, and are never completed.",
-            rich_help_panel=_PANEL,
-            hidden=True,
         ),
     ] = None,
     backlog: Annotated[
         int | None,
-        typer.Option(
-            metavar="N",
-            min=0,
-            max=_MOST_SYNS,
-            help="What the server's program gives to listen().",
-            rich_help_panel=_PANEL,
-            hidden=True,
+        _what_if(
+            metavar="N", min=0, max=_MOST_SYNS, help="What the server's program gives to listen()."
         ),
     ] = None,
     cookies: Annotated[
         bool,
-        typer.Option(
-            "--cookies",
-            help="The server has SYN cookies.",
-            show_default=False,
-            rich_help_panel=_PANEL,
-            hidden=True,
-        ),
+        _what_if("--cookies", help="The server has SYN cookies.", show_default=False),
     ] = False,
     no_cookie: Annotated[
         bool,
-        typer.Option(
-            "--no-cookie",
-            help="The client has no Fast Open cookie yet.",
-            show_default=False,
-            rich_help_panel=_PANEL,
-            hidden=True,
-        ),
+        _what_if("--no-cookie", help="The client has no Fast Open cookie yet.", show_default=False),
     ] = False,
     no_fast_open: Annotated[
         bool,
-        typer.Option(
-            "--no-fast-open",
-            help="The server has no Fast Open.",
-            show_default=False,
-            rich_help_panel=_PANEL,
-            hidden=True,
-        ),
+        _what_if("--no-fast-open", help="The server has no Fast Open.", show_default=False),
     ] = False,
     export: Annotated[
         str | None,

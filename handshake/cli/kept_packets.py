@@ -74,7 +74,14 @@ class KeptPackets:
             for each in known.followers:
                 each.put(frame)
             while self._octets > self._most and len(self._kept) > 1:
-                self._octets -= self._kept.popitem(last=False)[1].octets
+                self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        """Forget the packets of the connection that had none for longest; who follows it stays."""
+        name, oldest = self._kept.popitem(last=False)
+        self._octets -= oldest.octets
+        if oldest.followers:
+            self._kept[name] = _Kept(followers=oldest.followers)
 
     def of(self, record: Record) -> list[Frame]:
         """Return the packets that are kept of a connection's sockets."""
@@ -87,14 +94,14 @@ class KeptPackets:
         """Yield the same, and a queue of all packets that come inside the `with` block."""
         more: _Queue = SimpleQueue()
         with self._lock:
-            known = self._kept.get(_name(record)) or _Kept()
-            found = known.frames[:]
-            known.followers.append(more)
+            known = self._kept.setdefault(_name(record), _Kept())
+            found, followers = known.frames[:], known.followers
+            followers.append(more)
         try:
             yield found, more
         finally:
             with self._lock:
-                known.followers.remove(more)
+                followers.remove(more)
 
 
 def _name(record: Record) -> bytes:

@@ -137,6 +137,9 @@ class WaitingAttempts:
 
     def __init__(self) -> None:
         self._blocks: dict[int, _AttemptBlock] = {}
+        self._left: dict[int, int] = {}
+        """How many attempts of each block still wait: a block without any is dropped."""
+
         self._made = self._count = 0
         self._index: list[tuple[Column, Column]] = []
         """Hashes of socket pairs in order, and the places of their attempts: the longest first."""
@@ -172,6 +175,7 @@ class WaitingAttempts:
             numbers.astype(np.int64), counts.astype(np.uint8), np.ascontiguousarray(rows[:, :width])
         )
         self._blocks[self._made] = block
+        self._left[self._made] = len(numbers)
         self._count += len(numbers)
         self._add_to_index(groups.hashes[which], self._made << _HERE | np.arange(len(numbers)))
         self._made += 1
@@ -224,8 +228,15 @@ class WaitingAttempts:
             return None
         found = int(block.numbers[at])
         block.numbers[at] = -1
-        self._count -= 1
+        self._released(number, 1)
         return found, key, rows.tobytes()
+
+    def _released(self, number: int, count: int) -> None:
+        """Note that so many attempts of a block wait no more."""
+        self._count -= count
+        self._left[number] -= count
+        if not self._left[number]:
+            del self._blocks[number], self._left[number]
 
     def latest(self) -> list[int]:
         """Return when the last segments of two attempts were captured."""
@@ -245,10 +256,8 @@ class WaitingAttempts:
             chosen = block.before(at)
             if chosen.any():
                 found = block.whole.only(chosen)
-                self._count -= len(found)
                 block.numbers[chosen] = -1
-                if (block.numbers < 0).all():
-                    del self._blocks[number]
+                self._released(number, len(found))
                 yield found
 
 

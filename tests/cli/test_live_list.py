@@ -168,6 +168,21 @@ def test_of_each_connection_the_first_packets_are_kept_and_again_from_a_syn() ->
         assert [each.number for each in kept.of(record)] == [8]
 
 
+def test_what_is_followed_is_given_packets_after_its_first_ones_are_forgotten() -> None:
+    wire, kept = Wire(), KeptPackets(most=4000)
+    with LiveList(LiveWatch(wire), "eth0", kept=kept) as live:
+        wire.give(0, last=3)
+        (record,) = until(live, lambda taken: len(taken.records) == 1).records
+        with kept.followed(record) as (found, more):
+            assert len(found) == 3
+            for number in (1, 2, 3):
+                wire.give(number)
+            until(live, lambda taken: len(taken.records) == 4)
+            assert kept.of(record) == []
+            wire.give(0, 3)
+            assert more.get(timeout=PATIENCE).number == 25
+
+
 def test_at_the_top_the_list_follows_elsewhere_the_connection_stays_chosen() -> None:
     wire = Wire()
     with LiveList(LiveWatch(wire), "eth0") as live:

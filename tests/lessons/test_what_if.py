@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from handshake.cli.demo import WHAT_IFS
 from handshake.errors import UsageError
 from handshake.events import Role
 from handshake.lessons import (
@@ -425,3 +426,11 @@ def test_what_drop_takes() -> None:
     for wrong in ("fun", "syn:x", "syn:1,", "syn:0", "SYN", "syn:٣"):
         with pytest.raises(UsageError, match="--drop"):
             drops([wrong])
+
+
+def test_the_help_of_demo_names_the_what_ifs_of_each_lesson() -> None:
+    rows = dict(each.split(maxsplit=1) for each in WHAT_IFS.strip().splitlines()[1:])
+    assert rows == {
+        name: " ".join(f"--{each.replace('_', '-')}" for each in known.changes)
+        for name, known in WHAT_IF.items()
+    }

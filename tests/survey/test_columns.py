@@ -170,3 +170,21 @@ def test_the_sums_of_words(octets: bytes, begin: int, size: int) -> None:
     expected = int.from_bytes(octets[begin : begin + size] + bytes(size % 2), "big") % 0xFFFF
     found = words_sums(padded, np.array([begin]), np.array([begin + size]))
     assert found.tolist() == [expected]
+
+
+def test_attempts_that_go_on_leave_nothing_in_the_columns(tmp_path: Path) -> None:
+    path = tmp_path / "scan.pcap"
+    kinds().write(path, "scan", 200)
+    flows = FlowTable(Decoder(), others=Others())
+    for _ in read(path, flows):  # the last frame of each chunk, which stays out here
+        pass
+    waiting = flows._waiting
+    assert waiting is not None
+    keys = [each.key(at) for each in waiting.until(None) for at in range(len(each))]
+    assert len(waiting) == len(set(keys)) == 100
+    for key in keys:
+        recalled = waiting.recall(key)
+        assert recalled is not None
+        assert recalled[1] == key
+        assert waiting.recall(key) is None
+    assert (len(waiting), waiting.octets, [*waiting.take(None)]) == (0, 0, [])
