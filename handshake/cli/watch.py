@@ -199,7 +199,9 @@ def watch(
             needed = (*privileges.WATCH, *privileges.TABLE) if in_table else privileges.WATCH
             privileges.drop(spoken, needed)
         keep = None if writer is None else _keep(source, writer)
-        watcher = LiveWatch(source, most=max_connections, keep=keep, handshakes=not as_json)
+        # Only lines are printed when a handshake is decided.
+        told = not (as_json or in_table)
+        watcher = LiveWatch(source, most=max_connections, keep=keep, handshakes=told)
         style = _WatchStyle(as_json, plain, ascii_only, spoken, quiet=write == "-")
         place = file_name(read) if read else interface
         if in_table:
