@@ -115,7 +115,7 @@ def test_a_sequence_in_pieces_is_one_key(
         os.write(theirs, octets)
         return [ours] if octets else [], [], []
 
-    monkeypatch.setattr(keyboard.select, "select", wait)
+    monkeypatch.setattr("handshake.cli.keyboard.select.select", wait)
     try:
         reader = keyboard.Keys(ours)
         assert [reader.read() for _ in keys] == keys
