@@ -4,9 +4,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := python -m pip install --quiet --disable-pip-version-check
 
-# Live tests wait for timers more than they compute: two of them for each processor.
+# Live tests wait for timers more than they compute: three of them for each processor.
 CORES   = $$(nproc 2>/dev/null || echo 1)
-WORKERS = $$(( $(CORES) * 2 ))
+WORKERS = $$(( $(CORES) * 3 ))
 
 UNIT = -m "not live" --ignore tests/live --dist worksteal
 UNIT_WORKERS = $(CORES)
