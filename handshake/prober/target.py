@@ -53,7 +53,7 @@ _RANGE: Final = re.compile(r"([0-9]+)-(.*)")
 _USER: Final = re.compile(r"(?<=://)[^/?#]*@")
 """User and password in a URL: not used, and not echoed, since they may be secret."""
 
-_UNRESOLVED: Final = {
+_UNRESOLVED: Final[dict[int | None, str]] = {
     socket.EAI_AGAIN: "target.no-name-server",
     socket.EAI_NONAME: "target.unknown-name",
     socket.EAI_NODATA: "target.unknown-name",
