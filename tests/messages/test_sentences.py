@@ -9,7 +9,9 @@ import ast
 import pickle
 import re
 import tomllib
+from collections import defaultdict
 from dataclasses import replace
+from functools import cache
 from importlib.resources import files
 from itertools import product
 from pathlib import Path
@@ -171,14 +173,22 @@ def strings(node: ast.expr) -> set[str]:
 
 def calls(*names: str) -> Iterator[tuple[ast.FunctionDef, ast.Call]]:
     """Yield each call of a function of one of these names, and the function that it is in."""
+    for name in names:
+        yield from all_calls()[name]
+
+
+@cache
+def all_calls() -> dict[str, list[tuple[ast.FunctionDef, ast.Call]]]:
+    """Return the calls of each function of the source by its name, and where they are."""
+    found: dict[str, list[tuple[ast.FunctionDef, ast.Call]]] = defaultdict(list)
     for tree in TREES.values():
         for function in ast.walk(tree):
             if isinstance(function, ast.FunctionDef):
                 for each in ast.walk(function):
                     if isinstance(each, ast.Call):
                         called = getattr(each.func, "id", None) or getattr(each.func, "attr", None)
-                        if called in names:
-                            yield function, each
+                        found[str(called)].append((function, each))
+    return found
 
 
 CONSTANTS: Final = {
