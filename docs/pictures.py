@@ -175,7 +175,7 @@ def watched(width: int, height: int) -> str:
 class _Begun:
     """A source that has given its frames, and gives no more."""
 
-    lost, ended = 0, False
+    lost, ended, warnings = 0, False, ()
 
     def __init__(self, frames: list[Frame]) -> None:
         self._frames = [each._replace(data=bytes(each.data)) for each in frames]
