@@ -809,6 +809,12 @@ PROBLEMS: Final = tuple(
 
 
 _SCREEN_VALUES: Final[dict[str, object]] = {
+    "ambiguous": False,
+    "client": 0.0004,
+    "median": 0.0176,
+    "most": 1.39,
+    "rtt": 1.391,
+    "server": 1.3906,
     "left_out": 4,
     "lost": 3,
     "open": 2,
@@ -866,6 +872,7 @@ _MORE_OF_SCREENS: Final[tuple[tuple[str, dict[str, object]], ...]] = (
     ("diagnosis.evidence", {"more": 7}),
     ("field.place", {"many": False}),
     ("list.progress", {"many": False}),
+    ("round-trip.whole", {"ambiguous": True}),
     ("list.shown", {"every": 5000}),
     ("totals.title", {"captures": 3}),
     ("totals.title", {"parts": 3}),
