@@ -626,7 +626,9 @@ _OWN_VALUES: Final[dict[str, dict[str, object]]] = {
     "target.scheme": {"target": "gopher://a.example"},
     "target.slash": {"target": "a.example/index"},
     "target.unprintable": {"target": "a\x1b:80"},
-    "target.unresolved": {"why": "name or service not known"},
+    "target.no-name-server": {"why": "temporary failure in name resolution"},
+    "target.unknown-name": {"why": "name or service not known"},
+    "target.unresolved": {"why": "non-recoverable failure in name resolution"},
     "target.url": {"target": "http://a.example:99999", "why": "port out of range 0-65535"},
     "target.user": {"target": "a.example:22"},
     "time-range": {"most": 86400},
@@ -807,6 +809,12 @@ PROBLEMS: Final = tuple(
 
 
 _SCREEN_VALUES: Final[dict[str, object]] = {
+    "ambiguous": False,
+    "client": 0.0004,
+    "median": 0.0176,
+    "most": 1.39,
+    "rtt": 1.391,
+    "server": 1.3906,
     "left_out": 4,
     "lost": 3,
     "open": 2,
@@ -864,6 +872,7 @@ _MORE_OF_SCREENS: Final[tuple[tuple[str, dict[str, object]], ...]] = (
     ("diagnosis.evidence", {"more": 7}),
     ("field.place", {"many": False}),
     ("list.progress", {"many": False}),
+    ("round-trip.whole", {"ambiguous": True}),
     ("list.shown", {"every": 5000}),
     ("totals.title", {"captures": 3}),
     ("totals.title", {"parts": 3}),
