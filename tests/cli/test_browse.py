@@ -220,7 +220,7 @@ def test_two_connections_side_by_side() -> None:
     driven.press("D")
     driven.wait()
     assert driven.screen()[0] == " Compare #1 with #25"
-    alone = Driven(":", "<24>", "enter", "/", "<nothing-like-it>", "enter", "D")
+    alone = Driven(":", "<24>", "enter", "/", "<10.9.9.9>", "enter", "D")
     assert any("to compare with: m marks one" in line for line in alone.screen())
 
 

@@ -637,6 +637,7 @@ _OWN_VALUES: Final[dict[str, dict[str, object]]] = {
 """What single sentences name in place of that."""
 
 _MORE_ERRORS: Final[tuple[tuple[str, dict[str, object]], ...]] = (
+    ("filter.no-such-word", {"similar": ["syn-lost", "syn-ack-lost"]}),
     ("unknown-key", {"similar": ["client.port", "server.port"]}),
     ("send.no-route", {"down": ["eth0", "wlan0"]}),
     ("bind.in-use", {"port": 0, "source": "10.77.0.1"}),
