@@ -622,6 +622,7 @@ _OWN_VALUES: Final[dict[str, dict[str, object]]] = {
     "decode.several": {"count": 3},
     "decode.first": {"frame": 4},
     "decode.protocol": {"protocol": 17, "name": "UDP"},
+    "decode.ether-type": {"at": 12, "ether_type": "0x0806", "name": "ARP"},
     "target.ports": {"target": "a.example"},
     "target.scheme": {"target": "gopher://a.example"},
     "target.slash": {"target": "a.example/index"},
@@ -650,6 +651,7 @@ _MORE_ERRORS: Final[tuple[tuple[str, dict[str, object]], ...]] = (
     ("replay.connection", {"count": 0}),
     ("craft.checksum", {"option": "--ip-checksum", "value": "bad", "partial": False}),
     ("decode.protocol", {"protocol": 253, "name": ""}),
+    ("decode.ether-type", {"at": 16, "ether_type": "0x8892", "name": ""}),
     ("probe.positive", {"option": "--rate", "value": "0", "most": ""}),
 )
 """Sentences with a clause more or less."""
