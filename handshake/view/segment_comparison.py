@@ -54,7 +54,7 @@ class SegmentComparison:
                 line(
                     (" * " if differs else " = ", "changed" if differs else "dim"),
                     (f"{name:<{_LABEL - 1}}", "field.note"),
-                    fit(one, room, self.glyphs.ellipsis),
+                    f"{fit(one, room - 1, self.glyphs.ellipsis)} ",
                     (fit(other, room, self.glyphs.ellipsis), "changed" if differs else ""),
                 )
             )
