@@ -813,6 +813,7 @@ PROBLEMS: Final = tuple(
 
 _SCREEN_VALUES: Final[dict[str, object]] = {
     "ambiguous": False,
+    "endings": ".html .svg",
     "client": 0.0004,
     "median": 0.0176,
     "most": 1.39,
