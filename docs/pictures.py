@@ -1,7 +1,7 @@
 """Draws the README's pictures: `python docs/pictures.py [NAME...]` writes docs/NAME.svg.
 
-The picture of `probe` is that of a real connection on loopback, which needs root; without it, that
-picture is left as it is.
+The pictures of `probe` and `serve` are those of real connections on loopback, which needs root;
+without it, those pictures are left as they are.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import struct
 import subprocess
 import sys
 import termios
+from codecs import getincrementaldecoder
 from contextlib import suppress
 from functools import partial
 from html import escape, unescape
@@ -22,7 +23,7 @@ from io import StringIO
 from pathlib import Path
 from threading import Thread
 from time import sleep
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.terminal_theme import SVG_EXPORT_THEME
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 HERE: Final = Path(__file__).resolve().parent
 CAPTURES: Final = HERE.parent / "captures"
 STEP, CHOSEN = 3, 8
+PORT: Final = 8080
 PACKETS, SECONDS = 150, 8
 """Packets of the capture after which some connections are open, and how long that is watched."""
 
@@ -77,6 +79,11 @@ TEMPLATE: Final = """\
 TEXT: Final = re.compile(
     r'<text class="(\S+)" x="([\d.]+)" (y="[\d.]+" )textLength="[^"]*" ([^>]*)>([^<]*)</text>'
 )
+CONTROL: Final = re.compile(r"(\n|\r|\x1b\[1A|\x1b\[2K|\x1b\[\?25[lh])")
+"""What moves the cursor of a live screen."""
+
+STYLE: Final = re.compile(r"\x1b\[[0-9;]*m")
+
 CELL: Final = 12.2
 """The width of a character in rich's pictures."""
 
@@ -175,7 +182,7 @@ def watched(width: int, height: int) -> str:
 class _Begun:
     """A source that has given its frames, and gives no more."""
 
-    lost, ended = 0, False
+    lost, ended, warnings = 0, False, ()
 
     def __init__(self, frames: list[Frame]) -> None:
         self._frames = [each._replace(data=bytes(each.data)) for each in frames]
@@ -195,20 +202,88 @@ class _Begun:
 
 def printed(width: int, height: int, *words: str) -> str:
     """Return what a command prints on a terminal of this size."""
-    ours, theirs = os.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
-    env = {"PATH": os.environ["PATH"], "TERM": "xterm-256color", "PYTHONUTF8": "1"}
-    argv = [sys.executable, "-m", "handshake", *words]
-    # What is run is this program, with words of this file.
-    with subprocess.Popen(argv, stdin=theirs, stdout=theirs, env=env, cwd=HERE.parent):  # noqa: S603
-        os.close(theirs)
-        octets = b""
-        with suppress(OSError):  # the terminal is closed
-            while piece := os.read(ours, 65536):
-                octets += piece
-    os.close(ours)
-    shown = Text.from_ansi(octets.decode().replace("\r\n", "\n").rstrip())
+    with _Terminal(width, height, *words) as terminal:
+        terminal.wait()
+    shown = Text.from_ansi(terminal.text.replace("\r\n", "\n").rstrip())
     return drawn(shlex.join(["handshake", *words]), shown, width)
+
+
+def served(width: int, height: int) -> str:
+    """Return what `serve` shows when one client has sent data, and another one just connects."""
+    host = "127.0.0.1"
+    with _Terminal(width, height, "serve", str(PORT), "--address", host) as terminal:
+        terminal.see(" 0 open")
+        with socket.create_connection((host, PORT)) as first:
+            first.sendall(b"hello")
+            first.recv(5, socket.MSG_WAITALL)
+            terminal.see(" 1 open")
+            with socket.create_connection((host, PORT)):
+                terminal.see(" 2 open")
+                shown = _screen(terminal.text)[-height:]
+    command = f"sudo handshake serve {PORT} --address {host}"
+    return drawn(command, Text.from_ansi("\n".join(shown)), width, height)
+
+
+def _screen(written: str) -> list[str]:
+    """Return the lines that are left of what a live screen has written again and again."""
+    lines, at = [""], 0
+    for each in CONTROL.split(written):
+        if each == "\n":
+            at += 1
+            lines += [""] * (at == len(lines))
+        elif each == "\x1b[1A":
+            at -= 1
+        elif each == "\x1b[2K":
+            lines[at] = ""
+        elif each not in ("\r", "\x1b[?25l", "\x1b[?25h"):
+            lines[at] += each
+    return lines
+
+
+class _Terminal:
+    """This program on a terminal of a certain size."""
+
+    def __init__(self, width: int, height: int, *words: str) -> None:
+        self._ours, theirs = os.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+        env = {"PATH": os.environ["PATH"], "TERM": "xterm-256color", "PYTHONUTF8": "1"}
+        argv = [sys.executable, "-m", "handshake", *words]
+        # What is run is this program, with words of this file.
+        self._process = subprocess.Popen(  # noqa: S603
+            argv, stdin=theirs, stdout=theirs, stderr=theirs, env=env, cwd=HERE.parent
+        )
+        os.close(theirs)
+        self.text = ""
+        # It must never wait for us to read, as its clients do for it.
+        self._reader = Thread(target=self._read)
+        self._reader.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self.wait()
+        os.close(self._ours)
+
+    def wait(self) -> None:
+        """Wait until it has ended."""
+        self._reader.join()
+        self._process.wait()
+
+    def _read(self) -> None:
+        decoder = getincrementaldecoder("utf-8")()  # a piece may end within a sign
+        with suppress(OSError):  # the terminal is closed
+            while piece := os.read(self._ours, 65536):
+                self.text += decoder.decode(piece)
+
+    def see(self, words: str) -> None:
+        """Wait until it has written these words anew. Raises LocalError if it ends before."""
+        begin = len(STYLE.sub("", self.text))
+        while words not in STYLE.sub("", self.text)[begin:]:
+            sleep(0.02)
+            if not self._reader.is_alive():
+                raise LocalError("no-cap-net-raw", command="sudo make pictures")
 
 
 WRONG: Final = ("--seq", "1000", "--checksum", "wrong", "--reserved", "5", "--offset", "12")
@@ -224,6 +299,7 @@ PICTURES: Final[dict[str, Callable[[], str]]] = {
             ("watch", watched),
             ("craft", printed, "craft", *WRONG),
             ("decode", printed, "decode", "captures/mixed.pcap", "--frame", "3"),
+            ("serve", served),
         )
     },
 }

@@ -23,9 +23,10 @@ from handshake.tcp.copy import changed
 from handshake.units import ACK_BIT, FIN_BIT, NS_PER_SECOND, RST_BIT, SYN_BIT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from handshake.capture.open import Capture
+    from handshake.errors import CaptureError
     from handshake.packet.frame import Frame
     from handshake.record import Record
     from handshake.survey.flow import Flow
@@ -72,6 +73,10 @@ class FrameSource(Protocol):
     def lost(self) -> int:
         """Packets that were lost before they could be read."""
 
+    @property
+    def warnings(self) -> Sequence[CaptureError]:
+        """What is wrong with the capture that has ended."""
+
     def read(self, seconds: float) -> list[Frame]:
         """Return the frames that have come; wait for some, at most so long."""
 
@@ -89,6 +94,7 @@ class PipeSource:
         self.capture = capture
         self.ended = False
         self.lost = 0
+        self.warnings: list[CaptureError] = []
         self._links: dict[int, int] = {}
         self._frames: queue.Queue[Frame | BaseException | None] = queue.Queue(_WAITING)
         start_thread(self._copy)
@@ -106,6 +112,7 @@ class PipeSource:
                     raise each
                 if each is None:
                     self.ended = True
+                    self.warnings = [it.at(self.capture.name) for it in self.capture.warnings]
                     break
                 # What is read goes on to change the octets that it has shown.
                 found.append(each._replace(data=bytes(each.data)))

@@ -46,6 +46,8 @@ class Frames:
     def now(self) -> int:
         return self.time
 
+    warnings = ()
+
     def interfaces(self) -> list[tuple[str, int]]:
         return [("eth0", 1)]
 

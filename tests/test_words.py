@@ -63,6 +63,16 @@ def test_strings_and_comments_use_no_banned_word() -> None:
     assert found == []
 
 
+def test_no_text_has_the_marks_of_a_merge() -> None:
+    marks = re.compile(r"^(<{7} |={7}$|>{7} |\|{7} )", re.MULTILINE)
+    inside = ["handshake", "tests", "docs", "examples", "benchmarks"]
+    paths = [path for each in inside for path in (SOURCE.parent / each).rglob("*")]
+    paths += SOURCE.parent.iterdir()
+    kinds = (".py", ".toml", ".md", ".txt", ".css", ".js", ".json", ".svg")
+    texts = [path for path in paths if path.suffix in kinds]
+    assert [str(path) for path in texts if marks.search(path.read_text("utf-8"))] == []
+
+
 def test_scripts_and_pages_use_no_banned_word() -> None:
     root = SOURCE.parent
     paths = [path for each in ("*.md", "benchmarks/*", "captures/*.md") for path in root.glob(each)]

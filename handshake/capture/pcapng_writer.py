@@ -48,34 +48,40 @@ _DIRECTIONS: Final = {False: 1, True: 2}
 class PcapngWriter:
     """Writes one section with its interfaces, then packets one by one.
 
-    The file is complete after each packet, however the run ends. Raises LocalError, which names
-    the file as `name`, if writing fails.
+    The file is complete after each packet, however the run ends. It has either `packet`s without
+    a link layer or `frames` with one, as libpcap reads files of one link type only. Raises
+    LocalError, which names the file as `name`, if writing fails.
     """
 
     def __init__(
-        self, out: BinaryIO, *, interface: str | None = None, name: str = "the capture"
+        self,
+        out: BinaryIO,
+        *,
+        interface: str | None = None,
+        link_layers: bool = False,
+        name: str = "the capture",
     ) -> None:
+        """`interface` is that of the packets; `link_layers` begins a file of frames."""
         self._out = out
         self._name = name
+        self._interfaces = 0
         application = [(_APPLICATION, _text(f"handshake {__version__}"))]
         section = struct.pack("<IHHq", _BYTE_ORDER, 1, 0, _UNKNOWN_LENGTH)
-        self._write(_block(_SECTION, section, application) + _interface(interface, RAW))
+        raw = b"" if link_layers else _interface(interface, RAW)
+        self._write(_block(_SECTION, section, application) + raw)
 
     def frames(self, interfaces: Sequence[tuple[str, int]], frames: Iterable[Frame]) -> None:
-        """Write frames of these further interfaces, by name and link type, all at once."""
+        """Write frames of these interfaces, by name and link type, all at once."""
         new = interfaces[self._interfaces :]
         self._interfaces += len(new)
         blocks = [_interface(name, link_type) for name, link_type in new]
         for each in frames:
             at, octets = each.time, bytes(each.data)
-            # Interface 0 is that of packets without a link layer.
-            head = each.interface + 1, at >> 32, at & 0xFFFFFFFF, len(octets), each.length
+            head = each.interface, at >> 32, at & 0xFFFFFFFF, len(octets), each.length
             fixed = struct.pack("<IIIII", *head)
             blocks.append(_block(_ENHANCED_PACKET, fixed + _padded(octets), ()))
         if blocks:
             self._write(b"".join(blocks))
-
-    _interfaces = 0
 
     def packet(
         self,
@@ -97,6 +103,11 @@ class PcapngWriter:
         options += [(_COMMENT, _text(comment)) for comment in comments if comment]
         self._write(_block(_ENHANCED_PACKET, fixed + _padded(octets), options))
 
+    def end_frames(self) -> None:
+        """End a file of frames: one that has none must have an interface, too."""
+        if not self._interfaces:
+            self._write(_interface(None, RAW))
+
     def _write(self, blocks: bytes) -> None:
         try:
             self._out.write(blocks)
@@ -108,13 +119,16 @@ class PcapngWriter:
 
 
 @contextmanager
-def opened(name: str, *, interface: str | None = None) -> Iterator[PcapngWriter]:
-    """Open a file for packets, `-` for standard output; overwrite an existing file.
+def opened(
+    name: str, *, interface: str | None = None, link_layers: bool = False
+) -> Iterator[PcapngWriter]:
+    """Open a file for packets, or for frames; `-` is standard output, an existing file is lost.
 
     Raises UsageError for a bad name or a terminal, and LocalError if the machine does not let us
     write, now or later.
     """
-    with begun(name, partial(PcapngWriter, interface=interface)) as writer:
+    begin = partial(PcapngWriter, interface=interface, link_layers=link_layers)
+    with begun(name, begin) as writer:
         yield writer
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from handshake.cli.comparison_browser import ComparisonBrowser
 from handshake.cli.group_browser import GroupBrowser
 from handshake.cli.line_editor import LineEditor
+from handshake.cli.list_screen import list_screen
 from handshake.cli.player import Player
 from handshake.cli.step_reader import StepReader
 from handshake.cli.with_export import Exported, exported_records
@@ -14,10 +15,9 @@ from handshake.errors import CaptureError, UsageError
 from handshake.export.excerpt import steps_from
 from handshake.messages import text
 from handshake.query.complete import complete
-from handshake.view.browser import Browser, Preview
+from handshake.view.browser import Preview
 from handshake.view.help_page import HelpPage
 from handshake.view.live_table import LiveTable
-from handshake.view.prompt import Prompt
 from handshake.view.table import Table
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from handshake.cli.with_help import Helpful
     from handshake.record import Record
     from handshake.survey.step_log import StepLog
+    from handshake.view.browser import Browser
     from handshake.view.glyphs import Glyphs
     from handshake.view.live_table import Live
 
@@ -224,7 +225,7 @@ class ListBrowser:
             case "D":
                 self._compare()
             case "b":
-                self._over = GroupBrowser(listing, self._title, self._filter, self._glyphs)
+                self._over = GroupBrowser(listing, self._title, listing.in_force, self._glyphs)
             case _ if key.startswith("click "):
                 self._click(*map(int, key.split()[1:]))
             case _:
@@ -343,7 +344,7 @@ class ListBrowser:
         """What is shown, as a file: the listed connections, or those of the view over them."""
         read, language = steps_from(self._reader.source), self._glyphs.language
         if self._over is None:
-            title = f"{self._title.strip()}{'  ' if self._filter else ''}{self._filter}"
+            title = "  ".join(filter(None, (self._title.strip(), self.listing.in_force)))
             shown = self.listing.rows[:]
             return exported_records("connections", shown, read, title, language=language)
         if isinstance(self._over, GroupBrowser | ComparisonBrowser):
@@ -388,62 +389,17 @@ class ListBrowser:
                 if self._live is None
                 else LiveTable(listing.all, width, self._glyphs, self._live)
             )
-        editor = self._editor
-        return Browser(
-            table=self._table,
-            rows=listing.rows,
-            selected=listing.selected,
-            totals=listing.totals,
-            title=self._title,
-            state=self._state(),
-            keys=self._keys(),
-            preview=self._preview or self._last_preview or Preview(),
-            captures=listing.captures,
+        return list_screen(
+            listing,
+            self._table,
+            self._title,
+            self._preview or self._last_preview,
+            marked=self._marked,
+            doing="" if self._growing is None else self._growing.word,
+            opening=self._opening is not None,
             problem=self._problem,
-            strip=listing.strip,
-            prompt=None
-            if editor is None
-            else Prompt(
-                self._glyphs.say(f"prompt.{editor.label}"),
-                editor.text,
-                editor.cursor,
-                editor.choices,
-            ),
+            editor=self._editor,
         )
-
-    @property
-    def _filter(self) -> str:
-        """The filter in force, as it could be typed."""
-        listing = self.listing
-        if not listing.problems_only:
-            return listing.filter
-        return f"({listing.filter}) and not ok" if listing.filter else "not ok"
-
-    def _state(self) -> str:
-        listing, say = self.listing, self._glyphs.say
-        count, every = len(listing.rows), len(listing.all)
-        parts = [
-            say("list.filter", filter=self._filter or say("none")),
-            say("list.sort", order=listing.order),
-            say("list.shown", count=count, every=every if every != count else 0),
-        ]
-        if self._marked is not None:
-            parts.append(say("list.marked", number=self._marked.stream + 1))
-        if self._growing is not None:
-            parts.append(say(f"keys.{self._growing.word}", ellipsis=self._glyphs.ellipsis))
-        return "   ".join(parts)
-
-    def _keys(self) -> list[str]:
-        say = self._glyphs.say
-        usual = ("open", "filter", "go", "sort", "next", "servers", "compare")
-        first = [say(f"keys.{each}") for each in usual]
-        if self._opening is not None:
-            first = [say("keys.reading", ellipsis=self._glyphs.ellipsis)]
-        only = "all" if self.listing.problems_only else "only"
-        return [
-            *first,
-            *(say(f"keys.{each}") for each in (only, "export", "mark", "help", "quit")),
-        ]
 
     def _why(self, code: str, /, **values: object) -> str:
         """Return why something cannot be done."""

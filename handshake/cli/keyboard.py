@@ -25,8 +25,11 @@ SUSPEND: Final = "suspend"
 ENDED: Final = "ended"
 """Returned by `Keys.read` when the terminal is closed."""
 
-_ESCAPE_WAIT: Final = 0.05
-"""Seconds to wait for the rest of an escape sequence; without one, Esc was pressed."""
+_ESCAPE_WAIT: Final = 0.025
+"""Seconds to wait for what follows an escape octet; if nothing does, Esc was pressed."""
+
+_REST_WAIT: Final = 0.1
+"""Seconds to wait for the rest of a sequence or character that has begun: no key begins so."""
 
 _SEQUENCES: Final = {
     "[A": "up",
@@ -185,15 +188,17 @@ class Keys:
             return self._escape()
         # A key may be several octets of UTF-8, which may not all have arrived.
         size = _utf8_size(self._pending[0])
-        while len(self._pending) < size and self._soon() and self._more():
+        while len(self._pending) < size and self._soon(_REST_WAIT) and self._more():
             pass
         taken, self._pending = self._pending[:size], self._pending[size:]
         text = taken.decode("utf-8", "replace")
         return _NAMED.get(text, text)
 
     def _escape(self) -> str:
-        while not _complete(self._pending) and self._soon() and self._more():
-            pass
+        while not _complete(self._pending):
+            wait = _ESCAPE_WAIT if self._pending == b"\x1b" else _REST_WAIT
+            if not (self._soon(wait) and self._more()):
+                break
         for length in range(len(self._pending), 1, -1):
             name = _SEQUENCES.get(self._pending[1:length].decode("latin-1"))
             if name is not None:
@@ -209,8 +214,8 @@ class Keys:
         self._pending = self._pending[size:]
         return "escape" if unknown == b"\x1b" else "unknown"
 
-    def _soon(self) -> bool:
-        return bool(select.select([self._fd], [], [], _ESCAPE_WAIT)[0])
+    def _soon(self, wait: float) -> bool:
+        return bool(select.select([self._fd], [], [], wait)[0])
 
 
 @contextmanager

@@ -26,6 +26,12 @@ ORDERS: Final = ("#", "outcome", "-rtt", "client", "server", "-retry", "-packets
 """The orders that a key goes through."""
 
 
+_COMPUTED: Final = (
+    *("failed", "captures", "_starts", "_sorted", "_of_all", "_groups_of_all", "_by_server"),
+)
+"""What is computed from all records when it is asked for."""
+
+
 class _Counts(NamedTuple):
     """What is told of the listed connections as a whole."""
 
@@ -109,11 +115,26 @@ class Listing:
     def _groups_of_all(self) -> list[ServerGroup]:
         return server_groups(self.all)
 
+    @property
+    def in_force(self) -> str:
+        """The filter in force, as it could be typed."""
+        if not self.problems_only:
+            return self.filter
+        return f"({self.filter}) and not ok" if self.filter else "not ok"
+
+    def rtts_of(self, record: Record) -> Sequence[float]:
+        """Return the round trips of all connections to the server of one."""
+        return self._by_server[record.server.address, record.server.port].rtts
+
+    @cached_property
+    def _by_server(self) -> dict[tuple[str, int], ServerGroup]:
+        return {(each.address, each.port): each for each in self._groups_of_all}
+
     def grow(self, records: Sequence[Record]) -> None:
         """Take a later reading of the same captures; the chosen connection stays chosen."""
         chosen = self.current
         self.all, self._counted = self._in_order(records), None
-        for name in ("failed", "captures", "_starts", "_sorted", "_of_all", "_groups_of_all"):
+        for name in _COMPUTED:
             self.__dict__.pop(name, None)
         self._apply()
         if chosen is not None:

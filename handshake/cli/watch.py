@@ -177,7 +177,8 @@ def watch(
         if write is not None:
             from handshake.capture.pcapng_writer import opened
 
-            writer = stack.enter_context(opened(write))
+            writer = stack.enter_context(opened(write, link_layers=True))
+            stack.callback(writer.end_frames)
         source: FrameSource
         if read is not None:
             source = _pipe(read)
@@ -390,9 +391,12 @@ class _Report:
             self._tell("left-out", count=self._left_out)
 
     def end(self) -> None:
-        """Say how much was seen."""
+        """Say how much was seen, and what is wrong with it."""
+        from handshake.cli.console import warn
+
         watcher = self._watcher
         self._tell("summary", packets=watcher.packets, lost=watcher.source.lost)
+        warn(watcher.source.warnings, self._style.language)
 
     def _tell(self, code: str, **values: object) -> None:
         from handshake.messages import text

@@ -10,8 +10,8 @@ from handshake.escape import printable
 from handshake.export.step_document import StepDocument
 from handshake.messages import count, time
 from handshake.prober.answer import cause, evidence, next_steps
+from handshake.prober.hindsight import steps_of
 from handshake.query.problems import is_wrong
-from handshake.tracker import Tracker
 from handshake.view import columns
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.ladder import Gap, Ladder, icmp_numbers
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from handshake.linux.privileges import Shell
     from handshake.prober import Result
     from handshake.record import Diagnosis, EndRecord, Json, Record
-    from handshake.tcp import Observed
     from handshake.tcp.icmp import IcmpError
     from handshake.view.ladder import Row
 
@@ -288,18 +287,3 @@ def _measured(result: Result, glyphs: Glyphs) -> Iterator[tuple[str, str]]:
         yield "close", str(result.close)
     if result.negotiated is not None and result.negotiated.mss is not None:
         yield "MSS", str(result.negotiated.mss)
-
-
-def steps_of(result: Result) -> list[Step]:
-    """Return the steps of a probe's segments, as they were seen while it ran."""
-    # We are the client, whatever the first segment is.
-    first: Observed | None = next(iter(result.segments), None)
-    ours = first.segment.source if first is not None and first.outgoing else None
-    tracker = Tracker(client=ours, observers=())
-    errors = sorted(result.errors, key=lambda each: each.at, reverse=True)
-    steps = []
-    for each in result.segments:
-        while errors and errors[-1].at < each.at:
-            tracker.quoted(errors.pop())
-        steps.append(tracker.feed(each))
-    return steps

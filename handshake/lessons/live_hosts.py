@@ -46,6 +46,10 @@ _ROUTES: Final = {
 """What makes a router drop what is for the server, by the code of the ICMP error that it then
 sends."""
 
+_SOON: Final = 2.0
+"""Seconds before which a connected host sends nothing again where nothing is lost: that this
+process was late is no loss."""
+
 _LEARNS: Final = 2.0
 """Seconds in which a connection over this wire is open, or never."""
 
@@ -74,7 +78,10 @@ class LiveHosts:
                 host.sysctl(f"net.ipv4.tcp_{name}", int(wanted))
         ends = [
             WireEnd(
-                self.hosts[role], str(end.address), None if offer.mss == LINUX.mss else offer.mss
+                self.hosts[role],
+                str(end.address),
+                None if offer.mss == LINUX.mss else offer.mss,
+                None if given.drops else _SOON,
             )
             for role, end, offer in zip(Role, (CLIENT, SERVER), given.offers, strict=True)
         ]
@@ -162,6 +169,8 @@ def _configure(host: NetworkNamespace, given: Conditions, role: Role) -> None:
     host.sysctl("net.ipv4.tcp_syn_retries", given.retries)
     host.sysctl("net.ipv4.tcp_syn_linear_timeouts", given.linear)
     host.sysctl("net.ipv4.tcp_syncookies", int(given.cookies))
+    if not given.drops:
+        host.sysctl("net.ipv4.tcp_early_retrans", 0)  # a tail loss probe needs no loss
     wanted = role is Role.CLIENT and given.offers[0].fast_open is not None
     host.sysctl("net.ipv4.tcp_fastopen", int(wanted))
 

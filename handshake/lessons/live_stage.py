@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from heapq import heappop, heappush
 from itertools import count
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from handshake.events import Role
@@ -47,9 +48,9 @@ _LOOK: Final = 200 * NS_PER_MS
 _WAITS: Final = 100 * NS_PER_MS
 """How long a call that is not possible yet is put off, in nanoseconds."""
 
-_LOOKS, _MOMENT = 4, 0.001
-"""How often a host is looked at after something has arrived, until it has changed; and the seconds
-between two looks: what changes nothing costs that much."""
+_LOOKS, _MOMENT = 50, 0.001
+"""How often a host is looked at after something has arrived, until it is as in the lesson, and the
+seconds between two looks: a program that is just in a call delays what arrives."""
 
 _THINKS: Final = 0.01
 """Seconds that a program takes after connect() before it sends."""
@@ -76,8 +77,14 @@ class LiveStage:
     """Kept: they are told apart by what they are, not by what they say."""
 
     _sockets: dict[Role, socket.socket] = field(init=False, default_factory=dict)
-    _returned: deque[LiveEvent] = field(init=False, default_factory=deque)
+    _reached: int = field(init=False, default=0)
+    """The time in the part of what was done last."""
+
+    _returned: deque[tuple[int, LiveEvent]] = field(init=False, default_factory=deque)
     _known: dict[Role, tuple[SsRow, ...]] = field(init=False, default_factory=dict)
+    _shown: dict[str, tuple[tuple[SsRow, ...], tuple[SsRow, ...]]] = field(init=False)
+    """What `ss` shows in the lesson, by the name of what happens."""
+
     _waits_for: set[str] = field(init=False)
     _opens: bool = field(init=False)
     """Whether connect() returns within the part."""
@@ -100,6 +107,7 @@ class LiveStage:
         scenes = played(self.part)
         # What is said of the hosts after the last call and segment is not waited for.
         self._waits_for = {bare_name(each) for each in scenes}
+        self._shown = {bare_name(each): each.sockets for each in scenes}
         if any(each.action is Action.CONNECT and each.data for each in self.part.calls):
             # The endpoint of a lesson acknowledges at once: this shows that a kernel need not.
             self._waits_for = {"data-arrives"}
@@ -161,23 +169,35 @@ class LiveStage:
     def go_on(self) -> None:
         """Do what is due, and carry what both hosts have sent."""
         self._began = self._began or time.time_ns()
+        self._take()
+        while self._due and self._due[0][0] <= self._now:
+            self._reached, _, what = heappop(self._due)
+            what(self._reached)
+            self._take()
+
+    def _take(self) -> None:
+        """Take in what has happened meanwhile, in its order.
+
+        Where this process is late, the time of the part waits for it.
+        """
+        if self._due:
+            self._began += max(0, self._now - self._due[0][0])
+        happened: list[tuple[int, Callable[[int], None]]] = []
+        while self._returned:
+            stamp, event = self._returned.popleft()
+            happened.append((stamp, partial(self._tell_of, event)))
         for number, by in enumerate(Role):
             while (found := self.wire.read(number)) is not None:
-                self._left(*found, by)
-        while self._returned:
-            self._tell(self._returned.popleft())
-        while self._due and self._due[0][0] <= self._now:
-            heappop(self._due)[2](self._now)
-            for number, by in enumerate(Role):
-                while (found := self.wire.read(number)) is not None:
-                    self._left(*found, by)
+                frame, stamp = found
+                happened.append((stamp, partial(self._left, frame, by)))
+        for stamp, what in sorted(happened, key=itemgetter(0)):
+            what(max(stamp - self._began, self._reached))
 
     # The wire.
 
-    def _left(self, frame: bytes, stamp: int, by: Role) -> None:
-        at = stamp - self._began
+    def _left(self, frame: bytes, by: Role, at: int) -> None:
         to = 1 if by is Role.CLIENT else 0
-        observed = self._decoder.observed(Frame(0, stamp, 0, _ETHERNET, len(frame), frame, 0))
+        observed = self._decoder.observed(Frame(0, at, 0, _ETHERNET, len(frame), frame, 0))
         arrives = at + self.part.conditions.rtt // 2
         if isinstance(observed, IcmpError):
             self._plan(arrives, lambda at: self._report(to, frame, observed, at))
@@ -202,27 +222,27 @@ class LiveStage:
             # The kernel answers a SYN as it arrives: what was there before is seen now, or never.
             self._see("syn-reaches", Moment.ARRIVES, by, at, segment)
         self.wire.write(to, frame)
-        self._settle()
-        self._read()
-        self._see(f"{self._names.of(segment, by)}-arrives", Moment.ARRIVES, by, at, segment)
+        name = f"{self._names.of(segment, by)}-arrives"
+        self._settle(name)
+        self._see(name, Moment.ARRIVES, by, at, segment)
         waits = self._accepts
         if waits is not None and self._accept():
             self._read()
             self._see(waits.name, Moment.CALL, waits.by, at)
 
-    def _settle(self) -> None:
-        """Let the kernel take in what has arrived: on a busy machine that needs a moment."""
-        before = self._known
+    def _settle(self, name: str) -> None:
+        """Let both programs read what has come, and wait for a socket that one of them holds."""
+        shown = self._shown.get(name)
         for _ in range(_LOOKS):
-            self._rows()
-            if self._known != before:
+            self._read()
+            if shown is None or self._rows() == shown:
                 return
             time.sleep(_MOMENT)
 
     def _report(self, to: int, frame: bytes, error: IcmpError, at: int) -> None:
         """Let a router's ICMP error arrive."""
         self.wire.write(to, frame)
-        self._settle()
+        self._settle("icmp-arrives")
         role = (Role.CLIENT, Role.SERVER)[to]
         event = LiveEvent(
             self.part.name, "icmp-arrives", at, Moment.REPORTED, role, None, self._rows()
@@ -240,6 +260,9 @@ class LiveStage:
         self, name: str, moment: Moment, by: Role, at: int, segment: Segment | None = None
     ) -> None:
         self._tell(LiveEvent(self.part.name, name, at, moment, by, segment, self._rows()))
+
+    def _tell_of(self, event: LiveEvent, at: int) -> None:
+        self._tell(replace(event, at=at))
 
     def _tell(self, event: LiveEvent) -> None:
         self._waits_for.discard(event.name)
@@ -323,8 +346,8 @@ class LiveStage:
 
     def _return(self, name: str, by: Role, result: str) -> None:
         """Tell that a program's call has returned: from any thread."""
-        event = LiveEvent(self.part.name, name, self._now, Moment.CALL, by, result=result)
-        self._returned.append(event)
+        event = LiveEvent(self.part.name, name, 0, Moment.CALL, by, result=result)
+        self._returned.append((time.time_ns(), event))
         os.write(self.woken, b".")
 
     def _accept(self) -> bool:

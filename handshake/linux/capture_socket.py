@@ -16,6 +16,7 @@ from handshake.linux.sockaddr import bind_everywhere
 from handshake.packet.frame import Frame
 
 if TYPE_CHECKING:
+    from handshake.errors import CaptureError
     from handshake.linux.block_ring import Taken
 
 _ALL: Final = 0x0003  # ETH_P_ALL
@@ -58,6 +59,7 @@ class CaptureSocket:
         """Packets that passed the filter and found no room."""
 
         self.ended = False
+        self.warnings: tuple[CaptureError, ...] = ()
         self.packets = 0
         self._names: dict[int, tuple[int, str]] = {}
         self._sock = None

@@ -53,6 +53,13 @@ _RANGE: Final = re.compile(r"([0-9]+)-(.*)")
 _USER: Final = re.compile(r"(?<=://)[^/?#]*@")
 """User and password in a URL: not used, and not echoed, since they may be secret."""
 
+_UNRESOLVED: Final[dict[int | None, str]] = {
+    socket.EAI_AGAIN: "target.no-name-server",
+    socket.EAI_NONAME: "target.unknown-name",
+    socket.EAI_NODATA: "target.unknown-name",
+}
+"""Why a name has no address, by the error of getaddrinfo(); the others say it themselves."""
+
 _FAMILIES: Final = {None: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
 _BROADCAST: Final = IPv4Address(0xFFFFFFFF)
 
@@ -147,8 +154,9 @@ class Target:
         except (OSError, ValueError) as error:  # UnicodeError, a ValueError: not a host name
             if not isinstance(error, OSError):
                 raise ResolveError("target.not-a-name", host=self.host) from error
+            code = _UNRESOLVED.get(error.errno, "target.unresolved")
             why = (error.strerror or str(error)).lower()
-            raise ResolveError("target.unresolved", host=self.host, why=why) from error
+            raise ResolveError(code, host=self.host, why=why) from error
         addresses = dict.fromkeys(_plain(_address(sockaddr)) for *_, sockaddr in found)
         # Stable: within a version the order stays that of RFC 6724.
         ordered = sorted(addresses, key=lambda address: -address.version)

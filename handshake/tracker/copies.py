@@ -125,8 +125,8 @@ class CopyFinder:
     _begun: int = 0
     """How many these are."""
 
-    _prints: dict[int, Observed | _Packet] | None = None
-    """The first packets by all their fields, once one is looked for."""
+    _prints: dict[int, Observed | _Packet] | None = field(default=None, compare=False)
+    """The first packets by all their fields, once one is looked for: they follow from `_first`."""
 
     _hops: int | None = None
     """How many hops the points of the capture are apart; None while no copy is known."""

@@ -90,6 +90,9 @@ class Browser:
     """The keys and what they do, the most important first; the last two are always shown."""
 
     preview: Preview
+    aside: str = ""
+    """What is said of the selected connection before its findings."""
+
     captures: int = 1
     """How many captures are listed."""
 
@@ -205,7 +208,8 @@ class Browser:
             lines += [line((f" {each}", "title")) for each in wrap(name, max(12, width - 2))]
         if self.preview.problem:
             return [*lines, *paragraph(self.preview.problem, width, "warn")]
-        found = _findings(record, width, glyphs)
+        found = paragraph(self.aside, width, "why") if self.aside else []
+        found += _findings(record, width, glyphs)
         count = record.client.segments + record.server.segments
         spare = height - len(lines)
         room = max(1, spare) if spare < _LADDER else max(1, spare - min(_LADDER, 1 + count))

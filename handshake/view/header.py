@@ -95,7 +95,7 @@ class HeaderGrid:
     """Notes on fields, to the right of their rows."""
 
     inside: Mapping[str, str] = field(default_factory=dict)
-    """Notes on numbers with a row of their own, after the number."""
+    """Notes after a number, in its cell: of `seq` and `ack`, and short ones of `window`."""
 
     ruler: bool = False
     """Whether to number the bits and draw lines between rows: 15 lines instead of 8."""
@@ -216,9 +216,10 @@ class HeaderGrid:
             yield fit(value, 24, self.glyphs.ellipsis), style
             yield fit(f"0x{number:08x}", room - 24), "dim"
             return
-        if name in self.inside and name in ("seq", "ack"):
-            yield f"{value}    ", style
-            room -= cell_len(value) + 4
+        if name in self.inside and name in ("seq", "ack", "window"):
+            gap = 1 if name == "window" else 4
+            yield f"{value}{' ' * gap}", style
+            room -= cell_len(value) + gap
             value, style = self.inside[name], self._style(name, "field.note")
         yield fit(value, room - 1, self.glyphs.ellipsis) + " ", style
 

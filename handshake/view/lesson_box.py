@@ -108,10 +108,9 @@ class SocketBox:
             return [*parts, (str(self.block.state), "state")]
         became: Part = (f"{self.glyphs.becomes} {after.state}", "changed")
         was: Part = (f"{before.state} ", "")
-        # SYN-RECEIVED and ESTABLISHED do not fit into one line of a small box.
-        if label + cell_len(was[0] + became[0]) <= width - 3:
-            parts.append(was)
-        return [*parts, became]
+        # Long names, such as SYN-RECEIVED and ESTABLISHED, need the room of the label.
+        fits = label + cell_len(was[0] + became[0]) <= width - 3
+        return [*(parts if fits else []), was, became]
 
     def _local(self, label: int) -> list[Part]:
         local = self.block.local

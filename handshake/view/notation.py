@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 _TROUBLE: Final = (
     ev.AckedAgain,
-    ev.BadChecksum,
     ev.ChallengeAck,
     ev.Dropped,
     ev.DuplicateAck,
@@ -48,7 +47,11 @@ _RETRANSMISSIONS: Final = (ev.SynRetransmitted, ev.SynAckRetransmitted, ev.Retra
 
 def is_trouble(step: Step) -> bool:
     """Whether an event of this step is a sign of trouble."""
-    return any(isinstance(event, _TROUBLE) for event in step.events)
+    return any(
+        # What a host leaves to its network card is no fault.
+        not event.partial if isinstance(event, ev.BadChecksum) else isinstance(event, _TROUBLE)
+        for event in step.events
+    )
 
 
 def is_again(step: Step) -> bool:

@@ -36,6 +36,9 @@ _SAID: Final = frozenset(
 )
 """Diagnoses whose text says what the reason of the verdict, or a note, has said."""
 
+_TOLD: Final = {Verdict.BAD_PEER: "wrong-ack", Verdict.HALF_OPEN: "syn-ack-again"}
+"""The remark that says no more than the evidence for a verdict."""
+
 _MOST: Final = 30
 """Lines of a result: what is left out, -v shows."""
 
@@ -141,7 +144,8 @@ class ProbeView:
 
     def _notes(self, width: int | None) -> list[list[Text]]:
         """Return the lines of each remark."""
-        texts = [each.said(self.language) for each in self.result.findings]
+        told = _TOLD.get(self.result.verdict) if evidence(self.result) is not None else None
+        texts = [each.said(self.language) for each in self.result.findings if each.code != told]
         if self.steps and not _is_connection_request(self.steps[0].segment):
             texts.insert(0, self._say("note.no-connection"))
         return [self._labelled("note", text, width) for text in texts]

@@ -13,7 +13,7 @@ from rich.cells import cell_len, set_cell_size
 from handshake import messages
 from handshake.escape import printable
 from handshake.prober import Verdict
-from handshake.prober.answer import cause, probe_message
+from handshake.prober.answer import cause, icmp_name, probe_message
 from handshake.prober.explanation import verdict_message
 from handshake.view.layout import folded, line
 from handshake.view.probe import target_text
@@ -138,15 +138,15 @@ class Kinds:
 
     def __init__(self, language: str = messages.ENGLISH) -> None:
         self._language = language
-        self._first: dict[tuple[Verdict, str], Result] = {}
-        self._counts: Counter[tuple[Verdict, str]] = Counter()
+        self._first: dict[tuple[str, ...], Result] = {}
+        self._counts: Counter[tuple[str, ...]] = Counter()
 
     def add(self, result: Result) -> None:
         """Count a result, unless its row has said all."""
         found = cause(result)
         if result.verdict is Verdict.OPEN or found.code == "cause.other":
             return
-        kind = (result.verdict, result.reason.code)
+        kind = _kind(result)
         self._counts[kind] += 1
         self._first.setdefault(kind, replace(result, segments=(), errors=()))
 
@@ -165,6 +165,15 @@ class Kinds:
             )
             out += [row] if width is None else folded(row, width, _VERDICT + 2)
         return [line(), *out] if out else []
+
+
+def _kind(result: Result) -> tuple[str, ...]:
+    """Return what results have in common that one reason explains: also who reported what."""
+    kind = str(result.verdict), result.reason.code
+    if result.icmp is None:
+        return kind
+    sender = str(result.icmp.sender)
+    return *kind, icmp_name(result.icmp), "" if sender == result.address else sender
 
 
 class Tally:

@@ -61,9 +61,9 @@ class Table:
 
     @cached_property
     def _needed(self) -> tuple[int, int]:
-        """The widths that the endpoints need."""
-        client = max((len(endpoint(each.client)) for each in self.records), default=0)
-        server = max((len(endpoint(each.server)) for each in self.records), default=0)
+        """The widths that the endpoints need; a few long ones are cut rather than all reasons."""
+        client = _usual_width([endpoint(each.client) for each in self.records])
+        server = _usual_width([endpoint(each.server) for each in self.records])
         return max(client, len("client")), max(server, len("server"))
 
     @cached_property
@@ -114,8 +114,11 @@ class Table:
         room = self._left(outcome) - first.width
         short = min(longest, _REASONS)
         server = min(self._needed[1], max(_SERVER, room - 1 - short))
+        needed = 1 + (short if outcome else min(short, _CUT))
+        if not outcome:
+            server = max(min(server, room - needed), min(server, _LEAST))
         spare = room - server
-        if spare < 1 + (short if outcome else min(short, _CUT)):
+        if spare < needed:
             return None
         return [first, Column("why", spare, why, right=False)] if longest else [first]
 
@@ -241,6 +244,12 @@ def fitting(title: str, text: Callable[[Record], str], longest: Record | None) -
     """Return a column that is as wide as its title and its longest text."""
     room = max(len(title), 0 if longest is None else len(text(longest)))
     return Column(title, 1 + room, text)
+
+
+def _usual_width(texts: Sequence[str]) -> int:
+    """Return the width of the longest of texts, without the longest fiftieth."""
+    lengths = sorted(map(len, texts))
+    return lengths[-1 - len(lengths) // 50] if lengths else 0
 
 
 def _seconds(record: Record) -> float:

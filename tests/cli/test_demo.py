@@ -59,7 +59,7 @@ def test_one_step_as_text_in_ascii() -> None:
     assert demo("connect", "--step", "9", "--ascii").stdout.splitlines() == [
         " 1/10  Connecting to a server               step 9/9 . both ends are ESTABLISHED",
         "+- CLIENT socket fd 3 ---------+                +- SERVER socket fd 5 ---------+",
-        "| state ESTABLISHED            |                | state -> ESTABLISHED         |",
+        "| state ESTABLISHED            |                | SYN-RECEIVED -> ESTABLISHED  |",
         "| local 192.0.2.10:49152       |      ACK       | local 198.51.100.7:80        |",
         "| peer  198.51.100.7:80        |    seq=1001    | peer  192.0.2.10:49152       |",
         "| SND   ISS 1000   NXT 1001    |    ack=5001    | SND   ISS 5000   NXT 5001    |",
@@ -70,8 +70,8 @@ def test_one_step_as_text_in_ascii() -> None:
         "| Source Port      *49152       | Destination Port *80          | finds entry",
         "| Sequence Number  *1001                                        | as expected",
         "| Acknowledgment   *5001                                        | answers 5000",
-        "| off *8| rsv   |c e u A p r s f| Window           *502         | A: it is there",
-        "| Checksum         *0x8993      | Urgent Pointer   0            |",
+        "| off *8| rsv   |c e u A p r s f| Window           *502 =64256  | A: it is there",
+        "| Checksum         *0x8993      | Urgent Pointer   0            | right: go on",
         "| Options  *TS 1028/9000                                        | TS: 9000 back",
         "+---------------------------------------------------------------+",
         "-- ss -tan ---------------------------------------------------------------------",
@@ -92,7 +92,7 @@ def test_one_step_as_text_in_ascii() -> None:
 def test_both_languages_as_text() -> None:
     text = demo("--step", "1", "--lang", "both").stdout
     assert " Why socket() makes an empty control block" in text
-    assert " 왜? socket()을 호출하면 커널 안에 빈 제어 블록이 생긴다." in text
+    assert " 설명 socket()을 호출하면 커널 안에 빈 제어 블록이 생긴다." in text
 
 
 def test_json_is_one_object_a_step() -> None:
@@ -185,7 +185,7 @@ def test_a_lesson_from_answer_to_score() -> None:
             ("w", "누가 무엇을 아는가"),
             (RIGHT, "6. SYN-ACK가 나간다"),
             ("\x1b", "단계 6/9"),
-            (RIGHT, "지금 상태가 바뀌는 쪽은 어디입니까?"),
+            (RIGHT, "지금 상태가 바뀌는 쪽은 어디인가?"),
             (END, "단계 9/9"),
             (RIGHT, "3문제 중 1문제 정답"),
             ("c", "모든 레슨"),

@@ -55,6 +55,8 @@ class Wire:
     def now(self) -> int:
         return self.time
 
+    warnings = ()
+
     def interfaces(self) -> list[tuple[str, int]]:
         return [("eth0", 1)]
 

@@ -65,6 +65,7 @@ def test_the_worst_round_trip_and_why(capture: Path) -> None:
         list_.press("ss")
         list_.see("sort -rtt")
         list_.see(f">{SLOWEST} ! established")
+        list_.see(" rtt 1.9 s: 1.9 s between here and the server, ")
         list_.see("! slow-path (likely): Each of the two SYNs got a SYN-ACK of its own, 1.9 s")
         assert list_.count <= 6
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
+from typing import Any
 
 import pytest
 
+from handshake.cli import keyboard
 from tests.cli.terminal import Terminal
 
 SHOW = """
@@ -84,6 +87,42 @@ def test_keys_that_come_together_are_taken_one_by_one() -> None:
             terminal.see(f"[{key}]")
         terminal.press("q")
         assert terminal.end() == 0
+
+
+@pytest.mark.parametrize(
+    ("pieces", "keys"),
+    [
+        (["\x1b", "[", "C"], ["right"]),
+        (["\x1b", "[6~"], ["page-down"]),
+        (["\x1bO", "D"], ["left"]),
+        (["\x1b[<64;1", "0;5M"], ["wheel-up"]),
+        (["\x1b", "[<0;3;4Mj"], ["click 2 3", "j"]),
+        (["\x1b[1;", "5C"], ["unknown"]),
+        (["\x1b", "", "[", "C"], ["escape", "[", "C"]),
+    ],
+)
+def test_a_sequence_in_pieces_is_one_key(
+    pieces: list[str], keys: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next piece comes just before the wait for it ends; an empty one, just after."""
+    ours, theirs = os.pipe()
+    rest = iter([piece.encode() for piece in pieces])
+    waits = []
+
+    def wait(*args: Any) -> tuple[list[int], list[int], list[int]]:
+        waits.append(args[3])
+        octets = next(rest, b"")
+        os.write(theirs, octets)
+        return [ours] if octets else [], [], []
+
+    monkeypatch.setattr("handshake.cli.keyboard.select.select", wait)
+    try:
+        reader = keyboard.Keys(ours)
+        assert [reader.read() for _ in keys] == keys
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert waits[:2] == [None, 0.025] or pieces[0] != "\x1b"  # Esc alone is answered soon
 
 
 def test_a_new_size_is_drawn_at_once() -> None:

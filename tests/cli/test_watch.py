@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import shlex
 import signal
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cli.preloaded import run
 from tests.cli.terminal import Terminal
 from tests.cli.test_spool import LEFT, MIXED, handshake, shell
 
@@ -136,3 +138,26 @@ def test_a_count_or_json_prints_lines() -> None:
         with Terminal([*WATCH, *words]) as terminal:
             assert terminal.end() == 0
             assert LEFT not in terminal.output
+
+
+def test_what_is_written_is_read_by_tcpdump(tmp_path: Path) -> None:
+    out = tmp_path / "all.pcapng"
+    done = run(("watch", "-r", CAPTURE, "-w", str(out)), {})
+    assert (done.returncode, done.stderr.count("178 packets seen, 0 lost")) == (0, 1)
+    shown = subprocess.run(
+        ["tcpdump", "-nr", str(out)], capture_output=True, text=True, check=True
+    ).stdout
+    assert len(shown.splitlines()) == 178
+    empty = tmp_path / "none.pcap"
+    empty.write_bytes(MIXED.read_bytes()[:24])
+    assert run(("watch", "-r", str(empty), "-w", str(out)), {}).returncode == 0
+    subprocess.run(["tcpdump", "-nr", str(out)], capture_output=True, check=True)
+
+
+def test_a_capture_that_is_cut_is_said(tmp_path: Path) -> None:
+    cut = tmp_path / "cut.pcap"
+    cut.write_bytes(MIXED.read_bytes()[:3000])
+    done = run(("watch", "-r", str(cut)), {})
+    seen, warning = done.stderr.splitlines()[-2:]
+    assert seen == "31 packets seen, 0 lost"
+    assert warning == f"warning: {cut}: truncated at offset 2974: packet 32 is incomplete"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from handshake.linux import rst_guard as guard
+from handshake.units import NS_PER_MS
 from tests.live.lab.adoption import (
     OURS,
     TARGETS,
@@ -173,15 +174,15 @@ def test_megabytes_both_ways_at_once(target: str, tmp_path: Path) -> None:
     ):
         exchange_much(ours, peer)
     found = without_a_fault(path, busy=True)
-    clock = [
-        (each.at, stamp.value)
+    late = [
+        (each.at // NS_PER_MS - stamp.value) % 2**32
         for each in found
         if each.segment.source == connection.block.local
         and (stamp := each.segment.options.timestamps)
     ]
-    # It still counts milliseconds.
-    passed = (clock[-1][0] - clock[0][0]) / 1e6
-    assert (clock[-1][1] - clock[0][1]) % 2**32 == pytest.approx(passed, abs=5)
+    # It still counts milliseconds: a busy machine sends late what has its stamp, but not always.
+    half = len(late) // 2
+    assert min(late[half:]) == pytest.approx(min(late[:half]), abs=5)
 
 
 @pytest.mark.live

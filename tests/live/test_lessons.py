@@ -27,9 +27,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.live
 
 SLOWER: Final = 14
-SLOW: Final = ("fast-open", "options")
-"""Where the wire is slower by that: milliseconds decide what a program sees (Fast Open), or whether
-the kernel sends the last data again (a tail loss probe, after twice the round trip)."""
+SLOW: Final = ("fast-open",)
+"""Where the wire is slower by that: milliseconds decide what a program sees."""
 
 LONGEST: Final = 4.0
 """Seconds of a part that are played: the waits after that double, too."""

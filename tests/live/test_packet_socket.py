@@ -116,8 +116,10 @@ def test_received_packets_are_complete(ring: bool) -> None:
 def test_the_first_packet_is_stamped_like_the_others(ring: bool) -> None:
     spans = []
     with pair() as (client, server), client.entered(), server.listen(80):
-        ours, theirs = Endpoint.of("10.77.0.1", 41000), Endpoint.of("10.77.0.2", 80)
-        for _ in range(9):
+        theirs = Endpoint.of("10.77.0.2", 80)
+        # A new port each time: of one that is half open the server tells nothing for a second.
+        for port in range(41000, 41009):
+            ours = Endpoint.of("10.77.0.1", port)
             with guard(ours.address, ours.port), PacketSocket([ours.port], ring=ring) as link:
                 link.transmit(syn(ours, theirs))
                 first, second, *_ = hear(link, 2)

@@ -622,11 +622,14 @@ _OWN_VALUES: Final[dict[str, dict[str, object]]] = {
     "decode.several": {"count": 3},
     "decode.first": {"frame": 4},
     "decode.protocol": {"protocol": 17, "name": "UDP"},
+    "decode.ether-type": {"at": 12, "ether_type": "0x0806", "name": "ARP"},
     "target.ports": {"target": "a.example"},
     "target.scheme": {"target": "gopher://a.example"},
     "target.slash": {"target": "a.example/index"},
     "target.unprintable": {"target": "a\x1b:80"},
-    "target.unresolved": {"why": "name or service not known"},
+    "target.no-name-server": {"why": "temporary failure in name resolution"},
+    "target.unknown-name": {"why": "name or service not known"},
+    "target.unresolved": {"why": "non-recoverable failure in name resolution"},
     "target.url": {"target": "http://a.example:99999", "why": "port out of range 0-65535"},
     "target.user": {"target": "a.example:22"},
     "time-range": {"most": 86400},
@@ -634,6 +637,7 @@ _OWN_VALUES: Final[dict[str, dict[str, object]]] = {
 """What single sentences name in place of that."""
 
 _MORE_ERRORS: Final[tuple[tuple[str, dict[str, object]], ...]] = (
+    ("filter.no-such-word", {"similar": ["syn-lost", "syn-ack-lost"]}),
     ("unknown-key", {"similar": ["client.port", "server.port"]}),
     ("send.no-route", {"down": ["eth0", "wlan0"]}),
     ("bind.in-use", {"port": 0, "source": "10.77.0.1"}),
@@ -647,6 +651,7 @@ _MORE_ERRORS: Final[tuple[tuple[str, dict[str, object]], ...]] = (
     ("replay.connection", {"count": 0}),
     ("craft.checksum", {"option": "--ip-checksum", "value": "bad", "partial": False}),
     ("decode.protocol", {"protocol": 253, "name": ""}),
+    ("decode.ether-type", {"at": 16, "ether_type": "0x8892", "name": ""}),
     ("probe.positive", {"option": "--rate", "value": "0", "most": ""}),
 )
 """Sentences with a clause more or less."""
@@ -807,6 +812,13 @@ PROBLEMS: Final = tuple(
 
 
 _SCREEN_VALUES: Final[dict[str, object]] = {
+    "ambiguous": False,
+    "endings": ".html .svg",
+    "client": 0.0004,
+    "median": 0.0176,
+    "most": 1.39,
+    "rtt": 1.391,
+    "server": 1.3906,
     "left_out": 4,
     "lost": 3,
     "open": 2,
@@ -864,6 +876,7 @@ _MORE_OF_SCREENS: Final[tuple[tuple[str, dict[str, object]], ...]] = (
     ("diagnosis.evidence", {"more": 7}),
     ("field.place", {"many": False}),
     ("list.progress", {"many": False}),
+    ("round-trip.whole", {"ambiguous": True}),
     ("list.shown", {"every": 5000}),
     ("totals.title", {"captures": 3}),
     ("totals.title", {"parts": 3}),

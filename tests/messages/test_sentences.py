@@ -9,7 +9,9 @@ import ast
 import pickle
 import re
 import tomllib
+from collections import defaultdict
 from dataclasses import replace
+from functools import cache
 from importlib.resources import files
 from itertools import product
 from pathlib import Path
@@ -37,7 +39,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SOURCE: Final = Path(messages.__file__).parents[1]
-TREES: Final = {path: ast.parse(path.read_text("utf-8")) for path in SOURCE.rglob("*.py")}
+
+
+@cache
+def trees() -> dict[Path, ast.Module]:
+    """Return the source by its files; parsed once a test asks for it."""
+    return {path: ast.parse(path.read_text("utf-8")) for path in SOURCE.rglob("*.py")}
+
 
 CLASSES: Final = [
     each
@@ -130,7 +138,7 @@ def test_every_event_has_a_sample_and_a_code_of_its_own() -> None:
 def test_the_sentences_of_events_are_those_that_the_classes_name() -> None:
     named = {
         f"{code}.{variant}" if variant else code
-        for path, tree in TREES.items()
+        for path, tree in trees().items()
         if path.parent.name == "events"
         for each in ast.walk(tree)
         if isinstance(each, ast.ClassDef)
@@ -171,23 +179,33 @@ def strings(node: ast.expr) -> set[str]:
 
 def calls(*names: str) -> Iterator[tuple[ast.FunctionDef, ast.Call]]:
     """Yield each call of a function of one of these names, and the function that it is in."""
-    for tree in TREES.values():
+    for name in names:
+        yield from all_calls()[name]
+
+
+@cache
+def all_calls() -> dict[str, list[tuple[ast.FunctionDef, ast.Call]]]:
+    """Return the calls of each function of the source by its name, and where they are."""
+    found: dict[str, list[tuple[ast.FunctionDef, ast.Call]]] = defaultdict(list)
+    for tree in trees().values():
         for function in ast.walk(tree):
             if isinstance(function, ast.FunctionDef):
                 for each in ast.walk(function):
                     if isinstance(each, ast.Call):
                         called = getattr(each.func, "id", None) or getattr(each.func, "attr", None)
-                        if called in names:
-                            yield function, each
+                        found[str(called)].append((function, each))
+    return found
 
 
-CONSTANTS: Final = {
-    each.target.id: strings(each.value)
-    for tree in TREES.values()
-    for each in tree.body
-    if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name) and each.value
-}
-"""The strings that a module names for all."""
+@cache
+def constants() -> dict[str, set[str]]:
+    """Return the strings that a module names for all."""
+    return {
+        each.target.id: strings(each.value)
+        for tree in trees().values()
+        for each in tree.body
+        if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name) and each.value
+    }
 
 
 def possible(node: ast.expr | None, function: ast.FunctionDef) -> set[str]:
@@ -200,7 +218,7 @@ def possible(node: ast.expr | None, function: ast.FunctionDef) -> set[str]:
         if isinstance(each, ast.Assign)
         and any(isinstance(target, ast.Name) and target.id == node.id for target in each.targets)
     ]
-    return set().union(*assigned) or CONSTANTS.get(node.id, set())
+    return set().union(*assigned) or constants().get(node.id, set())
 
 
 def argument(call: ast.Call, place: int, name: str = "") -> ast.expr | None:

@@ -216,7 +216,9 @@ def test_every_address_of_a_name_counts_and_v6_comes_first(
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (socket.gaierror(-2, "Name or service not known"), "target.unresolved"),
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "target.unknown-name"),
+        (socket.gaierror(socket.EAI_AGAIN, "Temporary failure"), "target.no-name-server"),
+        (socket.gaierror(socket.EAI_FAIL, "Non-recoverable failure"), "target.unresolved"),
         (UnicodeError("label too long"), "target.not-a-name"),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,7 +30,16 @@ ALL = sorted(CAPTURES.glob("*.pcap"))
 
 
 def by_replay(path: Path, record: Record) -> list[Step]:
-    return [each for each in replay(path, hindsight=True) if each.stream == record.stream]
+    return replayed(path, path.stat().st_mtime_ns)[record.stream]
+
+
+@lru_cache(maxsize=4)
+def replayed(path: Path, _written: int) -> dict[int, list[Step]]:
+    """Return the steps of each connection of a capture that was written at this time."""
+    found: dict[int, list[Step]] = defaultdict(list)
+    for each in replay(path, hindsight=True):
+        found[each.stream].append(each)
+    return found
 
 
 @pytest.fixture

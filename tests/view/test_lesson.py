@@ -57,10 +57,10 @@ def test_a_syn_leaves_the_client() -> None:
         "╰──────────────────────────────╯                ╰──────────────────────────────╯",
         "╭───────────────────────────────┬───────────────────────────────╮",
         "│ Source Port      49152        │ Destination Port 80           │ pick a socket",
-        "│ Sequence Number  1000                                         │ hard to guess",
+        "│ Sequence Number  1000                                         │ its own start",
         "│ Acknowledgment   0                                            │ off: A is 0",
         "│ off 10│ rsv   │c e u a p r S f│ Window           64240        │ S: synchronize",
-        "│ Checksum         0x98a9       │ Urgent Pointer   0            │ kernel or card",
+        "│ Checksum         0x98a9       │ Urgent Pointer   0            │ by kernel/card",
         "│ Options  MSS 1460 · SACK ok · TS 1000/0 · WScale 7            │ what I offer",
         "╰───────────────────────────────────────────────────────────────╯",
         "────────────────────────────────────────────────────────────────────────────────",
@@ -88,12 +88,12 @@ def test_an_answer_in_korean() -> None:
         "│ 송신처 포트 번호 *80          │ 수신처 포트 번호 *49152       │ 방향이 반대",
         "│ 시퀀스 번호      *5000    서버가 고른 시작 번호               │",
         "│ ACK 번호         *1001    1000번을 받았다, 다음은 1001번      │",
-        "│ 길이10│ rsv   │c e u A p r S f│ 윈도우           *65160       │ A=1: ACK 유효",
-        "│ 체크섬           *0x5e50      │ 긴급 포인터      0            │",
+        "│ 길이10│ rsv   │c e u A p r S f│ 윈도우           *65160 여유  │ A=1: ACK 유효",
+        "│ 체크섬           *0x5e50      │ 긴급 포인터      0            │ 새로 계산했다",
         "│ 옵션     *MSS 1460 · SACK ok · TS 9000/1000 · WScale 7        │ 서버의 제안",
         "╰───────────────────────────────────────────────────────────────╯",
         "────────────────────────────────────────────────────────────────────────────────",
-        " 왜? 서버의 커널은 half-open(반개방) 항목을 만들어 상대의 주소와 시작 번호",
+        " 설명 서버의 커널은 half-open(반개방) 항목을 만들어 상대의 주소와 시작 번호",
         " 1000을 기록한다. fd 4는 계속 대기한다. 응답 하나에 두 가지 뜻이 있다. ACK는",
         ' "SYN을 받았다, 다음은 1001번", SYN은 "이쪽 번호는 5000부터"라는 뜻이다.',
         "",
@@ -119,7 +119,7 @@ def test_before_anything_is_sent_the_programs_stand_where_the_header_will() -> N
         "                                         > c = accept(s)",
         "                                           recv(c, ...)",
         "",
-        "   On the wire: nothing. All of this stays at home.",
+        "   On the wire: nothing. All of this stays on each host.",
     ]
 
 
@@ -217,6 +217,32 @@ def test_the_keys() -> None:
         "",
         " ? back",
     ]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(("lesson", "index"), EVERY_SCENE)
+def test_every_changed_value_is_explained(lesson: Lesson, index: int, language: str) -> None:
+    scene = lesson.scenes[index]
+    step = lesson_text(lesson.name, language).steps[scene.name]
+    # Both ports have one note; how long the header is now, only the text to read says.
+    told = {*step.notes, *step.inside, "destination"} | ({"data_offset"} if step.more else set())
+    assert scene.changed - told == set()
+    beside = {"flags", "window"} & scene.changed & set(step.notes)
+    assert len(beside) < 2 or "window" in step.inside, "the row has room for one note"
+
+
+@pytest.mark.parametrize("glyphs", [ASCII, UNICODE], ids=["ascii", "unicode"])
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(("lesson", "index"), EVERY_SCENE)
+def test_a_state_that_changes_is_shown_with_the_one_before(
+    lesson: Lesson, index: int, language: str, glyphs: Glyphs
+) -> None:
+    scene = lesson.scenes[index]
+    text = drawn(screen(language, index + 1, glyphs=glyphs), 80)
+    for each in (scene.client, scene.server):
+        if each.before and each.after and each.before.state is not each.after.state:
+            states = f"{each.before.state} {glyphs.becomes} {each.after.state}"
+            assert any(states in line for line in text)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -415,6 +415,7 @@ ANSWERS = {
             verdict=Verdict.HALF_OPEN,
             rtt=0.0284,
             ack_status=AckStatus(confirmed=False, watched=3, again=(1.0, 3.0)),
+            findings=(note("syn-ack-again", soon=False, syns=False),),
             reason=verdict("half-open.retransmitted", after=["1.0", "3.0"]),
         ),
         "HALF OPEN  example.org:80 (198.51.100.7)  SYN-ACK after 28.4 ms",
@@ -465,6 +466,17 @@ ANSWERS = {
         "example.org: unknown (exit 3)",
         "getent ahosts example.org",
     ),
+    "no name server": (
+        replace(
+            NONE,
+            verdict=Verdict.NAME_ERROR,
+            address=None,
+            reason=Message("errors", "target.no-name-server", {"host": "example.org", "why": "no"}),
+        ),
+        "NAME ERROR  example.org:80",
+        "example.org: no: no name server gave an answer (exit 3)",
+        "cat /etc/resolv.conf",
+    ),
 }
 """For each verdict: its result, and what the first three lines say."""
 
@@ -476,6 +488,8 @@ def test_the_first_three_lines_say_what_happened_how_it_is_known_and_what_next(c
     assert lines[0] == title
     assert lines[1] in (f"  evidence {how}", f"  {how}")
     assert lines[2].startswith(f"  next     {command}  ")
+    if result.verdict in (Verdict.HALF_OPEN, Verdict.BAD_PEER):
+        assert not [each for each in lines if each.startswith("  note")], "it is said already"
     sentences = [each.plain for each in ProbeView(result, []).sentences()]
     assert sentences[:2] in ([title, f"  evidence: {how}"], [title, f"  {how}"])
     assert sentences[2].startswith(f"  next: {command} (")

@@ -279,4 +279,12 @@ def test_the_reason_stands_once_for_each_kind() -> None:
         "UNREACHABLE  10.9.9.3:83: 10.9.1.254 reports: why",
     ]
     assert all(each.cell_len <= 60 for each in kinds.lines(60))
+    # What one router reports explains no other's report.
+    assert PROHIBITED.icmp is not None
+    for icmp in (
+        replace(PROHIBITED.icmp, code=0),
+        replace(PROHIBITED.icmp, sender=ip_address("10.9.1.253")),
+    ):
+        kinds.add(replace(PROHIBITED, icmp=icmp))
+    assert [each.plain[:16] for each in kinds.lines(None)].count("UNREACHABLE  10.") == 3
     assert Kinds().lines(None) == []

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from rich.console import Console
 
+from handshake import replay
 from handshake.tracker import Tracker, summarize
 from handshake.view.glyphs import ASCII, UNICODE, Glyphs
-from handshake.view.notation import Numbers
+from handshake.view.notation import Numbers, is_trouble
 from handshake.view.replay import Screen, Transcript
 from tests.view.test_ladder import HANDSHAKE, steps
 
@@ -107,3 +108,10 @@ def test_a_transcript_names_its_connection_and_wraps_long_names(
         "#1 192.0.2.10:49152 →",
         "    198.51.100.7:80",
     ]
+
+
+def test_what_a_host_leaves_to_its_network_card_is_no_trouble() -> None:
+    """A capture on the sending host has a partial checksum in every segment."""
+    seen = list(replay("captures/checksum-offload.pcap"))
+    assert [each.code for each in seen[0].events][-1] == "bad-checksum"
+    assert not [each for each in seen if is_trouble(each)]

@@ -295,3 +295,19 @@ def test_a_page_of_totals() -> None:
         "findings       final-ack-lost (1)",
     ]
     assert next(each.plain for each in page(Totals([]), 80)).startswith("0 connections, 0 segments")
+
+
+def test_one_long_address_among_many_does_not_cut_the_reasons() -> None:
+    most = SAMPLE * 9
+    headings = Table(most, 80).heading().plain
+    assert Table(most + V6, 80).heading().plain == headings
+    # Where many are long, they get the room.
+    assert Table(SAMPLE + V6, 80).heading().plain != headings
+
+
+def test_forty_columns_have_room_for_the_reason_beside_a_long_number() -> None:
+    many = [replace(each, stream=4000 + each.stream) for each in SAMPLE]
+    slow = replace(many[0], handshake=replace(OPENING, rtt=1.391), findings=(TWICE,))
+    rows = drawn(Table([slow, *many[1:]], 40))
+    assert rows[0].split() == ["#", "server", "rtt", "why"]
+    assert rows[1].split()[:4] == ["4001", "!", "198.5…100.7:80", "1391.0ms"]

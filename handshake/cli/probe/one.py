@@ -96,6 +96,7 @@ class ProbeScreen:
     def show(self, probe: Probe | Result) -> Result:
         """Show a probe from its first segment to its verdict; return the result."""
         from handshake.prober import Result
+        from handshake.prober.hindsight import steps_of
         from handshake.view.layout import line
         from handshake.view.probe import ProbeView
 
@@ -117,6 +118,8 @@ class ProbeScreen:
         verbose = bool(self._output.verbose)
         if steps and verbose:
             self._print([line()])
+        if len(result.segments) == len(steps):  # of very many, only the first are kept
+            steps = steps_of(result)
         view = ProbeView(
             result, steps, self._glyphs, self._output.language, verbose, shell=self._shell
         )
