@@ -118,7 +118,17 @@ def test_craft_takes_what_the_command_takes() -> None:
     assert handshake.decode(bytes.fromhex("00" * 19 + "ff"), "tcp").segment.urgent == 0xFF
     with pytest.raises(handshake.UsageError):
         handshake.craft("nowhere")
-    with pytest.raises(handshake.UsageError):
-        handshake.craft(seq=-1)
+    wrong: tuple[dict[str, Any], ...] = (
+        {"seq": -1},
+        {"mss": -1},
+        {"window_scale": 256},
+        {"timestamps": (1 << 32, 0)},
+        {"options": [(256, b"")]},
+        {"options": [(30, bytes(300))]},
+    )
+    for each in wrong:
+        with pytest.raises(handshake.UsageError):
+            handshake.craft(**each)
+    assert handshake.craft(flags=0x12).flags == handshake.Flags.SYN | handshake.Flags.ACK
     with pytest.raises(ValueError, match="no TCP segment"):
         handshake.Segment.from_scapy(IP() / UDP())

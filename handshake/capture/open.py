@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from handshake.capture.sink import FrameSink
     from handshake.packet.frame import Frame
 
-_UNSUPPORTED: Final = {
+UNSUPPORTED: Final = {
     b"\xfd7zXZ\0": "capture.xz",
     b"BZh": "capture.bzip2",
     b"PK\x03\x04": "capture.zip",
@@ -152,7 +152,7 @@ def is_capture(path: str | Path) -> bool:
     try:
         read(path).close()
     except CaptureError as error:
-        if error.code in _UNSUPPORTED.values():
+        if error.code in UNSUPPORTED.values():
             return "cap" in Path(path).name.lower()
         return error.code not in _NO_CAPTURE
     return True
@@ -298,7 +298,7 @@ def _why_not(stream: Reader, magic: bytes) -> str:
     """Return the code of the error for a file that is not a capture."""
     if not magic:
         return "capture.empty"
-    for begin, code in _UNSUPPORTED.items():
+    for begin, code in UNSUPPORTED.items():
         if magic.startswith(begin):
             return code
     if all(octet in b"\t\n\r" or 0x20 <= octet < 0x7F for octet in bytes(stream.peek(256))):

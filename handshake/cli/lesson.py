@@ -265,7 +265,7 @@ class LessonPlayer:
         """The lesson, as a file; nothing while a page is shown instead."""
         if self._page:
             return None
-        from handshake.cli.lesson_files import check_lesson, export_lesson
+        from handshake.cli.lesson_files import ENDINGS, check_lesson, export_lesson
 
         taught, language = self.lesson, self._language
 
@@ -273,7 +273,7 @@ class LessonPlayer:
             export_lesson(taught, language, out, range(len(taught.scenes)))
             return screen_text(languages(language)[0])["exported"].format(name=printable(out))
 
-        return Exported(f"lesson-{taught.name}", write, check_lesson)
+        return Exported(f"lesson-{taught.name}", write, check_lesson, ENDINGS)
 
     # The keys.
 

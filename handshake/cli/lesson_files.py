@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from handshake.export.lesson import LessonStep
 
 _WIDTH: Final = 80
-_ENDINGS: Final = (".md", ".html", ".svg", ".worksheet.md", ".teacher.md")
+ENDINGS: Final = (".md", ".html", ".svg", ".worksheet.md", ".teacher.md")
+"""How the name of a written lesson may end."""
 
 
 def check_lesson(name: str) -> None:
     """Check the name of a file before anything is written. Raises UsageError."""
-    if not name.endswith(_ENDINGS):
-        raise UsageError("export.ending", name=name, endings=_ENDINGS)
+    if not name.endswith(ENDINGS):
+        raise UsageError("export.ending", name=name, endings=ENDINGS)
 
 
 def export_lesson(taught: Lesson, lang: str, name: str, chosen: range) -> None:

@@ -48,9 +48,7 @@ def list_screen(
         strip=listing.strip,
         prompt=None
         if editor is None
-        else Prompt(
-            glyphs.say(f"prompt.{editor.label}"), editor.text, editor.cursor, editor.choices
-        ),
+        else Prompt(editor.label, editor.text, editor.cursor, editor.choices),
     )
 
 

@@ -21,7 +21,6 @@ from handshake.watcher import has_ended
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from queue import SimpleQueue
-    from types import TracebackType
     from typing import Self
 
     from handshake.capture.open import Watch
@@ -84,12 +83,7 @@ class LiveList:
         self._work.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._work.stop()
 
     def take(self) -> Snapshot | None:

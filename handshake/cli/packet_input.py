@@ -21,7 +21,7 @@ _CAPTURES: Final = (
     *(b"\x0a\x0d\x0d\x0a", b"snoop\0\0\0"),
     *(b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18"),
 )
-"""How captures begin, and what compresses them."""
+"""How captures begin, and what compresses them; `UNSUPPORTED` begins others."""
 
 _LONGEST: Final = 8
 _MUCH: Final = 64 << 20
@@ -78,19 +78,22 @@ def _file(given: list[str]) -> str | None:
 
 def _content(name: str | None) -> bytes | None:
     """Return what a file or standard input holds; None of a capture."""
+    from handshake.capture.open import UNSUPPORTED
+
+    captures = (*_CAPTURES, *UNSUPPORTED)
     if name is None:
         if sys.stdin.isatty():
             raise UsageError("decode.nothing")
         try:
             stdin = cast("BufferedReader", sys.stdin.buffer)
-            if stdin.peek(_LONGEST).startswith(_CAPTURES):
+            if stdin.peek(_LONGEST).startswith(captures):
                 return None
             return stdin.read(_MUCH)
         except OSError as error:
             raise UsageError("stdin", why=system_error(error)) from None
     try:
         with Path(name).open("rb") as file:
-            if file.peek(_LONGEST).startswith(_CAPTURES):
+            if file.peek(_LONGEST).startswith(captures):
                 return None
             return file.read(_MUCH)
     except IsADirectoryError:

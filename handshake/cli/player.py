@@ -229,11 +229,7 @@ class Player:
             notice=self._limit,
             prompt=None
             if self._editor is None
-            else Prompt(
-                self._glyphs.say(f"prompt.{self._editor.label}"),
-                self._editor.text,
-                self._editor.cursor,
-            ),
+            else Prompt(self._editor.label, self._editor.text, self._editor.cursor),
         )
         return screen.draw(width, height)
 

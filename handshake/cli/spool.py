@@ -17,7 +17,6 @@ from handshake.tcp.copy import changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from types import TracebackType
     from typing import Self
 
     from handshake.capture.open import Watch
@@ -73,12 +72,7 @@ class Spool:
             each.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for each in self._work:
             each.stop()
         self._file.close()

@@ -41,6 +41,9 @@ class Exported(NamedTuple):
     check: Callable[[str], object] = check_export
     """What a name must pass; raises UsageError."""
 
+    endings: Sequence[str] = ()
+    """How a name may end; none for the usual ones."""
+
 
 def exported_records(
     stem: str, records: Sequence[Record], read: Read, title: str = "", *, language: str
@@ -57,6 +60,12 @@ def exported_records(
         return export_records(records, read_on, out, title=title, language=language)
 
     return Exported(stem, write)
+
+
+def _endings() -> list[str]:
+    from handshake.export.formats import FORMATS
+
+    return [f".{each.ending}" for each in FORMATS]
 
 
 class Exportable(Interactive, Protocol):
@@ -111,9 +120,10 @@ class WithExport:
             notice = say("export.writing", name=self._out, ellipsis=self._glyphs.ellipsis)
         if editor is None and not notice and not self._problem:
             return screen
-        prompt = (
-            None if editor is None else Prompt(say("prompt.export"), editor.text, editor.cursor)
-        )
+        prompt = None
+        if editor is not None and self._wanted is not None:
+            endings = self._wanted.endings or _endings()
+            prompt = Prompt(editor.label, editor.text, editor.cursor, endings=endings)
         return overlaid(
             screen, width, self._glyphs, problem=self._problem, notice=notice, prompt=prompt
         )

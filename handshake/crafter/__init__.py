@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from handshake.tcp import Endpoint, Flags, Segment
+    from handshake.tcp import Endpoint, Segment
 
 
 def craft(
     destination: str | Endpoint | None = None,
     source: str | Endpoint | None = None,
     *,
-    flags: str | Flags = "SYN",
+    flags: str | int = "SYN",
     seq: int = 0,
     ack: int = 0,
     window: int = 64240,
@@ -45,11 +45,12 @@ def craft(
     from handshake.crafter.endpoints import ends
     from handshake.crafter.fields import PacketFields, checksummed_segment
     from handshake.crafter.tcp_options import TcpOptions
+    from handshake.tcp import Flags
     from handshake.tcp.checksum import Checksum
     from handshake.tcp.flag_text import flags_of
-    from handshake.tcp.options import Timestamps, option
+    from handshake.tcp.options import Timestamps
 
-    bits = flags_of(flags) if isinstance(flags, str) else flags
+    bits = flags_of(flags) if isinstance(flags, str) else Flags(flags)
     local, remote = ends(_text(source), None, _text(destination))
     named = TcpOptions(
         mss=mss,
@@ -58,7 +59,7 @@ def craft(
         timestamps=Timestamps(*timestamps) if isinstance(timestamps, tuple) else timestamps,
         fast_open=fast_open,
         md5=bool(md5),
-        more=tuple(option(kind, data) for kind, data in options),
+        more=tuple(_option(kind, data) for kind, data in options),
         raw=raw_options,
     )
     fields = PacketFields(
@@ -82,3 +83,14 @@ def craft(
 
 def _text(end: str | Endpoint | None) -> str | None:
     return None if end is None else str(end)
+
+
+def _option(kind: int, data: bytes) -> bytes:
+    from handshake.errors import UsageError
+    from handshake.tcp.options import MAX_OCTETS, option
+
+    if not 0 <= kind <= 0xFF:
+        raise UsageError("options.kind", kind=kind)
+    if len(data) > MAX_OCTETS:
+        raise UsageError("craft.options-length", length=len(data), most=MAX_OCTETS)
+    return option(kind, data)

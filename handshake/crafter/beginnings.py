@@ -35,6 +35,7 @@ TITLES: Final = {
 
 _TAGS: Final = (0x8100, 0x88A8)
 _TYPES: Final = {0x0800: 4, 0x86DD: 6}
+_LEAST_TYPE: Final = 0x600  # what is less is a length (IEEE 802.3)
 _FAMILIES: Final = {2: 4, 10: 6, 24: 6, 28: 6, 30: 6}
 _EXTENSIONS: Final = (0, 43, 44, 51, 60)
 _PLAIN_IP: Final = (12, 14, 101, 228, 229)
@@ -81,6 +82,17 @@ def _below(octets: bytes, link_type: int) -> tuple[int | None, int]:
         family = min(int.from_bytes(field, "big"), int.from_bytes(field, "little"))
         return 4, _FAMILIES.get(family, -1)
     return None, -1
+
+
+def other_type(octets: bytes, link_type: int) -> tuple[int, int] | None:
+    """Return where a frame has its EtherType, and that; None where it has none, or that of IP."""
+    at = {1: 12, 113: 14, 276: 0}.get(link_type)
+    if at is None:
+        return None
+    while link_type == 1 and int.from_bytes(octets[at : at + 2], "big") in _TAGS:
+        at += 4
+    found = int.from_bytes(octets[at : at + 2], "big")
+    return None if found in _TYPES or found < _LEAST_TYPE else (at, found)
 
 
 def _type_at(octets: bytes, at: int) -> int:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from handshake.crafter.beginnings import BEGINNINGS, TCP_ALONE, TITLES, ip_offset, probable
+from handshake.crafter.beginnings import (
+    BEGINNINGS,
+    TCP_ALONE,
+    TITLES,
+    ip_offset,
+    other_type,
+    probable,
+)
 from handshake.crafter.decoded import Decoded
 from handshake.crafter.fields import CHECKSUM_AT, DESTINATION, SOURCE, covered_ends
 from handshake.crafter.problems import problems
@@ -23,6 +30,8 @@ from handshake.tcp.segment import HEADER
 from handshake.units import TCP
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from handshake.packet.checksum import Address
 
 _PADDING: Final = bytes(120)
@@ -32,6 +41,9 @@ _ICMP_OCTETS: Final = 8
 
 _NAMES: Final = {1: "ICMP", 2: "IGMP", 17: "UDP", 47: "GRE", 50: "ESP", 58: "ICMPv6", 132: "SCTP"}
 """Protocols of IP that are often found instead of TCP."""
+
+_TYPE_NAMES: Final = {0x0806: "ARP", 0x8035: "RARP", 0x888E: "EAPOL", 0x88CC: "LLDP", 0x88F7: "PTP"}
+"""EtherTypes that are often found instead of IP's."""
 
 
 def decode(
@@ -67,6 +79,7 @@ def _taken_apart(
     if link_type is None:
         beginning = beginning or probable(octets)
         if beginning is None:
+            _refuse_other_type(octets, BEGINNINGS["ethernet"], _TYPE_NAMES)
             raise UsageError("decode.unknown", beginnings=list(BEGINNINGS))
         if beginning == TCP_ALONE:
             return _alone(octets, ends)
@@ -85,8 +98,18 @@ def _taken_apart(
         return _quoted(octets, beginning, found)
     above_at = ip_offset(octets, link_type)
     if above_at is None:
+        # Octets that are no frame at all have something there, too.
+        _refuse_other_type(octets, link_type, _TYPE_NAMES if forced else range(0x10000))
         raise UsageError("decode.no-ip", beginning=TITLES.get(beginning, "IP"))
     return _malformed(octets, beginning, (), above_at, forced=forced)
+
+
+def _refuse_other_type(octets: bytes, link_type: int, among: Container[int]) -> None:
+    """Raise UsageError for a frame with something else than IP in it."""
+    if (found := other_type(octets, link_type)) is not None and found[1] in among:
+        at, kind = found
+        name = _TYPE_NAMES.get(kind, "")
+        raise UsageError("decode.ether-type", at=at, ether_type=f"0x{kind:04x}", name=name)
 
 
 def _alone(octets: bytes, ends: tuple[Address, Address] | None) -> Decoded:

@@ -1,7 +1,8 @@
 r"""Octets written as text, in the forms that people paste, and the packets in them.
 
 Plain hexadecimal with any separators, `0x45, 0x00` and C arrays, `\x45\x00` and Python's b"...",
-base64, and the dumps of tcpdump (-x, -xx, -X), Wireshark, xxd, hexdump and od.
+base64, and the dumps of tcpdump (-x, -xx, -X), Wireshark, xxd, hexdump, od and Scapy; also with
+code, quotes or the beginnings of lines around them (`wrapping.py`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from contextlib import suppress
 from itertools import pairwise
 from typing import Final, NamedTuple
 
+from handshake.crafter.wrapping import contents, in_json, without_addresses
 from handshake.errors import UsageError
 
 _LINE: Final = re.compile(
@@ -33,6 +35,14 @@ _ESCAPED: Final = re.compile(r"(?:\\x[0-9a-fA-F]{2}|[\s\\\"'+])+")
 _PREFIXED: Final = re.compile(r"\b0x([0-9a-fA-F]+)\b")
 _SEPARATORS: Final = re.compile(r"[\s:;,.\-|_\[\](){}]+")
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/\-_]+={0,2}")
+
+_BYTEA: Final = re.compile(r"""\s*["']?\\x((?:[0-9a-fA-F]{2}){2,})["']?\s*""")
+"""As PostgreSQL prints octets."""
+
+_DECIMAL: Final = re.compile(r"\s*(?:0|-?[1-9][0-9]{0,2})\s*")
+_WITH_TEXT: Final = re.compile(r"((?:[0-9a-fA-F]{2} )+) *(\S.*)")
+_LEAST: Final = 20
+"""Decimal numbers of a list: so many octets has a header."""
 
 _PER_LINE: Final = 16
 _LONGEST: Final = 1 << 18
@@ -59,12 +69,26 @@ def packets(text: str) -> list[bytes]:
 
     Raises UsageError if it holds none.
     """
+    text = without_addresses(text.removeprefix("\ufeff"))
+    with suppress(ValueError):
+        if found := [bytes.fromhex(each) for each in in_json(text)]:
+            return found
+    try:
+        return _packets(text)
+    except UsageError:
+        for each in contents(text):
+            with suppress(UsageError):
+                return _packets(each)
+        raise
+
+
+def _packets(text: str) -> list[bytes]:
     found = _dumps(text)
     if found:
         return found
-    octets = _of_literals(text) or _of_numbers(text)
+    octets = _of_literals(text) or _of_decimals(text) or _of_numbers(text)
     if octets is None:
-        octets = _of_base64(text)
+        octets = _of_lines(text) or _of_base64(text)
     if octets is None:
         octets = _of_digits(text)
     if not octets:
@@ -147,6 +171,8 @@ def _of_literals(text: str) -> bytes | None:
     r"""Return the octets of strings with `\x` in them, as C, Python and shells write them."""
     if "\\x" not in text and not text.lstrip().startswith(("b'", 'b"')):
         return None
+    if (digits := _BYTEA.fullmatch(text)) is not None:
+        return bytes.fromhex(digits[1])
     if text.strip().startswith(("b'", 'b"')) and (whole := _literal(text.strip())) is not None:
         return whole
     if "\\x" in text and _ESCAPED.fullmatch(text.strip().removeprefix("b").removeprefix("$")):
@@ -187,6 +213,31 @@ def _of_numbers(text: str) -> bytes | None:
         if len(word) % 2 and len(word) > 1:
             raise UsageError("decode.odd", count=len(word))
     return b"".join(bytes.fromhex(word.zfill(2)) for word in words)
+
+
+def _of_decimals(text: str) -> bytes | None:
+    """Return the octets of decimal numbers with commas, some of which are not of two digits."""
+    words = text.strip().strip("[](){}").split(",")
+    if len(words) < _LEAST or not all(_DECIMAL.fullmatch(each) for each in words):
+        return None
+    numbers = [int(each) for each in words]
+    if all(len(each.strip()) == 2 for each in words) or not all(-129 < n < 256 for n in numbers):
+        return None
+    return bytes(each & 0xFF for each in numbers)
+
+
+def _of_lines(text: str) -> bytes | None:
+    """Return the octets of lines without offsets that end with the same as text, as Scapy's."""
+    octets = b""
+    for line in text.strip().splitlines():
+        found = _WITH_TEXT.fullmatch(line.strip())
+        if found is None:
+            return None
+        row = bytes.fromhex(found[1])
+        if found[2] != "".join(chr(each) if 0x20 <= each < 0x7F else "." for each in row):
+            return None
+        octets += row
+    return octets
 
 
 def _of_base64(text: str) -> bytes | None:

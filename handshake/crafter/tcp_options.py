@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from handshake.errors import UsageError
 from handshake.tcp import Flags, Kind, Options
 from handshake.tcp import options as opt
 from handshake.tcp.options import MD5_OCTETS, Timestamps
@@ -44,6 +45,17 @@ class TcpOptions:
 
     raw: bytes | None = None
     """All options as octets, instead of the others, not padded."""
+
+    def __post_init__(self) -> None:
+        clocks = self.timestamps if isinstance(self.timestamps, Timestamps) else (None, None)
+        for name, value, most in (
+            ("MSS", self.mss, 0xFFFF),
+            ("window shift", self.window_scale, 0xFF),
+            ("TSval", clocks[0], 0xFFFFFFFF),
+            ("TSecr", clocks[1], 0xFFFFFFFF),
+        ):
+            if value is not None and not 0 <= value <= most:
+                raise UsageError("options.range", field=name, value=value, least=0, most=most)
 
     def octets(self, flags: Flags, version: int) -> bytes:
         """Return the options of a segment with these control bits, padded to whole words."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from handshake.query.compare import ORDER, comparison, contains, literal, membership
 from handshake.query.keys import COLUMNS, Key, find_key, similar_keys
-from handshake.query.search import search
+from handshake.query.search import UnknownWordError, search
 from handshake.query.tokens import Token, tokens
 
 if TYPE_CHECKING:
@@ -97,7 +97,10 @@ class _Parser:
     def _comparison(self) -> Test:
         token = self._value("key")
         if not self._is_compared() and not _is_key(token):
-            return search(token.text)
+            try:
+                return search(token.text)
+            except UnknownWordError as error:
+                raise token.error("no-such-word", similar=error.similar) from error
         key = _key(token)
         if sign := self._take_if(*ORDER, "="):
             if sign.text == "=":

@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+import re
+from difflib import get_close_matches
 from ipaddress import ip_network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from handshake.query.compare import ENDS, inside, place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from handshake.record import Record
+
+
+_CODES: Final = ("outcome", "closed", "diagnosis.code", "findings.code")
+"""Keys whose values are searched."""
+
+_IN_ADDRESS: Final = re.compile(r"[0-9a-f.:]+(%.*)?", re.IGNORECASE)
+"""What may be a part of an address."""
+
+
+class UnknownWordError(LookupError):
+    """No connection can have this word."""
+
+    def __init__(self, similar: Sequence[str]) -> None:
+        super().__init__(*similar)
+        self.similar = similar
+        """The words that it may stand for."""
 
 
 def search(word: str) -> Callable[[Record], bool]:
     """Return the test whether a word is found in a connection.
 
     An address, an address with a port, a network and a port are compared as such. Any other word
-    is a whole outcome or code, or else a part of one, or of an address.
+    is a whole outcome or code, or else a part of one, or of an address; if it cannot be one,
+    UnknownWordError is raised.
     """
     if word.isdecimal():
         return lambda record: int(word) in (record.client.port, record.server.port)
@@ -54,8 +73,10 @@ def _at(address: tuple[int, ...], port: int | None) -> Callable[[Record], bool]:
 def _text(word: str) -> Callable[[Record], bool]:
     from handshake.query.keys import KEYS
 
-    codes = ("outcome", "closed", "diagnosis.code", "findings.code")
-    known = any(word in KEYS[each].words for each in codes)
+    words = [each for code in _CODES for each in KEYS[code].words]
+    known = word in words
+    if not known and not any(word in each for each in words) and not _IN_ADDRESS.fullmatch(word):
+        raise UnknownWordError(get_close_matches(word, dict.fromkeys(words)))
 
     def test(record: Record) -> bool:
         found = _codes(record)

@@ -30,7 +30,6 @@ from handshake.units import NS_PER_MS, NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import TracebackType
 
     from handshake.endpoint.sender import Segments
     from handshake.endpoint.server import Program
@@ -109,12 +108,7 @@ class Serving:
                 raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with signals_blocked():
             self._stack.close()
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from rich.cells import cell_len
 from rich.console import Group
 
 from handshake.view.layout import fit, line, paragraph
@@ -18,11 +19,17 @@ if TYPE_CHECKING:
     from handshake.view.glyphs import Glyphs
 
 
+_GAP: Final = 2
+"""The least room between what is typed and the keys."""
+
+
 @dataclass(frozen=True)
 class Prompt:
     """A line while it is typed."""
 
-    label: str
+    kind: str
+    """What is asked for: `filter`, by the name of its label."""
+
     text: str
     cursor: int
     """Where the next character goes, from 0."""
@@ -30,16 +37,23 @@ class Prompt:
     choices: Sequence[str] = ()
     """Words that complete the one before the cursor."""
 
+    endings: Sequence[str] = ()
+    """How the name of a file may end."""
+
     def lines(self, width: int, glyphs: Glyphs) -> list[Text]:
-        """Return the choices, if there are any, and the line with its cursor."""
-        label = f" {self.label}: "
-        room = max(1, width - len(label) - 1)
+        """Return the choices, if there are any, and the line with its cursor and its keys."""
+        label = f" {glyphs.say(f'prompt.{self.kind}')}: "
+        room = max(1, width - cell_len(label) - 1)
         # The part of a long line that has the cursor.
         begin = max(0, self.cursor - room + 1)
         shown = f"{self.text[begin:]} "[: room + 1]
         row = line((label, "key"), shown)
         at = len(label) + self.cursor - begin
         row.stylize("chosen", at, at + 1)
+        hint = glyphs.say(f"prompt-keys.{self.kind}", endings=" ".join(self.endings))
+        if (gap := width - 1 - row.cell_len - cell_len(hint)) >= _GAP:
+            row.append(f"{'':{gap}}")
+            row.append(hint, "dim")
         if not self.choices:
             return [row]
         return [line((fit(f" {'  '.join(self.choices)}", width, glyphs.ellipsis), "dim")), row]

@@ -21,7 +21,16 @@ from handshake.view.layout import fit, line, paragraph, wrap
 from handshake.view.notation import endpoint, headline, is_trouble
 from handshake.view.segment_comparison import SegmentComparison
 from handshake.view.sockets import Sockets
-from handshake.view.step import ROOM, Explanation, Picture, meaning, position, rule
+from handshake.view.step import (
+    ROOM,
+    Explanation,
+    Picture,
+    beside,
+    explained,
+    meaning,
+    position,
+    rule,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,6 +50,9 @@ _BELOW: Final = 18
 """Lines reserved for all but the ladder."""
 
 _BELOW_WIDE: Final = 23
+
+_DUMP: Final = 78
+"""Columns for octets, with other text beside them."""
 
 _ROWS: Final = 3
 """The fewest lines for the ladder."""
@@ -177,7 +189,9 @@ class Screen:
         if self.marked is not None:
             pair = SegmentComparison(self.steps[self.marked], self._step, self.numbers, self.glyphs)
             return [*head, *pair.lines(width)]
-        return self._octets(width, keep) if self.octets else self._explained(width, wide=wide)
+        if self.octets:
+            return [*head, *self._octets(width, keep, wide=wide)]
+        return self._explained(width, wide=wide)
 
     def _explained(self, width: int, *, wide: bool) -> list[Text]:
         """Return the part below the ladder: header, meaning and sockets."""
@@ -193,9 +207,12 @@ class Screen:
             *Sockets(self._step, self.numbers, glyphs=self.glyphs).lines(width),
         ]
 
-    def _octets(self, width: int, room: int) -> list[Text]:
-        dump = HexDump(self._step.observed, room - 4, glyphs=self.glyphs)
-        return [line(), self._rule(width), *dump.lines()]
+    def _octets(self, width: int, room: int, *, wide: bool) -> list[Text]:
+        dump = HexDump(self._step.observed, room - 4, glyphs=self.glyphs).lines()
+        if not wide:
+            return dump
+        told = explained(self._step, self.numbers, width - _DUMP, self.glyphs)
+        return beside(dump, _DUMP, list(told))
 
     def _title(self, width: int, *, wide: bool) -> Text:
         first, last = self.record.frames

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.messages import time
 from handshake.units import NS_PER_SECOND
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.header import option_texts
-from handshake.view.layout import fit, line
+from handshake.view.layout import fit, line, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,14 +51,18 @@ class SegmentComparison:
         lines = [line(*head)]
         for name, one, other in pairs:
             differs = one != other
-            lines.append(
-                line(
-                    (" * " if differs else " = ", "changed" if differs else "dim"),
-                    (f"{name:<{_LABEL - 1}}", "field.note"),
-                    fit(one, room, self.glyphs.ellipsis),
-                    (fit(other, room, self.glyphs.ellipsis), "changed" if differs else ""),
+            mark, label = " * " if differs else " = ", name
+            # Long options take several lines: what differs may be at their end.
+            for left, right in zip_longest(wrap(one, room - 1), wrap(other, room), fillvalue=""):
+                lines.append(
+                    line(
+                        (mark, "changed" if differs else "dim"),
+                        (f"{label:<{_LABEL - 1}}", "field.note"),
+                        fit(left, room),
+                        (fit(right, room), "changed" if differs else ""),
+                    )
                 )
-            )
+                mark, label = "   ", ""
         return lines
 
     def _pairs(self) -> Iterator[_Pair]:

@@ -17,7 +17,7 @@ from handshake.view.sockets import Sockets
 from handshake.view.theme import style_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rich.console import Console, ConsoleOptions, RenderResult
     from rich.text import Text
@@ -73,6 +73,23 @@ def meaning(step: Step, width: int, glyphs: Glyphs) -> list[Text]:
     return [line(" ", mark, " ", first), *(line("   ", each) for each in rest)]
 
 
+def explained(step: Step, numbers: Numbers, width: int, glyphs: Glyphs) -> Iterator[Text]:
+    """Yield what a step means, and what both sockets know, to be put beside its octets."""
+    yield line((f" {_capital(glyphs.say('step.meaning'))}", "title"))
+    yield from meaning(step, width, glyphs)
+    yield line()
+    yield line((f" {_capital(glyphs.say('step.sockets'))}", "title"))
+    yield from Sockets(step, numbers, full=True, glyphs=glyphs).lines(width)
+
+
+def beside(left: Sequence[Text], width: int, right: Sequence[Text]) -> list[Text]:
+    """Return lines with others beside them, from column `width` on."""
+    rows = cropped([*left, *[line()] * (len(right) - len(left))], width)
+    for row, text in zip(rows, right, strict=False):
+        row.append_text(text)
+    return rows
+
+
 @dataclass(frozen=True)
 class Picture:
     """A step with its header as a grid, and beside it its meaning and both sockets."""
@@ -92,12 +109,8 @@ class Picture:
         seg, earlier = self.step.segment, self.earlier
         changed = frozenset() if earlier is None else differing_fields(seg, earlier.segment)
         grid = HeaderGrid(seg, changed, ruler=True, hexadecimal=True, glyphs=self.glyphs).lines()
-        beside = [*self._compared(changed), *self._explained(width - WIDTH - _BESIDE)]
-        empty = [line()] * (len(beside) - len(grid))
-        rows = cropped([*grid, *empty], WIDTH + _BESIDE)
-        for row, text in zip(rows, beside, strict=False):
-            row.append_text(text)
-        return rows
+        told = explained(self.step, self.numbers, width - WIDTH - _BESIDE, self.glyphs)
+        return beside(grid, WIDTH + _BESIDE, [*self._compared(changed), *told])
 
     def _compared(self, changed: frozenset[str]) -> Iterator[Text]:
         if self.earlier is None:
@@ -109,13 +122,6 @@ class Picture:
         else:
             yield line(f"   {say('step.same')}")
         yield line()
-
-    def _explained(self, width: int) -> Iterator[Text]:
-        yield line((f" {_capital(self.glyphs.say('step.meaning'))}", "title"))
-        yield from meaning(self.step, width, self.glyphs)
-        yield line()
-        yield line((f" {_capital(self.glyphs.say('step.sockets'))}", "title"))
-        yield from Sockets(self.step, self.numbers, full=True, glyphs=self.glyphs).lines(width)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import lzma
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,8 @@ import pytest
 
 from handshake.capture.open import read
 from handshake.cli import main
+from handshake.crafter.decode import decode
+from handshake.errors import UsageError
 from tests.cli.terminal import Terminal
 from tests.cli.test_craft import SYN
 from tests.crafter.making import crafted
@@ -26,6 +29,7 @@ ROOT = Path(__file__).parents[2]
 MIXED = str(ROOT / "captures" / "mixed.pcap")
 REFUSED = str(ROOT / "captures" / "refused.pcap")
 OCTETS = bytes.fromhex(SYN)
+ARP = "ffffffffffff0200000000010806000108000604000102000000000a4d0001000000000000000a4d0002"
 
 
 def decoded(capsys: pytest.CaptureFixture[str], *args: str) -> dict[str, object]:
@@ -187,6 +191,12 @@ def test_no_line_is_wider_than_the_screen(columns: int, capsys: pytest.CaptureFi
             "decode.protocol",
             {"at": 0, "protocol": 17, "name": "UDP"},
         ),
+        ([ARP], "decode.ether-type", {"at": 12, "ether_type": "0x0806", "name": "ARP"}),
+        (
+            [ARP, "--as", "ethernet"],
+            "decode.ether-type",
+            {"at": 12, "ether_type": "0x0806", "name": "ARP"},
+        ),
     ],
 )
 def test_a_mistake_is_one_line(
@@ -226,3 +236,19 @@ def test_a_capture_of_one_packet_needs_no_remark() -> None:
     ).stdout
     done = piped(["-"], made)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_frame_of_a_capture_without_ip() -> None:
+    octets = bytes.fromhex(f"{ARP[:24]}810000058892{ARP[28:]}")
+    with pytest.raises(UsageError) as error:
+        decode(octets, link_type=1)
+    assert error.value.values == {"at": 16, "ether_type": "0x8892", "name": ""}
+
+
+def test_a_compressed_capture_is_no_packet(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mixed.pcap.xz"
+    path.write_bytes(lzma.compress(Path(MIXED).read_bytes()))
+    assert main(["decode", str(path)]) == 2
+    assert "decompress it with xz -d" in capsys.readouterr().err

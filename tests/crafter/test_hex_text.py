@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import random
 import shutil
 import subprocess
@@ -16,13 +17,14 @@ from handshake.crafter.hex_text import packets
 from handshake.errors import UsageError
 
 CAPTURES = Path(__file__).parents[2] / "captures"
+HEADER = bytes.fromhex("4500003c1c4640004006b1e6ac100a63ac100a0c")
 HAND_MADE = (
     b"E" * 80,
     bytes(64),
     bytes(range(256)),
     b"beefbeefdeadcafe" * 3 + b"be",  # its text looks like octets
     b"ab cd ef 01 23 45",
-    bytes.fromhex("4500003c1c4640004006b1e6ac100a63ac100a0c"),
+    HEADER,
     b"\0",
 )
 
@@ -95,10 +97,46 @@ def test_all_packets_of_wireshark() -> None:
         "[0x45, 0x00, 0x00, 0x3c]",
         "RQAAPA==",
         "  45\n00\n00\n3c\n",
+        "\ufeff45 00 00 3c",
+        "\\x4500003c",
+        "45 00 00 3c  E..<",
+        '{"octets": "4500003c"}',
+        '{"index": {}}\n{"layers": {"frame_raw": "4500003c"}}',
+        '[{"_source": {"layers": {"frame_raw": ["4500003c", 0, 4, 0, 1]}}}]',
+        "byte[] p = {(byte) 0x45, (byte) 0x00, (byte) 0x00, (byte) 0x3c};",
+        "> 45 00\n> 00 3c\n",
+        "[  1.5] skb linear:   00000000: 45 00 00 3c",
+        "```\n4500003c\n```",
+        "0x7ffe00000010:\t0x45\t0x00\n0x7ffe00000012 <p+2>:\t0x00\t0x3c\n",
     ],
 )
 def test_forms(text: str) -> None:
     assert packets(text) == [b"E\0\0<"]
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        "bytes.fromhex('{hex}')",
+        "echo {base64} | base64 -d",
+        "data:application/octet-stream;base64,{base64}",
+        "X'{hex}'",
+        "let p: [u8; 20] = [{rust}];",
+        "vec![{numbers}]",
+        "[{decimal}]",
+        "{decimal}",
+    ],
+)
+def test_a_header_within_something_else(around: str) -> None:
+    octets = HEADER
+    text = around.format(
+        hex=octets.hex(),
+        base64=base64.b64encode(octets).decode(),
+        numbers=", ".join(map(hex, octets)),
+        rust=", ".join(f"0x{each:02x}u8" for each in octets),
+        decimal=", ".join(map(str, octets)),
+    )
+    assert packets(text) == [octets]
 
 
 @pytest.mark.parametrize(

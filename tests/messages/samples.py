@@ -623,6 +623,7 @@ _OWN_VALUES: Final[dict[str, dict[str, object]]] = {
     "decode.several": {"count": 3},
     "decode.first": {"frame": 4},
     "decode.protocol": {"protocol": 17, "name": "UDP"},
+    "decode.ether-type": {"at": 12, "ether_type": "0x0806", "name": "ARP"},
     "target.ports": {"target": "a.example"},
     "target.scheme": {"target": "gopher://a.example"},
     "target.slash": {"target": "a.example/index"},
@@ -637,6 +638,7 @@ _OWN_VALUES: Final[dict[str, dict[str, object]]] = {
 """What single sentences name in place of that."""
 
 _MORE_ERRORS: Final[tuple[tuple[str, dict[str, object]], ...]] = (
+    ("filter.no-such-word", {"similar": ["syn-lost", "syn-ack-lost"]}),
     ("unknown-key", {"similar": ["client.port", "server.port"]}),
     ("send.no-route", {"down": ["eth0", "wlan0"]}),
     ("bind.in-use", {"port": 0, "source": "10.77.0.1"}),
@@ -650,6 +652,7 @@ _MORE_ERRORS: Final[tuple[tuple[str, dict[str, object]], ...]] = (
     ("replay.connection", {"count": 0}),
     ("craft.checksum", {"option": "--ip-checksum", "value": "bad", "partial": False}),
     ("decode.protocol", {"protocol": 253, "name": ""}),
+    ("decode.ether-type", {"at": 16, "ether_type": "0x8892", "name": ""}),
     ("probe.positive", {"option": "--rate", "value": "0", "most": ""}),
 )
 """Sentences with a clause more or less."""
@@ -811,6 +814,7 @@ PROBLEMS: Final = tuple(
 
 _SCREEN_VALUES: Final[dict[str, object]] = {
     "ambiguous": False,
+    "endings": ".html .svg",
     "client": 0.0004,
     "median": 0.0176,
     "most": 1.39,

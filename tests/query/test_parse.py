@@ -166,6 +166,13 @@ END = "the filter ends too early"
                 "count": len(CODES),
             },
         ),
+        (
+            "syn-lst",
+            at(1, "syn-lst"),
+            "no-such-word",
+            {"similar": ["syn-lost", "syn-ack-lost", "syn-flood"]},
+        ),
+        ("not ok or zzz", at(11, "zzz"), "no-such-word", {"similar": []}),
         ("start > 30", at(9, "30"), "not-a-time", {"key": "start"}),
         ("rtt > 2h", at(7, "2h"), "not-seconds", {"key": "handshake.rtt"}),
         ("packets > 2ms", at(11, "2ms"), "not-a-number", {"key": "packets"}),

@@ -51,23 +51,24 @@ done | grep -c '8080/tcp open'
 """
 
 CLIENTS = {
-    "connect": ((), [sys.executable, "-c", CONNECT]),
-    "curl": (("--data", ANSWER), ["sh", "-c", CURL, "sh"]),
-    "nc": ((), ["sh", "-c", NC, "sh"]),
-    "http.client": (("--data", ANSWER), [sys.executable, "-c", HTTP]),
-    "nmap": ((), ["sh", "-c", NMAP, "sh"]),
+    "connect": [sys.executable, "-c", CONNECT],
+    "curl": ["sh", "-c", CURL, "sh"],
+    "nc": ["sh", "-c", NC, "sh"],
+    "http.client": [sys.executable, "-c", HTTP],
+    "nmap": ["sh", "-c", NMAP, "sh"],
 }
-"""By name: the options of `serve`, and the command that takes address and number."""
+"""By name: the command that takes address and number."""
+
+OPTIONS = dict.fromkeys(("curl", "http.client"), ("--data", ANSWER))
+"""What `serve` is told for a client."""
 
 
-def complete(client: Host, server: Host, name: str, address: str, count: int) -> int:
-    """Let a client connect so often; return how often it completed."""
-    options, argv = CLIENTS[name]
+def complete(client: Host, name: str, address: str, count: int) -> int:
+    """Let a client connect to `serve` so often; return how often it completed."""
     words = [address, str(count)]
     if ":" in address:
         words = [f"[{address}]" if name == "curl" else address, str(count), "6"]
-    with served(server, *options):
-        done = client.run([*argv, *words], check=False, timeout=60 + count)
+    done = client.run([*CLIENTS[name], *words], check=False, timeout=60 + count)
     return int(done.stdout or 0)
 
 
@@ -79,9 +80,9 @@ def main() -> None:
             print(f"{name:12} is not installed")  # noqa: T201
             continue
         for address in ("10.77.0.2", "fd77::2"):
-            with pair() as (client, server):
+            with pair() as (client, server), served(server, *OPTIONS.get(name, ())):
                 begun = time.monotonic()
-                done = complete(client, server, name, address, count)
+                done = complete(client, name, address, count)
                 took = time.monotonic() - begun
             print(f"{name:12} {address:10} {done:5} of {count}  {took:.1f} s", flush=True)  # noqa: T201
 
