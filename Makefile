@@ -21,6 +21,8 @@ $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/$(PIP) --upgrade "pip>=25.1"
 	$(BIN)/$(PIP) --editable .
+	# As pip does where it copies: with PYTHONDONTWRITEBYTECODE, each start would compile all modules.
+	-$(BIN)/python -m compileall -q handshake
 	touch $@
 
 $(VENV)/.tested: $(VENV)/.installed

@@ -325,14 +325,15 @@ class Record:
 
 def _flat(value: EndRecord | HandshakeRecord | Agreement | Record) -> Json:
     # Of a list of many records, dataclasses.asdict would take longer than all the rest.
-    names = tuple(value.__slots__)
-    return dict(zip(names, _getter(names)(value), strict=True))
+    names, get = _fields(type(value))  # type: ignore[arg-type] # a class is hashable
+    return dict(zip(names, get(value), strict=True))
 
 
 @cache
-def _getter(names: tuple[str, ...]) -> Callable[[object], tuple[object, ...]]:
-    """Return a function that gets these attributes of an object."""
-    return attrgetter(*names)
+def _fields(kind: type[Any]) -> tuple[tuple[str, ...], Callable[[object], tuple[object, ...]]]:
+    """Return the attributes of a kind of values, and a function that gets them."""
+    names = tuple(kind.__slots__)
+    return names, attrgetter(*names)
 
 
 def schema() -> Json:

@@ -190,9 +190,14 @@ def demo(
     from handshake.lessons import Changes, find_lesson, what_if
 
     if listed:
-        print_lessons(lang)
+        print_lessons(lang, as_json=as_json)
         return
+    if export is not None and live:
+        raise UsageError("demo.live-file")
     if turn:
+        asked = {"--live": live, "--json": as_json, "--export": export, "--step": step}
+        if others := [option for option, value in asked.items() if value]:
+            raise UsageError("demo.your-turn", others=others)
         from handshake.cli.your_turn import your_turn
 
         your_turn("en" if lang == "both" else lang, plain=plain, ascii_only=ascii_only)

@@ -29,7 +29,7 @@ from handshake.cli.selection import Selection
 from handshake.cli.stderr import tell
 from handshake.errors import CaptureError, UsageError
 from handshake.escape import printable
-from handshake.messages import ENGLISH, text
+from handshake.messages import ENGLISH, table, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -311,6 +311,8 @@ def _print_line(row: str) -> None:
 
 def _print_json(source: Records, selection: Selection) -> None:
     lines: Iterator[str]
+    for family in ("findings", "diagnosis"):
+        table(family, ENGLISH)  # once, before there are processes
     if selection.sort:
         lines = map(_json, selection.sorted(source))
     else:

@@ -36,6 +36,9 @@ _STAMPS_OCTETS: Final = 8
 _STAMPS: Final = struct.Struct("!II").unpack_from
 """TSval and TSecr, the last octets of options that are timestamps alone."""
 
+_NO_OPTIONS: Final = (False, None, None, False, None)
+"""What `Seen` has of the options of a segment that has none, from `cut` to `cookie`."""
+
 
 class _InRun(NamedTuple):
     """A segment of a run, unpacked only if it is looked at."""
@@ -154,31 +157,13 @@ class Facts:
     def _unpacked(self, brief: Brief) -> Seen:
         """Return a segment of a run, which has no options but timestamps."""
         assert self._ends is not None
+        _, frame, at, by, seq, ack, flags, window, length, ttl, number, checksum, options = brief
         stamp, echo = None, None
-        if brief.options:
-            stamp, echo = _STAMPS(brief.options, len(brief.options) - _STAMPS_OCTETS)
-        return Seen(
-            brief.frame,
-            brief.at,
-            *self._ends[brief.by is not self._by],
-            brief.seq,
-            brief.ack,
-            brief.flags,
-            brief.window,
-            brief.length,
-            brief.ttl,
-            brief.number,
-            brief.checksum,
-            cut=False,
-            mss=None,
-            scale=None,
-            sack_permitted=False,
-            cookie=None,
-            stamp=stamp,
-            echo=echo,
-            sack=(),
-            wrong_udp=False,
-        )
+        if options:
+            stamp, echo = _STAMPS(options, len(options) - _STAMPS_OCTETS)
+        source, destination = self._ends[by is not self._by]
+        sent = (frame, at, source, destination, seq, ack, flags, window, length, ttl, number)
+        return Seen.made((*sent, checksum, *_NO_OPTIONS, stamp, echo, (), False, True))
 
     @property
     def complete(self) -> bool:

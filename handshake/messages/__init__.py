@@ -56,6 +56,9 @@ _CONJUNCTIONS: Final = {"ko": {"and": "및", "or": "또는"}}
 _ENDS: Final = {"ko": {"client": "클라이언트", "server": "서버"}}
 """The words for the ends of a connection, likewise."""
 
+_AS_THEY_ARE: Final = (str, int)
+"""Types of values that need no format."""
+
 _OCTETS: Final = {"ko": "{}옥텟"}
 """A number of octets, likewise."""
 
@@ -200,7 +203,9 @@ def _written(sentence: str, values: Values, language: str) -> str:
         written += literal
         if name:
             value = _value(name, values)
-            if spec.startswith("?"):
+            if not spec and type(value) in _AS_THEY_ARE:
+                written += str(value)
+            elif spec.startswith("?"):
                 # Only the branch that is taken: the other may name what is not there.
                 written += _written(_branches(spec)[not value], values, language)
             else:

@@ -64,7 +64,12 @@ _NAMES: Final = {
 """Names of link types that are not supported."""
 
 _address = lru_cache(65536)(ip_address)
-_endpoint = lru_cache(65536)(lambda packed, port: Endpoint(_address(packed), port))
+
+
+@lru_cache(65536)
+def endpoint(packed: bytes, port: int) -> Endpoint:
+    """Return the endpoint with these octets of an address, shared by all its segments."""
+    return Endpoint(_address(packed), port)
 
 
 class Decoder:
@@ -175,7 +180,7 @@ def observed_as(
     frame: Frame, fields: Fields, length: int, via: tuple[str, ...], *, checksum_ok: bool | None
 ) -> Observed:
     """Return the same where its length on the wire, its way and its checksum are known."""
-    ends = _endpoint(fields[0], fields[2]), _endpoint(fields[1], fields[3])
+    ends = endpoint(fields[0], fields[2]), endpoint(fields[1], fields[3])
     ttl, ip, tcp, end, whole = fields[10:15]
     packet = bytes((frame.data if whole is None else whole)[ip:end])
     octets = packet[tcp - ip :]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake.packet.checksum import segment_ok
+from handshake.packet.decode import endpoint, observed_as
 from handshake.packet.decode import observed as observe
-from handshake.packet.decode import observed_as
 from handshake.packet.frame import Frame
 from handshake.packet.layer import IPV4, IPV6
+from handshake.tcp import Observed, Segment
 from handshake.tcp.copy import changed
 from handshake.tcp.segment import WRONG_UDP
 from handshake.units import SYN_BIT, TCP
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from handshake.packet.decode import Decoder
     from handshake.packet.layer_parser import Fields
-    from handshake.tcp import Observed
+    from handshake.tcp import Endpoint
 
 ETHERNET: Final = 1
 PLAIN_V6_OCTETS: Final = 74
@@ -196,24 +198,84 @@ def observed(
     framing: Framing = UNTAGGED,
 ) -> Iterator[Observed]:
     """Yield the packed frames as observed. Payload octets that were not stored are zero."""
-    for at, number, length, packed, octets in layout.record.iter_unpack(records):
+    size, tcp, ip, kept, four = layout.record.size, layout.tcp, layout.ip, layout.octets, V4
+    base, counted, unpack = 0, layout.counted, layout.segment.unpack_from
+    shift, via = framing
+    while base < len(records):
+        # fmt: off
+        (at, number, wire, packed, one, two, ttl, pair, _, _, bits, *_) = unpack(records, base)
+        # fmt: on
         captured, check = packed >> 2, packed & 3
-        data = octets[:captured].ljust(captured, b"\0")
-        frame = Frame(number, at, 0, ETHERNET, length, data, 0)
-        fields = decoder.fields(frame)
+        length = (one if layout is four else two) - counted
+        whole = tcp + length
+        end = min(whole, captured)
+        begin = base + HEAD
         # The lengths in the headers were not checked before.
-        if not isinstance(fields, tuple):
-            continue
-        if captured > layout.octets:
-            # What is not kept was verified when it was packed.
-            right = None if not check else check == _RIGHT
-            wire = length + framing.shift
-            yield observed_as(frame, fields, wire, framing.via, checksum_ok=right)
-            continue
-        found = observe(frame, fields)
-        if framing is not UNTAGGED:
-            found = changed(found, length=length + framing.shift, via=framing.via)
-        yield found
+        if (
+            not _MIN_HEADER <= (bits >> 10 & 60) <= length
+            or whole > wire
+            or captured < tcp + _MIN_HEADER
+        ):
+            yield from _unusual(layout, bytes(records[base : base + size]), decoder, framing)
+        else:
+            right: bool | None = None
+            if captured > kept:
+                # What is not kept was verified when it was packed.
+                right = None if not check else check == _RIGHT
+            elif captured >= whole:
+                covered = bytes(records[begin + layout.addresses : begin + whole])
+                right = segment_ok(covered, length)
+            packet = bytes(records[begin + ip : begin + min(kept, end)])
+            if end > kept:
+                packet = packet.ljust(end - ip, b"\0")
+            ends = _ends(pair)
+            source, destination = ends
+            yield Observed(
+                Segment.parse(
+                    source.address, destination.address, packet[tcp - ip :], length, ends
+                ),
+                at,
+                number,
+                wire + shift,
+                ttl,
+                right,
+                None,
+                packet,
+                via,
+            )
+        base += size
+
+
+@lru_cache(65536)
+def _ends(pair: bytes) -> tuple[Endpoint, Endpoint]:
+    """Return source and destination of a packed frame with these addresses and ports."""
+    half, source, destination = len(pair) // 2 - 2, pair[-4:-2], pair[-2:]
+    return (
+        endpoint(pair[:half], int.from_bytes(source, "big")),
+        endpoint(pair[half:-4], int.from_bytes(destination, "big")),
+    )
+
+
+def _unusual(
+    layout: FrameLayout, record: bytes, decoder: Decoder, framing: Framing
+) -> Iterator[Observed]:
+    """Yield the segment of a record whose lengths contradict each other, if there is one."""
+    at, number, length, packed, octets = layout.record.unpack(record)
+    captured, check = packed >> 2, packed & 3
+    data = octets[:captured].ljust(captured, b"\0")
+    frame = Frame(number, at, 0, ETHERNET, length, data, 0)
+    fields = decoder.fields(frame)
+    if not isinstance(fields, tuple):
+        return
+    if captured > layout.octets:
+        right = None if not check else check == _RIGHT
+        wire = length + framing.shift
+        yield observed_as(frame, fields, wire, framing.via, checksum_ok=right)
+        return
+    found = observe(frame, fields)
+    if framing is not UNTAGGED:
+        found = changed(found, length=length + framing.shift, via=framing.via)
+    yield found
 
 
 def last_at(layout: FrameLayout, records: bytes | bytearray) -> int:
@@ -229,8 +291,11 @@ def last_number(layout: FrameLayout, records: bytes | bytearray) -> int:
 
 
 def is_again(layout: FrameLayout, records: bytes | bytearray, frame: Frame) -> bool:
-    """Whether a SYN is the first record again, after nothing but SYNs and SYN-ACKs."""
+    """Whether a SYN has the number of the first record, after nothing but SYNs and SYN-ACKs.
+
+    Flags and options may differ: a sender may leave some out when it tries again.
+    """
     first, last = memoryview(records)[HEAD:], len(records) - layout.record.size + HEAD
-    begin, end = layout.addresses, layout.tcp + 14
+    begin, end = layout.addresses, layout.tcp + 8
     opens = records[last + layout.tcp + 13] & SYN_BIT
     return bool(opens) and first[begin:end] == frame.data[begin:end]

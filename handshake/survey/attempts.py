@@ -15,11 +15,11 @@ from handshake.diagnosis.seen import Seen
 from handshake.events.run import PAUSE
 from handshake.packet import packed_frames
 from handshake.packet.packed_frames import V4
-from handshake.record import rfc3339
+from handshake.record import EndRecord, Finding, Record, rfc3339
 from handshake.survey.flow import endpoint_of, text_of
 from handshake.survey.segment_columns import RIGHT, segments
 from handshake.survey.shapes import syn_options
-from handshake.tcp.copy import changed, put
+from handshake.tcp.copy import changed, copier, put
 from handshake.tracker import PairTracker, summarize
 from handshake.tracker.zeek.conn import ATTEMPT
 from handshake.units import ACK_BIT, MASK, NS_PER_SECOND, RST_BIT, SYN_BIT
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from handshake.diagnosis import Others, Rule
     from handshake.packet.decode import Decoder
     from handshake.packet.packed_frames import FrameLayout
-    from handshake.record import EndRecord, Finding, HandshakeRecord, Record
+    from handshake.record import HandshakeRecord
     from handshake.survey.flow import Flow
     from handshake.survey.segment_columns import Segments
     from handshake.survey.waiting import AttemptRows
@@ -271,40 +271,51 @@ def _record(
     frames: list[_Fields],
     others: Others | None,
 ) -> Record | None:
-    known = model.record
+    known, first, last = model.record, frames[0], frames[-1]
     ends = endpoint_of(key), endpoint_of(key, second=True)
     if ends[0] == ends[1]:
         return None
     half = len(key) // 2 - 2
-    took = (frames[-1][0] - frames[0][0]) / NS_PER_SECOND
-    client = _end(known.client, text_of(key[:half]), ends[0].port, frames[0])
-    answer = frames[1:] if known.server.segments else ()
-    server = _end(known.server, text_of(key[half:-4]), ends[1].port, *answer)
-    record = changed(
+    took = (last[0] - first[0]) / NS_PER_SECOND
+    client, server = known.client, known.server
+    client = _end(client, text_of(key[:half]), ends[0].port, first)
+    to = text_of(key[half:-4]), ends[1].port
+    answered = server.segments and len(frames) > 1
+    server = _end(server, *to, frames[1]) if answered else _unheard(server, *to)
+    record: Record = _copy(
         known,
-        stream=number,
-        client=client,
-        server=server,
-        start=rfc3339(frames[0][0]),
-        duration=took,
-        handshake=_timed(known.handshake, model.times, took),
-        frames=(frames[0][1], frames[-1][1]),
-        findings=tuple(_placed(each, known, frames, ends[1]) for each in known.findings),
+        number,
+        client,
+        server,
+        rfc3339(first[0]),
+        took,
+        _timed(known.handshake, model.times, took),
+        (first[1], last[1]),
+        tuple([_placed(each, known, frames, ends[1]) for each in known.findings]),
     )
+    back = ends[::-1]
     segments = [
-        _seen(seen, fields, ends if seen.syn else ends[::-1])
+        _seen(seen, fields, ends if seen.syn else back)
         for seen, fields in zip(model.segments, frames, strict=True)
     ]
     diagnosis = diagnose(record, ends[0], Facts.of(segments), others, model.rules)
-    put(record, diagnosis=diagnosis)
+    if diagnosis is not None:
+        put(record, diagnosis=diagnosis)
     return record
 
 
-def _end(end: EndRecord, address: str, port: int, sent: _Fields | None = None) -> EndRecord:
-    if sent is None:
-        return changed(end, address=address, port=port)
+_unheard: Final = copier(EndRecord, "address", "port")
+_heard: Final = copier(EndRecord, "address", "port", "iss", "ttl")
+_copy: Final = copier(
+    Record, "stream", "client", "server", "start", "duration", "handshake", "frames", "findings"
+)
+_found_at: Final = copier(Finding, "frame")
+
+
+def _end(end: EndRecord, address: str, port: int, sent: _Fields) -> EndRecord:
     iss = None if end.iss is None else sent[2]
-    return changed(end, address=address, port=port, iss=iss, ttl=sent[5])
+    found: EndRecord = _heard(end, address, port, iss, sent[5])
+    return found
 
 
 def _timed(handshake: HandshakeRecord, known: tuple[str, ...], took: float) -> HandshakeRecord:
@@ -319,14 +330,14 @@ def _placed(finding: Finding, known: Record, frames: list[_Fields], server: Endp
         return changed(finding, frame=frame, values={**finding.values, "span": span})
     if finding.code == _PORT:
         return changed(finding, frame=frame, values={**finding.values, "port": server.port})
-    return changed(finding, frame=frame)
+    found: Finding = _found_at(finding, frame)
+    return found
 
 
 def _seen(seen: Seen, fields: _Fields, ends: tuple[Endpoint, Endpoint]) -> Seen:
     """Return a segment of the model as that of this connection."""
     at, frame, seq, ack, window, ttl, ident, stamp, echo = fields
-    # By place, as `_replace` takes several times as long.
     own = (seq, None if seen.ack is None else ack, seen.flags, window, 0, ttl)
     number = None if seen.ident is None else ident
     stamps = None if seen.stamp is None else stamp, None if seen.echo is None else echo
-    return Seen._make((frame, at, *ends, *own, number, *seen[11:17], *stamps, *seen[19:]))
+    return Seen.made((frame, at, *ends, *own, number, *seen[11:17], *stamps, *seen[19:]))

@@ -46,11 +46,13 @@ def _failed(
     one, two, names = (each[which] for each in columns)
     found = tally(one << 32 | two)
     # Of more, the first ones would be forgotten at once.
-    for at in range(max(0, len(found.firsts) - HOSTS), len(found.firsts)):
-        first = found.firsts[at]
-        different = names[found.different(at, names, PORTS)]
-        key = said[0](int(one[first])), said[1](int(two[first]))
-        add(key, int(found.counts[at]), [said[2](each) for each in different.tolist()])
+    begin = max(0, len(found.firsts) - HOSTS)
+    firsts, counts = found.firsts[begin:], found.counts[begin:].tolist()
+    own = zip(*(each[firsts].tolist() for each in (one, two, names)), counts, strict=True)
+    for at, (left, right, name, count) in enumerate(own, begin):
+        # Most groups are one row.
+        several = [name] if count == 1 else found.different(at, names, PORTS)
+        add((said[0](left), said[1](right)), count, [said[2](each) for each in several])
 
 
 def _answers(others: Others, rows: Column, server: Column, port: Column) -> Iterator[int]:

@@ -12,13 +12,13 @@ import numpy as np
 
 from handshake.events import Role
 from handshake.packet.packed_frames import V4, V6
-from handshake.record import rfc3339
+from handshake.record import EndRecord, HandshakeRecord, Record, rfc3339
 from handshake.survey import runs
 from handshake.survey.attempts import MOST_SYNS, Attempts
 from handshake.survey.flow import text_of
 from handshake.survey.segment_columns import segments
 from handshake.survey.shapes import shapes
-from handshake.tcp.copy import changed
+from handshake.tcp.copy import changed, copier
 from handshake.tracker import PairTracker, is_known_port, summarize
 from handshake.tracker.findings.offers import unscaled
 from handshake.tracker.zeek import Zeek
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from handshake.diagnosis import Others
     from handshake.packet.decode import Decoder
-    from handshake.record import EndRecord, Finding, HandshakeRecord, Record
+    from handshake.record import Finding
     from handshake.survey.flow import Flow
     from handshake.survey.segment_columns import Segments
     from handshake.survey.shapes import Shapes
@@ -294,44 +294,49 @@ def _placed(finding: Finding, parts: RecordParts) -> _PlacedFinding | None:
 def _record(model: _ShapeModel, parts: RecordParts) -> Record:
     """Return the record of a connection of the same shape."""
     record, start = model.record, parts.times[0]
-    client, server = (
-        _end(end, parts, index) for index, end in enumerate((record.client, record.server))
-    )
-    return changed(
+    client, server = record.client, record.server
+    made: Record = _copy(
         record,
-        stream=parts.stream,
-        client=client,
-        server=server,
-        start=rfc3339(start),
-        duration=(parts.end - start) / NS_PER_SECOND,
-        handshake=record.handshake if record.roles == "guess" else _times(record.handshake, parts),
-        frames=parts.frames,
-        findings=tuple(_found(each, parts) for each in model.findings),
+        parts.stream,
+        _end(client, parts, 0),
+        _end(server, parts, 1),
+        rfc3339(start),
+        (parts.end - start) / NS_PER_SECOND,
+        record.handshake if record.roles == "guess" else _times(record.handshake, parts),
+        parts.frames,
+        tuple([_found(each, parts) for each in model.findings]),
     )
+    return made
+
+
+_copy: Final = copier(
+    Record, "stream", "client", "server", "start", "duration", "handshake", "frames", "findings"
+)
+_copy_end: Final = copier(EndRecord, "address", "port", "iss", "segments", "bytes", "ttl")
+_copy_times: Final = copier(
+    HandshakeRecord, "rtt", "initial_rtt", "syn_to_syn_ack", "syn_ack_to_ack"
+)
 
 
 def _end(end: EndRecord, parts: RecordParts, index: int) -> EndRecord:
-    return changed(
+    made: EndRecord = _copy_end(
         end,
-        address=parts.addresses[index],
-        port=parts.ports[index],
-        iss=None if end.iss is None else parts.isns[index],
-        segments=parts.segments[index],
-        bytes=parts.payload[index],
-        ttl=parts.ttls[index],
+        parts.addresses[index],
+        parts.ports[index],
+        None if end.iss is None else parts.isns[index],
+        parts.segments[index],
+        parts.payload[index],
+        parts.ttls[index],
     )
+    return made
 
 
 def _times(handshake: HandshakeRecord, parts: RecordParts) -> HandshakeRecord:
     syn, syn_ack, ack = parts.times
     rtt = (ack - syn) / NS_PER_SECOND
-    return changed(
-        handshake,
-        rtt=rtt,
-        initial_rtt=rtt,
-        syn_to_syn_ack=(syn_ack - syn) / NS_PER_SECOND,
-        syn_ack_to_ack=(ack - syn_ack) / NS_PER_SECOND,
-    )
+    one, two = (syn_ack - syn) / NS_PER_SECOND, (ack - syn_ack) / NS_PER_SECOND
+    made: HandshakeRecord = _copy_times(handshake, rtt, rtt, one, two)
+    return made
 
 
 def _found(placed: _PlacedFinding, parts: RecordParts) -> Finding:

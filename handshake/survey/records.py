@@ -216,7 +216,9 @@ class Records:
         paths = self.paths
         if any(_is_large(each) for each in paths):
             # Once, before there are processes.
-            from handshake.survey import chunk_items, models  # noqa: F401
+            import sortedcontainers  # noqa: F401
+
+            from handshake.survey import chunk_items, models, run_columns, waiting  # noqa: F401
         workers = Workers(
             lambda at, watch: work[at](watch),
             len(paths),

@@ -59,7 +59,7 @@ class RunFrames:
     def brief(self, first: int, last: int) -> Iterator[Brief]:
         """Yield the segments from the first to before the last of these places."""
         layout, records, place = self._source.layout, self._records, first
-        size, four, tcp = layout.record.size, layout is V4, layout.tcp
+        size, four, tcp, new = layout.record.size, layout is V4, layout.tcp, tuple.__new__
         chosen = memoryview(records)[first * size : last * size]
         for found in layout.segment.iter_unpack(chosen):
             at, frame, _, packed, one, two, ttl, pair, seq, ack, bits, window, checksum, *_ = found
@@ -75,21 +75,23 @@ class RunFrames:
             ):
                 partial = is_partial(pair[:-4], TCP, length, checksum)
                 kind = Checksum.PARTIAL if partial else Checksum.WRONG
-            yield Brief(
-                place=place,
-                frame=frame,
-                at=at,
-                by=Role.CLIENT if pair == self._client else Role.SERVER,
-                seq=seq,
-                ack=ack,
-                flags=bits & _FLAGS,
-                window=window,
-                length=length - header,
-                ttl=ttl,
-                number=two if four else None,
-                checksum=kind,
-                options=records[base + HEAD + tcp + 20 : base + HEAD + tcp + header],
+            # As `Brief(*own)` has it, which takes three times as long.
+            own = (
+                place,
+                frame,
+                at,
+                Role.CLIENT if pair == self._client else Role.SERVER,
+                seq,
+                ack,
+                bits & _FLAGS,
+                window,
+                length - header,
+                ttl,
+                two if four else None,
+                kind,
+                records[base + HEAD + tcp + 20 : base + HEAD + tcp + header],
             )
+            yield new(Brief, own)
             place += 1
 
     def keys(self, first: int, last: int) -> list[tuple[Role, Key, int]]:

@@ -362,7 +362,7 @@ def _add_copies(
     copies = Copies()
     originals = 0
     last: dict[bool, tuple[int, int, int, int]] = {}
-    tcp, ip, packets = layout.tcp, layout.ip, copies.packets
+    tcp, ip, packets, new = layout.tcp, layout.ip, copies.packets, tuple.__new__
     for place, (_, fields, length, copy) in enumerate(passing):
         if not copy and originals == run.count:
             break
@@ -372,9 +372,9 @@ def _add_copies(
         captured = (packed >> 2) - begin
         captured = length if captured > length else max(0, captured)
         octets = begin - ip + length
-        packets.append(
-            Passing(by, at, seq, ack, bits & _FLAGS, window, length, captured, octets, copy)
-        )
+        own = by, at, seq, ack, bits & _FLAGS, window, length, captured, octets, copy
+        # As `Passing(*own)` has it, which takes three times as long.
+        packets.append(new(Passing, own))
         run.packets = place + 1
         if not copy:
             last[index] = originals, at, ttl, captured

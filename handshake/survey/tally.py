@@ -30,11 +30,9 @@ class RowGroups(NamedTuple):
         found: Column = self.order[start : start + self.counts[at]]
         return found
 
-    def different(self, at: int, values: Column, most: int) -> Column:
-        """Return the rows of a group in which another value comes first, so many at most."""
-        rows = self.rows(at)
-        found: Column = rows if len(rows) == 1 else rows[tally(values[rows]).firsts[:most]]
-        return found
+    def different(self, at: int, values: Column, most: int) -> list[int]:
+        """Return the different values of a column in a group, in order, so many at most."""
+        return list(dict.fromkeys(values[self.rows(at)].tolist()))[:most]
 
 
 def tally(keys: Column) -> RowGroups:

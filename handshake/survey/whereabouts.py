@@ -49,7 +49,8 @@ class Whereabouts:
         # The upper three octets of each number, which are the stretch.
         high, middle, low = (records[_NUMBER + at :: size] for at in range(3))
         stretch = self._found[-1] if self._found else -1
-        for one, two, three in zip(high, middle, low, strict=True):
+        # Most follow each other in one stretch.
+        for one, two, three in dict.fromkeys(zip(high, middle, low, strict=True)):
             here = one << 16 | two << 8 | three
             if here > stretch:
                 stretch = here

@@ -57,7 +57,7 @@ else:
         return attrgetter(*names) if names else lambda _: None
 
 
-__all__ = ["changed", "put", "value"]
+__all__ = ["changed", "copier", "put", "value"]
 
 _Value = TypeVar("_Value")
 
@@ -68,9 +68,11 @@ _copiers: dict[tuple[object, ...], Callable[..., Any]] = {}
 def changed(value: _Value, **fields: object) -> _Value:
     """Return a copy of a dataclass, with other values in these fields."""
     kind = type(value)
-    copier = _copiers.get((kind, *fields)) or _copier(kind, *fields)
-    copy: _Value = copier(value, **fields)
-    return copy
+    copy = _copiers.get((kind, *fields))
+    if copy is None:
+        copy = _copiers[kind, *fields] = copier(kind, *fields)
+    made: _Value = copy(value, **fields)
+    return made
 
 
 def put(value: object, **fields: object) -> None:
@@ -79,19 +81,25 @@ def put(value: object, **fields: object) -> None:
         object.__setattr__(value, name, each)
 
 
-def _copier(kind: type, *names: str) -> Callable[..., Any]:
-    """Return a function that copies a dataclass: `dataclasses.replace`, several times as fast."""
-    known = [each for each in fields(kind) if each.init]
-    if odd := set(names) - {each.name for each in known}:
+def copier(kind: type, *names: str) -> Callable[..., Any]:
+    """Return a function that copies a dataclass: `dataclasses.replace`, ten times as fast.
+
+    It takes the dataclass and the values of these fields, by place or by name.
+    """
+    made = [each for each in fields(kind) if each.init]
+    if odd := set(names) - {each.name for each in made}:
         raise TypeError(f"{kind.__name__} has no field {min(odd)}")
-    taken = ", ".join(
-        (f"{name}=" if each.kw_only else "") + (name if name in names else f"value.{name}")
-        for each in sorted(known, key=lambda each: bool(each.kw_only))
-        for name in (each.name,)
-    )
-    scope = {"kind": kind}
-    given = ", ".join(("value", *(["*", *names] if names else [])))
-    exec(f"def copy({given}): return kind({taken})", scope)  # noqa: S102 - names of fields
-    copier: Callable[..., Any] = scope["copy"]
-    _copiers[kind, *names] = copier
-    return copier
+    taken = {each.name: each.name if each.name in names else f"value.{each.name}" for each in made}
+    has_more = len(made) < len(fields(kind)) or hasattr(kind, "__post_init__")
+    scope: dict[str, Any] = {"kind": kind, "new": object.__new__}
+    given = ", ".join(("value", *names))
+    if has_more or kind.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+        arguments = ", ".join(f"{name}={source}" for name, source in taken.items())
+        body = f"return kind({arguments})"
+    else:
+        # What `__init__` does, without the call.
+        sets = (f"copy.{name} = {source}" for name, source in taken.items())
+        body = "; ".join(("copy = new(kind)", *sets, "return copy"))
+    exec(f"def copy({given}): {body}", scope)  # noqa: S102 - names of fields
+    found: Callable[..., Any] = scope["copy"]
+    return found

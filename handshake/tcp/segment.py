@@ -34,6 +34,7 @@ _LEAST_OFFSET: Final = 5
 _OFFSET: Final = "data offset"
 _FLAG_BITS: Final = 0x1FF
 _RESERVED_BITS: Final = 0xE00
+_NO_OPTIONS: Final = Options()
 
 
 class Flags(IntFlag):
@@ -230,38 +231,41 @@ class Segment:
         sport, dport, seq, ack, bits, window, checksum, urgent = HEADER.unpack_from(octets)
         flags = _FLAGS.get(bits & _FLAG_BITS) or _flags(bits & _FLAG_BITS)
         data_offset = bits >> 12
-        problems = []
+        problems: tuple[str, ...] = ()
         header_length = data_offset * 4
         if header_length < HEADER.size:
-            problems.append(f"{_OFFSET} {data_offset} is below {_LEAST_OFFSET}")
+            problems = (f"{_OFFSET} {data_offset} is below {_LEAST_OFFSET}",)
             header_length = HEADER.size
         elif header_length > length:
-            problems.append(f"{_OFFSET} {data_offset} points beyond the end of the segment")
+            problems = (f"{_OFFSET} {data_offset} points beyond the end of the segment",)
             header_length = length
         elif header_length > len(octets):
-            problems.append(OPTIONS_CUT)
-        options = Options(octets[HEADER.size : header_length])
-        # An option that the capture cut off is not malformed.
-        if header_length <= len(octets):
-            problems.extend(f"option {each.name}: {each.problem}" for each in options.malformed)
+            problems = (OPTIONS_CUT,)
+        options = _NO_OPTIONS
+        if header_length > HEADER.size:
+            options = Options(octets[HEADER.size : header_length])
+            # An option that the capture cut off is not malformed.
+            if header_length <= len(octets) and (malformed := options.malformed):
+                problems += tuple(f"option {each.name}: {each.problem}" for each in malformed)
         if bits & _RESERVED_BITS:
-            problems.append(RESERVED_BITS_SET)
+            problems += (RESERVED_BITS_SET,)
+        # By place: each segment of a capture is made here.
         return cls(
-            source=Endpoint(source, sport) if ends is None else ends[0],
-            destination=Endpoint(destination, dport) if ends is None else ends[1],
-            seq=Seq(seq),
-            ack=Seq(ack) if bits & ACK_BIT else None,
-            flags=flags,
-            window=window,
-            options=options,
-            payload=octets[header_length:],
-            payload_length=length - header_length,
-            checksum=checksum,
-            urgent=urgent,
-            data_offset=data_offset,
-            reserved=(bits & _RESERVED_BITS) >> 9,
-            ack_field=ack,
-            problems=tuple(problems),
+            Endpoint(source, sport) if ends is None else ends[0],
+            Endpoint(destination, dport) if ends is None else ends[1],
+            Seq(seq),
+            Seq(ack) if bits & ACK_BIT else None,
+            flags,
+            window,
+            options,
+            octets[header_length:],
+            length - header_length,
+            checksum,
+            urgent,
+            data_offset,
+            (bits & _RESERVED_BITS) >> 9,
+            ack,
+            problems,
         )
 
     def pack(self) -> bytes:

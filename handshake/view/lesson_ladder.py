@@ -85,7 +85,8 @@ class LadderLessonScreen:
         told = [line((self.glyphs.rule(width), "rule")), *self.why(width)]
         room = self.height - len(below) - len(told)
         picture = self.picture(width, room)
-        if self.height >= TALL:
+        asks = self.step.question is not None and self.answer is None
+        if self.height >= TALL and not asks:
             scene, words = self.place.scene, self.words
             extra = knows_lines(self.place, words, width, self.glyphs)
             extra += command_lines(scene, words, width, self.glyphs)

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from handshake.linux.inet_diag import InetDiag
 from handshake.packet.checksum import checksummed
 from handshake.tcp import Endpoint, Flags, Segment, Seq, State
 from tests.live.lab.backends import V4, V6, alike, in_user_space, of
 from tests.live.lab.delayed_link import delayed
 from tests.live.lab.firewall import drop, drop_first, firewall
-from tests.live.lab.inet_diag import Table
 from tests.live.lab.namespaces import TIMEOUT, Host, eventually, pair, routed
 from tests.live.lab.servers import answering
 from tests.live.lab.tcpdump import capture
@@ -167,7 +167,7 @@ def test_both_ends_connect_at_once() -> None:
     with delayed(0.05) as (client, server), server.socket() as peer:
         peer.bind((server.v4, PORT))
         peer.setblocking(False)
-        table = Table(client, 4)
+        table = InetDiag(client, 4)
         client_socket = threading.Thread(target=call)
         client_socket.start()
         eventually(lambda: [each.state for each in table.read()] == [State.SYN_SENT], "the call")

@@ -19,13 +19,13 @@ from pathlib import Path
 import pytest
 
 from handshake.events import Role
+from handshake.linux.tcp_info import TcpInfo
 from handshake.replayer import replay
 from handshake.tcp import ControlBlock, Endpoint, State
 from handshake.tracker import summarize
 from tests.live.lab import loss_histories, option_histories  # noqa: F401 - they add histories
 from tests.live.lab.cable import Kernel, Moment, stepwise
 from tests.live.lab.histories import HISTORIES
-from tests.live.lab.inet_diag import Info
 
 MTU = 1500
 HEADERS = {4: 20 + 20, 6: 40 + 20}
@@ -92,7 +92,7 @@ def says(block: ControlBlock | None) -> str:
     return "nothing" if block is None else str(block.state)
 
 
-def agreed(block: ControlBlock, info: Info) -> dict[str, tuple[object, object]]:
+def agreed(block: ControlBlock, info: TcpInfo) -> dict[str, tuple[object, object]]:
     """Return what came into force, as the tracker and as the kernel has it."""
     mss = min(block.mss or 0, MTU - HEADERS[block.local.version])
     assert block.offered is not None

@@ -43,7 +43,7 @@ def greet(client: Host, server: Host, address: str) -> bytes:
 
 
 def send_datagrams(client: Host, server: Host, count: int) -> None:
-    with client.socket(type=socket.SOCK_DGRAM) as sender:
+    with client.socket(kind=socket.SOCK_DGRAM) as sender:
         for _ in range(count):
             sender.sendto(b"..", (server.v4, 9))
 

@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 import pytest
 
 import handshake
+from handshake.linux.inet_diag import InetDiag, KernelSocket
 from handshake.step_record import step_record
 from handshake.tcp import Endpoint, State
-from tests.live.lab.inet_diag import Entry, Table
 from tests.live.lab.namespaces import TIMEOUT, Host, eventually, pair, routed
 from tests.live.lab.serve_clients import CLIENTS, OPTIONS, complete
 from tests.live.lab.serving import SERVE, Server, served
@@ -237,7 +237,7 @@ def test_cookies_remember_nothing_and_open() -> None:
         with client.connect(ADDRESSES[4], PORT) as sock:
             sock.sendall(b"hello")
             assert sock.recv(100) == b"hello"
-            with _Tables(client, 4) as table:
+            with InetDiag(client, 4) as table:
                 (entry,) = _of_port(table.read())
         run.interrupt()
     # As Linux: MSS from a table, the shift in the timestamp.
@@ -388,23 +388,12 @@ def _segment(step: Json) -> tuple[str, ...]:
     return tuple(json.dumps(segment[each]) for each in names)
 
 
-class _Tables:
-    def __init__(self, host: Host, version: int) -> None:
-        self._table = Table(host, version)
-
-    def __enter__(self) -> Table:
-        return self._table
-
-    def __exit__(self, *_: object) -> None:
-        self._table.close()
-
-
-def _of_port(entries: list[Entry], port: int = PORT) -> list[Entry]:
+def _of_port(entries: list[KernelSocket], port: int = PORT) -> list[KernelSocket]:
     return [each for each in entries if each.remote == Endpoint.of(ADDRESSES[4], port)]
 
 
-def _entries(host: Host, *states: State, port: int) -> list[Entry]:
+def _entries(host: Host, *states: State, port: int) -> list[KernelSocket]:
     """Return the kernel's sockets towards the port, in these states or in any."""
-    with _Tables(host, 4) as table:
+    with InetDiag(host, 4) as table:
         found = _of_port(table.read(), port)
     return [each for each in found if not states or each.state in states]

@@ -5,16 +5,16 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from handshake.linux.inet_diag import InetDiag
 from handshake.tcp import State
 from tests.cli.terminal import Terminal
 from tests.live.lab.firewall import drop
-from tests.live.lab.inet_diag import Table
 from tests.live.lab.namespaces import TIMEOUT, Host, eventually, pair
 from tests.live.lab.servers import answering
 from tests.live.lab.tcpdump import capture
@@ -33,7 +33,7 @@ def known(server: Host) -> list[State]:
     """Return the states of the client connections in the server's kernel."""
     found = []
     for version in (4, 6):  # IPv4 connections of an IPv6 socket are listed with IPv6
-        with closing(Table(server, version)) as table:
+        with InetDiag(server, version) as table:
             found += table.read()
     return [
         each.state for each in found if each.local.port == PORT and each.state is not State.LISTEN
@@ -179,7 +179,7 @@ def test_while_a_name_is_looked_up(
 ) -> None:
     resolv = tmp_path / "resolv.conf"
     resolv.write_text("nameserver 10.77.0.2\noptions timeout:9 attempts:3\n")
-    with pair() as (client, server), server.socket(type=socket.SOCK_DGRAM) as deaf:
+    with pair() as (client, server), server.socket(kind=socket.SOCK_DGRAM) as deaf:
         deaf.bind(("10.77.0.2", 53))
         mount = f'mount --bind {resolv} /etc/resolv.conf && exec "$@"'
         argv = ["unshare", "--mount", "sh", "-c", mount, "sh", *PROBE, *words]

@@ -8,7 +8,7 @@ import pytest
 
 from handshake.record import HandshakeRecord
 from handshake.tcp import ControlBlock, State
-from handshake.tcp.copy import changed
+from handshake.tcp.copy import changed, copier
 from tests.segments import A, B, segment
 
 SYN = segment("<SEQ=100><CTL=SYN>")
@@ -32,6 +32,12 @@ def test_a_copy_is_what_replace_makes(value: object, fields: dict[str, object]) 
     assert copy == replace(value, **fields)  # type: ignore[type-var]
     assert copy is not value
     assert repr(value) == before
+
+
+def test_a_copier_takes_values_by_place() -> None:
+    block = ControlBlock(A).sent(SYN)
+    of_b = copier(ControlBlock, "remote", "state")
+    assert of_b(block, B, State.CLOSED) == changed(block, state=State.CLOSED, remote=B)
 
 
 def test_what_follows_from_a_segment_follows_from_its_copy() -> None:

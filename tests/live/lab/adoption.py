@@ -12,12 +12,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from handshake.linux.inet_diag import InetDiag
+from handshake.linux.tcp_info import TcpInfo
 from handshake.linux.tcp_repair import acknowledged, adopt
 from handshake.prober import Probe, Target, Timeouts, Verdict
 from handshake.prober.userspace.connections import UserspaceConnections
 from handshake.tcp import ControlBlock, Observed, Seq
 from handshake.tracker import Tracker, summarize
-from tests.live.lab.inet_diag import Info, Table
 from tests.live.lab.namespaces import TIMEOUT, Host
 from tests.live.lab.sockets import see_fin, send
 from tests.live.test_probe import PORT, seen
@@ -126,18 +127,15 @@ def opened(
             connection.close()
 
 
-def info(host: Host, block: ControlBlock) -> Info:
+def info(host: Host, block: ControlBlock) -> TcpInfo:
     """Return what the kernel has of our end."""
-    table = Table(host, block.local.version)
-    try:
+    with InetDiag(host, block.local.version) as table:
         (found,) = (each.info for each in table.read() if each.local.port == block.local.port)
-    finally:
-        table.close()
     assert found is not None
     return found
 
 
-def agrees(found: Info, block: ControlBlock, stamps: int = 12) -> None:
+def agrees(found: TcpInfo, block: ControlBlock, stamps: int = 12) -> None:
     """Hold what the kernel has in force to the control block.
 
     For the size of segments it takes off so much for timestamps as it would use by itself, and

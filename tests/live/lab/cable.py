@@ -9,9 +9,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from handshake.events import Role
+from handshake.linux.inet_diag import InetDiag, KernelSocket
+from handshake.linux.tcp_info import TcpInfo
 from handshake.tcp import Endpoint, State
 from tests.live.lab.delayed_link import tap
-from tests.live.lab.inet_diag import Entry, Info, Table
 from tests.live.lab.namespaces import Host, Socket, eventually
 from tests.live.lab.sockets import Ends, dial
 from tests.live.lab.tcpdump import WHOLE, Capture, capture
@@ -47,7 +48,7 @@ NOTHING: Assumed = MappingProxyType({})
 class Kernel:
     """What one kernel has of the connection."""
 
-    entry: Entry | None
+    entry: KernelSocket | None
     """Its row in the table; None where it knows no such connection."""
 
     listening: bool
@@ -59,7 +60,7 @@ class Kernel:
         return State.CLOSED if self.entry is None else self.entry.state
 
     @property
-    def info(self) -> Info | None:
+    def info(self) -> TcpInfo | None:
         """What came into force, once both ends are synchronized and the kernel reports it."""
         return self.entry.info if self.entry is not None and self.state.synchronized else None
 
@@ -94,7 +95,7 @@ class Cable:
             SERVER: Endpoint.of(self.addresses[SERVER], PORT),
         }
         self._devices = devices
-        self._tables = {role: Table(host, version) for role, host in hosts.items()}
+        self._tables = {role: InetDiag(host, version) for role, host in hosts.items()}
         for table in self._tables.values():
             self.open_at_the_end.callback(table.close)
         self._under_way: dict[Role, deque[bytes]] = {CLIENT: deque(), SERVER: deque()}
@@ -201,7 +202,7 @@ class Cable:
         listening = any(row.local == local and row.state is State.LISTEN for row in rows)
         return Kernel(known[0] if known else None, listening)
 
-    def info(self, role: Role) -> Info:
+    def info(self, role: Role) -> TcpInfo:
         """Return what a host's kernel has in force now."""
         info = self.kernel(role).info
         assert info is not None

@@ -1,8 +1,6 @@
 """Network namespaces, the links between them, and real kernel sockets inside."""
 
-import ctypes
 import ipaddress
-import os
 import socket
 import subprocess
 import time
@@ -12,14 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeAlias
 
+from handshake.linux.network_namespace import NetworkNamespace
+
 TIMEOUT = 30.0
 """Seconds after which a socket, a command or a wait of ours gives up."""
 
 # Host has a method of this name, so its signatures cannot use socket.socket.
 Socket: TypeAlias = socket.socket
-
-_CLONE_NEWNET = 0x40000000
-_LIBC = ctypes.CDLL(None, use_errno=True)  # os.setns and os.unshare came with Python 3.12
 
 _SETTINGS = {
     "net.ipv6.conf.default.accept_dad": 0,  # an address is ours at once, link-local too
@@ -53,34 +50,16 @@ class Interface:
         )
 
 
-class Host:
-    """A network namespace with `lo` up.
-
-    The namespace has no name in /run/netns and no process that keeps it: a file descriptor of ours
-    is all that holds it, so the kernel removes it, links and rules included, however we end.
-    """
+class Host(NetworkNamespace):
+    """A network namespace with `lo` up, its links, and the programs that run there."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.interfaces: list[Interface] = []
         self._children: list[subprocess.Popen[str]] = []
-        with _restored():
-            _call("unshare", _CLONE_NEWNET)
-            self._fd = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        super().__init__()
         for setting, value in _SETTINGS.items():
             self.sysctl(setting, value)
-        self.ip("link set lo up")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    @property
-    def path(self) -> str:
-        """The namespace as a path that `ip ... netns PATH` and `nsenter --net=PATH` take."""
-        return f"/proc/{os.getpid()}/fd/{self._fd}"
 
     @property
     def v4(self) -> str:
@@ -91,13 +70,6 @@ class Host:
     def v6(self) -> str:
         """The IPv6 address of the first interface."""
         return self.interfaces[0].v6
-
-    @contextmanager
-    def entered(self) -> Iterator[None]:
-        """Put the calling thread, and what it starts or opens meanwhile, into the namespace."""
-        with _restored():
-            _call("setns", self._fd, _CLONE_NEWNET)
-            yield
 
     def popen(self, argv: Sequence[str], **options: Any) -> subprocess.Popen[str]:
         """Start a command; it is killed with this host, or with the calling thread."""
@@ -134,7 +106,7 @@ class Host:
         return subprocess.CompletedProcess(argv, child.returncode, stdout, stderr)
 
     def ip(self, *commands: str) -> None:
-        """Run commands of iproute2, each without its leading `ip`."""
+        """Run commands of iproute2, each without its leading `ip`. Raises CommandError."""
         self.run(["ip", "-batch", "-"], stdin="\n".join(commands))
 
     def nft(self, rules: str) -> None:
@@ -142,19 +114,19 @@ class Host:
         self.run(["nft", "-f", "-"], stdin=rules)
 
     def sysctl(self, name: str, value: int | str) -> None:
-        """Set a kernel parameter of this namespace, e.g. `net.ipv4.tcp_ecn`."""
+        """Set a kernel parameter of this namespace, which this kernel must have."""
         with self.entered():
             Path("/proc/sys", *name.split(".")).write_text(str(value))
 
     def socket(
         self,
-        family: socket.AddressFamily = socket.AF_INET,
-        type: int = socket.SOCK_STREAM,  # noqa: A002 - the name socket.socket gives it
+        family: int = socket.AF_INET,
+        kind: int = socket.SOCK_STREAM,
         proto: int = 0,
     ) -> Socket:
         """Return a socket of this namespace, which gives up after TIMEOUT seconds."""
         with self.entered():
-            made = socket.socket(family, type, proto)
+            made = socket.socket(family, kind, proto)
         made.settimeout(TIMEOUT)
         return made
 
@@ -202,9 +174,7 @@ class Host:
             with child:
                 child.kill()
         self._children.clear()
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        super().close()
 
 
 def join(left: Host, right: Host, subnet: int = 0) -> None:
@@ -262,22 +232,3 @@ def _ready(host: Host) -> bool:
     output = host.run(["ip", "-oneline", "addr"]).stdout
     links = host.run(["ip", "-oneline", "link"]).stdout
     return "tentative" not in output and "state DOWN" not in links
-
-
-@contextmanager
-def _restored() -> Iterator[None]:
-    """Bring the calling thread back to the namespace in which it was."""
-    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-    try:
-        yield
-    finally:
-        try:
-            _call("setns", home, _CLONE_NEWNET)
-        finally:
-            os.close(home)
-
-
-def _call(function: str, *arguments: int) -> None:
-    if getattr(_LIBC, function)(*arguments) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"{function}: {os.strerror(number)}")

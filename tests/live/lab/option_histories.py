@@ -4,9 +4,9 @@ import socket
 from contextlib import suppress
 from socket import AF_INET, AF_INET6
 
+from handshake.linux.tcp_info import TcpInfo
 from tests.live.lab.cable import CLIENT, PATIENT, SERVER, Cable
 from tests.live.lab.histories import finish, history, send_data
-from tests.live.lab.inet_diag import Info
 from tests.live.lab.namespaces import Host, Socket
 from tests.live.lab.sockets import REQUEST, RESPONSE, see
 
@@ -18,7 +18,7 @@ def tune(*hosts: Host, **settings: int) -> None:
             host.sysctl(f"net.ipv4.tcp_{name}", value)
 
 
-def exchange_data(cable: Cable) -> Info:
+def exchange_data(cable: Cable) -> TcpInfo:
     """Open, exchange data each way, close; return what the client negotiated."""
     ends = cable.open()
     send_data(cable, ends[0], REQUEST)
