@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING, Final
 
 from handshake.events import Role
 from handshake.lessons.live_event import LiveEvent, bare_name
-from handshake.lessons.live_hosts import ABORT, MSG_FASTOPEN, LiveHosts
+from handshake.lessons.live_hosts import ABORT, MSG_FASTOPEN, PORT_UNREACHABLE, LiveHosts
 from handshake.lessons.scene import Moment
-from handshake.lessons.script import CLIENT, PROGRAM, SERVER, Action, Call
+from handshake.lessons.script import CLIENT, PROGRAM, ROUTER, SERVER, Action, Call
 from handshake.lessons.segment_names import Losses, SegmentNames
 from handshake.lessons.ss import ANY, SsRow
 from handshake.lessons.stage import flooder, played
-from handshake.linux.wire import Wire, framed
+from handshake.linux.wire import Wire, framed, unreachable
 from handshake.packet.checksum import checksummed
 from handshake.packet.decode import Decoder
 from handshake.packet.frame import Frame
@@ -37,9 +37,10 @@ from handshake.tcp.icmp import IcmpError
 from handshake.units import MODULUS, NS_PER_MS, NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from handshake.lessons.script import Part
+    from handshake.tcp import Observed
 
 _ETHERNET: Final = 1
 _LOOK: Final = 200 * NS_PER_MS
@@ -205,7 +206,7 @@ class LiveStage:
     def _left(self, frame: bytes, by: Role, at: int) -> None:
         to = 1 if by is Role.CLIENT else 0
         now = max(at - self._late, self._reached)
-        observed = self._decoder.observed(Frame(0, at, 0, _ETHERNET, len(frame), frame, 0))
+        observed = self._decoded(frame, at)
         arrives = now + self.part.conditions.rtt // 2
         if isinstance(observed, IcmpError):
             self._plan(arrives, lambda _: self._report(to, frame, observed))
@@ -222,8 +223,17 @@ class LiveStage:
         rejected = self.part.conditions.icmp is not None and by is Role.CLIENT
         moment = Moment.LOST if lost else Moment.REJECTED if rejected else Moment.LEAVES
         self._see(name, moment, by, segment, at)
-        if not lost:
+        if rejected and not lost and self.part.conditions.icmp == PORT_UNREACHABLE:
+            answer = unreachable(frame, PORT_UNREACHABLE, ROUTER.packed)
+            error = self._decoded(answer, at)
+            assert isinstance(error, IcmpError)
+            arrives += self.part.conditions.rtt // 2
+            self._plan(arrives, lambda _: self._report(0, answer, error))
+        elif not lost:
             self._plan(arrives, lambda _: self._arrive(to, frame, segment, by))
+
+    def _decoded(self, frame: bytes, at: int) -> Observed | IcmpError | None:
+        return self._decoder.observed(Frame(0, at, 0, _ETHERNET, len(frame), frame, 0))
 
     def _arrive(self, to: int, frame: bytes, segment: Segment, by: Role) -> None:
         if segment.syn and segment.ack is None:
@@ -419,30 +429,3 @@ def _act(own: socket.socket, call: Call) -> None:
         case Action.ABORT:
             own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORT)
             own.close()
-
-
-def perform(parts: Iterable[Part], report: Callable[[LiveEvent | str], None], until: int) -> None:
-    """Play parts, all at the same time; report each event, and the name of each part that ended.
-
-    Ends as soon as the descriptor `until` can be read, too.
-    """
-    woken, wake = os.pipe()
-    os.set_blocking(woken, False)
-    stages = [LiveStage(part, report, wake) for part in parts]
-    for each in stages:
-        each.begin()
-    while stages:
-        wires = [end for each in stages for end in each.wire.sockets]
-        wait = min(each.due for each in stages) / NS_PER_SECOND
-        waited: list[socket.socket | int] = [*wires, woken, until]
-        ready, _, _ = select.select(waited, [], [], wait)
-        if until in ready:
-            return
-        if woken in ready:
-            os.read(woken, 1 << 10)
-        for each in stages:
-            each.go_on()
-        for each in [each for each in stages if each.ended]:
-            report(each.part.name)
-            each.close()
-            stages.remove(each)

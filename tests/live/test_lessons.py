@@ -102,6 +102,7 @@ def _slower(part: Part) -> Part:
         (Changes(icmp="admin-prohibited"), "refused", "EHOSTUNREACH"),
         (Changes(icmp="host-unreachable"), "refused", "EHOSTUNREACH"),
         (Changes(icmp="net-unreachable", drop=("syn",)), "refused", "ENETUNREACH"),
+        (Changes(icmp="port-unreachable"), "refused", "ECONNREFUSED"),
         (Changes(no_wscale=("server",), no_sack=("client",), mss=("server:536",)), "options", "0"),
         (Changes(no_timestamps=("both",), mss=("700",)), "options", "0"),
         (Changes(forge=2718281829), "numbers", "0"),
@@ -161,6 +162,22 @@ def test_where_it_is_not_allowed_one_line_says_why() -> None:
     (line,) = found.stderr.splitlines()
     assert line.startswith("Simulated, not live: this machine allows no network namespace")
     assert "SYN seq=1000" in found.stdout
+
+
+def test_f_explains_the_fields_of_what_the_kernel_sent() -> None:
+    with Terminal([*DEMO, "loss", "--live", "--lang", "en"]) as terminal:
+        terminal.see("SYN seq=1000")
+        terminal.see("win=64240")
+        for press, see in (
+            ("f", "what the kernel sent:"),
+            ("f", "Destination Port: Which socket at the receiver"),
+            ("L", "커널이 보낸 헤더:"),
+            ("\x1b", "클라이언트는 소켓에 SYN-SENT를 기록하고"),
+        ):
+            terminal.press(press)
+            terminal.see(see)
+        terminal.press("q")
+        assert terminal.end() == 0
 
 
 def _children(pid: int) -> set[int]:
