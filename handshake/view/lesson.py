@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
@@ -168,9 +168,8 @@ class LessonScreen:
             changed=scene.changed,
             notes={name: spell(note) for name, note in self.step.notes.items()},
             inside={name: spell(note) for name, note in self.step.inside.items()},
-            labels=self.words.labels,
             chosen=self.place.chosen,
-            glyphs=self.glyphs,
+            glyphs=replace(self.glyphs, language=self.words.language),
         )
         return grid.lines(width)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len
@@ -157,9 +157,8 @@ class LadderLessonScreen:
         return HeaderGrid(
             segment,
             changed=changed,
-            labels=self.words.labels,
             chosen=self.place.chosen,
-            glyphs=self.glyphs,
+            glyphs=replace(self.glyphs, language=self.words.language),
         ).lines(width)
 
     def _heads(self, width: int) -> Text:
