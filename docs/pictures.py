@@ -56,12 +56,13 @@ PORT: Final = 8080
 PACKETS, SECONDS = 150, 8
 """Packets of the capture after which some connections are open, and how long that is watched."""
 
-# Rich's own template links a font on the web; a picture in a README must not need it.
+# Rich's own template links a font on the web; a picture in a README must not need it. A character
+# of the first two fonts is 0.602 of their size wide: 12.2, also in a program without textLength.
 TEMPLATE: Final = """\
 <svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
 <style>
 .{unique_id}-matrix {{ font-family: DejaVu Sans Mono, Menlo, Consolas, monospace;
-  font-size: {char_height}px; line-height: {line_height}px; }}
+  font-size: 20.265px; line-height: {line_height}px; }}
 .{unique_id}-title {{ font-size: 18px; font-weight: bold; font-family: sans-serif; }}
 {styles}
 </style>

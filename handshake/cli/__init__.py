@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from functools import partial
 from importlib import import_module
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Final, cast
@@ -13,6 +14,7 @@ import typer
 
 from handshake.cli.command import Home, group
 from handshake.cli.parameters import Lang, language
+from handshake.cli.stderr import tell
 from handshake.errors import HandshakeError, UsageError, system_error
 from handshake.escape import printable
 from handshake.messages import ENGLISH, LANGUAGES, text, translated
@@ -130,7 +132,8 @@ def main(args: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code. Any error is printed in one line."""
     given = _with_value(sys.argv[1:] if args is None else args)
     spoken = _language(given)
-    failed = _unknown if _is_plugin(given) else _failed
+    told = partial(_failed, spoken=spoken)
+    failed = partial(_unknown, spoken=spoken) if _is_plugin(given) else told
     try:
         _make_output_safe()
         _forget_unusable_size()
@@ -152,7 +155,7 @@ def main(args: Sequence[str] | None = None) -> int:
         return _ended(1)  # the reader has closed the pipe
     except OSError as error:
         why = text("errors", "output", {"why": system_error(error)}, spoken)
-        return _ended(_failed(why, 3))  # Python would try once more at exit
+        return _ended(told(why, 3))  # Python would try once more at exit
     except Exception as error:
         why = " ".join(f"{type(error).__name__}: {error}".split())
         return failed(text("errors", "internal", {"why": why}, spoken), 3)
@@ -219,7 +222,7 @@ def _misuse(error: Exception, spoken: str) -> str:
     return translated(f"{message.rstrip('.')} (see {path} --help)", spoken)
 
 
-def _unknown(message: str, _: int) -> int:
+def _unknown(message: str, _: int, spoken: str) -> int:
     """Print an error as a Nagios plugin: UNKNOWN, since 2 would mean that the service is down."""
     from handshake.export.monitor import unknown
 
@@ -228,7 +231,7 @@ def _unknown(message: str, _: int) -> int:
         print(output, flush=True)  # noqa: T201
     except OSError:
         _discard_output()
-        return _failed(message, code)
+        return _failed(message, code, spoken)
     return code
 
 
@@ -237,6 +240,6 @@ def _discard_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _failed(message: str, code: int) -> int:
-    print(f"error: {printable(message)}", file=sys.stderr)  # noqa: T201
+def _failed(message: str, code: int, spoken: str) -> int:
+    tell("error", printable(message), spoken)
     return code

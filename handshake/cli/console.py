@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from handshake.cli.stderr import tell
 from handshake.messages import ENGLISH
 from handshake.view.glyphs import ASCII, UNICODE, Glyphs
 
@@ -88,4 +89,4 @@ def glyphs(language: str = ENGLISH, *, ascii_only: bool = False) -> Glyphs:
 def warn(warnings: Iterable[CaptureError], language: str = ENGLISH) -> None:
     """Print warnings on standard error, a line each."""
     for each in warnings:
-        print(f"warning: {each.said(language)}", file=sys.stderr)  # noqa: T201
+        tell("warning", each.said(language), language)

@@ -106,7 +106,7 @@ def demo(
         _what_if(
             metavar="ERROR",
             help="A router drops the SYN and says so: admin-prohibited, host-unreachable, "
-            "net-unreachable.",
+            "net-unreachable, port-unreachable.",
         ),
     ] = None,
     mss: Annotated[
@@ -190,9 +190,14 @@ def demo(
     from handshake.lessons import Changes, find_lesson, what_if
 
     if listed:
-        print_lessons(lang)
+        print_lessons(lang, as_json=as_json)
         return
+    if export is not None and live:
+        raise UsageError("demo.live-file")
     if turn:
+        asked = {"--live": live, "--json": as_json, "--export": export, "--step": step}
+        if others := [option for option, value in asked.items() if value]:
+            raise UsageError("demo.your-turn", others=others)
         from handshake.cli.your_turn import your_turn
 
         your_turn("en" if lang == "both" else lang, plain=plain, ascii_only=ascii_only)
@@ -232,7 +237,7 @@ def demo(
         export_lesson(taught, lang, export, chosen)
         return
     if not keys:
-        with _played(taught, lang) if live else nullcontext() as run:
+        with _played(taught, chosen, lang) if live else nullcontext() as run:
             if as_json:
                 print_json(taught, chosen, lang, run)
             else:
@@ -266,7 +271,7 @@ def demo(
 
 
 @contextmanager
-def _played(taught: Lesson, lang: str) -> Iterator[LiveRun]:
+def _played(taught: Lesson, chosen: range, lang: str) -> Iterator[LiveRun]:
     """Let real hosts play a lesson; say why where they cannot."""
     import sys
 
@@ -275,10 +280,10 @@ def _played(taught: Lesson, lang: str) -> Iterator[LiveRun]:
 
     words = screen_text("en" if lang == "both" else lang)
     with LiveRun.of(taught) as run:
-        last = max((each.at for each in taught.scenes), default=0) / NS_PER_SECOND
-        if last > _LONG:
-            sys.stderr.write(words["live_takes"].format(seconds=f"{last:.0f}") + "\n")
         run.wait(lambda: any(part.events for part in run.parts.values()))
+        last = max((taught.scenes[each].at for each in chosen), default=0) / NS_PER_SECOND
+        if run.problem is None and last > _LONG:
+            sys.stderr.write(words["live_takes"].format(seconds=f"{last:.0f}") + "\n")
         if run.problem is not None:
             why = run.problem.said(words.language)
             sys.stderr.write(words["live_off"].format(why=why) + "\n")

@@ -220,8 +220,9 @@ class LessonPlayer:
 
     @property
     def _place(self) -> Place:
+        asking = self.question is not None
         return Place(
-            self.lesson,
+            self.lesson.unanswered(self.index) if asking else self.lesson,
             self.index,
             number_of(self.lesson),
             playing=self._next_scene is not None,

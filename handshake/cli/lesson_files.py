@@ -45,7 +45,8 @@ def _page(taught: Lesson, language: str, name: str) -> str:
     from handshake.export.lesson_teacher import teacher
     from handshake.lessons.teacher import teacher_labels, teacher_text
 
-    text, words, steps = text_of(taught, language), screen_text(language), _steps(taught, language)
+    text, words = text_of(taught, language), screen_text(language)
+    steps = _steps(taught, language, asks=name.endswith(".worksheet.md"))
     if name.endswith(".teacher.md"):
         if taught not in LESSONS:
             raise UsageError("demo.teacher", name=name)
@@ -58,22 +59,26 @@ def _page(taught: Lesson, language: str, name: str) -> str:
     return written.markdown(text.title, opening(taught, language), steps, words.screen)
 
 
-def _drawing(taught: Lesson, language: str, index: int) -> list[Text]:
+def _drawing(taught: Lesson, language: str, index: int, *, asks: bool = False) -> list[Text]:
+    """Return the picture of a step; where it asks, without what the answer will show."""
     from handshake.view.lesson import LessonScreen, Place
     from handshake.view.lesson_ladder import LadderLessonScreen
 
     kind = LadderLessonScreen if taught.played else LessonScreen
-    screen = kind(Place(taught, index, ""), text_of(taught, language), screen_text(language))
+    shown = taught.unanswered(index) if asks else taught
+    screen = kind(Place(shown, index, ""), text_of(taught, language), screen_text(language))
     return screen.drawing(_WIDTH, index - 1 if index else None)
 
 
-def _steps(taught: Lesson, language: str) -> list[LessonStep]:
+def _steps(taught: Lesson, language: str, *, asks: bool = False) -> list[LessonStep]:
     from handshake.export.lesson import LessonStep
 
     steps = []
     for index, scene in enumerate(taught.scenes):
         step = text_of(taught, language).steps[scene.name]
-        drawing = tuple(row.plain.rstrip() for row in _drawing(taught, language, index))
+        hides = asks and step.question is not None
+        rows = _drawing(taught, language, index, asks=hides)
+        drawing = tuple(row.plain.rstrip() for row in rows)
         paragraphs = (step.why, *([step.more] if step.more else []))
         steps.append(LessonStep(step.title, drawing, paragraphs, step.question))
     return steps

@@ -130,28 +130,30 @@ def _print_asides(
             out.print(row, soft_wrap=True)
 
 
-def print_lessons(lang: str) -> None:
+def print_lessons(lang: str, *, as_json: bool) -> None:
     """Print a line for each lesson: name, title, and how far it was read; and for the tasks."""
-    from handshake.lessons.progress import TASKS, done
+    from handshake.lessons.progress import TASKS, Progress, done
     from handshake.lessons.tasks import tasks_text
 
-    known = done()
+    known, none = done(), Progress(0, {})
     language = languages(lang)[0]
+    words, tasks = screen_text(language), tasks_text(language)
+    rows = []
     for each in LESSONS:
-        text, words = lesson_text(each.name, language), screen_text(language)
-        found = known.get(each.name)
-        state = ""
-        if found is not None:
-            state = f"{words['step']} {found.step}/{len(each.scenes)}"
-            asked = sum(step.question is not None for step in text.steps.values())
-            if asked:
-                score = words["score"].format(right=found.right(text), asked=asked)
-                state += f", {score}"
-        sys.stdout.write(f"{each.name:<12} {text.title}{f'  ({state})' if state else ''}\n")
-    tasks, words = tasks_text(language), screen_text(language)
-    found = known.get(TASKS)
-    state = "" if found is None else f"  ({words['step']} {found.step}/{len(tasks.tasks)})"
-    sys.stdout.write(f"{'--your-turn':<12} {tasks.title}{state}\n")
+        text, found = lesson_text(each.name, language), known.get(each.name, none)
+        asked = sum(step.question is not None for step in text.steps.values())
+        rows.append((each.name, text.title, found.step, len(each.scenes), found.right(text), asked))
+    found = known.get(TASKS, none)
+    rows.append((f"--{TASKS}", tasks.title, found.step, len(tasks.tasks), 0, 0))
+    for name, title, step, steps, right, asked in rows:
+        if as_json:
+            record = {"lesson": name, "title": title, "step": step, "steps": steps}
+            record |= {"right": right, "asked": asked}
+            sys.stdout.write(json.dumps(record, ensure_ascii=False) + "\n")
+            continue
+        score = f", {words['score'].format(right=right, asked=asked)}" if asked else ""
+        state = f"  ({words['step']} {step}/{steps}{score})" if step else ""
+        sys.stdout.write(f"{name:<12} {title}{state}\n")
 
 
 def print_json(taught: Lesson, chosen: range, lang: str, live: LiveRun | None) -> None:

@@ -26,6 +26,7 @@ from handshake.cli.parameters import (
     octets,
 )
 from handshake.cli.selection import Selection
+from handshake.cli.stderr import tell
 from handshake.errors import CaptureError, UsageError
 from handshake.escape import printable
 from handshake.messages import ENGLISH, table, text
@@ -427,7 +428,7 @@ def _report(source: Records, language: str) -> None:
 
     warn(source.warnings, language)
     for error in source.errors:
-        print(f"error: {error.said(language)}", file=sys.stderr)  # noqa: T201
+        tell("error", error.said(language), language)
     if source.stopped:
         done, count = source.reading.files, len(source.paths)
         values = {"done": done, "count": count, "one": done == 1}

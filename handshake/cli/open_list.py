@@ -7,6 +7,8 @@ import sys
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
+from handshake.cli.stderr import tell
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -81,7 +83,7 @@ def open_list(
             player = Player(captures[0], [], None, signs, growing=log)
             run(WithExport(WithHelp(player), signs), console, mouse=True)
         elif known := reader.preview(found[0]):
-            print(f"error: {known.problem}", file=sys.stderr)  # noqa: T201
+            tell("error", known.problem, signs.language)
         return
     listing = listed(found)
     browser = ListBrowser(source, listing, title(found, captures, signs), signs)

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
+from handshake.cli.stderr import tell
 from handshake.errors import HandshakeError, UsageError, system_error
 
 if TYPE_CHECKING:
@@ -146,4 +147,4 @@ def _of_capture(name: str, number: int | None, beginning: str | None, language: 
 
 
 def _note(remark: HandshakeError, language: str) -> None:
-    print(f"note: {remark.said(language)}", file=sys.stderr)  # noqa: T201
+    tell("note", remark.said(language), language)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
+
 from handshake.export.page import page
 
 if TYPE_CHECKING:
@@ -82,8 +84,15 @@ def html(
     return page(title, body, styles=styles, scripts=scripts, language=language)
 
 
+def in_columns(text: str) -> str:
+    """Return a drawing as markup in which a Hangul syllable takes two columns in any font."""
+    return "".join(
+        f'<span class="wide">{each}</span>' if cell_len(each) > 1 else escape(each) for each in text
+    )
+
+
 def _section(number: int, count: int, step: LessonStep, words: Mapping[str, str]) -> str:
-    drawing = escape("\n".join(step.drawing))
+    drawing = in_columns("\n".join(step.drawing))
     told = "".join(f"<p>{escape(each)}</p>" for each in step.paragraphs)
     asked = "" if step.question is None else _form(number, step.question, words)
     return (

@@ -168,7 +168,7 @@ def _serve(asked: IO[bytes], out: IO[bytes]) -> None:
         out.flush()
 
     try:
-        from handshake.lessons.live_stage import perform
+        from handshake.lessons.live_parts import perform
         from handshake.linux.network_namespace import isolate
 
         parts = pickle.load(asked)  # noqa: S301 - our own process asks

@@ -46,6 +46,9 @@ _ROUTES: Final = {
 """What makes a router drop what is for the server, by the code of the ICMP error that it then
 sends."""
 
+PORT_UNREACHABLE: Final = 3
+"""The code for which no route makes a kernel send an error: the wire does it in its place."""
+
 _SOON: Final = 2.0
 """Seconds before which a connected host sends nothing again where nothing is lost: that this
 process was late is no loss."""
@@ -88,7 +91,7 @@ class LiveHosts:
         self._middle = NetworkNamespace()
         self.wire = Wire(self._middle, (ends[0], ends[1]))
         self._tables = {role: InetDiag(host) for role, host in self.hosts.items()}
-        if given.icmp is not None:
+        if given.icmp in _ROUTES:
             self._route(given.icmp)
         if given.offers[0].fast_open:
             self._learn()

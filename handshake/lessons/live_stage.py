@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING, Final
 
 from handshake.events import Role
 from handshake.lessons.live_event import LiveEvent, bare_name
-from handshake.lessons.live_hosts import ABORT, MSG_FASTOPEN, LiveHosts
+from handshake.lessons.live_hosts import ABORT, MSG_FASTOPEN, PORT_UNREACHABLE, LiveHosts
 from handshake.lessons.scene import Moment
-from handshake.lessons.script import CLIENT, PROGRAM, SERVER, Action, Call
+from handshake.lessons.script import CLIENT, PROGRAM, ROUTER, SERVER, Action, Call
 from handshake.lessons.segment_names import Losses, SegmentNames
 from handshake.lessons.ss import ANY, SsRow
 from handshake.lessons.stage import flooder, played
-from handshake.linux.wire import Wire, framed
+from handshake.linux.wire import Wire, framed, unreachable
 from handshake.packet.checksum import checksummed
 from handshake.packet.decode import Decoder
 from handshake.packet.frame import Frame
@@ -37,9 +37,10 @@ from handshake.tcp.icmp import IcmpError
 from handshake.units import MODULUS, NS_PER_MS, NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from handshake.lessons.script import Part
+    from handshake.tcp import Observed
 
 _ETHERNET: Final = 1
 _LOOK: Final = 200 * NS_PER_MS
@@ -70,6 +71,9 @@ class LiveStage:
 
     wire: Wire = field(init=False)
     _began: int = field(init=False, default=0)
+    _late: int = field(init=False, default=0)
+    """How long the time of the part has waited for this process."""
+
     _due: list[tuple[int, int, Callable[[int], None]]] = field(init=False, default_factory=list)
     _numbers: count[int] = field(init=False, default_factory=count)
     _names: SegmentNames = field(init=False, default_factory=SegmentNames)
@@ -123,7 +127,7 @@ class LiveStage:
         client = self._hosts.hosts[Role.CLIENT].socket()
         client.bind((str(CLIENT.address), CLIENT.port))
         self._sockets[Role.CLIENT] = client
-        self._see("socket", Moment.CALL, Role.CLIENT, 0)
+        self._see("socket", Moment.CALL, Role.CLIENT)
         if given.closed:
             return
         server = self._hosts.hosts[Role.SERVER].socket()
@@ -142,7 +146,7 @@ class LiveStage:
 
     def begin(self) -> None:
         """Plan the calls: the time of the part begins now."""
-        self._see("listen", Moment.CALL, Role.SERVER, 0)
+        self._see("listen", Moment.CALL, Role.SERVER)
         self._began = 0
         for each in self.part.calls:
             self._plan(round(each.at * NS_PER_SECOND), partial(self._call, each))
@@ -160,8 +164,12 @@ class LiveStage:
         return max(0, self._due[0][0] - self._now) if self._began and self._due else 0
 
     @property
-    def _now(self) -> int:
+    def _elapsed(self) -> int:
         return time.time_ns() - self._began
+
+    @property
+    def _now(self) -> int:
+        return self._elapsed - self._late
 
     def _plan(self, at: int, what: Callable[[int], None]) -> None:
         heappush(self._due, (at, next(self._numbers), what))
@@ -181,7 +189,7 @@ class LiveStage:
         Where this process is late, the time of the part waits for it.
         """
         if self._due:
-            self._began += max(0, self._now - self._due[0][0])
+            self._late += max(0, self._now - self._due[0][0])
         happened: list[tuple[int, Callable[[int], None]]] = []
         while self._returned:
             stamp, event = self._returned.popleft()
@@ -191,16 +199,17 @@ class LiveStage:
                 frame, stamp = found
                 happened.append((stamp, partial(self._left, frame, by)))
         for stamp, what in sorted(happened, key=itemgetter(0)):
-            what(max(stamp - self._began, self._reached))
+            what(stamp - self._began)
 
     # The wire.
 
     def _left(self, frame: bytes, by: Role, at: int) -> None:
         to = 1 if by is Role.CLIENT else 0
-        observed = self._decoder.observed(Frame(0, at, 0, _ETHERNET, len(frame), frame, 0))
-        arrives = at + self.part.conditions.rtt // 2
+        now = max(at - self._late, self._reached)
+        observed = self._decoded(frame, at)
+        arrives = now + self.part.conditions.rtt // 2
         if isinstance(observed, IcmpError):
-            self._plan(arrives, lambda at: self._report(to, frame, observed, at))
+            self._plan(arrives, lambda _: self._report(to, frame, observed))
             return
         if observed is None:
             self._plan(arrives, lambda _: self.wire.write(to, frame))
@@ -213,22 +222,32 @@ class LiveStage:
         name = self._names.of(segment, by)
         rejected = self.part.conditions.icmp is not None and by is Role.CLIENT
         moment = Moment.LOST if lost else Moment.REJECTED if rejected else Moment.LEAVES
-        self._see(name, moment, by, at, segment)
-        if not lost:
-            self._plan(arrives, lambda at: self._arrive(to, frame, segment, by, at))
+        self._see(name, moment, by, segment, at)
+        if rejected and not lost and self.part.conditions.icmp == PORT_UNREACHABLE:
+            answer = unreachable(frame, PORT_UNREACHABLE, ROUTER.packed)
+            error = self._decoded(answer, at)
+            assert isinstance(error, IcmpError)
+            arrives += self.part.conditions.rtt // 2
+            self._plan(arrives, lambda _: self._report(0, answer, error))
+        elif not lost:
+            self._plan(arrives, lambda _: self._arrive(to, frame, segment, by))
 
-    def _arrive(self, to: int, frame: bytes, segment: Segment, by: Role, at: int) -> None:
+    def _decoded(self, frame: bytes, at: int) -> Observed | IcmpError | None:
+        return self._decoder.observed(Frame(0, at, 0, _ETHERNET, len(frame), frame, 0))
+
+    def _arrive(self, to: int, frame: bytes, segment: Segment, by: Role) -> None:
         if segment.syn and segment.ack is None:
             # The kernel answers a SYN as it arrives: what was there before is seen now, or never.
-            self._see("syn-reaches", Moment.ARRIVES, by, at, segment)
+            self._see("syn-reaches", Moment.ARRIVES, by, segment)
+        at = self._elapsed
         self.wire.write(to, frame)
         name = f"{self._names.of(segment, by)}-arrives"
         self._settle(name)
-        self._see(name, Moment.ARRIVES, by, at, segment)
+        self._see(name, Moment.ARRIVES, by, segment, at)
         waits = self._accepts
         if waits is not None and self._accept():
             self._read()
-            self._see(waits.name, Moment.CALL, waits.by, at)
+            self._see(waits.name, Moment.CALL, waits.by)
 
     def _settle(self, name: str) -> None:
         """Let both programs read what has come, and wait for a socket that one of them holds."""
@@ -239,15 +258,13 @@ class LiveStage:
                 return
             time.sleep(_MOMENT)
 
-    def _report(self, to: int, frame: bytes, error: IcmpError, at: int) -> None:
+    def _report(self, to: int, frame: bytes, error: IcmpError) -> None:
         """Let a router's ICMP error arrive."""
+        at = self._elapsed
         self.wire.write(to, frame)
         self._settle("icmp-arrives")
         role = (Role.CLIENT, Role.SERVER)[to]
-        event = LiveEvent(
-            self.part.name, "icmp-arrives", at, Moment.REPORTED, role, None, self._rows()
-        )
-        self._tell(replace(event, error=error))
+        self._see("icmp-arrives", Moment.REPORTED, role, None, at, error)
 
     # What is seen.
 
@@ -257,9 +274,17 @@ class LiveStage:
         return client, server
 
     def _see(
-        self, name: str, moment: Moment, by: Role, at: int, segment: Segment | None = None
+        self,
+        name: str,
+        moment: Moment,
+        by: Role,
+        segment: Segment | None = None,
+        at: int | None = None,
+        error: IcmpError | None = None,
     ) -> None:
-        self._tell(LiveEvent(self.part.name, name, at, moment, by, segment, self._rows()))
+        if at is None:
+            at = self._elapsed if self._began else 0
+        self._tell(LiveEvent(self.part.name, name, at, moment, by, segment, self._rows(), error))
 
     def _tell_of(self, event: LiveEvent, at: int) -> None:
         self._tell(replace(event, at=at))
@@ -274,11 +299,7 @@ class LiveStage:
         client, server = self._rows()
         for role, rows in ((Role.CLIENT, client), (Role.SERVER, server)):
             if len(rows) < len(known.get(role, ())):
-                name = f"{role}-gives-up"
-                event = LiveEvent(
-                    self.part.name, name, at, Moment.ENDS, role, None, (client, server)
-                )
-                self._tell(event)
+                self._see(f"{role}-gives-up", Moment.ENDS, role)
         self._plan(at + _LOOK, self._look)
 
     # The programs.
@@ -288,16 +309,17 @@ class LiveStage:
         if call.action in PROGRAM and blocked:
             self._plan(at + _WAITS, partial(self._call, call))
             return
+        began = self._elapsed
         self._do(call)
         self._read()
         if call is self._accepts:
             return  # it blocks
-        self._see(call.name, Moment.CALL, call.by, at)
+        self._see(call.name, Moment.CALL, call.by, None, began)
 
     def _do(self, call: Call) -> None:
         match call.action:
             case Action.CONNECT:
-                self._see(f"{call.name}-begins", Moment.CALL, call.by, self._now)
+                self._see(f"{call.name}-begins", Moment.CALL, call.by)
                 self._connect(call)
             case Action.ACCEPT:
                 self._accepts = call
@@ -407,30 +429,3 @@ def _act(own: socket.socket, call: Call) -> None:
         case Action.ABORT:
             own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORT)
             own.close()
-
-
-def perform(parts: Iterable[Part], report: Callable[[LiveEvent | str], None], until: int) -> None:
-    """Play parts, all at the same time; report each event, and the name of each part that ended.
-
-    Ends as soon as the descriptor `until` can be read, too.
-    """
-    woken, wake = os.pipe()
-    os.set_blocking(woken, False)
-    stages = [LiveStage(part, report, wake) for part in parts]
-    for each in stages:
-        each.begin()
-    while stages:
-        wires = [end for each in stages for end in each.wire.sockets]
-        wait = min(each.due for each in stages) / NS_PER_SECOND
-        waited: list[socket.socket | int] = [*wires, woken, until]
-        ready, _, _ = select.select(waited, [], [], wait)
-        if until in ready:
-            return
-        if woken in ready:
-            os.read(woken, 1 << 10)
-        for each in stages:
-            each.go_on()
-        for each in [each for each in stages if each.ended]:
-            report(each.part.name)
-            each.close()
-            stages.remove(each)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -138,6 +138,23 @@ class Lesson:
         scene, played = self.scenes[index], self.played or self.scenes
         last = next(place for place, each in enumerate(played) if each is scene)
         return tuple(each for each in played[: last + 1] if each.part == scene.part)
+
+    def unanswered(self, index: int) -> Lesson:
+        """Return the lesson with both ends in this scene as they were: the question is open.
+
+        A ladder shows what has happened, and stays as it is.
+        """
+        if self.played or not index:
+            return self
+        scene = self.scenes[index]
+        client, server = (
+            each if each.before is None else Change(each.before, each.before)
+            for each in (scene.client, scene.server)
+        )
+        before = replace(
+            scene, client=client, server=server, sockets=self.scenes[index - 1].sockets
+        )
+        return replace(self, scenes=(*self.scenes[:index], before, *self.scenes[index + 1 :]))
 
     def changes(self, index: int) -> tuple[Change, Change]:
         """Return what has changed at the client and at the server since the step before this one.

@@ -8,6 +8,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
+from handshake.messages import text
+
 if TYPE_CHECKING:
     from handshake.lessons.scene import Scene
 
@@ -111,9 +113,6 @@ class FieldText:
     """The text about a header field, the same in all lessons."""
 
     name: str
-    label: str
-    """Its short name."""
-
     text: str
 
 
@@ -144,7 +143,9 @@ class ScreenText:
     @property
     def labels(self) -> dict[str, str]:
         """The short names of the fields."""
-        return {name: each.label for name, each in self.fields.items()}
+        return {
+            name: text("screens", f"header.{name}.label", {}, self.language) for name in self.fields
+        }
 
 
 @cache
@@ -152,8 +153,7 @@ def screen_text(language: str) -> ScreenText:
     """Return the labels of the screens in one of `LANGUAGES`."""
     read = read_text("screens", language)
     fields = {
-        name: FieldText(each["name"], each["label"], joined(each["text"]))
-        for name, each in read["fields"].items()
+        name: FieldText(each["name"], joined(each["text"])) for name, each in read["fields"].items()
     }
     return ScreenText(language, read["screen"], fields, read["calls"])
 

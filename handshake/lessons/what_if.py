@@ -35,7 +35,12 @@ NAME: Final = "what-if"
 
 ENDS: Final = ("client", "server")
 
-ICMP: Final = {"admin-prohibited": 13, "host-unreachable": 1, "net-unreachable": 0}
+ICMP: Final = {
+    "admin-prohibited": 13,
+    "host-unreachable": 1,
+    "net-unreachable": 0,
+    "port-unreachable": 3,
+}
 """By what a router may answer a SYN: the names of `--icmp`, and the codes (RFC 792, RFC 1812)."""
 
 _UNTIL: Final = 200

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from handshake.tcp import ControlBlock, Segment
 
 _UNSCALED: Final = 0xFFFF
-_ERRORS: Final = {0: "ENETUNREACH", 1: "EHOSTUNREACH", 13: "EHOSTUNREACH"}
+_ERRORS: Final = {0: "ENETUNREACH", 1: "EHOSTUNREACH", 3: "ECONNREFUSED", 13: "EHOSTUNREACH"}
 """What connect() returns for the codes of an ICMP error "destination unreachable" (Linux)."""
 
 

@@ -40,6 +40,9 @@ _OFF: Final = (0x17, 0x1F, 0x24)
 """ETHTOOL_STXCSUM, ETHTOOL_STSO, ETHTOOL_SGSO."""
 
 _MACS: Final = ("02:00:00:00:00:01", "02:00:00:00:00:02")
+_HEADER, _QUOTED = 14, 28
+"""Octets of an Ethernet header; and of the packet that an ICMP error quotes (RFC 792)."""
+
 _IPV4: Final = struct.Struct("!BBHHHBBH4s4s")
 _DONT_FRAGMENT: Final = 0x4000
 _MOST: Final = 1 << 16
@@ -163,12 +166,23 @@ def framed(segment: Segment, to: int) -> bytes:
     """Return a segment as a frame for a host, 0 or 1."""
     payload = segment.pack()
     source, destination = segment.source.address.packed, segment.destination.address.packed
-    head = _IPV4.pack(
-        0x45, 0, 20 + len(payload), 0, _DONT_FRAGMENT, 64, TCP, 0, source, destination
-    )
-    head = head[:10] + internet_checksum(head).to_bytes(2, "big") + head[12:]
+    head = _ip_header(len(payload), TCP, source, destination)
     macs = [bytes.fromhex(each.replace(":", "")) for each in (_MACS[to], _MACS[1 - to])]
     return b"".join([*macs, _ETH_P_IP.to_bytes(2, "big"), head, payload])
+
+
+def unreachable(frame: bytes, code: int, router: bytes) -> bytes:
+    """Return the ICMP error "destination unreachable" with which a router answers a frame."""
+    quote = frame[_HEADER : _HEADER + _QUOTED]
+    error = struct.pack("!BBHI", 3, code, 0, 0) + quote
+    error = error[:2] + internet_checksum(error).to_bytes(2, "big") + error[4:]
+    head = _ip_header(len(error), socket.IPPROTO_ICMP, router, quote[12:16])
+    return frame[6:12] + frame[:6] + frame[12:14] + head + error
+
+
+def _ip_header(length: int, protocol: int, source: bytes, destination: bytes) -> bytes:
+    head = _IPV4.pack(0x45, 0, 20 + length, 0, _DONT_FRAGMENT, 64, protocol, 0, source, destination)
+    return head[:10] + internet_checksum(head).to_bytes(2, "big") + head[12:]
 
 
 def _without_offload(host: NetworkNamespace) -> None:

@@ -144,6 +144,19 @@ class Browser:
 
     def _shown(self, height: int) -> range:
         """Return the indexes of the records whose rows are on the screen."""
+        return self._divided(height)[0]
+
+    def _divided(self, height: int) -> tuple[range, list[Text]]:
+        """Return which rows are shown, and the lines of the selected connection below them."""
+        if height not in self._divisions:
+            self._divisions[height] = self._divide(height)
+        return self._divisions[height]
+
+    @cached_property
+    def _divisions(self) -> dict[int, tuple[range, list[Text]]]:
+        return {}
+
+    def _divide(self, height: int) -> tuple[range, list[Text]]:
         room, count = self._room(height), len(self.rows)
         rows = room
         if room >= _PREVIEW + _FEWEST:
@@ -151,7 +164,16 @@ class Browser:
             rows = max(_FEWEST, min(room - _PREVIEW, room * 2 // 5))
         rows = min(count, rows)
         first = max(0, min(self.selected - rows // 2, count - rows))
-        return range(first, first + rows)
+        below: list[Text] = []
+        if self._has_preview(height) and count:
+            chosen, left = self.rows[self.selected], room - rows
+            below = self._preview(chosen, self.table.width, left)[:left]
+            # What it leaves empty is for more rows; its segments may still be to come.
+            ladder = 1 + chosen.client.segments + chosen.server.segments
+            unread = 0 if self.preview.steps or self.preview.problem else ladder
+            rows = min(count, rows + max(0, left - len(below) - unread))
+            first = min(first, count - rows)
+        return range(first, first + rows), below
 
     def draw(self, height: int) -> Group:
         """Return the screen: exactly `height` lines as wide as the table."""
@@ -167,9 +189,10 @@ class Browser:
         ]
         foot = self._foot(width, height)
         room = max(0, height - len(foot))
-        if self._has_preview(height) and records:
-            left = room - len(lines)
-            lines += self._preview(records[self.selected], width, left)[:left]
+        below, left = self._divided(height)[1], max(0, room - len(lines))
+        if len(below) > left:  # what is typed, or told, takes more lines
+            below = self._preview(records[self.selected], width, left)[:left]
+        lines += below
         lines = lines[:room] + [line()] * (room - len(lines))
         lines += foot
         for each in lines:

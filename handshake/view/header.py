@@ -28,20 +28,6 @@ WIDTH: Final = 65
 _INSIDE: Final = WIDTH - 2
 _HALF: Final = 31
 
-LABELS: Final[dict[str, str]] = {
-    "source": "Source Port",
-    "destination": "Destination Port",
-    "seq": "Sequence Number",
-    "ack": "Acknowledgment",
-    "data_offset": "off",
-    "reserved": "rsv",
-    "window": "Window",
-    "checksum": "Checksum",
-    "urgent": "Urgent Pointer",
-    "options": "Options",
-}
-"""The labels of the fields, by the names in `changed`, `notes` and `labels`; and `flags`."""
-
 _FLAGS: Final = (
     ("c", Flags.CWR),
     ("e", Flags.ECE),
@@ -89,7 +75,7 @@ class HeaderGrid:
 
     segment: Segment
     changed: frozenset[str] = frozenset()
-    """Fields to mark with `*`."""
+    """Fields to mark with `*`, by the names of `_ROWS`."""
 
     notes: Mapping[str, str] = field(default_factory=dict)
     """Notes on fields, to the right of their rows."""
@@ -102,9 +88,6 @@ class HeaderGrid:
 
     hexadecimal: bool = False
     """Whether to show sequence numbers in hexadecimal too."""
-
-    labels: Mapping[str, str] | None = None
-    """Other labels for the fields, such as in another language."""
 
     chosen: str | None = None
     """The field to highlight."""
@@ -224,9 +207,9 @@ class HeaderGrid:
         yield fit(value, room - 1, self.glyphs.ellipsis) + " ", style
 
     def _label(self, name: str) -> str:
-        if self.labels is not None and name in self.labels:
-            return self.labels[name]
-        return "Acknowledgment Number" if self.ruler and name == "ack" else LABELS[name]
+        # Only there is room for all of it.
+        in_full = self.ruler and name == "ack"
+        return self.glyphs.say(f"header.{name}.{'in-full' if in_full else 'label'}")
 
     def _gap(self, name: str) -> int:
         if name == "options":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
@@ -168,9 +168,8 @@ class LessonScreen:
             changed=scene.changed,
             notes={name: spell(note) for name, note in self.step.notes.items()},
             inside={name: spell(note) for name, note in self.step.inside.items()},
-            labels=self.words.labels,
             chosen=self.place.chosen,
-            glyphs=self.glyphs,
+            glyphs=replace(self.glyphs, language=self.words.language),
         )
         return grid.lines(width)
 
@@ -220,26 +219,37 @@ class Answering:
 
 
 def asked(
-    question: Question, typed: str, words: ScreenText, width: int, glyphs: Glyphs
+    question: Question,
+    typed: str,
+    words: ScreenText,
+    width: int,
+    glyphs: Glyphs,
+    *,
+    cursor: str = "_",
 ) -> list[Text]:
     """Return a question, with its choices or what was typed so far."""
     rows = paragraph(words["question"], question.ask, width, "why", glyphs)
     for number, each in enumerate(question.choices, 1):
         rows += paragraph(f"  {number}", each, width, "key", glyphs)
     if not question.choices:
-        rows.append(line(("   > ", "key"), typed, "_"))
+        rows.append(line(("   > ", "key"), typed, cursor))
     return rows
 
 
 def answered(
     question: Question, answer: str, words: ScreenText, width: int, glyphs: Glyphs
 ) -> list[Text]:
-    """Return whether an answer is right, and why."""
+    """Return whether an answer is right, and why, as a paragraph."""
+    name, style, says = verdict(question, answer, words)
+    return paragraph(name, says, width, style, glyphs)
+
+
+def verdict(question: Question, answer: str, words: ScreenText) -> tuple[str, str, str]:
+    """Return whether an answer is right: the word, its style, and why."""
     right = answer == question.right
     says = f"{question.right}: " if not (right or question.choices) else ""
     says += f"{question.says(answer)} ({question.section})"
-    name = words["right" if right else "wrong"]
-    return paragraph(name, says, width, "ok" if right else "bad", glyphs)
+    return (words["right"], "ok", says) if right else (words["wrong"], "bad", says)
 
 
 def question_instead(
@@ -254,7 +264,7 @@ def question_instead(
     if not answering.fresh:
         return []
     said = answered(question, answering.answer, words, width, glyphs)
-    return [*asked(question, answering.answer, words, width, glyphs), *said]
+    return [*asked(question, answering.answer, words, width, glyphs, cursor=""), *said]
 
 
 def key_to(question: Question, words: ScreenText, width: int, glyphs: Glyphs) -> list[Text]:
@@ -267,7 +277,7 @@ def key_to(question: Question, words: ScreenText, width: int, glyphs: Glyphs) ->
 
 def more(step: StepText, width: int, glyphs: Glyphs) -> list[Text]:
     """Return what only a text to read has: the figure of a step, and what it says besides."""
-    rows = [*step.figure]
+    rows = [*step.figure] if all(cell_len(row) <= width for row in step.figure) else []
     if step.more:
         rows += [f" {row}" for row in wrap(step.more, width - 2)]
     return [line(glyphs.spell(row)) for row in rows]

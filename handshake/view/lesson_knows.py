@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len
 
 from handshake.events import Role
 from handshake.view.glyphs import UNICODE, Glyphs
-from handshake.view.layout import fit, line
+from handshake.view.layout import fit, folded, line, wrap
 from handshake.view.lesson import Place, key_line, more
 from handshake.view.lesson_box import agreed_options, offered
 
@@ -55,7 +56,10 @@ def knows_lines(place: Place, words: ScreenText, width: int, glyphs: Glyphs) -> 
     rows = [line((rule, "rule")), line(" " * _LABEL, *heads)]
     for label, fields in _FIELDS.items():
         cells = [_cell(label, fields, change, words, glyphs, room) for _, change in ends]
-        rows.append(line((f" {fit(words[label], _LABEL - 1)}", "dim"), *cells))
+        name = words[label]
+        for parts in zip_longest(*cells, fillvalue=(" " * room, "none")):
+            rows.append(line((f" {fit(name, _LABEL - 1)}", "dim"), *parts))
+            name = ""
     return rows
 
 
@@ -76,7 +80,7 @@ def command_lines(scene: Scene, words: ScreenText, width: int, glyphs: Glyphs) -
         rows.append(line((rule, "rule")))
         for role, text in found:
             name = f" {fit(words[str(role)], 10)} "
-            rows.append(line((name, str(role)), fit(text, width - cell_len(name))))
+            rows += folded(line((name, str(role)), text), width)
     return rows
 
 
@@ -99,14 +103,14 @@ def _cell(
     words: ScreenText,
     glyphs: Glyphs,
     room: int,
-) -> tuple[str, str]:
+) -> list[tuple[str, str]]:
     block = change.after
     shown = "" if block is None else _shown(label, block, words)
     if not shown:
-        return fit(glyphs.dash, room), "dim"
+        return [(fit(glyphs.dash, room), "dim")]
     new = change.before is None or bool(set(fields) & set(change.changed))
     mark, style = ("*", "changed") if new else ("", "field.value")
-    return fit(f"{mark}{shown}", room, glyphs.ellipsis), style
+    return [(fit(each, room), style) for each in wrap(f"{mark}{shown}", room - 1)]
 
 
 def _shown(label: str, block: ControlBlock, words: ScreenText) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len
@@ -85,7 +85,8 @@ class LadderLessonScreen:
         told = [line((self.glyphs.rule(width), "rule")), *self.why(width)]
         room = self.height - len(below) - len(told)
         picture = self.picture(width, room)
-        if self.height >= TALL:
+        asks = self.step.question is not None and self.answer is None
+        if self.height >= TALL and not asks:
             scene, words = self.place.scene, self.words
             extra = knows_lines(self.place, words, width, self.glyphs)
             extra += command_lines(scene, words, width, self.glyphs)
@@ -156,9 +157,8 @@ class LadderLessonScreen:
         return HeaderGrid(
             segment,
             changed=changed,
-            labels=self.words.labels,
             chosen=self.place.chosen,
-            glyphs=self.glyphs,
+            glyphs=replace(self.glyphs, language=self.words.language),
         ).lines(width)
 
     def _heads(self, width: int) -> Text:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from handshake.view.glyphs import UNICODE, Glyphs
-from handshake.view.layout import fit, line, wrap
+from handshake.view.layout import cropped, line, wrap
+from handshake.view.lesson import Place, key_line, verdict
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
     from handshake.events import Change
     from handshake.lessons import LessonText, ScreenText, StepText
-    from handshake.view.lesson import Place
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class SmallLessonScreen:
         place = f"{words['step']} {self.place.index + 1}/{len(self.place.lesson.scenes)}"
         small = words["small"].format(width=width, height=self.height)
         paragraphs = [
+            (small, "warn"),
             (f"{place}: {step.title}", "title"),
             *self._told(step),
             (f"{words['client']}: {_states(scene.client)}", "client"),
@@ -49,17 +50,18 @@ class SmallLessonScreen:
         ]
         if scene.segment is not None:
             paragraphs.append((str(scene.segment), "none"))
-        keys = "  ".join(f"{key} {what}" for key, what in self.place.keys)
-        ellipsis = self.glyphs.ellipsis
-        lines = [line((fit(self.glyphs.spell(small), width, ellipsis), "warn"))]
+        lines: list[Text] = []
         for text, style in paragraphs:
             lines += [line((each, style)) for each in wrap(self.glyphs.spell(text), width)]
         lines = lines[: self.height - 1]
-        return [*lines, line((fit(self.glyphs.spell(keys), width, ellipsis), "key"))]
+        return [*lines, *cropped([key_line(self.place, width, self.glyphs)], width)]
 
     def _told(self, step: StepText) -> list[tuple[str, str]]:
-        """Return the question of the step, while it is asked, or else the explanation."""
+        """Return the question of the step while it is asked, the chosen field, or why."""
         question, words = step.question, self.words
+        if self.place.chosen is not None:
+            field = words.fields[self.place.chosen]
+            return [(f"{field.name}: {field.text}", "field.chosen")]
         if question is None:
             return [(step.why, "none")]
         if self.answer is None:
@@ -68,9 +70,8 @@ class SmallLessonScreen:
             ]
             typed = [] if question.choices else [(f"> {self.typed}_", "key")]
             return [(f"{words['question']} {question.ask}", "none"), *choices, *typed]
-        right = self.answer == question.right
-        said = f"{words['right' if right else 'wrong']} {question.says(self.answer)}"
-        return [(said, "ok" if right else "bad"), (step.why, "none")]
+        name, style, said = verdict(question, self.answer, words)
+        return [(f"{name} {said}", style), (step.why, "none")]
 
 
 def _states(change: Change) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
@@ -143,9 +143,8 @@ class WideLessonScreen:
             changed=scene.changed,
             ruler=True,
             hexadecimal=True,
-            labels=_long_labels(words),
             chosen=self.place.chosen,
-            glyphs=self.glyphs,
+            glyphs=replace(self.glyphs, language=words.language),
         )
         pane = self._pane(scene.segment, width - WIDTH - 2)
         return [
@@ -190,11 +189,6 @@ class WideLessonScreen:
             return paragraph(words["why"], step.why, width, "why", self.glyphs)
         field = words.fields[self.place.chosen]
         return paragraph(f"{field.name}:", field.text, width, "field.chosen", self.glyphs)
-
-
-def _long_labels(words: ScreenText) -> dict[str, str] | None:
-    """Return the labels of the fields; English ones fit in full here."""
-    return None if words.language == "en" else words.labels
 
 
 def _number(lesson: Lesson, segment: Segment) -> int:

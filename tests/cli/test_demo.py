@@ -233,7 +233,7 @@ def test_a_wide_terminal_shows_both_languages() -> None:
         terminal.resize(80, 24)
         terminal.see("L 한국어")
         terminal.resize(60, 20)
-        terminal.see("This screen has 60x20 characters")
+        terminal.see("60x20 characters")
         terminal.press("q")
         assert terminal.end() == 0
 
@@ -303,6 +303,26 @@ def test_what_if_with_keys() -> None:
             terminal.see(see)
         terminal.press("q")
         assert terminal.end() == 0
+
+
+def test_the_lessons_as_json() -> None:
+    rows = [json.loads(line) for line in demo("--list", "--json").stdout.splitlines()]
+    assert [each["lesson"] for each in rows] == [*NAMES, "--your-turn"]
+    assert rows[0].items() >= {"steps": 9, "asked": 3}.items()
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("--your-turn", "--live"), "--your-turn cannot be combined with --live"),
+        (("--live", "--export", "it.md"), "--export cannot be combined with --live"),
+    ],
+    ids=["shell", "file"],
+)
+def test_options_that_exclude_others(args: tuple[str, ...], said: str) -> None:
+    found = demo(*args)
+    assert found.returncode == 2
+    assert said in found.stderr
 
 
 def test_the_lessons_are_listed_with_what_is_done() -> None:

@@ -197,10 +197,10 @@ def test_it_speaks_the_language_of_the_locale(
 @pytest.mark.parametrize(
     ("words", "locale", "error"),
     [
-        (["probe", "host"], KOREAN, "error: host: 포트가 없다: host:443처럼 쓸 것"),
-        (["probe", "host", "--lang", "ko"], {}, "error: host: 포트가 없다: host:443처럼 쓸 것"),
+        (["probe", "host"], KOREAN, "오류: host: 포트가 없다: host:443처럼 쓸 것"),
+        (["probe", "host", "--lang", "ko"], {}, "오류: host: 포트가 없다: host:443처럼 쓸 것"),
         (["probe", "host", "--lang=en"], KOREAN, "error: host: no port: write host:443"),
-        (["replay", "/nowhere"], KOREAN, "error: /nowhere: 그런 파일이 없다"),
+        (["replay", "/nowhere"], KOREAN, "오류: /nowhere: 그런 파일이 없다"),
         (["probe", "h:1", "--lang", "fr"], {"LC_ALL": "C"}, "error: --lang fr: must be en or ko"),
     ],
 )

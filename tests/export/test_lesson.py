@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 import pytest
 
-from handshake.export.lesson import LessonStep, html, markdown, worksheet
-from handshake.lessons import LANGUAGES, LESSONS, Lesson, Question, lesson_text, screen_text
+from handshake.export.lesson import LessonStep, html, in_columns, markdown, worksheet
+from handshake.lessons import (
+    LANGUAGES,
+    LESSONS,
+    Lesson,
+    Question,
+    find_lesson,
+    lesson_text,
+    screen_text,
+)
 from handshake.lessons.teacher import teacher_labels, teacher_text
 from tests.cli import preloaded
 
@@ -70,6 +79,22 @@ def test_markdown_and_a_worksheet() -> None:
     assert "[ ] 1. one" in blank
     assert "seven" not in blank
     assert "2. **7** seven (RFC 9293 3.4)" in key
+
+
+def test_a_hangul_syllable_takes_two_columns_of_a_drawing() -> None:
+    wide = '<span class="wide">소</span><span class="wide">켓</span>'
+    assert in_columns("│ 소켓 <fd> │") == f"│ {wide} &lt;fd&gt; │"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_worksheet_does_not_show_which_state_changes(language: str, tmp_path: Path) -> None:
+    path = tmp_path / "it.worksheet.md"
+    args = ("demo", "connect", "--lang", language, "--export", str(path))
+    assert preloaded.run(args, {**os.environ}).returncode == 0
+    assert not re.search(r"ESTAB(LISHED)? ", path.read_text("utf-8").partition("page-break")[0])
+    scene = find_lesson("connect").unanswered(6).scenes[6]
+    assert scene.client.before == scene.client.after
+    assert [str(row).split()[0] for row in scene.sockets[0]] == ["SYN-SENT"]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

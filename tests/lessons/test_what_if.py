@@ -26,6 +26,7 @@ from handshake.lessons import (
 )
 from handshake.lessons.script import CLIENT, SERVER
 from handshake.lessons.segment_names import KINDS
+from handshake.lessons.what_if import ICMP
 from handshake.tcp import Flags, Segment, Seq
 from handshake.units import NS_PER_SECOND
 from handshake.view.lesson import Place
@@ -47,7 +48,7 @@ DROPPED = st.builds(
 VALUES: Final[dict[str, st.SearchStrategy[Any]]] = {
     "drop": st.lists(DROPPED, max_size=4).map(tuple),
     "closed": st.booleans(),
-    "icmp": st.sampled_from([None, "admin-prohibited", "host-unreachable", "net-unreachable"]),
+    "icmp": st.sampled_from([None, *ICMP]),
     "rtt": st.sampled_from([None, 1.0, 80.0, 300.0, 900.0, 2500.0]),
     "mss": st.lists(
         st.builds(
@@ -328,6 +329,7 @@ def _told(name: str, step: str, **changes: Any) -> str:
         ("refused", "rst-arrives", {"rtt": 80.0}, "ECONNREFUSED", "ESTABLISHED"),
         ("refused", "syn-again-arrives", {"drop": ("rst",)}, "no socket", "half-open"),
         ("refused", "icmp-arrives", {"icmp": "net-unreachable"}, "ENETUNREACH", "EHOSTUNREACH"),
+        ("refused", "icmp-arrives", {"icmp": "port-unreachable"}, "ECONNREFUSED", "EHOSTUNREACH"),
         ("refused", "icmp-arrives", {"icmp": "admin-prohibited"}, "EHOSTUNREACH", "ENETUNREACH"),
         ("half-open", "flood", {"syns": 1}, "room for 2, and 1 are", "dropped"),
         ("half-open", "flood", {"syns": 5}, "without an answer: 3", "cookie"),

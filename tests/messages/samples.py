@@ -538,6 +538,7 @@ _OWN_VALUES: Final[dict[str, dict[str, object]]] = {
     "connection.lost": {"why": "no route to host (EHOSTUNREACH)"},
     "demo.drop": {"value": "sin"},
     "demo.step": {"count": 9},
+    "demo.your-turn": {"others": ["--live", "--json"]},
     "export.ending": {"name": "it.pdf", "endings": [".html", ".svg", ".txt"]},
     "demo.what-if": {"options": ["--closed"], "lesson": "loss", "allowed": ["--drop", "--rtt"]},
     "demo.by-end": {"option": "--mss", "value": "both:1", "least": 1, "most": 65535},

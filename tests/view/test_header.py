@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from handshake.tcp import Endpoint, Flags, Options, Segment, Seq, options
-from handshake.view.glyphs import ASCII
+from handshake.view.glyphs import ASCII, UNICODE
 from handshake.view.header import WIDTH, HeaderGrid
 
 CLIENT = Endpoint.of("192.0.2.10", 49152)
@@ -110,16 +110,16 @@ def test_with_a_ruler_and_hexadecimal_numbers() -> None:
 def test_hangul_takes_two_columns() -> None:
     grid = HeaderGrid(
         SYN,
-        labels={"source": "송신처 포트번호", "seq": "시퀀스 번호", "data_offset": "길이"},
         notes={"source": "소켓을 찾는다"},
         inside={"seq": "시작 번호"},
+        glyphs=replace(UNICODE, language="ko"),
     )
     lines = draw(grid, 80)
     assert lines[1:5] == [
-        "│ 송신처 포트번호  49152        │ Destination Port 80           │ 소켓을 찾는다 ",
+        "│ 송신처 포트 번호 49152        │ 수신처 포트 번호 80           │ 소켓을 찾는다 ",
         "│ 시퀀스 번호      1000    시작 번호                            │",
-        "│ Acknowledgment   0                                            │",
-        "│ 길이10│ rsv   │c e u a p r S f│ Window           64240        │",
+        "│ ACK 번호         0                                            │",
+        "│ 길이10│ rsv   │c e u a p r S f│ 윈도우           64240        │",
     ]
     assert {cell_len(line) for line in lines} == {WIDTH, 80}
 

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
 
-from handshake.lessons import LANGUAGES, LESSONS, Lesson, find_lesson, lesson_text, screen_text
+from handshake.lessons import (
+    LANGUAGES,
+    LESSONS,
+    Lesson,
+    find_lesson,
+    lesson_text,
+    screen_text,
+    text_of,
+)
 from handshake.view.glyphs import ASCII, UNICODE, Glyphs
 from handshake.view.lesson import LessonScreen, Place
+from handshake.view.lesson_knows import KnowsScreen
 from handshake.view.lesson_pages import PageScreen
 from handshake.view.lesson_small import SmallLessonScreen
 from handshake.view.lesson_wide import WideLessonScreen
@@ -182,7 +192,7 @@ def test_a_small_screen_has_a_remark_and_text() -> None:
     place = Place(find_lesson("connect"), 3, "1/6", keys=KEYS)
     view = SmallLessonScreen(place, lesson_text("connect", "en"), screen_text("en"), 12)
     assert [line.plain.rstrip() for line in view.lines(60)] == [
-        "This screen has 60x12 characters; the lesson's pictures nee…",
+        "60x12 characters: the pictures need 80x24.",
         "step 4/9: SYN leaves the client",
         "The client's kernel picked the starting number 1000, wrote",
         "it into its socket and into a header with SYN=1. A socket",
@@ -192,7 +202,7 @@ def test_a_small_screen_has_a_remark_and_text() -> None:
         "CLIENT: CLOSED → SYN-SENT",
         "SERVER: LISTEN",
         "<SEQ=1000><CTL=SYN>",
-        "←/→ step  q quit",
+        " ←/→ step  q quit",
     ]
 
 
@@ -205,6 +215,32 @@ def test_no_screen_is_too_small(width: int, height: int, language: str) -> None:
     assert len(lines) <= max(height, 2)
     if width > 1:
         assert max(line.cell_len for line in lines) <= width
+
+
+@pytest.mark.parametrize("width", [40, 60, 79])
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda each: each.name)
+def test_who_knows_what_is_cut_off_on_no_screen(lesson: Lesson, language: str, width: int) -> None:
+    text, words = text_of(lesson, language), screen_text(language)
+    for index, scene in enumerate(lesson.scenes):
+        view = KnowsScreen(Place(lesson, index, "1/6"), text.steps[scene.name], words, 99)
+        rows = [row.plain for row in view.lines(width)][1:]
+        assert not [row for row in rows if "…" in row or cell_len(row) > width]
+        for each in (row for rows in scene.sockets for row in rows):
+            shown = each.peer.replace(".", r"\.").replace("*", r"\*")
+            assert re.search(shown, " ".join(" ".join(rows).split()))
+
+
+def test_a_small_screen_says_why_an_answer_is_wrong_and_what_a_field_is_for() -> None:
+    lesson = find_lesson("loss")
+    text, words = text_of(lesson, "en"), screen_text("en")
+    place = Place(lesson, 1, "3/10", keys=KEYS)
+    view = SmallLessonScreen(place, text, words, 24, answer="9")
+    told = " ".join(row.plain for row in view.lines(60))
+    assert "Not so. 1000: A sequence number counts an octet or a SYN," in told
+    assert "(RFC 9293 3.4)" in told
+    chosen = SmallLessonScreen(replace(place, chosen="window"), text, words, 24, answer="9")
+    assert any(row.plain.startswith("Window: How many") for row in chosen.lines(60))
 
 
 def test_the_keys() -> None:

@@ -259,6 +259,17 @@ def test_a_long_list_keeps_the_chosen_in_sight() -> None:
         assert row.split()[1 if row[1] == " " else 0].lstrip(">") == str(chosen + 1)
 
 
+@pytest.mark.parametrize("height", [24, 40, 60])
+@pytest.mark.parametrize("chosen", [0, 7, 500, 998, 999])
+def test_rows_take_what_a_short_preview_leaves(height: int, chosen: int) -> None:
+    many = [replace(SAMPLE[at % 6], stream=at) for at in range(1000)]
+    screen = browser(many, 120, selected=chosen)
+    lines = shown(screen, height)
+    assert "" not in lines
+    (at,) = (number for number, each in enumerate(lines) if each[:1] == ">")
+    assert screen.row_at(at, height) == chosen
+
+
 @pytest.mark.parametrize("height", [1, 2, 3, 5, 8, 12, 19, 20, 24, 40, 100])
 @pytest.mark.parametrize("width", [1, 20, 79, 80, 120, 200])
 @pytest.mark.parametrize("records", [[], SAMPLE, V6])

@@ -7,10 +7,13 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from handshake.cli.header_options import header_option
+
 _ends = partial(typer.Option, rich_help_panel="Ends")
 _tcp = partial(typer.Option, rich_help_panel="TCP header and options")
-_options = _tcp
+_header = partial(header_option, panel="TCP header and options")
 _ip = partial(typer.Option, rich_help_panel="IP header")
+_ip_header = partial(header_option, panel="IP header")
 _output = partial(typer.Option, rich_help_panel="Output")
 
 # Those that few users need are hidden: `--help-all` shows them, too. Numbers may be hexadecimal.
@@ -38,22 +41,21 @@ SourcePort: TypeAlias = Annotated[
 
 SetFlags: TypeAlias = Annotated[
     str,
-    _tcp(
+    _header(
         "--flags",
-        metavar="FLAGS",
         help="FIN,ACK or SA or none; by default SYN.",
         show_default=False,
     ),
 ]
 SetSeq: TypeAlias = Annotated[
-    str | None, _tcp("--seq", metavar="N", help="Sequence number; 0x... is hexadecimal.")
+    str | None, _header("--seq", show_default=False, help="Sequence number; 0x... is hexadecimal.")
 ]
 SetAck: TypeAlias = Annotated[
     str | None, _tcp("--ack", metavar="N", help="Acknowledgment number; means something with ACK.")
 ]
 SetWindow: TypeAlias = Annotated[
     str | None,
-    _tcp("--window", metavar="N", hidden=True, help="Window.", show_default="64240"),
+    _header("--window", metavar="N", hidden=True, help="Window.", show_default="64240"),
 ]
 SetUrgent: TypeAlias = Annotated[
     str | None, _tcp("--urgent", metavar="N", hidden=True, help="Urgent pointer.")
@@ -78,35 +80,31 @@ Payload: TypeAlias = Annotated[
     _tcp("--payload", "--data", metavar="TEXT", help=r"Text with \r \n \xHH, hex:HH or @FILE."),
 ]
 Ecn: TypeAlias = Annotated[
-    bool, _tcp("--ecn", hidden=True, help="Ask for ECN, or in a SYN-ACK accept it (RFC 3168).")
+    bool, _header("--ecn", hidden=True, help="Ask for ECN, or in a SYN-ACK accept it (RFC 3168).")
 ]
 
 SetMss: TypeAlias = Annotated[
     str | None,
-    _options(
+    _header(
         "--mss",
-        metavar="OCTETS",
         hidden=True,
-        help="MSS option; 0 for none.",
         show_default="1460 (IPv6: 1440) in a SYN",
     ),
 ]
 SetScale: TypeAlias = Annotated[
     str | None,
-    _options(
+    _header(
         "--wscale",
-        metavar="SHIFT",
         hidden=True,
-        help="Window scale option.",
         show_default="7 in a SYN",
     ),
 ]
 NoScale: TypeAlias = Annotated[
-    bool, _options("--no-wscale", hidden=True, help="No window scale option.")
+    bool, _header("--no-wscale", hidden=True, help="No window scale option.")
 ]
 Sack: TypeAlias = Annotated[
     bool | None,
-    _options(
+    _header(
         "--sack/--no-sack",
         hidden=True,
         help="SACK-permitted option.",
@@ -115,7 +113,7 @@ Sack: TypeAlias = Annotated[
 ]
 SackBlocks: TypeAlias = Annotated[
     str | None,
-    _options(
+    _tcp(
         "--sack-blocks",
         metavar="BEGIN-END,...",
         hidden=True,
@@ -124,7 +122,7 @@ SackBlocks: TypeAlias = Annotated[
 ]
 Timestamps: TypeAlias = Annotated[
     bool | None,
-    _options(
+    _header(
         "--timestamps/--no-timestamps",
         hidden=True,
         help="Timestamps option.",
@@ -132,14 +130,14 @@ Timestamps: TypeAlias = Annotated[
     ),
 ]
 TsVal: TypeAlias = Annotated[
-    str | None, _options("--tsval", metavar="N", hidden=True, help="TSval of the timestamps.")
+    str | None, _tcp("--tsval", metavar="N", hidden=True, help="TSval of the timestamps.")
 ]
 TsEcr: TypeAlias = Annotated[
-    str | None, _options("--tsecr", metavar="N", hidden=True, help="TSecr of the timestamps.")
+    str | None, _tcp("--tsecr", metavar="N", hidden=True, help="TSecr of the timestamps.")
 ]
 FastOpen: TypeAlias = Annotated[
     str | None,
-    _options(
+    _header(
         "--fast-open",
         metavar="[=COOKIE]",
         hidden=True,
@@ -148,11 +146,11 @@ FastOpen: TypeAlias = Annotated[
 ]
 Md5: TypeAlias = Annotated[
     str | None,
-    _options("--md5", metavar="KEY", hidden=True, help="Sign it with MD5 (RFC 2385)."),
+    _header("--md5", hidden=True, help="Sign it with MD5 (RFC 2385)."),
 ]
 OtherOptions: TypeAlias = Annotated[
     list[str] | None,
-    _options(
+    _header(
         "--option",
         metavar="KIND[/LENGTH]:HEX",
         help="Any option; LENGTH may lie.",
@@ -160,7 +158,7 @@ OtherOptions: TypeAlias = Annotated[
 ]
 RawOptions: TypeAlias = Annotated[
     str | None,
-    _options(
+    _tcp(
         "--options-raw",
         metavar="HEX|none",
         hidden=True,
@@ -168,12 +166,10 @@ RawOptions: TypeAlias = Annotated[
     ),
 ]
 
-Ttl: TypeAlias = Annotated[
-    str | None, _ip("--ttl", metavar="N", hidden=True, help="Time to live (IPv6: hop limit).")
-]
+Ttl: TypeAlias = Annotated[str | None, _ip_header("--ttl", hidden=True)]
 Tos: TypeAlias = Annotated[
     str | None,
-    _ip("--tos", metavar="N", hidden=True, help="Type of service (IPv6: traffic class)."),
+    _ip_header("--tos", hidden=True),
 ]
 Identification: TypeAlias = Annotated[
     str | None,

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from handshake.escape import printable
+from handshake.messages import ENGLISH
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def run(
     drop_privileges: Callable[[], None],
     *,
     quiet: bool,
+    language: str = ENGLISH,
 ) -> int:
     """Join standard input and output to the first address that opens; return the exit code.
 
@@ -39,7 +41,12 @@ def run(
 
     timeouts = replace(timeouts, observe=0, hold=round(_HELD * NS_PER_SECOND))
     results: list[Result] = []
-    for sock in _opened(target, timeouts, options, results, quiet=quiet):
+
+    def report(text: str) -> None:
+        if not quiet:
+            print(text, file=sys.stderr)  # noqa: T201
+
+    for sock in _opened(target, timeouts, options, results, report, language):
         with sock:
             drop_privileges()
             from handshake.cli.relay import relay
@@ -55,28 +62,26 @@ def _opened(
     timeouts: Timeouts,
     options: ClientOptions,
     results: list[Result],
-    *,
-    quiet: bool,
+    report: Callable[[str], None],
+    language: str,
 ) -> Iterator[socket]:
-    """Yield a socket for each address that opens; print the result of each."""
+    """Yield a socket for each address that opens; report the result of each."""
     from handshake.prober import Result, probes
+    from handshake.prober.answer import probe_message
     from handshake.view.probe_lines import ResultRow
-
-    def report(text: str) -> None:
-        if not quiet:
-            print(text, file=sys.stderr)  # noqa: T201
 
     for probe in probes(target, timeouts, options):
         if isinstance(probe, Result):
             results.append(probe)
-            report(ResultRow(probe).line().plain)
+            report(ResultRow(probe, language=language).line().plain)
             continue
         with closing(probe):
             sock = probe.adopt()
         # Its packet and raw sockets are closed: whatever the peer sends, it finds none of them.
         if sock is None:
             results.append(probe.result)
-            report(ResultRow(probe.result).line().plain)
+            report(ResultRow(probe.result, language=language).line().plain)
             continue
-        report(f"OPEN  {printable(probe.target.text)}: handed over to the kernel")
+        told = probe_message("title.adopted", target=printable(probe.target.text))
+        report(told.said(language))
         yield sock

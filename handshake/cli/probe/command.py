@@ -191,7 +191,8 @@ def probe(
 
             if len(found) > 1:
                 raise UsageError("probe.adopt-many")
-            raise typer.Exit(run(found[0], timeouts, options, drop, quiet=quiet))
+            code = run(found[0], timeouts, options, drop, quiet=quiet, language=output.language)
+            raise typer.Exit(code)
         userspace = _use_raw_packets(
             connect=connect, required=bool(raw_options), language=output.language
         )

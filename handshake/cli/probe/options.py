@@ -7,6 +7,8 @@ from typing import Annotated, Final, TypeAlias
 
 import typer
 
+from handshake.cli.header_options import header_option
+
 EXIT_CODES: Final = """
 Exit codes:
   0    every target is open, and sent the --expect text
@@ -22,8 +24,9 @@ is enough. With --monitor nagios: 0 OK, 2 CRITICAL, 3 UNKNOWN (and wrong usage).
 
 _targets = partial(typer.Option, rich_help_panel="Targets and rate")
 _timeouts = partial(typer.Option, rich_help_panel="Timeouts and retries")
-_syn = partial(typer.Option, rich_help_panel="SYN header and options")
+_syn = partial(header_option, panel="SYN header and options")
 _source = partial(typer.Option, rich_help_panel="Source and IP header")
+_ip = partial(header_option, panel="Source and IP header")
 _data = partial(typer.Option, rich_help_panel="After the handshake")
 _engine = partial(typer.Option, rich_help_panel="Raw packets or kernel")
 _output = partial(typer.Option, rich_help_panel="Output")
@@ -87,14 +90,7 @@ Retries: TypeAlias = Annotated[
     int,
     _timeouts(metavar="N", min=0, help="Maximum retransmissions of the SYN, and of the FIN."),
 ]
-Rto: TypeAlias = Annotated[
-    float,
-    _timeouts(
-        metavar="SECONDS",
-        hidden=True,
-        help="Time until the first retransmission; doubles each time.",
-    ),
-]
+Rto: TypeAlias = Annotated[float, header_option("--rto", panel="Timeouts and retries", hidden=True)]
 Observe: TypeAlias = Annotated[
     float | None,
     _timeouts(
@@ -114,44 +110,17 @@ Hold: TypeAlias = Annotated[
     ),
 ]
 
-Mss: TypeAlias = Annotated[
-    int | None,
-    _syn(metavar="OCTETS", help="MSS option; 0 for none.", show_default="from the path MTU"),
-]
-Window: TypeAlias = Annotated[
-    int | None,
-    _syn(
-        metavar="OCTETS",
-        hidden=True,
-        help="Receive window to advertise.",
-        show_default="about 64 KiB",
-    ),
-]
-WindowScale: TypeAlias = Annotated[
-    int | None,
-    _syn(
-        "--wscale",
-        metavar="SHIFT",
-        hidden=True,
-        help="Window scale option.",
-        show_default="7",
-    ),
-]
-NoWindowScale: TypeAlias = Annotated[
-    bool, _syn("--no-wscale", hidden=True, help="Send no window scale option.")
-]
-Sack: TypeAlias = Annotated[
-    bool,
-    _syn("--sack/--no-sack", hidden=True, help="Send the SACK-permitted option."),
-]
-Timestamps: TypeAlias = Annotated[
-    bool,
-    _syn("--timestamps/--no-timestamps", hidden=True, help="Send the timestamps option."),
-]
+Mss: TypeAlias = Annotated[int | None, _syn("--mss")]
+Window: TypeAlias = Annotated[int | None, _syn("--window", hidden=True)]
+WindowScale: TypeAlias = Annotated[int | None, _syn("--wscale", hidden=True)]
+NoWindowScale: TypeAlias = Annotated[bool, _syn("--no-wscale", hidden=True)]
+Sack: TypeAlias = Annotated[bool, _syn("--sack/--no-sack", hidden=True)]
+Timestamps: TypeAlias = Annotated[bool, _syn("--timestamps/--no-timestamps", hidden=True)]
 Ecn: TypeAlias = Annotated[bool, _syn("--ecn", help="Ask for ECN (RFC 3168).")]
 FastOpen: TypeAlias = Annotated[
     str | None,
     _syn(
+        "--fast-open",
         metavar="[=COOKIE]",
         hidden=True,
         help="Request a Fast Open cookie; with COOKIE (hexadecimal), send --data in the SYN.",
@@ -161,38 +130,20 @@ Md5: TypeAlias = Annotated[
     str | None,
     _syn(
         "--md5",
-        metavar="KEY",
         hidden=True,
         help="Sign every segment with MD5 (RFC 2385); like Linux, send no timestamps then.",
     ),
 ]
-OtherOptions: TypeAlias = Annotated[
-    list[str] | None,
-    _syn(
-        "--option",
-        metavar="KIND:HEX",
-        hidden=True,
-        help="Add any TCP option, with its data in hexadecimal. Repeatable.",
-    ),
-]
+OtherOptions: TypeAlias = Annotated[list[str] | None, _syn("--option", hidden=True)]
 SynFlags: TypeAlias = Annotated[
     str | None,
     _syn(
-        metavar="FLAGS",
+        "--flags",
         hidden=True,
         help="Control bits of the first segment instead of SYN: SYN,ECE or FIN or none.",
     ),
 ]
-SequenceNumber: TypeAlias = Annotated[
-    int | None,
-    _syn(
-        "--seq",
-        metavar="N",
-        hidden=True,
-        help="Initial sequence number.",
-        show_default="unpredictable",
-    ),
-]
+SequenceNumber: TypeAlias = Annotated[int | None, _syn("--seq", hidden=True)]
 
 Source: TypeAlias = Annotated[
     str | None,
@@ -206,14 +157,8 @@ Interface: TypeAlias = Annotated[
     str | None,
     _source(metavar="NAME", help="Outgoing interface."),
 ]
-Ttl: TypeAlias = Annotated[
-    int,
-    _source("--ttl", metavar="N", help="Time to live (IPv6: hop limit)."),
-]
-Tos: TypeAlias = Annotated[
-    int,
-    _source("--tos", metavar="N", hidden=True, help="Type of service (IPv6: traffic class)."),
-]
+Ttl: TypeAlias = Annotated[int, _ip("--ttl")]
+Tos: TypeAlias = Annotated[int, _ip("--tos", hidden=True)]
 
 Data: TypeAlias = Annotated[
     str | None,

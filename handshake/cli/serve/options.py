@@ -7,6 +7,8 @@ from typing import Annotated, Final, TypeAlias
 
 import typer
 
+from handshake.cli.header_options import header_option
+
 EXIT_CODES: Final = """
 Exit codes:
   0    --count connections are over, or --list
@@ -15,9 +17,11 @@ Exit codes:
   130  interrupted (SIGINT); 129 or 143 after SIGHUP or SIGTERM
 """
 
+_SYN_ACK: Final = "SYN-ACK header and options"
+
 _port = partial(typer.Option, rich_help_panel="Port")
 _program = partial(typer.Option, rich_help_panel="After the handshake")
-_syn_ack = partial(typer.Option, rich_help_panel="SYN-ACK header and options")
+_syn_ack = partial(header_option, panel=_SYN_ACK, hidden=True)
 _output = partial(typer.Option, rich_help_panel="Output")
 
 # Those that few users need are hidden: `--help-all` shows them, too.
@@ -69,96 +73,37 @@ ListNames: TypeAlias = Annotated[
     bool, _program("--list", help="List the names for --misbehave, and exit.")
 ]
 
-Mss: TypeAlias = Annotated[
-    int | None,
-    _syn_ack(
-        metavar="OCTETS",
-        hidden=True,
-        help="MSS option; 0 for none.",
-        show_default="from the path MTU",
-    ),
-]
-Window: TypeAlias = Annotated[
-    int | None,
-    _syn_ack(
-        metavar="OCTETS",
-        hidden=True,
-        help="Receive window to advertise.",
-        show_default="about 64 KiB",
-    ),
-]
-WindowScale: TypeAlias = Annotated[
-    int | None,
-    _syn_ack(
-        "--wscale",
-        metavar="SHIFT",
-        hidden=True,
-        help="Window scale option.",
-        show_default="7",
-    ),
-]
-NoWindowScale: TypeAlias = Annotated[
-    bool, _syn_ack("--no-wscale", hidden=True, help="Send no window scale option.")
-]
-Sack: TypeAlias = Annotated[
-    bool, _syn_ack("--sack/--no-sack", hidden=True, help="Send the SACK-permitted option.")
-]
-Timestamps: TypeAlias = Annotated[
-    bool, _syn_ack("--timestamps/--no-timestamps", hidden=True, help="Send the timestamps option.")
-]
+Mss: TypeAlias = Annotated[int | None, _syn_ack("--mss")]
+Window: TypeAlias = Annotated[int | None, _syn_ack("--window")]
+WindowScale: TypeAlias = Annotated[int | None, _syn_ack("--wscale")]
+NoWindowScale: TypeAlias = Annotated[bool, _syn_ack("--no-wscale")]
+Sack: TypeAlias = Annotated[bool, _syn_ack("--sack/--no-sack")]
+Timestamps: TypeAlias = Annotated[bool, _syn_ack("--timestamps/--no-timestamps")]
 Ecn: TypeAlias = Annotated[
-    bool, _syn_ack("--ecn", hidden=True, help="Agree to ECN if the SYN asks for it (RFC 3168).")
+    bool, _syn_ack("--ecn", help="Agree to ECN if the SYN asks for it (RFC 3168).")
 ]
 FastOpen: TypeAlias = Annotated[
-    bool,
-    _syn_ack("--fast-open", hidden=True, help="Give Fast Open cookies; take data in SYNs."),
+    bool, _syn_ack("--fast-open", help="Give Fast Open cookies; take data in SYNs.")
 ]
 Md5: TypeAlias = Annotated[
-    str | None,
-    _syn_ack(
-        "--md5",
-        metavar="KEY",
-        hidden=True,
-        help="Sign and check every segment (RFC 2385).",
-    ),
+    str | None, _syn_ack("--md5", help="Sign and check every segment (RFC 2385).")
 ]
-OtherOptions: TypeAlias = Annotated[
-    list[str] | None,
-    _syn_ack(
-        "--option",
-        metavar="KIND:HEX",
-        hidden=True,
-        help="Add any TCP option, with its data in hexadecimal. Repeatable.",
-    ),
-]
-SequenceNumber: TypeAlias = Annotated[
-    int | None,
-    _syn_ack(
-        "--seq",
-        metavar="N",
-        hidden=True,
-        help="Initial sequence number.",
-        show_default="unpredictable",
-    ),
-]
+OtherOptions: TypeAlias = Annotated[list[str] | None, _syn_ack("--option")]
+SequenceNumber: TypeAlias = Annotated[int | None, _syn_ack("--seq")]
 Retries: TypeAlias = Annotated[
-    int, _syn_ack(metavar="N", min=0, max=30, hidden=True, help="SYN-ACK retransmissions.")
-]
-Rto: TypeAlias = Annotated[
-    float,
-    _syn_ack(
-        metavar="SECONDS",
+    int,
+    typer.Option(
+        rich_help_panel=_SYN_ACK,
+        metavar="N",
+        min=0,
+        max=30,
         hidden=True,
-        help="Time until the first retransmission; doubles each time.",
+        help="SYN-ACK retransmissions.",
     ),
 ]
-Ttl: TypeAlias = Annotated[
-    int, _syn_ack("--ttl", metavar="N", hidden=True, help="Time to live (IPv6: hop limit).")
-]
-Tos: TypeAlias = Annotated[
-    int,
-    _syn_ack("--tos", metavar="N", hidden=True, help="Type of service (IPv6: traffic class)."),
-]
+Rto: TypeAlias = Annotated[float, _syn_ack("--rto")]
+Ttl: TypeAlias = Annotated[int, _syn_ack("--ttl")]
+Tos: TypeAlias = Annotated[int, _syn_ack("--tos")]
 
 Brief: TypeAlias = Annotated[
     bool, _output("--brief", hidden=True, help="A line a segment on a terminal, too, as in a pipe.")
