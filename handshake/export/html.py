@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
@@ -29,6 +30,7 @@ _KEYS: Final = (
     ("Home End, g G", "first and last"),
     ("n N", "next and previous segment with a problem"),
     ("f F", "explain the fields of the header one by one, with their octets"),
+    ("r", "sequence numbers relative or absolute"),
     ("[ ]", "the previous and the next connection"),
     ("Enter", "open the connection that is chosen in the list"),
     ("/", "search the list"),
@@ -119,8 +121,18 @@ def _step(told: StepDocument) -> dict[str, Any]:
         "spans": [[at + each.octets.start, at + each.octets.stop] for each in header],
         "octets": packet[:_OCTETS].hex(),
         "more": max(0, len(packet) - _OCTETS),
-        "variables": [[list(each) for each in told.variables(role)] for role in Role],
+        "variables": _variables(told),
+        "absolute": _absolute(replace(told, numbers=told.numbers.absolute())),
     }
+
+
+def _absolute(told: StepDocument) -> dict[str, Any]:
+    """Return what sequence numbers are in, as they are in the header."""
+    return {"label": told.label, "said": told.sentence, "variables": _variables(told)}
+
+
+def _variables(told: StepDocument) -> list[list[list[str]]]:
+    return [[list(each) for each in told.variables(role)] for role in Role]
 
 
 def _body(document: Document, *, alone: bool) -> str:
@@ -149,7 +161,8 @@ _LIST: Final = """\
 _BODY: Final = """\
 <header>
 <h1>{title}</h1>
-<p class="dim">handshake {version} · <button type="button" id="help">Keys: ?</button></p>
+<p class="dim">handshake {version} · <button type="button" id="help">Keys: ?</button>
+<button type="button" id="numbers" aria-pressed="false">Absolute numbers: r</button></p>
 {notes}</header>
 <main>
 {list}<div id="connection">
@@ -162,7 +175,7 @@ _BODY: Final = """\
 <section aria-labelledby="ladder-title" class="segments">
 <h3 id="ladder-title">Segments</h3>
 <div class="ends mono" aria-hidden="true"><span id="unit"></span><span class="client">client</span>
-<span>seq relative</span><span class="server">server</span></div>
+<span id="seq"></span><span class="server">server</span></div>
 <ol id="ladder" class="mono" role="listbox" tabindex="0" aria-labelledby="ladder-title"></ol>
 <p class="dim" id="after"></p>
 </section>

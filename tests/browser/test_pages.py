@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -32,6 +33,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "report": ("replay", "captures/unreachable.pcap", "--connection", "1"),
         "reports": ("list", "captures/mixed.pcap", "--problems"),
         "lesson": ("demo", "connect"),
+        "korean": ("list", "captures/mixed.pcap", "--lang", "ko"),
     }
     found = {}
     for name, args in made.items():
@@ -69,6 +71,36 @@ def test_a_connection_by_keyboard_alone(pages: dict[str, Path], visit: Open) -> 
     seen.press("g", "n")
     assert seen.text("#position") == "segment 2 of 11"
     assert "lost" in seen.text("#place")
+    relative = seen.text("#step1 .arrow")
+    assert "seq=0 ack=1 " in relative
+    seen.press("r")
+    assert seen.text("#seq") == "seq absolute"
+    assert "seq=1521512576 ack=2503719564 " in seen.text("#step1 .arrow")
+    assert "1521512576" in seen.text("#sockets")
+    assert seen.text("#position") == "segment 2 of 11"
+    seen.page.click("#numbers")
+    assert seen.text("#step1 .arrow") == relative
+
+
+def test_in_korean_by_keyboard_alone(pages: dict[str, Path], visit: Open) -> None:
+    seen = visit(pages["korean"])
+    assert seen.value("document.documentElement.lang") == "ko"
+    assert seen.text("#count") == "25 / 25"
+    seen.press("j", "j", "j", "Enter", "j")
+    assert seen.text("#name").startswith("#4 10.77.0.1:41081")
+    assert seen.text("#position") == "세그먼트 2 / 2"
+    assert seen.text("#step-title") == "서버의 RST-ACK"
+    assert seen.text("#why").startswith("연결이 거부되었다: ")
+    seen.press("f", "f", "r")
+    assert seen.text("#seq") == "seq 절대 번호"
+    assert seen.text("#field").startswith("수신처 포트 번호 (Destination Port): ")
+    seen.press("Escape", "]", "?")
+    assert seen.text("#name").startswith("#5 ")
+    assert seen.text("#keys-title") == "키"
+    seen.accessible()
+    # What is left in English are names, codes, values and commands.
+    english = re.findall(r"[a-z]{3,} [a-z]{3,} [a-z]{3,}", seen.text("body"))
+    assert set(english) == {"communication administratively prohibited", "nft list ruleset"}
 
 
 def test_the_octets_of_each_field(pages: dict[str, Path], visit: Open) -> None:

@@ -8,6 +8,7 @@ const list = at("list");
 let here = -1; // the connection that is shown
 let step = 0; // its segment
 let field = null; // the field of the header that is explained
+let absolute = false; // whether sequence numbers are as in the header
 
 function make(tag, text, style) {
   const made = document.createElement(tag);
@@ -21,6 +22,7 @@ function fill(id, ...parts) {
 }
 
 const current = () => connections[here];
+const numbered = (found) => (absolute ? found.absolute : found);
 const inList = () => list !== null && list.contains(document.activeElement);
 const opened = connections.map((each, index) => index).filter((index) => connections[index].steps.length);
 
@@ -145,7 +147,7 @@ function drawLadder() {
     const item = make("li");
     item.id = `step${index}`;
     item.setAttribute("role", "option");
-    item.setAttribute("aria-label", [...each.before, `${index + 1}: ${each.said}`].join("; "));
+    item.setAttribute("aria-label", [...each.before, `${index + 1}: ${numbered(each).said}`].join("; "));
     each.before.forEach((text) => item.append(make("div", text, text.startsWith("ICMP") ? "between icmp" : "between")));
     const row = make("div", undefined, "row");
     const mark = each.marks.includes("problem") ? " !" : "";
@@ -153,7 +155,7 @@ function drawLadder() {
     row.append(
       make("span", each.time + mark, "time"),
       make("span", each.states[0], each.changed[0] ? "state left changed" : "state left"),
-      make("span", each.label, style),
+      make("span", numbered(each).label, style),
       make("span", each.states[1], each.changed[1] ? "state right changed" : "state right"),
     );
     item.append(row);
@@ -161,6 +163,7 @@ function drawLadder() {
     return item;
   });
   fill("ladder", ...rows);
+  at("seq").textContent = absolute ? say("seq absolute") : say("seq relative");
 }
 
 function go(to) {
@@ -199,7 +202,7 @@ function drawStep() {
   at("position").textContent = say("segment {0} of {1}", step + 1, steps.length);
   at("back").disabled = step === 0;
   at("on").disabled = step === steps.length - 1;
-  at("live").textContent = `${say("{0} of {1}", step + 1, steps.length)}: ${found.said}. ${found.why}`;
+  at("live").textContent = `${say("{0} of {1}", step + 1, steps.length)}: ${numbered(found).said}. ${found.why}`;
   drawSockets(found);
   drawHeader(found);
 }
@@ -217,7 +220,7 @@ function tableHead(caption, ...titles) {
 }
 
 function drawSockets(found) {
-  const names = [...new Set(found.variables.flat().map(([name]) => name))];
+  const names = [...new Set(numbered(found).variables.flat().map(([name]) => name))];
   const body = make("tbody");
   const states = make("tr");
   const title = make("th", say("state"));
@@ -233,7 +236,7 @@ function drawSockets(found) {
     const head = make("th", name);
     head.scope = "row";
     row.append(head);
-    found.variables.forEach((known) => {
+    numbered(found).variables.forEach((known) => {
       const one = known.find((each) => each[0] === name);
       row.append(one ? change(one[1], one[2]) : make("td", "—", "dim"));
     });
@@ -316,6 +319,12 @@ const other = (by) => () => {
 const last = () => (inList() ? moveInList(connections.length) : go(current().steps.length));
 const first = () => (inList() ? moveInList(-connections.length) : go(0));
 const help = () => at("keys").showModal();
+const renumber = () => {
+  absolute = !absolute;
+  at("numbers").setAttribute("aria-pressed", String(absolute));
+  drawLadder();
+  if (current().steps.length) drawStep();
+};
 
 function escape_() {
   if (field !== null) choose(null);
@@ -330,6 +339,7 @@ stepping({
   Home: first, g: first, End: last, G: last,
   n: () => problem(1), N: () => problem(-1),
   f: field_(1), F: field_(-1),
+  r: renumber,
   "[": other(-1), "]": other(1),
   "/": () => at("find")?.focus(),
   Escape: escape_,
@@ -338,6 +348,7 @@ stepping({
 at("back").onclick = () => go(step - 1);
 at("on").onclick = () => go(step + 1);
 at("help").onclick = help;
+at("numbers").onclick = renumber;
 
 document.body.classList.toggle("alone", list === null);
 drawList();
