@@ -41,7 +41,7 @@ class DroppedFlows:
         return number
 
 
-class Places:
+class OpenPlaces:
     """How many connections may be open at a time; those that come in a flood of more are counted.
 
     A table may have twice as many flows, since it learns only later which of them have ended.

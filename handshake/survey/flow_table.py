@@ -11,7 +11,7 @@ from handshake.packet import packed_frames
 from handshake.packet.decode import observed
 from handshake.packet.packed_frames import UNTAGGED
 from handshake.survey import whereabouts
-from handshake.survey.dropped import REMEMBERED, DroppedFlows, Places
+from handshake.survey.dropped import REMEMBERED, DroppedFlows, OpenPlaces
 from handshake.survey.flow import Flow, key_of, other_way, was_given_up
 from handshake.survey.followed import Followed
 from handshake.survey.learn import learn
@@ -137,7 +137,7 @@ class FlowTable:
         self._others = others
         self._results = Results(decoder, others, every=every, share=share, least=columns_from)
         self._log = log
-        self._places = Places(most_open)
+        self._places = OpenPlaces(most_open)
         self._flows: dict[bytes, Flow] = {}
         """By addresses and ports, as either direction has them."""
 
