@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import sys
 from collections import deque
@@ -210,7 +209,7 @@ def watch(
         else:
             signs = glyphs(ascii_only=ascii_only, language=spoken)
             place = place or signs.say("watch.everything")
-            _run(watcher, selection, style, math.inf if count is None else count, place)
+            _run(watcher, selection, style, count, place)
 
 
 def _check(
@@ -251,24 +250,25 @@ class _WatchStyle:
 
 
 def _run(
-    watcher: LiveWatch, selection: Selection, style: _WatchStyle, most: float, place: str
+    watcher: LiveWatch, selection: Selection, style: _WatchStyle, most: int | None, place: str
 ) -> None:
-    """Watch until the source ends, `most` were printed, or a signal ends it."""
+    """Watch until the source ends, `most` were printed and no more, or a signal ends it."""
     from handshake.linux.signals import signals_blocked
 
     report = _Report(watcher, style)
     shows = _shows(selection, style)
-    shown = 0
+    left = most
     try:
         report.begin(place)
-        while not watcher.source.ended and shown < most:
+        while not watcher.source.ended and left != 0:
             # A signal waits until what was read is printed.
             with signals_blocked():
-                shown += shows(watcher.round(_OFTEN))
+                shown = shows(watcher.round(_OFTEN), left)
+                left = None if left is None else left - shown
                 report.told()
     finally:
         with signals_blocked():
-            shows(watcher.end())
+            shows(watcher.end(), left)
             report.end()
 
 
@@ -302,9 +302,10 @@ def _show_table(
         _Report(watcher, style).end()
 
 
-def _shows(selection: Selection, style: _WatchStyle) -> Callable[[News], int]:
+def _shows(selection: Selection, style: _WatchStyle) -> Callable[[News, int | None], int]:
+    """Return what prints of news as many as are left, and returns how many."""
     if style.quiet:
-        return lambda news: len(news.handshakes)
+        return lambda news, left: len(news.handshakes[:left])
     if style.as_json:
         return partial(_print_json, selection)
     from handshake.cli.console import console, glyphs
@@ -319,16 +320,16 @@ def _shows(selection: Selection, style: _WatchStyle) -> Callable[[News], int]:
     return partial(_print_lines, selection, lines)
 
 
-def _print_json(selection: Selection, news: News) -> int:
+def _print_json(selection: Selection, news: News, left: int | None) -> int:
     """Print the record of each connection that is over."""
-    found = [json.dumps(each.as_json()) for each in news.over if selection.has(each)]
+    found = [json.dumps(each.as_json()) for each in news.over if selection.has(each)][:left]
     _print(found)
     return len(found)
 
 
-def _print_lines(selection: Selection, lines: RecordLines, news: News) -> int:
+def _print_lines(selection: Selection, lines: RecordLines, news: News, left: int | None) -> int:
     """Print a line for each handshake."""
-    found = [lines.row(each) for each in news.handshakes if selection.has(each)]
+    found = [lines.row(each) for each in news.handshakes if selection.has(each)][:left]
     _print(found)
     return len(found)
 
@@ -355,9 +356,9 @@ class _Rows:
         show(self._console, [*([heading] if changed else []), *map(table.row, records)])
 
 
-def _print_rows(selection: Selection, rows: _Rows, news: News) -> int:
+def _print_rows(selection: Selection, rows: _Rows, news: News, left: int | None) -> int:
     """Print a row for each handshake, as `list` has them on a terminal."""
-    found = [each for each in news.handshakes if selection.has(each)]
+    found = [each for each in news.handshakes if selection.has(each)][:left]
     if found:
         rows.show(found)
     return len(found)

@@ -73,11 +73,12 @@ def html(
     """Return a lesson as one file for a browser: a step at a time, by keyboard, without network."""
     sections = [_section(number, len(steps), step, words) for number, step in enumerate(steps, 1)]
     paragraphs = "\n".join(f"<p>{escape(each)}</p>" for each in opening)
-    back, step = escape(words["key_back"]), escape(words["key_step"])
+    names = ("page_back", "page_on", "key_step")
+    back, on, step = (escape(words[each]) for each in names)
     body = (
         f"<main>\n<h1>{escape(title)}</h1>\n{paragraphs}\n"
         f'<nav aria-label="{step}"><button type="button" id="back">← {back}</button>\n'
-        f'<button type="button" id="on">{step} →</button></nav>\n'
+        f'<button type="button" id="on">{on} →</button></nav>\n'
         f"{chr(10).join(sections)}\n</main>"
     )
     styles, scripts = ("page.css", "lesson.css"), ("stepping.js", "lesson.js")

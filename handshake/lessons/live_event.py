@@ -61,6 +61,16 @@ class LiveEvent:
     result: str = ""
     """What a call returned, where this is its return: 0, or the name of the error."""
 
+    late: int = 0
+    """For how many nanoseconds before it the hosts had to wait for the process that plays them."""
+
+    def differs_by(self, at: int) -> int:
+        """Return by how much it was late, or early, if it was to happen at this time.
+
+        That a host had to wait may have delayed it, or not: its timers go on.
+        """
+        return max(self.at - self.late - at, at - self.at, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class LiveScene:
@@ -141,7 +151,7 @@ class LivePart:
         if scene.error is not None:
             error, other = _reported(scene.error), _reported(event.error)
             found += [("icmp", error, other)] if error != other else []
-        if abs(event.at - scene.at) > _LATE + self._timer(scene, played) // _COARSE:
+        if event.differs_by(scene.at) > _LATE + self._timer(scene, played) // _COARSE:
             found.append(("time", f"{scene.at / NS_PER_MS:.1f}", f"{event.at / NS_PER_MS:.1f}"))
         before, other = self._order(scene, event, played)
         if before != other:

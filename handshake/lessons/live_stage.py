@@ -284,7 +284,8 @@ class LiveStage:
     ) -> None:
         if at is None:
             at = self._elapsed if self._began else 0
-        self._tell(LiveEvent(self.part.name, name, at, moment, by, segment, self._rows(), error))
+        event = LiveEvent(self.part.name, name, at, moment, by, segment, self._rows(), error)
+        self._tell(replace(event, late=self._late))
 
     def _tell_of(self, event: LiveEvent, at: int) -> None:
         self._tell(replace(event, at=at))

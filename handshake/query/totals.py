@@ -114,8 +114,12 @@ class Totals:
         if record.diagnosis is not None:
             self.diagnoses[record.diagnosis.code] += 1
         # Each once, in their order: of equal counts the first comes first.
-        self.codes.update([*dict.fromkeys(each.code for each in record.findings)])
-        self._capture_findings.setdefault(record.capture, CaptureFindings()).add(record)
+        for code in dict.fromkeys([each.code for each in record.findings]):
+            self.codes[code] += 1
+        capture = self._capture_findings.get(record.capture)
+        if capture is None:
+            capture = self._capture_findings[record.capture] = CaptureFindings()
+        capture.add(record)
 
     @property
     def captures(self) -> list[str | None]:

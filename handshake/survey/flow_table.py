@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from heapq import merge, nlargest
 from itertools import chain, islice
 from operator import itemgetter
@@ -12,6 +11,7 @@ from handshake.packet import packed_frames
 from handshake.packet.decode import observed
 from handshake.packet.packed_frames import UNTAGGED
 from handshake.survey import whereabouts
+from handshake.survey.dropped import REMEMBERED, DroppedFlows, OpenPlaces
 from handshake.survey.flow import Flow, key_of, other_way, was_given_up
 from handshake.survey.followed import Followed
 from handshake.survey.learn import learn
@@ -61,17 +61,11 @@ _LOOK: Final = 30 * NS_PER_SECOND
 _PACE: Final = 64
 """Flows that are looked at for each frame at most, so that a large table is searched seldom."""
 
-_SELDOM: Final = 4
-"""The same, where there is no place for more flows."""
-
 _BRIEF: Final = 8 * packed_frames.V4.record.size
 """Octets of packed frames of a flow that are rather tracked again than kept as a tracker."""
 
 _MUCH_OF_ONE: Final = 16 << 10
 """Octets of packed frames of a flow from which a tracker takes less."""
-
-_REMEMBERED: Final = 16384
-"""Dropped flows that are remembered, so that late segments are recognised."""
 
 _NO_SEGMENT: Final = (b"", 0)
 """The key and the control bits of a frame without one."""
@@ -108,9 +102,6 @@ class FlowTable:
     late: int
     """How many segments followed after the record of their connection was given."""
 
-    left_out: int
-    """How many connections found no place, as others were open."""
-
     waited: int
     """The shortest inactivity, in nanoseconds, after which a connection was taken for ended."""
 
@@ -146,10 +137,7 @@ class FlowTable:
         self._others = others
         self._results = Results(decoder, others, every=every, share=share, least=columns_from)
         self._log = log
-        self._most_open = most_open
-        self._left_out: dict[bytes, None] = {}
-        """The last socket pairs that found no place."""
-
+        self._places = OpenPlaces(most_open)
         self._flows: dict[bytes, Flow] = {}
         """By addresses and ports, as either direction has them."""
 
@@ -170,9 +158,7 @@ class FlowTable:
             every=every,
             dedup=dedup,
         )
-        self._dropped: OrderedDict[bytes, int] = OrderedDict()
-        """The last connection number of each dropped flow."""
-
+        self._dropped = DroppedFlows()
         self._most_kept = self._room = most_kept
         """How many octets may be kept, and the same if that is not enough for the open flows."""
 
@@ -183,14 +169,16 @@ class FlowTable:
         """When the first packet of the capture was seen; None before it was read."""
 
         self.whole = False
-        self._made_places = 0
-        """At which frame places were made."""
-
         self._time = 0
         """A time that two frames in turn show has come."""
 
-        self.late = self.left_out = 0
+        self.late = 0
         self.waited = QUIET
+
+    @property
+    def left_out(self) -> int:
+        """How many connections found no place, as others were open."""
+        return self._places.left_out
 
     @property
     def reused(self) -> dict[int, Reused] | None:
@@ -274,12 +262,9 @@ class FlowTable:
             )
         if self.whole:
             return
-        for at in range(max(0, len(rows) - _REMEMBERED), len(rows)):
-            number, key, _ = rows.one(at)
-            for each in (key, other_way(key)):
-                self._dropped[each] = number
-        while len(self._dropped) > _REMEMBERED:
-            self._dropped.popitem(last=False)
+        last = range(max(0, len(rows) - REMEMBERED), len(rows))
+        found = ((rows.key(at), int(rows.numbers[at])) for at in last)
+        self._dropped.add(((key, other_way(key)), number) for key, number in found)
 
     @staticmethod
     def _octets_of(flows: list[Flow]) -> int:
@@ -351,7 +336,7 @@ class FlowTable:
             for at in again.nonzero()[0].tolist():
                 self._known(groups.key(at))
         # Few are not worth it; and where places are few, or steps are wanted, flows are needed.
-        if self._every or self._log or self._most_open or 2 * found.sum() < len(found):
+        if self._every or self._log or self._places.most or 2 * found.sum() < len(found):
             return found & False
         found &= ~again
         for at in found.nonzero()[0].tolist():
@@ -423,11 +408,11 @@ class FlowTable:
         if key in self._dropped and not opens:
             self.late += 1
             return None
-        if self._most_open is not None and self._leaves_out(key, self._most_open, opens=opens):
+        if self._places.leave_out(key, len(self._flows), opens=opens):
             return None
-        keys, reused = (key, other_way(key)), self._dropped.pop(key, None)
+        keys = key, other_way(key)
+        reused = self._dropped.pop(keys)
         flow = Flow(next(self._numbers), keys, layout, framing, reused)
-        self._dropped.pop(flow.keys[1], None)
         if reused is not None:
             self._followed.note_reuse(flow.number, Reused(reused, None))
         if self._every or reused is not None:
@@ -438,33 +423,15 @@ class FlowTable:
                 self._buffers[each] = flow.records
         return flow
 
-    def _leaves_out(self, key: bytes, most: int, *, opens: bool) -> bool:
-        """Whether there is no place for a connection, or was none for its SYN: count it once."""
-        known, full = self._left_out, len(self._flows) >= 2 * most
-        name = max(key, other_way(key))
-        if name in known:
-            if full or not opens:
-                return True
-            # Its SYN is sent again.
-            del known[name]
-            self.left_out -= 1
-        elif full:
-            known[name] = None
-            self.left_out += 1
-            if len(known) > _REMEMBERED:
-                del known[next(iter(known))]
-        return full
-
     @property
     def _is_crowded(self) -> bool:
         """Whether there are not many places left."""
-        return self._most_open is not None and len(self._flows) >= self._most_open * 3 // 2
+        return self._places.are_few(len(self._flows))
 
     def _make_places(self, number: int) -> Iterator[Ended]:
         """Drop what has surely ended, however short ago; seldom, by the number of the frame."""
-        if not self._is_crowded or number - self._made_places < len(self._flows) // _SELDOM:
+        if not self._places.must_look(len(self._flows), number):
             return
-        self._made_places = number
         # Without models, what has just ended is not told from what has just begun.
         self._results.in_columns = True
         for quiet in (QUIET, _LOOK, _SOON):
@@ -592,9 +559,7 @@ class FlowTable:
         for key in flow.keys:
             del self._flows[key]
             self._buffers.pop(key, None)
-            self._dropped[key] = flow.last_number
-        while len(self._dropped) > _REMEMBERED:
-            self._dropped.popitem(last=False)
+        self._dropped.add([(flow.keys, flow.last_number)])
 
     def _make_room(self, frame: Frame) -> Iterator[Ended]:
         """Keep less: drop what has surely ended, then track the largest flows step by step.

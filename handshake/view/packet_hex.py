@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from handshake.tcp import Segment
 
-_WIDE: Final = 16
-_NARROW: Final = 8
-_LEAST: Final = 76
-"""Columns for sixteen octets a line, and the same as text."""
+_LEAST: Final = ((76, 16), (44, 8))
+"""Columns for so many octets a line, and the same as text; on a narrower screen half as many."""
+
+_NARROWEST: Final = 4
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class PacketHex:
     """The offset of the TCP header."""
 
     def lines(self, width: int) -> list[Text]:
-        """Return a line for every sixteen octets, or eight on a narrow screen."""
-        columns = _WIDE if width >= _LEAST else _NARROW
+        """Return a line for every sixteen octets, or eight or four on a narrow screen."""
+        columns = next((octets for least, octets in _LEAST if width >= least), _NARROWEST)
         styles = self._styles()
         return [self._line(at, columns, styles) for at in range(0, len(self.octets), columns)]
 
@@ -52,7 +52,7 @@ class PacketHex:
     def _line(self, start: int, columns: int, styles: list[str]) -> Text:
         row, text = line((f"   {start:04x} ", "dim")), line("  ")
         for at in range(start, start + columns):
-            row.append(" " if at % 8 else "  ")
+            row.append(" " if (at - start) % 8 else "  ")
             if at >= len(self.octets):
                 row.append("  ")
                 continue

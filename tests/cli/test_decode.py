@@ -166,7 +166,7 @@ def test_no_line_is_wider_than_the_screen(columns: int, capsys: pytest.CaptureFi
     for ruled in (True, False):
         lines = PacketPage(decode(octets), ruled=ruled).lines(columns)
         widest = max(each.cell_len for each in lines)
-        assert widest <= max(columns, 43)  # eight octets, and the same as text
+        assert widest <= max(columns, 27)  # four octets, and the same as text
     capsys.readouterr()
 
 

@@ -161,3 +161,10 @@ def test_a_capture_that_is_cut_is_said(tmp_path: Path) -> None:
     seen, warning = done.stderr.splitlines()[-2:]
     assert seen == "31 packets seen, 0 lost"
     assert warning == f"warning: {cut}: truncated at offset 2974: packet 32 is incomplete"
+
+
+@pytest.mark.parametrize("words", [(), ("--json",), ("--problems",)])
+def test_a_count_is_never_exceeded(words: tuple[str, ...]) -> None:
+    done = run(("watch", "-r", CAPTURE, "-c", "3", *words), {})
+    assert done.returncode == 0
+    assert len([each for each in done.stdout.splitlines() if not each.startswith("start")]) == 3

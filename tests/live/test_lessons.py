@@ -34,8 +34,7 @@ LONGEST: Final = 4.0
 """Seconds of a part that are played: the waits after that double, too."""
 
 LATE: Final = 900_000_000
-"""Nanoseconds by which a busy machine may be late in a step: a timer of a second is still told
-apart."""
+"""Nanoseconds by which a busy machine may send late: a timer of a second is still told apart."""
 
 MORE: Final = {
     # Linux acknowledges the SYN-ACK of a crossing connection, though it needs no ACK.
@@ -71,7 +70,6 @@ def test_the_kernel_does_what_the_lesson_shows(lesson: Lesson) -> None:
     for part in parts:
         found, place = seen[part.name], (lesson.name, part.name)
         scenes = played(part) if lesson.played else lesson.scenes
-        late = 0
         for scene in scenes:
             differs = {
                 item: (said, sent)
@@ -83,8 +81,7 @@ def test_the_kernel_does_what_the_lesson_shows(lesson: Lesson) -> None:
             assert differs == {}, scene.name
             event = found.find(scene)
             assert event is not None
-            assert abs(event.at - scene.at - late) < LATE, scene.name
-            late = event.at - scene.at
+            assert event.differs_by(scene.at) < LATE, scene.name
         extra = {each.name for each in found.unexpected(scenes)}
         assert extra <= MORE.get(place, set())
 

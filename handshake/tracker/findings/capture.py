@@ -54,14 +54,14 @@ class _Group:
     frame: int | None = None
     """The first frame of its first failure."""
 
-    def count(self, record: Record, name: str | int) -> None:
+    def count(self, record: Record, outcome: str, port: int, name: str | int) -> None:
         """Take one connection into account; `name` is the end in which the group differs."""
-        outcome, known = record.outcome, self.outcomes
+        known = self.outcomes
         known[outcome] = known.get(outcome, 0) + 1
         if outcome in _FAILED:
             self.failures += 1
             if len(self.ports) < SCAN:
-                self.ports.add(record.server.port)
+                self.ports.add(port)
             if len(self.names) < NAMES:
                 self.names.add(name)
             if self.frame is None:
@@ -140,12 +140,13 @@ class CaptureFindings:
 
     def add(self, record: Record) -> None:
         """Take one connection into account."""
-        if record.outcome not in _COUNTED:
+        outcome = record.outcome
+        if outcome not in _COUNTED:
             return
-        client, server = record.client, record.server
-        self._pairs[client.address, server.address].count(record, server.port)
-        self._clients[client.address, server.port].count(record, server.address)
-        self._services[server.address, server.port].count(record, client.address)
+        client, server, port = record.client.address, record.server.address, record.server.port
+        self._pairs[client, server].count(record, outcome, port, port)
+        self._clients[client, port].count(record, outcome, port, server)
+        self._services[server, port].count(record, outcome, port, client)
         self._ttl(record)
 
     def _ttl(self, record: Record) -> None:

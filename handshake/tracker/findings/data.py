@@ -200,10 +200,13 @@ class DataFindings:
     def _found_late(self, by: Role, seg: Segment) -> None:
         """Take octets off that were captured only after their ACK."""
         left = []
+        seq, end, passed = seg.seq, seg.end, self._ends[by].passed
         for gap in self._gaps:
-            first, last = max(gap.start, seg.seq), min(gap.end, seg.end)
-            reused = self._ends[by].passed - gap.passed >= REUSED
-            if gap.by is not by or reused or not first < last:
+            if gap.by is not by or passed - gap.passed >= REUSED:
+                left.append(gap)
+                continue
+            first, last = max(gap.start, seq), min(gap.end, end)
+            if not first < last:
                 left.append(gap)
                 continue
             self._unseen -= last - first
