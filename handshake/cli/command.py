@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from functools import cache, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
@@ -15,6 +16,9 @@ from handshake.messages import ENGLISH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_NUMBER: Final = re.compile("[0-9]{1,9}")
+"""A number as nearly everyone writes it."""
 
 _WIDEST: Final = 31
 """The widest option name; after a wider one the help begins on the next line."""
@@ -250,10 +254,12 @@ def _light(params: list[Any]) -> list[Any]:
 
 
 class _Plain:
-    """Takes values that need no conversion; typer converts the others."""
+    """Takes text, and numbers in their range; typer converts, or refuses, all other values."""
 
     def __init__(self, param: Any) -> None:
-        self._type = param.type_descriptor.annotation
+        described = param.type_descriptor
+        info = described.parameter_info
+        self._type, self._least, self._most = described.annotation, info.min, info.max
 
     def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
         """Return the value of a parameter as the function takes it."""
@@ -262,6 +268,12 @@ class _Plain:
             return () if several else None
         if self._type is str and isinstance(value, str):
             return value
+        if self._type is int and isinstance(value, str) and _NUMBER.fullmatch(value):
+            number = int(value)
+            if (self._least is None or number >= self._least) and (
+                self._most is None or number <= self._most
+            ):
+                return number
         if several and self._type == list[str] and all(isinstance(each, str) for each in value):
             return list(value)
         return type(param).get_runtime_param(param).coerce(value, param=param, ctx=ctx)

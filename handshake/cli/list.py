@@ -311,8 +311,10 @@ def _print_line(row: str) -> None:
 
 def _print_json(source: Records, selection: Selection) -> None:
     lines: Iterator[str]
-    for family in ("findings", "diagnosis"):
-        table(family, ENGLISH)  # once, before there are processes
+    if source.in_processes:
+        # Once, before there are processes.
+        for family in ("findings", "diagnosis"):
+            table(family, ENGLISH)
     if selection.sort:
         lines = map(_json, selection.sorted(source))
     else:

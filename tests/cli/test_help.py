@@ -49,7 +49,7 @@ def run(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
     [
         ("--help", ("rich", "handshake.survey", "handshake.cli.translation", "tomllib")),
         ("list MIXED", ("rich", "handshake.query.keys", "handshake.cli.probe")),
-        ("list MIXED --json", ("rich", "handshake.view.columns", "handshake.query.keys")),
+        ("list MIXED --json --jobs 1", ("rich", "handshake.view.columns", "handshake.query.keys")),
         ("replay REFUSED", ("rich.syntax", "rich.table", "handshake.cli.probe")),
         ("replay REFUSED --json", ("rich", "handshake.view.ladder", "handshake.cli.probe")),
     ],
