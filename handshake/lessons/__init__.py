@@ -74,7 +74,8 @@ def opening(lesson: Lesson, language: str) -> tuple[str, ...]:
     text, words = text_of(lesson, language), screen_text(language)
     signs = [words["signs"], *([words["signs_ladder"]] if lesson.played else []), words["signs_ss"]]
     block = [words["signs_block"]] if lesson.tables or not lesson.played else []
-    return (*([text.intro] if text.intro else []), " ".join(signs), *block)
+    table = [words["signs_knows"]] if lesson.tables else []
+    return (*([text.intro] if text.intro else []), " ".join(signs), *block, *table)
 
 
 def find_lesson(name: str) -> Lesson:

@@ -136,9 +136,8 @@ class ScreenText:
             name = "sendto"
         text = self.calls.get(name) or self.calls.get(name.partition("-")[0])
         text = text or self.calls.get(scene.seen_as, name)
-        error = scene.error
-        icmp = "" if error is None else f"{error.type}/{error.code}"
-        return text.format(number=scene.number, icmp=icmp)
+        kind, code = (None, None) if scene.error is None else (scene.error.type, scene.error.code)
+        return text.format(number=scene.number, type=kind, code=code)
 
     @property
     def labels(self) -> dict[str, str]:

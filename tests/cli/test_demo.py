@@ -51,7 +51,7 @@ def test_a_pipe_gets_the_whole_lesson_as_text() -> None:
     assert max(map(len, found.stdout.splitlines())) <= 80
     titles = re.findall(r" step (\S+ · .+)", found.stdout)
     assert titles == [
-        "1/9 · socket() makes an empty block",
+        "1/9 · socket() makes an empty socket",
         "2/9 · listen() makes the socket ready for any client",
         "3/9 · connect() writes down the peer",
         "4/9 · SYN leaves the client",
@@ -72,35 +72,36 @@ def test_one_step_as_text_in_ascii() -> None:
         "| peer  198.51.100.7:80        |    seq=1001    | peer  192.0.2.10:49152       |",
         "| SND   ISS 1000   NXT 1001    |    ack=5001    | SND   ISS 5000   NXT 5001    |",
         "| RCV   IRS 5000   NXT 5001    | ------------>  | RCV   IRS 1000   NXT 1001    |",
-        "| app may send data now        |    42.6 ms     | app: accept() returned 5     |",
+        "| program may send data now    |    42.6 ms     | program: accept() returned 5 |",
         "+------------------------------+                +------------------------------+",
         "+-------------------------------+-------------------------------+",
         "| Source Port      *49152       | Destination Port *80          | finds entry",
         "| Sequence Number  *1001                                        | as expected",
         "| Acknowledgment   *5001                                        | answers 5000",
         "| off *8| rsv   |c e u A p r s f| Window           *502 =64256  | A: it is there",
-        "| Checksum         *0x8993      | Urgent Pointer   0            | right: go on",
-        "| Options  *TS 1028/9000                                        | TS: 9000 back",
+        "| Checksum         *0x7223      | Urgent Pointer   0            | right: go on",
+        "| Options  *TS 7028/9000                                        | TS: 9000 back",
         "+---------------------------------------------------------------+",
         "-- ss -tan ---------------------------------------------------------------------",
         " CLIENT     ESTAB         0     0  192.0.2.10:49152    198.51.100.7:80",
         " SERVER     LISTEN        0   128  0.0.0.0:80          0.0.0.0:*",
         "            ESTAB         0     0  198.51.100.7:80     192.0.2.10:49152",
-        " Why The kernel has completed the handshake without the program. The entry",
-        " becomes a full socket, and accept() returns it: fd 5. No wire was joined: each",
-        " kernel wrote down the same few numbers. The server's program has control",
-        " again, too, and both may send.",
+        " Why Both kernels have completed the handshake without their programs. The",
+        " entry becomes a full socket, and accept() returns it: fd 5. No wire was",
+        " joined: each kernel wrote down the same few numbers. The server's program has",
+        " control again, too, and both may send.",
         " Each side learned the other's number, window and options from the headers that",
         " it received; the client knew the server's address and port from its program.",
-        " Buffers, timers and state are each side's own affair: of the buffers a header",
-        " tells only the window, which is how much this side can take now.",
+        " How buffers, timers and state are kept is each host's own affair: of its",
+        " buffers a header tells only the window. That is all of connecting; the next",
+        ' lesson, "control", lays the two kinds of control information side by side.',
     ]
 
 
 def test_both_languages_as_text() -> None:
     text = demo("--step", "1", "--lang", "both").stdout
-    assert " Why socket() makes an empty control block" in text
-    assert " 설명 socket()을 호출하면 커널 안에 빈 제어 블록이 생긴다." in text
+    assert " Why socket() makes an empty socket" in text
+    assert " 설명 socket()을 호출하면 커널 안에 빈 소켓이 생긴다." in text
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -148,7 +149,7 @@ def test_a_wrong_request_is_answered_in_one_line(args: list[str], printed: str) 
 
 def test_keys_lead_through_the_lesson() -> None:
     with Terminal(DEMO) as terminal:
-        terminal.see("step 1/9 · socket() makes an empty block")
+        terminal.see("step 1/9 · socket() makes an empty socket")
         for press, see in (
             (LEFT, "step 1/9"),
             (RIGHT, "step 2/9"),
@@ -159,7 +160,7 @@ def test_keys_lead_through_the_lesson() -> None:
             ("\x1b", "step 9/9"),
             ("f", "Source Port: Which socket at the sender"),
             ("f", "Destination Port: Which socket"),
-            ("\x1b", " Why The kernel has completed the handshake"),
+            ("\x1b", " Why Both kernels have completed the handshake"),
             ("?", "one step on, one step back"),
             ("?", "step 9/9"),
             (":3\r", "step 3/9"),

@@ -119,7 +119,7 @@ def test_hangul_takes_two_columns() -> None:
         "│ 송신처 포트 번호 49152        │ 수신처 포트 번호 80           │ 소켓을 찾는다 ",
         "│ 시퀀스 번호      1000    시작 번호                            │",
         "│ ACK 번호         0                                            │",
-        "│ 길이10│ rsv   │c e u a p r S f│ 윈도우           64240        │",
+        "│ off 10│ rsv   │c e u a p r S f│ 윈도우           64240        │",
     ]
     assert {cell_len(line) for line in lines} == {WIDTH, 80}
 

@@ -48,7 +48,7 @@ SYN: Final = checksummed(
         options=Options.of(
             options.mss(1460),
             options.sack_permitted(),
-            options.timestamps(1000),
+            options.timestamps(7000),
             options.nop(),
             options.window_scale(7),
         ),
@@ -66,7 +66,7 @@ SYN_ACK: Final = checksummed(
         options=Options.of(
             options.mss(1460),
             options.sack_permitted(),
-            options.timestamps(9000, 1000),
+            options.timestamps(9000, 7000),
             options.nop(),
             options.window_scale(7),
         ),
@@ -82,7 +82,7 @@ ACK: Final = checksummed(
         flags=Flags.ACK,
         # Scaled by 7 from here on: 502 means 64256 octets.
         window=502,
-        options=Options.of(options.nop(), options.nop(), options.timestamps(1028, 9000)),
+        options=Options.of(options.nop(), options.nop(), options.timestamps(7028, 9000)),
     )
 )
 
