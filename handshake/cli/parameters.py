@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from typing import Annotated, Final, TypeAlias
@@ -11,8 +10,8 @@ import typer
 
 from handshake.errors import UsageError
 from handshake.messages import ENGLISH, LANGUAGES
+from handshake.spoken import of_locale
 
-_LOCALE: Final = ("LC_ALL", "LC_MESSAGES", "LANG")
 """The variables that name the language of messages, the strongest first (POSIX)."""
 
 _HANGUL: Final = "한글"
@@ -88,13 +87,11 @@ def language(given: str | None) -> str:
         if given not in LANGUAGES:
             raise UsageError("choice", option="--lang", value=given, choices=LANGUAGES)
         return given
-    locale = next((found for name in _LOCALE if (found := os.environ.get(name))), "")
-    found = locale.partition("_")[0].partition(".")[0].lower()
     try:
         _HANGUL.encode(getattr(sys.stdout, "encoding", None) or "ascii")
     except (UnicodeEncodeError, LookupError):
         return ENGLISH
-    return found if found in LANGUAGES else ENGLISH
+    return of_locale()
 
 
 def octets(text: str | None, option: str) -> int | None:

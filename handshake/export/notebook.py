@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,8 +15,10 @@ from handshake.linux.privileges import Shell
 from handshake.prober import Result
 from handshake.record import Record
 from handshake.replayer import Replay
+from handshake.spoken import of_locale
 from handshake.survey import records
 from handshake.tracker import Connection, summarize
+from handshake.view.glyphs import UNICODE, Glyphs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,27 +30,34 @@ _LIMITS: Final = Limits(50, 3, 25, 60, salient=True)
 
 def html_of(found: object) -> str:
     """Return a record, a connection, a result or a replay as HTML."""
+    glyphs = _glyphs()
     if isinstance(found, Result):
-        return _told(of_result(found, Shell()))
+        return _told(of_result(found, Shell(), glyphs=glyphs))
     if isinstance(found, Connection):
         found = summarize(found)
     if isinstance(found, Record):
-        return _told(of_record(found, ()))
+        return _told(of_record(found, (), glyphs=glyphs))
     assert isinstance(found, Replay)
-    return _replay(found)
+    return _replay(found, glyphs)
 
 
-def _replay(replay: Replay) -> str:
+def _glyphs() -> Glyphs:
+    """Return the signs, with words in the language of the locale."""
+    return replace(UNICODE, language=of_locale())
+
+
+def _replay(replay: Replay, glyphs: Glyphs) -> str:
     """Return the connections of a capture, and the ladders of the first; its steps stay unread."""
     title = f"<p><strong>{as_text(replay.name)}</strong></p>"
     if not Path(replay.name).is_file():
-        return f"{title}<p>It can be read only once: iterate over it.</p>"
+        once = glyphs.translated("It can be read only once: iterate over it.")
+        return f"{title}<p>{as_text(once)}</p>"
     notes: list[str] = []
     source = records(replay.name, dedup=replay.dedup, reorder=replay.reorder)
     try:
-        found = list(told(list(source), steps_from(source), _LIMITS, notes))
+        found = list(told(list(source), steps_from(source), _LIMITS, notes, glyphs=glyphs))
     except HandshakeError as error:
-        return f"{title}<p>{as_text(str(error))}</p>"
+        return f"{title}<p>{as_text(error.said(glyphs.language))}</p>"
     drawn = [each for each in found if each.steps]
     pictures = ladder_picture(drawn, replay.name) if drawn else ""
     rows = as_table(RECORD_HEADINGS, (each.cells for each in found))
@@ -64,7 +74,8 @@ def _parts(found: ConnectionDocument) -> Iterator[str]:
     yield from (f"<p>{as_text(each)}</p>" for each in found.answer)
     if found.steps:
         yield ladder_picture([found], found.name, bare=True)
-    yield as_table(("fact", "value"), found.facts)
+    say = found.glyphs.translated
+    yield as_table((say("fact"), say("value")), found.facts)
     checks = [" ".join(filter(None, each)) for each in found.checks]
-    texts = [*found.findings, *(f"next: {each}" for each in checks)]
+    texts = [*found.findings, *(f"{say('next:')} {each}" for each in checks)]
     yield as_items(as_text(each) for each in texts)

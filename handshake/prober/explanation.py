@@ -43,7 +43,7 @@ def explain(
     """Return why the connection from a source address has its verdict after so many seconds.
 
     `asked` are the control bits of our first segment; `signed` whether our segments were.
-    `against` is the code of the note that contradicts the RST that refused it; empty for none.
+    `against` is the code of the note that speaks against what the verdict suggests; empty for none.
     """
     port, count = remote.port, outcome.syn_sent
     request = int(asked) & _REQUEST == SYN_BIT
@@ -55,7 +55,8 @@ def explain(
     ack = outcome.ack_status
     match outcome.verdict:
         case Verdict.OPEN:
-            return _open(port, ack, _missing(outcome.data))
+            proxied = against == "syn-proxy"
+            return _open(port, ack, _missing(outcome.data), proxied=proxied)
         case Verdict.CLOSED:
             return _refused(against, port)
         case Verdict.FILTERED:
@@ -82,8 +83,9 @@ def _refused(against: str, port: int) -> Message:
 
 
 @lru_cache
-def _open(port: int, ack: AckStatus, missing: Message | str) -> Message:
-    return verdict_message("open", port=port, ack=_accepted(ack), missing=missing)
+def _open(port: int, ack: AckStatus, missing: Message | str, *, proxied: bool) -> Message:
+    code = "open-proxied" if proxied else "open"
+    return verdict_message(code, port=port, ack=_accepted(ack), missing=missing)
 
 
 def no_neighbour(neighbour: Address, remote: Address) -> Message:

@@ -81,7 +81,7 @@ class ProbeFacts:
         # Windows are scaled if both SYNs say so, whatever the answer acknowledges.
         both = syn.options.window_scale is not None
         shift = (seg.options.window_scale if both else None) if agreed is None else agreed.snd_shift
-        yield self._row("window", str(seg.window), self._window(shift))
+        yield self._row("window", str(seg.window), self._window(seg, shift))
         mss = self._say("fact.none") if seg.options.mss is None else str(seg.options.mss)
         yield self._row("mss", mss, self._mss(seg.options.mss, version))
         if (ttl := answer.observed.ttl) is not None:
@@ -144,7 +144,9 @@ class ProbeFacts:
         accepted = seg.ack - syn.seq - 1
         return self._say("fact.ack-data", accepted=accepted, count=syn.payload_length)
 
-    def _window(self, shift: int | None) -> str:
+    def _window(self, seg: Segment, shift: int | None) -> str:
+        if not seg.window:
+            return self._say("fact.window-closed")
         code = "fact.window-scaled" if shift else "fact.window-unscaled"
         return self._say(code, shift=shift, most=self._largest(shift))
 

@@ -58,6 +58,14 @@ def test_a_result() -> None:
     assert "<script>alert(1)</script>" in shown(replace(OPEN, target=HOSTILE)).data
 
 
+def test_it_speaks_the_language_of_the_locale(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "ko_KR.UTF-8")
+    page = shown(handshake.replay(CAPTURES / "lost-syn-ack.pcap"))
+    assert "SYN-ACK 유실 seq=0" in page.data
+    (record,) = handshake.records(CAPTURES / "refused.pcap")
+    assert "다음: 서버에서" in shown(record).data
+
+
 def test_what_is_read_only_once(monkeypatch: pytest.MonkeyPatch) -> None:
     octets = (CAPTURES / "refused.pcap").read_bytes()
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(octets)))

@@ -386,6 +386,7 @@ VERDICTS: Final[tuple[Message, ...]] = (
     _verdict("unmet.other-data", count=15),
     *(_verdict("open", port=80, ack=each, missing="") for each in _ACKS),
     *(_verdict("open", port=80, ack=_ACKS[0], missing=each) for each in _MISSING),
+    _verdict("open-proxied", port=80, ack=_ACKS[0], missing=""),
     _verdict("closed", port=81),
     _verdict("lossy", lost=4, sent=13, share=4 / 13),
     _verdict("refused.contradicted", port=81),

@@ -18,7 +18,7 @@ from handshake.tracker.findings import ConnectionFindings
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from handshake.endpoint.outcome import Negotiated, Outcome
     from handshake.linux.packet_socket import Captured, Received
@@ -74,7 +74,7 @@ def build_result(
                 duration,
                 asked=asked,
                 signed=signed,
-                against=against[0].code if against else "",
+                against=against[0].code if against else _doubt(outcome, findings),
             ),
             "rtt": rtt,
             "rtt_ambiguous": ambiguous,
@@ -91,6 +91,12 @@ def build_result(
             "errors": connection.errors,
         },
     )
+
+
+def _doubt(outcome: Outcome, findings: Sequence[Finding]) -> str:
+    """Return what speaks against a program that listens on an open port; empty for nothing."""
+    proxied = any((each.code, each.variant) == ("syn-proxy", "never-opened") for each in findings)
+    return "syn-proxy" if outcome.verdict is Verdict.OPEN and proxied else ""
 
 
 def _against(connection: UserspaceConnection, outcome: Outcome) -> Iterator[Finding]:
