@@ -52,11 +52,14 @@ def _page(taught: Lesson, language: str, name: str) -> str:
             raise UsageError("demo.teacher", name=name)
         labels, more = teacher_labels(language), teacher_text(taught.name, language)
         return teacher(taught.name, text.title, steps, more, labels)
+    # A ladder shows headers only by key.
+    fields = [] if taught.played else [(each.name, each.text) for each in words.fields.values()]
+    said = opening(taught, language)
     if name.endswith(".html"):
-        return written.html(text.title, opening(taught, language), steps, words.screen, language)
+        return written.html(text.title, said, steps, words.screen, language, fields)
     if name.endswith(".worksheet.md"):
         return written.worksheet(text.title, steps, words.screen)
-    return written.markdown(text.title, opening(taught, language), steps, words.screen)
+    return written.markdown(text.title, said, steps, words.screen, fields)
 
 
 def _drawing(taught: Lesson, language: str, index: int, *, asks: bool = False) -> list[Text]:

@@ -48,6 +48,8 @@ def print_text(
             _print_chapter(taught, chosen, number, language, out, signs, live)
         return
     for language in languages(lang):
+        if len(chosen) == len(taught.scenes):
+            _print_title(taught, number, language, out, signs)
         _print_opening(taught, chosen, language, out, signs)
     for index in chosen:
         place = Place(taught, index, number)
@@ -63,6 +65,27 @@ def print_text(
             out.print(each, soft_wrap=True)
         if index != chosen[-1]:
             out.print()
+    if len(chosen) == len(taught.scenes):
+        for language in languages(lang):
+            _print_fields(language, out, signs)
+
+
+def _print_fields(lang: str, out: Console, signs: Glyphs) -> None:
+    """Print what each field of a header is for."""
+    from handshake.view.lesson import paragraph
+
+    words = screen_text(lang)
+    out.print()
+    out.print(signs.spell(words["all_fields"]))
+    out.print()
+    for each in words.fields.values():
+        for row in paragraph(f"{each.name}:", each.text, _WIDTH, "field.chosen", signs):
+            out.print(row, soft_wrap=True)
+
+
+def _print_title(taught: Lesson, number: str, lang: str, out: Console, signs: Glyphs) -> None:
+    out.print(signs.spell(f"{number}  {text_of(taught, lang).title}"))
+    out.print()
 
 
 def _print_opening(taught: Lesson, chosen: range, lang: str, out: Console, signs: Glyphs) -> None:
@@ -91,8 +114,7 @@ def _print_chapter(
     from handshake.view.lesson_ladder import LadderLessonScreen
 
     text = text_of(taught, lang)
-    out.print(signs.spell(f"{number}  {text.title}"))
-    out.print()
+    _print_title(taught, number, lang, out, signs)
     _print_opening(taught, chosen, lang, out, signs)
     before: int | None = None
     for index in chosen:

@@ -29,9 +29,13 @@ class LessonStep:
 
 
 def markdown(
-    title: str, opening: Sequence[str], steps: list[LessonStep], words: Mapping[str, str]
+    title: str,
+    opening: Sequence[str],
+    steps: list[LessonStep],
+    words: Mapping[str, str],
+    fields: Sequence[tuple[str, str]] = (),
 ) -> str:
-    """Return a lesson as Markdown: answers stand behind a fold."""
+    """Return a lesson as Markdown: answers behind a fold, at the end the fields of a header."""
     parts = [f"# {title}", *opening]
     for number, step in enumerate(steps, 1):
         parts.append(f"## {number}. {step.title}")
@@ -43,6 +47,9 @@ def markdown(
             answer = f"{question.right}. {question.says(question.right)} ({question.section})"
             parts.append(f"<details><summary>{words['answer']}</summary>\n\n{answer}\n\n</details>")
         parts += step.paragraphs
+    if fields:
+        parts.append(f"## {words['all_fields']}")
+        parts += [f"**{name}** {text}" for name, text in fields]
     return "\n\n".join(parts) + "\n"
 
 
@@ -69,6 +76,7 @@ def html(
     steps: list[LessonStep],
     words: Mapping[str, str],
     language: str,
+    fields: Sequence[tuple[str, str]] = (),
 ) -> str:
     """Return a lesson as one file for a browser: a step at a time, by keyboard, without network."""
     sections = [_section(number, len(steps), step, words) for number, step in enumerate(steps, 1)]
@@ -79,7 +87,7 @@ def html(
         f"<main>\n<h1>{escape(title)}</h1>\n{paragraphs}\n"
         f'<nav aria-label="{step}"><button type="button" id="back">← {back}</button>\n'
         f'<button type="button" id="on">{on} →</button></nav>\n'
-        f"{chr(10).join(sections)}\n</main>"
+        f"{chr(10).join(sections)}\n{_explained(fields, words)}</main>"
     )
     styles, scripts = ("page.css", "lesson.css"), ("stepping.js", "lesson.js")
     return page(title, body, styles=styles, scripts=scripts, language=language)
@@ -90,6 +98,13 @@ def in_columns(text: str) -> str:
     return "".join(
         f'<span class="wide">{each}</span>' if cell_len(each) > 1 else escape(each) for each in text
     )
+
+
+def _explained(fields: Sequence[tuple[str, str]], words: Mapping[str, str]) -> str:
+    """Return what each field is for, to be opened."""
+    rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in fields)
+    title = escape(words["all_fields"])
+    return f"<details><summary>{title}</summary><dl>{rows}</dl></details>\n" if rows else ""
 
 
 def _section(number: int, count: int, step: LessonStep, words: Mapping[str, str]) -> str:

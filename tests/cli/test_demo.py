@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.cells import cell_len
 
-from handshake.lessons import LESSONS, WHAT_IF, find_lesson, option
+from handshake.lessons import (
+    LANGUAGES,
+    LESSONS,
+    WHAT_IF,
+    find_lesson,
+    lesson_text,
+    option,
+    screen_text,
+)
 from tests.cli import preloaded
 from tests.cli.terminal import Terminal
 
@@ -93,6 +101,14 @@ def test_both_languages_as_text() -> None:
     text = demo("--step", "1", "--lang", "both").stdout
     assert " Why socket() makes an empty control block" in text
     assert " 설명 socket()을 호출하면 커널 안에 빈 제어 블록이 생긴다." in text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_chapter_begins_with_its_title_and_ends_with_the_fields(language: str) -> None:
+    text, words = " ".join(demo("--lang", language).stdout.split()), screen_text(language)
+    assert text.startswith(f"1/10 {lesson_text('connect', language).title} ")
+    _, _, explained = text.partition(f" {words['all_fields']} ")
+    assert explained == " ".join(f"{each.name}: {each.text}" for each in words.fields.values())
 
 
 def test_json_is_one_object_a_step() -> None:

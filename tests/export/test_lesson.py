@@ -109,11 +109,14 @@ def test_every_lesson_is_written(lesson: Lesson, language: str, tmp_path: Path) 
         assert (found.returncode, found.stderr, found.stdout) == (0, "", "")
         written = path.read_text("utf-8")
         assert text.title in written
+        if ending in ("md", "html"):
+            explained = screen_text(language).fields["window"].text in written
+            assert explained == (not lesson.played)
         if ending == "html":
             assert Page(written).seen.count("section") == len(lesson.scenes)
             assert f'lang="{language}"' in written
         elif ending == "md":
-            assert written.count("\n## ") == len(lesson.scenes)
+            assert written.count("\n## ") == len(lesson.scenes) + (not lesson.played)
 
 
 def test_another_ending_is_an_error() -> None:
