@@ -12,6 +12,7 @@ the others one by one.
 from __future__ import annotations
 
 import argparse
+import compileall
 import os
 import shutil
 import statistics
@@ -20,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -101,6 +103,10 @@ def main() -> None:
     parser.add_argument("--real", type=Path, action="append", default=[])
     parser.add_argument("--tools", default="")
     asked = parser.parse_args()
+    package = find_spec("handshake")
+    if package is not None and package.origin is not None:
+        # As pip does where it installs: else each start may compile all modules.
+        compileall.compile_dir(Path(package.origin).parent, quiet=2)
     known = tools()
     names = asked.tools.split(",") if asked.tools else list(known)
     chosen = {name: known[name] for name in names}

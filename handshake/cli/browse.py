@@ -337,7 +337,9 @@ class ListBrowser:
             return
         self._editor = None
         if typed and not (typed.isdecimal() and self.listing.go_to(int(typed))):
-            self._problem = self._why("list.not-listed", number=typed)
+            self._problem = self._why(
+                "list.not-listed", number=typed, filtered=bool(self.listing.in_force)
+            )
 
     @property
     def exported(self) -> Exported | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from handshake.crafter.fields import DESTINATION, SOURCE
@@ -39,7 +41,7 @@ def ends(
         for each, default in ((ours, SOURCE[version]), (theirs, DESTINATION[version]))
     )
     if port is not None:
-        local = Endpoint(local.address, number(port, "--source-port", _LAST_PORT) or 0)
+        local = Endpoint(local.address, _port(port, "--source-port") or 0)
     return local, remote
 
 
@@ -58,4 +60,12 @@ def endpoint(text: str, option: str) -> tuple[Address, int | None]:
         if not host or "[" in text or ":" in host:
             raise UsageError("craft.endpoint", option=option, value=text) from None
         raise UsageError("craft.name", option=option, value=text) from None
-    return address, number(port, f"{option} {text}: port", _LAST_PORT)
+    return address, _port(port, f"{option} {text}: port")
+
+
+def _port(text: str | None, option: str) -> int | None:
+    """Return the port of a number, or of the name of a service, such as http."""
+    if text is not None and not NUMBER.fullmatch(text):
+        with suppress(OSError, ValueError):
+            return socket.getservbyname(text.lower(), "tcp")
+    return number(text, option, _LAST_PORT)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections import deque
 from itertools import groupby, islice
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from handshake.diagnosis.seen import Seen
 from handshake.units import FIN_BIT, RST_BIT, SYN_BIT
@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
     from handshake.events import Role, Step
     from handshake.events.run import Brief, Packed, Run
-    from handshake.tcp import Endpoint
+    from handshake.tcp import Endpoint, Observed
     from handshake.tcp.icmp import IcmpError
+
+    _Kept: TypeAlias = "Seen | _InRun | _Late"
 
 FIRST: Final = 40
 """Segments kept from the beginning."""
@@ -47,12 +49,25 @@ class _InRun(NamedTuple):
     place: int
 
 
-def _run_of(kept: Seen | _InRun) -> Packed | None:
+class _Late(NamedTuple):
+    """A segment that is taken in brief only if it is among the last ones.
+
+    Until then it takes no memory: what finds copies has it, too.
+    """
+
+    observed: Observed
+    ends: tuple[Endpoint, Endpoint]
+    believed: bool
+
+    @property
+    def seen(self) -> Seen:
+        """The segment in brief."""
+        found = Seen.of(self.observed, self.ends)
+        return found if self.believed else found._replace(believed=False)
+
+
+def _run_of(kept: _Kept) -> Packed | None:
     return kept.packed if isinstance(kept, _InRun) else None
-
-
-def _is_control(kept: Seen | _InRun) -> bool:
-    return isinstance(kept, Seen) and bool(kept.flags & _BITS)
 
 
 class Facts:
@@ -71,13 +86,13 @@ class Facts:
         self._ends: tuple[tuple[Endpoint, Endpoint], tuple[Endpoint, Endpoint]] | None = None
         """The endpoints as the sender of the first segment has them, and as the other end has."""
 
-        self._first: list[Seen | _InRun] = []
-        self._control: list[Seen | _InRun] = []
-        self._last: deque[Seen | _InRun] | None = None
+        self._first: list[_Kept] = []
+        self._control: list[Seen] = []
+        self._last: deque[_Kept] | None = None
         """None while all stand in `_first`, as those of most connections that fail do."""
 
         self._packed = False
-        """Whether any of them is still packed in a run."""
+        """Whether any of them is still packed in a run, or was not taken in brief."""
 
     @classmethod
     def of(cls, segments: list[Seen]) -> Facts:
@@ -96,20 +111,26 @@ class Facts:
             ends = seg.source, seg.destination
             self._by, self._ends = step.by, (ends, ends[::-1])
         self.count += 1
-        seen = Seen.of(step.observed, self._ends[step.by is not self._by])
-        if step.damaged and seg.rst:
-            seen = seen._replace(believed=False)
+        believed = not (step.damaged and seg.rst)
+        late = _Late(step.observed, self._ends[step.by is not self._by], believed)
         if len(self._first) < FIRST:
-            self._first.append(seen)
+            self._first.append(late.seen)
             return
         last = self._tail()
-        if len(last) == LAST and len(self._control) < _CONTROL:
-            oldest = last[0]
-            if _is_control(oldest):
-                self._control.append(oldest)
-        last.append(seen)
+        if len(last) == LAST:
+            self._evict(last[0])
+        last.append(late)
+        self._packed = True
 
-    def _tail(self) -> deque[Seen | _InRun]:
+    def _evict(self, oldest: _Kept) -> None:
+        """Keep a segment that is not among the last ones any more if it is a SYN, FIN or RST."""
+        if len(self._control) >= _CONTROL or isinstance(oldest, _InRun):
+            return
+        flags = int(oldest.observed.segment.flags) if isinstance(oldest, _Late) else oldest.flags
+        if flags & _BITS:
+            self._control.append(oldest.seen if isinstance(oldest, _Late) else oldest)
+
+    def _tail(self) -> deque[_Kept]:
         if self._last is None:
             self._last = deque(maxlen=LAST)
         return self._last
@@ -126,8 +147,7 @@ class Facts:
         left = range(max(first, run.count - LAST), run.count)
         evicted = len(last) + (run.count - first) - LAST
         for oldest in islice(last, max(0, evicted)):
-            if len(self._control) < _CONTROL and _is_control(oldest):
-                self._control.append(oldest)
+            self._evict(oldest)
         last.extend(_InRun(run.packed, place) for place in left)
 
     def quoted(self, error: IcmpError, *, of_syn: bool) -> None:  # noqa: ARG002 - an observer's
@@ -145,10 +165,12 @@ class Facts:
         kept = (*self._first, *self._control, *(self._last or ()))
         return [each for each in kept if isinstance(each, Seen)]
 
-    def _seen(self, kept: Iterable[Seen | _InRun]) -> Iterator[Seen]:
+    def _seen(self, kept: Iterable[_Kept]) -> Iterator[Seen]:
         for packed, group in groupby(kept, _run_of):
             if packed is None:
-                yield from (each for each in group if isinstance(each, Seen))
+                for each in group:
+                    if not isinstance(each, _InRun):
+                        yield each.seen if isinstance(each, _Late) else each
                 continue
             places = [each.place for each in group if isinstance(each, _InRun)]
             # Those of one run follow each other.

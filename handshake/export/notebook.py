@@ -74,8 +74,8 @@ def _parts(found: ConnectionDocument) -> Iterator[str]:
     yield from (f"<p>{as_text(each)}</p>" for each in found.answer)
     if found.steps:
         yield ladder_picture([found], found.name, bare=True)
-    say = found.glyphs.translated
-    yield as_table((say("fact"), say("value")), found.facts)
+    local = found.glyphs.translated
+    yield as_table((local("fact"), local("value")), found.facts)
     checks = [" ".join(filter(None, each)) for each in found.checks]
-    texts = [*found.findings, *(f"{say('next:')} {each}" for each in checks)]
+    texts = [*found.findings, *(f"{local('next:')} {each}" for each in checks)]
     yield as_items(as_text(each) for each in texts)

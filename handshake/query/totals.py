@@ -8,6 +8,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from handshake.tracker.findings import CaptureFindings
+from handshake.tracker.findings.capture import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,10 +69,59 @@ class QuickTotals:
         self.rtt = Spread.of(each.handshake.rtt for each in found if each.handshake.rtt is not None)
 
 
+class Counted(NamedTuple):
+    """What totals take of a record: much less than all of it to send from another process."""
+
+    capture: str | None
+    outcome: str
+    closed: str | None
+    client: str
+    server: str
+    port: int
+    frame: int | None
+    segments: int
+    octets: int
+    retransmissions: tuple[int, int, int]
+    """Of SYNs, of SYN-ACKs, and of data."""
+
+    rtt: float | None
+    ttl: int | None
+    refused: int | None
+    """The frame of the RST that refused it."""
+
+    diagnosis: str | None
+    codes: tuple[str, ...]
+    """Those of its findings, each once."""
+
+    @classmethod
+    def of(cls, record: Record) -> Counted:
+        """Return what totals take of a record."""
+        client, server, handshake = record.client, record.server, record.handshake
+        syns, syn_acks = handshake.syn_retransmissions, handshake.syn_ack_retransmissions
+        again = client.retransmissions + server.retransmissions
+        return cls(
+            record.capture,
+            record.outcome,
+            record.closed,
+            client.address,
+            server.address,
+            server.port,
+            record.frames[0],
+            client.segments + server.segments,
+            client.bytes + server.bytes,
+            (syns, syn_acks, max(0, again - syns - syn_acks)),
+            handshake.rtt,
+            server.ttl,
+            refusal(record),
+            None if record.diagnosis is None else record.diagnosis.code,
+            tuple(dict.fromkeys([each.code for each in record.findings])),
+        )
+
+
 class Totals:
     """Counts records one by one; of each it keeps only the round-trip time."""
 
-    def __init__(self, records: Iterable[Record] = ()) -> None:
+    def __init__(self, records: Iterable[Record | Counted] = ()) -> None:
         self.connections = self.segments = self.octets = 0
         self.left_out = 0
         """Connections that are not among the records, as too many were open at a time."""
@@ -91,35 +141,35 @@ class Totals:
         for record in records:
             self.add(record)
 
-    def add(self, record: Record) -> None:
+    def add(self, record: Record | Counted) -> None:
         """Count one record."""
-        client, server, handshake = record.client, record.server, record.handshake
+        own = record if isinstance(record, Counted) else Counted.of(record)
         self.connections += 1
-        self.segments += client.segments + server.segments
-        self.octets += client.bytes + server.bytes
-        self.outcomes[record.outcome] += 1
-        self.closed[record.closed] += 1
-        if record.outcome == "refused":
-            self.refusing[server.address, server.port] += 1
-        elif record.outcome == "no-answer":
-            self.silent[server.address, server.port] += 1
-        self.syn_retransmissions += handshake.syn_retransmissions
-        self.syn_ack_retransmissions += handshake.syn_ack_retransmissions
-        total = client.retransmissions + server.retransmissions
-        self.data_retransmissions += max(
-            0, total - handshake.syn_retransmissions - handshake.syn_ack_retransmissions
-        )
-        if handshake.rtt is not None:
-            self._rtts.append(handshake.rtt)
-        if record.diagnosis is not None:
-            self.diagnoses[record.diagnosis.code] += 1
-        # Each once, in their order: of equal counts the first comes first.
-        for code in dict.fromkeys([each.code for each in record.findings]):
+        self.segments += own.segments
+        self.octets += own.octets
+        self.outcomes[own.outcome] += 1
+        self.closed[own.closed] += 1
+        if own.outcome == "refused":
+            self.refusing[own.server, own.port] += 1
+        elif own.outcome == "no-answer":
+            self.silent[own.server, own.port] += 1
+        syns, syn_acks, data = own.retransmissions
+        self.syn_retransmissions += syns
+        self.syn_ack_retransmissions += syn_acks
+        self.data_retransmissions += data
+        if own.rtt is not None:
+            self._rtts.append(own.rtt)
+        if own.diagnosis is not None:
+            self.diagnoses[own.diagnosis] += 1
+        # In their order: of equal counts the first comes first.
+        for code in own.codes:
             self.codes[code] += 1
-        capture = self._capture_findings.get(record.capture)
+        capture = self._capture_findings.get(own.capture)
         if capture is None:
-            capture = self._capture_findings[record.capture] = CaptureFindings()
-        capture.add(record)
+            capture = self._capture_findings[own.capture] = CaptureFindings()
+        capture.take(own.outcome, own.client, own.server, own.port, own.frame)
+        if own.ttl is not None:
+            capture.answered(own.outcome, own.server, own.ttl, own.refused)
 
     @property
     def captures(self) -> list[str | None]:

@@ -9,6 +9,7 @@ import ipaddress
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
+_V4_OCTETS: Final = 4
 _INITIAL_TTLS: Final = (32, 64, 128, 255)
 """The values at which systems begin a TTL."""
 
@@ -25,6 +26,8 @@ class _Mapped(IPv6Address):
 
 def ip_address(address: str | int | bytes) -> IPv4Address | IPv6Address:
     """Return the address with this text, number or octets. Raises ValueError for none."""
+    if isinstance(address, bytes) and len(address) == _V4_OCTETS:
+        return IPv4Address(address)
     found = ipaddress.ip_address(address)
     if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
         return _Mapped(address)

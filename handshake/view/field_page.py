@@ -49,7 +49,9 @@ class FieldPage:
             return [line(a, b) for a, b in zip(left, [*right, *[line()] * rows], strict=False)][
                 :rows
             ]
-        dump = HexDump(self.step.observed, lit=lit, header_only=True, glyphs=self.glyphs)
+        dump = HexDump(
+            self.step.observed, lit=lit, width=width, header_only=True, glyphs=self.glyphs
+        )
         return [*dump.lines(), *self._text(width)]
 
     def _text(self, width: int) -> list[Text]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from rich.cells import cell_len
+
 from handshake.tcp.checksum import kind
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.header import option_texts
@@ -38,7 +40,7 @@ class Fields:
         yield from self.lines(options.max_width)
 
     def lines(self, width: int) -> list[Text]:
-        """Return four lines, or more if the options need them."""
+        """Return four lines, or more if the options need them, or the width is small."""
         seg, say = self.step.segment, self.glyphs.say
         offset, dot = seg.data_offset, self.glyphs.dot
         ports = f"{seg.source.port} {self.glyphs.becomes} {seg.destination.port}"
@@ -51,7 +53,7 @@ class Fields:
                 ("length", say("field.length", count=seg.payload_length)),
             ),
         )
-        out = [_columns(row) for row in rows]
+        out = [row for cells in rows for row in _columns(cells, width)]
         options = f" {dot} ".join(option_texts(seg, self.glyphs)) or say("none")
         out.extend(_folded("options", options, width))
         if seg.reserved:
@@ -79,14 +81,19 @@ class Fields:
         return f"0x{self.step.segment.checksum:04x} {verdict}"
 
 
-def _columns(cells: Sequence[tuple[str, str]]) -> Text:
-    row = line()
+def _columns(cells: Sequence[tuple[str, str]], width: int) -> list[Text]:
+    rows = [line()]
     for start, room, (name, value) in zip(_STARTS, _LABELS, cells, strict=True):
-        # A long value moves the next column instead of being cut: it is shown nowhere else.
-        row.append(" " * max(1, start - row.cell_len))
-        row.append(f"{name:<{room}}", "field.note")
-        row.append(value, "field.value")
-    return row
+        # A long value moves the next column, or a line down, instead of being cut: it is shown
+        # nowhere else.
+        space = max(1, start - rows[-1].cell_len)
+        if rows[-1] and rows[-1].cell_len + space + room + cell_len(value) > width:
+            rows.append(line())
+            space, room = _STARTS[0], _LABELS[0]
+        rows[-1].append(" " * space)
+        rows[-1].append(f"{name:<{room}}", "field.note")
+        rows[-1].append(value, "field.value")
+    return rows
 
 
 def _folded(name: str, value: str, width: int) -> list[Text]:

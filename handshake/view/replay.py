@@ -208,7 +208,7 @@ class Screen:
         ]
 
     def _octets(self, width: int, room: int, *, wide: bool) -> list[Text]:
-        dump = HexDump(self._step.observed, room - 4, glyphs=self.glyphs).lines()
+        dump = HexDump(self._step.observed, room - 4, width=width, glyphs=self.glyphs).lines()
         if not wide:
             return dump
         told = explained(self._step, self.numbers, width - _DUMP, self.glyphs)

@@ -142,6 +142,8 @@ def test_a_number_that_is_not_listed_is_said() -> None:
     for typed in ("<99>", "<x>"):
         driven = Driven(":", typed, "enter")
         assert any(f"no connection #{typed[1:-1]} in this list" in each for each in driven.screen())
+    driven = Driven("/", "<outcome == refused>", "enter", ":", "<1>", "enter")
+    assert any("#1 in this list: Esc takes the filter away" in each for each in driven.screen())
 
 
 def test_place_order_and_filter_survive_a_visit() -> None:

@@ -116,6 +116,7 @@ def test_json_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
         (["--ip-options", "01"], 20, "01000000"),
         (["[::1]:8080", "--flow-label", "0x12345"], 0, "60012345"),
         (["--destination", "10.0.0.1"], 16, "0a000001 9c40 0050"),
+        (["10.0.0.1:https", "--source-port", "http"], 16, "0a000001 0050 01bb"),
         (["--source", "10.0.0.9:7", "--source-port", "8"], 12, "0a000009 c0000202 0008"),
         (["--payload", "hex:00ff"], 60, "00ff"),
         (["--payload", r"a\r\n\x41"], 60, "610d0a41"),

@@ -22,6 +22,10 @@ from tests.cli.terminal import Terminal
 from tests.live.lab.namespaces import eventually
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from handshake.lessons import Scene
+    from handshake.lessons.live_event import LivePart
     from handshake.lessons.script import Part
 
 pytestmark = pytest.mark.live
@@ -35,6 +39,9 @@ LONGEST: Final = 4.0
 
 LATE: Final = 900_000_000
 """Nanoseconds by which a busy machine may send late: a timer of a second is still told apart."""
+
+STALLS: Final = 500_000_000
+"""Nanoseconds of waiting for this machine after which a kernel may send again: its timers go on."""
 
 MORE: Final = {
     # Linux acknowledges the SYN-ACK of a crossing connection, though it needs no ACK.
@@ -82,8 +89,14 @@ def test_the_kernel_does_what_the_lesson_shows(lesson: Lesson) -> None:
             event = found.find(scene)
             assert event is not None
             assert event.differs_by(scene.at) < LATE, scene.name
-        extra = {each.name for each in found.unexpected(scenes)}
-        assert extra <= MORE.get(place, set())
+        assert _besides(found, scenes) <= MORE.get(place, set())
+
+
+def _besides(found: LivePart, scenes: Sequence[Scene]) -> set[str]:
+    """Return what was sent besides; not what was sent again since the wire was late for long."""
+    late = max(each.late for each in found.events)
+    names = {each.name for each in found.unexpected(scenes)}
+    return {each for each in names if late < STALLS or "again" not in each}
 
 
 def _slower(part: Part) -> Part:
@@ -121,7 +134,7 @@ def test_the_kernel_does_what_a_what_if_says(changes: Changes, name: str, result
         differs = [each for each in found.differences(scene, scenes) if each[0] != "time"]
         assert differs == [], scene.name
     assert [each.result for each in found.events if each.name == "connect-returns"] == [result]
-    assert found.unexpected(scenes) == []
+    assert _besides(found, scenes) == set()
 
 
 def test_the_ack_leaves_before_connect_returns_and_rides_on_data_without_quickack() -> None:
@@ -132,7 +145,7 @@ def test_the_ack_leaves_before_connect_returns_and_rides_on_data_without_quickac
         [
             each.name
             for each in sorted(part.events, key=lambda event: event.at)
-            if each.result or each.moment is Moment.LEAVES
+            if each.result or (each.moment is Moment.LEAVES and "again" not in each.name)
         ]
         for part in (first, with_data)
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -9,7 +10,9 @@ from rich.console import Console
 
 from handshake import replay
 from handshake.tracker import Tracker, summarize
+from handshake.view.fields import Fields
 from handshake.view.glyphs import ASCII, UNICODE, Glyphs
+from handshake.view.hexdump import HexDump
 from handshake.view.notation import Numbers, is_trouble
 from handshake.view.replay import Screen, Transcript
 from tests.view.test_ladder import HANDSHAKE, steps
@@ -115,3 +118,16 @@ def test_what_a_host_leaves_to_its_network_card_is_no_trouble() -> None:
     seen = list(replay("captures/checksum-offload.pcap"))
     assert [each.code for each in seen[0].events][-1] == "bad-checksum"
     assert not [each for each in seen if is_trouble(each)]
+
+
+@pytest.mark.parametrize("width", range(40, 121, 8))
+def test_no_field_and_no_octet_is_cut_on_a_narrow_screen(width: int) -> None:
+    _, seen = lost_syn_ack()
+    for step in seen:
+        fields = Fields(step, Numbers.of(seen)).lines(width)
+        dump = HexDump(step.observed, width=width, header_only=True).lines()
+        assert max(each.cell_len for each in (*fields, *dump)) <= width
+        header = step.segment.pack().hex()
+        end = 8 + (50 if width >= 77 else 25)
+        octets = re.findall(r"\b[0-9a-f]{2}\b", " ".join(each.plain[8:end] for each in dump))
+        assert "".join(octets) == header

@@ -54,7 +54,7 @@ class _Group:
     frame: int | None = None
     """The first frame of its first failure."""
 
-    def count(self, record: Record, outcome: str, port: int, name: str | int) -> None:
+    def count(self, outcome: str, port: int, frame: int | None, name: str | int) -> None:
         """Take one connection into account; `name` is the end in which the group differs."""
         known = self.outcomes
         known[outcome] = known.get(outcome, 0) + 1
@@ -65,7 +65,7 @@ class _Group:
             if len(self.names) < NAMES:
                 self.names.add(name)
             if self.frame is None:
-                self.frame = record.frames[0]
+                self.frame = frame
 
     @property
     def total(self) -> int:
@@ -140,30 +140,33 @@ class CaptureFindings:
 
     def add(self, record: Record) -> None:
         """Take one connection into account."""
-        outcome = record.outcome
+        client, server = record.client.address, record.server.address
+        self.take(record.outcome, client, server, record.server.port, record.frames[0])
+        if record.server.ttl is not None:
+            self.answered(record.outcome, server, record.server.ttl, refusal(record))
+
+    def take(self, outcome: str, client: str, server: str, port: int, frame: int | None) -> None:
+        """Count one connection, which begins with a frame, by its addresses."""
         if outcome not in _COUNTED:
             return
-        client, server, port = record.client.address, record.server.address, record.server.port
-        self._pairs[client, server].count(record, outcome, port, port)
-        self._clients[client, port].count(record, outcome, port, server)
-        self._services[server, port].count(record, outcome, port, client)
-        self._ttl(record)
+        self._pairs[client, server].count(outcome, port, frame, port)
+        self._clients[client, port].count(outcome, port, frame, server)
+        self._services[server, port].count(outcome, port, frame, client)
 
-    def _ttl(self, record: Record) -> None:
-        server = record.server
-        if server.ttl is None:
+    def answered(self, outcome: str, server: str, ttl: int, refused: int | None) -> None:
+        """Take the TTL of a server into account; `refused` is the frame of its RST."""
+        if outcome not in _COUNTED:
             return
-        host = self._hosts.get(server.address)
+        host = self._hosts.get(server)
         if host is None:
             if len(self._hosts) >= TRACKED:
                 return
-            host = self._hosts[server.address] = _Host()
-        if record.outcome == "refused":
-            frame = next((each.frame for each in record.findings if each.code == "refused"), None)
+            host = self._hosts[server] = _Host()
+        if outcome == "refused":
             if len(host.refused) < NAMES:
-                host.refused.setdefault(server.ttl, frame)
+                host.refused.setdefault(ttl, refused)
         else:
-            host.answered[server.ttl] += 1
+            host.answered[ttl] += 1
 
     def found(self) -> list[Finding]:
         """Return what was found so far, in the order of the frames that prove it."""
@@ -198,6 +201,11 @@ class CaptureFindings:
                 if ttl not in host.answered:
                     values = {"server": address, "ttl": ttl, "others": sorted(host.answered)}
                     yield Finding("refused-by-other-ttl", frame, values)
+
+
+def refusal(record: Record) -> int | None:
+    """Return the frame of the RST that refused a connection."""
+    return next((each.frame for each in record.findings if each.code == "refused"), None)
 
 
 def capture_findings(records: Iterable[Record]) -> list[Finding]:
