@@ -151,7 +151,8 @@ class LessonScreen:
         if scene.by is Role.CLIENT:
             arrow = self.glyphs.right_arrow(gap - 3)
         arrived = scene.moment is Moment.ARRIVES
-        note = f"{scene.at / 1e6:.1f} ms" if arrived else self.words["on_the_wire"]
+        at = self.words["arrived"].format(ms=f"{scene.at / 1e6:.1f}")
+        note = at if arrived else self.words["on_the_wire"]
         return [
             *(line((centre(label, gap), style)) for label in labels),
             line((f" {arrow}", style)),

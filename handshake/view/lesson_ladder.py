@@ -166,7 +166,7 @@ class LadderLessonScreen:
         sent_at = self.words["sent_at"]
         gap = width - _TIME - 2 * _STATE - 3
         return line(
-            fit(" " * max(0, _TIME - 1 - cell_len(sent_at)) + sent_at, _TIME),
+            fit(" " * max(0, _TIME - 2 - cell_len(sent_at)) + sent_at, _TIME),
             (fit(client, _STATE), "client"),
             " " * (gap + 3),
             (fit(server, _STATE), "server"),
@@ -209,7 +209,7 @@ class LadderLessonScreen:
             client = later.client
         mark = ">" if self.place.scene in (scene, arrival) else " "
         return line(
-            f"{scene.at / NS_PER_MS:>{_TIME - 1}.1f}{mark}",
+            f"{scene.at / NS_PER_MS:>{_TIME - 2}.1f}{mark}".ljust(_TIME),
             (fit(_state(client), _STATE), "changed" if _moved(client) else "none"),
             " ",
             self._arrow(scene, width - _TIME - 2 * _STATE - 3, arrived=arrival is not None),

@@ -72,7 +72,7 @@ def test_one_step_as_text_in_ascii() -> None:
         "| peer  198.51.100.7:80        |    seq=1001    | peer  192.0.2.10:49152       |",
         "| SND   ISS 1000   NXT 1001    |    ack=5001    | SND   ISS 5000   NXT 5001    |",
         "| RCV   IRS 5000   NXT 5001    | ------------>  | RCV   IRS 1000   NXT 1001    |",
-        "| program may send data now    |    42.6 ms     | program: accept() returned 5 |",
+        "| program may send data now    |   at 42.6 ms   | program: accept() returned 5 |",
         "+------------------------------+                +------------------------------+",
         "+-------------------------------+-------------------------------+",
         "| Source Port      *49152       | Destination Port *80          | finds entry",

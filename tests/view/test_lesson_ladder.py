@@ -44,13 +44,13 @@ def drawn(view: LadderLessonScreen, width: int = 80) -> list[str]:
 def test_a_lost_syn() -> None:
     assert drawn(screen(find_lesson("loss"), 2, "en")) == [
         " 2/4  When a segment is lost                   step 3/12 · the third SYN arrives",
-        " time, ms CLIENT                                                    SERVER",
-        "      0.0 SYN-SENT     the client's program calls connect()         LISTEN",
-        "      0.0 SYN-SENT     ── SYN seq=1000 ───────────╳                 LISTEN",
+        "time, ms  CLIENT                                                    SERVER",
+        "     0.0  SYN-SENT     the client's program calls connect()         LISTEN",
+        "     0.0  SYN-SENT     ── SYN seq=1000 ───────────╳                 LISTEN",
         "                                   1 s later",
-        "   1000.0 SYN-SENT     ── SYN seq=1000 ───────────╳                 LISTEN",
+        "  1000.0  SYN-SENT     ── SYN seq=1000 ───────────╳                 LISTEN",
         "                                   1 s later",
-        "   2000.0>SYN-SENT     ── SYN seq=1000 ──────────────────────────▶  SYN-RECEIVED",
+        "  2000.0> SYN-SENT     ── SYN seq=1000 ──────────────────────────▶  SYN-RECEIVED",
         "── ss -tan ─────────────────────────────────────────────────────────────────────",
         " CLIENT     SYN-SENT      0     1  192.0.2.10:49152    198.51.100.7:80",
         " SERVER     LISTEN        0   128  0.0.0.0:80          0.0.0.0:*",
