@@ -211,10 +211,10 @@ class Notes:
     def __init__(self) -> None:
         self._by_code: dict[str, Finding] = {}
 
-    def add(self, code: str, **values: object) -> None:
+    def add(self, code: str, variant: str = "", /, **values: object) -> None:
         """Add a note, unless there is one with this code."""
         if code not in self._by_code:
-            self._by_code[code] = note(code, **values)
+            self._by_code[code] = note(code, variant, **values)
 
     def __contains__(self, code: str) -> bool:
         return code in self._by_code

@@ -29,7 +29,7 @@ STATES: Final = {
 _ROOM: Final = 512
 """Octets: the struct grows from kernel to kernel, 280 in Linux 6.18."""
 
-_ALWAYS: Final = struct.Struct("=BxBxxBBx I4x3I 4x2I 20xI 4x2I 8xI 12xI")
+_ALWAYS: Final = struct.Struct("=BxBxxBBx I4x3I 4x2I 12x3I 4x2I 8xI 12xI")
 """What every Linux since 2.6 has: up to tcpi_total_retrans."""
 
 _OCTETS: Final = struct.Struct("=QQ")
@@ -79,6 +79,12 @@ class TcpInfo:
     """Segments retransmitted and not acknowledged, those the local machine failed to send left
     out."""
 
+    since_data: int
+    """Milliseconds since data was last received; before any, since the connection opened."""
+
+    since_ack: int
+    """Milliseconds since an acceptable ACK was last received, that of the SYN included."""
+
     path_mtu: int
     """The largest packet on the path, in octets."""
 
@@ -110,7 +116,7 @@ class TcpInfo:
             raise ValueError(f"struct tcp_info too short: {len(octets)} octets")
         state, retransmits, options, shifts, *numbers = _ALWAYS.unpack_from(octets)
         rto, snd_mss, rcv_mss, unacked, lost, retrans, *numbers = numbers
-        path_mtu, rtt, rttvar, advmss, total_retrans = numbers
+        since_data, since_ack, path_mtu, rtt, rttvar, advmss, total_retrans = numbers
         bytes_acked, bytes_received = _pair(_OCTETS, octets, _OCTETS_AT)
         segs_out, segs_in = _pair(_SEGMENTS, octets, _SEGMENTS_AT)
         data_segs_in, data_segs_out = _pair(_SEGMENTS, octets, _DATA_SEGMENTS_AT)
@@ -131,6 +137,8 @@ class TcpInfo:
             unacked=unacked,
             lost=lost,
             retrans=retrans,
+            since_data=since_data,
+            since_ack=since_ack,
             path_mtu=path_mtu,
             rtt=rtt,
             rttvar=rttvar,

@@ -39,11 +39,13 @@ def explain(
     asked: Flags = Flags.SYN,
     signed: bool = False,
     against: str = "",
+    kernel: bool = False,
 ) -> Message:
     """Return why the connection from a source address has its verdict after so many seconds.
 
     `asked` are the control bits of our first segment; `signed` whether our segments were.
     `against` is the code of the note that speaks against what the verdict suggests; empty for none.
+    The `kernel` shows no segment: that connect() succeeded is all it tells.
     """
     port, count = remote.port, outcome.syn_sent
     request = int(asked) & _REQUEST == SYN_BIT
@@ -56,7 +58,7 @@ def explain(
     match outcome.verdict:
         case Verdict.OPEN:
             proxied = against == "syn-proxy"
-            return _open(port, ack, _missing(outcome.data), proxied=proxied)
+            return _open(port, ack, _missing(outcome.data), proxied=proxied, kernel=kernel)
         case Verdict.CLOSED:
             return _refused(against, port)
         case Verdict.FILTERED:
@@ -83,9 +85,15 @@ def _refused(against: str, port: int) -> Message:
 
 
 @lru_cache
-def _open(port: int, ack: AckStatus, missing: Message | str, *, proxied: bool) -> Message:
-    code = "open-proxied" if proxied else "open"
-    return verdict_message(code, port=port, ack=_accepted(ack), missing=missing)
+def _open(
+    port: int, ack: AckStatus, missing: Message | str, *, proxied: bool, kernel: bool
+) -> Message:
+    if kernel:
+        code = "connected-proxied" if proxied else "connected"
+    else:
+        code = "open-proxied" if proxied else "open"
+    accepted = _accepted(ack, seen=not kernel)
+    return verdict_message(code, port=port, ack=accepted, missing=missing)
 
 
 def no_neighbour(neighbour: Address, remote: Address) -> Message:
@@ -125,16 +133,17 @@ def host_unreachable(error: IcmpError) -> bool:
     return (error.type, error.code) == ((1, 3) if error.version == 6 else (3, 1))
 
 
-def _accepted(ack: AckStatus) -> Message:
+def _accepted(ack: AckStatus, *, seen: bool) -> Message:
     if ack.confirmed:
-        return verdict_message("ack.accepted")
+        return verdict_message("ack.accepted", seen=seen)
     if ack.late is not None:
         return verdict_message("ack.late", late=ack.late)
     if ack.again:
-        return verdict_message("ack.retransmitted", count=len(ack.again), once=len(ack.again) == 1)
+        count = len(ack.again)
+        return verdict_message("ack.retransmitted", count=count, once=count == 1, seen=seen)
     if ack.watched:
         code = "silent" if ack.watched > _FIRST_RTO else "too-soon"
-        return verdict_message(f"ack.{code}", watched=ack.watched)
+        return verdict_message(f"ack.{code}", watched=ack.watched, seen=seen)
     return verdict_message("ack.unobserved")
 
 

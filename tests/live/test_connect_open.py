@@ -11,6 +11,7 @@ from tests.live.lab.backends import V4, alike, in_user_space, of
 from tests.live.lab.firewall import drop, drop_first
 from tests.live.lab.namespaces import TIMEOUT, pair
 from tests.live.lab.servers import answering
+from tests.live.lab.serving import served
 from tests.live.lab.sockets import reset
 from tests.live.lab.tcpdump import capture
 from tests.live.lab.unprivileged import connected, connected_to
@@ -124,6 +125,34 @@ def test_half_open_where_all_but_our_syn_is_lost() -> None:
     assert found["verdict"] == "half-open"
     assert [round(each) for each in found["syn_ack_again"]] == [1, 3]
     assert [each["code"] for each in found["findings"]] == ["syn-ack-again"]
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(
+    ("name", "begins", "notes", "expected"),
+    [
+        # It acknowledges our probes of its window, as it does our FIN in user space.
+        (
+            "zero-window",
+            "a program likely listens",
+            ["no-answer-to-fin", "syn-proxy"],
+            ("open", None),
+        ),
+        # No program listens, which does not show.
+        ("simultaneous-open", "port 8080 is open: connect() succeeded", [], ("open", "clean")),
+    ],
+)
+def test_it_claims_what_the_kernel_tells(
+    name: str, begins: str, notes: list[str], expected: tuple[str, str | None]
+) -> None:
+    times = {"observe": 0.3, "close_timeout": 1.5}
+    with pair() as (client, server), served(server, "--misbehave", name, "-4"):
+        found = connected_to(client, V4, times=times)
+        other = in_user_space(client, V4, **times)[V4]
+    assert [(each["verdict"], each["close"]) for each in (found, other)] == [expected] * 2
+    assert found["reason"].startswith(begins)
+    assert "SYN-ACK" not in found["reason"]
+    assert [each["code"] for each in found["findings"]] == notes
 
 
 @pytest.mark.live

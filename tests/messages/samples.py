@@ -347,6 +347,7 @@ NOTES: Final[tuple[Finding, ...]] = (
     note("syn-proxy", "opened", ttl=64, ttls=[]),
     note("syn-proxy", "never-opened", ttl=64, ttls=[62, 63]),
     note("syn-proxy", "never-opened", ttl=64, ttls=[]),
+    note("syn-proxy", "stayed-closed"),
 )
 
 _ERROR: Final = "host unreachable (ICMP 3/1)"
@@ -369,13 +370,19 @@ def _verdict(code: str, **values: object) -> Message:
 
 
 _ACKS: Final = (
-    _verdict("ack.accepted"),
-    _verdict("ack.retransmitted", count=1, once=True),
-    _verdict("ack.retransmitted", count=2, once=False),
-    _verdict("ack.silent", watched=1.25),
+    _verdict("ack.accepted", seen=True),
+    _verdict("ack.retransmitted", count=1, once=True, seen=True),
+    _verdict("ack.retransmitted", count=2, once=False, seen=True),
+    _verdict("ack.silent", watched=1.25, seen=True),
     _verdict("ack.late", late=70.25),
-    _verdict("ack.too-soon", watched=0.5),
+    _verdict("ack.too-soon", watched=0.5, seen=True),
     _verdict("ack.unobserved"),
+)
+_BY_CONNECT: Final = (
+    _verdict("ack.accepted", seen=False),
+    _verdict("ack.retransmitted", count=2, once=False, seen=False),
+    _verdict("ack.silent", watched=1.25, seen=False),
+    _verdict("ack.too-soon", watched=0.5, seen=False),
 )
 _MISSING: Final = (_verdict("missing.no-data"), _verdict("missing.other-data", count=15))
 
@@ -387,6 +394,8 @@ VERDICTS: Final[tuple[Message, ...]] = (
     *(_verdict("open", port=80, ack=each, missing="") for each in _ACKS),
     *(_verdict("open", port=80, ack=_ACKS[0], missing=each) for each in _MISSING),
     _verdict("open-proxied", port=80, ack=_ACKS[0], missing=""),
+    *(_verdict("connected", port=80, ack=each, missing="") for each in _BY_CONNECT),
+    _verdict("connected-proxied", port=80, ack=_BY_CONNECT[0], missing=""),
     _verdict("closed", port=81),
     _verdict("lossy", lost=4, sent=13, share=4 / 13),
     _verdict("refused.contradicted", port=81),

@@ -31,6 +31,9 @@ class KernelAckMonitor:
         self.confirmed = False
         """Whether the server has shown that it did."""
 
+        self.window_closed = info.snd_wnd == 0
+        """Whether its window was 0 from the beginning, and has been since."""
+
         self.monitor = SynAckMonitor()
         """The SYN-ACKs that a server which had accepted our last ACK would not have sent."""
 
@@ -48,7 +51,13 @@ class KernelAckMonitor:
             # The SYN counts for one.
             or (info.bytes_acked or 0) > 1
             or info.state in _PAST_SYN_RECEIVED
+            # It acknowledged what has no number of its own, such as a probe of its closed window. A
+            # SYN-ACK that comes again is no such ACK: the kernel drops what has a SYN before. In a
+            # simultaneous open `since_data` counts from the start of the machine: rightly so, since
+            # the kernel left SYN-RECEIVED by an ACK of its SYN.
+            or info.since_ack < info.since_data
         )
+        self.window_closed = self.window_closed and info.snd_wnd == 0
 
     def unexplained(self, info: TcpInfo) -> int:
         """Return how many segments arrived since the last time that show nothing new."""

@@ -176,6 +176,8 @@ class KernelConnection:
             self._open(found, info, now)
             return
         self.error, self.failure, self.syn_sent = found.error, found.failure, found.syn_sent
+        if found.crossed:
+            self._notes.add("simultaneous-open")
         if found.verdict is Verdict.CLOSED:
             self._waited = (now - self._began) / NS_PER_SECOND
             self._rtt = self._waited if found.syn_sent == 1 else None
@@ -283,6 +285,8 @@ class KernelConnection:
     # It is over.
 
     def _end(self, verdict: Verdict, now: int) -> None:
+        if verdict is Verdict.OPEN and self._watch is not None and self._watch.window_closed:
+            self._notes.add("syn-proxy", "stayed-closed")
         self.verdict = verdict
         self.done = True
         self._over = now
@@ -332,13 +336,15 @@ class KernelConnection:
         """Return its result, once it is `done`."""
         outcome = self.outcome()
         duration = (self._over - self._began) / NS_PER_SECOND
+        local, against = self.local.address, "syn-proxy" if "syn-proxy" in self._notes else ""
+        why = explain(outcome, local, self.remote, duration, against=against, kernel=True)
         return Result.of(
             outcome,
             {
                 "target": self.target.text,
                 "address": str(self.remote.address),
                 "port": self.remote.port,
-                "reason": explain(outcome, self.local.address, self.remote, duration),
+                "reason": why,
                 "rtt": self._rtt,
                 "rtt_ambiguous": self._rtt_ambiguous,
                 "waited": self._waited,

@@ -40,6 +40,8 @@ class SynOutcome(NamedTuple):
     syn_sent: int
     failure: Message | None = None
     error: IcmpError | None = None
+    crossed: bool = False
+    """Whether the peer sent a SYN that is no answer to ours."""
 
 
 def syn_outcome(
@@ -125,7 +127,8 @@ def _unreachable(info: TcpInfo, error: IcmpError, ends: tuple[Endpoint, Endpoint
 def _unanswered(info: TcpInfo) -> SynOutcome:
     syns = info.total_retrans + 1
     if info.state is State.SYN_RECEIVED:
-        return SynOutcome(Verdict.HALF_OPEN, syns)
+        # Only a SYN without an ACK leads there.
+        return SynOutcome(Verdict.HALF_OPEN, syns, crossed=True)
     if info.segs_in:
         # The kernel answers a wrong ACK number by a RST, and goes on waiting.
         return SynOutcome(Verdict.BAD_PEER, syns)

@@ -74,6 +74,13 @@ def test_what_became_of_our_syn(seen: dict[str, Any], expected: tuple[str, int] 
     assert judged(**seen) == expected
 
 
+def test_only_a_syn_without_an_ack_leads_to_syn_received() -> None:
+    for state, crossed in ((State.SYN_RECEIVED, True), (State.SYN_SENT, False)):
+        found = syn_outcome(replace(ASKED, state=state), 0, None, (A, B), given_up=True)
+        assert found is not None
+        assert found.crossed is crossed
+
+
 def test_a_call_to_ourselves_is_rejected_by_whom_we_call() -> None:
     error = IcmpError(4, 3, 13, A.address, A, A, Seq(1))
     found = syn_outcome(ASKED, 0, error, (A, A), given_up=False)
