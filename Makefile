@@ -4,6 +4,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := python -m pip install --quiet --disable-pip-version-check
 
+# Each program that a test starts, and each worker, would compile all modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Live tests wait for timers more than they compute: three of them for each processor.
 CORES   = $$(nproc 2>/dev/null || echo 1)
 WORKERS = $$(( $(CORES) * 3 ))

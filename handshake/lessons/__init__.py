@@ -72,7 +72,8 @@ def opening(lesson: Lesson, language: str) -> tuple[str, ...]:
     if lesson not in LESSONS:
         return ()  # who asks "what if" has read the lesson
     text, words = text_of(lesson, language), screen_text(language)
-    signs = [words["signs"], *([words["signs_ladder"]] if lesson.played else []), words["signs_ss"]]
+    drawn = words["signs_ladder" if lesson.played else "signs_boxes"]
+    signs = [words["signs"], drawn, words["signs_ss"]]
     block = [words["signs_block"]] if lesson.tables or not lesson.played else []
     table = [words["signs_knows"]] if lesson.tables else []
     return (*([text.intro] if text.intro else []), " ".join(signs), *block, *table)

@@ -92,9 +92,11 @@ def test_one_step_as_text_in_ascii() -> None:
         " control again, too, and both may send.",
         " Each side learned the other's number, window and options from the headers that",
         " it received; the client knew the server's address and port from its program.",
-        " How buffers, timers and state are kept is each host's own affair: of its",
-        " buffers a header tells only the window. That is all of connecting; the next",
-        ' lesson, "control", lays the two kinds of control information side by side.',
+        " (Recv-Q of LISTEN stays 0: the program, waiting in accept(), takes the",
+        " connection at once.) How buffers, timers and state are kept is each host's own",
+        " affair: of its buffers a header tells only the window. That is all of",
+        ' connecting; the next lesson, "control", lays the two kinds of control',
+        " information side by side.",
     ]
 
 
