@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from handshake.tcp.checksum import kind
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.header import option_texts
-from handshake.view.layout import line, wrap
+from handshake.view.layout import fit, line, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,11 +53,13 @@ class Fields:
                 ("length", say("field.length", count=seg.payload_length)),
             ),
         )
-        out = [row for cells in rows for row in _columns(cells, width)]
+        named = [[(say(f"label.{name}"), value) for name, value in cells] for cells in rows]
+        out = [row for cells in named for row in _columns(cells, width)]
         options = f" {dot} ".join(option_texts(seg, self.glyphs)) or say("none")
-        out.extend(_folded("options", options, width))
+        out.extend(_folded(say("label.options"), options, width))
         if seg.reserved:
-            out.extend(_folded("reserved", say("field.zero", value=seg.reserved), width))
+            zero = say("field.zero", value=seg.reserved)
+            out.extend(_folded(say("label.reserved"), zero, width))
         return out
 
     def _seq(self) -> str:
@@ -91,7 +93,7 @@ def _columns(cells: Sequence[tuple[str, str]], width: int) -> list[Text]:
             rows.append(line())
             space, room = _STARTS[0], _LABELS[0]
         rows[-1].append(" " * space)
-        rows[-1].append(f"{name:<{room}}", "field.note")
+        rows[-1].append(fit(name, room), "field.note")
         rows[-1].append(value, "field.value")
     return rows
 
@@ -99,5 +101,5 @@ def _columns(cells: Sequence[tuple[str, str]], width: int) -> list[Text]:
 def _folded(name: str, value: str, width: int) -> list[Text]:
     indent = _STARTS[0] + _LABELS[0]
     first, *rest = wrap(value, max(indent, width - indent))
-    head = line(" ", (f"{name:<{_LABELS[0]}}", "field.note"), (first, "field.value"))
+    head = line(" ", (fit(name, _LABELS[0]), "field.note"), (first, "field.value"))
     return [head, *(line(" " * indent, (each, "field.value")) for each in rest)]

@@ -51,13 +51,13 @@ class SegmentComparison:
         lines = [line(*head)]
         for name, one, other in pairs:
             differs = one != other
-            mark, label = " * " if differs else " = ", name
+            mark, label = " * " if differs else " = ", say(f"label.{name}")
             # Long options take several lines: what differs may be at their end.
             for left, right in zip_longest(wrap(one, room - 1), wrap(other, room), fillvalue=""):
                 lines.append(
                     line(
                         (mark, "changed" if differs else "dim"),
-                        (f"{label:<{_LABEL - 1}}", "field.note"),
+                        (fit(label, _LABEL - 1), "field.note"),
                         fit(left, room),
                         (fit(right, room), "changed" if differs else ""),
                     )

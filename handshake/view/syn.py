@@ -10,7 +10,7 @@ from handshake.tcp.option_text import option_text
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.header import WIDTH, HeaderGrid
 from handshake.view.hexdump import HexDump
-from handshake.view.layout import cropped, line, wrap
+from handshake.view.layout import cropped, fit, line, wrap
 from handshake.view.probe import target_text
 
 if TYPE_CHECKING:
@@ -40,9 +40,10 @@ class SynView:
     def lines(self, width: int) -> list[Text]:
         """Return the lines, no wider than `width` if possible."""
         seg = self.observed.segment
+        say = self.glyphs.say
         name = target_text(self.target, str(seg.destination.address))
         out = [
-            line("DRY RUN  ", (name, "title"), f"  {self.glyphs.translated('nothing is sent')}"),
+            line(f"{say('dry-run.title')}  ", (name, "title"), f"  {say('dry-run.nothing')}"),
             line(),
         ]
         if width >= WIDTH:
@@ -50,24 +51,28 @@ class SynView:
             out += [*cropped(grid, WIDTH), line()]
         for label, value in self._fields():
             first, *rest = wrap(value, max(_LABEL, width - _LABEL - 2))
-            out.append(line("  ", (f"{label:<{_LABEL}}", "field.note"), (first, "field.value")))
+            out.append(line("  ", (fit(label, _LABEL), "field.note"), (first, "field.value")))
             out += [line(" " * (_LABEL + 2), (each, "field.value")) for each in rest]
         return [*out, line(), *HexDump(self.observed).lines()]
 
     def _fields(self) -> Iterator[tuple[str, str]]:
-        observed, seg, said = self.observed, self.observed.segment, self.glyphs.translated
-        version, octets = seg.source.version, observed.packet
-        service = octets[1] if version == 4 else int.from_bytes(octets[:2], "big") >> 4 & 0xFF
-        yield "from", str(seg.source)
-        yield "to", str(seg.destination)
-        yield ("ttl" if version == 4 else "hop limit"), str(observed.ttl)
-        yield ("tos" if version == 4 else "class"), f"0x{service:02x}"
-        yield "length", said(f"{len(octets)} octets, {seg.payload_length} of data")
-        yield "flags", str(seg.flags)
-        yield "sequence", f"{seg.seq}"
-        yield "window", said(f"{seg.window} octets")
-        yield "checksum", f"0x{seg.checksum:04x}"
+        observed, seg, say = self.observed, self.observed.segment, self.glyphs.say
+        octets = observed.packet
+        yield say("label.from"), str(seg.source)
+        yield say("label.to"), str(seg.destination)
+        if seg.source.version == 4:
+            yield say("label.ttl"), str(observed.ttl)
+            yield say("label.tos"), f"0x{octets[1]:02x}"
+        else:
+            yield say("label.hop-limit"), str(observed.ttl)
+            yield say("label.class"), f"0x{int.from_bytes(octets[:2], 'big') >> 4 & 0xFF:02x}"
+        length = say("dry-run.length", count=len(octets), data=seg.payload_length)
+        yield say("label.length"), length
+        yield say("label.flags"), str(seg.flags)
+        yield say("label.sequence"), f"{seg.seq}"
+        yield say("label.window"), say("field.length", count=seg.window)
+        yield say("label.checksum"), f"0x{seg.checksum:04x}"
         for option in seg.options:
             padding = option.kind in (Kind.END, Kind.NOP)
-            text = said("padding") if padding else option_text(option)
-            yield f"option {option.kind}", f"{text}: {option.raw.hex(' ')}"
+            text = say("dry-run.padding") if padding else option_text(option)
+            yield say("label.option", number=int(option.kind)), f"{text}: {option.raw.hex(' ')}"

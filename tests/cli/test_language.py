@@ -338,7 +338,7 @@ def icmp_error(version: int, kind: int, code: int) -> IcmpError:
 
 def test_a_syn_that_is_not_sent_in_korean(capsys: pytest.CaptureFixture[str]) -> None:
     shown = printed(capsys, "probe", "127.0.0.1:1", "--dry-run", "--lang", "ko")
-    assert shown.startswith("DRY RUN  127.0.0.1:1  아무것도 보내지 않음\n")
-    assert re.search(r"length +\d+옥텟, 데이터 0옥텟\n", shown)
+    assert shown.startswith("시험 실행  127.0.0.1:1  아무것도 보내지 않음\n")
+    assert re.search(r"길이 +\d+옥텟, 데이터 0옥텟\n", shown)
     assert "패딩: 01" in shown
     assert not HANGUL.search(printed(capsys, "probe", "127.0.0.1:1", "--dry-run"))
