@@ -85,6 +85,15 @@ CONTROL: Final = re.compile(r"(\n|\r|\x1b\[1A|\x1b\[2K|\x1b\[\?25[lh])")
 
 STYLE: Final = re.compile(r"\x1b\[[0-9;]*m")
 
+DOWN: Final = "│├┤┬┼╭╮"
+"""The signs whose line goes down to the next row."""
+
+BELOW: Final = 5.2
+"""From the baseline to where a line of DejaVu Sans Mono ends and that of the next row begins."""
+
+STROKE: Final = 1.7
+"""How wide that line is."""
+
 CELL: Final = 12.2
 """The width of a character in rich's pictures."""
 
@@ -110,9 +119,19 @@ def drawn(name: str, shown: RenderableType, width: int, height: int | None = Non
 
 
 def _each_word(found: re.Match[str]) -> str:
-    """Place each word by itself: not every program keeps the spaces of a text."""
+    """Place each word by itself: not every program keeps the spaces of a text.
+
+    A line that goes down is drawn to the next row: fonts are less high than rows.
+    """
     style, x, y, more, text = found.groups()
-    return "".join(
+    baseline = float(y.split('"')[1])
+    bridges = "".join(
+        f'<rect class="{style}" x="{float(x) + (at + 0.5) * CELL - STROKE / 2:.2f}" '
+        f'y="{baseline + BELOW - 1.5:.1f}" width="{STROKE}" height="3" />'
+        for at, sign in enumerate(unescape(text))
+        if sign in DOWN
+    )
+    return bridges + "".join(
         f'<text class="{style}" x="{float(x) + word.start() * CELL:.1f}" '
         f'textLength="{len(word[0]) * CELL:.1f}" {y}{more}>{escape(word[0])}</text>'
         for word in re.finditer(r"\S+", unescape(text))

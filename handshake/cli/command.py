@@ -111,6 +111,18 @@ class Command(_Translated, TyperCommand):
             found = [*found, _help_all()]
         return _light(found)
 
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Return what completes a word; an option of --help-all needs a letter of its name."""
+        hidden = [each for each in self.params if getattr(each, "hidden", False)]
+        named = len(incomplete) > len("--")
+        for each in hidden:
+            each.hidden = not named  # type: ignore[attr-defined] # an option has it
+        try:
+            return super().shell_complete(ctx, incomplete)
+        finally:
+            for each in hidden:
+                each.hidden = True  # type: ignore[attr-defined]
+
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the usage after the command's name."""
         return ["[OPTIONS]", *(argument(each) for each in _arguments(self, ctx))]

@@ -51,6 +51,7 @@ def demo(
         str | None,
         typer.Argument(
             metavar="LESSON",
+            autocompletion=lambda: [each.split()[0] for each in WHAT_IFS.splitlines()[2:]],
             help="The lesson: see --list. Without it, the one you have not finished.",
             show_default=False,
         ),
@@ -59,6 +60,7 @@ def demo(
         str | None,
         typer.Option(
             metavar="|".join(_LANGUAGES),
+            autocompletion=lambda: _LANGUAGES,
             help="English, Korean, or side by side.",
             show_default="that of the locale",
         ),

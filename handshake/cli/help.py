@@ -15,10 +15,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+def _commands(context: typer.Context) -> list[str]:
+    """Return the names of all commands."""
+    program: Any = context.parent
+    names: list[str] = program.command.list_commands(context)
+    return names
+
+
 def show_help(
     context: typer.Context,
     command: Annotated[
-        str | None, typer.Argument(metavar="COMMAND", help="A command; none for all commands.")
+        str | None,
+        typer.Argument(
+            metavar="COMMAND", autocompletion=_commands, help="A command; none for all commands."
+        ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Show every option.")] = False,
     man: Annotated[bool, typer.Option("--man", help="Print a manual page, in roff.")] = False,

@@ -49,6 +49,7 @@ Lang: TypeAlias = Annotated[
     typer.Option(
         "--lang",
         metavar="|".join(LANGUAGES),
+        autocompletion=lambda: LANGUAGES,
         help="Language of the text; what programs read (--json ...) is always English.",
         show_default="that of the locale",
     ),
@@ -69,6 +70,7 @@ HiddenLang: TypeAlias = Annotated[
     typer.Option(
         "--lang",
         metavar="|".join(LANGUAGES),
+        autocompletion=lambda: LANGUAGES,
         hidden=True,
         help="Language of the text; JSON is always English.",
         show_default="that of the locale",

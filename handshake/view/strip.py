@@ -44,11 +44,14 @@ class Strip:
         most, signs = max(1, *counts), glyphs.bars
         # One failure among thousands has a bar, too.
         bars = "".join(signs[-(-each * (len(signs) - 1) // most)] for each in counts)
-        row = line((label, "dim"), (bars, "bad"), (last, "dim"))
-        if here is not None:
-            at = len(label) + self._place(here, room)
-            row.stylize("chosen", at, at + 1)
-        return row
+        if here is None:
+            return line((label, "dim"), (bars, "bad"), (last, "dim"))
+        # A sign of its own: in reverse a full bar would be a hole.
+        at = self._place(here, room)
+        mark = (glyphs.here, "bad" if counts[at] else "title")
+        return line(
+            (label, "dim"), (bars[:at], "bad"), mark, (bars[at + 1 :], "bad"), (last, "dim")
+        )
 
     def _place(self, at: int, room: int) -> int:
         span = self.end - self.begin

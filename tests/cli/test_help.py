@@ -205,10 +205,16 @@ def test_the_manual_page_has_every_option_of_every_command() -> None:
     ("typed", "found"),
     [
         ("handshake pro", ["probe"]),
-        ("handshake probe --con", ["--connect"]),
+        ("handshake probe --conn", ["--connect"]),
         ("handshake craft --chec", ["--checksum"]),
         ("handshake deco", ["decode"]),
         ("handshake list --fil", ["--filter"]),
+        # Only --help-all shows it.
+        ("handshake probe --clos", ["--close"]),
+        ("handshake probe --close ", ["fin", "rst", "none"]),
+        ("handshake list --lang k", ["ko"]),
+        ("handshake demo ha", ["half-open"]),
+        ("handshake help pr", ["probe"]),
     ],
 )
 def test_a_shell_completes_commands_and_options(typed: str, found: list[str]) -> None:

@@ -180,7 +180,12 @@ NoAck: TypeAlias = Annotated[
 ]
 Close: TypeAlias = Annotated[
     str,
-    _data(metavar="fin|rst|none", hidden=True, help="How to close the connection."),
+    _data(
+        metavar="fin|rst|none",
+        autocompletion=lambda: ["fin", "rst", "none"],
+        hidden=True,
+        help="How to close the connection.",
+    ),
 ]
 
 Trace: TypeAlias = Annotated[
@@ -246,7 +251,10 @@ Export: TypeAlias = Annotated[
 Monitor: TypeAlias = Annotated[
     str | None,
     _output(
-        metavar="nagios|prometheus", hidden=True, help="Print the result for a monitoring system."
+        metavar="nagios|prometheus",
+        autocompletion=lambda: ["nagios", "prometheus"],
+        hidden=True,
+        help="Print the result for a monitoring system.",
     ),
 ]
 DryRun: TypeAlias = Annotated[
