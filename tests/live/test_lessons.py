@@ -182,7 +182,7 @@ def test_f_explains_the_fields_of_what_the_kernel_sent() -> None:
             ("f", "what the kernel sent:"),
             ("f", "Destination Port: Which socket at the receiver"),
             ("L", "커널이 보낸 헤더:"),
-            ("\x1b", "클라이언트는 소켓에 SYN-SENT를 기록하고"),
+            ("\x1b", "클라이언트의 커널은 소켓에 SYN-SENT를 기록하고"),
         ):
             terminal.press(press)
             terminal.see(see)
