@@ -247,7 +247,7 @@ def next_steps(result: Answered, shell: Shell) -> tuple[NextStep, ...]:
             return (_here(result, shell),)
         case Verdict.NAME_ERROR if result.reason.code == "target.no-name-server":
             return (NextStep("cat /etc/resolv.conf", probe_message("next.name-server")),)
-        case Verdict.NAME_ERROR:
+        case Verdict.NAME_ERROR if result.reason.code != "target.version":
             host = result.target.rpartition(":")[0] or result.target.split()[0]
             command = f"getent ahosts {shlex.quote(host)}"
             return (NextStep(command, probe_message("next.name")),)

@@ -60,6 +60,12 @@ _UNRESOLVED: Final[dict[int | None, str]] = {
 }
 """Why a name has no address, by the error of getaddrinfo(); the others say it themselves."""
 
+_LONGEST: Final = 253
+"""The most characters of a name (RFC 1035 section 2.3.4, less the length octets of both ends)."""
+
+_SHOWN: Final = 40
+"""As many characters tell which name is too long."""
+
 _FAMILIES: Final = {None: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
 _BROADCAST: Final = IPv4Address(0xFFFFFFFF)
 
@@ -86,6 +92,8 @@ class Target:
         _refuse_user(host, port)
         if not host or not host.isprintable() or any(sign in host for sign in " /@[]"):
             raise UsageError("target.no-host", target=text or host)
+        if len(host) > _LONGEST:
+            raise UsageError("target.long", begin=host[:_SHOWN], count=len(host))
         literal = _literal(host)
         if literal is not None and (error := unusable(literal)) is not None:
             raise error
@@ -156,7 +164,7 @@ class Target:
                 raise ResolveError("target.not-a-name", host=self.host) from error
             code = _UNRESOLVED.get(error.errno, "target.unresolved")
             why = (error.strerror or str(error)).lower()
-            raise ResolveError(code, host=self.host, why=why) from error
+            raise ResolveError(code, host=self.host, why=why, version=self.version) from error
         addresses = dict.fromkeys(_plain(_address(sockaddr)) for *_, sockaddr in found)
         # Stable: within a version the order stays that of RFC 6724.
         ordered = sorted(addresses, key=lambda address: -address.version)

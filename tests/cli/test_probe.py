@@ -511,6 +511,7 @@ def test_an_address_of_the_other_version_is_no_address_of_this_one() -> None:
     assert done.returncode == 3
     found = json.loads(done.stdout)
     assert (found["verdict"], found["reason"]) == ("name-error", "::1: not an IPv4 address (-4)")
+    assert not found["next"]  # the address is as it is
 
 
 def test_a_file_that_is_no_text_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -65,6 +65,7 @@ def test_one_word_names_a_target(text: str, host: str, port: int) -> None:
         ("a b:80", "no-host", {}),
         ("a\x1b[1m:80", "unprintable", {}),
         ("http://", "no-host", {}),
+        ("y" * 10_000 + ":80", "long", {"begin": "y" * 40, "count": 10_000}),
         ("http://example.org:99999", "url", {}),
         ("gopher://example.org", "scheme", {"scheme": "gopher"}),
         ("[fe80::1]:80", "no-scope", {"address": IPv6Address("fe80::1")}),
