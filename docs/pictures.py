@@ -26,7 +26,7 @@ from time import sleep
 from typing import TYPE_CHECKING, Final, Self
 
 from rich.console import Console, Group, RenderableType
-from rich.terminal_theme import SVG_EXPORT_THEME
+from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 import handshake
@@ -77,6 +77,32 @@ TEMPLATE: Final = """\
 </svg>
 """
 
+COLOURS: Final = TerminalTheme(
+    (41, 41, 41),
+    (222, 225, 223),
+    [
+        (75, 78, 85),
+        (240, 113, 120),
+        (160, 180, 80),
+        (215, 185, 75),
+        (122, 166, 218),
+        (195, 151, 216),
+        (112, 186, 205),
+        (222, 225, 223),
+    ],
+    [
+        (154, 155, 153),
+        (255, 120, 120),
+        (80, 200, 120),
+        (225, 150, 80),
+        (100, 170, 255),
+        (255, 120, 165),
+        (90, 205, 190),
+        (253, 253, 197),
+    ],
+)
+"""The sixteen colours of a terminal: each has a contrast over 4.5, which not all of rich's have."""
+
 TEXT: Final = re.compile(
     r'<text class="(\S+)" x="([\d.]+)" (y="[\d.]+" )textLength="[^"]*" ([^>]*)>([^<]*)</text>'
 )
@@ -113,7 +139,7 @@ def drawn(name: str, shown: RenderableType, width: int, height: int | None = Non
     )
     console.print(shown)
     picture = console.export_svg(
-        title=name, theme=SVG_EXPORT_THEME, code_format=TEMPLATE, unique_id="handshake"
+        title=name, theme=COLOURS, code_format=TEMPLATE, unique_id="handshake"
     )
     return TEXT.sub(_each_word, picture)
 

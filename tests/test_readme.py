@@ -10,8 +10,12 @@ import shlex
 import subprocess
 from itertools import takewhile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -58,6 +62,25 @@ STABLE = (
 def test_the_pictures_are_what_the_code_draws(name: str) -> None:
     picture = runpy.run_path(str(ROOT / "docs" / "pictures.py"))["PICTURES"][name]()
     assert words(picture) == words((ROOT / "docs" / f"{name}.svg").read_text(encoding="utf-8"))
+
+
+def test_all_colours_of_the_pictures_are_legible() -> None:
+    colours = runpy.run_path(str(ROOT / "docs" / "pictures.py"))["COLOURS"]
+    paper = _luminance(colours.background_color)
+    styles = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.svg"))
+    inks = {_luminance(bytes.fromhex(each)) for each in re.findall(r"{ fill: #(\w{6})", styles)}
+    # The chosen row is dark on light.
+    assert len(inks) > 8
+    assert all((ink + 0.05) / (paper + 0.05) > 4.5 for ink in inks - {paper})
+
+
+def _luminance(colour: Iterable[int]) -> float:
+    """Return the relative luminance of a colour (WCAG 2)."""
+    linear = [
+        each / 12.92 if each <= 0.03928 else ((each + 0.055) / 1.055) ** 2.4
+        for each in (number / 255 for number in colour)
+    ]
+    return sum(part * each for part, each in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
 @pytest.mark.parametrize(
