@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from rich.cells import cell_len
 from rich.console import Group
 
-from handshake.view.columns import file_name
+from handshake.view.columns import title_name
 from handshake.view.diagnosis import diagnosis_lines
 from handshake.view.field_page import FieldPage
 from handshake.view.fields import Fields
@@ -218,7 +218,7 @@ class Screen:
         first, last = self.record.frames
         say = self.glyphs.say
         packets = say("list.packets", first=first, last=last)
-        where = f"  {file_name(self.name)} {packets}" if wide else ""
+        where = f"  {title_name(self.name, self.glyphs.ellipsis)} {packets}" if wide else ""
         place = say("step.place", number=self.at + 1, count=len(self.steps))
         mark = "! " if is_trouble(self._step) else ""
         right = f"{place}  {mark}{headline(self._step, self.glyphs)} "

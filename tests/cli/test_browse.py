@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from handshake.cli.browse import ListBrowser
-from handshake.cli.listing import Listing
+from handshake.cli.listing import Listing, title
 from handshake.cli.with_export import WithExport
 from handshake.cli.with_help import WithHelp
 from handshake.survey import records
@@ -98,6 +98,13 @@ def _keys(text: str) -> list[str]:
     before, rest = text.split("<")
     typed, after = rest.split(">", 1) if "> " not in rest else rest.rsplit("> ", 1)
     return [*before.split(), f"<{typed}>", *after.split()]
+
+
+@pytest.mark.parametrize("glyphs", [UNICODE, ASCII])
+def test_a_long_name_leaves_room_for_what_is_in_the_capture(glyphs: Glyphs) -> None:
+    shown = title(list(records(MIXED)), [f"week/\x1b[2J{'long' * 50}.pcap"], glyphs)
+    assert shown.startswith("list  \\x1b[2Jlonglong")
+    assert "25 connections" in shown[:80]
 
 
 def test_escape_undoes_one_thing_after_another_and_never_leaves() -> None:
