@@ -12,7 +12,8 @@ from handshake.query.problems import is_problem
 from handshake.query.totals import QuickTotals
 from handshake.record import nanoseconds
 from handshake.units import NS_PER_SECOND
-from handshake.view.columns import title_name
+from handshake.view.columns import file_name
+from handshake.view.layout import title_name
 from handshake.view.strip import Strip
 
 if TYPE_CHECKING:
@@ -292,7 +293,7 @@ def title(records: Sequence[Record], captures: Sequence[str], glyphs: Glyphs) ->
     if captures == ["-"]:
         name = say("list.stdin")
     elif len(captures) == 1:
-        name = title_name(captures[0], glyphs.ellipsis)
+        name = title_name(file_name(captures[0]), glyphs.ellipsis)
     else:
         name = say("list.captures", count=len(captures))
     heading = say("list.title", name=name)

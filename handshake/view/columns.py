@@ -5,20 +5,14 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
-from rich.cells import cell_len
-
 from handshake.escape import printable
 from handshake.query.problems import is_problem, is_wrong, reasons, resent
-from handshake.view.layout import fit
 
 if TYPE_CHECKING:
     from handshake.record import Record
     from handshake.view.glyphs import Glyphs
 
 _STYLES: Final = {"refused": "bad", "no-answer": "bad", "unreachable": "bad", "mid-stream": "dim"}
-
-_TITLE: Final = 30
-"""The most columns of a file name in a title."""
 
 _NOT_OPENED: Final = ("refused", "no-answer", "unreachable")
 
@@ -107,12 +101,6 @@ def capture(record: Record) -> str:
 def file_name(path: str | None) -> str:
     """Return the last part of a path, printable."""
     return printable(PurePath(path or "").name)
-
-
-def title_name(path: str, ellipsis: str = "…") -> str:
-    """Return the last part of a path for a title: a long one leaves room for what else it tells."""
-    name = file_name(path)
-    return name if cell_len(name) <= _TITLE else fit(name, _TITLE, ellipsis)
 
 
 def time(record: Record) -> str:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _NARROWEST: Final = 12
 """The fewest columns for text: on a narrower screen it is cut off."""
 
+_TITLE: Final = 30
+"""The most columns of a file name in a title."""
+
 
 def fit(text: str, width: int, ellipsis: str = "…") -> str:
     """Return text exactly `width` columns wide: padded with spaces, or cut with an ellipsis."""
@@ -27,6 +30,11 @@ def fit(text: str, width: int, ellipsis: str = "…") -> str:
     if width <= cell_len(ellipsis):
         return set_cell_size(text, width)
     return set_cell_size(text, width - cell_len(ellipsis)) + ellipsis
+
+
+def title_name(name: str, ellipsis: str = "…") -> str:
+    """Return a file name for a title: a long one leaves room for what else the title tells."""
+    return name if cell_len(name) <= _TITLE else fit(name, _TITLE, ellipsis)
 
 
 def centre(text: str, width: int, ellipsis: str = "…") -> str:

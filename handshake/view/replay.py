@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from rich.cells import cell_len
 from rich.console import Group
 
-from handshake.view.columns import title_name
+from handshake.view.columns import file_name
 from handshake.view.diagnosis import diagnosis_lines
 from handshake.view.field_page import FieldPage
 from handshake.view.fields import Fields
@@ -17,7 +17,7 @@ from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.hexdump import HexDump
 from handshake.view.key_line import key_line
 from handshake.view.ladder import Ladder
-from handshake.view.layout import fit, line, paragraph, wrap
+from handshake.view.layout import fit, line, paragraph, title_name, wrap
 from handshake.view.notation import endpoint, headline, is_trouble
 from handshake.view.segment_comparison import SegmentComparison
 from handshake.view.sockets import Sockets
@@ -218,7 +218,8 @@ class Screen:
         first, last = self.record.frames
         say = self.glyphs.say
         packets = say("list.packets", first=first, last=last)
-        where = f"  {title_name(self.name, self.glyphs.ellipsis)} {packets}" if wide else ""
+        name = title_name(file_name(self.name), self.glyphs.ellipsis)
+        where = f"  {name} {packets}" if wide else ""
         place = say("step.place", number=self.at + 1, count=len(self.steps))
         mark = "! " if is_trouble(self._step) else ""
         right = f"{place}  {mark}{headline(self._step, self.glyphs)} "
