@@ -63,6 +63,13 @@ def test_strings_and_comments_use_no_banned_word() -> None:
     assert found == []
 
 
+def test_lessons_use_no_banned_word() -> None:
+    paths = sorted((SOURCE / "lessons").rglob("*.toml"))
+    assert len(paths) > 20
+    found = {str(path): banned(path.read_text("utf-8")) for path in paths}
+    assert {name: words for name, words in found.items() if words} == {}
+
+
 def test_no_text_has_the_marks_of_a_merge() -> None:
     marks = re.compile(r"^(<{7} |={7}$|>{7} |\|{7} )", re.MULTILINE)
     inside = ["handshake", "tests", "docs", "examples", "benchmarks"]
