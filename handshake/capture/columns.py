@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
+from handshake.capture.checkpoints import Checkpoint
 from handshake.packet.frame import Frame
 from handshake.units import NS_PER_SECOND
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
+
+    from handshake.capture.checkpoints import Checkpoints
 
     Column: TypeAlias = NDArray[Any]
 
@@ -91,6 +94,21 @@ class InterfaceClock(NamedTuple):
 
     seconds: int
     """The offset of each time stamp."""
+
+
+def add_checkpoints(
+    checkpoints: Checkpoints,
+    places: Column,
+    offset: int,
+    number: int,
+    known: tuple[object, ...] = (),
+) -> None:
+    """Add the checkpoints that are wanted among records that begin at these places after `offset`.
+
+    The first has this number; `known` is as `Checkpoint` has it.
+    """
+    while (at := int(np.searchsorted(places, checkpoints.due - offset))) < len(places):
+        checkpoints.add(Checkpoint(number + at, offset + int(places[at]), known))
 
 
 def gathered(octets: Column, places: Column, size: int) -> Column:

@@ -135,6 +135,7 @@ def _walk(
                 chunk = columns.pcap_chunk(
                     ready, offset, number + 1, places, dialect.order, nanoseconds, link_type)
                 # fmt: on
+                columns.add_checkpoints(checkpoints, places, offset, number + 1)
                 stream.take(end)
                 number += len(places)
                 for part, frame in chunk.parts():

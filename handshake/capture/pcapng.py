@@ -105,7 +105,7 @@ def _walk(
         if start >= checkpoints.due:
             checkpoints.add(Checkpoint(number + 1, start, (order, tuple(interfaces))))
         if sink is not None and start >= walked and len(ready := stream.ready()) >= MUCH:
-            chunk, end = _chunk(ready, start, number + 1, order, interfaces)
+            chunk, end = _chunk(ready, start, number + 1, order, interfaces, checkpoints)
             walked = start + end
             if chunk is not None:
                 stream.take(end)
@@ -139,7 +139,12 @@ def _walk(
 
 
 def _chunk(
-    ready: memoryview, offset: int, number: int, order: str, interfaces: list[_Interface]
+    ready: memoryview,
+    offset: int,
+    number: int,
+    order: str,
+    interfaces: list[_Interface],
+    checkpoints: Checkpoints,
 ) -> tuple[Chunk | None, int]:
     """Return the packets with which these octets begin, if they are many, and their end."""
     from handshake.capture import columns, record_formats
@@ -148,7 +153,11 @@ def _chunk(
     places, end = record_formats.pcapng_blocks(ready, order, clocks)
     if len(places) < columns.FEWEST:
         return None, end
-    return columns.pcapng_chunk(ready, offset, number, places, order, clocks), end
+    chunk = columns.pcapng_chunk(ready, offset, number, places, order, clocks)
+    if chunk is not None:
+        known = order, tuple(interfaces)
+        columns.add_checkpoints(checkpoints, places, offset, number, known)
+    return chunk, end
 
 
 def _block(stream: Reader, order: str, head: memoryview) -> tuple[int, memoryview] | None:

@@ -95,8 +95,10 @@ class _PcapRecords:
     def sound(self, places: Column) -> Column:
         """As `RecordFormat` has it."""
         _, _, captured, length = self._headers(places).T
-        found: Column = (captured <= MAX_CAPTURED) & (length > 0)
-        return found & (places + captured <= len(self.octets) - _HEADER)
+        good = (captured <= MAX_CAPTURED) & (length > 0)
+        good &= places + captured <= len(self.octets) - _HEADER
+        found: Column = good
+        return found
 
     def plausible(self, places: Column, mark: bytes) -> Column:
         """As `RecordFormat` has it: so does the record after it."""

@@ -8,9 +8,12 @@ in lock step, and take those of a stretch only if the records before it lead to 
 from __future__ import annotations
 
 from math import isqrt
+from operator import sub
 from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
+
+from handshake.capture.columns import gathered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,11 +26,11 @@ _SAMPLE: Final = 5
 _FEW: Final = 512
 """Records that are read one after another as fast."""
 
-_DEAR: Final = 6
+_DEAR: Final = 8
 """How many times as long a step in all stretches takes as a guess in one."""
 
 _WINDOW: Final = 4096
-"""Octets in which a record is searched for."""
+"""Octets in which a record is searched for at most."""
 
 _TRIES: Final = 4
 """Places in each stretch that may be guessed."""
@@ -83,7 +86,11 @@ def record_places(records: RecordFormat) -> tuple[Column, int]:
         return np.array(sample + more, np.int64), at
     found = [np.array(sample, np.int64)]
     stretches = isqrt(_DEAR * count)
-    for places, end in _followed(records, _guesses(records, at, stretches), count // stretches):
+    # Somewhere in so many octets the next record begins, if this sample has the longest one.
+    longest = max(map(sub, sample[1:], sample), default=_WINDOW)
+    window = min(longest + records.least, _WINDOW)
+    starts = _guesses(records, at, stretches, window)
+    for places, end in _followed(records, starts, count // stretches):
         found.append(places)
         at = end
     # What is left are records that the octets end with, or nothing sound.
@@ -92,21 +99,24 @@ def record_places(records: RecordFormat) -> tuple[Column, int]:
     return np.concatenate(found), at
 
 
-def _guesses(records: RecordFormat, begin: int, stretches: int) -> Column:
+def _guesses(records: RecordFormat, begin: int, stretches: int, window: int) -> Column:
     """Return where records seem to begin: at `begin`, and in each stretch behind it."""
-    octets, marked, size = records.octets, records.marked, len(records.octets)
-    if begin > size - records.least:
-        return np.array([begin])
-    mark = records.mark(begin)
-    found = [np.array([begin])]
+    marked, size = records.marked, len(records.octets)
+    found, most = [np.array([begin])], size - max(window, 2 * records.least)
     at = np.arange(1, stretches) * (size - begin) // stretches + begin
+    mark = records.mark(begin) if begin <= most else b""
+    octets = np.frombuffer(records.octets, np.uint8)
     for _ in range(_TRIES):
-        ahead = [bytes(octets[each : each + _WINDOW]).find(mark) for each in at.tolist()]
-        seen = np.array(ahead)
-        at = (at + seen - marked)[seen >= 0]
-        at = at[(at > begin) & (at < size - 2 * records.least)]
+        at = at[at < most]
         if not len(at):
             break
+        rows = gathered(octets, at, window)
+        seen = rows[:, : 1 - len(mark)] == mark[0]
+        for ahead, octet in enumerate(mark[1:], 1):
+            seen &= rows[:, ahead : window + 1 + ahead - len(mark)] == octet
+        first = seen.argmax(axis=1)
+        at = (at + first - marked)[seen[np.arange(len(at)), first]]
+        at = at[(at > begin) & (at < size - 2 * records.least)]
         good = records.plausible(at, mark)
         found.append(at[good])
         at = at[~good] + marked + 1

@@ -29,6 +29,9 @@ _RIGHT: Final = 1
 _WORD: Final = 8
 """Octets that are summed at once."""
 
+_BLOCK: Final = 1 << 16
+"""Words that are summed one after another, so that they stay in the processor's cache."""
+
 _HALF: Final = np.uint64(32)
 _LOWER: Final = np.uint64(0xFFFF_FFFF)
 _BEFORE: Final = np.array([(1 << 8 * octets) - 1 for octets in range(_WORD)], np.uint64)
@@ -207,15 +210,30 @@ def words_sums(octets: Column, begins: Column, ends: Column) -> Column:
     begins, ends = begins - skipped, ends - skipped
     bounds = np.empty(2 * len(begins), np.int64)
     bounds[::2], bounds[1::2] = begins >> 3, ends >> 3
-    # The sum of higher halves, which do not overflow, gives that of lower ones, too.
-    high, both = (np.add.reduceat(each, bounds)[::2] for each in (words >> _HALF, words))
-    sums = (high + both - (high << _HALF)).astype(np.int64)
+    sums = _full_words(words, bounds)
     # What the first word has before a range, and the word after the last one in it.
     sums += _low(words, ends) - _low(words, begins)
     sums = (sums >> 32) + (sums & 0xFFFF_FFFF)
     # Words were read as little-endian from an even offset: 2**16 is 1, so 2**8 swaps octets.
     found: Column = np.where(begins & 1, sums, sums << 8) % _ONES
     return found
+
+
+def _full_words(words: Column, bounds: Column) -> Column:
+    """Return the sum of the 32-bit halves of the words between each two of these bounds."""
+    found, begin = np.empty(len(bounds) // 2, np.uint64), 0
+    edges = np.searchsorted(bounds[::2], np.arange(_BLOCK, len(words) + _BLOCK, _BLOCK))
+    for end in edges.tolist():
+        if begin == end:
+            continue
+        mine = bounds[2 * begin : 2 * end]
+        first = int(mine[0])
+        block, mine = words[first : int(mine[-1]) + 1], mine - first
+        # The sum of higher halves, which do not overflow, gives that of lower ones, too.
+        high, both = (np.add.reduceat(each, mine)[::2] for each in (block >> _HALF, block))
+        found[begin:end] = high + both - (high << _HALF)
+        begin = end
+    return found.astype(np.int64)
 
 
 def _low(words: Column, places: Column) -> Column:
