@@ -1,8 +1,8 @@
 """A run: segments in which nothing happens, taken into account at once instead of one by one.
 
-Data in order and new acknowledgments, from two ends that are ESTABLISHED and miss nothing, change
-numbers and counters, and nothing that a rule asks about. `RunStart` tells where such a run may
-begin, `Run` what it contains.
+Data in order and acknowledgments, new or repeated, from two ends that are ESTABLISHED and miss
+nothing, change numbers and counters, and nothing that a rule asks about. `RunStart` tells where
+such a run may begin, `Run` what it contains.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 PAUSE: Final = 60 * NS_PER_SECOND
 """Nanoseconds of inactivity before which no rule depends on time (`findings.resets.IDLE`)."""
+
+ALIKE: Final = 4
+"""Packets with the same numbers that are remembered to tell a copy."""
 
 
 @dataclass(slots=True)
@@ -72,6 +75,12 @@ class RunEnd:
     gaps_before: int = 0
     """How many gaps were counted so far."""
 
+    probes: bool = False
+    """Whether its last segment was a keep-alive: what answers it is no duplicate ACK."""
+
+    alike: tuple[int, ...] = ()
+    """The identifications of its last ACKs without data that have its numbers as they are now."""
+
     # What it sent in the run.
 
     repeats: bool = False
@@ -92,6 +101,15 @@ class RunEnd:
 
     gained: int = 0
     """How many octets it newly acknowledged."""
+
+    repeated: int = 0
+    """Its duplicate ACKs."""
+
+    in_a_row: int = 0
+    """Those of them after its last new acknowledgment."""
+
+    updates: int = 0
+    """ACKs that tell nothing but another window."""
 
     unknown: int = 0
     """Segments whose checksum cannot be verified."""

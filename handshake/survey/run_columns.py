@@ -179,3 +179,5 @@ class _Block:
         end.ack, end.seq, end.at = int(seen.ack[last]), int(seen.seq[last]), int(seen.at[last])
         end.window, end.most = int(seen.window[last]), int(seen.window[chosen].max())
         end.place, end.ahead = last, int(seen.payload[last])
+        pure = not end.ahead and not int(seen.bits[last]) & PSH_BIT
+        end.alike = (int(numbers[-1]),) if pure else ()

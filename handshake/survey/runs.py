@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from handshake.events import Role
-from handshake.events.run import PAUSE, Copies, Passing, Run, Sum
+from handshake.events.run import ALIKE, PAUSE, Copies, Passing, Run, Sum
 from handshake.packet import packed_frames
 from handshake.packet.packed_frames import HEAD, TIMESTAMPS, V4, WRONG
 from handshake.survey.flow import key_of
@@ -57,10 +57,16 @@ _Packet: TypeAlias = tuple[int, tuple[Any, ...], int, bool]
 _FLAGS: Final = 0x1FF
 _AGAIN_AT: Final = frozenset(10**power for power in range(12))
 _ROLES: Final = (Role.CLIENT, Role.SERVER)
+_SACKS: Final = {4 + 8 * blocks: 0x01010502 + 8 * blocks for blocks in range(1, 5)}
+"""The first four octets of a SACK option with its padding, by its length."""
+
 _PLAIN: Final = {
-    header << 10 | bits: header for header in (20, 32) for bits in (ACK_BIT, ACK_BIT | PSH_BIT)
+    header << 10 | bits: header
+    for header in (20, *(begin + octets for begin in (20, 32) for octets in (0, *_SACKS)))
+    for bits in (ACK_BIT, ACK_BIT | PSH_BIT)
+    if header <= 60
 }
-"""Header length by data offset and control bits: without options, or with timestamps alone."""
+"""Header length by data offset and control bits: no options, timestamps, SACK, or both."""
 
 
 def feed(
@@ -129,7 +135,7 @@ def _find(
     nxt, acked = [each.nxt for each in ends], [each.ack for each in ends]
     clocks, ttls = [each.clock for each in ends], [each.ttl for each in ends]
     free = [each.acknowledged for each in ends]
-    numbers = [each.number for each in ends]
+    numbers, alike = [each.number for each in ends], [list(each.alike) for each in ends]
     sums: list[Sum] | None = [] if start.sums else None
     letters: list[Role] = []
     pseudo = [(int.from_bytes(key[:-4], "big") + TCP) % _ONES for key in keys]
@@ -159,15 +165,18 @@ def _find(
         ):
             break
         known = clocks[me]
-        if header == 32:
-            if option != TIMESTAMPS:
-                break
+        if option == TIMESTAMPS and header > 20:
+            if header > 32:
+                begins = base + HEAD + tcp + 32
+                sack = int.from_bytes(records[begins : begins + 4], "big")
+                if sack != _SACKS.get(header - 32):
+                    break
             if known is not None and clock != known:
                 if (clock - known) & _SIGN:
                     break
                 if not (acked[you] - seq) & _SIGN:
                     known = clock
-        elif timed:
+        elif timed or (header > 20 and option != _SACKS.get(header - 20)):
             break
         payload = length - header
         gain = (ack - acked[me]) & MASK
@@ -182,8 +191,14 @@ def _find(
             after = (seq + payload) & MASK
             if not after or (after - acked[you]) & MASK > _MOST_UNACKNOWLEDGED:
                 break
-        elif not gain or not mine.acks:
+        elif not mine.acks:
             break
+        elif not gain:
+            # It repeats an ACK, unless it is a copy, or the answer to a keep-alive.
+            known_number = number and number in alike[me] and not mine.constant
+            answers = other.probes and not other.segments
+            if known_number or answers or start.doubled or bits & PSH_BIT:
+                break
         # The checksum: a partial one is no damage, and a wrong one none if it was acknowledged.
         kind = Checksum.RIGHT
         if not whole:
@@ -234,12 +249,23 @@ def _find(
             mine.sent_at = at
         if gain:
             acked[me] = ack
+            mine.in_a_row = 0
             mine.gained += gain
             free[you] = True
             if not other.whole:
                 other.gaps += 1
                 if other.clean and other.gaps_before + other.gaps in _AGAIN_AT:
                     letters.append(_ROLES[you])
+        elif not payload:
+            if window != mine.window:
+                mine.updates += 1
+            else:
+                mine.repeated += 1
+                mine.in_a_row += 1
+        if payload or gain:
+            alike[me].clear()
+        if not payload and not bits & PSH_BIT:
+            alike[me].append(number)
         if not mine.segments:
             mine.first_ack = ack
         mine.segments += 1
@@ -257,6 +283,7 @@ def _find(
         return None
     for index, each in enumerate(ends):
         each.nxt, each.ack, each.clock = nxt[index], acked[index], clocks[index]
+        each.alike = tuple(alike[index][-ALIKE:])
     right = not any(each.partial or each.wrong for each in ends)
     frames = RunFrames(source, records[begin:base], client, right=right)
     ports = int.from_bytes(client[-4:-2], "big"), int.from_bytes(client[-2:], "big")

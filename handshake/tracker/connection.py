@@ -381,6 +381,9 @@ class Connection:
         server.block = _after(server.block, run.server, run.client)
         for end, sent in ((client, run.client), (server, run.server)):
             end.segments += sent.segments
+            end.duplicate_acks += sent.repeated
+            end.repeated_acks += sent.repeated
+            end.window_updates += sent.updates
             end.numbers.skip(sent)
             bad = sent.unknown + sent.partial + sent.wrong
             end.undamaged = end.undamaged or sent.segments > bad

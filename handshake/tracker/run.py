@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from handshake.events.run import RunEnd, RunStart
 from handshake.tcp import State
+from handshake.tracker.wireshark import KEEP_ALIVE
 from handshake.units import MASK
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ def _sender(end: End, peer: End) -> RunEnd | None:
         ack,
         clock,
         -1,
+        window=numbers.window,
+        probes=bool(numbers.marks & KEEP_ALIVE),
         data=True,
         acks=True,
         acknowledged=True,

@@ -192,7 +192,9 @@ class Direction:
         if not sent.segments:
             return
         if sent.gained:
-            self.repeats = 0
+            self.repeats = sent.in_a_row
+        elif sent.in_a_row:
+            self.repeats = max(self.repeats, 0) + sent.in_a_row
         if sent.carrying:
             self.nxt = self.whole = sent.nxt
             self.nxt_at = sent.sent_at

@@ -75,6 +75,18 @@ def test_most_segments_are_in_runs(tmp_path: Path, counted: dict[str, int], kind
     assert counted["runs"] > counted["alone"]
 
 
+def test_duplicate_acks_are_in_runs(tmp_path: Path, counted: dict[str, int]) -> None:
+    path = tmp_path / "made.pcap"
+    save(path, list(kinds().KINDS["lossy"](PACKETS, Random(1), kinds().Truths())), 2000)
+    flows = FlowTable(Decoder(), every=True)
+    found = [record for record, _ in flows.records(read(path, flows))]
+    repeated = sum(record.client.duplicate_acks for record in found)
+    lost = sum(record.server.retransmissions for record in found)
+    # What opens and ends a connection is fed one by one, and what is sent again.
+    assert repeated > 50
+    assert counted["alone"] <= 10 * len(found) + 2 * lost
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.randoms(use_true_random=False),
