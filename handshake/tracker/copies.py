@@ -106,7 +106,7 @@ class _Passed(NamedTuple):
         return sent.segments > 0 and not (
             (sent.seq - seq) & _SIGN
             or (sent.ack - ack) & _SIGN
-            or (seq - sent.nxt + sent.payload) & _SIGN
+            or (seq - sent.first_seq) & _SIGN
             or (ack - sent.first_ack) & _SIGN
         )
 
