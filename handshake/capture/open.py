@@ -135,11 +135,11 @@ class Capture:
                 # What is unpacked of a piece would be too much to be kept.
                 large, unknown = self._in_columns and not is_compressed(piece), False
             self._read += len(piece)
+            yield piece
             if large:
                 # Columns are to be of some length.
-                many = _PACKETS * self._read // max(1, self.count)
+                many = _PACKETS * self._read // self.count if self.count else 0
                 most = min(max(LARGE_PIECE, many), LARGEST_PIECE)
-            yield piece
 
     def __enter__(self) -> Capture:
         return self
