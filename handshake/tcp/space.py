@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final
 from handshake.tcp.copy import changed, value
 from handshake.tcp.option_kinds import Kind
 from handshake.tcp.segment import Flags, Segment
-from handshake.tcp.seq import distance
+from handshake.tcp.seq import Seq
+from handshake.units import MASK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from handshake.tcp.options import Options
-    from handshake.tcp.seq import Seq
 
 _HELD_AT_MOST: Final = 64
 """Gaps remembered for one end. A real socket's buffer ends before that many matter."""
@@ -168,7 +168,7 @@ class ReceiveSpace:
             end = seg.end - 1 if seg.fin else seg.end
             end = end - 1 if seg.syn else end
             return ReceiveSpace(self.irs, max(nxt, end), self.wnd, (), fin)
-        ahead = self._with_ahead(seg, int(nxt)) if self.held and seg.payload_length else None
+        ahead = self._with_ahead(seg, nxt.value) if self.held and seg.payload_length else None
         if ahead is not None:
             return ReceiveSpace(self.irs, nxt, self.wnd, ahead, fin)
         held = list(self.held)
@@ -190,27 +190,29 @@ class ReceiveSpace:
 
         Where a number of `nxt` on is out of the half of the circle that follows, neither.
         """
-        held, first, end = self.held, seg.seq, seg.seq + seg.payload_length
-        seq, top = int(first), int(held[-1][1])
-        if distance(nxt, int(held[0][0])) <= 0:
+        held = self.held
+        # All as distances from `nxt`: those of the blocks rise, and no two blocks touch.
+        first = (seg.seq.value - nxt) & MASK
+        top = (held[-1][1].value - nxt) & MASK
+        if not (0 < first < _NEAR and 0 < (held[0][0].value - nxt) & MASK < top < _NEAR):
             return None
-        if not (0 < distance(nxt, seq) < _NEAR and 0 < distance(nxt, top) < _NEAR):
-            return None
-        # The blocks are in order and do not touch: the first that this one reaches, by halves.
+        end = first + seg.payload_length
+        # The first block that this one reaches, by halves.
         low, high = 0, len(held)
         while low < high:
             middle = (low + high) // 2
-            if distance(int(held[middle][1]), seq) > 0:
+            if (held[middle][1].value - nxt) & MASK < first:
                 low = middle + 1
             else:
                 high = middle
         after = low
-        while after < len(held) and held[after][0] <= end:
+        while after < len(held) and (held[after][0].value - nxt) & MASK <= end:
             after += 1
         if after > low:
-            first = min(first, held[low][0])
-            end = max(end, held[after - 1][1])
-        return (*held[:low], (first, end), *held[after:])[:_HELD_AT_MOST]
+            first = min(first, (held[low][0].value - nxt) & MASK)
+            end = max(end, (held[after - 1][1].value - nxt) & MASK)
+        block = Seq(nxt + first), Seq(nxt + end)
+        return (*held[:low], block, *held[after:])[:_HELD_AT_MOST]
 
 
 class Ranges:
