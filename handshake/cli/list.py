@@ -377,11 +377,15 @@ def _print_summary(
     source: Records, selection: Selection, form: Form, style: _Style, *, merged: bool
 ) -> None:
     from handshake.cli.console import show
+    from handshake.query.count import totals as counted
     from handshake.query.totals import Counted, Totals
     from handshake.view.totals_page import page
 
-    # The process that reads a record sends only what is counted.
-    totals = Totals(source.mapped(lambda each: Counted.of(each) if selection.has(each) else None))
+    if selection.all:
+        totals = counted(source)
+    else:
+        found = source.mapped(lambda each: Counted.of(each) if selection.has(each) else None)
+        totals = Totals(found)
     totals.left_out = source.left_out
     if form is Form.JSON:
         _print_line(json.dumps(totals.as_json()))

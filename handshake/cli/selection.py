@@ -31,6 +31,11 @@ class Selection:
             self._order = order(sort)
 
     @property
+    def all(self) -> bool:
+        """Whether all connections match."""
+        return self._test is None and not self.problems
+
+    @property
     def said(self) -> list[str]:
         """The conditions, as a filter would have them."""
         return [self.filter_text, "not ok" if self.problems else ""]

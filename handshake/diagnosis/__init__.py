@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Rule: TypeAlias = Callable[["Case"], Claim | None]
     """Claims a cause; None if it is not the one."""
 
-__all__ = ["CODES", "RULES", "Facts", "Others", "diagnose", "telling"]
+__all__ = ["CODES", "RULES", "Facts", "Others", "diagnose", "diagnose_alike", "telling"]
 
 
 class Cause(NamedTuple):
@@ -170,8 +170,34 @@ def diagnose(
     believed = [each for each in kept if each.believed]
     damaged = [each for each in kept if not each.believed]
     case = Case(record, client, believed, damaged, facts.complete, facts.icmp, others or _NOTHING)
+    claim = _claim(case, rules)
+    return None if claim is None else claim.diagnosis()
+
+
+def diagnose_alike(
+    record: Record,
+    client: Endpoint,
+    segments: Sequence[Seen],
+    others: Others,
+    rules: Sequence[Rule],
+) -> tuple[str | None, bool]:
+    """Return the code of a connection of few segments, and whether those alike have it too.
+
+    Alike are also their TTLs, and what `Others.about` tells of them.
+    """
+    from handshake.diagnosis.watched import claimed
+
+    def asked(case: Case) -> Claim | None:
+        return _claim(case, rules)
+
+    claim, same = claimed(asked, record, client, segments, others)
+    return None if claim is None else claim.code, same
+
+
+def _claim(case: Case, rules: Sequence[Rule]) -> Claim | None:
+    """Return what the first rule claims whose proof holds."""
     for rule in rules:
         claim = rule(case)
         if claim is not None and CODES[claim.code].proof(claim.evidence):
-            return claim.diagnosis()
+            return claim
     return None

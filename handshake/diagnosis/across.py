@@ -76,14 +76,16 @@ def is_translation_undone(evidence: Sequence[Seen]) -> bool:
 
 def timestamps_behind(case: Case) -> Claim | None:
     """SYNs without an answer whose timestamp lies behind another of the same client address."""
-    if case.answers or not case.syns or case.syns[0].stamp is None:
+    if case.answers or not case.syns:
         return None
     record, syn = case.record, case.syns[0]
     known = case.others.stamps(record.client.address, record.server.address)
+    if not known or syn.stamp is None:
+        return None
     if any(distance(a.value, b.value) < 0 for a, b in _in_turn(known)):
         return None  # the server does accept a timestamp that goes back
     before = [each for each in known if 0 <= syn.at - each.at < _LIVES]
-    ahead = [each for each in before if distance(each.value, syn.stamp or 0) < -1]
+    ahead = [each for each in before if distance(each.value, syn.stamp) < -1]
     if not ahead:
         return None
     newest = ahead[-1]

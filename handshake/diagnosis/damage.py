@@ -113,11 +113,11 @@ def is_syn_turned_ack(evidence: Sequence[Seen]) -> bool:
 def timestamp_mangled(case: Case) -> Claim | None:
     """A SYN-ACK that echoes a timestamp which no SYN had: the client rejects it (RFC 7323)."""
     stamps = [each.stamp for each in case.syns if each.stamp is not None]
-    if not stamps or case.final_ack is not None:
+    if not stamps or not case.syn_acks or case.final_ack is not None:
         return None
     for syn_ack in case.syn_acks:
         # Some systems leave the echo in their SYN-ACK at 0.
-        if not syn_ack.echo or syn_ack.echo in stamps:
+        if syn_ack.echo in stamps or not syn_ack.echo:
             continue
         syn = case.syns[0]
         rst = next((each for each in case.after(syn_ack) if rejects(each, syn_ack)), None)

@@ -8,6 +8,7 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from handshake.diagnosis.seen import Seen
+from handshake.tcp import Options
 from handshake.units import FIN_BIT, RST_BIT, SYN_BIT
 
 if TYPE_CHECKING:
@@ -34,9 +35,10 @@ _ERRORS: Final = 8
 _BITS: Final = SYN_BIT | FIN_BIT | RST_BIT
 
 
-_STAMPS_OCTETS: Final = 8
+_ALIGNED: Final = b"\x01\x01\x08\x0a"
+_STAMPED: Final = 12
 _STAMPS: Final = struct.Struct("!II").unpack_from
-"""TSval and TSecr, the last octets of options that are timestamps alone."""
+"""How options begin that have timestamps first; how many octets these are; TSval and TSecr."""
 
 _NO_OPTIONS: Final = (False, None, None, False, None)
 """What `Seen` has of the options of a segment that has none, from `cut` to `cookie`."""
@@ -177,15 +179,19 @@ class Facts:
             yield from map(self._unpacked, packed.brief(places[0], places[-1] + 1))
 
     def _unpacked(self, brief: Brief) -> Seen:
-        """Return a segment of a run, which has no options but timestamps."""
+        """Return a segment of a run, which has no options but timestamps and SACK."""
         assert self._ends is not None
         _, frame, at, by, seq, ack, flags, window, length, ttl, number, checksum, options = brief
-        stamp, echo = None, None
-        if options:
-            stamp, echo = _STAMPS(options, len(options) - _STAMPS_OCTETS)
+        stamp: int | None = None
+        echo: int | None = None
+        sack: tuple[tuple[int, int], ...] = ()
+        if options.startswith(_ALIGNED):
+            stamp, echo = _STAMPS(options, len(_ALIGNED))
+        if options and (stamp is None or len(options) > _STAMPED):
+            sack = tuple((int(a), int(b)) for a, b in Options(options).sack)
         source, destination = self._ends[by is not self._by]
         sent = (frame, at, source, destination, seq, ack, flags, window, length, ttl, number)
-        return Seen.made((*sent, checksum, *_NO_OPTIONS, stamp, echo, (), False, True))
+        return Seen.made((*sent, checksum, *_NO_OPTIONS, stamp, echo, sack, False, True))
 
     @property
     def complete(self) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 from handshake.units import MASK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence, Set
+    from collections.abc import Hashable, Iterable, Sequence, Set
 
     from handshake.diagnosis.seen import Seen
     from handshake.tcp import Endpoint
@@ -181,6 +181,29 @@ class Others:
         """Return the frame that shows that SYN-ACKs reach a client; None if none does."""
         pair = client, server
         return (self._reached[pair],) if pair in self._reached else None
+
+    def about(self, client: str, client_port: int, server: str, port: int, ack: int) -> Hashable:
+        """Return all that a diagnosis can learn here of a connection; what is equal tells the same.
+
+        `ack` is what acknowledges the client's SYN. Nothing must be remembered between two calls
+        whose values are compared. None: more than can be told at once.
+        """
+        if self._unasked or self._asked:
+            number = client, client_port, ack
+            if number in self._unasked or number in self._asked:
+                return None
+        pair = client, server
+        tried, swept = self._tried.get(pair), self._swept.get((client, port))
+        hanging = self._hanging.get((server, port))
+        return (
+            id(self._hosts.get(client)),
+            id(self._hosts.get(server)),
+            None if tried is None else (tried.count, len(tried.names)),
+            None if swept is None else (swept.count, len(swept.names)),
+            None if hanging is None else (hanging.count, len(hanging.names)),
+            id(self._stamps.get(pair)),
+            self._reached.get(pair, -1),
+        )
 
     def answers_from_elsewhere(self, syn: Seen) -> list[Seen]:
         """Return the SYN-ACKs of other hosts that acknowledge exactly this SYN."""

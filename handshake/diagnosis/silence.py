@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from handshake.diagnosis.case import Case
+    from handshake.diagnosis.others import Answer
     from handshake.diagnosis.seen import Seen
     from handshake.tcp.icmp import IcmpError
 
@@ -49,8 +50,7 @@ def unanswered(case: Case) -> Claim | None:
         "up": False,
     }
     host = case.others.host(case.record.server.address)
-    begin, end = syns[0].at - _NEAR, syns[-1].at + _NEAR
-    answers = [] if host is None else [each for each in host.answers if begin <= each.at <= end]
+    answers = [] if host is None else _around(host.answers, syns)
     if not answers:
         return Claim("no-answer", "possible", syns, values)
     same = [each for each in answers if each.port == case.port]
@@ -71,6 +71,12 @@ def unanswered(case: Case) -> Claim | None:
         ]
         return Claim("listener-overloaded", "possible", syns, values, ruled_out)
     return Claim("unanswered-by-listener", "possible", syns, values, ruled_out)
+
+
+def _around(answers: Sequence[Answer], syns: Sequence[Seen]) -> list[Answer]:
+    """Return the answers of a time in which some SYNs should have got one."""
+    begin, end = syns[0].at - _NEAR, syns[-1].at + _NEAR
+    return [each for each in answers if begin <= each.at <= end]
 
 
 def _error(case: Case) -> IcmpError | None:

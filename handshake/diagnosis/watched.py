@@ -1,22 +1,36 @@
-"""Tells which rules need to be asked for connections alike: those that look at what differs."""
+"""Tells what a diagnosis looks at in which connections alike differ.
+
+Alike are connections of a client and another host whose few segments have the same options and
+control bits, come in the same order, and echo each other's timestamps likewise. They differ in
+frame, time, window, TTL, identification, the values of timestamps, and by a constant in their
+numbers; and in what the rest of the capture shows of their hosts.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from handshake.diagnosis.case import Case
 from handshake.diagnosis.others import Others
 from handshake.diagnosis.seen import Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from handshake.diagnosis.case import Claim
     from handshake.record import Record
     from handshake.tcp import Endpoint
 
 _OWN: Final = frozenset({"frame", "at", "window", "ttl", "ident", "stamp", "echo"})
-"""What segments have of their own; the numbers of those alike differ by a constant."""
+"""What segments have of their own."""
+
+_ORDERED: Final = ("__lt__", "__le__", "__gt__", "__ge__")
+_EQUAL: Final = ("__eq__", "__ne__")
+_USES: Final = (
+    *("__bool__", "__hash__", "__index__", "__int__", "__float__", "__str__", "__format__"),
+    *("__add__", "__radd__", "__sub__", "__rsub__", "__neg__", "__and__", "__rand__"),
+    *("__mul__", "__rmul__", "__floordiv__", "__truediv__", "__mod__", "__or__", "__ror__"),
+)
 
 
 class _Watch:
@@ -25,15 +39,51 @@ class _Watch:
     looked = False
 
 
-class _WatchedSeen(Seen):
-    """A segment that notes it where one looks at what is its own."""
+class _Own(int):
+    """A number that a segment has of its own: it notes it where one looks at its value."""
 
+    name: str
     watch: _Watch
 
-    def __getattribute__(self, name: str) -> object:
-        if name in _OWN:
+    def is_told(self, other: object) -> bool:
+        """Whether connections alike compare like this one: their times, and echoed timestamps."""
+        if not isinstance(other, _Own):
+            return False
+        return {self.name, other.name} in ({"at"}, {"stamp", "echo"})
+
+
+def _noting(name: str) -> Callable[..., Any]:
+    of_int = getattr(int, name)
+
+    def use(self: _Own, *others: Any) -> Any:
+        same = name == "__sub__" and others[0] is self
+        if not same and not (name in _ORDERED + _EQUAL and self.is_told(others[0])):
             self.watch.looked = True
-        return super().__getattribute__(name)
+        return of_int(self, *others)
+
+    return use
+
+
+for _name in (*_ORDERED, *_EQUAL, *_USES):
+    setattr(_Own, _name, _noting(_name))
+
+
+class _WatchedSeen(Seen):
+    """A segment whose own numbers note it where one looks at them."""
+
+    watch: _Watch
+    known: frozenset[str]
+    """What is known of all alike: it may be looked at."""
+
+    def __getattribute__(self, name: str) -> object:
+        value = super().__getattribute__(name)
+        if name not in _OWN or value is None or name in self.known:
+            return value
+        own = self.__dict__.get(name)
+        if own is None:
+            own = self.__dict__[name] = _Own(value)
+            own.name, own.watch = name, self.watch
+        return own
 
 
 class _WatchedOthers(Others):
@@ -47,26 +97,51 @@ class _WatchedOthers(Others):
         return super().__getattribute__(name)
 
 
+def _watched(
+    segments: Iterable[Seen], watch: _Watch, known: frozenset[str] = frozenset()
+) -> list[Seen]:
+    found: list[Seen] = []
+    for each in segments:
+        seen = _WatchedSeen(*each)
+        seen.watch, seen.known = watch, known
+        found.append(seen)
+    return found
+
+
 def looking(
     rules: Iterable[Callable[[Case], Claim | None]],
     record: Record,
     client: Endpoint,
-    segments: Iterable[Seen],
+    segments: Sequence[Seen],
 ) -> list[Callable[[Case], Claim | None]]:
     """Return the rules that may claim something of connections like this one.
 
-    Alike are those of a client and another host whose few segments differ in frame, time, window,
-    TTL, identification, the values of timestamps, and by a constant in their numbers. A rule that
-    claims nothing, and has looked at nothing else, claims nothing of any of them.
+    A rule that claims nothing, and has looked at nothing in which they differ, claims nothing of
+    any of them.
     """
     found = []
     for rule in rules:
         watch, others = _Watch(), _WatchedOthers()
         others.watch = watch
-        seen = [_WatchedSeen(*each) for each in segments]
-        for each in seen:
-            each.watch = watch
+        seen = _watched(segments, watch)
         claim = rule(Case(record, client, seen, [], complete=True, icmp=(), others=others))
         if claim is not None or watch.looked:
             found.append(rule)
     return found
+
+
+def claimed(
+    claim: Callable[[Case], Claim | None],
+    record: Record,
+    client: Endpoint,
+    segments: Sequence[Seen],
+    others: Others,
+) -> tuple[Claim | None, bool]:
+    """Return what is claimed of a connection, and whether the same is claimed of those alike.
+
+    That is of those with these TTLs of which `Others.about` tells the same.
+    """
+    watch = _Watch()
+    seen = _watched(segments, watch, frozenset({"ttl"}))
+    found = claim(Case(record, client, seen, [], complete=True, icmp=(), others=others))
+    return found, not watch.looked

@@ -1,8 +1,9 @@
 """A run: segments in which nothing happens, taken into account at once instead of one by one.
 
-Data in order and new acknowledgments, from two ends that are ESTABLISHED and miss nothing, change
+Data that is not old and acknowledgments, new or repeated, of two ends that are ESTABLISHED change
 numbers and counters, and nothing that a rule asks about. `RunStart` tells where such a run may
-begin, `Run` what it contains.
+begin, `Run` what it contains. As long as nothing is missing, sums tell all of it. Where octets are
+missing, it matters in which order data and acknowledgments come: then a run has its `Piece`s.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 PAUSE: Final = 60 * NS_PER_SECOND
 """Nanoseconds of inactivity before which no rule depends on time (`findings.resets.IDLE`)."""
+
+ALIKE: Final = 4
+"""Packets with the same numbers that are remembered to tell a copy."""
 
 
 @dataclass(slots=True)
@@ -72,6 +76,30 @@ class RunEnd:
     gaps_before: int = 0
     """How many gaps were counted so far."""
 
+    probes: bool = False
+    """Whether its last segment was a keep-alive: what answers it is no duplicate ACK."""
+
+    sent: int = 0
+    """The number after all that it sent, captured or not."""
+
+    reached: int = 0
+    """The number up to which nothing of it is missing, or was acknowledged though it is."""
+
+    expected: int = 0
+    """The number that the other end expects next, or one before it."""
+
+    room: int | None = None
+    """How far from there on the other end takes its data: the window; None where not known."""
+
+    shift: int | None = None
+    """How its window fields are scaled; None where not known."""
+
+    in_a_row: int = 0
+    """Its duplicate ACKs in a row, as `tracker.wireshark` counts them."""
+
+    alike: tuple[int, ...] = ()
+    """The identifications of its last ACKs without data that have its numbers as they are now."""
+
     # What it sent in the run.
 
     repeats: bool = False
@@ -93,6 +121,12 @@ class RunEnd:
     gained: int = 0
     """How many octets it newly acknowledged."""
 
+    repeated: int = 0
+    """Its duplicate ACKs."""
+
+    updates: int = 0
+    """ACKs that tell nothing but another window."""
+
     unknown: int = 0
     """Segments whose checksum cannot be verified."""
 
@@ -109,8 +143,9 @@ class RunEnd:
     first_wrong: int | None = None
     """The place of the first of each kind in the run."""
 
+    first_seq: int = 0
     first_ack: int = 0
-    """The acknowledgment number of its first segment in the run."""
+    """The sequence and acknowledgment number of its first segment in the run."""
 
     seq: int = 0
     """The sequence number of its last segment."""
@@ -123,13 +158,46 @@ class RunEnd:
     """The place of its last segment in the run."""
 
     sent_at: int = 0
-    """When its last data was sent."""
+    """When it last sent numbers beyond all before."""
 
     at: int = 0
     """When its last segment was sent."""
 
     ahead: int = 0
     """Octets of payload of its last segment."""
+
+
+@dataclass(slots=True)
+class Stretch:
+    """Octets in a row that one end sent in a run, after which nothing of it was acknowledged."""
+
+    by: Role
+    seq: int
+    length: int
+    """None are there if only an ACK came that is ahead."""
+
+    whole: bool
+    """Whether they were captured, not cut off by the snap length."""
+
+
+class Gain(NamedTuple):
+    """A new acknowledgment in a run."""
+
+    by: Role
+    """Who acknowledges."""
+
+    ack: int
+    unseen: int
+    """How many numbers it acknowledges that the other end had not sent before, as far as seen."""
+
+    nxt: int
+    """The number after all that was captured of the other end."""
+
+    place: int
+    """The segment's place in the run."""
+
+
+Piece: TypeAlias = Stretch | Gain
 
 
 class Passing(NamedTuple):
@@ -210,6 +278,9 @@ class RunStart:
 
     sums: bool
     """Whether it matters which segments are acknowledged, for the sake of their checksums."""
+
+    missing: bool = False
+    """Whether octets are missing, so that the order of data and acknowledgments matters."""
 
     @property
     def ends(self) -> tuple[RunEnd, RunEnd]:
@@ -305,6 +376,9 @@ class Run:
     sums: list[Sum] | None = None
     """Each segment's checksum, if it matters which one is acknowledged."""
 
+    pieces: list[Piece] | None = None
+    """All data and new acknowledgments in their order, if that matters."""
+
     def tail(self, most: int) -> Iterator[tuple[int, Role, Key, int]]:
         """Yield place, sender, key and identification of the last segments.
 
@@ -320,6 +394,12 @@ class Run:
                 wanted[role is Role.SERVER] -= 1
             found, first = [*more, *found], begin
         return ((place, *each) for place, each in enumerate(found, first))
+
+    def stretches(self, role: Role) -> Iterator[Stretch]:
+        """Yield the data of one end, if the order matters."""
+        for each in self.pieces or ():
+            if isinstance(each, Stretch) and each.by is role:
+                yield each
 
     def of(self, role: Role) -> RunEnd:
         """Return what one end sent."""

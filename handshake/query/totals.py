@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
+from heapq import nsmallest
 from math import ceil
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
 from handshake.tracker.findings import CaptureFindings
 from handshake.tracker.findings.capture import refusal
@@ -28,6 +29,9 @@ OUTCOMES: Final = (
 
 TOP: Final = 5
 """How many servers of a kind are listed."""
+
+
+_Key = TypeVar("_Key")
 
 
 class Spread(NamedTuple):
@@ -119,7 +123,7 @@ class Counted(NamedTuple):
 
 
 class Totals:
-    """Counts records one by one; of each it keeps only the round-trip time."""
+    """Counts records; of each it keeps only the round-trip time."""
 
     def __init__(self, records: Iterable[Record | Counted] = ()) -> None:
         self.connections = self.segments = self.octets = 0
@@ -144,32 +148,44 @@ class Totals:
     def add(self, record: Record | Counted) -> None:
         """Count one record."""
         own = record if isinstance(record, Counted) else Counted.of(record)
-        self.connections += 1
+        self.add_alike(own, 1)
         self.segments += own.segments
         self.octets += own.octets
-        self.outcomes[own.outcome] += 1
-        self.closed[own.closed] += 1
         if own.outcome == "refused":
             self.refusing[own.server, own.port] += 1
         elif own.outcome == "no-answer":
             self.silent[own.server, own.port] += 1
-        syns, syn_acks, data = own.retransmissions
-        self.syn_retransmissions += syns
-        self.syn_ack_retransmissions += syn_acks
-        self.data_retransmissions += data
         if own.rtt is not None:
             self._rtts.append(own.rtt)
         if own.diagnosis is not None:
             self.diagnoses[own.diagnosis] += 1
-        # In their order: of equal counts the first comes first.
-        for code in own.codes:
-            self.codes[code] += 1
-        capture = self._capture_findings.get(own.capture)
-        if capture is None:
-            capture = self._capture_findings[own.capture] = CaptureFindings()
+        capture = self.of_capture(own.capture)
         capture.take(own.outcome, own.client, own.server, own.port, own.frame)
         if own.ttl is not None:
             capture.answered(own.outcome, own.server, own.ttl, own.refused)
+
+    def add_alike(self, model: Counted, count: int) -> None:
+        """Count what so many records have alike."""
+        self.connections += count
+        self.outcomes[model.outcome] += count
+        self.closed[model.closed] += count
+        syns, syn_acks, data = model.retransmissions
+        self.syn_retransmissions += syns * count
+        self.syn_ack_retransmissions += syn_acks * count
+        self.data_retransmissions += data * count
+        for code in model.codes:
+            self.codes[code] += count
+
+    def add_rtts(self, seconds: Iterable[float]) -> None:
+        """Count round-trip times."""
+        self._rtts.extend(seconds)
+
+    def of_capture(self, name: str | None) -> CaptureFindings:
+        """Return what was found about a capture as a whole."""
+        found = self._capture_findings.get(name)
+        if found is None:
+            found = self._capture_findings[name] = CaptureFindings()
+        return found
 
     @property
     def captures(self) -> list[str | None]:
@@ -200,7 +216,7 @@ class Totals:
             "segments": self.segments,
             "bytes": self.octets,
             "outcomes": {each: self.outcomes[each] for each in OUTCOMES},
-            "closed": {each or "open": count for each, count in self.closed.items()},
+            "closed": {each or "open": count for each, count in ranked(self.closed)},
             "rtt": None
             if rtt is None
             else {"min": rtt.least, "median": rtt.median, "p95": rtt.p95, "max": rtt.most},
@@ -211,16 +227,30 @@ class Totals:
             },
             "refusing": _top(self.refusing),
             "silent": _top(self.silent),
-            "diagnoses": dict(self.diagnoses.most_common()),
-            "codes": dict(self.codes.most_common()),
+            "diagnoses": dict(ranked(self.diagnoses)),
+            "codes": dict(ranked(self.codes)),
             "findings": [
                 {"capture": capture, **finding.as_json()} for capture, finding in self.findings
             ],
         }
 
 
+def ranked(found: Counter[_Key]) -> list[tuple[_Key, int]]:
+    """Return what was counted, the most first; of equal counts in the order of the names."""
+    return sorted(found.items(), key=_rank)
+
+
+def top(found: Counter[tuple[str, int]]) -> list[tuple[tuple[str, int], int]]:
+    """Return the first ones of `ranked`."""
+    return nsmallest(TOP, found.items(), key=_rank)
+
+
+def _rank(item: tuple[object, int]) -> tuple[int, object]:
+    return -item[1], item[0] or ""
+
+
 def _top(found: Counter[tuple[str, int]]) -> list[Json]:
     return [
         {"address": address, "port": port, "connections": count}
-        for (address, port), count in found.most_common(TOP)
+        for (address, port), count in top(found)
     ]

@@ -6,26 +6,29 @@ numbers and times; its diagnosis depends on other connections, and is made anew.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
-from handshake.diagnosis import Facts, diagnose, telling
+from handshake.diagnosis import Facts, diagnose, diagnose_alike, telling
 from handshake.diagnosis.seen import Seen
 from handshake.events.run import PAUSE
 from handshake.packet import packed_frames
 from handshake.packet.packed_frames import V4
 from handshake.record import EndRecord, Finding, Record, rfc3339
 from handshake.survey.flow import endpoint_of, text_of
+from handshake.survey.rows import RecordRows, Row
 from handshake.survey.segment_columns import RIGHT, segments
 from handshake.survey.shapes import syn_options
 from handshake.tcp.copy import changed, copier, put
 from handshake.tracker import PairTracker, summarize
+from handshake.tracker.findings.capture import refusal
 from handshake.tracker.zeek.conn import ATTEMPT
 from handshake.units import ACK_BIT, MASK, NS_PER_SECOND, RST_BIT, SYN_BIT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Sequence
 
     from handshake.capture.columns import Column
     from handshake.diagnosis import Others, Rule
@@ -61,6 +64,8 @@ _WIDTH: Final = 48
 """Octets for what the segments of one shape have alike, and some that fill a word."""
 
 _ODD: Final = 0x9E3779B97F4A7C15
+
+_V4_KEY: Final = 12
 
 _Fields: TypeAlias = tuple[int, ...]
 """Time, frame, numbers, window, TTL, identification and timestamps of a segment."""
@@ -171,30 +176,130 @@ class ModelledAttempts:
 
     def __init__(
         self,
-        rows: AttemptRows,
+        attempts: AttemptRows,
         models: Sequence[_AttemptModel | None],
         of: Column,
         others: Others | None,
     ) -> None:
         """`of` tells which model each has."""
-        self.rows, self._models, self._of, self._others = rows, models, of, others
+        self.attempts, self._of, self._others = attempts, of, others
+        # Of those without a model no attempt is left.
+        self._models = [each for each in models if each is not None]
+        places = np.cumsum([each is not None for each in models]) - 1
+        self._of = places[of] if len(of) else of
+        self._which: list[int] = self._of.tolist()
+
+    def __len__(self) -> int:
+        return len(self.attempts)
+
+    @cached_property
+    def _fields(self) -> list[_Fields]:
+        return _fields(self.attempts.seen)
+
+    @cached_property
+    def _spans(self) -> list[tuple[int, int]]:
+        starts = self.attempts.starts
+        return list(zip(starts.tolist(), (starts + self.attempts.counts).tolist(), strict=True))
+
+    def number(self, at: int) -> int:
+        """Return the number of a connection."""
+        return int(self.attempts.numbers[at])
+
+    def isns(self, at: int) -> tuple[int, int] | None:
+        """Return the ISNs of a connection; None if there was no SYN-ACK."""
+        if self.model(at).server.iss is None:
+            return None
+        begin, end = self._spans[at]
+        return self._fields[begin][2], self._fields[end - 1][2]
+
+    def model(self, at: int) -> Record:
+        """Return the record of its shape."""
+        return self._models[self._which[at]].record
+
+    def record(self, at: int) -> Record:
+        """Return its own record."""
+        begin, end = self._spans[at]
+        model, frames = self._models[self._which[at]], self._fields[begin:end]
+        found = _record(self.number(at), self.attempts.key(at), model, frames, self._others)
+        assert found is not None
+        return found
 
     def records(self) -> Iterator[Record]:
         """Yield the record of each."""
-        if not len(self.rows):
-            return
-        rows, fields = self.rows, _fields(self.rows.seen)
-        for at, (number, start, count, of) in enumerate(
-            zip(
-                *(each.tolist() for each in (rows.numbers, rows.starts, rows.counts, self._of)),
-                strict=True,
-            )
-        ):
-            model, frames = self._models[of], fields[start : start + count]
-            assert model is not None
-            record = _record(number, rows.key(at), model, frames, self._others)
-            assert record is not None
-            yield record
+        return map(self.record, range(len(self)))
+
+    def counted(self) -> Iterator[Row | RecordRows]:
+        """Yield what is counted of all: rows of their own for those that answered with an ISN."""
+        numbered = np.array([each.record.server.iss is not None for each in self._models], bool)
+        own = numbered[self._of]
+        yield from (Row(self, at) for at in np.flatnonzero(own).tolist())
+        others = np.flatnonzero(~own).tolist()
+        if others:
+            yield self.rows(others)
+
+    def rows(self, which: Sequence[int]) -> RecordRows:
+        """Return what is counted of some connections."""
+        at, seen = np.array(which), self.attempts.seen
+        records, of = [each.record for each in self._models], self._of[at]
+        first = self.attempts.starts[at]
+        last = first + self.attempts.counts[at] - 1
+
+        def told(tell: Callable[[Record], int]) -> Column:
+            """Return a number that the model of each has."""
+            found: Column = np.array([tell(each) for each in records])[of]
+            return found
+
+        timed = np.array(["rtt" in each.times for each in self._models])[of]
+        answered = told(lambda each: each.server.ttl is not None).astype(bool)
+        refused = told(lambda each: refusal(each) is not None).astype(bool)
+        return RecordRows(
+            capture=None,
+            models=records,
+            of=of,
+            keys=self.attempts.keys[at],
+            frames=seen.frame[first],
+            segments=told(lambda each: each.client.segments + each.server.segments),
+            octets=told(lambda each: each.client.bytes + each.server.bytes),
+            rtts=np.where(timed, (seen.at[last] - seen.at[first]) / NS_PER_SECOND, np.nan),
+            ttls=np.where(answered, seen.ttl[last], -1),
+            refusals=np.where(refused, seen.frame[last], -1),
+            diagnoses=self._codes(which),
+        )
+
+    def _codes(self, which: Sequence[int]) -> list[str | None]:
+        """Return the code of the diagnosis of each: most have that of another one alike."""
+        others = self._others
+        if others is None or not any(self._models[self._which[at]].rules for at in which):
+            return [None] * len(which)
+        known: dict[Hashable, tuple[str | None, bool]] = {}
+        found: list[str | None] = []
+        keys, seen, spans = self.attempts.keys.tobytes(), self.attempts.seen, self._spans
+        ttls, seqs = seen.ttl.tolist(), seen.seq.tolist()
+        for at in which:
+            (begin, end), key = spans[at], keys[at * _V4_KEY : (at + 1) * _V4_KEY]
+            client, server = text_of(key[:4]), text_of(key[4:8])
+            sport, dport = key[8] << 8 | key[9], key[10] << 8 | key[11]
+            about = others.about(client, sport, server, dport, (seqs[begin] + 1) & MASK)
+            alike = self._which[at], ttls[begin], ttls[end - 1], about
+            told = known.get(alike)
+            if told is None and about is not None and len(known) < MOST_MODELS:
+                told = known[alike] = self._code(at, others)
+            if told is not None and told[1]:
+                found.append(told[0])
+            else:
+                diagnosis = self.record(at).diagnosis
+                found.append(None if diagnosis is None else diagnosis.code)
+        return found
+
+    def _code(self, at: int, others: Others) -> tuple[str | None, bool]:
+        """Return the code of the diagnosis of one, and whether all alike have it."""
+        begin, end = self._spans[at]
+        model, frames = self._models[self._which[at]], self._fields[begin:end]
+        key = self.attempts.key(at)
+        ends = endpoint_of(key), endpoint_of(key, second=True)
+        record = _undiagnosed(self.number(at), key, model, frames)
+        segments = _segments(model, frames, ends)
+        return diagnose_alike(record, ends[0], segments, others, model.rules)
 
 
 def _kinds(rows: Column) -> tuple[Column, Column]:
@@ -271,15 +376,24 @@ def _record(
     frames: list[_Fields],
     others: Others | None,
 ) -> Record | None:
-    known, first, last = model.record, frames[0], frames[-1]
     ends = endpoint_of(key), endpoint_of(key, second=True)
     if ends[0] == ends[1]:
         return None
-    half = len(key) // 2 - 2
+    record = _undiagnosed(number, key, model, frames)
+    facts = Facts.of(_segments(model, frames, ends))
+    diagnosis = diagnose(record, ends[0], facts, others, model.rules)
+    if diagnosis is not None:
+        put(record, diagnosis=diagnosis)
+    return record
+
+
+def _undiagnosed(number: int, key: bytes, model: _AttemptModel, frames: list[_Fields]) -> Record:
+    known, first, last = model.record, frames[0], frames[-1]
+    half, port = len(key) // 2 - 2, int.from_bytes(key[-2:], "big")
     took = (last[0] - first[0]) / NS_PER_SECOND
     client, server = known.client, known.server
-    client = _end(client, text_of(key[:half]), ends[0].port, first)
-    to = text_of(key[half:-4]), ends[1].port
+    client = _end(client, text_of(key[:half]), int.from_bytes(key[-4:-2], "big"), first)
+    to = text_of(key[half:-4]), port
     answered = server.segments and len(frames) > 1
     server = _end(server, *to, frames[1]) if answered else _unheard(server, *to)
     record: Record = _copy(
@@ -291,17 +405,19 @@ def _record(
         took,
         _timed(known.handshake, model.times, took),
         (first[1], last[1]),
-        tuple([_placed(each, known, frames, ends[1]) for each in known.findings]),
+        tuple([_placed(each, known, frames, port) for each in known.findings]),
     )
+    return record
+
+
+def _segments(
+    model: _AttemptModel, frames: list[_Fields], ends: tuple[Endpoint, Endpoint]
+) -> list[Seen]:
     back = ends[::-1]
-    segments = [
+    return [
         _seen(seen, fields, ends if seen.syn else back)
         for seen, fields in zip(model.segments, frames, strict=True)
     ]
-    diagnosis = diagnose(record, ends[0], Facts.of(segments), others, model.rules)
-    if diagnosis is not None:
-        put(record, diagnosis=diagnosis)
-    return record
 
 
 _unheard: Final = copier(EndRecord, "address", "port")
@@ -322,14 +438,14 @@ def _timed(handshake: HandshakeRecord, known: tuple[str, ...], took: float) -> H
     return changed(handshake, **dict.fromkeys(known, took)) if known else handshake
 
 
-def _placed(finding: Finding, known: Record, frames: list[_Fields], server: Endpoint) -> Finding:
+def _placed(finding: Finding, known: Record, frames: list[_Fields], port: int) -> Finding:
     """Return a finding of the model as one of this connection."""
     frame = frames[-1 if finding.frame != known.frames[0] else 0][1]
     if finding.code == _UNANSWERED and len(frames) > 1:
         span = (frames[-1][0] - frames[0][0]) / NS_PER_SECOND
         return changed(finding, frame=frame, values={**finding.values, "span": span})
     if finding.code == _PORT:
-        return changed(finding, frame=frame, values={**finding.values, "port": server.port})
+        return changed(finding, frame=frame, values={**finding.values, "port": port})
     found: Finding = _found_at(finding, frame)
     return found
 

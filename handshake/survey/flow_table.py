@@ -16,6 +16,7 @@ from handshake.survey.flow import Flow, key_of, other_way, was_given_up
 from handshake.survey.followed import Followed
 from handshake.survey.learn import learn
 from handshake.survey.results import MUCH, Results
+from handshake.survey.rows import only_records
 from handshake.survey.source import Reused
 from handshake.survey.whereabouts import MOST, Whereabouts
 from handshake.units import ACK_BIT, NS_PER_SECOND, SYN_BIT
@@ -33,12 +34,14 @@ if TYPE_CHECKING:
     from handshake.survey.chunk_items import ChunkItems
     from handshake.survey.followed import Ended
     from handshake.survey.group_columns import Groups
+    from handshake.survey.rows import Row
     from handshake.survey.step_log import StepLog
     from handshake.survey.waiting import AttemptRows, WaitingAttempts
     from handshake.tcp import Observed
     from handshake.tcp.icmp import IcmpError
+    from handshake.tracker import Connection
 
-    _Work: TypeAlias = Callable[[Flow, Record | None], list[Ended] | None]
+    _Work: TypeAlias = Callable[[Flow, Record | Row | None], list[Ended] | None]
 
 QUIET: Final = 120 * NS_PER_SECOND
 """Nanoseconds in which more segments of an ended connection may follow its last one.
@@ -117,13 +120,15 @@ class FlowTable:
         columns_from: int = MUCH,
         log: StepLog | None = None,
         most_open: int | None = None,
+        counted: bool = False,
     ) -> None:
         """With `every` a tracker follows every flow, and `records` yields its connections.
 
         With `dedup` packets that were captured before are dropped; with `others` a diagnosis takes
         into account what other connections show of a host. With `share` a second process may help.
         Flows are compared in columns from so many octets of packed frames on. `log` takes the steps
-        of one connection. Connections beyond `most_open` at a time are only counted.
+        of one connection. Connections beyond `most_open` at a time are only counted. Where records
+        are only `counted`, there are rows in the places of many.
         """
         self._buffers: dict[bytes, bytearray] = {}
         """The records of flows that have only plain IPv4 frames, by both directions' keys."""
@@ -135,7 +140,14 @@ class FlowTable:
         self._chunks: ChunkItems | None = None
         self._every = every
         self._others = others
-        self._results = Results(decoder, others, every=every, share=share, least=columns_from)
+        self._results = Results(
+            decoder,
+            others,
+            every=every,
+            share=share,
+            least=columns_from,
+            counted=counted,
+        )
         self._log = log
         self._places = OpenPlaces(most_open)
         self._flows: dict[bytes, Flow] = {}
@@ -185,11 +197,15 @@ class FlowTable:
         """What came before a connection on the same sockets, by its number; None: too many."""
         return self._followed.reused
 
-    def records(self, frames: Iterable[Frame]) -> Iterator[Ended]:
+    def records(self, frames: Iterable[Frame]) -> Iterator[tuple[Record, Connection | None]]:
         """Yield the record of each connection, and the connection itself with `every`.
 
         They come in the order of their numbers, except those that ended long before.
         """
+        return only_records(self.items(frames))
+
+    def items(self, frames: Iterable[Frame]) -> Iterator[Ended]:
+        """Yield the same; rows, in any order, where records are only counted."""
         look_at = before = looked = 0
         frames = iter(frames)
         first = list(islice(frames, 1))
@@ -243,9 +259,13 @@ class FlowTable:
             flows = [self._flow_of(*left.one(at)) for at in range(len(left))]
             for flow in flows:
                 flow.learned = flow.number
-            self._note_dropped(known.rows)
+            self._note_dropped(known.attempts)
+            if self._results.counted:
+                # What is only counted may come in any order.
+                yield 0, None, [(each, None) for each in known.counted()]
             records: Iterable[tuple[int, Flow | None, list[Ended] | None]] = (
-                (each.stream, None, [(each, None)]) for each in known.records()
+                (each.stream, None, [(each, None)])
+                for each in (() if self._results.counted else known.records())
             )
             others = (
                 (flow.number, flow, ended) for flow, ended in self._results.of(work, flows, 0)
@@ -270,7 +290,7 @@ class FlowTable:
     def _octets_of(flows: list[Flow]) -> int:
         return sum(len(flow.records) for flow in flows)
 
-    def _last(self, flow: Flow, known: Record | None) -> list[Ended]:
+    def _last(self, flow: Flow, known: Record | Row | None) -> list[Ended]:
         """Return the record of a flow at the end of the capture."""
         return (
             [(known, None)] if known is not None else self._followed.with_earlier(self._ended(flow))
@@ -467,7 +487,7 @@ class FlowTable:
     def _all(self) -> Iterator[Flow]:
         return (flow for key, flow in list(self._flows.items()) if key is flow.keys[0])
 
-    def _ended(self, flow: Flow) -> Ended:
+    def _ended(self, flow: Flow) -> tuple[Record, Connection | None]:
         """Return the record of a flow as far as it was captured."""
         self._follow(flow)
         assert flow.connection is not None
@@ -504,7 +524,7 @@ class FlowTable:
             self._learn([flow for flow in flows if flow.ended])
         follow = self._over if quiet >= QUIET else self._surely_over
 
-        def work(flow: Flow, known: Record | None) -> list[Ended] | None:
+        def work(flow: Flow, known: Record | Row | None) -> list[Ended] | None:
             if known is not None:
                 over = known.closed in _OVER or (quiet >= QUIET and known.outcome in _IN_VAIN)
                 return [(known, None)] if over else None

@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     from handshake.packet.decode import Decoder
     from handshake.record import Record
     from handshake.survey.flow import Flow
+    from handshake.survey.rows import RecordRows, Row
     from handshake.survey.step_log import StepLog
     from handshake.tcp import Observed
     from handshake.tracker import Connection
 
-    Ended: TypeAlias = tuple[Record, Connection | None]
-    """The record of a connection, and the connection itself where every one is wanted."""
+    Ended: TypeAlias = tuple[Record | Row | RecordRows, Connection | None]
+    """The record of a connection, and the connection itself where every one is wanted.
+
+    Where records are only counted, rows may stand for it.
+    """
 
 _MOST_REUSED: Final = 65536
 """Connections on the sockets of earlier ones that are remembered, so that steps are found soon."""
@@ -116,7 +120,7 @@ class Followed:
             if len(self.reused) > _MOST_REUSED:
                 self.reused = None
 
-    def record_of(self, connection: Connection) -> Ended:
+    def record_of(self, connection: Connection) -> tuple[Record, Connection | None]:
         """Return the record of a connection."""
         return summarize(connection, self._others), connection if self._every else None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from handshake.survey.flow_table import QUIET, FlowTable
+from handshake.survey.rows import Row, only_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -41,7 +42,8 @@ class LiveFlows(FlowTable):
         """Yield flows with the records of what was captured of them so far."""
         self._learn(flows)
 
-        def work(flow: Flow, known: Record | None) -> Record:
+        def work(flow: Flow, known: Record | Row | None) -> Record:
+            assert not isinstance(known, Row)
             return self._ended(flow)[0] if known is None else known
 
         yield from self._results.of(work, flows, self._octets_of(flows))
@@ -54,11 +56,11 @@ class LiveFlows(FlowTable):
     def ready(self) -> list[Record]:
         """Return the records of what gave its place or its ports to others, once."""
         found, self._followed.ready = self._followed.ready, []
-        return [record for record, _ in found]
+        return [record for record, _ in only_records(found)]
 
     def quiet(self) -> list[Record]:
         """Return the records of what has ended long ago, and forget it."""
-        return [record for record, _ in self._release(QUIET)]
+        return [record for record, _ in only_records(self._release(QUIET))]
 
     def all(self) -> list[Flow]:
         """Return all flows."""

@@ -6,7 +6,8 @@ is used only if what is put in would give its own record again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -16,10 +17,12 @@ from handshake.record import EndRecord, HandshakeRecord, Record, rfc3339
 from handshake.survey import runs
 from handshake.survey.attempts import MOST_SYNS, Attempts
 from handshake.survey.flow import text_of
+from handshake.survey.rows import RecordRows, Row
 from handshake.survey.segment_columns import segments
 from handshake.survey.shapes import shapes
 from handshake.tcp.copy import changed, copier
 from handshake.tracker import PairTracker, is_known_port, summarize
+from handshake.tracker.findings.capture import refusal
 from handshake.tracker.findings.offers import unscaled
 from handshake.tracker.zeek import Zeek
 from handshake.tracker.zeek.timeouts import sent_by_server
@@ -106,14 +109,16 @@ class _ShapeModel(NamedTuple):
 class Models:
     """The shapes seen so far."""
 
-    def __init__(self, decoder: Decoder, others: Others | None) -> None:
+    def __init__(self, decoder: Decoder, others: Others | None, *, counted: bool = False) -> None:
+        """Where records are only `counted`, there are rows in their places."""
         self._decoder = decoder
+        self._counted = counted
         self.attempts = Attempts(decoder, others)
         self._models: dict[bytes, _ShapeModel | None] = {}
 
-    def records(self, flows: Sequence[Flow]) -> list[Record | None]:
+    def records(self, flows: Sequence[Flow]) -> list[Record | Row | None]:
         """Return the record of each flow; None where a tracker must follow it."""
-        found: list[Record | None] = [None] * len(flows)
+        found: list[Record | Row | None] = [None] * len(flows)
         waiting = [(at, flow) for at, flow in enumerate(flows) if flow.tracker is None]
         for layout in (V4, V6):
             mine = [(at, flow) for at, flow in waiting if flow.layout is layout]
@@ -128,7 +133,7 @@ class Models:
 
     def _add_attempts(
         self,
-        found: list[Record | None],
+        found: list[Record | Row | None],
         chosen: list[int],
         flows: Sequence[Flow],
         seen: Segments,
@@ -139,7 +144,7 @@ class Models:
 
     def _add(
         self,
-        found: list[Record | None],
+        found: list[Record | Row | None],
         chosen: list[int],
         flows: Sequence[Flow],
         seen: Segments,
@@ -154,26 +159,27 @@ class Models:
                 segments(seen.layout, [flows[each].records for each in asking]),
             )
         layout, shape = seen.layout, shapes(seen)
-        parts = _FlowParts(seen, shape)
+        batch = ShapedFlows(seen, shape)
         for at, (index, key) in enumerate(zip(chosen, shape.keys, strict=True)):
             if key is None:
                 continue
             flow, swapped = flows[index], False
-            if parts.opened[at]:
+            if batch.opened[at]:
                 key = b"%d|%b" % (layout.tcp, key)
             else:
                 ports, swapped = _ports(flow.keys[0])
                 key = b"%d%b|%b" % (layout.tcp, ports, key)
-            known = parts.of(at, flow, swapped=swapped)
-            if known is None:
-                continue
+            if flow.keys[0] == flow.keys[1]:
+                continue  # of a socket to itself
             if key not in self._models:
                 if len(self._models) >= MOST_MODELS:
                     self._models.clear()
-                self._models[key] = self._model(flow, known)
+                parts = batch.parts(at, flow.number, flow.keys[swapped], swapped=swapped)
+                self._models[key] = self._model(flow, parts)
             model = self._models[key]
             if model is not None:
-                found[index] = _record(model, known)
+                batch.add(at, flow, model, swapped=swapped)
+                found[index] = Row(batch, at) if self._counted else batch.record(at)
 
     def _model(self, flow: Flow, parts: RecordParts) -> _ShapeModel | None:
         """Return the model that a flow is for its shape; None if there is more to its record."""
@@ -188,6 +194,8 @@ class Models:
             return None
         record = changed(summarize(connection), stream=parts.stream)
         if record.diagnosis is not None or record.icmp is not None:
+            return None
+        if refusal(record) is not None or (record.roles == "guess" and record.handshake.rtt):
             return None
         findings = [_placed(each, parts) for each in record.findings]
         if None in findings:
@@ -213,47 +221,116 @@ def _batches(flows: list[tuple[int, Flow]], fewest: int, most: int) -> Iterator[
         yield chosen
 
 
-class _FlowParts:
-    """What the records of flows differ in, taken from columns."""
+class _KnownFlow(NamedTuple):
+    number: int
+    key: bytes
+    """Addresses and ports, as the client's segments have them."""
+
+    model: _ShapeModel
+    swapped: bool
+    """Whether the server sent the first segment."""
+
+
+class ShapedFlows:
+    """Flows of known shapes; what their records differ in is taken from columns."""
 
     def __init__(self, seen: Segments, shape: Shapes) -> None:
         starts, last = seen.starts, seen.starts + seen.counts - 1
-        three = (seen.at[starts], seen.at[starts + 1], seen.at[starts + 2])
-        self._times = list(zip(*(each.tolist() for each in three), strict=True))
-        self._ends = seen.at[last].tolist()
-        self._frames = list(
-            zip(seen.frame[starts].tolist(), seen.frame[last].tolist(), strict=True)
-        )
-        self._numbers = shape.segments.tolist(), shape.payload.tolist(), shape.checked.tolist()
+        self.opened: list[bool] = (seen.bits[starts] & SYN_BIT != 0).tolist()
+        self._times = np.stack([seen.at[starts + place] for place in range(3)], axis=1)
+        self._ends = seen.at[last]
+        self._frames = np.stack((seen.frame[starts], seen.frame[last]), axis=1)
+        self._segments, self._payload, self._checked = shape.segments, shape.payload, shape.checked
         firsts = shape.firsts
-        self._firsts = seen.frame[firsts].tolist()
-        self._isns, self._ttls = seen.seq[firsts].tolist(), seen.ttl[firsts].tolist()
-        self.opened = (seen.bits[starts] & SYN_BIT != 0).tolist()
+        self._firsts, self._ttls = seen.frame[firsts], seen.ttl[firsts]
+        self._isns: list[list[int]] = seen.seq[firsts].tolist()
+        self._flows: dict[int, _KnownFlow] = {}
 
-    def of(self, at: int, flow: Flow, *, swapped: bool) -> RecordParts | None:
-        """Return the parts of one flow, whose first sender is the server if `swapped`."""
-        key = flow.keys[0]
-        half = len(key) // 2 - 2
-        ends = (key[:half], key[-4:-2]), (key[half:-4], key[-2:])
-        if ends[0] == ends[1]:
+    def add(self, at: int, flow: Flow, model: _ShapeModel, *, swapped: bool) -> None:
+        """Note the shape of a flow; its first sender is the server if `swapped`."""
+        self._flows[at] = _KnownFlow(flow.number, flow.keys[swapped], model, swapped)
+
+    def number(self, at: int) -> int:
+        """Return the number of a connection."""
+        return self._flows[at].number
+
+    def isns(self, at: int) -> tuple[int, int] | None:
+        """Return the ISNs of a connection; None if its begin was not captured."""
+        record, (one, two) = self.model(at), self._isns[at]
+        if record.client.iss is None or record.server.iss is None:
             return None
-        order = (1, 0) if swapped else (0, 1)
-        one, two = order
-        segments, payload, checked = (each[at] for each in self._numbers)
-        firsts, isns, ttls = self._firsts[at], self._isns[at], self._ttls[at]
+        return (two, one) if self._flows[at].swapped else (one, two)
+
+    def model(self, at: int) -> Record:
+        """Return the record of its shape."""
+        return self._flows[at].model.record
+
+    def record(self, at: int) -> Record:
+        """Return its own record."""
+        flow = self._flows[at]
+        return _record(flow.model, self.parts(at, flow.number, flow.key, swapped=flow.swapped))
+
+    @cached_property
+    def _lists(self) -> list[list[Any]]:
+        return [
+            each.tolist()
+            for each in (
+                self._firsts,
+                self._segments,
+                self._payload,
+                self._checked,
+                self._ttls,
+                self._times,
+                self._ends,
+                self._frames,
+            )
+        ]
+
+    def parts(self, at: int, number: int, key: bytes, *, swapped: bool) -> RecordParts:
+        """Return the parts of the record of one flow."""
+        half = len(key) // 2 - 2
+        one, two = (1, 0) if swapped else (0, 1)
+        firsts, segments, payload, checked, ttls, times, end, frames = (
+            each[at] for each in self._lists
+        )
+        isns = self._isns[at]
         return RecordParts(
-            stream=flow.number,
-            addresses=(text_of(ends[one][0]), text_of(ends[two][0])),
-            ports=(int.from_bytes(ends[one][1], "big"), int.from_bytes(ends[two][1], "big")),
+            stream=number,
+            addresses=(text_of(key[:half]), text_of(key[half:-4])),
+            ports=(int.from_bytes(key[-4:-2], "big"), int.from_bytes(key[-2:], "big")),
             isns=(isns[one], isns[two]),
             segments=(segments[one], segments[two]),
             payload=(payload[one], payload[two]),
             checked=(checked[one], checked[two]),
             ttls=(ttls[one], ttls[two]),
-            times=self._times[at],
-            end=self._ends[at],
-            frames=self._frames[at],
+            times=tuple(times),
+            end=end,
+            frames=tuple(frames),
             firsts=(firsts[one], firsts[two]),
+        )
+
+    def rows(self, which: Sequence[int]) -> RecordRows:
+        """Return what is counted of some connections."""
+        at, flows = np.array(which), [self._flows[each] for each in which]
+        models = list({id(each.model): each.model.record for each in flows}.values())
+        places = {id(each): place for place, each in enumerate(models)}
+        of = np.array([places[id(each.model.record)] for each in flows])
+        server = np.array([0 if each.swapped else 1 for each in flows])
+        keys = np.frombuffer(b"".join([each.key for each in flows]), np.uint8)
+        guessed = np.array([each.roles == "guess" for each in models])[of]
+        rtts = (self._times[at, 2] - self._times[at, 0]) / NS_PER_SECOND
+        return RecordRows(
+            capture=None,
+            models=models,
+            of=of,
+            keys=keys.reshape(len(flows), -1),
+            frames=self._frames[at, 0],
+            segments=self._segments[at].sum(axis=1),
+            octets=self._payload[at].sum(axis=1),
+            rtts=np.where(guessed, np.nan, rtts),
+            ttls=self._ttls[at, server],
+            refusals=np.full(len(at), -1),
+            diagnoses=[None] * len(flows),
         )
 
 

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from handshake.record import Finding, nanoseconds
+from handshake.survey.rows import RecordRows, Row
 from handshake.tcp.copy import changed
 from handshake.units import NS_PER_SECOND, SOONEST_TIMER
 
@@ -21,6 +22,7 @@ REMEMBERED: Final = 4096
 HELD: Final = 1024
 """Records held back at the end of a capture, for a later one that may be their other side."""
 
+_Item = TypeVar("_Item", "Record", "Record | Row | RecordRows")
 _Rest = TypeVar("_Rest")
 
 
@@ -38,27 +40,31 @@ class NatSides:
     """Remembers connections by their initial sequence numbers, which most NATs leave alone."""
 
     def __init__(self) -> None:
-        self._sides: OrderedDict[tuple[int, int], _Side] = OrderedDict()
+        self._sides: OrderedDict[tuple[int, int], _Side | Row] = OrderedDict()
 
     def paired(
-        self, ended: Iterable[tuple[Record, _Rest]], at_end: Callable[[], bool]
-    ) -> Iterator[tuple[Record, _Rest]]:
+        self, ended: Iterable[tuple[_Item, _Rest]], at_end: Callable[[], bool]
+    ) -> Iterator[tuple[_Item, _Rest]]:
         """Yield records; one that is a connection before, seen elsewhere, with a finding.
 
         Where `at_end` tells that the capture is read, records are held back for a while, so that
-        the connection before has the finding, too.
+        the connection before has the finding, too. Of a `Row` that has it, its record is yielded.
         """
-        held: OrderedDict[int, tuple[Record, _Rest]] = OrderedDict()
-        for record, rest in ended:
-            mine = _side(record)
-            other = None if mine is None else self._other(mine)
-            if mine is None or other is None:
-                held[record.stream] = record, rest
+        held: OrderedDict[int, tuple[_Item, _Rest]] = OrderedDict()
+        for item, rest in ended:
+            if isinstance(item, RecordRows):
+                # None of them has two numbers to be remembered by.
+                yield item, rest
+                continue
+            stream, other = item.stream, self._other(item)
+            if other is None:
+                held[stream] = item, rest
             else:
-                held[record.stream] = _with(record, _finding(mine, other)), rest
+                record, mine = _record(item), _side(item)
+                held[stream] = _with(record, _finding(mine, other)), rest
                 if other.stream in held:
                     first, its = held[other.stream]
-                    held[other.stream] = _with(first, _finding(other, mine)), its
+                    held[other.stream] = _with(_record(first), _finding(other, mine)), its
             if not at_end():
                 yield from held.values()
                 held.clear()
@@ -66,26 +72,45 @@ class NatSides:
                 yield held.popitem(last=False)[1]
         yield from held.values()
 
-    def _other(self, mine: _Side) -> _Side | None:
+    def _other(self, item: Record | Row) -> _Side | None:
         """Return the other side of a connection, if it was seen before; else remember this one."""
-        other = self._sides.get(mine.isns)
-        if other is not None and _same(mine, other):
-            return other
-        self._sides[mine.isns] = mine
+        isns = _isns(item)
+        if isns is None:
+            return None
+        known = self._sides.get(isns)
+        if known is not None:
+            other = _side(known)
+            if _same(_side(item), other):
+                return other
+        self._sides[isns] = item if isinstance(item, Row) else _side(item)
         if len(self._sides) > REMEMBERED:
             self._sides.popitem(last=False)
         return None
 
 
-def _side(record: Record) -> _Side | None:
-    client, server = record.client, record.server
-    if client.iss is None or server.iss is None:
-        return None
+def _record(item: Record | Row | RecordRows) -> Record:
+    assert not isinstance(item, RecordRows)
+    return item.record if isinstance(item, Row) else item
+
+
+def _isns(item: Record | Row) -> tuple[int, int] | None:
+    if isinstance(item, Row):
+        return item.batch.isns(item.at)
+    client, server = item.client.iss, item.server.iss
+    return None if client is None or server is None else (client, server)
+
+
+def _side(item: Record | Row | _Side) -> _Side:
+    if isinstance(item, _Side):
+        return item
+    record = _record(item)
+    client, server, isns = record.client, record.server, _isns(item)
+    assert isns is not None
     return _Side(
         record.stream,
         record.frames[0],
         record.start,
-        (client.iss, server.iss),
+        isns,
         _end(client),
         _end(server),
         (client.bytes, server.bytes),

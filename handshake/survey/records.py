@@ -6,7 +6,7 @@ import os
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from handshake.capture.sink import MUCH as COLUMNS_FROM
 from handshake.diagnosis import Others
@@ -18,6 +18,7 @@ from handshake.survey.nat_sides import NatSides
 from handshake.survey.parallel import may_fork
 from handshake.survey.paths import capture_files
 from handshake.survey.reading import Reading
+from handshake.survey.rows import RecordRows, together
 from handshake.survey.source import File, Parts, ReadReport, Source
 from handshake.survey.step_log import StepLog
 from handshake.tcp.copy import put
@@ -135,6 +136,13 @@ class Records:
         """Yield what `make` makes of each record that is not None, where the record is made."""
         return self._read(lambda record, _: make(record), every=False)
 
+    def counted(self, make: Callable[[Record], _Made]) -> Iterator[_Made | RecordRows]:
+        """Yield what `make` makes of each record, in any order; of many alike, rows instead.
+
+        That is faster where records are only counted.
+        """
+        return self._read(lambda record, _: make(record), every=False, counted=True)
+
     def with_zeek(self) -> Iterator[tuple[Record, list[ZeekRecord]]]:
         """Yield each record with the connection's rows of Zeek's conn.log."""
 
@@ -150,7 +158,8 @@ class Records:
         *,
         every: bool,
         log: StepLog | None = None,
-    ) -> Iterator[_Made]:
+        counted: bool = False,
+    ) -> Iterator[Any]:
         from handshake.packet import decode  # noqa: F401 - once, before there are processes
 
         self._report = report = ReadReport(errors=list(self._not_found))
@@ -165,6 +174,7 @@ class Records:
                 share=not parallel,
                 log=log,
                 most_open=self._most_open,
+                counted=counted and not self._merge,
             )
             for each in self._sources
         ]
@@ -354,8 +364,12 @@ def _made(
     share: bool,
     log: StepLog | None,
     most_open: int | None,
-) -> Iterator[_Made | ReadReport]:
-    """Yield what `make` makes of each record of a capture, then what is to be said of it."""
+    counted: bool,
+) -> Iterator[_Made | RecordRows | ReadReport]:
+    """Yield what `make` makes of each record of a capture, then what is to be said of it.
+
+    If they are only `counted`, of many alike rows are yielded.
+    """
     found = ReadReport()
     try:
         for record, connection in _records(
@@ -367,7 +381,11 @@ def _made(
             share=share,
             log=log,
             most_open=most_open,
+            counted=counted,
         ):
+            if isinstance(record, RecordRows):
+                yield record
+                continue
             made = make(record, connection)
             if made is not None:
                 yield made
@@ -392,7 +410,8 @@ def _records(
     share: bool,
     log: StepLog | None,
     most_open: int | None,
-) -> Iterator[tuple[Record, Connection | None]]:
+    counted: bool,
+) -> Iterator[tuple[Record | RecordRows, Connection | None]]:
     from handshake.packet.decode import Decoder
 
     decoder, before, found = Decoder(), len(report.read), False
@@ -406,14 +425,19 @@ def _records(
         share=share,
         log=log,
         most_open=most_open,
+        counted=counted,
     )
-    ended = flows.records(source.frames(report, flows, watch))
-    for each, connection in sides.paired(ended, lambda: flows.whole):
+    ended = flows.items(source.frames(report, flows, watch))
+    for each, connection in together(sides.paired(ended, lambda: flows.whole)):
+        found = True
+        if isinstance(each, RecordRows):
+            each.capture = source.name
+            yield each, None
+            continue
         at = nanoseconds(each.start) - (flows.begin or 0)
         place = source.file_of(each.frames[0])
         put(each, capture=place, time=at / NS_PER_SECOND)
         yield each, connection
-        found = True
         copies += each.client.copies + each.server.copies
         back += any(one.code == "clock-step" for one in each.findings)
     warnings = decoder.warnings

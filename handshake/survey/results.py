@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from handshake.survey.attempts import ModelledAttempts
     from handshake.survey.flow import Flow
     from handshake.survey.models import Models
+    from handshake.survey.rows import Row
     from handshake.survey.waiting import AttemptRows
 
 _Result = TypeVar("_Result")
@@ -40,19 +41,30 @@ class Results:
     """Whether numpy is loaded, or to be loaded at once."""
 
     def __init__(
-        self, decoder: Decoder, others: Others | None, *, every: bool, share: bool, least: int
+        self,
+        decoder: Decoder,
+        others: Others | None,
+        *,
+        every: bool,
+        share: bool,
+        least: int,
+        counted: bool,
     ) -> None:
-        """With `every` there are no models, nor where fewer than `least` octets are kept."""
+        """With `every` there are no models, nor where fewer than `least` octets are kept.
+
+        Where records are only `counted`, there are rows in the places of what models give.
+        """
         self._decoder = decoder
         self._others = others
         self._every = every
         self._share = share and not every
         self._least = least
+        self.counted = counted
         self._models: Models | None = None
         self.in_columns = not least
 
     def of(
-        self, work: Callable[[Flow, Record | None], _Result], flows: list[Flow], kept: int
+        self, work: Callable[[Flow, Record | Row | None], _Result], flows: list[Flow], kept: int
     ) -> Iterator[tuple[Flow, _Result]]:
         """Yield each flow, and what `work` returns for it and for the record of a model, if any.
 
@@ -76,10 +88,11 @@ class Results:
         if self._models is None:
             from handshake.survey.models import Models
 
-            self._models, self.in_columns = Models(self._decoder, self._others), True
+            models = Models(self._decoder, self._others, counted=self.counted)
+            self._models, self.in_columns = models, True
         return self._models
 
-    def _modelled(self, flows: list[Flow], kept: int) -> list[Record | None]:
+    def _modelled(self, flows: list[Flow], kept: int) -> list[Record | Row | None]:
         """Return the record of each flow of which a model gives it."""
         columns = self._models is not None or self.in_columns or kept >= self._least
         if self._every or not columns:

@@ -42,7 +42,12 @@ def find_long(
 ) -> Run | None:
     """Return a run that begins with this record; None if there is none, or it is no simple one."""
     clocks = [each.clock for each in start.ends]
-    if start.sums or (None in clocks) is not (not start.timed) or clocks.count(None) == 1:
+    if (
+        start.sums
+        or start.missing
+        or (None in clocks) is not (not start.timed)
+        or clocks.count(None) == 1
+    ):
         return None
     size = source.layout.record.size
     seen = segments(source.layout, [records[base : base + MOST * size]])
@@ -175,7 +180,11 @@ class _Block:
             taken = chosen[(self._acked[chosen] - seen.seq[chosen]) & _SIGN == 0]
             if len(taken):
                 end.clock = int(seen.clock[taken[-1]])
-        end.first_ack, end.nxt = int(seen.ack[first]), int(self._end[last])
+        end.first_seq, end.first_ack = int(seen.seq[first]), int(seen.ack[first])
+        end.nxt = end.sent = end.reached = int(self._end[last])
+        end.in_a_row = 0 if end.gained else end.in_a_row
         end.ack, end.seq, end.at = int(seen.ack[last]), int(seen.seq[last]), int(seen.at[last])
         end.window, end.most = int(seen.window[last]), int(seen.window[chosen].max())
         end.place, end.ahead = last, int(seen.payload[last])
+        pure = not end.ahead and not int(seen.bits[last]) & PSH_BIT
+        end.alike = (int(numbers[-1]),) if pure else ()

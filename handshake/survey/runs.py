@@ -10,11 +10,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from handshake.events import Role
-from handshake.events.run import PAUSE, Copies, Passing, Run, Sum
+from handshake.events.run import ALIKE, PAUSE, Copies, Passing, Run, Sum
 from handshake.packet import packed_frames
 from handshake.packet.packed_frames import HEAD, TIMESTAMPS, V4, WRONG
 from handshake.survey.flow import key_of
 from handshake.survey.run_frames import RunFrames, Source
+from handshake.survey.run_pieces import FAR, Pieces
 from handshake.tcp import Seq
 from handshake.tcp.checksum import Checksum
 from handshake.tcp.copy import changed
@@ -48,19 +49,22 @@ _AHEAD: Final = (24, 96, 2 * _MOST)
 LONG: Final = 1024
 """Segments from which it may pay to look at them in columns."""
 
-_FAR: Final = 1 << 24
-"""Octets acknowledged at once that may be another numbering (`findings.data.FAR`)."""
-
 _Packet: TypeAlias = tuple[int, tuple[Any, ...], int, bool]
 """Where a packed frame is, its fields, its octets of payload, and whether it is a copy."""
 
 _FLAGS: Final = 0x1FF
 _AGAIN_AT: Final = frozenset(10**power for power in range(12))
 _ROLES: Final = (Role.CLIENT, Role.SERVER)
+_SACKS: Final = {4 + 8 * blocks: 0x01010502 + 8 * blocks for blocks in range(1, 5)}
+"""The first four octets of a SACK option with its padding, by its length."""
+
 _PLAIN: Final = {
-    header << 10 | bits: header for header in (20, 32) for bits in (ACK_BIT, ACK_BIT | PSH_BIT)
+    header << 10 | bits: header
+    for header in (20, *(begin + octets for begin in (20, 32) for octets in (0, *_SACKS)))
+    for bits in (ACK_BIT, ACK_BIT | PSH_BIT)
+    if header <= 60
 }
-"""Header length by data offset and control bits: without options, or with timestamps alone."""
+"""Header length by data offset and control bits: no options, timestamps, SACK, or both."""
 
 
 def feed(
@@ -129,7 +133,8 @@ def _find(
     nxt, acked = [each.nxt for each in ends], [each.ack for each in ends]
     clocks, ttls = [each.clock for each in ends], [each.ttl for each in ends]
     free = [each.acknowledged for each in ends]
-    numbers = [each.number for each in ends]
+    numbers, alike = [each.number for each in ends], [list(each.alike) for each in ends]
+    pieces = Pieces(start) if start.missing else None
     sums: list[Sum] | None = [] if start.sums else None
     letters: list[Role] = []
     pseudo = [(int.from_bytes(key[:-4], "big") + TCP) % _ONES for key in keys]
@@ -149,7 +154,6 @@ def _find(
         end, captured = tcp + length, packed >> 2
         if (
             header is None
-            or seq != nxt[me]
             or ttl != ttls[me]
             or not window
             or not 0 <= at - last < PAUSE
@@ -159,31 +163,48 @@ def _find(
         ):
             break
         known = clocks[me]
-        if header == 32:
-            if option != TIMESTAMPS:
-                break
+        if option == TIMESTAMPS and header > 20:
+            if header > 32:
+                begins = base + HEAD + tcp + 32
+                sack = int.from_bytes(records[begins : begins + 4], "big")
+                if sack != _SACKS.get(header - 32):
+                    break
             if known is not None and clock != known:
                 if (clock - known) & _SIGN:
                     break
                 if not (acked[you] - seq) & _SIGN:
                     known = clock
-        elif timed:
+        elif timed or (header > 20 and option != _SACKS.get(header - 20)):
             break
         payload = length - header
         gain = (ack - acked[me]) & MASK
-        if payload < 0 or not ack or gain > (nxt[you] - acked[me]) & MASK or gain >= _FAR:
+        if payload < 0 or not ack or gain >= FAR:
             break
-        if gain and not (other.whole or other.cut):
-            break
-        whole = captured >= end
-        if payload:
-            if not mine.data or not free[me] or not (mine.whole if whole else mine.cut):
+        whole, ahead = captured >= end, seq != nxt[me]
+        after = (seq + payload) & MASK
+        if pieces is None and (
+            ahead
+            or (gain and (gain > (nxt[you] - acked[me]) & MASK or not (other.whole or other.cut)))
+            or (payload and not (free[me] and (mine.whole if whole else mine.cut)))
+            or (payload and (after - acked[you]) & MASK > _MOST_UNACKNOWLEDGED)
+        ):
+            # From here on the order matters: that is another run.
+            if count:
                 break
-            after = (seq + payload) & MASK
-            if not after or (after - acked[you]) & MASK > _MOST_UNACKNOWLEDGED:
-                break
-        elif not gain or not mine.acks:
+            pieces = Pieces(start)
+        if pieces is not None and not pieces.may_have(me, seq, payload, gain):
             break
+        new = payload or ahead
+        if new and not after:
+            break
+        if not (mine.data if payload else mine.acks):
+            break
+        if not (new or gain):
+            # It repeats an ACK, unless it is a copy, or the answer to a keep-alive.
+            known_number = number and number in alike[me] and not mine.constant
+            answers = other.probes and not other.segments
+            if known_number or answers or start.doubled or bits & PSH_BIT:
+                break
         # The checksum: a partial one is no damage, and a wrong one none if it was acknowledged.
         kind = Checksum.RIGHT
         if not whole:
@@ -223,25 +244,39 @@ def _find(
             sums.append(Sum(_ROLES[me], kind, zero, Seq(seq), Seq(seq + payload), Seq(ack)))
         # It is part of the run.
         clocks[me] = known
+        if pieces is not None:
+            pieces.add(me, seq, payload, ack, window, count, whole=whole)
         if payload:
             if whole:
                 mine.cut = False
             else:
                 mine.whole = False
-            nxt[me] = after
             mine.carrying += 1
             mine.payload += payload
+        if new:
+            nxt[me] = after
             mine.sent_at = at
         if gain:
             acked[me] = ack
             mine.gained += gain
+            mine.in_a_row = 0
             free[you] = True
-            if not other.whole:
+            if pieces is None and not other.whole:
                 other.gaps += 1
                 if other.clean and other.gaps_before + other.gaps in _AGAIN_AT:
                     letters.append(_ROLES[you])
+        elif not new:
+            if window != mine.window:
+                mine.updates += 1
+            else:
+                mine.repeated += 1
+                mine.in_a_row = max(mine.in_a_row, 0) + 1
+        if new or gain:
+            alike[me].clear()
+        if not payload and not bits & PSH_BIT:
+            alike[me].append(number)
         if not mine.segments:
-            mine.first_ack = ack
+            mine.first_seq, mine.first_ack = seq, ack
         mine.segments += 1
         mine.octets += total if four else total + 40
         mine.seq, mine.window, mine.place, mine.at, mine.ahead = seq, window, count, at, payload
@@ -257,10 +292,15 @@ def _find(
         return None
     for index, each in enumerate(ends):
         each.nxt, each.ack, each.clock = nxt[index], acked[index], clocks[index]
+        each.alike = tuple(alike[index][-ALIKE:])
+        each.sent = each.reached = nxt[index]
+    if pieces is not None:
+        pieces.write()
     right = not any(each.partial or each.wrong for each in ends)
     frames = RunFrames(source, records[begin:base], client, right=right)
     ports = int.from_bytes(client[-4:-2], "big"), int.from_bytes(client[-2:], "big")
-    return Run(count, *ends, last, frames, ports, count, letters, sums=sums)
+    found = None if pieces is None else pieces.found
+    return Run(count, *ends, last, frames, ports, count, letters, sums=sums, pieces=found)
 
 
 def _find_doubled(

@@ -24,6 +24,14 @@ class RowGroups(NamedTuple):
 
     order: Column
 
+    @property
+    def of_rows(self) -> Column:
+        """The group of each row."""
+        turn = np.argsort(self.starts)
+        found: Column = np.empty(len(self.order), np.int64)
+        found[self.order] = np.repeat(turn, self.counts[turn])
+        return found
+
     def rows(self, at: int) -> Column:
         """Return the rows of a group, in order."""
         start = self.starts[at]
@@ -39,7 +47,7 @@ def tally(keys: Column) -> RowGroups:
     """Return the rows of each key."""
     order = np.argsort(keys, kind="stable")
     known = keys[order]
-    begins = np.flatnonzero(np.concatenate(([True], known[1:] != known[:-1])))
+    begins = np.flatnonzero(np.concatenate(([True], known[1:] != known[:-1]))[: len(keys)])
     counts = np.diff(np.append(begins, len(keys)))
     firsts = order[begins]
     turn = np.argsort(firsts)

@@ -168,12 +168,28 @@ class ReceiveSpace:
             end = seg.end - 1 if seg.fin else seg.end
             end = end - 1 if seg.syn else end
             return ReceiveSpace(self.irs, max(nxt, end), self.wnd, (), fin)
-        ahead = self._with_ahead(seg, nxt.value) if self.held and seg.payload_length else None
+        return self._taken(seg.seq, seg.payload_length, nxt, fin)
+
+    def with_data(self, seq: Seq, length: int) -> ReceiveSpace:
+        """Return the space with so many octets from `seq` on, as `take` does."""
+        nxt = seq if self.nxt is None else self.nxt
+        if not self.held and seq <= nxt:
+            return ReceiveSpace(self.irs, max(nxt, seq + length), self.wnd, (), self.fin)
+        return self._taken(seq, length, nxt, self.fin)
+
+    def passed(self, ack: Seq) -> ReceiveSpace:
+        """Return the space of an end that acknowledges so much: it came, captured or not."""
+        if self.nxt is not None and ack <= self.nxt:
+            return self
+        return ReceiveSpace(self.irs, ack, self.wnd, self.held, self.fin)
+
+    def _taken(self, seq: Seq, length: int, nxt: Seq, fin: Seq | None) -> ReceiveSpace:
+        ahead = self._with_ahead(seq, length, nxt.value) if self.held and length else None
         if ahead is not None:
             return ReceiveSpace(self.irs, nxt, self.wnd, ahead, fin)
         held = list(self.held)
-        if seg.payload_length and nxt < seg.seq + seg.payload_length:
-            held.append((seg.seq, seg.seq + seg.payload_length))
+        if length and nxt < seq + length:
+            held.append((seq, seq + length))
             held.sort(key=lambda block: block[0] - nxt)
         kept: list[tuple[Seq, Seq]] = []
         for first, end in held:
@@ -185,18 +201,20 @@ class ReceiveSpace:
                 kept.append((first, end))
         return changed(self, nxt=nxt, held=tuple(kept[:_HELD_AT_MOST]), fin=fin)
 
-    def _with_ahead(self, seg: Segment, nxt: int) -> tuple[tuple[Seq, Seq], ...] | None:
-        """Return what is held with the data of `seg`, which fills no gap; None if it may fill one.
+    def _with_ahead(self, seq: Seq, length: int, nxt: int) -> tuple[tuple[Seq, Seq], ...] | None:
+        """Return what is held with data that fills no gap; None if it may fill one.
 
         Where a number of `nxt` on is out of the half of the circle that follows, neither.
         """
         held = self.held
         # All as distances from `nxt`: those of the blocks rise, and no two blocks touch.
-        first = (seg.seq.value - nxt) & MASK
+        first = (seq.value - nxt) & MASK
         top = (held[-1][1].value - nxt) & MASK
         if not (0 < first < _NEAR and 0 < (held[0][0].value - nxt) & MASK < top < _NEAR):
             return None
-        end = first + seg.payload_length
+        if len(held) == _HELD_AT_MOST and first > top:
+            return held
+        end = first + length
         # The first block that this one reaches, by halves.
         low, high = 0, len(held)
         while low < high:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 from handshake import events as ev
 from handshake.drawn import html_of
 from handshake.events import Role
+from handshake.events.run import Gain
 from handshake.tcp import Seq, State
 from handshake.tcp.checksum import Checksum, Damaged, kind
 from handshake.tcp.copy import changed
@@ -27,7 +28,7 @@ from handshake.tracker.wireshark import (
 
 if TYPE_CHECKING:
     from handshake.events import Change, Event, Step
-    from handshake.events.run import Copies, Run, RunEnd, RunStart, Sum
+    from handshake.events.run import Copies, Run, RunStart, Sum
     from handshake.tcp import ControlBlock, Endpoint, Observed, Segment
     from handshake.tcp.icmp import IcmpError
 
@@ -394,11 +395,14 @@ class Connection:
         client, server = self.client, self.server
         assert client.block is not None
         assert server.block is not None
-        client.block = _after(client.block, run.client, run.server)
-        server.block = _after(server.block, run.server, run.client)
+        client.block = _after(client.block, run, Role.CLIENT)
+        server.block = _after(server.block, run, Role.SERVER)
         for end, sent in ((client, run.client), (server, run.server)):
             end.segments += sent.segments
-            end.numbers.skip(sent)
+            end.duplicate_acks += sent.repeated
+            end.repeated_acks += sent.repeated
+            end.window_updates += sent.updates
+            end.numbers.skip(sent, None if run.pieces is None else run.stretches(end.role))
             bad = sent.unknown + sent.partial + sent.wrong
             end.undamaged = end.undamaged or sent.segments > bad
         for each in run.sums or ():
@@ -413,7 +417,7 @@ class Connection:
         for observer in self.observers:
             observer.skip(run)
         # What is kept of the run are its packets, and few of them.
-        run.copies = run.sums = None
+        run.copies = run.sums = run.pieces = None
 
     def _skip_copies(self, copies: Copies) -> None:
         """Take the copies in a run into account, of which Wireshark's analysis knows nothing."""
@@ -508,15 +512,16 @@ def _transmission(known: Transmission | None, observed: Observed) -> Transmissio
     return Transmission(known.first, observed, known.again + 1, recent)
 
 
-def _after(block: ControlBlock, mine: RunEnd, theirs: RunEnd) -> ControlBlock:
-    """Return the control block of an end after a run; `theirs` is what its peer sent."""
-    snd, rcv = block.snd, block.rcv
+def _after(block: ControlBlock, run: Run, role: Role) -> ControlBlock:
+    """Return the control block of an end after a run."""
+    snd, rcv, mine, theirs = block.snd, block.rcv, run.of(role), run.of(role.other)
     fields: dict[str, object] = {}
     if mine.segments:
         shift = block.rcv_shift
         rcv = changed(rcv, wnd=None if shift is None else mine.window << shift)
-        snd = changed(snd, nxt=Seq(mine.nxt))
         fields["last_ack_sent"] = Seq(mine.ack)
+    if int(snd.nxt or 0) != mine.sent:
+        snd = changed(snd, nxt=Seq(mine.sent))
     if theirs.segments:
         shift = block.snd_shift
         most = None if shift is None else max(theirs.most << shift, snd.max_wnd or 0)
@@ -528,7 +533,16 @@ def _after(block: ControlBlock, mine: RunEnd, theirs: RunEnd) -> ControlBlock:
             wl2=Seq(theirs.ack),
             max_wnd=most,
         )
-        rcv = changed(rcv, nxt=Seq(theirs.nxt), held=())
+        if run.pieces is None:
+            rcv = changed(rcv, nxt=Seq(theirs.nxt), held=())
         if theirs.clock is not None:
             fields["ts_recent"] = theirs.clock
+    for piece in run.pieces or ():
+        if isinstance(piece, Gain):
+            if piece.by is role:
+                rcv = rcv.passed(Seq(piece.ack))
+            elif piece.unseen:
+                fields["inferred"] = True
+        elif piece.by is not role and piece.length:
+            rcv = rcv.with_data(Seq(piece.seq), piece.length)
     return changed(block, snd=snd, rcv=rcv, **fields)

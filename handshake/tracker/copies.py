@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from handshake.events import Copy, Role
+from handshake.events.run import ALIKE
 from handshake.tcp.seq import distance
-from handshake.units import NS_PER_SECOND, SOONEST_TIMER
+from handshake.units import ACK_BIT, NS_PER_SECOND, SOONEST_TIMER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,9 +29,6 @@ tail loss probes wait 2 ms (RFC 8985 section 7.2), timers far longer."""
 
 _REMEMBERED: Final = 64
 """Packets remembered of a connection: as many may pass between a packet and its copy."""
-
-_ALIKE: Final = 4
-"""Packets remembered that have the same numbers."""
 
 _FIRST: Final = 16
 """Packets at the begin of a connection by which a replay is recognised."""
@@ -76,11 +74,15 @@ class _Sender:
     recent: _Recent = field(default_factory=dict)
     """The latest packets by their numbers, those of `CopyFinder.passed` left out."""
 
+    alike: tuple[int, ...] = ()
+    """The identifications of the last ACKs in a row that ended the last run with the same numbers,
+    and had no data."""
+
     def remember(self, key: Key, sent: tuple[Observed | _Packet, int]) -> None:
         """Remember a packet that it sent; forget the one that it sent longest ago."""
         recent = self.recent
         known = recent.get(key)
-        recent[key] = (sent,) if known is None else (*known[1 - _ALIKE :], sent)
+        recent[key] = (sent,) if known is None else (*known[1 - ALIKE :], sent)
         if len(recent) > _REMEMBERED:
             del recent[next(iter(recent))]
 
@@ -103,7 +105,7 @@ class _Passed(NamedTuple):
         return sent.segments > 0 and not (
             (sent.seq - seq) & _SIGN
             or (sent.ack - ack) & _SIGN
-            or (seq - sent.nxt + sent.payload) & _SIGN
+            or (seq - sent.first_seq) & _SIGN
             or (ack - sent.first_ack) & _SIGN
         )
 
@@ -144,6 +146,11 @@ class CopyFinder:
         for role, each in ((Role.CLIENT, start.client), (Role.SERVER, start.server)):
             mine = self._ends[role is Role.CLIENT]
             each.number, each.constant = mine.number, mine.constant
+            each.alike = mine.alike
+            # What is looked for is found among all packets, those of runs, too.
+            found = mine.recent.get((each.nxt, each.ack, ACK_BIT, 0))
+            if found is not None:
+                each.alike = tuple(_number(packet) for packet, _ in found)
         start.hops = self._hops
         return self._replayed is None
 
@@ -157,6 +164,7 @@ class CopyFinder:
             self._hops, self._gap = run.copies.hops, max(self._gap, run.copies.gap)
         for role, mine in zip(_SERVER_FIRST, self._ends, strict=True):
             sent = run.of(role)
+            mine.alike = sent.alike
             if sent.segments:
                 mine.count += sent.segments
                 mine.constant |= sent.repeats
@@ -341,6 +349,13 @@ class CopyFinder:
 
 def _unpacked(packet: Observed | _Packet) -> Observed:
     return packet.packed.observed(packet.place) if isinstance(packet, _Packet) else packet
+
+
+def _number(packet: Observed | _Packet) -> int:
+    if not isinstance(packet, _Packet):
+        return packet.identification
+    ((_, _, number),) = packet.packed.keys(packet.place, packet.place + 1)
+    return number
 
 
 def hops(before: Observed, after: Observed) -> int:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from handshake.events.run import RunEnd, RunStart
 from handshake.tcp import State
+from handshake.tracker.wireshark import KEEP_ALIVE
 from handshake.units import MASK
 
 if TYPE_CHECKING:
@@ -45,6 +46,9 @@ def start_of(connection: Connection) -> RunStart | None:
         )
     waits = any(end.damaged and not end.damaged.accepted for end in (client, server))
     start = RunStart(one, two, last.at, timed=False, doubled=doubled, sums=waits)
+    start.missing = any(
+        end.block.rcv.waits for end in (client, server) if end.block is not None
+    ) or not all(each.sent == each.expected == each.reached == each.nxt for each in (one, two))
     if not connection.copies.settled(start):
         return None
     return start if all(each.settled(start) for each in connection.observers) else None
@@ -62,16 +66,18 @@ def _sender(end: End, peer: End) -> RunEnd | None:
         mine.state is not State.ESTABLISHED
         or mine.fin is not None
         or mine.rcv.fin is not None
-        or mine.rcv.waits
         or mine.last_ack_sent is None
         or int(mine.last_ack_sent) != ack
         or mine.snd.nxt is None
         or theirs.rcv.nxt is None
         or snd.una is None
         or int(snd.una) != ack
-        or int(mine.snd.nxt) != nxt
-        or int(theirs.rcv.nxt) != nxt
     ):
+        return None
+    sent, expected = int(mine.snd.nxt), int(theirs.rcv.nxt)
+    # What the peer acknowledged was sent, though it was not captured.
+    most = peer.numbers.ack if (nxt - peer.numbers.ack) & _SIGN else nxt
+    if sent != most or (most - expected) & _SIGN or (nxt - numbers.whole) & _SIGN:
         return None
     # An older window is not taken, should the numbers have gone back.
     if snd.wl1 is not None:
@@ -87,6 +93,14 @@ def _sender(end: End, peer: End) -> RunEnd | None:
         ack,
         clock,
         -1,
+        sent=sent,
+        reached=numbers.whole,
+        expected=expected,
+        room=theirs.rcv.wnd,
+        shift=mine.rcv_shift,
+        in_a_row=numbers.repeats,
+        window=numbers.window,
+        probes=bool(numbers.marks & KEEP_ALIVE),
         data=True,
         acks=True,
         acknowledged=True,
@@ -98,12 +112,11 @@ def _sender(end: End, peer: End) -> RunEnd | None:
 
 
 def _in_order(numbers: Direction) -> bool:
-    """Whether all is known, and nothing missing, of what an end sent."""
+    """Whether it is known what an end has sent, and its last numbers were captured."""
     nxt = numbers.nxt
     return (
         numbers.base is not None
         and nxt != 0
-        and numbers.whole == nxt
         and numbers.octets.top == nxt
         and numbers.ack != 0
         and numbers.window > 0

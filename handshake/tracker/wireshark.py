@@ -17,7 +17,9 @@ from handshake.tcp.space import Ranges
 from handshake.units import ACK_BIT, FIN_BIT, MASK, RST_BIT, SYN_BIT
 
 if TYPE_CHECKING:
-    from handshake.events.run import RunEnd
+    from collections.abc import Iterable
+
+    from handshake.events.run import RunEnd, Stretch
 
 _SIGN: Final = 0x8000_0000
 """`(a - b) & _SIGN` is set where `a` comes before `b` on the circle (section 3.4)."""
@@ -187,17 +189,20 @@ class Direction:
         """Return the same, which changes by itself."""
         return changed(self, octets=self.octets.copy())
 
-    def skip(self, sent: RunEnd) -> None:
-        """Take a run into account."""
+    def skip(self, sent: RunEnd, stretches: Iterable[Stretch] | None) -> None:
+        """Take a run into account; `stretches` are its data if octets are missing."""
+        # What the other end acknowledges changes these.
+        self.whole, self.repeats = sent.reached, sent.in_a_row
         if not sent.segments:
             return
-        if sent.gained:
-            self.repeats = 0
-        if sent.carrying:
-            self.nxt = self.whole = sent.nxt
-            self.nxt_at = sent.sent_at
+        if sent.nxt != self.nxt:
+            self.nxt, self.nxt_at = sent.nxt, sent.sent_at
         self.window, self.ack, self.ack_at, self.marks = sent.window, sent.ack, sent.at, 0
-        self.octets.skip(sent.payload, sent.ahead)
+        if stretches is None:
+            self.octets.skip(sent.payload, sent.ahead)
+            return
+        for each in stretches:
+            self.octets.take(each.seq, each.length, ACK_BIT)
 
 
 class Analysis:

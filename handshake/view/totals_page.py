@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from handshake.query.totals import OUTCOMES, TOP
+from handshake.query.totals import OUTCOMES, TOP, ranked, top
 from handshake.view.columns import milliseconds
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.layout import fit, line, wrap
@@ -72,7 +72,7 @@ def page(totals: Totals, width: int, glyphs: Glyphs = UNICODE, *, parts: int = 0
     yield from _servers(say("totals.silent"), totals.silent, width, glyphs)
     for label, found_codes in (("diagnoses", totals.diagnoses), ("findings", totals.codes)):
         if found_codes:
-            codes = ", ".join(f"{code} ({found:,})" for code, found in found_codes.most_common())
+            codes = ", ".join(f"{code} ({found:,})" for code, found in ranked(found_codes))
             yield from _labelled(say(f"totals.{label}"), codes, width)
     for capture, finding in totals.findings:
         yield line()
@@ -98,7 +98,7 @@ def _servers(
         return
     words = [
         f"{f'[{address}]' if ':' in address else address}:{port} ({count:,})"
-        for (address, port), count in found.most_common(TOP)
+        for (address, port), count in top(found)
     ]
     if len(found) > TOP:
         words.append(glyphs.say("totals.others", count=len(found) - TOP))

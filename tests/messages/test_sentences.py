@@ -24,7 +24,7 @@ from handshake import messages
 from handshake.diagnosis import CODES as DIAGNOSES
 from handshake.messages import FAMILIES
 from handshake.tracker.findings import CODES
-from handshake.tracker.findings.capture import _COUNTED
+from handshake.tracker.findings.capture import COUNTED
 from tests.messages.samples import (
     EVENTS,
     FINDINGS,
@@ -242,7 +242,7 @@ def test_the_sentences_of_findings_are_those_that_the_source_names() -> None:
 
 
 def test_the_sentences_of_reasons_are_those_that_the_source_names() -> None:
-    named = {f"outcome.{each}" for each in _COUNTED}
+    named = {f"outcome.{each}" for each in COUNTED}
     for function, call in calls("_because"):
         named |= {f"unacceptable.{code}" for code in possible(call.args[0], function)}
     for function, call in calls("Message"):

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from tests.survey.test_same import Frames
 
 PACKETS = 1500
-RUNNING = ("clean", "cut", "zero", "partial", "wrong", "mid-stream", "lossy", "one", "ipv6", "vlan")
+RUNNING = (
+    *("clean", "cut", "zero", "partial", "wrong", "mid-stream", "lossy", "one", "ipv6", "vlan"),
+    *("sack", "holes-up"),
+)
 """Kinds of which most segments are in runs."""
 
 
@@ -73,6 +76,39 @@ def test_most_segments_are_in_runs(tmp_path: Path, counted: dict[str, int], kind
     flows = FlowTable(Decoder(), every=True)
     assert list(flows.records(read(path, flows)))
     assert counted["runs"] > counted["alone"]
+
+
+def test_duplicate_acks_are_in_runs(tmp_path: Path, counted: dict[str, int]) -> None:
+    path = tmp_path / "made.pcap"
+    save(path, list(kinds().KINDS["lossy"](PACKETS, Random(1), kinds().Truths())), 2000)
+    flows = FlowTable(Decoder(), every=True)
+    found = [record for record, _ in flows.records(read(path, flows))]
+    repeated = sum(record.client.duplicate_acks for record in found)
+    lost = sum(record.server.retransmissions for record in found)
+    # What opens and ends a connection is fed one by one, and what is sent again.
+    assert repeated > 50
+    assert counted["alone"] <= 10 * len(found) + 2 * lost
+
+
+@pytest.mark.parametrize("kind", ["sack", "holes-up"])
+def test_data_ahead_of_holes_is_in_runs(tmp_path: Path, counted: dict[str, int], kind: str) -> None:
+    path = tmp_path / "made.pcap"
+    save(path, list(kinds().KINDS[kind](PACKETS, Random(1), kinds().Truths())), 2000)
+    assert list(FlowTable(Decoder(), every=True).records(read(path)))
+    assert counted["alone"] < 10 < PACKETS - 10 < counted["runs"]
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3])
+def test_runs_go_on_where_packets_were_not_captured(
+    tmp_path: Path, counted: dict[str, int], share: float
+) -> None:
+    dice, truths = Random(2), kinds().Truths()
+    made = kinds().KINDS["one"](PACKETS, Random(1), truths)
+    frames = [each for each in made if dice.random() > share]
+    path = save(tmp_path / "made.pcap", frames, 2000)
+    assert list(FlowTable(Decoder(), every=True).records(read(path)))
+    assert counted["alone"] < 20
+    assert by_survey(path) == by_tracker(path)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

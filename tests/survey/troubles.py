@@ -54,6 +54,48 @@ def repeat_ack(talk: Talk, me: int) -> None:
         talk.send(me)
 
 
+def update_window(talk: Talk, me: int) -> None:
+    mine, kept = talk.sides[me], talk.sides[me].window
+    for _ in range(talk.dice.randrange(1, 8)):
+        mine.window = talk.dice.choice((kept, 100, 2000, 65535))
+        mine.numbers = talk.dice.choice((mine.numbers, "constant", "counted"))
+        talk.send(me)
+
+
+def lose_some(talk: Talk, me: int) -> None:
+    """Lose data, before or after it is captured, and send it again once the ACKs repeat."""
+    dice, other = talk.dice, talk.sides[1 - me]
+    lost, length, only = talk.sides[me].nxt, dice.choice((100, 1448)), talk.only
+    if dice.random() < 0.5:
+        talk.only = 1 - me
+    talk.go_on(me, length)
+    talk.only, first = only, talk.sides[me].nxt
+    for _ in range(dice.randrange(1, 12)):
+        talk.go_on(me, length)
+        if dice.random() < 0.2:
+            talk.sides[me].nxt += dice.choice((0, length))
+        if dice.random() < 0.3:
+            talk.go_on(1 - me, 50)
+        for _ in range(dice.choice((0, 1, 1, 2))):
+            talk.send(1 - me, options=_with_sack(talk, me, first))
+            if dice.random() < 0.1:
+                other.acked = max(other.acked, lost)
+    if dice.random() < 0.7:
+        talk.send(me, length, ahead=lost - talk.sides[me].nxt)
+    talk.hear(1 - me)
+    talk.send(1 - me, options=_with_sack(talk, me, first))
+
+
+def _with_sack(talk: Talk, me: int, first: int) -> bytes:
+    """Return options of the other side: timestamps if they are in force, and SACK if it likes."""
+    dice, mine, other = talk.dice, talk.sides[me], talk.sides[1 - me]
+    stamps = struct.pack("!BBBBII", 1, 1, 8, 10, other.clock, other.heard) if talk.stamped else b""
+    blocks = dice.choice((0, 1, 1, 2, 3))
+    edges = [(mine.isn + edge) & MASK for edge in (first, mine.nxt)] * blocks
+    sack = struct.pack(f"!BBBB{2 * blocks}I", 1, 1, 5, 2 + 8 * blocks, *edges) if blocks else b""
+    return sack + stamps if dice.random() < 0.1 else stamps + sack
+
+
 def send_again(talk: Talk, me: int) -> None:
     length = min(talk.dice.choice((1, 100, 1448, 3000)), max(0, talk.sides[me].nxt - 1))
     talk.send(me, length, ahead=-length)
@@ -258,6 +300,7 @@ def send_much(talk: Talk, me: int) -> None:
 
 TROUBLES: tuple[Callable[[Talk, int], None], ...] = (
     *(pause, step_back, keep_alive, close_window, change_window, repeat_ack, send_again),
+    *(update_window, lose_some, lose_some),
     *(
         send_other_data,
         capture_again,

@@ -160,6 +160,6 @@ def test_memory_does_not_grow_with_the_addresses() -> None:
         collected.add(replace(record, server=replace(record.server, port=port)))
     for number in range(3 * TRACKED):
         collected.add(replace(record, client=replace(record.client, address=address(number + 999))))
-    assert len(list(collected._pairs.items())) <= TRACKED
+    assert len(list(collected.pairs.items())) <= TRACKED
     # What failed often is not let go for what failed once.
     assert {each.code for each in collected.found()} == {"port-scan", "syn-flood"}

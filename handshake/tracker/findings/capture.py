@@ -10,7 +10,7 @@ from handshake.messages import Message
 from handshake.record import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator
+    from collections.abc import Hashable, Iterable, Iterator, Mapping
 
     from handshake.record import Record
 
@@ -28,44 +28,53 @@ TRACKED: Final = 4096
 NAMES: Final = 1024
 """Different names remembered of one group."""
 
-_COUNTED: Final = ("no-answer", "refused", "half-open", "unreachable", "reset", "established")
+COUNTED: Final = ("no-answer", "refused", "half-open", "unreachable", "reset", "established")
 """Outcomes, in the order in which they are listed; mid-stream connections opened before."""
 
-_FAILED: Final = frozenset({"no-answer", "refused", "half-open", "unreachable", "reset"})
+FAILED: Final = frozenset(COUNTED) - {"established"}
 _HANGING: Final = frozenset({"no-answer", "half-open"})
 
 Key = TypeVar("Key", bound="Hashable")
 
 
 @dataclass(slots=True)
-class _Group:
+class AddressGroup:
     """Connections that have an address in common."""
 
     outcomes: dict[str, int] = field(default_factory=dict)
     failures: int = 0
     """How many failed, in any way."""
 
-    ports: set[int] = field(default_factory=set)
-    """Ports where a connection failed: no more than make a scan."""
-
     names: set[str | int] = field(default_factory=set)
     """The other ends of those that failed."""
 
     frame: int | None = None
-    """The first frame of its first failure."""
+    """The first frame of one that failed."""
 
-    def count(self, outcome: str, port: int, frame: int | None, name: str | int) -> None:
+    def count(self, outcome: str, frame: int | None, name: str | int) -> None:
         """Take one connection into account; `name` is the end in which the group differs."""
-        known = self.outcomes
-        known[outcome] = known.get(outcome, 0) + 1
-        if outcome in _FAILED:
-            self.failures += 1
-            if len(self.ports) < SCAN:
-                self.ports.add(port)
-            if len(self.names) < NAMES:
-                self.names.add(name)
-            if self.frame is None:
-                self.frame = frame
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
+        if outcome in FAILED:
+            self._failed(1, frame, (name,))
+
+    def add(
+        self, outcomes: Mapping[str, int], frame: int | None, names: Iterable[str | int]
+    ) -> None:
+        """Take several into account; the names are those of failed ones, the frame is the first."""
+        for outcome, count in outcomes.items():
+            self.outcomes[outcome] = self.outcomes.get(outcome, 0) + count
+        failures = sum(count for outcome, count in outcomes.items() if outcome in FAILED)
+        if failures:
+            self._failed(failures, frame, names)
+
+    def _failed(self, count: int, frame: int | None, names: Iterable[str | int]) -> None:
+        self.failures += count
+        if self.frame is None or (frame is not None and frame < self.frame):
+            self.frame = frame
+        for name in names:
+            if len(self.names) >= NAMES:
+                break
+            self.names.add(name)
 
     @property
     def total(self) -> int:
@@ -79,7 +88,7 @@ class _Group:
 
     def values(self) -> dict[str, object]:
         """Return the values of the group for a sentence."""
-        counts = {kind: self.outcomes[kind] for kind in _COUNTED if kind in self.outcomes}
+        counts = {kind: self.outcomes[kind] for kind in COUNTED if kind in self.outcomes}
         return {
             "total": self.total,
             "names": len(self.names),
@@ -91,25 +100,25 @@ class _Group:
         }
 
 
-class _Groups(Generic[Key]):
+class AddressGroups(Generic[Key]):
     """As many groups as fit; those with the fewest failures make room for others."""
 
     def __init__(self) -> None:
-        self._groups: dict[Key, _Group] = {}
+        self._groups: dict[Key, AddressGroup] = {}
 
-    def __getitem__(self, key: Key) -> _Group:
+    def __getitem__(self, key: Key) -> AddressGroup:
         group = self._groups.get(key)
         if group is None:
             if len(self._groups) >= TRACKED:
                 self._make_room()
-            group = self._groups[key] = _Group()
+            group = self._groups[key] = AddressGroup()
         return group
 
     def _make_room(self) -> None:
         ranked = sorted(self._groups.items(), key=lambda item: item[1].failures, reverse=True)
         self._groups = dict(ranked[: TRACKED // 2])
 
-    def items(self) -> Iterator[tuple[Key, _Group]]:
+    def items(self) -> Iterator[tuple[Key, AddressGroup]]:
         """Yield each key and its group."""
         yield from self._groups.items()
 
@@ -127,13 +136,13 @@ class CaptureFindings:
     """Collects what many connections together show, a record at a time, in bounded memory."""
 
     def __init__(self) -> None:
-        self._pairs: _Groups[tuple[str, str]] = _Groups()
+        self.pairs: AddressGroups[tuple[str, str]] = AddressGroups()
         """By client and server address."""
 
-        self._clients: _Groups[tuple[str, int]] = _Groups()
+        self.clients: AddressGroups[tuple[str, int]] = AddressGroups()
         """By client address and server port."""
 
-        self._services: _Groups[tuple[str, int]] = _Groups()
+        self.services: AddressGroups[tuple[str, int]] = AddressGroups()
         """By server address and port."""
 
         self._hosts: dict[str, _Host] = {}
@@ -147,15 +156,17 @@ class CaptureFindings:
 
     def take(self, outcome: str, client: str, server: str, port: int, frame: int | None) -> None:
         """Count one connection, which begins with a frame, by its addresses."""
-        if outcome not in _COUNTED:
+        if outcome not in COUNTED:
             return
-        self._pairs[client, server].count(outcome, port, frame, port)
-        self._clients[client, port].count(outcome, port, frame, server)
-        self._services[server, port].count(outcome, port, frame, client)
+        self.pairs[client, server].count(outcome, frame, port)
+        self.clients[client, port].count(outcome, frame, server)
+        self.services[server, port].count(outcome, frame, client)
 
-    def answered(self, outcome: str, server: str, ttl: int, refused: int | None) -> None:
-        """Take the TTL of a server into account; `refused` is the frame of its RST."""
-        if outcome not in _COUNTED:
+    def answered(
+        self, outcome: str, server: str, ttl: int, refused: int | None, count: int = 1
+    ) -> None:
+        """Take the TTL of a server into account; `refused` is the frame of its first RST."""
+        if outcome not in COUNTED:
             return
         host = self._hosts.get(server)
         if host is None:
@@ -166,7 +177,7 @@ class CaptureFindings:
             if len(host.refused) < NAMES:
                 host.refused.setdefault(ttl, refused)
         else:
-            host.answered[ttl] += 1
+            host.answered[ttl] += count
 
     def found(self) -> list[Finding]:
         """Return what was found so far, in the order of the frames that prove it."""
@@ -174,17 +185,17 @@ class CaptureFindings:
         return sorted(found, key=lambda each: each.frame or 0)
 
     def _scans(self) -> Iterator[Finding]:
-        for (client, server), group in self._pairs.items():
-            if len(group.ports) >= SCAN and 2 * group.failures > group.total:
+        for (client, server), group in self.pairs.items():
+            if len(group.names) >= SCAN and 2 * group.failures > group.total:
                 values = {"client": client, "server": server, **group.values()}
                 yield Finding("port-scan", group.frame, values)
-        for (client, port), group in self._clients.items():
+        for (client, port), group in self.clients.items():
             if len(group.names) >= SCAN and 2 * group.failures > group.total:
                 values = {"client": client, "port": port, **group.values()}
                 yield Finding("host-scan", group.frame, values)
 
     def _floods(self) -> Iterator[Finding]:
-        for (server, port), group in self._services.items():
+        for (server, port), group in self.services.items():
             hanging = group.hanging
             if hanging < FLOOD or 2 * hanging < group.total:
                 continue

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from handshake import events as ev
 from handshake.events import Role
+from handshake.events.run import Gain
 from handshake.record import Finding
 from handshake.tcp import Seq
 from handshake.units import NS_PER_SECOND
@@ -163,24 +164,31 @@ class DataFindings:
                 mine.first_again = mine.first_again or observed
                 mine.last_again = observed
             elif isinstance(event, ev.UnseenAcknowledged) and seg.ack is not None:
-                self._unseen += event.count
+                self._miss(step.by.other, seg.ack, event.count)
                 self._unseen_at = self._unseen_at or observed
-                if len(self._gaps) < GAPS:
-                    other = self._ends[step.by.other]
-                    gap = _Gap(step.by.other, seg.ack - event.count, seg.ack, other.passed)
-                    self._gaps.append(gap)
+
+    def _miss(self, by: Role, ack: Seq, count: int) -> None:
+        """Note that the last octets that were acknowledged of an end were not captured."""
+        self._unseen += count
+        if len(self._gaps) < GAPS:
+            self._gaps.append(_Gap(by, ack - count, ack, self._ends[by].passed))
 
     def settled(self, start: RunStart) -> bool:
         """Whether no window is closed, and no next segment has another numbering than the last."""
         return all(
             mine.closed_at is None
             and mine.last is not None
-            and abs(mine.last.segment.seq - Seq(sent.nxt)) < FAR
+            and abs(mine.last.segment.seq - Seq(sent.nxt)) < FAR // 2
             for mine, sent in zip(self._ends.values(), start.ends, strict=True)
         )
 
     def skip(self, run: Run) -> None:
         """Take a run into account."""
+        for piece in run.pieces or ():
+            if isinstance(piece, Gain) and piece.unseen:
+                self._ends[piece.by.other].advance(Seq(piece.nxt))
+                self._miss(piece.by.other, Seq(piece.ack), piece.unseen)
+                self._unseen_at = self._unseen_at or run.packed.observed(piece.place)
         for role, mine in self._ends.items():
             sent = run.of(role)
             if not sent.segments:

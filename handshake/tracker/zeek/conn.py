@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from handshake.events import Role
-from handshake.events.run import PAUSE
+from handshake.events.run import PAUSE, Gain
 from handshake.tracker.zeek.endpoint import (
     CLOSED,
     ESTABLISHED,
@@ -24,7 +24,7 @@ from handshake.tracker.zeek.timeouts import SILENCE, sent_by_server, timeout
 from handshake.units import ACK_BIT, FIN_BIT, NS_PER_SECOND, RST_BIT, SYN_BIT
 
 if TYPE_CHECKING:
-    from handshake.events.run import Copies, Run, RunStart
+    from handshake.events.run import Copies, Piece, Run, RunStart
 
 ATTEMPT: Final = 5 * NS_PER_SECOND
 """How long Zeek waits for an answer to a SYN (`tcp_attempt_delay`)."""
@@ -203,10 +203,13 @@ class Conn:
             guessed = self.from_the_middle and acked <= _GUESSED
             sent.cut = stream.delivered == stream.freed == acked and not guessed
             sent.clean, sent.gaps_before = mine.clean and peer.clean, mine.gaps
+            start.missing |= bool(stream.above) or stream.given_up or not (sent.whole or sent.cut)
         return True
 
     def may_skip(self, run: Run, copies: Copies, start: RunStart) -> bool:
         """Whether a run has nothing beyond what `start` allows, and no copy of it gets a letter."""
+        if run.pieces is not None or start.missing:
+            return False
         for mine, sent, answer, allowed, again in (
             (self._ends[0], run.client, run.server, start.client, copies.client),
             (self._ends[1], run.server, run.client, start.server, copies.server),
@@ -230,10 +233,32 @@ class Conn:
             side.packets += again.count
             side.octets += again.octets
             side.repeated += again.carrying
+        if run.pieces is not None:
+            self._take_pieces(run, run.pieces)
+            return
         # An ACK of data that the snap length cut shows a hole.
         self.missed += one.skip(run.client, run.server) + two.skip(run.server, run.client)
         for role in run.letters:
             self.history.write(self._ends[role is Role.SERVER], "G")
+
+    def _take_pieces(self, run: Run, pieces: list[Piece]) -> None:
+        """Take data and acknowledgments of a run into account, as `feed` does."""
+        ends = self._ends
+        for side, sent in zip(ends, (run.client, run.server), strict=True):
+            side.packets += sent.segments
+            side.octets += sent.octets
+        for piece in pieces:
+            index = piece.by is Role.SERVER
+            side, peer = ends[index], ends[not index]
+            if isinstance(piece, Gain):
+                acked = self._acked(peer, ACK_BIT, piece.ack)
+                if acked > peer.stream.freed:
+                    self._find_holes(peer, side, acked)
+                continue
+            place, length = side.place(piece.seq, side.last), piece.length
+            side.sent(ACK_BIT, piece.seq + length, length)
+            if length and piece.whole and place >= 0:
+                self._take(side, place, length)
 
     # The states of Zeek's TCP analyzer.
 

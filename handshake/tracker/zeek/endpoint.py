@@ -122,14 +122,14 @@ class Side:
         stream = self.stream
         return (
             self.state in (ESTABLISHED, PARTIAL)
-            and not (self.closed or self.fins or stream.above or stream.given_up)
+            and not (self.closed or self.fins)
             and self.packets > 0
             and self.last & _MASK == nxt
             and self.acked & _MASK == acked
             and stream.freed <= stream.delivered
             # Where the 32 bits wrap for the first time, Zeek counts on from elsewhere.
             and all(
-                number - self.iss < _HALF - _LONGEST_RUN or number >= MODULUS
+                (number - self.iss) & _MASK < _HALF - _LONGEST_RUN or number >= MODULUS
                 for number in (self.last, self.acked)
             )
         )
@@ -147,7 +147,7 @@ class Side:
                 self.gaps += sent.gaps
                 missed = acked - stream.delivered
             stream.delivered = acked
-        elif sent.whole:
+        elif sent.carrying and sent.whole:
             stream.delivered = self.last - self.iss
         if answer.gained and acked > stream.freed:
             stream.freed = acked

@@ -1,0 +1,99 @@
+"""Totals of many connections at once are those of their records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from scapy.utils import rdpcap
+
+from handshake.capture import pcap
+from handshake.query.count import totals
+from handshake.query.totals import Totals
+from handshake.survey import records
+from handshake.survey.rows import RecordRows
+from tests.survey.made import save as save_packets
+from tests.survey.test_attempts import FAILING, asked_again
+from tests.survey.test_nat_sides import translated
+from tests.survey.test_runs import kinds
+from tests.survey.test_same import MISHAPS, save
+
+if TYPE_CHECKING:
+    from handshake.record import Record
+
+
+@pytest.fixture(autouse=True, params=[True, False], ids=["in columns", "as usual"])
+def columns(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param:
+        monkeypatch.setattr(pcap, "MUCH", 0)
+
+
+CAPTURES = sorted(Path("captures").glob("*.pcap*"))
+
+
+def assert_same(path: Path, **options: Any) -> None:
+    quick = totals(records(path, **options)).as_json()
+    assert quick == Totals(records(path, **options)).as_json()
+
+
+@pytest.mark.parametrize("path", CAPTURES, ids=str)
+def test_our_captures(path: Path) -> None:
+    assert_same(path)
+
+
+@pytest.mark.parametrize("kind", list(kinds().KINDS))
+def test_every_kind(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "made.pcap"
+    kinds().write(path, kind, 3000)
+    assert_same(path)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_kinds_in_which_something_happens(tmp_path: Path, seed: int) -> None:
+    dice, frames = Random(seed), []
+    for kind in (*FAILING, "short", "clean"):
+        frames += list(kinds().KINDS[kind](700, dice, kinds().Truths()))
+    for mishap in MISHAPS * 40:
+        mishap(dice, frames)
+    frames.sort(key=lambda each: each[0])
+    assert_same(save(tmp_path / "made.pcap", frames, 96))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_syns_that_were_sent_again(tmp_path: Path, seed: int) -> None:
+    dice = Random(seed)
+    talks = [asked_again(dice, port, 1_700_000_000_000_000_000) for port in range(1, 600)]
+    for each in talks[1:]:
+        talks[0].frames += each.frames
+    talks[0].frames.sort()
+    assert_same(talks[0].save(tmp_path / "made.pcap"))
+
+
+@pytest.mark.parametrize("kind", ["half-open", "short"])
+@pytest.mark.parametrize("server", [False, True])
+def test_both_sides_of_a_nat(tmp_path: Path, kind: str, server: bool) -> None:
+    path = tmp_path / "made.pcap"
+    kinds().write(path, kind, 3000)
+    found = [(bytes(each), round(each.time * 10**9)) for each in rdpcap(str(path))]
+    some = [each for each in found[:600] if len(each[0]) >= 54]
+    both = sorted([*found, *translated(some, late=9_000, server=server)], key=lambda each: each[1])
+    assert_same(save_packets(path, both))
+
+
+def test_few_records_are_made(tmp_path: Path) -> None:
+    path = tmp_path / "made.pcap"
+    for kind in (*FAILING, "short"):
+        kinds().write(path, kind, 20_000)
+        made: list[Record] = []
+        found = [each for each in records(path).counted(made.append) if each is not None]
+        assert all(isinstance(each, RecordRows) for each in found)
+        assert sum(map(len, found)) > 100 * len(made)
+
+
+def test_files_in_processes_are_counted_alike(tmp_path: Path) -> None:
+    for kind in (*FAILING, "short"):
+        kinds().write(tmp_path / f"{kind}.pcap", kind, 4000)
+    quick = totals(records(tmp_path, jobs=2)).as_json()
+    assert quick == Totals(records(tmp_path)).as_json()
