@@ -167,7 +167,8 @@ class Step:
     """The segment itself."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "segment", self.observed.segment)
+        # It is frozen for mypy alone (`tcp.copy.value`).
+        self.segment = self.observed.segment  # type: ignore[misc]
 
     @property
     def scapy(self) -> Any:

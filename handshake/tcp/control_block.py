@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from handshake.tcp.copy import changed, value
 from handshake.tcp.space import Offer, ReceiveSpace, SendSpace
 from handshake.tcp.state import Input, State, after
-from handshake.units import MODULUS
+from handshake.units import MASK, MODULUS
 
 if TYPE_CHECKING:
     from handshake.tcp.segment import Endpoint, Segment
@@ -191,13 +191,10 @@ class ControlBlock:
         """
         if not self.acceptable(seg):
             return self
-        match self.state:
-            case State.CLOSED:
-                return self
-            case State.LISTEN:
-                return self._received_syn(seg).after(Input.RECV_SYN)
-            case State.SYN_SENT:
-                return self._received_in_syn_sent(seg)
+        if self.state is State.LISTEN:
+            return self._received_syn(seg).after(Input.RECV_SYN)
+        if self.state is State.SYN_SENT:
+            return self._received_in_syn_sent(seg)
         if seg.rst:
             return self.after(Input.RECV_RST)
         state, snd = self._acknowledged(seg)
@@ -234,15 +231,16 @@ class ControlBlock:
 
         A segment that is not acceptable is dropped; most are answered by an ACK or a RST.
         """
-        match self.state:
-            case State.CLOSED:
-                return False
-            case State.LISTEN:
-                return seg.syn and not seg.rst and seg.ack is None
-            case State.SYN_SENT:
-                return self._acceptable_in_syn_sent(seg)
-        if self.crossed(seg):
-            return True
+        if not self.state.synchronized:
+            match self.state:
+                case State.CLOSED:
+                    return False
+                case State.LISTEN:
+                    return seg.syn and not seg.rst and seg.ack is None
+                case State.SYN_SENT:
+                    return self._acceptable_in_syn_sent(seg)
+            if self.crossed(seg):
+                return True
         if seg.rst:
             # Exactly at RCV.NXT, or it may be spoofed (RFC 5961 section 3.2).
             return seg.seq == self.rcv.nxt
@@ -288,10 +286,11 @@ class ControlBlock:
         nxt, wnd = self.rcv.nxt, self.rcv.wnd
         if nxt is None or wnd is None:
             return True
+        # How far after RCV.NXT its first number lies: before it, that is nearly 2**32.
+        first = (seg.seq.value - nxt.value) & MASK
         if seg.length == 0:
-            return seg.seq == nxt if wnd == 0 else nxt <= seg.seq < nxt + wnd
-        last = seg.end - 1
-        return wnd > 0 and (nxt <= seg.seq < nxt + wnd or nxt <= last < nxt + wnd)
+            return first == 0 if wnd == 0 else first < wnd
+        return first < wnd or (first + seg.length - 1) & MASK < wnd
 
     def too_old(self, seg: Segment) -> bool:
         """Whether the peer's clock would run backwards: PAWS (RFC 7323 section 5.3)."""
@@ -300,7 +299,7 @@ class ControlBlock:
         found = seg.options.timestamps
         if found is None:
             return False
-        return 0 < (self.ts_recent - found.value) % MODULUS < MODULUS // 2
+        return 0 < (self.ts_recent - found.value) & MASK < MODULUS // 2
 
     def _received_syn(self, seg: Segment) -> ControlBlock:
         # Data in a SYN is not counted as accepted: with Fast Open that is the listener's

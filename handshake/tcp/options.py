@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 MAX_OCTETS: Final = 40
 """Options fill what a data offset of 15 words leaves after the 20 fixed octets."""
 
+_END: Final = int(Kind.END)
+_NOP: Final = int(Kind.NOP)
 _ALIGNED: Final = bytes((Kind.NOP, Kind.NOP, Kind.TIMESTAMPS, 10))
 _ALIGNED_OCTETS: Final = 12
 """The options of nearly every segment, as RFC 7323 appendix A advises: worth a fast path."""
@@ -108,30 +110,31 @@ class Option:
         return MPTCP_SUBTYPES.get(self.data[0] >> 4, f"subtype {self.data[0] >> 4}")
 
 
-def _found(raw: bytes) -> Iterator[Option]:
-    at = 0
-    while at < len(raw):
+def _parts(raw: bytes) -> Iterator[tuple[bytes, str | None]]:
+    """Yield the octets of each option, and what is wrong with it."""
+    at, end = 0, len(raw)
+    while at < end:
         kind = raw[at]
-        if kind == Kind.END:
-            rest = raw[at:]
-            yield Option(rest, "octets after END are not zero" if any(rest) else None)
-            return
-        if kind == Kind.NOP:
-            yield Option(raw[at : at + 1])
+        if kind == _NOP:
+            yield raw[at : at + 1], None
             at += 1
             continue
-        if at + 1 == len(raw):
-            yield Option(raw[at:], "the length octet is missing")
+        if kind == _END:
+            rest = raw[at:]
+            yield rest, "octets after END are not zero" if any(rest) else None
+            return
+        if at + 1 == end:
+            yield raw[at:], "the length octet is missing"
             return
         length = raw[at + 1]
         if length < 2:
             # No way to tell where the next one begins: the rest belongs to this one.
-            yield Option(raw[at:], f"length {length} is below 2")
+            yield raw[at:], f"length {length} is below 2"
             return
-        if at + length > len(raw):
-            yield Option(raw[at:], f"length {length}, but only {len(raw) - at} octets are left")
+        if at + length > end:
+            yield raw[at:], f"length {length}, but only {end - at} octets are left"
             return
-        yield Option(raw[at : at + length], problem(kind, length))
+        yield raw[at : at + length], problem(kind, length)
         at += length
 
 
@@ -142,7 +145,7 @@ _DSS: Final = 2
 class Options:
     """All options of one header. Iterating gives each `Option` in the order found."""
 
-    __slots__ = ("_clocks", "_data", "_found", "raw")
+    __slots__ = ("_clocks", "_data", "_found", "_well_formed", "raw")
 
     raw: bytes
     """The octets between the fixed header and the payload, as far as they were captured."""
@@ -151,6 +154,7 @@ class Options:
         self.raw = raw
         self._found: tuple[Option, ...] | None = None
         self._data: dict[int, bytes] | None = None
+        self._well_formed: bool | None = None
         self._clocks: Timestamps | None = _UNREAD
 
     @classmethod
@@ -167,7 +171,7 @@ class Options:
 
     def __iter__(self) -> Iterator[Option]:
         if self._found is None:
-            self._found = tuple(_found(self.raw))
+            self._found = tuple(Option(*each) for each in _parts(self.raw))
         return iter(self._found)
 
     def __bool__(self) -> bool:
@@ -184,14 +188,29 @@ class Options:
 
     def data(self, kind: int) -> bytes | None:
         """Return the data of the last well-formed option of this kind, as Linux takes it."""
-        if self._data is None:
-            self._data = {each.kind: each.data for each in self if each.problem is None}
-        return self._data.get(kind)
+        return (self._read() if self._data is None else self._data).get(kind)
+
+    def _read(self) -> dict[int, bytes]:
+        """Return the data of the well-formed options by their kinds; note if all are."""
+        found, well_formed = {}, True
+        for octets, wrong in _parts(self.raw):
+            if wrong is None:
+                kind = octets[0]
+                found[kind] = octets[2:] if kind > _NOP else octets[1:]
+            else:
+                well_formed = False
+        self._data, self._well_formed = found, well_formed
+        return found
 
     @property
     def malformed(self) -> tuple[Option, ...]:
         """Those that could not be read, each with its `problem`."""
-        if not self.raw or self._is_aligned:
+        if self._well_formed is None:
+            if self._is_aligned:
+                self._well_formed = True
+            else:
+                self._read()
+        if self._well_formed:
             return ()
         return tuple(option for option in self if option.problem is not None)
 
@@ -222,7 +241,7 @@ class Options:
     @property
     def _is_aligned(self) -> bool:
         """Whether they are timestamps alone, as nearly all senders pad them."""
-        return len(self.raw) == _ALIGNED_OCTETS and self.raw.startswith(_ALIGNED)
+        return len(self.raw) == _ALIGNED_OCTETS and self.raw[:4] == _ALIGNED
 
     def _timestamps(self) -> Timestamps | None:
         if self._is_aligned:

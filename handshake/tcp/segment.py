@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 from enum import Enum, IntFlag
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from handshake.library import scapy_codec
@@ -31,10 +31,15 @@ WRONG_UDP: Final = "wrong UDP checksum"
 """What `Observed.via` has of a segment in a UDP tunnel whose outer checksum is wrong."""
 
 _LEAST_OFFSET: Final = 5
+_IDENTIFIED: Final = 6
+"""Octets of an IPv4 header up to its identification."""
+
 _OFFSET: Final = "data offset"
 _FLAG_BITS: Final = 0x1FF
 _RESERVED_BITS: Final = 0xE00
 _NO_OPTIONS: Final = Options()
+_options: Final = lru_cache(1024)(Options)
+"""Options by their octets: many SYNs have the same, and many ACKs the same clocks."""
 
 
 class Flags(IntFlag):
@@ -206,7 +211,7 @@ class Segment:
         self.fin = bits & FIN_BIT != 0  # type: ignore[misc]
         self.rst = bits & RST_BIT != 0  # type: ignore[misc]
         self.length = length  # type: ignore[misc]
-        self.end = self.seq + length if length else self.seq  # type: ignore[misc]
+        self.end = Seq(self.seq.value + length) if length else self.seq  # type: ignore[misc]
         self.bogus = short or (bool(problems) and any(map(_is_impossible, problems)))  # type: ignore[misc]
 
     @classmethod
@@ -243,7 +248,7 @@ class Segment:
             problems = (OPTIONS_CUT,)
         options = _NO_OPTIONS
         if header_length > HEADER.size:
-            options = Options(octets[HEADER.size : header_length])
+            options = _options(octets[HEADER.size : header_length])
             # An option that the capture cut off is not malformed.
             if header_length <= len(octets) and (malformed := options.malformed):
                 problems += tuple(f"option {each.name}: {each.problem}" for each in malformed)
@@ -399,5 +404,14 @@ class Observed:
     origin: Any = field(default=None, kw_only=True, repr=False, compare=False)
     """The Scapy packet that it was read from; None where there was none."""
 
+    identification: int = field(init=False, repr=False, compare=False)
+    """The identification of the IPv4 header; 0 if it has none."""
+
     sum_kind: Enum | None = field(default=None, init=False, repr=False, compare=False)
     """What `checksum.kind` says of its checksum, once that was asked for."""
+
+    def __post_init__(self) -> None:
+        octets = self.packet
+        four = len(octets) >= _IDENTIFIED and octets[0] >> 4 == 4
+        # It is frozen for mypy alone (`tcp.copy.value`).
+        self.identification = octets[4] << 8 | octets[5] if four else 0  # type: ignore[misc]

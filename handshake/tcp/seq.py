@@ -22,20 +22,21 @@ class Seq:
     Two numbers exactly half the circle apart are in no order: neither is less.
     """
 
-    __slots__ = ("_value",)
+    __slots__ = ("value",)
 
-    _value: int
+    value: int
+    """The number itself, 0 to 2**32 - 1: `int(seq)` takes three times as long."""
 
     def __init__(self, value: int) -> None:
-        self._value = value % MODULUS
+        self.value = value & MASK
 
     def __int__(self) -> int:
-        return self._value
+        return self.value
 
     __index__ = __int__
 
     def __add__(self, octets: int) -> Seq:
-        return Seq(self._value + octets)
+        return Seq(self.value + octets)
 
     @overload
     def __sub__(self, other: Seq) -> int: ...
@@ -44,14 +45,14 @@ class Seq:
     def __sub__(self, other: Seq | int) -> Seq | int:
         """Return how far `other` is behind (negative: ahead), or the number so many back."""
         if isinstance(other, Seq):
-            return (self._value - other._value + HALF) % MODULUS - HALF
-        return Seq(self._value - other)
+            return (self.value - other.value + HALF) % MODULUS - HALF
+        return Seq(self.value - other)
 
     def __lt__(self, other: Seq) -> bool:
-        return 0 < (other._value - self._value) % MODULUS < HALF
+        return 0 < (other.value - self.value) % MODULUS < HALF
 
     def __le__(self, other: Seq) -> bool:
-        return (other._value - self._value) % MODULUS < HALF
+        return (other.value - self.value) % MODULUS < HALF
 
     def __gt__(self, other: Seq) -> bool:
         return other < self
@@ -60,16 +61,16 @@ class Seq:
         return other <= self
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Seq) and self._value == other._value
+        return isinstance(other, Seq) and self.value == other.value
 
     def __hash__(self) -> int:
-        return hash(self._value)
+        return hash(self.value)
 
     def __repr__(self) -> str:
-        return f"Seq({self._value})"
+        return f"Seq({self.value})"
 
     def __str__(self) -> str:
-        return str(self._value)
+        return str(self.value)
 
     def __format__(self, spec: str) -> str:
-        return format(self._value, spec)
+        return format(self.value, spec)

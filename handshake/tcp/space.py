@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final
 from handshake.tcp.copy import changed, value
 from handshake.tcp.option_kinds import Kind
 from handshake.tcp.segment import Flags, Segment
-from handshake.tcp.seq import distance
+from handshake.tcp.seq import Seq
+from handshake.units import MASK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from handshake.tcp.options import Options
-    from handshake.tcp.seq import Seq
 
 _HELD_AT_MOST: Final = 64
 """Gaps remembered for one end. A real socket's buffer ends before that many matter."""
@@ -184,7 +184,7 @@ class ReceiveSpace:
         return ReceiveSpace(self.irs, ack, self.wnd, self.held, self.fin)
 
     def _taken(self, seq: Seq, length: int, nxt: Seq, fin: Seq | None) -> ReceiveSpace:
-        ahead = self._with_ahead(seq, length, int(nxt)) if self.held and length else None
+        ahead = self._with_ahead(seq, length, nxt.value) if self.held and length else None
         if ahead is not None:
             return ReceiveSpace(self.irs, nxt, self.wnd, ahead, fin)
         held = list(self.held)
@@ -201,34 +201,36 @@ class ReceiveSpace:
                 kept.append((first, end))
         return changed(self, nxt=nxt, held=tuple(kept[:_HELD_AT_MOST]), fin=fin)
 
-    def _with_ahead(self, first: Seq, length: int, nxt: int) -> tuple[tuple[Seq, Seq], ...] | None:
+    def _with_ahead(self, seq: Seq, length: int, nxt: int) -> tuple[tuple[Seq, Seq], ...] | None:
         """Return what is held with data that fills no gap; None if it may fill one.
 
         Where a number of `nxt` on is out of the half of the circle that follows, neither.
         """
-        held, end = self.held, first + length
-        seq, top = int(first), int(held[-1][1])
-        if distance(nxt, int(held[0][0])) <= 0:
+        held = self.held
+        # All as distances from `nxt`: those of the blocks rise, and no two blocks touch.
+        first = (seq.value - nxt) & MASK
+        top = (held[-1][1].value - nxt) & MASK
+        if not (0 < first < _NEAR and 0 < (held[0][0].value - nxt) & MASK < top < _NEAR):
             return None
-        if not (0 < distance(nxt, seq) < _NEAR and 0 < distance(nxt, top) < _NEAR):
-            return None
-        if len(held) == _HELD_AT_MOST and distance(top, seq) > 0:
+        if len(held) == _HELD_AT_MOST and first > top:
             return held
-        # The blocks are in order and do not touch: the first that this one reaches, by halves.
+        end = first + length
+        # The first block that this one reaches, by halves.
         low, high = 0, len(held)
         while low < high:
             middle = (low + high) // 2
-            if distance(int(held[middle][1]), seq) > 0:
+            if (held[middle][1].value - nxt) & MASK < first:
                 low = middle + 1
             else:
                 high = middle
         after = low
-        while after < len(held) and held[after][0] <= end:
+        while after < len(held) and (held[after][0].value - nxt) & MASK <= end:
             after += 1
         if after > low:
-            first = min(first, held[low][0])
-            end = max(end, held[after - 1][1])
-        return (*held[:low], (first, end), *held[after:])[:_HELD_AT_MOST]
+            first = min(first, (held[low][0].value - nxt) & MASK)
+            end = max(end, (held[after - 1][1].value - nxt) & MASK)
+        block = Seq(nxt + first), Seq(nxt + end)
+        return (*held[:low], block, *held[after:])[:_HELD_AT_MOST]
 
 
 class Ranges:

@@ -167,8 +167,8 @@ class PairTracker:
         connection = self.connection
         if connection is None or _opens_another(connection, observed.segment):
             return False
-        sender = connection.end(connection.role_of(observed.segment.source))
-        copy = _copy(connection, observed, sender, connection.end(sender.role.other))
+        sender, receiver = connection.ends(observed.segment)
+        copy = _copy(connection, observed, sender, receiver)
         if copy is None:
             return False
         connection.copies.remember(sender.role, observed, copy)
@@ -205,7 +205,7 @@ def _opens_another(known: Connection, seg: Segment) -> bool:
     if not seg.syn or seg.ack is not None:
         return False
     base = known.end(known.role_of(seg.source)).numbers.base
-    return base is not None and base != int(seg.seq)
+    return base is not None and base != seg.seq.value
 
 
 def _client(seg: Segment) -> tuple[Endpoint, str]:
@@ -235,8 +235,7 @@ def _inherit(server: End, earlier: Connection) -> None:
 def _step(connection: Connection, observed: Observed, judgment: Judgment | None) -> Step:
     """Return what a segment changes: the connection itself, but for the analysis, stays as is."""
     seg = observed.segment
-    sender = connection.end(connection.role_of(seg.source))
-    receiver = connection.end(sender.role.other)
+    sender, receiver = connection.ends(seg)
     before = receiver.block
     if seg.bogus:
         return _unchanged(connection, observed, sender, receiver)
@@ -248,67 +247,62 @@ def _step(connection: Connection, observed: Observed, judgment: Judgment | None)
     own_marks = marks = _marks(connection.analysis, sender.numbers, receiver.numbers, observed)
     if connection.wire is not connection.analysis:
         marks = _marks(connection.wire, sender.wire, receiver.wire, observed)
-    if connection.is_stray(sender, seg):
+    if seg.syn and connection.is_stray(sender, seg):
         ready, sent = before, sender.block
     else:
         ready = inference.received(before, seg)
         sent = _sent(sender, receiver, ready, observed)
-    damaged = sender.loses(observed, receiver)
-    if judgment is not None and judgment.fate is Fate.ARRIVED:
-        damaged = False
-    if (judgment is not None and judgment.forged) or (damaged and seg.rst):
+    dropped = damaged = observed.checksum_ok is False and sender.loses(observed, receiver)
+    if judgment is not None:
+        # Later segments prove that it arrived, or that it changed nothing there.
+        dropped = damaged = damaged and judgment.fate is not Fate.ARRIVED
+        dropped = dropped or not judgment.taken
+        if judgment.forged:
+            sent = sender.block
+    if damaged and seg.rst:
         sent = sender.block
     if observed.checksum_ok is False and observed.outgoing is False:
         # It arrived at this host, which drops it (section 3.1). In a saved capture a partial sum
         # proves nothing: with offload the network card completes it after the capture.
-        ready = after = before
-    elif damaged:
-        # Nor does any other end, unless an ACK proves the opposite.
-        ready = after = before
-    elif judgment is not None and not judgment.taken:
-        # It changed nothing there, as later segments prove.
+        dropped = True
+    if dropped:
         ready = after = before
     else:
         after = None if ready is None else ready.received(seg)
     if seg.syn and sender.syn is None:
         sent = _with_crossed_syn(sent, after, receiver)
-    changes = Change(sender.block, sent), Change(ready, after)
+    change, received = Change(sender.block, sent), Change(ready, after)
+    # By place, here and below: each segment of a capture has both.
+    # fmt: off
     context = SegmentContext(
-        connection,
-        observed,
-        seg,
-        sender,
-        receiver,
-        *changes,
-        own_marks,
-        judgment=judgment,
-        damaged=damaged,
+        connection, observed, seg, sender, receiver, change, received, own_marks, None, judgment,
+        damaged,
     )
-    first = connection.first or observed
     return Step(
         connection.number,
         connection.segments + 1,
         observed,
-        observed.at - first.at,
+        0 if connection.first is None else observed.at - connection.first.at,
         sender.role,
-        sender=context.sent,
-        receiver=Change(before, after),
-        events=tuple(classify(context)),
-        inferred=(sent is not None and sent.inferred) or (after is not None and after.inferred),
-        marks=marks,
-        own_marks=own_marks,
-        fate=None if judgment is None else judgment.fate,
-        damaged=damaged,
+        change,
+        received if ready is before else Change(before, after),
+        tuple(classify(context)),
+        (sent is not None and sent.inferred) or (after is not None and after.inferred),
+        marks,
+        own_marks,
+        None,
+        damaged,
+        None if judgment is None else judgment.fate,
     )
+    # fmt: on
 
 
 def _copy(connection: Connection, observed: Observed, sender: End, receiver: End) -> Copy | None:
     """Return what a packet is a copy of; None if it is none."""
     if observed.segment.bogus:
         return None
-    opened = connection.final_ack is not None
-    numbers = sender.numbers, receiver.numbers
-    return connection.copies.find(sender.role, observed, *numbers, opened=opened)
+    opened, sent, answered = connection.final_ack is not None, sender.numbers, receiver.numbers
+    return connection.copies.find(sender.role, observed, sent, answered, opened=opened)
 
 
 def _marks(analysis: Analysis, fwd: Direction, rev: Direction, observed: Observed) -> int:
@@ -316,7 +310,7 @@ def _marks(analysis: Analysis, fwd: Direction, rev: Direction, observed: Observe
     seg = observed.segment
     # fmt: off
     return analysis.take(
-        fwd, rev, int(seg.seq), seg.ack_field, seg.payload_length, int(seg.flags), seg.window,
+        fwd, rev, seg.seq.value, seg.ack_field, seg.payload_length, int(seg.flags), seg.window,
         observed.at, seg.options.mptcp_signals,
     )
     # fmt: on
@@ -365,7 +359,7 @@ def _sent(
     seg, mine = observed.segment, sender.block
     if sender.reset is not None and sender.disproves_reset(observed):
         mine = sender.reset.before
-    if sender.block is not None and is_rejected_reset(ready, seg):
+    if seg.rst and sender.block is not None and is_rejected_reset(ready, seg):
         # A RST may be spoofed: one with a wrong number proves nothing of the end that it names.
         # A real sender answers the challenge ACK (RFC 5961).
         return sender.block

@@ -46,7 +46,7 @@ def classify(seen: SegmentContext) -> list[ev.Event]:
     elif not connection.is_stray(seen.sender, seg):
         found += opening(seen)
     if seen.received.after is seen.received.before:
-        found += _dropped(seen)
+        _dropped(seen, found)
     if seen.judgment is not None:
         found += _fate(seen)
     _reach(seen, found, aborted=aborted)
@@ -133,8 +133,8 @@ def _answered(connection: Connection, at: int) -> float | None:
     return (syn_ack.last.at - syn.last.at) / NS_PER_SECOND
 
 
-def _dropped(seen: SegmentContext) -> Iterator[ev.Event]:
-    """Yield why the receiver must not act on the segment, where its rules forbid it."""
+def _dropped(seen: SegmentContext, found: list[ev.Event]) -> None:
+    """Add why the receiver must not act on the segment, where its rules forbid it."""
     block, seg = seen.received.before, seen.seg
     # Only what is acceptable changes the receiver.
     if block is None or block.acceptable(seg):
@@ -145,14 +145,16 @@ def _dropped(seen: SegmentContext) -> Iterator[ev.Event]:
     if _is_old(block, seg) or (seg.rst and block.state is State.CLOSED):
         # A duplicate is no attack: an ACK answers it or nothing, and other events already tell so.
         return
-    yield ev.Dropped(seen.by, why_not(block, seg))
+    found.append(ev.Dropped(seen.by, why_not(block, seg)))
 
 
 def _reach(seen: SegmentContext, found: list[ev.Event], *, aborted: bool) -> None:
     """Add the state that both ends together have reached with this segment."""
-    connection, client, server = seen.connection, seen.after(Role.CLIENT), seen.after(Role.SERVER)
+    connection, client, server = seen.connection, seen.sent.after, seen.received.after
     if client is None or server is None:
         return
+    if seen.sender.role is Role.SERVER:
+        client, server = server, client
     if connection.final_ack is None and client.state.synchronized and server.state.synchronized:
         syn = connection.client.syn
         if syn is not None and seen.observed.at >= syn.last.at:

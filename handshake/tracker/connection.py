@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 from handshake import events as ev
 from handshake.drawn import html_of
 from handshake.events import Role
-from handshake.events.run import Gain
+from handshake.events.run import Gain, Stretch
 from handshake.tcp import Seq, State
 from handshake.tcp.checksum import Checksum, Damaged, kind
 from handshake.tcp.copy import changed
@@ -292,6 +292,9 @@ class Connection:
     unreachable: IcmpError | None = None
     """The ICMP error that answered the SYN."""
 
+    itself: bool = field(init=False)
+    """Whether a socket is connected to itself."""
+
     copies: CopyFinder = field(default_factory=CopyFinder)
     round_trips: RoundTrips = field(default_factory=RoundTrips)
     analysis: Analysis = field(init=False)
@@ -305,6 +308,7 @@ class Connection:
 
     def __post_init__(self) -> None:
         self.analysis = self.wire = Analysis(reused=self.reused is not None)
+        self.itself = self.client.endpoint == self.server.endpoint
 
     def split(self) -> None:
         """Keep Wireshark's analysis apart from here on: it takes copies for segments."""
@@ -317,6 +321,13 @@ class Connection:
         """Return one end by its role."""
         return self.client if role is Role.CLIENT else self.server
 
+    def ends(self, seg: Segment) -> tuple[End, End]:
+        """Return the sender of a segment, and its receiver."""
+        client, server, source = self.client, self.server, seg.source
+        if source is client.endpoint or source == client.endpoint:
+            return client, server
+        return server, client
+
     def role_of(self, endpoint: Endpoint) -> Role:
         """Return the role of an endpoint."""
         client = self.client.endpoint
@@ -324,7 +335,10 @@ class Connection:
 
     def observer(self, kind: type[_Observer]) -> _Observer | None:
         """Return the observer of this kind; None if the connection has none."""
-        return next((each for each in self.observers if isinstance(each, kind)), None)
+        for each in self.observers:
+            if isinstance(each, kind):
+                return each
+        return None
 
     def is_stray(self, sender: End, seg: Segment) -> bool:
         """Whether a SYN or SYN-ACK comes after the opening, and changes nothing of it any more.
@@ -346,28 +360,31 @@ class Connection:
 
     def apply(self, step: Step) -> None:
         """Change the connection and its ends as a step says."""
-        sender, receiver = self.end(step.by), self.end(step.by.other)
-        stray = self.is_stray(sender, step.segment)
-        self._note_reset(step, sender, receiver)
+        seg, observed, stray = step.segment, step.observed, False
+        sender, receiver = self.client, self.server
+        if step.by is Role.SERVER:
+            sender, receiver = receiver, sender
+        if seg.syn or seg.rst:
+            stray = self.is_stray(sender, seg)
+            self._note_reset(step, sender, receiver)
         sender.block, receiver.block = step.sender.after, step.receiver.after
         self.segments += 1
-        self.first = self.first or step.observed
-        self.last = step.observed
+        self.first = self.first or observed
+        self.last = observed
         sender.sent(step, stray=stray)
-        if not step.segment.bogus:
-            self.copies.remember(step.by, step.observed, step.copy)
+        if not seg.bogus:
+            self.copies.remember(step.by, observed, step.copy)
         if step.copy is not None:
             return
-        if not step.segment.bogus:
-            sender.sum_of(step.observed, receiver)
-        before, self.last_sent = self.last_sent, step.observed
+        if not seg.bogus:
+            sender.sum_of(observed, receiver)
+        before, self.last_sent = self.last_sent, observed
         if self.client.syn is not None and self.client.syn.again:
             if step.by is Role.CLIENT:
-                again = bool(step.own_marks & SENT_AGAIN)
-                self.round_trips.sent(step.observed, again=again)
+                self.round_trips.sent(observed, again=bool(step.own_marks & SENT_AGAIN))
             else:
-                self.round_trips.received(step.observed)
-        if self.final_ack is None and before is not None and step.observed.at < before.at:
+                self.round_trips.received(observed)
+        if self.final_ack is None and before is not None and observed.at < before.at:
             self.stepped = True
         for event in step.events:
             if type(event) in _CHANGING:
@@ -390,6 +407,7 @@ class Connection:
             end.undamaged = end.undamaged or sent.segments > bad
         for each in run.sums or ():
             self._sum_of(each)
+        self.analysis.skip(run.pieces or ())
         self.segments += run.count
         self.last = self.last_sent = run.packed.observed(run.count - 1)
         if run.copies is not None:
@@ -526,6 +544,6 @@ def _after(block: ControlBlock, run: Run, role: Role) -> ControlBlock:
                 rcv = rcv.passed(Seq(piece.ack))
             elif piece.unseen:
                 fields["inferred"] = True
-        elif piece.by is not role and piece.length:
+        elif isinstance(piece, Stretch) and piece.by is not role and piece.length:
             rcv = rcv.with_data(Seq(piece.seq), piece.length)
     return changed(block, snd=snd, rcv=rcv, **fields)

@@ -49,7 +49,8 @@ class SegmentContext(NamedTuple):
         known, ready = self.receiver.block, self.received.before
         if known is None or ready is None or known.snd.nxt is None or ready.snd.nxt is None:
             return 0
-        return max(0, ready.snd.nxt - known.snd.nxt)
+        nxt = known.snd.nxt
+        return 0 if ready.snd.nxt is nxt else max(0, ready.snd.nxt - nxt)
 
     @property
     def by(self) -> Role:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 from handshake.events import Copy, Role
 from handshake.events.run import ALIKE
 from handshake.tcp.seq import distance
-from handshake.units import ACK_BIT, NS_PER_SECOND, SOONEST_TIMER
+from handshake.units import ACK_BIT, NS_PER_SECOND, PSH_BIT, SOONEST_TIMER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,9 +38,6 @@ _SIGN: Final = 0x8000_0000
 
 _SERVER_FIRST: Final = (Role.SERVER, Role.CLIENT)
 
-_Sent: TypeAlias = "tuple[Observed, int]"
-"""A packet, and how many packets the other end had sent by then."""
-
 
 class _Packet(NamedTuple):
     """A packet of a run, decoded only if it is looked at."""
@@ -57,6 +54,7 @@ class _Begun(NamedTuple):
 
 
 _Recent: TypeAlias = "dict[Key, tuple[tuple[Observed | _Packet, int], ...]]"
+"""Packets by their numbers, each with how many packets the other end had sent by then."""
 
 
 @dataclass(slots=True)
@@ -83,7 +81,8 @@ class _Sender:
     def remember(self, key: Key, sent: tuple[Observed | _Packet, int]) -> None:
         """Remember a packet that it sent; forget the one that it sent longest ago."""
         recent = self.recent
-        recent[key] = (*recent[key][1 - ALIKE :], sent) if key in recent else (sent,)
+        known = recent.get(key)
+        recent[key] = (sent,) if known is None else (*known[1 - ALIKE :], sent)
         if len(recent) > _REMEMBERED:
             del recent[next(iter(recent))]
 
@@ -98,17 +97,19 @@ class _Passed(NamedTuple):
     before: tuple[_Recent, _Recent]
     """What each end had sent before it, and after the run before."""
 
-    def may_have(self, by: Role, key: Key) -> bool:
-        """Whether the run, or what was sent before it, may have a packet with these numbers."""
+    def may_have(self, by: Role, key: Key, at: int) -> bool:
+        """Whether a packet that came `at` may be a copy of one of the run, or of one before it."""
         if key in self.before[by is Role.CLIENT]:
             return True
-        sent, seq, ack = self.run.of(by), key[0], key[1]
-        return sent.segments > 0 and not (
+        run, sent, (seq, ack, flags, _) = self.run, self.run.of(by), key
+        if not sent.segments or flags & ~PSH_BIT != ACK_BIT or at - run.at >= SOONEST_TIMER:
+            return False
+        return not (
             (sent.seq - seq) & _SIGN
             or (sent.ack - ack) & _SIGN
             or (seq - sent.first_seq) & _SIGN
             or (ack - sent.first_ack) & _SIGN
-        )
+        ) and run.packed.has(seq, ack)
 
 
 @dataclass(slots=True)
@@ -227,13 +228,14 @@ class CopyFinder:
             again = self._replay(key, observed, sender, receiver, opened=opened)
             if again is not None:
                 return again
-        if self._passed and any(each.may_have(by, key) for each in self._passed):
+        if self._passed and any(each.may_have(by, key, observed.at) for each in self._passed):
             self._look_through()
-        if key in mine.recent:
-            other = self._ends[by is not Role.CLIENT]
-            for packet, answered in reversed(mine.recent[key]):
+        alike = mine.recent.get(key)
+        if alike is not None:
+            answers, constant = self._ends[by is not Role.CLIENT].count, mine.constant
+            for packet, answered in reversed(alike):
                 each = _unpacked(packet)
-                if self._is_copy((each, answered), observed, other.count, constant=mine.constant):
+                if self._is_copy(each, observed, answered, answers, constant=constant):
                     return Copy(each, replayed=False)
         if self._replayed is None and not seg.syn:
             return None
@@ -250,25 +252,33 @@ class CopyFinder:
                 self._gap = max(self._gap, abs(observed.at - copy.original.at))
             return
         self._replayed, self._last_at = None, observed.at
-        mine, key, number = self._ends[by is Role.CLIENT], _key(observed), identification(observed)
+        server, client = self._ends
+        mine, other = (client, server) if by is Role.CLIENT else (server, client)
+        key, number = _key(observed), observed.identification
         if number and mine.number == number and mine.key != key:
             mine.constant = True
         mine.number, mine.key = number, key
         mine.count += 1
-        mine.remember(key, (observed, self._ends[by is not Role.CLIENT].count))
+        mine.remember(key, (observed, other.count))
         if self._begun < _FIRST:
             self._begun += 1
             self._first.append(observed)
 
-    def _is_copy(self, sent: _Sent, observed: Observed, answers: int, *, constant: bool) -> bool:
-        """Whether a packet is one that was sent before; the other end has sent `answers` by now."""
-        before, answered = sent
+    def _is_copy(
+        self, before: Observed, observed: Observed, answered: int, answers: int, *, constant: bool
+    ) -> bool:
+        """Whether a packet is one that was sent before.
+
+        The other end had sent `answered` packets before that one, and has sent `answers` by now.
+        """
         gap = observed.at - before.at
         if not -SOONEST_TIMER < gap < SOONEST_TIMER:
             return False
-        numbers = identification(before), identification(observed)
-        sure = any(numbers) and not constant
-        if (sure and numbers[0] != numbers[1]) or _ip_options(before) != _ip_options(observed):
+        number = observed.identification
+        sure = not constant and bool(number or before.identification)
+        if sure and number != before.identification:
+            return False
+        if _ip_options(before) != _ip_options(observed):
             return False
         if sure:
             return True
@@ -309,7 +319,7 @@ class CopyFinder:
         original = None if found is None else _unpacked(found)
         if opens:
             # A SYN that was sent again has another identification, or another clock.
-            sure = identification(observed) or seg.options.timestamps is not None
+            sure = observed.identification or seg.options.timestamps is not None
             known = original is not None and _equal(original, observed)
             return Copy(original, replayed=True) if original and known and sure else None
         if self._replayed is None or (original is None and self._replayed < len(first)):
@@ -345,7 +355,7 @@ def _unpacked(packet: Observed | _Packet) -> Observed:
 
 def _number(packet: Observed | _Packet) -> int:
     if not isinstance(packet, _Packet):
-        return identification(packet)
+        return packet.identification
     ((_, _, number),) = packet.packed.keys(packet.place, packet.place + 1)
     return number
 
@@ -353,12 +363,6 @@ def _number(packet: Observed | _Packet) -> int:
 def hops(before: Observed, after: Observed) -> int:
     """Return how many hops lie between two points of the capture, by the TTL; 0 if not known."""
     return 0 if before.ttl is None or after.ttl is None else before.ttl - after.ttl
-
-
-def identification(observed: Observed) -> int:
-    """Return the identification of the IPv4 header; 0 if it has none."""
-    octets = observed.packet
-    return int.from_bytes(octets[4:6], "big") if octets[:1] and octets[0] >> 4 == 4 else 0
 
 
 def _ip_options(observed: Observed) -> bytes:
@@ -370,13 +374,13 @@ def _ip_options(observed: Observed) -> bytes:
 
 def _key(observed: Observed) -> Key:
     seg = observed.segment
-    return int(seg.seq), seg.ack_field, int(seg.flags) & 0x3F, seg.payload_length
+    return seg.seq.value, seg.ack_field, int(seg.flags) & 0x3F, seg.payload_length
 
 
 def _print(key: Key, observed: Observed) -> int:
     """Return a number that few other packets of the connection have."""
     ports = observed.segment.source.port, observed.segment.destination.port
-    return hash((key, ports, identification(observed), observed.segment.options.raw))
+    return hash((key, ports, observed.identification, observed.segment.options.raw))
 
 
 def _equal(before: Observed, after: Observed) -> bool:

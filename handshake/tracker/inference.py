@@ -15,7 +15,6 @@ from handshake.tcp.copy import changed
 if TYPE_CHECKING:
     from handshake.tcp import Segment, Seq
 
-_WAITING = (State.SYN_SENT, State.SYN_RECEIVED)
 _ASSUMED = (State.SYN_RECEIVED, State.ESTABLISHED)
 
 _OPENED = (State.ESTABLISHED, State.CLOSE_WAIT)
@@ -55,7 +54,9 @@ def sent(
         # It sent its FIN before it received the peer's, which had been assumed to have arrived.
         early = changed(block, state=State.ESTABLISHED).sent(seg)
         return early.after(Input.RECV_FIN)
-    return _caught_up(block, seg, fin).sent(seg)
+    if fin is not None:
+        block = _caught_up(block, seg, fin)
+    return block.sent(seg)
 
 
 def _sent_syn(
@@ -197,12 +198,12 @@ def _fins_crossed(block: ControlBlock, seg: Segment) -> bool:
     )
 
 
-def _caught_up(block: ControlBlock, seg: Segment, fin: Seq | None) -> ControlBlock:
+def _caught_up(block: ControlBlock, seg: Segment, fin: Seq) -> ControlBlock:
     """Return the block of an end that must have received the FIN that `seg` acknowledges.
 
     The FIN followed a gap in the capture, or it was sent beyond a full window.
     """
-    if fin is None or seg.ack is None or block.rcv.nxt is None:
+    if seg.ack is None or block.rcv.nxt is None:
         return block
     if block.rcv.nxt <= fin < seg.ack:
         rcv = changed(block.rcv, nxt=fin + 1, held=(), fin=fin)
@@ -234,7 +235,7 @@ def received(block: ControlBlock | None, seg: Segment) -> ControlBlock | None:
             rcv=ReceiveSpace(nxt=seg.seq),
             inferred=True,
         )
-    if block.state in _WAITING or not block.state.synchronized:
+    if not block.state.synchronized:
         return block
     nxt, wnd = block.rcv.nxt, block.rcv.wnd
     if block.snd.nxt is not None and block.snd.nxt < seg.ack:

@@ -125,14 +125,11 @@ def flow(seen: SegmentContext, found: list[ev.Event]) -> None:
     if seg.ack is None or marks & KEEP_ALIVE:
         # A keep-alive or window probe repeats its sender's last ACK: that acknowledges nothing.
         return
-    if seg.source == seg.destination:
+    if seen.connection.itself:
         found += _acknowledged_itself(seen)
         return
-    known = len(found)
-    if not marks & _NOTHING_NEW:
-        found += _acknowledged(seen)
-    if len(found) == known:
-        found += _repeated(seen)
+    if marks & _NOTHING_NEW or not _acknowledged(seen, found):
+        _repeated(seen, found)
 
 
 def _numbers(seen: SegmentContext, found: list[ev.Event]) -> None:
@@ -168,43 +165,46 @@ def _acknowledged_itself(seen: SegmentContext) -> Iterator[ev.Event]:
         yield ev.Acknowledged(seen.by, count, before.fin is not None and last <= before.fin < ack)
 
 
-def _acknowledged(seen: SegmentContext) -> Iterator[ev.Event]:
-    """Yield what it newly acknowledges."""
+def _acknowledged(seen: SegmentContext, found: list[ev.Event]) -> bool:
+    """Add what it newly acknowledges; return whether that is anything."""
     before, after = seen.received.before, seen.received.after
     if before is None or after is None or before.snd.una is None or after.snd.una is None:
-        return
-    count = after.snd.una - before.snd.una
-    if before.snd.una == before.snd.iss:
+        return False
+    una, known = before.snd.una, len(found)
+    count = 0 if una is after.snd.una else after.snd.una - una
+    if una == before.snd.iss:
         count -= 1  # the SYN's number: the handshake's events cover it
-    if seen.unseen:
-        yield ev.UnseenAcknowledged(seen.by, seen.unseen)
-        count -= seen.unseen
+    unseen = seen.unseen
+    if unseen:
+        found.append(ev.UnseenAcknowledged(seen.by, unseen))
+        count -= unseen
     if count > 0:
-        fin = before.fin is not None and before.snd.una <= before.fin < after.snd.una
-        yield ev.Acknowledged(seen.by, count, fin)
+        fin = before.fin is not None and una <= before.fin < after.snd.una
+        found.append(ev.Acknowledged(seen.by, count, fin))
+    return len(found) > known
 
 
-def _repeated(seen: SegmentContext) -> Iterator[ev.Event]:
-    """Yield why an ACK was sent that acknowledges nothing new."""
-    before, after, peer = seen.sent.before, seen.sent.after, seen.received.before
-    repeats_ack = (
-        seen.seg.length == 0 and before is not None and seen.seg.ack == before.last_ack_sent
-    )
-    if not (seen.marks & _NOTHING_NEW or repeats_ack):
-        return
+def _repeated(seen: SegmentContext, found: list[ev.Event]) -> None:
+    """Add why an ACK was sent that acknowledges nothing new."""
+    before, marks, by = seen.sent.before, seen.marks, seen.sender.role
+    if not marks & _NOTHING_NEW:
+        repeats_ack = before is not None and seen.seg.ack == before.last_ack_sent
+        if seen.seg.length or not repeats_ack:
+            return
+    after, peer = seen.sent.after, seen.received.before
     if seen.sender.expects_challenge_ack:
-        yield ev.ChallengeAck(seen.by)
-    elif seen.marks & KEEP_ALIVE_ACK and not _opens(seen):
-        yield ev.KeepAliveAck(seen.by)
-    elif seen.marks & WINDOW_UPDATE or _opens(seen):
+        found.append(ev.ChallengeAck(by))
+    elif marks & KEEP_ALIVE_ACK and not _opens(seen):
+        found.append(ev.KeepAliveAck(by))
+    elif marks & WINDOW_UPDATE or _opens(seen):
         scaled = None if after is None else after.rcv.wnd
-        yield ev.WindowUpdated(seen.by, seen.seg.window if scaled is None else scaled)
+        found.append(ev.WindowUpdated(by, seen.seg.window if scaled is None else scaled))
     elif peer is not None and peer.state is State.SYN_RECEIVED:
-        yield ev.AckedAgain(seen.by, handshake=True)
-    elif seen.marks & DUPLICATE_ACK and _outstanding(seen):
-        yield ev.DuplicateAck(seen.by)
+        found.append(ev.AckedAgain(by, handshake=True))
+    elif marks & DUPLICATE_ACK and _outstanding(seen):
+        found.append(ev.DuplicateAck(by))
     else:
-        yield ev.AckedAgain(seen.by, handshake=False)
+        found.append(ev.AckedAgain(by, handshake=False))
 
 
 def _is_pending(seen: SegmentContext) -> bool:

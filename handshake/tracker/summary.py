@@ -176,14 +176,10 @@ def _outcome(connection: Connection) -> str:
     return "no-answer" if server.syn_ack is None and server.syn is None else "half-open"
 
 
-def _is_self_connected(connection: Connection) -> bool:
-    return connection.client.endpoint == connection.server.endpoint
-
-
 def _closed_itself(connection: Connection) -> bool:
     """Whether a socket that is connected to itself has acknowledged its own FIN."""
     block = connection.client.block
-    if not _is_self_connected(connection) or block is None or block.fin is None:
+    if not connection.itself or block is None or block.fin is None:
         return False
     return block.last_ack_sent is not None and block.fin < block.last_ack_sent
 
@@ -210,7 +206,7 @@ def _handshake(connection: Connection) -> HandshakeRecord:
         syn_ack_to_ack=times.syn_ack_to_ack,
         syn_retransmissions=_again(connection.client.syn),
         syn_ack_retransmissions=_again(connection.server.syn_ack),
-        simultaneous=connection.simultaneous or _is_self_connected(connection),
+        simultaneous=connection.simultaneous or connection.itself,
         fast_open=_took_data(connection),
     )
 

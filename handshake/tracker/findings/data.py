@@ -10,7 +10,6 @@ from handshake.events import Role
 from handshake.events.run import Gain
 from handshake.record import Finding
 from handshake.tcp import Seq
-from handshake.tracker.copies import identification
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
@@ -282,8 +281,8 @@ def _is_rewritten(before: Observed, after: Observed) -> bool:
     """Whether a packet is the one before, with numbers that a device has rewritten."""
     if abs(after.at - before.at) > AT_ONCE:
         return False
-    number = identification(after)
-    if not number or number != identification(before):
+    number = after.identification
+    if not number or number != before.identification:
         return False
     one, two = before.segment, after.segment
     if (one.flags, one.payload_length, one.payload) != (two.flags, two.payload_length, two.payload):
