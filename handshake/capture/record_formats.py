@@ -41,7 +41,7 @@ def pcapng_blocks(
     return record_places(_EnhancedBlocks(octets, order, clocks))
 
 
-class _Numbers:
+class _NumbersAt:
     """Consecutive numbers of 32 bits, `count` at a time, at any place of some octets."""
 
     def __init__(self, octets: memoryview, order: str, count: int, ahead: int = 0) -> None:
@@ -63,8 +63,8 @@ class _PcapRecords:
 
     def __init__(self, octets: memoryview, order: str) -> None:
         self.octets = octets
-        self._captured = _Numbers(octets, order, 1, 8)
-        self._headers = _Numbers(octets, order, 4)
+        self._captured = _NumbersAt(octets, order, 1, 8)
+        self._headers = _NumbersAt(octets, order, 4)
         self._lengths = Struct(f"{order}8xII").unpack_from
         self._order: Literal["little", "big"] = "little" if order == "<" else "big"
         self.marked = 2 if order == "<" else 0
@@ -123,9 +123,9 @@ class _EnhancedBlocks:
         self, octets: memoryview, order: str, clocks: Sequence[InterfaceClock | None]
     ) -> None:
         self.octets, self._clocks = octets, clocks
-        self._block_length = _Numbers(octets, order, 1, 4)
-        self._headers = _Numbers(octets, order, 6)
-        self._closings = _Numbers(octets, order, 1)
+        self._block_length = _NumbersAt(octets, order, 1, 4)
+        self._headers = _NumbersAt(octets, order, 6)
+        self._closings = _NumbersAt(octets, order, 1)
         self._block = Struct(f"{order}III8xI").unpack_from
         self._closing = Struct(f"{order}I").unpack_from
         self._mark = Struct(f"{order}I").pack(_ENHANCED_PACKET)
