@@ -15,7 +15,7 @@ PIECE: Final = 1 << 20
 LARGE_PIECE: Final = 2 << 20
 """Octets read at a time where frames are taken in columns: more if packets are long."""
 
-LARGEST_PIECE: Final = 8 << 20
+LARGEST_PIECE: Final = 5 << 20
 
 
 class Reader:
