@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -9,10 +10,11 @@ import numpy as np
 from handshake.query.totals import Counted
 from handshake.survey.flow import text_of
 from handshake.survey.tally import tally
-from handshake.tracker.findings.capture import COUNTED, FAILED, NAMES, TRACKED
+from handshake.tracker.findings.capture import COUNTED, FAILED, FLOOD, HANGING, SCAN, TRACKED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections import Counter
+    from collections.abc import Callable
 
     from handshake.capture.columns import Column
     from handshake.query.totals import Totals
@@ -22,9 +24,26 @@ if TYPE_CHECKING:
 
 _REFUSED: Final = "refused"
 _FAILED: Final = [COUNTED.index(each) for each in COUNTED if each in FAILED]
+_HANGING: Final = [COUNTED.index(each) for each in COUNTED if each in HANGING]
+_OTHER: Final = len(COUNTED)
+"""An outcome that no finding about a capture counts."""
+
+_AT_ONCE: Final = 1 << 17
+"""Rows that are looked at together."""
+
 _MOST: Final = TRACKED // 8
 """Groups that are taken of some rows if there are more than a table holds: those with the most
 failures."""
+
+
+class _Part(NamedTuple):
+    """What findings about a capture need of rows."""
+
+    keys: Column
+    outcomes: Column
+    frames: Column
+    ttls: Column
+    refusals: Column
 
 
 class _Ends(NamedTuple):
@@ -33,126 +52,158 @@ class _Ends(NamedTuple):
     numbers: Column
     """Of each row a number for its address."""
 
-    names: list[str]
+    octets: list[bytes]
 
     @classmethod
     def of(cls, octets: Column) -> _Ends:
         rows = np.ascontiguousarray(octets).view(f"V{octets.shape[1]}")[:, 0].tolist()
         known: dict[bytes, int] = {}
         numbers = [known.setdefault(each, len(known)) for each in rows]
-        return cls(np.array(numbers, np.int64), [text_of(each) for each in known])
+        return cls(np.array(numbers, np.int64), list(known))
 
-    def text(self, row: int) -> str:
-        """Return the address of a row."""
-        return self.names[int(self.numbers[row])]
+    def text(self, number: int) -> str:
+        """Return the address of a number."""
+        return text_of(self.octets[number])
 
 
-class _View:
-    """The rows, and what is counted of them."""
+class RowTotals:
+    """Adds rows to totals; what they show of each capture as a whole is added in the end."""
 
-    def __init__(self, rows: RecordRows, outcomes: Sequence[str]) -> None:
-        half = rows.keys.shape[1] // 2 - 2
-        self.client, self.server = _Ends.of(rows.keys[:, :half]), _Ends.of(rows.keys[:, half:-4])
-        self.port = np.ascontiguousarray(rows.keys[:, -2:]).view(">u2")[:, 0].astype(np.int64)
-        self.frames = rows.frames
-        known = (*COUNTED, *dict.fromkeys(each for each in outcomes if each not in COUNTED))
-        self.outcomes = np.array([known.index(each) for each in outcomes])[rows.of]
-        self.names = known
+    def __init__(self, totals: Totals) -> None:
+        self._totals = totals
+        self._parts: defaultdict[tuple[str | None, int], list[_Part]] = defaultdict(list)
+        """Of each capture, by the octets of a key: those of IPv4 and of IPv6 apart."""
 
-    def having(self, outcome: str) -> Column:
-        """Return the rows with an outcome."""
-        found: Column = np.flatnonzero(self.outcomes == COUNTED.index(outcome))
+    def add(self, rows: RecordRows) -> None:
+        """Add connections."""
+        models = [Counted.of(each) for each in rows.models]
+        counts = np.bincount(rows.of, minlength=len(models)).tolist()
+        totals = self._totals
+        for model, count in zip(models, counts, strict=True):
+            if count:
+                totals.add_alike(model, count)
+        totals.segments += int(rows.segments.sum())
+        totals.octets += int(rows.octets.sum())
+        totals.add_rtts(rows.rtts[~np.isnan(rows.rtts)].tolist())
+        totals.diagnoses.update(each for each in rows.diagnoses if each is not None)
+        totals.of_capture(rows.capture)
+        kinds = [
+            COUNTED.index(each.outcome) if each.outcome in COUNTED else _OTHER for each in models
+        ]
+        outcomes = np.array(kinds)[rows.of]
+        for outcome, found in ((_REFUSED, totals.refusing), ("no-answer", totals.silent)):
+            _add_services(found, rows.keys[outcomes == COUNTED.index(outcome)])
+        parts = self._parts[rows.capture, rows.keys.shape[1]]
+        parts.append(_Part(rows.keys, outcomes, rows.frames, rows.ttls, rows.refusals))
+        if sum(len(each.keys) for each in parts) >= _AT_ONCE:
+            self._look(rows.capture, parts, last=False)
+
+    def end(self) -> None:
+        """Add what they show of each capture as a whole."""
+        for (capture, _), parts in self._parts.items():
+            if parts:
+                self._look(capture, parts, last=True)
+
+    def _look(self, name: str | None, parts: list[_Part], *, last: bool) -> None:
+        whole = _Part(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+        parts.clear()
+        which = np.flatnonzero(whole.outcomes != _OTHER)
+        if len(which):
+            _look_at(
+                self._totals.of_capture(name), _Part(*(each[which] for each in whole)), last=last
+            )
+
+
+def _add_services(found: Counter[tuple[str, int]], keys: Column) -> None:
+    """Count connections by the server's address and port."""
+    if not len(keys):
+        return
+    half = keys.shape[1] // 2 - 2
+    server, port = _Ends.of(keys[:, half:-4]), _port(keys)
+    services = tally(server.numbers << 16 | port)
+    servers = [server.text(each) for each in server.numbers[services.firsts].tolist()]
+    names = zip(servers, port[services.firsts].tolist(), strict=True)
+    for key, count in zip(names, services.counts.tolist(), strict=True):
+        found[key] = found.get(key, 0) + count
+
+
+def _port(keys: Column) -> Column:
+    found: Column = np.ascontiguousarray(keys[:, -2:]).view(">u2")[:, 0].astype(np.int64)
+    return found
+
+
+def _look_at(capture: CaptureFindings, part: _Part, *, last: bool) -> None:
+    """Add to what was found about a capture; if it is the `last`, only what a finding needs."""
+    half = part.keys.shape[1] // 2 - 2
+    client, server = _Ends.of(part.keys[:, :half]), _Ends.of(part.keys[:, half:-4])
+    port, ends = _port(part.keys), (client.numbers, server.numbers)
+    for groups, columns, said, most in (
+        (capture.pairs, (*ends, port), (client.text, server.text, int), SCAN),
+        (capture.clients, (ends[0], port, ends[1]), (client.text, int, server.text), SCAN),
+        (capture.services, (ends[1], port, ends[0]), (server.text, int, client.text), None),
+    ):
+        counts = _Counts(columns, part.outcomes)
+        chosen = counts.chosen(most) if last and not len(groups) else counts.most_failing()
+        for at in chosen.tolist():
+            counts.add(groups, at, said, part.frames)
+    _add_answers(capture, server, part, last=last)
+
+
+class _Counts:
+    """Rows grouped by two columns; a third has the names that are told apart."""
+
+    def __init__(self, columns: tuple[Column, Column, Column], outcomes: Column) -> None:
+        self._columns = columns
+        self._groups = tally(columns[0] << 32 | columns[1])
+        self._of, self._size = self._groups.of_rows, len(self._groups.firsts)
+        counts = np.bincount(self._of * _OTHER + outcomes, minlength=self._size * _OTHER)
+        self._counts = counts.reshape(self._size, _OTHER)
+        self._failures = self._counts[:, _FAILED].sum(axis=1)
+        self._failed = np.isin(outcomes, _FAILED)
+
+    def chosen(self, names: int | None) -> Column:
+        """Return the groups of which so many may have failed; if None, of which so many hang."""
+        if names is None:
+            return np.flatnonzero(self._counts[:, _HANGING].sum(axis=1) >= FLOOD)
+        return np.flatnonzero(self._failures >= names)
+
+    def most_failing(self) -> Column:
+        """Return all groups; if they are too many, those with the most failures."""
+        if self._size <= TRACKED:
+            return np.arange(self._size)
+        found: Column = np.sort(np.argsort(-self._failures, kind="stable")[:_MOST])
         return found
 
-
-def add_rows(totals: Totals, rows: RecordRows) -> None:
-    """Add connections to totals."""
-    models = [Counted.of(each) for each in rows.models]
-    counts = np.bincount(rows.of, minlength=len(models)).tolist()
-    for model, count in zip(models, counts, strict=True):
-        if count:
-            totals.add_alike(model, count)
-    totals.segments += int(rows.segments.sum())
-    totals.octets += int(rows.octets.sum())
-    totals.add_rtts(rows.rtts[~np.isnan(rows.rtts)].tolist())
-    totals.diagnoses.update(each for each in rows.diagnoses if each is not None)
-    view = _View(rows, [each.outcome for each in models])
-    for outcome, found in ((_REFUSED, totals.refusing), ("no-answer", totals.silent)):
-        which = view.having(outcome)
-        if not len(which):
-            continue
-        services = tally(view.server.numbers[which] << 16 | view.port[which])
-        first = which[services.firsts]
-        servers = [view.server.names[each] for each in view.server.numbers[first].tolist()]
-        keys = zip(servers, view.port[first].tolist(), strict=True)
-        for key, count in zip(keys, services.counts.tolist(), strict=True):
-            found[key] = found.get(key, 0) + count
-    capture = totals.of_capture(rows.capture)
-    _add_groups(capture, view)
-    _add_answers(capture, view, rows)
-
-
-def _add_groups(capture: CaptureFindings, view: _View) -> None:
-    which = np.flatnonzero(view.outcomes < len(COUNTED))
-    if not len(which):
-        return
-    ends = view.client.numbers[which], view.server.numbers[which]
-    port = view.port[which]
-    client, server = view.client.names.__getitem__, view.server.names.__getitem__
-    outcomes, frames = view.outcomes[which], view.frames[which]
-    for groups, columns, said in (
-        (capture.pairs, (*ends, port), (client, server, int)),
-        (capture.clients, (ends[0], port, ends[1]), (client, int, server)),
-        (capture.services, (ends[1], port, ends[0]), (server, int, client)),
-    ):
-        _count(groups, columns, said, outcomes, frames)
-
-
-def _count(
-    groups: AddressGroups[Any],
-    columns: tuple[Column, Column, Column],
-    said: tuple[Callable[[int], Any], ...],
-    outcomes: Column,
-    frames: Column,
-) -> None:
-    """Count rows in a table: two columns are its key, the third has the names told apart."""
-    one, two, names = columns
-    found = tally(one << 32 | two)
-    of, size = found.of_rows, len(found.firsts)
-    counts = np.bincount(of * len(COUNTED) + outcomes, minlength=size * len(COUNTED))
-    counts = counts.reshape(size, -1)
-    failures = counts[:, _FAILED].sum(axis=1)
-    chosen = np.arange(size)
-    if size > TRACKED:
-        chosen = np.sort(np.argsort(-failures, kind="stable")[:_MOST])
-    failed = np.flatnonzero(np.isin(outcomes, _FAILED))
-    failed = failed[np.argsort(frames[failed], kind="stable")]
-    different = failed[tally(of[failed] << 32 | names[failed]).firsts]
-    different = different[np.argsort(of[different], kind="stable")]
-    begins = np.searchsorted(of[different], chosen, side="left").tolist()
-    ends = np.searchsorted(of[different], chosen, side="right").tolist()
-    keys = zip(*(each[found.firsts[chosen]].tolist() for each in (one, two)), strict=True)
-    own = zip(keys, counts[chosen].tolist(), begins, ends, strict=True)
-    for (left, right), each, begin, end in own:
-        group = groups[said[0](left), said[1](right)]
-        its = different[begin : min(end, begin + NAMES)]
-        texts = [said[2](name) for name in names[its].tolist()]
-        frame = int(frames[its[0]]) if len(its) else None
-        group.add({COUNTED[at]: count for at, count in enumerate(each) if count}, frame, texts)
-
-
-def _add_answers(capture: CaptureFindings, view: _View, rows: RecordRows) -> None:
-    which = np.flatnonzero((rows.ttls >= 0) & (view.outcomes < len(COUNTED)))
-    if not len(which):
-        return
-    refused = view.outcomes[which] == COUNTED.index(_REFUSED)
-    found = tally(view.server.numbers[which] << 9 | rows.ttls[which] << 1 | refused)
-    for at, count in zip(which[found.firsts].tolist(), found.counts.tolist(), strict=True):
-        outcome, frame = view.names[view.outcomes[at]], int(rows.refusals[at])
-        capture.answered(
-            outcome,
-            view.server.text(at),
-            int(rows.ttls[at]),
-            None if frame < 0 else frame,
-            count,
+    def add(
+        self,
+        groups: AddressGroups[Any],
+        at: int,
+        said: tuple[Callable[[int], Any], ...],
+        frames: Column,
+    ) -> None:
+        """Add one of the groups to a table."""
+        rows = self._groups.rows(at)
+        failed = rows[self._failed[rows]]
+        one, two, names = (each[failed if len(failed) else rows] for each in self._columns)
+        counts = enumerate(self._counts[at].tolist())
+        different = dict.fromkeys(names[np.argsort(frames[failed], kind="stable")].tolist())
+        groups[said[0](int(one[0])), said[1](int(two[0]))].add(
+            {COUNTED[outcome]: count for outcome, count in counts if count},
+            int(frames[failed].min()) if len(failed) else None,
+            (said[2](name) for name in different),
         )
+
+
+def _add_answers(capture: CaptureFindings, server: _Ends, part: _Part, *, last: bool) -> None:
+    """Add the TTLs with which servers answered."""
+    refused = part.refusals >= 0
+    if last and not capture.hosts and not refused.any():
+        return
+    which = np.flatnonzero(part.ttls >= 0)
+    if not len(which):
+        return
+    found = tally(server.numbers[which] << 9 | part.ttls[which] << 1 | refused[which])
+    for at, count in zip(which[found.firsts].tolist(), found.counts.tolist(), strict=True):
+        outcome, frame = COUNTED[part.outcomes[at]], int(part.refusals[at])
+        host, ttl = server.text(int(server.numbers[at])), int(part.ttls[at])
+        capture.answered(outcome, host, ttl, None if frame < 0 else frame, count)

@@ -32,7 +32,7 @@ COUNTED: Final = ("no-answer", "refused", "half-open", "unreachable", "reset", "
 """Outcomes, in the order in which they are listed; mid-stream connections opened before."""
 
 FAILED: Final = frozenset(COUNTED) - {"established"}
-_HANGING: Final = frozenset({"no-answer", "half-open"})
+HANGING: Final = frozenset({"no-answer", "half-open"})
 
 Key = TypeVar("Key", bound="Hashable")
 
@@ -84,7 +84,7 @@ class AddressGroup:
     @property
     def hanging(self) -> int:
         """How many were not completed, nor refused."""
-        return sum(self.outcomes.get(kind, 0) for kind in _HANGING)
+        return sum(self.outcomes.get(kind, 0) for kind in HANGING)
 
     def values(self) -> dict[str, object]:
         """Return the values of the group for a sentence."""
@@ -113,6 +113,9 @@ class AddressGroups(Generic[Key]):
                 self._make_room()
             group = self._groups[key] = AddressGroup()
         return group
+
+    def __len__(self) -> int:
+        return len(self._groups)
 
     def _make_room(self) -> None:
         ranked = sorted(self._groups.items(), key=lambda item: item[1].failures, reverse=True)
@@ -145,7 +148,7 @@ class CaptureFindings:
         self.services: AddressGroups[tuple[str, int]] = AddressGroups()
         """By server address and port."""
 
-        self._hosts: dict[str, _Host] = {}
+        self.hosts: dict[str, _Host] = {}
 
     def add(self, record: Record) -> None:
         """Take one connection into account."""
@@ -168,11 +171,11 @@ class CaptureFindings:
         """Take the TTL of a server into account; `refused` is the frame of its first RST."""
         if outcome not in COUNTED:
             return
-        host = self._hosts.get(server)
+        host = self.hosts.get(server)
         if host is None:
-            if len(self._hosts) >= TRACKED:
+            if len(self.hosts) >= TRACKED:
                 return
-            host = self._hosts[server] = _Host()
+            host = self.hosts[server] = _Host()
         if outcome == "refused":
             if len(host.refused) < NAMES:
                 host.refused.setdefault(ttl, refused)
@@ -205,7 +208,7 @@ class CaptureFindings:
             yield Finding("syn-flood", group.frame, values, variant)
 
     def _other_ttls(self) -> Iterator[Finding]:
-        for address, host in self._hosts.items():
+        for address, host in self.hosts.items():
             if not host.answered:
                 continue
             for ttl, frame in host.refused.items():
