@@ -94,7 +94,12 @@ class PathFindings:
         self._sums.feed(step)
         if step.segment.problems:
             self._malformed(observed)
-        self._clock(step)
+        before, self._last = self._last, observed
+        if before is not None and observed.at < before.at:
+            self._back(before, observed)
+        if not self._open:
+            self._late_syn = self._late_syn or _answered_before(step)
+            self._open = any(type(event) is ev.Established for event in step.events)
         if step.segment.bogus:
             return
         mine.last = observed
@@ -139,17 +144,12 @@ class PathFindings:
     def _keep(self, code: str, observed: Observed, **values: object) -> None:
         self._kept.setdefault(code, Finding(code, observed.frame, values))
 
-    def _clock(self, step: Step) -> None:
+    def _back(self, before: Observed, observed: Observed) -> None:
         """Note a time stamp before that of the packet before."""
-        before, self._last = self._last, step.observed
-        back = 0 if before is None else before.at - step.observed.at
         # Several queues of a network card are read in turn, and disorder a little.
-        if before is not None and back >= (STEP if self._open else 1):
+        if not self._open or before.at - observed.at >= STEP:
             self._backwards += 1
-            self._first_back = self._first_back or (before, step.observed)
-        if not self._open:
-            self._late_syn = self._late_syn or _answered_before(step)
-            self._open = any(isinstance(event, ev.Established) for event in step.events)
+            self._first_back = self._first_back or (before, observed)
 
     def _malformed(self, observed: Observed) -> None:
         noted = (RESERVED_BITS_SET, OPTIONS_CUT)
