@@ -210,9 +210,10 @@ class PathFindings:
         """Yield what was found so far."""
         yield from self._kept.values()
         for role, mine in self._ends.items():
-            yield from _ways(role, mine)
-            if _RST_TTL not in self._kept:
-                yield from _early(role, mine)
+            if mine.ttls:
+                yield from _ways(role, mine)
+            if mine.early_rst is not None and _RST_TTL not in self._kept:
+                yield from _early(role, mine, mine.early_rst)
         yield from self._sums.found()
         if self._first_back is not None:
             before, after = self._first_back
@@ -243,11 +244,11 @@ def _frame(observed: Observed | None) -> int | None:
     return None if observed is None else observed.frame
 
 
-def _early(role: Role, mine: _Ttls) -> Iterator[Finding]:
+def _early(role: Role, mine: _Ttls, rst: Observed) -> Iterator[Finding]:
     """Yield that a RST had another TTL than all that its sender sent after it."""
-    rst, others = mine.early_rst, set(mine.ttls)
+    others = set(mine.ttls)
     others |= set() if mine.syn_ttl is None else {mine.syn_ttl}
-    if rst is not None and others and rst.ttl not in others:
+    if others and rst.ttl not in others:
         values = {"by": role, "ttl": rst.ttl, "others": sorted(others)}
         yield Finding(_RST_TTL, rst.frame, values, "other")
 
