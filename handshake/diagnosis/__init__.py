@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from handshake.diagnosis.case import Claim
     from handshake.diagnosis.seen import Seen
+    from handshake.diagnosis.watched import Told
     from handshake.record import Diagnosis, Record
     from handshake.tcp import Endpoint
 
@@ -180,18 +181,11 @@ def diagnose_alike(
     segments: Sequence[Seen],
     others: Others,
     rules: Sequence[Rule],
-) -> tuple[str | None, bool]:
-    """Return the code of a connection of few segments, and whether those alike have it too.
-
-    Alike are also their TTLs, and what `Others.about` tells of them.
-    """
+) -> Told:
+    """Return what is claimed of a connection of few segments, and of which others it is, too."""
     from handshake.diagnosis.watched import claimed
 
-    def asked(case: Case) -> Claim | None:
-        return _claim(case, rules)
-
-    claim, same = claimed(asked, record, client, segments, others)
-    return None if claim is None else claim.code, same
+    return claimed(lambda case: _claim(case, rules), record, client, segments, others)
 
 
 def _claim(case: Case, rules: Sequence[Rule]) -> Claim | None:

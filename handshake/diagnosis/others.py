@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from handshake.units import MASK
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Sequence, Set
+    from collections.abc import Hashable, Iterable, Mapping, Sequence, Set
 
     from handshake.diagnosis.seen import Seen
     from handshake.tcp import Endpoint
@@ -151,6 +151,17 @@ class Others:
         self._tried: OrderedDict[tuple[str, str], Failures] = OrderedDict()
         self._swept: OrderedDict[tuple[str, int], Failures] = OrderedDict()
         self._hanging: OrderedDict[tuple[str, int], Failures] = OrderedDict()
+        self._tables: dict[str, tuple[Mapping[Any, Any], ...]] = {
+            "client": (self._hosts,),
+            "server": (self._hosts,),
+            "stamps": (self._stamps,),
+            "tried": (self._tried,),
+            "swept": (self._swept,),
+            "hanging": (self._hanging,),
+            "reached": (self._reached,),
+            "elsewhere": (self._unasked, self._asked),
+        }
+        """What each question is asked of."""
 
     def host(self, address: str) -> Host | None:
         """Return what is known of a host; None if it never answered."""
@@ -182,28 +193,30 @@ class Others:
         pair = client, server
         return (self._reached[pair],) if pair in self._reached else None
 
-    def about(self, client: str, client_port: int, server: str, port: int, ack: int) -> Hashable:
-        """Return all that a diagnosis can learn here of a connection; what is equal tells the same.
+    @property
+    def questions(self) -> Set[str]:
+        """What `told` answers: named as methods are; `client` and `server` are `host` of either.
 
-        `ack` is what acknowledges the client's SYN. Nothing must be remembered between two calls
-        whose values are compared. None: more than can be told at once.
+        And `elsewhere`, the SYNs and SYN-ACKs of other hosts.
         """
-        if self._unasked or self._asked:
-            number = client, client_port, ack
-            if number in self._unasked or number in self._asked:
-                return None
-        pair = client, server
-        tried, swept = self._tried.get(pair), self._swept.get((client, port))
-        hanging = self._hanging.get((server, port))
-        return (
-            id(self._hosts.get(client)),
-            id(self._hosts.get(server)),
-            None if tried is None else (tried.count, len(tried.names)),
-            None if swept is None else (swept.count, len(swept.names)),
-            None if hanging is None else (hanging.count, len(hanging.names)),
-            id(self._stamps.get(pair)),
-            self._reached.get(pair, -1),
-        )
+        return self._tables.keys()
+
+    def knows_nothing(self, question: str) -> bool:
+        """Whether the answer to a question is the same for all connections."""
+        return not any(self._tables[question])
+
+    def told(self, question: str, *of: str | int) -> Hashable:
+        """Return the answer to a question as far as a diagnosis looks at it.
+
+        Nothing must be remembered between two calls whose answers are compared.
+        """
+        found = self._tables[question][0].get(of)
+        return (found.count, len(found.names)) if isinstance(found, Failures) else id(found)
+
+    def has_elsewhere(self, client: str, port: int, ack: int) -> bool:
+        """Whether there is a SYN, or a SYN-ACK, of another host to what acknowledges a SYN."""
+        number = client, port, ack
+        return number in self._unasked or number in self._asked
 
     def answers_from_elsewhere(self, syn: Seen) -> list[Seen]:
         """Return the SYN-ACKs of other hosts that acknowledge exactly this SYN."""

@@ -8,7 +8,7 @@ numbers; and in what the rest of the capture shows of their hosts.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from handshake.diagnosis.case import Case
 from handshake.diagnosis.others import Others
@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from handshake.diagnosis.case import Claim
+    from handshake.diagnosis.others import Host
     from handshake.record import Record
     from handshake.tcp import Endpoint
 
 _OWN: Final = frozenset({"frame", "at", "window", "ttl", "ident", "stamp", "echo"})
 """What segments have of their own."""
 
+_ELSEWHERE: Final = frozenset({"answers_from_elsewhere", "asked_elsewhere"})
 _ORDERED: Final = ("__lt__", "__le__", "__gt__", "__ge__")
 _EQUAL: Final = ("__eq__", "__ne__")
 _USES: Final = (
@@ -130,18 +132,48 @@ def looking(
     return found
 
 
+class _AskedOthers(Others):
+    """Other connections that note which put are asked of them."""
+
+    def __init__(self, others: Others, client: str) -> None:
+        self._others, self._client = others, client
+        self.put: set[str] = set()
+
+    def __getattribute__(self, name: str) -> Any:
+        if name.startswith("_") or name in ("put", "host"):
+            return super().__getattribute__(name)
+        self.put.add("elsewhere" if name in _ELSEWHERE else name)
+        return getattr(self._others, name)
+
+    def host(self, address: str) -> Host | None:
+        """Return what is known of a host."""
+        self.put.add("client" if address == self._client else "server")
+        return self._others.host(address)
+
+
+class Told(NamedTuple):
+    """What is claimed of a connection, and of which others, too."""
+
+    claim: Claim | None
+    alike: bool
+    """Whether the same is claimed of those alike with the same TTLs, of which others tell the same
+    in answer to these questions."""
+
+    questions: frozenset[str]
+
+
 def claimed(
     claim: Callable[[Case], Claim | None],
     record: Record,
     client: Endpoint,
     segments: Sequence[Seen],
     others: Others,
-) -> tuple[Claim | None, bool]:
-    """Return what is claimed of a connection, and whether the same is claimed of those alike.
-
-    That is of those with these TTLs of which `Others.about` tells the same.
-    """
-    watch = _Watch()
+) -> Told:
+    """Return what is claimed of a connection, and what that depends on."""
+    watch, asked = _Watch(), _AskedOthers(others, client.host)
     seen = _watched(segments, watch, frozenset({"ttl"}))
-    found = claim(Case(record, client, seen, [], complete=True, icmp=(), others=others))
-    return found, not watch.looked
+    found = claim(Case(record, client, seen, [], complete=True, icmp=(), others=asked))
+    # Of a host that connects to itself, one question is not told from the other.
+    alike = not watch.looked and record.client.address != record.server.address
+    alike = alike and others.questions >= asked.put
+    return Told(found, alike, frozenset(asked.put))

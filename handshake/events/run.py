@@ -41,13 +41,13 @@ class RunEnd:
     """The timestamp of it that the other end echoes; None where timestamps are not in force."""
 
     ttl: int
-    """The TTL of its last segment."""
+    """The TTL of its last segment; -1 if it has sent nothing but its SYN."""
 
     data: bool
-    """Whether data of it may be in the run."""
+    """Whether it has sent data before."""
 
     acks: bool
-    """Whether acknowledgments without data may be."""
+    """Whether it has sent acknowledgments without data."""
 
     acknowledged: bool
     """Whether data of it was ever acknowledged."""
@@ -197,7 +197,14 @@ class Gain(NamedTuple):
     """The segment's place in the run."""
 
 
-Piece: TypeAlias = Stretch | Gain
+class First(NamedTuple):
+    """The first segment of an end with data, or the first one without."""
+
+    by: Role
+    data: bool
+
+
+Piece: TypeAlias = Stretch | Gain | First
 
 
 class Passing(NamedTuple):
@@ -280,7 +287,10 @@ class RunStart:
     """Whether it matters which segments are acknowledged, for the sake of their checksums."""
 
     missing: bool = False
-    """Whether octets are missing, so that the order of data and acknowledgments matters."""
+    """Whether octets are missing, so that the order of data and acknowledgments matters.
+
+    It matters, too, for what is the first of its kind, and before any data is acknowledged.
+    """
 
     @property
     def ends(self) -> tuple[RunEnd, RunEnd]:
@@ -345,6 +355,10 @@ class Packed(Protocol):
         """Yield the segments from the first to before the last of these places."""
         ...
 
+    def has(self, seq: int, ack: int) -> bool:
+        """Whether any segment may have these two numbers."""
+        ...
+
     def keys(self, first: int, last: int) -> list[tuple[Role, Key, int]]:
         """Return the sender, the key and the identification (0 if it has none) of each."""
         ...
@@ -377,7 +391,7 @@ class Run:
     """Each segment's checksum, if it matters which one is acknowledged."""
 
     pieces: list[Piece] | None = None
-    """All data and new acknowledgments in their order, if that matters."""
+    """All data and new acknowledgments in their order, if that matters, and the first of a kind."""
 
     def tail(self, most: int) -> Iterator[tuple[int, Role, Key, int]]:
         """Yield place, sender, key and identification of the last segments.

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 _REFUSED: Final = "refused"
 _FAILED: Final = [COUNTED.index(each) for each in COUNTED if each in FAILED]
-_MOST: Final = TRACKED // 2
-"""Groups of one table that are taken of some rows: of more, the others would be dropped at once."""
+_MOST: Final = TRACKED // 8
+"""Groups that are taken of some rows if there are more than a table holds: those with the most
+failures."""
 
 
 class _Ends(NamedTuple):
@@ -81,10 +82,11 @@ def add_rows(totals: Totals, rows: RecordRows) -> None:
         if not len(which):
             continue
         services = tally(view.server.numbers[which] << 16 | view.port[which])
-        for at, count in zip(
-            which[services.firsts].tolist(), services.counts.tolist(), strict=True
-        ):
-            found[view.server.text(at), int(view.port[at])] += count
+        first = which[services.firsts]
+        servers = [view.server.names[each] for each in view.server.numbers[first].tolist()]
+        keys = zip(servers, view.port[first].tolist(), strict=True)
+        for key, count in zip(keys, services.counts.tolist(), strict=True):
+            found[key] = found.get(key, 0) + count
     capture = totals.of_capture(rows.capture)
     _add_groups(capture, view)
     _add_answers(capture, view, rows)
@@ -121,7 +123,7 @@ def _count(
     counts = counts.reshape(size, -1)
     failures = counts[:, _FAILED].sum(axis=1)
     chosen = np.arange(size)
-    if size > _MOST:
+    if size > TRACKED:
         chosen = np.sort(np.argsort(-failures, kind="stable")[:_MOST])
     failed = np.flatnonzero(np.isin(outcomes, _FAILED))
     failed = failed[np.argsort(frames[failed], kind="stable")]

@@ -18,9 +18,11 @@ from handshake.packet import packed_frames
 from handshake.packet.packed_frames import V4
 from handshake.record import EndRecord, Finding, Record, rfc3339
 from handshake.survey.flow import endpoint_of, text_of
-from handshake.survey.rows import RecordRows, Row
+from handshake.survey.rows import RecordRows
 from handshake.survey.segment_columns import RIGHT, segments
 from handshake.survey.shapes import syn_options
+from handshake.survey.tally import tally
+from handshake.survey.told_columns import ToldColumns
 from handshake.tcp.copy import changed, copier, put
 from handshake.tracker import PairTracker, summarize
 from handshake.tracker.findings.capture import refusal
@@ -28,10 +30,11 @@ from handshake.tracker.zeek.conn import ATTEMPT
 from handshake.units import ACK_BIT, MASK, NS_PER_SECOND, RST_BIT, SYN_BIT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from handshake.capture.columns import Column
     from handshake.diagnosis import Others, Rule
+    from handshake.diagnosis.watched import Told
     from handshake.packet.decode import Decoder
     from handshake.packet.packed_frames import FrameLayout
     from handshake.record import HandshakeRecord
@@ -60,12 +63,14 @@ MOST_SYNS: Final = 8
 MOST_MODELS: Final = 1024
 """Shapes that are remembered, so that a flood of odd ones cannot fill the memory."""
 
+_PAIR: Final = 2
+_MOST_TOLD: Final = 256
+"""Diagnoses of one shape, and of these TTLs, that are told apart at a time."""
+
 _WIDTH: Final = 48
 """Octets for what the segments of one shape have alike, and some that fill a word."""
 
 _ODD: Final = 0x9E3779B97F4A7C15
-
-_V4_KEY: Final = 12
 
 _Fields: TypeAlias = tuple[int, ...]
 """Time, frame, numbers, window, TTL, identification and timestamps of a segment."""
@@ -193,8 +198,12 @@ class ModelledAttempts:
         return len(self.attempts)
 
     @cached_property
+    def _columns(self) -> tuple[Column, ...]:
+        return _own_columns(self.attempts.seen)
+
+    @cached_property
     def _fields(self) -> list[_Fields]:
-        return _fields(self.attempts.seen)
+        return list(zip(*(each.tolist() for each in self._columns), strict=True))
 
     @cached_property
     def _spans(self) -> list[tuple[int, int]]:
@@ -205,12 +214,13 @@ class ModelledAttempts:
         """Return the number of a connection."""
         return int(self.attempts.numbers[at])
 
-    def isns(self, at: int) -> tuple[int, int] | None:
-        """Return the ISNs of a connection; None if there was no SYN-ACK."""
-        if self.model(at).server.iss is None:
-            return None
-        begin, end = self._spans[at]
-        return self._fields[begin][2], self._fields[end - 1][2]
+    def isns(self, which: Sequence[int]) -> list[tuple[int, int] | None]:
+        """Return the ISNs of connections; None where there was no SYN-ACK."""
+        seqs, starts = self.attempts.seen.seq, self.attempts.starts[which]
+        last = starts + self.attempts.counts[which] - 1
+        numbers = zip(which, seqs[starts].tolist(), seqs[last].tolist(), strict=True)
+        numbered = [each.record.server.iss is not None for each in self._models]
+        return [(one, two) if numbered[self._which[at]] else None for at, one, two in numbers]
 
     def model(self, at: int) -> Record:
         """Return the record of its shape."""
@@ -227,15 +237,6 @@ class ModelledAttempts:
     def records(self) -> Iterator[Record]:
         """Yield the record of each."""
         return map(self.record, range(len(self)))
-
-    def counted(self) -> Iterator[Row | RecordRows]:
-        """Yield what is counted of all: rows of their own for those that answered with an ISN."""
-        numbered = np.array([each.record.server.iss is not None for each in self._models], bool)
-        own = numbered[self._of]
-        yield from (Row(self, at) for at in np.flatnonzero(own).tolist())
-        others = np.flatnonzero(~own).tolist()
-        if others:
-            yield self.rows(others)
 
     def rows(self, which: Sequence[int]) -> RecordRows:
         """Return what is counted of some connections."""
@@ -263,43 +264,47 @@ class ModelledAttempts:
             rtts=np.where(timed, (seen.at[last] - seen.at[first]) / NS_PER_SECOND, np.nan),
             ttls=np.where(answered, seen.ttl[last], -1),
             refusals=np.where(refused, seen.frame[last], -1),
-            diagnoses=self._codes(which),
+            diagnoses=self._codes(at),
         )
 
-    def _codes(self, which: Sequence[int]) -> list[str | None]:
+    def _codes(self, which: Column) -> list[str | None]:
         """Return the code of the diagnosis of each: most have that of another one alike."""
-        others = self._others
-        if others is None or not any(self._models[self._which[at]].rules for at in which):
-            return [None] * len(which)
-        known: dict[Hashable, tuple[str | None, bool]] = {}
-        found: list[str | None] = []
-        keys, seen, spans = self.attempts.keys.tobytes(), self.attempts.seen, self._spans
-        ttls, seqs = seen.ttl.tolist(), seen.seq.tolist()
-        for at in which:
-            (begin, end), key = spans[at], keys[at * _V4_KEY : (at + 1) * _V4_KEY]
-            client, server = text_of(key[:4]), text_of(key[4:8])
-            sport, dport = key[8] << 8 | key[9], key[10] << 8 | key[11]
-            about = others.about(client, sport, server, dport, (seqs[begin] + 1) & MASK)
-            alike = self._which[at], ttls[begin], ttls[end - 1], about
-            told = known.get(alike)
-            if told is None and about is not None and len(known) < MOST_MODELS:
-                told = known[alike] = self._code(at, others)
-            if told is not None and told[1]:
-                found.append(told[0])
-            else:
-                diagnosis = self.record(at).diagnosis
-                found.append(None if diagnosis is None else diagnosis.code)
-        return found
+        others, seen, attempts = self._others, self.attempts.seen, self.attempts
+        codes: list[str | None] = [None] * len(self)
+        if others is None:
+            return codes
+        last = attempts.starts + attempts.counts - 1
+        ttls = seen.ttl[attempts.starts] << 8 | seen.ttl[last]
+        told, kinds = ToldColumns(others, attempts), tally((self._of << 16 | ttls)[which])
+        for kind, first in enumerate(kinds.firsts.tolist()):
+            if not self._models[self._which[which[first]]].rules:
+                continue
+            left = which[kinds.rows(kind)]
+            for _ in range(_MOST_TOLD):
+                claim, known, questions = self._told(int(left[0]), others)
+                same = told.alike(questions, left[0], left)
+                for at in left[same].tolist():
+                    codes[at] = claim and claim.code if known else self._own_code(at)
+                left = left[~same]
+                if not len(left):
+                    break
+            for at in left.tolist():
+                codes[at] = self._own_code(at)
+        return [codes[at] for at in which.tolist()]
 
-    def _code(self, at: int, others: Others) -> tuple[str | None, bool]:
-        """Return the code of the diagnosis of one, and whether all alike have it."""
-        begin, end = self._spans[at]
-        model, frames = self._models[self._which[at]], self._fields[begin:end]
+    def _told(self, at: int, others: Others) -> Told:
+        """Return what is claimed of one, and of which others, too."""
+        model, (begin, end) = self._models[self._which[at]], self._spans[at]
+        frames = list(zip(*(each[begin:end].tolist() for each in self._columns), strict=True))
         key = self.attempts.key(at)
         ends = endpoint_of(key), endpoint_of(key, second=True)
         record = _undiagnosed(self.number(at), key, model, frames)
         segments = _segments(model, frames, ends)
         return diagnose_alike(record, ends[0], segments, others, model.rules)
+
+    def _own_code(self, at: int) -> str | None:
+        diagnosis = self.record(at).diagnosis
+        return None if diagnosis is None else diagnosis.code
 
 
 def _kinds(rows: Column) -> tuple[Column, Column]:
@@ -335,12 +340,15 @@ def _shapes(seen: Segments) -> tuple[Column, Column]:
     return ok, shape
 
 
-def _fields(seen: Segments) -> list[_Fields]:
+def _own_columns(seen: Segments) -> tuple[Column, ...]:
     """Return what each segment has of its own."""
     options = syn_options(seen, np.arange(len(seen.flow)))
     own = (seen.at, seen.frame, seen.seq, seen.ack, seen.window, seen.ttl, seen.ident)
-    stamps = options.clock, options.echo
-    return list(zip(*(each.tolist() for each in (*own, *stamps)), strict=True))
+    return (*own, options.clock, options.echo)
+
+
+def _fields(seen: Segments) -> list[_Fields]:
+    return list(zip(*(each.tolist() for each in _own_columns(seen)), strict=True))
 
 
 def _asks_again(seen: Segments, alike: Column) -> Column:
@@ -357,15 +365,16 @@ def _asks_again(seen: Segments, alike: Column) -> Column:
 
 def _zeek_turns(seen: Segments) -> bytes:
     """Return an octet for each segment: whether Zeek takes a SYN for that of another connection."""
-    if (seen.counts < 2).all():
-        return bytes(len(seen.flow))
-    turns = bytearray(len(seen.flow))
-    for start, count in zip(seen.starts.tolist(), seen.counts.tolist(), strict=True):
-        if count > 1:
-            begin, *later = seen.at[start : start + count].tolist()
-            for place, at in enumerate(later, start + 1):
-                if at >= begin + ATTEMPT:
-                    turns[place], begin = 1, at
+    waited = seen.at - seen.at[np.maximum(np.arange(len(seen.flow)) - 1, 0)]
+    second = np.arange(len(seen.flow)) == seen.starts[seen.flow] + 1
+    turns = bytearray((second & (waited >= ATTEMPT)).astype(np.uint8).tobytes())
+    for flow in np.flatnonzero(seen.counts > _PAIR).tolist():
+        start, count = int(seen.starts[flow]), int(seen.counts[flow])
+        begin, *later = seen.at[start : start + count].tolist()
+        for place, at in enumerate(later, start + 1):
+            turns[place] = at >= begin + ATTEMPT
+            if turns[place]:
+                begin = at
     return bytes(turns)
 
 

@@ -16,7 +16,7 @@ from handshake.survey.flow import Flow, key_of, other_way, was_given_up
 from handshake.survey.followed import Followed
 from handshake.survey.learn import learn
 from handshake.survey.results import MUCH, Results
-from handshake.survey.rows import only_records
+from handshake.survey.rows import Rows, only_records
 from handshake.survey.source import Reused
 from handshake.survey.whereabouts import MOST, Whereabouts
 from handshake.units import ACK_BIT, NS_PER_SECOND, SYN_BIT
@@ -262,7 +262,7 @@ class FlowTable:
             self._note_dropped(known.attempts)
             if self._results.counted:
                 # What is only counted may come in any order.
-                yield 0, None, [(each, None) for each in known.counted()]
+                yield 0, None, [(Rows(known, list(range(len(known)))), None)]
             records: Iterable[tuple[int, Flow | None, list[Ended] | None]] = (
                 (each.stream, None, [(each, None)])
                 for each in (() if self._results.counted else known.records())

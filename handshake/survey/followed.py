@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from handshake.packet.decode import Decoder
     from handshake.record import Record
     from handshake.survey.flow import Flow
-    from handshake.survey.rows import RecordRows, Row
+    from handshake.survey.rows import Row, Rows
     from handshake.survey.step_log import StepLog
     from handshake.tcp import Observed
     from handshake.tracker import Connection
 
-    Ended: TypeAlias = tuple[Record | Row | RecordRows, Connection | None]
+    Ended: TypeAlias = tuple[Record | Row | Rows, Connection | None]
     """The record of a connection, and the connection itself where every one is wanted.
 
     Where records are only counted, rows may stand for it.

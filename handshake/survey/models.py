@@ -254,12 +254,16 @@ class ShapedFlows:
         """Return the number of a connection."""
         return self._flows[at].number
 
-    def isns(self, at: int) -> tuple[int, int] | None:
-        """Return the ISNs of a connection; None if its begin was not captured."""
-        record, (one, two) = self.model(at), self._isns[at]
-        if record.client.iss is None or record.server.iss is None:
-            return None
-        return (two, one) if self._flows[at].swapped else (one, two)
+    def isns(self, which: Sequence[int]) -> list[tuple[int, int] | None]:
+        """Return the ISNs of connections; None where the begin was not captured."""
+        found: list[tuple[int, int] | None] = []
+        for at in which:
+            record, (one, two) = self.model(at), self._isns[at]
+            if record.client.iss is None or record.server.iss is None:
+                found.append(None)
+            else:
+                found.append((two, one) if self._flows[at].swapped else (one, two))
+        return found
 
     def model(self, at: int) -> Record:
         """Return the record of its shape."""

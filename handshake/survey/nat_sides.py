@@ -6,7 +6,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from handshake.record import Finding, nanoseconds
-from handshake.survey.rows import RecordRows, Row
+from handshake.survey.rows import Row, Rows
 from handshake.tcp.copy import changed
 from handshake.units import NS_PER_SECOND, SOONEST_TIMER
 
@@ -22,7 +22,7 @@ REMEMBERED: Final = 4096
 HELD: Final = 1024
 """Records held back at the end of a capture, for a later one that may be their other side."""
 
-_Item = TypeVar("_Item", "Record", "Record | Row | RecordRows")
+_Item = TypeVar("_Item", "Record", "Record | Rows")
 _Rest = TypeVar("_Rest")
 
 
@@ -48,69 +48,93 @@ class NatSides:
         """Yield records; one that is a connection before, seen elsewhere, with a finding.
 
         Where `at_end` tells that the capture is read, records are held back for a while, so that
-        the connection before has the finding, too. Of a `Row` that has it, its record is yielded.
+        the connection before has the finding, too. It has a record then: it leaves its rows.
         """
         held: OrderedDict[int, tuple[_Item, _Rest]] = OrderedDict()
         for item, rest in ended:
-            if isinstance(item, RecordRows):
-                # None of them has two numbers to be remembered by.
-                yield item, rest
-                continue
-            stream, other = item.stream, self._other(item)
-            if other is None:
-                held[stream] = item, rest
+            if isinstance(item, Rows):
+                odd = self._odd(item)
+                held[-id(item)] = item, rest
+                for at in odd:
+                    self._hold(held, item.batch.record(at), rest)
             else:
-                record, mine = _record(item), _side(item)
-                held[stream] = _with(record, _finding(mine, other)), rest
-                if other.stream in held:
-                    first, its = held[other.stream]
-                    held[other.stream] = _with(_record(first), _finding(other, mine)), its
+                self._hold(held, item, rest)
             if not at_end():
                 yield from held.values()
                 held.clear()
-            elif len(held) > HELD:
+            while len(held) > HELD:
                 yield held.popitem(last=False)[1]
         yield from held.values()
 
-    def _other(self, item: Record | Row) -> _Side | None:
-        """Return the other side of a connection, if it was seen before; else remember this one."""
-        isns = _isns(item)
-        if isns is None:
-            return None
-        known = self._sides.get(isns)
-        if known is not None:
-            other = _side(known)
-            if _same(_side(item), other):
-                return other
-        self._sides[isns] = item if isinstance(item, Row) else _side(item)
+    def _hold(
+        self, held: OrderedDict[int, tuple[_Item, _Rest]], record: Record, rest: _Rest
+    ) -> None:
+        """Hold back a record; it has a finding, and its other side too, if that is still held."""
+        mine = _side(record)
+        known = None if mine is None else self._sides.get(mine.isns)
+        other = _side(known.batch.record(known.at)) if isinstance(known, Row) else known
+        if mine is None:
+            held[record.stream] = record, rest
+        elif other is None or not _same(mine, other):
+            self._remember(mine.isns, mine)
+            held[record.stream] = record, rest
+        else:
+            held[record.stream] = _with(record, _finding(mine, other)), rest
+            first = _taken(held, other.stream, known)
+            if first is not None:
+                held[other.stream] = _with(first, _finding(other, mine)), rest
+
+    def _odd(self, rows: Rows) -> list[int]:
+        """Remember rows; take those out, and return them, whose numbers another one has, too."""
+        isns = rows.batch.isns(rows.which)
+        numbers = [each for each in isns if each is not None]
+        odd: list[int] = []
+        if len(set(numbers)) < len(numbers) or not self._sides.keys().isdisjoint(numbers):
+            seen = set(self._sides)
+            for at, each in zip(rows.which, isns, strict=True):
+                if each in seen:
+                    odd.append(at)
+                elif each is not None:
+                    seen.add(each)
+            gone = set(odd)
+            rows.which[:] = [at for at in rows.which if at not in gone]
+            isns = rows.batch.isns(rows.which)
+        for at, each in zip(rows.which[-REMEMBERED:], isns[-REMEMBERED:], strict=True):
+            if each is not None:
+                self._remember(each, Row(rows.batch, at))
+        return odd
+
+    def _remember(self, isns: tuple[int, int], side: _Side | Row) -> None:
+        self._sides[isns] = side
         if len(self._sides) > REMEMBERED:
             self._sides.popitem(last=False)
+
+
+def _taken(
+    held: OrderedDict[int, tuple[_Item, _Rest]], stream: int, known: _Side | Row | None
+) -> Record | None:
+    """Return the record of a connection that is held back; it is taken out of its rows."""
+    if stream in held:
+        record = held[stream][0]
+        assert not isinstance(record, Rows)
+        return record
+    if isinstance(known, Row):
+        for item, _ in held.values():
+            if isinstance(item, Rows) and item.batch is known.batch and known.at in item.which:
+                item.which.remove(known.at)
+                return known.batch.record(known.at)
+    return None
+
+
+def _side(record: Record) -> _Side | None:
+    client, server = record.client, record.server
+    if client.iss is None or server.iss is None:
         return None
-
-
-def _record(item: Record | Row | RecordRows) -> Record:
-    assert not isinstance(item, RecordRows)
-    return item.record if isinstance(item, Row) else item
-
-
-def _isns(item: Record | Row) -> tuple[int, int] | None:
-    if isinstance(item, Row):
-        return item.batch.isns(item.at)
-    client, server = item.client.iss, item.server.iss
-    return None if client is None or server is None else (client, server)
-
-
-def _side(item: Record | Row | _Side) -> _Side:
-    if isinstance(item, _Side):
-        return item
-    record = _record(item)
-    client, server, isns = record.client, record.server, _isns(item)
-    assert isns is not None
     return _Side(
         record.stream,
         record.frames[0],
         record.start,
-        isns,
+        (client.iss, server.iss),
         _end(client),
         _end(server),
         (client.bytes, server.bytes),

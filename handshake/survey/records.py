@@ -18,7 +18,7 @@ from handshake.survey.nat_sides import NatSides
 from handshake.survey.parallel import may_fork
 from handshake.survey.paths import capture_files
 from handshake.survey.reading import Reading
-from handshake.survey.rows import RecordRows, together
+from handshake.survey.rows import RecordRows, Rows, together
 from handshake.survey.source import File, Parts, ReadReport, Source
 from handshake.survey.step_log import StepLog
 from handshake.tcp.copy import put
@@ -427,12 +427,15 @@ def _records(
         most_open=most_open,
         counted=counted,
     )
-    ended = flows.items(source.frames(report, flows, watch))
-    for each, connection in together(sides.paired(ended, lambda: flows.whole)):
+    ended = together(flows.items(source.frames(report, flows, watch)))
+    for each, connection in sides.paired(ended, lambda: flows.whole):
         found = True
-        if isinstance(each, RecordRows):
-            each.capture = source.name
-            yield each, None
+        if isinstance(each, Rows):
+            if not each.which:
+                continue  # all have records of their own
+            rows = each.batch.rows(each.which)
+            rows.capture = source.name
+            yield rows, None
             continue
         at = nanoseconds(each.start) - (flows.begin or 0)
         place = source.file_of(each.frames[0])

@@ -64,8 +64,8 @@ class Batch(Protocol):
         """Return the number of a connection."""
         ...
 
-    def isns(self, at: int) -> tuple[int, int] | None:
-        """Return the ISNs of a connection, the client's first; None if one was not seen."""
+    def isns(self, which: Sequence[int]) -> list[tuple[int, int] | None]:
+        """Return the ISNs of connections, the client's first; None where one was not seen."""
         ...
 
     def model(self, at: int) -> Record:
@@ -88,11 +88,6 @@ class Row(NamedTuple):
     at: int
 
     @property
-    def stream(self) -> int:
-        """Its number."""
-        return self.batch.number(self.at)
-
-    @property
     def outcome(self) -> str:
         """What became of it."""
         return self.batch.model(self.at).outcome
@@ -102,37 +97,39 @@ class Row(NamedTuple):
         """How it was closed."""
         return self.batch.model(self.at).closed
 
-    @property
-    def record(self) -> Record:
-        """Its record."""
-        return self.batch.record(self.at)
+
+class Rows(NamedTuple):
+    """Connections of one batch of which no records were made yet."""
+
+    batch: Batch
+    which: list[int]
 
 
 def only_records(
-    found: Iterable[tuple[Record | Row | RecordRows, _Rest]],
+    found: Iterable[tuple[Record | Row | Rows, _Rest]],
 ) -> Iterator[tuple[Record, _Rest]]:
     """Yield records where nothing else is expected."""
     for item, rest in found:
-        assert not isinstance(item, Row | RecordRows)
+        assert not isinstance(item, Row | Rows)
         yield item, rest
 
 
 def together(
-    found: Iterable[tuple[Record | Row | RecordRows, _Rest]],
-) -> Iterator[tuple[Record | RecordRows, _Rest | None]]:
+    found: Iterable[tuple[Record | Row | Rows, _Rest]],
+) -> Iterator[tuple[Record | Rows, _Rest]]:
     """Yield records, and rows of one batch that follow each other at once."""
-    batch: Batch | None = None
-    which: list[int] = []
+    rows: tuple[Rows, _Rest] | None = None
     for item, rest in found:
-        if isinstance(item, Row) and item.batch is batch and len(which) < _AT_ONCE:
-            which.append(item.at)
-            continue
-        if batch is not None:
-            yield batch.rows(which), None
-            batch = None
+        if rows is not None:
+            known, _ = rows
+            if isinstance(item, Row) and item.batch is known.batch and len(known.which) < _AT_ONCE:
+                known.which.append(item.at)
+                continue
+            yield rows
+            rows = None
         if isinstance(item, Row):
-            batch, which = item.batch, [item.at]
+            rows = Rows(item.batch, [item.at]), rest
         else:
             yield item, rest
-    if batch is not None:
-        yield batch.rows(which), None
+    if rows is not None:
+        yield rows

@@ -94,6 +94,10 @@ class RunFrames:
             yield new(Brief, own)
             place += 1
 
+    def has(self, seq: int, ack: int) -> bool:
+        """Whether any segment may have these two numbers."""
+        return (seq << 32 | ack).to_bytes(8, "big") in self._records
+
     def keys(self, first: int, last: int) -> list[tuple[Role, Key, int]]:
         """Return the sender, the key and the identification (0 if it has none) of each."""
         layout, client = self._source.layout, self._client

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from handshake.events import Role
-from handshake.events.run import Gain, Stretch
+from handshake.events.run import First, Gain, Stretch
 from handshake.units import MASK
 
 if TYPE_CHECKING:
@@ -55,7 +55,10 @@ class Pieces:
     ) -> None:
         """Add what a segment sends and acknowledges."""
         nxt, sent, reached, expected = self._nxt, self._sent, self._reached, self._expected
-        you = 1 - me
+        you, mine = 1 - me, self._ends[me]
+        if not (mine.data if length else mine.acks):
+            self.found.append(First(_ROLES[me], data=length > 0))
+            mine.data, mine.acks = mine.data or length > 0, mine.acks or not length
         if (reached[you] - ack) & _SIGN:
             if (reached[you] - nxt[you]) & _SIGN:
                 reached[you] = nxt[you]
@@ -84,7 +87,7 @@ class Pieces:
             nxt[me] = after
             if (sent[me] - after) & _SIGN:
                 sent[me] = after
-        shift = self._ends[me].shift
+        shift = mine.shift
         self._rooms[you] = None if shift is None else window << shift
 
     def write(self) -> None:

@@ -154,7 +154,7 @@ def _find(
         end, captured = tcp + length, packed >> 2
         if (
             header is None
-            or ttl != ttls[me]
+            or ttl != ttls[me] >= 0
             or not window
             or not 0 <= at - last < PAUSE
             or urgent
@@ -184,6 +184,7 @@ def _find(
         after = (seq + payload) & MASK
         if pieces is None and (
             ahead
+            or not (mine.data if payload else mine.acks)
             or (gain and (gain > (nxt[you] - acked[me]) & MASK or not (other.whole or other.cut)))
             or (payload and not (free[me] and (mine.whole if whole else mine.cut)))
             or (payload and (after - acked[you]) & MASK > _MOST_UNACKNOWLEDGED)
@@ -196,8 +197,6 @@ def _find(
             break
         new = payload or ahead
         if new and not after:
-            break
-        if not (mine.data if payload else mine.acks):
             break
         if not (new or gain):
             # It repeats an ACK, unless it is a copy, or the answer to a keep-alive.
@@ -243,7 +242,7 @@ def _find(
             zero = kind is Checksum.PARTIAL and not field
             sums.append(Sum(_ROLES[me], kind, zero, Seq(seq), Seq(seq + payload), Seq(ack)))
         # It is part of the run.
-        clocks[me] = known
+        clocks[me], ttls[me] = known, ttl
         if pieces is not None:
             pieces.add(me, seq, payload, ack, window, count, whole=whole)
         if payload:
@@ -292,7 +291,7 @@ def _find(
         return None
     for index, each in enumerate(ends):
         each.nxt, each.ack, each.clock = nxt[index], acked[index], clocks[index]
-        each.alike = tuple(alike[index][-ALIKE:])
+        each.alike, each.ttl = tuple(alike[index][-ALIKE:]), ttls[index]
         each.sent = each.reached = nxt[index]
     if pieces is not None:
         pieces.write()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 from handshake import events as ev
 from handshake.drawn import html_of
 from handshake.events import Role
-from handshake.events.run import Gain
+from handshake.events.run import Gain, Stretch
 from handshake.tcp import Seq, State
 from handshake.tcp.checksum import Checksum, Damaged, kind
 from handshake.tcp.copy import changed
@@ -407,6 +407,7 @@ class Connection:
             end.undamaged = end.undamaged or sent.segments > bad
         for each in run.sums or ():
             self._sum_of(each)
+        self.analysis.skip(run.pieces or ())
         self.segments += run.count
         self.last = self.last_sent = run.packed.observed(run.count - 1)
         if run.copies is not None:
@@ -543,6 +544,6 @@ def _after(block: ControlBlock, run: Run, role: Role) -> ControlBlock:
                 rcv = rcv.passed(Seq(piece.ack))
             elif piece.unseen:
                 fields["inferred"] = True
-        elif piece.by is not role and piece.length:
+        elif isinstance(piece, Stretch) and piece.by is not role and piece.length:
             rcv = rcv.with_data(Seq(piece.seq), piece.length)
     return changed(block, snd=snd, rcv=rcv, **fields)

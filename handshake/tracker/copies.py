@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 from handshake.events import Copy, Role
 from handshake.events.run import ALIKE
 from handshake.tcp.seq import distance
-from handshake.units import ACK_BIT, NS_PER_SECOND, SOONEST_TIMER
+from handshake.units import ACK_BIT, NS_PER_SECOND, PSH_BIT, SOONEST_TIMER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,17 +97,19 @@ class _Passed(NamedTuple):
     before: tuple[_Recent, _Recent]
     """What each end had sent before it, and after the run before."""
 
-    def may_have(self, by: Role, key: Key) -> bool:
-        """Whether the run, or what was sent before it, may have a packet with these numbers."""
+    def may_have(self, by: Role, key: Key, at: int) -> bool:
+        """Whether a packet that came `at` may be a copy of one of the run, or of one before it."""
         if key in self.before[by is Role.CLIENT]:
             return True
-        sent, seq, ack = self.run.of(by), key[0], key[1]
-        return sent.segments > 0 and not (
+        run, sent, (seq, ack, flags, _) = self.run, self.run.of(by), key
+        if not sent.segments or flags & ~PSH_BIT != ACK_BIT or at - run.at >= SOONEST_TIMER:
+            return False
+        return not (
             (sent.seq - seq) & _SIGN
             or (sent.ack - ack) & _SIGN
             or (seq - sent.first_seq) & _SIGN
             or (ack - sent.first_ack) & _SIGN
-        )
+        ) and run.packed.has(seq, ack)
 
 
 @dataclass(slots=True)
@@ -226,7 +228,7 @@ class CopyFinder:
             again = self._replay(key, observed, sender, receiver, opened=opened)
             if again is not None:
                 return again
-        if self._passed and any(each.may_have(by, key) for each in self._passed):
+        if self._passed and any(each.may_have(by, key, observed.at) for each in self._passed):
             self._look_through()
         alike = mine.recent.get(key)
         if alike is not None:

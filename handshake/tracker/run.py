@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from handshake.events.run import RunEnd, RunStart
 from handshake.tcp import State
-from handshake.tracker.wireshark import KEEP_ALIVE
+from handshake.tracker.wireshark import KEEP_ALIVE, WITH_DATA, WITHOUT
 from handshake.units import MASK
 
 if TYPE_CHECKING:
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from handshake.tracker.wireshark import Direction
 
 _SIGN: Final = 0x8000_0000
-_DATA, _ACK = 8, 4
-"""The parts of Wireshark's completeness: data, and an ACK without data."""
 
 
 def start_of(connection: Connection) -> RunStart | None:
@@ -41,8 +39,8 @@ def start_of(connection: Connection) -> RunStart | None:
         return None
     for each in (one, two):
         each.data, each.acks = (
-            bool(analysis.completeness & _DATA),
-            bool(analysis.completeness & _ACK),
+            bool(analysis.completeness & WITH_DATA),
+            bool(analysis.completeness & WITHOUT),
         )
     waits = any(end.damaged and not end.damaged.accepted for end in (client, server))
     start = RunStart(one, two, last.at, timed=False, doubled=doubled, sums=waits)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import IntFlag
 from typing import TYPE_CHECKING, Final
 
+from handshake.events.run import First
 from handshake.tcp.copy import changed
 from handshake.tcp.seq import distance
 from handshake.tcp.space import Ranges
@@ -19,10 +20,14 @@ from handshake.units import ACK_BIT, FIN_BIT, MASK, RST_BIT, SYN_BIT
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from handshake.events.run import RunEnd, Stretch
+    from handshake.events.run import Piece, RunEnd, Stretch
 
 _SIGN: Final = 0x8000_0000
 """`(a - b) & _SIGN` is set where `a` comes before `b` on the circle (section 3.4)."""
+
+WITH_DATA: Final = 8
+WITHOUT: Final = 4
+"""The parts of `tcp.completeness` that are data, and an ACK without data."""
 
 _CONTROL: Final = SYN_BIT | FIN_BIT | RST_BIT
 
@@ -242,7 +247,7 @@ class Analysis:
     ) -> int:
         """Return the marks of a segment that `fwd` sent to `rev`: a sum of `Mark`."""
         first = fwd.base is None and rev.base is None
-        known = not flags & _CONTROL and self.completeness & (8 if length else 4)
+        known = not flags & _CONTROL and self.completeness & (WITH_DATA if length else WITHOUT)
         if first or self._delayed or not known:
             self._complete(first, length, flags)
         if fwd.base is None or flags & (SYN_BIT | ACK_BIT) == SYN_BIT | ACK_BIT:
@@ -280,6 +285,12 @@ class Analysis:
             self.syn_at = at
         return marks
 
+    def skip(self, pieces: Iterable[Piece]) -> None:
+        """Take a run into account: what is the first of its kind in it."""
+        for each in pieces:
+            if isinstance(each, First):
+                self.completeness |= WITH_DATA if each.data else WITHOUT
+
     def _complete(self, first: bool, length: int, flags: int) -> None:
         """Add what this segment contributes to the completeness."""
         found = flags & RST_BIT and 32
@@ -287,7 +298,7 @@ class Analysis:
             if flags & SYN_BIT:
                 found |= 2
             else:
-                found |= 8 if length else 4
+                found |= WITH_DATA if length else WITHOUT
             if flags & FIN_BIT:
                 found |= 16
         if not first:

@@ -87,7 +87,7 @@ def test_duplicate_acks_are_in_runs(tmp_path: Path, counted: dict[str, int]) -> 
     lost = sum(record.server.retransmissions for record in found)
     # What opens and ends a connection is fed one by one, and what is sent again.
     assert repeated > 50
-    assert counted["alone"] <= 10 * len(found) + 2 * lost
+    assert counted["alone"] <= 7 * len(found) + 2 * lost
 
 
 @pytest.mark.parametrize("kind", ["sack", "holes-up"])
@@ -95,7 +95,7 @@ def test_data_ahead_of_holes_is_in_runs(tmp_path: Path, counted: dict[str, int],
     path = tmp_path / "made.pcap"
     save(path, list(kinds().KINDS[kind](PACKETS, Random(1), kinds().Truths())), 2000)
     assert list(FlowTable(Decoder(), every=True).records(read(path)))
-    assert counted["alone"] < 10 < PACKETS - 10 < counted["runs"]
+    assert counted["alone"] < 5 < PACKETS - 10 < counted["runs"]
 
 
 @pytest.mark.parametrize("share", [0.1, 0.3])

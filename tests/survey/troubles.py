@@ -62,6 +62,21 @@ def update_window(talk: Talk, me: int) -> None:
         talk.send(me)
 
 
+def overrun_window(talk: Talk, me: int) -> None:
+    """Send more than the other side has room for, with a gap at the begin or without one."""
+    other = talk.sides[1 - me]
+    kept, other.window = other.window, max(1, 4000 >> (other.scale or 0))
+    talk.hear(1 - me)
+    talk.send(1 - me)
+    talk.sides[me].nxt += talk.dice.choice((0, 100))
+    for _ in range(talk.dice.randrange(3, 9)):
+        talk.go_on(me, talk.dice.choice((100, 1448)))
+    other.window = kept
+    for _ in range(5):
+        talk.send(1 - me)
+        talk.go_on(me, 100)
+
+
 def lose_some(talk: Talk, me: int) -> None:
     """Lose data, before or after it is captured, and send it again once the ACKs repeat."""
     dice, other = talk.dice, talk.sides[1 - me]
@@ -300,7 +315,7 @@ def send_much(talk: Talk, me: int) -> None:
 
 TROUBLES: tuple[Callable[[Talk, int], None], ...] = (
     *(pause, step_back, keep_alive, close_window, change_window, repeat_ack, send_again),
-    *(update_window, lose_some, lose_some),
+    *(update_window, overrun_window, lose_some, lose_some),
     *(
         send_other_data,
         capture_again,

@@ -110,9 +110,11 @@ class PathFindings:
             self._ttl(step, mine, ttl)
 
     def settled(self, start: RunStart) -> bool:
-        """Whether a run may begin: in it the TTL of each end stays the same."""
+        """Whether a run may begin: in it the TTL of each end stays the same, or becomes known."""
         for role, sent in ((Role.CLIENT, start.client), (Role.SERVER, start.server)):
             mine = self._ends[role]
+            if not mine.ttls:
+                continue
             ttl = None if mine.last is None else mine.last.ttl
             if ttl is None or ttl not in mine.ttls:
                 return False
@@ -125,7 +127,7 @@ class PathFindings:
             sent = run.of(role)
             if sent.segments:
                 mine.last = run.packed.observed(sent.place)
-                mine.ttls[sent.ttl] += sent.segments
+                mine.ttls[sent.ttl] = mine.ttls.get(sent.ttl, 0) + sent.segments
         self._last = self._ends[run.last].last
         self._sums.skip(run)
         if run.copies is not None and run.copies.first is not None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from handshake.events import Role
-from handshake.events.run import PAUSE, Gain
+from handshake.events.run import PAUSE, First, Gain
 from handshake.tracker.zeek.endpoint import (
     CLOSED,
     ESTABLISHED,
@@ -250,6 +250,10 @@ class Conn:
         for piece in pieces:
             index = piece.by is Role.SERVER
             side, peer = ends[index], ends[not index]
+            if isinstance(piece, First):
+                kind, letter = (DATA_SEEN, "D") if piece.data else (ACK_SEEN, "A")
+                self.history.once(side, kind, letter)
+                continue
             if isinstance(piece, Gain):
                 acked = self._acked(peer, ACK_BIT, piece.ack)
                 if acked > peer.stream.freed:
