@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from struct import Struct
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
-from handshake.packet.frame import MAX_CAPTURED, Frame
+from handshake.capture.checkpoints import Checkpoint
+from handshake.packet.frame import Frame
 from handshake.units import NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
+
+    from handshake.capture.checkpoints import Checkpoints
 
     Column: TypeAlias = NDArray[Any]
 
 FEWEST: Final = 256
 """Packets from which columns pay."""
 
+MOST: Final = 1 << 14
+"""Packets of a chunk: so few stay in the processor's cache, column by column."""
+
 _RECORD: Final = 16
 _BLOCK: Final = 28
-_SHORTEST_BLOCK: Final = 32
-_ENHANCED_PACKET: Final = 6
 _LATEST: Final = 9.2e18
 """Nanoseconds that surely fit in 64 bits with a sign."""
 
@@ -68,16 +72,17 @@ class Chunk(NamedTuple):
             self.offset + begin,
         )
 
-    def first(self, count: int) -> Chunk:
-        """Return so many of its first packets."""
-        return self._replace(
-            begins=self.begins[:count],
-            captured=self.captured[:count],
-            length=self.length[:count],
-            times=self.times[:count],
-            interfaces=self.interfaces[:count],
-            link_types=self.link_types[:count],
-        )
+    def parts(self) -> Iterator[tuple[Chunk, Frame]]:
+        """Yield its packets in parts, and after each part the frame that follows it."""
+        count = len(self.begins)
+        parts = -(-count // MOST)
+        edges = [count * part // parts for part in range(parts + 1)]
+        for begin, end in pairwise(edges):
+            columns = {name: getattr(self, name)[begin : end - 1] for name in _COLUMNS}
+            yield self._replace(number=self.number + begin, **columns), self.frame(end - 1)
+
+
+_COLUMNS: Final = ("begins", "captured", "length", "times", "interfaces", "link_types")
 
 
 class InterfaceClock(NamedTuple):
@@ -91,46 +96,59 @@ class InterfaceClock(NamedTuple):
     """The offset of each time stamp."""
 
 
+def add_checkpoints(
+    checkpoints: Checkpoints,
+    places: Column,
+    offset: int,
+    number: int,
+    known: tuple[object, ...] = (),
+) -> None:
+    """Add the checkpoints that are wanted among records that begin at these places after `offset`.
+
+    The first has this number; `known` is as `Checkpoint` has it.
+    """
+    while (at := int(np.searchsorted(places, checkpoints.due - offset))) < len(places):
+        checkpoints.add(Checkpoint(number + at, offset + int(places[at]), known))
+
+
 def gathered(octets: Column, places: Column, size: int) -> Column:
-    """Return so many octets from each of these places on, a row for each."""
-    rows = np.ndarray((len(octets) - size + 1,), f"V{size}", octets, strides=(1,))
+    """Return so many octets from each of these places on, a row for each; zeros behind the end."""
+    kind, most = f"V{size}", len(octets) - size
+    late = places > most
+    if late.any():
+        begin = int(places[late].min())
+        last = np.concatenate((octets[begin:], np.zeros(size, np.uint8)))
+        found = np.empty((len(places), size), np.uint8)
+        found[late] = gathered(last, places[late] - begin, size)
+        if not late.all():
+            found[~late] = gathered(octets, places[~late], size)
+        return found
+    rows = np.ndarray((most + 1,), kind, octets, strides=(1,))
     return rows[places].view(np.uint8).reshape(len(places), size)
 
 
-def pcap_records(octets: memoryview, order: str) -> tuple[list[int], int]:
-    """Return where the complete records begin with which these octets begin, and where they end.
-
-    They end before one that may be damaged.
-    """
-    lengths, size, at = Struct(f"{order}II").unpack_from, len(octets), 0
-    places: list[int] = []
-    while at + _RECORD <= size:
-        captured, length = lengths(octets, at + 8)
-        end = at + _RECORD + captured
-        if end > size or captured > MAX_CAPTURED or not length:
-            break
-        places.append(at)
-        at = end
-    return places, at
+def field(rows: Column, kind: str, at: int) -> Column:
+    """Return a view of what is in each row at some octet."""
+    return np.ndarray((len(rows),), kind, rows, at, rows.strides[:1])
 
 
 def pcap_chunk(
     octets: memoryview,
     offset: int,
     number: int,
-    places: list[int],
+    places: Column,
     order: str,
     nanoseconds: int,
     link_type: int,
 ) -> Chunk:
     """Return the packets of pcap records that begin at these places; the first has this number."""
-    begins, heads = _heads(octets, places, order, _RECORD)
-    same = np.zeros(len(begins), np.int64)
+    heads = _heads(octets, places, order, _RECORD)
+    same = np.zeros(len(places), np.int64)
     return Chunk(
         octets=octets,
         offset=offset,
         number=number,
-        begins=begins + _RECORD,
+        begins=places + _RECORD,
         captured=heads[:, 2],
         length=heads[:, 3],
         times=heads[:, 0] * NS_PER_SECOND + heads[:, 1] * nanoseconds,
@@ -139,45 +157,16 @@ def pcap_chunk(
     )
 
 
-def pcapng_blocks(
-    octets: memoryview, order: str, clocks: Sequence[InterfaceClock | None]
-) -> tuple[list[int], int]:
-    """Return where the enhanced packet blocks begin with which these octets begin, and their end.
-
-    They end before any other block, one that may be damaged, and one of an interface without clock.
-    """
-    block, closing = Struct(f"{order}III8xI").unpack_from, Struct(f"{order}I").unpack_from
-    size, known, at = len(octets), len(clocks), 0
-    places: list[int] = []
-    while at + _SHORTEST_BLOCK <= size:
-        kind, length, interface, captured = block(octets, at)
-        end = at + length
-        if (
-            kind != _ENHANCED_PACKET
-            or length & 3
-            or end > size
-            or captured > MAX_CAPTURED
-            or captured + _SHORTEST_BLOCK > length
-            or interface >= known
-            or clocks[interface] is None
-            or closing(octets, end - 4)[0] != length
-        ):
-            break
-        places.append(at)
-        at = end
-    return places, at
-
-
 def pcapng_chunk(
     octets: memoryview,
     offset: int,
     number: int,
-    places: list[int],
+    places: Column,
     order: str,
     clocks: Sequence[InterfaceClock | None],
 ) -> Chunk | None:
     """Return the packets of such blocks; None if a time stamp is out of range."""
-    begins, heads = _heads(octets, places, order, _BLOCK)
+    heads = _heads(octets, places, order, _BLOCK)
     interfaces = heads[:, 2]
     known = [each or InterfaceClock(0, 1, 0) for each in clocks]
     links, units, seconds = np.array(known, np.int64)[interfaces].T
@@ -189,7 +178,7 @@ def pcapng_chunk(
         octets=octets,
         offset=offset,
         number=number,
-        begins=begins + _BLOCK,
+        begins=places + _BLOCK,
         captured=heads[:, 5],
         length=heads[:, 6],
         times=(high << 32 | low) * units + seconds * NS_PER_SECOND,
@@ -198,8 +187,8 @@ def pcapng_chunk(
     )
 
 
-def _heads(octets: memoryview, places: list[int], order: str, size: int) -> tuple[Column, Column]:
-    """Return these places, and the numbers with which the records there begin."""
-    begins = np.array(places, np.int64)
-    rows = gathered(np.frombuffer(octets, np.uint8), begins, size)
-    return begins, rows.view(f"{order}u4").astype(np.int64)
+def _heads(octets: memoryview, places: Column, order: str, size: int) -> Column:
+    """Return the numbers with which the records at these places begin."""
+    rows = gathered(np.frombuffer(octets, np.uint8), places, size)
+    found: Column = rows.view(f"{order}u4").astype(np.int64)
+    return found

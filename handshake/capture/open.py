@@ -19,7 +19,7 @@ from handshake.capture.compression import (
     is_compressed,
     limited,
 )
-from handshake.capture.reader import LARGE_PIECE, PIECE, Reader
+from handshake.capture.reader import LARGE_PIECE, LARGEST_PIECE, PIECE, Reader
 from handshake.errors import CaptureError, system_error
 
 if TYPE_CHECKING:
@@ -38,6 +38,9 @@ UNSUPPORTED: Final = {
     b"PK\x03\x04": "capture.zip",
 }
 """What files in unsupported formats begin with, and the error for them."""
+
+_PACKETS: Final = 8192
+"""Packets read at a time where that is not too much."""
 
 _MAGIC_OCTETS: Final = 12
 
@@ -98,8 +101,7 @@ class Capture:
         """Closes the file before the last frame was read."""
 
         self._read = 0
-        # Columns are to be of some length.
-        self._most = PIECE if sink is None else LARGE_PIECE
+        self._in_columns = sink is not None
 
         def again(offset: int, _: int) -> Iterator[bytes] | None:
             if seek is None:
@@ -124,16 +126,20 @@ class Capture:
         self.close()
 
     def _pieces(self, read: Callable[[int], bytes], watch: Watch | None) -> Iterator[bytes]:
-        piece, unknown, most = b"begin", True, PIECE
+        piece, unknown, large, most = b"begin", True, False, PIECE
         while piece:
             if watch is not None:
                 watch(self._read, self.count)
             piece = read(most)
             if unknown:
                 # What is unpacked of a piece would be too much to be kept.
-                most, unknown = PIECE if is_compressed(piece) else self._most, False
+                large, unknown = self._in_columns and not is_compressed(piece), False
             self._read += len(piece)
             yield piece
+            if large:
+                # Columns are to be of some length.
+                many = _PACKETS * self._read // self.count if self.count else 0
+                most = min(max(LARGE_PIECE, many), LARGEST_PIECE)
 
     def __enter__(self) -> Capture:
         return self

@@ -125,21 +125,22 @@ def _walk(
         if offset >= checkpoints.due:
             checkpoints.add(Checkpoint(number + 1, offset))
         if in_columns and len(ready) >= MUCH and offset >= walked:
-            from handshake.capture import columns
+            from handshake.capture import columns, record_formats
 
-            places, end = columns.pcap_records(ready, dialect.order)
+            places, end = record_formats.pcap_records(ready, dialect.order)
             walked = offset + end
             if len(places) >= columns.FEWEST:
                 assert sink is not None
-                last = len(places) - 1
                 # fmt: off
                 chunk = columns.pcap_chunk(
                     ready, offset, number + 1, places, dialect.order, nanoseconds, link_type)
                 # fmt: on
+                columns.add_checkpoints(checkpoints, places, offset, number + 1)
                 stream.take(end)
-                number += last + 1
-                sink.take(chunk.first(last))
-                yield chunk.frame(last)
+                number += len(places)
+                for part, frame in chunk.parts():
+                    sink.take(part)
+                    yield frame
                 continue
         octets = bytes(ready)
         while at + size <= len(octets):

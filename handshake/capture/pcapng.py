@@ -105,14 +105,14 @@ def _walk(
         if start >= checkpoints.due:
             checkpoints.add(Checkpoint(number + 1, start, (order, tuple(interfaces))))
         if sink is not None and start >= walked and len(ready := stream.ready()) >= MUCH:
-            chunk, end = _chunk(ready, start, number + 1, order, interfaces)
+            chunk, end = _chunk(ready, start, number + 1, order, interfaces, checkpoints)
             walked = start + end
             if chunk is not None:
-                last = len(chunk.begins) - 1
                 stream.take(end)
-                number += last + 1
-                sink.take(chunk.first(last))
-                yield chunk.frame(last)
+                number += len(chunk.begins)
+                for part, frame in chunk.parts():
+                    sink.take(part)
+                    yield frame
                 continue
         if bytes(head[:4]) == MAGIC and len(head) == 12:
             order = _ORDERS.get(bytes(head[8:]), "")
@@ -139,16 +139,25 @@ def _walk(
 
 
 def _chunk(
-    ready: memoryview, offset: int, number: int, order: str, interfaces: list[_Interface]
+    ready: memoryview,
+    offset: int,
+    number: int,
+    order: str,
+    interfaces: list[_Interface],
+    checkpoints: Checkpoints,
 ) -> tuple[Chunk | None, int]:
     """Return the packets with which these octets begin, if they are many, and their end."""
-    from handshake.capture import columns
+    from handshake.capture import columns, record_formats
 
     clocks = [each.clock() for each in interfaces]
-    places, end = columns.pcapng_blocks(ready, order, clocks)
+    places, end = record_formats.pcapng_blocks(ready, order, clocks)
     if len(places) < columns.FEWEST:
         return None, end
-    return columns.pcapng_chunk(ready, offset, number, places, order, clocks), end
+    chunk = columns.pcapng_chunk(ready, offset, number, places, order, clocks)
+    if chunk is not None:
+        known = order, tuple(interfaces)
+        columns.add_checkpoints(checkpoints, places, offset, number, known)
+    return chunk, end
 
 
 def _block(stream: Reader, order: str, head: memoryview) -> tuple[int, memoryview] | None:

@@ -13,13 +13,15 @@ PIECE: Final = 1 << 20
 """Octets read or decompressed at a time."""
 
 LARGE_PIECE: Final = 2 << 20
-"""Octets read at a time where frames are taken in columns."""
+"""Octets read at a time where frames are taken in columns: more if packets are long."""
+
+LARGEST_PIECE: Final = 5 << 20
 
 
 class Reader:
     """Octets read once, in order. Returns views of what was read, not copies."""
 
-    __slots__ = ("_again", "_at", "_pieces", "_view", "broken", "offset")
+    __slots__ = ("_again", "_at", "_pieces", "_rest", "_view", "broken", "offset")
 
     offset: int
     """How many octets were taken: the offset of the next one."""
@@ -39,7 +41,7 @@ class Reader:
         self._again = again
         # A decompressor may return nothing for a piece: that is not the end.
         self._pieces = filter(None, pieces)
-        self._view = memoryview(b"")
+        self._view = self._rest = memoryview(b"")
         self._at = 0
         self.offset = 0
         self.broken = ""
@@ -51,7 +53,10 @@ class Reader:
         return self._view[self._at : self._at + octets]
 
     def ready(self) -> memoryview:
-        """Return all octets in the buffer without taking them; none at the end of the stream."""
+        """Return all octets that follow one another in memory, without taking them.
+
+        None are left only at the end of the stream.
+        """
         if self._at == len(self._view):
             self._fill(1)
         return self._view[self._at :]
@@ -85,7 +90,8 @@ class Reader:
             self.skip(max(0, offset - self.offset))
             return
         self._pieces = filter(None, pieces)
-        self._view, self._at, self.offset = memoryview(b""), 0, offset
+        self._view = self._rest = memoryview(b"")
+        self._at, self.offset = 0, offset
 
     def truncated(self, offset: int, packet: int = 0) -> CaptureError:
         """Return the warning for a packet, or block, that begins at `offset` and is incomplete."""
@@ -96,16 +102,23 @@ class Reader:
     def rest(self) -> Iterator[bytes]:
         """Yield all octets not taken, as they arrive; the stream cannot be used afterwards."""
         yield bytes(self._view[self._at :])
+        yield bytes(self._rest)
         yield from self._pieces
 
     def _fill(self, octets: int) -> bool:
-        # Pieces from a pipe are small: joining once keeps a large block linear.
-        parts = [self._view[self._at :]]
-        have = len(parts[0])
-        while have < octets and (piece := self._next()):
-            parts.append(memoryview(piece))
-            have += len(piece)
-        self._view = memoryview(b"".join(parts))
+        # Pieces from a pipe are small: joining once keeps a large block linear. Of a large piece,
+        # no more is copied than must follow what is left of the one before it.
+        parts = [self._view[self._at :]] if self._at < len(self._view) else []
+        have = len(self._view) - self._at
+        while have < octets:
+            piece = self._rest or memoryview(self._next())
+            if not piece:
+                break
+            here = octets - have if have else len(piece)
+            parts.append(piece[:here])
+            self._rest = piece[here:]
+            have += len(parts[-1])
+        self._view = parts[0] if len(parts) == 1 else memoryview(b"".join(parts))
         self._at = 0
         return have >= octets
 

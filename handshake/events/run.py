@@ -91,6 +91,9 @@ class RunEnd:
     room: int | None = None
     """How far from there on the other end takes its data: the window; None where not known."""
 
+    unopened: bool = False
+    """Whether it sent data beyond the window in the run."""
+
     shift: int | None = None
     """How its window fields are scaled; None where not known."""
 

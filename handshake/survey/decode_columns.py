@@ -6,11 +6,12 @@ one of each tag. All other packets are left to the codec.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from handshake.capture.columns import gathered
+from handshake.capture.columns import field, gathered
 from handshake.packet import packed_frames
 from handshake.packet.layer import IPV4, IPV6
 from handshake.packet.packed_frames import ETHERNET, HEAD, UNTAGGED, V4, V6
@@ -25,10 +26,18 @@ _VLAN: Final = 0x8100
 _TAG: Final = 4
 _ONES: Final = 0xFFFF
 _RIGHT: Final = 1
-_OPENING: Final = SYN_BIT | ACK_BIT
-_PAD: Final = 160
-"""Octets after the last frame that may be gathered with it."""
+_WORD: Final = 8
+"""Octets that are summed at once."""
 
+_BLOCK: Final = 1 << 16
+"""Words that are summed one after another, so that they stay in the processor's cache."""
+
+_HALF: Final = np.uint64(32)
+_LOWER: Final = np.uint64(0xFFFF_FFFF)
+_BEFORE: Final = np.array([(1 << 8 * octets) - 1 for octets in range(_WORD)], np.uint64)
+"""Masks that keep so many octets of a word."""
+
+_OPENING: Final = SYN_BIT | ACK_BIT
 _FIELDS: Final = {
     V4: {
         "kind": (">u2", 12),
@@ -80,12 +89,12 @@ class ColumnDecoder:
 
     def decode(self, chunk: Chunk) -> tuple[list[PlainFrames], Column]:
         """Return the plain frames of a chunk, and the places of all others."""
-        size = len(chunk.octets)
-        octets = np.zeros(size + _PAD - size % 4, np.uint8)
-        octets[:size] = chunk.octets
+        octets = np.frombuffer(chunk.octets, np.uint8)
         begins, tags = self._untagged(chunk, octets)
-        shifts = begins - chunk.begins
-        captured, length = chunk.captured - shifts, chunk.length - shifts
+        captured, length = chunk.captured, chunk.length
+        if begins is not chunk.begins:
+            shifts = begins - chunk.begins
+            captured, length = captured - shifts, length - shifts
         # Other link types are left to the codec.
         ethernet = (chunk.link_types == ETHERNET) & (captured >= packed_frames.PLAIN_OCTETS)
         known = np.zeros(len(begins), bool)
@@ -149,8 +158,7 @@ class ColumnDecoder:
 def _field(rows: Column, layout: FrameLayout, name: str) -> Column:
     """Return one field of the headers as signed integers."""
     kind, at = _FIELDS[layout][name]
-    size = int(kind[-1])
-    return rows[:, at : at + size].copy().view(kind)[:, 0].astype(np.int64)
+    return field(rows, kind, at).astype(np.int64)
 
 
 def _plain(
@@ -187,24 +195,52 @@ def _checked(
 def words_sums(octets: Column, begins: Column, ends: Column) -> Column:
     """Return the sum of the 16-bit words of each range, modulo 2**16 - 1.
 
-    An odd last octet is padded. Ranges follow one another; each has four octets at least.
+    An odd last octet is padded. Ranges follow one another; each has eight octets at least.
     """
-    words = octets[: len(octets) & -4].view("<u4")
+    # Words of 64 bits, from a place on that is a multiple of eight in memory.
+    first = int(begins[0])
+    skipped = first - (octets.__array_interface__["data"][0] + first) % _WORD
+    count = (int(ends[-1]) - skipped) // _WORD + 1
+    octets = octets[max(0, skipped) : skipped + count * _WORD]
+    if len(octets) < count * _WORD:
+        whole = np.zeros(count * _WORD, np.uint8)
+        whole[max(0, -skipped) :][: len(octets)] = octets
+        octets = whole
+    words = octets.view("<u8")
+    begins, ends = begins - skipped, ends - skipped
     bounds = np.empty(2 * len(begins), np.int64)
-    bounds[::2], bounds[1::2] = begins >> 2, ends >> 2
-    sums = np.add.reduceat(words, bounds, dtype=np.uint64)[::2].astype(np.int64)
+    bounds[::2], bounds[1::2] = begins >> 3, ends >> 3
+    sums = _full_words(words, bounds)
     # What the first word has before a range, and the word after the last one in it.
-    before, after = _low(words, begins), _low(words, ends)
-    sums = (sums - before + after) % _ONES
+    sums += _low(words, ends) - _low(words, begins)
+    sums = (sums >> 32) + (sums & 0xFFFF_FFFF)
     # Words were read as little-endian from an even offset: 2**16 is 1, so 2**8 swaps octets.
-    return np.where(begins & 1, sums, sums * 256 % _ONES)
+    found: Column = np.where(begins & 1, sums, sums << 8) % _ONES
+    return found
+
+
+def _full_words(words: Column, bounds: Column) -> Column:
+    """Return the sum of the 32-bit halves of the words between each two of these bounds."""
+    found, begin = np.empty(len(bounds) // 2, np.uint64), 0
+    edges = np.searchsorted(bounds[::2], np.arange(_BLOCK, len(words) + _BLOCK, _BLOCK))
+    for end in edges.tolist():
+        if begin == end:
+            continue
+        mine = bounds[2 * begin : 2 * end]
+        first = int(mine[0])
+        block, mine = words[first : int(mine[-1]) + 1], mine - first
+        # The sum of higher halves, which do not overflow, gives that of lower ones, too.
+        high, both = (np.add.reduceat(each, mine)[::2] for each in (block >> _HALF, block))
+        found[begin:end] = high + both - (high << _HALF)
+        begin = end
+    return found.astype(np.int64)
 
 
 def _low(words: Column, places: Column) -> Column:
-    """Return the octets of a word before each of these places."""
-    mask = (1 << (8 * (places & 3))) - 1
-    found: Column = words[places >> 2].astype(np.int64) & mask
-    return found
+    """Return the octets of a word before each of these places, as half a word."""
+    found = words[places >> 3] & _BEFORE[places & 7]
+    halves: Column = (found >> _HALF) + (found & _LOWER)
+    return halves.astype(np.int64)
 
 
 def _packed(
@@ -218,12 +254,21 @@ def _packed(
 ) -> Column:
     """Return the records of frames."""
     records = np.empty((len(rows), layout.record.size), np.uint8)
-    records[:, :8] = times.astype(">i8").view(np.uint8).reshape(-1, 8)
+    field(records, ">u8", 0)[:] = times
     for at, column in ((8, numbers), (12, length), (16, packed)):
-        records[:, at : at + 4] = column.astype(">u4").view(np.uint8).reshape(-1, 4)
-    records[:, HEAD:] = rows
-    short = np.flatnonzero(captured < layout.octets)
-    if len(short):
-        beyond = np.arange(layout.octets) >= captured[short, None]
-        records[short, HEAD:] = np.where(beyond, 0, rows[short])
+        field(records, ">u4", at)[:] = column
+    # Behind what was captured, there are zeros.
+    if len(captured) and captured.min() < layout.octets:
+        rows = rows.view(np.uint64) & _kept(layout.octets)[np.minimum(captured, layout.octets)]
+    kind = f"V{layout.octets}"
+    field(records, kind, HEAD)[:] = rows.view(kind)[:, 0]
     return records
+
+
+@cache
+def _kept(octets: int) -> Column:
+    """Return masks that keep so many octets of a row, for each number of them."""
+    places = np.arange(octets)
+    return (
+        np.where(places < np.arange(octets + 1)[:, None], 255, 0).astype(np.uint8).view(np.uint64)
+    )

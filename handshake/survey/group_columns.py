@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from handshake.capture.columns import field
 from handshake.packet.packed_frames import HEAD, V4
 from handshake.units import RST_BIT, SYN_BIT
 
@@ -166,20 +167,24 @@ def _ends(frames: PlainFrames) -> list[Column]:
     layout, records = frames.layout, frames.records
     begin, ports = HEAD + layout.addresses, HEAD + layout.tcp
     half = (layout.tcp - layout.addresses) // 2
-    kind = ">u4" if layout is V4 else ">u8"
-    one, two = (
-        records[:, at : at + half].copy().view(kind).astype(np.uint64)
-        for at in (begin, begin + half)
-    )
-    port = records[:, ports : ports + 4].copy().view(">u2").astype(np.uint64)
+
+    def pair(kind: str, at: int, apart: int) -> tuple[Column, Column]:
+        """Return a number of the source and the same of the destination, so far behind it."""
+        one, two = (field(records, kind, each).astype(np.uint64) for each in (at, at + apart))
+        return one, two
+
+    port = pair(">u2", ports, 2)
     if layout is V4:
-        source, destination = one[:, 0] << 16 | port[:, 0], two[:, 0] << 16 | port[:, 1]
+        source, destination = (
+            address << 16 | each
+            for address, each in zip(pair(">u4", begin, half), port, strict=True)
+        )
         return [np.minimum(source, destination), np.maximum(source, destination)]
+    parts = [pair(">u8", begin, half), pair(">u8", begin + 8, half), port]
     # The numbers that differ first tell which end is the lower one.
-    lower = port[:, 0] < port[:, 1]
-    for at in (1, 0):
-        lower = np.where(one[:, at] == two[:, at], lower, one[:, at] < two[:, at])
-    parts = [(one[:, 0], two[:, 0]), (one[:, 1], two[:, 1]), (port[:, 0], port[:, 1])]
+    lower = port[0] < port[1]
+    for one, two in parts[1::-1]:
+        lower = np.where(one == two, lower, one < two)
     lows = [np.where(lower, *each) for each in parts]
     highs = [np.where(lower, *each[::-1]) for each in parts]
     return [*lows[:2], *highs[:2], lows[2] << 16 | highs[2]]

@@ -26,7 +26,7 @@ class Pieces:
 
     __slots__ = (
         *("found", "_ends", "_nxt", "_acked", "_sent", "_reached", "_expected", "_rooms", "_last"),
-        *("_limits",),
+        *("_exact", "_limits"),
     )
 
     def __init__(self, start: RunStart) -> None:
@@ -35,6 +35,9 @@ class Pieces:
         self._nxt, self._acked = [each.nxt for each in ends], [each.ack for each in ends]
         self._sent, self._reached = [each.sent for each in ends], [each.reached for each in ends]
         self._expected, self._rooms = [e.expected for e in ends], [e.room for e in ends]
+        self._exact = [True, True]
+        """Whether `_expected` is what the other end expects, or perhaps less."""
+
         self._limits = [each.nxt + FAR for each in ends]
         self._last: list[Stretch | None] = [None, None]
         """The last stretch of each end, while nothing after it was acknowledged."""
@@ -45,8 +48,11 @@ class Pieces:
         if (seq - nxt[me]) & MASK >= _JUMP or (seq - self._acked[you]) & _SIGN:
             return False
         room = self._rooms[me]
-        if room is not None and (seq - self._expected[me]) & MASK >= room:
-            return False
+        if room is not None:
+            ahead = (seq - self._expected[me]) & MASK
+            # Beyond the window, the ACK that opened it is missing (`tracker.inference`).
+            if ahead >= room and not (length and ahead > room and self._exact[me]):
+                return False
         too_many = self._limits[me] - seq - length, self._limits[you] - self._acked[me] - gain
         return not (too_many[0] & _SIGN or too_many[1] & _SIGN)
 
@@ -73,6 +79,8 @@ class Pieces:
                 sent[you] = ack
             if (expected[you] - ack) & _SIGN:
                 expected[you] = ack
+                # Data ahead may have come that begins there.
+                self._exact[you] = not (ack - nxt[you]) & _SIGN
         if length or seq != nxt[me]:
             after, last = (seq + length) & MASK, self._last[me]
             if last is not None and seq == nxt[me] and last.whole is whole:
@@ -80,6 +88,9 @@ class Pieces:
             else:
                 self._last[me] = last = Stretch(_ROLES[me], seq, length, whole)
                 self.found.append(last)
+            room = self._rooms[me]
+            if room is not None and (seq - expected[me]) & MASK > room:
+                self._rooms[me], mine.unopened = None, True
             if seq == expected[me]:
                 expected[me] = after
             if seq == reached[me]:
@@ -92,5 +103,6 @@ class Pieces:
 
     def write(self) -> None:
         """Note in both ends how far all came."""
-        for each, sent, reached in zip(self._ends, self._sent, self._reached, strict=True):
-            each.sent, each.reached = sent, reached
+        for index, each in enumerate(self._ends):
+            each.sent, each.reached = self._sent[index], self._reached[index]
+            each.room = self._rooms[index]

@@ -538,6 +538,9 @@ def _after(block: ControlBlock, run: Run, role: Role) -> ControlBlock:
             rcv = changed(rcv, nxt=Seq(theirs.nxt), held=())
         if theirs.clock is not None:
             fields["ts_recent"] = theirs.clock
+    if run.pieces is not None and theirs.unopened:
+        rcv = changed(rcv, wnd=theirs.room)
+        fields["inferred"] = True
     for piece in run.pieces or ():
         if isinstance(piece, Gain):
             if piece.by is role:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from handshake.capture.open import read
+from handshake.packet.decode import Decoder
+from handshake.survey.flow_table import FlowTable
 from tests.capture import files
 from tests.capture.test_snoop import header, record
 from tests.survey.made import packets, written
@@ -99,6 +101,26 @@ def test_no_more_is_read_than_what_stands_near(tmp_path: Path, name: str) -> Non
     found = list(read(path, watch=lambda octets, _: told.append(octets), spans=spans))
     assert len(found) < 40 < last
     assert told[-1] < 3000 < len(FORMATS[name])
+
+
+@pytest.mark.parametrize("name", ["pcap", "pcapng"])
+def test_there_are_as_many_where_frames_are_read_in_columns(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "some"
+    path.write_bytes(FORMATS[name])
+    whole = {each.number: each for each in read(path)}
+    for each in ("pcap", "pcapng"):
+        monkeypatch.setattr(f"handshake.capture.{each}.MUCH", 0)
+    monkeypatch.setattr("handshake.capture.columns.FEWEST", 2)
+    monkeypatch.setattr("handshake.capture.open.PIECE", 1 << 20)
+    capture = read(path, FlowTable(Decoder()))
+    list(capture)
+    for number in whole:
+        (span,) = capture.checkpoints.spans([range(number, number + 1)]).spans
+        assert whole[number].offset - span.begin.offset < 300 + 200 + 64
+        again = list(read(path, spans=capture.checkpoints.spans([range(number, number + 1)])))
+        assert plain([each for each in again if each.number == number]) == plain([whole[number]])
 
 
 def test_unpacking_goes_on_from_the_nearest_place(

@@ -344,6 +344,7 @@ def test_no_more_is_read_than_one_connection_needs(
     monkeypatch.setattr(Capture, "_pieces", counted)
     monkeypatch.setattr("handshake.capture.open.PIECE", 4096)
     monkeypatch.setattr("handshake.capture.open.LARGE_PIECE", 4096)
+    monkeypatch.setattr("handshake.capture.open.LARGEST_PIECE", 4096)
     assert main(["replay", str(path), "--connection", "1", "--plain"]) == 0
     assert capsys.readouterr().out.startswith("#1 10.77.0.1")
     assert octets <= 2 * 4096 < path.stat().st_size

@@ -61,6 +61,7 @@ def octets(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     monkeypatch.setattr(Capture, "_pieces", counted)
     monkeypatch.setattr("handshake.capture.open.PIECE", 1024)
     monkeypatch.setattr("handshake.capture.open.LARGE_PIECE", 1024)
+    monkeypatch.setattr("handshake.capture.open.LARGEST_PIECE", 1024)
     monkeypatch.setattr("handshake.capture.checkpoints._EVERY", 1024)
     return read
 

@@ -162,14 +162,32 @@ def test_a_file_that_is_cut_or_damaged_anywhere(tmp_path: Path) -> None:
         assert list(map(str, read_at_once.warnings)) == list(map(str, singly.warnings))
 
 
-@given(st.binary(min_size=40, max_size=200), st.integers(0, 7), st.integers(4, 30))
-def test_the_sums_of_words(octets: bytes, begin: int, size: int) -> None:
+@given(
+    st.binary(max_size=20),
+    st.lists(st.tuples(st.integers(0, 20), st.integers(8, 60)), min_size=1, max_size=5),
+    st.randoms(use_true_random=False),
+    st.booleans(),
+)
+def test_the_sums_of_words(
+    ahead: bytes, ranges: list[tuple[int, int]], dice: Random, full: bool
+) -> None:
     import numpy as np
 
-    padded = np.frombuffer(octets + bytes(8), np.uint8)
-    expected = int.from_bytes(octets[begin : begin + size] + bytes(size % 2), "big") % 0xFFFF
-    found = words_sums(padded, np.array([begin]), np.array([begin + size]))
-    assert found.tolist() == [expected]
+    size = sum(gap + length for gap, length in ranges)
+    octets = b"\xff" * size if full else dice.randbytes(size)
+    begins, ends, at = [], [], 0
+    for gap, length in ranges:
+        begins.append(at + gap)
+        at += gap + length
+        ends.append(at)
+    expected = [
+        int.from_bytes(octets[begin:end] + bytes((end - begin) % 2), "big") % 0xFFFF
+        for begin, end in zip(begins, ends, strict=True)
+    ]
+    # Wherever they are in memory, and whether or not more follows.
+    for behind in (b"", b"x", bytes(20)):
+        column = np.frombuffer(ahead + octets + behind, np.uint8)[len(ahead) :]
+        assert words_sums(column, np.array(begins), np.array(ends)).tolist() == expected
 
 
 def test_attempts_that_go_on_leave_nothing_in_the_columns(tmp_path: Path) -> None:

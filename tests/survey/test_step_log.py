@@ -41,6 +41,7 @@ def octets(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     monkeypatch.setattr(Capture, "_pieces", counted)
     monkeypatch.setattr("handshake.capture.open.PIECE", 4096)
     monkeypatch.setattr("handshake.capture.open.LARGE_PIECE", 4096)
+    monkeypatch.setattr("handshake.capture.open.LARGEST_PIECE", 4096)
     return read
 
 
