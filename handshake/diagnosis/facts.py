@@ -7,7 +7,7 @@ from collections import deque
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from handshake.diagnosis.seen import Seen
+from handshake.diagnosis.seen import NO_OPTIONS, Seen
 from handshake.tcp import Options
 from handshake.units import FIN_BIT, RST_BIT, SYN_BIT
 
@@ -39,9 +39,6 @@ _ALIGNED: Final = b"\x01\x01\x08\x0a"
 _STAMPED: Final = 12
 _STAMPS: Final = struct.Struct("!II").unpack_from
 """How options begin that have timestamps first; how many octets these are; TSval and TSecr."""
-
-_NO_OPTIONS: Final = (False, None, None, False, None)
-"""What `Seen` has of the options of a segment that has none, from `cut` to `cookie`."""
 
 
 class _InRun(NamedTuple):
@@ -191,7 +188,8 @@ class Facts:
             sack = tuple((int(a), int(b)) for a, b in Options(options).sack)
         source, destination = self._ends[by is not self._by]
         sent = (frame, at, source, destination, seq, ack, flags, window, length, ttl, number)
-        return Seen.made((*sent, checksum, *_NO_OPTIONS, stamp, echo, sack, False, True))
+        of_syn = NO_OPTIONS[:4]
+        return Seen.made((*sent, checksum, False, *of_syn, stamp, echo, sack, False, True))
 
     @property
     def complete(self) -> bool:

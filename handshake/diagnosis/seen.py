@@ -9,7 +9,7 @@ from handshake.tcp.segment import WRONG_UDP
 from handshake.units import ACK_BIT, FIN_BIT, MASK, RST_BIT, SYN_BIT
 
 if TYPE_CHECKING:
-    from handshake.tcp import Endpoint, Observed
+    from handshake.tcp import Endpoint, Observed, Segment
 
 IDLE: Final = 60_000_000_000
 """Nanoseconds without traffic after which a middlebox may have forgotten a connection."""
@@ -17,6 +17,23 @@ IDLE: Final = 60_000_000_000
 _ECN: Final = 0xC0
 _MSS: Final = b"\x02\x04"
 """How an MSS option begins: outside of a SYN it should not stand."""
+
+
+NO_OPTIONS: Final = (None, None, False, None, None, None, ())
+"""What `Seen` has of the options of a segment that has none, from `mss` to `sack`."""
+
+
+def _of_options(seg: Segment) -> tuple[object, ...]:
+    """Return what `Seen` has of the options of a segment, from `mss` to `sack`."""
+    options = seg.options
+    clocks = options.timestamps
+    value, echo = (None, None) if clocks is None else clocks
+    if seg.syn:
+        few = options.mss, options.window_scale, options.sack_permitted, options.fast_open
+        return (*few, value, echo, ())
+    mss = options.mss if options.raw[:2] == _MSS else None
+    sack = tuple((one.value, other.value) for one, other in options.sack)
+    return mss, None, False, None, value, echo, sack
 
 
 class Seen(NamedTuple):
@@ -75,11 +92,7 @@ class Seen(NamedTuple):
     @classmethod
     def of(cls, observed: Observed, ends: tuple[Endpoint, Endpoint] | None = None) -> Seen:
         """Return an observed segment in brief; `ends` are its endpoints, if they are shared."""
-        seg, options = observed.segment, observed.segment.options
-        octets, stamps, raw = observed.packet, None, options.raw
-        if raw:
-            stamps = options.timestamps
-        syn = seg.syn and bool(raw)
+        seg, octets = observed.segment, observed.packet
         source, destination = ends or (seg.source, seg.destination)
         return cls.made(
             (
@@ -87,22 +100,16 @@ class Seen(NamedTuple):
                 observed.at,
                 source,
                 destination,
-                int(seg.seq),
-                None if seg.ack is None else int(seg.ack),
+                seg.seq.value,
+                None if seg.ack is None else seg.ack.value,
                 int(seg.flags),
                 seg.window,
                 seg.payload_length,
                 observed.ttl,
-                int.from_bytes(octets[4:6], "big") if octets and octets[0] >> 4 == 4 else None,
+                observed.identification if octets and octets[0] >> 4 == 4 else None,
                 Checksum.RIGHT if observed.checksum_ok else kind(observed),
-                seg.cut,
-                options.mss if syn or raw[:2] == _MSS else None,
-                options.window_scale if syn else None,
-                options.sack_permitted if syn else False,
-                options.fast_open if syn else None,
-                None if stamps is None else stamps.value,
-                None if stamps is None else stamps.echo,
-                tuple((int(a), int(b)) for a, b in options.sack) if raw and not seg.syn else (),
+                bool(seg.problems) and seg.cut,
+                *(_of_options(seg) if seg.options.raw else NO_OPTIONS),
                 bool(observed.via) and observed.via[-1] == WRONG_UDP,
                 True,
             )

@@ -40,6 +40,9 @@ _MOST_UNACKNOWLEDGED: Final = 8 << 20
 _LEAST: Final = 4
 """Segments from which a run costs less than they do one by one."""
 
+_PATIENCE: Final = 8
+"""Segments in a row at which no run begins, from which on fewer are looked at."""
+
 _MOST: Final = 256
 """Segments of one run: its frames are kept while one of them may still be looked at."""
 
@@ -81,7 +84,7 @@ def feed(
     Long runs are found in columns where numpy is loaded anyway.
     """
     layout, framing = flow.layout, flow.framing
-    size, base, alone, columns_at = layout.record.size, 0, 0, 0
+    size, base, alone, columns_at, failed = layout.record.size, 0, 0, 0, 0
     while base < len(records):
         if not alone and len(records) - base >= _LEAST * size:
             start = tracker.start()
@@ -98,9 +101,11 @@ def feed(
             if run is not None and run.count >= _LEAST:
                 tracker.skip(run)
                 base += run.packets * size
-                alone = 0 if run.count >= _MOST else 1
+                alone, failed = 0 if run.count >= _MOST else 1, 0
                 continue
-            alone = 1 if run is None else run.packets + 1
+            # Where run after run is none, the next one is looked for later and later.
+            failed = 0 if run is not None else failed + 1
+            alone = 1 + min(failed // _PATIENCE, _PATIENCE) if run is None else run.packets + 1
         alone = max(0, alone - 1)
         for each in packed_frames.observed(layout, records[base : base + size], decoder, framing):
             one(each)

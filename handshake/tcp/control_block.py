@@ -130,7 +130,8 @@ class ControlBlock:
 
     def after(self, cause: Input) -> ControlBlock:
         """Return the block with its state moved as in figure 5."""
-        return changed(self, state=after(self.state, cause, passive=self.passive))
+        state = after(self.state, cause, passive=self.passive)
+        return self._next(state, self.snd, self.rcv, self.ts_recent, self.last_ack_sent)
 
     def sent(self, seg: Segment) -> ControlBlock:
         """Return the block after its own end sent `seg`."""
@@ -172,14 +173,7 @@ class ControlBlock:
         block = changed(
             self,
             remote=seg.destination,
-            snd=SendSpace(
-                iss=seg.seq,
-                una=seg.seq,
-                nxt=seg.end,
-                wnd=self.snd.wnd,
-                wl1=self.snd.wl1,
-                wl2=self.snd.wl2,
-            ),
+            snd=SendSpace(seg.seq, seg.seq, seg.end, self.snd.wnd, self.snd.wl1, self.snd.wl2),
             offered=Offer.of(seg),
         )
         return block if seg.ack is not None else block.after(Input.ACTIVE_OPEN)

@@ -25,6 +25,8 @@ MAX_OCTETS: Final = 40
 
 _END: Final = int(Kind.END)
 _NOP: Final = int(Kind.NOP)
+_TIMESTAMPS: Final = int(Kind.TIMESTAMPS)
+_MPTCP: Final = int(Kind.MPTCP)
 _ALIGNED: Final = bytes((Kind.NOP, Kind.NOP, Kind.TIMESTAMPS, 10))
 _ALIGNED_OCTETS: Final = 12
 """The options of nearly every segment, as RFC 7323 appendix A advises: worth a fast path."""
@@ -192,6 +194,9 @@ class Options:
 
     def _read(self) -> dict[int, bytes]:
         """Return the data of the well-formed options by their kinds; note if all are."""
+        if self._is_aligned:
+            self._data, self._well_formed = {_NOP: b"", _TIMESTAMPS: self.raw[4:]}, True
+            return self._data
         found, well_formed = {}, True
         for octets, wrong in _parts(self.raw):
             if wrong is None:
@@ -206,10 +211,7 @@ class Options:
     def malformed(self) -> tuple[Option, ...]:
         """Those that could not be read, each with its `problem`."""
         if self._well_formed is None:
-            if self._is_aligned:
-                self._well_formed = True
-            else:
-                self._read()
+            self._read()
         if self._well_formed:
             return ()
         return tuple(option for option in self if option.problem is not None)
@@ -277,7 +279,7 @@ class Options:
     @property
     def mptcp_signals(self) -> int:
         """The Multipath TCP operations in it, but for the DSS of data and ACKs: a bit for each."""
-        if Kind.MPTCP not in self.raw:
+        if _MPTCP not in self.raw:
             return 0
         found = 0
         for each in self:

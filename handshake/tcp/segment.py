@@ -36,6 +36,7 @@ _IDENTIFIED: Final = 6
 
 _OFFSET: Final = "data offset"
 _FLAG_BITS: Final = 0x1FF
+_OTHER_BITS: Final = 0x3F & ~ACK_BIT
 _RESERVED_BITS: Final = 0xE00
 _NO_OPTIONS: Final = Options()
 _options: Final = lru_cache(1024)(Options)
@@ -320,7 +321,7 @@ class Segment:
 
         It has options that only a SYN may carry, acknowledges 0 and carries nothing.
         """
-        if self.flags & 0x3F & ~ACK_BIT or self.ack_field or self.payload_length:
+        if self.ack_field or self.payload_length or int(self.flags) & _OTHER_BITS:
             return False
         options = self.options
         return bool(options.raw) and (

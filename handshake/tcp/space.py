@@ -23,7 +23,7 @@ _HELD_AT_MOST: Final = 64
 _NEAR: Final = 1 << 30
 """Numbers ahead of RCV.NXT, of which the order is certain: the largest window."""
 
-_ECN: Final = Flags.AE | Flags.CWR | Flags.ECE
+_ECN: Final = int(Flags.AE | Flags.CWR | Flags.ECE)
 
 _ECN_SYN: Final = {
     int(Flags.CWR | Flags.ECE): "classic",
@@ -82,7 +82,7 @@ class Offer:
     @classmethod
     def of(cls, syn: Segment) -> Offer:
         """Return what this SYN or SYN-ACK offers."""
-        ecn = (_ECN_SYN if syn.ack is None else _ECN_SYN_ACK).get(int(syn.flags & _ECN))
+        ecn = (_ECN_SYN if syn.ack is None else _ECN_SYN_ACK).get(int(syn.flags) & _ECN)
         return cls._with_options(syn.options, ecn, cut=syn.cut)
 
     @classmethod

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from handshake.tcp import ControlBlock, Endpoint, Offer, Options, Seq, State
+from handshake.tcp import ControlBlock, Endpoint, Offer, Options, ReceiveSpace, Seq, State
 from handshake.tcp import options as opt
 from tests.segments import A, B, segment
 
@@ -98,3 +100,20 @@ def test_an_older_segment_does_not_put_an_older_window_in_force() -> None:
     older = segment("<SEQ=300><ACK=101><DATA=3><CTL=ACK>", by=B, window=9)
     assert block.received(newer).snd.wnd == 2000
     assert block.received(newer).received(older).snd.wnd == 2000
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(-70_000, 70_000), st.integers(0, 9), st.data())
+def test_in_window_as_in_table_6(start: int, ahead: int, length: int, data: st.DataObject) -> None:
+    wnd = data.draw(st.sampled_from([0, 1, 5, 65535, 65535 << 14]))
+    nxt = Seq(start)
+    seg = segment(f"<SEQ={(start + ahead) % 2**32}><ACK=1><DATA={length}><CTL=ACK>")
+    block = ControlBlock(A, rcv=ReceiveSpace(nxt=nxt, wnd=wnd))
+
+    def lies(number: Seq) -> bool:
+        return nxt <= number < nxt + wnd
+
+    if not length:
+        expected = lies(seg.seq) if wnd else seg.seq == nxt
+    else:
+        expected = wnd > 0 and (lies(seg.seq) or lies(seg.end - 1))
+    assert block.in_window(seg) == expected

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from handshake.tcp import Flags, Offer, Options, State
 from handshake.tcp.control_block import ControlBlock
@@ -12,6 +14,10 @@ from handshake.tcp.option_text import option_text
 from tests.segments import A, B, segment
 
 SYN, SYN_ACK = "<SEQ=100><CTL=SYN>", "<SEQ=300><ACK=101><CTL=SYN,ACK>"
+
+
+ALIGNED = b"\x01\x01\x08\x0a"
+"""How the options of nearly every segment begin: timestamps alone."""
 
 
 @pytest.mark.parametrize(
@@ -98,3 +104,13 @@ def test_ecn_in_force(asked: str, answered: str, in_force: str) -> None:
     )
     found = "accecn" if block.accecn else "classic" if block.ecn else "none"
     assert found == in_force
+
+
+@given(st.one_of(st.binary(max_size=40), st.binary(min_size=8, max_size=8).map(ALIGNED.__add__)))
+def test_data_is_that_of_the_last_well_formed_option(raw: bytes) -> None:
+    options = Options(raw)
+    data = {each.kind: each.data for each in Options(raw) if each.problem is None}
+    assert {kind: options.data(kind) for kind in range(256)} == {
+        kind: data.get(kind) for kind in range(256)
+    }
+    assert options.malformed == tuple(each for each in Options(raw) if each.problem)

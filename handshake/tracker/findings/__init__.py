@@ -69,10 +69,11 @@ class ConnectionFindings:
     def found(self) -> tuple[Finding, ...]:
         """Return what was found so far, in the order of the frames that prove it."""
         found = [finding for part in (*self._parts, self._quoted) for finding in part.found()]
-        if any(each.code == "unreachable" for each in found):
+        codes = {each.code for each in found}
+        if "unreachable" in codes:
             # The ICMP error is the answer.
             found = [each for each in found if each.code != "no-answer"]
-        if any(each.code == "numbers-rewritten" for each in found):
+        if "numbers-rewritten" in codes:
             # One SYN-ACK, before and after its number was rewritten.
             found = [each for each in found if each.code != "syn-ack-isns"]
         return tuple(sorted(found, key=lambda each: each.frame or 0))

@@ -116,14 +116,15 @@ class ChecksumFindings:
 
     def found(self) -> Iterator[Finding]:
         """Yield what was found so far."""
-        unfilled = [(role, mine) for role, mine in self._ends.items() if mine.unfilled]
+        bad = [(role, mine) for role, mine in self._ends.items() if mine.bad]
+        unfilled = [each for each in bad if each[1].unfilled]
         if unfilled:
             # A host that captures before its card sums up may also join what it receives: such
             # packets are few, and tell nothing of their sender.
             most = [each for each in unfilled if each[1].mostly]
             yield _offloaded(most or unfilled)
-        for role, mine in self._ends.items():
-            if not mine.bad or mine.unfilled:
+        for role, mine in bad:
+            if mine.unfilled:
                 continue
             first = mine.first_wrong or mine.first_partial
             values = {"by": role, **_counts([mine])}

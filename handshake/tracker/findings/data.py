@@ -46,6 +46,9 @@ GAPS: Final = 16
 REUSED: Final = 1 << 30
 """Numbers after which those of a gap are far behind, and later come again for other octets."""
 
+_TOLD: Final = frozenset({ev.Retransmitted, ev.KeepAlive, ev.UnseenAcknowledged})
+"""The events that tell of octets sent again, or missing in the capture."""
+
 ONE_SIDED: Final = 3
 """Segments of one end, with none of the other, that make a capture one-sided."""
 
@@ -91,8 +94,9 @@ class _Direction:
 
     def advance(self, end: Seq) -> None:
         """Note the number after a segment, if it is the highest."""
-        if self.next is None or self.next < end:
-            self.passed += 0 if self.next is None else end - self.next
+        more = 0 if self.next is None else end - self.next
+        if self.next is None or more > 0:
+            self.passed += more
             self.next = end
 
 
@@ -134,7 +138,8 @@ class DataFindings:
             self._itself = seg.source == seg.destination
         mine = self._ends[step.by]
         mine.segments += 1
-        if mine.last is not None and _is_rewritten(mine.last, observed):
+        last, number = mine.last, observed.identification
+        if last is not None and number == last.identification and _is_rewritten(last, observed):
             mine.rewritten += 1
             mine.first_rewritten = mine.first_rewritten or observed
         self._last = mine.last = observed
@@ -146,24 +151,32 @@ class DataFindings:
             return
         if self._gaps and seg.length:
             self._found_late(step.by, seg)
-        old = mine.next is not None and seg.seq < mine.next
+        for event in step.events:
+            if type(event) in _TOLD:
+                self._event(step, event, mine)
         mine.advance(seg.end)
         if seg.ack is not None:
             mine.acks += 1
-            mine.acknowledged = seg.ack if mine.acknowledged is None else mine.acknowledged
-            # An ACK that stays the same may be older than the capture: the other end is silent.
-            mine.answered |= seg.ack != mine.acknowledged
-        mine.carrying += bool(seg.payload_length or seg.fin)
+            if not mine.answered:
+                mine.acknowledged = seg.ack if mine.acknowledged is None else mine.acknowledged
+                # An ACK that stays the same may be older than the capture: the other end is silent.
+                mine.answered = seg.ack != mine.acknowledged
+        if seg.length:
+            mine.carrying += 1
         if (seg.window == 0) is not (mine.closed_at is not None):
             self._window(step, mine)
-        for event in step.events:
-            pending = isinstance(event, ev.KeepAlive) and event.pending
-            if (isinstance(event, ev.Retransmitted) or pending) and old:
-                mine.again += 1
-                mine.unanswered += 1
-                mine.first_again = mine.first_again or observed
-                mine.last_again = observed
-            elif isinstance(event, ev.UnseenAcknowledged) and seg.ack is not None:
+
+    def _event(self, step: Step, event: ev.Event, mine: _Direction) -> None:
+        """Note octets that were sent again, or that the capture lacks."""
+        seg, observed = step.segment, step.observed
+        match event:
+            case ev.Retransmitted() | ev.KeepAlive(pending=True):
+                if mine.next is not None and seg.seq < mine.next:
+                    mine.again += 1
+                    mine.unanswered += 1
+                    mine.first_again = mine.first_again or observed
+                    mine.last_again = observed
+            case ev.UnseenAcknowledged() if seg.ack is not None:
                 self._miss(step.by.other, seg.ack, event.count)
                 self._unseen_at = self._unseen_at or observed
 
@@ -278,11 +291,11 @@ class DataFindings:
 
 
 def _is_rewritten(before: Observed, after: Observed) -> bool:
-    """Whether a packet is the one before, with numbers that a device has rewritten."""
-    if abs(after.at - before.at) > AT_ONCE:
-        return False
-    number = after.identification
-    if not number or number != before.identification:
+    """Whether a packet is the one before, with numbers that a device has rewritten.
+
+    The two have the same identification, which may be 0.
+    """
+    if not after.identification or abs(after.at - before.at) > AT_ONCE:
         return False
     one, two = before.segment, after.segment
     if (one.flags, one.payload_length, one.payload) != (two.flags, two.payload_length, two.payload):

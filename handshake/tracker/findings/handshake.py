@@ -88,11 +88,11 @@ class HandshakeFindings:
             return
         for event in step.events:
             self._event(step, event)
-        # A RST that rejects a wrong SYN-ACK leaves the connection as it is (section 3.5.2).
-        stray = any(isinstance(event, ev.StrayReset) for event in step.events)
-        stray = stray or step.damaged
-        if seg.rst and step.by is Role.CLIENT and self._syn_ack and not (self._done or stray):
-            self._abandoned = self._abandoned or step.observed
+        if seg.rst and step.by is Role.CLIENT and self._syn_ack and not self._done:
+            # A RST that rejects a wrong SYN-ACK leaves the connection as it is (section 3.5.2).
+            stray = any(isinstance(event, ev.StrayReset) for event in step.events)
+            if not (stray or step.damaged):
+                self._abandoned = self._abandoned or step.observed
         if step.index == 1 and seg.source == seg.destination:
             self._keep("self-connect", step.observed, port=seg.source.port)
         if step.by is Role.SERVER and seg.syn and self._done and not (seg.rst or seg.fin):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from handshake.events import Step
     from handshake.events.run import Run, RunStart
-    from handshake.tcp import Flags, Observed, Segment
+    from handshake.tcp import Observed, Segment
 
 USUAL_MSS: Final = {4: 1460, 6: 1440}
 """The payload that an Ethernet MTU of 1500 octets leaves, by IP version."""
@@ -27,6 +27,8 @@ UNSCALED: Final = 65535
 NOPS: Final = 6
 """NOPs in a row from which an option was probably overwritten: to align one takes 3 at most, and
 NetBSD writes 4 before its timestamps."""
+
+_BLANKED: Final = bytes((Kind.NOP,)) * NOPS
 
 _ECN_BITS: Final = 0x1C0
 
@@ -92,6 +94,8 @@ class OptionFindings:
     def _blanked(self, by: Role, observed: Observed) -> None:
         raw = observed.segment.options.raw
         row = longest = 0
+        if _BLANKED not in raw:
+            return
         for option in observed.segment.options:
             row = row + 1 if option.kind == Kind.NOP else 0
             longest = max(longest, row)
@@ -190,8 +194,8 @@ def unscaled(round_trip: float | None) -> dict[str, object]:
     return {"most": UNSCALED, "rtt": round_trip, "bits": bits}
 
 
-def _ecn(seg: Segment) -> Flags:
-    return seg.flags & _ECN_BITS
+def _ecn(seg: Segment) -> int:
+    return int(seg.flags) & _ECN_BITS
 
 
 def _ecn_asked(offer: Offer) -> int:

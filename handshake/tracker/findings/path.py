@@ -94,7 +94,12 @@ class PathFindings:
         self._sums.feed(step)
         if step.segment.problems:
             self._malformed(observed)
-        self._clock(step)
+        before, self._last = self._last, observed
+        if before is not None and observed.at < before.at:
+            self._back(before, observed)
+        if not self._open:
+            self._late_syn = self._late_syn or _answered_before(step)
+            self._open = any(type(event) is ev.Established for event in step.events)
         if step.segment.bogus:
             return
         mine.last = observed
@@ -141,17 +146,12 @@ class PathFindings:
     def _keep(self, code: str, observed: Observed, **values: object) -> None:
         self._kept.setdefault(code, Finding(code, observed.frame, values))
 
-    def _clock(self, step: Step) -> None:
+    def _back(self, before: Observed, observed: Observed) -> None:
         """Note a time stamp before that of the packet before."""
-        before, self._last = self._last, step.observed
-        back = 0 if before is None else before.at - step.observed.at
         # Several queues of a network card are read in turn, and disorder a little.
-        if before is not None and back >= (STEP if self._open else 1):
+        if not self._open or before.at - observed.at >= STEP:
             self._backwards += 1
-            self._first_back = self._first_back or (before, step.observed)
-        if not self._open:
-            self._late_syn = self._late_syn or _answered_before(step)
-            self._open = any(isinstance(event, ev.Established) for event in step.events)
+            self._first_back = self._first_back or (before, observed)
 
     def _malformed(self, observed: Observed) -> None:
         noted = (RESERVED_BITS_SET, OPTIONS_CUT)
@@ -212,9 +212,10 @@ class PathFindings:
         """Yield what was found so far."""
         yield from self._kept.values()
         for role, mine in self._ends.items():
-            yield from _ways(role, mine)
-            if _RST_TTL not in self._kept:
-                yield from _early(role, mine)
+            if mine.ttls:
+                yield from _ways(role, mine)
+            if mine.early_rst is not None and _RST_TTL not in self._kept:
+                yield from _early(role, mine, mine.early_rst)
         yield from self._sums.found()
         if self._first_back is not None:
             before, after = self._first_back
@@ -245,11 +246,11 @@ def _frame(observed: Observed | None) -> int | None:
     return None if observed is None else observed.frame
 
 
-def _early(role: Role, mine: _Ttls) -> Iterator[Finding]:
+def _early(role: Role, mine: _Ttls, rst: Observed) -> Iterator[Finding]:
     """Yield that a RST had another TTL than all that its sender sent after it."""
-    rst, others = mine.early_rst, set(mine.ttls)
+    others = set(mine.ttls)
     others |= set() if mine.syn_ttl is None else {mine.syn_ttl}
-    if rst is not None and others and rst.ttl not in others:
+    if others and rst.ttl not in others:
         values = {"by": role, "ttl": rst.ttl, "others": sorted(others)}
         yield Finding(_RST_TTL, rst.frame, values, "other")
 

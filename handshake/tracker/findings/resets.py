@@ -23,6 +23,11 @@ IDLE: Final = 60.0
 load balancers and firewalls. RFC 5382 requires 2 h 4 min of a NAT, and many keep less."""
 
 
+_IDLE_NS: Final = int(IDLE * NS_PER_SECOND)
+_TOLD: Final = frozenset({ev.Established, ev.ChallengeAck, ev.Dropped, ev.Aborted})
+"""The events that tell of the opening, or of a RST."""
+
+
 def _rejects(step: Step) -> bool:
     """Whether a RST answers a segment that does not belong to the connection (section 3.5.2)."""
     return any(isinstance(event, ev.StrayReset) for event in step.events)
@@ -65,29 +70,32 @@ class ResetFindings:
 
     def feed(self, step: Step) -> None:
         """Take one step into account."""
-        seg, at = step.segment, step.observed.at
-        if self._last_at is not None and at - self._last_at >= IDLE * NS_PER_SECOND:
+        seg, by, at = step.segment, step.by, step.observed.at
+        if self._last_at is not None and at - self._last_at >= _IDLE_NS:
             self._gap = at - self._last_at
             self._active = set()
         self._last_at = at
-        if self._ttl is None and seg.syn and step.by is Role.SERVER:
+        if self._ttl is None and seg.syn and by is Role.SERVER:
             self._ttl = step.observed.ttl
-        if seg.rst or self._opened is None or not seg.payload_length:
-            self._events(step)
-        if seg.ack is not None and not seg.rst:
-            self._acknowledged[step.by] = seg.ack
-            if step.by is Role.SERVER and not seg.syn:
+        for event in step.events:
+            if type(event) in _TOLD:
+                self._event(step, event)
+        if seg.rst:
+            if seg.payload_length:
+                self._keep("reset-with-data", step.observed, count=seg.payload_length)
+        elif seg.ack is not None:
+            self._acknowledged[by] = seg.ack
+            if by is Role.SERVER and not seg.syn:
                 # The server goes on: the RST in its name ended nothing.
                 self._kept.pop("reset-after-accept", None)
                 self._acknowledges = True
-        if seg.rst and seg.payload_length:
-            self._keep("reset-with-data", step.observed, count=seg.payload_length)
-        self._active.add(step.by)
-        self._accepted |= seg.syn and step.by is Role.SERVER
-        if step.by is Role.CLIENT and seg.fin and not seg.payload_length:
-            self._left |= step.by not in self._sent
-        if seg.payload_length or seg.fin:
-            self._sent.add(step.by)
+        self._active.add(by)
+        self._accepted |= seg.syn and by is Role.SERVER
+        if seg.payload_length:
+            self._sent.add(by)
+        elif seg.fin:
+            self._left |= by is Role.CLIENT and by not in self._sent
+            self._sent.add(by)
 
     def settled(self, start: RunStart) -> bool:
         """Whether no time of at least `IDLE` without traffic may begin before the run."""
@@ -108,17 +116,16 @@ class ResetFindings:
             self._kept.pop("reset-after-accept", None)
             self._acknowledges = True
 
-    def _events(self, step: Step) -> None:
-        for event in step.events:
-            match event:
-                case ev.Established():
-                    self._opened = step.observed.at
-                case ev.ChallengeAck():
-                    self._keep("challenge-ack", step.observed, by=event.by)
-                case ev.Dropped() if step.segment.rst and not _rejects(step):
-                    self._dropped(step, event)
-                case ev.Aborted():
-                    self._aborted(step, event.by)
+    def _event(self, step: Step, event: ev.Event) -> None:
+        match event:
+            case ev.Established():
+                self._opened = step.observed.at
+            case ev.ChallengeAck():
+                self._keep("challenge-ack", step.observed, by=event.by)
+            case ev.Dropped() if step.segment.rst and not _rejects(step):
+                self._dropped(step, event)
+            case ev.Aborted():
+                self._aborted(step, event.by)
 
     def _keep(self, code: str, observed: Observed, **values: object) -> None:
         self._kept.setdefault(code, Finding(code, observed.frame, values))

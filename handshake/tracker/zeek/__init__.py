@@ -90,7 +90,7 @@ class Zeek:
             int(step.by is Role.SERVER),
             observed.at,
             int(seg.flags),
-            int(seg.seq),
+            seg.seq.value,
             seg.ack_field,
             seg.window,
             seg.payload_length,
@@ -128,8 +128,10 @@ def ip_length(observed: Observed) -> int:
     """Return the length of the IP packet, headers included."""
     seg, packet = observed.segment, observed.packet
     above = seg.data_offset * 4 + seg.payload_length
+    if packet and packet[0] >> 4 == 4:
+        return above + (packet[0] & 0xF) * 4
     if seg.source.version == 4:
-        return above + ((packet[0] & 0xF) * 4 if packet else 20)
+        return above + 20
     # The IPv6 header does not count itself; 0 is a jumbogram (RFC 2675).
     length = int.from_bytes(packet[4:6], "big")
     return 40 + (length or above)

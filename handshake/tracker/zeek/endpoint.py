@@ -182,12 +182,12 @@ class Side:
 
         `near` is the last number of that kind: it tells how often the 32 bits wrapped.
         """
-        full = near + distance(near & _MASK, seq)
+        full = near + distance(near, seq)
         return full - self.iss if full >= MODULUS else distance(self.iss, seq)
 
     def sent(self, flags: int, end: int, length: int) -> bool:
         """Note the number after a segment; return whether its payload was sent before."""
-        more = distance(self.last & _MASK, end)
+        more = distance(self.last, end)
         if flags & (SYN_BIT | RST_BIT) and abs(more) > _OUTLANDISH:
             return False
         # A FIN is accepted where all data before it was missed: 2 GiB ahead looks like behind.
@@ -199,7 +199,7 @@ class Side:
 
     def acknowledge(self, ack: int) -> None:
         """Note that its numbers before `ack` were acknowledged."""
-        more = distance(self.acked & _MASK, ack)
+        more = distance(self.acked, ack)
         # Zero and far ahead is a damaged ACK rather than a long stream.
         if more > 0 and (ack or more <= _OUTLANDISH):
             self.acked += more
