@@ -36,7 +36,7 @@ _MOST: Final = TRACKED // 8
 failures."""
 
 
-class _Part(NamedTuple):
+class _Observed(NamedTuple):
     """What findings about a capture need of rows."""
 
     keys: Column
@@ -46,7 +46,7 @@ class _Part(NamedTuple):
     refusals: Column
 
 
-class _Ends(NamedTuple):
+class _Addresses(NamedTuple):
     """The addresses of one end."""
 
     numbers: Column
@@ -55,7 +55,7 @@ class _Ends(NamedTuple):
     octets: list[bytes]
 
     @classmethod
-    def of(cls, octets: Column) -> _Ends:
+    def of(cls, octets: Column) -> _Addresses:
         rows = np.ascontiguousarray(octets).view(f"V{octets.shape[1]}")[:, 0].tolist()
         known: dict[bytes, int] = {}
         numbers = [known.setdefault(each, len(known)) for each in rows]
@@ -71,7 +71,7 @@ class RowTotals:
 
     def __init__(self, totals: Totals) -> None:
         self._totals = totals
-        self._parts: defaultdict[tuple[str | None, int], list[_Part]] = defaultdict(list)
+        self._parts: defaultdict[tuple[str | None, int], list[_Observed]] = defaultdict(list)
         """Of each capture, by the octets of a key: those of IPv4 and of IPv6 apart."""
 
     def add(self, rows: RecordRows) -> None:
@@ -94,7 +94,7 @@ class RowTotals:
         for outcome, found in ((_REFUSED, totals.refusing), ("no-answer", totals.silent)):
             _add_services(found, rows.keys[outcomes == COUNTED.index(outcome)])
         parts = self._parts[rows.capture, rows.keys.shape[1]]
-        parts.append(_Part(rows.keys, outcomes, rows.frames, rows.ttls, rows.refusals))
+        parts.append(_Observed(rows.keys, outcomes, rows.frames, rows.ttls, rows.refusals))
         if sum(len(each.keys) for each in parts) >= _AT_ONCE:
             self._look(rows.capture, parts, last=False)
 
@@ -104,13 +104,15 @@ class RowTotals:
             if parts:
                 self._look(capture, parts, last=True)
 
-    def _look(self, name: str | None, parts: list[_Part], *, last: bool) -> None:
-        whole = _Part(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+    def _look(self, name: str | None, parts: list[_Observed], *, last: bool) -> None:
+        whole = _Observed(*(np.concatenate(each) for each in zip(*parts, strict=True)))
         parts.clear()
         which = np.flatnonzero(whole.outcomes != _OTHER)
         if len(which):
             _look_at(
-                self._totals.of_capture(name), _Part(*(each[which] for each in whole)), last=last
+                self._totals.of_capture(name),
+                _Observed(*(each[which] for each in whole)),
+                last=last,
             )
 
 
@@ -119,7 +121,7 @@ def _add_services(found: Counter[tuple[str, int]], keys: Column) -> None:
     if not len(keys):
         return
     half = keys.shape[1] // 2 - 2
-    server, port = _Ends.of(keys[:, half:-4]), _port(keys)
+    server, port = _Addresses.of(keys[:, half:-4]), _port(keys)
     services = tally(server.numbers << 16 | port)
     servers = [server.text(each) for each in server.numbers[services.firsts].tolist()]
     names = zip(servers, port[services.firsts].tolist(), strict=True)
@@ -132,24 +134,24 @@ def _port(keys: Column) -> Column:
     return found
 
 
-def _look_at(capture: CaptureFindings, part: _Part, *, last: bool) -> None:
+def _look_at(capture: CaptureFindings, part: _Observed, *, last: bool) -> None:
     """Add to what was found about a capture; if it is the `last`, only what a finding needs."""
     half = part.keys.shape[1] // 2 - 2
-    client, server = _Ends.of(part.keys[:, :half]), _Ends.of(part.keys[:, half:-4])
+    client, server = _Addresses.of(part.keys[:, :half]), _Addresses.of(part.keys[:, half:-4])
     port, ends = _port(part.keys), (client.numbers, server.numbers)
     for groups, columns, said, most in (
         (capture.pairs, (*ends, port), (client.text, server.text, int), SCAN),
         (capture.clients, (ends[0], port, ends[1]), (client.text, int, server.text), SCAN),
         (capture.services, (ends[1], port, ends[0]), (server.text, int, client.text), None),
     ):
-        counts = _Counts(columns, part.outcomes)
+        counts = _GroupedRows(columns, part.outcomes)
         chosen = counts.chosen(most) if last and not len(groups) else counts.most_failing()
         for at in chosen.tolist():
             counts.add(groups, at, said, part.frames)
     _add_answers(capture, server, part, last=last)
 
 
-class _Counts:
+class _GroupedRows:
     """Rows grouped by two columns; a third has the names that are told apart."""
 
     def __init__(self, columns: tuple[Column, Column, Column], outcomes: Column) -> None:
@@ -194,7 +196,9 @@ class _Counts:
         )
 
 
-def _add_answers(capture: CaptureFindings, server: _Ends, part: _Part, *, last: bool) -> None:
+def _add_answers(
+    capture: CaptureFindings, server: _Addresses, part: _Observed, *, last: bool
+) -> None:
     """Add the TTLs with which servers answered."""
     refused = part.refusals >= 0
     if last and not capture.hosts and not refused.any():
