@@ -10,10 +10,11 @@ from handshake.events import Change, Fate, Role, Step
 from handshake.tcp import State
 from handshake.tracker import inference
 from handshake.tracker.classify import classify
-from handshake.tracker.connection import Connection, End, Observer
+from handshake.tracker.connection import Connection, End
 from handshake.tracker.context import SegmentContext, is_rejected_reset
 from handshake.tracker.findings import ConnectionFindings
-from handshake.tracker.run import start_of
+from handshake.tracker.observer import Observer
+from handshake.tracker.run import skip_run, start_of
 from handshake.tracker.summary import (
     learn_connection,
     summarize,
@@ -160,7 +161,7 @@ class PairTracker:
     def skip(self, run: Run) -> None:
         """Take a run into account, as `feed` does each of its segments."""
         assert self.connection is not None
-        self.connection.skip(run)
+        skip_run(self.connection, run)
 
     def drop_copy(self, observed: Observed) -> bool:
         """Whether it is a copy: then only that is counted. Ask before each `feed`."""

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from handshake import events as ev
 from handshake.drawn import html_of
 from handshake.events import Role
-from handshake.events.run import Gain, Stretch
-from handshake.tcp import Seq, State
+from handshake.tcp import State
 from handshake.tcp.checksum import Checksum, Damaged, kind
-from handshake.tcp.copy import changed
 from handshake.tracker.copies import CopyFinder
 from handshake.tracker.round_trips import RoundTrips
 from handshake.tracker.wireshark import (
@@ -28,9 +26,9 @@ from handshake.tracker.wireshark import (
 
 if TYPE_CHECKING:
     from handshake.events import Change, Event, Step
-    from handshake.events.run import Copies, Run, RunStart, Sum
     from handshake.tcp import ControlBlock, Endpoint, Observed, Segment
     from handshake.tcp.icmp import IcmpError
+    from handshake.tracker.observer import Observer
 
 _RECENT: Final = 8
 """Transmissions remembered of one SYN: a Linux host gives up after seven."""
@@ -54,28 +52,7 @@ _CHANGING: Final = frozenset(
 _LATE: Final = 1_000_000
 """Nanoseconds after a RST from which a segment of its sender is not just out of order."""
 
-
-class Observer(Protocol):
-    """Follows one connection, step by step, beside the tracker."""
-
-    def settled(self, start: RunStart) -> bool:
-        """Whether a run may begin, in which nothing happens; it may restrict what is in it."""
-        ...
-
-    def skip(self, run: Run) -> None:
-        """Take a run into account."""
-        ...
-
-    def observe(self, step: Step) -> None:
-        """Take the next step into account."""
-        ...
-
-    def quoted(self, error: IcmpError, *, of_syn: bool) -> None:
-        """Take an ICMP error into account that quotes a segment; `of_syn`: the unanswered SYN."""
-        ...
-
-
-_Observer = TypeVar("_Observer", bound=Observer)
+_Observer = TypeVar("_Observer", bound="Observer")
 
 
 @dataclass(slots=True)
@@ -390,59 +367,6 @@ class Connection:
             if type(event) in _CHANGING:
                 self._apply(event, step, receiver)
 
-    def skip(self, run: Run) -> None:
-        """Change the connection and its ends as the segments of a run do."""
-        client, server = self.client, self.server
-        assert client.block is not None
-        assert server.block is not None
-        client.block = _after(client.block, run, Role.CLIENT)
-        server.block = _after(server.block, run, Role.SERVER)
-        for end, sent in ((client, run.client), (server, run.server)):
-            end.segments += sent.segments
-            end.duplicate_acks += sent.repeated
-            end.repeated_acks += sent.repeated
-            end.window_updates += sent.updates
-            end.numbers.skip(sent, None if run.pieces is None else run.stretches(end.role))
-            bad = sent.unknown + sent.partial + sent.wrong
-            end.undamaged = end.undamaged or sent.segments > bad
-        for each in run.sums or ():
-            self._sum_of(each)
-        self.analysis.skip(run.pieces or ())
-        self.segments += run.count
-        self.last = self.last_sent = run.packed.observed(run.count - 1)
-        if run.copies is not None:
-            self._skip_copies(run.copies)
-        self.copies.skip(run)
-        if self.client.syn is not None and self.client.syn.again:
-            self.round_trips.skip(run)
-        for observer in self.observers:
-            observer.skip(run)
-        # What is kept of the run are its packets, and few of them.
-        run.copies = run.sums = run.pieces = None
-
-    def _skip_copies(self, copies: Copies) -> None:
-        """Take the copies in a run into account, of which Wireshark's analysis knows nothing."""
-        for end, count in ((self.client, copies.client.count), (self.server, copies.server.count)):
-            end.segments += count
-            end.copies += count
-            self.segments += count
-        take, client, server = self.wire.take, self.client, self.server
-        for by, at, seq, ack, flags, window, length, *_ in copies.packets:
-            end, peer = (client, server) if by is Role.CLIENT else (server, client)
-            marks = take(end.wire, peer.wire, seq, ack, length, flags, window, at)
-            if marks:
-                end.marked(marks)
-        self.last = copies.last or self.last
-
-    def _sum_of(self, found: Sum) -> None:
-        """Note the checksum of a segment of a run, as `End.sum_of` does."""
-        mine, other = self.end(found.by), self.end(found.by.other)
-        if other.damaged is not None and other.damaged.pending:
-            other.damaged.acknowledged(found.ack)
-        if mine.damaged is not None and found.kind is not Checksum.PARTIAL:
-            wrong = found.kind is Checksum.WRONG
-            mine.damaged.took(found.seq, found.end, wrong=wrong)
-
     def _note_reset(self, step: Step, sender: End, receiver: End) -> None:
         """Remember the RST that ended its sender's connection; forget it once a SYN asks again."""
         seg = step.segment
@@ -511,42 +435,3 @@ def _transmission(known: Transmission | None, observed: Observed) -> Transmissio
         return Transmission(observed, observed, recent=(observed,))
     recent = (*known.recent[1 - _RECENT :], observed)
     return Transmission(known.first, observed, known.again + 1, recent)
-
-
-def _after(block: ControlBlock, run: Run, role: Role) -> ControlBlock:
-    """Return the control block of an end after a run."""
-    snd, rcv, mine, theirs = block.snd, block.rcv, run.of(role), run.of(role.other)
-    fields: dict[str, object] = {}
-    if mine.segments:
-        shift = block.rcv_shift
-        rcv = changed(rcv, wnd=None if shift is None else mine.window << shift)
-        fields["last_ack_sent"] = Seq(mine.ack)
-    if int(snd.nxt or 0) != mine.sent:
-        snd = changed(snd, nxt=Seq(mine.sent))
-    if theirs.segments:
-        shift = block.snd_shift
-        most = None if shift is None else max(theirs.most << shift, snd.max_wnd or 0)
-        snd = changed(
-            snd,
-            una=Seq(theirs.ack) if theirs.gained else snd.una,
-            wnd=None if shift is None else theirs.window << shift,
-            wl1=Seq(theirs.seq),
-            wl2=Seq(theirs.ack),
-            max_wnd=most,
-        )
-        if run.pieces is None:
-            rcv = changed(rcv, nxt=Seq(theirs.nxt), held=())
-        if theirs.clock is not None:
-            fields["ts_recent"] = theirs.clock
-    if run.pieces is not None and theirs.unopened:
-        rcv = changed(rcv, wnd=theirs.room)
-        fields["inferred"] = True
-    for piece in run.pieces or ():
-        if isinstance(piece, Gain):
-            if piece.by is role:
-                rcv = rcv.passed(Seq(piece.ack))
-            elif piece.unseen:
-                fields["inferred"] = True
-        elif isinstance(piece, Stretch) and piece.by is not role and piece.length:
-            rcv = rcv.with_data(Seq(piece.seq), piece.length)
-    return changed(block, snd=snd, rcv=rcv, **fields)

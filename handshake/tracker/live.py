@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from handshake.events import Step
     from handshake.tcp import Endpoint, Observed
     from handshake.tcp.icmp import IcmpError
-    from handshake.tracker.connection import Connection, Observer
+    from handshake.tracker.connection import Connection
+    from handshake.tracker.observer import Observer
 
     Observers = Iterable[Callable[[], Observer]]
 

@@ -1,15 +1,20 @@
-"""Tells where a run may begin in which nothing happens."""
+"""Tells where a run may begin in which nothing happens, and what it does to a connection."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from handshake.events.run import RunEnd, RunStart
-from handshake.tcp import State
+from handshake.events import Role
+from handshake.events.run import Gain, RunEnd, RunStart, Stretch
+from handshake.tcp import Seq, State
+from handshake.tcp.checksum import Checksum
+from handshake.tcp.copy import changed
 from handshake.tracker.wireshark import KEEP_ALIVE, WITH_DATA, WITHOUT
 from handshake.units import MASK
 
 if TYPE_CHECKING:
+    from handshake.events.run import Copies, Run, Sum
+    from handshake.tcp import ControlBlock
     from handshake.tracker.connection import Connection, End
     from handshake.tracker.wireshark import Direction
 
@@ -120,3 +125,99 @@ def _in_order(numbers: Direction) -> bool:
         and numbers.window > 0
         and numbers.signals == 0
     )
+
+
+def skip_run(connection: Connection, run: Run) -> None:
+    """Change the connection and its ends as the segments of a run do."""
+    client, server = connection.client, connection.server
+    assert client.block is not None
+    assert server.block is not None
+    client.block = _after(client.block, run, Role.CLIENT)
+    server.block = _after(server.block, run, Role.SERVER)
+    for end, sent in ((client, run.client), (server, run.server)):
+        end.segments += sent.segments
+        end.duplicate_acks += sent.repeated
+        end.repeated_acks += sent.repeated
+        end.window_updates += sent.updates
+        end.numbers.skip(sent, None if run.pieces is None else run.stretches(end.role))
+        bad = sent.unknown + sent.partial + sent.wrong
+        end.undamaged = end.undamaged or sent.segments > bad
+    for each in run.sums or ():
+        _sum_of(connection, each)
+    connection.analysis.skip(run.pieces or ())
+    connection.segments += run.count
+    connection.last = connection.last_sent = run.packed.observed(run.count - 1)
+    if run.copies is not None:
+        _skip_copies(connection, run.copies)
+    connection.copies.skip(run)
+    if client.syn is not None and client.syn.again:
+        connection.round_trips.skip(run)
+    for observer in connection.observers:
+        observer.skip(run)
+    # What is kept of the run are its packets, and few of them.
+    run.copies = run.sums = run.pieces = None
+
+
+def _skip_copies(connection: Connection, copies: Copies) -> None:
+    """Take the copies in a run into account, of which Wireshark's analysis knows nothing."""
+    client, server = connection.client, connection.server
+    for end, count in ((client, copies.client.count), (server, copies.server.count)):
+        end.segments += count
+        end.copies += count
+        connection.segments += count
+    take = connection.wire.take
+    for by, at, seq, ack, flags, window, length, *_ in copies.packets:
+        end, peer = (client, server) if by is Role.CLIENT else (server, client)
+        marks = take(end.wire, peer.wire, seq, ack, length, flags, window, at)
+        if marks:
+            end.marked(marks)
+    connection.last = copies.last or connection.last
+
+
+def _sum_of(connection: Connection, found: Sum) -> None:
+    """Note the checksum of a segment of a run, as `End.sum_of` does."""
+    mine, other = connection.end(found.by), connection.end(found.by.other)
+    if other.damaged is not None and other.damaged.pending:
+        other.damaged.acknowledged(found.ack)
+    if mine.damaged is not None and found.kind is not Checksum.PARTIAL:
+        wrong = found.kind is Checksum.WRONG
+        mine.damaged.took(found.seq, found.end, wrong=wrong)
+
+
+def _after(block: ControlBlock, run: Run, role: Role) -> ControlBlock:
+    """Return the control block of an end after a run."""
+    snd, rcv, mine, theirs = block.snd, block.rcv, run.of(role), run.of(role.other)
+    fields: dict[str, object] = {}
+    if mine.segments:
+        shift = block.rcv_shift
+        rcv = changed(rcv, wnd=None if shift is None else mine.window << shift)
+        fields["last_ack_sent"] = Seq(mine.ack)
+    if int(snd.nxt or 0) != mine.sent:
+        snd = changed(snd, nxt=Seq(mine.sent))
+    if theirs.segments:
+        shift = block.snd_shift
+        most = None if shift is None else max(theirs.most << shift, snd.max_wnd or 0)
+        snd = changed(
+            snd,
+            una=Seq(theirs.ack) if theirs.gained else snd.una,
+            wnd=None if shift is None else theirs.window << shift,
+            wl1=Seq(theirs.seq),
+            wl2=Seq(theirs.ack),
+            max_wnd=most,
+        )
+        if run.pieces is None:
+            rcv = changed(rcv, nxt=Seq(theirs.nxt), held=())
+        if theirs.clock is not None:
+            fields["ts_recent"] = theirs.clock
+    if run.pieces is not None and theirs.unopened:
+        rcv = changed(rcv, wnd=theirs.room)
+        fields["inferred"] = True
+    for piece in run.pieces or ():
+        if isinstance(piece, Gain):
+            if piece.by is role:
+                rcv = rcv.passed(Seq(piece.ack))
+            elif piece.unseen:
+                fields["inferred"] = True
+        elif isinstance(piece, Stretch) and piece.by is not role and piece.length:
+            rcv = rcv.with_data(Seq(piece.seq), piece.length)
+    return changed(block, snd=snd, rcv=rcv, **fields)
