@@ -16,9 +16,9 @@ from handshake.diagnosis import Others
 from handshake.linux.signals import start_thread
 from handshake.packet.decode import Decoder
 from handshake.record import nanoseconds
-from handshake.survey.flow import other_way
-from handshake.survey.live_flows import LiveFlows
-from handshake.survey.nat_sides import NatSides
+from handshake.survey.across.nat_sides import NatSides
+from handshake.survey.group.flow import other_way
+from handshake.survey.group.live_flows import LiveFlows
 from handshake.tcp.copy import changed
 from handshake.units import ACK_BIT, FIN_BIT, NS_PER_SECOND, RST_BIT, SYN_BIT
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from handshake.errors import CaptureError
     from handshake.packet.frame import Frame
     from handshake.record import Record
-    from handshake.survey.flow import Flow
+    from handshake.survey.group.flow import Flow
 
 MOST: Final = 100_000
 """Connections that are followed at a time, by default."""

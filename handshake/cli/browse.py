@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from handshake.cli.step_reader import Readable
     from handshake.cli.with_help import Helpful
     from handshake.record import Record
-    from handshake.survey.step_log import StepLog
+    from handshake.survey.follow.step_log import StepLog
     from handshake.view.browser import Browser
     from handshake.view.glyphs import Glyphs
     from handshake.view.live_table import Live

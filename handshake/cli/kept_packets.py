@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from handshake.survey.flow import key_of, other_way
+from handshake.survey.group.flow import key_of, other_way
 from handshake.tcp import Endpoint
 from handshake.tcp.address import ip_address
 from handshake.units import ACK_BIT, SYN_BIT

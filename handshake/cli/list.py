@@ -165,7 +165,7 @@ def list_connections(
     from handshake.cli.open_list import is_spooled, open_growing, open_list
     from handshake.cli.reading import followed
     from handshake.survey import records
-    from handshake.survey.parallel import processors
+    from handshake.survey.spread.parallel import processors
 
     # Records have no cycles, and the garbage collector would take long to look for them.
     gc.set_threshold(100_000, 50, 50)

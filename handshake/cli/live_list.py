@@ -14,7 +14,7 @@ from handshake.cli.background import Background
 from handshake.cli.kept_packets import KeptPackets
 from handshake.cli.spool import Snapshot
 from handshake.errors import CaptureError
-from handshake.survey.again import Again
+from handshake.survey.read.again import Again
 from handshake.view.live_table import Live
 from handshake.watcher import has_ended
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from handshake.capture.open import Watch
     from handshake.packet.frame import Frame
     from handshake.record import Record
-    from handshake.survey.step_log import StepLog
+    from handshake.survey.follow.step_log import StepLog
     from handshake.view.glyphs import Glyphs
     from handshake.watcher import LiveWatch, News
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from handshake.events import Step
     from handshake.record import Record
-    from handshake.survey.step_log import StepLog
+    from handshake.survey.follow.step_log import StepLog
     from handshake.view.glyphs import Glyphs
     from handshake.view.notation import Numbers
 

@@ -51,9 +51,9 @@ _CODECS: Final = ("ascii", "idna", "latin-1", "punycode", "unicode_escape", "utf
 WATCH: Final = (
     "handshake.cli.console",
     "handshake.query.problems",
-    "handshake.survey.chunk_items",
-    "handshake.survey.models",
-    "handshake.survey.run_columns",
+    "handshake.survey.decode.chunk_items",
+    "handshake.survey.alike.models",
+    "handshake.survey.follow.run_columns",
     "handshake.view.record_lines",
     "handshake.watcher",
 )

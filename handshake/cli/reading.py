@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from handshake.survey import Records
-    from handshake.survey.reading import Reading
+    from handshake.survey.read.reading import Reading
 
 _PATIENCE: Final = 0.5
 """Seconds before the bar appears: most captures have been read by then."""

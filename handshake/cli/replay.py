@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from handshake.events import Step
     from handshake.replayer import Replay
     from handshake.survey import Records
-    from handshake.survey.step_log import StepLog
+    from handshake.survey.follow.step_log import StepLog
     from handshake.view.glyphs import Glyphs
 
 _OFTEN: Final = 0.1
@@ -196,7 +196,7 @@ def _replay_one(source: Records, name: str, number: int, style: _Manner) -> None
     The capture is read once, and no further than the connection's record needs.
     """
     from handshake.cli.console import console, is_interactive, show, warn
-    from handshake.survey.step_log import StepLog
+    from handshake.survey.follow.step_log import StepLog
 
     # As in `list`: there are no cycles to look for.
     gc.set_threshold(100_000, 50, 50)

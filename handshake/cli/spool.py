@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from handshake.capture.open import Watch
     from handshake.record import Record
     from handshake.survey import Records
-    from handshake.survey.step_log import StepLog
+    from handshake.survey.follow.step_log import StepLog
     from handshake.view.glyphs import Glyphs
     from handshake.view.live_table import Live
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 from handshake.cli.background import Background
 from handshake.errors import HandshakeError
 from handshake.messages import ENGLISH
-from handshake.survey.step_log import StepLog
+from handshake.survey.follow.step_log import StepLog
 from handshake.view.browser import Preview
 
 if TYPE_CHECKING:

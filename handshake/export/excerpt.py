@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from handshake.export.document import of_record
-from handshake.survey.step_log import StepLog
+from handshake.survey.follow.step_log import StepLog
 from handshake.view.glyphs import UNICODE, Glyphs
 from handshake.view.salient import salient
 

@@ -63,12 +63,12 @@ class FrameLayout(NamedTuple):
     """Octets of the IP header that its length field includes."""
 
     fields: struct.Struct
-    """A record, unpacked into the fields that `survey.learn` needs."""
+    """A record, unpacked into the fields that `survey.across.learn` needs."""
 
     segment: struct.Struct
-    """The same into those that `survey.runs` needs: two more words before TTL and addresses (the
-    total length and the identification of IPv4; of IPv6 part of the flow label, and the length),
-    and checksum, urgent pointer, and a third word of options after the window."""
+    """The same into those that `survey.follow.runs` needs: two more words before TTL and addresses
+    (the total length and the identification of IPv4; of IPv6 part of the flow label, and the
+    length), and checksum, urgent pointer, and a third word of options after the window."""
 
     @property
     def octets(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from handshake.query.totals import Counted, Totals
-from handshake.survey.rows import RecordRows
+from handshake.survey.alike.rows import RecordRows
 
 if TYPE_CHECKING:
     from handshake.query.row_totals import RowTotals

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from handshake.query.totals import Counted
-from handshake.survey.flow import text_of
-from handshake.survey.tally import tally
+from handshake.survey.group.flow import text_of
+from handshake.survey.group.tally import tally
 from handshake.tracker.findings.capture import COUNTED, FAILED, FLOOD, HANGING, SCAN, TRACKED
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from handshake.capture.columns import Column
     from handshake.query.totals import Totals
-    from handshake.survey.rows import RecordRows
+    from handshake.survey.alike.rows import RecordRows
     from handshake.tracker.findings import CaptureFindings
     from handshake.tracker.findings.capture import AddressGroups
 

@@ -12,15 +12,15 @@ from handshake.capture.sink import MUCH as COLUMNS_FROM
 from handshake.diagnosis import Others
 from handshake.errors import CaptureError, UsageError
 from handshake.record import nanoseconds, rfc3339
-from handshake.survey.again import Again, what_to_read
-from handshake.survey.flow_table import FlowTable
-from handshake.survey.nat_sides import NatSides
-from handshake.survey.parallel import may_fork
-from handshake.survey.paths import capture_files
-from handshake.survey.reading import Reading
-from handshake.survey.rows import RecordRows, Rows, together
-from handshake.survey.source import File, Parts, ReadReport, Source
-from handshake.survey.step_log import StepLog
+from handshake.survey.across.nat_sides import NatSides
+from handshake.survey.alike.rows import RecordRows, Rows, together
+from handshake.survey.follow.step_log import StepLog
+from handshake.survey.group.flow_table import FlowTable
+from handshake.survey.read.again import Again, what_to_read
+from handshake.survey.read.paths import capture_files
+from handshake.survey.read.reading import Reading
+from handshake.survey.read.source import File, Parts, ReadReport, Source
+from handshake.survey.spread.parallel import may_fork
 from handshake.tcp.copy import put
 from handshake.tracker import zeek_records
 from handshake.units import NS_PER_SECOND
@@ -72,7 +72,7 @@ class Records:
         self._sources: list[Source] = []
         folder = ""
         if scheduler is not None:
-            from handshake.survey.cluster import check
+            from handshake.survey.spread.cluster import check
 
             check(scheduler)
             # A worker may have another current directory.
@@ -203,7 +203,7 @@ class Records:
     def _on_cluster(
         self, scheduler: str, work: Sequence[_Map[_Made]]
     ) -> Iterator[_Made | ReadReport]:
-        from handshake.survey.cluster import on_workers
+        from handshake.survey.spread.cluster import on_workers
 
         def go_on() -> bool:
             self.reading.told()
@@ -221,14 +221,17 @@ class Records:
             yield from found
 
     def _in_processes(self, work: Sequence[_Map[_Made]]) -> Iterator[_Made | ReadReport]:
-        from handshake.survey.workers import Died, Workers
+        from handshake.survey.spread.workers import Died, Workers
 
         paths = self.paths
         if any(_is_large(each) for each in paths):
             # Once, before there are processes.
             import sortedcontainers  # noqa: F401
 
-            from handshake.survey import chunk_items, models, run_columns, waiting  # noqa: F401
+            from handshake.survey.alike import models  # noqa: F401
+            from handshake.survey.decode import chunk_items  # noqa: F401
+            from handshake.survey.follow import run_columns  # noqa: F401
+            from handshake.survey.group import waiting  # noqa: F401
         workers = Workers(
             lambda at, watch: work[at](watch),
             len(paths),

@@ -11,7 +11,7 @@ import pytest
 
 from handshake.capture.open import read
 from handshake.packet.decode import Decoder
-from handshake.survey.flow_table import FlowTable
+from handshake.survey.group.flow_table import FlowTable
 from tests.capture import files
 from tests.capture.test_snoop import header, record
 from tests.survey.made import packets, written

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING
 import pytest
 
 from handshake.cli import main
-from handshake.survey import cluster as dask
+from handshake.survey.spread import cluster as dask
 from tests.cli.dask_cluster import PATIENCE, DaskCluster
 from tests.cli.test_help import ROOT
 from tests.cli.test_list_many import started

@@ -14,7 +14,7 @@ from handshake.cli.live_list import MOST_STEPS, LiveList
 from handshake.errors import CaptureError
 from handshake.messages import text
 from handshake.packet.frame import Frame
-from handshake.survey.step_log import StepLog
+from handshake.survey.follow.step_log import StepLog
 from handshake.view.glyphs import UNICODE
 from handshake.watcher import LiveWatch
 from tests.cli.terminal import PATIENCE

@@ -16,7 +16,7 @@ from handshake.capture.open import Capture
 from handshake.cli import main
 from handshake.cli.player import Player
 from handshake.replayer import replay
-from handshake.survey.step_log import StepLog
+from handshake.survey.follow.step_log import StepLog
 from handshake.tracker import summarize
 from handshake.view.glyphs import UNICODE
 from tests.cli.terminal import Terminal

@@ -13,7 +13,7 @@ from handshake.capture import pcap
 from handshake.query.count import totals
 from handshake.query.totals import Totals
 from handshake.survey import records
-from handshake.survey.rows import RecordRows
+from handshake.survey.alike.rows import RecordRows
 from tests.survey.made import save as save_packets
 from tests.survey.test_attempts import FAILING, asked_again
 from tests.survey.test_nat_sides import translated

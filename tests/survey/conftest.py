@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from handshake.survey import runs
+from handshake.survey.follow import runs
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from handshake.capture.open import read
 from handshake.packet.decode import Decoder
 from handshake.replayer import replay
-from handshake.survey.flow_table import MOST_KEPT, FlowTable
+from handshake.survey.group.flow_table import MOST_KEPT, FlowTable
 from handshake.tracker import summarize, zeek_records
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from handshake.capture import columns, pcap, pcapng
 from handshake.capture.open import read
 from handshake.diagnosis import Others
 from handshake.packet.decode import Decoder
-from handshake.survey.decode_columns import words_sums
-from handshake.survey.flow_table import FlowTable
+from handshake.survey.decode.decode_columns import words_sums
+from handshake.survey.group.flow_table import FlowTable
 from tests.capture.files import enhanced, interface, option, section
 from tests.oracle import public
 from tests.survey.engines import by_survey, by_tracker

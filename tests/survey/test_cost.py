@@ -10,7 +10,7 @@ import pytest
 from handshake.capture.open import read
 from handshake.diagnosis import Others
 from handshake.packet.decode import Decoder
-from handshake.survey.flow_table import MOST_KEPT, FlowTable
+from handshake.survey.group.flow_table import MOST_KEPT, FlowTable
 from tests.operations import LINEAR, growth
 from tests.survey.made import packets, save
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from handshake.capture.open import read
 from handshake.diagnosis import Others
 from handshake.packet.decode import Decoder
-from handshake.survey.flow_table import FlowTable
+from handshake.survey.group.flow_table import FlowTable
 from tests.survey.made import Packet, packets, save
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from handshake.survey import models, runs
+from handshake.survey.alike import models
+from handshake.survey.follow import runs
 from tests.survey.engines import by_survey, by_tracker
 from tests.survey.test_runs import kinds
 from tests.survey.test_same import save

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from handshake.survey.paths import capture_files
+from handshake.survey.read.paths import capture_files
 from tests.survey.made import packets, written
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from handshake.capture.open import read
 from handshake.packet.decode import Decoder
-from handshake.survey.flow_table import FlowTable
+from handshake.survey.group.flow_table import FlowTable
 from handshake.tracker import PairTracker
 from tests.survey.engines import by_survey, by_tracker
 from tests.survey.test_same import MISHAPS, save

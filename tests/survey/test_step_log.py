@@ -10,7 +10,7 @@ from handshake.capture.open import Capture
 from handshake.events import PortReused
 from handshake.replayer import replay
 from handshake.survey import records
-from handshake.survey.step_log import StepLog
+from handshake.survey.follow.step_log import StepLog
 from tests.survey.made import CAPTURES, Packet, packets, save
 
 if TYPE_CHECKING:

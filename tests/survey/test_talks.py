@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from handshake.events import Role
-from handshake.survey.flow_table import MOST_KEPT
+from handshake.survey.group.flow_table import MOST_KEPT
 from handshake.units import MODULUS, NS_PER_SECOND
 from tests.survey.engines import shown_in_runs, shown_step_by_step
 from tests.survey.talk import SNAPS, Talk

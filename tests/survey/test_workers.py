@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from handshake.survey.reading import Reading
-from handshake.survey.workers import Died, Workers
+from handshake.survey.read.reading import Reading
+from handshake.survey.spread.workers import Died, Workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,7 +91,7 @@ def test_an_error_is_that_of_the_work() -> None:
 
 
 def test_later_results_wait_without_filling_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("handshake.survey.workers._MOST_HELD", 100_000)
+    monkeypatch.setattr("handshake.survey.spread.workers._MOST_HELD", 100_000)
 
     def work(thing: int, watch: Watch) -> Iterator[object]:
         if thing == 0:

@@ -13,9 +13,9 @@ from handshake.events import Role
 from handshake.events.run import ALIKE, PAUSE, Copies, Passing, Run, Sum
 from handshake.packet import packed_frames
 from handshake.packet.packed_frames import HEAD, TIMESTAMPS, V4, WRONG
-from handshake.survey.flow import key_of
-from handshake.survey.run_frames import RunFrames, Source
-from handshake.survey.run_pieces import FAR, Pieces
+from handshake.survey.follow.run_frames import RunFrames, Source
+from handshake.survey.follow.run_pieces import FAR, Pieces
+from handshake.survey.group.flow import key_of
 from handshake.tcp import Seq
 from handshake.tcp.checksum import Checksum
 from handshake.tcp.copy import changed
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from handshake.events.run import RunStart
     from handshake.packet.decode import Decoder
     from handshake.packet.packed_frames import FrameLayout
-    from handshake.survey.flow import Flow
+    from handshake.survey.group.flow import Flow
     from handshake.tcp import Observed
     from handshake.tracker import PairTracker
 
@@ -116,7 +116,7 @@ def _find_long(
     source: Source, records: bytes, base: int, start: RunStart, keys: tuple[bytes, bytes]
 ) -> Run | None:
     """Return the same, in columns if the run is a simple one."""
-    from handshake.survey.run_columns import find_long
+    from handshake.survey.follow.run_columns import find_long
 
     run = find_long(source, records, base, start, keys)
     return _find(source, records, base, start, keys) if run is None else run

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from handshake.packet import packed_frames
 from handshake.packet.decode import observed
 from handshake.packet.packed_frames import UNTAGGED
-from handshake.survey import whereabouts
-from handshake.survey.dropped import REMEMBERED, DroppedFlows, OpenPlaces
-from handshake.survey.flow import Flow, key_of, other_way, was_given_up
-from handshake.survey.followed import Followed
-from handshake.survey.learn import learn
-from handshake.survey.results import MUCH, Results
-from handshake.survey.rows import Rows, only_records
-from handshake.survey.source import Reused
-from handshake.survey.whereabouts import MOST, Whereabouts
+from handshake.survey.across.learn import learn
+from handshake.survey.alike.results import MUCH, Results
+from handshake.survey.alike.rows import Rows, only_records
+from handshake.survey.follow.followed import Followed
+from handshake.survey.group.dropped import REMEMBERED, DroppedFlows, OpenPlaces
+from handshake.survey.group.flow import Flow, key_of, other_way, was_given_up
+from handshake.survey.read import whereabouts
+from handshake.survey.read.source import Reused
+from handshake.survey.read.whereabouts import MOST, Whereabouts
 from handshake.units import ACK_BIT, NS_PER_SECOND, SYN_BIT
 
 if TYPE_CHECKING:
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from handshake.packet.layer_parser import Fields
     from handshake.packet.packed_frames import FrameLayout, Framing
     from handshake.record import Record
-    from handshake.survey.chunk_items import ChunkItems
-    from handshake.survey.followed import Ended
-    from handshake.survey.group_columns import Groups
-    from handshake.survey.rows import Row
-    from handshake.survey.step_log import StepLog
-    from handshake.survey.waiting import AttemptRows, WaitingAttempts
+    from handshake.survey.alike.rows import Row
+    from handshake.survey.decode.chunk_items import ChunkItems
+    from handshake.survey.follow.followed import Ended
+    from handshake.survey.follow.step_log import StepLog
+    from handshake.survey.group.group_columns import Groups
+    from handshake.survey.group.waiting import AttemptRows, WaitingAttempts
     from handshake.tcp import Observed
     from handshake.tcp.icmp import IcmpError
     from handshake.tracker import Connection
@@ -304,8 +304,8 @@ class FlowTable:
 
     def take(self, chunk: Chunk) -> None:
         """Take the packets of a chunk: those of each socket pair at once, where it may be."""
-        from handshake.survey.chunk_items import ChunkItems
-        from handshake.survey.group_columns import AttemptGroups, FlowGroup
+        from handshake.survey.decode.chunk_items import ChunkItems
+        from handshake.survey.group.group_columns import AttemptGroups, FlowGroup
 
         if self.begin is None:
             self.begin = int(chunk.times[0])
@@ -348,7 +348,7 @@ class FlowTable:
 
     def _waits(self, groups: Groups, special: Set[bytes]) -> Column:
         """Return which groups of a chunk wait as attempts, and let the flows of others be known."""
-        from handshake.survey.waiting import WaitingAttempts
+        from handshake.survey.group.waiting import WaitingAttempts
 
         waiting = self._waiting = self._waiting or WaitingAttempts()
         found, again = groups.attempts(), waiting.known(groups.hashes)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from handshake.survey.flow import text_of
+from handshake.survey.group.flow import text_of
 
 if TYPE_CHECKING:
     from handshake.capture.columns import Column

@@ -9,7 +9,7 @@ import numpy as np
 
 from handshake.diagnosis.others import ANSWERS, HOSTS, PORTS
 from handshake.packet.packed_frames import HEAD, V4
-from handshake.survey.tally import tally, text
+from handshake.survey.group.tally import tally, text
 from handshake.units import RST_BIT
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from handshake.capture.columns import Column
     from handshake.diagnosis import Others
-    from handshake.survey.waiting import AttemptRows
+    from handshake.survey.group.waiting import AttemptRows
 
 _TTL: Final = HEAD + V4.ip + 8
 _BITS: Final = HEAD + V4.tcp + 13

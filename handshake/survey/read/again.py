@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from handshake.events import Step
     from handshake.packet.frame import Frame
     from handshake.record import Record
-    from handshake.survey.source import ReadReport, Source
-    from handshake.survey.whereabouts import Whereabouts
+    from handshake.survey.read.source import ReadReport, Source
+    from handshake.survey.read.whereabouts import Whereabouts
     from handshake.tracker import Connection
 
 _FRAGMENTS: Final = 64

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from handshake.survey.tally import tally, text
+from handshake.survey.group.tally import tally, text
 from handshake.units import MASK
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from handshake.capture.columns import Column
     from handshake.diagnosis import Others
-    from handshake.survey.waiting import AttemptRows
+    from handshake.survey.group.waiting import AttemptRows
 
 
 class ToldColumns:

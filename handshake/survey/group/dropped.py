@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
-from handshake.survey.flow import other_way
+from handshake.survey.group.flow import other_way
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

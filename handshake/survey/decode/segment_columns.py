@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from handshake.packet.packed_frames import HEAD, V4, V6, WRONG
-from handshake.survey.decode_columns import words_sums
+from handshake.survey.decode.decode_columns import words_sums
 from handshake.units import TCP
 
 if TYPE_CHECKING:

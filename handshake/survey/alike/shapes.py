@@ -14,7 +14,7 @@ import numpy as np
 
 from handshake.events.run import PAUSE
 from handshake.packet.packed_frames import HEAD, TIMESTAMPS, V4
-from handshake.survey.segment_columns import (
+from handshake.survey.decode.segment_columns import (
     DAMAGED,
     KINDS,
     PARTIAL,
@@ -27,7 +27,7 @@ from handshake.units import ACK_BIT, FIN_BIT, NS_PER_SECOND, PSH_BIT, RST_BIT, S
 
 if TYPE_CHECKING:
     from handshake.capture.columns import Column
-    from handshake.survey.segment_columns import Segments
+    from handshake.survey.decode.segment_columns import Segments
 
 _EXACT: Final = 0xFFF
 """Control bits and reserved bits."""

@@ -1,4 +1,4 @@
-"""Finds long runs in columns: the same segments as `survey.runs`, or fewer, many at a time."""
+"""Finds long runs in columns: the same segments as `runs.py`, or fewer, many at a time."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import numpy as np
 from handshake.events import Role
 from handshake.events.run import PAUSE, Run
 from handshake.packet.packed_frames import TIMESTAMPS, V4
-from handshake.survey.run_frames import RunFrames
-from handshake.survey.segment_columns import (
+from handshake.survey.decode.segment_columns import (
     DAMAGED,
     PARTIAL,
     UNKNOWN,
@@ -18,13 +17,14 @@ from handshake.survey.segment_columns import (
     powers_of_ten,
     segments,
 )
+from handshake.survey.follow.run_frames import RunFrames
 from handshake.units import ACK_BIT, MASK, PSH_BIT
 
 if TYPE_CHECKING:
     from handshake.capture.columns import Column
     from handshake.events.run import RunEnd, RunStart
-    from handshake.survey.run_frames import Source
-    from handshake.survey.segment_columns import Segments
+    from handshake.survey.decode.segment_columns import Segments
+    from handshake.survey.follow.run_frames import Source
 
 MOST: Final = 2048
 """Segments of one run."""

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from handshake.packet.packed_frames import HEAD, V4
-from handshake.survey.flow import other_way
-from handshake.survey.group_columns import hash_of
-from handshake.survey.segment_columns import in_columns
-from handshake.survey.tally import tally
-from handshake.survey.whereabouts import FAR
+from handshake.survey.decode.segment_columns import in_columns
+from handshake.survey.group.flow import other_way
+from handshake.survey.group.group_columns import hash_of
+from handshake.survey.group.tally import tally
+from handshake.survey.read.whereabouts import FAR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from handshake.capture.columns import Column
-    from handshake.survey.group_columns import AttemptGroups
-    from handshake.survey.segment_columns import Segments
+    from handshake.survey.decode.segment_columns import Segments
+    from handshake.survey.group.group_columns import AttemptGroups
 
 _SIZE: Final = V4.record.size
 _HERE: Final = 32

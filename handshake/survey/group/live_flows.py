@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from handshake.survey.flow_table import QUIET, FlowTable
-from handshake.survey.rows import Row, only_records
+from handshake.survey.alike.rows import Row, only_records
+from handshake.survey.group.flow_table import QUIET, FlowTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from handshake.packet.frame import Frame
     from handshake.record import Record
-    from handshake.survey.flow import Flow
+    from handshake.survey.group.flow import Flow
 
 
 class LiveFlows(FlowTable):

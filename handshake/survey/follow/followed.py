@@ -6,9 +6,9 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from handshake.survey import runs
-from handshake.survey.source import Reused
-from handshake.survey.whereabouts import Whereabouts
+from handshake.survey.follow import runs
+from handshake.survey.read.source import Reused
+from handshake.survey.read.whereabouts import Whereabouts
 from handshake.tracker import PairTracker, learn_connection, summarize
 
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from handshake.diagnosis import Others
     from handshake.packet.decode import Decoder
     from handshake.record import Record
-    from handshake.survey.flow import Flow
-    from handshake.survey.rows import Row, Rows
-    from handshake.survey.step_log import StepLog
+    from handshake.survey.alike.rows import Row, Rows
+    from handshake.survey.follow.step_log import StepLog
+    from handshake.survey.group.flow import Flow
     from handshake.tcp import Observed
     from handshake.tracker import Connection
 

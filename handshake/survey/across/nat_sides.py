@@ -6,7 +6,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from handshake.record import Finding, nanoseconds
-from handshake.survey.rows import Row, Rows
+from handshake.survey.alike.rows import Row, Rows
 from handshake.tcp.copy import changed
 from handshake.units import NS_PER_SECOND, SOONEST_TIMER
 

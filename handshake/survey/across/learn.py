@@ -10,7 +10,7 @@ from handshake.diagnosis.others import ANSWERS, Answer, Stamp
 from handshake.diagnosis.seen import Seen
 from handshake.packet import packed_frames
 from handshake.packet.packed_frames import TIMESTAMPS, V4
-from handshake.survey.flow import text_of
+from handshake.survey.group.flow import text_of
 from handshake.tracker import learn_connection
 from handshake.units import ACK_BIT, RST_BIT, SYN_BIT
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from handshake.diagnosis import Others
     from handshake.packet.decode import Decoder
     from handshake.packet.packed_frames import FrameLayout
-    from handshake.survey.flow import Flow
-    from handshake.survey.waiting import AttemptRows
+    from handshake.survey.group.flow import Flow
+    from handshake.survey.group.waiting import AttemptRows
 
 _OPENING: Final = SYN_BIT | ACK_BIT | RST_BIT
 _SYN_ACK: Final = SYN_BIT | ACK_BIT
@@ -95,7 +95,7 @@ def _answered(others: Others, attempts: Collection[AttemptRows]) -> Iterator[tup
     """Count attempts that failed; yield answers to be remembered, with the attempt's number."""
     size, unpack = V4.record.size, V4.fields.unpack_from
     for rows in attempts:
-        from handshake.survey.learn_columns import learn_attempts
+        from handshake.survey.across.learn_columns import learn_attempts
 
         for at in learn_attempts(others, rows):
             records = rows.records(at)
@@ -141,7 +141,7 @@ def _learn_senders(
             if first[9] & _OPENING == SYN_BIT and client in refusing:
                 sent.append((flow.number, client, first[5], first[1]))
     for rows in attempts:
-        from handshake.survey.learn_columns import senders
+        from handshake.survey.across.learn_columns import senders
 
         sent += senders(rows, refusing)
     if attempts:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from handshake.capture.columns import Column
     from handshake.packet.packed_frames import FrameLayout
-    from handshake.survey.decode_columns import PlainFrames
+    from handshake.survey.decode.decode_columns import PlainFrames
 
 _ODD: Final = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93)
 """Odd numbers that spread addresses and ports over a hash."""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from handshake.survey.decode_columns import ColumnDecoder
-from handshake.survey.flow import key_of, other_way
-from handshake.survey.group_columns import AttemptGroups, FlowGroup, Groups
+from handshake.survey.decode.decode_columns import ColumnDecoder
+from handshake.survey.group.flow import key_of, other_way
+from handshake.survey.group.group_columns import AttemptGroups, FlowGroup, Groups
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Set

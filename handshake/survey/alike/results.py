@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from handshake.packet.packed_frames import V4
-from handshake.survey.parallel import in_halves
+from handshake.survey.spread.parallel import in_halves
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from handshake.diagnosis import Others
     from handshake.packet.decode import Decoder
     from handshake.record import Record
-    from handshake.survey.attempts import ModelledAttempts
-    from handshake.survey.flow import Flow
-    from handshake.survey.models import Models
-    from handshake.survey.rows import Row
-    from handshake.survey.waiting import AttemptRows
+    from handshake.survey.alike.attempts import ModelledAttempts
+    from handshake.survey.alike.models import Models
+    from handshake.survey.alike.rows import Row
+    from handshake.survey.group.flow import Flow
+    from handshake.survey.group.waiting import AttemptRows
 
 _Result = TypeVar("_Result")
 
@@ -86,7 +86,7 @@ class Results:
 
     def _known_models(self) -> Models:
         if self._models is None:
-            from handshake.survey.models import Models
+            from handshake.survey.alike.models import Models
 
             models = Models(self._decoder, self._others, counted=self.counted)
             self._models, self.in_columns = models, True

@@ -14,7 +14,7 @@ from handshake.tcp.address import ip_address
 if TYPE_CHECKING:
     from handshake.packet.frame import Frame
     from handshake.packet.packed_frames import FrameLayout, Framing
-    from handshake.survey.whereabouts import Whereabouts
+    from handshake.survey.read.whereabouts import Whereabouts
     from handshake.tracker import Connection, PairTracker
 
 

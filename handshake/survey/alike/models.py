@@ -14,12 +14,12 @@ import numpy as np
 from handshake.events import Role
 from handshake.packet.packed_frames import V4, V6
 from handshake.record import EndRecord, HandshakeRecord, Record, rfc3339
-from handshake.survey import runs
-from handshake.survey.attempts import MOST_SYNS, Attempts
-from handshake.survey.flow import text_of
-from handshake.survey.rows import RecordRows, Row
-from handshake.survey.segment_columns import segments
-from handshake.survey.shapes import shapes
+from handshake.survey.alike.attempts import MOST_SYNS, Attempts
+from handshake.survey.alike.rows import RecordRows, Row
+from handshake.survey.alike.shapes import shapes
+from handshake.survey.decode.segment_columns import segments
+from handshake.survey.follow import runs
+from handshake.survey.group.flow import text_of
 from handshake.tcp.copy import changed, copier
 from handshake.tracker import PairTracker, is_known_port, summarize
 from handshake.tracker.findings.capture import refusal
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from handshake.diagnosis import Others
     from handshake.packet.decode import Decoder
     from handshake.record import Finding
-    from handshake.survey.flow import Flow
-    from handshake.survey.segment_columns import Segments
-    from handshake.survey.shapes import Shapes
+    from handshake.survey.alike.shapes import Shapes
+    from handshake.survey.decode.segment_columns import Segments
+    from handshake.survey.group.flow import Flow
 
 _SUMS: Final = frozenset({"checksum-offload", "checksum-accepted", "bad-checksum"})
 """Findings that count checksums."""

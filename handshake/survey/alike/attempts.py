@@ -17,12 +17,12 @@ from handshake.events.run import PAUSE
 from handshake.packet import packed_frames
 from handshake.packet.packed_frames import V4
 from handshake.record import EndRecord, Finding, Record, rfc3339
-from handshake.survey.flow import endpoint_of, text_of
-from handshake.survey.rows import RecordRows
-from handshake.survey.segment_columns import RIGHT, segments
-from handshake.survey.shapes import syn_options
-from handshake.survey.tally import tally
-from handshake.survey.told_columns import ToldColumns
+from handshake.survey.alike.rows import RecordRows
+from handshake.survey.alike.shapes import syn_options
+from handshake.survey.alike.told_columns import ToldColumns
+from handshake.survey.decode.segment_columns import RIGHT, segments
+from handshake.survey.group.flow import endpoint_of, text_of
+from handshake.survey.group.tally import tally
 from handshake.tcp.copy import changed, copier, put
 from handshake.tracker import PairTracker, summarize
 from handshake.tracker.findings.capture import refusal
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from handshake.packet.decode import Decoder
     from handshake.packet.packed_frames import FrameLayout
     from handshake.record import HandshakeRecord
-    from handshake.survey.flow import Flow
-    from handshake.survey.segment_columns import Segments
-    from handshake.survey.waiting import AttemptRows
+    from handshake.survey.decode.segment_columns import Segments
+    from handshake.survey.group.flow import Flow
+    from handshake.survey.group.waiting import AttemptRows
     from handshake.tcp import Endpoint
 
 _FLAGS: Final = 0xFFF

@@ -12,8 +12,8 @@ from handshake.capture.open import STANDARD_INPUT, is_url, read
 from handshake.capture.order import in_order
 from handshake.errors import CaptureError
 from handshake.escape import printable
-from handshake.survey.joints import AROUND, missing_between
-from handshake.survey.reading import Reading
+from handshake.survey.read.joints import AROUND, missing_between
+from handshake.survey.read.reading import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from handshake.capture.open import Watch
     from handshake.capture.sink import FrameSink
     from handshake.packet.frame import Frame
-    from handshake.survey.whereabouts import Whereabouts
+    from handshake.survey.read.whereabouts import Whereabouts
 
 
 class Reused(NamedTuple):

@@ -1,0 +1,1 @@
+"""Records of connections alike: the tracker follows one of each shape."""

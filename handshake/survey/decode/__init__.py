@@ -1,0 +1,1 @@
+"""Decode: the headers of many packets at once, in columns."""

@@ -1,0 +1,1 @@
+"""Many captures at a time: in processes, or on a cluster."""
