@@ -133,21 +133,21 @@ def looking(
 
 
 class _AskedOthers(Others):
-    """Other connections that note which put are asked of them."""
+    """Other connections that note which questions are asked of them."""
 
     def __init__(self, others: Others, client: str) -> None:
         self._others, self._client = others, client
-        self.put: set[str] = set()
+        self.questions_put: list[str] = []
 
     def __getattribute__(self, name: str) -> Any:
-        if name.startswith("_") or name in ("put", "host"):
+        if name.startswith("_") or name in ("questions_put", "host"):
             return super().__getattribute__(name)
-        self.put.add("elsewhere" if name in _ELSEWHERE else name)
+        self.questions_put.append("elsewhere" if name in _ELSEWHERE else name)
         return getattr(self._others, name)
 
     def host(self, address: str) -> Host | None:
         """Return what is known of a host."""
-        self.put.add("client" if address == self._client else "server")
+        self.questions_put.append("client" if address == self._client else "server")
         return self._others.host(address)
 
 
@@ -175,5 +175,5 @@ def claimed(
     found = claim(Case(record, client, seen, [], complete=True, icmp=(), others=asked))
     # Of a host that connects to itself, one question is not told from the other.
     alike = not watch.looked and record.client.address != record.server.address
-    alike = alike and others.questions >= asked.put
-    return Told(found, alike, frozenset(asked.put))
+    questions = frozenset(asked.questions_put)
+    return Told(found, alike and others.questions >= questions, questions)
