@@ -51,18 +51,23 @@ class NatSides:
         the connection before has the finding, too. It has a record then: it leaves its rows.
         """
         held: OrderedDict[int, tuple[_Item, _Rest]] = OrderedDict()
+        size = 0
         for item, rest in ended:
             if isinstance(item, Rows):
                 odd = self._odd(item)
                 held[-id(item)] = item, rest
                 for at in odd:
                     self._hold(held, item.batch.record(at), rest)
+                size += len(item.which) + len(odd)
             else:
                 self._hold(held, item, rest)
+                size += 1
             if not at_end():
                 yield from held.values()
                 held.clear()
-            while len(held) > HELD:
+                size = 0
+            while held and size - (first := _size(next(iter(held.values()))[0])) >= HELD:
+                size -= first
                 yield held.popitem(last=False)[1]
         yield from held.values()
 
@@ -108,6 +113,10 @@ class NatSides:
         self._sides[isns] = side
         if len(self._sides) > REMEMBERED:
             self._sides.popitem(last=False)
+
+
+def _size(item: Record | Rows) -> int:
+    return len(item.which) if isinstance(item, Rows) else 1
 
 
 def _taken(
