@@ -167,10 +167,8 @@ def diagnose(
 
     `others` is what the rest of the capture shows of its hosts. Only `rules` are asked.
     """
-    kept = facts.segments
-    believed = [each for each in kept if each.believed]
-    damaged = [each for each in kept if not each.believed]
-    case = Case(record, client, believed, damaged, facts.complete, facts.icmp, others or _NOTHING)
+    kept, complete = facts.segments, facts.complete
+    case = Case.of(record, client, kept, others or _NOTHING, complete=complete, icmp=facts.icmp)
     claim = _claim(case, rules)
     return None if claim is None else claim.diagnosis()
 

@@ -79,6 +79,22 @@ class Case:
     resets: list[Seen] = field(default_factory=list, init=False)
     """The RSTs of both."""
 
+    @classmethod
+    def of(
+        cls,
+        record: Record,
+        client: Endpoint,
+        kept: Sequence[Seen],
+        others: Others,
+        *,
+        complete: bool = True,
+        icmp: Sequence[IcmpError] = (),
+    ) -> Case:
+        """Return the case of a connection of which these segments were kept."""
+        believed = [each for each in kept if each.believed]
+        damaged = [each for each in kept if not each.believed]
+        return cls(record, client, believed, damaged, complete, icmp, others)
+
     def __post_init__(self) -> None:
         client = self.client
         for each in self.segments:

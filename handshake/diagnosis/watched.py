@@ -1,9 +1,9 @@
 """Tells what a diagnosis looks at in which connections alike differ.
 
-Alike are connections of a client and another host whose few segments have the same options and
-control bits, come in the same order, and echo each other's timestamps likewise. They differ in
-frame, time, window, TTL, identification, the values of timestamps, and by a constant in their
-numbers; and in what the rest of the capture shows of their hosts.
+Alike are connections of a socket and another one whose few segments have the same options, control
+bits and kinds of checksums, come in the same order, and echo each other's timestamps likewise. They
+differ in frame, time, window, TTL, identification, the values of timestamps, and by a constant in
+their numbers; and in what the rest of the capture shows of their hosts.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ _EQUAL: Final = ("__eq__", "__ne__")
 _USES: Final = (
     *("__bool__", "__hash__", "__index__", "__int__", "__float__", "__str__", "__format__"),
     *("__add__", "__radd__", "__sub__", "__rsub__", "__neg__", "__and__", "__rand__"),
-    *("__mul__", "__rmul__", "__floordiv__", "__truediv__", "__mod__", "__or__", "__ror__"),
+    *("__mul__", "__rmul__", "__floordiv__", "__rfloordiv__", "__truediv__", "__rtruediv__"),
+    *("__mod__", "__rmod__", "__divmod__", "__or__", "__ror__", "__xor__", "__rxor__", "__abs__"),
+    *("__lshift__", "__rlshift__", "__rshift__", "__rrshift__", "__invert__", "__repr__"),
 )
 
 
@@ -126,7 +128,7 @@ def looking(
         watch, others = _Watch(), _WatchedOthers()
         others.watch = watch
         seen = _watched(segments, watch)
-        claim = rule(Case(record, client, seen, [], complete=True, icmp=(), others=others))
+        claim = rule(Case.of(record, client, seen, others))
         if claim is not None or watch.looked:
             found.append(rule)
     return found
@@ -135,8 +137,8 @@ def looking(
 class _AskedOthers(Others):
     """Other connections that note which questions are asked of them."""
 
-    def __init__(self, others: Others, client: str) -> None:
-        self._others, self._client = others, client
+    def __init__(self, others: Others, record: Record) -> None:
+        self._others, self._record = others, record
         self.questions_put: list[str] = []
 
     def __getattribute__(self, name: str) -> Any:
@@ -147,7 +149,8 @@ class _AskedOthers(Others):
 
     def host(self, address: str) -> Host | None:
         """Return what is known of a host."""
-        self.questions_put.append("client" if address == self._client else "server")
+        end = "client" if address == self._record.client.address else "server"
+        self.questions_put.append(end)
         return self._others.host(address)
 
 
@@ -157,7 +160,7 @@ class Told(NamedTuple):
     claim: Claim | None
     alike: bool
     """Whether the same is claimed of those alike with the same TTLs, of which others tell the same
-    in answer to these questions."""
+    in answer to these questions; if it goes from a host to itself, of those that do."""
 
     questions: frozenset[str]
 
@@ -170,10 +173,8 @@ def claimed(
     others: Others,
 ) -> Told:
     """Return what is claimed of a connection, and what that depends on."""
-    watch, asked = _Watch(), _AskedOthers(others, client.host)
+    watch, asked = _Watch(), _AskedOthers(others, record)
     seen = _watched(segments, watch, frozenset({"ttl"}))
-    found = claim(Case(record, client, seen, [], complete=True, icmp=(), others=asked))
-    # Of a host that connects to itself, one question is not told from the other.
-    alike = not watch.looked and record.client.address != record.server.address
+    found = claim(Case.of(record, client, seen, asked))
     questions = frozenset(asked.questions_put)
-    return Told(found, alike and others.questions >= questions, questions)
+    return Told(found, not watch.looked and others.questions >= questions, questions)

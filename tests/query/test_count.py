@@ -7,6 +7,8 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from scapy.layers.inet import IP, TCP
+from scapy.layers.l2 import Ether
 from scapy.utils import rdpcap
 
 from handshake.capture import pcap
@@ -14,8 +16,9 @@ from handshake.query.count import totals
 from handshake.query.totals import Totals
 from handshake.survey import records
 from handshake.survey.alike.rows import RecordRows
+from tests.survey.engines import by_survey, by_tracker
 from tests.survey.made import save as save_packets
-from tests.survey.test_attempts import FAILING, asked_again
+from tests.survey.test_attempts import FAILING, asked_again, with_others
 from tests.survey.test_nat_sides import translated
 from tests.survey.test_runs import kinds
 from tests.survey.test_same import MISHAPS, save
@@ -61,6 +64,33 @@ def test_kinds_in_which_something_happens(tmp_path: Path, seed: int) -> None:
     assert_same(save(tmp_path / "made.pcap", frames, 96))
 
 
+def on_one_host(frame: bytes) -> bytes:
+    """Return it as from a host to itself."""
+    whole = Ether(frame)
+    whole[IP].src = whole[IP].dst = "10.0.0.9"
+    del whole[IP].chksum, whole[TCP].chksum
+    return bytes(whole)
+
+
+CHANGES = {
+    "zeroed": kinds().zeroed,
+    "partial": kinds().partial,
+    "damaged": kinds().damaged,
+    "on one host": on_one_host,
+}
+
+
+@pytest.mark.parametrize("kind", FAILING)
+@pytest.mark.parametrize("change", CHANGES)
+def test_attempts_of_other_captures(tmp_path: Path, kind: str, change: str) -> None:
+    made = kinds().KINDS[kind](400, Random(1), kinds().Truths())
+    frames = [(at, CHANGES[change](frame)) for at, frame in made]
+    path = save(tmp_path / "made.pcap", frames, 96)
+    assert_same(path)
+    assert by_survey(path) == by_tracker(path)
+    assert with_others(path, columns_from=0) == with_others(path, columns_from=1 << 40)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_syns_that_were_sent_again(tmp_path: Path, seed: int) -> None:
     dice = Random(seed)
@@ -82,14 +112,20 @@ def test_both_sides_of_a_nat(tmp_path: Path, kind: str, server: bool) -> None:
     assert_same(save_packets(path, both))
 
 
-def test_few_records_are_made(tmp_path: Path) -> None:
-    path = tmp_path / "made.pcap"
-    for kind in (*FAILING, "short"):
-        kinds().write(path, kind, 20_000)
-        made: list[Record] = []
-        found = [each for each in records(path).counted(made.append) if each is not None]
+@pytest.mark.parametrize("change", [None, *CHANGES])
+def test_few_records_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str | None
+) -> None:
+    monkeypatch.setattr(pcap, "MUCH", 0)
+    for kind in ("scan", "half-open", "short"):
+        frames = kinds().KINDS[kind](2000, Random(1), kinds().Truths())
+        if change is not None:
+            frames = ((at, CHANGES[change](frame)) for at, frame in frames)
+        path = save(tmp_path / "made.pcap", list(frames), 96)
+        singly: list[Record] = []
+        found = [each for each in records(path).counted(singly.append) if each is not None]
         assert all(isinstance(each, RecordRows) for each in found)
-        assert sum(map(len, found)) > 100 * len(made)
+        assert sum(map(len, found)) > 100 * len(singly)
 
 
 def test_files_in_processes_are_counted_alike(tmp_path: Path) -> None:

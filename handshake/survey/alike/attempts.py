@@ -20,7 +20,7 @@ from handshake.record import EndRecord, Finding, Record, rfc3339
 from handshake.survey.alike.rows import RecordRows
 from handshake.survey.alike.shapes import syn_options
 from handshake.survey.alike.told_columns import ToldColumns
-from handshake.survey.decode.segment_columns import RIGHT, segments
+from handshake.survey.decode.segment_columns import UNKNOWN, segments
 from handshake.survey.group.flow import endpoint_of, text_of
 from handshake.survey.group.tally import tally
 from handshake.tcp.copy import changed, copier, put
@@ -47,7 +47,12 @@ _FLAGS: Final = 0xFFF
 _LONG: Final = NS_PER_SECOND
 """Nanoseconds from which the time to the answer may mean more than itself."""
 
-_PLACED: Final = frozenset({"no-answer", "timestamps-refused", "ecn-refused", "syn-cookies"})
+_PLACED: Final = frozenset(
+    {
+        *("no-answer", "timestamps-refused", "ecn-refused", "syn-cookies"),
+        *("checksum-offload", "checksum-accepted", "bad-checksum"),
+    }
+)
 """Findings whose values are the same for all connections of a shape."""
 
 _UNANSWERED: Final = "no-answer"
@@ -129,7 +134,7 @@ class Attempts:
         first, of = _kinds(whole)
         usual &= (whole == whole[first][of]).all(axis=1)
         # Both ends of a connection of a socket to itself look alike.
-        usual &= (rows.keys[:, :4] != rows.keys[:, 4:8]).any(axis=1)
+        usual &= ~rows.of_one_socket
         models: list[_AttemptModel | None] = []
         for at in first.tolist():
             begin, records = int(one[at]), rows.records(at)
@@ -275,16 +280,19 @@ class ModelledAttempts:
             return codes
         last = attempts.starts + attempts.counts - 1
         ttls = seen.ttl[attempts.starts] << 8 | seen.ttl[last]
-        told, kinds = ToldColumns(others, attempts), tally((self._of << 16 | ttls)[which])
+        client, server, _ = attempts.ends
+        kind_of = self._of << 17 | (client == server) << 16 | ttls
+        told, kinds = ToldColumns(others, attempts), tally(kind_of[which])
         for kind, first in enumerate(kinds.firsts.tolist()):
             if not self._models[self._which[which[first]]].rules:
                 continue
             left = which[kinds.rows(kind)]
             for _ in range(_MOST_TOLD):
                 claim, known, questions = self._told(int(left[0]), others)
+                code = None if claim is None else claim.code
                 same = told.alike(questions, left[0], left)
                 for at in left[same].tolist():
-                    codes[at] = claim and claim.code if known else self._own_code(at)
+                    codes[at] = code if known else self._own_code(at)
                 left = left[~same]
                 if not len(left):
                     break
@@ -321,7 +329,7 @@ def _shapes(seen: Segments) -> tuple[Column, Column]:
     one = seen.starts
     last = one + seen.counts - 1
     options = syn_options(seen, np.arange(len(seen.flow)))
-    alike = (seen.payload == 0) & (seen.urgent == 0) & (seen.sums == RIGHT)
+    alike = (seen.payload == 0) & (seen.urgent == 0) & (seen.sums != UNKNOWN)
     numbered = (seen.seq > 0) & (seen.seq < MASK) & (seen.window > 0)
     flags = seen.bits & _FLAGS
     reset = flags == RST_BIT | ACK_BIT
@@ -334,7 +342,7 @@ def _shapes(seen: Segments) -> tuple[Column, Column]:
     )
     answer &= ~options.timed[last] | (options.echo[last] == options.clock[one])
     ok &= (seen.counts == 1) | ((seen.counts == 2) & answer) | _asks_again(seen, alike)
-    told = np.stack((options.timed, seen.header, flags >> 8, flags & 0xFF), axis=1)
+    told = np.stack((options.timed, seen.header, flags >> 8, flags & 0xFF, seen.sums), axis=1)
     turns = np.frombuffer(_zeek_turns(seen), np.uint8)[:, None]
     shape = np.concatenate((told, options.raw, turns), axis=1).astype(np.uint8)
     return ok, shape

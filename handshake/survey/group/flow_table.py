@@ -260,12 +260,12 @@ class FlowTable:
             for flow in flows:
                 flow.learned = flow.number
             self._note_dropped(known.attempts)
-            if self._results.counted:
+            counted = self._results.counted
+            if counted and len(known):
                 # What is only counted may come in any order.
                 yield 0, None, [(Rows(known, list(range(len(known)))), None)]
             records: Iterable[tuple[int, Flow | None, list[Ended] | None]] = (
-                (each.stream, None, [(each, None)])
-                for each in (() if self._results.counted else known.records())
+                (each.stream, None, [(each, None)]) for each in (() if counted else known.records())
             )
             others = (
                 (flow.number, flow, ended) for flow, ended in self._results.of(work, flows, 0)

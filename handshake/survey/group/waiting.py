@@ -57,6 +57,13 @@ class AttemptRows:
         return words[:, 0], words[:, 1], ports[:, 5].astype(np.int64)
 
     @property
+    def of_one_socket(self) -> Column:
+        """Which go from a socket to itself."""
+        client, server, _ = self.ends
+        found: Column = (client == server) & (self.keys[:, 8:10] == self.keys[:, 10:]).all(axis=1)
+        return found
+
+    @property
     def pairs(self) -> Iterator[bytes]:
         """The addresses of each pair of client and server, as packed frames have them."""
         octets, size = self.keys.tobytes(), self.keys.shape[1]
