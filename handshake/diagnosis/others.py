@@ -151,15 +151,16 @@ class Others:
         self._tried: OrderedDict[tuple[str, str], Failures] = OrderedDict()
         self._swept: OrderedDict[tuple[str, int], Failures] = OrderedDict()
         self._hanging: OrderedDict[tuple[str, int], Failures] = OrderedDict()
-        self._tables: dict[str, tuple[Mapping[Any, Any], ...]] = {
-            "client": (self._hosts,),
-            "server": (self._hosts,),
-            "stamps": (self._stamps,),
-            "tried": (self._tried,),
-            "swept": (self._swept,),
-            "hanging": (self._hanging,),
-            "reached": (self._reached,),
-            "elsewhere": (self._unasked, self._asked),
+        self._tables: dict[str, Mapping[Any, Any]] = {
+            "client": self._hosts,
+            "server": self._hosts,
+            "stamps": self._stamps,
+            "tried": self._tried,
+            "swept": self._swept,
+            "hanging": self._hanging,
+            "reached": self._reached,
+            "answers_from_elsewhere": self._unasked,
+            "asked_elsewhere": self._asked,
         }
         """What each question is asked of."""
 
@@ -195,28 +196,23 @@ class Others:
 
     @property
     def questions(self) -> Set[str]:
-        """What `told` answers: named as methods are; `client` and `server` are `host` of either.
-
-        And `elsewhere`, the SYNs and SYN-ACKs of other hosts.
-        """
+        """What `told` answers: named as methods are; `client` and `server` are `host` of either."""
         return self._tables.keys()
 
     def knows_nothing(self, question: str) -> bool:
         """Whether the answer to a question is the same for all connections."""
-        return not any(self._tables[question])
+        return not self._tables[question]
 
     def told(self, question: str, *of: str | int) -> Hashable:
-        """Return the answer to a question as far as a diagnosis looks at it.
+        """Return the answer to a question as far as a diagnosis looks at it; None if there is none.
 
-        Nothing must be remembered between two calls whose answers are compared.
+        `of` is the key of the table. Nothing must be remembered between two calls whose answers
+        are compared.
         """
-        found = self._tables[question][0].get(of)
-        return (found.count, len(found.names)) if isinstance(found, Failures) else id(found)
-
-    def has_elsewhere(self, client: str, port: int, ack: int) -> bool:
-        """Whether there is a SYN, or a SYN-ACK, of another host to what acknowledges a SYN."""
-        number = client, port, ack
-        return number in self._unasked or number in self._asked
+        found = self._tables[question].get(of)
+        if isinstance(found, Failures):
+            return found.count, len(found.names)
+        return found if found is None or isinstance(found, int) else id(found)
 
     def answers_from_elsewhere(self, syn: Seen) -> list[Seen]:
         """Return the SYN-ACKs of other hosts that acknowledge exactly this SYN."""

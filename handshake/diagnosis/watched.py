@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 _OWN: Final = frozenset({"frame", "at", "window", "ttl", "ident", "stamp", "echo"})
 """What segments have of their own."""
 
-_ELSEWHERE: Final = frozenset({"answers_from_elsewhere", "asked_elsewhere"})
 _ORDERED: Final = ("__lt__", "__le__", "__gt__", "__ge__")
 _EQUAL: Final = ("__eq__", "__ne__")
 _USES: Final = (
@@ -144,7 +143,7 @@ class _AskedOthers(Others):
     def __getattribute__(self, name: str) -> Any:
         if name.startswith("_") or name in ("questions_put", "host"):
             return super().__getattribute__(name)
-        self.questions_put.append("elsewhere" if name in _ELSEWHERE else name)
+        self.questions_put.append(name)
         return getattr(self._others, name)
 
     def host(self, address: str) -> Host | None:

@@ -91,6 +91,39 @@ def test_attempts_of_other_captures(tmp_path: Path, kind: str, change: str) -> N
     assert with_others(path, columns_from=0) == with_others(path, columns_from=1 << 40)
 
 
+def with_one_number(frame: bytes) -> bytes:
+    """Return it as of a scanner that has one port and one ISN, or as what answers it."""
+    whole = Ether(frame)
+    if whole[TCP].flags == "S":
+        whole[TCP].sport, whole[TCP].seq = 40000, 7
+    else:
+        whole[TCP].dport, whole[TCP].ack = 40000, 8
+    del whole[TCP].chksum
+    return bytes(whole)
+
+
+@pytest.mark.parametrize("stray", [None, "SYN-ACK", "again"])
+def test_a_scan_with_one_number(tmp_path: Path, stray: str | None) -> None:
+    made = list(kinds().KINDS["scan"](1600, Random(1), kinds().Truths()))
+    frames = [(at, with_one_number(frame)) for at, frame in made]
+    if stray == "again":
+        # A SYN without an answer that a tracker follows.
+        alone = Ether(frames[0][1])
+        alone[TCP].dport = 65000
+        del alone[TCP].chksum
+        frames += [(frames[3][0], bytes(alone)), (frames[9][0], bytes(alone))]
+    elif stray is not None:
+        # Of another host, to the scanner's number.
+        answer = Ether(frames[1][1])
+        answer[IP].src, answer[TCP].flags, answer[TCP].seq = "10.77.0.9", "SA", 900
+        del answer[IP].chksum, answer[TCP].chksum
+        frames.append((frames[5][0], bytes(answer)))
+    frames.sort(key=lambda each: each[0])
+    path = save(tmp_path / "made.pcap", frames, 96)
+    assert_same(path)
+    assert with_others(path, columns_from=0) == with_others(path, columns_from=1 << 40)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_syns_that_were_sent_again(tmp_path: Path, seed: int) -> None:
     dice = Random(seed)

@@ -69,8 +69,8 @@ MOST_MODELS: Final = 1024
 """Shapes that are remembered, so that a flood of odd ones cannot fill the memory."""
 
 _PAIR: Final = 2
-_MOST_TOLD: Final = 256
-"""Diagnoses of one shape, and of these TTLs, that are told apart at a time."""
+_MOST_TOLD: Final = 512
+"""Diagnoses that are told apart at a time; beyond that each attempt has its own."""
 
 _WIDTH: Final = 48
 """Octets for what the segments of one shape have alike, and some that fill a word."""
@@ -280,22 +280,21 @@ class ModelledAttempts:
             return codes
         last = attempts.starts + attempts.counts - 1
         ttls = seen.ttl[attempts.starts] << 8 | seen.ttl[last]
-        client, server, _ = attempts.ends
+        (client, server, _), most = attempts.ends, _MOST_TOLD
         kind_of = self._of << 17 | (client == server) << 16 | ttls
         told, kinds = ToldColumns(others, attempts), tally(kind_of[which])
         for kind, first in enumerate(kinds.firsts.tolist()):
             if not self._models[self._which[which[first]]].rules:
                 continue
             left = which[kinds.rows(kind)]
-            for _ in range(_MOST_TOLD):
+            while len(left) and most:
+                most -= 1
                 claim, known, questions = self._told(int(left[0]), others)
                 code = None if claim is None else claim.code
                 same = told.alike(questions, left[0], left)
                 for at in left[same].tolist():
                     codes[at] = code if known else self._own_code(at)
                 left = left[~same]
-                if not len(left):
-                    break
             for at in left.tolist():
                 codes[at] = self._own_code(at)
         return [codes[at] for at in which.tolist()]

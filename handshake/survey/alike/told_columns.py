@@ -52,17 +52,19 @@ class ToldColumns:
         if question in ("swept", "hanging"):
             address = client if question == "swept" else server
             return _each(address, port, lambda one, two: others.told(question, text(one), two))
-        return self._elsewhere()
+        return self._by_number(question)
 
-    def _elsewhere(self) -> Column:
-        """Return 0 for a SYN of which no SYN-ACK of another host is known, nor likewise."""
+    def _by_number(self, question: str) -> Column:
+        """Return the answers to questions about what acknowledges a SYN: another one for each SYN.
+
+        What is told of such a number may concern one of its SYNs alone.
+        """
         seen, starts = self._rows.seen, self._rows.starts
         found = np.zeros(len(self._rows), np.int64)
-        ports = self._rows.keys[:, 8:10].astype(np.int64)
-        own = (self._rows.ends[0], ports[:, 0] << 8 | ports[:, 1], seen.seq[starts] + 1 & MASK)
+        own = self._rows.ends[0], self._rows.client_ports, seen.seq[starts] + 1 & MASK
         columns = zip(*(each.tolist() for each in own), strict=True)
         for at, (client, port, ack) in enumerate(columns):
-            if self._others.has_elsewhere(text(client), port, ack):
+            if self._others.told(question, text(client), port, ack) is not None:
                 found[at] = at + 1
         return found
 

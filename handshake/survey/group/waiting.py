@@ -57,10 +57,16 @@ class AttemptRows:
         return words[:, 0], words[:, 1], ports[:, 5].astype(np.int64)
 
     @property
+    def client_ports(self) -> Column:
+        """The port of each client."""
+        found: Column = self.keys.view(">u2")[:, 4].astype(np.int64)
+        return found
+
+    @property
     def of_one_socket(self) -> Column:
         """Which go from a socket to itself."""
-        client, server, _ = self.ends
-        found: Column = (client == server) & (self.keys[:, 8:10] == self.keys[:, 10:]).all(axis=1)
+        client, server, port = self.ends
+        found: Column = (client == server) & (self.client_ports == port)
         return found
 
     @property
