@@ -164,20 +164,16 @@ class Records:
 
         self._report = report = ReadReport(errors=list(self._not_found))
         parallel = self.in_processes
-        work = [
-            partial(
-                _made,
-                each,
-                make,
-                every=every,
-                dedup=self._dedup,
-                share=not parallel,
-                log=log,
-                most_open=self._most_open,
-                counted=counted and not self._merge,
-            )
-            for each in self._sources
-        ]
+        table = partial(
+            FlowTable,
+            every=every,
+            dedup=self._dedup,
+            share=not parallel,
+            log=log,
+            most_open=self._most_open,
+            counted=counted and not self._merge,
+        )
+        work = [partial(_made, each, make, table) for each in self._sources]
         if self._scheduler is not None:
             found = self._on_cluster(self._scheduler, work)
         elif parallel:
@@ -360,32 +356,16 @@ def records(
 def _made(
     source: Source,
     make: Callable[[Record, Connection | None], _Made | None],
+    table: Callable[..., FlowTable],
     watch: Watch,
-    *,
-    every: bool,
-    dedup: bool,
-    share: bool,
-    log: StepLog | None,
-    most_open: int | None,
-    counted: bool,
 ) -> Iterator[_Made | RecordRows | ReadReport]:
     """Yield what `make` makes of each record of a capture, then what is to be said of it.
 
-    If they are only `counted`, of many alike rows are yielded.
+    Of rows, in which many connections are counted, it makes nothing: they are yielded.
     """
     found = ReadReport()
     try:
-        for record, connection in _records(
-            source,
-            found,
-            watch,
-            every=every,
-            dedup=dedup,
-            share=share,
-            log=log,
-            most_open=most_open,
-            counted=counted,
-        ):
+        for record, connection in _records(source, table, found, watch):
             if isinstance(record, RecordRows):
                 yield record
                 continue
@@ -404,32 +384,14 @@ def _whole(work: _Map[_Made]) -> tuple[list[_Made | ReadReport], int, int]:
 
 
 def _records(
-    source: Source,
-    report: ReadReport,
-    watch: Watch,
-    *,
-    every: bool,
-    dedup: bool,
-    share: bool,
-    log: StepLog | None,
-    most_open: int | None,
-    counted: bool,
+    source: Source, table: Callable[..., FlowTable], report: ReadReport, watch: Watch
 ) -> Iterator[tuple[Record | RecordRows, Connection | None]]:
     from handshake.packet.decode import Decoder
 
     decoder, before, found = Decoder(), len(report.read), False
     copies = back = 0
     sides = NatSides()
-    flows = FlowTable(
-        decoder,
-        every=every,
-        dedup=dedup,
-        others=Others(),
-        share=share,
-        log=log,
-        most_open=most_open,
-        counted=counted,
-    )
+    flows = table(decoder, others=Others())
     ended = together(flows.items(source.frames(report, flows, watch)))
     for each, connection in sides.paired(ended, lambda: flows.whole):
         found = True
@@ -448,7 +410,7 @@ def _records(
         back += any(one.code == "clock-step" for one in each.findings)
     warnings = decoder.warnings
     if copies:
-        warnings.append(CaptureError("copies", count=copies, dropped=dedup))
+        warnings.append(CaptureError("copies", count=copies, dropped=flows.dedup))
     if back:
         warnings.append(CaptureError("list.clock-steps", count=back))
     if len(report.read) > before and not found:
@@ -461,7 +423,9 @@ def _records(
     if flows.left_out:
         count = flows.left_out
         report.left_out += count
-        warnings.append(CaptureError("list.left-out", count=count, most=most_open, one=count == 1))
+        warnings.append(
+            CaptureError("list.left-out", count=count, most=flows.most_open, one=count == 1)
+        )
     if flows.reused is None:
         # Too many to know what each depends on.
         report.places.clear()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from handshake.diagnosis import Others
     from handshake.packet.decode import Decoder
     from handshake.record import Record
-    from handshake.survey.alike.attempts import ModelledAttempts
+    from handshake.survey.alike.modelled_attempts import ModelledAttempts
     from handshake.survey.alike.models import Models
     from handshake.survey.alike.rows import Row
     from handshake.survey.group.flow import Flow

@@ -99,6 +99,9 @@ class _ConnectionNumbers:
 class FlowTable:
     """The connections of one capture."""
 
+    dedup: bool
+    """Whether packets that were captured before are dropped."""
+
     whole: bool
     """Whether all frames were read."""
 
@@ -139,6 +142,7 @@ class FlowTable:
         self._decoder = decoder
         self._chunks: ChunkItems | None = None
         self._every = every
+        self.dedup = dedup
         self._others = others
         self._results = Results(
             decoder,
@@ -186,6 +190,11 @@ class FlowTable:
 
         self.late = 0
         self.waited = QUIET
+
+    @property
+    def most_open(self) -> int | None:
+        """How many connections may be open at a time."""
+        return self._places.most
 
     @property
     def left_out(self) -> int:
