@@ -195,6 +195,7 @@ class Models:
         record = changed(summarize(connection), stream=parts.stream)
         if record.diagnosis is not None or record.icmp is not None:
             return None
+        # `ShapedFlows.rows` has neither.
         if refusal(record) is not None or (record.roles == "guess" and record.handshake.rtt):
             return None
         findings = [_placed(each, parts) for each in record.findings]

@@ -177,8 +177,9 @@ class CaptureFindings:
                 return
             host = self.hosts[server] = _Host()
         if outcome == "refused":
-            if len(host.refused) < NAMES:
-                host.refused.setdefault(ttl, refused)
+            first = host.refused.get(ttl)
+            if first is None or (refused is not None and refused < first):
+                host.refused[ttl] = refused
         else:
             host.answered[ttl] += count
 
