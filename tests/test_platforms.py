@@ -71,3 +71,14 @@ def test_it_starts_without_anything_of_linux(args: str, said: str) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert said in done.stdout
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a git checkout")
+def test_git_keeps_no_symbolic_link() -> None:
+    """A link leads out of the checkout or, where a system has none, is a file with a path in it."""
+    done = subprocess.run(
+        ["git", "ls-files", "--stage"], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    files = done.stdout.splitlines()
+    assert len(files) > 500
+    assert [line for line in files if line.startswith("120000")] == []
