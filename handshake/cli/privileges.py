@@ -50,6 +50,7 @@ _CODECS: Final = ("ascii", "idna", "latin-1", "punycode", "unicode_escape", "utf
 
 WATCH: Final = (
     "handshake.cli.console",
+    "handshake.diagnosis.watched",
     "handshake.query.problems",
     "handshake.survey.decode.chunk_items",
     "handshake.survey.alike.models",
@@ -67,6 +68,7 @@ TABLE: Final = (
     "handshake.cli.with_export",
     "handshake.cli.with_help",
     "handshake.export.document",
+    "handshake.export.formats",
     "handshake.export.html",
     "handshake.export.markdown",
     "handshake.export.pcapng",
