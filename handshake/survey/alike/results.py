@@ -24,6 +24,9 @@ _Result = TypeVar("_Result")
 MUCH: Final = 2_500 * V4.record.size
 """Octets of packed frames from which it pays to load numpy."""
 
+_MANY: Final = 600
+"""Flows from which it pays, however few frames they have."""
+
 _MUCH_TO_TRACK: Final = 20_000 * V4.record.size
 """Octets of packed frames from which a second process pays."""
 
@@ -50,7 +53,7 @@ class Results:
         least: int,
         counted: bool,
     ) -> None:
-        """With `every` there are no models, nor where fewer than `least` octets are kept.
+        """With `every` there are no models, nor for few flows where less than `least` is kept.
 
         Where records are only `counted`, there are rows in the places of what models give.
         """
@@ -94,7 +97,8 @@ class Results:
 
     def _modelled(self, flows: list[Flow], kept: int) -> list[Record | Row | None]:
         """Return the record of each flow of which a model gives it."""
-        columns = self._models is not None or self.in_columns or kept >= self._least
+        much = kept >= self._least or len(flows) >= _MANY
+        columns = self._models is not None or self.in_columns or much
         if self._every or not columns:
             return [None] * len(flows)
         return self._known_models().records(flows)
