@@ -310,22 +310,20 @@ def _print_line(row: str) -> None:
 
 
 def _print_json(source: Records, selection: Selection) -> None:
+    from handshake.export.json_line import json_line
+
     lines: Iterator[str]
     if source.in_processes:
         # Once, before there are processes.
         for family in ("findings", "diagnosis"):
             table(family, ENGLISH)
     if selection.sort:
-        lines = map(_json, selection.sorted(source))
+        lines = map(json_line, selection.sorted(source))
     else:
         # The process that reads a record writes its line, too.
-        lines = source.mapped(lambda each: _json(each) if selection.has(each) else None)
+        lines = source.mapped(lambda each: json_line(each) if selection.has(each) else None)
     for line in lines:
         _print_line(line)
-
-
-def _json(record: Record) -> str:
-    return json.dumps(record.as_json())
 
 
 def _print_csv(records: Iterable[Record]) -> None:

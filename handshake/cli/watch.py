@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections import deque
@@ -16,6 +15,7 @@ import typer
 from handshake.cli.parameters import HiddenAscii, HiddenLang, HiddenPlain, language, octets
 from handshake.cli.selection import Selection
 from handshake.errors import UsageError
+from handshake.export.json_line import json_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -322,7 +322,7 @@ def _shows(selection: Selection, style: _WatchStyle) -> Callable[[News, int | No
 
 def _print_json(selection: Selection, news: News, left: int | None) -> int:
     """Print the record of each connection that is over."""
-    found = [json.dumps(each.as_json()) for each in news.over if selection.has(each)][:left]
+    found = [json_line(each) for each in news.over if selection.has(each)][:left]
     _print(found)
     return len(found)
 
