@@ -7,7 +7,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from handshake.units import ACK_BIT, FIN_BIT, MASK, NS_PER_SECOND, RST_BIT, SYN_BIT
@@ -19,6 +19,9 @@ USES = ("unanswered", "again", "refused", "half-open", "open", "data", "closed")
 
 PAUSES = (0.0001, 0.01, 1, 30, 61, 119, 121, 400)
 """Seconds between two attempts, around those after which a connection is taken for ended."""
+
+KEPT = [("open", 0.0001), ("unanswered", 121), ("unanswered", 0.0001)]
+"""The server goes on to have the first connection, however long the client's attempts last."""
 
 
 def use(talk: Talk, kind: str) -> None:
@@ -59,6 +62,7 @@ def use(talk: Talk, kind: str) -> None:
         max_size=4,
     ),
 )
+@example(1, [*2 * [[("unanswered", 121), ("unanswered", 0.0001)]], KEPT])
 def test_whatever_became_of_the_attempts_before(
     seed: int, pairs: list[list[tuple[str, float]]]
 ) -> None:

@@ -112,5 +112,11 @@ def key_of(source: Endpoint, destination: Endpoint) -> bytes:
 
 
 def was_given_up(connection: Connection) -> bool:
-    """Whether a handshake was never completed: no host waits for an answer that long."""
-    return connection.final_ack is None and connection.client.syn is not None
+    """Whether a handshake was never completed: no host waits for an answer that long.
+
+    A server that still has an earlier connection on the same ports goes on to have it.
+    """
+    if connection.final_ack is not None or connection.client.syn is None:
+        return False
+    kept = connection.server.block
+    return connection.reused is None or kept is None or not kept.state.synchronized
