@@ -6,6 +6,7 @@ standard modules that other systems lack, and with a socket module as other syst
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -76,9 +77,17 @@ def test_it_starts_without_anything_of_linux(args: str, said: str) -> None:
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a git checkout")
 def test_git_keeps_no_symbolic_link() -> None:
     """A link leads out of the checkout or, where a system has none, is a file with a path in it."""
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
     done = subprocess.run(
-        ["git", "ls-files", "--stage"], capture_output=True, text=True, cwd=ROOT, check=True
+        ["git", "-c", f"safe.directory={ROOT}", "ls-files", "--stage"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
     )
+    if done.returncode:
+        pytest.skip(f"git does not read this checkout: {done.stderr}")
     files = done.stdout.splitlines()
     assert len(files) > 500
     assert [line for line in files if line.startswith("120000")] == []

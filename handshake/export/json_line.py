@@ -1,7 +1,7 @@
 """Writes a record as one line of JSON: what many records have alike is written once.
 
-The line is that of `json.dumps(record.as_json())`, in a third of its time: of about ninety members
-few differ from one connection of a capture to the next.
+The line is that of `json.dumps(record.as_json())`, in a third to two thirds of its time: of about
+ninety members few differ from one connection of a capture to the next.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ _PARTS: Final = (
 
 
 class _Members:
-    """Writes values of one class: its `own` attributes each time, the others once if they recur."""
+    """Writes values of one class: its `own` attributes each time, the others once if they recur.
+
+    Each of the others has one type, besides None: so what is equal is written alike.
+    """
 
     def __init__(self, kind: type[Any], own: tuple[str, ...]) -> None:
         self._names: tuple[str, ...] = tuple(kind.__slots__)

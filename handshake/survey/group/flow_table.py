@@ -129,9 +129,9 @@ class FlowTable:
 
         With `dedup` packets that were captured before are dropped; with `others` a diagnosis takes
         into account what other connections show of a host. With `share` a second process may help.
-        Flows are compared in columns from so many octets of packed frames on. `log` takes the steps
-        of one connection. Connections beyond `most_open` at a time are only counted. Where records
-        are only `counted`, there are rows in the places of many.
+        Flows are compared in columns from so many octets of packed frames on, or if they are many.
+        `log` takes the steps of one connection. Connections beyond `most_open` at a time are only
+        counted. Where records are only `counted`, there are rows in the places of many.
         """
         self._buffers: dict[bytes, bytearray] = {}
         """The records of flows that have only plain IPv4 frames, by both directions' keys."""
